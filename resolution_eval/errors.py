@@ -1,0 +1,69 @@
+"""The errors that a user can cause, each saying what was found, what was needed and what to do.
+
+    ResolutionEvalError
+    ├── UsageError      an argument that is unknown, impossible or contradictory
+    ├── CardError       a task or model card that breaks its schema
+    ├── DataError       a data set that is absent, incomplete or inconsistent
+    ├── ImageError      one image that cannot be decoded: its sample fails, the run goes on
+    ├── ModelError      a checkpoint or package that is absent or does not fit
+    └── RecordError     results that cannot be read, or do not follow from their own samples
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+
+
+class ResolutionEvalError(Exception):
+    """Base of every error that the commands show without a traceback."""
+
+
+class UsageError(ResolutionEvalError, ValueError):
+    """An argument is unknown, impossible or contradicts another."""
+
+
+class CardError(ResolutionEvalError, ValueError):
+    """A card (TOML) breaks its schema."""
+
+
+class DataError(ResolutionEvalError):
+    """A data set is absent, incomplete or inconsistent."""
+
+
+class ImageError(ResolutionEvalError):
+    """One image cannot be decoded."""
+
+
+class ModelError(ResolutionEvalError):
+    """A checkpoint, or a package it needs, is absent or does not fit."""
+
+
+class RecordError(ResolutionEvalError):
+    """Results cannot be read, or do not follow from their own samples."""
+
+
+def suggest(name: str, options: Iterable[str]) -> str:
+    """Advice for a name that is not among `options`.
+
+    Example:
+        >>> suggest("bicubik", ["bicubic", "box"])
+        "did you mean 'bicubic'?"
+    """
+    names = sorted(options)
+    close = get_close_matches(name, names, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"choose from {names}"
+
+
+@contextmanager
+def host_boundary() -> Iterator[None]:
+    """Turn our errors into an exit with one message, at the edge towards lmms-eval.
+
+    lmms-eval retries a task's loading five times, prints a traceback for every exception and then exits
+    with status 0; `SystemExit` passes through all three.
+    """
+    try:
+        yield
+    except ResolutionEvalError as error:
+        raise SystemExit(f"resolution-eval: {error}") from error
