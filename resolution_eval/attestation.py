@@ -1,0 +1,143 @@
+"""What was asked for and what the encoder received, for one sample, and how both travel through lmms-eval.
+
+lmms-eval carries nothing from a model to a task but the response's text. So our adapters answer with a
+`Reply`, one line of JSON that holds the answer together with its attestation: it passes through the host's
+response cache, its sharding and its sample files, and is opened again when the sample is scored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+Status = Literal["attested", "mismatched", "unattested", "failed"]
+Scheme = Literal["match", "restore"]
+AnswerMode = Literal["rank", "generate"]
+
+MARK = '{"resolution_eval_reply":1,'
+"""How a reply's text begins; the 1 is its version."""
+
+
+class Attestation(BaseModel):
+    """One sample's resolution: asked for, expected, and received by the encoder.
+
+    A grid or visual-token count stands here only if it was read from the tensor that entered the
+    encoder; where nobody could look, it is null and the status is `unattested`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    status: Status
+    source: tuple[int, int] | None
+    """Width and height of the stored image, in pixels; null where it could not be decoded."""
+    requested: str
+    """Inference resolution asked for: "28" is a budget of 28 x 28 pixels, "native" the source."""
+    information: tuple[int, int] | None
+    """Width and height of the content that reaches the model, in pixels."""
+    capped: bool
+    """Whether the source is smaller than what was asked for."""
+    filter: str
+    scheme: Scheme
+    expected_grid: tuple[int, int] | None
+    """Height and width, in pixels, that the encoder should receive."""
+    grid: tuple[int, int] | None
+    """Height and width, in pixels, of the tensor that entered the encoder."""
+    rounding: tuple[int, int] | None
+    """Height and width, in pixels, that rounding to whole patches added to the information (or took)."""
+    visual_tokens: int | None
+    evidence: str
+    """Where `grid` and `visual_tokens` were read."""
+    training: str
+    """Training resolution of the checkpoint, as declared: fixed:N, native, mixed:[...] or unknown."""
+    answer_mode: AnswerMode
+    fingerprint: str
+    """Fingerprint of the data set that the sample came from."""
+    adapter: str
+    checkpoint: str
+    notes: tuple[str, ...] = ()
+
+
+class Failure(BaseModel):
+    """Why a sample has no answer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
+    message: str
+
+
+class Verdict(BaseModel):
+    """One sample at one resolution, scored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sample: str
+    resolution: str
+    cluster: str
+    target: str
+    prediction: str | None
+    """The choice that the answer was read as; null where it could not be read, or the sample failed."""
+    correct: Literal[0, 1] | None
+    """Null where the sample failed: a failed sample is not a wrong one."""
+    answer: str | None
+    failure: Failure | None
+    choice_scores: tuple[float, ...] | None
+
+
+class Reply(BaseModel):
+    """An adapter's answer to one request, with its attestation."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sample: str
+    answer: str
+    choice: int | None
+    """Index of the choice ranked first; null where text was generated."""
+    choice_scores: tuple[float, ...] | None
+    attestation: Attestation
+
+    def encode(self) -> str:
+        """One line of JSON, beginning with `MARK`."""
+        return MARK + self.model_dump_json()[1:]
+
+
+@dataclass(frozen=True)
+class SampleKey:
+    """One sample at one resolution of one data set."""
+
+    dataset: str
+    sample: str
+    resolution: str
+
+
+class Ledger:
+    """What this process knows of its samples beside the responses: failures, and the images it rendered.
+
+    A failed sample is answered with an empty text, which lmms-eval's cache does not keep, so that a
+    resumed run tries it again; the reason waits here until the sample is scored, in the same process.
+    """
+
+    def __init__(self) -> None:
+        self.failures: dict[SampleKey, Failure] = {}
+        self.renderings: dict[SampleKey, Attestation] = {}
+        self.adapter: str | None = None
+        """Name of the adapter of ours that answers in this process; null for the host's own models."""
+
+
+LEDGER = Ledger()
+
+
+def decode_reply(text: str) -> Reply | None:
+    """The reply in `text`, or None where it is a plain answer.
+
+    Only while an adapter of ours answers in this process: any other model could print text that
+    merely looks like an attestation.
+    """
+    if LEDGER.adapter is None or not text.startswith(MARK):
+        return None
+    try:
+        return Reply.model_validate_json("{" + text[len(MARK) :])
+    except ValidationError:
+        return None

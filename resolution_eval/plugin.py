@@ -1,0 +1,119 @@
+"""How installing the package registers its tasks and models with lmms-eval.
+
+Two doors lead here, and neither imports torch or lmms-eval before the host itself does:
+
+- the entry point `lmms_eval.models` calls `manifests`, which names the model adapters;
+- `resolution_eval.pth`, read by Python at start-up, calls `watch_for_host`. lmms-eval has no entry point for
+  tasks, and `lmms-eval tasks list` loads no entry point at all, so its task manager is taught our folder
+  at the moment it is imported, whoever imports it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+HOST_TASKS = "lmms_eval.tasks"
+ADAPTERS = {"resflamingo": "resolution_eval.adapters.resflamingo.ResFlamingo"}
+"""Names under which `lmms-eval --model` knows our adapters, and their classes."""
+
+
+def manifests() -> list[Any]:
+    """The model manifests for lmms-eval's registry; none, with a warning, where something is wrong.
+
+    lmms-eval abandons every plugin's models when one entry point raises, so this one never does.
+    """
+    try:
+        watch_for_host()
+        return _manifests()
+    except Exception as error:  # noqa: BLE001  (must not break the other plugins; the warning names us)
+        _warn(error)
+        return []
+
+
+def _manifests() -> list[Any]:
+    host = sys.modules["lmms_eval.models"]
+    from lmms_eval.models.registry_v2 import ModelManifest
+
+    # `lmms-eval models` prints this dictionary alone, not the registry.
+    host.AVAILABLE_SIMPLE_MODELS.update(ADAPTERS)
+    return [ModelManifest(model_id=name, simple_class_path=path) for name, path in ADAPTERS.items()]
+
+
+def watch_for_host() -> None:
+    """Teach lmms-eval's task manager our task folder, now if it is loaded, otherwise once it is."""
+    module = sys.modules.get(HOST_TASKS)
+    if module is not None and hasattr(module, "TaskManager"):
+        _add_tasks(module)
+    elif not any(isinstance(finder, _HostFinder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _HostFinder())
+
+
+class _HostFinder(MetaPathFinder):
+    """Finds `lmms_eval.tasks` as the other finders do, and has it adjusted once it is executed."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname != HOST_TASKS:
+            return None
+        others = (finder for finder in sys.meta_path if finder is not self)
+        specs = (finder.find_spec(fullname, path, target) for finder in others)
+        spec = next((found for found in specs if found is not None), None)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _AdjustingLoader(spec.loader)
+        return spec
+
+
+class _AdjustingLoader(Loader):
+    """Runs another loader, then adds our tasks to the module it made."""
+
+    def __init__(self, loader: Loader) -> None:
+        self._loader = loader
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        self._loader.exec_module(module)
+        try:
+            _add_tasks(module)
+        except Exception as error:  # noqa: BLE001  (the host must load without us; the warning names us)
+            _warn(error)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
+
+
+def _add_tasks(module: ModuleType) -> None:
+    """Make every `TaskManager` of `module` index our task folder after the host's own."""
+    manager = module.TaskManager
+    if getattr(manager, "knows_resolution_eval", False):
+        return
+    original = manager.initialize_tasks
+
+    def initialize_tasks(
+        self: Any, include_path: str | list[str] | None = None, include_defaults: bool = True
+    ) -> Any:
+        from resolution_eval import paths
+
+        given = [include_path] if isinstance(include_path, str) else list(include_path or [])
+        ours = [str(paths.tasks())] if include_defaults else []
+        return original(self, include_path=[*given, *ours], include_defaults=include_defaults)
+
+    manager.initialize_tasks = initialize_tasks
+    manager.knows_resolution_eval = True
+
+
+def _warn(error: Exception) -> None:
+    import warnings
+
+    warnings.warn(
+        f"resolution-eval could not register with lmms-eval: {error!r}. Its tasks and models are missing from "
+        "this run; other plugins are not affected. Check the versions with `resolution-eval --version`.",
+        stacklevel=2,
+    )
