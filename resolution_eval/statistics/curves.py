@@ -1,0 +1,253 @@
+"""Accuracy curves: what one curve of accuracy against inference resolution says in one figure.
+
+A curve maps an inference resolution (edge in pixels of the square budget; for `native`, the rounded
+root of the mean number of pixels) to an accuracy, all in percent or all as fractions. Every figure
+exists twice: for one curve, and in `FIGURES` for many curves at once (one per row), which is what
+the resampling in `intervals` needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+FloatArray: TypeAlias = NDArray[np.float64]
+Curve: TypeAlias = Mapping[int, float]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The resolutions that a table of curves has in its columns, ascending.
+
+    Raises:
+        ValueError: none, unsorted, repeated or not positive, or a reference that is not a column.
+    """
+
+    resolutions: tuple[int, ...]
+    """Edge in pixels, ascending."""
+    reference: int = -1
+    """Column of the training resolution; the last one unless stated."""
+
+    def __post_init__(self) -> None:
+        if not self.resolutions:
+            raise ValueError("a curve needs at least one resolution, found none")
+        if self.resolutions[0] <= 0:
+            raise ValueError(f"resolutions are pixels above 0, found {self.resolutions[0]}")
+        if list(self.resolutions) != sorted(set(self.resolutions)):
+            raise ValueError(
+                f"resolutions must ascend without repeats, found {self.resolutions}; sort them"
+            )
+        if not -len(self.resolutions) <= self.reference < len(self.resolutions):
+            raise ValueError(f"no column {self.reference} among {len(self.resolutions)}")
+
+
+Statistic: TypeAlias = Callable[[FloatArray, Grid], FloatArray]
+"""Accuracy with one curve per row (rows, resolutions) to one figure per row (rows,)."""
+
+
+def _area(rows: FloatArray, grid: Grid) -> FloatArray:
+    octaves = np.log2(np.asarray(grid.resolutions, dtype=float))
+    if len(octaves) == 1:
+        return np.asarray(rows[..., 0])
+    widths = np.diff(octaves) / (octaves[-1] - octaves[0])
+    return np.asarray((rows[..., 1:] + rows[..., :-1]) / 2 @ widths)
+
+
+def _worst_drop(rows: FloatArray, grid: Grid) -> FloatArray:
+    return np.asarray(rows[..., grid.reference] - rows.min(axis=-1))
+
+
+def _ace(rows: FloatArray, grid: Grid) -> FloatArray:
+    return np.asarray(np.abs(np.diff(rows, axis=-1)).sum(axis=-1))
+
+
+def _rce(rows: FloatArray, grid: Grid) -> FloatArray:
+    means = rows.mean(axis=-1)
+    zeros = np.zeros_like(means)
+    return np.asarray(np.divide(_ace(rows, grid), means, out=zeros, where=means > 0))
+
+
+def _excess_ace(rows: FloatArray, grid: Grid) -> FloatArray:
+    return np.asarray(_ace(rows, grid) - np.abs(rows[..., -1] - rows[..., 0]))
+
+
+def _rho(rows: FloatArray, grid: Grid) -> FloatArray:
+    ranks = rankdata(rows, axis=-1) - (rows.shape[-1] + 1) / 2
+    order = np.arange(rows.shape[-1]) - (rows.shape[-1] - 1) / 2
+    scale = np.sqrt((ranks**2).sum(axis=-1) * (order**2).sum())
+    undefined = np.full_like(scale, np.nan)
+    return np.asarray(np.divide(ranks @ order, scale, out=undefined, where=scale > 0))
+
+
+FIGURES: dict[str, Statistic] = {
+    "rho": _rho,
+    "ace": _ace,
+    "rce": _rce,
+    "excess_ace": _excess_ace,
+    "area": _area,
+    "worst_drop": _worst_drop,
+}
+"""Every figure of a curve, by the name that results and commands show."""
+
+
+def _one(name: str, curve: Curve, reference: int | None = None) -> float:
+    resolutions = sorted(curve)
+    if reference is not None and reference not in curve:
+        raise ValueError(f"the curve has no resolution {reference}; choose from {resolutions}")
+    column = -1 if reference is None else resolutions.index(reference)
+    grid = Grid(tuple(resolutions), column)
+    row = np.array([curve[resolution] for resolution in resolutions], dtype=float)
+    if not np.isfinite(row).all():
+        raise ValueError(f"accuracy must be a number at every resolution, found {dict(curve)}")
+    return float(FIGURES[name](row[None, :], grid)[0])
+
+
+def area(curve: Curve) -> float:
+    """Mean accuracy over the resolutions, by the trapezoid rule in log2 r (unit of the curve).
+
+        area = 1/(log2 r_k - log2 r_1) * sum_i (A(r_i) + A(r_i+1))/2 * (log2 r_i+1 - log2 r_i)
+
+    The curve of a single resolution is its own mean.
+
+    Raises:
+        ValueError: an empty curve, or an accuracy that is not finite.
+
+    Example:
+        >>> round(area({28: 0.2, 56: 0.4, 224: 0.4}), 4)
+        0.3667
+    """
+    return _one("area", curve)
+
+
+def worst_drop(curve: Curve, *, reference: int) -> float:
+    """Largest loss against the accuracy at `reference`, the training resolution (curve's unit).
+
+        worst_drop = max over r of A(r*) - A(r)
+
+    Never negative, as r* itself is among the r.
+
+    Raises:
+        ValueError: `reference` is not in the curve, or an accuracy is not finite.
+
+    Example:
+        >>> worst_drop({28: 0.25, 56: 0.5, 224: 0.75}, reference=56)
+        0.25
+    """
+    return _one("worst_drop", curve, reference)
+
+
+def ace(curve: Curve) -> float:
+    """Absolute cumulative error: the sum of absolute steps along the curve (unit of the curve).
+
+        ACE = sum_i |A(r_i+1) - A(r_i)|
+
+    Source: Res-Bench, arXiv:2510.16926. It grows with sampling noise: see `noise.noise_floor`.
+
+    Example:
+        >>> ace({28: 0.25, 56: 0.75, 224: 0.5})
+        0.75
+    """
+    return _one("ace", curve)
+
+
+def rce(curve: Curve) -> float:
+    """Relative cumulative error: `ace` over the mean accuracy (unitless); 0 for a curve of zeros.
+
+    Source: Res-Bench, arXiv:2510.16926.
+
+    Example:
+        >>> rce({28: 0.25, 56: 0.75, 224: 0.5})
+        1.5
+    """
+    return _one("rce", curve)
+
+
+def excess_ace(curve: Curve) -> float:
+    """The part of `ace` that goes back and forth: ACE - |A(last) - A(first)|; 0 when monotone.
+
+    Example:
+        >>> excess_ace({28: 0.25, 56: 0.75, 224: 0.5})
+        0.5
+    """
+    return _one("excess_ace", curve)
+
+
+def rho(curve: Curve) -> float:
+    """Spearman's rank correlation of accuracy with resolution, in [-1, 1]; ties share a rank.
+
+    Not a number for a constant curve or a single resolution, where no order exists.
+
+    Source: Res-Bench, arXiv:2510.16926.
+
+    Example:
+        >>> rho({28: 0.25, 56: 0.75, 224: 0.5})
+        0.5
+    """
+    return _one("rho", curve)
+
+
+@dataclass(frozen=True)
+class Withheld:
+    """A figure that is not given, because it would say more than the data do."""
+
+    reason: str
+
+
+def retention(
+    curve: Curve, *, reference: int, chance: float, reference_low: float | None = None
+) -> dict[int, float] | Withheld:
+    """Score above chance at each resolution, as a fraction of that at `reference` (may exceed 1).
+
+        retention(r) = (A(r) - c) / (A(r*) - c)
+
+    Withheld when A(r*), or `reference_low` (the lower end of its interval) where given, is not
+    above chance: a quotient of two noises would look like robustness.
+
+    Source: LR0.FM, arXiv:2502.03950, where a model at chance everywhere scores as robust.
+
+    Raises:
+        ValueError: `reference` is not in the curve.
+
+    Example:
+        >>> retention({112: 0.5, 224: 0.75}, reference=224, chance=0.25)
+        {112: 0.5, 224: 1.0}
+        >>> retention({112: 0.4, 224: 0.6}, reference=224, chance=0.5, reference_low=0.45)
+        Withheld(reason='accuracy 0.6 at 224 (interval from 0.45) is not above chance 0.5')
+    """
+    if reference not in curve:
+        raise ValueError(f"the curve has no resolution {reference}; choose from {sorted(curve)}")
+    top = curve[reference]
+    if top <= chance or (reference_low is not None and reference_low <= chance):
+        bound = "" if reference_low is None else f" (interval from {reference_low:.4g})"
+        return Withheld(
+            f"accuracy {top:.4g} at {reference}{bound} is not above chance {chance:.4g}"
+        )
+    return {r: (value - chance) / (top - chance) for r, value in curve.items()}
+
+
+def balanced_accuracy(targets: Sequence[Hashable], predictions: Sequence[Any]) -> float:
+    """Mean over the classes among `targets` of the fraction answered right, in [0, 1].
+
+    A prediction of None (an answer that cannot be parsed) is wrong.
+
+    Raises:
+        ValueError: nothing to score, or lengths that differ.
+
+    Example:
+        >>> balanced_accuracy(list("aaaab"), ["a", "a", None, "a", "a"])
+        0.375
+    """
+    if len(targets) != len(predictions) or not targets:
+        raise ValueError(
+            f"need as many predictions as targets, at least one; found {len(predictions)} "
+            f"and {len(targets)}"
+        )
+    right: dict[Hashable, list[bool]] = {}
+    for target, prediction in zip(targets, predictions, strict=True):
+        right.setdefault(target, []).append(prediction == target)
+    return sum(sum(hits) / len(hits) for hits in right.values()) / len(right)
