@@ -1,8 +1,10 @@
-"""What was asked for and what the encoder received, for one sample, and how both travel through lmms-eval.
+"""What was asked for and what the encoder received, for one sample, and how both travel through
+lmms-eval.
 
-lmms-eval carries nothing from a model to a task but the response's text. So our adapters answer with a
-`Reply`, one line of JSON that holds the answer together with its attestation: it passes through the host's
-response cache, its sharding and its sample files, and is opened again when the sample is scored.
+lmms-eval carries nothing from a model to a task but the response's text. So our adapters answer
+with a `Reply`, one line of JSON that holds the answer together with its attestation: it passes
+through the host's response cache, its sharding and its sample files, and is opened again when the
+sample is scored.
 """
 
 from __future__ import annotations
@@ -45,12 +47,15 @@ class Attestation(BaseModel):
     grid: tuple[int, int] | None
     """Height and width, in pixels, of the tensor that entered the encoder."""
     rounding: tuple[int, int] | None
-    """Height and width, in pixels, that rounding to whole patches added to the information (or took)."""
+    """Height and width, in pixels, that rounding to whole patches added to the information (or
+    took).
+    """
     visual_tokens: int | None
     evidence: str
     """Where `grid` and `visual_tokens` were read."""
     training: str
-    """Training resolution of the checkpoint, as declared: fixed:N, native, mixed:[...] or unknown."""
+    """Training resolution of the checkpoint, as declared: fixed:N, native, mixed:[...] or unknown.
+    """
     answer_mode: AnswerMode
     fingerprint: str
     """Fingerprint of the data set that the sample came from."""
@@ -78,7 +83,9 @@ class Verdict(BaseModel):
     cluster: str
     target: str
     prediction: str | None
-    """The choice that the answer was read as; null where it could not be read, or the sample failed."""
+    """The choice that the answer was read as; null where it could not be read, or the sample
+    failed.
+    """
     correct: Literal[0, 1] | None
     """Null where the sample failed: a failed sample is not a wrong one."""
     answer: str | None
@@ -113,17 +120,20 @@ class SampleKey:
 
 
 class Ledger:
-    """What this process knows of its samples beside the responses: failures, and the images it rendered.
+    """What this process knows of its samples beside the responses: failures, and the images it
+    rendered.
 
     A failed sample is answered with an empty text, which lmms-eval's cache does not keep, so that a
-    resumed run tries it again; the reason waits here until the sample is scored, in the same process.
+    resumed run tries it again; the reason waits here until the sample is scored, in the same
+    process.
     """
 
     def __init__(self) -> None:
         self.failures: dict[SampleKey, Failure] = {}
         self.renderings: dict[SampleKey, Attestation] = {}
         self.adapter: str | None = None
-        """Name of the adapter of ours that answers in this process; null for the host's own models."""
+        """Name of the adapter of ours that answers in this process; null for the host's own models.
+        """
 
 
 LEDGER = Ledger()

@@ -1,12 +1,12 @@
 """The errors that a user can cause, each saying what was found, what was needed and what to do.
 
-    ResolutionEvalError
-    ├── UsageError      an argument that is unknown, impossible or contradictory
-    ├── CardError       a task or model card that breaks its schema
-    ├── DataError       a data set that is absent, incomplete or inconsistent
-    ├── ImageError      one image that cannot be decoded: its sample fails, the run goes on
-    ├── ModelError      a checkpoint or package that is absent or does not fit
-    └── RecordError     results that cannot be read, or do not follow from their own samples
+ResolutionEvalError
+├── UsageError      an argument that is unknown, impossible or contradictory
+├── CardError       a task or model card that breaks its schema
+├── DataError       a data set that is absent, incomplete or inconsistent
+├── ImageError      one image that cannot be decoded: its sample fails, the run goes on
+├── ModelError      a checkpoint or package that is absent or does not fit
+└── RecordError     results that cannot be read, or do not follow from their own samples
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def suggest(name: str, options: Iterable[str]) -> str:
 def host_boundary() -> Iterator[None]:
     """Turn our errors into an exit with one message, at the edge towards lmms-eval.
 
-    lmms-eval retries a task's loading five times, prints a traceback for every exception and then exits
-    with status 0; `SystemExit` passes through all three.
+    lmms-eval retries a task's loading five times, prints a traceback for every exception and then
+    exits with status 0; `SystemExit` passes through all three.
     """
     try:
         yield

@@ -3,9 +3,10 @@
 Two doors lead here, and neither imports torch or lmms-eval before the host itself does:
 
 - the entry point `lmms_eval.models` calls `manifests`, which names the model adapters;
-- `resolution_eval.pth`, read by Python at start-up, calls `watch_for_host`. lmms-eval has no entry point for
-  tasks, and `lmms-eval tasks list` loads no entry point at all, so its task manager is taught our folder
-  at the moment it is imported, whoever imports it.
+- `resolution_eval.pth`, read by Python at start-up, calls `watch_for_host`. lmms-eval has no entry
+point for
+  tasks, and `lmms-eval tasks list` loads no entry point at all, so its task manager is taught our
+  folder at the moment it is imported, whoever imports it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ from types import ModuleType
 from typing import Any
 
 HOST_TASKS = "lmms_eval.tasks"
+FOLDERS: list[str] = []
+"""Task folders of this process alone, whose tasks take the place of the shipped ones of the same
+name.
+"""
 ADAPTERS = {"resflamingo": "resolution_eval.adapters.resflamingo.ResFlamingo"}
 """Names under which `lmms-eval --model` knows our adapters, and their classes."""
 
@@ -102,7 +107,7 @@ def _add_tasks(module: ModuleType) -> None:
         from resolution_eval import paths
 
         given = [include_path] if isinstance(include_path, str) else list(include_path or [])
-        ours = [str(paths.tasks())] if include_defaults else []
+        ours = [*FOLDERS, str(paths.tasks())] if include_defaults else []
         return original(self, include_path=[*given, *ours], include_defaults=include_defaults)
 
     manager.initialize_tasks = initialize_tasks
@@ -113,7 +118,8 @@ def _warn(error: Exception) -> None:
     import warnings
 
     warnings.warn(
-        f"resolution-eval could not register with lmms-eval: {error!r}. Its tasks and models are missing from "
-        "this run; other plugins are not affected. Check the versions with `resolution-eval --version`.",
+        f"resolution-eval could not register with lmms-eval: {error!r}. Its tasks and models are "
+        "missing from this run; other plugins are not affected. Check the versions with "
+        "`resolution-eval --version`.",
         stacklevel=2,
     )

@@ -1,0 +1,65 @@
+"""The arguments of `--model_args`, checked: a name or value that is not allowed is an error that
+says what is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from resolution_eval.errors import UsageError, suggest
+
+SCHEMES = ("match", "restore")
+ANSWER_MODES = ("rank", "generate")
+DTYPES = ("float32", "bfloat16", "float16")
+AUTO_BATCH = 32
+"""Batch size under `--batch_size auto`; a batch that does not fit the memory is split in halves."""
+
+
+def refuse_unknown(unknown: Mapping[str, Any], allowed: Iterable[str], adapter: str) -> None:
+    """Raise UsageError for the first name in `unknown`."""
+    for name in unknown:
+        raise UsageError(
+            f"{adapter} has no argument {name!r}; {suggest(name, allowed)}. "
+            f"Allowed: {', '.join(sorted(allowed))}"
+        )
+
+
+def one_of(name: str, value: str | None, allowed: Iterable[str]) -> str | None:
+    """`value`, if it is among `allowed` or not given.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    options = list(allowed)
+    if value is not None and value not in options:
+        raise UsageError(f"{name}={value!r} is impossible; {suggest(str(value), options)}")
+    return value
+
+
+def batch_size(value: int | str | None, most: int | None) -> int:
+    """Samples per forward pass: a whole number from 1, or "auto" for as many as fit, `AUTO_BATCH`
+    at most.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if value is None:
+        return 1
+    if str(value).split(":")[0] == "auto":
+        return most or AUTO_BATCH
+    if not str(value).isdecimal() or int(value) < 1:
+        raise UsageError(f"batch_size={value!r} is impossible; give a whole number from 1, or auto")
+    return int(value)
+
+
+def flag(name: str, value: object) -> bool:
+    """A true-or-false argument, as lmms-eval's parser or a shell may spell it.
+
+    Raises:
+        UsageError: it is neither true nor false.
+    """
+    known = {"true": True, "1": True, "false": False, "0": False}
+    if str(value).lower() not in known:
+        raise UsageError(f"{name}={value!r} is impossible; give true or false")
+    return known[str(value).lower()]

@@ -1,0 +1,221 @@
+"""What all adapters share: batches of equal grid, attestation, and failures that stay failures."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from lmms_eval.api.model import lmms
+from loguru import logger
+from tqdm import tqdm
+
+from resolution_eval import tasks
+from resolution_eval.adapters.requests import Job, Overrides, generation_jobs
+from resolution_eval.attestation import LEDGER, AnswerMode, Attestation, Failure, Reply
+from resolution_eval.errors import ImageError, ModelError
+from resolution_eval.images import render, resize
+from resolution_eval.resolution import Size, TrainingResolution, is_capped, label
+
+if TYPE_CHECKING:
+    from lmms_eval.api.instance import Instance
+    from PIL.Image import Image
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """A job's image as it will be handed to the encoder."""
+
+    job: Job
+    source: Size
+    notes: tuple[str, ...]
+    information: Size
+    image: Image
+    """Of the size of the grid that the encoder should receive."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """A model's answer to one job, and what was read from the tensors that entered its encoder."""
+
+    text: str
+    choice: int | None
+    choice_scores: tuple[float, ...] | None
+    grid: tuple[int, int]
+    """Height and width in pixels."""
+    visual_tokens: int
+    evidence: str
+
+
+class ResolutionAdapter(lmms):  # type: ignore[misc]  (the host is untyped)
+    """Answers lmms-eval's requests in batches of equal grid and attests each sample's grid.
+
+    A family says how an image becomes a grid (`grid_size`) and how a batch is answered (`answer`).
+    """
+
+    is_simple = True
+    name: ClassVar[str]
+
+    training: TrainingResolution
+    checkpoint: str
+    overrides: Overrides
+    batch: int
+
+    def __init__(self) -> None:
+        super().__init__()
+        LEDGER.adapter = self.name
+        LEDGER.failures.clear()
+
+    @abstractmethod
+    def grid_size(self, information: Size, source: Size, job: Job) -> Size:
+        """Size in pixels at which the encoder should receive the image of `job`."""
+
+    @abstractmethod
+    def answer(self, views: Sequence[View]) -> list[Answer]:
+        """One answer per view; all views are of one size, one mode and one set of generation
+        arguments.
+        """
+
+    @abstractmethod
+    def mode(self, job: Job) -> AnswerMode:
+        """Whether this job's choices are ranked, or text is generated."""
+
+    def generate_until(self, requests: list[Instance]) -> list[str]:
+        """One encoded `Reply` per request of ours, plain text for the host's own tasks, "" for a
+        failure.
+        """
+        replies = [""] * len(requests)
+        with tqdm(total=len(requests), desc=self.name, disable=self.rank != 0) as progress:
+            for views in self._batches(generation_jobs(requests, self.task_dict, self.overrides)):
+                for view, answer in self._answer_or_split(views):
+                    replies[view.job.index] = self._reply(view, answer)
+                progress.update(len(views))
+        self._report_failures()
+        return replies
+
+    def generate_until_multi_round(self, requests: list[Instance]) -> list[str]:
+        """Refused: one question, one answer."""
+        raise ModelError(f"{self.name} answers single questions; choose a task without rounds")
+
+    def _batches(self, jobs: Iterator[Job]) -> Iterator[list[View]]:
+        """Batches of views that one forward pass can take; a view whose image fails is left out."""
+        waiting: dict[Any, list[View]] = defaultdict(list)
+        for job in jobs:
+            view = self._view(job)
+            if view is None:
+                continue
+            key = (view.image.size, self.mode(job), repr(sorted(job.generation.items())))
+            waiting[key].append(view)
+            if len(waiting[key]) == self.batch:
+                yield waiting.pop(key)
+        yield from waiting.values()
+
+    def _view(self, job: Job) -> View | None:
+        """The job's image at its grid, or None, noted, where it cannot be decoded."""
+        try:
+            decoded = job.load()
+        except ImageError as error:
+            self._fail(job, "image", str(error))
+            return None
+        source = Size(*decoded.image.size)
+        rendered = render(decoded.image, job.resolution, job.filter)
+        information = Size(*rendered.size)
+        grid = self.grid_size(information, source, job)
+        image = resize(rendered, grid, job.filter)
+        return View(
+            job=job, source=source, notes=decoded.notes, information=information, image=image
+        )
+
+    def _answer_or_split(self, views: Sequence[View]) -> Iterator[tuple[View, Answer]]:
+        """The batch's answers; where it raises, each half's, down to single samples that fail."""
+        try:
+            answers = [_finite(answer) for answer in self.answer(views)]
+        except Exception as error:  # noqa: BLE001  (whatever a model raises, its sample fails and is named)
+            self.release_memory()
+            if len(views) == 1:
+                self._fail(views[0].job, type(error).__name__, str(error))
+                return
+            middle = len(views) // 2
+            yield from self._answer_or_split(views[:middle])
+            yield from self._answer_or_split(views[middle:])
+            return
+        yield from zip(views, answers, strict=True)
+
+    def release_memory(self) -> None:
+        """Give back cached device memory after a failed batch."""
+        import torch
+
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def _reply(self, view: View, answer: Answer) -> str:
+        document = view.job.document
+        if document is None:
+            return answer.text
+        return Reply(
+            sample=document["sample"],
+            answer=answer.text,
+            choice=answer.choice,
+            choice_scores=answer.choice_scores,
+            attestation=self._attest(view, answer, document["fingerprint"]),
+        ).encode()
+
+    def _attest(self, view: View, answer: Answer, fingerprint: str) -> Attestation:
+        width, height = view.image.size
+        information, source = view.information, view.source
+        return Attestation(
+            status="attested" if answer.grid == (height, width) else "mismatched",
+            source=(source.width, source.height),
+            requested=label(view.job.resolution),
+            information=(information.width, information.height),
+            capped=is_capped(source, view.job.resolution),
+            filter=view.job.filter,
+            scheme=view.job.scheme,
+            expected_grid=(height, width),
+            grid=answer.grid,
+            rounding=self._rounding(view),
+            visual_tokens=answer.visual_tokens,
+            evidence=answer.evidence,
+            training=str(self.training),
+            answer_mode=self.mode(view.job),
+            fingerprint=fingerprint,
+            adapter=self.name,
+            checkpoint=self.checkpoint,
+            notes=view.notes,
+        )
+
+    def _rounding(self, view: View) -> tuple[int, int] | None:
+        """Pixels that rounding to whole patches added; none is meant under `restore`."""
+        if view.job.scheme == "restore":
+            return None
+        width, height = view.image.size
+        return height - view.information.height, width - view.information.width
+
+    def _fail(self, job: Job, kind: str, message: str) -> None:
+        """Note that a sample of ours failed; a task of the host's own must not go on with a wrong
+        answer.
+        """
+        if job.document is None:
+            raise ModelError(f"request {job.index} failed ({kind}: {message})")
+        key = tasks.sample_key(job.document)
+        LEDGER.failures[key] = Failure(kind=kind, message=message)
+        if len(LEDGER.failures) <= 10:
+            logger.warning(f"failed: {key.sample} at {key.resolution} ({kind}: {message})")
+
+    def _report_failures(self) -> None:
+        if len(LEDGER.failures) > 10:
+            logger.warning(f"{len(LEDGER.failures)} samples failed; the samples file names each")
+
+
+def _finite(answer: Answer) -> Answer:
+    """The answer, if its scores are numbers.
+
+    Raises:
+        ModelError: a score is NaN or infinite.
+    """
+    if answer.choice_scores and not all(math.isfinite(score) for score in answer.choice_scores):
+        raise ModelError(f"the choices' scores are not finite: {answer.choice_scores}")
+    return answer

@@ -1,0 +1,247 @@
+"""`--model resflamingo`: OpenFlamingo, its encoder really run at the resolution asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from loguru import logger
+
+from resolution_eval import flamingo
+from resolution_eval.adapters.arguments import (
+    ANSWER_MODES,
+    DTYPES,
+    SCHEMES,
+    flag,
+    one_of,
+    refuse_unknown,
+)
+from resolution_eval.adapters.arguments import (
+    batch_size as checked_batch_size,
+)
+from resolution_eval.adapters.base import Answer, ResolutionAdapter, View
+from resolution_eval.adapters.requests import Job, Overrides
+from resolution_eval.errors import UsageError, host_boundary
+from resolution_eval.images import DEFAULT_FILTER, FILTERS, resize
+from resolution_eval.prompts import flamingo_prompt
+from resolution_eval.resolution import (
+    Size,
+    TrainingResolution,
+    ascending,
+    patch_size_fit,
+    restored_size,
+)
+
+if TYPE_CHECKING:
+    from lmms_eval.api.instance import Instance
+    from PIL.Image import Image
+
+EVIDENCE = "shape of the tensor entering the patch convolution; tokens entering the perceiver"
+
+ARGUMENTS = (
+    "pretrained",
+    "scheme",
+    "filter",
+    "train_resolution",
+    "answer_mode",
+    "dtype",
+    "device",
+    "batch_size",
+    "trust_remote_code",
+    "revision",
+)
+
+
+class ResFlamingo(ResolutionAdapter):
+    """OpenFlamingo at any inference resolution.
+
+    Position embeddings are resampled to each grid. Where a question has choices they are ranked by
+    likelihood, since base language models do not follow option letters; `answer_mode=generate` has
+    them write the answer instead.
+    """
+
+    name = "resflamingo"
+
+    def __init__(
+        self,
+        pretrained: str | None = None,
+        *,
+        scheme: str | None = None,
+        filter: str | None = None,
+        train_resolution: str | int | None = None,
+        answer_mode: str | None = None,
+        dtype: str = "float32",
+        device: str | None = None,
+        batch_size: int | str | None = 1,
+        max_batch_size: int | None = None,
+        trust_remote_code: bool | str = False,
+        revision: str | None = None,
+        **unknown: Any,
+    ) -> None:
+        super().__init__()
+        with host_boundary():
+            refuse_unknown(unknown, ARGUMENTS, self.name)
+            self.overrides = Overrides(
+                filter=one_of("filter", filter, FILTERS),
+                scheme=one_of("scheme", scheme, SCHEMES),  # type: ignore[arg-type]
+            )
+            self._answer_mode = one_of("answer_mode", answer_mode, ANSWER_MODES)
+            self.batch = checked_batch_size(batch_size, max_batch_size)
+            one_of("dtype", dtype, DTYPES)
+            self.accelerator = Accelerator()
+            self.device = _device(device, self.accelerator)
+            self._rank = self.accelerator.process_index
+            self._world_size = self.accelerator.num_processes
+            self.bundle = flamingo.load_pretrained(
+                pretrained,
+                dtype=getattr(torch, dtype),
+                device=self.device,
+                trust_remote_code=flag("trust_remote_code", trust_remote_code),
+                revision=revision,
+            )
+            self.checkpoint = self.bundle.identity
+            self.training = self._declared(train_resolution)
+        logger.info(f"{self.checkpoint}, trained at {self.training}, on {self.device}")
+
+    def _declared(self, given: str | int | None) -> TrainingResolution:
+        """The training resolution: as given, otherwise as the checkpoint declares it."""
+        if given is None:
+            return self.bundle.training
+        text = f"fixed:{given}" if str(given).isdecimal() else str(given)
+        declared = TrainingResolution.parse(text)
+        logger.info(
+            f"train_resolution={declared} overrides the checkpoint's {self.bundle.training}"
+        )
+        return declared
+
+    def mode(self, job: Job) -> Any:
+        if self._answer_mode == "generate" or not job.choices:
+            return "generate"
+        return "rank"
+
+    def grid_size(self, information: Size, source: Size, job: Job) -> Size:
+        """`match`: the information, in whole patches. `restore`: the training grid in the source's
+        aspect.
+        """
+        if job.scheme == "match":
+            return patch_size_fit(information, self.bundle.patch)
+        return patch_size_fit(_training_grid(self.training, source), self.bundle.patch)
+
+    def answer(self, views: Sequence[View]) -> list[Answer]:
+        pixels = torch.stack([self._pixels(view.image) for view in views])
+        with torch.inference_mode():
+            encoded = flamingo.encode(self.bundle, self._on_device(pixels))
+            if self.mode(views[0].job) == "rank":
+                answers = self._ranked(encoded, views)
+            else:
+                answers = self._generated(encoded, views)
+        return [
+            Answer(
+                text=text,
+                choice=choice,
+                choice_scores=scores,
+                grid=encoded.grid,
+                visual_tokens=encoded.visual_tokens,
+                evidence=EVIDENCE,
+            )
+            for text, choice, scores in answers
+        ]
+
+    def _on_device(self, pixels: torch.Tensor) -> torch.Tensor:
+        return pixels.to(self.device, self.bundle.dtype)
+
+    def _pixels(self, image: Image) -> torch.Tensor:
+        """The image as normalised channels x height x width."""
+        array = np.array(image, dtype=np.float32) / 255
+        mean, std = (np.array(self.bundle.config.mean), np.array(self.bundle.config.std))
+        return torch.from_numpy(((array - mean) / std).astype(np.float32)).permute(2, 0, 1)
+
+    def _ranked(
+        self, encoded: flamingo.Encoded, views: Sequence[View]
+    ) -> list[tuple[str, int, tuple[float, ...]]]:
+        """Each question's likeliest choice."""
+        prompts = [flamingo_prompt(view.job.prompt) for view in views]
+        choices = [[f" {choice}" for choice in view.job.choices] for view in views]
+        scores = flamingo.rank(self.bundle, encoded, prompts, choices).float().cpu()
+        ranked = []
+        for view, row in zip(views, scores, strict=True):
+            own = tuple(row[: len(view.job.choices)].tolist())
+            best = max(range(len(own)), key=own.__getitem__)
+            ranked.append((view.job.choices[best], best, own))
+        return ranked
+
+    def _generated(
+        self, encoded: flamingo.Encoded, views: Sequence[View]
+    ) -> list[tuple[str, None, None]]:
+        arguments = dict(views[0].job.generation)
+        prompts = [flamingo_prompt(view.job.prompt) for view in views]
+        texts = flamingo.generate(
+            self.bundle,
+            encoded,
+            prompts,
+            max_new_tokens=int(arguments.get("max_new_tokens", 64)),
+            until=_strings(arguments.get("until")),
+            do_sample=bool(arguments.get("do_sample", False)),
+            temperature=float(arguments.get("temperature") or 1.0),
+        )
+        return [(text, None, None) for text in texts]
+
+    def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
+        """Log-likelihood of each continuation after image and prompt, and whether it is the greedy
+        one.
+        """
+        return [self._loglikelihood(request) for request in requests]
+
+    def _loglikelihood(self, request: Instance) -> tuple[float, bool]:
+        prompt, target, doc_to_visual, doc_id, task, split = request.args
+        document = self.task_dict[task][split][doc_id]
+        continuation = target if isinstance(target, str) else target(document)
+        image = doc_to_visual(document)[0].convert("RGB")
+        grid = patch_size_fit(Size(*image.size), self.bundle.patch)
+        pixels = self._pixels(resize(image, grid, self.overrides.filter or DEFAULT_FILTER))
+        with torch.inference_mode():
+            encoded = flamingo.encode(self.bundle, self._on_device(pixels[None]))
+            return flamingo.loglikelihood(
+                self.bundle, encoded, [flamingo_prompt(prompt)], [continuation]
+            )[0]
+
+
+def _device(given: str | None, accelerator: Accelerator) -> torch.device:
+    """The device asked for, or this process's own.
+
+    Raises:
+        UsageError: it does not exist here.
+    """
+    if given is None or accelerator.num_processes > 1:
+        return accelerator.device
+    try:
+        device = torch.device(given)
+    except RuntimeError:
+        raise UsageError(f"device={given!r} is impossible; give cpu, cuda or cuda:N") from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UsageError(
+            f"device={given!r}: this machine has {torch.cuda.device_count()} CUDA devices; "
+            "give device=cpu"
+        )
+    return device
+
+
+def _training_grid(training: TrainingResolution, source: Size) -> Size:
+    """Size of the training grid in the source's aspect ratio, in pixels; may exceed the source.
+
+    Raises:
+        UsageError: the training resolution is unknown.
+    """
+    if training.kind == "unknown":
+        raise UsageError(
+            "scheme=restore needs the training resolution; give train_resolution=fixed:N"
+        )
+    edge = max(training.members, key=ascending, default="native")
+    return source if edge == "native" else restored_size(source, edge)
+
+
+def _strings(until: str | Sequence[str] | None) -> list[str]:
+    return [until] if isinstance(until, str) else list(until or [])

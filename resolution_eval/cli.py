@@ -1,0 +1,141 @@
+"""The command `resolution-eval`.
+
+Only the standard library is imported here: `--help` answers at once, and each command imports what
+it needs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from resolution_eval import __version__
+from resolution_eval.errors import ResolutionEvalError
+
+PACKAGES = ("lmms-eval", "open-flamingo", "torch", "transformers", "open-clip-torch")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; its exit status: 0 done, 1 an error that was said, 2 unusable arguments."""
+    parser = build_parser()
+    known, rest = parser.parse_known_args(arguments)
+    if rest and known.command is not _run:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    try:
+        return known.command(known, rest)
+    except ResolutionEvalError as error:
+        print(f"resolution-eval: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("resolution-eval: stopped", file=sys.stderr)
+        return 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's arguments; the documentation's reference is made from this."""
+    parser = argparse.ArgumentParser(
+        prog="resolution-eval",
+        description="Score multimodal LLMs across inference resolutions, and attest each sample's.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the versions and stop")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_run(_command(commands, "run", _run, "run lmms-eval with a sweep of your own"))
+    _add_report(_command(commands, "report", _report, "print and draw lmms-eval's results"))
+    _add_demo(_command(commands, "demo", _demo, "sweep the embedded checkpoints over phantoms"))
+    return parser
+
+
+Command = Callable[[argparse.Namespace, list[str]], int]
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    function: Command,
+    help: str,
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        name, help=help, description=f"{help[0].upper()}{help[1:]}.", allow_abbrev=False
+    )
+    parser.set_defaults(command=function)
+    return parser
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "Every other argument goes to lmms-eval as it is; see `lmms-eval eval --help`."
+    parser.add_argument("--tasks", default="", help="comma-separated task names")
+    parser.add_argument(
+        "--resolutions", help='comma-separated pixel edges of the square budget, or "native"'
+    )
+    parser.add_argument(
+        "--scheme", help="match: the grid follows r; restore: the grid stays, the content varies"
+    )
+    parser.add_argument("--filter", help="bicubic (default), lanczos, bilinear, box or nearest")
+
+
+def _run(known: argparse.Namespace, rest: list[str]) -> int:
+    from resolution_eval.resolution import parse_resolution
+    from resolution_eval.runs import run
+
+    resolutions = None
+    if known.resolutions is not None:
+        resolutions = [parse_resolution(text) for text in known.resolutions.split(",")]
+    tasks = [name for name in known.tasks.split(",") if name]
+    return run(tasks, rest, resolutions=resolutions, filter=known.filter, scheme=known.scheme)
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "results", nargs="+", type=Path, metavar="DIR", help="lmms-eval's output folder"
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="SITE", help="folder for index.html (default: DIR)"
+    )
+    parser.add_argument(
+        "--format", choices=("text", "md", "csv"), default="text", help="of what is printed"
+    )
+
+
+def _report(known: argparse.Namespace, rest: list[str]) -> int:
+    from resolution_eval.report import report
+
+    print(report(known.results, known.output or known.results[0], format=known.format))
+    return 0
+
+
+def _add_demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder for the results and index.html",
+    )
+
+
+def _demo(known: argparse.Namespace, rest: list[str]) -> int:
+    from resolution_eval.demo import demo
+
+    print(f"open {demo(known.output)}")
+    return 0
+
+
+class _Version(argparse.Action):
+    """Prints our version and those of the packages that a score depends on."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"resolution-eval {__version__}")
+        for package in PACKAGES:
+            print(f"  {package} {_installed(package)}")
+        parser.exit()
+
+
+def _installed(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

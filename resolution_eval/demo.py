@@ -1,0 +1,40 @@
+"""The main job on what the package brings along: three small checkpoints, swept over phantoms."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from loguru import logger
+from tqdm import tqdm
+
+from resolution_eval import paths
+from resolution_eval.records import make_records
+from resolution_eval.report import demo_page
+from resolution_eval.runs import evaluate
+
+STRATEGIES = ("low", "native", "mixed")
+TASK = "phantom_res"
+
+
+def demo(output: Path, *, batch_size: int = 64) -> Path:
+    """Sweep the embedded checkpoints over `phantom_res` and write `output`/index.html; its path.
+
+    One lmms-eval result per checkpoint lies in `output`/STRATEGY.
+    """
+    logger.remove()
+    logger.add(sys.stderr, level="WARNING")
+    folders = []
+    for strategy in tqdm(STRATEGIES, desc="checkpoints"):
+        checkpoint = paths.models() / "embedded" / strategy
+        folders.append(
+            evaluate(
+                "resflamingo",
+                f"pretrained={checkpoint}",
+                TASK,
+                output / strategy,
+                batch_size=batch_size,
+            )
+        )
+    records = [record for folder in folders for record in make_records(folder)]
+    return demo_page(records, output)

@@ -1,0 +1,138 @@
+"""The rows of the table that lmms-eval prints: one function per figure, over all samples of a task.
+
+A cell is the samples of one resolution. Where a cell is not what was asked for, its row says so in
+words instead of showing a number that could be taken for it, and figures that would use it are
+withheld.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from resolution_eval.resolution import (
+    NATIVE,
+    Resolution,
+    TrainingResolution,
+    ascending,
+    label,
+    parse_resolution,
+)
+from resolution_eval.statistics import curves
+
+Item = Mapping[str, Any]
+
+
+def accuracy(cell: Sequence[Item]) -> float | str:
+    """Accuracy of one cell, or what is wrong with it.
+
+    Example:
+        >>> accuracy([{"score": 1.0, "status": "attested"}, {"score": 0.0, "status": "attested"}])
+        0.5
+        >>> accuracy([{"score": 1.0, "status": "mismatched"}])
+        '1.0000 mismatched'
+        >>> accuracy([{"score": 1.0, "status": "attested"}, {"status": "failed"}])
+        '1.0000 incomplete (1 of 2 failed)'
+    """
+    scores = [item["score"] for item in cell if "score" in item]
+    if not scores:
+        return f"no sample scored ({len(cell)} failed)"
+    mean = sum(scores) / len(scores)
+    flaw = _flaw(cell, len(cell) - len(scores))
+    return f"{mean:.4f} {flaw}" if flaw else mean
+
+
+def _flaw(cell: Sequence[Item], failed: int) -> str:
+    """What keeps a cell's accuracy from being what was asked for; empty where nothing does."""
+    if any(item["status"] == "mismatched" for item in cell):
+        return "mismatched"
+    return f"incomplete ({failed} of {len(cell)} failed)" if failed else ""
+
+
+def area(items: Sequence[Item]) -> float | str:
+    """Mean accuracy over the resolutions, trapezoid in log2 r, of the samples that have all.
+
+    `native` has no place on the axis, since it differs from image to image: it is left out.
+    """
+    curve = _curve([item for item in items if item["resolution"] != NATIVE])
+    return curve if isinstance(curve, str) else curves.area(curve)
+
+
+def worst_drop(items: Sequence[Item]) -> float | str:
+    """Largest fall of the accuracy below that at the training resolution (fraction of 1)."""
+    curve = _curve(items)
+    reference = _reference(items)
+    if isinstance(curve, str):
+        return curve
+    return reference if isinstance(reference, _Absent) else curve[reference] - min(curve.values())
+
+
+def balanced_accuracy(items: Sequence[Item]) -> float | str:
+    """Mean recall over the classes, at the training resolution."""
+    reference = _reference(items)
+    if isinstance(reference, _Absent):
+        return reference
+    cell = [item for item in items if parse_resolution(item["resolution"]) == reference]
+    scored = [item for item in cell if "score" in item]
+    flaw = _flaw(cell, len(cell) - len(scored))
+    if flaw:
+        return f"withheld: acc@{label(reference)} is {flaw}"
+    return curves.balanced_accuracy(
+        [item["target"] for item in scored], [item["prediction"] for item in scored]
+    )
+
+
+def count(flags: Iterable[int]) -> int:
+    """How many samples, over all resolutions, are so."""
+    return sum(flags)
+
+
+def attestation_summary(attestations: Sequence[Item]) -> str:
+    """How many samples have which status.
+
+    Example:
+        >>> attestation_summary([{"status": "attested"}, {"status": "failed"}, {"status":
+        "attested"}]) '2 attested, 1 failed'
+    """
+    statuses = Counter(item["status"] for item in attestations)
+    return ", ".join(f"{number} {status}" for status, number in sorted(statuses.items()))
+
+
+def verdict_summary(verdicts: Sequence[Item]) -> str:
+    """How many samples stand at how many resolutions."""
+    samples = {item["sample"] for item in verdicts}
+    resolutions = {item["resolution"] for item in verdicts}
+    return f"{len(samples)} samples at {len(resolutions)} resolutions"
+
+
+def _curve(items: Sequence[Item]) -> dict[Any, float] | str:
+    """Accuracy at each resolution over the samples scored at all of them, or why there is none."""
+    scores: dict[Any, dict[str, float]] = defaultdict(dict)
+    for item in items:
+        if item["status"] == "mismatched":
+            return f"withheld: acc@{item['resolution']} is mismatched"
+        if "score" not in item:
+            return f"withheld: acc@{item['resolution']} is incomplete"
+        scores[parse_resolution(item["resolution"])][item["sample"]] = item["score"]
+    shared = set.intersection(*(set(cell) for cell in scores.values()))
+    if len(scores) < 2 or not shared:
+        return f"needs two resolutions of one sample, found {len(scores)}"
+    return {
+        resolution: sum(cell[sample] for sample in shared) / len(shared)
+        for resolution, cell in sorted(scores.items(), key=lambda pair: ascending(pair[0]))
+    }
+
+
+class _Absent(str):
+    """A sentence saying why there is no training resolution in the sweep."""
+
+
+def _reference(items: Sequence[Item]) -> Resolution | _Absent:
+    """The training resolution's place in the sweep, or why it has none."""
+    declared = next((item["training"] for item in items if "score" in item), "unknown")
+    sweep = {parse_resolution(item["resolution"]) for item in items}
+    reference = TrainingResolution.parse(declared).reference(sorted(sweep, key=ascending))
+    if reference is None:
+        return _Absent(f"no resolution of the sweep is the training one ({declared})")
+    return reference

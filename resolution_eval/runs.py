@@ -1,0 +1,99 @@
+"""Running lmms-eval in this process: a sweep of one's own over its tasks, and the demo."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from resolution_eval import plugin
+from resolution_eval.errors import UsageError
+from resolution_eval.resolution import Resolution
+from resolution_eval.taskfiles import derive
+
+
+def run(
+    tasks: Sequence[str],
+    arguments: Sequence[str],
+    *,
+    resolutions: Sequence[Resolution] | None = None,
+    filter: str | None = None,
+    scheme: str | None = None,
+) -> int:
+    """Run `lmms-eval` on `tasks` with another sweep than the tasks' own; its exit status.
+
+    `arguments` go to lmms-eval as they are.
+
+    Raises:
+        UsageError: the sweep is asked of a task that is not ours.
+    """
+    changed = (resolutions, filter, scheme) != (None, None, None)
+    if changed and not tasks:
+        raise UsageError("--resolutions, --filter and --scheme need --tasks; name one of ours")
+    with TemporaryDirectory(prefix="resolution-eval-") as folder:
+        if changed:
+            for task in tasks:
+                derive(task, Path(folder), resolutions=resolutions, filter=filter, scheme=scheme)
+            plugin.FOLDERS.insert(0, folder)
+        named = ["--tasks", ",".join(tasks)] if tasks else []
+        return lmms_eval([*named, *arguments])
+
+
+def lmms_eval(arguments: Sequence[str]) -> int:
+    """Run the command line `lmms-eval` with `arguments` in this process; 1 where an evaluation
+    failed.
+
+    lmms-eval itself prints the error and ends with status 0.
+    """
+    import lmms_eval.__main__ as host
+
+    failures: list[Exception] = []
+    evaluate = host.cli_evaluate_single
+
+    def noting(args: Any) -> Any:
+        try:
+            return evaluate(args)
+        except Exception as error:
+            failures.append(error)
+            raise
+
+    saved, sys.argv = sys.argv, ["lmms-eval", *arguments]
+    host.cli_evaluate_single = noting
+    try:
+        host.cli_evaluate()
+    finally:
+        sys.argv, host.cli_evaluate_single = saved, evaluate
+    return 1 if failures else 0
+
+
+def evaluate(model: str, model_args: str, task: str, output: Path, *, batch_size: int) -> Path:
+    """Score one model on one of our tasks through lmms-eval's Python interface; the folder of its
+    results.
+    """
+    from lmms_eval.evaluator import simple_evaluate
+    from lmms_eval.loggers import EvaluationTracker
+    from lmms_eval.tasks import TaskManager
+    from lmms_eval.utils import get_datetime_str
+
+    import resolution_eval.paths as paths
+
+    tracker = EvaluationTracker(output_path=str(output))
+    date = get_datetime_str()
+    results = simple_evaluate(
+        model=model,
+        model_args=model_args,
+        tasks=[task],
+        batch_size=batch_size,
+        log_samples=True,
+        evaluation_tracker=tracker,
+        task_manager=TaskManager(
+            "WARNING", include_path=str(paths.tasks()), include_defaults=False, model_name=model
+        ),
+        datetime_str=date,
+    )
+    samples = results.pop("samples")
+    tracker.save_results_aggregated(results=results, samples=samples, datetime_str=date)
+    tracker.save_results_samples(task_name=task, samples=samples[task])
+    return output

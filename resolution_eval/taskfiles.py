@@ -1,0 +1,149 @@
+"""The lmms-eval YAML of a task, made from its card, as shipped and for a sweep of one's own.
+
+python -m resolution_eval.taskfiles     writes tasks/NAME/NAME_res.yaml anew from every
+tasks/NAME/card.toml
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from resolution_eval import paths
+from resolution_eval.cards import TaskCard, parse_task_card
+from resolution_eval.errors import UsageError, suggest
+from resolution_eval.resolution import Resolution, label
+
+SUFFIX = "_res"
+VERSION = 1
+"""Version of how tasks ask and score; results of different versions are not compared."""
+
+_FIGURES = (
+    ("bacc@train", "balanced_accuracy", True),
+    ("worst_drop", "worst_drop", False),
+    ("area", "area", True),
+    ("unparseable", "count", False),
+    ("failed", "count", False),
+    ("mismatched", "count", False),
+    ("verdict", "verdict_summary", True),
+    ("attestation", "attestation_summary", True),
+)
+"""Rows of the table below the accuracies: name, function of `resolution_eval.metrics`, higher is
+better.
+"""
+
+_HEAD = """\
+# Made from card.toml by `python -m resolution_eval.taskfiles`; change the card, not this file.
+task: {task}
+dataset_path: text
+dataset_kwargs:
+  data_files:
+    test: card.toml
+  sample_by: document
+test_split: test
+process_docs: !function resolution_eval.tasks.documents
+doc_to_visual: !function resolution_eval.tasks.doc_to_visual
+doc_to_text: !function resolution_eval.tasks.doc_to_text
+doc_to_target: !function resolution_eval.tasks.doc_to_target
+process_results: !function resolution_eval.tasks.process_results
+output_type: generate_until
+generation_kwargs:
+  max_new_tokens: 64
+  do_sample: false
+  until: ["\\nQuestion:"]
+cluster_key: cluster
+metadata:
+  version: {version}
+  card: {name}
+  resolutions: [{resolutions}]
+  filter: {filter}
+  scheme: {scheme}
+metric_list:
+"""
+_METRIC = """\
+  - metric: {metric}
+    aggregation: !function resolution_eval.metrics.{function}
+    higher_is_better: {better}
+"""
+
+
+def task_yaml(card: TaskCard) -> str:
+    """The YAML that makes `card` a task of lmms-eval, with one accuracy row per resolution."""
+    head = _HEAD.format(
+        task=card.name + SUFFIX,
+        name=card.name,
+        version=VERSION,
+        resolutions=", ".join(label(r) for r in card.resolutions),
+        filter=card.filter,
+        scheme=card.scheme,
+    )
+    rows = [(f"acc@{label(r)}", "accuracy", True) for r in card.resolutions]
+    metrics = (
+        _METRIC.format(metric=metric, function=function, better=str(better).lower())
+        for metric, function, better in (*rows, *_FIGURES)
+    )
+    return head + "".join(metrics)
+
+
+def write_task(folder: Path, card_text: str) -> None:
+    """Write `card.toml` and the YAML of its task into `folder`."""
+    card = parse_task_card(card_text)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "card.toml").write_text(card_text, encoding="utf-8")
+    (folder / f"{card.name}{SUFFIX}.yaml").write_text(task_yaml(card), encoding="utf-8")
+
+
+def card_files() -> dict[str, Path]:
+    """Every task's name and its card's file."""
+    return {
+        f"{path.parent.name}{SUFFIX}": path for path in sorted(paths.tasks().glob("*/card.toml"))
+    }
+
+
+def derive(
+    task: str,
+    folder: Path,
+    *,
+    resolutions: Sequence[Resolution] | None,
+    filter: str | None,
+    scheme: str | None,
+) -> None:
+    """Write into `folder` the task `task` with another sweep; it takes the shipped one's place.
+
+    Raises:
+        UsageError: no task of ours has that name.
+        CardError: the sweep, filter or scheme is impossible.
+    """
+    files = card_files()
+    if task not in files:
+        raise UsageError(f"no task of resolution-eval is named {task!r}; {suggest(task, files)}")
+    text = files[task].read_text(encoding="utf-8")
+    changes = {"filter": _quoted(filter), "scheme": _quoted(scheme)}
+    if resolutions is not None:
+        values = (str(r) if isinstance(r, int) else f'"{r}"' for r in resolutions)
+        changes["resolutions"] = f"[{', '.join(values)}]"
+    write_task(folder / task.removesuffix(SUFFIX), _with(text, changes))
+
+
+def _quoted(value: str | None) -> str | None:
+    return None if value is None else f'"{value}"'
+
+
+def _with(card_text: str, changes: Mapping[str, str | None]) -> str:
+    """The card's TOML with the given top-level keys set; None leaves a key as it is."""
+    for key, value in changes.items():
+        if value is not None:
+            line = re.compile(rf"^{key}\s*=.*?$", re.MULTILINE)
+            card_text = f"{key} = {value}\n" + line.sub("", card_text, count=1)
+    return card_text
+
+
+def main() -> None:
+    """Write every shipped task's YAML anew."""
+    for path in card_files().values():
+        write_task(path.parent, path.read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()

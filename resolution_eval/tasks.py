@@ -1,0 +1,255 @@
+"""The functions behind every task's YAML: documents, prompt, image, and the scoring of one
+response.
+
+A task holds each sample once per inference resolution, sample by sample, so that `--limit` keeps
+every resolution. A document is a reference (data set, sample, resolution): no image is copied per
+resolution, the image is decoded and rendered when it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from resolution_eval.answers import parse_choice
+from resolution_eval.attestation import (
+    LEDGER,
+    Attestation,
+    Failure,
+    Reply,
+    SampleKey,
+    Verdict,
+    decode_reply,
+)
+from resolution_eval.cards import TaskCard, parse_task_card
+from resolution_eval.errors import host_boundary
+from resolution_eval.prompts import question_text
+from resolution_eval.resolution import Size, is_capped, label, parse_resolution
+from resolution_eval.sources import Source, open_source
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from PIL.Image import Image
+
+Document = Mapping[str, Any]
+
+
+def documents(cards: Dataset) -> Dataset:
+    """Every test sample of the one card in `cards` at every resolution of that card.
+
+    `cards` is a card's TOML as lmms-eval loads it: one row, its text. Serves as `process_docs`.
+    """
+    from datasets import Dataset
+
+    with host_boundary():
+        card = parse_task_card(cards[0]["text"])
+        _open(card)
+        return Dataset.from_list(list(_documents(card)))
+
+
+def _documents(card: TaskCard) -> Iterator[dict[str, Any]]:
+    source = _open(card)
+    for sample in source.samples("test"):
+        for resolution in card.resolutions:
+            yield {
+                "dataset": card.name,
+                "sample": sample.id,
+                "image": sample.image,
+                "resolution": label(resolution),
+                "filter": card.filter,
+                "scheme": card.scheme,
+                "question": sample.question,
+                "choices": list(sample.choices),
+                "answer": sample.answer,
+                "cluster": sample.cluster,
+                "fingerprint": source.fingerprint,
+            }
+
+
+_SOURCES: dict[str, Source] = {}
+
+
+def _open(card: TaskCard) -> Source:
+    """The card's data, kept under its name for as long as the process lives."""
+    _SOURCES[card.name] = open_source(card)
+    return _SOURCES[card.name]
+
+
+def is_document(doc: Document) -> bool:
+    """Whether `doc` comes from one of our tasks rather than from one of lmms-eval's own."""
+    return "resolution" in doc and doc.get("dataset") in _SOURCES
+
+
+def sample_key(doc: Document) -> SampleKey:
+    """The sample, resolution and data set that `doc` refers to."""
+    return SampleKey(doc["dataset"], doc["sample"], doc["resolution"])
+
+
+def image_bytes(doc: Document) -> bytes:
+    """The stored image of `doc`, encoded as its source keeps it.
+
+    Raises:
+        ImageError: it is missing or empty.
+    """
+    return _SOURCES[doc["dataset"]].read(doc["image"])
+
+
+def doc_to_visual(doc: Document) -> list[Image]:
+    """The image rendered at the document's resolution, for a model that knows nothing of this
+    project.
+
+    Scheme `restore` brings it back to the size of its source. Our own adapters render for
+    themselves.
+
+    Raises:
+        ImageError: the image cannot be decoded.
+    """
+    from resolution_eval.images import decode, render, resize
+
+    decoded = decode(image_bytes(doc))
+    resolution = parse_resolution(doc["resolution"])
+    source = Size(*decoded.image.size)
+    rendered = render(decoded.image, resolution, doc["filter"])
+    information = rendered.size
+    if doc["scheme"] == "restore":
+        rendered = resize(rendered, source, doc["filter"])
+    LEDGER.renderings[sample_key(doc)] = _unattested(doc).model_copy(
+        update={
+            "source": (source.width, source.height),
+            "information": information,
+            "capped": is_capped(source, resolution),
+            "evidence": f"none: an image of {rendered.width}x{rendered.height} px was handed over",
+            "notes": decoded.notes,
+        }
+    )
+    return [rendered]
+
+
+def doc_to_text(doc: Document) -> str:
+    """The question, with its lettered options where it has any."""
+    return question_text(doc["question"], doc["choices"])
+
+
+def doc_to_target(doc: Document) -> str:
+    """The right answer's text."""
+    return str(doc["answer"])
+
+
+def process_results(doc: Document, results: list[str]) -> dict[str, Any]:
+    """The figures that one response to `doc` contributes to, its verdict and its attestation."""
+    verdict, attestation = judge(doc, results[0])
+    score = {} if verdict.correct is None else {"score": float(verdict.correct)}
+    cell = {
+        "resolution": verdict.resolution,
+        "sample": verdict.sample,
+        "cluster": verdict.cluster,
+        "status": attestation.status,
+        **score,
+    }
+    training = {"training": attestation.training}
+    return {
+        f"acc@{verdict.resolution}": cell,
+        "bacc@train": {
+            **cell,
+            **training,
+            "target": verdict.target,
+            "prediction": verdict.prediction,
+        },
+        "worst_drop": {**cell, **training},
+        "area": cell,
+        "unparseable": int(verdict.prediction is None and verdict.correct is not None),
+        "failed": int(verdict.correct is None),
+        "mismatched": int(attestation.status == "mismatched"),
+        "verdict": verdict.model_dump(mode="json"),
+        "attestation": attestation.model_dump(mode="json"),
+    }
+
+
+def judge(doc: Document, response: str) -> tuple[Verdict, Attestation]:
+    """Score one response, and say at which resolution it was given.
+
+    A response that no adapter of ours vouches for is `unattested`. A failed sample has no verdict:
+    not right, not wrong.
+    """
+    reply = decode_reply(response)
+    failure = _failure(doc, response, reply)
+    if failure is not None:
+        attestation = _unattested(doc).model_copy(update={"status": "failed"})
+        return _verdict(doc, None, None, failure), attestation
+    if reply is None:
+        known = LEDGER.renderings.get(sample_key(doc))
+        return _verdict(doc, response, None, None), known or _unattested(doc)
+    return _verdict(doc, reply.answer, reply, None), reply.attestation
+
+
+def _failure(doc: Document, response: str, reply: Reply | None) -> Failure | None:
+    """Why this response is no answer, or None where it is one."""
+    if reply is not None:
+        return _stale(doc, reply)
+    if LEDGER.adapter is None:
+        message = "the model's answer is empty; many adapters of lmms-eval answer so after an error"
+        return None if response.strip() else Failure(kind="empty", message=message)
+    if response == "":
+        lost = Failure(kind="lost", message="the adapter gave no answer and no reason")
+        return LEDGER.failures.get(sample_key(doc), lost)
+    return Failure(
+        kind="unreadable", message="the stored reply cannot be read; delete the response cache"
+    )
+
+
+def _stale(doc: Document, reply: Reply) -> Failure | None:
+    """A reply that belongs to another document, as a response cache may serve it."""
+    given = (reply.sample, reply.attestation.requested, reply.attestation.fingerprint)
+    wanted = (doc["sample"], doc["resolution"], doc["fingerprint"])
+    if given == wanted:
+        return None
+    return Failure(
+        kind="stale",
+        message=f"the stored reply answers (sample, resolution, data) {given}, not {wanted}; "
+        "delete the response cache",
+    )
+
+
+def _verdict(
+    doc: Document, answer: str | None, reply: Reply | None, failure: Failure | None
+) -> Verdict:
+    choice = None
+    if reply is not None and reply.choice is not None:
+        choice = reply.choice
+    elif answer is not None:
+        choice = parse_choice(answer, doc["choices"])
+    prediction = None if choice is None else doc["choices"][choice]
+    return Verdict(
+        sample=doc["sample"],
+        resolution=doc["resolution"],
+        cluster=doc["cluster"],
+        target=doc["answer"],
+        prediction=prediction,
+        correct=None if failure is not None else int(prediction == doc["answer"]),
+        answer=answer,
+        failure=failure,
+        choice_scores=None if reply is None else reply.choice_scores,
+    )
+
+
+def _unattested(doc: Document) -> Attestation:
+    """What can be said of a sample whose encoder nobody could look into."""
+    return Attestation(
+        status="unattested",
+        source=None,
+        requested=doc["resolution"],
+        information=None,
+        capped=False,
+        filter=doc["filter"],
+        scheme=doc["scheme"],
+        expected_grid=None,
+        grid=None,
+        rounding=None,
+        visual_tokens=None,
+        evidence="none",
+        training="unknown",
+        answer_mode="generate",
+        fingerprint=doc["fingerprint"],
+        adapter="",
+        checkpoint="",
+    )
