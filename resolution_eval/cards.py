@@ -1,0 +1,249 @@
+"""Cards: what is known of a task or a checkpoint, as frozen records read from TOML."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from resolution_eval import paths
+from resolution_eval.errors import CardError
+from resolution_eval.images import FILTERS
+from resolution_eval.resolution import LARGEST, Resolution, TrainingResolution, ascending
+
+SourceKind = Literal["local", "medmnist", "archive", "phantom"]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
+FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+Url = Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
+Text = Annotated[str, Field(min_length=1)]
+Edge = Annotated[int, Field(ge=1, le=LARGEST)]
+Key = TypeVar("Key", bound=str)
+
+
+class _Card(BaseModel):
+    """Frozen, and refused where it has a key that is not in the schema."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    def __hash__(self) -> int:
+        return hash(self.model_dump_json())
+
+
+class ArchiveCard(_Card):
+    """A published zip file with one folder of images per class: one split, in one download."""
+
+    url: Url
+    bytes: Annotated[int, Field(gt=0)]
+    """Size of the file."""
+    md5: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    folders: Mapping[str, str]
+    """Name of a class's folder in the archive, to the class."""
+
+    @property
+    def file_name(self) -> str:
+        """Name of the file, the last part of the URL's path."""
+        return self.url.partition("?")[0].rstrip("/").rpartition("/")[2]
+
+
+class TaskCard(_Card):
+    """One benchmark task, pinned to one revision of its data."""
+
+    name: Name
+    title: Text
+    modality: Text
+    kind: Literal["classification", "questions"]
+    folder: FolderName
+    """Name of the data set's folder under RESOLUTION_EVAL_DATA."""
+    resolutions: Annotated[tuple[Edge | Literal["native"], ...], Field(min_length=1, strict=False)]
+    """Inference resolutions to evaluate: edge in pixels of the budget, ascending, native last."""
+    classes: Annotated[tuple[Text, ...], Field(strict=False)] = ()
+    """Class names in the order of the published label numbers, also the order of the options."""
+    label_names: Mapping[str, str] = Field(default_factory=dict)
+    """Label as written in the data, to the class; a class's own name needs no entry."""
+    question: Text | None = None
+    """Asked of every image of a classification task; question tasks bring their own."""
+    chance: Annotated[float, Field(ge=0, lt=1)]
+    """Accuracy of guessing, as a fraction."""
+    source_width: Edge | None = None
+    source_height: Edge | None = None
+    """Source resolution in pixels; none where it varies from image to image."""
+    licence: Text
+    licence_url: Url
+    citation: Text
+    revision: Text
+    """Version of the published data: a commit hash, a record number, a checksum; never a branch."""
+    sources: Annotated[tuple[SourceKind, ...], Field(min_length=1, strict=False)]
+    """Where the data may come from, the first that has it wins."""
+    cluster: Text = "image"
+    """Unit that the intervals resample: a column of labels.csv (patient, slide), or the image."""
+    filter: str = "bicubic"
+    scheme: Literal["match", "restore"] = "match"
+    npz: FolderName | None = None
+    """MedMNIST+ file, for instance pathmnist_224.npz."""
+    archive: ArchiveCard | None = None
+
+    @field_validator("resolutions")
+    @classmethod
+    def _ascending(cls, value: tuple[Resolution, ...]) -> tuple[Resolution, ...]:
+        if tuple(sorted(set(value), key=ascending)) != value:
+            raise ValueError(f"resolutions must ascend, each once, native last; found {value}")
+        return value
+
+    @field_validator("filter")
+    @classmethod
+    def _known_filter(cls, value: str) -> str:
+        if value not in FILTERS:
+            raise ValueError(f"no filter named {value!r}; choose from {sorted(FILTERS)}")
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> TaskCard:
+        for fault in (*self._kind_faults(), *self._class_faults(), *self._source_faults()):
+            raise ValueError(fault)
+        return self
+
+    def _kind_faults(self) -> list[str]:
+        faults = []
+        if self.kind == "classification":
+            if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
+                faults.append("a classification needs two or more different classes")
+            elif abs(self.chance * len(self.classes) - 1) > 1e-3:
+                faults.append(f"chance {self.chance} is not 1/{len(self.classes)} of the classes")
+            if self.question is None:
+                faults.append("a classification needs a question")
+        elif self.classes or self.label_names or self.question:
+            faults.append("a question task has no classes, label_names or question of its own")
+        return faults
+
+    def _class_faults(self) -> list[str]:
+        folders = self.archive.folders if self.archive else {}
+        named = {"label_names": self.label_names, "archive.folders": folders}
+        return [
+            f"{table} maps {raw!r} to {name!r}, which is not one of the classes {self.classes}"
+            for table, names in named.items()
+            for raw, name in names.items()
+            if name not in self.classes
+        ]
+
+    def _source_faults(self) -> list[str]:
+        needs = {"archive": ("archive", self.archive), "medmnist": ("npz", self.npz)}
+        return [
+            f"the source {source!r} needs the key {key!r}"
+            for source, (key, value) in needs.items()
+            if source in self.sources and value is None
+        ] + (["a source is named twice"] if len(set(self.sources)) < len(self.sources) else [])
+
+
+def _training(text: str) -> str:
+    return str(TrainingResolution.parse(text))
+
+
+class FlamingoCard(_Card):
+    """What OpenFlamingo needs to be built before its checkpoint can be loaded."""
+
+    vision: Text
+    """open_clip model name, for instance ViT-L-14."""
+    vision_pretrained: Text
+    """open_clip tag of the vision encoder's weights, for instance openai."""
+    language: Text
+    """Hugging Face id of the language model."""
+    cross_attn_every_n_layers: Annotated[int, Field(ge=1)]
+    remote_code: bool = False
+    """Whether the language model runs code from its Hugging Face repository."""
+    weights: Text = "checkpoint.pt"
+    """File name of the checkpoint in its repository."""
+
+
+class ModelCard(_Card):
+    """One checkpoint, its training resolution, and where that is known from."""
+
+    name: Text
+    pretrained: Text
+    """Hugging Face id, or name of an embedded checkpoint."""
+    family: Text
+    adapter: Text
+    """Name of the lmms-eval model that runs it."""
+    training: Annotated[str, AfterValidator(_training)]
+    """Training resolution: fixed:N, native, mixed:[A,B] or unknown."""
+    evidence: Text
+    """What the training resolution is known from."""
+    evidence_url: Url | None = None
+    licence: Text
+    flamingo: FlamingoCard | None = None
+
+
+Card = TypeVar("Card", bound=_Card)
+
+
+def parse_task_card(text: str, origin: str = "task card") -> TaskCard:
+    """The task card written in TOML in `text`; `origin` names it in errors.
+
+    Raises:
+        CardError: not TOML, a key missing or unknown, or a value outside its rule.
+    """
+    return _parse(TaskCard, text, origin)
+
+
+def parse_model_card(text: str, origin: str = "model card") -> ModelCard:
+    """The model card written in TOML in `text`; `origin` names it in errors.
+
+    Raises:
+        CardError: not TOML, a key missing or unknown, or a value outside its rule.
+    """
+    return _parse(ModelCard, text, origin)
+
+
+def _parse(schema: type[Card], text: str, origin: str) -> Card:
+    try:
+        return schema.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise CardError(f"{origin} is not TOML: {error}") from error
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, fault['loc'])) or 'card'}: {fault['msg']}"
+            for fault in error.errors()
+        )
+        raise CardError(f"{origin}: {faults}") from error
+
+
+@cache
+def task_cards() -> Mapping[str, TaskCard]:
+    """Every task card in the tasks folder (`<data set>/card.toml`), by name.
+
+    Raises:
+        CardError: a card breaks its schema, or two have one name.
+    """
+    return _collect(TaskCard, sorted(paths.tasks().glob("*/card.toml")), "name")
+
+
+@cache
+def model_cards() -> Mapping[str, ModelCard]:
+    """Every model card in the models folder, by checkpoint (`pretrained`).
+
+    Raises:
+        CardError: a card breaks its schema, or two describe one checkpoint.
+    """
+    return _collect(ModelCard, sorted(paths.models().glob("*.toml")), "pretrained")
+
+
+def _collect(schema: type[Card], files: list[Path], key: str) -> dict[str, Card]:
+    cards: dict[str, Card] = {}
+    for file in files:
+        card = _parse(schema, file.read_text(encoding="utf-8"), str(file))
+        name = str(getattr(card, key))
+        if name in cards:
+            raise CardError(f"{file}: another card has the {key} {name!r} already; rename one")
+        cards[name] = card
+    return cards
