@@ -1,0 +1,18 @@
+"""Answers: what a generated text says, as one of the choices, as yes or no, or as a short phrase.
+
+    parse_choice    the choice that a text answers, by letter or by text; None when unparseable
+    parse_yes_no    the same for yes and no
+    reply           the part of a generated text that is the model's reply
+
+Parsing is strict on purpose: a guess here would be reported as the model's accuracy. An answer that
+is not understood is None, which the caller scores wrong and counts in the unparseable rate.
+"""
+
+from resolution_eval.answers.choices import parse_choice, parse_yes_no
+from resolution_eval.answers.replies import reply
+
+__all__ = [
+    "parse_choice",
+    "parse_yes_no",
+    "reply",
+]

@@ -1,0 +1,285 @@
+"""Choices: which of a question's choices a generated text answers, parsed strictly.
+
+The text is cut to the model's reply (`replies`) and read as words (`words`). A *mention* is a
+letter that labels a choice, or the whole text of a choice, matched as whole words, the longest
+first. It means a set of choices: one, or more when choices share a text or are letters themselves.
+Some mentions are *weak*: a letter, "yes", "no", "none". They count only where punctuation or the
+end of the text shows that they stand as an answer: "A lymphocyte" has no letter A, "no pneumonia"
+no answer "no".
+
+The answer is stated in the first of these that the reply has:
+
+1. **a final answer**: mentions straight after the last cue ("Answer:", "the answer is", "boxed{")
+   that has any. It wins over all that came before it, as in a chain of thought;
+2. **an opening answer**: mentions straight at the start ("B. smooth muscle", "Yes, ..."); what
+   follows is an explanation;
+3. **a sentence of the final answer**: mentions in the line after the last cue;
+4. **the whole reply**: all mentions in it.
+
+In 1 and 2 only filler words ("it is", "option", "or") part the mentions, and a strong mention is
+followed by punctuation ("lymphocytes are absent" is no opening answer). In 3 and 4 a mention in a
+clause with a denial ("not", "without", "cannot", "whether", a question mark) is left out.
+
+The verdict is the one choice that every mention of that place can mean. Letter and text that
+agree mean one choice; letter and text that contradict, or a hedge ("A or B"), mean none: None.
+A denial never affirms: "no pneumonia" is neither "no" nor "no finding".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from string import ascii_lowercase
+from typing import TypeAlias
+
+from resolution_eval.answers.replies import plain, reply
+from resolution_eval.answers.words import Word, read_words
+
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_CUES = _set(
+    "answer answers option choice response conclusion diagnosis prediction assistant boxed"
+    " respuesta resposta réponse antwort risposta ответ 答案"
+)
+_COPULAS = _set("is are be was would should must could might es est ist è 是 为")
+_FILLERS = _COPULAS | _set(
+    "the a an it it's its this that these option choice letter answer most best likely probably"
+    " definitely clearly possibly perhaps maybe either both or and i think believe say choose"
+    " pick select la le el die 选 择 项"
+)
+_REASONS = _set("because since as due based given there it this that the these they i we")
+_CONFIRMATIONS = _set("correct right answer best appropriate likely")
+_LEADS = _set("option choice letter answer is be choose pick select with 选 择 项 是")
+_WEAK_WORDS = _set("no none not true false")
+_DENIALS = _set(
+    "not no nor neither never none without non absent absence cannot exclude excludes excluded"
+    " excluding ruled rule rules unlikely rather instead unlike lack lacks lacking negative"
+    " incorrect wrong false unable unclear unknown uncertain unsure whether if impossible"
+    " difficult insufficient versus vs against except eliminate eliminates eliminated less"
+    " 不 没 无 非"
+)
+_TURNS = _set(
+    "but however while whereas although though because so therefore thus hence rather instead"
+    " unlike then"
+)
+_SENTENCE = frozenset(".,;:!?()[]{}<>—-|\\\n。、")
+_EMPHASIS = _SENTENCE | frozenset("*_\"'$/«»„“”「」『』")
+_CLAUSE = frozenset(".;!?—\n。")
+
+
+_Phrases: TypeAlias = dict[str, list[tuple[tuple[str, ...], frozenset[int]]]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Mention:
+    """Words `start` to `end` (excluded) name one of the choices that it `means`."""
+
+    start: int
+    end: int
+    means: frozenset[int]
+    weak: bool
+
+
+def parse_choice(text: str, choices: Sequence[str]) -> int | None:
+    """The index of the choice that `text` answers, by its letter or its text; None: unparseable.
+
+    Choices are lettered A, B, C, ... in their order. The rules are at the top of this module.
+
+    Example:
+        >>> tissues = ["adipose", "smooth muscle", "lymphocytes"]
+        >>> parse_choice("The answer is (B).", tissues)
+        1
+        >>> parse_choice("A lymphocyte is shown.", tissues)
+        2
+        >>> parse_choice("B. adipose", tissues) is None
+        True
+    """
+    return _verdict(text, choices, letters=ascii_lowercase[: len(choices)])
+
+
+def parse_yes_no(text: str) -> bool | None:
+    """Whether `text` answers yes (True) or no (False), by the same rules; None: unparseable.
+
+    Example:
+        >>> parse_yes_no("Yes, there is no doubt."), parse_yes_no("There is no pneumonia.")
+        (True, None)
+    """
+    verdict = _verdict(text, ("no", "yes"), letters="")
+    return None if verdict is None else bool(verdict)
+
+
+def _verdict(text: str, choices: Sequence[str], *, letters: str) -> int | None:
+    words = read_words(reply(text))
+    mentions = _mentions(words, _phrases(choices, letters))
+    cues = [i + 1 for i in range(len(words)) if _is_cue(words, i)]
+    for start in [*reversed(cues), 0]:
+        stated = _stated(words, mentions, start)
+        if stated:
+            return _common(stated)
+    affirmed = _affirmed(words, mentions)
+    if cues:
+        line = _line_end(words, cues[-1])
+        final = [mention for mention in affirmed if cues[-1] <= mention.start < line]
+        return _common(final or affirmed)
+    return _common(affirmed)
+
+
+def _common(mentions: Iterable[_Mention]) -> int | None:
+    """The one choice that all of `mentions` can mean; None when there is none or several."""
+    meanings = [mention.means for mention in mentions]
+    shared = frozenset.intersection(*meanings) if meanings else frozenset[int]()
+    return next(iter(shared)) if len(shared) == 1 else None
+
+
+def _phrases(choices: Sequence[str], letters: str) -> _Phrases:
+    """Each phrase that names choices with those that it means, by its first key, longest first."""
+    meanings: dict[tuple[str, ...], set[int]] = {}
+    texts = [tuple(word.key for word in read_words(plain(choice))) for choice in choices]
+    for index, phrase in [*enumerate(texts), *((i, (letter,)) for i, letter in enumerate(letters))]:
+        if phrase:
+            meanings.setdefault(phrase, set()).add(index)
+    phrases: _Phrases = {}
+    for phrase in sorted(meanings, key=len, reverse=True):
+        phrases.setdefault(phrase[0], []).append((phrase, frozenset(meanings[phrase])))
+    return phrases
+
+
+def _mentions(words: Sequence[Word], phrases: _Phrases) -> dict[int, _Mention]:
+    """The mentions that count, by their first word; of several at one word, the longest."""
+    mentions: dict[int, _Mention] = {}
+    for start in reversed(range(len(words))):
+        for phrase, means in phrases.get(words[start].key, ()):
+            mention = _match(words, start, phrase, means)
+            if mention and (not mention.weak or _stands(words, mention, mentions)):
+                mentions[start] = mention
+                break
+    return mentions
+
+
+def _match(
+    words: Sequence[Word], start: int, phrase: tuple[str, ...], means: frozenset[int]
+) -> _Mention | None:
+    """The mention of `phrase` at word `start`; None when it is not there or part of a compound."""
+    end = start + len(phrase)
+    if tuple(word.key for word in words[start:end]) != phrase:
+        return None
+    first, last = words[start], words[end - 1]
+    is_compound = (first.before == "-" and start > 0) or (last.after == "-" and end < len(words))
+    if is_compound or (len(phrase) == 1 and _numbers_a_list(words, start)):
+        return None
+    weak = len(phrase) == 1 and (_is_letter(first) or first.plain in _WEAK_WORDS)
+    return _Mention(start, end, means, weak)
+
+
+def _is_letter(word: Word) -> bool:
+    return len(word.key) == 1 and word.key.isalpha()
+
+
+def _numbers_a_list(words: Sequence[Word], i: int) -> bool:
+    """Whether word `i` numbers a line, as in "1. First, ..."."""
+    word = words[i]
+    opens_line = i == 0 or "\n" in word.before
+    return (
+        opens_line
+        and word.key.isdecimal()
+        and word.after.startswith((". ", ") "))
+        and "\n" not in word.after
+        and i + 1 < len(words)
+    )
+
+
+def _stands(words: Sequence[Word], weak: _Mention, mentions: Mapping[int, _Mention]) -> bool:
+    """Whether what follows a weak mention shows that it is an answer, not a part of a phrase."""
+    word, letter = words[weak.start], _is_letter(words[weak.start])
+    is_article = word.key in ("a", "i")
+    if weak.end == len(words) and not _EMPHASIS & set(word.after):
+        return not (word.text in ("a", "i") and weak.start > 0 and word.before.isspace())
+    if (_EMPHASIS if letter else _SENTENCE) & set(word.after) or weak.end == len(words):
+        return True
+    following = words[weak.end].plain
+    if following in ("or", "and") or "/" in word.after:
+        return weak.end + (following in ("or", "and")) in mentions
+    if letter and (following == "is" or (weak.end in mentions and not is_article)):
+        return True
+    return following in _REASONS
+
+
+# --- the places where an answer is stated
+
+
+def _is_cue(words: Sequence[Word], i: int) -> bool:
+    """Whether word `i` announces an answer: "Answer:", "answer is", "boxed{"."""
+    if words[i].plain not in _CUES or i + 1 == len(words):
+        return False
+    return bool(set(":={>") & set(words[i].after)) or words[i + 1].plain in _COPULAS
+
+
+def _stated(words: Sequence[Word], mentions: Mapping[int, _Mention], start: int) -> list[_Mention]:
+    """The mentions from word `start` on that only fillers part; none unless they end a phrase."""
+    stated: list[_Mention] = []
+    i = start
+    while i < len(words):
+        if i in mentions:
+            stated.append(mentions[i])
+            i = mentions[i].end
+        elif words[i].plain in _FILLERS:
+            i += 1
+        else:
+            break
+    return stated if stated and _ends(words, stated[-1]) else []
+
+
+def _ends(words: Sequence[Word], mention: _Mention) -> bool:
+    """Whether a phrase, or a confirmation ("is correct"), ends with `mention`."""
+    following = [word.plain for word in words[mention.end : mention.end + 4]]
+    if not following or _SENTENCE & set(words[mention.end - 1].after):
+        return True
+    if following[0] == "is":
+        return next((w for w in following[1:] if w not in ("the", "most")), "") in _CONFIRMATIONS
+    return mention.weak or following[0] in _REASONS
+
+
+def _affirmed(words: Sequence[Word], mentions: Mapping[int, _Mention]) -> list[_Mention]:
+    """The mentions in clauses without a denial."""
+    affirmed: list[_Mention] = []
+    clause: list[_Mention] = []
+    denied = False
+    i = 0
+    while i < len(words):
+        if i > 0 and _opens_clause(words, mentions, i):
+            affirmed += [] if denied or "?" in words[i].before else clause
+            clause, denied = [], False
+        if i in mentions and _is_set_off(words, mentions[i]):
+            clause.append(mentions[i])
+            i = mentions[i].end
+        else:
+            denied |= words[i].plain in _DENIALS or words[i].plain.endswith("n't")
+            i += 1
+    return affirmed + ([] if denied or (words and "?" in words[-1].after) else clause)
+
+
+def _is_set_off(words: Sequence[Word], mention: _Mention) -> bool:
+    """Whether a mention is strong, or what precedes it shows that it is an answer."""
+    word = words[mention.start]
+    if not mention.weak or mention.start == 0:
+        return True
+    if _is_letter(word) and words[mention.start - 1].plain in _LEADS:
+        return True
+    return bool((_EMPHASIS if _is_letter(word) else _SENTENCE) & set(word.before))
+
+
+def _opens_clause(words: Sequence[Word], mentions: Mapping[int, _Mention], i: int) -> bool:
+    """Whether a clause begins at word `i`; a comma before a further item of a list begins none."""
+    before = set(words[i].before)
+    if _CLAUSE & before or words[i].plain in _TURNS:
+        return True
+    item = i + (words[i].plain in ("or", "and", "nor"))
+    return "," in before and item not in mentions
+
+
+def _line_end(words: Sequence[Word], start: int) -> int:
+    """The index after the last word on the line of word `start`."""
+    return next((i for i in range(start + 1, len(words)) if "\n" in words[i].before), len(words))
