@@ -1,0 +1,163 @@
+"""A Flamingo in a folder: weights without pickle, configuration, tokenizer, how it was trained."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from torch import Tensor, nn
+
+from resolution_eval.errors import ModelError, UsageError
+from resolution_eval.flamingo.config import FlamingoConfig
+from resolution_eval.flamingo.model import FlamingoBundle, Strategy, build
+from resolution_eval.resolution import TrainingResolution
+
+WEIGHTS = "model.safetensors"
+CONFIG = "config.json"
+FORMAT = 1
+
+
+class _Manifest(BaseModel):
+    """Contents of the folder's configuration file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int
+    flamingo: FlamingoConfig
+    training: str
+    strategy: Strategy
+    extra: dict[str, Any] = Field(default_factory=dict)
+
+
+def save_folder(
+    bundle: FlamingoBundle,
+    path: Path | str,
+    *,
+    training: TrainingResolution | str | None = None,
+    strategy: Strategy | None = None,
+    extra: Mapping[str, Any] | None = None,
+    dtype: torch.dtype | None = None,
+) -> Path:
+    """Write the bundle to the folder `path`, which `load_folder` reads; returns the path.
+
+    `training`, `strategy` and `extra` take the place of the bundle's own where given; `dtype` is the
+    type in which weights are stored (the weights' own by default).
+    """
+    from safetensors.torch import save_file
+
+    folder = Path(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    declared = TrainingResolution.parse(str(bundle.training if training is None else training))
+    manifest = _Manifest(
+        format=FORMAT,
+        flamingo=bundle.config,
+        training=str(declared),
+        strategy=bundle.strategy if strategy is None else strategy,
+        extra=dict(bundle.extra if extra is None else extra),
+    )
+    bundle.tokenizer.save_pretrained(folder)
+    weights = {
+        name: tensor.detach().to("cpu", dtype or tensor.dtype).contiguous()
+        for name, tensor in own_tensors(bundle.model).items()
+    }
+    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+    (folder / CONFIG).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return folder
+
+
+def load_folder(
+    path: Path | str,
+    *,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
+    identity: str | None = None,
+) -> FlamingoBundle:
+    """The bundle written to the folder `path` by `save_folder`; `identity` names it in results.
+
+    Raises:
+        ModelError: a file is missing, or the weights are not those of the configuration.
+    """
+    from transformers import AutoTokenizer
+
+    folder = Path(path)
+    manifest = _read_manifest(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    bundle = build(manifest.flamingo, tokenizer)
+    _load_weights(bundle.model, folder / WEIGHTS)
+    bundle.model.to(device, dtype).eval()
+    return dataclasses.replace(
+        bundle,
+        training=TrainingResolution.parse(manifest.training),
+        strategy=manifest.strategy,
+        extra=manifest.extra,
+        identity=identity or folder.name,
+    )
+
+
+def own_tensors(model: nn.Module) -> dict[str, Tensor]:
+    """The model's tensors by name, each once: tied weights and open_flamingo's aliases are left out."""
+    seen: set[int] = set()
+    tensors: dict[str, Tensor] = {}
+    for name, tensor in model.state_dict(keep_vars=True).items():
+        if id(tensor) not in seen:
+            seen.add(id(tensor))
+            tensors[name] = tensor
+    return tensors
+
+
+def _read_manifest(folder: Path) -> _Manifest:
+    for name in (CONFIG, WEIGHTS, "tokenizer.json"):
+        if not (folder / name).is_file():
+            raise ModelError(
+                f"{folder} has no {name}; a checkpoint folder of ours holds {CONFIG}, {WEIGHTS} "
+                "and tokenizer.json"
+            )
+    try:
+        manifest = _Manifest.model_validate_json((folder / CONFIG).read_text(encoding="utf-8"))
+        TrainingResolution.parse(manifest.training)
+    except (ValidationError, UsageError) as error:
+        raise ModelError(f"{folder / CONFIG} is not a checkpoint of ours: {error}") from error
+    if manifest.format != FORMAT:
+        raise ModelError(
+            f"{folder / CONFIG} has format {manifest.format}, this program reads {FORMAT}"
+        )
+    return manifest
+
+
+def _load_weights(model: nn.Module, path: Path) -> None:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        weights = load_file(path)
+    except SafetensorError as error:
+        raise ModelError(f"{path} is not a whole safetensors file: {error}") from error
+    copy_exactly(own_tensors(model), weights, origin=str(path))
+
+
+def copy_exactly(
+    targets: Mapping[str, Tensor], weights: Mapping[str, Tensor], *, origin: str
+) -> None:
+    """Copy `weights` into `targets` of the same names and shapes.
+
+    Raises:
+        ModelError: a name is missing or unknown, or a shape differs; all of them are listed.
+    """
+    faults = [f"missing: {name}" for name in targets if name not in weights]
+    faults += [f"unknown: {name}" for name in weights if name not in targets]
+    faults += [
+        f"shape of {name}: {tuple(tensor.shape)}, expected {tuple(targets[name].shape)}"
+        for name, tensor in weights.items()
+        if name in targets and tensor.shape != targets[name].shape
+    ]
+    if faults:
+        listed = "\n  ".join(faults)
+        raise ModelError(f"{origin} does not fit the model it is for:\n  {listed}")
+    with torch.no_grad():
+        for name, tensor in weights.items():
+            targets[name].copy_(tensor)
