@@ -1,0 +1,128 @@
+"""Base: what every source of a data set gives, samples and the bytes of their images."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Protocol
+
+from resolution_eval.cards import TaskCard
+from resolution_eval.errors import DataError, suggest
+
+SPLITS = ("train", "val", "test")
+NAMED_AT_MOST = 5
+"""How many offending lines, files or labels an error names before it only counts the rest."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One question about one image."""
+
+    id: str
+    image: str
+    """Locator of the image, for the `read` of the source that gave this sample."""
+    question: str
+    answer: str
+    choices: tuple[str, ...]
+    """The options; empty for an open question."""
+    cluster: str
+    """Unit that the intervals resample."""
+    split: str
+    answer_type: str = ""
+    """What a question data set says of the answer, in lower case ("closed", "open"), or nothing."""
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """Something found that is not a sample, and why: samples + exclusions = what was found."""
+
+    item: str
+    reason: str
+
+
+class Source(Protocol):
+    """A data set that was found."""
+
+    @property
+    def name(self) -> str:
+        """Kind of source: local, medmnist, archive or phantom."""
+
+    @property
+    def revision(self) -> str:
+        """Version of the data that was found, as far as the source itself tells."""
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over ids, labels and image contents, whatever the order they are stored in."""
+
+    @property
+    def excluded(self) -> tuple[Exclusion, ...]:
+        """What was found and is not a sample."""
+
+    def samples(self, split: str = "test") -> Sequence[Sample]:
+        """The samples of one split, ordered by the SHA-256 of their id.
+
+        Raises:
+            DataError: the split is unknown or has no sample.
+        """
+
+    def read(self, locator: str) -> bytes:
+        """The encoded image that a sample's `image` names.
+
+        Raises:
+            ImageError: it is missing or cannot be read.
+        """
+
+
+def ordered(samples: Iterable[Sample]) -> tuple[Sample, ...]:
+    """`samples` by the SHA-256 of their id: free of row order, and the first few mix classes."""
+    return tuple(sorted(samples, key=lambda sample: sha256(sample.id.encode()).digest()))
+
+
+def of_split(samples: Iterable[Sample], split: str, where: str) -> tuple[Sample, ...]:
+    """The members of `split` among `samples`, in their order; `where` names the data in errors.
+
+    Raises:
+        DataError: the split is unknown or has no sample.
+    """
+    if split not in SPLITS:
+        raise DataError(f"no split named {split!r}; {suggest(split, SPLITS)}")
+    everything = tuple(samples)
+    chosen = tuple(sample for sample in everything if sample.split == split)
+    if not chosen:
+        found = dict(sorted(Counter(sample.split for sample in everything).items()))
+        raise DataError(f"{where} has no sample in its {split} split; found {found or 'no sample'}")
+    return chosen
+
+
+def fingerprint(samples: Iterable[Sample], contents: Mapping[str, str]) -> str:
+    """SHA-256 over every sample and the content hash of its image (by locator), order-free."""
+    rows = sorted(
+        "\x1f".join(
+            (
+                sample.id,
+                sample.split,
+                sample.question,
+                sample.answer,
+                "\x1e".join(sample.choices),
+                sample.cluster,
+                contents[sample.image],
+            )
+        )
+        for sample in samples
+    )
+    return sha256("\n".join(rows).encode()).hexdigest()
+
+
+def class_of(label: str, card: TaskCard) -> str | None:
+    """The class that a label in the data stands for; none where the card knows no such label."""
+    name = card.label_names.get(label, label)
+    return name if name in card.classes else None
+
+
+def listing(items: Sequence[str]) -> str:
+    """`items` for an error message: the first few, and how many more there are."""
+    more = len(items) - NAMED_AT_MOST
+    return "; ".join(items[:NAMED_AT_MOST]) + (f"; and {more} more" if more > 0 else "")

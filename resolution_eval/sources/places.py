@@ -1,0 +1,46 @@
+"""Places: the two folders that environment variables name, read here and nowhere else."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from resolution_eval.errors import DataError
+
+DATA_VARIABLE = "RESOLUTION_EVAL_DATA"
+CACHE_VARIABLE = "RESOLUTION_EVAL_CACHE"
+
+
+def data_root() -> Path | None:
+    """Folder that RESOLUTION_EVAL_DATA names; none where it is unset or empty.
+
+    Raises:
+        DataError: it names something that is not a folder.
+    """
+    named = os.environ.get(DATA_VARIABLE)
+    if not named:
+        return None
+    folder = Path(named).expanduser()
+    if not folder.is_dir():
+        raise DataError(
+            f"{DATA_VARIABLE} names {named!r}, which is not a folder; "
+            "correct it, or unset it to use downloads"
+        )
+    return folder.resolve()
+
+
+def cache_root() -> Path:
+    """Folder for downloads: RESOLUTION_EVAL_CACHE, else `resolution-eval` in the platform's own."""
+    named = os.environ.get(CACHE_VARIABLE)
+    return Path(named).expanduser() if named else _platform_cache() / "resolution-eval"
+
+
+def _platform_cache() -> Path:
+    """The user's cache folder, by the platform's convention."""
+    home = Path.home()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    if sys.platform == "darwin":
+        return home / "Library" / "Caches"
+    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
