@@ -32,36 +32,27 @@ from dataclasses import dataclass
 from string import ascii_lowercase
 from typing import TypeAlias
 
+from resolution_eval.answers.cues import COPULAS, is_cue, word_set
 from resolution_eval.answers.replies import plain, reply
 from resolution_eval.answers.words import Word, read_words
 
-
-def _set(words: str) -> frozenset[str]:
-    return frozenset(words.split())
-
-
-_CUES = _set(
-    "answer answers option choice response conclusion diagnosis prediction assistant boxed"
-    " respuesta resposta réponse antwort risposta ответ 答案"
-)
-_COPULAS = _set("is are be was would should must could might es est ist è 是 为")
-_FILLERS = _COPULAS | _set(
+_FILLERS = COPULAS | word_set(
     "the a an it it's its this that these option choice letter answer most best likely probably"
     " definitely clearly possibly perhaps maybe either both or and i think believe say choose"
     " pick select la le el die 选 择 项"
 )
-_REASONS = _set("because since as due based given there it this that the these they i we")
-_CONFIRMATIONS = _set("correct right answer best appropriate likely")
-_LEADS = _set("option choice letter answer is be choose pick select with 选 择 项 是")
-_WEAK_WORDS = _set("no none not true false")
-_DENIALS = _set(
+_REASONS = word_set("because since as due based given there it this that the these they i we")
+_CONFIRMATIONS = word_set("correct right answer best appropriate likely")
+_LEADS = word_set("option choice letter answer is be choose pick select with 选 择 项 是")
+_WEAK_WORDS = word_set("no none not true false")
+_DENIALS = word_set(
     "not no nor neither never none without non absent absence cannot exclude excludes excluded"
     " excluding ruled rule rules unlikely rather instead unlike lack lacks lacking negative"
     " incorrect wrong false unable unclear unknown uncertain unsure whether if impossible"
     " difficult insufficient versus vs against except eliminate eliminates eliminated less"
     " 不 没 无 非"
 )
-_TURNS = _set(
+_TURNS = word_set(
     "but however while whereas although though because so therefore thus hence rather instead"
     " unlike then"
 )
@@ -114,7 +105,7 @@ def parse_yes_no(text: str) -> bool | None:
 def _verdict(text: str, choices: Sequence[str], *, letters: str) -> int | None:
     words = read_words(reply(text))
     mentions = _mentions(words, _phrases(choices, letters))
-    cues = [i + 1 for i in range(len(words)) if _is_cue(words, i)]
+    cues = [i + 1 for i in range(len(words)) if is_cue(words, i)]
     for start in [*reversed(cues), 0]:
         stated = _stated(words, mentions, start)
         if stated:
@@ -208,13 +199,6 @@ def _stands(words: Sequence[Word], weak: _Mention, mentions: Mapping[int, _Menti
 
 
 # --- the places where an answer is stated
-
-
-def _is_cue(words: Sequence[Word], i: int) -> bool:
-    """Whether word `i` announces an answer: "Answer:", "answer is", "boxed{"."""
-    if words[i].plain not in _CUES or i + 1 == len(words):
-        return False
-    return bool(set(":={>") & set(words[i].after)) or words[i + 1].plain in _COPULAS
 
 
 def _stated(words: Sequence[Word], mentions: Mapping[int, _Mention], start: int) -> list[_Mention]:
