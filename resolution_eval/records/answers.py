@@ -1,0 +1,159 @@
+"""Every answer of a record, one row per sample and cell, in columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from resolution_eval.resolution import ascending, parse_resolution
+
+SCHEMA: pa.Schema = pa.schema(
+    [
+        pa.field("sample", pa.string(), nullable=False),
+        pa.field("resolution", pa.string(), nullable=False),
+        pa.field("scheme", pa.string(), nullable=False),
+        pa.field("filter", pa.string(), nullable=False),
+        pa.field("answer_mode", pa.string(), nullable=False),
+        pa.field("cluster", pa.string(), nullable=False),
+        pa.field("target", pa.string(), nullable=False),
+        pa.field("prediction", pa.string()),
+        pa.field("correct", pa.int8()),
+        pa.field("answer", pa.string()),
+        pa.field("failure_kind", pa.string()),
+        pa.field("failure_message", pa.string()),
+        pa.field("choice_scores", pa.list_(pa.float64())),
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("source_width", pa.int32()),
+        pa.field("source_height", pa.int32()),
+        pa.field("information_width", pa.int32()),
+        pa.field("information_height", pa.int32()),
+        pa.field("capped", pa.bool_(), nullable=False),
+        pa.field("expected_height", pa.int32()),
+        pa.field("expected_width", pa.int32()),
+        pa.field("grid_height", pa.int32()),
+        pa.field("grid_width", pa.int32()),
+        pa.field("visual_tokens", pa.int32()),
+        pa.field("evidence", pa.string(), nullable=False),
+        pa.field("notes", pa.list_(pa.string()), nullable=False),
+    ]
+)
+"""Columns of the file beside a record. `correct` is null for a failed sample; sizes: pixels."""
+
+
+@dataclass(frozen=True, order=True)
+class CellKey:
+    """What makes one score: the resolution, and how the image and the answer were made."""
+
+    order: tuple[bool, int]
+    """Numeric resolutions ascending, then native."""
+    resolution: str
+    scheme: str
+    filter: str
+    answer_mode: str
+
+    @classmethod
+    def of(cls, resolution: str, scheme: str, filter: str, answer_mode: str) -> CellKey:
+        """The key of the cell at `resolution`.
+
+        Raises:
+            ValueError: `resolution` is neither a number of pixels nor native.
+        """
+        return cls(resolution_order(resolution), resolution, scheme, filter, answer_mode)
+
+    @property
+    def setting(self) -> tuple[str, str, str]:
+        """Scheme, filter and answer mode: the cells of one setting make one curve."""
+        return self.scheme, self.filter, self.answer_mode
+
+
+def resolution_order(resolution: str) -> tuple[bool, int]:
+    """Sort key of a resolution's label: numeric ascending, `native` last.
+
+    Example:
+        >>> sorted(["native", "224", "28"], key=resolution_order)
+        ['28', '224', 'native']
+    """
+    return ascending(parse_resolution(resolution))
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Verdicts of several cells on the same samples."""
+
+    samples: tuple[str, ...]
+    """Ids, ascending; one per row of `correct`."""
+    clusters: tuple[str, ...]
+    """Patient, slide or image of each sample."""
+    targets: tuple[str, ...]
+    correct: NDArray[np.float64]
+    """(samples, cells): 1 right, 0 wrong, NaN where the sample failed or is absent in that cell."""
+
+    @property
+    def complete(self) -> NDArray[np.bool_]:
+        """Whether each sample was scored in every cell."""
+        return np.asarray(~np.isnan(self.correct).any(axis=1))
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """All answers of one record: a table with the columns of `SCHEMA`."""
+
+    table: pa.Table
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[Mapping[str, Any]]) -> Answers:
+        """The table of `rows`, in order of resolution and then of sample.
+
+        Raises:
+            ValueError: a value does not fit its column.
+        """
+        ordered = sorted(rows, key=lambda row: (resolution_order(row["resolution"]), row["sample"]))
+        try:
+            return cls(pa.Table.from_pylist(ordered, schema=SCHEMA))
+        except (pa.ArrowException, OverflowError) as error:
+            raise ValueError(f"an answer does not fit its column: {error}") from error
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def column(self, name: str) -> list[Any]:
+        """One column as Python values."""
+        return list(self.table.column(name).to_pylist())
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Every answer as a mapping from column to value."""
+        return list(self.table.to_pylist())
+
+    def groups(self) -> dict[CellKey, list[int]]:
+        """Row numbers of each cell, cells in order."""
+        names = ("resolution", "scheme", "filter", "answer_mode")
+        found: dict[tuple[str, ...], list[int]] = {}
+        for number, key in enumerate(zip(*map(self.column, names), strict=True)):
+            found.setdefault(key, []).append(number)
+        keys = {CellKey.of(*key): numbers for key, numbers in found.items()}
+        return dict(sorted(keys.items()))
+
+    def scores(self, keys: Sequence[CellKey]) -> Scores:
+        """Verdicts of the cells `keys`, with one row per sample that is in any of them."""
+        groups = self.groups()
+        samples, correct = self.column("sample"), self.column("correct")
+        clusters, targets = self.column("cluster"), self.column("target")
+        first = {samples[i]: i for key in keys for i in groups[key]}
+        names = sorted(first)
+        row = {name: number for number, name in enumerate(names)}
+        table = np.full((len(names), len(keys)), np.nan)
+        for column, key in enumerate(keys):
+            for i in groups[key]:
+                if correct[i] is not None:
+                    table[row[samples[i]], column] = correct[i]
+        return Scores(
+            samples=tuple(names),
+            clusters=tuple(clusters[first[name]] for name in names),
+            targets=tuple(targets[first[name]] for name in names),
+            correct=table,
+        )

@@ -1,0 +1,128 @@
+"""Cells: what the answers at one resolution add up to."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from resolution_eval.records.answers import Answers, CellKey
+from resolution_eval.records.schema import Cell, CellStatus, FailedSample, Grid, Tokens
+from resolution_eval.statistics import balanced_accuracy
+
+MAX_GRIDS = 8
+MAX_EVIDENCE = 4
+MAX_FAILURES = 100
+MAX_CLASSES = 64
+"""A task with more different targets is not a classification: it has no per-class figures."""
+
+Row = Mapping[str, Any]
+
+
+def cells(answers: Answers) -> tuple[Cell, ...]:
+    """The cells of `answers`, in order of resolution."""
+    rows = answers.rows()
+    samples = len({row["sample"] for row in rows})
+    by_class = len({row["target"] for row in rows}) <= MAX_CLASSES
+    return tuple(
+        _cell(key, [rows[i] for i in numbers], samples, by_class)
+        for key, numbers in answers.groups().items()
+    )
+
+
+def failures(answers: Answers) -> tuple[FailedSample, ...]:
+    """The first hundred samples without a verdict."""
+    return tuple(_failures(answers.rows()))[:MAX_FAILURES]
+
+
+def _failures(rows: Sequence[Row]) -> Iterator[FailedSample]:
+    for row in rows:
+        if row["correct"] is None:
+            yield FailedSample(
+                sample=row["sample"],
+                resolution=row["resolution"],
+                kind=row["failure_kind"] or "unknown",
+                message=row["failure_message"] or "",
+            )
+
+
+def _cell(key: CellKey, rows: Sequence[Row], samples: int, by_class: bool) -> Cell:
+    scored = [row for row in rows if row["correct"] is not None]
+    statuses = Counter(row["status"] for row in rows)
+    failed = len(rows) - len(scored)
+    grids, other = _grids(rows)
+    correct = sum(row["correct"] for row in scored)
+    return Cell(
+        resolution=key.resolution,
+        scheme=key.scheme,
+        filter=key.filter,
+        answer_mode=key.answer_mode,
+        status=_status(statuses, failed + samples - len(rows)),
+        n=len(rows),
+        correct=correct,
+        failed=failed,
+        missing=samples - len(rows),
+        unparseable=sum(row["prediction"] is None for row in scored),
+        mismatched=statuses["mismatched"],
+        unattested=statuses["unattested"],
+        capped=sum(row["capped"] for row in rows),
+        accuracy=correct / len(scored) if scored else None,
+        balanced_accuracy=_balanced(scored) if scored and by_class else None,
+        source_edge=_source_edge(rows),
+        grids=grids,
+        other_grids=other,
+        visual_tokens=_tokens([row["visual_tokens"] for row in rows]),
+        evidence=_evidence(scored),
+    )
+
+
+def _status(statuses: Mapping[str, int], absent: int) -> CellStatus:
+    if statuses["mismatched"]:
+        return "mismatched"
+    if absent:
+        return "incomplete"
+    return "unattested" if statuses["unattested"] else "complete"
+
+
+def _balanced(scored: Sequence[Row]) -> float:
+    """Mean recall; what was counted as right is right, whatever the prediction's spelling."""
+    targets = [row["target"] for row in scored]
+    read = [row["target"] if row["correct"] else None for row in scored]
+    return balanced_accuracy(targets, read)
+
+
+def _source_edge(rows: Sequence[Row]) -> float | None:
+    pixels = [
+        row["source_width"] * row["source_height"]
+        for row in rows
+        if row["source_width"] is not None
+    ]
+    return math.sqrt(sum(pixels) / len(pixels)) if any(pixels) else None
+
+
+def _grids(rows: Sequence[Row]) -> tuple[tuple[Grid, ...], int]:
+    """The most frequent grids, and how many samples have another one; failed samples have none."""
+    names = ("expected_height", "expected_width", "grid_height", "grid_width")
+    counts = Counter(
+        tuple(row[name] for name in names) for row in rows if row["correct"] is not None
+    )
+    common = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))[:MAX_GRIDS]
+    grids = tuple(
+        Grid(expected_height=eh, expected_width=ew, height=h, width=w, samples=number)
+        for (eh, ew, h, w), number in common
+    )
+    return grids, counts.total() - sum(grid.samples for grid in grids)
+
+
+def _tokens(counts: Sequence[int | None]) -> Tokens | None:
+    known = [count for count in counts if count is not None]
+    if not known:
+        return None
+    return Tokens(least=min(known), mean=sum(known) / len(known), most=max(known))
+
+
+def _evidence(scored: Sequence[Row]) -> tuple[str, ...]:
+    counts = Counter(row["evidence"] for row in scored)
+    ordered = sorted(counts, key=lambda text: (-counts[text], text))
+    return tuple(text[:200] for text in ordered[:MAX_EVIDENCE])

@@ -1,0 +1,318 @@
+"""What lmms-eval wrote: runs, each a results file with the samples files of its tasks.
+
+It is read as untrusted input: nothing in it is believed that the rest of it contradicts.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from resolution_eval.attestation import Attestation, Verdict
+from resolution_eval.errors import RecordError
+from resolution_eval.records.answers import Answers
+from resolution_eval.records.bounded import read_document, read_lines
+from resolution_eval.resolution import TrainingResolution, parse_resolution
+
+MAX_FILES = 100_000
+MAX_FOLDERS_DEEP = 16
+LARGEST_COUNT = 2**31 - 1
+"""Largest size in pixels, and count of tokens, that a column holds."""
+
+_RESULTS = re.compile(r"^(?P<date>[0-9T_.:+-]+)_results\.json$")
+_SAMPLES = re.compile(r"^(?P<date>[0-9T_.:+-]+)_samples_(?P<task>.+)\.jsonl$")
+
+
+@dataclass(frozen=True, eq=False)
+class TaskAnswers:
+    """One task's samples file, read."""
+
+    path: Path
+    answers: Answers
+    checkpoint: str | None
+    adapter: str | None
+    training: str
+    """Training resolution as the adapter declared it; `unknown` where none of ours answered."""
+    fingerprint: str | None
+    prompt: str | None
+    """Text of the first sample's prompt, where lmms-eval kept it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One run of lmms-eval: its results file and the answers of each of our tasks in it."""
+
+    path: Path
+    date: str
+    results: Mapping[str, Any]
+    """The results file as it is, not validated."""
+    tasks: Mapping[str, TaskAnswers]
+
+
+class _Line(BaseModel):
+    """What one line of a samples file holds of ours."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    verdict: Verdict
+    attestation: Attestation
+
+
+def read_run(path: Path) -> list[Run]:
+    """Every run of lmms-eval in the folder `path`, at any depth, by date; or of a results file.
+
+    Tasks that are not ours (no line has a verdict and an attestation) are left out, and so are runs
+    without one of ours.
+
+    Raises:
+        RecordError: nothing to read, a results file without the samples of a task of ours or the
+            reverse, or a line that breaks its schema or contradicts itself; it is named.
+    """
+    files = sorted(_files(path))
+    runs = [run for file in files if (run := _run(file)) is not None]
+    claimed = {task.path for run in runs for task in run.tasks.values()}
+    if path.is_dir():
+        _refuse_orphans(files, claimed)
+    if not runs:
+        raise RecordError(
+            f"{path}: no results of our tasks; run lmms-eval with --output_path and --log_samples, "
+            "and pass the folder given to --output_path"
+        )
+    return sorted(runs, key=lambda run: (run.date, str(run.path)))
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if not path.is_dir():
+        if not _RESULTS.match(path.name):
+            raise RecordError(f"{path}: not a folder, nor a results file (DATE_results.json)")
+        yield path
+        return
+    seen = 0
+    for folder, folders, names in os.walk(path):
+        if len(Path(folder).relative_to(path).parts) >= MAX_FOLDERS_DEEP:
+            folders.clear()
+        for name in names:
+            seen += 1
+            if seen > MAX_FILES:
+                raise RecordError(f"{path}: more than {MAX_FILES} files; pass a smaller folder")
+            if _RESULTS.match(name) or _SAMPLES.match(name):
+                yield Path(folder, name)
+
+
+def _run(path: Path) -> Run | None:
+    """The run of the results file `path`; None for a samples file, and where no task is ours."""
+    match = _RESULTS.match(path.name)
+    if match is None:
+        return None
+    results = read_document(path)
+    names = _mapping(results, "results", path)
+    found = {name: _task(path, match["date"], name, results) for name in sorted(names)}
+    tasks = {name: task for name, task in found.items() if task is not None}
+    return Run(path=path, date=match["date"], results=results, tasks=tasks) if tasks else None
+
+
+def _mapping(document: Mapping[str, Any], key: str, path: Path) -> Mapping[str, Any]:
+    value = document.get(key, {})
+    if not isinstance(value, dict):
+        raise RecordError(f"{path}: {key!r} should be an object, found {type(value).__name__}")
+    return value
+
+
+def _task(path: Path, date: str, name: str, results: Mapping[str, Any]) -> TaskAnswers | None:
+    if "/" in name or "\\" in name or "\0" in name:
+        raise RecordError(f"{path}: {name!r} cannot be the name of a task")
+    samples = path.with_name(f"{date}_samples_{name}.jsonl")
+    if samples.is_file():
+        return read_samples(samples)
+    figures = _mapping(results["results"], name, path)
+    if any(key.startswith("acc@") for key in figures):
+        raise RecordError(
+            f"{path}: the samples of task {name!r} are missing ({samples.name}); "
+            "run lmms-eval with --log_samples"
+        )
+    return None
+
+
+def _refuse_orphans(files: list[Path], claimed: set[Path]) -> None:
+    """Refuse samples of ours whose results file is missing: a run that was interrupted."""
+    for file in files:
+        match = _SAMPLES.match(file.name)
+        if match is None or file in claimed:
+            continue
+        results = file.with_name(f"{match['date']}_results.json")
+        if not results.is_file() and read_samples(file) is not None:
+            raise RecordError(f"{file}: its results file {results.name} is missing; repeat the run")
+
+
+def read_samples(path: Path) -> TaskAnswers | None:
+    """The answers in a samples file, or None where the first line shows that the task is not ours.
+
+    Raises:
+        RecordError: a line breaks its schema, contradicts itself or another one; it is named.
+    """
+    lines: list[_Line] = []
+    numbers: dict[tuple[str, str], int] = {}
+    constants = _Constants(path)
+    prompt = None
+    for number, document in read_lines(path):
+        if not lines and not {"verdict", "attestation"} & set(document):
+            return None
+        prompt = prompt or _prompt(document)
+        line = _line(document, f"{path}, line {number}")
+        key = (line.verdict.sample, line.verdict.resolution)
+        if key in numbers:
+            raise RecordError(
+                f"{path}, line {number}: sample {key[0]!r} at {key[1]} is already "
+                f"on line {numbers[key]}"
+            )
+        numbers[key] = number
+        constants.check(line, number)
+        lines.append(line)
+    if not lines:
+        raise RecordError(f"{path}: holds no sample; repeat the run")
+    return TaskAnswers(
+        path=path,
+        answers=Answers.from_rows(_rows(lines)),
+        checkpoint=constants.of("checkpoint"),
+        adapter=constants.of("adapter"),
+        training=constants.of("training") or "unknown",
+        fingerprint=constants.of("fingerprint"),
+        prompt=prompt,
+    )
+
+
+def _prompt(document: Mapping[str, Any]) -> str | None:
+    given = document.get("input")
+    first = given[0] if isinstance(given, list) and given else given
+    return first[:4000] if isinstance(first, str) and first else None
+
+
+class _Constants:
+    """What must be the same on all lines of a file, and per sample at all its resolutions."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._values: dict[str, str] = {}
+        self._samples: dict[str, tuple[str, str]] = {}
+
+    def of(self, name: str) -> str | None:
+        return self._values.get(name)
+
+    def check(self, line: _Line, number: int) -> None:
+        attestation, verdict = line.attestation, line.verdict
+        for name in ("checkpoint", "adapter", "training", "fingerprint"):
+            value = getattr(attestation, name)
+            if value in ("", "unknown"):
+                continue
+            if self._values.setdefault(name, value) != value:
+                self._differs(number, f"{name} {value!r}", repr(self._values[name]))
+        mine = (verdict.cluster, verdict.target)
+        if self._samples.setdefault(verdict.sample, mine) != mine:
+            known = str(self._samples[verdict.sample])
+            self._differs(number, f"cluster and target {mine} of {verdict.sample!r}", known)
+
+    def _differs(self, number: int, found: str, known: str) -> None:
+        raise RecordError(
+            f"{self._path}, line {number}: {found}, but {known} on a line before; "
+            "one samples file is one checkpoint on one data set"
+        )
+
+
+def _line(document: Mapping[str, Any], where: str) -> _Line:
+    try:
+        line = _Line.model_validate(document)
+        parse_resolution(line.verdict.resolution)
+        TrainingResolution.parse(line.attestation.training)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise RecordError(f"{where}: {place}: {first['msg']}") from error
+    except ValueError as error:
+        raise RecordError(f"{where}: {error}") from error
+    for fault in _contradictions(line):
+        raise RecordError(f"{where}: {fault}")
+    return line
+
+
+def _contradictions(line: _Line) -> Iterator[str]:
+    """What in a line cannot be true together."""
+    verdict, attestation = line.verdict, line.attestation
+    if attestation.requested != verdict.resolution:
+        yield f"resolution {verdict.resolution!r}, but {attestation.requested!r} was requested"
+    failed = {verdict.correct is None, verdict.failure is not None, attestation.status == "failed"}
+    if len(failed) > 1:
+        yield (
+            f"correct {verdict.correct}, failure {verdict.failure}, status {attestation.status!r}: "
+            "a failed sample has no verdict, and any other has one"
+        )
+    if attestation.status == "attested" and (
+        attestation.grid is None or attestation.grid != attestation.expected_grid
+    ):
+        yield (
+            f"status 'attested', but the encoder received {attestation.grid} "
+            f"and {attestation.expected_grid} was expected"
+        )
+    sizes = (
+        attestation.source,
+        attestation.information,
+        attestation.grid,
+        attestation.expected_grid,
+    )
+    counts = [side for size in sizes if size is not None for side in size]
+    counts += [] if attestation.visual_tokens is None else [attestation.visual_tokens]
+    if any(not 0 <= count <= LARGEST_COUNT for count in counts):
+        yield f"sizes and token counts lie between 0 and {LARGEST_COUNT}, found {counts}"
+
+
+def _setting(line: _Line) -> tuple[str, str, str]:
+    attestation = line.attestation
+    return attestation.scheme, attestation.filter, attestation.answer_mode
+
+
+def _rows(lines: list[_Line]) -> Iterator[dict[str, Any]]:
+    """Table rows. A failed sample never met its adapter: it joins its resolution's cell, if one."""
+    settings: dict[str, set[tuple[str, str, str]]] = {}
+    everywhere = set()
+    for line in lines:
+        if line.attestation.status != "failed":
+            settings.setdefault(line.verdict.resolution, set()).add(_setting(line))
+            everywhere.add(_setting(line))
+    for line in lines:
+        candidates = settings.get(line.verdict.resolution, everywhere)
+        failed = line.attestation.status == "failed"
+        sole = failed and len(candidates) == 1
+        yield _row(line, next(iter(candidates)) if sole else _setting(line))
+
+
+def _row(line: _Line, setting: tuple[str, str, str]) -> dict[str, Any]:
+    verdict, attestation = line.verdict, line.attestation
+    scheme, filter, answer_mode = setting
+    failure = verdict.failure
+    return {
+        **verdict.model_dump(exclude={"failure"}),
+        "failure_kind": None if failure is None else failure.kind,
+        "failure_message": None if failure is None else failure.message,
+        "scheme": scheme,
+        "filter": filter,
+        "answer_mode": answer_mode,
+        "status": attestation.status,
+        "capped": attestation.capped,
+        "visual_tokens": attestation.visual_tokens,
+        "evidence": attestation.evidence,
+        "notes": list(attestation.notes),
+        **_pair("source", ("width", "height"), attestation.source),
+        **_pair("information", ("width", "height"), attestation.information),
+        **_pair("expected", ("height", "width"), attestation.expected_grid),
+        **_pair("grid", ("height", "width"), attestation.grid),
+    }
+
+
+def _pair(name: str, sides: tuple[str, str], size: tuple[int, int] | None) -> dict[str, int | None]:
+    first, second = size if size is not None else (None, None)
+    return {f"{name}_{sides[0]}": first, f"{name}_{sides[1]}": second}

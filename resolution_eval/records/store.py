@@ -1,0 +1,183 @@
+"""Records on disk: a JSON document and, beside it, a compressed columnar file with every answer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Callable, Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from resolution_eval.errors import RecordError
+from resolution_eval.records.answers import SCHEMA, Answers
+from resolution_eval.records.bounded import read_document
+from resolution_eval.records.cells import cells, failures
+from resolution_eval.records.schema import SCHEMA_VERSION, AnswersFile, Cell, Record
+
+SUFFIX = ".record.json"
+ANSWERS_SUFFIX = ".answers.parquet"
+MAX_ANSWERS = 2 * 2**30
+"""Largest answers file, and largest uncompressed content of one, in bytes."""
+MAX_ROWS = 10_000_000
+
+MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+"""From a schema version to a function that turns its document into that of the next version."""
+
+
+def write_record(record: Record, folder: Path) -> Path:
+    """Write the record and its answers into `folder`; the path of the JSON document.
+
+    Each file appears whole or not at all, the document last, so that a document that can be read
+    has its answers. The name follows from the content: writing a record again replaces it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    answers = _parquet(record.answers)
+    digest = hashlib.sha256(answers).hexdigest()
+    name = record_name(record)
+    file = AnswersFile(name=name + ANSWERS_SUFFIX, sha256=digest, rows=len(record.answers))
+    document = record.model_copy(update={"answers_file": file}).model_dump_json(indent=2)
+    _replace(folder / file.name, answers)
+    _replace(folder / (name + SUFFIX), document.encode() + b"\n")
+    return folder / (name + SUFFIX)
+
+
+def record_name(record: Record) -> str:
+    """File name, without ending, of a record: task, checkpoint, date, digest of its identity."""
+    checkpoint, run = record.checkpoint, record.environment
+    identity = [record.task, checkpoint.name, checkpoint.adapter, run.date, run.results_sha256]
+    digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
+    parts = (record.task, record.label, run.date)
+    return "-".join([*(_slug(part) for part in parts), digest])
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_]+", "_", text).strip("_")[:60] or "unnamed"
+
+
+def _parquet(answers: Answers) -> bytes:
+    buffer = BytesIO()
+    pq.write_table(answers.table, buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write `data` to a new file beside `path` and put it in its place in one step."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def read_record(path: Path) -> Record:
+    """The record whose JSON document is `path`, with its answers, checked against each other.
+
+    Raises:
+        RecordError: unreadable, of an unknown schema version, breaking its schema, without its
+            answers, or with cells that do not follow from them.
+    """
+    document = _migrated(read_document(path), path)
+    answers = _read_answers(document, path)
+    try:
+        record = Record.model_validate({**document, "answers": answers})
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join(map(str, fault["loc"]))
+        raise RecordError(f"{path}: {place}: {fault['msg']}") from error
+    follows = _agree(record.cells, cells(answers))
+    if not follows or record.failures != failures(answers):
+        raise RecordError(
+            f"{path}: its cells or failures do not follow from its answers; "
+            "make the record again from lmms-eval's output"
+        )
+    return record
+
+
+def _agree(stated: tuple[Cell, ...], counted: tuple[Cell, ...]) -> bool:
+    """Whether two lists of cells are the same, up to the last digits of their fractions."""
+    return len(stated) == len(counted) and all(
+        _rounded(one) == _rounded(other) for one, other in zip(stated, counted, strict=True)
+    )
+
+
+def _rounded(cell: Cell) -> dict[str, Any]:
+    return {
+        name: f"{value:.9g}" if isinstance(value, float) else value
+        for name, value in cell.model_dump().items()
+    }
+
+
+def _migrated(document: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The document in the present schema version."""
+    version = document.get("schema_version")
+    if type(version) is not int or version < 1:
+        raise RecordError(
+            f"{path}: schema_version is {version!r}; a record has a whole number from 1"
+        )
+    if version > SCHEMA_VERSION:
+        raise RecordError(
+            f"{path}: schema version {version}, and this program knows up to {SCHEMA_VERSION}; "
+            "upgrade resolution-eval"
+        )
+    while version < SCHEMA_VERSION:
+        if version not in MIGRATIONS:
+            raise RecordError(
+                f"{path}: schema version {version} cannot be read any more (present: "
+                f"{SCHEMA_VERSION}); make the record again from lmms-eval's output"
+            )
+        document = {**MIGRATIONS[version](document), "schema_version": version + 1}
+        version += 1
+    return document
+
+
+def _read_answers(document: Mapping[str, Any], path: Path) -> Answers:
+    try:
+        file = AnswersFile.model_validate(document.get("answers_file"))
+    except ValidationError as error:
+        raise RecordError(f"{path}: answers_file: {error.errors()[0]['msg']}") from error
+    if file.name != path.name.removesuffix(SUFFIX) + ANSWERS_SUFFIX:
+        raise RecordError(
+            f"{path}: its answers are to lie beside it under its name, not {file.name!r}"
+        )
+    beside = path.with_name(file.name)
+    if not beside.is_file():
+        raise RecordError(f"{path}: its answers ({file.name}) are missing; copy both files")
+    if beside.stat().st_size > MAX_ANSWERS:
+        raise RecordError(f"{beside}: larger than {MAX_ANSWERS} bytes")
+    data = beside.read_bytes()
+    if hashlib.sha256(data).hexdigest() != file.sha256:
+        raise RecordError(f"{beside}: not the answers that {path.name} was written with (sha256)")
+    return Answers(_table(data, beside, file.rows))
+
+
+def _table(data: bytes, path: Path, rows: int) -> pa.Table:
+    try:
+        file = pq.ParquetFile(BytesIO(data))
+        groups = (file.metadata.row_group(i) for i in range(file.metadata.num_row_groups))
+        content = sum(group.total_byte_size for group in groups)
+        if file.metadata.num_rows != rows or rows > MAX_ROWS or content > MAX_ANSWERS:
+            raise RecordError(
+                f"{path}: {file.metadata.num_rows} rows, {content} bytes; expected {rows} rows"
+            )
+        if not file.schema_arrow.equals(SCHEMA):
+            raise RecordError(f"{path}: its columns are not those of a record's answers")
+        table = file.read()
+        table.validate(full=True)
+    except (pa.ArrowException, OSError) as error:
+        raise RecordError(f"{path}: not a readable parquet file ({error})") from error
+    return table

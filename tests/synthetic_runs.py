@@ -1,0 +1,153 @@
+"""Generators of lmms-eval output folders, clearly synthetic: no model answered any of this."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+CLASSES = ("adipose", "mucosa", "lymph")
+TASK = "synthetic_res"
+Change = Callable[[dict[str, Any]], None]
+
+
+def line(
+    sample: str = "tile-0",
+    resolution: str = "28",
+    *,
+    correct: int | None = 1,
+    target: str = "adipose",
+    cluster: str | None = None,
+    edge: int | None = None,
+    source: tuple[int, int] = (240, 200),
+    patch: int = 4,
+    training: str = "fixed:64",
+    checkpoint: str = "synthetic/small-flamingo",
+    **attestation: Any,
+) -> dict[str, Any]:
+    """One line of a samples file; further keyword arguments change its attestation."""
+    native = resolution == "native"
+    side = edge or (max(source) if native else int(resolution))
+    grid = [side // patch * patch, side // patch * patch]
+    wrong = CLASSES[(CLASSES.index(target) + 1) % 3] if target in CLASSES else "something else"
+    failed = correct is None
+    prediction = None if failed else (target if correct else wrong)
+    return {
+        "doc_id": 0,
+        "target": target,
+        "input": "Which tissue is shown?",
+        "filtered_resps": ["..."],
+        "verdict": {
+            "sample": sample,
+            "resolution": resolution,
+            "cluster": cluster or sample,
+            "target": target,
+            "prediction": prediction,
+            "correct": correct,
+            "answer": prediction,
+            "failure": {"kind": "image", "message": f"{sample} is truncated"} if failed else None,
+            "choice_scores": None if failed else [-0.5, -1.25, -2.0],
+        },
+        "attestation": {
+            "status": "failed" if failed else "attested",
+            "source": None if failed else list(source),
+            "requested": resolution,
+            "information": None if failed else grid[::-1],
+            "capped": False,
+            "filter": "bicubic",
+            "scheme": "match",
+            "expected_grid": None if failed else grid,
+            "grid": None if failed else grid,
+            "rounding": None if failed else [0, 0],
+            "visual_tokens": None if failed else (grid[0] // patch) ** 2,
+            "evidence": "none" if failed else "encoder input",
+            "training": "unknown" if failed else training,
+            "answer_mode": "generate" if failed else "rank",
+            "fingerprint": "synthetic-fingerprint",
+            "adapter": "" if failed else "resflamingo",
+            "checkpoint": "" if failed else checkpoint,
+            "notes": [],
+            **attestation,
+        },
+    }
+
+
+def sweep(
+    accuracy: Mapping[str, float], *, samples: int = 60, seed: int = 7, **options: Any
+) -> list[dict[str, Any]]:
+    """Lines of a whole sweep, each sample right at r with probability `accuracy[r]`, paired."""
+    chance = random.Random(seed)
+    lines = []
+    for i in range(samples):
+        hardness = chance.random()
+        for resolution, probability in accuracy.items():
+            noisy = 0.8 * hardness + 0.2 * chance.random()
+            lines.append(
+                line(
+                    f"tile-{i}",
+                    resolution,
+                    correct=int(noisy < probability),
+                    target=CLASSES[i % 3 if i % 5 else 0],
+                    cluster=f"patient-{i // 2}",
+                    **options,
+                )
+            )
+    return lines
+
+
+def accuracies(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The results file's accuracy rows for `lines`, in the form that the task's own table has."""
+    rows: dict[str, Any] = {}
+    for resolution in dict.fromkeys(each["verdict"]["resolution"] for each in lines):
+        cell = [each for each in lines if each["verdict"]["resolution"] == resolution]
+        verdicts = [each["verdict"]["correct"] for each in cell]
+        scored = [verdict for verdict in verdicts if verdict is not None]
+        statuses = {each["attestation"]["status"] for each in cell}
+        value: Any = sum(scored) / len(scored) if scored else "no sample scored"
+        if scored and "mismatched" in statuses:
+            value = f"{value:.4f} mismatched"
+        elif scored and "failed" in statuses:
+            value = f"{value:.4f} incomplete ({len(cell) - len(scored)} of {len(cell)} failed)"
+        rows[f"acc@{resolution},none"] = value
+    return rows
+
+
+def write_run(
+    folder: Path,
+    lines: Sequence[Mapping[str, Any]],
+    *,
+    task: str = TASK,
+    date: str = "20260102_030405",
+    change: Change | None = None,
+) -> Path:
+    """Write one run of one task as lmms-eval does; the results file's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    results: dict[str, Any] = {
+        "results": {task: {"alias": task, **accuracies(lines)}},
+        "configs": {
+            task: {"task": task, "metadata": {"version": 1, "card": task.removesuffix("_res")}}
+        },
+        "config": {
+            "model": "resflamingo",
+            "model_args": "pretrained=synthetic/small-flamingo",
+            "batch_size": 8,
+            "device": "cpu",
+            "limit": None,
+            "random_seed": 0,
+            "numpy_seed": 1234,
+        },
+        "lmms_eval_version": "0.7.3",
+        "git_hash": "0123abc",
+        "date": date,
+        "total_evaluation_time_seconds": "12.5",
+        "model_name": "synthetic/small-flamingo",
+    }
+    if change is not None:
+        change(results)
+    path = folder / f"{date}_results.json"
+    path.write_text(json.dumps(results), encoding="utf-8")
+    text = "".join(json.dumps(each) + "\n" for each in lines)
+    (folder / f"{date}_samples_{task}.jsonl").write_text(text, encoding="utf-8")
+    return path
