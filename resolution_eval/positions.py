@@ -22,10 +22,11 @@ def resample(
     arithmetic is in float32, the result in the table's own type; it is differentiable in `table`.
     Where the grids agree the table itself is returned.
 
-    Source: Dosovitskiy et al. 2021, arXiv:2010.11929, section 3.2 (there bilinear; bicubic as in timm).
+    Source: Dosovitskiy et al. 2021, arXiv:2010.11929, section 3.2 (bicubic as timm).
 
     Raises:
-        ValueError: `table` is not `prefix` rows followed by one row per patch of `old`, or `new` is empty.
+        ValueError: `table` is not `prefix` rows followed by one row per patch of `old`, or `new`
+            is empty.
     """
     rows, columns = old
     if len(table) != prefix + rows * columns:

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from resolution_eval.flamingo.config import FlamingoConfig
 from resolution_eval.flamingo.folder import load_folder, save_folder
+from resolution_eval.flamingo.generation import generate
 from resolution_eval.flamingo.model import FlamingoBundle, build
-from resolution_eval.flamingo.text import logits
+from resolution_eval.flamingo.scoring import loglikelihood, rank
+from resolution_eval.flamingo.text import Batch, Joined, join, logits, pad, tokenise
 from resolution_eval.flamingo.vision import Encoded, encode
 
 __all__ = [
+    "Batch",
     "Encoded",
     "FlamingoBundle",
     "FlamingoConfig",
+    "Joined",
     "build",
     "encode",
+    "generate",
+    "join",
     "load_folder",
     "logits",
+    "loglikelihood",
+    "pad",
+    "rank",
     "save_folder",
+    "tokenise",
 ]

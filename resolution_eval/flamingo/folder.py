@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -45,8 +44,8 @@ def save_folder(
 ) -> Path:
     """Write the bundle to the folder `path`, which `load_folder` reads; returns the path.
 
-    `training`, `strategy` and `extra` take the place of the bundle's own where given; `dtype` is the
-    type in which weights are stored (the weights' own by default).
+    `training`, `strategy` and `extra` take the place of the bundle's own where given; `dtype` is
+    the type in which weights are stored (the weights' own by default).
     """
     from safetensors.torch import save_file
 
@@ -100,7 +99,7 @@ def load_folder(
 
 
 def own_tensors(model: nn.Module) -> dict[str, Tensor]:
-    """The model's tensors by name, each once: tied weights and open_flamingo's aliases are left out."""
+    """The model's tensors by name, each once: no tied weights, none of open_flamingo's aliases."""
     seen: set[int] = set()
     tensors: dict[str, Tensor] = {}
     for name, tensor in model.state_dict(keep_vars=True).items():
@@ -123,9 +122,7 @@ def _read_manifest(folder: Path) -> _Manifest:
     except (ValidationError, UsageError) as error:
         raise ModelError(f"{folder / CONFIG} is not a checkpoint of ours: {error}") from error
     if manifest.format != FORMAT:
-        raise ModelError(
-            f"{folder / CONFIG} has format {manifest.format}, this program reads {FORMAT}"
-        )
+        raise ModelError(f"{folder / CONFIG} has format {manifest.format}, not {FORMAT}")
     return manifest
 
 

@@ -60,7 +60,7 @@ def decoder_layers_name(language_model: nn.Module) -> str:
 
 
 def make_flamingo_language_model(language_model: Any) -> None:
-    """Mix open_flamingo's `FlamingoLMMixin` into the object, with a forward that generate() can read.
+    """Mix open_flamingo's `FlamingoLMMixin` into the object, with a forward fit for `generate`.
 
     open_flamingo's forward requires `attention_mask`, which current transformers omit where nothing
     is padded, and hides the base model's signature, by which `generate` decides whether to pass

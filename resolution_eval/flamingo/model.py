@@ -63,8 +63,8 @@ class FlamingoBundle:
 def build(config: FlamingoConfig, tokenizer: Any, *, seed: int = 0) -> FlamingoBundle:
     """A Flamingo with random weights, in evaluation mode, every parameter trainable.
 
-    The tokenizer is copied and given open_flamingo's special tokens; the language model's vocabulary
-    gets its length. The caller's random state is left as it was.
+    The tokenizer is copied and given open_flamingo's special tokens; the language model's
+    vocabulary gets its length. The caller's random state is left as it was.
 
     Raises:
         ModelError: the vision or language part cannot be built from the configuration.

@@ -22,7 +22,7 @@ class Joined:
 
     ids: tuple[int, ...]
     start: int
-    """Index of the continuation's first token: the first that ends after the prompt's last character."""
+    """Index of the continuation's first token: the first to end after the prompt's own end."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,9 +47,7 @@ def tokenise(bundle: FlamingoBundle, text: str) -> tuple[list[int], list[int]]:
         ModelError: the tokenizer cannot tell its tokens' places in the text.
     """
     if not bundle.tokenizer.is_fast:
-        raise ModelError(
-            "the tokenizer has no character offsets; a tokenizer.json (fast) is needed"
-        )
+        raise ModelError("the tokenizer gives no character offsets; a fast one is needed")
     found = bundle.tokenizer(text, return_offsets_mapping=True)
     ids = list(found["input_ids"])
     spans = [tuple(span) for span in found["offset_mapping"]]
@@ -77,9 +75,7 @@ def join(bundle: FlamingoBundle, prompt: str, continuation: str) -> Joined:
             f"begin the prompt with {IMAGE}"
         )
     if bundle.model.media_token_id in ids[start:]:
-        raise ValueError(
-            f"the continuation {continuation!r} holds {IMAGE}; images belong to the prompt"
-        )
+        raise ValueError(f"{IMAGE} belongs into the prompt, found in {continuation!r}")
     return Joined(tuple(ids), start)
 
 
@@ -111,9 +107,7 @@ def check_images(bundle: FlamingoBundle, encoded: Encoded, ids: Sequence[Sequenc
     for row, sequence in enumerate(ids):
         count = list(sequence).count(bundle.model.media_token_id)
         if count > images:
-            raise ValueError(
-                f"prompt {row} has {count} {IMAGE} tokens, but {images} image was encoded"
-            )
+            raise ValueError(f"prompt {row} has {count} {IMAGE} tokens, for {images} image")
 
 
 def run(bundle: FlamingoBundle, batch: Batch, mask: Tensor, positions: Tensor, **rest: Any) -> Any:

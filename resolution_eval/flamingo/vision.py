@@ -79,7 +79,7 @@ class _Seen:
         self.grids.append((int(height), int(width)))
 
     def features(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        batch, images, frames, tokens, dim = inputs[0].shape
+        images, frames, tokens = inputs[0].shape[1:4]
         self.tokens.append(int(images * frames * tokens))
 
 
