@@ -25,7 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if rest and known.command is not _run:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
-        return known.command(known, rest)
+        command: Command = known.command
+        return command(known, rest)
     except ResolutionEvalError as error:
         print(f"resolution-eval: {error}", file=sys.stderr)
         return 1

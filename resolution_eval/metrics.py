@@ -92,8 +92,8 @@ def attestation_summary(attestations: Sequence[Item]) -> str:
     """How many samples have which status.
 
     Example:
-        >>> attestation_summary([{"status": "attested"}, {"status": "failed"}, {"status":
-        "attested"}]) '2 attested, 1 failed'
+        >>> attestation_summary([{"status": "attested"}, {"status": "failed"}])
+        '1 attested, 1 failed'
     """
     statuses = Counter(item["status"] for item in attestations)
     return ", ".join(f"{number} {status}" for status, number in sorted(statuses.items()))
@@ -115,9 +115,9 @@ def _curve(items: Sequence[Item]) -> dict[Any, float] | str:
         if "score" not in item:
             return f"withheld: acc@{item['resolution']} is incomplete"
         scores[parse_resolution(item["resolution"])][item["sample"]] = item["score"]
-    shared = set.intersection(*(set(cell) for cell in scores.values()))
+    shared = set.intersection(*map(set, scores.values())) if scores else set()
     if len(scores) < 2 or not shared:
-        return f"needs two resolutions of one sample, found {len(scores)}"
+        return f"needs one sample at two resolutions, found {len(scores)} resolutions"
     return {
         resolution: sum(cell[sample] for sample in shared) / len(shared)
         for resolution, cell in sorted(scores.items(), key=lambda pair: ascending(pair[0]))

@@ -50,7 +50,7 @@ class Answer:
     evidence: str
 
 
-class ResolutionAdapter(lmms):  # type: ignore[misc]  (the host is untyped)
+class ResolutionAdapter(lmms):  # type: ignore[misc]
     """Answers lmms-eval's requests in batches of equal grid and attests each sample's grid.
 
     A family says how an image becomes a grid (`grid_size`) and how a batch is answered (`answer`).

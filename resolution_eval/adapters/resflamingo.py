@@ -28,6 +28,7 @@ from resolution_eval.errors import UsageError, host_boundary
 from resolution_eval.images import DEFAULT_FILTER, FILTERS, resize
 from resolution_eval.prompts import flamingo_prompt
 from resolution_eval.resolution import (
+    NATIVE,
     Size,
     TrainingResolution,
     ascending,
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 EVIDENCE = "shape of the tensor entering the patch convolution; tokens entering the perceiver"
+
+Spoken = tuple[str, int | None, tuple[float, ...] | None]
+"""An answer's text, and where it was ranked, the choice's index and all choices' scores."""
 
 ARGUMENTS = (
     "pretrained",
@@ -106,6 +110,8 @@ class ResFlamingo(ResolutionAdapter):
             self.training = self._declared(train_resolution)
         logger.info(f"{self.checkpoint}, trained at {self.training}, on {self.device}")
 
+    bundle: flamingo.FlamingoBundle
+
     def _declared(self, given: str | int | None) -> TrainingResolution:
         """The training resolution: as given, otherwise as the checkpoint declares it."""
         if given is None:
@@ -134,10 +140,8 @@ class ResFlamingo(ResolutionAdapter):
         pixels = torch.stack([self._pixels(view.image) for view in views])
         with torch.inference_mode():
             encoded = flamingo.encode(self.bundle, self._on_device(pixels))
-            if self.mode(views[0].job) == "rank":
-                answers = self._ranked(encoded, views)
-            else:
-                answers = self._generated(encoded, views)
+            ranking = self.mode(views[0].job) == "rank"
+            answers = (self._ranked if ranking else self._generated)(encoded, views)
         return [
             Answer(
                 text=text,
@@ -159,23 +163,19 @@ class ResFlamingo(ResolutionAdapter):
         mean, std = (np.array(self.bundle.config.mean), np.array(self.bundle.config.std))
         return torch.from_numpy(((array - mean) / std).astype(np.float32)).permute(2, 0, 1)
 
-    def _ranked(
-        self, encoded: flamingo.Encoded, views: Sequence[View]
-    ) -> list[tuple[str, int, tuple[float, ...]]]:
+    def _ranked(self, encoded: flamingo.Encoded, views: Sequence[View]) -> list[Spoken]:
         """Each question's likeliest choice."""
         prompts = [flamingo_prompt(view.job.prompt) for view in views]
         choices = [[f" {choice}" for choice in view.job.choices] for view in views]
         scores = flamingo.rank(self.bundle, encoded, prompts, choices).float().cpu()
-        ranked = []
+        ranked: list[Spoken] = []
         for view, row in zip(views, scores, strict=True):
             own = tuple(row[: len(view.job.choices)].tolist())
             best = max(range(len(own)), key=own.__getitem__)
             ranked.append((view.job.choices[best], best, own))
         return ranked
 
-    def _generated(
-        self, encoded: flamingo.Encoded, views: Sequence[View]
-    ) -> list[tuple[str, None, None]]:
+    def _generated(self, encoded: flamingo.Encoded, views: Sequence[View]) -> list[Spoken]:
         arguments = dict(views[0].job.generation)
         prompts = [flamingo_prompt(view.job.prompt) for view in views]
         texts = flamingo.generate(
@@ -216,7 +216,8 @@ def _device(given: str | None, accelerator: Accelerator) -> torch.device:
         UsageError: it does not exist here.
     """
     if given is None or accelerator.num_processes > 1:
-        return accelerator.device
+        own: torch.device = accelerator.device
+        return own
     try:
         device = torch.device(given)
     except RuntimeError:
@@ -239,8 +240,8 @@ def _training_grid(training: TrainingResolution, source: Size) -> Size:
         raise UsageError(
             "scheme=restore needs the training resolution; give train_resolution=fixed:N"
         )
-    edge = max(training.members, key=ascending, default="native")
-    return source if edge == "native" else restored_size(source, edge)
+    edge = max(training.members, key=ascending, default=NATIVE)
+    return restored_size(source, edge) if isinstance(edge, int) else source
 
 
 def _strings(until: str | Sequence[str] | None) -> list[str]:

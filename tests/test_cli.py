@@ -1,0 +1,59 @@
+"""The command: answers at once, refuses in one line, imports nothing heavy until it must."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from resolution_eval import cli
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from resolution_eval.cli import build_parser; build_parser().format_help();"
+        "print([m for m in ('torch', 'lmms_eval', 'numpy', 'pydantic', 'PIL') if m in sys.modules])"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert printed.stdout.strip() == "[]"
+
+
+def test_version_names_what_a_score_depends_on(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["--version"])
+    assert stopped.value.code == 0
+    printed = capsys.readouterr().out
+    assert {"resolution-eval", "lmms-eval", "torch", "open-flamingo"} <= set(printed.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["run", "--tasks", "pathmnist_rez", "--resolutions", "28"],
+            "did you mean 'pathmnist_res'",
+        ),
+        (["run", "--resolutions", "28"], "need --tasks"),
+        (["run", "--tasks", "pbc_res", "--resolutions", "28,huge"], "huge"),
+        (["run", "--tasks", "pbc_res", "--resolutions", "0"], "0"),
+        (["run", "--tasks", "pbc_res", "--filter", "bicubik"], "bicubic"),
+        (["run", "--tasks", "pbc_res", "--scheme", "stretch"], "restore"),
+        (["report", "/nowhere"], "/nowhere"),
+    ],
+)
+def test_a_users_mistake_is_one_message_without_traceback(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(arguments) == 1
+    printed = capsys.readouterr().err
+    assert said in printed and printed.startswith("resolution-eval: ")
+    assert "Traceback" not in printed
+
+
+def test_unknown_arguments_are_refused_except_by_run() -> None:
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["demo", "--output", "x", "--nonsense"])
+    assert stopped.value.code == 2

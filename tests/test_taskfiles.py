@@ -1,0 +1,95 @@
+"""Task YAML follows from its card, shipped or derived, and clashes with none of the host's names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from resolution_eval import cards, taskfiles
+from resolution_eval.errors import CardError, UsageError
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads `!function` as the name behind it."""
+
+
+_Loader.add_constructor("!function", lambda loader, node: loader.construct_scalar(node))
+
+
+def _read(path: Path) -> dict[str, object]:
+    return yaml.load(path.read_text(), Loader=_Loader)
+
+
+@pytest.mark.parametrize("task", sorted(taskfiles.card_files()))
+def test_the_shipped_yaml_is_what_its_card_makes(task: str) -> None:
+    path = taskfiles.card_files()[task]
+    shipped = path.parent / f"{task}.yaml"
+    assert shipped.read_text() == taskfiles.task_yaml(cards.parse_task_card(path.read_text()))
+
+
+@pytest.mark.parametrize("task", sorted(taskfiles.card_files()))
+def test_every_function_named_in_the_yaml_exists(task: str) -> None:
+    import importlib
+
+    config = _read(taskfiles.card_files()[task].parent / f"{task}.yaml")
+    metrics = config["metric_list"]
+    assert isinstance(metrics, list)
+    names = {str(value) for value in config.values() if "resolution_eval." in str(value)[:16]}
+    names |= {metric["aggregation"] for metric in metrics}
+    assert names
+    for name in names:
+        module, _, function = name.rpartition(".")
+        assert callable(getattr(importlib.import_module(module), function))
+
+
+def test_a_derived_task_has_its_own_sweep_in_card_and_table(tmp_path: Path) -> None:
+    taskfiles.derive(
+        "pathmnist_res", tmp_path, resolutions=[32, 96, "native"], filter="box", scheme="restore"
+    )
+    config = _read(tmp_path / "pathmnist" / "pathmnist_res.yaml")
+    card = cards.parse_task_card((tmp_path / "pathmnist" / "card.toml").read_text())
+    assert card.resolutions == (32, 96, "native")
+    assert (card.filter, card.scheme) == ("box", "restore")
+    metrics = config["metric_list"]
+    assert isinstance(metrics, list)
+    assert [m["metric"] for m in metrics[:3]] == ["acc@32", "acc@96", "acc@native"]
+    assert config["metadata"]["filter"] == "box"  # type: ignore[index]
+
+
+def test_a_derived_task_keeps_what_was_not_changed(tmp_path: Path) -> None:
+    taskfiles.derive("pbc_res", tmp_path, resolutions=None, filter="lanczos", scheme=None)
+    derived = cards.parse_task_card((tmp_path / "pbc" / "card.toml").read_text())
+    assert derived == cards.task_cards()["pbc"].model_copy(update={"filter": "lanczos"})
+
+
+def test_a_misspelt_task_is_told_its_name(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="did you mean 'pathmnist_res'"):
+        taskfiles.derive("pathmnis_res", tmp_path, resolutions=[28], filter=None, scheme=None)
+
+
+def test_an_impossible_filter_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CardError, match="bicubic"):
+        taskfiles.derive("pbc_res", tmp_path, resolutions=None, filter="bicubik", scheme=None)
+
+
+def test_a_hostile_filter_cannot_write_into_the_card(tmp_path: Path) -> None:
+    with pytest.raises(CardError):
+        taskfiles.derive("pbc_res", tmp_path, resolutions=None, filter='"\nname = "x', scheme=None)
+
+
+def test_no_task_of_ours_takes_a_name_of_the_hosts() -> None:
+    import importlib.util
+
+    spec = importlib.util.find_spec("lmms_eval")
+    assert spec is not None and spec.submodule_search_locations
+    hosts = Path(spec.submodule_search_locations[0]) / "tasks"
+    taken = set(taskfiles.card_files())
+    clashes = [path for path in hosts.rglob("*.yaml") if path.stem in taken]
+    named = [
+        path
+        for path in hosts.rglob("*.yaml")
+        if any(f"task: {name}\n" in path.read_text(errors="replace") for name in taken)
+    ]
+    assert (clashes, named) == ([], [])

@@ -1,0 +1,88 @@
+"""The wheel, built and installed by itself into an empty environment, outside the checkout."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+OUR_TASKS = {"pathmnist_res", "pbc_res", "phantom_res"}
+
+
+def _uv() -> list[str]:
+    found = shutil.which("uv")
+    if found:
+        return [found]
+    module = subprocess.run([sys.executable, "-m", "uv", "--version"], capture_output=True)
+    if module.returncode:
+        pytest.skip("uv builds the wheel and its environment, and is not installed")
+    return [sys.executable, "-m", "uv"]
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this checkout."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [*_uv(), "build", "--quiet", "--wheel", "--out-dir", str(folder), str(ROOT)]
+    subprocess.run(command, check=True, timeout=300)
+    return next(folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="session")
+def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment that holds the wheel and what it asks for, and so no open_flamingo."""
+    folder = tmp_path_factory.mktemp("clean") / "env"
+    subprocess.run(
+        [*_uv(), "venv", "--quiet", "--python", sys.executable, str(folder)],
+        check=True,
+        timeout=120,
+    )
+    install = [*_uv(), "pip", "install", "--quiet", "--python", str(folder / "bin" / "python")]
+    subprocess.run([*install, str(wheel)], check=True, timeout=900)
+    return folder
+
+
+def _run(environment: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    hidden = ("PYTHONPATH", "VIRTUAL_ENV", "RESOLUTION_EVAL_DATA")
+    variables = {key: value for key, value in os.environ.items() if key not in hidden}
+    return subprocess.run(
+        [str(environment / "bin" / command[0]), *command[1:]],
+        capture_output=True,
+        text=True,
+        cwd=environment,
+        env=variables,
+        timeout=300,
+    )
+
+
+def test_the_wheel_holds_the_content_and_nothing_of_the_tests(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "resolution_eval/share/tasks/pathmnist/pathmnist_res.yaml" in names
+    assert "resolution_eval/share/models/embedded/native/model.safetensors" in names
+    assert "resolution_eval.pth" in names
+    assert not [name for name in names if name.startswith(("tests/", "benchmarks/"))]
+
+
+def test_installed_our_tasks_are_listed(environment: Path) -> None:
+    listed = _run(environment, "lmms-eval", "tasks", "list")
+    assert set(listed.stdout.split()) >= OUR_TASKS, listed.stderr[-2000:]
+
+
+def test_without_open_flamingo_resflamingo_names_the_command_that_brings_it(
+    environment: Path,
+) -> None:
+    run = _run(environment, "lmms-eval", "--model", "resflamingo", "--tasks", "phantom_res")
+    assert "pip install --no-deps open_flamingo==2.0.1" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert run.returncode == 1
+
+
+def test_installed_the_command_states_its_versions(environment: Path) -> None:
+    printed = _run(environment, "resolution-eval", "--version").stdout
+    assert "open-flamingo not installed" in printed
