@@ -6,6 +6,7 @@ from resolution_eval.flamingo.config import FlamingoConfig
 from resolution_eval.flamingo.folder import load_folder, save_folder
 from resolution_eval.flamingo.generation import generate
 from resolution_eval.flamingo.model import FlamingoBundle, build
+from resolution_eval.flamingo.pretrained import load_pretrained
 from resolution_eval.flamingo.scoring import loglikelihood, rank
 from resolution_eval.flamingo.text import Batch, Joined, join, logits, pad, tokenise
 from resolution_eval.flamingo.vision import Encoded, encode
@@ -21,6 +22,7 @@ __all__ = [
     "generate",
     "join",
     "load_folder",
+    "load_pretrained",
     "logits",
     "loglikelihood",
     "pad",

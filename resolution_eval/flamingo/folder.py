@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +145,26 @@ def copy_exactly(
     Raises:
         ModelError: a name is missing or unknown, or a shape differs; all of them are listed.
     """
-    faults = [f"missing: {name}" for name in targets if name not in weights]
+    missing = [name for name in targets if name not in weights]
+    fits(targets, weights, missing=missing, origin=origin)
+    with torch.no_grad():
+        for name, tensor in weights.items():
+            targets[name].copy_(tensor)
+
+
+def fits(
+    targets: Mapping[str, Tensor],
+    weights: Mapping[str, Tensor],
+    *,
+    missing: Sequence[str],
+    origin: str,
+) -> None:
+    """Refuse `weights` that are not for `targets`, listing every name at fault.
+
+    Raises:
+        ModelError: something is `missing`, a name is unknown, or a shape differs.
+    """
+    faults = [f"missing: {name}" for name in missing]
     faults += [f"unknown: {name}" for name in weights if name not in targets]
     faults += [
         f"shape of {name}: {tuple(tensor.shape)}, expected {tuple(targets[name].shape)}"
@@ -155,6 +174,3 @@ def copy_exactly(
     if faults:
         listed = "\n  ".join(faults)
         raise ModelError(f"{origin} does not fit the model it is for:\n  {listed}")
-    with torch.no_grad():
-        for name, tensor in weights.items():
-            targets[name].copy_(tensor)

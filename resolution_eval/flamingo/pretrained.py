@@ -1,0 +1,73 @@
+"""A Flamingo by name: a released checkpoint, a local folder, or the embedded default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from loguru import logger
+
+from resolution_eval import paths
+from resolution_eval.cards import ModelCard, model_cards
+from resolution_eval.errors import ModelError, suggest
+from resolution_eval.flamingo.folder import load_folder
+from resolution_eval.flamingo.model import FlamingoBundle
+from resolution_eval.flamingo.released import load_released
+
+DEFAULT = "native"
+"""Name of the embedded checkpoint that runs when none is asked for."""
+
+
+def load_pretrained(
+    pretrained: str | None = None,
+    *,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
+    trust_remote_code: bool = False,
+    revision: str | None = None,
+) -> FlamingoBundle:
+    """The checkpoint `pretrained`, in evaluation mode.
+
+    A local folder written by `save_folder`; the Hugging Face id of a checkpoint that has a card;
+    the name of an embedded checkpoint; or None for the embedded default, which a log line says.
+
+    Raises:
+        ModelError: there is no such checkpoint, or it cannot be loaded.
+    """
+    if pretrained is None:
+        logger.info(f"no checkpoint was named (pretrained=...): using the embedded {DEFAULT!r}")
+        return _embedded(DEFAULT, dtype, device)
+    if Path(pretrained).is_dir():
+        return load_folder(pretrained, dtype=dtype, device=device)
+    if pretrained in _embedded_names():
+        return _embedded(pretrained, dtype, device)
+    return load_released(
+        _card(pretrained),
+        dtype=dtype,
+        device=device,
+        trust_remote_code=trust_remote_code,
+        revision=revision,
+    )
+
+
+def _embedded_names() -> list[str]:
+    return sorted(folder.name for folder in _embedded_folder().glob("*") if folder.is_dir())
+
+
+def _embedded_folder() -> Path:
+    return paths.models() / "embedded"
+
+
+def _embedded(name: str, dtype: torch.dtype, device: torch.device | str) -> FlamingoBundle:
+    folder = _embedded_folder() / name
+    return load_folder(folder, dtype=dtype, device=device, identity=f"embedded/{name}")
+
+
+def _card(pretrained: str) -> ModelCard:
+    cards = {name: card for name, card in model_cards().items() if card.flamingo is not None}
+    if pretrained not in cards:
+        advice = suggest(pretrained, [*cards, *_embedded_names()])
+        raise ModelError(
+            f"no checkpoint {pretrained!r}: not a folder here, and no model card names it; {advice}"
+        )
+    return cards[pretrained]
