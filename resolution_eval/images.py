@@ -107,11 +107,13 @@ def _upright_rgb(opened: ImageFile.ImageFile) -> Decoded:
     frames = getattr(opened, "n_frames", 1)
     notes = [f"first of {frames} frames"] if frames > 1 else []
     opened.seek(0)
-    opened.load()
     orientation = opened.getexif().get(_ORIENTATION_TAG, 1)
+    opened.load()
     image = _to_rgb(opened, notes)
     if orientation in _TURNS:
-        image = image.transpose(_TURNS[orientation])
+        # PIL turns a TIFF while it loads it, and then forgets the tag; the others it leaves to us.
+        left = opened.getexif().get(_ORIENTATION_TAG, 1)
+        image = image.transpose(_TURNS[left]) if left in _TURNS else image
         notes.append(f"exif orientation {orientation} applied")
     return Decoded(image, tuple(notes))
 

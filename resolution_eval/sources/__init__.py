@@ -100,7 +100,7 @@ def _downloaded(card: TaskCard) -> Path:
 def _ways(card: TaskCard, reason: str | None = None) -> str:
     """The error where there is no data: what was looked for, and each way to get it."""
     root = data_root()
-    where = f"{DATA_VARIABLE} is {root}" if root else f"{DATA_VARIABLE} is not set"
+    where = f"none under {root}" if root else f"{DATA_VARIABLE} is not set"
     ways = []
     if "local" in card.sources:
         ways.append(f"a folder ${DATA_VARIABLE}/{card.folder} with {TABLE} and images/")
@@ -113,6 +113,6 @@ def _ways(card: TaskCard, reason: str | None = None) -> str:
         )
     listed = "".join(f"\n  {number}. {way}" for number, way in enumerate(ways, start=1))
     return (
-        f"no data for {card.name}: {where}; {reason or 'nothing was found there'}. "
+        f"no data for {card.name}: {where}{f'; {reason}' if reason else ''}. "
         f"Any one of these gives it:{listed}"
     )

@@ -66,14 +66,18 @@ def download(
         DataError: no connection; the server refuses, or answers with a web page; the file has
             another size or MD5; the disk is too small; or 5 attempts were not enough.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{target}.lock"):
-        if target.is_file() and target.stat().st_size == remote.bytes:
-            return target
-        part = target.with_name(target.name + ".part")
-        _check_disk(part, remote)
-        _fetch(remote, part, sleep, timeout)
-        part.replace(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{target}.lock"):
+            if _size(target) != remote.bytes:
+                part = target.with_name(target.name + ".part")
+                _check_disk(part, remote)
+                _fetch(remote, part, sleep, timeout)
+                part.replace(target)
+    except OSError as error:
+        raise DataError(
+            f"{target} cannot be written ({error}); name another folder in RESOLUTION_EVAL_CACHE"
+        ) from error
     return target
 
 
