@@ -24,7 +24,8 @@ READ_SECONDS = 60.0
 ATTEMPTS = 5
 LONGEST_WAIT = 30.0
 """Longest pause in seconds between two attempts, also where the server asks for more."""
-CHUNK = 1 << 20
+CHUNK = 1 << 16
+"""Bytes read at a time, and at most lost where a connection is cut."""
 SPARE = 64 * 1024**2
 """Bytes that must stay free on the disk."""
 BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
