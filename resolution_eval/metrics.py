@@ -74,7 +74,7 @@ def balanced_accuracy(items: Sequence[Item]) -> float | str:
     if isinstance(reference, _Absent):
         return reference
     cell = [item for item in items if parse_resolution(item["resolution"]) == reference]
-    scored = [item for item in cell if "score" in item]
+    scored = [item for item in cell if item["correct"] is not None]
     flaw = _flaw(cell, len(cell) - len(scored))
     if flaw:
         return f"withheld: acc@{label(reference)} is {flaw}"
@@ -83,9 +83,9 @@ def balanced_accuracy(items: Sequence[Item]) -> float | str:
     )
 
 
-def count(flags: Iterable[int]) -> int:
+def count(items: Iterable[Item]) -> int:
     """How many samples, over all resolutions, are so."""
-    return sum(flags)
+    return sum(item["count"] for item in items)
 
 
 def attestation_summary(attestations: Sequence[Item]) -> str:
@@ -112,9 +112,9 @@ def _curve(items: Sequence[Item]) -> dict[Any, float] | str:
     for item in items:
         if item["status"] == "mismatched":
             return f"withheld: acc@{item['resolution']} is mismatched"
-        if "score" not in item:
+        if item["correct"] is None:
             return f"withheld: acc@{item['resolution']} is incomplete"
-        scores[parse_resolution(item["resolution"])][item["sample"]] = item["score"]
+        scores[parse_resolution(item["resolution"])][item["sample"]] = item["correct"]
     shared = set.intersection(*map(set, scores.values())) if scores else set()
     if len(scores) < 2 or not shared:
         return f"needs one sample at two resolutions, found {len(scores)} resolutions"
@@ -130,7 +130,7 @@ class _Absent(str):
 
 def _reference(items: Sequence[Item]) -> Resolution | _Absent:
     """The training resolution's place in the sweep, or why it has none."""
-    declared = next((item["training"] for item in items if "score" in item), "unknown")
+    declared = next((item["training"] for item in items if item["correct"] is not None), "unknown")
     sweep = {parse_resolution(item["resolution"]) for item in items}
     reference = TrainingResolution.parse(declared).reference(sorted(sweep, key=ascending))
     if reference is None:

@@ -138,28 +138,27 @@ def doc_to_target(doc: Document) -> str:
 def process_results(doc: Document, results: list[str]) -> dict[str, Any]:
     """The figures that one response to `doc` contributes to, its verdict and its attestation."""
     verdict, attestation = judge(doc, results[0])
-    score = {} if verdict.correct is None else {"score": float(verdict.correct)}
-    cell = {
-        "resolution": verdict.resolution,
+    failed = verdict.correct is None
+    status = attestation.status
+    # lmms-eval puts a standard error beside every metric whose items hold "score": right for a
+    # cell's accuracy, wrong for every other row, whose items therefore hold "correct".
+    cell = {"cluster": verdict.cluster, "status": status}
+    point = {
         "sample": verdict.sample,
-        "cluster": verdict.cluster,
-        "status": attestation.status,
-        **score,
+        "resolution": verdict.resolution,
+        "status": status,
+        "correct": verdict.correct,
+        "training": attestation.training,
     }
-    training = {"training": attestation.training}
+    classes = {"target": verdict.target, "prediction": verdict.prediction}
     return {
-        f"acc@{verdict.resolution}": cell,
-        "bacc@train": {
-            **cell,
-            **training,
-            "target": verdict.target,
-            "prediction": verdict.prediction,
-        },
-        "worst_drop": {**cell, **training},
-        "area": cell,
-        "unparseable": int(verdict.prediction is None and verdict.correct is not None),
-        "failed": int(verdict.correct is None),
-        "mismatched": int(attestation.status == "mismatched"),
+        f"acc@{verdict.resolution}": cell if failed else {**cell, "score": verdict.correct},
+        "bacc@train": {**point, **classes},
+        "worst_drop": point,
+        "area": point,
+        "unparseable": {"count": int(verdict.prediction is None and not failed)},
+        "failed": {"count": int(failed)},
+        "mismatched": {"count": int(status == "mismatched")},
         "verdict": verdict.model_dump(mode="json"),
         "attestation": attestation.model_dump(mode="json"),
     }

@@ -11,7 +11,9 @@ from resolution_eval import metrics
 
 
 def _item(sample: str, resolution: str, score: float | None, **more: object) -> dict[str, object]:
+    """One sample at one resolution, in the forms of a cell and of a curve at once."""
     item: dict[str, object] = {
+        "correct": score,
         "sample": sample,
         "resolution": resolution,
         "status": "attested",

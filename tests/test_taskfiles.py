@@ -1,4 +1,4 @@
-"""Task YAML follows from its card, shipped or derived, and clashes with none of the host's names."""
+"""Task YAML follows from its card, shipped or derived, and takes none of the host's names."""
 
 from __future__ import annotations
 

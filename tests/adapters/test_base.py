@@ -1,4 +1,4 @@
-"""What every adapter does with requests: equal grids per batch, true attestation, failures kept apart."""
+"""What every adapter does: one grid per batch, true attestation, failures kept apart."""
 
 from __future__ import annotations
 
