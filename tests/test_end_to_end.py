@@ -1,4 +1,4 @@
-"""Whole runs through lmms-eval's own command line, on the embedded checkpoint and generated images."""
+"""Whole runs through the command line of lmms-eval, on the embedded checkpoint."""
 
 from __future__ import annotations
 
