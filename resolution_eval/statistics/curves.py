@@ -95,7 +95,16 @@ FIGURES: dict[str, Statistic] = {
 """Every figure of a curve, by the name that results and commands show."""
 
 
-def _one(name: str, curve: Curve, reference: int | None = None) -> float:
+def figure(name: str, curve: Curve, *, reference: int | None = None) -> float:
+    """The figure `name` of `FIGURES` for one curve; `reference`, by default the last, is r*.
+
+    Raises:
+        ValueError: an empty curve, an accuracy that is not finite, or no `reference` in it.
+
+    Example:
+        >>> figure("ace", {28: 0.25, 56: 0.75, 224: 0.5})
+        0.75
+    """
     resolutions = sorted(curve)
     if reference is not None and reference not in curve:
         raise ValueError(f"the curve has no resolution {reference}; choose from {resolutions}")
@@ -121,7 +130,7 @@ def area(curve: Curve) -> float:
         >>> round(area({28: 0.2, 56: 0.4, 224: 0.4}), 4)
         0.3667
     """
-    return _one("area", curve)
+    return figure("area", curve)
 
 
 def worst_drop(curve: Curve, *, reference: int) -> float:
@@ -138,7 +147,7 @@ def worst_drop(curve: Curve, *, reference: int) -> float:
         >>> worst_drop({28: 0.25, 56: 0.5, 224: 0.75}, reference=56)
         0.25
     """
-    return _one("worst_drop", curve, reference)
+    return figure("worst_drop", curve, reference=reference)
 
 
 def ace(curve: Curve) -> float:
@@ -152,7 +161,7 @@ def ace(curve: Curve) -> float:
         >>> ace({28: 0.25, 56: 0.75, 224: 0.5})
         0.75
     """
-    return _one("ace", curve)
+    return figure("ace", curve)
 
 
 def rce(curve: Curve) -> float:
@@ -164,7 +173,7 @@ def rce(curve: Curve) -> float:
         >>> rce({28: 0.25, 56: 0.75, 224: 0.5})
         1.5
     """
-    return _one("rce", curve)
+    return figure("rce", curve)
 
 
 def excess_ace(curve: Curve) -> float:
@@ -174,7 +183,7 @@ def excess_ace(curve: Curve) -> float:
         >>> excess_ace({28: 0.25, 56: 0.75, 224: 0.5})
         0.5
     """
-    return _one("excess_ace", curve)
+    return figure("excess_ace", curve)
 
 
 def rho(curve: Curve) -> float:
@@ -188,7 +197,7 @@ def rho(curve: Curve) -> float:
         >>> rho({28: 0.25, 56: 0.75, 224: 0.5})
         0.5
     """
-    return _one("rho", curve)
+    return figure("rho", curve)
 
 
 @dataclass(frozen=True)
