@@ -12,3 +12,8 @@
 | `gaps` | gaps of the train by infer matrix |
 | `tables` | published tables: the commands `metrics` and `gaps` |
 """
+
+from resolution_eval.statistics.curves import Curve, Withheld, balanced_accuracy
+from resolution_eval.statistics.intervals import Interval
+
+__all__ = ["Curve", "Interval", "Withheld", "balanced_accuracy"]

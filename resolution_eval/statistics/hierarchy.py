@@ -119,7 +119,8 @@ def ranks(pooled: Pool, *, level: float = 0.95) -> tuple[Interval, ...]:
     """Rank of every model (1 is the highest mean; equals share the better one) with its interval.
 
     A model's interval leaves out the ranks that its differences to the others rule out,
-    simultaneously over the others. Resampled ranks would not do: they are far too sure where models are close.
+    simultaneously over the others. Resampled ranks would not do: they are far too sure where
+    models are close.
 
     Source: Mogstad, Romano, Shaikh and Wilhelm 2024, Review of Economic Studies 91.
 
