@@ -33,7 +33,7 @@ def read_checkpoint(path: Path | str) -> dict[str, Tensor]:
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        reason = str(error).splitlines()[0]
+        reason = next(iter(str(error).splitlines()), "it ends too early")
         raise ModelError(
             f"{path} is not a checkpoint of tensors alone, and code in a checkpoint is not run: "
             f"{reason}"
