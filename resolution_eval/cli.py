@@ -7,8 +7,9 @@ it needs.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -30,6 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ResolutionEvalError as error:
         print(f"resolution-eval: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # the reader, `head` say, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print("resolution-eval: stopped", file=sys.stderr)
         return 130
@@ -47,6 +51,10 @@ def build_parser() -> argparse.ArgumentParser:
     _add_run(_command(commands, "run", _run, "run lmms-eval with a sweep of your own"))
     _add_report(_command(commands, "report", _report, "print and draw lmms-eval's results"))
     _add_demo(_command(commands, "demo", _demo, "sweep the embedded checkpoints over phantoms"))
+    _add_record(_command(commands, "record", _record, "make records from lmms-eval's results"))
+    _add_compare(_command(commands, "compare", _compare, "compare two records, sample by sample"))
+    _add_table(_command(commands, "metrics", _metrics, "figures of accuracy-resolution curves"))
+    _add_table(_command(commands, "gaps", _gaps, "gaps of a train x inference table"))
     return parser
 
 
@@ -123,6 +131,77 @@ def _demo(known: argparse.Namespace, rest: list[str]) -> int:
 
     print(f"open {demo(known.output)}")
     return 0
+
+
+def _add_record(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("results", type=Path, metavar="DIR", help="lmms-eval's output folder")
+    parser.add_argument(
+        "--output", type=Path, metavar="RECORDS", help="folder for the records (default: DIR)"
+    )
+
+
+def _record(known: argparse.Namespace, rest: list[str]) -> int:
+    from resolution_eval.records import make_records, write_record
+
+    for record in make_records(known.results):
+        print(write_record(record, known.output or known.results))
+    return 0
+
+
+def _add_compare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("first", type=Path, metavar="A", help="a record, or a folder of results")
+    parser.add_argument("second", type=Path, metavar="B", help="of the same task")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _compare(known: argparse.Namespace, rest: list[str]) -> int:
+    from resolution_eval.report import compared
+
+    print(compared(known.first, known.second, json=known.json))
+    return 0
+
+
+def _add_table(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "file", type=Path, metavar="FILE", help="JSON; its form is in docs/figures.md"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _metrics(known: argparse.Namespace, rest: list[str]) -> int:
+    from resolution_eval.statistics.tables import metrics_of_file
+
+    found = metrics_of_file(known.file)
+    print(_json(found) if known.json else _rows("name", found))
+    return 0
+
+
+def _gaps(known: argparse.Namespace, rest: list[str]) -> int:
+    from resolution_eval.statistics.tables import gaps_of_file
+
+    found = gaps_of_file(known.file)
+    rows = {
+        f"{model}, {'mean of ' if part == 'means' else ''}{name}": figures
+        for model, parts in found.items()
+        for part, sets in parts.items()
+        for name, figures in sets.items()
+    }
+    print(_json(found) if known.json else _rows("model, data set", rows))
+    return 0
+
+
+def _json(found: object) -> str:
+    import json
+
+    return json.dumps(found, indent=2, allow_nan=False)
+
+
+def _rows(heading: str, rows: Mapping[str, Mapping[str, float | None]]) -> str:
+    """The rows as an aligned table, four decimals."""
+    from tabulate import tabulate
+
+    table = [{heading: name, **figures} for name, figures in rows.items()]
+    return tabulate(table, headers="keys", floatfmt=".4f", missingval="-")
 
 
 class _Version(argparse.Action):
