@@ -55,10 +55,9 @@ class Answers:
 
         Sorting makes every figure and interval independent of the order of samples and clusters.
         """
-        rows = np.column_stack([self.correct, np.ones(len(self.correct))])
-        sums = np.zeros((int(self.clusters.max()) + 1, rows.shape[1]))
-        np.add.at(sums, self.clusters, rows)
-        return sums[np.lexsort(sums.T)]
+        columns = [*self.correct.T, np.ones(len(self.correct))]
+        sums = np.array([np.bincount(self.clusters, column) for column in columns], dtype=float)
+        return sums.T[np.lexsort(sums)]
 
 
 def align(
@@ -207,7 +206,7 @@ def draw_totals(totals: FloatArray, rng: np.random.Generator, resamples: int) ->
     """
     if resamples < 1:
         raise ValueError(f"need at least one resample, found {resamples}")
-    kinds, sizes = np.unique(totals, axis=0, return_counts=True)
+    kinds, sizes = _kinds(totals)
     few = len(kinds) * 3 < len(totals)
     sums = np.empty((resamples, totals.shape[1]))
     step = max(1, CHUNK // (len(kinds) if few else len(totals)))
@@ -216,6 +215,13 @@ def draw_totals(totals: FloatArray, rng: np.random.Generator, resamples: int) ->
         counts = _counts_of_kinds(rng, sizes, rows) if few else _counts(rng, len(totals), rows)
         sums[start : start + rows] = counts.astype(float) @ (kinds if few else totals)
     return sums
+
+
+def _kinds(totals: FloatArray) -> tuple[FloatArray, IntArray]:
+    """The distinct rows, and how many rows equal each (as `numpy.unique`, several times faster)."""
+    ordered = totals[np.lexsort(totals.T)]
+    new = np.r_[True, (ordered[1:] != ordered[:-1]).any(axis=1)]
+    return ordered[new], np.diff(np.r_[np.flatnonzero(new), len(ordered)])
 
 
 def _counts_of_kinds(rng: np.random.Generator, sizes: IntArray, rows: int) -> IntArray:
