@@ -43,7 +43,8 @@ _FILLERS = COPULAS | word_set(
 )
 _REASONS = word_set("because since as due based given there it this that the these they i we")
 _CONFIRMATIONS = word_set("correct right answer best appropriate likely")
-_LEADS = word_set("option choice letter answer is be choose pick select with 选 择 项 是")
+_PREDICATES = word_set("can has have had does did were")
+_LEADS = word_set("option choice letter answer is be say choose pick select with 选 择 项 是")
 _WEAK_WORDS = word_set("no none not true false")
 _DENIALS = word_set(
     "not no nor neither never none without non absent absence cannot exclude excludes excluded"
@@ -56,9 +57,9 @@ _TURNS = word_set(
     "but however while whereas although though because so therefore thus hence rather instead"
     " unlike then"
 )
-_SENTENCE = frozenset(".,;:!?()[]{}<>—-|\\\n。、")
-_EMPHASIS = _SENTENCE | frozenset("*_\"'$/«»„“”「」『』")
-_CLAUSE = frozenset(".;!?—\n。")
+_SENTENCE_ENDS = frozenset(".,;:!-—|([{\n。、")
+_PHRASE_ENDS = _SENTENCE_ENDS | frozenset("?)]}<>\\")
+_CLAUSE_ENDS = frozenset(".;!?—\n。")
 
 
 _Phrases: TypeAlias = dict[str, list[tuple[tuple[str, ...], frozenset[int]]]]
@@ -105,17 +106,8 @@ def parse_yes_no(text: str) -> bool | None:
 def _verdict(text: str, choices: Sequence[str], *, letters: str) -> int | None:
     words = read_words(reply(text))
     mentions = _mentions(words, _phrases(choices, letters))
-    cues = [i + 1 for i in range(len(words)) if is_cue(words, i)]
-    for start in [*reversed(cues), 0]:
-        stated = _stated(words, mentions, start)
-        if stated:
-            return _common(stated)
-    affirmed = _affirmed(words, mentions)
-    if cues:
-        line = _line_end(words, cues[-1])
-        final = [mention for mention in affirmed if cues[-1] <= mention.start < line]
-        return _common(final or affirmed)
-    return _common(affirmed)
+    stated = _final(words, mentions) or _stated(words, mentions, 0)
+    return _common(stated or _final_line(words, mentions) or _affirmed(words, mentions))
 
 
 def _common(mentions: Iterable[_Mention]) -> int | None:
@@ -144,7 +136,11 @@ def _mentions(words: Sequence[Word], phrases: _Phrases) -> dict[int, _Mention]:
     for start in reversed(range(len(words))):
         for phrase, means in phrases.get(words[start].key, ()):
             mention = _match(words, start, phrase, means)
-            if mention and (not mention.weak or _stands(words, mention, mentions)):
+            if (
+                mention
+                and not _is_tied(words, mention, phrases)
+                and (not mention.weak or _stands(words, mention, mentions))
+            ):
                 mentions[start] = mention
                 break
     return mentions
@@ -153,16 +149,34 @@ def _mentions(words: Sequence[Word], phrases: _Phrases) -> dict[int, _Mention]:
 def _match(
     words: Sequence[Word], start: int, phrase: tuple[str, ...], means: frozenset[int]
 ) -> _Mention | None:
-    """The mention of `phrase` at word `start`; None when it is not there or part of a compound."""
+    """The mention of `phrase` at word `start`; None when other words are there."""
     end = start + len(phrase)
     if tuple(word.key for word in words[start:end]) != phrase:
         return None
-    first, last = words[start], words[end - 1]
-    is_compound = (first.before == "-" and start > 0) or (last.after == "-" and end < len(words))
-    if is_compound or (len(phrase) == 1 and _numbers_a_list(words, start)):
+    if len(phrase) == 1 and _numbers_a_list(words, start):
         return None
+    first = words[start]
     weak = len(phrase) == 1 and (_is_letter(first) or first.plain in _WEAK_WORDS)
     return _Mention(start, end, means, weak)
+
+
+def _is_tied(words: Sequence[Word], mention: _Mention, phrases: _Phrases) -> bool:
+    """Whether a mention is a part of a compound ("B-cell", "N/A", "H&E") or abbreviation ("e.g.").
+
+    "A/B" is none when B is a letter too: it is a hedge.
+    """
+    gaps = []
+    if mention.start > 0:
+        gaps.append((words[mention.start].before, words[mention.start - 1]))
+    if mention.end < len(words):
+        gaps.append((words[mention.end - 1].after, words[mention.end]))
+    letter = mention.weak and _is_letter(words[mention.start])
+    return any(
+        gap == "-"
+        or (letter and gap == "." and _is_letter(neighbour))
+        or (letter and gap in ("/", "&", "_") and neighbour.key not in phrases)
+        for gap, neighbour in gaps
+    )
 
 
 def _is_letter(word: Word) -> bool:
@@ -184,46 +198,82 @@ def _numbers_a_list(words: Sequence[Word], i: int) -> bool:
 
 def _stands(words: Sequence[Word], weak: _Mention, mentions: Mapping[int, _Mention]) -> bool:
     """Whether what follows a weak mention shows that it is an answer, not a part of a phrase."""
-    word, letter = words[weak.start], _is_letter(words[weak.start])
-    is_article = word.key in ("a", "i")
-    if weak.end == len(words) and not _EMPHASIS & set(word.after):
-        return not (word.text in ("a", "i") and weak.start > 0 and word.before.isspace())
-    if (_EMPHASIS if letter else _SENTENCE) & set(word.after) or weak.end == len(words):
+    word = words[weak.start]
+    is_letter, is_article = _is_letter(word), word.key in ("a", "i")
+    if weak.end == len(words):
+        cut_short = word.before.isspace() and not word.after.strip()
+        return not (word.text in ("a", "i") and weak.start > 0 and cut_short)
+    if _marks(word.after, is_letter):
         return True
     following = words[weak.end].plain
-    if following in ("or", "and") or "/" in word.after:
-        return weak.end + (following in ("or", "and")) in mentions
-    if letter and (following == "is" or (weak.end in mentions and not is_article)):
-        return True
-    return following in _REASONS
+    coordinated = following in ("or", "and")
+    joined = mentions.get(weak.end + coordinated)
+    if coordinated or "/" in word.after:
+        return joined is not None
+    if is_letter and joined:
+        return not is_article or joined.weak
+    return following in _REASONS or (is_letter and following == "is")
+
+
+def _marks(gap: str, is_letter: bool) -> bool:
+    """Whether `gap` sets off a weak mention: any mark does a letter, the end of a phrase a word."""
+    marks = set(gap) - set(" \t")
+    return bool(marks if is_letter else marks & _PHRASE_ENDS)
 
 
 # --- the places where an answer is stated
 
 
+def _final(words: Sequence[Word], mentions: Mapping[int, _Mention]) -> list[_Mention]:
+    """The mentions straight after the last cue that has any.
+
+    A cue within what an earlier one states, as in "answer: B, option: adipose", goes on with it.
+    """
+    final: list[_Mention] = []
+    read = 0
+    for i in range(len(words)):
+        if i >= read and is_cue(words, i):
+            read = _run_end(words, mentions, i + 1)
+            final = _stated(words, mentions, i + 1) or final
+    return final
+
+
+def _run_end(words: Sequence[Word], mentions: Mapping[int, _Mention], start: int) -> int:
+    """The index after the mentions and fillers that follow each other from word `start` on."""
+    i = start
+    while i < len(words) and (i in mentions or words[i].plain in _FILLERS):
+        i = mentions[i].end if i in mentions else i + 1
+    return i
+
+
 def _stated(words: Sequence[Word], mentions: Mapping[int, _Mention], start: int) -> list[_Mention]:
     """The mentions from word `start` on that only fillers part; none unless they end a phrase."""
     stated: list[_Mention] = []
-    i = start
-    while i < len(words):
-        if i in mentions:
+    for i in range(start, _run_end(words, mentions, start)):
+        if i in mentions and (not stated or i >= stated[-1].end):
             stated.append(mentions[i])
-            i = mentions[i].end
-        elif words[i].plain in _FILLERS:
-            i += 1
-        else:
-            break
     return stated if stated and _ends(words, stated[-1]) else []
 
 
 def _ends(words: Sequence[Word], mention: _Mention) -> bool:
-    """Whether a phrase, or a confirmation ("is correct"), ends with `mention`."""
+    """Whether a phrase, or a confirmation ("is the correct answer"), ends with `mention`."""
     following = [word.plain for word in words[mention.end : mention.end + 4]]
-    if not following or _SENTENCE & set(words[mention.end - 1].after):
-        return True
-    if following[0] == "is":
+    after = set(words[mention.end - 1].after)
+    if not following or "?" in after or _SENTENCE_ENDS & after:
+        return "?" not in after
+    if following[0] in COPULAS:
         return next((w for w in following[1:] if w not in ("the", "most")), "") in _CONFIRMATIONS
-    return mention.weak or following[0] in _REASONS
+    if following[0] in _PREDICATES or _denies(following[0]):
+        return False
+    return mention.weak or bool(_PHRASE_ENDS & after) or following[0] in _REASONS
+
+
+def _final_line(words: Sequence[Word], mentions: Mapping[int, _Mention]) -> list[_Mention]:
+    """The affirmed mentions in the line after the last cue."""
+    start = max((i + 1 for i in range(len(words)) if is_cue(words, i)), default=len(words))
+    lines = (i for i in range(start + 1, len(words)) if "\n" in words[i].before)
+    end = next(lines, len(words))
+    return [mention for mention in _affirmed(words, mentions) if start <= mention.start < end]
 
 
 def _affirmed(words: Sequence[Word], mentions: Mapping[int, _Mention]) -> list[_Mention]:
@@ -240,9 +290,13 @@ def _affirmed(words: Sequence[Word], mentions: Mapping[int, _Mention]) -> list[_
             clause.append(mentions[i])
             i = mentions[i].end
         else:
-            denied |= words[i].plain in _DENIALS or words[i].plain.endswith("n't")
+            denied |= _denies(words[i].plain)
             i += 1
     return affirmed + ([] if denied or (words and "?" in words[-1].after) else clause)
+
+
+def _denies(word: str) -> bool:
+    return word in _DENIALS or word.endswith("n't")
 
 
 def _is_set_off(words: Sequence[Word], mention: _Mention) -> bool:
@@ -252,18 +306,13 @@ def _is_set_off(words: Sequence[Word], mention: _Mention) -> bool:
         return True
     if _is_letter(word) and words[mention.start - 1].plain in _LEADS:
         return True
-    return bool((_EMPHASIS if _is_letter(word) else _SENTENCE) & set(word.before))
+    return _marks(word.before, _is_letter(word))
 
 
 def _opens_clause(words: Sequence[Word], mentions: Mapping[int, _Mention], i: int) -> bool:
     """Whether a clause begins at word `i`; a comma before a further item of a list begins none."""
     before = set(words[i].before)
-    if _CLAUSE & before or words[i].plain in _TURNS:
+    if _CLAUSE_ENDS & before or words[i].plain in _TURNS:
         return True
     item = i + (words[i].plain in ("or", "and", "nor"))
     return "," in before and item not in mentions
-
-
-def _line_end(words: Sequence[Word], start: int) -> int:
-    """The index after the last word on the line of word `start`."""
-    return next((i for i in range(start + 1, len(words)) if "\n" in words[i].before), len(words))

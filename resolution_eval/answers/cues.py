@@ -13,7 +13,7 @@ def word_set(words: str) -> frozenset[str]:
 
 
 CUES = word_set(
-    "answer answers option choice response conclusion diagnosis prediction assistant boxed"
+    "answer answers ans option choice response conclusion diagnosis prediction assistant boxed"
     " respuesta resposta réponse antwort risposta ответ 答案"
 )
 COPULAS = word_set("is are be was would should must could might es est ist è 是 为")
