@@ -68,10 +68,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def _serve(self, name: str, value: str) -> None:
         asked = self.headers.get("Range")
-        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and name != "norange" else 0
+        start = offset(asked) if asked and name not in ("norange", "norangecut") else 0
         sent_from = start + 5 if name == "shifted" else start
         body = CONTENT[sent_from:]
-        if name == "cut":  # the whole length is promised, and only up to a point in the file sent
+        if name in (
+            "cut",
+            "norangecut",
+        ):  # the whole length is promised, and only up to a point in the file sent
             stop = max(0, len(CONTENT) * int(value) // 100 - start)
             return self._send(body[:stop], self._headers(start, len(body)))
         if name == "longer":
@@ -245,6 +248,16 @@ def test_a_stale_beginning_is_thrown_away_once(server, waits, tmp_path):
     fetched(server, tmp_path / "f", waits)
     assert_whole(tmp_path / "f")
     assert server.ranges == ["bytes=1000-", None]
+
+
+def test_a_server_that_starts_over_and_is_cut_leaves_nothing_of_the_stale_part(
+    server, waits, tmp_path
+):
+    (tmp_path / "f.part").write_bytes(b"X" * 2_000_000)
+    server.plan = ["norangecut:10"]
+    fetched(server, tmp_path / "f", waits)
+    assert_whole(tmp_path / "f")
+    assert offset(server.ranges[1]) <= len(CONTENT) // 10
 
 
 def test_a_whole_part_file_is_verified_and_taken(server, waits, tmp_path):

@@ -23,6 +23,7 @@ from resolution_eval.images import decode
 from resolution_eval.resolution import Size
 from resolution_eval.sources import open_source
 from resolution_eval.sources.archive import ArchiveSource
+from resolution_eval.sources.base import fingerprint
 from resolution_eval.sources.local import LocalSource
 from resolution_eval.sources.medmnist import MedMnistSource
 from resolution_eval.sources.places import cache_root, data_root
@@ -131,6 +132,14 @@ def test_row_order_changes_neither_samples_nor_fingerprint(tmp_path, shuffler: r
     second = local(tmp_path, rows)
     assert first.samples() == second.samples()
     assert first.fingerprint == second.fingerprint
+
+
+def test_a_fingerprint_is_of_a_set_of_samples(tmp_path):
+    samples = local(tmp_path, [row(1), row(2, "dog"), row(3, "newt")]).samples()
+    contents = {sample.image: sample.id[::-1] for sample in samples}
+    assert fingerprint(samples, contents) == fingerprint(samples[::-1], contents)
+    swapped = contents | {"images/1.png": "gnp.2/segami", "images/2.png": "gnp.1/segami"}
+    assert fingerprint(samples, contents) != fingerprint(samples, swapped)
 
 
 def test_samples_are_not_in_row_order_so_that_a_limit_mixes_the_classes(tmp_path):
@@ -453,7 +462,8 @@ def test_what_is_no_tile_of_a_class_is_excluded_by_name(tmp_path):
     stray = {
         "TOY/README.txt": b"hello",
         "TOY/X/t9.tif": picture(9),
-        "__MACOSX/TOY/C/._t0.tif": b"junk",
+        "__MACOSX/TOY/C/t0.tif": b"junk",
+        "TOY/C/._t0.tif": b"junk",
         "TOY/C/.DS_Store": b"junk",
         "TOY/C/Thumbs.db": b"junk",
     }
