@@ -9,7 +9,7 @@ from typing import Any
 
 from resolution_eval.records.answers import Answers, CellKey
 from resolution_eval.records.schema import Cell, CellStatus, FailedSample, Grid, Tokens
-from resolution_eval.statistics import balanced_accuracy
+from resolution_eval.statistics.curves import balanced_accuracy
 
 MAX_GRIDS = 8
 MAX_EVIDENCE = 4

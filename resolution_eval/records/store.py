@@ -44,8 +44,8 @@ def write_record(record: Record, folder: Path) -> Path:
     name = record_name(record)
     file = AnswersFile(name=name + ANSWERS_SUFFIX, sha256=digest, rows=len(record.answers))
     document = record.model_copy(update={"answers_file": file}).model_dump_json(indent=2)
-    _replace(folder / file.name, answers)
-    _replace(folder / (name + SUFFIX), document.encode() + b"\n")
+    replace(folder / file.name, answers)
+    replace(folder / (name + SUFFIX), document.encode() + b"\n")
     return folder / (name + SUFFIX)
 
 
@@ -68,7 +68,7 @@ def _parquet(answers: Answers) -> bytes:
     return buffer.getvalue()
 
 
-def _replace(path: Path, data: bytes) -> None:
+def replace(path: Path, data: bytes) -> None:
     """Write `data` to a new file beside `path` and put it in its place in one step."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)

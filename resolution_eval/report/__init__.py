@@ -1,0 +1,119 @@
+"""The report: curves, tables and a page, made from lmms-eval's output or from records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from resolution_eval.errors import RecordError, UsageError, suggest
+from resolution_eval.records import Record, make_records, read_record
+from resolution_eval.records.store import SUFFIX, replace
+from resolution_eval.report.content import tables
+from resolution_eval.report.estimates import Study, study
+from resolution_eval.report.matrix import gap_table, gaps, matrix, matrix_table
+from resolution_eval.report.tables import FORMATS, Table
+
+__all__ = ["demo_page", "gaps", "load", "matrix", "report", "write_page"]
+
+PAGE = "index.html"
+
+
+def load(paths: Sequence[Path]) -> list[Record]:
+    """The records in `paths`: lmms-eval's output folders, records, or folders of records.
+
+    Raises:
+        RecordError: a path holds neither, or a file in it cannot be read.
+    """
+    return [record for path in paths for record in _load(path)]
+
+
+def _load(path: Path) -> list[Record]:
+    if path.name.endswith(SUFFIX):
+        return [read_record(path)]
+    written = sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() else []
+    return [read_record(file) for file in written] or make_records(path)
+
+
+def report(paths: Sequence[Path], output: Path | None = None, *, format: str = "text") -> str:
+    """The tables of the results in `paths` as text, and the page as `output`/index.html if given.
+
+    Raises:
+        UsageError: no such format.
+        RecordError: as `load`.
+    """
+    if format not in FORMATS:
+        raise UsageError(f"no format named {format!r}; {suggest(format, FORMATS)}")
+    studies = study(load(paths))
+    if output is not None:
+        _write_studies(studies, output)
+    return FORMATS[format](_printed(studies, everything=format != "text"))
+
+
+NARROW = {
+    "accuracy": None,
+    "figures": ("checkpoint", "worst drop", "retention at far end", "area", "excess ACE", "knee"),
+    "cells": (
+        *("checkpoint", "r", "status", "grid asked", "grid received", "visual tokens"),
+        *("n", "failed", "mismatched", "unparseable", "missing", "unattested"),
+    ),
+}
+"""Tables, by the end of their name, and columns that a terminal shows; None is all of them."""
+
+
+def _printed(studies: Sequence[Study], *, everything: bool) -> list[Table]:
+    """The tables to print: all, or those that fit a terminal."""
+    made = [table for study in studies for table in tables(study.task, study.estimated)]
+    if everything:
+        return made
+    ends = [(table, table.name.rpartition("-")[2]) for table in made]
+    return [
+        table if NARROW[end] is None else table.select(NARROW[end] or ())
+        for table, end in ends
+        if end in NARROW
+    ]
+
+
+def write_page(records: Sequence[Record], output: Path) -> Path:
+    """Write the page of `records` to `output`/index.html; its path.
+
+    Raises:
+        RecordError: there is no record.
+    """
+    if not records:
+        raise RecordError("there is no record to report; run lmms-eval on one of our tasks first")
+    return _write_studies(study(records), output)
+
+
+def _write_studies(studies: Sequence[Study], output: Path) -> Path:
+    from resolution_eval.report.page import render
+
+    title = "Accuracy across inference resolutions"
+    lead = "What was asked for and what the encoder received, for every score."
+    return _write(output, render(studies, title=title, lead=lead))
+
+
+def demo_page(records: Sequence[Record], output: Path) -> Path:
+    """Write the page of one task's records by training strategy to `output`/index.html; its path.
+
+    Raises:
+        RecordError: the records are not all of one task.
+    """
+    from resolution_eval.report.page import render
+
+    rows = matrix(records)
+    title = "Training against inference resolution"
+    lead = "One architecture trained at different resolutions, each scored at every resolution."
+    page = render(
+        study([row.sweep.record for row in rows]),
+        title=title,
+        lead=lead,
+        tables_first=(matrix_table(rows), gap_table(gaps(rows))),
+    )
+    return _write(output, page)
+
+
+def _write(output: Path, page: str) -> Path:
+    output.mkdir(parents=True, exist_ok=True)
+    path = output / PAGE
+    replace(path, page.encode())
+    return path

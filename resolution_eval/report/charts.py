@@ -1,0 +1,217 @@
+"""Charts: Vega-Lite specifications made with Altair, with neither data nor script from elsewhere.
+
+A mismatched cell is never drawn as an ordinary point: the line breaks at it, it has no band, and a
+cross stands where its accuracy would be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+HEIGHT = 290
+"""Of the plot, in pixels, without axis and legend."""
+STATIC_WIDTH = 720
+COLOURS = 8
+"""How many curves differ by colour alone."""
+BANDED = 6
+"""Most curves whose bands are drawn; more would hide each other, and the table has them."""
+VEGALITE = "6.4"
+
+STATUSES = {
+    "attested": "circle",
+    "unattested": "square",
+    "incomplete": "triangle-up",
+    "mismatched": "cross",
+}
+"""Shape of a point, by what is known of its cell's resolution."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One cell of a curve chart."""
+
+    name: str
+    """The curve that it belongs to."""
+    resolution: str
+    status: str
+    """A key of `STATUSES`."""
+    accuracy: float | None
+    low: float | None
+    high: float | None
+    n: int
+    training: bool
+    """Whether the checkpoint was trained at this resolution."""
+
+
+def curve_chart(
+    points: Sequence[Point], resolutions: Sequence[str], chance: float | None
+) -> dict[str, Any]:
+    """Accuracy against resolution: one line per name with its band, the chance level, r* ringed."""
+    import altair as alt
+
+    rows = [_row(point) for point in points]
+    names = list(dict.fromkeys(point.name for point in points))
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        x=alt.X(
+            "resolution:N",
+            sort=list(resolutions),
+            title="inference resolution r (pixels)",
+            scale=alt.Scale(type="point", padding=0.4, domain=list(resolutions)),
+            axis=alt.Axis(labelAngle=0),
+        ),
+        color=alt.Color("name:N", sort=names, legend=_legend("checkpoint"), scale=_scale(names)),
+    )
+    y = alt.Y("drawn:Q", title="accuracy", scale=alt.Scale(domain=[0, 1]), axis=_percent())
+    layers = [
+        base.mark_area(opacity=0.16, invalid="break-paths-show-path-domains").encode(
+            y=alt.Y("low:Q", title="accuracy"), y2="high:Q"
+        )
+        if len(names) <= BANDED
+        else None,
+        base.mark_line(strokeWidth=2.25, invalid="break-paths-show-path-domains").encode(
+            y=y, **_dash(names)
+        ),
+        base.mark_rule(strokeWidth=1.25, opacity=0.5).encode(y=alt.Y("low:Q"), y2="high:Q"),
+        _points(base, points),
+        _training(base, points),
+        *([_chance(chance)] if chance is not None else []),
+    ]
+    chart = alt.layer(*(layer for layer in layers if layer is not None))
+    chart = chart.properties(width="container", height=HEIGHT).resolve_legend(
+        color="shared", shape="independent"
+    )
+    return _specification(chart)
+
+
+def _row(point: Point) -> dict[str, Any]:
+    sound = point.status != "mismatched"
+    interval = (
+        "no interval"
+        if point.low is None or point.high is None
+        else f"{point.low:.3f} to {point.high:.3f}"
+    )
+    return {
+        "name": point.name,
+        "resolution": point.resolution,
+        "status": point.status,
+        "accuracy": point.accuracy,
+        "drawn": point.accuracy if sound else None,
+        "low": point.low if sound else None,
+        "high": point.high if sound else None,
+        "interval": interval,
+        "n": point.n,
+        "training": point.training,
+    }
+
+
+def _points(base: Any, points: Sequence[Point]) -> Any:
+    import altair as alt
+
+    present = [status for status in STATUSES if any(point.status == status for point in points)]
+    scale = alt.Scale(domain=present, range=[STATUSES[status] for status in present])
+    plain = present in ([], ["attested"])
+    shape = alt.Shape(
+        "status:N", scale=scale, legend=None if plain else _legend("grid seen by the encoder")
+    )
+    tooltip = [
+        alt.Tooltip("name:N", title="checkpoint"),
+        alt.Tooltip("resolution:N"),
+        alt.Tooltip("accuracy:Q", format=".4f"),
+        alt.Tooltip("interval:N", title="95 % interval"),
+        alt.Tooltip("n:Q", title="samples"),
+        alt.Tooltip("status:N"),
+    ]
+    size = alt.condition("datum.status == 'mismatched'", alt.value(190), alt.value(58))
+    return base.mark_point(filled=True, opacity=1).encode(
+        y=alt.Y("accuracy:Q", title="accuracy"), shape=shape, size=size, tooltip=tooltip
+    )
+
+
+def _training(base: Any, points: Sequence[Point]) -> Any | None:
+    import altair as alt
+
+    if not any(point.training for point in points):
+        return None
+    ringed = base.transform_filter("datum.training").mark_point(
+        size=230, filled=False, strokeWidth=2, shape="circle", opacity=0.9, tooltip=None
+    )
+    return ringed.encode(y=alt.Y("accuracy:Q", title="accuracy"))
+
+
+def _chance(chance: float) -> Any:
+    import altair as alt
+
+    data = alt.Data(values=[{"chance": chance, "text": f"chance {chance:.3f}"}])
+    base = alt.Chart(data).encode(y=alt.Y("chance:Q", title="accuracy"))
+    rule = base.mark_rule(strokeDash=[5, 4], strokeWidth=1.25, opacity=0.75)
+    label = base.mark_text(align="left", baseline="bottom", dx=4, dy=-3, fontSize=11).encode(
+        x=alt.value(0), text="text:N"
+    )
+    return rule + label
+
+
+def _scale(names: Sequence[str]) -> Any:
+    import altair as alt
+
+    return alt.Scale(domain=list(names))
+
+
+def _dash(names: Sequence[str]) -> dict[str, Any]:
+    """Dashed and then dotted lines where colours repeat, after eight curves; nothing before."""
+    import altair as alt
+
+    if len(names) <= COLOURS:
+        return {}
+    patterns = ([1, 0], [7, 3], [2, 2])
+    cycle = [patterns[min(i // COLOURS, 2)] for i in range(len(names))]
+    scale = alt.Scale(domain=list(names), range=cycle)
+    return {"strokeDash": alt.StrokeDash("name:N", scale=scale, legend=_legend("checkpoint"))}
+
+
+def _legend(title: str) -> Any:
+    import altair as alt
+
+    return alt.Legend(
+        title=title,
+        orient="top",
+        direction="vertical",
+        labelLimit=260,
+        symbolLimit=40,
+        symbolOpacity=1,
+    )
+
+
+def _percent() -> Any:
+    import altair as alt
+
+    return alt.Axis(format=".1f", tickCount=6)
+
+
+def _specification(chart: Any) -> dict[str, Any]:
+    """The Vega-Lite document, with every name spelled out and no accessibility tree of its own.
+
+    The page describes the chart in words and in a table, and offers it to a reader as one image.
+    """
+    specification: dict[str, Any] = chart.to_dict()
+    specification.pop("usermeta", None)
+    specification["autosize"] = {"type": "fit-x", "contains": "padding"}
+    specification.setdefault("config", {})["aria"] = False
+    return specification
+
+
+def static_svg(specification: Mapping[str, Any]) -> str:
+    """The chart drawn now, for a reader whose browser runs no script."""
+    import vl_convert
+
+    fixed = {**specification, "width": STATIC_WIDTH, "background": "white"}
+    return str(vl_convert.vegalite_to_svg(fixed, vl_version=VEGALITE, allowed_base_urls=[]))
+
+
+def script_bundle() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script that sets `vegaEmbed`; nothing is fetched."""
+    import vl_convert
+
+    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGALITE)
+    return str(bundle).replace("</script", "<\\/script")

@@ -1,0 +1,202 @@
+"""Every figure of a sweep with its 95 % interval, from `resolution_eval.statistics`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from resolution_eval.records import Record, Scores
+from resolution_eval.records.cells import MAX_CLASSES
+from resolution_eval.report.sweeps import Sweep, TaskSweeps, by_task
+from resolution_eval.statistics import fits, intervals
+from resolution_eval.statistics.curves import Grid, Withheld
+from resolution_eval.statistics.fits import Knee
+from resolution_eval.statistics.intervals import Interval
+from resolution_eval.statistics.noise import NoiseFloor, noise_floors
+from resolution_eval.statistics.resampling import Answers, Resampled, align, resample
+
+SEED = 20_251_018
+"""Of every bootstrap in a report: the same records give the same page."""
+RESAMPLES = 4_000
+"""Enough for the third digit of an interval's ends; a report of 20 records stays under a minute."""
+
+PERMUTATIONS = 500
+"""Of a noise floor."""
+
+Figure = Interval | Withheld
+
+
+FIGURES = ("worst_drop", "retention", "area", "rho", "ace", "rce", "excess_ace")
+"""Figures of a curve, in the order of their rows; retention is that at the far end."""
+
+
+@dataclass(frozen=True)
+class ClassLoss:
+    """Accuracy of one class at each resolution, and its loss from the reference to the far end."""
+
+    target: str
+    n: int
+    accuracy: tuple[float | None, ...]
+    loss: Figure
+
+
+@dataclass(frozen=True, eq=False)
+class Estimates:
+    """What the answers of one sweep say."""
+
+    accuracy: tuple[Interval | None, ...]
+    """Per cell, over its scored samples; None where there is none."""
+    figures: Mapping[str, Figure]
+    """Figures of the whole curve by name."""
+    floors: Mapping[str, NoiseFloor]
+    """What noise alone gives the figures that it can only raise; empty where withheld."""
+    knee: Knee | Withheld
+    cheapest: str | Withheld
+    """Label of the lowest resolution that the best one is not shown to beat."""
+    classes: tuple[ClassLoss, ...]
+    """Largest loss first; empty for a task without classes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """One task's sweeps, each with its estimates."""
+
+    task: TaskSweeps
+    estimated: tuple[tuple[Sweep, Estimates], ...]
+
+
+def study(records: Sequence[Record]) -> tuple[Study, ...]:
+    """The records' sweeps by task, estimated."""
+    return tuple(
+        Study(task, tuple((sweep, estimate(sweep)) for sweep in task.sweeps))
+        for task in by_task(records)
+    )
+
+
+def estimate(sweep: Sweep) -> Estimates:
+    """The figures of `sweep`, resampled by cluster, the same resample at every resolution."""
+    scores = sweep.record.answers.scores([cell.key for cell in sweep.cells])
+    accuracy, classes = _accuracies(scores), _classes(sweep, scores)
+    if sweep.flaw is not None:
+        withheld = Withheld(sweep.flaw)
+        figures: dict[str, Figure] = dict.fromkeys(FIGURES, withheld)
+        return Estimates(accuracy, figures, {}, withheld, withheld, classes)
+    paired = column_scores(scores).aligned()
+    drawn = resample(paired, seed=SEED, resamples=RESAMPLES)
+    grid = Grid(sweep.edges, -1 if sweep.reference is None else sweep.reference)
+    return Estimates(
+        accuracy=accuracy,
+        figures=_figures(sweep, drawn, grid),
+        floors=noise_floors(paired, grid, seed=SEED, permutations=PERMUTATIONS),
+        knee=fits.knee(drawn, grid),
+        cheapest=sweep.resolutions[sweep.edges.index(fits.cheapest(drawn, grid))],
+        classes=classes,
+    )
+
+
+def _accuracies(scores: Scores) -> tuple[Interval | None, ...]:
+    """Intervals over all samples scored in each cell, paired where those are the same."""
+    if len(scores.samples) and scores.complete.all():
+        return intervals.accuracies(resampled(column_scores(scores)))
+    single = ([column] for column in column_scores(scores).values)
+    return tuple(
+        intervals.accuracies(resampled(Columns(column, _clusters(scores))))[0]
+        if column[0]
+        else None
+        for column in single
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """Scores by sample, once per column, and every sample's cluster: what `align` takes."""
+
+    values: Sequence[Mapping[str, float]]
+    clusters: Mapping[str, str]
+
+    def aligned(self) -> Answers:
+        """The samples that every column has."""
+        return align(self.values, self.clusters)
+
+
+def _clusters(scores: Scores) -> dict[str, str]:
+    return dict(zip(scores.samples, scores.clusters, strict=True))
+
+
+def column_scores(scores: Scores, target: str | None = None) -> Columns:
+    """The columns of `scores`, failed samples left out, and only those of one class if named."""
+    wanted = [target is None or mine == target for mine in scores.targets]
+    return Columns(
+        [
+            {
+                sample: float(value)
+                for sample, value, use in zip(scores.samples, column, wanted, strict=True)
+                if use and not np.isnan(value)
+            }
+            for column in scores.correct.T
+        ],
+        _clusters(scores),
+    )
+
+
+def resampled(columns: Columns) -> Resampled:
+    """The accuracies of `columns` in resamples of the clusters, always the same ones."""
+    return resample(columns.aligned(), seed=SEED, resamples=RESAMPLES)
+
+
+def _figures(sweep: Sweep, drawn: Resampled, grid: Grid) -> dict[str, Figure]:
+    figures: dict[str, Figure] = {
+        name: intervals.figure(name, drawn, grid) for name in FIGURES if name != "retention"
+    }
+    training = sweep.record.checkpoint.training
+    missing = Withheld(f"no resolution here is the training one ({training})")
+    if sweep.reference is None:
+        figures["worst_drop"] = missing
+    return {**figures, "retention": _retention(sweep, drawn, missing)}
+
+
+def _retention(sweep: Sweep, drawn: Resampled, missing: Withheld) -> Figure:
+    """Retention at the end of the sweep that is farther from training."""
+    chance = sweep.record.controls.chance
+    if sweep.reference is None:
+        return missing
+    if chance is None:
+        return Withheld("the chance level is not known")
+    return intervals.retention(drawn, sweep.far_end, sweep.reference, chance=chance)
+
+
+def _classes(sweep: Sweep, scores: Scores) -> tuple[ClassLoss, ...]:
+    targets = sorted(set(scores.targets))
+    if not 1 < len(targets) <= MAX_CLASSES:
+        return ()
+    losses = [_class_loss(sweep, scores, target) for target in targets]
+    return tuple(sorted(losses, key=_by_loss))
+
+
+def _by_loss(loss: ClassLoss) -> tuple[float, str]:
+    figure = loss.loss
+    return (1.0 if isinstance(figure, Withheld) else -figure.estimate, loss.target)
+
+
+def _class_loss(sweep: Sweep, scores: Scores, target: str) -> ClassLoss:
+    columns = column_scores(scores, target)
+    means = tuple(
+        sum(column.values()) / len(column) if column else None for column in columns.values
+    )
+    return ClassLoss(
+        target=target,
+        n=scores.targets.count(target),
+        accuracy=means,
+        loss=_loss(sweep, columns),
+    )
+
+
+def _loss(sweep: Sweep, columns: Columns) -> Figure:
+    """Accuracy at the training resolution (else the last) minus that at the far end."""
+    reference = -1 if sweep.reference is None else sweep.reference
+    pair = Columns([columns.values[sweep.far_end], columns.values[reference]], columns.clusters)
+    if sweep.flaw is not None:
+        return Withheld(sweep.flaw)
+    return intervals.contrast(resampled(pair), (-1, 1))

@@ -1,0 +1,185 @@
+"""The page: one HTML file that holds its data, style and scripts, and fetches nothing.
+
+Whatever comes from a results file is escaped by the template, and the page's own policy lets no
+script run but the two that were put into it here.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from resolution_eval import __version__
+from resolution_eval.records import Record
+from resolution_eval.report import charts
+from resolution_eval.report.content import Estimated, Notice, notices, points, tables
+from resolution_eval.report.estimates import RESAMPLES, SEED, Study
+from resolution_eval.report.sweeps import TaskSweeps
+from resolution_eval.report.tables import Table, shorten
+
+
+@dataclass(frozen=True)
+class Section:
+    """One task on the page."""
+
+    task: TaskSweeps
+    anchor: str
+    summary: str
+    notices: tuple[Notice, ...]
+    chart: Markup
+    """The Vega-Lite document, safe inside a script element."""
+    static: str
+    """The chart as a data address, for a browser that runs no script."""
+    description: str
+    """The chart in words."""
+    tables: tuple[Table, ...]
+
+
+def _section(number: int, task: TaskSweeps, estimated: Estimated) -> Section:
+    specification = charts.curve_chart(points(estimated), task.resolutions, task.chance)
+    return Section(
+        task=task,
+        anchor=f"task-{number}",
+        summary=_summary(task),
+        notices=tuple(notices(estimated)),
+        chart=script_json(specification),
+        static=_data_address(charts.static_svg(specification)),
+        description=_description(task),
+        tables=tables(task, estimated),
+    )
+
+
+def _summary(task: TaskSweeps) -> str:
+    samples = max(cell.n for sweep in task.sweeps for cell in sweep.cells)
+    count = len(task.sweeps)
+    curves = "1 checkpoint" if count == 1 else f"{count} checkpoints"
+    modality = task.sweeps[0].record.dataset.modality
+    about = f"{shorten(modality)}. " if modality else ""
+    chance = "" if task.chance is None else f" Chance is {task.chance:.3f}."
+    text = f"{about}{curves}, {samples} samples at {', '.join(task.resolutions)}.{chance}"
+    return text[:1].upper() + text[1:]
+
+
+def _description(task: TaskSweeps) -> str:
+    """The chart in words: every curve's ends, and the chance level."""
+    parts = []
+    for sweep in task.sweeps:
+        sound = [c for c in sweep.cells if c.status != "mismatched" and c.accuracy is not None]
+        ends = [
+            f"{cell.accuracy:.3f} at {cell.resolution}" for cell in (*sound[:1], *sound[1:][-1:])
+        ]
+        wrong = [cell.resolution for cell in sweep.cells if cell.status == "mismatched"]
+        unsound = f" (mismatched, off the line: {', '.join(wrong)})" if wrong else ""
+        parts.append(f"{shorten(sweep.name)}: {' to '.join(ends) or 'no score'}{unsound}")
+    chance = "" if task.chance is None else f"; chance {task.chance:.3f}"
+    return f"Accuracy against inference resolution. {'; '.join(parts)}{chance}."
+
+
+def script_json(value: Any) -> Markup:
+    """`value` as JSON that can stand in a script element: nothing in it ends or opens a tag."""
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False)
+    for char in "<>&":
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return Markup(text)
+
+
+def _data_address(svg: str) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+
+
+def render(
+    studies: Sequence[Study], *, title: str, lead: str, tables_first: Sequence[Table] = ()
+) -> str:
+    """The whole page; `tables_first` stand before the tasks' own sections."""
+    environment = Environment(
+        loader=PackageLoader("resolution_eval.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    scripts = [charts.script_bundle(), _source(environment, "page.js")]
+    return environment.get_template("page.html").render(
+        title=title,
+        lead=lead,
+        tables_first=tables_first,
+        sections=[_section(i, one.task, one.estimated) for i, one in enumerate(studies, 1)],
+        records=_records(studies),
+        facts=facts,
+        style=Markup(_source(environment, "page.css")),
+        scripts=[Markup(script) for script in scripts],
+        policy=_policy(scripts),
+        version=__version__,
+        seed=SEED,
+        resamples=RESAMPLES,
+        shorten=shorten,
+    )
+
+
+def _records(studies: Sequence[Study]) -> list[Record]:
+    """Every record once, though a record of several settings has several sweeps."""
+    found = {id(sweep.record): sweep.record for one in studies for sweep, _ in one.estimated}
+    return list(found.values())
+
+
+def _source(environment: Environment, name: str) -> str:
+    """A file of the templates folder as it is."""
+    if environment.loader is None:
+        raise RuntimeError("the environment has no loader")
+    return environment.loader.get_source(environment, name)[0]
+
+
+def _policy(scripts: Sequence[str]) -> str:
+    """Content security policy: these scripts by their hashes, own images and styles, no address."""
+    hashes = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+        for script in scripts
+    )
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def facts(record: Record) -> list[tuple[str, str]]:
+    """Where a record comes from, as names and values; what is not known is left to the last row."""
+    run, data, checkpoint = record.environment, record.dataset, record.checkpoint
+    known = [
+        ("checkpoint", checkpoint.name),
+        ("adapter", checkpoint.adapter),
+        ("trained at", checkpoint.training),
+        ("known from", checkpoint.training_evidence),
+        ("data set", data.name),
+        ("revision", data.revision),
+        ("fingerprint", data.fingerprint),
+        ("licence", data.licence),
+        ("citation", data.citation),
+        ("resampled by", data.cluster),
+        ("prompt", record.prompt),
+        ("run", run.date),
+        ("model", run.model),
+        ("model arguments", run.model_args),
+        ("batch size", run.batch_size),
+        ("limit", None if run.limit is None else f"{run.limit:g}"),
+        ("device", run.device),
+        ("hardware", run.hardware),
+        ("versions", _pairs(run.versions)),
+        ("seeds", _pairs(run.seeds)),
+        ("wall time", None if run.wall_time is None else f"{run.wall_time:.1f} s"),
+        ("results file", run.results_file),
+        ("its SHA-256", run.results_sha256),
+        ("evidence of grids", "; ".join(sorted({e for c in record.cells for e in c.evidence}))),
+        ("not known", ", ".join(record.unknown)),
+    ]
+    return [(name, shorten(value)) for name, value in known if value]
+
+
+def _pairs(values: dict[str, str] | dict[str, int]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())

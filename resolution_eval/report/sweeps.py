@@ -1,0 +1,146 @@
+"""Sweeps: the cells of one record that make one curve, and the names they are shown under."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from resolution_eval.records import Cell, Record, resolution_order
+from resolution_eval.resolution import TrainingResolution, label, parse_resolution
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """One checkpoint on one task in one setting (scheme, filter, answer mode), all resolutions."""
+
+    name: str
+    """Unique among the sweeps shown together."""
+    record: Record
+    cells: tuple[Cell, ...]
+    """In order of resolution, each resolution once."""
+
+    @property
+    def resolutions(self) -> tuple[str, ...]:
+        """Labels of the resolutions, native last."""
+        return tuple(cell.resolution for cell in self.cells)
+
+    @property
+    def edges(self) -> tuple[int, ...]:
+        """Edge in pixels of each resolution, strictly ascending; native is the sources' mean.
+
+        Where the sources are smaller than a number asked for, native comes right after it: both
+        showed the model the same pixels.
+        """
+        edges: list[int] = []
+        for cell in self.cells:
+            parsed = parse_resolution(cell.resolution)
+            edge = parsed if isinstance(parsed, int) else round(cell.source_edge or 0)
+            edges.append(max(edge, edges[-1] + 1 if edges else 1))
+        return tuple(edges)
+
+    @property
+    def reference(self) -> int | None:
+        """Index of the training resolution's cell; None where the sweep does not hold it."""
+        training = TrainingResolution.parse(self.record.checkpoint.training)
+        found = training.reference([parse_resolution(name) for name in self.resolutions])
+        return None if found is None else self.resolutions.index(label(found))
+
+    @property
+    def far_end(self) -> int:
+        """Index of the end of the sweep away from training: the lowest, or the last if trained there."""
+        return len(self.cells) - 1 if self.reference == 0 else 0
+
+    @property
+    def flaw(self) -> str | None:
+        """Why figures over the whole curve are withheld; None where every cell is sound."""
+        for cell in self.cells:
+            if cell.status in ("mismatched", "incomplete"):
+                return f"accuracy at {cell.resolution} is {cell.status}"
+        return None if len(self.cells) > 1 else "a curve needs two resolutions"
+
+
+@dataclass(frozen=True, eq=False)
+class TaskSweeps:
+    """All sweeps of one task."""
+
+    task: str
+    title: str
+    sweeps: tuple[Sweep, ...]
+
+    @property
+    def resolutions(self) -> tuple[str, ...]:
+        """Every resolution that a sweep has, native last."""
+        names = {name for sweep in self.sweeps for name in sweep.resolutions}
+        return tuple(sorted(names, key=resolution_order))
+
+    @property
+    def chance(self) -> float | None:
+        """The task's chance level, where known."""
+        return next(
+            (
+                sweep.record.controls.chance
+                for sweep in self.sweeps
+                if sweep.record.controls.chance is not None
+            ),
+            None,
+        )
+
+
+def by_task(records: Sequence[Record]) -> tuple[TaskSweeps, ...]:
+    """The records' sweeps, tasks in order of name; sweeps keep the records' order."""
+    tasks: dict[str, list[Record]] = {}
+    for record in records:
+        tasks.setdefault(record.task, []).append(record)
+    return tuple(
+        TaskSweeps(
+            task=task,
+            title=mine[0].dataset.title or task,
+            sweeps=_sweeps(mine),
+        )
+        for task, mine in sorted(tasks.items())
+    )
+
+
+def _sweeps(records: Sequence[Record]) -> tuple[Sweep, ...]:
+    parts = []
+    for record in records:
+        settings: dict[tuple[str, str, str], list[Cell]] = {}
+        for cell in record.cells:
+            settings.setdefault(cell.key.setting, []).append(cell)
+        parts += [(record, tuple(cells)) for cells in settings.values()]
+    names = _names(parts)
+    return tuple(
+        Sweep(name=name, record=record, cells=cells)
+        for name, (record, cells) in zip(names, parts, strict=True)
+    )
+
+
+Part = tuple[Record, tuple[Cell, ...]]
+
+_DISTINCTIONS: tuple[Callable[[Part], str], ...] = (
+    lambda part: part[0].checkpoint.name or "",
+    lambda part: part[1][0].scheme,
+    lambda part: part[1][0].filter,
+    lambda part: part[1][0].answer_mode,
+    lambda part: part[0].environment.date,
+)
+
+
+def _names(parts: Sequence[Part]) -> list[str]:
+    """The checkpoints' labels, with what tells apart those that would be the same."""
+    names = [part[0].label for part in parts]
+    for distinction in _DISTINCTIONS:
+        counts = Counter(names)
+        pairs = list(zip(parts, names, strict=True))
+        groups = {
+            name: {distinction(part) for part, mine in pairs if mine == name} for name in counts
+        }
+        names = [
+            f"{name} · {distinction(part)}" if len(groups[name]) > 1 else name
+            for part, name in pairs
+        ]
+    return [
+        name if names.count(name) == 1 else f"{name} · {names[:i].count(name) + 1}"
+        for i, name in enumerate(names)
+    ]
