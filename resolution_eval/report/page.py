@@ -19,10 +19,11 @@ from markupsafe import Markup
 from resolution_eval import __version__
 from resolution_eval.records import Record
 from resolution_eval.report import charts
-from resolution_eval.report.content import Estimated, Notice, notices, points, tables
+from resolution_eval.report.content import Estimated, Notice, notices, points
 from resolution_eval.report.estimates import RESAMPLES, SEED, Study
 from resolution_eval.report.sweeps import TaskSweeps
 from resolution_eval.report.tables import Table, shorten
+from resolution_eval.report.task_tables import tables
 
 
 @dataclass(frozen=True)

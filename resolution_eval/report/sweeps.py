@@ -48,7 +48,7 @@ class Sweep:
 
     @property
     def far_end(self) -> int:
-        """Index of the end of the sweep away from training: the lowest, or the last if trained there."""
+        """Index of the end away from training: the lowest, or the last if trained there."""
         return len(self.cells) - 1 if self.reference == 0 else 0
 
     @property

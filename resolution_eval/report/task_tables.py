@@ -1,0 +1,331 @@
+"""The tables of one task: accuracy, figures, cells, classes, and samples whose verdict changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from resolution_eval.records import Cell
+from resolution_eval.report.content import Estimated, asked_grid, mark, received_grid, status
+from resolution_eval.report.estimates import FIGURES, Estimates, Figure
+from resolution_eval.report.sweeps import Sweep, TaskSweeps
+from resolution_eval.report.tables import Column, Entry, Table, entry, shorten
+from resolution_eval.statistics.curves import Withheld
+from resolution_eval.statistics.intervals import Interval
+
+MAX_UNFOLDED = 60
+"""Rows above which a table of details is shown only on demand."""
+MAX_CHANGES = 60
+"""Samples listed whose verdict changes with the resolution."""
+
+FAR_END = "Accuracy at training (else the last), less that at the sweep's end farther from it"
+
+FIGURE_NAMES = {
+    "worst_drop": (
+        "worst drop",
+        "Largest fall of the accuracy below that at the training resolution",
+    ),
+    "retention": (
+        "retention at far end",
+        "Score above chance at the end of the sweep farther from training, over that at training",
+    ),
+    "area": ("area", "Mean accuracy over the resolutions, trapezoid in log2 of the edge"),
+    "rho": ("rho", "Spearman's rank correlation of accuracy with resolution"),
+    "ace": ("ACE", "Sum of the curve's absolute steps"),
+    "rce": ("RCE", "ACE over the mean accuracy"),
+    "excess_ace": (
+        "excess ACE",
+        "The part of ACE that goes back and forth; 0 for a monotone curve",
+    ),
+}
+
+
+def tables(task: TaskSweeps, estimated: Estimated) -> tuple[Table, ...]:
+    """All tables of one task; empty ones are left out."""
+    made = (
+        accuracy_table(task, estimated),
+        figure_table(task, estimated),
+        cell_table(task, estimated),
+        class_table(task, estimated),
+        change_table(task, estimated),
+    )
+    return tuple(table for table in made if table.rows)
+
+
+def interval_text(interval: Interval | None, digits: int = 3) -> str:
+    """Both ends in brackets; nothing where there is no interval."""
+    if interval is None:
+        return ""
+    return f"[{interval.low:.{digits}f}, {interval.high:.{digits}f}]".replace("-", "−")
+
+
+def accuracy_table(task: TaskSweeps, estimated: Estimated) -> Table:
+    """Accuracy of every checkpoint at every resolution, with interval and what is wrong."""
+    heads = [Column(name, numeric=True) for name in task.resolutions]
+    rows = [
+        (
+            entry(sweep.name),
+            entry(sweep.record.checkpoint.training),
+            *(_accuracy(found.get(name)) for name in task.resolutions),
+        )
+        for sweep, estimates in estimated
+        for found in [dict(_cells(sweep, estimates))]
+    ]
+    chance = "" if task.chance is None else f" Chance {task.chance:.3f}."
+    return Table(
+        name=f"{task.task}-accuracy",
+        caption="Accuracy by inference resolution",
+        subject=task.title,
+        columns=(Column("checkpoint"), Column("trained at"), *heads),
+        rows=tuple(rows),
+        remark=f"95 % intervals in brackets, clusters resampled.{chance}",
+    )
+
+
+def _cells(
+    sweep: Sweep, estimates: Estimates
+) -> Iterator[tuple[str, tuple[Cell, Interval | None, bool]]]:
+    for index, (cell, interval) in enumerate(zip(sweep.cells, estimates.accuracy, strict=True)):
+        yield cell.resolution, (cell, interval, index == sweep.reference)
+
+
+def _accuracy(found: tuple[Cell, Interval | None, bool] | None) -> Entry:
+    if found is None:
+        return entry(None)
+    cell, interval, trained = found
+    note = interval_text(interval)
+    return entry(cell.accuracy, digits=3, mark=mark(cell), note=f"{note} r*" if trained else note)
+
+
+def figure_table(task: TaskSweeps, estimated: Estimated) -> Table:
+    """Figures of whole curves: one row per checkpoint."""
+    heads = [Column(*_heading(name)) for name in FIGURES]
+    rows = [
+        (
+            entry(sweep.name),
+            *(figure_entry(estimates.figures[name]) for name in FIGURES),
+            *_noise(estimates),
+            _knee(estimates),
+            entry(estimates.cheapest)
+            if isinstance(estimates.cheapest, str)
+            else _withheld(estimates.cheapest),
+        )
+        for sweep, estimates in estimated
+    ]
+    reasons = [reason for sweep, estimates in estimated for reason in _reasons(sweep, estimates)]
+    return Table(
+        name=f"{task.task}-figures",
+        caption="Robustness figures",
+        subject=task.title,
+        columns=(
+            Column("checkpoint"),
+            *heads,
+            Column("ACE by noise alone", True, "Mean ACE if accuracy did not depend on resolution"),
+            Column("ACE without noise", True, "ACE less the part that sampling noise adds"),
+            Column("knee", True, "Edge in pixels above which more resolution stops paying"),
+            Column("cheapest", True, "Lowest resolution that the best one is not shown to beat"),
+        ),
+        rows=tuple(rows),
+        remark=f"Withheld: {'; '.join(reasons)}." if reasons else "",
+    )
+
+
+def _heading(name: str) -> tuple[str, bool, str]:
+    short, meaning = FIGURE_NAMES[name]
+    return short, True, meaning
+
+
+def figure_entry(figure: Figure, *, sign: bool = False) -> Entry:
+    """A figure with its interval, or a mark that it is withheld."""
+    if isinstance(figure, Withheld):
+        return _withheld(figure)
+    if figure.estimate != figure.estimate:
+        return Entry("–", note="undefined for a constant curve")
+    return entry(figure.estimate, digits=3, sign=sign, note=interval_text(figure))
+
+
+def _withheld(_: Withheld) -> Entry:
+    return Entry("–", mark="withheld")
+
+
+def _noise(estimates: Estimates) -> tuple[Entry, Entry]:
+    floor = estimates.floors.get("ace")
+    if floor is None:
+        return Entry("–", mark="withheld"), Entry("–", mark="withheld")
+    note = f"in 95 % up to {floor.ceiling:.3f}"
+    return entry(floor.floor, digits=3, note=note), entry(floor.debiased, digits=3)
+
+
+def _knee(estimates: Estimates) -> Entry:
+    knee = estimates.knee
+    if isinstance(knee, Withheld):
+        return _withheld(knee)
+    unseen = "" if knee.reached else ", plateau not seen"
+    return entry(
+        knee.resolution.estimate, digits=0, note=interval_text(knee.resolution, 0) + unseen
+    )
+
+
+def _reasons(sweep: Sweep, estimates: Estimates) -> Iterator[str]:
+    named: Mapping[str, object] = {
+        **{FIGURE_NAMES[name][0]: figure for name, figure in estimates.figures.items()},
+        "knee": estimates.knee,
+        "cheapest": estimates.cheapest,
+    }
+    withheld = {name: value.reason for name, value in named.items() if isinstance(value, Withheld)}
+    if len(withheld) == len(named):
+        yield f"all of {shorten(sweep.name)} ({next(iter(withheld.values()))})"
+        return
+    for name, reason in withheld.items():
+        yield f"{name} of {shorten(sweep.name)} ({reason})"
+
+
+COUNTS = ("n", "failed", "mismatched", "unparseable", "missing", "unattested", "capped")
+ALWAYS = ("n", "failed", "mismatched", "unparseable")
+"""Counts that have a column even where they are all 0."""
+
+
+def cell_table(task: TaskSweeps, estimated: Estimated) -> Table:
+    """Every cell: what was asked, what the encoder received, and what was counted."""
+    cells = [cell for sweep, _ in estimated for cell in sweep.cells]
+    names = [name for name in COUNTS if name in ALWAYS or any(getattr(c, name) for c in cells)]
+    settings = {_setting(cell) for cell in cells}
+    rows = [
+        (
+            entry(sweep.name),
+            _resolution(cell),
+            Entry(status(cell), mark="!" if mark(cell) else ""),
+            entry(cell.accuracy),
+            entry(None if interval is None else interval.low),
+            entry(None if interval is None else interval.high),
+            entry(asked_grid(cell)),
+            Entry(received_grid(cell), mark="mismatched" if cell.mismatched else ""),
+            entry(_tokens(cell)),
+            *(_count(cell, name) for name in names),
+            *([entry(_setting(cell))] if len(settings) > 1 else []),
+        )
+        for sweep, estimates in estimated
+        for cell, interval in zip(sweep.cells, estimates.accuracy, strict=True)
+    ]
+    shared = f" All cells: {', '.join(settings)}." if len(settings) == 1 else ""
+    return Table(
+        name=f"{task.task}-cells",
+        caption="Asked for and received, by cell",
+        subject=task.title,
+        columns=(*_cell_columns(names), *([Column("setting")] if len(settings) > 1 else [])),
+        rows=tuple(rows),
+        remark="Grids are height x width in pixels, the most frequent first. Failed samples are "
+        f"neither right nor wrong; unparseable answers are wrong.{shared}",
+    )
+
+
+def _cell_columns(counts: Sequence[str]) -> tuple[Column, ...]:
+    return (
+        Column("checkpoint"),
+        Column("r", True, "Inference resolution asked for"),
+        Column("status"),
+        Column("accuracy", numeric=True),
+        Column("low", True, "Lower end of the 95 % interval"),
+        Column("high", True, "Upper end of the 95 % interval"),
+        Column("grid asked", title="Height x width in pixels that the encoder should receive"),
+        Column("grid received", title="Height x width of the tensor that entered the encoder"),
+        Column("visual tokens", title="Per sample: the mean, or least to most"),
+        *(Column(name, numeric=True) for name in counts),
+    )
+
+
+def _setting(cell: Cell) -> str:
+    return f"scheme {cell.scheme}, filter {cell.filter}, answers by {cell.answer_mode}"
+
+
+def _resolution(cell: Cell) -> Entry:
+    number = 1e9 if cell.resolution == "native" else float(cell.resolution)
+    return Entry(cell.resolution, sort=number)
+
+
+def _count(cell: Cell, name: str) -> Entry:
+    value = int(getattr(cell, name))
+    wrong = name in ("failed", "missing", "mismatched", "unattested") and value > 0
+    return entry(value, mark="!" if wrong else "")
+
+
+def _tokens(cell: Cell) -> str | None:
+    tokens = cell.visual_tokens
+    if tokens is None:
+        return None
+    if tokens.least == tokens.most:
+        return str(tokens.least)
+    return f"{tokens.mean:.1f} ({tokens.least} to {tokens.most})"
+
+
+def class_table(task: TaskSweeps, estimated: Estimated) -> Table:
+    """Accuracy of each class by resolution; of each checkpoint, the class that loses most first."""
+    heads = [Column(name, numeric=True) for name in task.resolutions]
+    rows = [
+        (
+            entry(sweep.name),
+            entry(found.target),
+            entry(found.n),
+            *(
+                entry(dict(zip(sweep.resolutions, found.accuracy, strict=True)).get(name), digits=3)
+                for name in task.resolutions
+            ),
+            figure_entry(found.loss, sign=True),
+        )
+        for sweep, estimates in estimated
+        for found in estimates.classes
+    ]
+    return Table(
+        name=f"{task.task}-classes",
+        caption="Which classes lose most",
+        subject=task.title,
+        folded=len(rows) > MAX_UNFOLDED,
+        columns=(
+            Column("checkpoint"),
+            Column("class"),
+            Column("n", numeric=True),
+            *heads,
+            Column("lost at far end", True, FAR_END),
+        ),
+        rows=tuple(rows),
+    )
+
+
+def change_table(task: TaskSweeps, estimated: Estimated) -> Table:
+    """Samples whose verdict changes with the resolution, and what was answered at each."""
+    heads = [Column(name) for name in task.resolutions]
+    rows = [row for sweep, _ in estimated for row in _changes(task, sweep)]
+    more = len(rows) - MAX_CHANGES
+    return Table(
+        name=f"{task.task}-changes",
+        caption="Samples whose verdict changes with the resolution",
+        subject=task.title,
+        folded=True,
+        columns=(Column("checkpoint"), Column("sample"), Column("right answer"), *heads),
+        rows=tuple(rows[:MAX_CHANGES]),
+        remark=f"{more} more are in the records." if more > 0 else "",
+    )
+
+
+def _changes(task: TaskSweeps, sweep: Sweep) -> Iterator[tuple[Entry, ...]]:
+    mine = {cell.key for cell in sweep.cells}
+    groups = sweep.record.answers.groups()
+    rows = sweep.record.answers.rows()
+    answers: dict[str, dict[str, Entry]] = {}
+    verdicts: dict[str, set[int]] = {}
+    targets: dict[str, str] = {}
+    for row in (rows[i] for key, numbers in groups.items() if key in mine for i in numbers):
+        sample, correct = row["sample"], row["correct"]
+        targets[sample] = row["target"]
+        answers.setdefault(sample, {})[row["resolution"]] = _answer(row["prediction"], correct)
+        if correct is not None:
+            verdicts.setdefault(sample, set()).add(correct)
+    for sample in sorted(name for name, seen in verdicts.items() if len(seen) > 1):
+        shown = (answers[sample].get(name, entry(None)) for name in task.resolutions)
+        yield (entry(sweep.name), entry(sample), entry(targets[sample]), *shown)
+
+
+def _answer(prediction: str | None, correct: int | None) -> Entry:
+    if correct is None:
+        return Entry("–", mark="failed")
+    text = "unparseable" if prediction is None else shorten(prediction)
+    return Entry(text, sort=float(correct), mark="right" if correct else "wrong")
