@@ -8,12 +8,23 @@ from pathlib import Path
 from resolution_eval.errors import RecordError, UsageError, suggest
 from resolution_eval.records import Record, make_records, read_record
 from resolution_eval.records.store import SUFFIX, replace
+from resolution_eval.report.comparison import Comparison, compare, comparison_table
 from resolution_eval.report.estimates import Study, study
 from resolution_eval.report.matrix import gap_table, gaps, matrix, matrix_table
 from resolution_eval.report.tables import FORMATS, Table
 from resolution_eval.report.task_tables import tables
 
-__all__ = ["demo_page", "gaps", "load", "matrix", "report", "write_page"]
+__all__ = [
+    "Comparison",
+    "compare",
+    "comparison_table",
+    "demo_page",
+    "gaps",
+    "load",
+    "matrix",
+    "report",
+    "write_page",
+]
 
 PAGE = "index.html"
 

@@ -1,4 +1,4 @@
-"""What a report says of a task beside its tables: chart points, and what is wrong in plain words."""
+"""What a report says of a task beside its tables: chart points, and what is wrong in words."""
 
 from __future__ import annotations
 

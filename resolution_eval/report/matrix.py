@@ -18,25 +18,20 @@ from resolution_eval.report.task_tables import figure_entry, interval_text
 from resolution_eval.resolution import TrainingResolution
 from resolution_eval.statistics import intervals
 from resolution_eval.statistics.curves import Withheld
+from resolution_eval.statistics.gaps import DIFFERENCES, RATIO
 from resolution_eval.statistics.intervals import Interval
 
 STRATEGIES = ("low", "native", "mixed", "none")
 
 GAPS = {
-    "alignment_gain": ("alignment gain", "native→native − low→low"),
-    "native_trained_mismatch": ("native-trained mismatch", "native→low − native→native"),
-    "low_trained_mismatch": ("low-trained mismatch", "low→native − low→low"),
-    "mixed_retention": ("mixed retention", "mixed→native / native→native"),
-    "mixed_low_gap": ("mixed low gap", "mixed→low − low→low"),
+    "alignment_gain": "alignment gain",
+    "native_trained_mismatch": "native-trained mismatch",
+    "low_trained_mismatch": "low-trained mismatch",
+    "mixed_retention": "mixed retention",
+    "mixed_native_loss": "mixed native loss",
+    "mixed_low_gap": "mixed low gap",
 }
-"""Short name and definition of each gap; `a→b` is trained at a, scored at b."""
-
-_CONTRASTS: Mapping[str, tuple[tuple[str, str], tuple[str, str]]] = {
-    "alignment_gain": (("native", "native"), ("low", "low")),
-    "native_trained_mismatch": (("native", "low"), ("native", "native")),
-    "low_trained_mismatch": (("low", "native"), ("low", "low")),
-    "mixed_low_gap": (("mixed", "low"), ("low", "low")),
-}
+"""The gaps shown, in order, by the names of `resolution_eval.statistics.gaps`."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +98,7 @@ def gaps(rows: Sequence[StrategyRow]) -> dict[str, Figure]:
     low is the resolution at which the low checkpoint was trained, native the native one's. A gap is
     withheld where a strategy is absent or double, or where one of its cells is not sound.
     """
-    found: dict[str, Figure] = {name: _gap(rows, *pair) for name, pair in _CONTRASTS.items()}
+    found: dict[str, Figure] = {name: _gap(rows, *pair) for name, pair in DIFFERENCES.items()}
     found["mixed_retention"] = _mixed_retention(rows)
     return {name: found[name] for name in GAPS}
 
@@ -116,7 +111,7 @@ def _gap(rows: Sequence[StrategyRow], first: tuple[str, str], second: tuple[str,
 
 
 def _mixed_retention(rows: Sequence[StrategyRow]) -> Figure:
-    columns = _pair(rows, ("mixed", "native"), ("native", "native"))
+    columns = _pair(rows, *RATIO)
     if isinstance(columns, Withheld):
         return columns
     return intervals.retention(resampled(columns), 0, 1)
@@ -185,6 +180,13 @@ def _score(score: Score | None) -> Entry:
     return entry(score.accuracy, digits=3, mark=shown, note=note)
 
 
+def _definition(name: str) -> str:
+    """The two cells of a gap, trained→scored each."""
+    first, second = DIFFERENCES.get(name, RATIO)
+    sign = "−" if name in DIFFERENCES else "/"
+    return f"{'→'.join(first)} {sign} {'→'.join(second)}"
+
+
 def gap_table(found: Mapping[str, Figure]) -> Table:
     """The gaps between strategies, each with its definition."""
     return Table(
@@ -193,14 +195,14 @@ def gap_table(found: Mapping[str, Figure]) -> Table:
         columns=(Column("gap"), Column("definition"), Column("value", numeric=True)),
         rows=tuple(
             (
-                Entry(GAPS[name][0]),
-                Entry(GAPS[name][1]),
+                Entry(GAPS[name]),
+                Entry(_definition(name)),
                 figure_entry(figure, sign=name != "mixed_retention"),
             )
             for name, figure in found.items()
         ),
         remark="; ".join(
-            f"{GAPS[name][0]} withheld: {figure.reason}"
+            f"{GAPS[name]} withheld: {figure.reason}"
             for name, figure in found.items()
             if isinstance(figure, Withheld)
         ),

@@ -1,0 +1,189 @@
+"""Two records on the same samples: what differs at each resolution, where that can be said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from resolution_eval.errors import RecordError
+from resolution_eval.records import Cell, Record
+from resolution_eval.report.estimates import RESAMPLES, SEED, Columns, column_scores
+from resolution_eval.report.tables import Column, Entry, Table, entry
+from resolution_eval.report.task_tables import interval_text
+from resolution_eval.statistics import comparison
+from resolution_eval.statistics.curves import Withheld
+from resolution_eval.statistics.intervals import Interval
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The second record against the first at one resolution."""
+
+    difference: Interval
+    """Accuracy of the second minus that of the first, over the samples that both scored."""
+    p: float
+    """Two-sided, of 'no difference', adjusted by Holm over the resolutions compared."""
+    test: str
+    gained: tuple[str, ...]
+    """Samples that only the second got right."""
+    lost: tuple[str, ...]
+    """Samples that only the first got right."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The second record against the first, by resolution."""
+
+    task: str
+    first: str
+    second: str
+    verdicts: Mapping[str, Verdict | Withheld]
+    """By resolution, ascending, native last; withheld, with why, where they cannot be compared."""
+
+
+def compare(a: Record, b: Record) -> Comparison:
+    """`b` against `a` at every resolution that both have.
+
+    There is no verdict at a resolution where the encoders of the two did not receive the same grid
+    for every sample, or where nobody saw it.
+
+    Raises:
+        RecordError: the records are of different tasks or data, or share no resolution.
+    """
+    _check(a, b)
+    pairs = list(_pairs(a, b))
+    if not pairs:
+        raise RecordError(
+            f"no resolution in common: {_sweep(a.cells)} and {_sweep(b.cells)}; "
+            "score both at the same resolutions"
+        )
+    obstacles = {one.resolution: _obstacle(a, b, one, other) for one, other in pairs}
+    columns = {
+        one.resolution: _columns(a, b, one, other)
+        for one, other in pairs
+        if obstacles[one.resolution] is None
+    }
+    found = {name: _compared(column) for name, column in columns.items()}
+    adjusted = comparison.holm({name: result.p for name, (result, _, _) in found.items()})
+    verdicts: dict[str, Verdict | Withheld] = {}
+    for one, _ in pairs:
+        name = one.resolution
+        obstacle = obstacles[name]
+        if obstacle is not None:
+            verdicts[name] = Withheld(obstacle)
+            continue
+        result, gained, lost = found[name]
+        verdicts[name] = Verdict(result.difference, adjusted[name], result.test, gained, lost)
+    return Comparison(a.task, a.label, b.label, verdicts)
+
+
+def _check(a: Record, b: Record) -> None:
+    if a.task != b.task:
+        raise RecordError(f"tasks {a.task!r} and {b.task!r} differ; compare records of one task")
+    if a.task_version != b.task_version:
+        raise RecordError(
+            f"versions {a.task_version} and {b.task_version} of task {a.task!r} are asked or "
+            "scored differently; run both with one version"
+        )
+    prints = (a.dataset.fingerprint, b.dataset.fingerprint)
+    if None not in prints and prints[0] != prints[1]:
+        raise RecordError(f"the data differ (fingerprints {prints[0]} and {prints[1]})")
+
+
+def _sweep(cells: Sequence[Cell]) -> list[str]:
+    return list(dict.fromkeys(cell.resolution for cell in cells))
+
+
+def _pairs(a: Record, b: Record) -> Iterator[tuple[Cell, Cell]]:
+    """Cells of one resolution, and one scheme where a record has several."""
+    for one in a.cells:
+        same = [other for other in b.cells if other.resolution == one.resolution]
+        alike = [other for other in same if other.scheme == one.scheme]
+        yield from ((one, other) for other in (alike or same)[:1])
+
+
+def _obstacle(a: Record, b: Record, one: Cell, other: Cell) -> str | None:
+    """Why the two cells cannot be compared; None where they can."""
+    for record, cell in ((a, one), (b, other)):
+        if cell.status in ("mismatched", "unattested"):
+            return f"{record.label} at {cell.resolution} is {cell.status}"
+        if not cell.scored:
+            return f"{record.label} has no scored sample at {cell.resolution}"
+    for name in ("scheme", "filter", "answer_mode"):
+        if getattr(one, name) != getattr(other, name):
+            return f"{name.replace('_', ' ')} {getattr(one, name)} against {getattr(other, name)}"
+    first, second = _received(a, one), _received(b, other)
+    shared = first.keys() & second.keys()
+    differing = [sample for sample in shared if first[sample] != second[sample]]
+    if differing:
+        sample = min(differing)
+        return (
+            f"the encoders received different grids in {len(differing)} of {len(shared)} samples "
+            f"({_size(first[sample])} against {_size(second[sample])}, for instance)"
+        )
+    return None if shared else "no sample was scored by both"
+
+
+def _received(record: Record, cell: Cell) -> dict[str, tuple[int, int]]:
+    """Grid, height and width in pixels, of each scored sample."""
+    names = ("sample", "grid_height", "grid_width", "correct")
+    columns = [record.answers.column(name) for name in names]
+    rows = list(zip(*columns, strict=True))
+    numbers = record.answers.groups()[cell.key]
+    return {rows[i][0]: (rows[i][1], rows[i][2]) for i in numbers if rows[i][3] is not None}
+
+
+def _size(grid: tuple[int, int]) -> str:
+    return f"{grid[0]}x{grid[1]}"
+
+
+def _columns(a: Record, b: Record, one: Cell, other: Cell) -> Columns:
+    first = column_scores(a.answers.scores([one.key]))
+    second = column_scores(b.answers.scores([other.key]))
+    return Columns([first.values[0], second.values[0]], {**second.clusters, **first.clusters})
+
+
+Compared = tuple[comparison.Comparison, tuple[str, ...], tuple[str, ...]]
+
+
+def _compared(columns: Columns) -> Compared:
+    first, second = columns.values
+    shared = sorted(first.keys() & second.keys())
+    gained = tuple(name for name in shared if second[name] > first[name])
+    lost = tuple(name for name in shared if second[name] < first[name])
+    result = comparison.compare(columns.aligned(), 0, 1, seed=SEED, resamples=RESAMPLES)
+    return result, gained, lost
+
+
+def comparison_table(found: Comparison) -> Table:
+    """The comparison as a table; resolutions without a verdict say why."""
+    return Table(
+        name="comparison",
+        caption=f"{found.second} against {found.first}, on {found.task}",
+        columns=(
+            Column("r", True, "Inference resolution"),
+            Column("difference", True, "Accuracy of the second minus that of the first"),
+            Column("adjusted p", True, "Two-sided, Holm over the resolutions"),
+            Column("test"),
+            Column("gained", True, "Samples that only the second got right"),
+            Column("lost", True, "Samples that only the first got right"),
+            Column("no verdict because"),
+        ),
+        rows=tuple(_row(name, verdict) for name, verdict in found.verdicts.items()),
+        remark="95 % intervals in brackets, paired over the samples that both scored.",
+    )
+
+
+def _row(resolution: str, verdict: Verdict | Withheld) -> tuple[Entry, ...]:
+    if isinstance(verdict, Withheld):
+        return (Entry(resolution), *([entry(None)] * 5), entry(verdict.reason))
+    difference = verdict.difference
+    return (
+        Entry(resolution),
+        entry(difference.estimate, digits=3, sign=True, note=interval_text(difference)),
+        entry(verdict.p),
+        Entry(verdict.test),
+        entry(len(verdict.gained)),
+        entry(len(verdict.lost)),
+        entry(""),
+    )
