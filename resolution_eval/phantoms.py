@@ -165,7 +165,8 @@ def _light(x: Floats, y: Floats, random: np.random.RandomState) -> Floats:
     """Uneven illumination: a factor near 1 that changes linearly over the image."""
     brightness = random.uniform(0.9, 1.05)
     slope_x, slope_y = random.uniform(-0.12, 0.12, 2)
-    return brightness + slope_x * (x - 0.5) + slope_y * (y - 0.5)
+    light: Floats = brightness + slope_x * (x - 0.5) + slope_y * (y - 0.5)
+    return light
 
 
 class PhantomSource:
