@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from resolution_eval.statistics.curves import FloatArray, Grid, Withheld
-from resolution_eval.statistics.intervals import Interval, contrast
+from resolution_eval.statistics.intervals import FLAT, Interval, contrast
 from resolution_eval.statistics.resampling import Resampled
 
 PER_OCTAVE = 32
@@ -48,17 +48,18 @@ def knee(resampled: Resampled, grid: Grid, *, level: float = 0.95) -> Knee | Wit
     """
     if len(grid.resolutions) < 4:
         return Withheld(f"a knee needs four resolutions, found {len(grid.resolutions)}")
-    ends = [-1.0, *[0.0] * (len(grid.resolutions) - 2), 1.0]
-    if resampled.clusters < 2 or contrast(resampled, ends, level=level).low <= 0:
+    rise = [-1.0, *[0.0] * (len(grid.resolutions) - 2), 1.0]
+    if resampled.clusters < 2 or contrast(resampled, rise, level=level).low <= 0:
         return Withheld("accuracy does not rise from the first to the last resolution")
     octaves = np.log2(np.asarray(grid.resolutions, dtype=float))
     turn, slope, plateau = (float(part[0]) for part in _fit(resampled.accuracy[None], octaves))
     turns = _fit(resampled.draws, octaves)[0]
     tail = (1 - level) / 2
-    low, high = (float(2**end) for end in np.quantile(turns, [tail, 1 - tail]))
+    low, high = np.quantile(turns, [tail, 1 - tail])
     counts = (resampled.n, resampled.clusters, len(resampled.draws), resampled.seed)
-    interval = Interval(float(2**turn), low, high, level, *counts, "percentile")
-    return Knee(interval, slope, plateau, high < grid.resolutions[-1])
+    ends = (2**turn, float(2**low), float(2**high))
+    interval = Interval(*ends, level, *counts, "percentile")
+    return Knee(interval, slope, plateau, bool(high < octaves[-1] - FLAT))
 
 
 def _fit(rows: FloatArray, octaves: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
