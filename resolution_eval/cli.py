@@ -12,9 +12,13 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from resolution_eval import __version__
-from resolution_eval.errors import ResolutionEvalError
+from resolution_eval.errors import ResolutionEvalError, UsageError
+
+if TYPE_CHECKING:
+    from resolution_eval.records import Record
 
 PACKAGES = ("lmms-eval", "open-flamingo", "torch", "transformers", "open-clip-torch")
 
@@ -51,6 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_run(_command(commands, "run", _run, "run lmms-eval with a sweep of your own"))
     _add_report(_command(commands, "report", _report, "print and draw lmms-eval's results"))
     _add_demo(_command(commands, "demo", _demo, "sweep the embedded checkpoints over phantoms"))
+    _add_train(_command(commands, "train", _train, "train a small Flamingo from scratch"))
     _add_record(_command(commands, "record", _record, "make records from lmms-eval's results"))
     _add_compare(_command(commands, "compare", _compare, "compare two records, sample by sample"))
     _add_table(_command(commands, "metrics", _metrics, "figures of accuracy-resolution curves"))
@@ -155,9 +160,51 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
 
 
 def _compare(known: argparse.Namespace, rest: list[str]) -> int:
-    from resolution_eval.report import compared
+    from dataclasses import asdict
 
-    print(compared(known.first, known.second, json=known.json))
+    from resolution_eval.report import load
+    from resolution_eval.report.comparison import compare, comparison_table
+    from resolution_eval.report.tables import FORMATS
+
+    first, second = (_only(load([path]), path) for path in (known.first, known.second))
+    found = compare(first, second)
+    print(_json(asdict(found)) if known.json else FORMATS["text"]([comparison_table(found)]))
+    return 0
+
+
+def _only(records: Sequence[Record], path: Path) -> Record:
+    if len(records) != 1:
+        names = ", ".join(f"{record.label} on {record.task}" for record in records)
+        raise UsageError(f"{path} holds {len(records)} records ({names}); name one record's file")
+    return records[0]
+
+
+def _add_train(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--task", required=True, help="a classification task of ours with a train split"
+    )
+    parser.add_argument("--strategy", required=True, choices=("native", "low", "mixed"))
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="DIR", help="checkpoint folder"
+    )
+    parser.add_argument("--low", default="56", help="the low training resolution (default: 56)")
+    parser.add_argument(
+        "--native", default="native", help="what counts as native (default: the source)"
+    )
+    parser.add_argument(
+        "--patch", type=int, default=8, help="edge of the encoder's patch (default: 8)"
+    )
+    parser.add_argument("--encoder-steps", type=int, default=600, help="first stage (default: 600)")
+    parser.add_argument("--joint-steps", type=int, default=300, help="second stage (default: 300)")
+    parser.add_argument("--batch", type=int, default=64, help="images per step (default: 64)")
+    parser.add_argument("--flips", action="store_true", help="mirror training images at random")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def _train(known: argparse.Namespace, rest: list[str]) -> int:
+    from resolution_eval.training.command import train_task
+
+    print(train_task(known))
     return 0
 
 
