@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 HEIGHT = 290
@@ -53,7 +54,7 @@ def curve_chart(
 
     rows = [_row(point) for point in points]
     names = list(dict.fromkeys(point.name for point in points))
-    base = alt.Chart(alt.Data(values=rows)).encode(
+    base = alt.Chart().encode(
         x=alt.X(
             "resolution:N",
             sort=list(resolutions),
@@ -78,7 +79,8 @@ def curve_chart(
         _training(base, points),
         *([_chance(chance)] if chance is not None else []),
     ]
-    chart = alt.layer(*(layer for layer in layers if layer is not None))
+    present = (layer for layer in layers if layer is not None)
+    chart = alt.layer(*present, data=alt.Data(values=rows))
     chart = chart.properties(width="container", height=HEIGHT).resolve_legend(
         color="shared", shape="independent"
     )
@@ -209,6 +211,7 @@ def static_svg(specification: Mapping[str, Any]) -> str:
     return str(vl_convert.vegalite_to_svg(fixed, vl_version=VEGALITE, allowed_base_urls=[]))
 
 
+@cache
 def script_bundle() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script that sets `vegaEmbed`; nothing is fetched."""
     import vl_convert

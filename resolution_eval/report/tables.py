@@ -108,7 +108,7 @@ def as_text(tables: Sequence[Table]) -> str:
 
 
 def _text(table: Table) -> str:
-    heads = [column.name for column in table.columns]
+    heads = [shorten(column.name) for column in table.columns]
     rows = [[_plain(item) for item in row] for row in table.rows]
     widths = [max(len(row[i]) for row in (heads, *rows)) for i in range(len(heads))]
     lines = [
@@ -129,7 +129,7 @@ def as_markdown(tables: Sequence[Table]) -> str:
 
 
 def _markdown(table: Table) -> str:
-    heads = [column.name for column in table.columns]
+    heads = [shorten(column.name) for column in table.columns]
     rules = ["---:" if column.numeric else "---" for column in table.columns]
     rows = [[_escaped(_plain(item)) for item in row] for row in table.rows]
     lines = [f"| {' | '.join(row)} |" for row in (list(map(_escaped, heads)), rules, *rows)]

@@ -19,11 +19,12 @@
     const font = getComputedStyle(document.body).fontFamily;
     return {
       background: "transparent", font, aria: false,
+      mark: { aria: false },
       view: { stroke: null },
       range: { category: palette[dark.matches ? "dark" : "light"] },
-      axis: { labelColor: quiet, titleColor: quiet, gridColor: rule, domainColor: rule, tickColor: rule,
+      axis: { aria: false, labelColor: quiet, titleColor: quiet, gridColor: rule, domainColor: rule, tickColor: rule,
               titleFontWeight: "normal", labelFontSize: 12, titleFontSize: 12, titlePadding: 8 },
-      legend: { symbolBaseFillColor: quiet, symbolBaseStrokeColor: quiet, columns: Math.max(1, Math.floor(width / 220)), labelColor: ink, titleColor: quiet, labelFontSize: 12.5, titleFontSize: 12, titleFontWeight: "normal" },
+      legend: { aria: false, symbolBaseFillColor: quiet, symbolBaseStrokeColor: quiet, columns: Math.max(1, Math.floor(width / 220)), labelColor: ink, titleColor: quiet, labelFontSize: 12.5, titleFontSize: 12, titleFontWeight: "normal" },
       text: { color: quiet }, rule: { color: quiet },
     };
   };

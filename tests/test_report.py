@@ -1,0 +1,489 @@
+"""The report: tables, chart and page made from records; figures are checked on the answers."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import html.parser
+import io
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from synthetic_runs import CLASSES, line, sweep, write_run
+
+from resolution_eval.errors import RecordError, UsageError
+from resolution_eval.records import Record, make_records, write_record
+from resolution_eval.report import (
+    compare,
+    comparison_table,
+    demo_page,
+    gaps,
+    load,
+    matrix,
+    report,
+    write_page,
+)
+from resolution_eval.report.charts import Point, curve_chart
+from resolution_eval.report.content import notices
+from resolution_eval.report.estimates import estimate
+from resolution_eval.report.page import script_json
+from resolution_eval.report.sweeps import by_task
+from resolution_eval.report.tables import Column, Entry, Table, as_csv, as_markdown, as_text, entry
+from resolution_eval.report.task_tables import cell_table, change_table, class_table
+from resolution_eval.statistics.curves import Withheld
+
+CURVE = {"28": 0.3, "64": 0.8, "native": 0.7}
+HOSTILE = (
+    "</script><script>alert(1)</script><img src=x onerror=alert(2)>{{7*7}}\x1b[31m\u202e|`=1+1"
+)
+
+
+def one(folder: Path, lines: list, **options) -> Record:
+    write_run(folder, lines, **options)
+    (record,) = make_records(folder)
+    return record
+
+
+def strategies(folder: Path) -> list[Record]:
+    """Three checkpoints as the demo has them, in an order that is not the table's."""
+    curves = {
+        "mixed:[16,64]": {"16": 0.7, "32": 0.8, "64": 0.9},
+        "fixed:16": {"16": 0.8, "32": 0.5, "64": 0.3},
+        "native": {"16": 0.2, "32": 0.6, "64": 0.95},
+    }
+    return [
+        one(
+            folder / str(i),
+            sweep(curve, samples=90, training=training, checkpoint=f"synthetic/model-{i}"),
+            date=f"2026010{i}_000000",
+        )
+        for i, (training, curve) in enumerate(curves.items(), 1)
+    ]
+
+
+def studied(*records: Record):
+    (task,) = by_task(records)
+    return task, [(each, estimate(each)) for each in task.sweeps]
+
+
+def test_a_report_without_a_page_imports_neither_torch_nor_lmms_eval_nor_altair(tmp_path):
+    write_run(tmp_path, sweep(CURVE, samples=12))
+    code = (
+        "import sys, pathlib, resolution_eval.report as r; "
+        f"r.report([pathlib.Path({str(tmp_path)!r})]); "
+        "print([m for m in ('torch', 'lmms_eval', 'altair') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_intervals_hold_the_accuracy_and_are_those_of_the_statistics(tmp_path):
+    record = one(tmp_path, sweep(CURVE, samples=80))
+    (each,) = by_task([record])[0].sweeps
+    estimates = estimate(each)
+    for cell, interval in zip(record.cells, estimates.accuracy, strict=True):
+        assert interval.estimate == pytest.approx(cell.accuracy)
+        assert interval.low < cell.accuracy < interval.high
+        assert (interval.n, interval.clusters) == (80, 40)
+
+
+def test_an_incomplete_cell_is_scored_on_its_own_samples_and_curve_figures_are_withheld(tmp_path):
+    lines = sweep(CURVE, samples=40)
+    for each in lines:
+        if each["verdict"]["resolution"] == "64" and each["verdict"]["sample"] in (
+            "tile-1",
+            "tile-8",
+        ):
+            failed = line(each["verdict"]["sample"], "64", correct=None)
+            each["attestation"] = failed["attestation"]
+            each["verdict"].update(
+                failed["verdict"] | {k: each["verdict"][k] for k in ("cluster", "target")}
+            )
+    record = one(tmp_path, lines)
+    (each,) = by_task([record])[0].sweeps
+    estimates = estimate(each)
+    assert [interval.n for interval in estimates.accuracy] == [40, 38, 40]
+    assert set(estimates.figures.values()) == {Withheld("accuracy at 64 is incomplete")}
+    (notice,) = notices([(each, estimates)])
+    assert notice.text == "small-flamingo at 64: 2 of 40 samples failed"
+
+
+def test_a_cell_where_all_samples_failed_has_no_interval(tmp_path):
+    lines = [
+        line("a", "28", correct=None),
+        line("b", "28", correct=None),
+        line("a", "64"),
+        line("b", "64"),
+    ]
+    (each,) = by_task([one(tmp_path, lines)])[0].sweeps
+    first, second = estimate(each).accuracy
+    assert first is None
+    assert second.estimate == 1.0
+    assert "28" in report([tmp_path])
+
+
+def test_figures_at_the_training_resolution_need_it_in_the_sweep(tmp_path):
+    (each,) = by_task([one(tmp_path, sweep(CURVE, training="fixed:512"))])[0].sweeps
+    assert each.reference is None
+    assert "fixed:512" in estimate(each).figures["worst_drop"].reason
+    assert not isinstance(estimate(each).figures["area"], Withheld)
+
+
+@pytest.mark.parametrize(
+    ("training", "reference", "far"), [("fixed:28", 0, 2), ("fixed:64", 1, 0), ("native", 2, 0)]
+)
+def test_loss_is_measured_from_training_to_the_far_end(tmp_path, training, reference, far):
+    record = one(tmp_path, sweep(CURVE, samples=50, training=training))
+    (each,) = by_task([record])[0].sweeps
+    assert (each.reference, each.far_end) == (reference, far)
+    lines = record.answers.scores([cell.key for cell in each.cells])
+    for found in estimate(each).classes:
+        mine = lines.correct[np.array(lines.targets) == found.target]
+        assert found.accuracy == pytest.approx(tuple(mine.mean(axis=0)))
+        expected = mine[:, reference].mean() - mine[:, far].mean()
+        assert found.loss.estimate == pytest.approx(expected)
+
+
+def test_native_smaller_than_a_number_asked_for_still_comes_after_it(tmp_path):
+    lines = sweep({"28": 0.5, "300": 0.6, "native": 0.6}, samples=20, source=(240, 200))
+    (each,) = by_task([one(tmp_path, lines)])[0].sweeps
+    assert each.edges == (28, 300, 301)
+    estimate(each)
+
+
+def test_equal_names_are_told_apart_by_what_differs(tmp_path):
+    records = [
+        one(tmp_path / "a", sweep(CURVE, samples=4), date="20260101_000000"),
+        one(tmp_path / "b", sweep(CURVE, samples=4), date="20260102_000000"),
+        one(tmp_path / "c", sweep(CURVE, samples=4, filter="box"), date="20260102_000000"),
+        one(tmp_path / "d", sweep(CURVE, samples=4, checkpoint="x/other"), date="20260103_000000"),
+    ]
+    names = [each.name for each in by_task(records)[0].sweeps]
+    assert names == [
+        "small-flamingo · bicubic · 20260101_000000",
+        "small-flamingo · bicubic · 20260102_000000",
+        "small-flamingo · box",
+        "other",
+    ]
+
+
+def test_the_cell_table_shows_asked_and_received(tmp_path):
+    lines = sweep({"28": 0.5, "64": 0.7}, samples=10)
+    for each in lines:
+        if each["verdict"]["resolution"] == "64" and each["verdict"]["sample"] == "tile-3":
+            each["attestation"].update(status="mismatched", grid=[32, 48], visual_tokens=96)
+    task, estimated = studied(one(tmp_path, lines))
+    table = cell_table(task, estimated)
+    names = [column.name for column in table.columns]
+    row = dict(zip(names, table.rows[1], strict=True))
+    assert (row["status"].text, row["grid asked"].text) == ("mismatched", "64x64")
+    assert (row["grid received"].text, row["grid received"].mark) == ("64x64, 32x48", "mismatched")
+    assert row["mismatched"] == Entry("1", sort=1, mark="!")
+    assert row["visual tokens"].text == "240.0 (96 to 256)"
+    assert notices(estimated)[0].text.endswith(
+        "mismatched in 1 of 10 samples: asked for 64x64, the encoder received 32x48"
+    )
+    assert {"failed", "unparseable"} <= set(names)
+    assert "missing" not in names
+
+
+def test_samples_that_change_are_those_with_two_verdicts(tmp_path):
+    lines = [
+        *(line("steady", r, correct=1) for r in ("28", "64")),
+        *(line("flips", r, correct=int(r == "64")) for r in ("28", "64")),
+        line("half", "28", correct=None),
+        line("half", "64", correct=0),
+    ]
+    task, estimated = studied(one(tmp_path, lines))
+    (row,) = change_table(task, estimated).rows
+    assert [item.text for item in row] == [
+        "small-flamingo",
+        "flips",
+        "adipose",
+        "mucosa",
+        "adipose",
+    ]
+    assert [item.mark for item in row[3:]] == ["wrong", "right"]
+
+
+def test_open_answers_have_no_class_table(tmp_path):
+    lines = [line(f"s{i}", "28", target=f"free text {i}") for i in range(70)]
+    task, estimated = studied(one(tmp_path, lines))
+    assert class_table(task, estimated).rows == ()
+
+
+def test_a_mismatched_cell_is_off_the_line_and_has_no_band():
+    points = [
+        Point("m", "28", "attested", 0.5, 0.4, 0.6, 60, True),
+        Point("m", "64", "mismatched", 0.9, 0.8, 0.95, 60, False),
+    ]
+    chart = curve_chart(points, ["28", "64"], 0.125)
+    (row,) = [each for each in chart["data"]["values"] if each["status"] == "mismatched"]
+    assert (row["accuracy"], row["drawn"], row["low"], row["high"]) == (0.9, None, None, None)
+    lines = [layer for layer in chart["layer"] if layer.get("mark", {}).get("type") == "line"]
+    assert [layer["encoding"]["y"]["field"] for layer in lines] == ["drawn"]
+    assert "http" not in re.sub(r'"\$schema": "[^"]*"', "", json.dumps(chart))
+
+
+def test_train_by_inference_has_one_row_per_strategy(tmp_path):
+    records = strategies(tmp_path)
+    rows = matrix(records)
+    assert [row.strategy for row in rows] == ["low", "native", "mixed"]
+    low = rows[0]
+    assert [score.trained for score in low.scores.values()] == [True, False, False]
+    assert low.scores["64"].accuracy == records[1].cells[2].accuracy
+
+
+def test_gaps_are_the_differences_of_their_cells(tmp_path):
+    mixed, low, native = strategies(tmp_path)
+    found = gaps(matrix([mixed, low, native]))
+    at = {
+        (name, cell.resolution): cell.accuracy
+        for name, record in (("mixed", mixed), ("low", low), ("native", native))
+        for cell in record.cells
+    }
+    expected = {
+        "alignment_gain": at["native", "64"] - at["low", "16"],
+        "native_trained_mismatch": at["native", "16"] - at["native", "64"],
+        "low_trained_mismatch": at["low", "64"] - at["low", "16"],
+        "mixed_retention": at["mixed", "64"] / at["native", "64"],
+        "mixed_native_loss": at["mixed", "64"] - at["native", "64"],
+        "mixed_low_gap": at["mixed", "16"] - at["low", "16"],
+    }
+    assert {name: figure.estimate for name, figure in found.items()} == pytest.approx(expected)
+    assert found["low_trained_mismatch"].high < 0 < found["alignment_gain"].estimate + 1
+
+
+def test_a_gap_without_its_cells_is_withheld_with_the_reason(tmp_path):
+    mixed, low, _ = strategies(tmp_path)
+    found = gaps(matrix([mixed, low]))
+    assert "0 checkpoints are native-trained" in found["alignment_gain"].reason
+    assert not isinstance(found["mixed_low_gap"], Withheld)
+
+
+def test_a_matrix_is_of_one_task(tmp_path):
+    a = one(tmp_path / "a", sweep(CURVE, samples=3))
+    b = one(tmp_path / "b", sweep(CURVE, samples=3), task="other_res")
+    with pytest.raises(RecordError, match="of one task"):
+        matrix([a, b])
+
+
+def test_formats_and_inputs_of_the_command(tmp_path):
+    record = one(tmp_path / "runs", sweep(CURVE, samples=30))
+    written = write_record(record, tmp_path / "records")
+    texts = [report([path]) for path in (tmp_path / "runs", written, written.parent)]
+    assert texts[0] == texts[1] == texts[2]
+    assert f"{record.cells[0].accuracy:.3f} [" in texts[0]
+    rows = list(csv.reader(io.StringIO(report([written], format="csv"))))
+    heads = next(row for row in rows if "grid received" in row)
+    cell = dict(zip(heads, rows[rows.index(heads) + 1], strict=True))
+    assert float(cell["accuracy"]) == pytest.approx(record.cells[0].accuracy)
+    assert "| small-flamingo | 28 | attested |" in report([written], format="md")
+    with pytest.raises(UsageError, match="did you mean 'text'"):
+        report([written], format="texts")
+    assert [each.label for each in load([written, written])] == ["small-flamingo"] * 2
+
+
+def test_a_page_needs_a_record(tmp_path):
+    with pytest.raises(RecordError, match="no record"):
+        write_page([], tmp_path)
+
+
+def table(text: str) -> Table:
+    return Table("t", text, (Column(text), Column("b", numeric=True)), ((entry(text), entry(0.5)),))
+
+
+def test_no_form_of_a_table_lets_a_strangers_text_act():
+    text = as_text([table("red \x1b[31m \u202e right-to-left\nline")])
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert "\ufffdline" in text
+    markdown = as_markdown([table("a | b <script> [x](y) `c`")])
+    assert r"a \| b \<script\> \[x\](y) \`c\`" in markdown
+    assert as_csv([table("=HYPERLINK(1)")]).splitlines()[1] == "t,'=HYPERLINK(1),0.5"
+    assert as_csv([table("-1+cmd")]).splitlines()[1].startswith("t,'-1")
+
+
+def test_numbers_in_csv_are_numbers_and_a_flawed_score_is_not():
+    sound, flawed = entry(-0.25), entry(0.5, mark="mismatched")
+    made = Table("t", "c", (Column("a"), Column("b")), ((sound, flawed),))
+    assert as_csv([made]).splitlines()[1] == "t,-0.25,0.5000 (mismatched)"
+
+
+def test_long_text_is_cut_and_rows_must_fit_their_columns():
+    assert len(entry("x" * 5000).text) == 300
+    with pytest.raises(ValueError, match="1 entries in 2 columns"):
+        Table("t", "c", (Column("a"), Column("b")), ((entry(1),),))
+
+
+class Tags(html.parser.HTMLParser):
+    """Every element of a page with its attributes, and the text of its scripts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict]] = []
+        self.scripts: list[str] = []
+        self.inside = False
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        self.inside = tag == "script"
+        if self.inside:
+            self.scripts.append("")
+
+    def handle_endtag(self, tag):
+        self.inside = False
+
+    def handle_data(self, data):
+        if self.inside:
+            self.scripts[-1] += data
+
+
+def parsed(page: Path) -> Tags:
+    tags = Tags()
+    tags.feed(page.read_text(encoding="utf-8"))
+    return tags
+
+
+@pytest.fixture(scope="module")
+def hostile_page(tmp_path_factory) -> Path:
+    """A page whose every string from outside tries to act."""
+    folder = tmp_path_factory.mktemp("hostile")
+    lines = []
+    for i, target in enumerate((HOSTILE, *CLASSES)):
+        for resolution in ("28", "64"):
+            made = line(
+                f"{HOSTILE}{i}",
+                resolution,
+                correct=int((i + int(resolution)) % 3 > 0) if i else None,
+                target=target,
+                cluster=HOSTILE + str(i),
+                checkpoint=HOSTILE.replace("/", "") if i else "",
+                evidence=HOSTILE,
+            )
+            made["input"] = HOSTILE
+            made["verdict"]["failure"] = {"kind": HOSTILE, "message": HOSTILE} if not i else None
+            lines.append(made)
+
+    def everywhere(results):
+        results["config"].update(model=HOSTILE, model_args=HOSTILE, device=HOSTILE)
+        results["lmms_eval_version"] = HOSTILE
+        results["configs"]["a<b>_res"] = {"metadata": {"version": HOSTILE}}
+
+    write_run(folder / "runs", lines, task="a<b>_res", change=everywhere)
+    return write_page(load([folder / "runs"]), folder / "site")
+
+
+def test_a_hostile_string_adds_no_element_and_no_script(hostile_page):
+    tags = parsed(hostile_page)
+    assert [tag for tag, _ in tags.elements].count("script") == 3
+    assert not [name for _, attributes in tags.elements for name in attributes if name[:2] == "on"]
+    assert {tag for tag, _ in tags.elements} >= {"main", "table", "caption", "figure", "figcaption"}
+    images = [attributes["src"] for tag, attributes in tags.elements if tag == "img"]
+    assert all(source.startswith("data:image/svg+xml;base64,") for source in images)
+    text = hostile_page.read_text(encoding="utf-8")
+    assert "&lt;/script&gt;&lt;script&gt;alert(1)" in text
+    assert "49\ufffd" not in text
+    assert "\x1b" not in text
+
+
+def test_nothing_on_the_page_points_outside(hostile_page):
+    tags = parsed(hostile_page)
+    pointing = ("src", "href", "action", "poster", "data", "srcset")
+    for _, attributes in tags.elements:
+        for name in pointing:
+            assert attributes.get(name, "data:")[:5] in ("data:", "#main", "#task")
+    assert "default-src 'none'" in str(tags.elements)
+
+
+def test_the_policy_admits_exactly_the_two_scripts(hostile_page):
+    tags = parsed(hostile_page)
+    policy = next(a["content"] for t, a in tags.elements if "Content-Security" in str(a))
+    digests = [
+        "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
+        for text in tags.scripts[1:]
+    ]
+    assert re.search(r"script-src ([^;]*);", policy)[1].split() == digests
+    assert "unsafe" not in re.search(r"script-src ([^;]*);", policy)[1]
+
+
+def test_json_in_a_script_cannot_close_it_and_is_unchanged():
+    text = script_json({"a": "</script><!--&\u2028"})
+    assert not set("<>&\u2028") & set(text)
+    assert json.loads(text) == {"a": "</script><!--&\u2028"}
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        script_json(float("nan"))
+
+
+def test_the_demo_page_holds_curves_table_and_gaps(tmp_path):
+    page = demo_page(strategies(tmp_path), tmp_path / "site")
+    text = page.read_text(encoding="utf-8")
+    assert page == tmp_path / "site" / "index.html"
+    for words in ("Train × inference", "alignment gain", "mixed retention", "mixed→low − low→low"):
+        assert words in text
+    assert 'role="img"' in text
+    assert len(text) < 5 * 2**20
+
+
+def test_the_same_records_give_the_same_page(tmp_path):
+    records = strategies(tmp_path)[:1]
+    first = write_page(records, tmp_path / "a").read_bytes()
+    assert write_page(records, tmp_path / "b").read_bytes() == first
+
+
+def pair(folder: Path, second: list) -> tuple[Record, Record]:
+    first = one(folder / "a", sweep(CURVE, samples=40))
+    return first, one(folder / "b", second, date="20260202_000000")
+
+
+def test_comparison_is_the_paired_difference_and_names_the_samples(tmp_path):
+    a, b = pair(
+        tmp_path, sweep({"28": 0.6, "64": 0.8, "native": 0.7}, samples=40, checkpoint="x/b")
+    )
+    found = compare(a, b)
+    verdict = found.verdicts["28"]
+    assert verdict.difference.estimate == pytest.approx(b.cells[0].accuracy - a.cells[0].accuracy)
+    assert (len(verdict.gained) - len(verdict.lost)) / 40 == pytest.approx(
+        verdict.difference.estimate
+    )
+    answers = [
+        {row["sample"]: row["correct"] for row in r.answers.rows() if row["resolution"] == "28"}
+        for r in (a, b)
+    ]
+    assert set(verdict.gained) == {s for s in answers[0] if answers[1][s] > answers[0][s]}
+    assert verdict.test == "sign flip"
+    assert found.verdicts["64"].p == 1.0
+    assert [row[0].text for row in comparison_table(found).rows] == ["28", "64", "native"]
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"patch": 14}, r"different grids in 40 of 40 samples \(64x64 against 56x56"),
+        ({"status": "unattested", "grid": None}, "is unattested"),
+        ({"filter": "box"}, "filter bicubic against box"),
+        ({"answer_mode": "generate"}, "answer mode rank against generate"),
+    ],
+)
+def test_no_verdict_where_the_encoders_did_not_see_the_same(tmp_path, options, reason):
+    found = compare(*pair(tmp_path, sweep(CURVE, samples=40, **options)))
+    assert re.search(reason, found.verdicts["64"].reason)
+    assert re.search(reason, as_text([comparison_table(found)]))
+
+
+def test_records_of_different_tasks_or_data_are_not_compared(tmp_path):
+    a, b = pair(tmp_path, sweep(CURVE, samples=40, fingerprint="other"))
+    with pytest.raises(RecordError, match="the data differ"):
+        compare(a, b)
+    c = one(tmp_path / "c", sweep(CURVE, samples=4), task="other_res")
+    with pytest.raises(RecordError, match="compare records of one task"):
+        compare(a, c)
+    d = one(tmp_path / "d", sweep({"512": 0.5}, samples=4))
+    with pytest.raises(RecordError, match="no resolution in common"):
+        compare(a, d)

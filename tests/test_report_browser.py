@@ -1,0 +1,247 @@
+"""The page in a real browser: charts, sorting, keyboard, dark mode, a phone, no network."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from synthetic_runs import line, sweep, write_run
+
+from resolution_eval.records import make_records
+from resolution_eval.report import demo_page, load, write_page
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+AXE = Path(__file__).parents[1] / "node_modules" / "axe-core" / "axe.min.js"
+HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
+
+pytestmark = [
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium"
+    ),
+    pytest.mark.timeout(300),
+]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    api = pytest.importorskip("playwright.sync_api")
+    with api.sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--disable-gpu"]
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, headless=True, args=flags, timeout=120_000
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> str:
+    """A page with sound, incomplete, mismatched and unattested cells, and a hostile sample."""
+    folder = tmp_path_factory.mktemp("site")
+    lines = sweep({"28": 0.3, "64": 0.6, "128": 0.8, "native": 0.85}, samples=30)
+    for each in lines:
+        verdict, attestation = each["verdict"], each["attestation"]
+        if verdict["resolution"] == "128" and verdict["sample"].endswith("3"):
+            attestation.update(status="mismatched", grid=[64, 64])
+        if verdict["sample"] == "tile-7":
+            verdict["sample"] = HOSTILE
+    late = [line("late", "28", correct=None), *(line("late", r) for r in ("64", "128", "native"))]
+    write_run(folder / "runs" / "a", [*lines, *late])
+    other = sweep(
+        {"28": 0.2, "64": 0.5, "128": 0.7, "native": 0.75},
+        samples=30,
+        checkpoint=f"org/{HOSTILE.replace('/', '')}",
+        status="unattested",
+        grid=None,
+    )
+    write_run(folder / "runs" / "b", other, date="20260105_000000")
+    return write_page(load([folder / "runs"]), folder / "site").as_uri()
+
+
+@pytest.fixture
+def opened(browser, site):
+    """Opens the page; after the test, nothing may have been fetched or said on the console."""
+    said, asked, contexts = [], [], []
+
+    def open_page(address: str = site, **options):
+        context = browser.new_context(**options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(address)
+        page.wait_for_function(
+            "[...document.querySelectorAll('.chart')].every((chart) => chart.dataset.drawn)"
+        )
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert said == []
+    assert not [url for url in asked if not re.match(r"(file|data|blob):", url)]
+
+
+def column(page, table: str, number: int) -> list[str]:
+    """Texts of a column, from 0, without intervals."""
+    return page.eval_on_selector_all(
+        f"[id='{table}'] tbody tr",
+        f"(rows) => rows.map((row) => row.cells[{number}].querySelector('.value').textContent)",
+    )
+
+
+def test_the_chart_is_drawn_and_marks_what_is_mismatched(opened):
+    page = opened()
+    chart = page.locator(".chart")
+    assert chart.get_attribute("data-drawn") == "yes"
+    assert page.locator(".chart svg path").count() > 10
+    box = page.locator(".chart svg").bounding_box()
+    assert box["width"] > 600
+    assert box["height"] > 250
+    legend = chart.locator("svg text").all_text_contents()
+    assert {"attested", "incomplete", "mismatched", "unattested"} <= set(legend)
+    assert HOSTILE.replace("/", "") in legend
+    assert page.title() == "Accuracy across inference resolutions"
+
+
+def test_a_click_sorts_by_number_up_then_down(opened):
+    page = opened()
+    table = "synthetic_res-cells"
+    head = page.locator(f"[id='{table}'] thead th", has_text="accuracy")
+    number = 3
+    before = [float(text) for text in column(page, table, number)]
+    head.locator("button").click()
+    assert [float(text) for text in column(page, table, number)] == sorted(before)
+    assert head.get_attribute("aria-sort") == "ascending"
+    head.locator("button").click()
+    assert [float(text) for text in column(page, table, number)] == sorted(before, reverse=True)
+    assert head.get_attribute("aria-sort") == "descending"
+    assert page.locator("[aria-sort]").count() == 1
+
+
+def test_resolutions_sort_as_numbers_with_native_last(opened):
+    page = opened()
+    page.locator("[id='synthetic_res-cells'] thead th button").nth(1).click()
+    order = ["28", "28", "64", "64", "128", "128", "native", "native"]
+    assert column(page, "synthetic_res-cells", 1) == order
+
+
+def test_the_keyboard_reaches_and_sorts(opened):
+    page = opened()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    button = page.locator("[id='synthetic_res-accuracy'] thead th button").first
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if button.evaluate("(node) => node === document.activeElement"):
+            break
+    before = column(page, "synthetic_res-accuracy", 0)
+    page.keyboard.press("Enter")
+    page.keyboard.press("Space")
+    assert column(page, "synthetic_res-accuracy", 0) == sorted(before, key=str.lower, reverse=True)
+    assert "descending" in page.locator("#announcer").text_content()
+
+
+def test_a_table_is_copied_with_its_heads(opened):
+    page = opened(permissions=["clipboard-read", "clipboard-write"])
+    page.locator("button", has_text="Copy").first.click()
+    page.wait_for_function("document.getElementById('announcer').textContent === 'Table copied'")
+    copied = page.evaluate("navigator.clipboard.readText()").splitlines()
+    assert copied[0].split("\t")[:4] == ["checkpoint", "trained at", "28", "64"]
+    assert len(copied) == 3
+    assert "mismatched" in copied[1]
+
+
+@pytest.mark.parametrize("kind", ["svg", "png"])
+def test_the_chart_is_saved(opened, kind):
+    page = opened()
+    with page.expect_download() as download:
+        page.locator("button", has_text=f"Save as {kind.upper()}").click()
+    saved = Path(download.value.path()).read_bytes()
+    assert download.value.suggested_filename == f"task-1-chart.{kind}"
+    assert saved.startswith(b"\x89PNG" if kind == "png" else b"<svg")
+
+
+def luminance(colour: str) -> float:
+    red, green, blue = (int(part) for part in re.findall(r"\d+", colour)[:3])
+    return (0.2126 * red + 0.7152 * green + 0.0722 * blue) / 255
+
+
+@pytest.mark.parametrize(("scheme", "dark"), [("light", False), ("dark", True)])
+def test_page_and_chart_follow_the_colour_scheme(opened, scheme, dark):
+    page = opened(color_scheme=scheme)
+    colours = page.evaluate(
+        "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color,"
+        " document.querySelector('.chart svg .role-axis-label text').getAttribute('fill')]"
+    )
+    page_colour, ink = luminance(colours[0]), luminance(colours[1])
+    assert (page_colour < ink) is dark
+    label = luminance(" ".join(str(int(colours[2][i : i + 2], 16)) for i in (1, 3, 5)))
+    assert abs(label - page_colour) > 0.4
+
+
+def test_the_chart_is_drawn_again_when_the_scheme_changes(opened):
+    page = opened(color_scheme="light")
+    fill = ".chart svg .role-axis-label text"
+    before = page.get_attribute(fill, "fill")
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(
+        "(old) => document.querySelector('.chart svg .role-axis-label text')"
+        "?.getAttribute('fill') !== old",
+        arg=before,
+    )
+
+
+@pytest.mark.parametrize("width", [320, 375, 1280])
+def test_no_width_scrolls_the_page_sideways(opened, width):
+    page = opened(viewport={"width": width, "height": 800})
+    page.eval_on_selector_all("details", "(all) => all.forEach((node) => { node.open = true; })")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator(".chart svg").bounding_box()["width"] <= width
+
+
+def test_without_scripts_the_figures_and_a_drawn_chart_are_there(browser, site):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(site)
+    assert page.locator("noscript img").count() or page.locator("img.static").is_visible()
+    assert page.locator("table.data caption").first.is_visible()
+    context.close()
+
+
+def test_the_demo_page_works(opened, tmp_path):
+    curves = {
+        "fixed:16": {"16": 0.8, "64": 0.3},
+        "native": {"16": 0.2, "64": 0.9},
+        "mixed:[16,64]": {"16": 0.7, "64": 0.9},
+    }
+    for i, (training, curve) in enumerate(curves.items(), 1):
+        lines = sweep(curve, samples=30, training=training, checkpoint=f"synthetic/{i}")
+        write_run(tmp_path / str(i), lines, date=f"2026010{i}_000000")
+    page = opened(demo_page(make_records(tmp_path), tmp_path / "site").as_uri())
+    assert column(page, "train-inference", 0) == ["low", "native", "mixed"]
+    assert len(column(page, "gaps", 0)) == 6
+
+
+@pytest.mark.skipif(
+    not (AXE.is_file() or "AXE_CORE" in os.environ),
+    reason="axe-core is absent: `npm install axe-core`, or name axe.min.js in AXE_CORE",
+)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(opened, scheme):
+    page = opened(color_scheme=scheme, bypass_csp=True)
+    page.eval_on_selector_all("details", "(all) => all.forEach((node) => { node.open = true; })")
+    page.evaluate(Path(os.environ.get("AXE_CORE", AXE)).read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run().then((result) => result.violations)")
+    serious = [
+        (each["id"], each["help"], [node["html"][:120] for node in each["nodes"][:3]])
+        for each in found
+        if each["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
