@@ -2,15 +2,16 @@
 
 The text is cut to the model's reply (`replies`) and read as words (`words`). A *mention* is a
 letter that labels a choice, or the whole text of a choice, matched as whole words, the longest
-first. It means a set of choices: one, or more when choices share a text or are letters themselves.
-Some mentions are *weak*: a letter, "yes", "no", "none". They count only where punctuation or the
-end of the text shows that they stand as an answer: "A lymphocyte" has no letter A, "no pneumonia"
-no answer "no".
+first and never in a compound ("B-cell", "pneumonia-like", "N/A"). It means a set of choices: one,
+or more when choices share a text or are letters themselves. Some mentions are *weak*: a letter,
+"no", "none". They count only where punctuation, the end of the text or a word such as "because"
+shows that they stand as an answer: "A lymphocyte" has no letter A, "no pneumonia" no answer "no".
 
 The answer is stated in the first of these that the reply has:
 
 1. **a final answer**: mentions straight after the last cue ("Answer:", "the answer is", "boxed{")
-   that has any. It wins over all that came before it, as in a chain of thought;
+   that has any. It wins over all that came before it, as in a chain of thought; only a cue that
+   follows an answer at once ("Answer: B. Answer: C") goes on with it;
 2. **an opening answer**: mentions straight at the start ("B. smooth muscle", "Yes, ..."); what
    follows is an explanation;
 3. **a sentence of the final answer**: mentions in the line after the last cue;
@@ -18,7 +19,8 @@ The answer is stated in the first of these that the reply has:
 
 In 1 and 2 only filler words ("it is", "option", "or") part the mentions, and a strong mention is
 followed by punctuation ("lymphocytes are absent" is no opening answer). In 3 and 4 a mention in a
-clause with a denial ("not", "without", "cannot", "whether", a question mark) is left out.
+clause with a denial ("not", "without", "cannot", "whether", a question mark) is left out; a list
+("no debris, mucus or adipose") is one clause.
 
 The verdict is the one choice that every mention of that place can mean. Letter and text that
 agree mean one choice; letter and text that contradict, or a hedge ("A or B"), mean none: None.
@@ -41,10 +43,13 @@ _FILLERS = COPULAS | word_set(
     " definitely clearly possibly perhaps maybe either both or and i think believe say choose"
     " pick select la le el die 选 择 项"
 )
+# May follow an answer without punctuation ("no there is none"); no article or determiner does.
 _REASONS = word_set("because since as due based given there it this that the these they i we")
+# "B is correct" states an answer as "B" does, "B was considered" does not.
 _CONFIRMATIONS = word_set("correct right answer best appropriate likely")
 _PREDICATES = word_set("can has have had does did were")
-_LEADS = word_set("option choice letter answer is be say choose pick select with 选 择 项 是")
+# Set off a letter in running text: "option B", "I would pick B".
+_LEADS = word_set("option choice letter answer is it's be say choose pick select with 选 择 项 是")
 _WEAK_WORDS = word_set("no none not true false")
 _DENIALS = word_set(
     "not no nor neither never none without non absent absence cannot exclude excludes excluded"
@@ -53,6 +58,7 @@ _DENIALS = word_set(
     " difficult insufficient versus vs against except eliminate eliminates eliminated less"
     " 不 没 无 非"
 )
+# Begin a clause without punctuation.
 _TURNS = word_set(
     "but however while whereas although though because so therefore thus hence rather instead"
     " unlike then"
@@ -78,7 +84,8 @@ class _Mention:
 def parse_choice(text: str, choices: Sequence[str]) -> int | None:
     """The index of the choice that `text` answers, by its letter or its text; None: unparseable.
 
-    Choices are lettered A, B, C, ... in their order. The rules are at the top of this module.
+    Choices are lettered A to Z in their order; a 27th has no letter. A choice without a word
+    ("+") has only its letter. The rules are at the top of this module.
 
     Example:
         >>> tissues = ["adipose", "smooth muscle", "lymphocytes"]
