@@ -59,6 +59,29 @@ def test_customary_methods_agree_with_scipy(method, theirs, name):
     assert ends(ours) == pytest.approx(tuple(reference), abs=0.006)
 
 
+def test_bca_bends_with_the_skewness_of_few_uneven_clusters():
+    sizes = np.array([40, 25, 12, 6, 5, 4, 3, 3, 2, 2, 1, 1])
+    rates = np.array([0.2, 0.9, 1, 1, 1, 0.75, 1, 1, 1, 0.5, 1, 1])
+    labels = np.repeat(np.arange(12), sizes)
+    places = np.concatenate([np.arange(size) for size in sizes])
+    answers = Answers((places < (rates * sizes)[labels]).astype(float)[:, None], labels)
+    score = answers.correct[:, 0]
+    sums = np.array([np.bincount(labels, score), sizes])
+    reference = stats.bootstrap(
+        tuple(sums),
+        lambda right, size, axis: right.sum(axis=axis) / size.sum(axis=axis),
+        paired=True,
+        method="BCa",
+        n_resamples=40_000,
+        rng=np.random.default_rng(3),
+    ).confidence_interval
+    drawn = resample(answers, seed=4, resamples=40_000)
+    (ours,) = intervals.accuracies(drawn, method="bca")
+    (plain,) = intervals.accuracies(drawn, method="percentile")
+    assert ends(ours) == pytest.approx(tuple(reference), abs=0.01)
+    assert abs(ours.low - plain.low) > 0.03
+
+
 def test_counting_kinds_and_counting_clusters_draw_from_one_distribution():
     few = np.repeat([[1.0, 0.0, 2.0], [0.0, 1.0, 1.0]], [30, 10], axis=0)
     many = few + np.random.default_rng(1).random(few.shape) * 1e-9

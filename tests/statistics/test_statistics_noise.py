@@ -19,13 +19,14 @@ def answers_of(rates, samples=300, seed=2):
 
 
 def test_floor_and_p_are_those_of_all_permutations_counted():
-    answers = Answers(np.array([[0, 1, 1], [0, 0, 1], [0, 1, 0], [0, 0, 1]], float), np.arange(4))
+    rows = [[0, 1, 1], [0, 0, 1], [1, 1, 1], [0, 1, 0], [0, 0, 1]]
+    answers = Answers(np.array(rows, float), np.arange(5))
     grid = Grid((28, 56, 112))
     found = noise_floors(answers, grid, seed=1, permutations=20_000)
     orders = [list(order) for order in permutations(range(3))]
     every = [
         np.mean([row[order] for row, order in zip(answers.correct, chosen, strict=True)], axis=0)
-        for chosen in product(orders, repeat=4)
+        for chosen in product(orders, repeat=5)
     ]
     for name in FLOORED:
         figures = FIGURES[name](np.array(every), grid)
