@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
@@ -21,6 +21,7 @@ def test_mcnemar_is_statsmodels_exact_one(first, second):
     assert comparison.mcnemar(first, second) == pytest.approx(expected)
 
 
+@settings(max_examples=15, deadline=None)  # statsmodels takes 0.1 s a call
 @given(st.lists(st.floats(0.0001, 1), min_size=1, max_size=9))
 def test_holm_is_statsmodels(p_values):
     ours = comparison.holm(dict(enumerate(p_values)))
