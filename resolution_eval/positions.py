@@ -48,7 +48,8 @@ class PositionCache:
     """Resampled tables of one parameter, one per grid, kept until the parameter changes.
 
     A change is seen by the tensor's storage, version counter, type or device (writing through
-    `.data` hides from the version counter). While gradients flow to the table nothing is kept.
+    `.data` hides from the version counter). While gradients flow to the table, and for a table made
+    in inference mode, which has no version counter, nothing is kept.
     """
 
     _stamp: tuple[object, ...] = ()
@@ -56,7 +57,8 @@ class PositionCache:
 
     def table(self, table: Tensor, old: Grid, new: Grid, *, prefix: int = 1) -> Tensor:
         """As `resample`, from the cache where it holds the `new` grid."""
-        if torch.is_grad_enabled() and table.requires_grad:
+        flowing = torch.is_grad_enabled() and table.requires_grad
+        if flowing or table.is_inference():
             return resample(table, old, new, prefix=prefix)
         stamp = (table.data_ptr(), table._version, table.dtype, table.device, old, prefix)
         if stamp != self._stamp:

@@ -494,6 +494,13 @@ class TestCards:
         )
         assert released._quick_gelu(parts) is quick
 
+    def test_the_activation_reaches_the_vision_encoder(self, clip, languages, monkeypatch):
+        for quick in (True, False):
+            monkeypatch.setattr(released, "_quick_gelu", lambda parts, quick=quick: quick)
+            vision = released._vision(card("mpt", clip, languages).flamingo)
+            kinds = {type(module).__name__ for module in vision.modules()}
+            assert ("QuickGELU" in kinds) is quick
+
     @pytest.mark.parametrize("quick", [True, False])
     def test_quick_gelu_is_built_where_asked_for(self, quick):
         bundle = tiny_flamingo.build(

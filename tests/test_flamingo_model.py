@@ -231,6 +231,22 @@ class TestRank:
             alone = flamingo.rank(bundle, flamingo.encode(bundle, image[None]), [prompt], [choices])
             assert torch.allclose(row[: len(choices)], alone[0], atol=1e-5)
 
+    @pytest.mark.parametrize("family", ["llama", "mpt"])
+    def test_a_model_without_cache_ranks_the_same(self, family):
+        bundle = tiny(family)
+        encoded = flamingo.encode(bundle, pixels(3))
+        expected = flamingo.rank(bundle, encoded, PROMPTS, CHOICES)
+        lengths = []
+
+        def forget(module, inputs, output):
+            lengths.append(output.logits.shape[1])
+            output.past_key_values = None
+
+        bundle.model.lang_encoder.register_forward_hook(forget)
+        found = flamingo.rank(bundle, encoded, PROMPTS, CHOICES)
+        assert torch.allclose(found, expected, atol=1e-5)
+        assert lengths[-1] > max(len(flamingo.tokenise(bundle, p)[0]) for p in PROMPTS)
+
     def test_per_token_divides_by_the_choices_own_tokens(self, llama):
         images = pixels(3)
         encoded = flamingo.encode(llama, images)

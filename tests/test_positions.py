@@ -126,6 +126,15 @@ class TestCache:
         assert flowing is not kept
         assert flowing.requires_grad
 
+    def test_a_table_made_in_inference_mode_is_never_stale(self):
+        cache = PositionCache()
+        with torch.inference_mode():
+            old = table()
+            cache.table(old, (8, 18), (4, 6))
+            old.mul_(2)
+            found = cache.table(old, (8, 18), (4, 6))
+            assert torch.equal(found, resample(old, (8, 18), (4, 6)))
+
     def test_a_table_kept_in_inference_mode_can_be_trained_with_later(self):
         cache, old = PositionCache(), torch.nn.Parameter(table(), requires_grad=False)
         with torch.inference_mode():

@@ -48,6 +48,7 @@ def generate(
             max_new_tokens=max_new_tokens,
             do_sample=do_sample,
             num_beams=num_beams,
+            use_cache=True,
             eos_token_id=_ends(bundle),
             pad_token_id=bundle.tokenizer.pad_token_id,
             suppress_tokens=[bundle.model.media_token_id],

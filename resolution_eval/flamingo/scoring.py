@@ -88,7 +88,12 @@ def score(
         index = torch.tensor(owners, device=bundle.device)
         logits = first[index, None]
         if max(map(len, tails)) > 1:
-            rest = _tail_pass(bundle, encoded, batch, cache, index, tails)
+            latents = encoded.latents[index]
+            if hasattr(cache, "batch_select_indices"):
+                rest = _tail_pass(bundle, latents, batch, cache, index, tails)
+            else:
+                starts = [prefixes[row] for row in owners]
+                rest = _whole_pass(bundle, latents, starts, tails)
             logits = torch.cat([logits, rest], dim=1)
         log_probabilities = logits.float().log_softmax(-1)
     scores = iter(
@@ -141,7 +146,7 @@ def _prompt_pass(
 
 def _tail_pass(
     bundle: FlamingoBundle,
-    encoded: Encoded,
+    latents: Float[Tensor, "choices images latents width"],
     prompts: Batch,
     cache: Any,
     owners: Int[Tensor, " choices"],
@@ -150,13 +155,35 @@ def _tail_pass(
     """Logits after every token but the last of each tail, which continues its owner's prompt."""
     cache.batch_select_indices(owners)
     media = prompts.ids == bundle.model.media_token_id
-    condition(bundle.model.lang_encoder, encoded.latents[owners], media[owners])
+    condition(bundle.model.lang_encoder, latents, media[owners])
     batch = pad(bundle, [tail[:-1] for tail in tails], "right")
     mask = torch.cat([prompts.mask[owners], batch.mask], dim=1)
     positions = prompts.mask.sum(1)[owners, None] + batch.positions
     outputs = run(bundle, batch, mask, positions, past_key_values=cache, use_cache=True)
     logits: Tensor = outputs.logits
     return logits
+
+
+def _whole_pass(
+    bundle: FlamingoBundle,
+    latents: Float[Tensor, "choices images latents width"],
+    starts: Sequence[Sequence[int]],
+    tails: Sequence[Sequence[int]],
+) -> Float[Tensor, "choices tokens vocabulary"]:
+    """As `_tail_pass`, the prompt run again for every choice.
+
+    For a language model whose own (remote) code keeps no cache of transformers' kind: MPT-1B.
+    """
+    condition(bundle.model.lang_encoder, latents)
+    whole = [[*start, *tail[:-1]] for start, tail in zip(starts, tails, strict=True)]
+    batch = pad(bundle, whole, "right")
+    logits: Tensor = run(bundle, batch, batch.mask, batch.positions, use_cache=False).logits
+    longest = max(len(tail) for tail in tails) - 1
+    rows = torch.tensor([len(start) for start in starts], device=logits.device)
+    places = (rows[:, None] + torch.arange(longest, device=logits.device)).clamp(
+        max=logits.shape[1] - 1
+    )
+    return logits.gather(1, places[..., None].expand(-1, -1, logits.shape[-1]))
 
 
 def _score(
