@@ -123,7 +123,7 @@ def errors(setting: Setting) -> Tally:
         p_values: dict[str, float] = {}
         for column in range(3):
             steps = answers.correct[:, 3] - answers.correct[:, column]
-            sums = np.bincount(answers.clusters, steps)
+            sums = np.bincount(answers.clusters, steps).astype(np.float64)
             p_values[str(column)] = _p(setting, steps, sums, repetition)
         hits["single test"].append(p_values["0"] <= 0.05)
         hits["Holm family of 3"].append(min(comparison.holm(p_values).values()) <= 0.05)
