@@ -49,6 +49,8 @@ def line(
             "answer": prediction,
             "failure": {"kind": "image", "message": f"{sample} is truncated"} if failed else None,
             "choice_scores": None if failed else [-0.5, -1.25, -2.0],
+            "form": "closed",
+            "f1": None,
         },
         "attestation": {
             "status": "failed" if failed else "attested",

@@ -90,6 +90,33 @@ def test_a_failed_sample_joins_the_cell_of_its_resolution(tmp_path):
     assert (cell.answer_mode, cell.n, cell.failed) == ("rank", 2, 1)
 
 
+def open_question(sample: str, *, correct: int | None, f1: float | None) -> dict:
+    made = line(sample, "28", correct=correct, target=f"phrase of {sample}", answer_mode="open")
+    made["verdict"].update(form="open", f1=f1)
+    return made
+
+
+def test_open_and_closed_questions_are_never_averaged(tmp_path):
+    lines = [
+        line("a", "28", correct=0),
+        line("b", "28", correct=None),
+        open_question("c", correct=1, f1=1.0),
+        open_question("d", correct=0, f1=0.25),
+        open_question("e", correct=None, f1=None),
+    ]
+
+    def write_open(results):
+        rows = results["results"][TASK]
+        rows["em@28,none"] = "0.5000 incomplete (1 of 3 failed)"
+        rows["acc@28,none"] = "0.0000 incomplete (1 of 2 failed)"
+
+    free, closed = one(tmp_path, lines, change=write_open).cells
+    assert (free.answer_mode, free.n, free.failed, free.missing) == ("open", 3, 1, 0)
+    assert (free.accuracy, free.f1, free.balanced_accuracy) == (0.5, 0.625, None)
+    assert (closed.answer_mode, closed.n, closed.failed, closed.missing) == ("rank", 2, 1, 0)
+    assert (closed.accuracy, closed.f1) == (0.0, None)
+
+
 def test_a_cell_where_all_failed_has_no_accuracy(tmp_path):
     record = one(tmp_path, [line("a", "28", correct=None), line("a", "64")])
     assert (record.cells[0].accuracy, record.cells[0].status) == (None, "incomplete")
@@ -208,6 +235,8 @@ def edited(**changes):
         (edited(resolution="0", requested="0"), "line 2: no resolution '0'"),
         (edited(training="sometimes"), "line 2: no training resolution 'sometimes'"),
         (edited(source=[2**40, 1]), "line 2: sizes and token counts"),
+        (edited(answer_mode="open"), "line 2: answers by 'open' to a question of form 'closed'"),
+        (edited(f1=1.5), "line 2: f1 lies between 0 and 1"),
         (edited(visual_tokens=-1), "line 2: sizes and token counts"),
         (edited(checkpoint="another"), "line 2: checkpoint 'another'"),
         (

@@ -27,6 +27,8 @@ SCHEMA: pa.Schema = pa.schema(
         pa.field("failure_kind", pa.string()),
         pa.field("failure_message", pa.string()),
         pa.field("choice_scores", pa.list_(pa.float64())),
+        pa.field("form", pa.string(), nullable=False),
+        pa.field("f1", pa.float64()),
         pa.field("status", pa.string(), nullable=False),
         pa.field("source_width", pa.int32()),
         pa.field("source_height", pa.int32()),

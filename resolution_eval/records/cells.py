@@ -23,12 +23,11 @@ Row = Mapping[str, Any]
 def cells(answers: Answers) -> tuple[Cell, ...]:
     """The cells of `answers`, in order of resolution."""
     rows = answers.rows()
-    samples = len({row["sample"] for row in rows})
-    by_class = len({row["target"] for row in rows}) <= MAX_CLASSES
-    return tuple(
-        _cell(key, [rows[i] for i in numbers], samples, by_class)
-        for key, numbers in answers.groups().items()
-    )
+    groups = {key: [rows[i] for i in found] for key, found in answers.groups().items()}
+    samples: dict[tuple[str, str, str], set[str]] = {}
+    for key, mine in groups.items():
+        samples.setdefault(key.setting, set()).update(row["sample"] for row in mine)
+    return tuple(_cell(key, mine, len(samples[key.setting])) for key, mine in groups.items())
 
 
 def failures(answers: Answers) -> tuple[FailedSample, ...]:
@@ -47,7 +46,8 @@ def _failures(rows: Sequence[Row]) -> Iterator[FailedSample]:
             )
 
 
-def _cell(key: CellKey, rows: Sequence[Row], samples: int, by_class: bool) -> Cell:
+def _cell(key: CellKey, rows: Sequence[Row], samples: int) -> Cell:
+    """The cell of `rows`; `samples` are as many as any cell of its setting holds."""
     scored = [row for row in rows if row["correct"] is not None]
     statuses = Counter(row["status"] for row in rows)
     failed = len(rows) - len(scored)
@@ -68,7 +68,8 @@ def _cell(key: CellKey, rows: Sequence[Row], samples: int, by_class: bool) -> Ce
         unattested=statuses["unattested"],
         capped=sum(row["capped"] for row in rows),
         accuracy=correct / len(scored) if scored else None,
-        balanced_accuracy=_balanced(scored) if scored and by_class else None,
+        balanced_accuracy=_balanced(scored),
+        f1=_f1(scored),
         source_edge=_source_edge(rows),
         grids=grids,
         other_grids=other,
@@ -85,9 +86,17 @@ def _status(statuses: Mapping[str, int], absent: int) -> CellStatus:
     return "unattested" if statuses["unattested"] else "complete"
 
 
-def _balanced(scored: Sequence[Row]) -> float:
+def _f1(scored: Sequence[Row]) -> float | None:
+    known = [row["f1"] for row in scored if row["f1"] is not None]
+    return min(1.0, math.fsum(known) / len(known)) if known else None
+
+
+def _balanced(scored: Sequence[Row]) -> float | None:
     """Mean recall; what was counted as right is right, whatever the prediction's spelling."""
     targets = [row["target"] for row in scored]
+    is_open = any(row["form"] == "open" for row in scored)
+    if not targets or is_open or len(set(targets)) > MAX_CLASSES:
+        return None
     read = [row["target"] if row["correct"] else None for row in scored]
     return balanced_accuracy(targets, read)
 

@@ -258,6 +258,10 @@ def _contradictions(line: _Line) -> Iterator[str]:
             f"status 'attested', but the encoder received {attestation.grid} "
             f"and {attestation.expected_grid} was expected"
         )
+    if (attestation.answer_mode == "open") is not (verdict.form == "open"):
+        yield f"answers by {attestation.answer_mode!r} to a question of form {verdict.form!r}"
+    if verdict.f1 is not None and not 0 <= verdict.f1 <= 1:
+        yield f"f1 lies between 0 and 1, found {verdict.f1}"
     sizes = (
         attestation.source,
         attestation.information,
@@ -277,14 +281,17 @@ def _setting(line: _Line) -> tuple[str, str, str]:
 
 def _rows(lines: list[_Line]) -> Iterator[dict[str, Any]]:
     """Table rows. A failed sample never met its adapter: it joins its resolution's cell, if one."""
-    settings: dict[str, set[tuple[str, str, str]]] = {}
-    everywhere = set()
+    settings: dict[tuple[str, str], set[tuple[str, str, str]]] = {}
+    everywhere: dict[str, set[tuple[str, str, str]]] = {}
     for line in lines:
         if line.attestation.status != "failed":
-            settings.setdefault(line.verdict.resolution, set()).add(_setting(line))
-            everywhere.add(_setting(line))
+            place = (line.verdict.form, line.verdict.resolution)
+            settings.setdefault(place, set()).add(_setting(line))
+            everywhere.setdefault(line.verdict.form, set()).add(_setting(line))
     for line in lines:
-        candidates = settings.get(line.verdict.resolution, everywhere)
+        form = line.verdict.form
+        others = everywhere.get(form, set())
+        candidates = settings.get((form, line.verdict.resolution), others)
         failed = line.attestation.status == "failed"
         sole = failed and len(candidates) == 1
         yield _row(line, next(iter(candidates)) if sole else _setting(line))

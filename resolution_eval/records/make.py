@@ -70,16 +70,23 @@ def _record(run: Run, task: str, given: TaskAnswers) -> Record:
 def _check(run: Run, task: str, summed: tuple[Cell, ...]) -> None:
     """Refuse a results file whose accuracies are not those of its samples."""
     printed = _table(_table(run.results, "results"), task)
-    for resolution in {cell.resolution for cell in summed}:
-        stated = _leading_number(printed.get(f"acc@{resolution},none"))
-        here = [cell for cell in summed if cell.resolution == resolution]
+    rows = {(_row_name(cell), cell.resolution) for cell in summed}
+    for name, resolution in sorted(rows):
+        stated = _leading_number(printed.get(f"{name}@{resolution},none"))
+        at = [cell for cell in summed if cell.resolution == resolution]
+        here = [cell for cell in at if _row_name(cell) == name]
         scored = sum(cell.scored for cell in here)
         counted = sum(cell.correct for cell in here) / scored if scored else None
         if stated is not None and (counted is None or abs(stated - counted) > ROUNDING):
             raise RecordError(
-                f"{run.path}: task {task!r} says acc@{resolution} {stated:.4f}, but its samples "
+                f"{run.path}: task {task!r} says {name}@{resolution} {stated:.4f}, but its samples "
                 f"give {'no score' if counted is None else f'{counted:.4f}'}; edit neither file"
             )
+
+
+def _row_name(cell: Cell) -> str:
+    """What a cell's row in the results file begins with: accuracy, or exact match if open."""
+    return "em" if cell.answer_mode == "open" else "acc"
 
 
 def _leading_number(value: Any) -> float | None:

@@ -61,7 +61,7 @@ class Cell(_Document):
     failed: Count
     """Samples without a verdict: neither right nor wrong, and not in the accuracy."""
     missing: Count
-    """Samples that other cells of the record hold and this one does not."""
+    """Samples that other cells of this scheme, filter and mode hold and this one does not."""
     unparseable: Count
     """Answers that could not be read: wrong, and counted here."""
     mismatched: Count
@@ -69,9 +69,11 @@ class Cell(_Document):
     capped: Count
     """Samples whose source is smaller than the resolution."""
     accuracy: Fraction | None
-    """correct / (n - failed); null where no sample was scored."""
+    """correct / (n - failed), exact match where answers are open; null where none was scored."""
     balanced_accuracy: Fraction | None
     """Mean recall over the classes; null for a task without classes, or without scored samples."""
+    f1: Fraction | None
+    """Mean token F1 of open answers; null for closed ones, or where no sample was scored."""
     source_edge: Annotated[float, Field(gt=0)] | None
     """Root of the mean number of pixels of the sources; null where no source size is known."""
     grids: tuple[Grid, ...]

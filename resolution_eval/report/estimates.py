@@ -159,17 +159,17 @@ def _figures(sweep: Sweep, drawn: Resampled, grid: Grid) -> dict[str, Figure]:
 
 def _retention(sweep: Sweep, drawn: Resampled, missing: Withheld) -> Figure:
     """Retention at the end of the sweep that is farther from training."""
-    chance = sweep.record.controls.chance
+    chance = sweep.chance
     if sweep.reference is None:
         return missing
     if chance is None:
-        return Withheld("the chance level is not known")
+        return Withheld("there is no chance level, or it is not known")
     return intervals.retention(drawn, sweep.far_end, sweep.reference, chance=chance)
 
 
 def _classes(sweep: Sweep, scores: Scores) -> tuple[ClassLoss, ...]:
     targets = sorted(set(scores.targets))
-    if not 1 < len(targets) <= MAX_CLASSES:
+    if sweep.cells[0].answer_mode == "open" or not 1 < len(targets) <= MAX_CLASSES:
         return ()
     losses = [_class_loss(sweep, scores, target) for target in targets]
     return tuple(sorted(losses, key=_by_loss))

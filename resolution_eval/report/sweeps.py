@@ -47,6 +47,12 @@ class Sweep:
         return None if found is None else self.resolutions.index(label(found))
 
     @property
+    def chance(self) -> float | None:
+        """The chance level, where known; an open question has none."""
+        answered = self.cells[0].answer_mode
+        return None if answered == "open" else self.record.controls.chance
+
+    @property
     def far_end(self) -> int:
         """Index of the end away from training: the lowest, or the last if trained there."""
         return len(self.cells) - 1 if self.reference == 0 else 0
@@ -77,14 +83,8 @@ class TaskSweeps:
     @property
     def chance(self) -> float | None:
         """The task's chance level, where known."""
-        return next(
-            (
-                sweep.record.controls.chance
-                for sweep in self.sweeps
-                if sweep.record.controls.chance is not None
-            ),
-            None,
-        )
+        known = (sweep.chance for sweep in self.sweeps if sweep.chance is not None)
+        return next(known, None)
 
 
 def by_task(records: Sequence[Record]) -> tuple[TaskSweeps, ...]:

@@ -179,6 +179,7 @@ def _reasons(sweep: Sweep, estimates: Estimates) -> Iterator[str]:
         yield f"{name} of {shorten(sweep.name)} ({reason})"
 
 
+OPEN = "Answers by open are free text: their accuracy is exact match after normalising."
 COUNTS = ("n", "failed", "mismatched", "unparseable", "missing", "unattested", "capped")
 ALWAYS = ("n", "failed", "mismatched", "unparseable")
 """Counts that have a column even where they are all 0."""
@@ -206,6 +207,7 @@ def cell_table(task: TaskSweeps, estimated: Estimated) -> Table:
         for sweep, estimates in estimated
         for cell, interval in zip(sweep.cells, estimates.accuracy, strict=True)
     ]
+    free = f" {OPEN}" if any(cell.answer_mode == "open" for cell in cells) else ""
     shared = f" All cells: {', '.join(settings)}." if len(settings) == 1 else ""
     return Table(
         name=f"{task.task}-cells",
@@ -214,7 +216,7 @@ def cell_table(task: TaskSweeps, estimated: Estimated) -> Table:
         columns=(*_cell_columns(names), *([Column("setting")] if len(settings) > 1 else [])),
         rows=tuple(rows),
         remark="Grids are height x width in pixels, the most frequent first. Failed samples are "
-        f"neither right nor wrong; unparseable answers are wrong.{shared}",
+        f"neither right nor wrong; unparseable answers are wrong.{shared}{free}",
     )
 
 
