@@ -16,7 +16,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 Status = Literal["attested", "mismatched", "unattested", "failed"]
 Scheme = Literal["match", "restore"]
-AnswerMode = Literal["rank", "generate"]
+AnswerMode = Literal["rank", "generate", "open"]
+"""How a sample was answered: choices ranked, a choice generated, an open answer generated."""
+Form = Literal["closed", "open"]
+"""Whether an answer is one of few, or any phrase: the two are never averaged."""
 
 MARK = '{"resolution_eval_reply":1,'
 """How a reply's text begins; the 1 is its version."""
@@ -83,14 +86,17 @@ class Verdict(BaseModel):
     cluster: str
     target: str
     prediction: str | None
-    """The choice that the answer was read as; null where it could not be read, or the sample
-    failed.
+    """What the answer was read as: the choice, or an open answer's normalised phrase; null where it
+    could not be read, or the sample failed.
     """
     correct: Literal[0, 1] | None
     """Null where the sample failed: a failed sample is not a wrong one."""
     answer: str | None
     failure: Failure | None
     choice_scores: tuple[float, ...] | None
+    form: Form = "closed"
+    f1: float | None = None
+    """Token F1 with the target, of an open question; null for a closed one, and where it failed."""
 
 
 class Reply(BaseModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -19,17 +20,18 @@ from pydantic import (
 )
 
 from resolution_eval import paths
+from resolution_eval.attestation import Form
 from resolution_eval.errors import CardError
 from resolution_eval.images import FILTERS
 from resolution_eval.resolution import LARGEST, Resolution, TrainingResolution, ascending
 
-SourceKind = Literal["local", "medmnist", "archive", "phantom"]
+SourceKind = Literal["local", "medmnist", "archive", "chexpert", "hub", "phantom"]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
 FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Url = Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
 Text = Annotated[str, Field(min_length=1)]
 Edge = Annotated[int, Field(ge=1, le=LARGEST)]
-Key = TypeVar("Key", bound=str)
+Md5 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 
 
 class _Card(BaseModel):
@@ -41,20 +43,79 @@ class _Card(BaseModel):
         return hash(self.model_dump_json())
 
 
-class ArchiveCard(_Card):
-    """A published zip file with one folder of images per class: one split, in one download."""
+class _FileCard(_Card):
+    """A published file."""
 
     url: Url
-    bytes: Annotated[int, Field(gt=0)]
-    """Size of the file."""
-    md5: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
-    folders: Mapping[str, str]
-    """Name of a class's folder in the archive, to the class."""
+    bytes: Annotated[int, Field(gt=0)] | None = None
+    """Size of the file, where it is published."""
+    md5: Md5 | None = None
+    """Without it, the file is not downloaded, only read where the user put it."""
+    download: bool = True
+    """Whether it may be downloaded at all; a very large one may not."""
 
     @property
     def file_name(self) -> str:
         """Name of the file, the last part of the URL's path."""
         return self.url.partition("?")[0].rstrip("/").rpartition("/")[2]
+
+
+class ArchiveCard(_FileCard):
+    """A published zip or tar with one folder of images per class: one split, in one download."""
+
+    folders: Mapping[str, str]
+    """Name of a class's folder in the archive, to the class; the deepest such folder counts."""
+    cluster: str | None = None
+    """Regular expression whose first group, found in an image's path, is its cluster."""
+
+    @field_validator("cluster")
+    @classmethod
+    def _one_group(cls, value: str | None) -> str | None:
+        if value is not None and re.compile(value).groups != 1:
+            raise ValueError("the expression needs exactly one group, around the cluster")
+        return value
+
+
+class NpzCard(_FileCard):
+    """A MedMNIST+ file."""
+
+    labels: Literal["class", "findings"] = "class"
+    """One class number per image; or a 0 or 1 for each class but the last, which stands for none
+    of them: images with several are excluded.
+    """
+
+
+class ChexpertCard(_Card):
+    """Which question the official CheXpert table answers."""
+
+    finding: Text
+    """Column of the table; its classes are the card's, absent first."""
+    uncertain: Literal["exclude", "positive", "negative"] = "exclude"
+    """What becomes of images labelled -1. A blank (not mentioned) is absent."""
+
+
+class HubCard(_Card):
+    """A data set on the Hugging Face hub, and the columns of its tables that are asked."""
+
+    repository: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+    revision: Annotated[str, Field(pattern=r"^([0-9a-f]{40})?$")] = ""
+    """Commit of the repository; where empty, nothing is loaded from the hub."""
+    files: Mapping[Literal["train", "val", "test"], str]
+    """Our split, to the pattern of its tables (parquet or csv) in the repository."""
+    image: Text = "image"
+    """Column of images, of lists of images, or of names in `images`."""
+    images: Text | None = None
+    """Zip file in the repository that holds the images."""
+    question: Text = "question"
+    answer: Text | None = "answer"
+    choices: Annotated[tuple[Text, ...], Field(strict=False)] = ()
+    """One column of lists, or one column per choice."""
+    correct: Text | None = None
+    """Column with the right choice's letter, or number from 0; else the answer says it."""
+    answer_type: Text | None = None
+    id: Text | None = None
+    cluster: Text | None = None
+    """Column of the cluster; else the image's content."""
 
 
 class TaskCard(_Card):
@@ -74,25 +135,47 @@ class TaskCard(_Card):
     """Label as written in the data, to the class; a class's own name needs no entry."""
     question: Text | None = None
     """Asked of every image of a classification task; question tasks bring their own."""
+    forms: Annotated[tuple[Form, ...], Field(min_length=1, strict=False)] = ("closed",)
+    """Forms of question that there are; closed and open ones are scored apart."""
     chance: Annotated[float, Field(ge=0, lt=1)]
-    """Accuracy of guessing, as a fraction."""
+    """Accuracy of guessing, as a fraction; of the closed questions, since open ones have none."""
     source_width: Edge | None = None
     source_height: Edge | None = None
     """Source resolution in pixels; none where it varies from image to image."""
+    source_note: Text | None = None
+    """Source resolution in words, where it varies."""
+    cap: Edge | None = None
+    """Largest edge that the stored images have content for, where that is less than their size."""
+    cap_reason: Text | None = None
     licence: Text
     licence_url: Url
     citation: Text
     revision: Text
     """Version of the published data: a commit hash, a record number, a checksum; never a branch."""
+    counts: Mapping[Literal["train", "val", "test"], int] = Field(default_factory=dict)
+    """Samples per split as published."""
+    registration: Text | None = None
+    """What the owner asks for before the data may be had, and where."""
+    obtain: Text | None = None
+    """How to get the data, where this program does not."""
+    remark: Text | None = None
+    """What else a reader of the table of data sets should know."""
+    groups: Annotated[tuple[Name, ...], Field(strict=False)] = ()
+    """Groups of tasks that this one belongs to, besides `biomed`."""
+    refused: Text | None = None
+    """Why the task is known and cannot be run."""
+    unconfirmed: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """Keys of this card whose values no published page could be found for."""
     sources: Annotated[tuple[SourceKind, ...], Field(min_length=1, strict=False)]
     """Where the data may come from, the first that has it wins."""
     cluster: Text = "image"
     """Unit that the intervals resample: a column of labels.csv (patient, slide), or the image."""
     filter: str = "bicubic"
     scheme: Literal["match", "restore"] = "match"
-    npz: FolderName | None = None
-    """MedMNIST+ file, for instance pathmnist_224.npz."""
+    npz: NpzCard | None = None
     archive: ArchiveCard | None = None
+    chexpert: ChexpertCard | None = None
+    hub: HubCard | None = None
 
     @field_validator("resolutions")
     @classmethod
@@ -110,9 +193,17 @@ class TaskCard(_Card):
 
     @model_validator(mode="after")
     def _consistent(self) -> TaskCard:
-        for fault in (*self._kind_faults(), *self._class_faults(), *self._source_faults()):
+        for fault in self._faults():
             raise ValueError(fault)
         return self
+
+    def _faults(self) -> list[str]:
+        return [
+            *self._kind_faults(),
+            *self._class_faults(),
+            *self._source_faults(),
+            *self._limit_faults(),
+        ]
 
     def _kind_faults(self) -> list[str]:
         faults = []
@@ -123,6 +214,8 @@ class TaskCard(_Card):
                 faults.append(f"chance {self.chance} is not 1/{len(self.classes)} of the classes")
             if self.question is None:
                 faults.append("a classification needs a question")
+            if self.forms != ("closed",):
+                faults.append("a classification is closed")
         elif self.classes or self.label_names or self.question:
             faults.append("a question task has no classes, label_names or question of its own")
         return faults
@@ -138,12 +231,27 @@ class TaskCard(_Card):
         ]
 
     def _source_faults(self) -> list[str]:
-        needs = {"archive": ("archive", self.archive), "medmnist": ("npz", self.npz)}
+        needs = {
+            "archive": ("archive", self.archive),
+            "medmnist": ("npz", self.npz),
+            "chexpert": ("chexpert", self.chexpert),
+            "hub": ("hub", self.hub),
+        }
         return [
             f"the source {source!r} needs the key {key!r}"
             for source, (key, value) in needs.items()
             if source in self.sources and value is None
         ] + (["a source is named twice"] if len(set(self.sources)) < len(self.sources) else [])
+
+    def _limit_faults(self) -> list[str]:
+        beyond = [r for r in self.resolutions if isinstance(r, int) and self.cap and r > self.cap]
+        unknown = sorted(set(self.unconfirmed) - set(type(self).model_fields))
+        faults = {
+            f"resolutions {beyond} lie above the cap of {self.cap}": beyond,
+            "cap and cap_reason go together": bool(self.cap) != bool(self.cap_reason),
+            f"unconfirmed names {unknown}, which are no keys of a card": unknown,
+        }
+        return [fault for fault, present in faults.items() if present]
 
 
 def _training(text: str) -> str:

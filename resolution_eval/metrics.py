@@ -25,7 +25,7 @@ Item = Mapping[str, Any]
 
 
 def accuracy(cell: Sequence[Item]) -> float | str:
-    """Accuracy of one cell, or what is wrong with it.
+    """Mean score of one cell (accuracy; exact match or F1 of open questions), or what is wrong.
 
     Example:
         >>> accuracy([{"score": 1.0, "status": "attested"}, {"score": 0.0, "status": "attested"}])

@@ -179,6 +179,7 @@ class PhantomSource:
     """
 
     name = "phantom"
+    notes: tuple[str, ...] = ()
     revision = REVISION
 
     def __init__(self, card: TaskCard) -> None:

@@ -99,6 +99,7 @@ def _add_tasks(module: ModuleType) -> None:
     manager = module.TaskManager
     if getattr(manager, "knows_resolution_eval", False):
         return
+    _add_sampler()
     original = manager.initialize_tasks
 
     def initialize_tasks(
@@ -112,6 +113,15 @@ def _add_tasks(module: ModuleType) -> None:
 
     manager.initialize_tasks = initialize_tasks
     manager.knows_resolution_eval = True
+
+
+def _add_sampler() -> None:
+    """Name our sampler to lmms-eval, since our tasks ask for it."""
+    from lmms_eval.api import samplers
+
+    from resolution_eval.fewshot import SAMPLER, NoExamples
+
+    samplers.SAMPLER_REGISTRY[SAMPLER] = NoExamples
 
 
 def _warn(error: Exception) -> None:

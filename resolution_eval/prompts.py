@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from string import ascii_uppercase
 
 INSTRUCTION = "Answer with the letter or the name of one option."
+OPEN_INSTRUCTION = "Answer with one word or a short phrase."
 
 
 def question_text(question: str, choices: Sequence[str]) -> str:
     """The question, its options on lines of their own behind letters, and how to answer.
 
-    Without choices it is the question alone. Options beyond the 26th carry no letter.
+    Without choices it is the question and how to answer. Options beyond the 26th carry no letter.
 
     Example:
         >>> print(question_text("Which cell is this?", ["monocyte", "platelet"]))
@@ -21,7 +22,7 @@ def question_text(question: str, choices: Sequence[str]) -> str:
         Answer with the letter or the name of one option.
     """
     if not choices:
-        return question
+        return f"{question}\n{OPEN_INSTRUCTION}"
     letters = [f"{letter}. " for letter in ascii_uppercase]
     letters += [""] * (len(choices) - len(letters))
     options = (letter + choice for letter, choice in zip(letters, choices, strict=False))

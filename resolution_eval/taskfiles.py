@@ -1,13 +1,13 @@
 """The lmms-eval YAML of a task, made from its card, as shipped and for a sweep of one's own.
 
 python -m resolution_eval.taskfiles     writes tasks/NAME/NAME_res.yaml anew from every
-tasks/NAME/card.toml
+tasks/NAME/card.toml, and tasks/groups/GROUP_res.yaml from the groups that the cards name
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from resolution_eval import paths
@@ -19,18 +19,21 @@ SUFFIX = "_res"
 VERSION = 1
 """Version of how tasks ask and score; results of different versions are not compared."""
 
+EVERYTHING = "biomed"
+"""Group of every task on published data that can be run."""
+
+_CLASSES = (("bacc@train", "balanced_accuracy", True),)
+_CLOSED = (("worst_drop", "worst_drop", False), ("area", "area", True))
+_OPEN = (("em_worst_drop", "worst_drop", False), ("em_area", "area", True))
 _FIGURES = (
-    ("bacc@train", "balanced_accuracy", True),
-    ("worst_drop", "worst_drop", False),
-    ("area", "area", True),
     ("unparseable", "count", False),
     ("failed", "count", False),
     ("mismatched", "count", False),
     ("verdict", "verdict_summary", True),
     ("attestation", "attestation_summary", True),
 )
-"""Rows of the table below the accuracies: name, function of `resolution_eval.metrics`, higher is
-better.
+"""Rows of the table below the scores, each its name, function of `resolution_eval.metrics`, and
+whether higher is better.
 """
 
 _HEAD = """\
@@ -53,6 +56,8 @@ generation_kwargs:
   do_sample: false
   until: ["\\nQuestion:"]
 cluster_key: cluster
+fewshot_config:
+  sampler: resolution_eval
 metadata:
   version: {version}
   card: {name}
@@ -68,8 +73,18 @@ _METRIC = """\
 """
 
 
+_GROUP = """\
+# Made from the cards by `python -m resolution_eval.taskfiles`; change their key `groups`.
+group: {group}
+task:
+{tasks}
+metadata:
+  version: {version}
+"""
+
+
 def task_yaml(card: TaskCard) -> str:
-    """The YAML that makes `card` a task of lmms-eval, with one accuracy row per resolution."""
+    """The YAML that makes `card` a task of lmms-eval, with a row of each score per resolution."""
     head = _HEAD.format(
         task=card.name + SUFFIX,
         name=card.name,
@@ -78,12 +93,41 @@ def task_yaml(card: TaskCard) -> str:
         filter=card.filter,
         scheme=card.scheme,
     )
-    rows = [(f"acc@{label(r)}", "accuracy", True) for r in card.resolutions]
     metrics = (
         _METRIC.format(metric=metric, function=function, better=str(better).lower())
-        for metric, function, better in (*rows, *_FIGURES)
+        for metric, function, better in (*_rows(card), *_FIGURES)
     )
     return head + "".join(metrics)
+
+
+def _rows(card: TaskCard) -> list[tuple[str, str, bool]]:
+    """Scores at each resolution and figures of curves, closed and open questions apart."""
+    scores = {"closed": ("acc",), "open": ("em", "f1")}
+    rows = [
+        (f"{score}@{label(r)}", "accuracy", True)
+        for form in card.forms
+        for score in scores[form]
+        for r in card.resolutions
+    ]
+    rows += _CLASSES if card.kind == "classification" else ()
+    rows += _CLOSED if "closed" in card.forms else ()
+    return rows + list(_OPEN if "open" in card.forms else ())
+
+
+def groups(cards: Iterable[TaskCard]) -> dict[str, list[str]]:
+    """Every group of tasks, and its members' names in lmms-eval."""
+    found: dict[str, list[str]] = {}
+    for card in cards:
+        everything = () if "phantom" in card.sources else (EVERYTHING,)
+        for group in () if card.refused else (*card.groups, *everything):
+            found.setdefault(group + SUFFIX, []).append(card.name + SUFFIX)
+    return {group: sorted(tasks) for group, tasks in sorted(found.items())}
+
+
+def group_yaml(group: str, tasks: Iterable[str]) -> str:
+    """The YAML of a group. It has no score of its own: means over data sets say nothing."""
+    listed = "\n".join(f"  - {task}" for task in tasks)
+    return _GROUP.format(group=group, tasks=listed, version=VERSION)
 
 
 def write_task(folder: Path, card_text: str) -> None:
@@ -140,9 +184,16 @@ def _with(card_text: str, changes: Mapping[str, str | None]) -> str:
 
 
 def main() -> None:
-    """Write every shipped task's YAML anew."""
+    """Write every shipped task's and group's YAML anew."""
+    cards = []
     for path in card_files().values():
-        write_task(path.parent, path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        write_task(path.parent, text)
+        cards.append(parse_task_card(text))
+    folder = paths.tasks() / "groups"
+    folder.mkdir(exist_ok=True)
+    for group, tasks in groups(cards).items():
+        (folder / f"{group}.yaml").write_text(group_yaml(group, tasks), encoding="utf-8")
 
 
 if __name__ == "__main__":

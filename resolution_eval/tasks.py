@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from resolution_eval.answers import parse_choice
+from resolution_eval.answers import exact_match, final_answer, normalise, parse_choice, token_f1
 from resolution_eval.attestation import (
     LEDGER,
     Attestation,
@@ -28,10 +28,25 @@ from resolution_eval.resolution import Size, is_capped, label, parse_resolution
 from resolution_eval.sources import Source, open_source
 
 if TYPE_CHECKING:
-    from datasets import Dataset
+    from datasets import Dataset, Features
     from PIL.Image import Image
 
 Document = Mapping[str, Any]
+
+_TEXTS = (
+    "dataset",
+    "sample",
+    "image",
+    "resolution",
+    "filter",
+    "scheme",
+    "question",
+    "form",
+    "answer",
+    "cluster",
+    "fingerprint",
+)
+"""Columns of a document beside its choices."""
 
 
 def documents(cards: Dataset) -> Dataset:
@@ -44,7 +59,15 @@ def documents(cards: Dataset) -> Dataset:
     with host_boundary():
         card = parse_task_card(cards[0]["text"])
         _open(card)
-        return Dataset.from_list(list(_documents(card)))
+        return Dataset.from_list(list(_documents(card)), features=_features())
+
+
+def _features() -> Features:
+    """Types of a document's columns, the same whichever questions have choices."""
+    from datasets import Features, Sequence, Value
+
+    text = Value("string")
+    return Features(dict.fromkeys(_TEXTS, text) | {"choices": Sequence(text)})
 
 
 def _documents(card: TaskCard) -> Iterator[dict[str, Any]]:
@@ -60,6 +83,7 @@ def _documents(card: TaskCard) -> Iterator[dict[str, Any]]:
                 "scheme": card.scheme,
                 "question": sample.question,
                 "choices": list(sample.choices),
+                "form": sample.form,
                 "answer": sample.answer,
                 "cluster": sample.cluster,
                 "fingerprint": source.fingerprint,
@@ -126,7 +150,7 @@ def doc_to_visual(doc: Document) -> list[Image]:
 
 
 def doc_to_text(doc: Document) -> str:
-    """The question, with its lettered options where it has any."""
+    """The question, with its lettered options where it has any, and how to answer."""
     return question_text(doc["question"], doc["choices"])
 
 
@@ -151,11 +175,25 @@ def process_results(doc: Document, results: list[str]) -> dict[str, Any]:
         "training": attestation.training,
     }
     classes = {"target": verdict.target, "prediction": verdict.prediction}
+    scored = {} if failed else {"score": verdict.correct}
+    figures: dict[str, Any]
+    if verdict.form == "open":
+        overlap = {} if failed else {"score": verdict.f1}
+        figures = {
+            f"em@{verdict.resolution}": {**cell, **scored},
+            f"f1@{verdict.resolution}": {**cell, **overlap},
+            "em_worst_drop": point,
+            "em_area": point,
+        }
+    else:
+        figures = {
+            f"acc@{verdict.resolution}": {**cell, **scored},
+            "bacc@train": {**point, **classes},
+            "worst_drop": point,
+            "area": point,
+        }
     return {
-        f"acc@{verdict.resolution}": cell if failed else {**cell, "score": verdict.correct},
-        "bacc@train": {**point, **classes},
-        "worst_drop": point,
-        "area": point,
+        **figures,
         "unparseable": {"count": int(verdict.prediction is None and not failed)},
         "failed": {"count": int(failed)},
         "mismatched": {"count": int(status == "mismatched")},
@@ -178,7 +216,9 @@ def judge(doc: Document, response: str) -> tuple[Verdict, Attestation]:
     if reply is None:
         known = LEDGER.renderings.get(sample_key(doc))
         return _verdict(doc, response, None, None), known or _unattested(doc)
-    return _verdict(doc, reply.answer, reply, None), reply.attestation
+    mode = "open" if doc["form"] == "open" else reply.attestation.answer_mode
+    attested = reply.attestation.model_copy(update={"answer_mode": mode})
+    return _verdict(doc, reply.answer, reply, None), attested
 
 
 def _failure(doc: Document, response: str, reply: Reply | None) -> Failure | None:
@@ -212,23 +252,41 @@ def _stale(doc: Document, reply: Reply) -> Failure | None:
 def _verdict(
     doc: Document, answer: str | None, reply: Reply | None, failure: Failure | None
 ) -> Verdict:
-    choice = None
-    if reply is not None and reply.choice is not None:
-        choice = reply.choice
-    elif answer is not None:
-        choice = parse_choice(answer, doc["choices"])
-    prediction = None if choice is None else doc["choices"][choice]
+    prediction = _prediction(doc, answer, reply)
+    correct = None
+    if failure is None:
+        equal = prediction == doc["answer"] if doc["choices"] else _matches(answer, doc)
+        correct = int(equal)
     return Verdict(
         sample=doc["sample"],
         resolution=doc["resolution"],
         cluster=doc["cluster"],
         target=doc["answer"],
         prediction=prediction,
-        correct=None if failure is not None else int(prediction == doc["answer"]),
+        correct=correct,
         answer=answer,
         failure=failure,
         choice_scores=None if reply is None else reply.choice_scores,
+        form=doc["form"],
+        f1=None if failure or doc["form"] == "closed" else token_f1(answer or "", doc["answer"]),
     )
+
+
+def _matches(answer: str | None, doc: Document) -> bool:
+    return answer is not None and exact_match(answer, doc["answer"])
+
+
+def _prediction(doc: Document, answer: str | None, reply: Reply | None) -> str | None:
+    """The choice that was ranked first or is said in `answer`; without choices, its phrase."""
+    choices = doc["choices"]
+    if reply is not None and reply.choice is not None:
+        return str(choices[reply.choice])
+    if answer is None:
+        return None
+    if not choices:
+        return normalise(final_answer(answer)) or None
+    said = parse_choice(answer, choices)
+    return None if said is None else str(choices[said])
 
 
 def _unattested(doc: Document) -> Attestation:
@@ -247,7 +305,7 @@ def _unattested(doc: Document) -> Attestation:
         visual_tokens=None,
         evidence="none",
         training="unknown",
-        answer_mode="generate",
+        answer_mode="open" if doc["form"] == "open" else "generate",
         fingerprint=doc["fingerprint"],
         adapter="",
         checkpoint="",

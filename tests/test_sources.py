@@ -8,6 +8,7 @@ import random
 import zipfile
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import md5
 from io import BytesIO
 from pathlib import Path
 
@@ -45,8 +46,9 @@ licence_url = "https://example.org/cc0"
 citation = "Nobody, 2026."
 revision = "1f"
 sources = ["local", "medmnist", "archive"]
-npz = "toy_8.npz"
 label_names = { hound = "dog" }
+[npz]
+url = "https://nowhere.invalid/toy_8.npz"
 [archive]
 url = "https://nowhere.invalid/toy.zip"
 bytes = 1
@@ -291,7 +293,7 @@ def test_questions_keep_their_text_and_answer(tmp_path):
     assert (samples["a"].answer, samples["a"].choices) == ("yes", ("yes", "no"))
     assert (samples["b"].answer, samples["b"].choices) == ("Left lobe", ())
     assert (samples["c"].answer, samples["c"].choices) == ("MRI", ("CT", "MRI"))
-    assert [samples[name].answer_type for name in "abc"] == ["closed", "open", ""]
+    assert [samples[name].form for name in "abc"] == ["closed", "open", "closed"]
     assert samples["a"].cluster == samples["b"].cluster == "images/1.png"
 
 
@@ -479,7 +481,7 @@ def test_a_member_that_leads_out_of_the_zip_is_refused(tmp_path, name):
 
 
 def test_a_member_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("resolution_eval.sources.archive.LARGEST_MEMBER", 99_999)
+    monkeypatch.setattr("resolution_eval.sources.containers.LARGEST_MEMBER", 99_999)
     with pytest.raises(DataError, match=r"'TOY/C/big\.tif' is too large"):
         archived(tmp_path / "toy.zip", TILES | {"TOY/C/big.tif": bytes(100_000)})
 
@@ -560,7 +562,9 @@ def data(tmp_path, monkeypatch):
 
 def put_zip(file: Path) -> TaskCard:
     archived(file, TILES)
-    archive = CARD.archive.model_copy(update={"bytes": file.stat().st_size})
+    archive = CARD.archive.model_copy(
+        update={"bytes": file.stat().st_size, "md5": md5(file.read_bytes()).hexdigest()}
+    )
     return with_keys(CARD, archive=archive)
 
 
@@ -684,5 +688,5 @@ def test_the_real_data_is_complete_and_decodes(name):
         if card.source_width:
             assert decoded.size == Size(card.source_width, card.source_height)
     if name == "vqa_rad":
-        kinds = Counter(sample.answer_type for sample in source.samples("test"))
+        kinds = Counter(sample.form for sample in source.samples("test"))
         assert kinds == {"closed": 272, "open": 179}

@@ -6,15 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 
-from resolution_eval.cards import TaskCard
+from resolution_eval.cards import ArchiveCard, NpzCard, TaskCard
 from resolution_eval.errors import DataError
 from resolution_eval.sources.archive import ArchiveSource
 from resolution_eval.sources.base import Exclusion, Sample, Source
+from resolution_eval.sources.checksum import verify_md5
 from resolution_eval.sources.local import TABLE, LocalSource
 from resolution_eval.sources.medmnist import MedMnistSource
 from resolution_eval.sources.places import DATA_VARIABLE, cache_root, data_root
 
-__all__ = ["Exclusion", "Sample", "Source", "open_source"]
+__all__ = ["Exclusion", "Sample", "Source", "open_source", "ways"]
 
 _OPENED: dict[tuple[TaskCard, Path | None, Path], Source] = {}
 _LOCK = Lock()
@@ -35,6 +36,8 @@ def open_source(card: TaskCard) -> Source:
 
 
 def _first(card: TaskCard) -> Source:
+    if card.refused:
+        raise DataError(f"{card.name} is refused: {card.refused}")
     for kind in card.sources:
         source = _OPENERS[kind](card)
         if source is not None:
@@ -50,15 +53,35 @@ def _local(card: TaskCard) -> Source | None:
 
 
 def _medmnist(card: TaskCard) -> Source | None:
-    file = _given(card, card.npz)
+    file = _file(card, card.npz)
     return MedMnistSource(file, card) if file else None
 
 
 def _archive(card: TaskCard) -> Source | None:
-    if card.archive is None:
-        return None
-    file = _given(card, card.archive.file_name) or _downloaded(card)
-    return ArchiveSource(file, card.archive, card)
+    file = _file(card, card.archive)
+    return ArchiveSource(file, card.archive, card) if file and card.archive else None
+
+
+def _chexpert(card: TaskCard) -> Source | None:
+    from resolution_eval.sources.chexpert import ChexpertSource, find_chexpert
+
+    root = data_root()
+    folder = find_chexpert(root) if root else None
+    return ChexpertSource(folder, card) if folder else None
+
+
+def _hub(card: TaskCard) -> Source | None:
+    from resolution_eval.sources.hub import HubSource
+
+    assert card.hub is not None
+    root = data_root()
+    copy = root / card.folder if root else None
+    if copy is not None and any(copy.glob(card.hub.files["test"])):
+        return HubSource(card, copy)
+    try:
+        return HubSource(card)
+    except DataError as error:
+        raise DataError(_ways(card, str(error))) from error
 
 
 def _phantom(card: TaskCard) -> Source | None:
@@ -71,28 +94,57 @@ _OPENERS: dict[str, Callable[[TaskCard], Source | None]] = {
     "local": _local,
     "medmnist": _medmnist,
     "archive": _archive,
+    "chexpert": _chexpert,
+    "hub": _hub,
     "phantom": _phantom,
 }
 
 
-def _given(card: TaskCard, name: str | None) -> Path | None:
+def _file(card: TaskCard, published: NpzCard | ArchiveCard | None) -> Path | None:
+    """The published file, verified: as the user put it, else downloaded; None where neither."""
+    if published is None:
+        return None
+    file = _given(card, published.file_name)
+    if file is None:
+        return _downloaded(card, published) if published.md5 and published.download else None
+    if published.md5:
+        _check_size(file, published)
+        verify_md5(file, published.md5)
+    return file
+
+
+def _check_size(file: Path, published: NpzCard | ArchiveCard) -> None:
+    """Refuse a file of another size before its checksum is computed, which takes longer."""
+    found = file.stat().st_size
+    if published.bytes is not None and found != published.bytes:
+        raise DataError(
+            f"{file} has {found:,} bytes, but the published file has {published.bytes:,}; "
+            f"delete it, or replace it with {published.url}"
+        )
+
+
+def _given(card: TaskCard, name: str) -> Path | None:
     """A file that the user put under RESOLUTION_EVAL_DATA, in the data set's folder or above."""
     root = data_root()
-    if root is None or name is None:
+    if root is None:
         return None
     places = (root / card.folder / name, root / name)
     return next((place for place in places if place.is_file()), None)
 
 
-def _downloaded(card: TaskCard) -> Path:
-    from resolution_eval.sources.download import Remote, download
+def _downloaded(card: TaskCard, published: NpzCard | ArchiveCard) -> Path:
+    from resolution_eval.sources import download
 
-    assert card.archive is not None
-    archive = card.archive
+    assert published.md5 is not None
+    target = cache_root() / published.file_name
     try:
-        return download(
-            Remote(archive.url, archive.bytes, archive.md5), cache_root() / archive.file_name
-        )
+        if published.bytes is not None:
+            remote = download.Remote(published.url, published.bytes, published.md5)
+        elif target.is_file():  # only a verified file is ever moved there
+            return target
+        else:
+            remote = download.published(published.url, published.md5)
+        return download.download(remote, target)
     except DataError as error:
         raise DataError(_ways(card, f"the download failed: {error}")) from error
 
@@ -101,18 +153,40 @@ def _ways(card: TaskCard, reason: str | None = None) -> str:
     """The error where there is no data: what was looked for, and each way to get it."""
     root = data_root()
     where = f"none under {root}" if root else f"{DATA_VARIABLE} is not set"
-    ways = []
-    if "local" in card.sources:
-        ways.append(f"a folder ${DATA_VARIABLE}/{card.folder} with {TABLE} and images/")
-    if "medmnist" in card.sources:
-        ways.append(f"the MedMNIST+ file ${DATA_VARIABLE}/{card.npz}")
-    if card.archive:
-        ways.append(
-            f"the download of {card.archive.url} ({card.archive.bytes:,} bytes), by itself where "
-            f"there is a connection, or by hand to ${DATA_VARIABLE}/{card.archive.file_name}"
-        )
-    listed = "".join(f"\n  {number}. {way}" for number, way in enumerate(ways, start=1))
+    listed = "".join(f"\n  {number}. {way}" for number, way in enumerate(ways(card), start=1))
+    needed = f" {card.registration}" if card.registration else ""
     return (
-        f"no data for {card.name}: {where}{f'; {reason}' if reason else ''}. "
+        f"no data for {card.name}: {where}{f'; {reason}' if reason else ''}.{needed} "
         f"Any one of these gives it:{listed}"
     )
+
+
+def ways(card: TaskCard) -> list[str]:
+    """Each way to get the data of `card`, in the order in which they are tried."""
+    found = []
+    if "local" in card.sources:
+        by_hand = f" ({card.obtain})" if card.obtain else ""
+        found.append(f"a folder ${DATA_VARIABLE}/{card.folder} with {TABLE} and images/{by_hand}")
+    for kind, published in (("MedMNIST+ file", card.npz), ("archive", card.archive)):
+        if published:
+            found.append(_file_way(kind, published))
+    if card.chexpert:
+        found.append(f"the official folder ${DATA_VARIABLE}/CheXpert-v1.0 or CheXpert-v1.0-small")
+    if card.hub:
+        commit = f"commit {card.hub.revision}" if card.hub.revision else "no commit pinned"
+        found.append(
+            f"{card.hub.repository} on the Hugging Face hub ({commit}), or its files in "
+            f"${DATA_VARIABLE}/{card.folder}"
+        )
+    return found
+
+
+def _file_way(kind: str, published: NpzCard | ArchiveCard) -> str:
+    size = f" ({published.bytes:,} bytes)" if published.bytes else ""
+    place = f"${DATA_VARIABLE}/{published.file_name}"
+    if published.md5 and published.download:
+        return (
+            f"the {kind} {published.url}{size}, downloaded by itself where there is a connection, "
+            f"or by hand to {place}"
+        )
+    return f"the {kind} {published.url}{size}, by hand to {place}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol
 
+from resolution_eval.attestation import Form
 from resolution_eval.cards import TaskCard
 from resolution_eval.errors import DataError, suggest
 
@@ -30,8 +31,8 @@ class Sample:
     cluster: str
     """Unit that the intervals resample."""
     split: str
-    answer_type: str = ""
-    """What a question data set says of the answer, in lower case ("closed", "open"), or nothing."""
+    form: Form = "closed"
+    """Whether the answer is one of few, by the data's own word, or for want of one by `choices`."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,10 @@ class Source(Protocol):
     @property
     def excluded(self) -> tuple[Exclusion, ...]:
         """What was found and is not a sample."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of scores on this data should know, each a sentence with its count."""
 
     def samples(self, split: str = "test") -> Sequence[Sample]:
         """The samples of one split, ordered by the SHA-256 of their id.
@@ -109,6 +114,7 @@ def fingerprint(samples: Iterable[Sample], contents: Mapping[str, str]) -> str:
                 "\x1e".join(sample.choices),
                 sample.cluster,
                 contents[sample.image],
+                *(["open"] if sample.form == "open" else []),
             )
         )
         for sample in samples

@@ -41,6 +41,28 @@ class Remote:
     md5: str
 
 
+def published(
+    url: str, md5: str, timeout: tuple[float, float] = (CONNECT_SECONDS, READ_SECONDS)
+) -> Remote:
+    """The file at `url`, whose size the server is asked for.
+
+    Raises:
+        DataError: no connection, or the server does not say.
+    """
+    try:
+        headers = {"Accept-Encoding": "identity"}
+        with requests.head(url, headers=headers, timeout=timeout, allow_redirects=True) as answer:
+            length = answer.headers.get("Content-Length", "")
+            if answer.status_code != 200 or not length.isdecimal():
+                raise DataError(
+                    f"{url}: the server answered {answer.status_code} {answer.reason} when asked "
+                    "for the size of the file; download it by hand"
+                )
+            return Remote(url, int(length), md5)
+    except requests.RequestException as error:
+        raise DataError(f"no connection to {url} ({error}); this machine may be offline") from error
+
+
 class _TryAgainError(Exception):
     """The transfer failed in a way that a further attempt may mend."""
 

@@ -1,19 +1,21 @@
 """Local layout: a folder with `labels.csv` beside its images, which is also how users bring data.
 
 Columns: file, label, split, source; for questions also question, and where known qid, choices
-(separated by "|"), answer_type; any further column may serve as the cluster.
+(separated by "|"), answer_type (closed or open); any further column may serve as the cluster.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from io import StringIO
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from resolution_eval.attestation import Form
 from resolution_eval.cards import TaskCard
 from resolution_eval.errors import DataError, ImageError, suggest
 from resolution_eval.sources.base import (
@@ -39,6 +41,8 @@ SPLIT_NAMES = {
 """Splits as written in labels.csv, to ours: data that nobody split is there to be tested on."""
 
 YES_NO = ("yes", "no")
+FORMULA = ("=", "@")
+"""How a cell begins that a spreadsheet would run; "+" and "-" may begin an answer."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +65,8 @@ class LocalSource:
 
     Raises:
         DataError: labels.csv is absent, not UTF-8, not CSV or without a needed column; or it has
-            lines with an unknown label or split, an empty cell, a duplicate id, or a file
-            outside the folder. Every such line is named.
+            lines with an unknown label or split, an empty cell, a formula, a duplicate id, or a
+            file outside the folder. Every such line is named.
     """
 
     name = "local"
@@ -71,9 +75,9 @@ class LocalSource:
         self._folder = folder.resolve()
         self._card = card
         table = self._folder / TABLE
-        data = _read_table(table)
+        data = read_table(table)
         self.revision = f"labels.csv sha256:{sha256(data).hexdigest()}"
-        rows = list(_rows(data, table))
+        rows = list(rows_of(data, table))
         _require_columns(rows, card, table)
         _refuse_faulty(rows, card, self._folder)
         self._samples = ordered(_sample(row, card) for row in rows)
@@ -82,6 +86,11 @@ class LocalSource:
     def excluded(self) -> tuple[Exclusion, ...]:
         """Nothing: every line is a sample, or an error."""
         return ()
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """Images that train and test share, and questions that stand more than once."""
+        return tuple(_notes(self._samples))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -116,7 +125,12 @@ class LocalSource:
             ) from error
 
 
-def _read_table(table: Path) -> bytes:
+def read_table(table: Path) -> bytes:
+    """Content of the file `table`.
+
+    Raises:
+        DataError: it cannot be read.
+    """
     try:
         return table.read_bytes()
     except OSError as error:
@@ -125,7 +139,12 @@ def _read_table(table: Path) -> bytes:
         ) from error
 
 
-def _rows(data: bytes, table: Path) -> Iterator[Row]:
+def rows_of(data: bytes, table: Path) -> Iterator[Row]:
+    """The lines of the CSV in `data` below its header; `table` names it in errors.
+
+    Raises:
+        DataError: it is not UTF-8 or not CSV, or a line has more or fewer cells than the header.
+    """
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -165,7 +184,7 @@ def _require_columns(rows: list[Row], card: TaskCard, table: Path) -> None:
 def _refuse_faulty(rows: list[Row], card: TaskCard, folder: Path) -> None:
     """Raise one DataError that names the lines at fault, the first rule that is broken."""
     table = folder / TABLE
-    for fault in (_empty_cell, _bad_split, _bad_label, _bad_path):
+    for fault in (_empty_cell, _formula, _bad_split, _bad_label, _bad_path):
         found = [f"line {row.line}: {text}" for row in rows if (text := fault(row, card, folder))]
         if found:
             raise DataError(f"{table}: {listing(found)}")
@@ -192,6 +211,14 @@ def _empty_cell(row: Row, card: TaskCard, folder: Path) -> str | None:
     return f"{empty[0]} is empty" if empty else None
 
 
+def _formula(row: Row, card: TaskCard, folder: Path) -> str | None:
+    suspects = ("file", "label", "question", "choices", "qid")
+    found = [column for column in suspects if row[column].startswith(FORMULA)]
+    if not found or (found == ["label"] and card.kind == "classification"):
+        return None
+    return f"{found[0]} {row[found[0]]!r} begins like a spreadsheet's formula; write it as text"
+
+
 def _bad_split(row: Row, card: TaskCard, folder: Path) -> str | None:
     if row["split"] in SPLIT_NAMES:
         return None
@@ -210,7 +237,11 @@ def _bad_label(row: Row, card: TaskCard, folder: Path) -> str | None:
 
 
 def _bad_path(row: Row, card: TaskCard, folder: Path) -> str | None:
-    file = row["file"]
+    return escape(row["file"], folder)
+
+
+def escape(file: str, folder: Path) -> str | None:
+    """How the relative path `file` leads out of `folder`; None where it does not."""
     posix, windows = PurePosixPath(file), PureWindowsPath(file)
     if "\\" in file or "\0" in file or windows.drive or posix.is_absolute() or ".." in posix.parts:
         return f"{file!r} is not a plain path inside the folder"
@@ -232,6 +263,7 @@ def _id(row: Row, card: TaskCard) -> str:
 def _sample(row: Row, card: TaskCard) -> Sample:
     asks = card.kind == "questions"
     choices = _choices(row) if asks else card.classes
+    unlisted: Form = "closed" if row["answer_type"].lower() == "closed" else "open"
     return Sample(
         id=_id(row, card),
         image=row["file"],
@@ -240,12 +272,34 @@ def _sample(row: Row, card: TaskCard) -> Sample:
         choices=choices,
         cluster=row["file"] if card.cluster == "image" else row[card.cluster],
         split=SPLIT_NAMES[row["split"]],
-        answer_type=row["answer_type"].lower(),
+        form="closed" if choices else unlisted,
     )
 
 
+def _notes(samples: Sequence[Sample]) -> Iterator[str]:
+    images = {
+        split: {sample.image for sample in samples if sample.split == split}
+        for split in ("train", "test")
+    }
+    shared = images["train"] & images["test"]
+    if shared:
+        asked = sum(sample.split == "test" and sample.image in shared for sample in samples)
+        yield (
+            f"{len(shared)} of {len(images['test'])} test images are in train too, with {asked} "
+            "of the test samples: a model trained on that train split has seen them"
+        )
+    counts = Counter((sample.image, sample.question.casefold()) for sample in samples)
+    repeated = sum(count > 1 for count in counts.values())
+    if repeated:
+        yield f"{repeated} questions stand more than once about the same image; all are kept"
+
+
 def _choices(row: Row) -> tuple[str, ...]:
-    """Options of a question: its column `choices`, else yes and no if that is the answer."""
+    """Options of a question: its column `choices`, else yes and no if that is the answer; none of
+    an open one.
+    """
+    if row["answer_type"].lower() == "open":
+        return ()
     if row["choices"]:
         return tuple(choice.strip() for choice in row["choices"].split("|"))
     return YES_NO if row["label"].lower() in YES_NO else ()

@@ -33,7 +33,8 @@ _BROKEN = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.err
 class MedMnistSource:
     """The data set in the npz `file`. Labels are read at once, a split's images at its first use.
 
-    Images are arrays in the file, and given as PNG, which loses nothing. No pickle is loaded.
+    Images are arrays in the file, and given as PNG, which loses nothing. No pickle is loaded. Where
+    an image may have several findings, those with several are listed in `excluded`.
 
     Raises:
         DataError: the file is truncated, corrupt or not MedMNIST's; or it has a label that is
@@ -41,11 +42,13 @@ class MedMnistSource:
     """
 
     name = "medmnist"
+    notes: tuple[str, ...] = ()
 
     def __init__(self, file: Path, card: TaskCard) -> None:
         self._file = file
         self._card = card
         self._images: dict[str, NDArray[np.uint8]] = {}
+        self._findings = card.npz is not None and card.npz.labels == "findings"
         self._lock = Lock()
         try:
             with zipfile.ZipFile(file) as archive:
@@ -55,14 +58,30 @@ class MedMnistSource:
                 labels = {split: arrays[f"{split}_labels"] for split in SPLITS}
         except _BROKEN as error:
             raise self._unusable(error) from error
+        if self._findings:
+            labels = {split: self._single(split, found) for split, found in labels.items()}
         self._check(labels, counts)
-        self._samples = ordered(self._make_samples(labels))
+        excluded: list[Exclusion] = []
+        self._samples = ordered(self._make_samples(labels, excluded))
+        self.excluded = tuple(excluded)
 
     def _unusable(self, error: Exception) -> DataError:
         return DataError(
             f"{self._file} is not a whole MedMNIST+ file ({type(error).__name__}: {error}); "
             "delete it and download it again"
         )
+
+    def _single(self, split: str, found: NDArray[np.integer]) -> NDArray[np.integer]:
+        """Class numbers from a row of zeros and ones per image; -1 where several are one."""
+        named = len(self._card.classes) - 1
+        if found.ndim != 2 or found.shape[1] != named or not set(np.unique(found)) <= {0, 1}:
+            raise DataError(
+                f"{self._file}: {split} has labels of shape {found.shape}; a 0 or 1 for each of "
+                f"{named} findings is needed"
+            )
+        several = found.sum(axis=1) > 1
+        number = np.where(found.any(axis=1), found.argmax(axis=1), named)
+        return np.where(several, -1, number)
 
     def _check(self, labels: dict[str, NDArray[np.integer]], counts: dict[str, int]) -> None:
         for split, numbers in labels.items():
@@ -72,7 +91,7 @@ class MedMnistSource:
                     f"{self._file}: {split} has {count} images, but labels of {numbers.dtype} and "
                     f"shape {numbers.shape}; one whole number per image is needed"
                 )
-            known = range(len(self._card.classes))
+            known = range(-1 if self._findings else 0, len(self._card.classes))
             unknown = sorted({int(number) for number in numbers.ravel()} - set(known))
             if unknown:
                 raise DataError(
@@ -80,10 +99,15 @@ class MedMnistSource:
                     f"but {self._card.name} has classes 0 to {known[-1]}"
                 )
 
-    def _make_samples(self, labels: dict[str, NDArray[np.integer]]) -> Iterator[Sample]:
+    def _make_samples(
+        self, labels: dict[str, NDArray[np.integer]], excluded: list[Exclusion]
+    ) -> Iterator[Sample]:
         for split, numbers in labels.items():
             for index, number in enumerate(numbers.ravel()):
                 identity = f"{split}/{index:06d}"
+                if number < 0:
+                    excluded.append(Exclusion(identity, "has several findings"))
+                    continue
                 yield Sample(
                     id=identity,
                     image=identity,
@@ -99,11 +123,6 @@ class MedMnistSource:
         """File name and the checksum of its table of contents."""
         contents = repr(sorted(self._checksums.items()))
         return f"{self._file.name} crc32:{zlib.crc32(contents.encode()):08x}"
-
-    @property
-    def excluded(self) -> tuple[Exclusion, ...]:
-        """Nothing: every image in the file is a sample."""
-        return ()
 
     @cached_property
     def fingerprint(self) -> str:

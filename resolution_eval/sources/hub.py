@@ -1,0 +1,330 @@
+"""Hub: tables of questions and images in a Hugging Face repository, at one pinned commit."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+from string import ascii_uppercase
+from typing import TYPE_CHECKING, Any
+
+from resolution_eval.attestation import Form
+from resolution_eval.cards import TaskCard
+from resolution_eval.errors import DataError, ImageError, suggest
+from resolution_eval.sources.base import (
+    SPLITS,
+    Exclusion,
+    Sample,
+    class_of,
+    fingerprint,
+    listing,
+    of_split,
+    ordered,
+)
+from resolution_eval.sources.local import YES_NO
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from resolution_eval.sources.containers import Container
+
+_LETTERED = re.compile(r"\(?([A-Z])\s*[:.)]\s*(?=\S)")
+
+
+class HubSource:
+    """The data set in the repository that `card.hub` names, or in a local copy of it.
+
+    Rows without a question, an answer or exactly one image, and rows that repeat another word for
+    word, are listed in `excluded`: loaded + excluded = rows of the test table. An image that cannot
+    be decoded keeps its sample. The tables are loaded by `datasets`, the test split's alone.
+
+    Raises:
+        DataError: the card names no revision and there is no local copy; the repository, revision
+            or a table cannot be had; a column is absent; or a label or choice is unknown.
+    """
+
+    name = "hub"
+
+    def __init__(self, card: TaskCard, copy: Path | None = None, cache: Path | None = None) -> None:
+        assert card.hub is not None
+        self._card = card
+        self._hub = card.hub
+        self._copy = copy
+        self._cache = cache
+        if copy is None and not self._hub.revision:
+            raise DataError(
+                f"{card.name}: no commit of {self._hub.repository} is pinned in its card, and "
+                "without one the data could change under a score; give a local copy, as the "
+                "repository has it, or in the local layout"
+            )
+        self._tables: dict[str, Dataset] = {}
+        self._contents: dict[str, str] = {}
+        self._repeated = 0
+        excluded: list[Exclusion] = []
+        self._samples = ordered(self._read("test", excluded))
+        self.excluded = tuple(excluded)
+
+    @property
+    def revision(self) -> str:
+        """Commit of the repository; of a local copy nobody can say it, so its place is named."""
+        if self._copy is not None:
+            return f"local copy of {self._hub.repository}"
+        return f"{self._hub.repository}@{self._hub.revision}"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Questions that are asked twice of an image with different answers."""
+        if not self._repeated:
+            return ()
+        return (f"{self._repeated} questions stand more than once about the same image",)
+
+    def _table(self, split: str) -> Dataset:
+        from datasets import Image
+
+        if split not in self._tables:
+            table = self._load(split)
+            self._require(table)
+            if self._hub.images is None:
+                kind = table.features[self._hub.image]
+                several = not isinstance(kind, Image) and hasattr(kind, "feature")
+                raw = Image(decode=False)
+                wanted = type(kind)(raw) if several else raw
+                table = table.cast_column(self._hub.image, wanted)
+            self._tables[split] = table
+        return self._tables[split]
+
+    def _load(self, split: str) -> Dataset:
+        from datasets import load_dataset
+
+        files: dict[str, str] = dict(self._hub.files)
+        if split not in files:
+            raise DataError(f"{self._card.name} has no {split} table; {suggest(split, files)}")
+        where = str(self._copy) if self._copy else self._hub.repository
+        pinned = {} if self._copy else {"revision": self._hub.revision}
+        try:
+            return load_dataset(
+                where,
+                data_files={split: files[split]},
+                split=split,
+                cache_dir=str(self._cache) if self._cache else None,
+                **pinned,
+            )
+        except Exception as error:
+            raise DataError(
+                f"{self._card.name}: the {split} table of {where} cannot be loaded "
+                f"({type(error).__name__}: {error}); is there a connection, and is the commit "
+                f"{self._hub.revision or '(none)'} still in the repository?"
+            ) from error
+
+    def _require(self, table: Dataset) -> None:
+        hub = self._hub
+        needed = [hub.image, *hub.choices]
+        needed += [hub.question] if self._card.kind == "questions" else []
+        needed += [c for c in (hub.answer, hub.correct, hub.answer_type, hub.id, hub.cluster) if c]
+        for column in needed:
+            if column not in table.column_names:
+                advice = suggest(column, table.column_names)
+                raise DataError(f"{hub.repository} has no column {column!r}; {advice}")
+
+    def _read(self, split: str, excluded: list[Exclusion]) -> list[Sample]:
+        table, container = self._table(split), self._container
+        samples: list[Sample] = []
+        faults: list[str] = []
+        seen: Counter[tuple[str, str, str]] = Counter()
+        asked: Counter[tuple[str, str]] = Counter()
+        for index, row in enumerate(table):
+            identity = self._id(row, split, index)
+            content = self._content(row, container)
+            try:
+                sample = self._sample(row, identity, f"{split}/{index:06d}", content, split)
+            except _UnfitError as reason:
+                excluded.append(Exclusion(identity, str(reason)))
+                continue
+            except DataError as fault:
+                faults.append(f"row {index}: {fault}")
+                continue
+            key = (content, sample.question, sample.answer)
+            seen[key] += 1
+            if seen[key] > 1:
+                excluded.append(Exclusion(identity, "repeats another row word for word"))
+                continue
+            asked[key[:2]] += 1
+            self._contents[sample.image] = content
+            samples.append(sample)
+        if faults:
+            raise DataError(f"{self._hub.repository}, {split}: {listing(faults)}")
+        self._refuse_duplicates(samples)
+        self._repeated = sum(count > 1 for count in asked.values())
+        return samples
+
+    def _refuse_duplicates(self, samples: list[Sample]) -> None:
+        counts = Counter(sample.id for sample in samples)
+        twice = [repr(name) for name, count in counts.items() if count > 1]
+        if twice:
+            raise DataError(f"{self._hub.repository}: duplicate id {listing(twice)}")
+
+    def _id(self, row: Mapping[str, Any], split: str, index: int) -> str:
+        return str(row[self._hub.id]) if self._hub.id else f"{split}/{index:06d}"
+
+    def _content(self, row: Mapping[str, Any], container: Container | None) -> str:
+        """What tells this row's image from others: its bytes' SHA-256, or its name in the zip."""
+        if container is not None:
+            return str(row[self._hub.image])
+        data = _image_bytes(row[self._hub.image])
+        return sha256(data).hexdigest() if data else ""
+
+    def _sample(
+        self, row: Mapping[str, Any], identity: str, locator: str, content: str, split: str
+    ) -> Sample:
+        question = _text(row.get(self._hub.question))
+        if self._card.kind == "classification":
+            question = self._card.question or ""
+        if not question:
+            raise _UnfitError("has no question")
+        value = row[self._hub.image]
+        if isinstance(value, list) and len(value) != 1:
+            raise _UnfitError(f"has {len(value)} images; one is needed")
+        if not content:
+            raise _UnfitError("has no image")
+        choices, answer, form = self._answer(row)
+        if not answer:
+            raise _UnfitError("has no answer")
+        return Sample(
+            id=identity,
+            image=locator,
+            question=question,
+            answer=answer,
+            choices=choices,
+            cluster=_text(row[self._hub.cluster]) if self._hub.cluster else content,
+            split=split,
+            form=form,
+        )
+
+    def _answer(self, row: Mapping[str, Any]) -> tuple[tuple[str, ...], str, Form]:
+        if self._card.kind == "classification":
+            return self._card.classes, self._class(row), "closed"
+        choices = self._choices(row)
+        if choices and self._hub.correct:
+            return choices, choices[_index(row[self._hub.correct], choices)], "closed"
+        answer = _text(row.get(self._hub.answer or ""))
+        kind = _text(row.get(self._hub.answer_type or "")).lower()
+        if not choices and kind != "open" and answer.lower() in YES_NO:
+            choices = YES_NO
+        if not choices:
+            return (), answer, "closed" if kind == "closed" else "open"
+        same = [choice for choice in choices if choice.casefold() == answer.casefold()]
+        if not same:
+            raise DataError(f"answer {answer!r} is not one of the choices {choices}")
+        return choices, same[0], "closed"
+
+    def _class(self, row: Mapping[str, Any]) -> str:
+        value = row[self._hub.answer or ""]
+        kind = self._tables["test"].features[self._hub.answer or ""]
+        label = kind.int2str(value) if hasattr(kind, "int2str") else _text(value)
+        name = class_of(label, self._card)
+        if name is None:
+            raise DataError(f"unknown label {label!r}; {suggest(label, self._card.classes)}")
+        return name
+
+    def _choices(self, row: Mapping[str, Any]) -> tuple[str, ...]:
+        columns = [row[column] for column in self._hub.choices]
+        values = columns[0] if len(columns) == 1 and isinstance(columns[0], list) else columns
+        return tuple(_unlettered(_text(value), i) for i, value in enumerate(values))
+
+    @cached_property
+    def _container(self) -> Container | None:
+        """The zip with the images, where the tables only name them."""
+        if self._hub.images is None:
+            return None
+        from resolution_eval.sources.containers import open_container
+
+        if self._copy is not None:
+            return open_container(self._copy / self._hub.images)
+        from huggingface_hub import hf_hub_download
+
+        try:
+            file = hf_hub_download(
+                self._hub.repository,
+                self._hub.images,
+                repo_type="dataset",
+                revision=self._hub.revision,
+            )
+        except Exception as error:
+            raise DataError(
+                f"{self._hub.images} of {self._hub.repository} cannot be had: {error}"
+            ) from error
+        return open_container(Path(file))
+
+    @cached_property
+    def _members(self) -> dict[str, str]:
+        """Name of an image as the tables write it, to its member of the zip."""
+        found = self._container.members if self._container else ()
+        return {PurePosixPath(member.name).name: member.name for member in found}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over ids, questions, answers and image contents (names, where in a zip)."""
+        return fingerprint(self._samples, self._contents)
+
+    def samples(self, split: str = "test") -> tuple[Sample, ...]:
+        """The samples of one split, ordered by the SHA-256 of their id.
+
+        Raises:
+            DataError: the split is unknown, or its table cannot be loaded.
+        """
+        if split == "test" or split not in SPLITS:
+            return of_split(self._samples, split, self._hub.repository)
+        return ordered(self._read(split, []))
+
+    def read(self, locator: str) -> bytes:
+        """The image of the row `locator` ("test/000012").
+
+        Raises:
+            ImageError: it is missing or cannot be read.
+        """
+        split, _, index = locator.partition("/")
+        value = self._table(split)[int(index)][self._hub.image]
+        if self._container is None:
+            return _image_bytes(value)
+        try:
+            return self._container.read(self._members[str(value)])
+        except (OSError, KeyError) as error:
+            raise ImageError(
+                f"image {value!r} is not in {self._hub.images}, or damaged: {error}"
+            ) from error
+
+
+class _UnfitError(Exception):
+    """A row that is no sample, and why."""
+
+
+def _image_bytes(value: Any) -> bytes:
+    """The encoded image in a cell, alone or in a list of one; empty where there is none."""
+    if isinstance(value, list):
+        value = value[0] if value else None
+    data = value.get("bytes") if isinstance(value, Mapping) else None
+    return bytes(data) if data else b""
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value).strip()
+
+
+def _unlettered(choice: str, index: int) -> str:
+    """A choice without the letter that the data puts before it ("B: kidney")."""
+    match = _LETTERED.match(choice)
+    own = match is not None and match[1] == ascii_uppercase[index % 26]
+    return choice[match.end() :] if match and own else choice
+
+
+def _index(value: Any, choices: tuple[str, ...]) -> int:
+    """The number that a letter, or a number from 0, stands for."""
+    word = _text(value)
+    number = ascii_uppercase.find(word) if len(word) == 1 and word.isalpha() else -1
+    number = int(word) if word.isdecimal() else number
+    if not 0 <= number < len(choices):
+        raise DataError(f"{word!r} names none of {len(choices)} choices")
+    return number
