@@ -114,7 +114,9 @@ class Answers:
         Raises:
             ValueError: a value does not fit its column.
         """
-        ordered = sorted(rows, key=lambda row: (resolution_order(row["resolution"]), row["sample"]))
+        given = list(rows)
+        order = {name: resolution_order(name) for name in {row["resolution"] for row in given}}
+        ordered = sorted(given, key=lambda row: (order[row["resolution"]], row["sample"]))
         try:
             return cls(pa.Table.from_pylist(ordered, schema=SCHEMA))
         except (pa.ArrowException, OverflowError) as error:

@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -227,8 +228,7 @@ class _Constants:
 def _line(document: Mapping[str, Any], where: str) -> _Line:
     try:
         line = _Line.model_validate(document)
-        parse_resolution(line.verdict.resolution)
-        TrainingResolution.parse(line.attestation.training)
+        _check_names(line.verdict.resolution, line.attestation.training)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
@@ -238,6 +238,13 @@ def _line(document: Mapping[str, Any], where: str) -> _Line:
     for fault in _contradictions(line):
         raise RecordError(f"{where}: {fault}")
     return line
+
+
+@lru_cache(maxsize=1024)
+def _check_names(resolution: str, training: str) -> None:
+    """Refuse names that are no resolution or no training resolution; the same few come again."""
+    parse_resolution(resolution)
+    TrainingResolution.parse(training)
 
 
 def _contradictions(line: _Line) -> Iterator[str]:

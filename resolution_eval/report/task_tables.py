@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
+
 from resolution_eval.records import Cell
 from resolution_eval.report.content import Estimated, asked_grid, mark, received_grid, status
 from resolution_eval.report.estimates import FIGURES, Estimates, Figure
@@ -295,33 +297,42 @@ def class_table(task: TaskSweeps, estimated: Estimated) -> Table:
 def change_table(task: TaskSweeps, estimated: Estimated) -> Table:
     """Samples whose verdict changes with the resolution, and what was answered at each."""
     heads = [Column(name) for name in task.resolutions]
-    rows = [row for sweep, _ in estimated for row in _changes(task, sweep)]
-    more = len(rows) - MAX_CHANGES
+    rows: list[tuple[Entry, ...]] = []
+    found = 0
+    for sweep, _ in estimated:
+        samples = _changed(sweep)
+        found += len(samples)
+        rows += _changes(task, sweep, samples[: MAX_CHANGES - len(rows)])
     return Table(
         name=f"{task.task}-changes",
         caption="Samples whose verdict changes with the resolution",
         subject=task.title,
         folded=True,
         columns=(Column("checkpoint"), Column("sample"), Column("right answer"), *heads),
-        rows=tuple(rows[:MAX_CHANGES]),
-        remark=f"{more} more are in the records." if more > 0 else "",
+        rows=tuple(rows),
+        remark=f"{found - len(rows)} more are in the records." if found > len(rows) else "",
     )
 
 
-def _changes(task: TaskSweeps, sweep: Sweep) -> Iterator[tuple[Entry, ...]]:
-    mine = {cell.key for cell in sweep.cells}
-    groups = sweep.record.answers.groups()
-    rows = sweep.record.answers.rows()
-    answers: dict[str, dict[str, Entry]] = {}
-    verdicts: dict[str, set[int]] = {}
+def _changed(sweep: Sweep) -> list[str]:
+    """Samples that are right at one resolution and wrong at another, by name."""
+    scores = sweep.record.answers.scores([cell.key for cell in sweep.cells])
+    right, wrong = (scores.correct == 1).any(axis=1), (scores.correct == 0).any(axis=1)
+    return [scores.samples[i] for i in np.flatnonzero(right & wrong)]
+
+
+def _changes(task: TaskSweeps, sweep: Sweep, samples: Sequence[str]) -> Iterator[tuple[Entry, ...]]:
+    if not samples:
+        return
+    mine, wanted = {cell.key.setting for cell in sweep.cells}, set(samples)
     targets: dict[str, str] = {}
-    for row in (rows[i] for key, numbers in groups.items() if key in mine for i in numbers):
-        sample, correct = row["sample"], row["correct"]
-        targets[sample] = row["target"]
-        answers.setdefault(sample, {})[row["resolution"]] = _answer(row["prediction"], correct)
-        if correct is not None:
-            verdicts.setdefault(sample, set()).add(correct)
-    for sample in sorted(name for name, seen in verdicts.items() if len(seen) > 1):
+    answers: dict[str, dict[str, Entry]] = {sample: {} for sample in samples}
+    for row in sweep.record.answers.rows():
+        sample = row["sample"]
+        if sample in wanted and (row["scheme"], row["filter"], row["answer_mode"]) in mine:
+            targets[sample] = row["target"]
+            answers[sample][row["resolution"]] = _answer(row["prediction"], row["correct"])
+    for sample in samples:
         shown = (answers[sample].get(name, entry(None)) for name in task.resolutions)
         yield (entry(sweep.name), entry(sample), entry(targets[sample]), *shown)
 
