@@ -99,7 +99,7 @@ class HubSource:
     def _load(self, split: str) -> Dataset:
         from datasets import load_dataset
 
-        files: dict[str, str] = dict(self._hub.files)
+        files = {str(name): pattern for name, pattern in self._hub.files.items()}
         if split not in files:
             raise DataError(f"{self._card.name} has no {split} table; {suggest(split, files)}")
         where = str(self._copy) if self._copy else self._hub.repository
