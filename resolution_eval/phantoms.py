@@ -153,9 +153,10 @@ def _coverage(distance: Floats) -> Floats:
 
 
 def _phases(x: Floats, y: Floats, random: np.random.RandomState) -> tuple[Floats, Floats]:
-    """Two waves at right angles, about 4 px long, in a random direction; in radians."""
-    angle, first, second = random.uniform(0, 2 * np.pi, 3)
+    """Phases in radians of two waves at right angles, about 4 px long, along the axes or nearly."""
+    angle = random.uniform(-0.25, 0.25) + random.randint(2) * np.pi / 2
     wave = 2 * np.pi / random.uniform(3.7, 4.3)
+    first, second = random.uniform(0, 2 * np.pi, 2)
     along = wave * (x * np.cos(angle) + y * np.sin(angle)) + first
     across = wave * (y * np.cos(angle) - x * np.sin(angle)) + second
     return along, across

@@ -44,12 +44,12 @@ def encode(
         )
     with _observed(bundle.model) as seen:
         with torch.set_grad_enabled(train and torch.is_grad_enabled()):
-            tokens = _patch_tokens(bundle, pixels.to(bundle.device, bundle.dtype))
+            tokens = patch_tokens(bundle, pixels.to(bundle.device, bundle.dtype))
         latents = bundle.model.perceiver(tokens[:, None, None])
     return Encoded(latents, seen.grid, seen.visual_tokens)
 
 
-def _patch_tokens(bundle: FlamingoBundle, pixels: Tensor) -> Tensor:
+def patch_tokens(bundle: FlamingoBundle, pixels: Tensor) -> Tensor:
     """The vision encoder's patch tokens, its position table moved to the grid of `pixels`."""
     vision = bundle.model.vision_encoder
     grid = (pixels.shape[-2] // bundle.patch, pixels.shape[-1] // bundle.patch)

@@ -22,7 +22,7 @@ Strategy = Literal["native", "low", "mixed"]
 LOW = 16
 """The low training resolution, in pixels; the native one is the phantoms' own 64."""
 
-STEPS: dict[Strategy, int] = {"native": 700, "low": 300, "mixed": 1400}
+STEPS: dict[Strategy, int] = {"native": 600, "low": 300, "mixed": 2000}
 """Steps of the first stage; mixed training sees each of its two resolutions in half of them."""
 
 
@@ -40,6 +40,7 @@ def plan(strategy: Strategy, seed: int = 0) -> TrainingPlan:
         augmentation=Augmentation(greyscale=0.5),
         encoder=Stage(steps=STEPS[strategy], rate=2e-3),
         joint=Stage(steps=300, batch=32, rate=2e-3),
+        stored="float16",
     )
 
 

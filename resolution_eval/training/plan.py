@@ -108,11 +108,13 @@ class TrainingPlan(_Record):
     architecture: Architecture = Architecture()
     augmentation: Augmentation = Augmentation()
     encoder: Stage = Stage(steps=600)
-    """First stage: the vision encoder and the perceiver learn the classes, with a linear head."""
+    """First stage: the vision encoder learns the answers as classes, with a linear head."""
     joint: Stage = Stage(steps=300)
-    """Second stage: the language model learns to answer from what the perceiver gives it."""
+    """Second stage: perceiver, cross-attention and language model learn to answer."""
     frozen: tuple[str, ...] = ("vision_encoder",)
     """Names, or beginnings of names, of the parameters that the second stage leaves as they are."""
+    stored: Literal["float32", "float16"] = "float32"
+    """Type of the weights in the checkpoint; they are rounded to it before they are scored."""
 
     @model_validator(mode="after")
     def _consistent(self) -> TrainingPlan:

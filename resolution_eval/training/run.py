@@ -10,6 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from resolution_eval.flamingo import FlamingoBundle, build, save_folder
 from resolution_eval.resolution import Resolution, label
 from resolution_eval.sources import Source
@@ -61,7 +63,7 @@ def train(
         stage(bundle, plan, data, progress=progress) for stage in (teach_encoder, join_language)
     ]
     seconds = time.perf_counter() - start
-    bundle.model.eval()
+    bundle.model.to(getattr(torch, plan.stored)).float().eval()
     scored = dict(_scored(bundle, plan, source, progress))
     seen = plan.encoder.steps * plan.encoder.batch + plan.joint.steps * plan.joint.batch
     summary = TrainedSummary(
@@ -78,6 +80,7 @@ def train(
         output,
         training=plan.declaration,
         strategy=plan.strategy,
+        dtype=getattr(torch, plan.stored),
         extra=_description(plan, source, summary) | {"final_loss": final},
     )
     return summary

@@ -13,6 +13,7 @@ from tqdm import trange
 
 from resolution_eval.errors import ResolutionEvalError
 from resolution_eval.flamingo import FlamingoBundle, encode
+from resolution_eval.flamingo.vision import patch_tokens
 from resolution_eval.resolution import Resolution
 from resolution_eval.sources import Sample
 from resolution_eval.training.answers import answer_loss
@@ -44,10 +45,11 @@ class Losses:
 def teach_encoder(
     bundle: FlamingoBundle, plan: TrainingPlan, data: Data, *, progress: bool = True
 ) -> Losses:
-    """First stage: vision encoder and perceiver learn to tell the answers apart.
+    """First stage: the vision encoder learns to tell the answers apart.
 
-    A linear head over the mean of the latents has one output per answer in `data`; it is thrown
-    away. Without this stage a small Flamingo hardly learns to look.
+    A linear head over the mean of the patch tokens has one output per answer in `data`; it is
+    thrown away. Without this stage a small Flamingo hardly learns to look, and with the head over
+    the perceiver's latents instead it learns the coarse classes only.
     """
     names = sorted({sample.answer for sample in _samples(data)})
     places = {name: place for place, name in enumerate(names)}
@@ -56,13 +58,12 @@ def teach_encoder(
         head = nn.Linear(bundle.config.vision["width"], len(names)).to(bundle.device)
 
     def loss(batch: ExampleBatch) -> Tensor:
-        encoded = encode(bundle, normalise(batch.pixels, bundle.config), train=True)
+        pixels = normalise(batch.pixels, bundle.config).to(bundle.device)
         wanted = torch.tensor([places[sample.answer] for sample in batch.samples])
-        return functional.cross_entropy(
-            head(encoded.latents.mean((1, 2))), wanted.to(bundle.device)
-        )
+        found = head(patch_tokens(bundle, pixels).mean(1))
+        return functional.cross_entropy(found, wanted.to(bundle.device))
 
-    parts = (bundle.model.vision_encoder, bundle.model.perceiver, head)
+    parts = (bundle.model.vision_encoder, head)
     trained = [parameter for part in parts for parameter in part.parameters()]
     return _optimise("encoder", plan.encoder, trained, loss, _batches(plan, data, 1), progress)
 
