@@ -31,6 +31,8 @@ FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Url = Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
 Text = Annotated[str, Field(min_length=1)]
 Edge = Annotated[int, Field(ge=1, le=LARGEST)]
+Count = Annotated[int, Field(ge=1)]
+Commit = Annotated[str, Field(pattern=r"^([0-9a-f]{40})?$")]
 Md5 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 
 
@@ -127,6 +129,8 @@ class TaskCard(_Card):
     kind: Literal["classification", "questions"]
     folder: FolderName
     """Name of the data set's folder under RESOLUTION_EVAL_DATA."""
+    path: Text | None = None
+    """The folder itself, of data that the user brought; it counts in place of `folder`."""
     resolutions: Annotated[tuple[Edge | Literal["native"], ...], Field(min_length=1, strict=False)]
     """Inference resolutions to evaluate: edge in pixels of the budget, ascending, native last."""
     classes: Annotated[tuple[Text, ...], Field(strict=False)] = ()
@@ -280,16 +284,49 @@ class ModelCard(_Card):
     name: Text
     pretrained: Text
     """Hugging Face id, or name of an embedded checkpoint."""
+    revision: Commit = ""
+    """Full commit hash of the checkpoint that the card describes; empty where none is known."""
     family: Text
     adapter: Text
-    """Name of the lmms-eval model that runs it."""
+    """Name of the lmms-eval model that runs it; none where no adapter of ours does."""
     training: Annotated[str, AfterValidator(_training)]
     """Training resolution: fixed:N, native, mixed:[A,B] or unknown."""
+    training_range: Annotated[tuple[Count, Count], Field(strict=False)] | None = None
+    """Fewest and most pixels of the grid under `native`: of all tiles, without the thumbnail."""
+    tile: Edge | None = None
+    """Edge in pixels of the square tiles that an image is cut into."""
+    tokens: Annotated[tuple[Count, ...], Field(min_length=1, max_length=2, strict=False)] = ()
+    """Visual tokens of a square image at the training resolution, or the fewest and the most."""
     evidence: Text
     """What the training resolution is known from."""
     evidence_url: Url | None = None
     licence: Text
+    unconfirmed: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """Keys whose values no statement, training code or file of the checkpoint itself confirms."""
     flamingo: FlamingoCard | None = None
+
+    @model_validator(mode="after")
+    def _plausible(self) -> ModelCard:
+        for fault in (*self._order_faults(), *self._unconfirmed_faults()):
+            raise ValueError(fault)
+        return self
+
+    def _order_faults(self) -> list[str]:
+        faults = []
+        if self.training_range and TrainingResolution.parse(self.training).kind != "native":
+            faults.append("a training_range goes with native training")
+        for key, values in (("training_range", self.training_range), ("tokens", self.tokens)):
+            if values and list(values) != sorted(set(values)):
+                faults.append(f"{key} must ascend; found {list(values)}")
+        return faults
+
+    def _unconfirmed_faults(self) -> list[str]:
+        given = {key for key in type(self).model_fields if getattr(self, key)} - {"unconfirmed"}
+        return [
+            f"unconfirmed names {key!r}, which the card does not give"
+            for key in self.unconfirmed
+            if key not in given
+        ]
 
 
 Card = TypeVar("Card", bound=_Card)

@@ -53,6 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="print the versions and stop")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_run(_command(commands, "run", _run, "run lmms-eval with a sweep of your own"))
+    _add_datasets(_command(commands, "datasets", _datasets, "list the data sets, or show one"))
     _add_report(_command(commands, "report", _report, "print and draw lmms-eval's results"))
     _add_demo(_command(commands, "demo", _demo, "sweep the embedded checkpoints over phantoms"))
     _add_train(_command(commands, "train", _train, "train a small Flamingo from scratch"))
@@ -89,6 +90,9 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         "--scheme", help="match: the grid follows r; restore: the grid stays, the content varies"
     )
     parser.add_argument("--filter", help="bicubic (default), lanczos, bilinear, box or nearest")
+    parser.add_argument(
+        "--data", type=Path, metavar="PATH", help="your own folder, for the task folder_res"
+    )
 
 
 def _run(known: argparse.Namespace, rest: list[str]) -> int:
@@ -99,7 +103,35 @@ def _run(known: argparse.Namespace, rest: list[str]) -> int:
     if known.resolutions is not None:
         resolutions = [parse_resolution(text) for text in known.resolutions.split(",")]
     tasks = [name for name in known.tasks.split(",") if name]
-    return run(tasks, rest, resolutions=resolutions, filter=known.filter, scheme=known.scheme)
+    return run(
+        tasks,
+        rest,
+        resolutions=resolutions,
+        filter=known.filter,
+        scheme=known.scheme,
+        data=known.data,
+    )
+
+
+def _add_datasets(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", nargs="?", metavar="NAME", help="of a data set, or of its task")
+    parser.add_argument(
+        "--sheet", type=Path, metavar="PNG", help="contact sheet (default: NAME.png, here)"
+    )
+
+
+def _datasets(known: argparse.Namespace, rest: list[str]) -> int:
+    from resolution_eval import datasets
+
+    if known.name is None:
+        print(datasets.list_datasets())
+        return 0
+    card = datasets.find_card(known.name)
+    print(datasets.describe(card))
+    if datasets.is_at_hand(card):
+        sheet = datasets.contact_sheet(card, known.sheet or Path(f"{card.name}.png"))
+        print(f"\ncontact sheet: {sheet}")
+    return 0
 
 
 def _add_report(parser: argparse.ArgumentParser) -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from resolution_eval import folder as own_folder
 from resolution_eval import plugin
 from resolution_eval.errors import UsageError
 from resolution_eval.resolution import Resolution
-from resolution_eval.taskfiles import derive
+from resolution_eval.taskfiles import derive, derive_text
 
 
 def run(
@@ -21,22 +22,31 @@ def run(
     resolutions: Sequence[Resolution] | None = None,
     filter: str | None = None,
     scheme: str | None = None,
+    data: Path | None = None,
 ) -> int:
     """Run `lmms-eval` on `tasks` with another sweep than the tasks' own; its exit status.
 
-    `arguments` go to lmms-eval as they are.
+    `arguments` go to lmms-eval as they are. `data` is the folder of the task `folder_res`.
 
     Raises:
-        UsageError: the sweep is asked of a task that is not ours.
+        UsageError: the sweep is asked of a task that is not ours; or `folder_res` without `data`,
+            or the reverse.
+        DataError: the folder is not in the local layout, or broken.
     """
     changed = (resolutions, filter, scheme) != (None, None, None)
     if changed and not tasks:
         raise UsageError("--resolutions, --filter and --scheme need --tasks; name one of ours")
+    if (own_folder.TASK in tasks) != (data is not None):
+        raise UsageError(f"--tasks {own_folder.TASK} and --data PATH go together; give both")
     with TemporaryDirectory(prefix="resolution-eval-") as folder:
-        if changed:
-            for task in tasks:
-                derive(task, Path(folder), resolutions=resolutions, filter=filter, scheme=scheme)
+        if changed or data is not None:
             plugin.FOLDERS.insert(0, folder)
+        if data is not None:
+            card = own_folder.folder_card(data)
+            derive_text(card, Path(folder), resolutions=resolutions, filter=filter, scheme=scheme)
+        shipped = [task for task in tasks if task != own_folder.TASK]
+        for task in shipped if changed else ():
+            derive(task, Path(folder), resolutions=resolutions, filter=filter, scheme=scheme)
         named = ["--tasks", ",".join(tasks)] if tasks else []
         return lmms_eval([*named, *arguments])
 

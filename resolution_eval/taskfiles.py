@@ -163,11 +163,28 @@ def derive(
     if task not in files:
         raise UsageError(f"no task of resolution-eval is named {task!r}; {suggest(task, files)}")
     text = files[task].read_text(encoding="utf-8")
+    derive_text(text, folder, resolutions=resolutions, filter=filter, scheme=scheme)
+
+
+def derive_text(
+    text: str,
+    folder: Path,
+    *,
+    resolutions: Sequence[Resolution] | None,
+    filter: str | None,
+    scheme: str | None,
+) -> None:
+    """Write into `folder` the task of the card `text` (TOML) with another sweep, where given.
+
+    Raises:
+        CardError: the sweep, filter or scheme is impossible.
+    """
     changes = {"filter": _quoted(filter), "scheme": _quoted(scheme)}
     if resolutions is not None:
         values = (str(r) if isinstance(r, int) else f'"{r}"' for r in resolutions)
         changes["resolutions"] = f"[{', '.join(values)}]"
-    write_task(folder / task.removesuffix(SUFFIX), _with(text, changes))
+    changed = _with(text, changes)
+    write_task(folder / parse_task_card(changed).name, changed)
 
 
 def _quoted(value: str | None) -> str | None:

@@ -15,7 +15,7 @@ from resolution_eval.sources.local import TABLE, LocalSource
 from resolution_eval.sources.medmnist import MedMnistSource
 from resolution_eval.sources.places import DATA_VARIABLE, cache_root, data_root
 
-__all__ = ["Exclusion", "Sample", "Source", "open_source", "ways"]
+__all__ = ["Exclusion", "Sample", "Source", "at_hand", "open_source", "ways"]
 
 _OPENED: dict[tuple[TaskCard, Path | None, Path], Source] = {}
 _LOCK = Lock()
@@ -45,11 +45,28 @@ def _first(card: TaskCard) -> Source:
     raise DataError(_ways(card))
 
 
-def _local(card: TaskCard) -> Source | None:
+def at_hand(card: TaskCard) -> Source | None:
+    """The data of `card` as far as it is on this machine; nothing is downloaded for it.
+
+    Raises:
+        DataError: what is there is damaged or inconsistent.
+    """
+    for kind in () if card.refused else card.sources:
+        if _HERE[kind](card):
+            return _OPENERS[kind](card)
+    return None
+
+
+def _local_folder(card: TaskCard) -> Path | None:
     root = data_root()
-    folder = root / card.folder if root else None
-    found = folder is not None and (folder / TABLE).is_file()
-    return LocalSource(folder, card) if folder and found else None
+    if card.path is not None:
+        return Path(card.path)
+    return root / card.folder if root else None
+
+
+def _local(card: TaskCard) -> Source | None:
+    folder = _local_folder(card)
+    return LocalSource(folder, card) if folder and (folder / TABLE).is_file() else None
 
 
 def _medmnist(card: TaskCard) -> Source | None:
@@ -73,15 +90,21 @@ def _chexpert(card: TaskCard) -> Source | None:
 def _hub(card: TaskCard) -> Source | None:
     from resolution_eval.sources.hub import HubSource
 
-    assert card.hub is not None
-    root = data_root()
-    copy = root / card.folder if root else None
-    if copy is not None and any(copy.glob(card.hub.files["test"])):
+    copy = _hub_copy(card)
+    if copy is not None:
         return HubSource(card, copy)
     try:
         return HubSource(card)
     except DataError as error:
         raise DataError(_ways(card, str(error))) from error
+
+
+def _hub_copy(card: TaskCard) -> Path | None:
+    """The repository's files as the user put them, in the data set's folder."""
+    root = data_root()
+    if root is None or card.hub is None or not (root / card.folder).is_dir():
+        return None
+    return root / card.folder if any((root / card.folder).glob(card.hub.files["test"])) else None
 
 
 def _phantom(card: TaskCard) -> Source | None:
@@ -97,6 +120,35 @@ _OPENERS: dict[str, Callable[[TaskCard], Source | None]] = {
     "chexpert": _chexpert,
     "hub": _hub,
     "phantom": _phantom,
+}
+
+
+def _has_table(card: TaskCard) -> bool:
+    folder = _local_folder(card)
+    return folder is not None and (folder / TABLE).is_file()
+
+
+def _has_file(card: TaskCard, published: NpzCard | ArchiveCard | None) -> bool:
+    if published is None:
+        return False
+    name = published.file_name
+    return _given(card, name) is not None or (cache_root() / name).is_file()
+
+
+def _has_chexpert(card: TaskCard) -> bool:
+    from resolution_eval.sources.chexpert import find_chexpert
+
+    root = data_root()
+    return root is not None and find_chexpert(root) is not None
+
+
+_HERE: dict[str, Callable[[TaskCard], bool]] = {
+    "local": _has_table,
+    "medmnist": lambda card: _has_file(card, card.npz),
+    "archive": lambda card: _has_file(card, card.archive),
+    "chexpert": _has_chexpert,
+    "hub": lambda card: _hub_copy(card) is not None,
+    "phantom": lambda card: True,
 }
 
 

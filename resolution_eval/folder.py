@@ -1,0 +1,123 @@
+"""Bring your own: any folder in the local layout, as the task `folder_res` of one run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from math import sqrt
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from resolution_eval.cards import TaskCard
+from resolution_eval.errors import DataError, ImageError
+from resolution_eval.images import decode
+from resolution_eval.resolution import NATIVE, Resolution
+from resolution_eval.sources.base import Sample
+from resolution_eval.sources.local import TABLE, LocalSource, read_table, rows_of
+
+TASK = "folder_res"
+EDGES = (14, 28, 56, 112, 224, 448, 896, 1792)
+"""Edges in pixels that a sweep is chosen from."""
+LOWER_EDGES = 4
+"""How many edges below the native resolution a sweep has at most."""
+MOST_CLASSES = 500
+SAMPLED = 500
+"""Images whose size is looked at, of a large folder."""
+
+
+def folder_card(folder: Path) -> str:
+    """TOML of the card of the data set in `folder`, as its `labels.csv` and images describe it.
+
+    Questions where there is a column `question`, else a classification among the labels found; the
+    intervals resample the column `cluster` where there is one, else the image. The sweep ends at
+    `native`, below it up to four edges that three in four images reach.
+
+    Raises:
+        DataError: no labels.csv, a broken one (see `LocalSource`), one label only, or no image that
+            can be decoded.
+    """
+    folder = folder.resolve()
+    table = folder / TABLE
+    if not table.is_file():
+        raise DataError(f"{folder} has no {TABLE}; --data needs a folder with {TABLE} and images/")
+    rows = list(rows_of(read_table(table), table))
+    columns = rows[0].cells if rows else {}
+    facts = _facts(folder, "questions" if "question" in columns else "classification")
+    if "cluster" in columns:
+        facts["cluster"] = "cluster"
+    if facts["kind"] == "classification":
+        facts |= _classes(sorted({row["label"] for row in rows} - {""}), table)
+    card = TaskCard.model_validate(facts)
+    source = LocalSource(folder, card)
+    samples = source.samples("test")
+    if card.kind == "questions":
+        facts |= _forms(samples)
+    facts["resolutions"] = sweep(_edges(source, samples))
+    return "".join(f"{key} = {json.dumps(value)}\n" for key, value in facts.items())
+
+
+def _facts(folder: Path, kind: str) -> dict[str, Any]:
+    return {
+        "name": TASK.removesuffix("_res"),
+        "title": f"Your own data: {folder.name}",
+        "modality": "as brought",
+        "kind": kind,
+        "folder": "folder",
+        "path": str(folder),
+        "resolutions": [NATIVE],
+        "chance": 0.0,
+        "licence": "your own",
+        "licence_url": "https://example.org/your-own",
+        "citation": f"Your own data in {folder.name}.",
+        "revision": "as found",
+        "sources": ["local"],
+    }
+
+
+def _classes(labels: Sequence[str], table: Path) -> dict[str, Any]:
+    if not 2 <= len(labels) <= MOST_CLASSES:
+        raise DataError(
+            f"{table} has {len(labels)} different labels; a classification needs 2 to "
+            f"{MOST_CLASSES}, and questions need a column 'question'"
+        )
+    return {
+        "classes": list(labels),
+        "chance": 1 / len(labels),
+        "question": "Which of these does the image show?",
+    }
+
+
+def _forms(samples: Sequence[Sample]) -> dict[str, Any]:
+    """Which forms of question there are, and what guessing among the options would score."""
+    guesses = [1 / len(sample.choices) for sample in samples if len(sample.choices) > 1]
+    return {
+        "forms": sorted({sample.form for sample in samples}),
+        "chance": fmean(guesses) if guesses else 0.0,
+    }
+
+
+def _edges(source: LocalSource, samples: Sequence[Sample]) -> list[float]:
+    """Edge in pixels of the square that each image has as many pixels as."""
+    edges = []
+    for image in list(dict.fromkeys(sample.image for sample in samples))[:SAMPLED]:
+        try:
+            size = decode(source.read(image)).size
+        except ImageError:  # its samples fail in the run, and are named there
+            continue
+        edges.append(sqrt(size.width * size.height))
+    if not edges:
+        raise DataError(f"none of the {len(samples)} test images can be decoded; look at one")
+    return edges
+
+
+def sweep(edges: Sequence[float]) -> list[Resolution]:
+    """The resolutions for images of these edges: up to four that three in four exceed, and native.
+
+    Example:
+        >>> sweep([300.0, 310.0, 320.0, 90.0])
+        [28, 56, 112, 224, 'native']
+    """
+    quarter = sorted(edges)[len(edges) // 4]
+    below: list[Resolution] = [edge for edge in EDGES if edge < quarter]
+    return [*below[-LOWER_EDGES:], NATIVE]
