@@ -1,0 +1,157 @@
+"""Checkpoints: the model cards as one table, for `resolution-eval models` and for docs/models.md.
+
+    python -m resolution_eval.checkpoints
+
+writes docs/models.md anew; it is made from the cards in the models folder alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from tabulate import tabulate
+
+from resolution_eval import paths
+from resolution_eval.cards import ModelCard, model_cards
+
+FAMILIES = {
+    "openflamingo": "OpenFlamingo",
+    "llava": "LLaVA-1.5 and its architecture",
+    "llava_next": "LLaVA-NeXT",
+    "llava_onevision": "LLaVA-OneVision",
+    "qwen2_vl": "Qwen2-VL",
+    "qwen2_5_vl": "Qwen2.5-VL",
+    "qwen3_vl": "Qwen3-VL",
+    "internvl": "InternVL",
+    "idefics3": "Idefics3",
+    "smolvlm": "SmolVLM",
+    "paligemma": "PaliGemma",
+    "gemma3": "Gemma 3 and MedGemma",
+    "mistral3": "Mistral Small",
+    "pixtral": "Pixtral",
+    "mllama": "Llama 3.2 Vision",
+    "instructblip": "InstructBLIP",
+    "llava_med": "LLaVA-Med",
+    "llava_rad": "LLaVA-Rad",
+    "biomedgpt": "BiomedGPT",
+    "chexagent": "CheXagent",
+    "hulumed": "Hulu-Med",
+    "m3d": "M3D-LaMed",
+    "maira": "MAIRA",
+    "medvint": "MedVInT",
+    "radfm": "RadFM",
+    "vila": "VILA-M3",
+}
+"""Every family that a card may name, to its heading; in the order of the page."""
+
+MARK = "?"
+"""Follows a value that the card lists as unconfirmed."""
+
+INTRODUCTION = """\
+# Checkpoints and the resolution they were trained at
+
+Made from the cards in `models/` by `python -m resolution_eval.checkpoints`; correct a card, not
+this page.
+
+- **training**: `fixed:N` is one square grid of N px; `native`, the grid follows the image, within
+  the range given; `mixed:[...]`, several grids; `unknown`, nothing that could be read says.
+- **range**: edge of the square with the fewest and the most pixels of the grid under `native`; for
+  a model that cuts an image into tiles, of all tiles together, the whole image beside them not
+  counted. **tile** is their edge.
+- **tokens**: visual tokens of a square image at the training resolution, or the fewest and most.
+- **adapter**: the lmms-eval model of this project that runs the checkpoint. Where there is none,
+  lmms-eval may have one of its own.
+- A value followed by `?` is not confirmed by a paper, by training code or by a file of the
+  checkpoint itself. What a processor does at inference is no confirmation of what training did.
+"""
+
+
+def listing() -> str:
+    """Every card as a line of plain text: checkpoint, training, range, tokens, adapter."""
+    headers = ("checkpoint", "family", "training", "range", "tokens", "adapter")
+    rows = [
+        (card.pretrained, card.family, *_resolution(card), card.adapter) for card in _in_order()
+    ]
+    note = f"{len(rows)} checkpoints; {MARK} marks what is not confirmed. Evidence: docs/models.md"
+    return f"{_table(rows, headers, 'simple')}\n\n{note}"
+
+
+def page() -> str:
+    """The text of docs/models.md: one table per family, and the evidence of every row."""
+    sections = [
+        f"## {title}\n\n{_section(cards)}"
+        for family, title in FAMILIES.items()
+        if (cards := [card for card in _in_order() if card.family == family])
+    ]
+    return "\n".join((INTRODUCTION, _summary(), *sections))
+
+
+def write(folder: Path | None = None) -> Path:
+    """Write the page as `models.md` in `folder`, the checkout's docs by default; its path."""
+    file = (folder or paths.PACKAGE.parent / "docs") / "models.md"
+    file.write_text(page(), encoding="utf-8")
+    return file
+
+
+def _in_order() -> list[ModelCard]:
+    """The cards by family, in the families' order, then as their files are named."""
+    order = {family: place for place, family in enumerate(FAMILIES)}
+    return sorted(model_cards().values(), key=lambda card: order.get(card.family, len(order)))
+
+
+def _summary() -> str:
+    cards = _in_order()
+    doubtful = sum("training" in card.unconfirmed for card in cards)
+    kinds = ("fixed", "native", "mixed", "unknown")
+    counts = ", ".join(
+        f"{sum(card.training.startswith(kind) for card in cards)} {kind}" for kind in kinds
+    )
+    return (
+        f"{len(cards)} checkpoints: {counts}. The training resolution of {doubtful} is not "
+        "confirmed.\n"
+    )
+
+
+def _section(cards: Sequence[ModelCard]) -> str:
+    headers = ("checkpoint", "training", "range", "tile", "tokens", "adapter", "licence", "known")
+    sources = list(dict.fromkeys((card.evidence, card.evidence_url) for card in cards))
+    rows = []
+    for card in cards:
+        training, edges, tokens = _resolution(card)
+        link = f"[{card.pretrained}](https://huggingface.co/{card.pretrained})"
+        tile = _marked(card, "tile", f"{card.tile}") if card.tile else ""
+        licence = _marked(card, "licence", card.licence)
+        known = sources.index((card.evidence, card.evidence_url)) + 1
+        name = _marked(card, "pretrained", link)
+        rows.append((name, training, edges, tile, tokens, card.adapter, licence, f"{known}"))
+    lines = [
+        f"{number}. {text}." + (f" <{url}>" if url else "")
+        for number, (text, url) in enumerate(sources, start=1)
+    ]
+    return f"{_table(rows, headers, 'github')}\n\nKnown from:\n\n" + "\n".join(lines) + "\n"
+
+
+def _resolution(card: ModelCard) -> tuple[str, str, str]:
+    """Training resolution, range in edges of a square, and tokens, as they are shown."""
+    training = _marked(card, "training", card.training)
+    edges = " to ".join(f"{math.sqrt(pixels):.0f}" for pixels in card.training_range or ())
+    tokens = " to ".join(f"{count:,}" for count in card.tokens)
+    return (
+        training,
+        _marked(card, "training_range", edges),
+        _marked(card, "tokens", tokens),
+    )
+
+
+def _marked(card: ModelCard, key: str, text: str) -> str:
+    return f"{text} {MARK}" if key in card.unconfirmed else text
+
+
+def _table(rows: Sequence[Sequence[str]], headers: Sequence[str], form: str) -> str:
+    return tabulate(rows, headers=headers, tablefmt=form, disable_numparse=True)
+
+
+if __name__ == "__main__":
+    print(write())

@@ -1,0 +1,127 @@
+"""The shipped model cards: one contract over all of them, and the page that is made from them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from resolution_eval import checkpoints, paths
+from resolution_eval.cards import model_cards, parse_model_card
+from resolution_eval.errors import CardError
+from resolution_eval.resolution import TrainingResolution
+
+FILES = sorted(paths.models().glob("*.toml"))
+ADAPTERS = {"reshf", "resflamingo", "none"}
+FOUR = """
+name = "Toy tiles"
+pretrained = "nobody/toy"
+revision = "0123456789abcdef0123456789abcdef01234567"
+family = "internvl"
+adapter = "reshf"
+training = "native"
+training_range = [784, 3136]
+tile = 28
+tokens = [4, 16]
+evidence = "its training script"
+licence = "MIT"
+unconfirmed = ["tokens"]
+"""
+
+
+def cards():
+    return [pytest.param(parse_model_card(file.read_text("utf-8")), id=file.stem) for file in FILES]
+
+
+def test_there_are_at_least_sixty_of_them_and_no_two_describe_one_checkpoint():
+    assert len(model_cards()) == len(FILES) >= 60
+    assert len({card.name for card in model_cards().values()}) == len(FILES)
+
+
+@pytest.mark.parametrize("card", cards())
+def test_a_shipped_card_keeps_the_contract(card):
+    training = TrainingResolution.parse(card.training)
+    assert card.family in checkpoints.FAMILIES
+    assert card.adapter in ADAPTERS
+    assert card.licence.strip() and card.evidence.strip()
+    assert "/" in card.pretrained and card.pretrained.count("/") == 1
+    if training.kind == "unknown":
+        assert not card.tokens and "training" not in card.unconfirmed
+    else:
+        assert card.evidence_url is not None
+    assert card.evidence_url is None or card.evidence_url.startswith("https://")
+    assert (card.flamingo is not None) == (card.adapter == "resflamingo")
+    if training.kind == "fixed":
+        assert len(card.tokens) <= 1, "one grid makes one number of tokens"
+        if card.tokens:
+            (edge,) = training.members
+            assert card.tokens[0] <= (edge / 7) ** 2, "no encoder here has patches under 7 px"
+    if "training" in card.unconfirmed and card.training_range:
+        assert "training_range" in card.unconfirmed, "a range is not surer than its training"
+    if card.training_range and card.tile:
+        assert all(pixels % card.tile**2 == 0 for pixels in card.training_range)
+
+
+def test_the_families_that_the_adapter_must_know_have_cards():
+    required = {
+        *("openflamingo", "llava", "llava_next", "llava_onevision", "qwen2_vl", "qwen2_5_vl"),
+        *("qwen3_vl", "internvl", "idefics3", "smolvlm", "paligemma", "gemma3", "mistral3"),
+        *("pixtral", "mllama", "instructblip"),
+    }
+    assert required <= {card.family for card in model_cards().values()}
+
+
+def test_a_card_with_every_key_is_read():
+    card = parse_model_card(FOUR)
+    assert card.training_range == (784, 3136)
+    assert (card.tile, card.tokens, card.unconfirmed) == (28, (4, 16), ("tokens",))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("01234567", "0123456", "revision: String should match"),
+        ("[784, 3136]", "[3136, 784]", "training_range must ascend; found [3136, 784]"),
+        ("[784, 3136]", "[784]", "training_range"),
+        ("[4, 16]", "[16, 4]", "tokens must ascend"),
+        ("[4, 16]", "[4, 8, 16]", "tokens: Tuple should have at most 2 items"),
+        ("[4, 16]", "[0]", "tokens.0: Input should be greater than or equal to 1"),
+        ('"native"', '"fixed:28"', "a training_range goes with native training"),
+        ('["tokens"]', '["token"]', "unconfirmed names 'token', which the card does not give"),
+        ('["tokens"]', '["flamingo"]', "unconfirmed names 'flamingo'"),
+        ("tile = 28", "tile = 0", "tile: Input should be greater than or equal to 1"),
+    ],
+)
+def test_a_wrong_card_is_refused_by_key(old, new, complaint):
+    with pytest.raises(CardError, match=re.escape(complaint)):
+        parse_model_card(FOUR.replace(old, new, 1) if old != "01234567" else cut(old, new))
+
+
+def cut(old, new):
+    """The card with the last `old` replaced: the end of its commit hash."""
+    head, _, tail = FOUR.rpartition(old)
+    return f"{head}{new}{tail}"
+
+
+def test_the_listing_has_a_line_for_every_card_and_marks_what_is_not_confirmed():
+    lines = checkpoints.listing().splitlines()
+    assert len(lines) == 2 + len(FILES) + 2
+    (line,) = (line for line in lines if line.startswith("google/gemma-3-4b-it "))
+    assert line.split() == ["google/gemma-3-4b-it", "gemma3", "fixed:896", "256", "reshf"]
+    (line,) = (line for line in lines if line.startswith("Qwen/Qwen2-VL-7B-Instruct "))
+    assert re.search(r"qwen2_vl +native +56 to 3584 \? +4 to 16,384 \? +reshf", line)
+
+
+def test_the_page_in_the_docs_is_up_to_date():
+    file = Path(__file__).parents[1] / "docs" / "models.md"
+    assert file.read_text("utf-8") == checkpoints.page(), (
+        "docs/models.md differs from the cards: run python -m resolution_eval.checkpoints"
+    )
+
+
+def test_the_page_names_every_checkpoint_once_in_a_table_with_its_evidence(tmp_path):
+    text = checkpoints.write(tmp_path).read_text("utf-8")
+    for card in model_cards().values():
+        assert text.count(f"| [{card.pretrained}](") == 1
+        assert card.evidence in text
