@@ -18,6 +18,7 @@ Status = Literal["attested", "mismatched", "unattested", "failed"]
 Scheme = Literal["match", "restore"]
 AnswerMode = Literal["rank", "generate", "open"]
 """How a sample was answered: choices ranked, a choice generated, an open answer generated."""
+Blind = Literal["no image", "mean image"]
 Form = Literal["closed", "open"]
 """Whether an answer is one of few, or any phrase: the two are never averaged."""
 
@@ -65,6 +66,12 @@ class Attestation(BaseModel):
     adapter: str
     checkpoint: str
     notes: tuple[str, ...] = ()
+    tiles: int | None = None
+    """Images that entered the encoder for this sample, a thumbnail included, which `grid` does not
+    cover; null where the image is not cut.
+    """
+    blind: Blind | None = None
+    """What stood in the image's place in a control run; its grid is 0 x 0 where nothing did."""
 
 
 class Failure(BaseModel):

@@ -23,7 +23,10 @@ FOLDERS: list[str] = []
 """Task folders of this process alone, whose tasks take the place of the shipped ones of the same
 name.
 """
-ADAPTERS = {"resflamingo": "resolution_eval.adapters.resflamingo.ResFlamingo"}
+ADAPTERS = {
+    "resflamingo": "resolution_eval.adapters.resflamingo.ResFlamingo",
+    "reshf": "resolution_eval.adapters.reshf.ResHF",
+}
 """Names under which `lmms-eval --model` knows our adapters, and their classes."""
 
 

@@ -5,9 +5,16 @@ says what is.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from loguru import logger
 
 from resolution_eval.errors import UsageError, suggest
+from resolution_eval.resolution import TrainingResolution
+
+if TYPE_CHECKING:
+    import torch
+    from accelerate import Accelerator
 
 SCHEMES = ("match", "restore")
 ANSWER_MODES = ("rank", "generate")
@@ -63,3 +70,39 @@ def flag(name: str, value: object) -> bool:
     if str(value).lower() not in known:
         raise UsageError(f"{name}={value!r} is impossible; give true or false")
     return known[str(value).lower()]
+
+
+def declared_training(given: str | int | None, known: TrainingResolution) -> TrainingResolution:
+    """The training resolution: as given, otherwise as it is known.
+
+    Raises:
+        UsageError: what is given is none.
+    """
+    if given is None:
+        return known
+    declared = TrainingResolution.parse(f"fixed:{given}" if str(given).isdecimal() else str(given))
+    logger.info(f"train_resolution={declared} overrides the checkpoint's {known}")
+    return declared
+
+
+def checked_device(given: str | None, accelerator: Accelerator) -> torch.device:
+    """The device asked for, or this process's own.
+
+    Raises:
+        UsageError: it does not exist here.
+    """
+    import torch
+
+    if given is None or accelerator.num_processes > 1:
+        own: torch.device = accelerator.device
+        return own
+    try:
+        device = torch.device(given)
+    except RuntimeError:
+        raise UsageError(f"device={given!r} is impossible; give cpu, cuda or cuda:N") from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UsageError(
+            f"device={given!r}: this machine has {torch.cuda.device_count()} CUDA devices; "
+            "give device=cpu"
+        )
+    return device

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from resolution_eval import tasks
 from resolution_eval.adapters.requests import Job, Overrides, generation_jobs
-from resolution_eval.attestation import LEDGER, AnswerMode, Attestation, Failure, Reply
+from resolution_eval.attestation import LEDGER, AnswerMode, Attestation, Blind, Failure, Reply
 from resolution_eval.errors import ImageError, ModelError
 from resolution_eval.images import render, resize
 from resolution_eval.resolution import Size, TrainingResolution, is_capped, label
@@ -48,6 +48,8 @@ class Answer:
     """Height and width in pixels."""
     visual_tokens: int
     evidence: str
+    tiles: int | None = None
+    """Images that entered, where the image is cut into tiles."""
 
 
 class ResolutionAdapter(lmms):  # type: ignore[misc]
@@ -63,6 +65,10 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
     checkpoint: str
     overrides: Overrides
     batch: int
+    blind: Blind | None = None
+    """What is shown instead of the image; None for the image itself."""
+    mean_colour: tuple[int, int, int] = (128, 128, 128)
+    """The colour of a mean image: red, green and blue, to 255."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -124,10 +130,18 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
         rendered = render(decoded.image, job.resolution, job.filter)
         information = Size(*rendered.size)
         grid = self.grid_size(information, source, job)
-        image = resize(rendered, grid, job.filter)
+        image = self._shown(rendered, grid, job)
         return View(
             job=job, source=source, notes=decoded.notes, information=information, image=image
         )
+
+    def _shown(self, rendered: Image, grid: Size, job: Job) -> Image:
+        """The image at its grid, or what a blind run shows in its place."""
+        if self.blind is None:
+            return resize(rendered, grid, job.filter)
+        import PIL.Image
+
+        return PIL.Image.new("RGB", (grid.width, grid.height), self.mean_colour)
 
     def _answer_or_split(self, views: Sequence[View]) -> Iterator[tuple[View, Answer]]:
         """The batch's answers; where it raises, each half's, down to single samples that fail."""
@@ -164,7 +178,7 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
         ).encode()
 
     def _attest(self, view: View, answer: Answer, fingerprint: str) -> Attestation:
-        width, height = view.image.size
+        width, height = (0, 0) if self.blind == "no image" else view.image.size
         information, source = view.information, view.source
         return Attestation(
             status="attested" if answer.grid == (height, width) else "mismatched",
@@ -185,6 +199,8 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
             adapter=self.name,
             checkpoint=self.checkpoint,
             notes=view.notes,
+            tiles=answer.tiles,
+            blind=self.blind,
         )
 
     def _rounding(self, view: View) -> tuple[int, int] | None:

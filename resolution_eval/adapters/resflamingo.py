@@ -15,6 +15,8 @@ from resolution_eval.adapters.arguments import (
     ANSWER_MODES,
     DTYPES,
     SCHEMES,
+    checked_device,
+    declared_training,
     flag,
     one_of,
     refuse_unknown,
@@ -96,7 +98,7 @@ class ResFlamingo(ResolutionAdapter):
             self.batch = checked_batch_size(batch_size, max_batch_size)
             one_of("dtype", dtype, DTYPES)
             self.accelerator = Accelerator()
-            self.device = _device(device, self.accelerator)
+            self.device = checked_device(device, self.accelerator)
             self._rank = self.accelerator.process_index
             self._world_size = self.accelerator.num_processes
             self.bundle = flamingo.load_pretrained(
@@ -107,21 +109,10 @@ class ResFlamingo(ResolutionAdapter):
                 revision=revision,
             )
             self.checkpoint = self.bundle.identity
-            self.training = self._declared(train_resolution)
+            self.training = declared_training(train_resolution, self.bundle.training)
         logger.info(f"{self.checkpoint}, trained at {self.training}, on {self.device}")
 
     bundle: flamingo.FlamingoBundle
-
-    def _declared(self, given: str | int | None) -> TrainingResolution:
-        """The training resolution: as given, otherwise as the checkpoint declares it."""
-        if given is None:
-            return self.bundle.training
-        text = f"fixed:{given}" if str(given).isdecimal() else str(given)
-        declared = TrainingResolution.parse(text)
-        logger.info(
-            f"train_resolution={declared} overrides the checkpoint's {self.bundle.training}"
-        )
-        return declared
 
     def mode(self, job: Job) -> Any:
         if self._answer_mode == "generate" or not job.choices:
@@ -207,27 +198,6 @@ class ResFlamingo(ResolutionAdapter):
             return flamingo.loglikelihood(
                 self.bundle, encoded, [flamingo_prompt(prompt)], [continuation]
             )[0]
-
-
-def _device(given: str | None, accelerator: Accelerator) -> torch.device:
-    """The device asked for, or this process's own.
-
-    Raises:
-        UsageError: it does not exist here.
-    """
-    if given is None or accelerator.num_processes > 1:
-        own: torch.device = accelerator.device
-        return own
-    try:
-        device = torch.device(given)
-    except RuntimeError:
-        raise UsageError(f"device={given!r} is impossible; give cpu, cuda or cuda:N") from None
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise UsageError(
-            f"device={given!r}: this machine has {torch.cuda.device_count()} CUDA devices; "
-            "give device=cpu"
-        )
-    return device
 
 
 def _training_grid(training: TrainingResolution, source: Size) -> Size:

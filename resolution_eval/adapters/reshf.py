@@ -1,0 +1,296 @@
+"""`--model reshf`: any Hugging Face checkpoint of a family whose grid we control."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from accelerate import Accelerator
+from loguru import logger
+
+from resolution_eval.adapters.arguments import (
+    ANSWER_MODES,
+    DTYPES,
+    SCHEMES,
+    checked_device,
+    declared_training,
+    flag,
+    one_of,
+    refuse_unknown,
+)
+from resolution_eval.adapters.arguments import (
+    batch_size as checked_batch_size,
+)
+from resolution_eval.adapters.base import Answer, ResolutionAdapter, View
+from resolution_eval.adapters.requests import Job, Overrides
+from resolution_eval.cards import model_cards
+from resolution_eval.errors import ModelError, UsageError, host_boundary
+from resolution_eval.families import Family, Parts, family_of
+from resolution_eval.families.engine import Engine, Question, Spoken
+from resolution_eval.families.inputs import load_parts
+from resolution_eval.images import FILTERS
+from resolution_eval.resolution import Size, TrainingResolution
+
+if TYPE_CHECKING:
+    from lmms_eval.api.instance import Instance
+
+EVIDENCE = "tensors entering the vision tower; image tokens entering the language model"
+
+QUANTISATION = (
+    "load_in_8bit",
+    "load_in_4bit",
+    "bnb_4bit_compute_dtype",
+    "bnb_4bit_quant_type",
+    "bnb_4bit_use_double_quant",
+)
+"""Arguments that transformers' BitsAndBytesConfig takes."""
+
+ARGUMENTS = (
+    "pretrained",
+    "scheme",
+    "filter",
+    "train_resolution",
+    "answer_mode",
+    "blind",
+    "dtype",
+    "device",
+    "device_map",
+    "attn_implementation",
+    "batch_size",
+    "trust_remote_code",
+    "revision",
+    *QUANTISATION,
+)
+
+
+class ResHF(ResolutionAdapter):
+    """A Hugging Face checkpoint at any inference resolution that its family allows.
+
+    Answers are generated; `answer_mode=rank` scores the choices by likelihood instead, the image
+    and the prompt encoded once for all of them.
+    """
+
+    name = "reshf"
+
+    def __init__(
+        self,
+        pretrained: str | None = None,
+        *,
+        scheme: str | None = None,
+        filter: str | None = None,
+        train_resolution: str | int | None = None,
+        answer_mode: str | None = None,
+        blind: bool | str = False,
+        dtype: str | None = None,
+        device: str | None = None,
+        device_map: str | None = None,
+        attn_implementation: str | None = None,
+        batch_size: int | str | None = 1,
+        max_batch_size: int | None = None,
+        trust_remote_code: bool | str = False,
+        revision: str | None = None,
+        **rest: Any,
+    ) -> None:
+        super().__init__()
+        with host_boundary():
+            quantisation = {name: rest.pop(name) for name in QUANTISATION if name in rest}
+            refuse_unknown(rest, ARGUMENTS, self.name)
+            self.overrides = Overrides(
+                filter=one_of("filter", filter, FILTERS),
+                scheme=one_of("scheme", scheme, SCHEMES),  # type: ignore[arg-type]
+            )
+            self._answer_mode = one_of("answer_mode", answer_mode, ANSWER_MODES) or "generate"
+            self.batch = checked_batch_size(batch_size, max_batch_size)
+            one_of("dtype", dtype, DTYPES)
+            blindfold = flag("blind", blind)
+            self.accelerator = Accelerator()
+            self.device = checked_device(device, self.accelerator)
+            self._rank = self.accelerator.process_index
+            self._world_size = self.accelerator.num_processes
+            self.checkpoint = _named(pretrained)
+            self.parts, self.family = _known(
+                self.checkpoint,
+                revision=revision,
+                trust_remote_code=flag("trust_remote_code", trust_remote_code),
+            )
+            self.training = _training(self.checkpoint, self.family, self.parts, train_resolution)
+            if blindfold:
+                self.blind = "mean image" if self.family.needs_image else "no image"
+            self.mean_colour = _mean_colour(self.parts)
+            model = _load(
+                self.checkpoint,
+                self.device,
+                dtype,
+                device_map,
+                quantisation,
+                attn_implementation=attn_implementation,
+                revision=revision,
+                trust_remote_code=flag("trust_remote_code", trust_remote_code),
+            )
+            self.engine = Engine(self.family, self.parts, model)
+            if self._answer_mode == "rank" and not self.family.continues_prompt(self.parts):
+                raise UsageError(
+                    "answer_mode=rank needs a decoder that continues its prompt; this checkpoint "
+                    "has an encoder and a decoder: use answer_mode=generate"
+                )
+        logger.info(
+            f"{self.checkpoint} ({self.family.name}), trained at {self.training}, on {self.device}"
+        )
+
+    def mode(self, job: Job) -> Any:
+        return "rank" if self._answer_mode == "rank" and job.choices else "generate"
+
+    def grid_size(self, information: Size, source: Size, job: Job) -> Size:
+        """`match`: the family's grid for the information. `restore`: the training grid."""
+        with host_boundary():
+            return intended_grid(
+                self.family, self.parts, self.training, job.scheme, information, source
+            )
+
+    def answer(self, views: Sequence[View]) -> list[Answer]:
+        ranking = self.mode(views[0].job) == "rank"
+        questions = [self._question(view) for view in views]
+        if ranking:
+            spoken = self.engine.rank(questions)
+        else:
+            spoken = self.engine.generate(questions, self._generation(views[0].job))
+        return [
+            self._answer(view, answer, ranking) for view, answer in zip(views, spoken, strict=True)
+        ]
+
+    def _question(self, view: View) -> Question:
+        shown = None if self.blind == "no image" else view.image
+        prompt = self.family.prompt(self.parts, view.job.prompt, image=shown is not None)
+        space = "" if prompt[-1:].isspace() or prompt.endswith((">", "]")) else " "
+        return Question(prompt, shown, tuple(f"{space}{choice}" for choice in view.job.choices))
+
+    def _answer(self, view: View, spoken: Spoken, ranking: bool) -> Answer:
+        received = spoken.received
+        if received is None and self.blind != "no image":
+            raise ModelError("no image entered the vision tower")
+        scores = spoken.scores
+        choice = None if scores is None else max(range(len(scores)), key=scores.__getitem__)
+        text = spoken.text if choice is None else view.job.choices[choice]
+        return Answer(
+            text=text if ranking else _until(text, view.job.generation.get("until")),
+            choice=choice,
+            choice_scores=scores,
+            grid=(0, 0) if received is None else received.grid,
+            visual_tokens=spoken.visual_tokens,
+            evidence=EVIDENCE,
+            tiles=None if received is None or received.images == 1 else received.images,
+        )
+
+    def _generation(self, job: Job) -> dict[str, Any]:
+        """What `generate` is told of the task's generation arguments."""
+        given = job.generation
+        sampling = bool(given.get("do_sample", False))
+        arguments: dict[str, Any] = {
+            "max_new_tokens": int(given.get("max_new_tokens", 64)),
+            "do_sample": sampling,
+            "num_beams": int(given.get("num_beams", 1)),
+        }
+        if sampling:
+            arguments["temperature"] = float(given.get("temperature") or 1.0)
+            arguments["top_p"] = float(given.get("top_p") or 1.0)
+        return arguments
+
+    def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
+        """Refused: tasks of ours generate, and rank through `answer_mode=rank`."""
+        raise ModelError(f"{self.name} answers generate_until tasks; choose one")
+
+
+def intended_grid(
+    family: Family,
+    parts: Parts,
+    training: TrainingResolution,
+    scheme: str,
+    information: Size,
+    source: Size,
+) -> Size:
+    """Size in pixels at which an image's information should enter the vision tower.
+
+    Raises:
+        UsageError: the family's grid cannot follow the resolution, or the training grid is unknown.
+    """
+    if scheme == "match":
+        refusal = family.refusal(parts)
+        if refusal is not None:
+            raise UsageError(
+                f"scheme=match is impossible for {family.name}: {refusal}; use scheme=restore"
+            )
+        return family.grid(parts, information)
+    if training.kind == "unknown":
+        raise UsageError(
+            "scheme=restore needs the training resolution; give train_resolution=fixed:N"
+        )
+    return family.trained_grid(parts, source, training)
+
+
+def _named(pretrained: str | None) -> str:
+    if not pretrained:
+        raise UsageError("reshf needs a checkpoint; give pretrained=ID or pretrained=FOLDER")
+    return pretrained
+
+
+def _known(pretrained: str, **arguments: Any) -> tuple[Parts, Family]:
+    parts = load_parts(pretrained, **_given(arguments))
+    return parts, family_of(parts.config)
+
+
+def _training(
+    pretrained: str, family: Family, parts: Parts, given: str | int | None
+) -> TrainingResolution:
+    """The training resolution: as given, otherwise by the checkpoint's card, otherwise as its
+    configuration tells.
+    """
+    card = model_cards().get(pretrained)
+    known = family.training(parts) if card is None else TrainingResolution.parse(card.training)
+    return declared_training(given, known)
+
+
+def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in arguments.items() if value is not None}
+
+
+def _load(
+    pretrained: str,
+    device: torch.device,
+    dtype: str | None,
+    device_map: str | None,
+    quantisation: Mapping[str, Any],
+    **arguments: Any,
+) -> Any:
+    """The model with its weights: bfloat16 on a GPU, float32 on a CPU, unless told otherwise.
+
+    Raises:
+        ModelError: it cannot be loaded.
+    """
+    from transformers import AutoModelForImageTextToText, BitsAndBytesConfig
+
+    usual = "float32" if device.type == "cpu" else "bfloat16"
+    arguments = _given(arguments) | {"dtype": getattr(torch, dtype or usual)}
+    if quantisation:
+        arguments["quantization_config"] = BitsAndBytesConfig(**quantisation)
+    if device_map is not None or quantisation:
+        arguments["device_map"] = device_map or {"": device}
+    try:
+        model = AutoModelForImageTextToText.from_pretrained(pretrained, **arguments)
+    except (OSError, ValueError, ImportError) as error:
+        raise ModelError(f"{pretrained!r} cannot be loaded: {error}") from error
+    return (model if "device_map" in arguments else model.to(device)).eval()
+
+
+def _mean_colour(parts: Parts) -> tuple[int, int, int]:
+    """The colour that becomes zero once normalised."""
+    mean = getattr(parts.processor.image_processor, "image_mean", None) or (0.5, 0.5, 0.5)
+    red, green, blue = (round(255 * value) for value in mean)
+    return red, green, blue
+
+
+def _until(text: str, until: str | Sequence[str] | None) -> str:
+    """`text` up to the first of the strings that end an answer."""
+    for end in [until] if isinstance(until, str) else until or ():
+        text = text.split(end)[0]
+    return text.strip()

@@ -1,0 +1,58 @@
+"""Families of Hugging Face image-text-to-text checkpoints: how each one's grid is controlled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from resolution_eval.errors import ModelError
+from resolution_eval.families.base import Family, Parts, Received, Settings
+from resolution_eval.families.gemma import GEMMA3, PALIGEMMA
+from resolution_eval.families.idefics3 import IDEFICS3, SMOLVLM
+from resolution_eval.families.instructblip import INSTRUCTBLIP
+from resolution_eval.families.internvl import INTERNVL
+from resolution_eval.families.llava import LLAVA
+from resolution_eval.families.llava_next import LLAVA_NEXT, LLAVA_ONEVISION
+from resolution_eval.families.mllama import MLLAMA
+from resolution_eval.families.pixtral import MISTRAL3, PIXTRAL
+from resolution_eval.families.qwen_vl import QWEN2_5_VL, QWEN2_VL, QWEN3_VL
+
+__all__ = ["FAMILIES", "Family", "Parts", "Received", "Settings", "family_of"]
+
+FAMILIES: dict[str, Family] = {
+    model_type: family
+    for family in (
+        LLAVA,
+        LLAVA_NEXT,
+        LLAVA_ONEVISION,
+        QWEN2_VL,
+        QWEN2_5_VL,
+        QWEN3_VL,
+        INTERNVL,
+        IDEFICS3,
+        SMOLVLM,
+        PALIGEMMA,
+        GEMMA3,
+        MISTRAL3,
+        PIXTRAL,
+        MLLAMA,
+        INSTRUCTBLIP,
+    )
+    for model_type in family.model_types
+}
+"""Every family, by `model_type`, or by `model_type/vision model_type` where that decides."""
+
+
+def family_of(config: Any) -> Family:
+    """The family of a checkpoint with this configuration.
+
+    Raises:
+        ModelError: it belongs to none.
+    """
+    vision = getattr(getattr(config, "vision_config", None), "model_type", None)
+    found = FAMILIES.get(f"{config.model_type}/{vision}") or FAMILIES.get(config.model_type)
+    if found is None:
+        raise ModelError(
+            f"no family controls the grid of model_type {config.model_type!r}; "
+            f"known: {', '.join(sorted(FAMILIES))}. lmms-eval's own models run without attestation"
+        )
+    return found

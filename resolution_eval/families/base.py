@@ -1,0 +1,197 @@
+"""What a family of Hugging Face checkpoints has to say of its grids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from resolution_eval.resolution import NATIVE, Size, TrainingResolution, ascending, restored_size
+
+
+class Parts(NamedTuple):
+    """A checkpoint without its weights."""
+
+    config: Any
+    processor: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Received:
+    """What entered a vision tower, per sample, read from its input tensors."""
+
+    grid: tuple[int, int]
+    """Height and width in pixels; of tiles, the area that they cover together."""
+    images: int = 1
+    """Images of a sample: its tiles, a thumbnail included."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How processor and configuration must be set for one grid."""
+
+    call: Mapping[str, Any] = field(default_factory=dict)
+    """Keyword arguments of the processor's call."""
+    processor: Mapping[str, Any] = field(default_factory=dict)
+    """Attributes of the processor; "image_processor.size" is its image processor's."""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """Attributes of the configuration; "vision_config.image_size" is its vision tower's."""
+
+    @contextmanager
+    def applied(self, parts: Parts) -> Iterator[None]:
+        """Sets the attributes, and gives them their own values back."""
+        saved = []
+        for root, changes in ((parts.processor, self.processor), (parts.config, self.config)):
+            for path, value in changes.items():
+                owner, name = _owner(root, path)
+                saved.append((owner, name, getattr(owner, name)))
+                setattr(owner, name, value)
+        try:
+            yield
+        finally:
+            for owner, name, value in reversed(saved):
+                setattr(owner, name, value)
+
+
+def _owner(root: Any, path: str) -> tuple[Any, str]:
+    *names, last = path.split(".")
+    for name in names:
+        root = getattr(root, name)
+    return root, last
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """One family's control: training resolution, grids, and how a grid enters unchanged.
+
+    The defaults are those of a square vision tower of fixed size whose position embeddings can be
+    interpolated to any grid of whole patches.
+    """
+
+    name: str
+    model_types: tuple[str, ...]
+    """`model_type` in the configuration, or `model_type/vision model_type`."""
+    tower: str = "model.vision_tower"
+    """Path of the vision tower's module in the model."""
+    interpolates: bool = False
+    """Whether the tower takes `interpolate_pos_encoding`, which the model itself does not pass."""
+    needs_image: bool = False
+    """Whether the model refuses a prompt without an image."""
+
+    def patch(self, parts: Parts) -> int:
+        """Edge in pixels of the smallest unit of the grid that becomes visual tokens."""
+        return int(parts.config.vision_config.patch_size)
+
+    def edge(self, parts: Parts) -> int:
+        """Edge in pixels of the vision tower's own grid."""
+        return int(parts.config.vision_config.image_size)
+
+    def training(self, parts: Parts) -> TrainingResolution:
+        """The training resolution, as far as configuration and processor tell."""
+        return TrainingResolution("fixed", (self.edge(parts),))
+
+    def refusal(self, parts: Parts) -> str | None:
+        """Why the grid cannot follow the inference resolution; None where it can."""
+        return None
+
+    def grid(self, parts: Parts, information: Size) -> Size:
+        """Size in pixels of the grid that follows `information`: scheme `match`."""
+        patch, edge = self.patch(parts), self.edge(parts)
+        return Size(
+            fit(information.width, patch, edge),
+            fit(information.height, patch, edge),
+        )
+
+    def trained_grid(self, parts: Parts, source: Size, training: TrainingResolution) -> Size:
+        """Size in pixels of the training grid of an image of size `source`: scheme `restore`."""
+        edge = max(training.members, key=ascending, default=NATIVE)
+        if edge == self.edge(parts):
+            return Size(edge, edge)
+        return self.grid(parts, restored_size(source, edge) if isinstance(edge, int) else source)
+
+    def settings(self, parts: Parts, grid: Size) -> Settings:
+        """How an image of size `grid` enters the vision tower as it is."""
+        return Settings(call={"do_resize": False, "do_center_crop": False})
+
+    def visual_tokens(self, parts: Parts, grid: Size) -> int:
+        """Number of tokens that `grid` becomes before the language model."""
+        patch = self.patch(parts)
+        return (grid.width // patch) * (grid.height // patch)
+
+    def received(
+        self, parts: Parts, grid: Size, arguments: Mapping[str, Any], samples: int
+    ) -> list[Received]:
+        """What entered the tower with `arguments`, for each of `samples` samples of one grid."""
+        count, _, height, width = arguments["pixel_values"].shape
+        return [Received(grid=(height, width), images=count // samples)] * samples
+
+    def counted_tokens(self, parts: Parts, inputs: Mapping[str, Any]) -> list[int]:
+        """Visual tokens of each sample among the tensors that enter the model."""
+        image = self.image_token(parts)
+        return [int(row.sum()) for row in inputs["input_ids"] == image]
+
+    def image_token(self, parts: Parts) -> int:
+        """Id of the token in whose place visual tokens are put."""
+        config = parts.config
+        found = getattr(config, "image_token_id", None)
+        return int(config.image_token_index if found is None else found)
+
+    def prompt(self, parts: Parts, question: str, *, image: bool) -> str:
+        """The question in the checkpoint's chat template; plain where it has none."""
+        if chat_template(parts.processor) is None:
+            return self.plain_prompt(parts, question, image=image)
+        content = [{"type": "image"}] if image else []
+        message = {"role": "user", "content": [*content, {"type": "text", "text": question}]}
+        text: str = parts.processor.apply_chat_template(
+            [message], add_generation_prompt=True, tokenize=False
+        )
+        return text
+
+    def plain_prompt(self, parts: Parts, question: str, *, image: bool) -> str:
+        """The question for a checkpoint without chat template."""
+        mark = f"{parts.processor.image_token}\n" if image else ""
+        return f"{mark}{question}\nAnswer:"
+
+    def spelled(self, parts: Parts, prompt: str) -> str:
+        """`prompt` as the processor gives it to the tokenizer, image tokens not yet repeated."""
+        return prompt
+
+    def first_position(self) -> int:
+        """Position of a sequence's first token, as the language model counts."""
+        return 0
+
+    def continues_prompt(self, parts: Parts) -> bool:
+        """Whether the language model goes on behind its prompt, rather than encoding it."""
+        return not parts.config.is_encoder_decoder
+
+    def cache(self, outputs: Any) -> Any:
+        """The keys and values that the model's `outputs` hold."""
+        return outputs.past_key_values
+
+    def decoder(self, model: Any) -> Any:
+        """The part of the model that continues a text behind its cache."""
+        return model
+
+    def continued(self, batch: Mapping[str, Any], owners: Any, length: int) -> dict[str, Any]:
+        """Further arguments of a pass over `length` tokens behind the cache of `batch`'s rows
+        `owners`.
+        """
+        return {}
+
+
+def chat_template(processor: Any) -> Any:
+    """The processor's or its tokenizer's chat template, or None."""
+    own = getattr(processor, "chat_template", None)
+    return own or getattr(processor.tokenizer, "chat_template", None)
+
+
+def fit(length: int, unit: int, trained: int) -> int:
+    """The nearest multiple of `unit` pixels, or the `trained` edge where that is nearer.
+
+    Example:
+        >>> fit(380, 14, 384), fit(300, 14, 384), fit(5, 14, 384)
+        (384, 294, 14)
+    """
+    nearest = max(1, (2 * length + unit) // (2 * unit)) * unit
+    return trained if abs(length - trained) < abs(length - nearest) else nearest

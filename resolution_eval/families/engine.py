@@ -1,0 +1,252 @@
+"""A loaded checkpoint: batches in, text or the choices' log-likelihoods out, its tower watched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from resolution_eval.errors import ModelError
+from resolution_eval.families.base import Family, Parts, Received
+from resolution_eval.families.inputs import Inputs, collate, cut, prepare, tokenise
+from resolution_eval.resolution import Size
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+@dataclass(frozen=True)
+class Question:
+    """A prompt, ready for the processor, and its image at the grid it shall enter at."""
+
+    prompt: str
+    image: Image | None
+    choices: tuple[str, ...] = ()
+    """Continuations to score, each with the space that belongs before it."""
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """An answer, and what was read from the tensors on their way."""
+
+    text: str
+    scores: tuple[float, ...] | None
+    """Log-likelihood of each choice."""
+    received: Received | None
+    """None where no image entered the vision tower."""
+    visual_tokens: int
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A model with its processor and its family's control."""
+
+    family: Family
+    parts: Parts
+    model: Any
+
+    def generate(self, questions: Sequence[Question], arguments: Mapping[str, Any]) -> list[Spoken]:
+        """Generated texts; all images are of one size. `arguments` go to `generate`."""
+        batch = self._batch([self._prepare(question) for question in questions])
+        with self._watched(questions) as seen, torch.inference_mode():
+            found = self.model.generate(**batch, **arguments)
+        if self.family.continues_prompt(self.parts):
+            found = found[:, batch["input_ids"].shape[1] :]
+        texts = self.parts.processor.tokenizer.batch_decode(found, skip_special_tokens=True)
+        return self._spoken(batch, seen, [(text, None) for text in texts])
+
+    def rank(self, questions: Sequence[Question]) -> list[Spoken]:
+        """The log-likelihoods of every question's choices, and the likeliest choice's text.
+
+        Prompt and choice are tokenised together. The image and the prompt go through the model
+        once, and all choices continue from there.
+
+        Raises:
+            ModelError: a choice has no token of its own, or the prompt's end is lost in the
+                processor.
+        """
+        prompts, tails, starts = [], [], []
+        for question in questions:
+            sample, own_tails, own_starts = self._split(question)
+            prompts.append(sample)
+            tails.append(own_tails)
+            starts.append(own_starts)
+        batch = self._batch(prompts)
+        with self._watched(questions) as seen, torch.inference_mode():
+            scores = self._scores(batch, tails, starts)
+        best = [max(range(len(row)), key=row.__getitem__) for row in scores]
+        texts = [
+            question.choices[place].strip() for question, place in zip(questions, best, strict=True)
+        ]
+        return self._spoken(batch, seen, list(zip(texts, scores, strict=True)))
+
+    def _prepare(self, question: Question) -> Inputs:
+        return prepare(self.family, self.parts, question.prompt, question.image)
+
+    def _batch(self, samples: Sequence[Inputs]) -> Inputs:
+        tokenizer = self.parts.processor.tokenizer
+        pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+        batch = collate(samples, pad or 0)
+        return {
+            name: tensor.to(
+                self.model.device, self.model.dtype if tensor.is_floating_point() else None
+            )
+            for name, tensor in batch.items()
+        }
+
+    def _spoken(
+        self,
+        batch: Inputs,
+        seen: Sequence[Received],
+        answers: Sequence[tuple[str, tuple[float, ...] | None]],
+    ) -> list[Spoken]:
+        tokens = self.family.counted_tokens(self.parts, batch)
+        entered: Sequence[Received | None] = seen or [None] * len(answers)
+        return [
+            Spoken(text, scores, received, count)
+            for (text, scores), received, count in zip(answers, entered, tokens, strict=True)
+        ]
+
+    @contextmanager
+    def _watched(self, questions: Sequence[Question]) -> Iterator[list[Received]]:
+        """Sets the configuration for the questions' grid, and notes what enters the vision tower.
+
+        Raises:
+            ModelError: the tower ran more often than once.
+        """
+        seen: list[Received] = []
+        image = questions[0].image
+        if image is None:
+            yield seen
+            return
+        grid = Size(*image.size)
+
+        def before(module: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> Any:
+            if seen:
+                raise ModelError("the vision tower was run a second time for the same images")
+            pixels = {"pixel_values": positional[0]} if positional else {}
+            entering = {**pixels, **named}
+            seen.extend(self.family.received(self.parts, grid, entering, len(questions)))
+            told = {"interpolate_pos_encoding": True} if self.family.interpolates else {}
+            return positional, {**named, **told}
+
+        tower = self.model.get_submodule(self.family.tower)
+        handle = tower.register_forward_pre_hook(before, with_kwargs=True)
+        settings = self.family.settings(self.parts, grid)
+        try:
+            with settings.applied(Parts(self.model.config, self.parts.processor)):
+                yield seen
+        finally:
+            handle.remove()
+
+    def _split(self, question: Question) -> tuple[Inputs, list[list[int]], list[int]]:
+        """The prompt's tensors up to where its choices differ, the rest of each, and where in the
+        rest the choice itself begins.
+        """
+        alone, _ = tokenise(self.family, self.parts, question.prompt)
+        joined = [
+            tokenise(self.family, self.parts, question.prompt, choice)
+            for choice in question.choices
+        ]
+        for choice, (ids, start) in zip(question.choices, joined, strict=True):
+            if start == len(ids):
+                raise ModelError(f"the choice {choice!r} has no tokens of its own")
+        shared = _shared([alone, *(ids[:start] for ids, start in joined)])
+        dropped = len(alone) - shared
+        sample = self._prepare(question)
+        ending = sample["input_ids"][0, -dropped - 1 :].tolist()
+        if shared == 0 or ending != alone[shared - 1 :]:
+            raise ModelError(
+                f"the processor ends the prompt in tokens {ending}, its tokenizer in "
+                f"{alone[shared - 1 :]}; use answer_mode=generate"
+            )
+        tails = [ids[shared:] for ids, _ in joined]
+        return cut(sample, dropped), tails, [start - shared for _, start in joined]
+
+    def _scores(
+        self, batch: Inputs, tails: Sequence[Sequence[list[int]]], starts: Sequence[Sequence[int]]
+    ) -> list[tuple[float, ...]]:
+        first, cache, last_position = self._prompt_pass(batch)
+        owners = [row for row, own in enumerate(tails) for _ in own]
+        flat = [tail for own in tails for tail in own]
+        index = torch.tensor(owners, device=first.device)
+        logits = first[index, None]
+        if max(map(len, flat)) > 1:
+            rest = self._tail_pass(batch, cache, index, last_position, flat)
+            logits = torch.cat([logits, rest], dim=1)
+        log_probabilities = logits.float().log_softmax(-1)
+        scores = iter(
+            _sum(log_probabilities[place], tail, start)
+            for place, (tail, start) in enumerate(
+                zip(flat, (start for own in starts for start in own), strict=True)
+            )
+        )
+        return [tuple(next(scores) for _ in own) for own in tails]
+
+    def _prompt_pass(self, batch: Inputs) -> tuple[Tensor, Any, Tensor]:
+        """Logits after each prompt's last token, the cache, and that token's position."""
+        mask = batch["attention_mask"]
+        positions = (mask.cumsum(1) - 1).clamp(min=0) + self.family.first_position()
+        last = positions[:, -1:]
+        given: dict[str, Any] = {"position_ids": positions}
+        if self._counts_in_three():
+            self.model.model.rope_deltas = None
+            given = {} if "pixel_values" in batch else {"position_ids": positions.expand(3, -1, -1)}
+        outputs = self.model(**batch, **given, use_cache=True, logits_to_keep=1)
+        if not given:
+            last = last + self.model.model.rope_deltas.to(last.device)
+        return outputs.logits[:, -1], self.family.cache(outputs), last
+
+    def _counts_in_three(self) -> bool:
+        """Whether positions are of time, height and width, which the model finds by itself."""
+        return hasattr(getattr(self.model, "model", None), "rope_deltas")
+
+    def _tail_pass(
+        self,
+        batch: Inputs,
+        cache: Any,
+        owners: Tensor,
+        last_position: Tensor,
+        tails: Sequence[Sequence[int]],
+    ) -> Tensor:
+        """Logits after every token but the last of each tail, which continues a prompt."""
+        cache.batch_select_indices(owners)
+        length = max(map(len, tails)) - 1
+        ids = torch.zeros((len(tails), length), dtype=torch.long, device=owners.device)
+        mask = torch.zeros_like(ids)
+        for row, tail in enumerate(tails):
+            ids[row, : len(tail) - 1] = torch.tensor(tail[:-1], dtype=torch.long)
+            mask[row, : len(tail) - 1] = 1
+        positions = last_position[owners] + 1 + torch.arange(length, device=owners.device)
+        if self._counts_in_three():
+            positions = positions.expand(3, -1, -1)
+        outputs = self.family.decoder(self.model)(
+            input_ids=ids,
+            attention_mask=torch.cat([batch["attention_mask"][owners], mask], dim=1),
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+            **self.family.continued(batch, owners, length),
+        )
+        logits: Tensor = outputs.logits
+        return logits
+
+
+def _shared(sequences: Sequence[Sequence[int]]) -> int:
+    """Number of tokens that all sequences begin with."""
+    count = 0
+    for tokens in zip(*sequences, strict=False):
+        if len(set(tokens)) > 1:
+            break
+        count += 1
+    return count
+
+
+def _sum(log_probabilities: Tensor, tail: Sequence[int], start: int) -> float:
+    """Log-likelihood of the tokens `tail[start:]`; row i says what follows `tail[:i]`."""
+    own = torch.tensor(tail[start:], device=log_probabilities.device)
+    return float(log_probabilities[start : len(tail)].gather(1, own[:, None]).sum())

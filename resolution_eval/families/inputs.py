@@ -1,0 +1,119 @@
+"""A question and its image as the tensors that a checkpoint takes, and a batch of such."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from resolution_eval.errors import ModelError
+from resolution_eval.families.base import Family, Parts
+from resolution_eval.resolution import Size
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Inputs = dict[str, Tensor]
+
+LEFT = ("input_ids", "attention_mask", "mm_token_type_ids", "token_type_ids")
+"""Tensors with one column per token, padded on the left; zero pads all but `input_ids`."""
+LEFT_MASKS = ("cross_attention_mask",)
+"""The same, of more than two dimensions."""
+RIGHT = ("qformer_input_ids", "qformer_attention_mask")
+"""Tensors of a second tokenizer, which counts from the left."""
+
+
+def load_parts(pretrained: str, **arguments: Any) -> Parts:
+    """Configuration and processor of a checkpoint, no weights.
+
+    Raises:
+        ModelError: they are absent or cannot be read.
+    """
+    from transformers import AutoConfig, AutoProcessor
+
+    try:
+        config = AutoConfig.from_pretrained(pretrained, **arguments)
+        processor = AutoProcessor.from_pretrained(pretrained, **arguments)
+    except (OSError, ValueError, ImportError) as error:
+        raise ModelError(
+            f"configuration and processor of {pretrained!r} cannot be loaded: {error}"
+        ) from error
+    if not hasattr(processor, "tokenizer"):
+        raise ModelError(f"{pretrained!r} has no processor of images and text")
+    return Parts(config, processor)
+
+
+def prepare(family: Family, parts: Parts, prompt: str, image: Image | None) -> Inputs:
+    """The tensors of one prompt with its image, which enters at the size it has."""
+    processor = parts.processor
+    text: dict[str, Any] = {"add_special_tokens": not _begun(processor.tokenizer, prompt)}
+    if image is None:
+        return _tensors(processor(text=[prompt], return_tensors="pt", **text))
+    settings = family.settings(parts, Size(*image.size))
+    with settings.applied(parts):
+        return _tensors(
+            processor(text=[prompt], images=[[image]], return_tensors="pt", **text, **settings.call)
+        )
+
+
+def _begun(tokenizer: Any, prompt: str) -> bool:
+    """Whether the prompt spells its beginning-of-text token out, as chat templates do."""
+    return bool(tokenizer.bos_token) and str(tokenizer.bos_token) in prompt
+
+
+def _tensors(found: Any) -> Inputs:
+    return {name: value for name, value in found.items() if isinstance(value, Tensor)}
+
+
+def collate(samples: Sequence[Inputs], pad: int) -> Inputs:
+    """One batch of samples with images of one grid; texts are padded on the left."""
+    batch = {}
+    for name in samples[0]:
+        tensors = [sample[name] for sample in samples]
+        if name in LEFT or name in LEFT_MASKS or name in RIGHT:
+            longest = max(tensor.shape[1] for tensor in tensors)
+            filler = pad if name == "input_ids" else 0
+            tensors = [_padded(tensor, longest, filler, name not in RIGHT) for tensor in tensors]
+        batch[name] = torch.cat(tensors)
+    return batch
+
+
+def _padded(tensor: Tensor, length: int, filler: int, left: bool) -> Tensor:
+    missing = length - tensor.shape[1]
+    padding = tensor.new_full((tensor.shape[0], missing, *tensor.shape[2:]), filler)
+    return torch.cat([padding, tensor] if left else [tensor, padding], dim=1)
+
+
+def cut(sample: Inputs, tokens: int) -> Inputs:
+    """`sample` without the last `tokens` tokens of its text."""
+    return {
+        name: value[:, : value.shape[1] - tokens] if name in LEFT or name in LEFT_MASKS else value
+        for name, value in sample.items()
+    }
+
+
+def tokenise(family: Family, parts: Parts, prompt: str, rest: str = "") -> tuple[list[int], int]:
+    """Token ids of `prompt + rest` tokenised together, and the index of the first that is `rest`'s.
+
+    Image tokens are not repeated here.
+
+    Raises:
+        ModelError: the tokenizer cannot tell its tokens' places in the text.
+    """
+    tokenizer = parts.processor.tokenizer
+    if not tokenizer.is_fast:
+        raise ModelError("the tokenizer gives no character offsets; answer_mode=rank needs them")
+    spelled = family.spelled(parts, prompt)
+    found = tokenizer(
+        spelled + rest,
+        return_offsets_mapping=True,
+        add_special_tokens=not _begun(tokenizer, spelled),
+    )
+    ids, ends = list(found["input_ids"]), [end for _, end in found["offset_mapping"]]
+    while ids and ends[-1] == 0:
+        ids.pop()
+        ends.pop()
+    start = next((place for place, end in enumerate(ends) if end > len(spelled)), len(ids))
+    return ids, start

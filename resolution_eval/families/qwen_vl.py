@@ -1,0 +1,58 @@
+"""Qwen2-VL, Qwen2.5-VL and Qwen3-VL: any grid of whole merged patches, in the image's aspect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from resolution_eval.families.base import Family, Parts, Received, Settings
+from resolution_eval.resolution import (
+    NATIVE,
+    Size,
+    TrainingResolution,
+    ascending,
+    patch_size_fit,
+    restored_size,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class QwenFamily(Family):
+    """A tower of any grid; `merge` x `merge` patches become one visual token."""
+
+    tower: str = "model.visual"
+
+    def _patch(self, parts: Parts) -> int:
+        return int(parts.config.vision_config.patch_size)
+
+    def patch(self, parts: Parts) -> int:
+        return self._patch(parts) * int(parts.config.vision_config.spatial_merge_size)
+
+    def training(self, parts: Parts) -> TrainingResolution:
+        return TrainingResolution("native")
+
+    def grid(self, parts: Parts, information: Size) -> Size:
+        return patch_size_fit(information, self.patch(parts))
+
+    def trained_grid(self, parts: Parts, source: Size, training: TrainingResolution) -> Size:
+        edge = max(training.members, key=ascending, default=NATIVE)
+        return self.grid(parts, restored_size(source, edge) if isinstance(edge, int) else source)
+
+    def settings(self, parts: Parts, grid: Size) -> Settings:
+        """Without its own resize the processor applies no floor and no ceiling of pixels."""
+        return Settings(call={"do_resize": False})
+
+    def received(
+        self, parts: Parts, grid: Size, arguments: Mapping[str, Any], samples: int
+    ) -> list[Received]:
+        patch = self._patch(parts)
+        return [
+            Received(grid=(int(rows) * patch, int(columns) * patch), images=int(frames))
+            for frames, rows, columns in arguments["grid_thw"].tolist()
+        ]
+
+
+QWEN2_VL = QwenFamily(name="qwen2_vl", model_types=("qwen2_vl",))
+QWEN2_5_VL = QwenFamily(name="qwen2_5_vl", model_types=("qwen2_5_vl",))
+QWEN3_VL = QwenFamily(name="qwen3_vl", model_types=("qwen3_vl",))
