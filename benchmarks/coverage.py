@@ -127,7 +127,7 @@ def errors(setting: Setting) -> Tally:
             p_values[str(column)] = _p(setting, steps, sums, repetition)
         hits["single test"].append(p_values["0"] <= 0.05)
         hits["Holm family of 3"].append(min(comparison.holm(p_values).values()) <= 0.05)
-        floors = noise_floors(answers, setting.grid, seed=repetition, permutations=199)
+        floors = noise_floors(answers, setting.grid, seed=repetition, permutations=99)
         for name in ("ace", "worst_drop"):
             hits[f"noise floor, {name}"].append(floors[name].p <= 0.05)
     return {name: (sum(each), len(each)) for name, each in hits.items()}
@@ -198,7 +198,7 @@ def settings(repetitions: int, seed: int) -> list[Setting]:
     for position, curve in enumerate(CURVES):
         for clustered in (False, True):
             for clusters in SIZES:
-                few = repetitions // 4 if clusters > 1000 else repetitions
+                few = repetitions // 2 if clusters > 1000 else repetitions
                 key = (seed, position, int(clustered), clusters)
                 made.append(Setting(curve, clusters, clustered, few, key))
     return made
@@ -219,7 +219,7 @@ def report(arguments: argparse.Namespace) -> str:
     bias_rows = [[*_place(t), *(f"{100 * value:+.1f}" for value in biased[t])] for t in middle]
     return TEMPLATE.read_text(encoding="utf-8").format(
         arguments=arguments,
-        few=arguments.repetitions // 4,
+        few=arguments.repetitions // 2,
         resamples=RESAMPLES,
         error=100 * (0.95 * 0.05 / arguments.repetitions) ** 0.5,
         minutes=(time.perf_counter() - start) / 60,

@@ -130,9 +130,18 @@ class Resampled:
         return round(float(self.totals[:, -1].sum()))
 
     @property
+    def effective(self) -> float:
+        """Clusters of equal size that would say as much: (sum n_c)^2 / sum n_c^2, at least 2.
+
+        Source: Carter, Schnepel and Steigerwald 2017, Review of Economics and Statistics 99.
+        """
+        sizes = self.totals[:, -1]
+        return max(float(sizes.sum() ** 2 / (sizes**2).sum()), 2.0)
+
+    @property
     def deviations(self) -> FloatArray:
-        """Draws minus observed, widened by sqrt(C / (C - 1)) for the degree of freedom spent."""
-        widening = np.sqrt(self.clusters / max(self.clusters - 1, 1))
+        """Draws minus observed, widened by sqrt(E / (E - 1)) for `effective` clusters E."""
+        widening = np.sqrt(self.effective / (self.effective - 1))
         return np.asarray((self.draws - self.accuracy) * widening)
 
     def jackknife(self) -> FloatArray:
