@@ -99,6 +99,11 @@ def attestation_summary(attestations: Sequence[Item]) -> str:
     return ", ".join(f"{number} {status}" for status, number in sorted(statuses.items()))
 
 
+def data_summary(items: Sequence[Item]) -> str:
+    """What was loaded and what was excluded, as the task's source says it of the whole data set."""
+    return "; ".join(sorted({item["data"] for item in items}))
+
+
 def verdict_summary(verdicts: Sequence[Item]) -> str:
     """How many samples stand at how many resolutions."""
     samples = {item["sample"] for item in verdicts}

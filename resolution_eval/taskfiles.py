@@ -29,6 +29,7 @@ _FIGURES = (
     ("unparseable", "count", False),
     ("failed", "count", False),
     ("mismatched", "count", False),
+    ("data", "data_summary", True),
     ("verdict", "verdict_summary", True),
     ("attestation", "attestation_summary", True),
 )

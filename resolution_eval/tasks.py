@@ -25,7 +25,7 @@ from resolution_eval.cards import TaskCard, parse_task_card
 from resolution_eval.errors import host_boundary
 from resolution_eval.prompts import question_text
 from resolution_eval.resolution import Size, is_capped, label, parse_resolution
-from resolution_eval.sources import Source, open_source
+from resolution_eval.sources import Source, data_summary, open_source
 
 if TYPE_CHECKING:
     from datasets import Dataset, Features
@@ -45,6 +45,7 @@ _TEXTS = (
     "answer",
     "cluster",
     "fingerprint",
+    "data",
 )
 """Columns of a document beside its choices."""
 
@@ -72,6 +73,7 @@ def _features() -> Features:
 
 def _documents(card: TaskCard) -> Iterator[dict[str, Any]]:
     source = _open(card)
+    summary = data_summary(source)
     for sample in source.samples("test"):
         for resolution in card.resolutions:
             yield {
@@ -87,6 +89,7 @@ def _documents(card: TaskCard) -> Iterator[dict[str, Any]]:
                 "answer": sample.answer,
                 "cluster": sample.cluster,
                 "fingerprint": source.fingerprint,
+                "data": summary,
             }
 
 
@@ -197,6 +200,7 @@ def process_results(doc: Document, results: list[str]) -> dict[str, Any]:
         "unparseable": {"count": int(verdict.prediction is None and not failed)},
         "failed": {"count": int(failed)},
         "mismatched": {"count": int(status == "mismatched")},
+        "data": {"data": doc["data"]},
         "verdict": verdict.model_dump(mode="json"),
         "attestation": attestation.model_dump(mode="json"),
     }

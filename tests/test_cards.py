@@ -169,15 +169,54 @@ def test_two_cards_of_one_name_are_refused(content):
         task_cards()
 
 
-def test_the_shipped_task_cards_hold_together():
-    cards = task_cards()
-    assert {"pathmnist", "pbc"} <= set(cards)
-    for name, card in cards.items():
-        assert (paths.tasks() / name / "card.toml").is_file(), f"{name} lies in its own folder"
-        width, height = card.source_width, card.source_height
-        if width and height:
-            beyond = [r for r in card.resolutions if r != NATIVE and r * r > width * height]
-            assert not beyond, f"{name} asks for more than its source at {beyond}"
+SUITE = {
+    "paper": "subcellular compound cervical wsi_vqa vqa_rad path_vqa slake",
+    "summary": "pathmnist chexpert pmc_vqa",
+    "medmnist": "dermamnist octmnist retinamnist breastmnist chestmnist pneumoniamnist bloodmnist "
+    "organamnist organcmnist organsmnist tissuemnist",
+    "more": "chestxray14 breakhis pbc isic idrid microvqa",
+}
+
+
+@pytest.mark.parametrize("group", SUITE)
+def test_every_data_set_of_the_suite_has_a_card(group):
+    assert set(SUITE[group].split()) <= set(task_cards())
+
+
+@pytest.mark.parametrize("name", sorted(task_cards()))
+def test_a_shipped_task_card_holds_together(name):
+    card = task_cards()[name]
+    assert (paths.tasks() / name / "card.toml").is_file(), "lies in its own folder"
+    width, height = card.source_width, card.source_height
+    if width and height:
+        beyond = [r for r in card.resolutions if r != NATIVE and r * r > width * height]
+        assert not beyond, f"asks for more than its source at {beyond}"
+    else:
+        assert card.source_note or "phantom" in card.sources, "says how its sources vary"
+    if card.hub:
+        assert card.hub.revision == card.revision or not card.hub.revision or name == "vqa_rad"
+    has_rest = card.registration or card.obtain or card.remark or card.refused
+    by_itself = any(file and file.md5 for file in (card.npz, card.archive)) or card.hub
+    assert by_itself or has_rest or name in ("pbc", "phantom"), "says how it is had"
+    assert card.path is None
+    assert set(card.groups) <= {"paper", "summary", "medmnist", "vqa_med"}
+
+
+def test_medmnist_files_are_the_published_224_px_ones():
+    cards = [card for card in task_cards().values() if card.npz]
+    assert len(cards) == 12
+    for card in cards:
+        assert card.npz.url.startswith("https://zenodo.org/records/10519652/files/")
+        assert card.npz.file_name == f"{card.name}_224.npz"
+        assert card.npz.md5 is not None
+        assert card.counts["test"] > 100
+
+
+def test_bloodmnist_is_capped_and_tissuemnist_refused_with_a_reason():
+    blood, tissue = task_cards()["bloodmnist"], task_cards()["tissuemnist"]
+    assert max(blood.resolutions) == blood.cap == 200
+    assert "200 x 200" in (blood.cap_reason or "")
+    assert "32 x 32" in (tissue.refused or "")
 
 
 def test_pathmnist_is_the_published_archive_with_one_folder_per_class():

@@ -45,6 +45,7 @@ def document(asked: tuple[str, list[str], str, str], sample: str = "q1") -> dict
         "answer": answer,
         "cluster": "1.png",
         "fingerprint": "f",
+        "data": "1 test samples, 0 excluded",
     }
 
 
@@ -81,7 +82,8 @@ def rows(doc: dict[str, Any], said: str) -> set[str]:
 
 def test_closed_and_open_questions_share_no_score() -> None:
     closed, free = rows(document(CLOSED), "yes"), rows(document(OPEN), "yes")
-    assert closed & free == {"unparseable", "failed", "mismatched", "verdict", "attestation"}
+    shared = {"unparseable", "failed", "mismatched", "data", "verdict", "attestation"}
+    assert closed & free == shared
     assert {"acc@28", "worst_drop", "area"} <= closed
     assert {"em@28", "f1@28", "em_worst_drop", "em_area"} <= free
 

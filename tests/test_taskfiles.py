@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from resolution_eval import cards, taskfiles
+from resolution_eval import cards, paths, taskfiles
 from resolution_eval.errors import CardError, UsageError
 
 
@@ -27,6 +27,23 @@ def test_the_shipped_yaml_is_what_its_card_makes(task: str) -> None:
     path = taskfiles.card_files()[task]
     shipped = path.parent / f"{task}.yaml"
     assert shipped.read_text() == taskfiles.task_yaml(cards.parse_task_card(path.read_text()))
+
+
+def test_the_shipped_groups_are_what_the_cards_make() -> None:
+    made = taskfiles.groups(cards.task_cards().values())
+    folder = paths.tasks() / "groups"
+    assert {path.stem for path in folder.glob("*.yaml")} == set(made)
+    for group, members in made.items():
+        assert (folder / f"{group}.yaml").read_text() == taskfiles.group_yaml(group, members)
+
+
+def test_every_member_of_a_group_is_a_task_that_can_be_run() -> None:
+    made = taskfiles.groups(cards.task_cards().values())
+    expected = {"paper_res", "summary_res", "medmnist_res", "vqa_med_res", "biomed_res"}
+    assert set(made) == expected
+    for members in made.values():
+        assert set(members) <= set(taskfiles.card_files()) - {"tissuemnist_res", "phantom_res"}
+    assert len(made["biomed_res"]) == len(cards.task_cards()) - 2
 
 
 @pytest.mark.parametrize("task", sorted(taskfiles.card_files()))
@@ -85,11 +102,16 @@ def test_no_task_of_ours_takes_a_name_of_the_hosts() -> None:
     spec = importlib.util.find_spec("lmms_eval")
     assert spec is not None and spec.submodule_search_locations
     hosts = Path(spec.submodule_search_locations[0]) / "tasks"
-    taken = set(taskfiles.card_files())
-    clashes = [path for path in hosts.rglob("*.yaml") if path.stem in taken]
-    named = [
-        path
-        for path in hosts.rglob("*.yaml")
-        if any(f"task: {name}\n" in path.read_text(errors="replace") for name in taken)
-    ]
+    groups = taskfiles.groups(cards.task_cards().values())
+    taken = {*taskfiles.card_files(), *groups, "folder_res"}
+    files = list(hosts.rglob("*.yaml"))
+    clashes = [path for path in files if path.stem in taken]
+    named = [path for path in files if taken & _names(path)]
     assert (clashes, named) == ([], [])
+
+
+def _names(path: Path) -> set[str]:
+    """Names that a task file gives to a task, group or tag."""
+    lines = path.read_text(errors="replace").splitlines()
+    given = (line.partition(": ") for line in lines)
+    return {name.strip() for key, _, name in given if key in ("task", "group", "tag")}

@@ -9,13 +9,13 @@ from threading import Lock
 from resolution_eval.cards import ArchiveCard, NpzCard, TaskCard
 from resolution_eval.errors import DataError
 from resolution_eval.sources.archive import ArchiveSource
-from resolution_eval.sources.base import Exclusion, Sample, Source
+from resolution_eval.sources.base import Exclusion, Sample, Source, data_summary
 from resolution_eval.sources.checksum import verify_md5
 from resolution_eval.sources.local import TABLE, LocalSource
 from resolution_eval.sources.medmnist import MedMnistSource
 from resolution_eval.sources.places import DATA_VARIABLE, cache_root, data_root
 
-__all__ = ["Exclusion", "Sample", "Source", "at_hand", "open_source", "ways"]
+__all__ = ["Exclusion", "Sample", "Source", "at_hand", "data_summary", "open_source", "ways"]
 
 _OPENED: dict[tuple[TaskCard, Path | None, Path], Source] = {}
 _LOCK = Lock()

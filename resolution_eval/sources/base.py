@@ -81,6 +81,20 @@ class Source(Protocol):
         """
 
 
+def data_summary(source: Source) -> str:
+    """What was loaded and what was excluded, in one line: together all that was found.
+
+    Example: "451 test samples, 0 excluded; 4 questions stand more than once ..."
+    """
+    reasons = Counter(exclusion.reason for exclusion in source.excluded)
+    told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+    parts = [
+        f"{len(source.samples('test'))} test samples",
+        f"{len(source.excluded)} excluded{f' ({told})' if told else ''}",
+    ]
+    return "; ".join((", ".join(parts), *source.notes))
+
+
 def ordered(samples: Iterable[Sample]) -> tuple[Sample, ...]:
     """`samples` by the SHA-256 of their id: free of row order, and the first few mix classes."""
     return tuple(sorted(samples, key=lambda sample: sha256(sample.id.encode()).digest()))

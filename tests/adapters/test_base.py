@@ -97,6 +97,8 @@ def documents(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]
             "answer": "adipose",
             "cluster": sample,
             "fingerprint": "f1",
+            "form": "closed",
+            "data": "2 test samples, 0 excluded",
         }
         for sample in ("wide", "missing", "tall", "small")
         for resolution in ("16", "32")
