@@ -77,6 +77,7 @@ def test_what_was_excluded_stands_in_the_result() -> None:
             Exclusion("r1", "has no image"),
             Exclusion("r2", "has no image"),
             Exclusion("r3", "has no answer"),
+            Exclusion("r4", "has no answer", "train"),
         )
         notes = ("a note",)
 
@@ -87,7 +88,7 @@ def test_what_was_excluded_stands_in_the_result() -> None:
             return b""
 
     said = data_summary(Some())
-    assert said == "4 test samples, 3 excluded (1 has no answer, 2 has no image); a note"
+    assert said == "4 samples, 3 excluded (1 has no answer, 2 has no image), 1 notes"
     assert metrics.data_summary([{"data": said}, {"data": said}]) == said
 
 

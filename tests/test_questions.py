@@ -45,7 +45,7 @@ def document(asked: tuple[str, list[str], str, str], sample: str = "q1") -> dict
         "answer": answer,
         "cluster": "1.png",
         "fingerprint": "f",
-        "data": "1 test samples, 0 excluded",
+        "data": "1 samples, 0 excluded",
     }
 
 

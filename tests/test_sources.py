@@ -22,7 +22,7 @@ from resolution_eval.cards import TaskCard, parse_task_card, task_cards
 from resolution_eval.errors import DataError, ImageError
 from resolution_eval.images import decode
 from resolution_eval.resolution import Size
-from resolution_eval.sources import open_source
+from resolution_eval.sources import data_summary, open_source
 from resolution_eval.sources.archive import ArchiveSource
 from resolution_eval.sources.base import fingerprint
 from resolution_eval.sources.local import LocalSource
@@ -690,3 +690,21 @@ def test_the_real_data_is_complete_and_decodes(name):
     if name == "vqa_rad":
         kinds = Counter(sample.form for sample in source.samples("test"))
         assert kinds == {"closed": 272, "open": 179}
+
+
+def test_images_with_several_findings_are_excluded_and_counted(tmp_path):
+    findings = CARD.npz.model_copy(update={"labels": "findings"})
+    card = with_keys(CARD, npz=findings)  # cat and dog are findings, newt stands for neither
+    labels = np.array([[1, 0], [0, 1], [0, 0], [1, 1]], np.uint8)
+    others = {"train_labels": np.zeros((5, 2), np.uint8), "val_labels": np.ones((2, 2), np.uint8)}
+    source = MedMnistSource(npz(tmp_path / "a.npz", test_labels=labels, **others), card)
+    answers = {sample.id: sample.answer for sample in source.samples()}
+    assert answers == {"test/000000": "cat", "test/000001": "dog", "test/000002": "newt"}
+    assert [(e.item, e.split) for e in source.excluded] == [
+        ("val/000000", "val"),
+        ("val/000001", "val"),
+        ("test/000003", "test"),
+    ]
+    assert data_summary(source) == "3 samples, 1 excluded (1 has several findings)"
+    with pytest.raises(DataError, match="a 0 or 1 for each of 2 findings is needed"):
+        MedMnistSource(npz(tmp_path / "b.npz", test_labels=labels + 1, **others), card)

@@ -41,6 +41,7 @@ class Exclusion:
 
     item: str
     reason: str
+    split: str = "test"
 
 
 class Source(Protocol):
@@ -82,17 +83,16 @@ class Source(Protocol):
 
 
 def data_summary(source: Source) -> str:
-    """What was loaded and what was excluded, in one line: together all that was found.
+    """What the test split loaded and what it excluded, in one line: together all that was found.
 
     Example: "451 test samples, 0 excluded; 4 questions stand more than once ..."
     """
-    reasons = Counter(exclusion.reason for exclusion in source.excluded)
+    excluded = [exclusion for exclusion in source.excluded if exclusion.split == "test"]
+    reasons = Counter(exclusion.reason for exclusion in excluded)
     told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-    parts = [
-        f"{len(source.samples('test'))} test samples",
-        f"{len(source.excluded)} excluded{f' ({told})' if told else ''}",
-    ]
-    return "; ".join((", ".join(parts), *source.notes))
+    because = f" ({told})" if told else ""
+    noted = f", {len(source.notes)} notes" if source.notes else ""
+    return f"{len(source.samples('test'))} samples, {len(excluded)} excluded{because}{noted}"
 
 
 def ordered(samples: Iterable[Sample]) -> tuple[Sample, ...]:

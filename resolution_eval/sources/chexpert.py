@@ -103,12 +103,12 @@ class ChexpertSource:
     def _sample(self, row: Row, split: str) -> Sample | Exclusion:
         path = row["Path"]
         if row["Frontal/Lateral"] != "Frontal":
-            return Exclusion(path, "not a frontal view")
+            return Exclusion(path, "not a frontal view", split)
         label = LABELS[row[self._asked.finding]]
         if label < 0:
             self._counts["uncertain"] += 1
             if self._asked.uncertain == "exclude":
-                return Exclusion(path, f"uncertain of {self._asked.finding}")
+                return Exclusion(path, f"uncertain of {self._asked.finding}", split)
             label = int(self._asked.uncertain == "positive")
         parts = PurePosixPath(path).parts
         return Sample(

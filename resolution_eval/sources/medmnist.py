@@ -106,7 +106,7 @@ class MedMnistSource:
             for index, number in enumerate(numbers.ravel()):
                 identity = f"{split}/{index:06d}"
                 if number < 0:
-                    excluded.append(Exclusion(identity, "has several findings"))
+                    excluded.append(Exclusion(identity, "has several findings", split))
                     continue
                 yield Sample(
                     id=identity,
