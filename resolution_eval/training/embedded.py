@@ -14,7 +14,7 @@ from resolution_eval.training.plan import Augmentation, Stage, TrainingPlan
 LOW = 16
 """The low training resolution, in pixels; the native one is the phantoms' own 64."""
 
-STEPS: dict[Strategy, int] = {"native": 600, "low": 300, "mixed": 2000}
+STEPS: dict[Strategy, int] = {"native": 600, "low": 300, "mixed": 3600}
 """Steps of the first stage; mixed training sees each of its two resolutions in half of them."""
 
 

@@ -1,0 +1,122 @@
+"""The embedded checkpoints: small, safe to load, and as good as they say."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from resolution_eval import paths
+from resolution_eval.cards import model_cards, task_cards
+from resolution_eval.flamingo import encode, load_pretrained, rank
+from resolution_eval.prompts import flamingo_prompt, question_text
+from resolution_eval.sources import open_source
+from resolution_eval.training import TrainingPlan, embedded
+from resolution_eval.training.answers import accuracy
+from resolution_eval.training.command import STRATEGIES
+from resolution_eval.training.examples import load
+
+LIMIT = 10_000_000
+"""Bytes that the three may have together."""
+SUBSET = 80
+"""Test samples that the checks below score, of 240."""
+
+
+def folder(strategy):
+    return paths.models() / "embedded" / strategy
+
+
+def manifest(strategy):
+    return json.loads((folder(strategy) / "config.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def bundles():
+    torch.set_num_threads(1)
+    return {strategy: load_pretrained(strategy) for strategy in STRATEGIES}
+
+
+@pytest.fixture(scope="module")
+def subsets():
+    card = task_cards()["phantom"]
+    source = open_source(card)
+    return load(source, "test", [16, 64], patch=8, filter=card.filter, limit=SUBSET, progress=False)
+
+
+def test_the_three_together_are_no_more_than_ten_megabytes():
+    files = [path for path in (paths.models() / "embedded").rglob("*") if path.is_file()]
+    assert {path.parent.name for path in files} == set(STRATEGIES)
+    assert sum(path.stat().st_size for path in files) <= LIMIT
+
+
+def test_no_file_of_theirs_could_hold_a_pickle():
+    files = [path for path in (paths.models() / "embedded").rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} == {".json", ".safetensors"}
+    for path in (path for path in files if path.suffix == ".safetensors"):
+        with path.open("rb") as file:
+            header = int.from_bytes(file.read(8), "little")
+            assert json.loads(file.read(header))["__metadata__"] == {"format": "pt"}
+
+
+@pytest.mark.parametrize(
+    ("strategy", "resolution", "least"),
+    [("native", 64, 0.95), ("low", 16, 0.9), ("mixed", 64, 0.9), ("mixed", 16, 0.85)],
+)
+def test_at_its_training_resolution_it_is_good(bundles, subsets, strategy, resolution, least):
+    assert accuracy(bundles[strategy], subsets[resolution]) >= least
+
+
+@pytest.mark.parametrize(("strategy", "resolution"), [("native", 16), ("low", 64)])
+def test_at_the_other_resolution_it_is_far_below(bundles, subsets, strategy, resolution):
+    assert accuracy(bundles[strategy], subsets[resolution]) <= 0.4
+
+
+def test_native_is_above_low_each_at_its_own(bundles, subsets):
+    native = accuracy(bundles["native"], subsets[64])
+    assert native > accuracy(bundles["low"], subsets[16])
+
+
+@pytest.mark.parametrize(
+    ("strategy", "declared"),
+    [("native", "fixed:64"), ("low", "fixed:16"), ("mixed", "mixed:[16,64]")],
+)
+def test_it_declares_its_training_resolution_as_its_card_does(bundles, strategy, declared):
+    bundle = bundles[strategy]
+    assert (str(bundle.training), bundle.strategy) == (declared, strategy)
+    card = model_cards()[bundle.identity]
+    assert (card.training, card.adapter) == (declared, "resflamingo")
+    assert f"--strategy {strategy}" in card.evidence
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+class TestRecipe:
+    def test_the_recipe_in_the_folder_is_the_one_that_would_rebuild_it(self, strategy):
+        recipe = manifest(strategy)["extra"]["recipe"]
+        assert TrainingPlan.model_validate(recipe) == embedded.plan(strategy)
+
+    def test_the_data_are_todays_phantoms(self, strategy):
+        source = open_source(task_cards()["phantom"])
+        data = manifest(strategy)["extra"]["data"]
+        assert data == {
+            "source": "phantom",
+            "revision": source.revision,
+            "fingerprint": source.fingerprint,
+        }
+
+    def test_every_number_that_its_card_states_is_in_its_folder(self, strategy, bundles):
+        evidence = model_cards()[bundles[strategy].identity].evidence
+        found = manifest(strategy)["extra"]["accuracy"]
+        for split in ("train", "val", "test"):
+            for resolution, value in found[split].items():
+                assert f"{split} {value:.4f} at {resolution} px" in evidence
+
+
+def test_the_prompt_of_another_task_is_answered_too(bundles):
+    """The embedded default runs where no checkpoint is named, on any task."""
+    card = task_cards()["pathmnist"]
+    prompt = flamingo_prompt(question_text(card.question, card.classes))
+    encoded = encode(bundles["native"], torch.zeros(1, 3, 24, 32))
+    scores = rank(bundles["native"], encoded, [prompt], [[f" {name}" for name in card.classes]])
+    assert torch.isfinite(scores).all()
+    assert scores.shape == (1, len(card.classes))
