@@ -58,6 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_demo(_command(commands, "demo", _demo, "sweep the embedded checkpoints over phantoms"))
     _add_train(_command(commands, "train", _train, "train a small Flamingo from scratch"))
     _add_record(_command(commands, "record", _record, "make records from lmms-eval's results"))
+    _add_doctor(_command(commands, "doctor", _doctor, "show a sweep's grids; needs no weights"))
     _add_compare(_command(commands, "compare", _compare, "compare two records, sample by sample"))
     _add_table(_command(commands, "metrics", _metrics, "figures of accuracy-resolution curves"))
     _add_table(_command(commands, "gaps", _gaps, "gaps of a train x inference table"))
@@ -183,6 +184,28 @@ def _record(known: argparse.Namespace, rest: list[str]) -> int:
     for record in make_records(known.results):
         print(write_record(record, known.output or known.results))
     return 0
+
+
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "Exit status 3: the sweep would be flat, mismatched, or is impossible."
+    parser.add_argument("--model", required=True, help="reshf or resflamingo")
+    parser.add_argument(
+        "--model_args", default="", metavar="ARGS", help="as for lmms-eval: pretrained=DIR,..."
+    )
+    parser.add_argument("--sizes", default="28,64,112,224,448,896", help="comma-separated sizes")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _doctor(known: argparse.Namespace, rest: list[str]) -> int:
+    from dataclasses import asdict
+
+    from resolution_eval.doctor import diagnose, model_arguments, report
+    from resolution_eval.resolution import parse_resolution
+
+    sizes = [parse_resolution(text) for text in known.sizes.split(",")]
+    found = diagnose(known.model, model_arguments(known.model_args), sizes)
+    print(_json(asdict(found)) if known.json else report(found))
+    return 0 if found.ok else 3
 
 
 def _add_compare(parser: argparse.ArgumentParser) -> None:

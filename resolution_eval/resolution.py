@@ -200,3 +200,21 @@ class TrainingResolution:
         trained_at = resolutions if self.kind == "native" else self.members
         present = [r for r in trained_at if r in resolutions]
         return max(present, key=ascending, default=None)
+
+
+def training_size(training: TrainingResolution, source: Size) -> Size:
+    """Size in pixels of the training grid in the source's aspect ratio; may exceed the source.
+
+    Example:
+        >>> training_size(TrainingResolution.parse("fixed:60"), Size(30, 20))
+        Size(width=73, height=49)
+
+    Raises:
+        UsageError: the training resolution is unknown.
+    """
+    if training.kind == "unknown":
+        raise UsageError(
+            "scheme=restore needs the training resolution; give train_resolution=fixed:N"
+        )
+    edge = max(training.members, key=ascending, default=NATIVE)
+    return restored_size(source, edge) if isinstance(edge, int) else source

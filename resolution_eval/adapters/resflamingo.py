@@ -26,17 +26,10 @@ from resolution_eval.adapters.arguments import (
 )
 from resolution_eval.adapters.base import Answer, ResolutionAdapter, View
 from resolution_eval.adapters.requests import Job, Overrides
-from resolution_eval.errors import UsageError, host_boundary
+from resolution_eval.errors import host_boundary
 from resolution_eval.images import DEFAULT_FILTER, FILTERS, resize
 from resolution_eval.prompts import flamingo_prompt
-from resolution_eval.resolution import (
-    NATIVE,
-    Size,
-    TrainingResolution,
-    ascending,
-    patch_size_fit,
-    restored_size,
-)
+from resolution_eval.resolution import Size, patch_size_fit, training_size
 
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
@@ -125,7 +118,7 @@ class ResFlamingo(ResolutionAdapter):
         """
         if job.scheme == "match":
             return patch_size_fit(information, self.bundle.patch)
-        return patch_size_fit(_training_grid(self.training, source), self.bundle.patch)
+        return patch_size_fit(training_size(self.training, source), self.bundle.patch)
 
     def answer(self, views: Sequence[View]) -> list[Answer]:
         pixels = torch.stack([self._pixels(view.image) for view in views])
@@ -198,20 +191,6 @@ class ResFlamingo(ResolutionAdapter):
             return flamingo.loglikelihood(
                 self.bundle, encoded, [flamingo_prompt(prompt)], [continuation]
             )[0]
-
-
-def _training_grid(training: TrainingResolution, source: Size) -> Size:
-    """Size of the training grid in the source's aspect ratio, in pixels; may exceed the source.
-
-    Raises:
-        UsageError: the training resolution is unknown.
-    """
-    if training.kind == "unknown":
-        raise UsageError(
-            "scheme=restore needs the training resolution; give train_resolution=fixed:N"
-        )
-    edge = max(training.members, key=ascending, default=NATIVE)
-    return restored_size(source, edge) if isinstance(edge, int) else source
 
 
 def _strings(until: str | Sequence[str] | None) -> list[str]:

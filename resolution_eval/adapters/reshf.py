@@ -14,7 +14,6 @@ from resolution_eval.adapters.arguments import (
     DTYPES,
     SCHEMES,
     checked_device,
-    declared_training,
     flag,
     one_of,
     refuse_unknown,
@@ -24,13 +23,12 @@ from resolution_eval.adapters.arguments import (
 )
 from resolution_eval.adapters.base import Answer, ResolutionAdapter, View
 from resolution_eval.adapters.requests import Job, Overrides
-from resolution_eval.cards import model_cards
 from resolution_eval.errors import ModelError, UsageError, host_boundary
-from resolution_eval.families import Family, Parts, family_of
+from resolution_eval.families import Family, Parts, family_of, intended_grid
+from resolution_eval.families.checkpoint import known_training, load_parts
 from resolution_eval.families.engine import Engine, Question, Spoken
-from resolution_eval.families.inputs import load_parts
 from resolution_eval.images import FILTERS
-from resolution_eval.resolution import Size, TrainingResolution
+from resolution_eval.resolution import Size
 
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
@@ -114,7 +112,9 @@ class ResHF(ResolutionAdapter):
                 revision=revision,
                 trust_remote_code=flag("trust_remote_code", trust_remote_code),
             )
-            self.training = _training(self.checkpoint, self.family, self.parts, train_resolution)
+            self.training = known_training(
+                self.checkpoint, self.family, self.parts, train_resolution
+            )
             if blindfold:
                 self.blind = "mean image" if self.family.needs_image else "no image"
             self.mean_colour = _mean_colour(self.parts)
@@ -201,33 +201,6 @@ class ResHF(ResolutionAdapter):
         raise ModelError(f"{self.name} answers generate_until tasks; choose one")
 
 
-def intended_grid(
-    family: Family,
-    parts: Parts,
-    training: TrainingResolution,
-    scheme: str,
-    information: Size,
-    source: Size,
-) -> Size:
-    """Size in pixels at which an image's information should enter the vision tower.
-
-    Raises:
-        UsageError: the family's grid cannot follow the resolution, or the training grid is unknown.
-    """
-    if scheme == "match":
-        refusal = family.refusal(parts)
-        if refusal is not None:
-            raise UsageError(
-                f"scheme=match is impossible for {family.name}: {refusal}; use scheme=restore"
-            )
-        return family.grid(parts, information)
-    if training.kind == "unknown":
-        raise UsageError(
-            "scheme=restore needs the training resolution; give train_resolution=fixed:N"
-        )
-    return family.trained_grid(parts, source, training)
-
-
 def _named(pretrained: str | None) -> str:
     if not pretrained:
         raise UsageError("reshf needs a checkpoint; give pretrained=ID or pretrained=FOLDER")
@@ -237,17 +210,6 @@ def _named(pretrained: str | None) -> str:
 def _known(pretrained: str, **arguments: Any) -> tuple[Parts, Family]:
     parts = load_parts(pretrained, **_given(arguments))
     return parts, family_of(parts.config)
-
-
-def _training(
-    pretrained: str, family: Family, parts: Parts, given: str | int | None
-) -> TrainingResolution:
-    """The training resolution: as given, otherwise by the checkpoint's card, otherwise as its
-    configuration tells.
-    """
-    card = model_cards().get(pretrained)
-    known = family.training(parts) if card is None else TrainingResolution.parse(card.training)
-    return declared_training(given, known)
 
 
 def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from resolution_eval.errors import ModelError
+from resolution_eval.errors import ModelError, UsageError
 from resolution_eval.families.base import Family, Parts, Received, Settings
 from resolution_eval.families.gemma import GEMMA3, PALIGEMMA
 from resolution_eval.families.idefics3 import IDEFICS3, SMOLVLM
@@ -15,8 +15,9 @@ from resolution_eval.families.llava_next import LLAVA_NEXT, LLAVA_ONEVISION
 from resolution_eval.families.mllama import MLLAMA
 from resolution_eval.families.pixtral import MISTRAL3, PIXTRAL
 from resolution_eval.families.qwen_vl import QWEN2_5_VL, QWEN2_VL, QWEN3_VL
+from resolution_eval.resolution import Size, TrainingResolution
 
-__all__ = ["FAMILIES", "Family", "Parts", "Received", "Settings", "family_of"]
+__all__ = ["FAMILIES", "Family", "Parts", "Received", "Settings", "family_of", "intended_grid"]
 
 FAMILIES: dict[str, Family] = {
     model_type: family
@@ -56,3 +57,26 @@ def family_of(config: Any) -> Family:
             f"known: {', '.join(sorted(FAMILIES))}. lmms-eval's own models run without attestation"
         )
     return found
+
+
+def intended_grid(
+    family: Family,
+    parts: Parts,
+    training: TrainingResolution,
+    scheme: str,
+    information: Size,
+    source: Size,
+) -> Size:
+    """Size in pixels at which an image's information should enter the vision tower.
+
+    Raises:
+        UsageError: the family's grid cannot follow the resolution, or the training grid is unknown.
+    """
+    if scheme == "restore":
+        return family.trained_grid(parts, source, training)
+    refusal = family.refusal(parts)
+    if refusal is not None:
+        raise UsageError(
+            f"scheme=match is impossible for {family.name}: {refusal}; use scheme=restore"
+        )
+    return family.grid(parts, information)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from resolution_eval.resolution import NATIVE, Size, TrainingResolution, ascending, restored_size
+from resolution_eval.resolution import Size, TrainingResolution, training_size
 
 
 class Parts(NamedTuple):
@@ -76,6 +77,10 @@ class Family:
     """Path of the vision tower's module in the model."""
     interpolates: bool = False
     """Whether the tower takes `interpolate_pos_encoding`, which the model itself does not pass."""
+    squeezed: str | None = None
+    """Path of a module after which the model squeezes the first dimension away, also where that
+    counts tokens and there is just one.
+    """
     needs_image: bool = False
     """Whether the model refuses a prompt without an image."""
 
@@ -105,10 +110,10 @@ class Family:
 
     def trained_grid(self, parts: Parts, source: Size, training: TrainingResolution) -> Size:
         """Size in pixels of the training grid of an image of size `source`: scheme `restore`."""
-        edge = max(training.members, key=ascending, default=NATIVE)
-        if edge == self.edge(parts):
+        edge = self.edge(parts)
+        if training == TrainingResolution("fixed", (edge,)):
             return Size(edge, edge)
-        return self.grid(parts, restored_size(source, edge) if isinstance(edge, int) else source)
+        return self.grid(parts, training_size(training, source))
 
     def settings(self, parts: Parts, grid: Size) -> Settings:
         """How an image of size `grid` enters the vision tower as it is."""
@@ -123,8 +128,12 @@ class Family:
         self, parts: Parts, grid: Size, arguments: Mapping[str, Any], samples: int
     ) -> list[Received]:
         """What entered the tower with `arguments`, for each of `samples` samples of one grid."""
-        count, _, height, width = arguments["pixel_values"].shape
-        return [Received(grid=(height, width), images=count // samples)] * samples
+        *count, _, height, width = arguments["pixel_values"].shape
+        return [Received(grid=(height, width), images=math.prod(count) // samples)] * samples
+
+    def entering(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The vision tower's arguments, as the processor's tensors foretell them."""
+        return inputs
 
     def counted_tokens(self, parts: Parts, inputs: Mapping[str, Any]) -> list[int]:
         """Visual tokens of each sample among the tensors that enter the model."""

@@ -135,13 +135,17 @@ class Engine:
             return positional, {**named, **told}
 
         tower = self.model.get_submodule(self.family.tower)
-        handle = tower.register_forward_pre_hook(before, with_kwargs=True)
+        handles = [tower.register_forward_pre_hook(before, with_kwargs=True)]
+        if self.family.squeezed is not None:
+            projector = self.model.get_submodule(self.family.squeezed)
+            handles.append(projector.register_forward_hook(lambda *found: found[-1][None]))
         settings = self.family.settings(self.parts, grid)
         try:
             with settings.applied(Parts(self.model.config, self.parts.processor)):
                 yield seen
         finally:
-            handle.remove()
+            for handle in handles:
+                handle.remove()
 
     def _split(self, question: Question) -> tuple[Inputs, list[list[int]], list[int]]:
         """The prompt's tensors up to where its choices differ, the rest of each, and where in the

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from resolution_eval.errors import ModelError
-from resolution_eval.families.base import Family, Parts
+from resolution_eval.families.base import Family, Parts, Settings
 from resolution_eval.resolution import Size
 
 if TYPE_CHECKING:
@@ -25,33 +25,22 @@ RIGHT = ("qformer_input_ids", "qformer_attention_mask")
 """Tensors of a second tokenizer, which counts from the left."""
 
 
-def load_parts(pretrained: str, **arguments: Any) -> Parts:
-    """Configuration and processor of a checkpoint, no weights.
+def prepare(
+    family: Family,
+    parts: Parts,
+    prompt: str,
+    image: Image | None,
+    settings: Settings | None = None,
+) -> Inputs:
+    """The tensors of one prompt with its image, which enters at the size it has.
 
-    Raises:
-        ModelError: they are absent or cannot be read.
+    With other `settings` than the family's, the image enters as those say.
     """
-    from transformers import AutoConfig, AutoProcessor
-
-    try:
-        config = AutoConfig.from_pretrained(pretrained, **arguments)
-        processor = AutoProcessor.from_pretrained(pretrained, **arguments)
-    except (OSError, ValueError, ImportError) as error:
-        raise ModelError(
-            f"configuration and processor of {pretrained!r} cannot be loaded: {error}"
-        ) from error
-    if not hasattr(processor, "tokenizer"):
-        raise ModelError(f"{pretrained!r} has no processor of images and text")
-    return Parts(config, processor)
-
-
-def prepare(family: Family, parts: Parts, prompt: str, image: Image | None) -> Inputs:
-    """The tensors of one prompt with its image, which enters at the size it has."""
     processor = parts.processor
     text: dict[str, Any] = {"add_special_tokens": not _begun(processor.tokenizer, prompt)}
     if image is None:
         return _tensors(processor(text=[prompt], return_tensors="pt", **text))
-    settings = family.settings(parts, Size(*image.size))
+    settings = settings or family.settings(parts, Size(*image.size))
     with settings.applied(parts):
         return _tensors(
             processor(text=[prompt], images=[[image]], return_tensors="pt", **text, **settings.call)
@@ -64,7 +53,12 @@ def _begun(tokenizer: Any, prompt: str) -> bool:
 
 
 def _tensors(found: Any) -> Inputs:
-    return {name: value for name, value in found.items() if isinstance(value, Tensor)}
+    """The tensors in a processor's answer, but for PaliGemma's labels, which ask for a loss."""
+    return {
+        name: value
+        for name, value in found.items()
+        if isinstance(value, Tensor) and name != "labels"
+    }
 
 
 def collate(samples: Sequence[Inputs], pad: int) -> Inputs:

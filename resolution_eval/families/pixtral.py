@@ -6,12 +6,10 @@ from dataclasses import dataclass
 
 from resolution_eval.families.base import Family, Parts, Settings
 from resolution_eval.resolution import (
-    NATIVE,
     Size,
     TrainingResolution,
-    ascending,
     patch_size_fit,
-    restored_size,
+    training_size,
 )
 
 
@@ -30,12 +28,13 @@ class PixtralFamily(Family):
         return patch_size_fit(information, self.patch(parts))
 
     def trained_grid(self, parts: Parts, source: Size, training: TrainingResolution) -> Size:
-        edge = max(training.members, key=ascending, default=NATIVE)
-        return self.grid(parts, restored_size(source, edge) if isinstance(edge, int) else source)
+        return self.grid(parts, training_size(training, source))
 
     def settings(self, parts: Parts, grid: Size) -> Settings:
         return Settings(call={"do_resize": False})
 
 
-MISTRAL3 = PixtralFamily(name="mistral3", model_types=("mistral3",))
+MISTRAL3 = PixtralFamily(
+    name="mistral3", model_types=("mistral3",), squeezed="model.multi_modal_projector"
+)
 PIXTRAL = PixtralFamily(name="pixtral", model_types=("llava/pixtral",))

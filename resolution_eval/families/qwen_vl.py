@@ -8,12 +8,10 @@ from typing import Any
 
 from resolution_eval.families.base import Family, Parts, Received, Settings
 from resolution_eval.resolution import (
-    NATIVE,
     Size,
     TrainingResolution,
-    ascending,
     patch_size_fit,
-    restored_size,
+    training_size,
 )
 
 
@@ -36,8 +34,7 @@ class QwenFamily(Family):
         return patch_size_fit(information, self.patch(parts))
 
     def trained_grid(self, parts: Parts, source: Size, training: TrainingResolution) -> Size:
-        edge = max(training.members, key=ascending, default=NATIVE)
-        return self.grid(parts, restored_size(source, edge) if isinstance(edge, int) else source)
+        return self.grid(parts, training_size(training, source))
 
     def settings(self, parts: Parts, grid: Size) -> Settings:
         """Without its own resize the processor applies no floor and no ceiling of pixels."""
@@ -51,6 +48,9 @@ class QwenFamily(Family):
             Received(grid=(int(rows) * patch, int(columns) * patch), images=int(frames))
             for frames, rows, columns in arguments["grid_thw"].tolist()
         ]
+
+    def entering(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"grid_thw": inputs["image_grid_thw"]}
 
 
 QWEN2_VL = QwenFamily(name="qwen2_vl", model_types=("qwen2_vl",))

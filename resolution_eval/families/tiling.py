@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from resolution_eval.families.base import Family, Parts, Received, fit
-from resolution_eval.resolution import NATIVE, Size, TrainingResolution, ascending, restored_size
+from resolution_eval.resolution import Size, TrainingResolution, training_size
 
 Arrangement = tuple[int, int]
 """Columns and rows of tiles."""
@@ -87,8 +87,7 @@ class TilingFamily(Family):
 
     def trained_grid(self, parts: Parts, source: Size, training: TrainingResolution) -> Size:
         """Whole tiles of the training's size, also where the source is smaller."""
-        largest = max(training.members, key=ascending, default=NATIVE)
-        shown = restored_size(source, largest) if isinstance(largest, int) else source
+        shown = training_size(training, source)
         return arrange(shown, self.edge(parts), self.arrangements(parts)).grid
 
     def images(self, parts: Parts, grid: Size) -> int:
@@ -107,8 +106,8 @@ class TilingFamily(Family):
     def received(
         self, parts: Parts, grid: Size, arguments: Mapping[str, Any], samples: int
     ) -> list[Received]:
-        *_, height, width = arguments["pixel_values"].shape
-        images = int(arguments["pixel_values"].shape[:-3].numel()) // samples
+        *count, _, height, width = arguments["pixel_values"].shape
+        images = math.prod(count) // samples
         return [self.covered(parts, grid, (height, width), images)] * samples
 
     def covered(self, parts: Parts, grid: Size, tile: tuple[int, int], images: int) -> Received:

@@ -84,7 +84,7 @@ def load_folder(
     from transformers import AutoTokenizer
 
     folder = Path(path)
-    manifest = _read_manifest(folder)
+    manifest = read_manifest(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     bundle = build(manifest.flamingo, tokenizer)
     _load_weights(bundle.model, folder / WEIGHTS)
@@ -109,7 +109,12 @@ def own_tensors(model: nn.Module) -> dict[str, Tensor]:
     return tensors
 
 
-def _read_manifest(folder: Path) -> _Manifest:
+def read_manifest(folder: Path) -> _Manifest:
+    """The configuration of the checkpoint in `folder`.
+
+    Raises:
+        ModelError: a file is missing, or the configuration is not one of ours.
+    """
     for name in (CONFIG, WEIGHTS, "tokenizer.json"):
         if not (folder / name).is_file():
             raise ModelError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -10,9 +11,10 @@ from loguru import logger
 from resolution_eval import paths
 from resolution_eval.cards import ModelCard, model_cards
 from resolution_eval.errors import ModelError, suggest
-from resolution_eval.flamingo.folder import load_folder
+from resolution_eval.flamingo.folder import load_folder, read_manifest
 from resolution_eval.flamingo.model import FlamingoBundle
 from resolution_eval.flamingo.released import load_released
+from resolution_eval.resolution import TrainingResolution
 
 DEFAULT = "native"
 """Name of the embedded checkpoint that runs when none is asked for."""
@@ -48,6 +50,38 @@ def load_pretrained(
         trust_remote_code=trust_remote_code,
         revision=revision,
     )
+
+
+@dataclass(frozen=True)
+class Described:
+    """What is known of a checkpoint before its weights are read."""
+
+    identity: str
+    patch: int
+    """Edge in pixels."""
+    training: TrainingResolution
+
+
+def describe(pretrained: str | None = None) -> Described:
+    """The checkpoint that `load_pretrained` would load, its weights left where they are.
+
+    Raises:
+        ModelError: there is no such checkpoint.
+    """
+    name = DEFAULT if pretrained is None else pretrained
+    if not Path(name).is_dir() and name not in _embedded_names():
+        from open_clip import get_model_config
+
+        card = _card(name)
+        assert card.flamingo is not None
+        patch = get_model_config(card.flamingo.vision)["vision_cfg"]["patch_size"]
+        return Described(name, int(patch), TrainingResolution.parse(card.training))
+    folder, identity = Path(name), Path(name).name
+    if not folder.is_dir():
+        folder, identity = _embedded_folder() / name, f"embedded/{name}"
+    manifest = read_manifest(folder)
+    training = TrainingResolution.parse(manifest.training)
+    return Described(identity, int(manifest.flamingo.vision["patch_size"]), training)
 
 
 def _embedded_names() -> list[str]:

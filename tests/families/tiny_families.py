@@ -443,7 +443,7 @@ def instructblip() -> tuple[Any, Any]:
         InstructBlipProcessor,
     )
 
-    tokens = tokenizer(image_token="<image>")
+    tokens = tokenizer("<image>")
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz:.?,"]
     pieces = {word: number for number, word in enumerate(words)}
     config = InstructBlipConfig(
@@ -505,6 +505,8 @@ def built(name: str) -> tuple[Any, Any]:
         for parameter in model.parameters():
             if parameter.ndim >= 2:
                 parameter.copy_(torch.randn_like(parameter) * 0.2)
+            elif parameter.numel() == 1:
+                parameter.fill_(0.8)  # a gate, closed at first
     return model, processor
 
 

@@ -1,0 +1,322 @@
+"""What a sweep would do to a checkpoint's grid, found from configuration and processor alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Protocol
+
+from resolution_eval.errors import UsageError, suggest
+from resolution_eval.resolution import (
+    NATIVE,
+    Resolution,
+    Size,
+    TrainingResolution,
+    ascending,
+    budget_size,
+    label,
+    patch_size_fit,
+    restored_size,
+    training_size,
+)
+
+if TYPE_CHECKING:
+    from resolution_eval.families import Family, Parts
+
+ASPECTS = ((1, 1), (3, 2), (1, 2))
+"""Width to height of the images that are tried."""
+QUESTION = "Which of these does the image show?"
+SILENT = ("size", "crop_size", "min_pixels", "max_pixels")
+"""Settings of an image processor that decide its grid, and that our adapters set by themselves."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One image at one resolution."""
+
+    requested: str
+    aspect: str
+    source: tuple[int, int]
+    """Width and height in pixels."""
+    information: tuple[int, int]
+    """Width and height in pixels of the content that is left."""
+    expected_grid: tuple[int, int]
+    """Height and width in pixels."""
+    grid: tuple[int, int]
+    """Height and width in pixels that would enter the vision encoder."""
+    visual_tokens: int
+    tiles: int | None
+    match: bool
+    """Whether the grid is the expected one, and follows the resolution."""
+    processor_alone: int | None
+    """Visual tokens that the checkpoint's processor makes of this image if nobody sets it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnosis:
+    """What a sweep would do."""
+
+    model: str
+    checkpoint: str
+    family: str
+    training: str
+    scheme: str
+    refusal: str | None
+    """Why the grid cannot follow the resolution, which is then shown under scheme restore."""
+    rows: tuple[Row, ...]
+    ineffective: tuple[str, ...]
+    """Settings that do nothing here."""
+    flat: tuple[str, ...]
+    """Where different information enters at one grid, though the grid should follow."""
+    ok: bool
+    """Whether the sweep can be run as asked: neither refused, mismatched nor flat."""
+
+
+class Patient(Protocol):
+    """A checkpoint without its weights."""
+
+    checkpoint: str
+    family: str
+    training: TrainingResolution
+    refusal: str | None
+    ineffective: tuple[str, ...]
+
+    def row(self, requested: Resolution, source: Size, scheme: str) -> Row:
+        """What an image of size `source` becomes."""
+
+
+def diagnose(model: str, arguments: Mapping[str, str], sizes: Sequence[Resolution]) -> Diagnosis:
+    """Push images of several aspect ratios through the checkpoint's processor at each size.
+
+    `arguments` are those of `--model_args`.
+
+    Raises:
+        UsageError: the model or an argument is unknown.
+        ModelError: configuration or processor cannot be loaded.
+    """
+    if model not in PATIENTS:
+        raise UsageError(f"the doctor knows no model {model!r}; {suggest(model, PATIENTS)}")
+    if not sizes:
+        raise UsageError("the doctor needs sizes; give --sizes 28,64,224")
+    patient = PATIENTS[model](arguments)
+    asked = arguments.get("scheme", "match")
+    if asked not in ("match", "restore"):
+        raise UsageError(f"scheme={asked!r} is impossible; {suggest(asked, ('match', 'restore'))}")
+    refusal = patient.refusal if asked == "match" else None
+    scheme = "restore" if refusal else asked
+    ordered = sorted(set(sizes), key=ascending)
+    rows = tuple(
+        patient.row(size, source, scheme) for source in _sources(ordered) for size in ordered
+    )
+    flat = () if scheme == "restore" else tuple(_flat(rows))
+    agree = all(row.grid == row.expected_grid for row in rows)
+    return Diagnosis(
+        model=model,
+        checkpoint=patient.checkpoint,
+        family=patient.family,
+        training=str(patient.training),
+        scheme=scheme,
+        refusal=refusal,
+        rows=rows,
+        ineffective=patient.ineffective,
+        flat=flat,
+        ok=agree and not flat and refusal is None,
+    )
+
+
+def model_arguments(text: str) -> dict[str, str]:
+    """The arguments written in `text` as `name=value,name=value`.
+
+    Example:
+        >>> model_arguments("pretrained=folder,scheme=restore")
+        {'pretrained': 'folder', 'scheme': 'restore'}
+
+    Raises:
+        UsageError: a part has no value.
+    """
+    arguments = {}
+    for part in filter(None, text.split(",")):
+        name, equals, value = part.partition("=")
+        if not equals:
+            raise UsageError(f"--model_args: {part!r} has no value; write name=value")
+        arguments[name.strip()] = value.strip()
+    return arguments
+
+
+def _sources(sizes: Sequence[Resolution]) -> list[Size]:
+    """Images as large as the largest size; with `native`, of twice its edge."""
+    numbers = [size for size in sizes if isinstance(size, int)] or [224]
+    edge = max(numbers) * (2 if NATIVE in sizes else 1)
+    return [restored_size(Size(*aspect), edge) for aspect in ASPECTS]
+
+
+def _flat(rows: Sequence[Row]) -> Iterator[str]:
+    for first, second in pairwise(rows):
+        same_image = first.source == second.source
+        if same_image and first.information != second.information and first.grid == second.grid:
+            yield (
+                f"{first.requested} and {second.requested} at aspect {first.aspect}: "
+                f"both {first.grid[0]}x{first.grid[1]}"
+            )
+
+
+def _row(
+    requested: Resolution, source: Size, information: Size, intended: Size, **found: Any
+) -> Row:
+    return Row(
+        requested=label(requested),
+        aspect=f"{source.width / source.height:.2f}",
+        source=(source.width, source.height),
+        information=(information.width, information.height),
+        expected_grid=(intended.height, intended.width),
+        **found,
+    )
+
+
+class _Flamingo:
+    """OpenFlamingo: any grid of whole patches."""
+
+    family = "openflamingo"
+    refusal: str | None = None
+    ineffective: tuple[str, ...] = ()
+
+    def __init__(self, arguments: Mapping[str, str]) -> None:
+        from resolution_eval.adapters.arguments import declared_training
+        from resolution_eval.flamingo.pretrained import describe
+
+        described = describe(arguments.get("pretrained"))
+        self.checkpoint, self._patch = described.identity, described.patch
+        self.training = declared_training(arguments.get("train_resolution"), described.training)
+
+    def row(self, requested: Resolution, source: Size, scheme: str) -> Row:
+        information = budget_size(source, requested)
+        wanted = information if scheme == "match" else training_size(self.training, source)
+        grid = patch_size_fit(wanted, self._patch)
+        return _row(
+            requested,
+            source,
+            information,
+            grid,
+            grid=(grid.height, grid.width),
+            visual_tokens=(grid.height // self._patch) * (grid.width // self._patch),
+            tiles=None,
+            match=scheme == "match",
+            processor_alone=None,
+        )
+
+
+class _HuggingFace:
+    """A checkpoint of one of our families."""
+
+    family: str
+
+    def __init__(self, arguments: Mapping[str, str]) -> None:
+        from resolution_eval.adapters.arguments import flag
+        from resolution_eval.families import family_of
+        from resolution_eval.families.checkpoint import known_training, load_parts
+
+        if not arguments.get("pretrained"):
+            raise UsageError("reshf needs a checkpoint; give pretrained=ID or pretrained=FOLDER")
+        self.checkpoint = arguments["pretrained"]
+        remote = flag("trust_remote_code", arguments.get("trust_remote_code", False))
+        revision = arguments.get("revision", "main")
+        self._parts: Parts = load_parts(
+            self.checkpoint, revision=revision, trust_remote_code=remote
+        )
+        self._family: Family = family_of(self._parts.config)
+        self.family = self._family.name
+        self.refusal = self._family.refusal(self._parts)
+        self.training = known_training(
+            self.checkpoint, self._family, self._parts, arguments.get("train_resolution")
+        )
+        self.ineffective = tuple(self._silent())
+
+    def _silent(self) -> Iterator[str]:
+        """Settings of the processor's own that our call replaces."""
+        processor = self._parts.processor.image_processor
+        for name in SILENT:
+            value = getattr(processor, name, None)
+            if value is not None:
+                yield f"the processor's {name} = {_shown(value)}: the adapter sets the grid"
+
+    def row(self, requested: Resolution, source: Size, scheme: str) -> Row:
+        from PIL.Image import effect_noise
+
+        from resolution_eval.families import Settings, intended_grid
+        from resolution_eval.families.inputs import prepare
+        from resolution_eval.images import DEFAULT_FILTER, resize
+
+        family, parts = self._family, self._parts
+        information = budget_size(source, requested)
+        grid = intended_grid(family, parts, self.training, scheme, information, source)
+        stored = effect_noise((source.width, source.height), 60).convert("RGB")
+        rendered = resize(stored, information, DEFAULT_FILTER)
+        prompt = family.prompt(parts, QUESTION, image=True)
+        inputs = prepare(family, parts, prompt, resize(rendered, grid, DEFAULT_FILTER))
+        (received,) = family.received(parts, grid, family.entering(inputs), 1)
+        alone = prepare(family, parts, prompt, rendered, Settings())
+        return _row(
+            requested,
+            source,
+            information,
+            grid,
+            grid=received.grid,
+            visual_tokens=family.counted_tokens(parts, inputs)[0],
+            tiles=None if received.images == 1 else received.images,
+            match=scheme == "match" and received.grid == (grid.height, grid.width),
+            processor_alone=family.counted_tokens(parts, alone)[0],
+        )
+
+
+def _shown(value: Any) -> Any:
+    """A setting without the keys that are not set."""
+    if not hasattr(value, "items"):
+        return value
+    return {key: number for key, number in value.items() if number is not None}
+
+
+PATIENTS: dict[str, Callable[[Mapping[str, str]], Patient]] = {
+    "resflamingo": _Flamingo,
+    "reshf": _HuggingFace,
+}
+"""Models that the doctor knows, by the name that `lmms-eval --model` gives them."""
+
+
+def report(diagnosis: Diagnosis) -> str:
+    """The diagnosis as text: what it found, a table, and what is wrong with the sweep."""
+    from tabulate import tabulate
+
+    table = [
+        {
+            "requested": row.requested,
+            "aspect": row.aspect,
+            "information (w x h)": "x".join(map(str, row.information)),
+            "grid (h x w)": "x".join(map(str, row.grid)),
+            "images": row.tiles or 1,
+            "visual tokens": row.visual_tokens,
+            "match": "yes" if row.match else "no",
+            "processor alone": row.processor_alone,
+        }
+        for row in diagnosis.rows
+    ]
+    head = (
+        f"{diagnosis.checkpoint}: {diagnosis.family}, trained at {diagnosis.training}, "
+        f"scheme {diagnosis.scheme}"
+    )
+    return "\n".join((head, tabulate(table, headers="keys", missingval="-"), *_notes(diagnosis)))
+
+
+def _notes(diagnosis: Diagnosis) -> Iterator[str]:
+    if diagnosis.refusal is not None:
+        yield f"match is impossible: {diagnosis.refusal}; shown and offered: scheme=restore"
+    yield from (f"does nothing: {text}" for text in diagnosis.ineffective)
+    yield from (f"flat: {text}" for text in diagnosis.flat)
+    yield from (
+        f"mismatched: {row.requested} at aspect {row.aspect} enters at {row.grid}, "
+        f"not {row.expected_grid}"
+        for row in diagnosis.rows
+        if row.grid != row.expected_grid
+    )
+    if diagnosis.ok:
+        yield "every grid is the expected one, and none is flat"

@@ -1,0 +1,45 @@
+"""A Hugging Face checkpoint without its weights, and the training resolution known of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from resolution_eval.adapters.arguments import declared_training
+from resolution_eval.cards import model_cards
+from resolution_eval.errors import ModelError
+from resolution_eval.families.base import Family, Parts
+from resolution_eval.resolution import TrainingResolution
+
+
+def load_parts(pretrained: str, **arguments: Any) -> Parts:
+    """Configuration and processor of a checkpoint, no weights.
+
+    Raises:
+        ModelError: they are absent or cannot be read.
+    """
+    from transformers import AutoConfig, AutoProcessor
+
+    try:
+        config = AutoConfig.from_pretrained(pretrained, **arguments)
+        processor = AutoProcessor.from_pretrained(pretrained, **arguments)
+    except (OSError, ValueError, ImportError) as error:
+        raise ModelError(
+            f"configuration and processor of {pretrained!r} cannot be loaded: {error}"
+        ) from error
+    if not hasattr(processor, "tokenizer"):
+        raise ModelError(f"{pretrained!r} has no processor of images and text")
+    return Parts(config, processor)
+
+
+def known_training(
+    pretrained: str, family: Family, parts: Parts, given: str | int | None
+) -> TrainingResolution:
+    """The training resolution: as given, otherwise by the checkpoint's card, otherwise as its
+    configuration tells.
+
+    Raises:
+        UsageError: what is given is no training resolution.
+    """
+    card = model_cards().get(pretrained)
+    known = family.training(parts) if card is None else TrainingResolution.parse(card.training)
+    return declared_training(given, known)

@@ -1,0 +1,412 @@
+"""Every family of Hugging Face checkpoints: what it foretells is what its tower receives."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny_families
+import torch
+from PIL import Image
+
+from resolution_eval import cli
+from resolution_eval.doctor import diagnose
+from resolution_eval.errors import ModelError, UsageError
+from resolution_eval.families import FAMILIES, Parts, family_of, intended_grid
+from resolution_eval.families.checkpoint import known_training, load_parts
+from resolution_eval.families.engine import Engine, Question
+from resolution_eval.families.inputs import prepare
+from resolution_eval.families.tiling import arrange
+from resolution_eval.resolution import Size, TrainingResolution, budget_size, restored_size
+
+pytestmark = [pytest.mark.filterwarnings("ignore")]
+
+NUM2WORDS = importlib.util.find_spec("num2words") is not None
+NAMES = [
+    pytest.param(
+        name,
+        marks=pytest.mark.skipif(
+            name == "smolvlm" and not NUM2WORDS, reason="SmolVLM's processor needs num2words"
+        ),
+    )
+    for name in tiny_families.BUILDERS
+]
+REFUSES = {"gemma3", "mllama"}
+EDGES = (28, 45, 60, 84, 120, 200)
+ASPECTS = ((1, 1), (2, 1), (1, 3))
+CHOICES = (" striped disc", " ring", " checked cross pair")
+GREEDY = {"max_new_tokens": 5, "do_sample": False}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+_FOLDERS: dict[str, Path] = {}
+_ENGINES: dict[str, Engine] = {}
+
+
+@pytest.fixture
+def folder(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if name not in _FOLDERS:
+        _FOLDERS[name] = tiny_families.save(name, tmp_path_factory.mktemp(name))
+    return _FOLDERS[name]
+
+
+@pytest.fixture
+def engine(name: str, folder: Path) -> Engine:
+    """The family's tiny checkpoint, loaded as a user's would be."""
+    from transformers import AutoModelForImageTextToText
+
+    if name not in _ENGINES:
+        parts = load_parts(str(folder))
+        model = AutoModelForImageTextToText.from_pretrained(folder).eval()
+        _ENGINES[name] = Engine(family_of(parts.config), parts, model)
+    return _ENGINES[name]
+
+
+def _noise(size: Size, seed: int = 0) -> Image.Image:
+    generator = torch.Generator().manual_seed(seed)
+    pixels = torch.randint(0, 256, (size.height, size.width, 3), generator=generator)
+    return Image.fromarray(pixels.to(torch.uint8).numpy())
+
+
+def _question(
+    engine: Engine, grid: Size, text: str = "Which phantom does this image show?", seed: int = 0
+) -> Question:
+    prompt = engine.family.prompt(engine.parts, text, image=True)
+    return Question(prompt, _noise(grid, seed), CHOICES)
+
+
+def _scheme(name: str) -> str:
+    return "restore" if name in REFUSES else "match"
+
+
+def _grid(name: str, engine: Engine, information: Size, source: Size | None = None) -> Size:
+    training = engine.family.training(engine.parts)
+    return intended_grid(
+        engine.family, engine.parts, training, _scheme(name), information, source or information
+    )
+
+
+# What each family should do, told apart from its code: grid and visual tokens of an image.
+
+
+def _nearest(length: float, unit: int) -> int:
+    return max(1, math.floor(length / unit + 0.5)) * unit
+
+
+def _patches(unit: int, token: int) -> Any:
+    def expected(width: int, height: int) -> tuple[int, int, int]:
+        w, h = _nearest(width, unit), _nearest(height, unit)
+        return w, h, (w // token) * (h // token)
+
+    return expected
+
+
+def _fixed(edge: int, tokens: int) -> Any:
+    return lambda width, height: (edge, edge, tokens)
+
+
+def _queries(width: int, height: int) -> tuple[int, int, int]:
+    return _nearest(width, 14), _nearest(height, 14), 6
+
+
+def _best_tiles(width: int, height: int, edge: int, shapes: list[tuple[int, int]]) -> Any:
+    """Columns and rows, by a plain search."""
+    costs = []
+    for columns, rows in shapes:
+        shape = math.log((columns / rows) / (width / height))
+        area = math.log((columns * rows * edge * edge) / (width * height))
+        costs.append((round(2 * abs(shape) + abs(area), 9), columns * rows, columns, rows))
+    return min(costs)[2:]
+
+
+def _tiles(edge: int, unit: int, shapes: list[tuple[int, int]], *, whole: str, packed: bool) -> Any:
+    """Tiles of `edge` pixels; `whole`: when the whole image enters once more."""
+
+    def expected(width: int, height: int) -> tuple[int, int, int]:
+        if width * height < edge * edge:
+            side = min(edge, _nearest(round(math.sqrt(width * height)), unit))
+            if edge - 2 <= round(math.sqrt(width * height)) and edge % unit:
+                side = edge
+            columns = rows = 1
+        else:
+            side = edge
+            columns, rows = _best_tiles(width, height, edge, shapes)
+        patches = side // unit
+        tokens = columns * rows * patches * patches
+        if packed:
+            tokens += rows * patches
+        if whole == "always" or columns * rows > 1:
+            tokens += patches * patches
+        return columns * side, rows * side, tokens
+
+    return expected
+
+
+def _up_to(most: int) -> list[tuple[int, int]]:
+    return [(c, r) for c in range(1, most + 1) for r in range(1, most + 1) if c * r <= most]
+
+
+def _mllama(width: int, height: int) -> tuple[int, int, int]:
+    columns, rows = _best_tiles(width, height, 56, _up_to(4))
+    return columns * 56, rows * 56, columns * rows * 17
+
+
+SQUARE = [(c, r) for c in range(1, 5) for r in range(1, 5)]
+EXPECTED = {
+    "llava": _patches(14, 14),
+    "llava_next": _tiles(
+        56, 14, [(1, 1), (1, 2), (2, 1), (2, 2), (1, 3), (3, 1)], whole="always", packed=True
+    ),
+    "llava_onevision": _tiles(60, 14, SQUARE, whole="always", packed=True),
+    "qwen2_vl": _patches(28, 28),
+    "qwen2_5_vl": _patches(28, 28),
+    "qwen3_vl": _patches(32, 32),
+    "internvl": _tiles(56, 28, _up_to(12), whole="more", packed=False),
+    "idefics3": _tiles(56, 28, SQUARE, whole="more", packed=False),
+    "smolvlm": _tiles(56, 28, SQUARE, whole="more", packed=False),
+    "paligemma": _patches(14, 14),
+    "gemma3": _fixed(56, 4),
+    "mistral3": _patches(28, 28),
+    "pixtral": _patches(14, 14),
+    "mllama": _mllama,
+    "instructblip": _queries,
+}
+
+
+def test_every_family_has_a_tiny_checkpoint_and_an_expectation() -> None:
+    assert {family.name for family in FAMILIES.values()} == set(tiny_families.BUILDERS)
+    assert set(EXPECTED) == set(tiny_families.BUILDERS)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_tower_receives_the_grid_and_the_language_model_the_tokens(
+    name: str, engine: Engine
+) -> None:
+    for aspect in ASPECTS:
+        for edge in EDGES:
+            information = restored_size(Size(*aspect), edge)
+            grid = _grid(name, engine, information)
+            width, height, tokens = EXPECTED[name](information.width, information.height)
+            (spoken,) = engine.generate([_question(engine, grid)], {"max_new_tokens": 1})
+            assert spoken.received is not None
+            where = (aspect, edge)
+            assert (*where, spoken.received.grid) == (*where, (height, width))
+            assert (*where, spoken.visual_tokens) == (*where, tokens)
+            assert engine.family.visual_tokens(engine.parts, grid) == tokens
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_image_enters_as_it_is(name: str, engine: Engine) -> None:
+    """The pixels of the first tile are those of the image, normalised, nothing resampled."""
+    grid = _grid(name, engine, Size(112, 56))
+    image = _noise(grid)
+    inputs = prepare(engine.family, engine.parts, _question(engine, grid).prompt, image)
+    if "image_grid_thw" in inputs:
+        pytest.skip("patches, not pixels; covered by the grid")
+    pixels = inputs["pixel_values"].flatten(0, -4)
+    tile = pixels[1 if name.startswith("llava_") else 0]
+    processor = engine.parts.processor.image_processor
+    mean, std = torch.tensor(processor.image_mean), torch.tensor(processor.image_std)
+    own = torch.from_numpy(np.array(image)).float() / 255
+    own = ((own - mean) / std).permute(2, 0, 1)
+    _, height, width = tile.shape
+    assert torch.allclose(tile, own[:, :height, :width], atol=1e-4)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("image", ["shown", "none"])
+def test_answers_do_not_depend_on_the_batch(name: str, image: str, engine: Engine) -> None:
+    if image == "none" and engine.family.needs_image:
+        pytest.skip("this family refuses a prompt without an image")
+    grid = _grid(name, engine, Size(60, 40))
+    texts = ["Why?", "Which phantom does this image show?", "Which of these, of all, is it?"]
+    questions = [_question(engine, grid, texts[row % 3], seed=row) for row in range(8)]
+    if image == "none":
+        questions = [
+            Question(engine.family.prompt(engine.parts, texts[row % 3], image=False), None, CHOICES)
+            for row in range(8)
+        ]
+    together = engine.rank(questions)
+    alone = [engine.rank([question])[0] for question in questions]
+    for batched, single in zip(together, alone, strict=True):
+        assert batched.scores == pytest.approx(single.scores, abs=1e-4)
+        assert (batched.received, batched.visual_tokens) == (single.received, single.visual_tokens)
+    texts_together = [spoken.text for spoken in engine.generate(questions[:3], GREEDY)]
+    assert texts_together == [engine.generate([q], GREEDY)[0].text for q in questions[:3]]
+    if image == "shown":
+        assert len({spoken.scores for spoken in together}) == 8, "the image must matter"
+    else:
+        assert {(s.received, s.visual_tokens) for s in together} == {(None, 0)}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_choices_score_as_a_plain_forward_over_prompt_and_choice(name: str, engine: Engine) -> None:
+    """The reference runs prompt, image and choice through the model at once, without a cache."""
+    grid = _grid(name, engine, Size(60, 40))
+    question = _question(engine, grid)
+    (ranked,) = engine.rank([question])
+    if name == "paligemma":
+        pytest.skip("its prompt is read in both directions, its answer in one")
+    sample = prepare(engine.family, engine.parts, question.prompt, question.image)
+    prompt = sample["input_ids"][0].tolist()
+    for choice, score in zip(CHOICES, ranked.scores or (), strict=True):
+        tail = engine.parts.processor.tokenizer(choice, add_special_tokens=False)["input_ids"]
+        longer = dict(sample)
+        for key in ("input_ids", "attention_mask", "mm_token_type_ids", "token_type_ids"):
+            if key in sample:
+                filler = {"input_ids": tail, "attention_mask": [1] * len(tail)}
+                more = torch.tensor([filler.get(key, [0] * len(tail))])
+                longer[key] = torch.cat([sample[key], more], dim=1)
+        if "cross_attention_mask" in sample:
+            last = sample["cross_attention_mask"][:, -1:].expand(-1, len(tail), -1, -1)
+            longer["cross_attention_mask"] = torch.cat([sample["cross_attention_mask"], last], 1)
+        with engine._watched([question]), torch.inference_mode():
+            logits = engine.model(**longer, use_cache=False).logits[0].log_softmax(-1)
+        own = sum(float(logits[len(prompt) + place - 1, token]) for place, token in enumerate(tail))
+        assert score == pytest.approx(own, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_image_is_encoded_once_for_all_choices(name: str, engine: Engine) -> None:
+    grid = _grid(name, engine, Size(60, 40))
+    calls: list[int] = []
+    tower = engine.model.get_submodule(engine.family.tower)
+    handle = tower.register_forward_hook(lambda *_: calls.append(1))
+    try:
+        engine.rank([_question(engine, grid, seed=seed) for seed in range(2)])
+    finally:
+        handle.remove()
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_match_moves_the_grid_and_restore_keeps_it(name: str, engine: Engine) -> None:
+    family, parts = engine.family, engine.parts
+    source = Size(240, 120)
+    training = family.training(parts)
+    small, large = budget_size(source, 30), budget_size(source, 150)
+    restored = {
+        intended_grid(family, parts, training, "restore", information, source)
+        for information in (small, large)
+    }
+    assert len(restored) == 1
+    if name in REFUSES:
+        with pytest.raises(UsageError, match="restore"):
+            intended_grid(family, parts, training, "match", small, source)
+        return
+    grids = [
+        intended_grid(family, parts, training, "match", information, source)
+        for information in (small, large)
+    ]
+    assert grids[0].pixels < grids[1].pixels
+    tokens = [family.visual_tokens(parts, grid) for grid in grids]
+    assert tokens[0] < tokens[1] or name == "instructblip"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_doctor_foretells_what_a_run_attests(name: str, engine: Engine, folder: Path) -> None:
+    found = diagnose("reshf", {"pretrained": str(folder)}, [28, 64, 112])
+    assert (found.refusal is not None) == (name in REFUSES)
+    assert len(found.rows) == 9
+    for row in found.rows:
+        grid = _grid(name, engine, Size(*row.information), Size(*row.source))
+        (spoken,) = engine.generate([_question(engine, grid)], {"max_new_tokens": 1})
+        assert spoken.received is not None
+        assert row.grid == row.expected_grid == spoken.received.grid
+        assert row.visual_tokens == spoken.visual_tokens
+        assert (row.tiles or 1) == spoken.received.images
+        assert row.match == (name not in REFUSES)
+
+
+@pytest.mark.parametrize("name", ["llava"])
+def test_configuration_and_processor_are_given_back_as_they_were(name: str, engine: Engine) -> None:
+    before = (engine.model.config.to_dict(), engine.parts.processor.to_dict())
+    engine.rank([_question(engine, Size(28, 28))])
+    assert (engine.model.config.to_dict(), engine.parts.processor.to_dict()) == before
+
+
+@pytest.mark.parametrize("name", ["llava_next"])
+def test_settings_are_undone_after_an_error(name: str, engine: Engine) -> None:
+    before = (engine.model.config.to_dict(), engine.parts.processor.to_dict())
+    with (
+        pytest.raises(RuntimeError, match="planted"),
+        engine._watched([_question(engine, Size(28, 28))]),
+    ):
+        raise RuntimeError("planted")
+    assert (engine.model.config.to_dict(), engine.parts.processor.to_dict()) == before
+
+
+def test_the_nearest_tiles_are_nearest_in_shape_first() -> None:
+    shapes = [(1, 1), (2, 1), (1, 2), (2, 2)]
+    assert arrange(Size(900, 450), 448, shapes).grid == Size(896, 448)
+    assert arrange(Size(450, 900), 448, shapes).grid == Size(448, 896)
+    assert arrange(Size(5000, 5000), 448, shapes).grid == Size(896, 896)
+
+
+@pytest.mark.parametrize("name", ["llava"])
+def test_a_given_training_resolution_overrides_the_configuration(name: str, engine: Engine) -> None:
+    family, parts = engine.family, engine.parts
+    assert known_training("nobody/nothing", family, parts, None) == TrainingResolution(
+        "fixed", (56,)
+    )
+    assert str(known_training("nobody/nothing", family, parts, "mixed:[28,56]")) == "mixed:[28,56]"
+
+
+def test_an_unknown_architecture_is_named() -> None:
+    from transformers import BertConfig
+
+    with pytest.raises(ModelError, match="bert"):
+        family_of(BertConfig())
+
+
+def test_a_checkpoint_that_is_nowhere_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="nothing-here"):
+        load_parts(str(tmp_path / "nothing-here"))
+
+
+@pytest.mark.parametrize("name", ["llava"])
+def test_the_command_prints_json_and_fails_where_the_sweep_is_flat(
+    name: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["doctor", "--model", "reshf", "--model_args", f"pretrained={folder}", "--json"]
+    assert cli.main([*arguments, "--sizes", "28,56"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert [(row["requested"], row["grid"], row["visual_tokens"], row["match"]) for row in rows][
+        :2
+    ] == [("28", [28, 28], 4, True), ("56", [56, 56], 16, True)]
+    assert cli.main([*arguments, "--sizes", "28,30"]) == 3
+    assert "28 and 30" in json.loads(capsys.readouterr().out)["flat"][0]
+
+
+def test_the_doctor_reads_an_embedded_flamingo() -> None:
+    found = diagnose("resflamingo", {}, [16, 64])
+    assert found.training == "fixed:64"
+    assert [row.grid for row in found.rows[:2]] == [(16, 16), (64, 64)]
+    assert found.ok
+
+
+def test_the_doctor_names_what_it_knows() -> None:
+    with pytest.raises(UsageError, match="reshf"):
+        diagnose("reshff", {}, [28])
+
+
+def test_an_error_in_the_tower_leaves_no_hook(tmp_path: Path) -> None:
+    parts = Parts(*tiny_families.BUILDERS["llava"]())
+    model, _ = tiny_families.built("llava")
+    engine = Engine(family_of(parts.config), Parts(model.config, parts.processor), model)
+    tower = model.get_submodule("model.vision_tower")
+    with (
+        pytest.raises(RuntimeError, match="planted"),
+        engine._watched([_question(engine, Size(28, 28))]),
+    ):
+        raise RuntimeError("planted")
+    assert not tower._forward_pre_hooks
