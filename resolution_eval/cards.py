@@ -251,7 +251,7 @@ class TaskCard(_Card):
         beyond = [r for r in self.resolutions if isinstance(r, int) and self.cap and r > self.cap]
         unknown = sorted(set(self.unconfirmed) - set(type(self).model_fields))
         faults = {
-            f"resolutions {beyond} lie above the cap of {self.cap}": beyond,
+            f"resolutions {beyond} lie above the cap of {self.cap}: {self.cap_reason}": beyond,
             "cap and cap_reason go together": bool(self.cap) != bool(self.cap_reason),
             f"unconfirmed names {unknown}, which are no keys of a card": unknown,
         }

@@ -90,8 +90,11 @@ def list_datasets() -> str:
 def _state(card: TaskCard) -> str:
     if card.refused:
         return "refused"
-    if at_hand(card) is not None:
-        return "at hand"
+    try:
+        if at_hand(card) is not None:
+            return "at hand"
+    except DataError:
+        return "damaged"
     if card.registration:
         return "registration needed"
     published = [file for file in (card.npz, card.archive) if file and file.md5 and file.download]

@@ -12,7 +12,7 @@ from resolution_eval import folder as own_folder
 from resolution_eval import plugin
 from resolution_eval.errors import UsageError
 from resolution_eval.resolution import Resolution
-from resolution_eval.taskfiles import derive, derive_text
+from resolution_eval.taskfiles import derive, derive_text, members
 
 
 def run(
@@ -44,7 +44,7 @@ def run(
         if data is not None:
             card = own_folder.folder_card(data)
             derive_text(card, Path(folder), resolutions=resolutions, filter=filter, scheme=scheme)
-        shipped = [task for task in tasks if task != own_folder.TASK]
+        shipped = [task for name in tasks for task in members(name) if task != own_folder.TASK]
         for task in shipped if changed else ():
             derive(task, Path(folder), resolutions=resolutions, filter=filter, scheme=scheme)
         named = ["--tasks", ",".join(tasks)] if tasks else []

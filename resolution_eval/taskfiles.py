@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from resolution_eval import paths
-from resolution_eval.cards import TaskCard, parse_task_card
+from resolution_eval.cards import TaskCard, parse_task_card, task_cards
 from resolution_eval.errors import UsageError, suggest
 from resolution_eval.resolution import Resolution, label
 
@@ -123,6 +123,11 @@ def groups(cards: Iterable[TaskCard]) -> dict[str, list[str]]:
         for group in () if card.refused else (*card.groups, *everything):
             found.setdefault(group + SUFFIX, []).append(card.name + SUFFIX)
     return {group: sorted(tasks) for group, tasks in sorted(found.items())}
+
+
+def members(name: str) -> list[str]:
+    """The tasks of the group `name`; of anything else, `name` alone."""
+    return groups(task_cards().values()).get(name, [name])
 
 
 def group_yaml(group: str, tasks: Iterable[str]) -> str:

@@ -71,6 +71,41 @@ def test_every_data_set_is_listed_with_its_state(capsys: pytest.CaptureFixture[s
     assert states["microvqa"] == "to be brought"
 
 
+def test_damaged_data_does_not_hide_the_list(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bring(data / "pbc_blood", classified())
+    assert cli.main(["datasets"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.rpartition("  ")[2] for line in lines if line.startswith("pbc ")] == ["damaged"]
+    assert cli.main(["datasets", "pbc"]) == 1
+    assert "unknown label 'cat'" in capsys.readouterr().err
+
+
+def test_a_sweep_of_a_group_is_one_of_each_of_its_tasks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from resolution_eval import plugin
+
+    written: list[str] = []
+
+    def host(arguments: list[str]) -> int:
+        written.extend(path.stem for path in Path(plugin.FOLDERS[0]).rglob("*.yaml"))
+        return 0
+
+    monkeypatch.setattr(runs, "lmms_eval", host)
+    monkeypatch.setattr(plugin, "FOLDERS", [])
+    assert runs.run(["vqa_med_res", "pbc_res"], [], resolutions=[20]) == 0
+    assert sorted(written) == [
+        "microvqa_res",
+        "path_vqa_res",
+        "pbc_res",
+        "pmc_vqa_res",
+        "slake_res",
+        "vqa_rad_res",
+    ]
+
+
 def test_a_data_set_at_hand_is_measured_and_drawn_at_every_resolution(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
