@@ -14,7 +14,7 @@ from resolution_eval.prompts import flamingo_prompt, question_text
 from resolution_eval.sources import open_source
 from resolution_eval.training import TrainingPlan, embedded
 from resolution_eval.training.answers import accuracy
-from resolution_eval.training.command import STRATEGIES
+from resolution_eval.training.recipes import STRATEGIES
 from resolution_eval.training.examples import load
 
 LIMIT = 10_000_000

@@ -1,52 +1,59 @@
-"""The command line that a recipe shares with the others: train a strategy, print its sweep."""
+"""`resolution-eval train`: one small Flamingo, trained from scratch on one task."""
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Literal, get_args
+from argparse import Namespace
 
-from resolution_eval.cards import TaskCard, task_cards
-from resolution_eval.resolution import label
+from pydantic import ValidationError
+
+from resolution_eval.cards import task_cards
+from resolution_eval.errors import UsageError, suggest
+from resolution_eval.resolution import parse_resolution
 from resolution_eval.sources import open_source
-from resolution_eval.training.plan import TrainingPlan
-from resolution_eval.training.run import TrainedSummary, sweep, train
-
-Strategy = Literal["native", "low", "mixed"]
-STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
-Recipe = Callable[[Strategy, int], TrainingPlan]
-"""The plan for a strategy and a seed."""
+from resolution_eval.taskfiles import SUFFIX
+from resolution_eval.training.plan import Architecture, Augmentation, Stage, TrainingPlan
+from resolution_eval.training.run import sweep, train
 
 
-def train_command(
-    module: str, task: str, recipe: Recipe, arguments: Sequence[str] | None = None
-) -> None:
-    """Train one strategy, or all, on the train split of the task's data; print each sweep.
+def train_task(given: Namespace) -> str:
+    """Train as the command's arguments say; one line with the test accuracy at every resolution.
 
     Raises:
-        DataError: the data is not there.
+        UsageError: an argument is impossible.
+        DataError: the task's data lack a split.
     """
-    parser = argparse.ArgumentParser(
-        prog=f"python -m {module}", description=f"Train small Flamingos on {task}, from scratch."
-    )
-    parser.add_argument("--strategy", choices=[*STRATEGIES, "all"], required=True)
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args(arguments)
-    card = task_cards()[task]
-    every = given.strategy == "all"
-    for strategy in STRATEGIES if every else [given.strategy]:
-        folder = given.output / strategy if every else given.output
-        summary = train(recipe(strategy, given.seed), open_source(card), folder)
-        print(_report(strategy, card, summary))
-
-
-def _report(strategy: str, card: TaskCard, summary: TrainedSummary) -> str:
-    """One line: what was trained, how long it took, and its accuracy at every resolution."""
-    found = sweep(summary.bundle, open_source(card), card.resolutions, filter=card.filter)
-    cells = "  ".join(f"{label(r)}: {accuracy:.4f}" for r, accuracy in found.items())
+    cards = {name + SUFFIX: card for name, card in task_cards().items()}
+    if given.task not in cards:
+        raise UsageError(f"no task of ours is named {given.task!r}; {suggest(given.task, cards)}")
+    card = cards[given.task]
+    source = open_source(card)
+    summary = train(plan(given), source, given.output)
+    found = sweep(summary.bundle, source, card.resolutions)
+    cells = "  ".join(f"{resolution}: {accuracy:.4f}" for resolution, accuracy in found.items())
     return (
-        f"{strategy}, {summary.seconds:.0f} s of training: accuracy on {summary.samples['test']} "
-        f"test images at each inference resolution: {cells}"
+        f"{given.output}: {summary.seconds:.0f} s of training; test accuracy at "
+        f"(n = {summary.samples['test']}) {cells}"
     )
+
+
+def plan(given: Namespace) -> TrainingPlan:
+    """The plan that the command's arguments describe.
+
+    Raises:
+        UsageError: they contradict each other, or a value is impossible.
+    """
+    try:
+        return TrainingPlan(
+            strategy=given.strategy,
+            low=parse_resolution(given.low),
+            native=parse_resolution(given.native),
+            seed=given.seed,
+            architecture=Architecture(patch=given.patch),
+            augmentation=Augmentation(flips=given.flips),
+            encoder=Stage(steps=given.encoder_steps, batch=given.batch),
+            joint=Stage(steps=given.joint_steps, batch=given.batch),
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UsageError(f"{where}: {first['msg']}, received {first['input']!r}") from None

@@ -8,7 +8,7 @@ rebuilds one of those in `models/embedded`; `--strategy all` rebuilds all three.
 from __future__ import annotations
 
 from resolution_eval.phantoms import SIDE
-from resolution_eval.training.command import Strategy, train_command
+from resolution_eval.training.recipes import Strategy, train_command
 from resolution_eval.training.plan import Augmentation, Stage, TrainingPlan
 
 LOW = 16

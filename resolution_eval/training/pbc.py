@@ -5,7 +5,7 @@ python -m resolution_eval.training.pbc --strategy native --output DIR
 
 from __future__ import annotations
 
-from resolution_eval.training.command import Strategy, train_command
+from resolution_eval.training.recipes import Strategy, train_command
 from resolution_eval.training.plan import Architecture, Augmentation, Stage, TrainingPlan
 
 LOW = 56
