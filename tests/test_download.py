@@ -60,6 +60,13 @@ class Handler(BaseHTTPRequestHandler):
             return None
         return self._serve(name, value)
 
+    def do_HEAD(self) -> None:
+        missing = self.state.plan[:1] == ["status:404"]
+        self.send_response(404 if missing else 200)
+        if self.state.plan[:1] != ["nolength"]:
+            self.send_header("Content-Length", str(len(CONTENT)))
+        self.end_headers()
+
     def _error(self, status: int) -> None:
         self.send_response(status)
         self.send_header("Content-Length", "0")
@@ -353,3 +360,21 @@ def test_two_at_once_download_it_once(server, waits, tmp_path):
         thread.join()
     assert_whole(tmp_path / "f")
     assert len(server.ranges) == 1
+
+
+def test_a_file_whose_size_is_not_known_is_asked_for_it_first(server, waits, tmp_path):
+    remote = module.published(server.url, MD5, TIMEOUT)
+    assert remote == Remote(server.url, len(CONTENT), MD5)
+    assert_whole(download(remote, tmp_path / "f", sleep=waits.append, timeout=TIMEOUT))
+
+
+@pytest.mark.parametrize("behaviour", ["status:404", "nolength"])
+def test_a_server_that_does_not_tell_the_size_is_one_error(server, waits, behaviour):
+    server.plan = [behaviour]
+    with pytest.raises(DataError, match="when asked for the size of the file; download it by hand"):
+        module.published(server.url, MD5, TIMEOUT)
+
+
+def test_without_a_connection_the_size_is_not_asked_for_twice(waits):
+    with pytest.raises(DataError, match=r"no connection to http://127\.0\.0\.1:9/f"):
+        module.published("http://127.0.0.1:9/f", MD5, TIMEOUT)
