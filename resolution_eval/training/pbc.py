@@ -5,8 +5,8 @@ python -m resolution_eval.training.pbc --strategy native --output DIR
 
 from __future__ import annotations
 
-from resolution_eval.training.recipes import Strategy, train_command
 from resolution_eval.training.plan import Architecture, Augmentation, Stage, TrainingPlan
+from resolution_eval.training.recipes import Strategy, train_command
 
 LOW = 56
 NATIVE = 224
