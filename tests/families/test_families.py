@@ -17,7 +17,7 @@ from PIL import Image
 from resolution_eval import cli
 from resolution_eval.doctor import diagnose
 from resolution_eval.errors import ModelError, UsageError
-from resolution_eval.families import FAMILIES, Parts, family_of, intended_grid
+from resolution_eval.families import FAMILIES, Parts, family_of, intended_grid, table
 from resolution_eval.families.checkpoint import known_training, load_parts
 from resolution_eval.families.engine import Engine, Question
 from resolution_eval.families.inputs import prepare
@@ -410,3 +410,19 @@ def test_an_error_in_the_tower_leaves_no_hook(tmp_path: Path) -> None:
     ):
         raise RuntimeError("planted")
     assert not tower._forward_pre_hooks
+
+
+def test_the_documentation_holds_the_table_of_the_families() -> None:
+    written = (Path(__file__).parents[2] / "docs" / "families.md").read_text(encoding="utf-8")
+    assert written == table.page(), "run python -m resolution_eval.families.table"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_table_reads_a_geometry_as_a_checkpoint(name: str, engine: Engine) -> None:
+    """The stand-in configurations of the table have what the family asks of real ones."""
+    _, parts = table.GEOMETRIES[name]
+    assert (engine.family.refusal(parts) is None) == (name not in REFUSES)
+    assert (
+        str(engine.family.training(parts)).split(":")[0]
+        == (str(engine.family.training(engine.parts)).split(":")[0])
+    )
