@@ -54,6 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_run(_command(commands, "run", _run, "run lmms-eval with a sweep of your own"))
     _add_datasets(_command(commands, "datasets", _datasets, "list the data sets, or show one"))
+    _command(commands, "models", _models, "list checkpoints and their training resolution")
     _add_report(_command(commands, "report", _report, "print and draw lmms-eval's results"))
     _add_demo(_command(commands, "demo", _demo, "sweep the embedded checkpoints over phantoms"))
     _add_train(_command(commands, "train", _train, "train a small Flamingo from scratch"))
@@ -132,6 +133,13 @@ def _datasets(known: argparse.Namespace, rest: list[str]) -> int:
     if datasets.is_at_hand(card):
         sheet = datasets.contact_sheet(card, known.sheet or Path(f"{card.name}.png"))
         print(f"\ncontact sheet: {sheet}")
+    return 0
+
+
+def _models(known: argparse.Namespace, rest: list[str]) -> int:
+    from resolution_eval.checkpoints import listing
+
+    print(listing())
     return 0
 
 

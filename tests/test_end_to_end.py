@@ -140,7 +140,7 @@ def test_run_sweeps_what_it_is_told(tmp_path: Path) -> None:
         ("scheme=stretch", "restore"),
         ("filter=bicubik", "did you mean 'bicubic'"),
         ("answer_mode=guess", "rank"),
-        ("dtype=float8", "bfloat16"),
+        ("dtype=float8", "did you mean 'float32'"),
         ("device=tpu", "cpu"),
         ("train_resolution=big", "fixed:N"),
         ("pretrained=/nowhere/at/all", "/nowhere/at/all"),
