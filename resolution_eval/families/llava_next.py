@@ -19,9 +19,12 @@ class AnyresFamily(TilingFamily):
 
     def arrangements(self, parts: Parts) -> list[Arrangement]:
         """Those of the configuration, and a single tile."""
+        return sorted({(1, 1), *self.trained_arrangements(parts)})
+
+    def trained_arrangements(self, parts: Parts) -> list[Arrangement]:
         edge = self.edge(parts)
         points = parts.config.image_grid_pinpoints
-        return sorted({(1, 1), *((width // edge, height // edge) for height, width in points)})
+        return [(width // edge, height // edge) for height, width in points]
 
     def settings(self, parts: Parts, grid: Size) -> Settings:
         """One arrangement to choose from, which the image fits without resizing or padding."""

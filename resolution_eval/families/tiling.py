@@ -73,6 +73,10 @@ class TilingFamily(Family):
         """The arrangements of tiles that the checkpoint knows."""
         raise NotImplementedError
 
+    def trained_arrangements(self, parts: Parts) -> list[Arrangement]:
+        """Those that it was trained on, where `arrangements` has others besides."""
+        return self.arrangements(parts)
+
     def training(self, parts: Parts) -> TrainingResolution:
         if len(self.arrangements(parts)) == 1:
             return TrainingResolution("fixed", (self.edge(parts),))
@@ -88,7 +92,7 @@ class TilingFamily(Family):
     def trained_grid(self, parts: Parts, source: Size, training: TrainingResolution) -> Size:
         """Whole tiles of the training's size, also where the source is smaller."""
         shown = training_size(training, source)
-        return arrange(shown, self.edge(parts), self.arrangements(parts)).grid
+        return arrange(shown, self.edge(parts), self.trained_arrangements(parts)).grid
 
     def images(self, parts: Parts, grid: Size) -> int:
         """Images that enter the tower for a grid, the thumbnail included."""

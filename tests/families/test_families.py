@@ -17,7 +17,7 @@ from PIL import Image
 from resolution_eval import cli
 from resolution_eval.doctor import diagnose
 from resolution_eval.errors import ModelError, UsageError
-from resolution_eval.families import FAMILIES, Parts, family_of, intended_grid, table
+from resolution_eval.families import FAMILIES, Parts, Settings, family_of, intended_grid, table
 from resolution_eval.families.checkpoint import known_training, load_parts
 from resolution_eval.families.engine import Engine, Question
 from resolution_eval.families.inputs import prepare
@@ -254,8 +254,6 @@ def test_choices_score_as_a_plain_forward_over_prompt_and_choice(name: str, engi
     grid = _grid(name, engine, Size(60, 40))
     question = _question(engine, grid)
     (ranked,) = engine.rank([question])
-    if name == "paligemma":
-        pytest.skip("its prompt is read in both directions, its answer in one")
     sample = prepare(engine.family, engine.parts, question.prompt, question.image)
     prompt = sample["input_ids"][0].tolist()
     for choice, score in zip(CHOICES, ranked.scores or (), strict=True):
@@ -263,7 +261,12 @@ def test_choices_score_as_a_plain_forward_over_prompt_and_choice(name: str, engi
         longer = dict(sample)
         for key in ("input_ids", "attention_mask", "mm_token_type_ids", "token_type_ids"):
             if key in sample:
-                filler = {"input_ids": tail, "attention_mask": [1] * len(tail)}
+                answer = int(name == "paligemma")  # its prompt is read in both directions
+                filler = {
+                    "input_ids": tail,
+                    "attention_mask": [1] * len(tail),
+                    "token_type_ids": [answer] * len(tail),
+                }
                 more = torch.tensor([filler.get(key, [0] * len(tail))])
                 longer[key] = torch.cat([sample[key], more], dim=1)
         if "cross_attention_mask" in sample:
@@ -426,3 +429,34 @@ def test_the_table_reads_a_geometry_as_a_checkpoint(name: str, engine: Engine) -
         str(engine.family.training(parts)).split(":")[0]
         == (str(engine.family.training(engine.parts)).split(":")[0])
     )
+
+
+@pytest.mark.parametrize("name", ["qwen2_vl"])
+def test_a_processor_that_enlarges_by_itself_is_seen(
+    name: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    floor = Settings(call={"size": {"shortest_edge": 224 * 224, "longest_edge": 448 * 448}})
+    monkeypatch.setattr(type(engine.family), "settings", lambda *_: floor)
+    (spoken,) = engine.generate([_question(engine, Size(56, 56))], {"max_new_tokens": 1})
+    assert spoken.received is not None and spoken.received.grid == (224, 224)
+    assert spoken.visual_tokens == 64
+
+
+@pytest.mark.parametrize("name", ["internvl"])
+def test_another_number_of_tiles_is_another_grid(
+    name: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiles = {"crop_to_patches": True, "min_patches": 3, "max_patches": 3}
+    monkeypatch.setattr(type(engine.family), "settings", lambda *_: Settings(call=tiles))
+    (spoken,) = engine.generate([_question(engine, Size(112, 56))], {"max_new_tokens": 1})
+    assert spoken.received is not None and spoken.received.grid != (56, 112)
+    assert spoken.received.images == 4
+
+
+@pytest.mark.parametrize("name", ["llava_next"])
+def test_a_single_tile_is_no_training_grid_unless_the_configuration_has_it(
+    name: str, engine: Engine
+) -> None:
+    family, parts, source = engine.family, engine.parts, Size(40, 40)
+    assert family.grid(parts, source) == Size(42, 42)
+    assert family.trained_grid(parts, source, family.training(parts)) == Size(112, 112)
