@@ -142,18 +142,25 @@ def test_run_sweeps_what_it_is_told(tmp_path: Path) -> None:
         ("answer_mode=guess", "rank"),
         ("dtype=float8", "did you mean 'float32'"),
         ("device=tpu", "cpu"),
-        ("train_resolution=big", "fixed:N"),
+        ("train_resolution=big", "fixed:224"),
         ("pretrained=/nowhere/at/all", "/nowhere/at/all"),
         ("trust_remote_code=perhaps", "true or false"),
     ],
 )
-def test_an_impossible_argument_stops_the_run_with_one_sentence(
-    model_args: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_impossible_argument_stops_the_run_with_one_sentence(model_args: str, said: str) -> None:
+    from resolution_eval.adapters.resflamingo import ResFlamingo
+
     with pytest.raises(SystemExit) as stopped:
-        _sweep(tmp_path, "--model_args", model_args)
+        ResFlamingo.create_from_arg_string(model_args, {"batch_size": 1, "device": None})
     assert str(stopped.value.code).startswith("resolution-eval: ")
     assert said in str(stopped.value.code)
+
+
+def test_a_users_mistake_prints_no_traceback(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="did you mean 'scheme'"):
+        _sweep(tmp_path, "--model_args", "scheem=match")
     assert "Traceback" not in capsys.readouterr().err
 
 
@@ -204,6 +211,7 @@ def test_data_that_cannot_be_had_is_one_error_at_once(
     url = parse_task_card(text).archive.url  # type: ignore[union-attr]
     taskfiles.write_task(tmp_path / "pathmnist", text.replace(url, "http://127.0.0.1:9/tiles.zip"))
     plugin.FOLDERS.insert(0, str(tmp_path))
+    (tmp_path / "nothing").mkdir()
     monkeypatch.setenv("RESOLUTION_EVAL_DATA", str(tmp_path / "nothing"))
     monkeypatch.setenv("RESOLUTION_EVAL_CACHE", str(tmp_path / "cache"))
     with pytest.raises(SystemExit) as stopped:

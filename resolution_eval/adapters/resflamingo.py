@@ -10,7 +10,6 @@ import torch
 from accelerate import Accelerator
 from loguru import logger
 
-from resolution_eval import flamingo
 from resolution_eval.adapters.arguments import (
     ANSWER_MODES,
     DTYPES,
@@ -31,6 +30,9 @@ from resolution_eval.images import DEFAULT_FILTER, FILTERS, resize
 from resolution_eval.prompts import flamingo_prompt
 from resolution_eval.resolution import Size, patch_size_fit, training_size
 
+with host_boundary():  # it refuses to be imported where open_flamingo is not installed
+    from resolution_eval import flamingo
+
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
     from PIL.Image import Image
@@ -46,6 +48,7 @@ ARGUMENTS = (
     "filter",
     "train_resolution",
     "answer_mode",
+    "blind",
     "dtype",
     "device",
     "batch_size",
@@ -72,6 +75,7 @@ class ResFlamingo(ResolutionAdapter):
         filter: str | None = None,
         train_resolution: str | int | None = None,
         answer_mode: str | None = None,
+        blind: bool | str = False,
         dtype: str = "float32",
         device: str | None = None,
         batch_size: int | str | None = 1,
@@ -102,6 +106,9 @@ class ResFlamingo(ResolutionAdapter):
                 revision=revision,
             )
             self.checkpoint = self.bundle.identity
+            self.blind = "mean image" if flag("blind", blind) else None
+            red, green, blue = (round(255 * value) for value in self.bundle.config.mean)
+            self.mean_colour = (red, green, blue)
             self.training = declared_training(train_resolution, self.bundle.training)
         logger.info(f"{self.checkpoint}, trained at {self.training}, on {self.device}")
 
