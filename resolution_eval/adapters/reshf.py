@@ -162,8 +162,13 @@ class ResHF(ResolutionAdapter):
     def _question(self, view: View) -> Question:
         shown = None if self.blind == "no image" else view.image
         prompt = self.family.prompt(self.parts, view.job.prompt, image=shown is not None)
-        space = "" if prompt[-1:].isspace() or prompt.endswith((">", "]")) else " "
-        return Question(prompt, shown, tuple(f"{space}{choice}" for choice in view.job.choices))
+        return Question(prompt, shown, self._continuations(prompt, view.job.choices))
+
+    def _continuations(self, prompt: str, choices: Sequence[str]) -> tuple[str, ...]:
+        """The choices, behind a space where the prompt ends in a word rather than a mark."""
+        spelled = self.family.spelled(self.parts, prompt)
+        space = "" if spelled[-1:].isspace() or spelled.endswith((">", "]")) else " "
+        return tuple(f"{space}{choice}" for choice in choices)
 
     def _answer(self, view: View, spoken: Spoken, ranking: bool) -> Answer:
         received = spoken.received

@@ -108,24 +108,28 @@ def test_a_blind_run_shows_no_image_and_says_so(llava: Path, tmp_path: Path) -> 
     assert all(len(scores) == 1 for scores in by_sample.values()), "no resolution may be seen"
 
 
-def test_out_of_memory_fails_its_resolution_and_leaves_the_others(
+def test_out_of_memory_fails_its_sample_and_leaves_the_other_resolutions(
     llava: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clean, _ = _run(tmp_path / "clean", llava)
     generate = Engine.generate
+    poison: list[bytes] = []
 
     def planted(self: Engine, questions: Any, arguments: Any) -> Any:
+        images = [question.image.tobytes() for question in questions]
         if questions[0].image.size == (70, 70):
+            poison.extend(images[: 1 - len(poison)])
+        if set(images) & set(poison):
             raise torch.cuda.OutOfMemoryError("planted: out of memory")
         return generate(self, questions, arguments)
 
     monkeypatch.setattr(Engine, "generate", planted)
     row, lines = _run(tmp_path / "planted", llava)
     failed = [line["verdict"] for line in lines if line["verdict"]["failure"]]
-    assert {verdict["resolution"] for verdict in failed} == {"64"} and len(failed) == 2
+    assert {verdict["resolution"] for verdict in failed} == {"64"} and len(failed) == 1
     assert all("planted" in verdict["failure"]["message"] for verdict in failed)
     assert all(verdict["correct"] is None for verdict in failed)
-    assert row["acc@64,none"] == "no sample scored" or "incomplete" in str(row["acc@64,none"])
+    assert "incomplete (1 of 2 failed)" in row["acc@64,none"]
     others = [f"acc@{edge},none" for edge in SIZES[:-1]]
     assert [row[name] for name in others] == [clean[name] for name in others]
 
@@ -136,8 +140,8 @@ def test_out_of_memory_fails_its_resolution_and_leaves_the_others(
         ("scheem=match", "did you mean 'scheme'"),
         ("answer_mode=guess", "rank"),
         ("blind=perhaps", "true or false"),
-        ("dtype=float8", "bfloat16"),
-        ("train_resolution=big", "fixed:N"),
+        ("dtype=float8", "float32"),
+        ("train_resolution=big", "fixed:224"),
     ],
 )
 def test_an_impossible_argument_is_one_sentence(
@@ -154,3 +158,19 @@ def test_a_checkpoint_is_needed() -> None:
 
     with pytest.raises(SystemExit, match="pretrained"):
         ResHF()
+
+
+def test_a_blind_flamingo_is_shown_its_mean_colour(tmp_path: Path) -> None:
+    command = ["--model", "resflamingo", "--model_args", "blind=true", "--tasks", "phantom_res"]
+    written = ["--output_path", str(tmp_path), "--log_samples"]
+    status = runs.lmms_eval([*command, "--limit", "10", *written])
+    assert status == 0
+    (samples,) = tmp_path.rglob("*_samples_*.jsonl")
+    lines = [json.loads(line) for line in samples.read_text().splitlines()]
+    assert {line["attestation"]["blind"] for line in lines} == {"mean image"}
+    assert {line["attestation"]["status"] for line in lines} == {"attested"}
+    by_resolution: dict[str, set[Any]] = {}
+    for line in lines:
+        scores = tuple(round(score, 4) for score in line["verdict"]["choice_scores"])
+        by_resolution.setdefault(line["attestation"]["requested"], set()).add(scores)
+    assert all(len(scores) == 1 for scores in by_resolution.values()), "no sample may be told apart"
