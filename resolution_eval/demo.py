@@ -8,7 +8,6 @@ from pathlib import Path
 from loguru import logger
 from tqdm import tqdm
 
-from resolution_eval import paths
 from resolution_eval.records import make_records
 from resolution_eval.report import demo_page
 from resolution_eval.runs import evaluate
@@ -26,11 +25,10 @@ def demo(output: Path, *, batch_size: int = 64) -> Path:
     logger.add(sys.stderr, level="WARNING")
     folders = []
     for strategy in tqdm(STRATEGIES, desc="checkpoints"):
-        checkpoint = paths.models() / "embedded" / strategy
         folders.append(
             evaluate(
                 "resflamingo",
-                f"pretrained={checkpoint}",
+                f"pretrained=embedded/{strategy}",
                 TASK,
                 output / strategy,
                 batch_size=batch_size,

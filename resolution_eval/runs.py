@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -38,9 +39,7 @@ def run(
         raise UsageError("--resolutions, --filter and --scheme need --tasks; name one of ours")
     if (own_folder.TASK in tasks) != (data is not None):
         raise UsageError(f"--tasks {own_folder.TASK} and --data PATH go together; give both")
-    with TemporaryDirectory(prefix="resolution-eval-") as folder:
-        if changed or data is not None:
-            plugin.FOLDERS.insert(0, folder)
+    with TemporaryDirectory(prefix="resolution-eval-") as folder, _preferred(folder):
         if data is not None:
             card = own_folder.folder_card(data)
             derive_text(card, Path(folder), resolutions=resolutions, filter=filter, scheme=scheme)
@@ -49,6 +48,16 @@ def run(
             derive(task, Path(folder), resolutions=resolutions, filter=filter, scheme=scheme)
         named = ["--tasks", ",".join(tasks)] if tasks else []
         return lmms_eval([*named, *arguments])
+
+
+@contextmanager
+def _preferred(folder: str) -> Iterator[None]:
+    """Has lmms-eval take the tasks in `folder` instead of ours of the same name, for a while."""
+    plugin.FOLDERS.insert(0, folder)
+    try:
+        yield
+    finally:
+        plugin.FOLDERS.remove(folder)
 
 
 def lmms_eval(arguments: Sequence[str]) -> int:

@@ -433,10 +433,18 @@ class TestByName:
         finally:
             logger.remove(sink)
         assert bundle.identity == "embedded/native"
-        assert "using the embedded 'native'" in lines[0]
+        assert "using embedded/native" in lines[0]
 
     def test_an_embedded_checkpoint_is_had_by_name(self, embedded):
-        assert str(flamingo.load_pretrained("low").training) == "fixed:33"
+        assert str(flamingo.load_pretrained("embedded/low").training) == "fixed:33"
+
+    def test_a_local_folder_does_not_take_its_place_in_silence(
+        self, embedded, tmp_path, monkeypatch
+    ):
+        flamingo.save_folder(tiny(), tmp_path / "here" / "embedded" / "low", training="native")
+        monkeypatch.chdir(tmp_path / "here")
+        assert str(flamingo.load_pretrained("embedded/low").training) == "fixed:33"
+        assert str(flamingo.load_pretrained("./embedded/low").training) == "native"
 
     def test_a_folder_is_had_by_its_path(self, tmp_path):
         folder = flamingo.save_folder(tiny(), tmp_path / "mine", training="native")

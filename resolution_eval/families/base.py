@@ -199,7 +199,7 @@ def fit(length: int, unit: int, trained: int) -> int:
     """The nearest multiple of `unit` pixels, or the `trained` edge where that is nearer.
 
     Example:
-        >>> fit(380, 14, 384), fit(300, 14, 384), fit(5, 14, 384)
+        >>> fit(382, 14, 384), fit(300, 14, 384), fit(5, 14, 384)
         (384, 294, 14)
     """
     nearest = max(1, (2 * length + unit) // (2 * unit)) * unit

@@ -16,7 +16,7 @@ from resolution_eval.flamingo.model import FlamingoBundle
 from resolution_eval.flamingo.released import load_released
 from resolution_eval.resolution import TrainingResolution
 
-DEFAULT = "native"
+DEFAULT = "embedded/native"
 """Name of the embedded checkpoint that runs when none is asked for."""
 
 
@@ -30,19 +30,21 @@ def load_pretrained(
 ) -> FlamingoBundle:
     """The checkpoint `pretrained`, in evaluation mode.
 
-    A local folder written by `save_folder`; the Hugging Face id of a checkpoint that has a card;
-    the name of an embedded checkpoint; or None for the embedded default, which a log line says.
+    `embedded/NAME`, an embedded checkpoint; a local folder written by `save_folder`; the Hugging
+    Face id of a checkpoint that has a card; or None for the embedded default, which a log line
+    says.
 
     Raises:
         ModelError: there is no such checkpoint, or it cannot be loaded.
     """
     if pretrained is None:
-        logger.info(f"no checkpoint was named (pretrained=...): using the embedded {DEFAULT!r}")
-        return _embedded(DEFAULT, dtype, device)
+        logger.info(f"no checkpoint was named (pretrained=...): using {DEFAULT}")
+        pretrained = DEFAULT
+    if pretrained in _embedded():
+        folder = _embedded()[pretrained]
+        return load_folder(folder, dtype=dtype, device=device, identity=pretrained)
     if Path(pretrained).is_dir():
         return load_folder(pretrained, dtype=dtype, device=device)
-    if pretrained in _embedded_names():
-        return _embedded(pretrained, dtype, device)
     return load_released(
         _card(pretrained),
         dtype=dtype,
@@ -69,38 +71,30 @@ def describe(pretrained: str | None = None) -> Described:
         ModelError: there is no such checkpoint.
     """
     name = DEFAULT if pretrained is None else pretrained
-    if not Path(name).is_dir() and name not in _embedded_names():
+    if not Path(name).is_dir() and name not in _embedded():
         from open_clip import get_model_config
 
         card = _card(name)
         assert card.flamingo is not None
         patch = get_model_config(card.flamingo.vision)["vision_cfg"]["patch_size"]
         return Described(name, int(patch), TrainingResolution.parse(card.training))
-    folder, identity = Path(name), Path(name).name
-    if not folder.is_dir():
-        folder, identity = _embedded_folder() / name, f"embedded/{name}"
+    folder = _embedded().get(name, Path(name))
+    identity = name if name in _embedded() else folder.name
     manifest = read_manifest(folder)
     training = TrainingResolution.parse(manifest.training)
     return Described(identity, int(manifest.flamingo.vision["patch_size"]), training)
 
 
-def _embedded_names() -> list[str]:
-    return sorted(folder.name for folder in _embedded_folder().glob("*") if folder.is_dir())
-
-
-def _embedded_folder() -> Path:
-    return paths.models() / "embedded"
-
-
-def _embedded(name: str, dtype: torch.dtype, device: torch.device | str) -> FlamingoBundle:
-    folder = _embedded_folder() / name
-    return load_folder(folder, dtype=dtype, device=device, identity=f"embedded/{name}")
+def _embedded() -> dict[str, Path]:
+    """The embedded checkpoints' names and folders."""
+    folders = sorted((paths.models() / "embedded").glob("*"))
+    return {f"embedded/{folder.name}": folder for folder in folders if folder.is_dir()}
 
 
 def _card(pretrained: str) -> ModelCard:
     cards = {name: card for name, card in model_cards().items() if card.flamingo is not None}
     if pretrained not in cards:
-        advice = suggest(pretrained, [*cards, *_embedded_names()])
+        advice = suggest(pretrained, [*cards, *_embedded()])
         raise ModelError(
             f"no checkpoint {pretrained!r}: not a folder here, and no model card names it; {advice}"
         )
