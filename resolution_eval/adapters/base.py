@@ -9,15 +9,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from accelerate import Accelerator
 from lmms_eval.api.model import lmms
 from loguru import logger
 from tqdm import tqdm
 
 from resolution_eval import tasks
+from resolution_eval.adapters.arguments import SCHEMES, checked_device, one_of
+from resolution_eval.adapters.arguments import batch_size as checked_batch_size
 from resolution_eval.adapters.requests import Job, Overrides, generation_jobs
 from resolution_eval.attestation import LEDGER, AnswerMode, Attestation, Blind, Failure, Reply
 from resolution_eval.errors import ImageError, ModelError
-from resolution_eval.images import render, resize
+from resolution_eval.images import FILTERS, render, resize
 from resolution_eval.resolution import Size, TrainingResolution, is_capped, label
 
 if TYPE_CHECKING:
@@ -74,6 +77,30 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
         super().__init__()
         LEDGER.adapter = self.name
         LEDGER.failures.clear()
+
+    def configure(
+        self,
+        *,
+        scheme: str | None,
+        filter: str | None,
+        batch_size: int | str | None,
+        max_batch_size: int | None,
+        device: str | None,
+    ) -> None:
+        """Check and keep the arguments that every adapter takes, and this process's place.
+
+        Raises:
+            UsageError: a value is impossible.
+        """
+        self.overrides = Overrides(
+            filter=one_of("filter", filter, FILTERS),
+            scheme=one_of("scheme", scheme, SCHEMES),  # type: ignore[arg-type]
+        )
+        self.batch = checked_batch_size(batch_size, max_batch_size)
+        self.accelerator = Accelerator()
+        self.device = checked_device(device, self.accelerator)
+        self._rank = self.accelerator.process_index
+        self._world_size = self.accelerator.num_processes
 
     @abstractmethod
     def grid_size(self, information: Size, source: Size, job: Job) -> Size:

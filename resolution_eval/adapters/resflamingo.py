@@ -7,26 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from loguru import logger
 
 from resolution_eval.adapters.arguments import (
     ANSWER_MODES,
     DTYPES,
-    SCHEMES,
-    checked_device,
     declared_training,
     flag,
     one_of,
     refuse_unknown,
 )
-from resolution_eval.adapters.arguments import (
-    batch_size as checked_batch_size,
-)
 from resolution_eval.adapters.base import Answer, ResolutionAdapter, View
-from resolution_eval.adapters.requests import Job, Overrides
+from resolution_eval.adapters.requests import Job
 from resolution_eval.errors import host_boundary
-from resolution_eval.images import DEFAULT_FILTER, FILTERS, resize
+from resolution_eval.images import DEFAULT_FILTER, resize
 from resolution_eval.prompts import flamingo_prompt
 from resolution_eval.resolution import Size, patch_size_fit, training_size
 
@@ -87,17 +81,15 @@ class ResFlamingo(ResolutionAdapter):
         super().__init__()
         with host_boundary():
             refuse_unknown(unknown, ARGUMENTS, self.name)
-            self.overrides = Overrides(
-                filter=one_of("filter", filter, FILTERS),
-                scheme=one_of("scheme", scheme, SCHEMES),  # type: ignore[arg-type]
+            self.configure(
+                scheme=scheme,
+                filter=filter,
+                batch_size=batch_size,
+                max_batch_size=max_batch_size,
+                device=device,
             )
             self._answer_mode = one_of("answer_mode", answer_mode, ANSWER_MODES)
-            self.batch = checked_batch_size(batch_size, max_batch_size)
             one_of("dtype", dtype, DTYPES)
-            self.accelerator = Accelerator()
-            self.device = checked_device(device, self.accelerator)
-            self._rank = self.accelerator.process_index
-            self._world_size = self.accelerator.num_processes
             self.bundle = flamingo.load_pretrained(
                 pretrained,
                 dtype=getattr(torch, dtype),

@@ -6,28 +6,21 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from accelerate import Accelerator
 from loguru import logger
 
 from resolution_eval.adapters.arguments import (
     ANSWER_MODES,
     DTYPES,
-    SCHEMES,
-    checked_device,
     flag,
     one_of,
     refuse_unknown,
 )
-from resolution_eval.adapters.arguments import (
-    batch_size as checked_batch_size,
-)
 from resolution_eval.adapters.base import Answer, ResolutionAdapter, View
-from resolution_eval.adapters.requests import Job, Overrides
+from resolution_eval.adapters.requests import Job
 from resolution_eval.errors import ModelError, UsageError, host_boundary
 from resolution_eval.families import Family, Parts, family_of, intended_grid
 from resolution_eval.families.checkpoint import known_training, load_parts
 from resolution_eval.families.engine import Engine, Question, Spoken
-from resolution_eval.images import FILTERS
 from resolution_eval.resolution import Size
 
 if TYPE_CHECKING:
@@ -94,18 +87,16 @@ class ResHF(ResolutionAdapter):
         with host_boundary():
             quantisation = {name: rest.pop(name) for name in QUANTISATION if name in rest}
             refuse_unknown(rest, ARGUMENTS, self.name)
-            self.overrides = Overrides(
-                filter=one_of("filter", filter, FILTERS),
-                scheme=one_of("scheme", scheme, SCHEMES),  # type: ignore[arg-type]
+            self.configure(
+                scheme=scheme,
+                filter=filter,
+                batch_size=batch_size,
+                max_batch_size=max_batch_size,
+                device=device,
             )
             self._answer_mode = one_of("answer_mode", answer_mode, ANSWER_MODES) or "generate"
-            self.batch = checked_batch_size(batch_size, max_batch_size)
             one_of("dtype", dtype, DTYPES)
             blindfold = flag("blind", blind)
-            self.accelerator = Accelerator()
-            self.device = checked_device(device, self.accelerator)
-            self._rank = self.accelerator.process_index
-            self._world_size = self.accelerator.num_processes
             self.checkpoint = _named(pretrained)
             self.parts, self.family = _known(
                 self.checkpoint,
