@@ -38,7 +38,7 @@ def card_of(strategy):
 @pytest.fixture(scope="module")
 def bundles():
     torch.set_num_threads(1)
-    return {strategy: load_pretrained(strategy) for strategy in STRATEGIES}
+    return {strategy: load_pretrained(f"embedded/{strategy}") for strategy in STRATEGIES}
 
 
 @pytest.fixture(scope="module")

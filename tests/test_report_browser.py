@@ -76,9 +76,9 @@ def opened(browser, site):
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("request", lambda request: asked.append(request.url))
         page.goto(address)
-        page.wait_for_function(
-            "[...document.querySelectorAll('.chart')].every((chart) => chart.dataset.drawn)"
-        )
+        # a locator waits without evaluating text, which the page's content policy would report
+        page.locator(".chart[data-drawn]").first.wait_for()
+        page.locator(".chart:not([data-drawn])").first.wait_for(state="detached")
         return page
 
     yield open_page
@@ -151,7 +151,7 @@ def test_the_keyboard_reaches_and_sorts(opened):
 def test_a_table_is_copied_with_its_heads(opened):
     page = opened(permissions=["clipboard-read", "clipboard-write"])
     page.locator("button", has_text="Copy").first.click()
-    page.wait_for_function("document.getElementById('announcer').textContent === 'Table copied'")
+    page.locator("#announcer", has_text="Table copied").wait_for(state="attached")
     copied = page.evaluate("navigator.clipboard.readText()").splitlines()
     assert copied[0].split("\t")[:4] == ["checkpoint", "trained at", "28", "64"]
     assert len(copied) == 3
@@ -191,11 +191,10 @@ def test_the_chart_is_drawn_again_when_the_scheme_changes(opened):
     fill = ".chart svg .role-axis-label text"
     before = page.get_attribute(fill, "fill")
     page.emulate_media(color_scheme="dark")
-    page.wait_for_function(
-        "(old) => document.querySelector('.chart svg .role-axis-label text')"
-        "?.getAttribute('fill') !== old",
-        arg=before,
+    page.locator(f".chart svg .role-axis-label text[fill='{before}']").first.wait_for(
+        state="detached"
     )
+    assert page.get_attribute(fill, "fill") != before
 
 
 @pytest.mark.parametrize("width", [320, 375, 1280])
