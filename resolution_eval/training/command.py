@@ -12,7 +12,8 @@ from resolution_eval.resolution import parse_resolution
 from resolution_eval.sources import open_source
 from resolution_eval.taskfiles import SUFFIX
 from resolution_eval.training.plan import Architecture, Augmentation, Stage, TrainingPlan
-from resolution_eval.training.run import sweep, train
+from resolution_eval.training.recipes import report
+from resolution_eval.training.run import train
 
 
 def train_task(given: Namespace) -> str:
@@ -26,18 +27,12 @@ def train_task(given: Namespace) -> str:
     if given.task not in cards:
         raise UsageError(f"no task of ours is named {given.task!r}; {suggest(given.task, cards)}")
     card = cards[given.task]
-    source = open_source(card)
-    summary = train(plan(given), source, given.output)
-    found = sweep(summary.bundle, source, card.resolutions)
-    cells = "  ".join(f"{resolution}: {accuracy:.4f}" for resolution, accuracy in found.items())
-    return (
-        f"{given.output}: {summary.seconds:.0f} s of training; test accuracy at "
-        f"(n = {summary.samples['test']}) {cells}"
-    )
+    summary = train(plan(given, card.filter), open_source(card), given.output)
+    return report(str(given.output), card, summary)
 
 
-def plan(given: Namespace) -> TrainingPlan:
-    """The plan that the command's arguments describe.
+def plan(given: Namespace, filter: str) -> TrainingPlan:
+    """The plan that the command's arguments describe, images resized with `filter`.
 
     Raises:
         UsageError: they contradict each other, or a value is impossible.
@@ -47,6 +42,7 @@ def plan(given: Namespace) -> TrainingPlan:
             strategy=given.strategy,
             low=parse_resolution(given.low),
             native=parse_resolution(given.native),
+            filter=filter,
             seed=given.seed,
             architecture=Architecture(patch=given.patch),
             augmentation=Augmentation(flips=given.flips),

@@ -39,14 +39,14 @@ def train_command(
     for strategy in STRATEGIES if every else [given.strategy]:
         folder = given.output / strategy if every else given.output
         summary = train(recipe(strategy, given.seed), open_source(card), folder)
-        print(_report(strategy, card, summary))
+        print(report(strategy, card, summary))
 
 
-def _report(strategy: str, card: TaskCard, summary: TrainedSummary) -> str:
+def report(name: str, card: TaskCard, summary: TrainedSummary) -> str:
     """One line: what was trained, how long it took, and its accuracy at every resolution."""
     found = sweep(summary.bundle, open_source(card), card.resolutions, filter=card.filter)
     cells = "  ".join(f"{label(r)}: {accuracy:.4f}" for r, accuracy in found.items())
     return (
-        f"{strategy}, {summary.seconds:.0f} s of training: accuracy on {summary.samples['test']} "
+        f"{name}, {summary.seconds:.0f} s of training: accuracy on {summary.samples['test']} "
         f"test images at each inference resolution: {cells}"
     )
