@@ -6,17 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from resolution_eval.families.base import Family, Parts, Received, Settings
-from resolution_eval.resolution import (
-    Size,
-    TrainingResolution,
-    patch_size_fit,
-    training_size,
-)
+from resolution_eval.families.any_grid import AnyGridFamily
+from resolution_eval.families.base import Parts, Received
+from resolution_eval.resolution import Size
 
 
 @dataclass(frozen=True, kw_only=True)
-class QwenFamily(Family):
+class QwenFamily(AnyGridFamily):
     """A tower of any grid; `merge` x `merge` patches become one visual token."""
 
     tower: str = "model.visual"
@@ -26,19 +22,6 @@ class QwenFamily(Family):
 
     def patch(self, parts: Parts) -> int:
         return self._patch(parts) * int(parts.config.vision_config.spatial_merge_size)
-
-    def training(self, parts: Parts) -> TrainingResolution:
-        return TrainingResolution("native")
-
-    def grid(self, parts: Parts, information: Size) -> Size:
-        return patch_size_fit(information, self.patch(parts))
-
-    def trained_grid(self, parts: Parts, source: Size, training: TrainingResolution) -> Size:
-        return self.grid(parts, training_size(training, source))
-
-    def settings(self, parts: Parts, grid: Size) -> Settings:
-        """Without its own resize the processor applies no floor and no ceiling of pixels."""
-        return Settings(call={"do_resize": False})
 
     def received(
         self, parts: Parts, grid: Size, arguments: Mapping[str, Any], samples: int
