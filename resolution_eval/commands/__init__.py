@@ -1,0 +1,22 @@
+"""Commands of `resolution-eval`, one module each: `arguments(parser)` and `run(known, rest)`.
+
+Their modules import only the standard library at the top: `--help` answers at once, and each
+command imports what it needs when it runs.
+"""
+
+COMMANDS = {
+    "run": "run lmms-eval with a sweep of your own",
+    "datasets": "list the data sets, or show one",
+    "models": "list checkpoints and their training resolution",
+    "report": "print and draw lmms-eval's results",
+    "demo": "sweep the embedded checkpoints over phantoms",
+    "train": "train a small Flamingo from scratch",
+    "record": "make records from lmms-eval's results",
+    "doctor": "show a sweep's grids; needs no weights",
+    "compare": "compare two records, sample by sample",
+    "metrics": "figures of accuracy-resolution curves",
+    "gaps": "gaps of a train x inference table",
+}
+"""Name of each command, which is its module's, and its line of help, in the order of `--help`."""
+PASSING_ON = ("run",)
+"""Commands that hand the arguments they do not know to lmms-eval, as `rest`."""

@@ -1,0 +1,42 @@
+"""`resolution-eval compare`: compare two records, sample by sample."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resolution_eval.commands.printing import as_json
+from resolution_eval.errors import UsageError
+
+if TYPE_CHECKING:
+    from resolution_eval.records import Record
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments to `parser`."""
+    parser.add_argument("first", type=Path, metavar="A", help="a record, or a folder of results")
+    parser.add_argument("second", type=Path, metavar="B", help="of the same task")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
+    """Do it; the exit status."""
+    from dataclasses import asdict
+
+    from resolution_eval.report import load
+    from resolution_eval.report.comparison import compare, comparison_table
+    from resolution_eval.report.tables import FORMATS
+
+    first, second = (_only(load([path]), path) for path in (known.first, known.second))
+    found = compare(first, second)
+    print(as_json(asdict(found)) if known.json else FORMATS["text"]([comparison_table(found)]))
+    return 0
+
+
+def _only(records: Sequence[Record], path: Path) -> Record:
+    if len(records) != 1:
+        names = ", ".join(f"{record.label} on {record.task}" for record in records)
+        raise UsageError(f"{path} holds {len(records)} records ({names}); name one record's file")
+    return records[0]

@@ -1,0 +1,26 @@
+"""`resolution-eval demo`: sweep the embedded checkpoints over phantoms."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments to `parser`."""
+    parser.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder for the results and index.html",
+    )
+
+
+def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
+    """Do it; the exit status."""
+    from resolution_eval.demo import demo
+
+    print(f"open {demo(known.output)}")
+    return 0

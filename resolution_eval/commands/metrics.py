@@ -1,0 +1,26 @@
+"""`resolution-eval metrics`: figures of accuracy-resolution curves."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from resolution_eval.commands.printing import aligned, as_json
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments to `parser`."""
+    parser.add_argument(
+        "file", type=Path, metavar="FILE", help="JSON; its form is in docs/figures.md"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
+    """Do it; the exit status."""
+    from resolution_eval.statistics.tables import metrics_of_file
+
+    found = metrics_of_file(known.file)
+    print(as_json(found) if known.json else aligned("name", found))
+    return 0

@@ -1,0 +1,20 @@
+"""How commands print: JSON, and aligned rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+def as_json(found: object) -> str:
+    """JSON with two spaces of indent; a number that is not finite is refused."""
+    import json
+
+    return json.dumps(found, indent=2, allow_nan=False)
+
+
+def aligned(heading: str, rows: Mapping[str, Mapping[str, float | None]]) -> str:
+    """The rows as an aligned table, four decimals."""
+    from tabulate import tabulate
+
+    table = [{heading: name, **figures} for name, figures in rows.items()]
+    return tabulate(table, headers="keys", floatfmt=".4f", missingval="-")
