@@ -16,6 +16,7 @@ COMMANDS = {
     "compare": "compare two records, sample by sample",
     "metrics": "figures of accuracy-resolution curves",
     "gaps": "gaps of a train x inference table",
+    "leaderboard": "check submissions, and make the board",
 }
 """Name of each command, which is its module's, and its line of help, in the order of `--help`."""
 PASSING_ON = ("run",)

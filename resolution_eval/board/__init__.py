@@ -1,0 +1,35 @@
+"""The leaderboard: submissions checked against their own samples, and rows made from them."""
+
+from resolution_eval.board.published import PublishedRow, read_published
+from resolution_eval.board.rows import Board, load_board
+from resolution_eval.board.schema import (
+    STATUSES,
+    BlindPoint,
+    BoardRow,
+    Curve,
+    Estimate,
+    Point,
+    Refused,
+    Repeat,
+)
+from resolution_eval.board.submission import Claim, Facts, Submission, read_submission, submissions
+
+__all__ = [
+    "STATUSES",
+    "BlindPoint",
+    "Board",
+    "BoardRow",
+    "Claim",
+    "Curve",
+    "Estimate",
+    "Facts",
+    "Point",
+    "PublishedRow",
+    "Refused",
+    "Repeat",
+    "Submission",
+    "load_board",
+    "read_published",
+    "read_submission",
+    "submissions",
+]

@@ -1,0 +1,215 @@
+"""Scores: the curves of a record, with intervals, made from its answers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from resolution_eval.board.schema import BlindPoint, Curve, Estimate, Point, Repeat
+from resolution_eval.board.submission import Claim, Facts
+from resolution_eval.cards import task_cards
+from resolution_eval.records import Cell, Record
+from resolution_eval.report.estimates import column_scores
+from resolution_eval.report.sweeps import Sweep, by_task
+from resolution_eval.statistics import intervals
+from resolution_eval.statistics.curves import FIGURES, Grid, Withheld
+from resolution_eval.statistics.hierarchy import Part
+from resolution_eval.statistics.intervals import Interval
+from resolution_eval.statistics.resampling import Resampled, resample
+
+RESAMPLES = 2_000
+"""Of every bootstrap; the third digit of an interval's end can move by one or two."""
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """A record with what lies beside it."""
+
+    record: Record
+    path: Path
+    facts: Facts
+    repeats: Mapping[tuple[str, ...], Repeat]
+    """By (task, scheme, filter, answer mode, resolution)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """A curve, and what a mean over data sets needs of it."""
+
+    curve: Curve
+    part: Part | None
+    """The area and its draws; None where the curve is not ranked."""
+
+
+def scored(given: Given) -> list[Scored]:
+    """The record's curves, one per setting."""
+    (task,) = by_task([given.record])
+    return [_scored(sweep, given) for sweep in task.sweeps]
+
+
+def _scored(sweep: Sweep, given: Given) -> Scored:
+    record = sweep.record
+    first = sweep.cells[0]
+    drawn, why = _drawn(sweep)
+    area, part = _area(sweep, drawn)
+    worst, kept = _against_training(sweep, drawn)
+    curve = Curve(
+        dataset=record.dataset.name,
+        title=record.dataset.title or record.dataset.name,
+        modality=record.dataset.modality or "unknown",
+        task=record.task,
+        form="open" if first.answer_mode == "open" else "closed",
+        answer_mode=first.answer_mode,
+        training=record.checkpoint.training,
+        reference=None if sweep.reference is None else sweep.resolutions[sweep.reference],
+        chance=sweep.chance,
+        contaminated=contaminated(record.dataset.name, given.facts),
+        points=tuple(_point(sweep, number, given) for number in range(len(sweep.cells))),
+        area=area,
+        worst_drop=worst,
+        retention=kept,
+        withheld=why or (None if area else missing(sweep)),
+        n=max(cell.n for cell in sweep.cells),
+        clusters=len(set(record.answers.scores([cell.key for cell in sweep.cells]).clusters)),
+        hardware=record.environment.hardware,
+        peak_memory=record.environment.peak_memory,
+        throughput=record.environment.samples_per_second,
+        versions=tuple(sorted(record.environment.versions.items())),
+        date=record.environment.date,
+        record_path=given.path,
+        record_sha256=hashlib.sha256(given.path.read_bytes()).hexdigest(),
+        record=record,
+    )
+    return Scored(curve, part if curve.form == "closed" else None)
+
+
+def contaminated(dataset: str, facts: Facts) -> str | None:
+    """Why a data set's cells are marked, or None: it was trained on, by the model or its base."""
+    if dataset in facts.trained_on:
+        return "trained on this data set"
+    if dataset in facts.base_trained_on:
+        return f"its base ({facts.base}) was trained on this data set"
+    return None
+
+
+def missing(sweep: Sweep) -> str | None:
+    """Which of the card's resolutions the sweep lacks, in words; None where it has them all."""
+    card = task_cards().get(sweep.record.dataset.name)
+    if card is None:
+        return f"there is no card of {sweep.record.dataset.name}"
+    lacking = [str(r) for r in card.resolutions if str(r) not in sweep.resolutions]
+    return f"the sweep lacks {', '.join(lacking)}" if lacking else None
+
+
+def _seed(sweep: Sweep) -> int:
+    """One seed per task and setting: data sets are independent, a rebuilt board is the same."""
+    name = f"{sweep.record.task} {sweep.cells[0].answer_mode}"
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4])
+
+
+def _drawn(sweep: Sweep) -> tuple[Resampled | None, str | None]:
+    if sweep.flaw is not None:
+        return None, sweep.flaw
+    scores = sweep.record.answers.scores([cell.key for cell in sweep.cells])
+    paired = column_scores(scores).aligned()
+    return resample(paired, seed=_seed(sweep), resamples=RESAMPLES), None
+
+
+def _area(sweep: Sweep, drawn: Resampled | None) -> tuple[Estimate | None, Part | None]:
+    """The area over the card's resolutions only, so that it is the same figure for every model."""
+    if drawn is None or missing(sweep) is not None:
+        return None, None
+    wanted = {str(r) for r in task_cards()[sweep.record.dataset.name].resolutions}
+    columns = [i for i, name in enumerate(sweep.resolutions) if name in wanted]
+    few = Resampled(
+        drawn.totals[:, [*columns, -1]], drawn.draws[:, columns], drawn.seed, drawn.left_out
+    )
+    grid = Grid(tuple(sweep.edges[i] for i in columns))
+    area = intervals.figure("area", few, grid)
+    part = Part(
+        dataset=sweep.record.dataset.name,
+        modality=sweep.record.dataset.modality or "unknown",
+        estimates=FIGURES["area"](few.accuracy[None, :], grid),
+        draws=FIGURES["area"](few.draws, grid)[:, None],
+        n=few.n,
+        clusters=few.clusters,
+        seed=few.seed,
+    )
+    return _estimate(area), part
+
+
+def _against_training(
+    sweep: Sweep, drawn: Resampled | None
+) -> tuple[Estimate | None, Estimate | None]:
+    """Worst drop, and retention at the far end; None where no point is the training resolution."""
+    if drawn is None or sweep.reference is None:
+        return None, None
+    worst = intervals.figure("worst_drop", drawn, Grid(sweep.edges, sweep.reference))
+    if sweep.chance is None:
+        return _estimate(worst), None
+    kept = intervals.retention(drawn, sweep.far_end, sweep.reference, chance=sweep.chance)
+    return _estimate(worst), None if isinstance(kept, Withheld) else _estimate(kept)
+
+
+def _estimate(interval: Interval) -> Estimate:
+    return Estimate(interval.estimate, interval.low, interval.high)
+
+
+def _accuracy(sweep: Sweep, cell: Cell) -> Estimate | None:
+    """Accuracy over the samples scored in this cell."""
+    column = column_scores(sweep.record.answers.scores([cell.key]))
+    if not column.values[0]:
+        return None
+    drawn = resample(column.aligned(), seed=_seed(sweep), resamples=RESAMPLES)
+    return _estimate(intervals.accuracies(drawn)[0])
+
+
+def _point(sweep: Sweep, number: int, given: Given) -> Point:
+    cell = sweep.cells[number]
+    first = cell.grids[0] if cell.grids else None
+    return Point(
+        resolution=cell.resolution,
+        edge=sweep.edges[number],
+        status=cell.status,
+        accuracy=_accuracy(sweep, cell),
+        balanced_accuracy=cell.balanced_accuracy,
+        f1=cell.f1,
+        n=cell.n,
+        scored=cell.scored,
+        correct=cell.correct,
+        failed=cell.failed,
+        missing=cell.missing,
+        unparseable=cell.unparseable,
+        mismatched=cell.mismatched,
+        unattested=cell.unattested,
+        capped=cell.capped,
+        grid=_size(first.height, first.width) if first else None,
+        expected_grid=_size(first.expected_height, first.expected_width) if first else None,
+        grids=len(cell.grids),
+        tokens=cell.visual_tokens.mean if cell.visual_tokens else None,
+        throughput=None,
+        evidence=cell.evidence,
+        blind=_blind(sweep.record, cell),
+        claimed=_claimed(given.facts.claims, sweep.record.task, cell),
+        repeat=given.repeats.get((sweep.record.task, *cell.key.setting, cell.resolution)),
+    )
+
+
+def _size(height: int | None, width: int | None) -> tuple[int, int] | None:
+    return None if height is None or width is None else (height, width)
+
+
+def _blind(record: Record, cell: Cell) -> BlindPoint | None:
+    """The blind control at this resolution, where the record holds one."""
+    return None
+
+
+def _claimed(claims: Sequence[Claim], task: str, cell: Cell) -> float | None:
+    found = [
+        claim.accuracy
+        for claim in claims
+        if (claim.task, claim.scheme, claim.resolution) == (task, cell.scheme, cell.resolution)
+    ]
+    return found[0] if found else None

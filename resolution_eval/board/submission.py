@@ -1,0 +1,232 @@
+"""Submissions: one checkpoint's records, with the facts that its submitter declares.
+
+    leaderboard/records/MODEL/REVISION/
+        submission.json          the declared facts, see `Facts`
+        NAME.record.json         one per task and run, see `resolution_eval.records`
+        NAME.answers.parquet     the answers of each record
+        rerun.json               what the maintainers found when they repeated samples, if they did
+
+MODEL is the model's id with `__` for `/`; REVISION is a commit or the digest of its weights.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from resolution_eval.errors import RecordError
+from resolution_eval.records.bounded import read_document
+from resolution_eval.records.store import SUFFIX
+from resolution_eval.resolution import TrainingResolution, parse_resolution
+
+FACTS = "submission.json"
+RERUN = "rerun.json"
+MAX_FACTS = 2**18
+"""Largest `submission.json`, in bytes."""
+MAX_ENTRIES = 1_000
+"""Most entries in one folder of the records."""
+
+MODEL = r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}"
+MODEL_ID = rf"^(?:{MODEL}/)?{MODEL}$"
+REVISION = r"^(?:[0-9a-f]{40}|sha256-[0-9a-f]{64})$"
+
+STRATEGIES = ("none", "low", "native", "mixed", "other", "unknown")
+
+
+def plain(text: str) -> str:
+    """`text`, where every character in it can be seen and none changes how others are shown.
+
+    Raises:
+        ValueError: a control, format (bidi, zero-width), surrogate or unassigned character.
+    """
+    for place, character in enumerate(text):
+        if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Cn", "Zl", "Zp"):
+            raise ValueError(
+                f"character {place} is U+{ord(character):04X}, which is not shown; leave it out"
+            )
+    return text
+
+
+def _training(text: str) -> str:
+    if str(TrainingResolution.parse(text)) != text:
+        raise ValueError(f"write {TrainingResolution.parse(text)}")
+    return text
+
+
+def _resolution(text: str) -> str:
+    if str(parse_resolution(text)) != text:
+        raise ValueError(f"write {parse_resolution(text)}")
+    return text
+
+
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(plain)]
+Sentence = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(plain)]
+Url = Annotated[
+    str, Field(max_length=500, pattern=r"^https?://[^\s\"'<>]+$"), AfterValidator(plain)
+]
+ModelId = Annotated[str, Field(pattern=MODEL_ID), AfterValidator(plain)]
+Strategy = Literal["none", "low", "native", "mixed", "other", "unknown"]
+
+
+class _Facts(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Claim(_Facts):
+    """A score that the submitter states, to be shown beside the one that the answers give."""
+
+    task: Name
+    resolution: Annotated[str, Field(max_length=10), AfterValidator(_resolution)]
+    accuracy: Annotated[float, Field(ge=0, le=1)]
+    scheme: Name = "match"
+    source: Sentence | None = None
+    """Where the claim was made."""
+
+
+class Facts(_Facts):
+    """What a submitter declares about a checkpoint."""
+
+    model: ModelId
+    """Hugging Face id, or another name of one or two parts."""
+    revision: Annotated[str, Field(pattern=REVISION)]
+    """Full commit hash, or `sha256-` and the digest of the weights; a branch would move."""
+    title: Name
+    parameters: Annotated[int, Field(ge=1, le=10**14)] | None
+    """Of the whole model; null where not known."""
+    strategy: Strategy
+    """How the checkpoint was trained as to resolution: `none` is not trained for the tasks."""
+    training: Annotated[str, Field(max_length=200), AfterValidator(_training)]
+    """Training resolution: fixed:N, native, mixed:[A,B] or unknown."""
+    training_evidence: Sentence
+    training_evidence_url: Url | None = None
+    base: ModelId | None
+    """Model that this one was made from; null where it was trained from scratch."""
+    trained_on: Annotated[tuple[Name, ...], Field(strict=False, max_length=1000)]
+    """Data sets that it was trained on: names of our cards where they have one."""
+    base_trained_on: Annotated[tuple[Name, ...], Field(strict=False, max_length=1000)] = ()
+    """Data sets that `base` and what that was made from were trained on."""
+    labels: Annotated[tuple[Name, ...], Field(strict=False, max_length=8)] = ()
+    """What a reader must know, for instance `from scratch`, `generated images`."""
+    licence: Name
+    submitter: Name
+    submitted: Annotated[datetime.date, Field(strict=False)]
+    pretrained: Name
+    """What `pretrained=` was given, so that the run can be repeated."""
+    claims: Annotated[tuple[Claim, ...], Field(strict=False, max_length=1000)] = ()
+
+    @property
+    def trained(self) -> frozenset[str]:
+        """Every data set that it, or what it was made from, was trained on."""
+        return frozenset(self.trained_on) | frozenset(self.base_trained_on)
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One folder of the records, its facts read."""
+
+    folder: Path
+    facts: Facts
+    records: tuple[Path, ...]
+    """The documents of its records, by name."""
+
+    @property
+    def key(self) -> str:
+        """MODEL/REVISION, the name of the folder below the records."""
+        return folder_name(self.facts.model, self.facts.revision)
+
+
+def folder_name(model: str, revision: str) -> str:
+    """Folder of a submission, below the records.
+
+    Example:
+        >>> folder_name("org/model", "0" * 40)
+        'org__model/0000000000000000000000000000000000000000'
+    """
+    return f"{model.replace('/', '__')}/{revision}"
+
+
+def submissions(records: Path) -> Iterator[Path]:
+    """Every folder MODEL/REVISION in the folder `records`, by name.
+
+    Raises:
+        RecordError: there is no such folder, or it holds a link, or more entries than allowed.
+    """
+    for model in _folders(records):
+        yield from _folders(model)
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [path for path in entries(folder) if path.is_dir()]
+
+
+def entries(folder: Path) -> list[Path]:
+    """What is in `folder`, by name, hidden entries left out.
+
+    Raises:
+        RecordError: not a folder, more than `MAX_ENTRIES`, or one of them is a link.
+    """
+    if folder.is_symlink() or not folder.is_dir():
+        raise RecordError(f"{folder}: not a folder; pass the leaderboard's records")
+    with os.scandir(folder) as found:
+        names = [entry.name for _, entry in zip(range(MAX_ENTRIES + 1), found, strict=False)]
+    if len(names) > MAX_ENTRIES:
+        raise RecordError(f"{folder}: more than {MAX_ENTRIES} entries")
+    paths = [folder / name for name in sorted(names) if not name.startswith(".")]
+    for path in paths:
+        if path.is_symlink():
+            raise RecordError(f"{path}: a link; put the file itself there")
+    return paths
+
+
+def read_submission(folder: Path) -> Submission:
+    """The submission in `folder`; its records are named, not read.
+
+    Raises:
+        RecordError: the facts break their schema, or do not fit the folder's name.
+    """
+    facts = read_facts(folder / FACTS)
+    place = f"{folder.parent.name}/{folder.name}"
+    if place != folder_name(facts.model, facts.revision):
+        raise RecordError(
+            f"{folder / FACTS}: its model and revision belong into "
+            f"{folder_name(facts.model, facts.revision)}, not {place}"
+        )
+    records = tuple(path for path in entries(folder) if path.name.endswith(SUFFIX))
+    return Submission(folder, facts, records)
+
+
+def read_facts(path: Path) -> Facts:
+    """The facts in `path`.
+
+    Raises:
+        RecordError: too large, not JSON, or breaking the schema; key and line are named.
+    """
+    if path.is_symlink():
+        raise RecordError(f"{path}: a link; put the file itself there")
+    if path.is_file() and path.stat().st_size > MAX_FACTS:
+        raise RecordError(f"{path}: larger than {MAX_FACTS} bytes")
+    document = read_document(path)
+    try:
+        return Facts.model_validate(document)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join(map(str, fault["loc"]))
+        raise RecordError(
+            f"{path}{line_of(path, fault['loc'])}: {place}: {fault['msg']}"
+        ) from error
+
+
+def line_of(path: Path, place: tuple[int | str, ...]) -> str:
+    """`, line N` of the last key of `place` in the JSON file `path`; empty where not found."""
+    keys = [part for part in place if isinstance(part, str)]
+    text = path.read_text(encoding="utf-8", errors="replace")
+    found = re.search(rf'"{re.escape(keys[-1])}"\s*:', text) if keys else None
+    return "" if found is None else f", line {text.count(chr(10), 0, found.start()) + 1}"
