@@ -87,31 +87,52 @@ def lmms_eval(arguments: Sequence[str]) -> int:
     return 1 if failures else 0
 
 
-def evaluate(model: str, model_args: str, task: str, output: Path, *, batch_size: int) -> Path:
+def evaluate(
+    model: str,
+    model_args: str,
+    task: str,
+    output: Path,
+    *,
+    batch_size: int,
+    resolutions: Sequence[Resolution] | None = None,
+    limit: int | None = None,
+) -> Path:
     """Score one model on one of our tasks through lmms-eval's Python interface; the folder of its
     results.
+
+    `resolutions` take the place of the task's own sweep.
+
+    Raises:
+        UsageError: no task of ours has that name.
     """
     from lmms_eval.evaluator import simple_evaluate
     from lmms_eval.loggers import EvaluationTracker
     from lmms_eval.tasks import TaskManager
     from lmms_eval.utils import get_datetime_str
 
-    import resolution_eval.paths as paths
+    from resolution_eval import paths
 
     tracker = EvaluationTracker(output_path=str(output))
     date = get_datetime_str()
-    results = simple_evaluate(
-        model=model,
-        model_args=model_args,
-        tasks=[task],
-        batch_size=batch_size,
-        log_samples=True,
-        evaluation_tracker=tracker,
-        task_manager=TaskManager(
-            "WARNING", include_path=str(paths.tasks()), include_defaults=False, model_name=model
-        ),
-        datetime_str=date,
-    )
+    with TemporaryDirectory(prefix="resolution-eval-") as folder:
+        if resolutions is not None:
+            derive(task, Path(folder), resolutions=resolutions, filter=None, scheme=None)
+        results = simple_evaluate(
+            model=model,
+            model_args=model_args,
+            tasks=[task],
+            batch_size=batch_size,
+            limit=limit,
+            log_samples=True,
+            evaluation_tracker=tracker,
+            task_manager=TaskManager(
+                "WARNING",
+                include_path=[folder, str(paths.tasks())],
+                include_defaults=False,
+                model_name=model,
+            ),
+            datetime_str=date,
+        )
     samples = results.pop("samples")
     tracker.save_results_aggregated(results=results, samples=samples, datetime_str=date)
     tracker.save_results_samples(task_name=task, samples=samples[task])

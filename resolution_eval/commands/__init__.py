@@ -15,6 +15,7 @@ COMMANDS = {
     "doctor": "show a sweep's grids; needs no weights",
     "compare": "compare two records, sample by sample",
     "metrics": "figures of accuracy-resolution curves",
+    "matrix": "score checkpoints by training strategy at every resolution",
     "gaps": "gaps of a train x inference table",
     "leaderboard": "check submissions, and make the board",
 }

@@ -1,0 +1,329 @@
+"""The train x inference matrix: scored once, mixed by a rule, its gaps over samples and seeds."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import statistics
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from synthetic_runs import sweep, write_run
+
+from resolution_eval import cli
+from resolution_eval.errors import RecordError, UsageError
+from resolution_eval.matrix import (
+    Matrix,
+    Sweep,
+    gap_figures,
+    matrix_tables,
+    mixture_half,
+    parse_checkpoints,
+    scoring,
+    write_matrix,
+)
+from resolution_eval.matrix.command import _infer, _scored
+from resolution_eval.matrix.heatmap import specification
+from resolution_eval.matrix.named import named_resolution
+from resolution_eval.paths import PACKAGE
+from resolution_eval.records import Record, make_records
+from resolution_eval.report.tables import as_text
+from resolution_eval.statistics.curves import Withheld
+from resolution_eval.statistics.tables import gaps_of_file
+
+EMBEDDED = PACKAGE.parent / "models" / "embedded"
+CURVES = {
+    "low": ("fixed:16", {"16": 0.8, "32": 0.5, "64": 0.3}),
+    "native": ("fixed:64", {"16": 0.2, "32": 0.6, "64": 0.95}),
+    "mixed": ("mixed:[16,64]", {"16": 0.6, "32": 0.4, "64": 0.9}),
+    "spread": ("mixed:[16,32,64]", {"16": 0.78, "32": 0.8, "64": 0.94}),
+}
+
+
+def one(folder: Path, lines: list, date: str = "20260102_030405") -> Record:
+    write_run(folder, lines, date=date)
+    (record,) = make_records(folder)
+    return record
+
+
+def records(folder: Path, seeds: int = 2, samples: int = 90) -> dict[str, tuple[Record, ...]]:
+    return {
+        strategy: tuple(
+            one(
+                folder / strategy / str(seed),
+                sweep(
+                    curve,
+                    samples=samples,
+                    seed=10 * place + seed,
+                    training=training,
+                    checkpoint=f"synthetic/{strategy}-{seed}",
+                ),
+            )
+            for seed in range(seeds)
+        )
+        for place, (strategy, (training, curve)) in enumerate(CURVES.items())
+    }
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Matrix:
+    found = records(tmp_path_factory.mktemp("runs"))
+    return Matrix(found, 16, 64, ("low", 32, "native", "mixed"))
+
+
+def verdicts(record: Record, resolution: str) -> dict[str, int]:
+    return {
+        row["sample"]: row["correct"]
+        for row in record.answers.rows()
+        if row["resolution"] == resolution
+    }
+
+
+class TestMixture:
+    def test_half_of_the_samples_is_low_and_only_their_ids_say_which(self):
+        names = [f"test/{number:05d}" for number in range(321)]
+        half = mixture_half(names)
+        assert len(half) == 161
+        assert half == mixture_half(names[::-1])
+        digests = {name: sha256(name.encode()).hexdigest() for name in names}
+        assert max(digests[n] for n in half) < min(digests[n] for n in set(names) - half)
+
+    def test_mixed_inference_takes_each_answer_from_its_own_half(self, made):
+        (first, second) = made.records["native"]
+        half = mixture_half(list(verdicts(first, "16")))
+        expected = []
+        for record in (first, second):
+            low, native = verdicts(record, "16"), verdicts(record, "64")
+            right = [(low if sample in half else native)[sample] for sample in low]
+            expected.append(sum(right) / len(right))
+        cell = made.cells["native", "mixed"]
+        assert cell.per_seed == pytest.approx(expected)
+        assert cell.interval.estimate == pytest.approx(sum(expected) / 2)
+        at = {name: made.cells["native", name].visual_tokens for name in ("low", "native")}
+        assert cell.visual_tokens == (at["low"] + at["native"]) / 2
+
+
+class TestGaps:
+    def test_they_are_the_differences_of_their_cells(self, made):
+        found = {(f.name, f.strategy): f for f in gap_figures(made)}
+        at = {key: cell.interval.estimate for key, cell in made.cells.items()}
+        expected = {
+            ("alignment_gain", "mixed"): at["native", "native"] - at["low", "low"],
+            ("native_trained_mismatch", "mixed"): at["native", "low"] - at["native", "native"],
+            ("low_trained_mismatch", "mixed"): at["low", "native"] - at["low", "low"],
+            ("mixed_retention", "mixed"): at["mixed", "native"] / at["native", "native"],
+            ("mixed_retention", "spread"): at["spread", "native"] / at["native", "native"],
+            ("mixed_low_gap", "mixed"): at["mixed", "low"] - at["low", "low"],
+            ("mixed_low_gap", "spread"): at["spread", "low"] - at["low", "low"],
+            ("mixed_native_loss", "mixed"): at["mixed", "native"] - at["native", "native"],
+            ("mixed_native_loss", "spread"): at["spread", "native"] - at["native", "native"],
+        }
+        assert {key: f.value.estimate for key, f in found.items()} == pytest.approx(expected)
+
+    def test_an_interval_is_of_the_same_samples_and_all_seeds(self, made):
+        figure = next(f for f in gap_figures(made) if f.name == "native_trained_mismatch")
+        assert (figure.value.n, figure.value.clusters) == (90, 45)
+        assert len(figure.per_seed) == 2
+        assert statistics.fmean(figure.per_seed) == pytest.approx(figure.value.estimate)
+        assert figure.spread == pytest.approx(statistics.stdev(figure.per_seed))
+
+    def test_a_sign_holds_only_where_the_interval_and_every_seed_agree(self, made):
+        found = {(f.name, f.strategy): f for f in gap_figures(made)}
+        assert found["native_trained_mismatch", "mixed"].sign == "holds"
+        spread = found["mixed_low_gap", "spread"]
+        assert spread.value.low < 0 < spread.value.high and spread.sign == "open"
+        reversed_ = Matrix(
+            {**made.records, "low": made.records["native"], "native": made.records["low"]},
+            64, 16, made.infer,
+        )  # fmt: skip
+        gain = next(f for f in gap_figures(reversed_) if f.name == "alignment_gain")
+        assert gain.sign == "reversed"
+
+    def test_a_gap_without_its_checkpoints_is_withheld_with_the_reason(self, made):
+        some = {name: made.records[name] for name in ("low", "mixed")}
+        found = {f.name: f for f in gap_figures(Matrix(some, 16, 64, ("low", "native")))}
+        assert "no native-trained checkpoint" in found["alignment_gain"].value.reason
+        assert found["alignment_gain"].sign == "none"
+        assert not isinstance(found["mixed_low_gap"].value, Withheld)
+
+    def test_a_cell_that_received_another_grid_enters_no_figure(self, tmp_path):
+        lines = sweep(CURVES["low"][1], samples=30, training="fixed:16")
+        for each in lines:
+            if each["verdict"]["resolution"] == "64":
+                each["attestation"] |= {"status": "mismatched", "grid": [16, 16]}
+        record = one(tmp_path, lines)
+        found = Matrix({"low": (record,)}, 16, 64, ("low", "native", "mixed"))
+        assert "mismatched" in found.cells["low", "native"].reason
+        assert isinstance(found.cells["low", "mixed"], Withheld)
+        assert not isinstance(found.cells["low", "low"], Withheld)
+        assert "mismatched" in as_text(matrix_tables(found, gap_figures(found)))
+
+    def test_checkpoints_scored_on_other_data_are_refused(self, tmp_path):
+        mine = sweep({"16": 0.5, "64": 0.6}, samples=9)
+        other = sweep({"16": 0.5, "64": 0.6}, samples=9, fingerprint="another")
+        pair = {"low": (one(tmp_path / "a", mine),), "native": (one(tmp_path / "b", other),)}
+        with pytest.raises(RecordError, match="same data"):
+            Matrix(pair, 16, 64, ("low",))
+
+
+class TestOutput:
+    def test_the_json_gives_the_same_gaps_to_the_command_that_reads_published_tables(
+        self, made, tmp_path
+    ):
+        write_matrix(made, tmp_path)
+        (sets,) = gaps_of_file(tmp_path / "matrix.json").values()
+        (published,) = sets["datasets"].values()
+        for figure in gap_figures(made):
+            if figure.strategy == "mixed":
+                scale = 1 if figure.name == "mixed_retention" else 100
+                assert published[figure.name] == pytest.approx(scale * figure.value.estimate)
+
+    def test_every_cell_is_written_with_its_interval_seeds_and_n(self, made, tmp_path):
+        write_matrix(made, tmp_path)
+        document = json.loads((tmp_path / "matrix.json").read_text())
+        cells = document["cells"] + document["further_cells"]
+        assert {(cell["train"], cell["infer"]) for cell in cells} == {
+            (strategy, at) for strategy in CURVES for at in ("low", "32", "native", "mixed")
+        }
+        for cell in cells:
+            low, high = cell["interval_percent"]
+            assert low < cell["accuracy_percent"] < high
+            assert (cell["n"], cell["clusters"], len(cell["per_seed_percent"])) == (90, 45, 2)
+        assert {cell["train"] for cell in document["cells"]} == {"low", "native", "mixed"}
+
+    def test_the_table_and_the_heat_map_show_the_cells(self, made, tmp_path):
+        write_matrix(made, tmp_path)
+        shown = f"{100 * made.cells['spread', '32'].interval.estimate:.1f}"
+        assert shown in (tmp_path / "matrix.md").read_text()
+        assert shown in (tmp_path / "heatmap.svg").read_text()
+        page = (tmp_path / "heatmap.html").read_text()
+        assert shown in page and not re.search(r"""(src|href)\s*=\s*["']https?:""", page)
+        assert (tmp_path / "heatmap.png").read_bytes().startswith(b"\x89PNG")
+
+    def test_a_withheld_cell_has_no_figure_in_the_heat_map(self, made):
+        lacking = Matrix(made.records, 16, 64, ("low", 48))
+        rows = specification(lacking)["data"]["values"]
+        at = {(row["train"], row["infer"]): row for row in rows}
+        assert (at["low", "48"]["accuracy"], at["low", "48"]["shown"]) == (None, "withheld")
+        assert at["low", "low"]["accuracy"] > 0.5
+
+
+class TestArguments:
+    def test_the_papers_strategies_come_first_and_seeds_add_up(self):
+        found = parse_checkpoints(["spread=x", "mixed=m", "none=n", "low=b+c", "low=d"])
+        assert [(e.strategy, e.checkpoints) for e in found] == [
+            ("none", ("n",)), ("low", ("b", "c", "d")), ("mixed", ("m",)), ("spread", ("x",)),
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize("text", ["low", "low=", "=a", "low=a++b", "LOW=a", "lo w=a"])
+    def test_a_malformed_checkpoint_is_refused(self, text):
+        with pytest.raises(UsageError, match="STRATEGY=DIR"):
+            parse_checkpoints([text])
+
+    def test_one_checkpoint_is_not_two_seeds(self):
+        with pytest.raises(UsageError, match="named twice"):
+            parse_checkpoints(["low=a+b", "mixed=a"])
+
+    def test_low_and_native_are_what_the_checkpoints_declare(self):
+        entries = parse_checkpoints([f"{name}={EMBEDDED / name}" for name in ("low", "native")])
+        assert named_resolution("low", None, entries) == 16
+        assert named_resolution("native", None, entries) == 64
+        assert named_resolution("low", "28", entries) == 28
+        mixed = parse_checkpoints([f"low={EMBEDDED / 'mixed'}"])
+        with pytest.raises(UsageError, match=r"declare mixed:\[16,64\]; say what low is"):
+            named_resolution("low", None, mixed)
+        with pytest.raises(UsageError, match="no checkpoint is native-trained"):
+            named_resolution("native", None, mixed)
+
+    def test_the_sweep_holds_each_resolution_once_and_both_ends(self):
+        assert _scored(_infer("mixed,64,40"), 16, 64) == (16, 40, 64)
+        assert _scored(_infer("native"), 28, "native") == (28, "native")
+        with pytest.raises(UsageError, match="both 16"):
+            _scored(_infer("low"), 16, 16)
+
+    @pytest.mark.parametrize(
+        ("change", "said"),
+        [
+            ({"--task": "phantom_rez"}, "phantom_res"),
+            ({"--format": "mdd"}, "did you mean 'md'"),
+            ({"--infer": "low,tiny"}, "tiny"),
+            ({"--limit": "0"}, "--limit is 0"),
+            ({"--checkpoints": "low=/nowhere"}, "/nowhere"),
+        ],
+    )
+    def test_a_users_mistake_is_one_sentence(self, change, said, tmp_path, capsys):
+        given = {
+            "--checkpoints": f"low={EMBEDDED / 'low'}",
+            "--task": "phantom_res",
+            "--native": "64",
+            "--output": str(tmp_path / "out"),
+        }
+        flat = [word for pair in {**given, **change}.items() for word in pair]
+        assert cli.main(["matrix", *flat]) == 1
+        said_so = capsys.readouterr().err
+        assert said in said_so and said_so.startswith("resolution-eval: ")
+
+
+class TestScoring:
+    def test_weights_written_anew_and_another_sweep_are_scored_anew(self, tmp_path):
+        (tmp_path / "weights").write_text("a")
+        first = Sweep(task="phantom_res", resolutions=(16, 64))
+        keys = {scoring.key(str(tmp_path), first)}
+        keys.add(scoring.key(str(tmp_path), Sweep(task="phantom_res", resolutions=(16, 32))))
+        keys.add(scoring.key(str(tmp_path), Sweep(task="pbc_res", resolutions=(16, 64))))
+        (tmp_path / "weights").write_text("b")
+        keys.add(scoring.key(str(tmp_path), first))
+        assert len(keys) == 4
+        assert scoring.key(str(tmp_path), first) in keys
+
+    def test_a_name_that_would_be_read_as_several_arguments_is_refused(self):
+        with pytest.raises(UsageError, match="comma"):
+            Sweep(task="t", resolutions=(1,)).arguments("a,trust_remote_code=true")
+
+    def test_the_matrix_runs_and_what_is_scored_is_not_scored_again(
+        self, tmp_path, monkeypatch, capsys
+    ):
+        arguments = [
+            *(
+                "matrix",
+                "--checkpoints",
+                f"low={EMBEDDED / 'low'}",
+                f"native={EMBEDDED / 'native'}",
+            ),
+            *("--task", "phantom_res", "--limit", "12", "--output", str(tmp_path)),
+        ]
+        scored = []
+        evaluate = scoring._evaluate
+
+        def stopped_at_native(checkpoint: str, sweep: Sweep, results: Path) -> None:
+            scored.append(Path(checkpoint).name)
+            if scored == ["low", "native"]:
+                (results / "half").mkdir(parents=True)
+                raise KeyboardInterrupt
+            evaluate(checkpoint, sweep, results)
+
+        monkeypatch.setattr(scoring, "_evaluate", stopped_at_native)
+        assert cli.main(arguments) == 130
+        assert not (tmp_path / "matrix.json").exists()
+        assert cli.main(arguments) == 0
+        assert scored == ["low", "native", "native"]
+        printed = capsys.readouterr().out
+        assert cli.main(arguments) == 0
+        assert scored == ["low", "native", "native"]
+        assert capsys.readouterr().out == printed
+        document = json.loads((tmp_path / "matrix.json").read_text())
+        at = {(cell["train"], cell["infer"]): cell for cell in document["cells"]}
+        assert at["low", "low"]["n"] == 12
+        assert at["native", "native"]["accuracy_percent"] > at["native", "low"]["accuracy_percent"]
+        assert at["native", "native"]["visual_tokens"] == 64
+        assert at["native", "low"]["visual_tokens"] == 4
+
+
+def test_help_says_what_the_command_takes():
+    parser = argparse.ArgumentParser()
+    from resolution_eval.commands import matrix
+
+    matrix.arguments(parser)
+    assert "STRATEGY=DIR" in parser.format_help()
