@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 
 
@@ -14,6 +13,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     build = _action(actions, "build", "make the static site from the records")
     build.add_argument("--output", type=Path, metavar="SITE", required=True, help="folder to write")
     build.set_defaults(act=_build)
+    serve = actions.add_parser(
+        "serve",
+        help="show a built site on this machine",
+        description="Show a built site on this machine.",
+        allow_abbrev=False,
+    )
+    serve.add_argument("site", type=Path, metavar="SITE", help="folder that build wrote")
+    serve.add_argument("--port", type=int, default=8000, help="of 127.0.0.1 (default: 8000)")
+    serve.set_defaults(act=_serve)
 
 
 def _action(
@@ -39,7 +47,14 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
 
 def _build(known: argparse.Namespace) -> int:
     from resolution_eval import paths
+    from resolution_eval.board.site import build
 
-    site = import_module("resolution_eval.board.site")
-    print(site.build(known.board or paths.leaderboard(), known.output))
+    print(build(known.board or paths.leaderboard(), known.output))
+    return 0
+
+
+def _serve(known: argparse.Namespace) -> int:
+    from resolution_eval.board.site import serve
+
+    serve(known.site, known.port)
     return 0

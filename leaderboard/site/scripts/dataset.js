@@ -1,0 +1,93 @@
+// Data sets: all of them, or one with every row's curve.
+
+import { address, estimate, facts, h, labels, load, modelLink, many, name, number, query, remember, start, status, count } from "./page.js";
+import { curves, legend, spark } from "./charts.js";
+import { Table } from "./table.js";
+
+const MOST = 4;
+
+start(async (place, board) => {
+  const asked = query().get("id");
+  if (!asked) {
+    place.replaceChildren(h("h1", {}, "Data sets"), h("p", {}, "What the rows were scored on. Licence, citation and how to get each: see the project's page of data sets."), list(board).element);
+    return;
+  }
+  const found = board.datasets.find((each) => each.id === asked);
+  if (!found) {
+    place.replaceChildren(h("h1", {}, "No such data set"), h("p", {}, "No row was scored on it. ", h("a", { href: "dataset.html" }, "All data sets")));
+    return;
+  }
+  document.title = `${found.title} · ${document.title}`;
+  const data = await load(found.file);
+  const rows = new Map(board.rows.map((row) => [row.key, row]));
+  const lines = data.rows.map((line) => ({ ...line, row: rows.get(line.key) }));
+  place.replaceChildren(
+    h("header", { class: "title" }, h("h1", {}, found.title),
+      facts([["Modality", found.modality], ["Samples", found.n.join(" to ")], ["Chance", number(found.chance)], ["Resolutions", found.resolutions.join(", ")],
+        ["Licence", found.licence], ["Revision", found.revision && h("code", {}, found.revision)], ["Citation", found.citation]])),
+    chart(found, lines),
+    h("section", { "aria-labelledby": "rows-heading" }, h("h2", { id: "rows-heading" }, "Every row"), ranking(found, lines).element,
+      h("p", {}, h("a", { href: address("./", { scope: `dataset-${found.id}` }) }, "With filters, on the board"))),
+  );
+});
+
+function list(board) {
+  return new Table({
+    caption: "Data sets", rows: board.datasets, sort: { id: "title", desc: false },
+    columns: [
+      { id: "title", head: "Data set", names: true, value: (each) => each.title, cell: (each) => h("a", { href: address("dataset.html", { id: each.id }) }, each.title) },
+      { id: "modality", head: "Modality", value: (each) => each.modality },
+      { id: "n", head: "Samples", numeric: true, value: (each) => each.n.at(-1), cell: (each) => each.n.join(" to ") },
+      { id: "chance", head: "Chance", numeric: true, value: (each) => each.chance, cell: (each) => number(each.chance) },
+      { id: "resolutions", head: "Resolutions", sortable: false, value: (each) => each.resolutions.join(", ") },
+      { id: "rows", head: "Rows", numeric: true, descending: true, value: (each) => each.rows },
+    ],
+  });
+}
+
+function chart(found, lines) {
+  const holder = h("div", {});
+  const closed = lines.filter((line) => line.cells.some((cell) => cell.score));
+  const asked = query().getAll("m").filter((key) => closed.some((line) => line.key === key)).slice(0, MOST);
+  let chosen = asked.length ? asked : closed.slice(0, MOST).map((line) => line.key);
+  const draw = () => {
+    const series = chosen.map((key) => closed.find((line) => line.key === key)).map((line) => ({ name: name(line.row), reference: line.reference, cells: line.cells }));
+    holder.replaceChildren(legend(series.map((one) => one.name), { blind: series.some((one) => one.cells.some((cell) => cell.blind)), chance: found.chance !== null }),
+      curves(series, { resolutions: found.resolutions, chance: found.chance, height: 320 }));
+  };
+  draw();
+  const picker = h("fieldset", { class: "picker" }, h("legend", {}, `Curves shown (at most ${MOST})`), closed.map((line) => {
+    const box = h("input", { type: "checkbox", onchange: () => {
+      chosen = box.checked ? [...chosen, line.key].slice(-MOST) : chosen.filter((key) => key !== line.key);
+      for (const [key, other] of boxes) other.checked = chosen.includes(key);
+      remember({ id: found.id, m: chosen });
+      draw();
+    } });
+    box.checked = chosen.includes(line.key);
+    boxes.push([line.key, box]);
+    return h("label", {}, box, " ", h("bdi", {}, name(line.row)));
+  }));
+  return h("section", { "aria-labelledby": "curves-heading" }, h("h2", { id: "curves-heading" }, "Accuracy over resolutions"), holder,
+    closed.length > 1 && h("details", { open: closed.length <= 12 }, h("summary", {}, `Choose curves (${many(closed.length, "row")})`), picker));
+}
+
+const boxes = [];
+
+function ranking(found, lines) {
+  return new Table({
+    caption: `Rows on ${found.title}`, rows: lines, sort: { id: "rank", desc: false }, noun: "row",
+    columns: [
+      { id: "rank", head: "Rank", numeric: true, class: "rank", value: (line) => line.rank, cell: (line) => line.rank ?? "–" },
+      { id: "model", head: "Model", names: true, value: (line) => name(line.row), cell: (line) => [modelLink(line.row), h("span", { class: "marks" }, labels(line.row, [found.id]))] },
+      { id: "score", head: "Score", numeric: true, descending: true, value: (line) => line.score?.[0], cell: (line) => (line.score ? estimate(line.score) : h("span", { class: "quiet" }, `withheld: ${line.withheld}`)) },
+      { id: "curve", head: "Curve", sortable: false, value: () => null, cell: (line) => spark(line.cells, found.resolutions, line.reference, found.chance) },
+      ...found.resolutions.map((r) => ({ id: `r-${r}`, head: `r = ${r}`, numeric: true, descending: true, value: (line) => cell(line, r)?.score?.[0], cell: (line) => (cell(line, r) ? estimate(cell(line, r).score) : "–") })),
+      { id: "tokens", head: "Tokens", numeric: true, value: (line) => line.tokens, cell: (line) => count(line.tokens) },
+      { id: "status", head: "Status", value: (line) => line.row.status, cell: (line) => status(line.row.status) },
+    ],
+  });
+}
+
+function cell(line, r) {
+  return line.cells.find((each) => each.r === r);
+}

@@ -1,0 +1,191 @@
+// What every page shares: elements made without markup, data fetched once, figures as text.
+// A string from a record reaches the page as the text of a node or the value of an attribute, never as markup.
+
+const SVG = "http://www.w3.org/2000/svg";
+const MINUS = "\u2212";
+
+// An element with its properties and children. `on…` functions are listeners; null and false are left out.
+export function h(tag, properties = {}, ...children) {
+  return filled(document.createElement(tag), properties, children);
+}
+
+export function svg(tag, properties = {}, ...children) {
+  return filled(document.createElementNS(SVG, tag), properties, children);
+}
+
+function filled(element, properties, children) {
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name === "style" || name === "srcdoc") throw new Error(`${name} is not for records`);
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  for (const child of children.flat(Infinity)) {
+    if (child === null || child === undefined || child === false) continue;
+    element.append(child);
+  }
+  return element;
+}
+
+const fetched = new Map();
+
+// A JSON document of this site, fetched once.
+export function load(path) {
+  if (!fetched.has(path)) fetched.set(path, request(`data/${path}`));
+  return fetched.get(path);
+}
+
+async function request(path) {
+  const answer = await fetch(path);
+  if (!answer.ok) throw new Error(`${path}: ${answer.status} ${answer.statusText}`);
+  return answer.json();
+}
+
+// Runs a page; what goes wrong is said in its place.
+export async function start(run) {
+  const place = document.getElementById("content");
+  try {
+    await run(place, await load("board.json"));
+    place.dataset.ready = "yes";
+  } catch (error) {
+    const local = location.protocol === "file:";
+    place.replaceChildren(
+      h("div", { class: "notice bad", role: "alert" },
+        h("p", {}, local
+          ? "A browser does not let a page from disk read its data. Serve the folder: resolution-eval leaderboard serve SITE"
+          : `This page could not be made: ${error.message}`)),
+    );
+    if (!local) throw error;
+  }
+}
+
+export function query() {
+  return new URLSearchParams(location.search);
+}
+
+// The address of a page of this site with `values` as its query; empty ones are left out.
+export function address(page, values) {
+  const wanted = new URLSearchParams();
+  for (const [name, value] of Object.entries(values)) {
+    for (const one of [value].flat()) if (one !== "" && one !== null && one !== undefined) wanted.append(name, one);
+  }
+  const text = wanted.toString();
+  return text ? `${page}?${text}` : page;
+}
+
+// Puts the query into the address bar, so that a link to what is seen can be copied.
+export function remember(values) {
+  const page = location.pathname.split("/").pop() || "./";
+  history.replaceState(null, "", address(page, values));
+}
+
+export function announce(text) {
+  document.getElementById("announcer").textContent = text;
+}
+
+export function number(value, digits = 3) {
+  if (value === null || value === undefined) return "–";
+  return value.toFixed(digits).replace("-", MINUS);
+}
+
+// "0.933 [0.894, 0.959]" as value and small interval.
+export function estimate(triple, digits = 3) {
+  if (!triple) return h("span", { class: "quiet" }, "–");
+  const [value, low, high] = triple;
+  return h("span", { class: "estimate" }, number(value, digits),
+    h("small", {}, ` [${number(low, digits)}, ${number(high, digits)}]`));
+}
+
+export function estimateText(triple) {
+  if (!triple) return "no figure";
+  return `${number(triple[0])}, 95 % interval ${number(triple[1])} to ${number(triple[2])}`;
+}
+
+const SIZES = [[1e12, "T"], [1e9, "B"], [1e6, "M"], [1e3, "k"]];
+
+// 1100000 as "1.1 M".
+export function size(parameters) {
+  if (parameters === null || parameters === undefined) return "–";
+  const [unit, name] = SIZES.find(([each]) => parameters >= each) || [1, ""];
+  const value = parameters / unit;
+  return `${value < 10 ? value.toFixed(1).replace(/\.0$/, "") : Math.round(value)} ${name}`.trim();
+}
+
+export function count(value) {
+  if (value === null || value === undefined) return "–";
+  return value >= 100 ? Math.round(value).toLocaleString("en") : `${Math.round(value * 10) / 10}`;
+}
+
+export function bytes(value) {
+  if (value === null || value === undefined) return "–";
+  return value >= 2 ** 30 ? `${(value / 2 ** 30).toFixed(1)} GiB` : `${Math.round(value / 2 ** 20)} MiB`;
+}
+
+// "1 model", "2 models".
+export function many(amount, noun) {
+  return `${amount} ${noun}${amount === 1 ? "" : "s"}`;
+}
+
+export const STATUS = {
+  claimed: "Stated by the submitter; there are no answers to check it with",
+  "re-scored": "Computed from the answers to every sample",
+  "re-run": "Samples of every cell were repeated by the maintainers, with the same verdicts",
+  verified: "Every sample was repeated by the maintainers, with the same verdicts",
+};
+
+export function status(name) {
+  return h("span", { class: `status ${name}`, title: STATUS[name] }, name);
+}
+
+export function mark(text, title, kind = "") {
+  return h("span", { class: `mark ${kind}`, title }, text);
+}
+
+// Marks of a row: what a reader must know before comparing it.
+export function labels(row, datasets = null) {
+  const trained = row.contaminated.filter((id) => !datasets || datasets.includes(id));
+  const unseen = row.blind_like.filter((id) => !datasets || datasets.includes(id));
+  return [
+    ...row.labels.map((text) => mark(text, "Declared by the submitter", "label")),
+    trained.length > 0 && mark("trained on it", `Trained on ${trained.join(", ")}; declaring it costs no rank`, "unsure"),
+    unseen.length > 0 && mark("does not look", `At every resolution the interval holds the score without the image: ${unseen.join(", ")}`, "bad"),
+  ];
+}
+
+export function modelLink(row) {
+  return h("a", { href: address("model.html", { id: row.key }) }, h("bdi", {}, name(row)));
+}
+
+export function name(row) {
+  return row.variant ? `${row.title} · ${row.variant}` : row.title;
+}
+
+export function shortRevision(revision) {
+  const [kind, digest] = revision.includes("-") ? revision.split("-") : ["", revision];
+  return kind ? `${kind}-${digest.slice(0, 10)}` : digest.slice(0, 10);
+}
+
+export function select(label, options, chosen, change) {
+  const control = h("select", { onchange: () => change(control.value) },
+    options.map((option) => option.group
+      ? h("optgroup", { label: option.group }, option.options.map(choice))
+      : choice(option)));
+  control.value = chosen;
+  return h("label", { class: "field" }, h("span", {}, label), control);
+}
+
+function choice([value, text]) {
+  return h("option", { value }, text);
+}
+
+export function facts(pairs) {
+  return h("dl", { class: "facts" }, pairs
+    .filter(([, value]) => value !== null && value !== undefined && value !== "")
+    .map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value))));
+}
+
+// A link to an address that a record states: only http and https act, and the site is told nothing.
+export function outside(url, text) {
+  const safe = /^https?:\/\//.test(url || "");
+  return safe ? h("a", { href: url, rel: "noreferrer noopener nofollow" }, text) : text;
+}

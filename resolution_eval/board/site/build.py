@@ -1,0 +1,126 @@
+"""Building: the whole site beside its place, then put there in one step."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from resolution_eval import paths
+from resolution_eval.board.rows import Board, load_board
+from resolution_eval.board.site import vendor
+from resolution_eval.board.site.answers import answer_pages
+from resolution_eval.board.site.documents import documents
+from resolution_eval.board.site.pages import pages
+from resolution_eval.errors import UsageError
+
+MARKER = Path("data") / "board.json"
+"""By this file a folder is known to be a site, which another may replace."""
+ASSETS = ("style.css", "icon.svg", "scripts", "vendor")
+
+
+def build(folder: Path, output: Path) -> str:
+    """Make the site of the leaderboard in `folder` at `output`; what was made, in words.
+
+    Raises:
+        RecordError: there is no folder of records in it, or a published file breaks its schema.
+        UsageError: `output` holds something other than an earlier site.
+    """
+    _check(output)
+    board = load_board(folder)
+    write_site(board, output)
+    left_out = [f"  not shown: {each.folder}: {each.reason}" for each in board.refused]
+    counts = f"{_many(len(board.rows), 'row')}, {_many(len(board.published), 'published row')}"
+    return "\n".join(
+        [
+            f"{output}: {counts}; to look at it: resolution-eval leaderboard serve {output}",
+            *left_out,
+        ]
+    )
+
+
+def write_site(board: Board, output: Path, *, generated: str | None = None) -> None:
+    """Write the site of `board`; `generated` says on every page that nothing was measured.
+
+    Raises:
+        UsageError: `output` holds something other than an earlier site.
+    """
+    _check(output)
+    vendor.verify()
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as place:
+        fresh, stale = Path(place) / "fresh", Path(place) / "stale"
+        _fill(fresh, board, generated)
+        if output.exists():
+            output.rename(stale)
+        fresh.rename(output)
+
+
+def _check(output: Path) -> None:
+    if output.is_symlink() or (output.exists() and not output.is_dir()):
+        raise UsageError(f"{output}: not a folder; name a folder to write the site to")
+    if output.is_dir() and any(output.iterdir()) and not (output / MARKER).is_file():
+        raise UsageError(
+            f"{output}: holds files that are no site ({MARKER} is not there); name a new folder"
+        )
+
+
+def _fill(folder: Path, board: Board, generated: str | None) -> None:
+    content = paths.leaderboard() / "site"
+    for name in ASSETS:
+        source = content / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name)
+        else:
+            folder.mkdir(exist_ok=True)
+            shutil.copyfile(source, folder / name)
+    for name, page in pages(_many(len(board.rows), "row"), generated).items():
+        (folder / name).write_text(page, encoding="utf-8")
+    for name, document in _data(board, generated):
+        path = folder / "data" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(_json(document), encoding="utf-8")
+
+
+def _data(board: Board, generated: str | None) -> Iterator[tuple[str, Any]]:
+    yield from documents(board, generated)
+    for row in board.rows:
+        yield from answer_pages(row)
+
+
+def _json(document: Mapping[str, Any]) -> str:
+    """Compact, with every string made readable, and no number that is not finite."""
+    return json.dumps(
+        _readable(document), ensure_ascii=False, allow_nan=False, separators=(",", ":")
+    )
+
+
+def _readable(value: Any) -> Any:
+    if isinstance(value, str):
+        return readable(value)
+    if isinstance(value, Mapping):
+        return {readable(name): _readable(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_readable(each) for each in value]
+    return value
+
+
+def readable(text: str) -> str:
+    """`text` with a mark in place of each character that is not seen or turns the others around.
+
+    Example:
+        >>> readable("a\\u202eb\\nc")
+        'a�b c'
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else " " if char.isspace() else "\ufffd" for char in text
+    )
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

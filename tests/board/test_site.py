@@ -1,0 +1,235 @@
+"""The site's files: the same bytes every time, readable strings, nothing that acts."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+from synthetic_board import CURVE, facts, submit
+
+from resolution_eval import paths
+from resolution_eval.board import Board, Estimate, load_board
+from resolution_eval.board.site import vendor, write_site
+from resolution_eval.board.site.build import readable
+from resolution_eval.board.site.scopes import combined, scopes, slug
+from resolution_eval.board.site.serve import server
+from resolution_eval.cli import main
+from resolution_eval.errors import DataError, UsageError
+
+PATHMNIST = {"28": 0.2, "64": 0.5, "128": 0.8, "224": 0.9}
+HIGH = dict.fromkeys(CURVE, 0.95)
+SITE = paths.leaderboard() / "site"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three rows on one data set, one of them on a second too, and one on open answers only."""
+    home = tmp_path_factory.mktemp("board") / "leaderboard"
+    submit(home, facts("synthetic/high"), {"phantom_res": HIGH, "pathmnist_res": PATHMNIST})
+    submit(home, facts("synthetic/low", trained_on=["phantom"]), {"phantom_res": CURVE})
+    submit(home, facts("synthetic/other", training="fixed:16"), training="fixed:16")
+    return home
+
+
+@pytest.fixture(scope="module")
+def board(folder: Path) -> Board:
+    return load_board(folder)
+
+
+@pytest.fixture(scope="module")
+def site(board: Board, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("site") / "site"
+    write_site(board, output)
+    return output
+
+
+def read(site: Path, name: str):
+    return json.loads((site / "data" / name).read_text(encoding="utf-8"))
+
+
+def contents(site: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(site)): path.read_bytes()
+        for path in sorted(site.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_the_same_records_make_the_same_bytes(folder, site, tmp_path, capsys):
+    again = tmp_path / "again"
+    assert main(["leaderboard", "build", "--board", str(folder), "--output", str(again)]) == 0
+    assert contents(again) == contents(site)
+    assert "3 rows, 0 published rows" in capsys.readouterr().out
+
+
+def test_a_site_is_replaced_and_anything_else_is_not(board, tmp_path):
+    output = tmp_path / "site"
+    write_site(board, output)
+    (output / "left-over.html").write_text("old", encoding="utf-8")
+    write_site(board, output)
+    assert not (output / "left-over.html").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["site"]
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "thesis.tex").write_text("years", encoding="utf-8")
+    with pytest.raises(UsageError, match="holds files that are no site"):
+        write_site(board, precious)
+    assert (precious / "thesis.tex").read_text(encoding="utf-8") == "years"
+
+
+def test_the_board_and_the_site_give_the_same_ranks_and_scores(board, site):
+    document = read(site, "board.json")
+    for row, shown in zip(board.rows, document["rows"], strict=True):
+        assert shown["key"] == row.key
+        assert shown["rank"] == row.rank
+        assert shown["score"] == pytest.approx(
+            [row.score.value, row.score.low, row.score.high], abs=5e-5
+        )
+
+
+def test_a_data_set_ranks_every_row_on_it_by_interval(site):
+    lines = read(site, "datasets/phantom.json")["rows"]
+    assert [line["rank"] for line in lines] == [1, 2, 2]
+    assert lines[0]["key"].startswith("synthetic__high")
+    assert lines[0]["score"][1] > lines[1]["score"][2]
+
+
+def test_the_first_scope_ranks_most_rows(board):
+    first, *rest = scopes(board.rows)
+    assert first.key == "dataset-phantom"
+    assert {scope.kind for scope in rest} == {"mean", "modality", "dataset"}
+
+
+def test_a_mean_over_data_sets_is_withheld_where_one_lacks_the_figure(board, site):
+    (mean,) = (scope for scope in read(site, "board.json")["scopes"] if scope["kind"] == "mean")
+    (line,) = read(site, mean["file"])["rows"]
+    (row,) = (row for row in board.rows if row.rank == 1 and len(row.curves) == 2)
+    assert line["score"][0] == pytest.approx(row.score.value, abs=5e-5)
+    assert line["drop"] is not None
+    lacking = replace(row.curves[0], worst_drop=None)
+    changed = replace(row, curves=(lacking, *row.curves[1:]))
+    found = next(scope for scope in scopes([changed]) if scope.kind == "mean")
+    assert found.lines[0].drop is None
+
+
+def test_independent_intervals_combine_as_their_errors_do():
+    one, two = Estimate(0.4, 0.3, 0.6), Estimate(0.8, 0.76, 0.83)
+    found = combined([one, two], [0.25, 0.75])
+    assert found.value == pytest.approx(0.7)
+    assert 0.7 - found.low == pytest.approx((0.025**2 + 0.03**2) ** 0.5)
+    assert found.high - 0.7 == pytest.approx((0.05**2 + 0.0225**2) ** 0.5)
+
+
+def test_the_matrix_holds_rows_trained_at_other_resolutions(board, site):
+    (other,) = (row for row in board.rows if row.facts.model == "synthetic/other")
+    (matrix,) = read(site, f"models/{other.key}.json")["matrices"]
+    assert {line["training"] for line in matrix["rows"]} == {"fixed:16", "fixed:64"}
+    (mine,) = (line for line in matrix["rows"] if line["key"] == other.key)
+    assert [cell["trained"] for cell in mine["cells"]] == [True, False, False, False, False]
+
+
+def test_answers_are_paged_and_those_that_change_come_first(board, site):
+    (low,) = (row for row in board.rows if row.facts.model == "synthetic/low")
+    (curve,) = read(site, f"models/{low.key}.json")["curves"]
+    about = curve["answers"]
+    lines = read(site, f"answers/{about['folder']}-0.json")
+    changes = [len({entry[0] for entry in line[2]}) > 1 for line in lines]
+    assert len(lines) == about["samples"] == low.curves[0].n
+    assert changes == sorted(changes, reverse=True)
+    assert sum(changes) == about["flips"] > 0
+    right = sum(line[2][0][0] for line in lines)
+    assert right / len(lines) == pytest.approx(low.curves[0].points[0].accuracy.value)
+
+
+def test_what_a_record_says_is_made_readable_and_stays_in_its_folder():
+    assert readable("a\x00b\u202ec\u2066d\n\ud800é 漢") == "a\ufffdb\ufffdc\ufffdd \ufffdé 漢"
+    for name in ("../../etc/passwd", "/", "..", ".", "a/b", "", "\u202e", "x" * 300):
+        assert re.fullmatch(r"[A-Za-z0-9_-]{1,64}", slug(name))
+    assert slug("a/b") != slug("a-b") != slug("a b")
+
+
+def test_no_page_lets_a_string_act():
+    for path in (*SITE.glob("scripts/*.js"), *SITE.glob("pages/*.html")):
+        text = path.read_text(encoding="utf-8")
+        for sink in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
+            assert sink not in text, f"{path.name}: {sink}"
+        assert not re.search(r"<script(?![^>]*\bsrc=)|\son[a-z]+=\"|\sstyle=\"|\|\s*safe", text), (
+            path
+        )
+
+
+def test_every_page_carries_the_policy_and_names_no_other_host(site):
+    for path in site.glob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        (policy,) = re.findall(r'Content-Security-Policy" content="([^"]+)"', text)
+        assert "script-src &#39;self&#39;;" in policy
+        assert "unsafe" not in policy
+        assert "require-trusted-types-for" in policy
+        assert not re.findall(r'(?:src|href)="(?:https?:)?//', text)
+
+
+def test_what_was_generated_says_so_on_every_page(board, tmp_path):
+    write_site(board, tmp_path / "site", generated="No model answered <this>.")
+    pages = list((tmp_path / "site").glob("*.html"))
+    assert len(pages) == 5
+    for path in pages:
+        text = path.read_text(encoding="utf-8")
+        assert "Generated, not measured." in text
+        assert "No model answered &lt;this&gt;." in text
+
+
+def test_vendored_libraries_are_those_of_their_packages(monkeypatch, tmp_path):
+    vendor.verify()
+    for library in vendor.libraries():
+        assert any(name.endswith("LICENSE.txt") for name in library["files"])
+        assert library["version"] in library["tarball"]
+    listed = (vendor.folder() / vendor.LIST).read_text(encoding="utf-8")
+    (tmp_path / vendor.LIST).write_text(listed, encoding="utf-8")
+    monkeypatch.setattr(vendor, "folder", lambda: tmp_path)
+    with pytest.raises(DataError, match="no file, expected"):
+        vendor.verify()
+
+
+@pytest.fixture
+def ask(site: Path) -> Iterator:
+    """Asks a served site for a path; status, headers and body."""
+    with server(site, 0) as serving:
+        thread = threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+
+        def get(path: str):
+            connection = HTTPConnection(*serving.server_address, timeout=10)
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read()
+
+        yield get
+        serving.shutdown()
+        thread.join()
+
+
+def test_serving_gives_the_site_and_nothing_beside_it(ask, site):
+    status, headers, body = ask("/")
+    assert (status, body) == (200, (site / "index.html").read_bytes())
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert ask("/scripts/board.js")[1]["Content-Type"].startswith("text/javascript")
+    (site.parent / "secret.txt").write_text("secret", encoding="utf-8")
+    for path in ("/../secret.txt", "/%2e%2e/secret.txt", "/data/", "/nothing"):
+        status, _, body = ask(path)
+        assert status == 404
+        assert b"secret.txt" not in body
+
+
+def test_serving_refuses_what_is_no_site_and_a_port_that_is_taken(site, tmp_path, capsys):
+    assert main(["leaderboard", "serve", str(tmp_path)]) == 1
+    assert "no site" in capsys.readouterr().err
+    with server(site, 0) as serving, pytest.raises(UsageError, match="cannot be used"):
+        server(site, serving.server_port)
+    with pytest.raises(UsageError, match="port 70000"):
+        server(site, 70000)
