@@ -26,6 +26,19 @@ MARK = '{"resolution_eval_reply":1,'
 """How a reply's text begins; the 1 is its version."""
 
 
+class Sent(BaseModel):
+    """An image as it was encoded to be sent where nobody can look."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    width: int
+    """In pixels, as is `height`."""
+    height: int
+    format: str
+    """PNG, JPEG, ..."""
+    bytes: int
+
+
 class Attestation(BaseModel):
     """One sample's resolution: asked for, expected, and received by the encoder.
 
@@ -72,6 +85,8 @@ class Attestation(BaseModel):
     """
     blind: Blind | None = None
     """What stood in the image's place in a control run; its grid is 0 x 0 where nothing did."""
+    sent: Sent | None = None
+    """The image as another program, a server as a rule, was sent it; null where none was."""
 
 
 class Failure(BaseModel):

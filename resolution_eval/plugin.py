@@ -26,6 +26,7 @@ name.
 ADAPTERS = {
     "resflamingo": "resolution_eval.adapters.resflamingo.ResFlamingo",
     "reshf": "resolution_eval.adapters.reshf.ResHF",
+    "reswrap": "resolution_eval.adapters.reswrap.ResWrap",
 }
 """Names under which `lmms-eval --model` knows our adapters, and their classes."""
 

@@ -18,7 +18,16 @@ from resolution_eval import tasks
 from resolution_eval.adapters.arguments import SCHEMES, checked_device, one_of
 from resolution_eval.adapters.arguments import batch_size as checked_batch_size
 from resolution_eval.adapters.requests import Job, Overrides, generation_jobs
-from resolution_eval.attestation import LEDGER, AnswerMode, Attestation, Blind, Failure, Reply
+from resolution_eval.attestation import (
+    LEDGER,
+    AnswerMode,
+    Attestation,
+    Blind,
+    Failure,
+    Reply,
+    Sent,
+    Status,
+)
 from resolution_eval.errors import ImageError, ModelError
 from resolution_eval.images import FILTERS, render, resize
 from resolution_eval.resolution import Size, TrainingResolution, is_capped, label
@@ -47,12 +56,14 @@ class Answer:
     text: str
     choice: int | None
     choice_scores: tuple[float, ...] | None
-    grid: tuple[int, int]
-    """Height and width in pixels."""
-    visual_tokens: int
+    grid: tuple[int, int] | None
+    """Height and width in pixels; None where nobody could look."""
+    visual_tokens: int | None
     evidence: str
     tiles: int | None = None
     """Images that entered, where the image is cut into tiles."""
+    notes: tuple[str, ...] = ()
+    sent: Sent | None = None
 
 
 class ResolutionAdapter(lmms):  # type: ignore[misc]
@@ -107,9 +118,9 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
         """Size in pixels at which the encoder should receive the image of `job`."""
 
     @abstractmethod
-    def answer(self, views: Sequence[View]) -> list[Answer]:
-        """One answer per view; all views are of one size, one mode and one set of generation
-        arguments.
+    def answer(self, views: Sequence[View]) -> Sequence[Answer | Failure]:
+        """One answer per view, or why there is none; all views are of one size, one mode and one
+        set of generation arguments.
         """
 
     @abstractmethod
@@ -183,7 +194,11 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
             yield from self._answer_or_split(views[:middle])
             yield from self._answer_or_split(views[middle:])
             return
-        yield from zip(views, answers, strict=True)
+        for view, answer in zip(views, answers, strict=True):
+            if isinstance(answer, Failure):
+                self._fail(view.job, answer.kind, answer.message)
+            else:
+                yield view, answer
 
     def release_memory(self) -> None:
         """Give back cached device memory after a failed batch."""
@@ -208,7 +223,7 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
         width, height = (0, 0) if self.blind == "no image" else view.image.size
         information, source = view.information, view.source
         return Attestation(
-            status="attested" if answer.grid == (height, width) else "mismatched",
+            status=_status(answer.grid, (height, width)),
             source=(source.width, source.height),
             requested=label(view.job.resolution),
             information=(information.width, information.height),
@@ -225,9 +240,10 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
             fingerprint=fingerprint,
             adapter=self.name,
             checkpoint=self.checkpoint,
-            notes=view.notes,
+            notes=(*view.notes, *answer.notes),
             tiles=answer.tiles,
             blind=self.blind,
+            sent=answer.sent,
         )
 
     def _rounding(self, view: View) -> tuple[int, int] | None:
@@ -253,12 +269,21 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
             logger.warning(f"{len(LEDGER.failures)} samples failed; the samples file names each")
 
 
-def _finite(answer: Answer) -> Answer:
+def _status(grid: tuple[int, int] | None, expected: tuple[int, int]) -> Status:
+    """What a grid that was read, or None, says of the one expected."""
+    if grid is None:
+        return "unattested"
+    return "attested" if grid == expected else "mismatched"
+
+
+def _finite(answer: Answer | Failure) -> Answer | Failure:
     """The answer, if its scores are numbers.
 
     Raises:
         ModelError: a score is NaN or infinite.
     """
+    if isinstance(answer, Failure):
+        return answer
     if answer.choice_scores and not all(math.isfinite(score) for score in answer.choice_scores):
         raise ModelError(f"the choices' scores are not finite: {answer.choice_scores}")
     return answer

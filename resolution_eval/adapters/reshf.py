@@ -19,6 +19,7 @@ from resolution_eval.adapters.base import Answer, ResolutionAdapter, View
 from resolution_eval.adapters.requests import Job
 from resolution_eval.errors import ModelError, UsageError, host_boundary
 from resolution_eval.families import Family, Parts, family_of, intended_grid
+from resolution_eval.families.base import mean_colour
 from resolution_eval.families.checkpoint import known_training, load_parts
 from resolution_eval.families.engine import Engine, Question, Spoken
 from resolution_eval.resolution import Size
@@ -108,7 +109,7 @@ class ResHF(ResolutionAdapter):
             )
             if blindfold:
                 self.blind = "mean image" if self.family.needs_image else "no image"
-            self.mean_colour = _mean_colour(self.parts)
+            self.mean_colour = mean_colour(self.parts)
             model = _load(
                 self.checkpoint,
                 self.device,
@@ -238,13 +239,6 @@ def _load(
     except (OSError, ValueError, ImportError) as error:
         raise ModelError(f"{pretrained!r} cannot be loaded: {error}") from error
     return (model if "device_map" in arguments else model.to(device)).eval()
-
-
-def _mean_colour(parts: Parts) -> tuple[int, int, int]:
-    """The colour that becomes zero once normalised."""
-    mean = getattr(parts.processor.image_processor, "image_mean", None) or (0.5, 0.5, 0.5)
-    red, green, blue = (round(255 * value) for value in mean)
-    return red, green, blue
 
 
 def _until(text: str, until: str | Sequence[str] | None) -> str:

@@ -195,6 +195,13 @@ def chat_template(processor: Any) -> Any:
     return own or getattr(processor.tokenizer, "chat_template", None)
 
 
+def mean_colour(parts: Parts) -> tuple[int, int, int]:
+    """The colour that becomes zero once normalised: red, green and blue, to 255."""
+    mean = getattr(parts.processor.image_processor, "image_mean", None) or (0.5, 0.5, 0.5)
+    red, green, blue = (round(255 * value) for value in mean)
+    return red, green, blue
+
+
 def fit(length: int, unit: int, trained: int) -> int:
     """The nearest multiple of `unit` pixels, or the `trained` edge where that is nearer.
 

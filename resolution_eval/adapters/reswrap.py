@@ -1,0 +1,199 @@
+"""`--model reswrap`: any other model of lmms-eval's, given images at the resolution asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from loguru import logger
+
+from resolution_eval.adapters.arguments import declared_training, flag, one_of
+from resolution_eval.adapters.base import Answer, ResolutionAdapter, View
+from resolution_eval.adapters.requests import Job
+from resolution_eval.attestation import Failure, Sent
+from resolution_eval.bases.ask import Asked, Question, ask
+from resolution_eval.bases.build import Plan, plan
+from resolution_eval.bases.sight import Sight, sight_of
+from resolution_eval.cards import model_cards
+from resolution_eval.errors import ModelError, host_boundary
+from resolution_eval.families import intended_grid
+from resolution_eval.families.base import mean_colour
+from resolution_eval.families.checkpoint import known_training
+from resolution_eval.resolution import Size, TrainingResolution, patch_size_fit, training_size
+
+if TYPE_CHECKING:
+    from lmms_eval.api.instance import Instance
+
+OWN = ("base", "force_simple", "scheme", "filter", "train_resolution", "answer_mode", "blind")
+"""Arguments that are not the base's."""
+
+
+class ResWrap(ResolutionAdapter):
+    """One of lmms-eval's models, its images rendered at the inference resolution.
+
+    Where the base holds its model in this process, its grid is attested from the tensors that enter
+    it; where it does not, a sample is `unattested` and its record holds what was sent.
+    """
+
+    name = "reswrap"
+
+    def __init__(
+        self,
+        base: str | None = None,
+        *,
+        force_simple: bool | str = False,
+        scheme: str | None = None,
+        filter: str | None = None,
+        train_resolution: str | int | None = None,
+        answer_mode: str | None = None,
+        blind: bool | str = False,
+        device: str | None = None,
+        batch_size: int | str | None = 1,
+        max_batch_size: int | None = None,
+        **given: Any,
+    ) -> None:
+        super().__init__()
+        with host_boundary():
+            self.configure(
+                scheme=scheme,
+                filter=filter,
+                batch_size=batch_size,
+                max_batch_size=max_batch_size,
+                device=device,
+            )
+            one_of("answer_mode", answer_mode, ("generate",))
+            blindfold = flag("blind", blind)
+            self.plan = plan(
+                base,
+                given,
+                force_simple=flag("force_simple", force_simple),
+                batch_size=self.batch,
+                **self._place(),
+            )
+            self.checkpoint = self.plan.checkpoint
+            self.base = self.plan.build()
+            self.sight = sight_of(self.base)
+            self.training = training_of(self.plan, self.sight, train_resolution)
+        self.blind = "mean image" if blindfold else None
+        self._describe()
+
+    def _place(self) -> dict[str, str]:
+        """Where the base shall run: here, unless several processes share the run, which it settles
+        by itself.
+        """
+        if self.accelerator.num_processes > 1:
+            return {}
+        return {"device": str(self.device), "device_map": str(self.device)}
+
+    def _describe(self) -> None:
+        if self.sight.parts is not None:
+            self.mean_colour = mean_colour(self.sight.parts)
+        if self.sight.model is None:  # a server: as many at once as the base asks at once
+            self.batch = max(self.batch, int(getattr(self.base, "num_concurrent", 1)))
+            logger.warning(f"{self.plan.title}: nobody can see its grid; samples are unattested")
+        for name, (own, limit) in self.plan.limits.items():
+            logger.info(f"{self.plan.title}: {name}={limit} instead of its own {own}")
+        self._warned = False
+        logger.info(f"{self.plan.title} with {self.checkpoint}, trained at {self.training}")
+
+    def mode(self, job: Job) -> Any:
+        return "generate"
+
+    def grid_size(self, information: Size, source: Size, job: Job) -> Size:
+        """`match`: the information, in whole patches where those are known. `restore`: the training
+        grid.
+        """
+        with host_boundary():
+            return wanted_grid(self.sight, self.training, job.scheme, information, source)
+
+    def answer(self, views: Sequence[View]) -> list[Answer | Failure]:
+        questions = [Question(view.job.prompt, view.image, view.job.generation) for view in views]
+        asked = ask(self.base, self.sight, questions)
+        return answers(self.plan, self.sight, asked)
+
+    def _attest(self, view: View, answer: Answer, fingerprint: str) -> Any:
+        found = super()._attest(view, answer, fingerprint)
+        if found.status == "mismatched" and not self._warned:
+            self._warned = True
+            logger.warning(
+                f"{self.plan.title} sets its own grid: {found.expected_grid} was expected, "
+                f"{found.grid} entered. Such samples are mismatched; `resolution-eval doctor` "
+                "shows where, and --model reshf or scheme=restore may help"
+            )
+        return found
+
+    def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
+        """Refused: bases differ in what they mean by it."""
+        raise ModelError(f"{self.name} answers generate_until tasks; choose one")
+
+
+def training_of(plan: Plan, sight: Sight, given: str | int | None) -> TrainingResolution:
+    """The training resolution: as given, by the checkpoint's card, or by its configuration."""
+    if sight.family is not None and sight.parts is not None:
+        return known_training(plan.checkpoint, sight.family, sight.parts, given)
+    card = model_cards().get(plan.checkpoint)
+    known = "unknown" if card is None else card.training
+    return declared_training(given, TrainingResolution.parse(known))
+
+
+def wanted_grid(
+    sight: Sight, training: TrainingResolution, scheme: str, information: Size, source: Size
+) -> Size:
+    """Size in pixels at which an image should enter the base.
+
+    Raises:
+        UsageError: the family's grid cannot follow the resolution, or the training grid is unknown.
+    """
+    if sight.family is not None and sight.parts is not None:
+        return intended_grid(sight.family, sight.parts, training, scheme, information, source)
+    wanted = information if scheme == "match" else training_size(training, source)
+    return patch_size_fit(wanted, sight.stride)
+
+
+def answers(plan: Plan, sight: Sight, asked: Asked) -> list[Answer | Failure]:
+    """What was asked, as answers with the grids that were seen.
+
+    Raises:
+        ModelError: nothing entered a tower that we watch.
+    """
+    visible = sight.model is not None
+    places = range(len(asked.texts))
+    grids = asked.entered.grids(len(asked.texts))
+    found: list[Answer | Failure] = []
+    for place in places:
+        failure = asked.failure(place, visible=visible)
+        received, sent = grids[place], asked.sent.get(place)
+        if failure is not None:
+            found.append(failure)
+            continue
+        if received is None and sight.family is not None:
+            raise ModelError("no image entered the vision tower")
+        seen = received is not None
+        found.append(
+            Answer(
+                text=asked.texts[place].strip(),
+                choice=None,
+                choice_scores=None,
+                grid=None if received is None else received.grid,
+                visual_tokens=asked.entered.tokens[place] if asked.entered.tokens else None,
+                evidence=f"{sight.evidence if seen else unseen(sent)}; base {plan.title}",
+                tiles=None if received is None or received.images == 1 else received.images,
+                notes=encoding_notes(sent) if seen else (),
+                sent=None if seen else sent,
+            )
+        )
+    return found
+
+
+def unseen(sent: Sent | None) -> str:
+    """What stands in the place of evidence where nobody saw a tensor."""
+    if sent is None:
+        return "none: the image was handed over"
+    return f"none: an image of {sent.width}x{sent.height} px was sent as {sent.format}"
+
+
+def encoding_notes(sent: Sent | None) -> tuple[str, ...]:
+    """That the base encodes images with loss on their way to its own model."""
+    lossy: Mapping[str, str] = {"JPEG": "JPEG", "JPG": "JPEG", "WEBP": "WebP"}
+    kind = None if sent is None else lossy.get(sent.format)
+    return () if kind is None else (f"the base encoded the image as {kind}",)

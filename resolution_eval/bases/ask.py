@@ -1,0 +1,183 @@
+"""Asking a base: our questions as lmms-eval's requests, and its answers, errors undone."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from loguru import logger
+
+from resolution_eval.attestation import Failure, Sent
+from resolution_eval.bases.replacing import replaced
+from resolution_eval.bases.sight import Entered, Sight
+from resolution_eval.errors import ModelError
+from resolution_eval.resolution import Size
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+TAG = "resolution_eval_question"
+"""Key in an image's `info`, which Pillow copies with the image, of its place in the batch."""
+SENTINELS = ("[LMMS_EVAL_REQUEST_FAILED",)
+"""How a base's answers begin that are none."""
+TASK, SPLIT = "reswrap", "test"
+
+
+@dataclass(frozen=True)
+class Question:
+    """A prompt and its image, of the size at which it shall enter."""
+
+    prompt: str
+    image: Image
+    generation: Mapping[str, Any]
+
+
+@dataclass
+class Asked:
+    """A batch's answers, and what was seen on the way."""
+
+    texts: list[str]
+    entered: Entered
+    sent: dict[int, Sent] = field(default_factory=dict)
+    """The image as it was encoded last, by its place in the batch."""
+    errors: list[str] = field(default_factory=list)
+    """What the base logged as an error."""
+
+    def failure(self, place: int, *, visible: bool) -> Failure | None:
+        """Why the answer at `place` is none; None where it is one.
+
+        lmms-eval's models answer an empty text after many an error. An empty text is an answer only
+        where the model was seen to come back from generating it.
+        """
+        text = self.texts[place]
+        if text.startswith(SENTINELS):
+            return Failure(kind="request", message=text)
+        if text.strip() or (visible and self.entered.finished and not self.errors):
+            return None
+        reason = self.errors[-1] if self.errors else "many adapters answer so after an error"
+        return Failure(kind="empty", message=f"the base's answer is empty; {reason}")
+
+
+def ask(base: Any, sight: Sight, questions: Sequence[Question]) -> Asked:
+    """The base's answers to questions whose images are of one size.
+
+    Raises:
+        ModelError: the base gave another number of answers than it was asked for.
+        Exception: what its model raised, though the base may have hidden it.
+    """
+    sent: dict[int, Sent] = {}
+    errors: list[str] = []
+    grid = Size(*questions[0].image.size)
+    with ExitStack() as stack:
+        entered = stack.enter_context(sight.watching(grid, len(questions)))
+        stack.enter_context(_encodings(sent))
+        stack.enter_context(_logged(errors))
+        stack.enter_context(_silent(type(base)))
+        base.task_dict = {TASK: {SPLIT: dict(enumerate(questions))}}
+        answers = base.generate_until(_requests(base, questions))
+    if entered.raised:
+        raise entered.raised[0]
+    if len(answers) != len(questions):
+        raise ModelError(f"the base gave {len(answers)} answers to {len(questions)} questions")
+    texts = [str(getattr(answer, "text", answer) or "") for answer in answers]
+    return Asked(texts, entered, sent, errors)
+
+
+def _requests(base: Any, questions: Sequence[Question]) -> list[Any]:
+    """One request per question, simple or chat, as the base takes them."""
+    from lmms_eval.api.instance import Instance
+
+    tagged = []
+    for place, question in enumerate(questions):
+        image = question.image.copy()
+        image.info[TAG] = place
+        tagged.append(image)
+    images = {id(question): image for question, image in zip(questions, tagged, strict=True)}
+
+    def visuals(question: Question) -> list[Any]:
+        return [images[id(question)]]
+
+    def messages(question: Question, **_: Any) -> list[Any]:
+        shown = {"type": "image", "url": images[id(question)]}
+        content = [shown, {"type": "text", "text": question.prompt}]
+        return [{"role": "user", "content": content}]
+
+    found = []
+    for place, question in enumerate(questions):
+        generation, where = deepcopy(dict(question.generation)), (place, TASK, SPLIT)
+        simple = (question.prompt, generation, visuals, *where)
+        arguments = simple if base.is_simple else (question.prompt, messages, generation, *where)
+        known = {"task": TASK, "doc_id": place, "repeats": 1}
+        found.append(
+            Instance(request_type="generate_until", arguments=arguments, idx=place, metadata=known)
+        )
+    return found
+
+
+@contextmanager
+def _encodings(sent: dict[int, Sent]) -> Iterator[None]:
+    """Notes every image of ours that is encoded for sending: size in pixels, format and bytes.
+
+    Of several attempts, as under a limit of bytes, the last one stands.
+    """
+    import PIL.Image
+
+    original = PIL.Image.Image.save
+
+    def save(image: Any, target: Any, format: str | None = None, **more: Any) -> None:
+        begin = target.tell() if hasattr(target, "tell") else 0
+        original(image, target, format, **more)
+        if TAG in image.info:
+            stream = hasattr(target, "tell")
+            length = target.tell() - begin if stream else Path(target).stat().st_size
+            kind = format or Path(target).suffix.lstrip(".")
+            sent[image.info[TAG]] = Sent(
+                width=image.width, height=image.height, format=kind.upper(), bytes=length
+            )
+
+    with replaced(PIL.Image.Image, "save", save):
+        yield
+
+
+@contextmanager
+def _logged(errors: list[str]) -> Iterator[None]:
+    """Collects what lmms-eval's models log as errors, which is where hidden exceptions go."""
+    handler = logger.add(
+        lambda message: errors.append(str(message.record["message"])),
+        level="ERROR",
+        filter=lambda record: str(record["name"]).startswith("lmms_eval.models"),
+    )
+    try:
+        yield
+    finally:
+        logger.remove(handler)
+
+
+@contextmanager
+def _silent(maker: type) -> Iterator[None]:
+    """Keeps the base from drawing a progress bar for every batch."""
+    with ExitStack() as stack:
+        for parent in maker.__mro__:
+            module = sys.modules.get(parent.__module__)
+            bar = getattr(module, "tqdm", None)
+            if parent.__module__.startswith("lmms_eval.models") and bar is not None:
+                stack.enter_context(replaced(module, "tqdm", _Quiet(bar)))
+        yield
+
+
+class _Quiet:
+    """A progress bar's class that draws nothing, whatever it is told."""
+
+    def __init__(self, bar: Any) -> None:
+        self._bar = bar
+
+    def __call__(self, *positional: Any, **named: Any) -> Any:
+        return self._bar(*positional, **{**named, "disable": True})
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._bar, name)

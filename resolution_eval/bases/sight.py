@@ -1,0 +1,162 @@
+"""What can be seen of a base: its model and processor, its family, and what enters its tower."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from resolution_eval.errors import ModelError
+from resolution_eval.families import Family, Parts, family_of
+from resolution_eval.families.base import Received
+from resolution_eval.resolution import Size
+
+TOWER = "tensors entering the vision tower; image tokens entering the language model"
+CONVOLUTION = "tensors entering the convolutions of three channels"
+GENERATES = ("generate", "chat")
+"""Methods of a model that lmms-eval's models call for an answer."""
+
+
+@dataclass
+class Entered:
+    """What entered while one batch was answered."""
+
+    received: list[Received] = field(default_factory=list)
+    """Per sample, of a family that we know."""
+    tokens: list[int] = field(default_factory=list)
+    images: list[tuple[int, int, int]] = field(default_factory=list)
+    """Number, height and width in pixels of what entered a convolution of three channels."""
+    raised: list[Exception] = field(default_factory=list)
+    finished: int = 0
+    """Calls of the model for an answer that came back."""
+
+    def grids(self, samples: int) -> list[Received | None]:
+        """What each of `samples` samples sent into the encoder; None where that is not clear.
+
+        Raises:
+            ModelError: their shares cannot be told apart.
+        """
+        if self.received or not self.images:
+            return list(self.received) or [None] * samples
+        sizes = {(height, width) for _, height, width in self.images}
+        total = sum(count for count, _, _ in self.images)
+        if samples > 1 and (len(sizes) > 1 or total % samples):
+            raise ModelError("images of several sizes entered for one batch")
+        if len(sizes) > 1:
+            return [None]
+        (grid,) = sizes
+        return [Received(grid=grid, images=total // samples)] * samples
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A base's model and processor, where it has them in this process."""
+
+    model: Any
+    """A torch module, or None."""
+    parts: Parts | None
+    family: Family | None
+
+    @property
+    def evidence(self) -> str:
+        """Where a grid is read."""
+        return CONVOLUTION if self.family is None else TOWER
+
+    @property
+    def stride(self) -> int:
+        """Edge in pixels of the patches of an unknown architecture; 1 where it has none."""
+        strides = [module.stride[0] for module in self._convolutions()]
+        return max(strides, default=1)
+
+    def _convolutions(self) -> list[Any]:
+        """Those that take an image of three channels."""
+        modules = [] if self.model is None else list(self.model.modules())
+        kinds = [module for module in modules if isinstance(module, torch.nn.Conv2d)]
+        return [module for module in kinds if module.in_channels == 3]
+
+    @contextmanager
+    def watching(self, grid: Size, samples: int) -> Iterator[Entered]:
+        """Notes what enters, and every exception that the model raises on its way."""
+        seen = Entered()
+        handles = self._hooks(seen, grid, samples)
+        wrapped = list(self._wrapped(seen, samples))
+        try:
+            yield seen
+        finally:
+            for handle in handles:
+                handle.remove()
+            for name in wrapped:
+                delattr(self.model, name)
+
+    def _hooks(self, seen: Entered, grid: Size, samples: int) -> list[Any]:
+        if self.family is None or self.parts is None:
+
+            def entering(module: Any, tensors: Sequence[Any]) -> None:
+                if tensors and tensors[0].ndim == 4:
+                    count, _, height, width = tensors[0].shape
+                    seen.images.append((count, height, width))
+
+            return [module.register_forward_pre_hook(entering) for module in self._convolutions()]
+        family, parts = self.family, self.parts
+
+        def before(module: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> None:
+            if seen.received:
+                raise ModelError("the vision tower was run a second time for the same images")
+            pixels = {"pixel_values": positional[0]} if positional else {}
+            seen.received.extend(family.received(parts, grid, {**pixels, **named}, samples))
+
+        tower = self.model.get_submodule(family.tower)
+        return [tower.register_forward_pre_hook(before, with_kwargs=True)]
+
+    def _wrapped(self, seen: Entered, samples: int) -> Iterator[str]:
+        """The names of the model's methods that are watched now."""
+        for name in GENERATES:
+            original = getattr(self.model, name, None)
+            if original is None or name in vars(self.model):
+                continue
+
+            def watched(*positional: Any, _original: Any = original, **named: Any) -> Any:
+                try:
+                    found = _original(*positional, **named)
+                except Exception as error:
+                    seen.raised.append(error)
+                    raise
+                seen.finished += 1
+                seen.tokens.extend(self._tokens(named, samples))
+                return found
+
+            object.__setattr__(self.model, name, watched)
+            yield name
+
+    def _tokens(self, inputs: Mapping[str, Any], samples: int) -> list[int]:
+        """Visual tokens of each sample among the tensors handed to the language model."""
+        if self.family is None or self.parts is None or "input_ids" not in inputs:
+            return []
+        counted = self.family.counted_tokens(self.parts, inputs)
+        return counted if len(counted) == samples else []
+
+
+def sight_of(base: Any) -> Sight:
+    """What can be seen of a base that is built."""
+    modules = [value for value in vars(base).values() if isinstance(value, torch.nn.Module)]
+    if not modules:
+        return Sight(None, None, None)
+    model = getattr(modules[0], "module", modules[0])  # as data parallelism wraps it
+    processor = next((value for value in vars(base).values() if _is_processor(value)), None)
+    config = getattr(model, "config", None)
+    if processor is None or config is None:
+        return Sight(model, None, None)
+    parts = Parts(config, processor)
+    try:
+        family = family_of(config)
+        model.get_submodule(family.tower)
+    except (ModelError, AttributeError):
+        return Sight(model, parts, None)
+    return Sight(model, parts, family)
+
+
+def _is_processor(value: Any) -> bool:
+    return hasattr(value, "image_processor") and hasattr(value, "tokenizer")
