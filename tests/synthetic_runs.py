@@ -99,6 +99,31 @@ def sweep(
     return lines
 
 
+def phantom_source() -> Any:
+    """The generated images that `phantom_lines` are about."""
+    from resolution_eval.cards import task_cards
+    from resolution_eval.sources import open_source
+
+    return open_source(task_cards()["phantom"])
+
+
+def phantom_lines(
+    source: Any, accuracy: Mapping[str, float], *, samples: int = 40, **options: Any
+) -> list[dict[str, Any]]:
+    """Lines of a sweep over the first phantoms: invented answers to images that can be drawn."""
+    shown = source.samples("test")[:samples]
+    lines = sweep(accuracy, samples=samples, source=(64, 64), **options)
+    for each in lines:
+        verdict = each["verdict"]
+        sample = shown[int(verdict["sample"].removeprefix("tile-"))]
+        others = [choice for choice in sample.choices if choice != sample.answer]
+        said = sample.answer if verdict["correct"] else others[0]
+        verdict.update(sample=sample.id, cluster=sample.cluster, target=sample.answer)
+        verdict.update(prediction=said, answer=said)
+        each["attestation"]["fingerprint"] = source.fingerprint
+    return lines
+
+
 def accuracies(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The results file's accuracy rows for `lines`, in the form that the task's own table has."""
     rows: dict[str, Any] = {}

@@ -18,11 +18,29 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format", choices=("text", "md", "csv"), default="text", help="of what is printed"
     )
+    parser.add_argument(
+        "--no-images",
+        dest="images",
+        action="store_false",
+        help="embed no image; else the page shows samples whose answer changes, where their data "
+        "is on this machine",
+    )
+    parser.add_argument(
+        "--data", type=Path, metavar="FOLDER", help="your own data, of results on folder_res"
+    )
 
 
 def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     """Do it; the exit status."""
     from resolution_eval.report import report
 
-    print(report(known.results, known.output or known.results[0], format=known.format))
+    print(
+        report(
+            known.results,
+            known.output or known.results[0],
+            format=known.format,
+            images=known.images,
+            data=known.data,
+        )
+    )
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from resolution_eval.errors import RecordError, UsageError, suggest
 from resolution_eval.records import Record, make_records, read_record
@@ -11,8 +12,13 @@ from resolution_eval.records.store import SUFFIX, replace
 from resolution_eval.report.comparison import Comparison, compare, comparison_table
 from resolution_eval.report.estimates import Study, study
 from resolution_eval.report.matrix import gap_table, gaps, matrix, matrix_table
+from resolution_eval.report.sweeps import TaskSweeps
 from resolution_eval.report.tables import FORMATS, Table
 from resolution_eval.report.task_tables import tables
+
+if TYPE_CHECKING:
+    from resolution_eval.report.gallery import Gallery
+    from resolution_eval.report.page import Pictures
 
 __all__ = [
     "Comparison",
@@ -45,8 +51,18 @@ def _load(path: Path) -> list[Record]:
     return [read_record(file) for file in written] or make_records(path)
 
 
-def report(paths: Sequence[Path], output: Path | None = None, *, format: str = "text") -> str:
+def report(
+    paths: Sequence[Path],
+    output: Path | None = None,
+    *,
+    format: str = "text",
+    images: bool = True,
+    data: Path | None = None,
+) -> str:
     """The tables of the results in `paths` as text, and the page as `output`/index.html if given.
+
+    With `images`, the page shows samples whose answer changes, from data on this machine; `data` is
+    the folder of `folder_res`.
 
     Raises:
         UsageError: no such format.
@@ -56,7 +72,7 @@ def report(paths: Sequence[Path], output: Path | None = None, *, format: str = "
         raise UsageError(f"no format named {format!r}; {suggest(format, FORMATS)}")
     studies = study(load(paths))
     if output is not None:
-        _write_studies(studies, output)
+        _write_studies(studies, output, images=images, data=data)
     return FORMATS[format](_printed(studies, everything=format != "text"))
 
 
@@ -84,23 +100,40 @@ def _printed(studies: Sequence[Study], *, everything: bool) -> list[Table]:
     ]
 
 
-def write_page(records: Sequence[Record], output: Path) -> Path:
-    """Write the page of `records` to `output`/index.html; its path.
+def write_page(
+    records: Sequence[Record], output: Path, *, images: bool = True, data: Path | None = None
+) -> Path:
+    """Write the page of `records` to `output`/index.html; its path. Options as in `report`.
 
     Raises:
         RecordError: there is no record.
     """
     if not records:
         raise RecordError("there is no record to report; run lmms-eval on one of our tasks first")
-    return _write_studies(study(records), output)
+    return _write_studies(study(records), output, images=images, data=data)
 
 
-def _write_studies(studies: Sequence[Study], output: Path) -> Path:
+def _write_studies(
+    studies: Sequence[Study], output: Path, *, images: bool, data: Path | None
+) -> Path:
     from resolution_eval.report.page import render
 
     title = "Accuracy across inference resolutions"
     lead = "What was asked for and what the encoder received, for every score."
-    return _write(output, render(studies, title=title, lead=lead))
+    pictures = _pictures(len(studies), images=images, data=data)
+    return _write(output, render(studies, pictures, title=title, lead=lead))
+
+
+def _pictures(tasks: int, *, images: bool = True, data: Path | None = None) -> Pictures:
+    """How a page of `tasks` tasks gets its galleries."""
+    from resolution_eval.report.gallery import BUDGET, gallery, source_of
+
+    def pictures(task: TaskSweeps) -> Gallery | None:
+        if not images:
+            return None
+        return gallery(task, source_of(task, data), budget=BUDGET // tasks)
+
+    return pictures
 
 
 def demo_page(records: Sequence[Record], output: Path) -> Path:
@@ -116,6 +149,7 @@ def demo_page(records: Sequence[Record], output: Path) -> Path:
     lead = "One architecture trained at different resolutions, each scored at every resolution."
     page = render(
         study([row.sweep.record for row in rows]),
+        _pictures(1),
         title=title,
         lead=lead,
         tables_first=(matrix_table(rows), gap_table(gaps(rows))),

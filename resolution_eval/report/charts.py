@@ -13,11 +13,14 @@ from typing import Any
 
 HEIGHT = 290
 """Of the plot, in pixels, without axis and legend."""
+COST_HEIGHT = 230
 STATIC_WIDTH = 720
 COLOURS = 8
 """How many curves differ by colour alone."""
 BANDED = 6
 """Most curves whose bands are drawn; more would hide each other, and the table has them."""
+LABELLED = 12
+"""Most places of a cost chart that are labelled; more labels would hide each other."""
 VEGALITE = "6.4"
 
 STATUSES = {
@@ -44,26 +47,31 @@ class Point:
     n: int
     training: bool
     """Whether the checkpoint was trained at this resolution."""
+    blind: float | None = None
+    """Accuracy of the same checkpoint without the image."""
+    tokens: float | None = None
+    """Visual tokens per sample."""
 
 
 def curve_chart(
     points: Sequence[Point], resolutions: Sequence[str], chance: float | None
 ) -> dict[str, Any]:
-    """Accuracy against resolution: one line per name with its band, the chance level, r* ringed."""
+    """Accuracy against resolution: one line per name with its band, dotted without the image.
+
+    The chance level is a dashed line, and the resolution trained at is ringed.
+    """
     import altair as alt
 
     rows = [_row(point) for point in points]
     names = list(dict.fromkeys(point.name for point in points))
-    base = alt.Chart().encode(
-        x=alt.X(
-            "resolution:N",
-            sort=list(resolutions),
-            title="inference resolution r (pixels)",
-            scale=alt.Scale(type="point", padding=0.4, domain=list(resolutions)),
-            axis=alt.Axis(labelAngle=0),
-        ),
-        color=alt.Color("name:N", sort=names, legend=_legend("checkpoint"), scale=_scale(names)),
+    x = alt.X(
+        "resolution:N",
+        sort=list(resolutions),
+        title="inference resolution r (pixels)",
+        scale=alt.Scale(type="point", padding=0.4, domain=list(resolutions)),
+        axis=alt.Axis(labelAngle=0),
     )
+    base = alt.Chart().encode(x=x, color=_colour(names))
     y = alt.Y("drawn:Q", title="accuracy", scale=alt.Scale(domain=[0, 1]), axis=_percent())
     layers = [
         base.mark_area(opacity=0.16, invalid="break-paths-show-path-domains").encode(
@@ -75,16 +83,69 @@ def curve_chart(
             y=y, **_dash(names)
         ),
         base.mark_rule(strokeWidth=1.25, opacity=0.5).encode(y=alt.Y("low:Q"), y2="high:Q"),
+        _blind(base, points),
         _points(base, points),
         _training(base, points),
         *([_chance(chance)] if chance is not None else []),
     ]
+    return _layered(layers, rows, HEIGHT)
+
+
+def cost_chart(points: Sequence[Point]) -> dict[str, Any]:
+    """Accuracy against visual tokens (logarithmic): what a resolution costs, and what it brings.
+
+    Cells whose grid was not the one asked for have a cross and no line, as in the curves.
+    """
+    import altair as alt
+
+    known = [point for point in points if point.tokens]
+    names = list(dict.fromkeys(point.name for point in known))
+    x = alt.X(
+        "tokens:Q",
+        title="visual tokens per sample (logarithmic)",
+        scale=alt.Scale(type="log", nice=False, padding=24),
+        axis=alt.Axis(tickCount=6, format="~s", grid=False),
+    )
+    base = alt.Chart().encode(x=x, color=_colour(names))
+    y = alt.Y("drawn:Q", title="accuracy", scale=alt.Scale(domain=[0, 1]), axis=_percent())
+    line = base.mark_line(strokeWidth=1.5, opacity=0.6, invalid="break-paths-show-path-domains")
+    layers = [
+        _labels(x, known),
+        line.encode(y=y, order="tokens:Q", **_dash(names)),
+        _points(base, known),
+    ]
+    return _layered(layers, [_row(point) for point in known], COST_HEIGHT)
+
+
+def _labels(x: Any, points: Sequence[Point]) -> Any | None:
+    """The resolution above each number of tokens, with a line down to the points."""
+    import altair as alt
+
+    places = dict.fromkeys((point.tokens, point.resolution) for point in points)
+    if len(places) > LABELLED:
+        return None
+    values = [{"tokens": tokens, "resolution": name} for tokens, name in places]
+    base = alt.Chart(alt.Data(values=values)).encode(x=x)
+    text = base.mark_text(dy=-8, fontSize=11).encode(y=alt.value(0), text="resolution:N")
+    return base.mark_rule(strokeWidth=1, opacity=0.25, strokeDash=[2, 2]) + text
+
+
+def _layered(layers: Sequence[Any], rows: list[dict[str, Any]], height: int) -> dict[str, Any]:
+    import altair as alt
+
     present = (layer for layer in layers if layer is not None)
     chart = alt.layer(*present, data=alt.Data(values=rows))
-    chart = chart.properties(width="container", height=HEIGHT).resolve_legend(
+    chart = chart.properties(width="container", height=height).resolve_legend(
         color="shared", shape="independent"
     )
     return _specification(chart)
+
+
+def _colour(names: Sequence[str]) -> Any:
+    import altair as alt
+
+    scale = alt.Scale(domain=list(names))
+    return alt.Color("name:N", sort=list(names), legend=_legend("checkpoint"), scale=scale)
 
 
 def _row(point: Point) -> dict[str, Any]:
@@ -105,6 +166,8 @@ def _row(point: Point) -> dict[str, Any]:
         "interval": interval,
         "n": point.n,
         "training": point.training,
+        "blind": point.blind,
+        "tokens": point.tokens,
     }
 
 
@@ -124,11 +187,38 @@ def _points(base: Any, points: Sequence[Point]) -> Any:
         alt.Tooltip("interval:N", title="95 % interval"),
         alt.Tooltip("n:Q", title="samples"),
         alt.Tooltip("status:N"),
+        *_optional(points),
     ]
     size = alt.condition("datum.status == 'mismatched'", alt.value(190), alt.value(58))
     return base.mark_point(filled=True, opacity=1).encode(
         y=alt.Y("accuracy:Q", title="accuracy"), shape=shape, size=size, tooltip=tooltip
     )
+
+
+def _optional(points: Sequence[Point]) -> list[Any]:
+    """Tooltips of what not every task has."""
+    import altair as alt
+
+    blind = alt.Tooltip("blind:Q", title="without the image", format=".4f")
+    tokens = alt.Tooltip("tokens:Q", title="visual tokens", format=".4~r")
+    return [
+        *([blind] if any(point.blind is not None for point in points) else []),
+        *([tokens] if any(point.tokens is not None for point in points) else []),
+    ]
+
+
+def _blind(base: Any, points: Sequence[Point]) -> Any | None:
+    import altair as alt
+
+    if all(point.blind is None for point in points):
+        return None
+    dotted = base.mark_line(
+        strokeWidth=1.75,
+        strokeDash=[1.5, 4],
+        strokeCap="round",
+        invalid="break-paths-show-path-domains",
+    )
+    return dotted.encode(y=alt.Y("blind:Q", title="accuracy"))
 
 
 def _training(base: Any, points: Sequence[Point]) -> Any | None:
@@ -152,12 +242,6 @@ def _chance(chance: float) -> Any:
         x=alt.value(0), text="text:N"
     )
     return rule + label
-
-
-def _scale(names: Sequence[str]) -> Any:
-    import altair as alt
-
-    return alt.Scale(domain=list(names))
 
 
 def _dash(names: Sequence[str]) -> dict[str, Any]:

@@ -39,6 +39,7 @@ def points(estimated: Estimated) -> list[Point]:
             high=None if interval is None else interval.high,
             n=cell.scored,
             training=index == sweep.reference,
+            tokens=None if cell.visual_tokens is None else cell.visual_tokens.mean,
         )
         for sweep, estimates in estimated
         for index, (cell, interval) in enumerate(zip(sweep.cells, estimates.accuracy, strict=True))

@@ -77,7 +77,7 @@ def study(records: Sequence[Record]) -> tuple[Study, ...]:
 
 def estimate(sweep: Sweep) -> Estimates:
     """The figures of `sweep`, resampled by cluster, the same resample at every resolution."""
-    scores = sweep.record.answers.scores([cell.key for cell in sweep.cells])
+    scores = sweep.scores
     accuracy, classes = _accuracies(scores), _classes(sweep, scores)
     if sweep.flaw is not None:
         withheld = Withheld(sweep.flaw)
@@ -86,11 +86,12 @@ def estimate(sweep: Sweep) -> Estimates:
     paired = column_scores(scores).aligned()
     drawn = resample(paired, seed=SEED, resamples=RESAMPLES)
     grid = Grid(sweep.edges, -1 if sweep.reference is None else sweep.reference)
+    floors = noise_floors(paired, grid, seed=SEED, permutations=PERMUTATIONS)
     return Estimates(
         accuracy=accuracy,
         figures=_figures(sweep, drawn, grid),
-        floors=noise_floors(paired, grid, seed=SEED, permutations=PERMUTATIONS),
-        knee=fits.knee(drawn, grid),
+        floors=floors,
+        knee=_knee(drawn, grid, floors["excess_ace"]),
         cheapest=sweep.resolutions[sweep.edges.index(fits.cheapest(drawn, grid))],
         classes=classes,
     )
@@ -144,6 +145,13 @@ def column_scores(scores: Scores, target: str | None = None) -> Columns:
 def resampled(columns: Columns) -> Resampled:
     """The accuracies of `columns` in resamples of the clusters, always the same ones."""
     return resample(columns.aligned(), seed=SEED, resamples=RESAMPLES)
+
+
+def _knee(drawn: Resampled, grid: Grid, back_and_forth: NoiseFloor) -> Knee | Withheld:
+    """The knee of a curve that rises; a fit of a rise says nothing of one that falls between."""
+    if back_and_forth.raw > back_and_forth.ceiling:
+        return Withheld("accuracy falls and rises again by more than noise does")
+    return fits.knee(drawn, grid)
 
 
 def _figures(sweep: Sweep, drawn: Resampled, grid: Grid) -> dict[str, Figure]:

@@ -177,7 +177,8 @@ def _score(score: Score | None) -> Entry:
         return entry(None)
     note = interval_text(score.interval) + (" r*" if score.trained else "")
     shown = "" if score.status == "complete" else score.status
-    return entry(score.accuracy, digits=3, mark=shown, note=note)
+    tinted = score.status != "mismatched"
+    return entry(score.accuracy, digits=3, mark=shown, note=note, shade=tinted)
 
 
 def _definition(name: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,11 +19,29 @@ from markupsafe import Markup
 from resolution_eval import __version__
 from resolution_eval.records import Record
 from resolution_eval.report import charts
-from resolution_eval.report.content import Estimated, Notice, notices, points
+from resolution_eval.report.charts import Point
+from resolution_eval.report.content import Notice, notices, points
 from resolution_eval.report.estimates import RESAMPLES, SEED, Study
+from resolution_eval.report.findings import Finding, findings
+from resolution_eval.report.gallery import Gallery
 from resolution_eval.report.sweeps import TaskSweeps
 from resolution_eval.report.tables import Table, shorten
 from resolution_eval.report.task_tables import tables
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One chart on the page."""
+
+    name: str
+    """Identifier within the page, and name of a saved file."""
+    specification: Markup
+    """The Vega-Lite document, safe inside a script element."""
+    static: str
+    """The chart as a data address, for a browser that runs no script."""
+    description: str
+    """The chart in words."""
+    caption: str
 
 
 @dataclass(frozen=True)
@@ -34,27 +52,80 @@ class Section:
     anchor: str
     summary: str
     notices: tuple[Notice, ...]
-    chart: Markup
-    """The Vega-Lite document, safe inside a script element."""
-    static: str
-    """The chart as a data address, for a browser that runs no script."""
-    description: str
-    """The chart in words."""
+    findings: tuple[Finding, ...]
+    curve: Chart
+    cost: Chart | None
+    """None where no visual tokens were counted."""
+    gallery: Gallery | None
+    """None where no verdict changes with the resolution, or pictures are not wanted."""
     tables: tuple[Table, ...]
 
+    @property
+    def gallery_before(self) -> str:
+        """Name of the table that the gallery stands before: the first one of details."""
+        ends = ("-classes", "-cells")
+        return next(table.name for table in self.tables if table.name.endswith(ends))
 
-def _section(number: int, task: TaskSweeps, estimated: Estimated) -> Section:
-    specification = charts.curve_chart(points(estimated), task.resolutions, task.chance)
+
+def _section(number: int, study: Study, pictures: Pictures) -> Section:
+    task, estimated = study.task, study.estimated
+    anchor, drawn = f"task-{number}", points(estimated)
     return Section(
         task=task,
-        anchor=f"task-{number}",
+        anchor=anchor,
         summary=_summary(task),
         notices=tuple(notices(estimated)),
-        chart=script_json(specification),
-        static=_data_address(charts.static_svg(specification)),
-        description=_description(task),
+        findings=findings(estimated),
+        curve=_chart(
+            f"{anchor}-chart",
+            charts.curve_chart(drawn, task.resolutions, task.chance),
+            _description(task),
+            _curve_caption(drawn, task.chance),
+        ),
+        cost=_cost(anchor, task, drawn),
+        gallery=pictures(task),
         tables=tables(task, estimated),
     )
+
+
+def _chart(name: str, specification: dict[str, Any], description: str, caption: str) -> Chart:
+    static = _data_address(charts.static_svg(specification))
+    return Chart(name, script_json(specification), static, description, caption)
+
+
+def _cost(anchor: str, task: TaskSweeps, drawn: Sequence[Point]) -> Chart | None:
+    known = [point for point in drawn if point.tokens]
+    if not known:
+        return None
+    parts = [
+        f"{name}: " + ", ".join(_cost_words(point) for point in known if point.name == name)
+        for name in dict.fromkeys(point.name for point in known)
+    ]
+    description = f"Accuracy against visual tokens per sample. {'; '.join(parts)}."
+    caption = "What a resolution costs: accuracy against visual tokens per sample, labelled by r."
+    return _chart(f"{anchor}-cost", charts.cost_chart(drawn), description, caption)
+
+
+def _cost_words(point: Point) -> str:
+    flaw = "" if point.status == "attested" else f" ({point.status})"
+    return f"{point.accuracy:.3f} with {point.tokens:.0f} tokens at {point.resolution}{flaw}"
+
+
+def _curve_caption(drawn: Sequence[Point], chance: float | None) -> str:
+    """How to read the curves: what is drawn, and nothing that is not."""
+    parts = ["Accuracy against inference resolution, with 95 % bands."]
+    if any(point.training for point in drawn):
+        parts.append("A ring marks the resolution trained at.")
+    if chance is not None:
+        parts.append("The dashed line is the chance level.")
+    if any(point.blind is not None for point in drawn):
+        parts.append("Dotted lines are the same checkpoints without the image.")
+    if any(point.status == "mismatched" for point in drawn):
+        parts.append(
+            "A cross is a cell whose encoder did not receive the grid asked for: it is not part "
+            "of its line."
+        )
+    return " ".join(parts)
 
 
 def _summary(task: TaskSweeps) -> str:
@@ -95,10 +166,19 @@ def _data_address(svg: str) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
 
 
+Pictures = Callable[[TaskSweeps], Gallery | None]
+"""The gallery of a task, if there is to be one."""
+
+
 def render(
-    studies: Sequence[Study], *, title: str, lead: str, tables_first: Sequence[Table] = ()
+    studies: Sequence[Study],
+    pictures: Pictures,
+    *,
+    title: str,
+    lead: str,
+    tables_first: Sequence[Table] = (),
 ) -> str:
-    """The whole page; `tables_first` stand before the tasks' own sections."""
+    """The whole page; `tables_first` stand before the first task's own tables."""
     environment = Environment(
         loader=PackageLoader("resolution_eval.report"),
         autoescape=True,
@@ -111,7 +191,7 @@ def render(
         title=title,
         lead=lead,
         tables_first=tables_first,
-        sections=[_section(i, one.task, one.estimated) for i, one in enumerate(studies, 1)],
+        sections=[_section(i, one, pictures) for i, one in enumerate(studies, 1)],
         records=_records(studies),
         facts=facts,
         style=Markup(_source(environment, "page.css")),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-from resolution_eval.records import Cell, Record, resolution_order
+from resolution_eval.records import Cell, Record, Scores, resolution_order
 from resolution_eval.resolution import TrainingResolution, label, parse_resolution
 
 
@@ -38,6 +39,11 @@ class Sweep:
             edge = parsed if isinstance(parsed, int) else round(cell.source_edge or 0)
             edges.append(max(edge, edges[-1] + 1 if edges else 1))
         return tuple(edges)
+
+    @cached_property
+    def scores(self) -> Scores:
+        """Verdicts of every sample in every cell."""
+        return self.record.answers.scores([cell.key for cell in self.cells])
 
     @property
     def reference(self) -> int | None:

@@ -28,6 +28,8 @@ class Entry:
     """What is wrong with the value: a cell's status, or nothing."""
     note: str = ""
     """Said in addition, small: an interval."""
+    shade: float | None = None
+    """How strongly the page tints the entry, from 0 to 1: an accuracy."""
 
 
 @dataclass(frozen=True)
@@ -73,14 +75,21 @@ class Table:
 
 
 def entry(
-    value: object, *, digits: int = 4, sign: bool = False, mark: str = "", note: str = ""
+    value: object,
+    *,
+    digits: int = 4,
+    sign: bool = False,
+    mark: str = "",
+    note: str = "",
+    shade: bool = False,
 ) -> Entry:
-    """An entry for a number, a text, or None (shown as a dash)."""
+    """An entry for a number, a text, or None (shown as a dash); `shade` tints it by its value."""
     if value is None:
         return Entry("–", mark=mark, note=note)
     if isinstance(value, float):
         text = f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}"
-        return Entry(text.replace("-", "−"), sort=value, mark=mark, note=note)
+        tint = min(max(value, 0.0), 1.0) if shade else None
+        return Entry(text.replace("-", "−"), sort=value, mark=mark, note=note, shade=tint)
     if isinstance(value, int):
         return Entry(f"{value:,}".replace(",", " "), sort=value, mark=mark, note=note)
     return Entry(shorten(str(value)), mark=mark, note=note)

@@ -1,23 +1,21 @@
-"""The tables of one task: accuracy, figures, cells, classes, and samples whose verdict changes."""
+"""The tables of one task: accuracy, grids, cost, figures, cells, classes, changing samples."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-import numpy as np
-
 from resolution_eval.records import Cell
+from resolution_eval.report.changes import change_table
 from resolution_eval.report.content import Estimated, asked_grid, mark, received_grid, status
+from resolution_eval.report.cost import cost_table, resolution_entry, tokens_text
 from resolution_eval.report.estimates import FIGURES, Estimates, Figure
 from resolution_eval.report.sweeps import Sweep, TaskSweeps
 from resolution_eval.report.tables import Column, Entry, Table, entry, shorten
 from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.intervals import Interval
 
-MAX_UNFOLDED = 60
+MAX_UNFOLDED = 40
 """Rows above which a table of details is shown only on demand."""
-MAX_CHANGES = 60
-"""Samples listed whose verdict changes with the resolution."""
 
 FAR_END = "Accuracy at training (else the last), less that at the sweep's end farther from it"
 
@@ -45,9 +43,11 @@ def tables(task: TaskSweeps, estimated: Estimated) -> tuple[Table, ...]:
     """All tables of one task; empty ones are left out."""
     made = (
         accuracy_table(task, estimated),
+        grid_table(task, estimated),
+        cost_table(task, estimated),
         figure_table(task, estimated),
-        cell_table(task, estimated),
         class_table(task, estimated),
+        cell_table(task, estimated),
         change_table(task, estimated),
     )
     return tuple(table for table in made if table.rows)
@@ -95,7 +95,43 @@ def _accuracy(found: tuple[Cell, Interval | None, bool] | None) -> Entry:
         return entry(None)
     cell, interval, trained = found
     note = interval_text(interval)
-    return entry(cell.accuracy, digits=3, mark=mark(cell), note=f"{note} r*" if trained else note)
+    return entry(
+        cell.accuracy,
+        digits=3,
+        mark=mark(cell),
+        note=f"{note} r*" if trained else note,
+        shade=cell.status != "mismatched",
+    )
+
+
+def grid_table(task: TaskSweeps, estimated: Estimated) -> Table:
+    """What every encoder received at every resolution, and whether that was what was asked for."""
+    rows = [
+        (
+            entry(sweep.name),
+            *(_grid(cells.get(name)) for name in task.resolutions),
+        )
+        for sweep, _ in estimated
+        for cells in [{cell.resolution: cell for cell in sweep.cells}]
+    ]
+    return Table(
+        name=f"{task.task}-grids",
+        caption="Asked for and received, by resolution",
+        subject=task.title,
+        columns=(Column("checkpoint"), *(Column(name, True) for name in task.resolutions)),
+        rows=tuple(rows),
+        remark="Height x width in pixels of the tensor that entered the encoder, the most frequent "
+        "first, and in how many samples it was the one asked for.",
+    )
+
+
+def _grid(cell: Cell | None) -> Entry:
+    if cell is None:
+        return entry(None)
+    sound = cell.scored - cell.mismatched - cell.unattested
+    asked = f", asked for {asked_grid(cell)}" if cell.mismatched and asked_grid(cell) else ""
+    note = f"as asked in {sound} of {cell.n}{asked}"
+    return Entry(received_grid(cell), mark=mark(cell), note=note)
 
 
 def figure_table(task: TaskSweeps, estimated: Estimated) -> Table:
@@ -195,14 +231,14 @@ def cell_table(task: TaskSweeps, estimated: Estimated) -> Table:
     rows = [
         (
             entry(sweep.name),
-            _resolution(cell),
+            resolution_entry(cell),
             Entry(status(cell), mark="!" if mark(cell) else ""),
             entry(cell.accuracy),
             entry(None if interval is None else interval.low),
             entry(None if interval is None else interval.high),
             entry(asked_grid(cell)),
             Entry(received_grid(cell), mark="mismatched" if cell.mismatched else ""),
-            entry(_tokens(cell)),
+            entry(tokens_text(cell)),
             *(_count(cell, name) for name in names),
             *([entry(_setting(cell))] if len(settings) > 1 else []),
         )
@@ -213,8 +249,9 @@ def cell_table(task: TaskSweeps, estimated: Estimated) -> Table:
     shared = f" All cells: {', '.join(settings)}." if len(settings) == 1 else ""
     return Table(
         name=f"{task.task}-cells",
-        caption="Asked for and received, by cell",
+        caption="Every cell: status, grid, tokens and counts",
         subject=task.title,
+        folded=True,
         columns=(*_cell_columns(names), *([Column("setting")] if len(settings) > 1 else [])),
         rows=tuple(rows),
         remark="Grids are height x width in pixels, the most frequent first. Failed samples are "
@@ -241,24 +278,10 @@ def _setting(cell: Cell) -> str:
     return f"scheme {cell.scheme}, filter {cell.filter}, answers by {cell.answer_mode}"
 
 
-def _resolution(cell: Cell) -> Entry:
-    number = 1e9 if cell.resolution == "native" else float(cell.resolution)
-    return Entry(cell.resolution, sort=number)
-
-
 def _count(cell: Cell, name: str) -> Entry:
     value = int(getattr(cell, name))
     wrong = name in ("failed", "missing", "mismatched", "unattested") and value > 0
     return entry(value, mark="!" if wrong else "")
-
-
-def _tokens(cell: Cell) -> str | None:
-    tokens = cell.visual_tokens
-    if tokens is None:
-        return None
-    if tokens.least == tokens.most:
-        return str(tokens.least)
-    return f"{tokens.mean:.1f} ({tokens.least} to {tokens.most})"
 
 
 def class_table(task: TaskSweeps, estimated: Estimated) -> Table:
@@ -269,14 +292,12 @@ def class_table(task: TaskSweeps, estimated: Estimated) -> Table:
             entry(sweep.name),
             entry(found.target),
             entry(found.n),
-            *(
-                entry(dict(zip(sweep.resolutions, found.accuracy, strict=True)).get(name), digits=3)
-                for name in task.resolutions
-            ),
+            *(entry(accuracy.get(name), digits=3, shade=True) for name in task.resolutions),
             figure_entry(found.loss, sign=True),
         )
         for sweep, estimates in estimated
         for found in estimates.classes
+        for accuracy in [dict(zip(sweep.resolutions, found.accuracy, strict=True))]
     ]
     return Table(
         name=f"{task.task}-classes",
@@ -292,53 +313,3 @@ def class_table(task: TaskSweeps, estimated: Estimated) -> Table:
         ),
         rows=tuple(rows),
     )
-
-
-def change_table(task: TaskSweeps, estimated: Estimated) -> Table:
-    """Samples whose verdict changes with the resolution, and what was answered at each."""
-    heads = [Column(name) for name in task.resolutions]
-    rows: list[tuple[Entry, ...]] = []
-    found = 0
-    for sweep, _ in estimated:
-        samples = _changed(sweep)
-        found += len(samples)
-        rows += _changes(task, sweep, samples[: MAX_CHANGES - len(rows)])
-    return Table(
-        name=f"{task.task}-changes",
-        caption="Samples whose verdict changes with the resolution",
-        subject=task.title,
-        folded=True,
-        columns=(Column("checkpoint"), Column("sample"), Column("right answer"), *heads),
-        rows=tuple(rows),
-        remark=f"{found - len(rows)} more are in the records." if found > len(rows) else "",
-    )
-
-
-def _changed(sweep: Sweep) -> list[str]:
-    """Samples that are right at one resolution and wrong at another, by name."""
-    scores = sweep.record.answers.scores([cell.key for cell in sweep.cells])
-    right, wrong = (scores.correct == 1).any(axis=1), (scores.correct == 0).any(axis=1)
-    return [scores.samples[i] for i in np.flatnonzero(right & wrong)]
-
-
-def _changes(task: TaskSweeps, sweep: Sweep, samples: Sequence[str]) -> Iterator[tuple[Entry, ...]]:
-    if not samples:
-        return
-    mine, wanted = {cell.key.setting for cell in sweep.cells}, set(samples)
-    targets: dict[str, str] = {}
-    answers: dict[str, dict[str, Entry]] = {sample: {} for sample in samples}
-    for row in sweep.record.answers.rows():
-        sample = row["sample"]
-        if sample in wanted and (row["scheme"], row["filter"], row["answer_mode"]) in mine:
-            targets[sample] = row["target"]
-            answers[sample][row["resolution"]] = _answer(row["prediction"], row["correct"])
-    for sample in samples:
-        shown = (answers[sample].get(name, entry(None)) for name in task.resolutions)
-        yield (entry(sweep.name), entry(sample), entry(targets[sample]), *shown)
-
-
-def _answer(prediction: str | None, correct: int | None) -> Entry:
-    if correct is None:
-        return Entry("–", mark="failed")
-    text = "unparseable" if prediction is None else shorten(prediction)
-    return Entry(text, sort=float(correct), mark="right" if correct else "wrong")

@@ -46,19 +46,29 @@
     }
   };
   const save = async (chart, kind) => {
+    if (!views.has(chart)) await draw(chart);
     const view = views.get(chart).view;
     const address = await view.toImageURL(kind, 2);
     make("a", { href: address, download: `${chart.id}.${kind}` }).click();
     announce(`Chart saved as ${kind}`);
   };
-  for (const chart of document.querySelectorAll(".chart")) {
-    draw(chart);
+  // A chart is drawn when it comes near the window, and all of them before printing.
+  const charts = [...document.querySelectorAll(".chart")];
+  const near = new IntersectionObserver((entries) => {
+    for (const { target } of entries.filter((entry) => entry.isIntersecting)) {
+      near.unobserve(target);
+      draw(target);
+    }
+  }, { rootMargin: "600px" });
+  addEventListener("beforeprint", () => charts.filter((chart) => !views.has(chart)).forEach(draw));
+  for (const chart of charts) {
+    near.observe(chart);
     chart.after(make("div", { className: "tools" }, ...["svg", "png"].map((kind) => make("button", {
       type: "button", className: "tool", textContent: `Save as ${kind.toUpperCase()}`,
       onclick: () => save(chart, kind),
     }))));
   }
-  dark.addEventListener("change", () => document.querySelectorAll(".chart").forEach(draw));
+  dark.addEventListener("change", () => [...views.keys()].forEach(draw));
 
   // Tables: sorted by a click, or a key, on a heading; entries without a value stay last.
   const key = (cell) => {

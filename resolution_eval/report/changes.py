@@ -1,0 +1,115 @@
+"""Samples whose verdict changes with the resolution, and what was answered at each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
+from itertools import zip_longest
+
+import numpy as np
+
+from resolution_eval.report.content import Estimated
+from resolution_eval.report.sweeps import Sweep, TaskSweeps
+from resolution_eval.report.tables import Column, Entry, Table, entry, shorten
+
+MAX_CHANGES = 60
+"""Samples listed whose verdict changes with the resolution."""
+
+
+def changed(sweep: Sweep) -> list[str]:
+    """Samples that are right at one resolution and wrong at another, by name."""
+    scores = sweep.scores
+    right, wrong = (scores.correct == 1).any(axis=1), (scores.correct == 0).any(axis=1)
+    return [scores.samples[i] for i in np.flatnonzero(right & wrong)]
+
+
+def answers_of(sweep: Sweep, samples: Sequence[str]) -> dict[str, dict[str, Entry]]:
+    """What was answered to each of `samples`, by resolution."""
+    import pyarrow.compute as compute
+
+    table = sweep.record.answers.table
+    names = ["sample", "resolution", "scheme", "filter", "answer_mode", "prediction", "correct"]
+    kept = table.select(names).filter(compute.is_in(table["sample"], value_set=_column(samples)))
+    mine = {cell.key.setting for cell in sweep.cells}
+    found: dict[str, dict[str, Entry]] = {sample: {} for sample in samples}
+    for row in kept.to_pylist():
+        if (row["scheme"], row["filter"], row["answer_mode"]) in mine:
+            found[row["sample"]][row["resolution"]] = _answer(row["prediction"], row["correct"])
+    return found
+
+
+def targets_of(sweep: Sweep) -> dict[str, str]:
+    """The right answer of every sample."""
+    return dict(zip(sweep.scores.samples, sweep.scores.targets, strict=True))
+
+
+def chosen(sweeps: Sequence[Sweep]) -> list[str]:
+    """Every sample that changes, those first that do so for most checkpoints, targets in turn.
+
+    Among equals the order is that of the SHA-256 of the name: free of any order in the data.
+    """
+    counts = Counter(sample for sweep in sweeps for sample in changed(sweep))
+    targets: dict[str, str] = {}
+    for sweep in sweeps if counts else ():
+        targets.update(targets_of(sweep))
+    by_target: dict[str, list[str]] = {}
+    for sample in sorted(counts, key=lambda name: (-counts[name], _digest(name))):
+        by_target.setdefault(targets[sample], []).append(sample)
+    turns = zip_longest(*by_target.values())
+    return [sample for turn in turns for sample in turn if sample is not None]
+
+
+def _digest(name: str) -> bytes:
+    return sha256(name.encode("utf-8", "surrogatepass")).digest()
+
+
+def _column(values: Sequence[str]) -> object:
+    import pyarrow as pa
+
+    return pa.array(values, type=pa.string())
+
+
+def _answer(prediction: str | None, correct: int | None) -> Entry:
+    if correct is None:
+        return Entry("–", mark="failed")
+    text = "unparseable" if prediction is None else shorten(prediction)
+    return Entry(text, sort=float(correct), mark="right" if correct else "wrong")
+
+
+def change_table(task: TaskSweeps, estimated: Estimated) -> Table:
+    """Samples whose verdict changes with the resolution, and what was answered at each."""
+    heads = [Column(name) for name in task.resolutions]
+    rows: list[tuple[Entry, ...]] = []
+    found = 0
+    for sweep, _ in estimated:
+        samples = changed(sweep)
+        found += len(samples)
+        rows += _changes(task, sweep, samples[: MAX_CHANGES - len(rows)])
+    return Table(
+        name=f"{task.task}-changes",
+        caption="Samples whose verdict changes with the resolution",
+        subject=task.title,
+        folded=True,
+        columns=(Column("checkpoint"), Column("sample"), Column("right answer"), *heads),
+        rows=tuple(rows),
+        remark=f"{found - len(rows)} more are in the records." if found > len(rows) else "",
+    )
+
+
+def _changes(task: TaskSweeps, sweep: Sweep, samples: Sequence[str]) -> Iterator[tuple[Entry, ...]]:
+    if not samples:
+        return
+    targets, answers = targets_of(sweep), answers_of(sweep, samples)
+    for sample in samples:
+        yield (
+            entry(sweep.name),
+            entry(sample),
+            entry(targets[sample]),
+            *said_at(task.resolutions, answers[sample]),
+        )
+
+
+def said_at(resolutions: Sequence[str], answers: Mapping[str, Entry]) -> tuple[Entry, ...]:
+    """The answers in order of `resolutions`, a dash where there is none."""
+    return tuple(answers.get(name, entry(None)) for name in resolutions)
