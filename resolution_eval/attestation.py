@@ -9,10 +9,13 @@ sample is scored.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from resolution_eval.facts import CheckpointFacts, Count
 
 Status = Literal["attested", "mismatched", "unattested", "failed"]
 Scheme = Literal["match", "restore"]
@@ -119,6 +122,23 @@ class Verdict(BaseModel):
     form: Form = "closed"
     f1: float | None = None
     """Token F1 with the target, of an open question; null for a closed one, and where it failed."""
+    generated_tokens: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+    """Tokens that the model wrote; null where choices were ranked, or nobody counted."""
+
+
+class Cost(BaseModel):
+    """What answering one sample took in this run. An answer out of a cache has none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    seconds: Annotated[float, Field(ge=0)]
+    """Wall time of its batch in equal parts: preparing tensors and running the model, without
+    reading and resizing the image, and without attempts that raised.
+    """
+    peak_memory: Count | None
+    """Most GPU memory allocated while its batch was answered, weights included, in bytes; null on a
+    CPU.
+    """
 
 
 class Reply(BaseModel):
@@ -132,6 +152,7 @@ class Reply(BaseModel):
     """Index of the choice ranked first; null where text was generated."""
     choice_scores: tuple[float, ...] | None
     attestation: Attestation
+    generated_tokens: int | None = None
 
     def encode(self) -> str:
         """One line of JSON, beginning with `MARK`."""
@@ -148,8 +169,8 @@ class SampleKey:
 
 
 class Ledger:
-    """What this process knows of its samples beside the responses: failures, and the images it
-    rendered.
+    """What this process knows of its samples beside the responses: failures, costs, and the images
+    it rendered.
 
     A failed sample is answered with an empty text, which lmms-eval's cache does not keep, so that a
     resumed run tries it again; the reason waits here until the sample is scored, in the same
@@ -159,9 +180,22 @@ class Ledger:
     def __init__(self) -> None:
         self.failures: dict[SampleKey, Failure] = {}
         self.renderings: dict[SampleKey, Attestation] = {}
+        self.costs: dict[SampleKey, Cost] = {}
+        """Of the samples that this process answered itself, in this run."""
+        self.told: set[str] = set()
+        """Data sets whose samples file already holds this process's facts."""
+        self.describe: Callable[[], CheckpointFacts] | None = None
+        """What the adapter of ours that answers knows of its checkpoint."""
         self.adapter: str | None = None
         """Name of the adapter of ours that answers in this process; null for the host's own models.
         """
+
+    def begin(self, adapter: str, describe: Callable[[], CheckpointFacts]) -> None:
+        """A new run begins in this process, answered by `adapter`."""
+        self.adapter, self.describe = adapter, describe
+        self.failures.clear()
+        self.costs.clear()
+        self.told.clear()
 
 
 LEDGER = Ledger()

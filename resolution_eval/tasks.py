@@ -23,6 +23,7 @@ from resolution_eval.attestation import (
 )
 from resolution_eval.cards import TaskCard, parse_task_card
 from resolution_eval.errors import host_boundary
+from resolution_eval.facts import run_facts
 from resolution_eval.prompts import question_text
 from resolution_eval.resolution import Size, is_capped, label, parse_resolution
 from resolution_eval.sources import Source, data_summary, open_source
@@ -60,6 +61,7 @@ def documents(cards: Dataset) -> Dataset:
     with host_boundary():
         card = parse_task_card(cards[0]["text"])
         _open(card)
+        LEDGER.told.discard(card.name)
         return Dataset.from_list(list(_documents(card)), features=_features())
 
 
@@ -203,7 +205,24 @@ def process_results(doc: Document, results: list[str]) -> dict[str, Any]:
         "data": {"data": doc["data"]},
         "verdict": verdict.model_dump(mode="json"),
         "attestation": attestation.model_dump(mode="json"),
+        **_told(doc),
     }
+
+
+def _told(doc: Document) -> dict[str, Any]:
+    """What this process alone knows, for the samples file: the sample's cost where it was answered
+    here and now, and once per data set the facts of the run.
+
+    lmms-eval aggregates only the metrics that a task's YAML names; these it writes and passes over.
+    """
+    cost = LEDGER.costs.get(sample_key(doc))
+    told: dict[str, Any] = {} if cost is None else {"cost": cost.model_dump(mode="json")}
+    source = _SOURCES.get(doc["dataset"])
+    if source is not None and doc["dataset"] not in LEDGER.told:
+        LEDGER.told.add(doc["dataset"])
+        checkpoint = None if LEDGER.describe is None else LEDGER.describe()
+        told["run"] = run_facts(source, checkpoint).model_dump(mode="json")
+    return told
 
 
 def judge(doc: Document, response: str) -> tuple[Verdict, Attestation]:
@@ -272,6 +291,7 @@ def _verdict(
         failure=failure,
         choice_scores=None if reply is None else reply.choice_scores,
         form=doc["form"],
+        generated_tokens=None if reply is None else reply.generated_tokens,
         f1=None if failure or doc["form"] == "closed" else token_f1(answer or "", doc["answer"]),
     )
 

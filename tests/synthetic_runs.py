@@ -25,6 +25,7 @@ def line(
     patch: int = 4,
     training: str = "fixed:64",
     checkpoint: str = "synthetic/small-flamingo",
+    seconds: float | None = 0.25,
     **attestation: Any,
 ) -> dict[str, Any]:
     """One line of a samples file; further keyword arguments change its attestation."""
@@ -72,6 +73,43 @@ def line(
             "checkpoint": "" if failed else checkpoint,
             "notes": [],
             **attestation,
+        },
+        **(
+            {} if failed or seconds is None else {"cost": {"seconds": seconds, "peak_memory": None}}
+        ),
+    }
+
+
+def _cost(seconds: float) -> dict[str, Any]:
+    return {"seconds": seconds, "peak_memory": None}
+
+
+def facts(rank: int = 0, **checkpoint: Any) -> dict[str, Any]:
+    """What a process tells of itself, a line's `run`; further keywords change its checkpoint."""
+    return {
+        "rank": rank,
+        "hardware": {"cpu": "Synthetic CPU", "cores": 2, "memory": 8_000_000_000, "gpus": []},
+        "platform": "Synthetic-6.1",
+        "versions": {"python": "3.11.7", "torch": "2.15.0"},
+        "peak_memory": 1_000_000 + rank,
+        "checkpoint": {
+            "revision": "sha256:" + "ab" * 32,
+            "declared": "fixed:64",
+            "evidence": "config.json in the checkpoint's folder",
+            "overridden": False,
+            "strategy": "native",
+            "training_data": "phantom",
+            "dtype": "float32",
+            "device": "cpu",
+            **checkpoint,
+        },
+        "data": {
+            "source": "local",
+            "revision": "local-1",
+            "loaded": 60,
+            "excluded_total": 1,
+            "excluded": [{"item": "images/odd.png", "reason": "label not a class of the card"}],
+            "notes": [],
         },
     }
 

@@ -172,6 +172,7 @@ def test_what_the_run_does_not_say_is_null_and_named(tmp_path):
     record = one(tmp_path, sweep(CURVE, samples=2))
     assert record.controls.chance is None
     assert {"controls.chance", "controls.blind", "environment.hardware"} <= set(record.unknown)
+    assert "environment.limit" not in record.unknown
     assert record.environment.wall_time == 12.5
     assert record.environment.seeds == {"random": 0, "numpy": 1234}
     assert record.environment.versions == {"lmms-eval": "0.7.3", "git": "0123abc"}
@@ -337,8 +338,8 @@ def rewrite(path: Path, change) -> None:
     ("change", "message"),
     [
         (
-            lambda d: d.update(schema_version=2),
-            "version 2, and this program knows up to 1; upgrade",
+            lambda d: d.update(schema_version=3),
+            "version 3, and this program knows up to 2; upgrade",
         ),
         (lambda d: d.update(schema_version="1"), "schema_version is '1'"),
         (lambda d: d.pop("schema_version"), "schema_version is None"),
@@ -360,15 +361,40 @@ def test_a_record_that_was_edited_is_refused(tmp_path, change, message):
 
 def test_an_older_schema_is_migrated_step_by_step_or_refused(tmp_path, monkeypatch):
     path = write_record(one(tmp_path / "run", sweep(CURVE, samples=3)), tmp_path)
-    monkeypatch.setattr(store, "SCHEMA_VERSION", 3)
-    with pytest.raises(RecordError, match="version 1 cannot be read any more"):
+    monkeypatch.setattr(store, "SCHEMA_VERSION", 4)
+    with pytest.raises(RecordError, match="version 2 cannot be read any more"):
         read_record(path)
     steps = []
-    migrations = {n: lambda d, n=n: steps.append(n) or d for n in (1, 2)}
+    migrations = {n: lambda d, n=n: steps.append(n) or d for n in (2, 3)}
     monkeypatch.setattr(store, "MIGRATIONS", migrations)
-    with pytest.raises(RecordError, match="schema_version: Input should be 1"):
+    with pytest.raises(RecordError, match="schema_version: Input should be 2"):
         read_record(path)
-    assert steps == [1, 2]
+    assert steps == [2, 3]
+
+
+OF_OLD = Path(__file__).with_name("records_of_old")
+
+
+def test_a_record_of_version_1_is_read_and_what_it_did_not_say_is_unknown():
+    record = read_record(next(OF_OLD.glob("*.record.json")))
+    assert record.schema_version == 2
+    assert [(cell.resolution, cell.n, cell.failed) for cell in record.cells] == [
+        ("28", 7, 1),
+        ("64", 6, 0),
+    ]
+    assert (record.shown, record.blind, record.controls.blind) == (None, None, ())
+    assert {cell.cost for cell in record.cells} == {None}
+    assert {"shown", "checkpoint.revision", "dataset.loaded"} <= set(record.unknown)
+    assert set(record.answers.column("seconds")) == {None}
+
+
+def test_a_record_of_version_1_is_written_again_in_the_present_version(tmp_path):
+    record = read_record(next(OF_OLD.glob("*.record.json")))
+    again = read_record(write_record(record, tmp_path))
+    assert (
+        again.model_copy(update={"answers_file": None}).model_dump()
+        == record.model_copy(update={"answers_file": None}).model_dump()
+    )
 
 
 def test_answers_that_are_not_parquet_are_refused(tmp_path):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import time
+import weakref
 from abc import abstractmethod
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import torch
 from accelerate import Accelerator
 from lmms_eval.api.model import lmms
 from loguru import logger
@@ -23,12 +26,14 @@ from resolution_eval.attestation import (
     AnswerMode,
     Attestation,
     Blind,
+    Cost,
     Failure,
     Reply,
     Sent,
     Status,
 )
 from resolution_eval.errors import ImageError, ModelError
+from resolution_eval.facts import CheckpointFacts
 from resolution_eval.images import FILTERS, render, resize
 from resolution_eval.resolution import Size, TrainingResolution, is_capped, label
 
@@ -64,6 +69,8 @@ class Answer:
     """Images that entered, where the image is cut into tiles."""
     notes: tuple[str, ...] = ()
     sent: Sent | None = None
+    generated_tokens: int | None = None
+    """Tokens of the text that was written; None where choices were ranked."""
 
 
 class ResolutionAdapter(lmms):  # type: ignore[misc]
@@ -83,11 +90,34 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
     """What is shown instead of the image; None for the image itself."""
     mean_colour: tuple[int, int, int] = (128, 128, 128)
     """The colour of a mean image: red, green and blue, to 255."""
+    declared: TrainingResolution | None = None
+    """Training resolution that the checkpoint itself declares, whatever `training` was set to."""
+    evidence: str | None = None
+    """Where `declared` was read, in words."""
+    revision: str | None = None
+    """Commit of the checkpoint, or sha256:... of its weights."""
+    strategy: str | None = None
+    training_data: str | None = None
+    dtype: str | None = None
 
     def __init__(self) -> None:
         super().__init__()
-        LEDGER.adapter = self.name
-        LEDGER.failures.clear()
+        me = weakref.proxy(self)
+        LEDGER.begin(self.name, lambda: me.checkpoint_facts())
+
+    def checkpoint_facts(self) -> CheckpointFacts:
+        """What is known of the checkpoint and of how it is run; called once all is answered."""
+        device = getattr(self, "device", None)
+        return CheckpointFacts(
+            revision=self.revision,
+            declared=None if self.declared is None else str(self.declared),
+            evidence=self.evidence,
+            overridden=None if self.declared is None else self.declared != self.training,
+            strategy=self.strategy,
+            training_data=self.training_data,
+            dtype=self.dtype,
+            device=None if device is None else str(device),
+        )
 
     def configure(
         self,
@@ -184,7 +214,7 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
     def _answer_or_split(self, views: Sequence[View]) -> Iterator[tuple[View, Answer]]:
         """The batch's answers; where it raises, each half's, down to single samples that fail."""
         try:
-            answers = [_finite(answer) for answer in self.answer(views)]
+            answers = self._timed(views)
         except Exception as error:  # noqa: BLE001  (whatever a model raises, its sample fails and is named)
             self.release_memory()
             if len(views) == 1:
@@ -200,10 +230,23 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
             else:
                 yield view, answer
 
+    def _timed(self, views: Sequence[View]) -> list[Answer | Failure]:
+        """The batch's answers, once each sample's share of their cost is noted."""
+        device = _cuda(self)
+        if device is not None:
+            torch.cuda.reset_peak_memory_stats(device)
+        began = time.perf_counter()
+        answers = [_finite(answer) for answer in self.answer(views)]
+        seconds = (time.perf_counter() - began) / len(views)
+        peak = None if device is None else int(torch.cuda.max_memory_allocated(device))
+        cost = Cost(seconds=seconds, peak_memory=peak)
+        for view, answer in zip(views, answers, strict=True):
+            if view.job.document is not None and not isinstance(answer, Failure):
+                LEDGER.costs[tasks.sample_key(view.job.document)] = cost
+        return answers
+
     def release_memory(self) -> None:
         """Give back cached device memory after a failed batch."""
-        import torch
-
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
@@ -217,6 +260,7 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
             choice=answer.choice,
             choice_scores=answer.choice_scores,
             attestation=self._attest(view, answer, document["fingerprint"]),
+            generated_tokens=answer.generated_tokens,
         ).encode()
 
     def _attest(self, view: View, answer: Answer, fingerprint: str) -> Attestation:
@@ -274,6 +318,12 @@ def _status(grid: tuple[int, int] | None, expected: tuple[int, int]) -> Status:
     if grid is None:
         return "unattested"
     return "attested" if grid == expected else "mismatched"
+
+
+def _cuda(adapter: ResolutionAdapter) -> torch.device | None:
+    """The adapter's GPU, where it runs on one."""
+    device = getattr(adapter, "device", None)
+    return device if isinstance(device, torch.device) and device.type == "cuda" else None
 
 
 def _finite(answer: Answer | Failure) -> Answer | Failure:

@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 
 EVIDENCE = "shape of the tensor entering the patch convolution; tokens entering the perceiver"
 
-Spoken = tuple[str, int | None, tuple[float, ...] | None]
-"""An answer's text, and where it was ranked, the choice's index and all choices' scores."""
+Spoken = tuple[str, int | None, tuple[float, ...] | None, int | None]
+"""An answer's text; where it was ranked, the choice's index and all choices' scores; where it was
+written, how many tokens.
+"""
 
 ARGUMENTS = (
     "pretrained",
@@ -102,9 +104,21 @@ class ResFlamingo(ResolutionAdapter):
             red, green, blue = (round(255 * value) for value in self.bundle.config.mean)
             self.mean_colour = (red, green, blue)
             self.training = declared_training(train_resolution, self.bundle.training)
+            self._describe(dtype)
         logger.info(f"{self.checkpoint}, trained at {self.training}, on {self.device}")
 
     bundle: flamingo.FlamingoBundle
+
+    def _describe(self, dtype: str) -> None:
+        """Note what the checkpoint says of itself, for the record."""
+        self.dtype, self.revision = dtype, self.bundle.revision
+        self.declared = self.bundle.training
+        if (self.revision or "").startswith("sha256:"):
+            self.evidence = "config.json in the checkpoint's folder, written when it was trained"
+            self.strategy = self.bundle.strategy
+            data = self.bundle.extra.get("data")
+            if isinstance(data, dict):
+                self.training_data = ", ".join(f"{key} {value}" for key, value in data.items())
 
     def mode(self, job: Job) -> Any:
         if self._answer_mode == "generate" or not job.choices:
@@ -133,8 +147,9 @@ class ResFlamingo(ResolutionAdapter):
                 grid=encoded.grid,
                 visual_tokens=encoded.visual_tokens,
                 evidence=EVIDENCE,
+                generated_tokens=written,
             )
-            for text, choice, scores in answers
+            for text, choice, scores, written in answers
         ]
 
     def _on_device(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -155,13 +170,13 @@ class ResFlamingo(ResolutionAdapter):
         for view, row in zip(views, scores, strict=True):
             own = tuple(row[: len(view.job.choices)].tolist())
             best = max(range(len(own)), key=own.__getitem__)
-            ranked.append((view.job.choices[best], best, own))
+            ranked.append((view.job.choices[best], best, own, None))
         return ranked
 
     def _generated(self, encoded: flamingo.Encoded, views: Sequence[View]) -> list[Spoken]:
         arguments = dict(views[0].job.generation)
         prompts = [flamingo_prompt(view.job.prompt) for view in views]
-        texts = flamingo.generate(
+        written = flamingo.write(
             self.bundle,
             encoded,
             prompts,
@@ -170,7 +185,7 @@ class ResFlamingo(ResolutionAdapter):
             do_sample=bool(arguments.get("do_sample", False)),
             temperature=float(arguments.get("temperature") or 1.0),
         )
-        return [(text, None, None) for text in texts]
+        return [(text, None, None, tokens) for text, tokens in written]
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
         """Log-likelihood of each continuation after image and prompt, and whether it is the greedy

@@ -107,6 +107,8 @@ class ResHF(ResolutionAdapter):
             self.training = known_training(
                 self.checkpoint, self.family, self.parts, train_resolution
             )
+            self.declared = known_training(self.checkpoint, self.family, self.parts, None)
+            self.evidence = "configuration and processor of the checkpoint"
             if blindfold:
                 self.blind = "mean image" if self.family.needs_image else "no image"
             self.mean_colour = mean_colour(self.parts)
@@ -121,6 +123,8 @@ class ResHF(ResolutionAdapter):
                 trust_remote_code=flag("trust_remote_code", trust_remote_code),
             )
             self.engine = Engine(self.family, self.parts, model)
+            self.dtype = str(model.dtype).removeprefix("torch.")
+            self.revision = getattr(model.config, "_commit_hash", None) or revision
             if self._answer_mode == "rank" and not self.family.continues_prompt(self.parts):
                 raise UsageError(
                     "answer_mode=rank needs a decoder that continues its prompt; this checkpoint "
@@ -177,6 +181,7 @@ class ResHF(ResolutionAdapter):
             visual_tokens=spoken.visual_tokens,
             evidence=EVIDENCE,
             tiles=None if received is None or received.images == 1 else received.images,
+            generated_tokens=spoken.generated_tokens,
         )
 
     def _generation(self, job: Job) -> dict[str, Any]:

@@ -13,12 +13,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", type=Path, metavar="RECORDS", help="folder for the records (default: DIR)"
     )
+    parser.add_argument(
+        "--blind",
+        type=Path,
+        metavar="DIR",
+        help="lmms-eval's output of a blind run, where it is not in DIR too",
+    )
 
 
 def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     """Do it; the exit status."""
     from resolution_eval.records import make_records, write_record
 
-    for record in make_records(known.results):
+    for record in make_records(known.results, blind=known.blind):
         print(write_record(record, known.output or known.results))
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -39,6 +39,8 @@ class Spoken:
     received: Received | None
     """None where no image entered the vision tower."""
     visual_tokens: int
+    generated_tokens: int | None = None
+    """Tokens written, special ones not counted; None where choices were ranked."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,14 @@ class Engine:
             found = self.model.generate(**batch, **arguments)
         if self.family.continues_prompt(self.parts):
             found = found[:, batch["input_ids"].shape[1] :]
-        texts = self.parts.processor.tokenizer.batch_decode(found, skip_special_tokens=True)
-        return self._spoken(batch, seen, [(text, None) for text in texts])
+        tokenizer = self.parts.processor.tokenizer
+        texts = tokenizer.batch_decode(found, skip_special_tokens=True)
+        special = set(tokenizer.all_special_ids)
+        spoken = self._spoken(batch, seen, [(text, None) for text in texts])
+        return [
+            replace(answer, generated_tokens=sum(token not in special for token in row))
+            for answer, row in zip(spoken, found.tolist(), strict=True)
+        ]
 
     def rank(self, questions: Sequence[Question]) -> list[Spoken]:
         """The log-likelihoods of every question's choices, and the likeliest choice's text.

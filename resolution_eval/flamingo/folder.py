@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,13 @@ def load_folder(
         strategy=manifest.strategy,
         extra=manifest.extra,
         identity=identity or folder.name,
+        revision=f"sha256:{_digest(folder / WEIGHTS)}",
     )
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def own_tensors(model: nn.Module) -> dict[str, Tensor]:

@@ -15,6 +15,13 @@ from resolution_eval.flamingo.vision import Encoded
 
 
 def generate(
+    bundle: FlamingoBundle, encoded: Encoded, prompts: Sequence[str], **arguments: Any
+) -> list[str]:
+    """The texts of `write`, which takes the same arguments."""
+    return [text for text, _ in write(bundle, encoded, prompts, **arguments)]
+
+
+def write(
     bundle: FlamingoBundle,
     encoded: Encoded,
     prompts: Sequence[str],
@@ -25,8 +32,9 @@ def generate(
     temperature: float = 1.0,
     top_p: float = 1.0,
     num_beams: int = 1,
-) -> list[str]:
-    """The text that continues each prompt, greedily unless `do_sample` or `num_beams` say so.
+) -> list[tuple[str, int]]:
+    """The text that continues each prompt, greedily unless `do_sample` or `num_beams` say so, and
+    the number of tokens written, the one that ends it not counted.
 
     It ends before the first of the strings in `until`, at <|endofchunk|>, at the end-of-text token
     or after `max_new_tokens`. The <image> token is never written. Greedy answers do not depend on
@@ -64,12 +72,12 @@ def _ends(bundle: FlamingoBundle) -> list[int]:
     return [token for token in ends if token is not None]
 
 
-def _text(bundle: FlamingoBundle, ids: Sequence[int], until: Sequence[str]) -> str:
-    """The answer in the new tokens `ids`, cut at its first end."""
+def _text(bundle: FlamingoBundle, ids: Sequence[int], until: Sequence[str]) -> tuple[str, int]:
+    """The answer in the new tokens `ids`, cut at its first end, and how many tokens came before."""
     ends = {*_ends(bundle), bundle.tokenizer.pad_token_id}
     stop = next((place for place, token in enumerate(ids) if token in ends), len(ids))
     text = bundle.tokenizer.decode(ids[:stop], skip_special_tokens=True)
-    return _cut(text, (*until, END_OF_CHUNK))
+    return _cut(text, (*until, END_OF_CHUNK)), stop
 
 
 def _cut(text: str, until: Sequence[str]) -> str:

@@ -42,6 +42,8 @@ class FlamingoBundle:
     """What else its folder says of it: recipe, seed, accuracy."""
     identity: str = "untrained"
     """Name of the checkpoint in results."""
+    revision: str | None = None
+    """Commit of the repository that it was downloaded from, or sha256:... of a folder's weights."""
     positions: PositionCache = field(default_factory=PositionCache)
 
     @property

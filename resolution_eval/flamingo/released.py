@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import torch
@@ -52,6 +53,7 @@ def load_released(
         config=_config(parts, vision, language_model),
         training=TrainingResolution.parse(card.training),
         identity=card.pretrained,
+        revision=_commit(path),
     )
 
 
@@ -133,6 +135,12 @@ def _download(repository: str, file: str, revision: str | None) -> str:
         return str(hf_hub_download(repository, file, revision=revision))
     except OSError as error:
         raise ModelError(f"{repository}/{file} cannot be had: {error}") from error
+
+
+def _commit(path: str) -> str | None:
+    """The commit that a file of Hugging Face's cache belongs to, .../snapshots/COMMIT/FILE."""
+    found = re.search(r"[/\\]snapshots[/\\]([0-9a-f]{40})[/\\]", path)
+    return None if found is None else found[1]
 
 
 def _assemble(parts: FlamingoCard, vision: nn.Module, language_model: Any, tokenizer: Any) -> Any:

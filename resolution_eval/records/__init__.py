@@ -5,7 +5,9 @@ from resolution_eval.records.host import Run, TaskAnswers, read_run
 from resolution_eval.records.make import make_records
 from resolution_eval.records.schema import (
     SCHEMA_VERSION,
+    BlindControl,
     Cell,
+    CellCost,
     Checkpoint,
     Controls,
     Dataset,
@@ -22,7 +24,9 @@ from resolution_eval.records.store import read_record, record_name, write_record
 __all__ = [
     "SCHEMA_VERSION",
     "Answers",
+    "BlindControl",
     "Cell",
+    "CellCost",
     "CellKey",
     "Checkpoint",
     "Controls",

@@ -42,9 +42,16 @@ SCHEMA: pa.Schema = pa.schema(
         pa.field("visual_tokens", pa.int32()),
         pa.field("evidence", pa.string(), nullable=False),
         pa.field("notes", pa.list_(pa.string()), nullable=False),
+        pa.field("tiles", pa.int32()),
+        pa.field("blind", pa.string()),
+        pa.field("adapter", pa.string()),
+        pa.field("generated_tokens", pa.int32()),
+        pa.field("seconds", pa.float64()),
+        pa.field("peak_memory", pa.int64()),
     ]
 )
-"""Columns of the file beside a record. `correct` is null for a failed sample; sizes: pixels."""
+"""Columns of the file beside a record. `correct` is null for a failed sample; sizes: pixels;
+`seconds` and `peak_memory` (bytes) are null for a sample that the run did not answer itself."""
 
 
 @dataclass(frozen=True, order=True)

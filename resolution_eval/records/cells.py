@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from resolution_eval.records.answers import Answers, CellKey
-from resolution_eval.records.schema import Cell, CellStatus, FailedSample, Grid, Tokens
+from resolution_eval.records.schema import Cell, CellCost, CellStatus, FailedSample, Grid, Tokens
 from resolution_eval.statistics.curves import balanced_accuracy
 
 MAX_GRIDS = 8
@@ -74,7 +74,24 @@ def _cell(key: CellKey, rows: Sequence[Row], samples: int) -> Cell:
         grids=grids,
         other_grids=other,
         visual_tokens=_tokens([row["visual_tokens"] for row in rows]),
+        generated_tokens=_tokens([row["generated_tokens"] for row in rows]),
+        cost=cost(rows),
         evidence=_evidence(scored),
+    )
+
+
+def cost(rows: Iterable[Row]) -> CellCost | None:
+    """What answering `rows` took; None where this run answered none of them itself."""
+    timed = [row for row in rows if row["seconds"] is not None]
+    if not timed:
+        return None
+    seconds = math.fsum(row["seconds"] for row in timed)
+    peaks = [row["peak_memory"] for row in timed if row["peak_memory"] is not None]
+    return CellCost(
+        timed=len(timed),
+        seconds=seconds,
+        samples_per_second=len(timed) / seconds if seconds else None,
+        peak_memory=max(peaks, default=None),
     )
 
 

@@ -11,12 +11,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from resolution_eval.attestation import Attestation, Verdict
+from resolution_eval.attestation import Attestation, Blind, Cost, Verdict
 from resolution_eval.errors import RecordError
+from resolution_eval.facts import CheckpointFacts, RunFacts
 from resolution_eval.records.answers import Answers
 from resolution_eval.records.bounded import read_document, read_lines
 from resolution_eval.resolution import TrainingResolution, parse_resolution
@@ -43,6 +44,10 @@ class TaskAnswers:
     fingerprint: str | None
     prompt: str | None
     """Text of the first sample's prompt, where lmms-eval kept it."""
+    shown: Literal["image", Blind] | None = None
+    """What the model was given; None where every sample failed."""
+    facts: tuple[RunFacts, ...] = ()
+    """What each process told of itself, by rank; none in the files of older versions."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +68,8 @@ class _Line(BaseModel):
 
     verdict: Verdict
     attestation: Attestation
+    cost: Cost | None = None
+    run: RunFacts | None = None
 
 
 def read_run(path: Path) -> list[Run]:
@@ -185,7 +192,28 @@ def read_samples(path: Path) -> TaskAnswers | None:
         training=constants.of("training") or "unknown",
         fingerprint=constants.of("fingerprint"),
         prompt=prompt,
+        shown=constants.shown,
+        facts=_facts(lines, path),
     )
+
+
+def _facts(lines: list[_Line], path: Path) -> tuple[RunFacts, ...]:
+    """What the processes told, by rank; they saw the same data and the same checkpoint."""
+    told = {line.run.rank: line.run for line in reversed(lines) if line.run is not None}
+    found = tuple(told[rank] for rank in sorted(told))
+    for each in found[1:]:
+        same = (each.data, each.versions) == (found[0].data, found[0].versions)
+        if not same or _apart_from_device(each) != _apart_from_device(found[0]):
+            raise RecordError(
+                f"{path}: processes {found[0].rank} and {each.rank} had other data, versions or "
+                "checkpoints; one run is one of each"
+            )
+    return found
+
+
+def _apart_from_device(told: RunFacts) -> CheckpointFacts | None:
+    """The checkpoint's facts without the device, which each process has its own of."""
+    return told.checkpoint and told.checkpoint.model_copy(update={"device": None})
 
 
 def _prompt(document: Mapping[str, Any]) -> str | None:
@@ -201,6 +229,8 @@ class _Constants:
         self._path = path
         self._values: dict[str, str] = {}
         self._samples: dict[str, tuple[str, str]] = {}
+        self.shown: Literal["image", Blind] | None = None
+        """What the model was given, on all lines that have an answer."""
 
     def of(self, name: str) -> str | None:
         return self._values.get(name)
@@ -213,6 +243,11 @@ class _Constants:
                 continue
             if self._values.setdefault(name, value) != value:
                 self._differs(number, f"{name} {value!r}", repr(self._values[name]))
+        if attestation.status != "failed":
+            shown = attestation.blind or "image"
+            self.shown = self.shown or shown
+            if shown != self.shown:
+                self._differs(number, f"the model was shown {shown!r}", repr(self.shown))
         mine = (verdict.cluster, verdict.target)
         if self._samples.setdefault(verdict.sample, mine) != mine:
             known = str(self._samples[verdict.sample])
@@ -267,6 +302,8 @@ def _contradictions(line: _Line) -> Iterator[str]:
         )
     if (attestation.answer_mode == "open") is not (verdict.form == "open"):
         yield f"answers by {attestation.answer_mode!r} to a question of form {verdict.form!r}"
+    if line.cost is not None and (attestation.status == "failed" or not attestation.adapter):
+        yield "a cost, but no adapter of ours answered"
     if verdict.f1 is not None and not 0 <= verdict.f1 <= 1:
         yield f"f1 lies between 0 and 1, found {verdict.f1}"
     sizes = (
@@ -276,7 +313,7 @@ def _contradictions(line: _Line) -> Iterator[str]:
         attestation.expected_grid,
     )
     counts = [side for size in sizes if size is not None for side in size]
-    counts += [] if attestation.visual_tokens is None else [attestation.visual_tokens]
+    counts += [n for n in (attestation.visual_tokens, attestation.tiles) if n is not None]
     if any(not 0 <= count <= LARGEST_COUNT for count in counts):
         yield f"sizes and token counts lie between 0 and {LARGEST_COUNT}, found {counts}"
 
@@ -320,6 +357,11 @@ def _row(line: _Line, setting: tuple[str, str, str]) -> dict[str, Any]:
         "visual_tokens": attestation.visual_tokens,
         "evidence": attestation.evidence,
         "notes": list(attestation.notes),
+        "tiles": attestation.tiles,
+        "blind": attestation.blind,
+        "adapter": attestation.adapter or None,
+        "seconds": None if line.cost is None else line.cost.seconds,
+        "peak_memory": None if line.cost is None else line.cost.peak_memory,
         **_pair("source", ("width", "height"), attestation.source),
         **_pair("information", ("width", "height"), attestation.information),
         **_pair("expected", ("height", "width"), attestation.expected_grid),

@@ -5,38 +5,52 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from resolution_eval.cards import TaskCard, model_cards, task_cards
+from resolution_eval.cards import ModelCard, TaskCard, model_cards, task_cards
 from resolution_eval.errors import RecordError
-from resolution_eval.records.cells import cells, failures
+from resolution_eval.facts import CheckpointFacts, RunFacts
+from resolution_eval.records.blind import controlled
+from resolution_eval.records.cells import cells, cost, failures
 from resolution_eval.records.host import Run, TaskAnswers, read_run
 from resolution_eval.records.schema import (
     Cell,
+    CellCost,
     Checkpoint,
     Controls,
     Dataset,
     Environment,
     Record,
 )
+from resolution_eval.records.secrets import redacted
 
 ROUNDING = 6e-5
 """How far a printed accuracy may lie from the samples': rows in words have four decimals."""
 
 
-def make_records(path: Path) -> list[Record]:
+def make_records(path: Path, *, blind: Path | None = None) -> list[Record]:
     """One record per run and task of ours in lmms-eval's output folder `path`, in order of date.
 
     What the run does not say, our task and model cards may; what they don't either is null and
-    named in `unknown`.
+    named in `unknown`. Blind runs in `path`, and in the folder `blind` where given, become the
+    controls of the runs that they fit.
 
     Raises:
         RecordError: as `read_run`, or an accuracy in a results file is not that of its samples.
     """
+    made = _made(path)
+    others = [] if blind is None else [record for record in _made(blind) if record.blind]
+    if blind is not None and not others:
+        raise RecordError(f"{blind}: holds no blind run; run the model with blind=true")
+    return [controlled(record, [*made, *others]) for record in made]
+
+
+def _made(path: Path) -> list[Record]:
     return [
         _record(run, name, answers) for run in read_run(path) for name, answers in run.tasks.items()
     ]
@@ -51,17 +65,18 @@ def _record(run: Run, task: str, given: TaskAnswers) -> Record:
     parts: dict[str, Any] = {
         "checkpoint": _checkpoint(run, given),
         "dataset": _dataset(card, task, given),
-        "controls": Controls(chance=card.chance if card else None, blind=None),
-        "environment": _environment(run),
+        "controls": Controls(chance=card.chance if card else None, blind=()),
+        "environment": _environment(run, task, given),
     }
     version = metadata.get("version")
     return Record(
         task=task,
         task_version=None if version is None else str(version),
+        shown=given.shown,
         prompt=given.prompt,
         cells=summed,
         failures=failures(given.answers),
-        unknown=tuple(_unknown(parts)),
+        unknown=(*(() if given.shown else ("shown",)), *unknown(parts)),
         answers=given.answers,
         **parts,
     )
@@ -100,41 +115,70 @@ def _leading_number(value: Any) -> float | None:
 
 def _checkpoint(run: Run, given: TaskAnswers) -> Checkpoint:
     host = _table(run.results, "config")
+    told = given.facts[0].checkpoint if given.facts else None
     name = given.checkpoint or _text(run.results, "model_name") or _text(host, "model")
     card = model_cards().get(given.checkpoint or "")
-    agrees = card is not None and card.training == given.training
+    declared = told.declared if told else None
+    agrees = card is not None and card.training == (declared or given.training)
     return Checkpoint(
-        name=name,
+        name=None if name is None else redacted(name),
+        revision=_commit(told, card, host),
         adapter=given.adapter,
         training=given.training,
-        training_evidence=card.evidence if card is not None and agrees else None,
-        training_evidence_url=card.evidence_url if card is not None and agrees else None,
+        training_declared=declared or (card.training if card else None),
+        training_overridden=told.overridden if told else None,
+        training_evidence=card.evidence if card and agrees else told and told.evidence,
+        training_evidence_url=card.evidence_url if card and agrees else None,
+        strategy=told and told.strategy,
+        training_data=told and told.training_data,
+        dtype=told and told.dtype,
     )
 
 
+def _commit(
+    told: CheckpointFacts | None, card: ModelCard | None, host: Mapping[str, Any]
+) -> str | None:
+    """The checkpoint's revision as its adapter found it, or as `--model_args` pins it.
+
+    A card's revision is that of the checkpoint the card describes, not of the one that ran.
+    """
+    if told is not None and told.revision is not None:
+        return told.revision
+    pinned = re.search(r"(?:^|,)revision=([^,]+)", _text(host, "model_args") or "")
+    return None if pinned is None else pinned[1]
+
+
 def _dataset(card: TaskCard | None, task: str, given: TaskAnswers) -> Dataset:
+    told = given.facts[0].data if given.facts else None
     return Dataset(
         name=card.name if card else task,
         title=card.title if card else None,
         modality=card.modality if card else None,
         kind=card.kind if card else None,
+        source=told and told.source,
         revision=card.revision if card else None,
+        revision_found=told and told.revision,
         fingerprint=given.fingerprint,
         licence=card.licence if card else None,
         citation=card.citation if card else None,
         classes=card.classes if card else (),
         cluster=card.cluster if card else None,
+        loaded=told.loaded if told else None,
+        excluded_total=told.excluded_total if told else None,
+        excluded=told.excluded if told else (),
+        notes=told.notes if told else (),
     )
 
 
-def _environment(run: Run) -> Environment:
-    host = _table(run.results, "config")
-    said = _table(run.results, "resolution_eval")
+def _environment(run: Run, task: str, given: TaskAnswers) -> Environment:
+    host, told = _table(run.results, "config"), given.facts[0] if given.facts else None
     seeds = {
         name: host[f"{name}_seed"]
         for name in ("random", "numpy", "torch", "fewshot")
         if type(host.get(f"{name}_seed")) is int
     }
+    spent = cost(given.answers.rows())
+    peak, peak_of = _peak(given, spent)
     return Environment(
         date=run.date,
         results_file=run.path.name,
@@ -143,32 +187,55 @@ def _environment(run: Run) -> Environment:
         model_args=_text(host, "model_args"),
         batch_size=_text(host, "batch_size"),
         limit=_number(host, "limit"),
-        generation=_text(host, "gen_kwargs"),
-        device=_text(host, "device"),
-        hardware=_text(said, "hardware"),
-        versions=_versions(run, said),
+        generation=_text(_table(_table(run.results, "configs"), task), "generation_kwargs")
+        or _text(host, "gen_kwargs"),
+        device=(told and told.checkpoint and told.checkpoint.device) or _text(host, "device"),
+        hardware=told and told.hardware,
+        platform=told and told.platform,
+        processes=len(given.facts) or None,
+        versions=_versions(run, told),
         seeds=seeds,
         wall_time=_number(run.results, "total_evaluation_time_seconds"),
-        peak_memory=_count(said, "peak_memory"),
-        samples_per_second=_number(said, "samples_per_second"),
+        peak_memory=peak,
+        peak_memory_of=peak_of,
+        samples_per_second=spent.samples_per_second if spent else None,
     )
 
 
-def _versions(run: Run, said: Mapping[str, Any]) -> dict[str, str]:
+def _peak(
+    given: TaskAnswers, spent: CellCost | None
+) -> tuple[int | None, Literal["gpu", "process"] | None]:
+    """The largest memory of a process in bytes, and of what; of the GPU where one was used."""
+    if spent is not None and spent.peak_memory is not None:
+        return spent.peak_memory, "gpu"
+    devices = {told.checkpoint.device for told in given.facts if told.checkpoint is not None}
+    if any(device is None or not device.startswith("cpu") for device in devices):
+        return None, None
+    resident = [told.peak_memory for told in given.facts if told.peak_memory is not None]
+    return (max(resident), "process") if resident and devices else (None, None)
+
+
+def _versions(run: Run, told: RunFacts | None) -> dict[str, str]:
     named = {
+        **(told.versions if told else {}),
         "lmms-eval": _text(run.results, "lmms_eval_version"),
         "git": _text(run.results, "git_hash"),
-        **{name: str(value) for name, value in _table(said, "versions").items()},
     }
     return {name: value for name, value in named.items() if value}
 
 
-def _unknown(parts: Mapping[str, BaseModel]) -> list[str]:
+_ALWAYS_KNOWN = ("environment.limit",)
+"""Fields whose null is an answer: no limit was given."""
+
+
+def unknown(parts: Mapping[str, BaseModel]) -> list[str]:
+    """Names of the fields of `parts` that are null, or empty, for want of knowledge."""
     return [
-        f"{part}.{name}"
+        name
         for part, model in parts.items()
-        for name, value in model
-        if value is None or (part == "checkpoint" and value == "unknown")
+        for field, value in model
+        if (name := f"{part}.{field}") not in _ALWAYS_KNOWN
+        and (value is None or value == "unknown" or (name == "controls.blind" and not value))
     ]
 
 
@@ -178,11 +245,12 @@ def _table(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _text(document: Mapping[str, Any], key: str) -> str | None:
-    """The value as one line of text of bounded length; None where it is absent or empty."""
+    """The value as text of bounded length without secrets; None where it is absent or empty."""
     value = document.get(key)
     if value is None or value in ("", {}, []):
         return None
-    return (value if isinstance(value, str) else json.dumps(value, sort_keys=True))[:2000]
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    return redacted(text)[:2000]
 
 
 def _number(document: Mapping[str, Any], key: str) -> float | None:
@@ -192,8 +260,3 @@ def _number(document: Mapping[str, Any], key: str) -> float | None:
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
     return value if math.isfinite(value) and value >= 0 else None
-
-
-def _count(document: Mapping[str, Any], key: str) -> int | None:
-    value = _number(document, key)
-    return None if value is None else int(value)

@@ -9,14 +9,18 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, InstanceOf
 from pydantic.json_schema import SkipJsonSchema
 
+from resolution_eval.attestation import Blind
+from resolution_eval.facts import Excluded, Hardware
 from resolution_eval.records.answers import Answers, CellKey
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SCHEMA_FILE = "record.schema.json"
 
 CellStatus = Literal["complete", "incomplete", "mismatched", "unattested"]
 Count = Annotated[int, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Seconds = Annotated[float, Field(ge=0)]
 
 
 class _Document(BaseModel):
@@ -37,11 +41,26 @@ class Grid(_Document):
 
 
 class Tokens(_Document):
-    """Visual tokens per sample of a cell."""
+    """Tokens per sample of a cell."""
 
     least: Count
     mean: Annotated[float, Field(ge=0)]
     most: Count
+
+
+class CellCost(_Document):
+    """What answering took, over the samples that this run answered itself."""
+
+    timed: Count
+    """Samples answered in this run: neither failed nor out of a cache."""
+    seconds: Seconds
+    """Wall time of answering them, without reading and resizing images; of all processes
+    together."""
+    samples_per_second: Annotated[float, Field(gt=0)] | None
+    """timed / seconds: of one process; null where the clock saw no time pass."""
+    peak_memory: Count | None
+    """Most GPU memory allocated while one of their batches was answered, in bytes, weights
+    included; null on a CPU."""
 
 
 class Cell(_Document):
@@ -81,6 +100,11 @@ class Cell(_Document):
     other_grids: Count
     """Samples whose grid is not among `grids`."""
     visual_tokens: Tokens | None
+    """Per sample; null where nobody counted."""
+    generated_tokens: Tokens | None
+    """Written per sample, the ending one not counted; null where choices were ranked."""
+    cost: CellCost | None
+    """Null where no sample was answered by an adapter of ours in this run."""
     evidence: tuple[str, ...]
     """Where grids and token counts were read, most frequent first, at most four."""
 
@@ -99,11 +123,23 @@ class Checkpoint(_Document):
     """What was scored, and the resolution that it was trained at."""
 
     name: str | None
+    revision: str | None
+    """Commit of its repository, or sha256:... of a local folder's weights."""
     adapter: str | None
     training: str
-    """Training resolution as declared: fixed:N, native, mixed:[...] or unknown."""
+    """Training resolution that the figures use: fixed:N, native, mixed:[...] or unknown."""
+    training_declared: str | None
+    """Training resolution that the checkpoint, its folder or its card declares."""
+    training_overridden: bool | None
+    """Whether the user's `train_resolution=` took the place of the declared one."""
     training_evidence: str | None
+    """What the declared training resolution is known from."""
     training_evidence_url: str | None
+    strategy: str | None
+    """How it was trained: none, low, native or mixed."""
+    training_data: str | None
+    """What it was trained on."""
+    dtype: str | None
 
 
 class Dataset(_Document):
@@ -113,43 +149,82 @@ class Dataset(_Document):
     title: str | None
     modality: str | None
     kind: str | None
+    source: str | None
+    """Kind of source that it was read from: local, medmnist, archive, hub, phantom, ..."""
     revision: str | None
+    """Revision that the task's card pins."""
+    revision_found: str | None
+    """Version of the data that was read, as far as its source tells."""
     fingerprint: str | None
     licence: str | None
     citation: str | None
     classes: tuple[str, ...]
     cluster: str | None
     """Unit that the intervals resample: patient, slide, image."""
+    loaded: Count | None
+    """Samples of the test split, scored or beyond the run's limit."""
+    excluded_total: Count | None
+    """What was found in the test split and is no sample: loaded + excluded_total was found."""
+    excluded: tuple[Excluded, ...]
+    """By name and reason, the first thousand."""
+    notes: tuple[str, ...]
+    """What a reader of scores on this data should know."""
+
+
+class BlindControl(_Document):
+    """One resolution's score of the same checkpoint without the image, by a run of its own."""
+
+    resolution: str
+    scheme: str
+    filter: str
+    answer_mode: str
+    kind: Blind
+    n: Count
+    failed: Count
+    correct: Count
+    accuracy: Fraction | None
+    """correct / (n - failed), on the same samples."""
+    results_sha256: Sha256
+    """Of the results file of the blind run."""
 
 
 class Controls(_Document):
     """What a model that does not look would score."""
 
     chance: Fraction | None
-    blind: Fraction | None
-    """Accuracy of the same model without the image; null where it was not run."""
+    blind: tuple[BlindControl, ...]
+    """Empty where no blind run of the same checkpoint, task and setting was found."""
 
 
 class Environment(_Document):
-    """How the run was made, as far as lmms-eval's results file says so."""
+    """How the run was made."""
 
     date: str
     results_file: str
-    results_sha256: str
+    results_sha256: Sha256
     model: str | None
     model_args: str | None
+    """As given, secrets struck out."""
     batch_size: str | None
     limit: float | None
+    """Most documents asked for, a fraction of them below 1; null where there was none."""
     generation: str | None
+    """Generation arguments, as JSON."""
     device: str | None
-    hardware: str | None
+    hardware: Hardware | None
+    platform: str | None
+    """Operating system."""
+    processes: Count | None
     versions: dict[str, str]
     seeds: dict[str, int]
-    wall_time: Annotated[float, Field(ge=0)] | None
+    wall_time: Seconds | None
     """Seconds, of the whole run: its model's loading and its other tasks included."""
     peak_memory: Count | None
-    """Bytes."""
-    samples_per_second: Annotated[float, Field(ge=0)] | None
+    """Bytes: the most GPU memory allocated while answering, or on a CPU the largest resident
+    memory of a process until it began to score; of one process, the largest."""
+    peak_memory_of: Literal["gpu", "process"] | None
+    samples_per_second: Annotated[float, Field(gt=0)] | None
+    """Of one process, over the samples that this run answered itself."""
 
 
 class FailedSample(_Document):
@@ -165,16 +240,19 @@ class AnswersFile(_Document):
     """The columnar file beside the record, with every answer and its attestation."""
 
     name: str
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Sha256
     rows: Count
 
 
 class Record(_Document):
     """One checkpoint on one task in one run."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     task: str
     task_version: str | None
+    shown: Literal["image", Blind] | None
+    """What the model was shown. A run shown no image or a mean one is blind: a control of others,
+    not a score. Null where nobody can say: all samples failed, or the record was of version 1."""
     checkpoint: Checkpoint
     dataset: Dataset
     prompt: str | None
@@ -190,6 +268,11 @@ class Record(_Document):
     answers_file: AnswersFile | None = None
     """Null until the record is written."""
     answers: SkipJsonSchema[InstanceOf[Answers]] = Field(exclude=True, repr=False)
+
+    @property
+    def blind(self) -> Blind | None:
+        """What stood in the image's place; None where the image itself did, or nobody can say."""
+        return None if self.shown == "image" else self.shown
 
     @property
     def label(self) -> str:

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from resolution_eval.errors import RecordError
 from resolution_eval.records.answers import SCHEMA, Answers
 from resolution_eval.records.bounded import read_document
 from resolution_eval.records.cells import cells, failures
+from resolution_eval.records.migrations import MIGRATIONS, migrated_answers
 from resolution_eval.records.schema import SCHEMA_VERSION, AnswersFile, Cell, Record
 
 SUFFIX = ".record.json"
@@ -27,9 +28,6 @@ ANSWERS_SUFFIX = ".answers.parquet"
 MAX_ANSWERS = 2 * 2**30
 """Largest answers file, and largest uncompressed content of one, in bytes."""
 MAX_ROWS = 10_000_000
-
-MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
-"""From a schema version to a function that turns its document into that of the next version."""
 
 
 def write_record(record: Record, folder: Path) -> Path:
@@ -115,11 +113,13 @@ def _agree(stated: tuple[Cell, ...], counted: tuple[Cell, ...]) -> bool:
     )
 
 
-def _rounded(cell: Cell) -> dict[str, Any]:
-    return {
-        name: f"{value:.9g}" if isinstance(value, float) else value
-        for name, value in cell.model_dump().items()
-    }
+def _rounded(value: Any) -> Any:
+    """A cell as its fields, with every number that is a fraction in nine digits."""
+    if isinstance(value, Cell):
+        return _rounded(value.model_dump())
+    if isinstance(value, dict):
+        return {name: _rounded(each) for name, each in value.items()}
+    return f"{value:.9g}" if isinstance(value, float) else value
 
 
 def _migrated(document: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -174,9 +174,9 @@ def _table(data: bytes, path: Path, rows: int) -> pa.Table:
             raise RecordError(
                 f"{path}: {file.metadata.num_rows} rows, {content} bytes; expected {rows} rows"
             )
-        if not file.schema_arrow.equals(SCHEMA):
+        table = migrated_answers(file.read())
+        if not table.schema.equals(SCHEMA):
             raise RecordError(f"{path}: its columns are not those of a record's answers")
-        table = file.read()
         table.validate(full=True)
     except (pa.ArrowException, OSError) as error:
         raise RecordError(f"{path}: not a readable parquet file ({error})") from error

@@ -1,0 +1,73 @@
+"""Blind controls: the same checkpoint, task and setting, the image withheld."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from resolution_eval.records.answers import CellKey
+from resolution_eval.records.schema import BlindControl, Cell, Record
+
+
+def controlled(record: Record, others: Sequence[Record]) -> Record:
+    """The record with the blind runs among `others` as its controls, the latest of each cell.
+
+    A control is of the same task, checkpoint, adapter and data, and its cell of the same
+    resolution, scheme, filter, answer mode and samples. A blind run has no control itself.
+    """
+    if record.blind is not None:
+        return record
+    found: dict[CellKey, BlindControl] = {}
+    for other in sorted(others, key=lambda each: each.environment.date):
+        if other.blind is not None and _identity(other) == _identity(record):
+            found.update(_controls(record, other))
+    if not found:
+        return record
+    controls = record.controls.model_copy(
+        update={"blind": tuple(found[key] for key in sorted(found))}
+    )
+    unknown = tuple(name for name in record.unknown if name != "controls.blind")
+    return record.model_copy(update={"controls": controls, "unknown": unknown})
+
+
+def _identity(record: Record) -> tuple[str | None, ...]:
+    checkpoint = record.checkpoint
+    return (
+        record.task,
+        record.task_version,
+        record.dataset.fingerprint,
+        checkpoint.name,
+        checkpoint.revision,
+        checkpoint.adapter,
+        checkpoint.dtype,
+        record.environment.generation,
+    )
+
+
+def _controls(record: Record, blind: Record) -> Iterator[tuple[CellKey, BlindControl]]:
+    """The cells of `blind` that hold the same samples as the cell of the same key in `record`."""
+    assert blind.blind is not None
+    seen, unseen = _samples(record), _samples(blind)
+    for cell in blind.cells:
+        if unseen[cell.key] == seen.get(cell.key):
+            yield cell.key, _control(cell, blind)
+
+
+def _samples(record: Record) -> dict[CellKey, set[str]]:
+    names = record.answers.column("sample")
+    return {key: {names[row] for row in rows} for key, rows in record.answers.groups().items()}
+
+
+def _control(cell: Cell, blind: Record) -> BlindControl:
+    assert blind.blind is not None
+    return BlindControl(
+        resolution=cell.resolution,
+        scheme=cell.scheme,
+        filter=cell.filter,
+        answer_mode=cell.answer_mode,
+        kind=blind.blind,
+        n=cell.n,
+        failed=cell.failed,
+        correct=cell.correct,
+        accuracy=cell.accuracy,
+        results_sha256=blind.environment.results_sha256,
+    )

@@ -1,0 +1,85 @@
+"""Migrations: documents and answers of older schema versions, turned into those of the present."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from resolution_eval.records.answers import SCHEMA
+
+Document = dict[str, Any]
+
+ADDED = ("tiles", "blind", "adapter", "generated_tokens", "seconds", "peak_memory")
+"""Columns of the answers since version 2."""
+
+
+def _second(document: Document) -> Document:
+    """Version 2 from version 1: what version 1 did not say is null, and named in `unknown`."""
+    checkpoint, dataset = _part(document, "checkpoint"), _part(document, "dataset")
+    environment, controls = _part(document, "environment"), _part(document, "controls")
+    parts = {
+        "checkpoint": {
+            **dict.fromkeys(("revision", "training_declared", "training_overridden")),
+            **dict.fromkeys(("strategy", "training_data", "dtype")),
+            **checkpoint,
+        },
+        "dataset": {
+            **dict.fromkeys(("source", "revision_found", "loaded", "excluded_total")),
+            "excluded": [],
+            "notes": [],
+            **dataset,
+        },
+        "controls": {**controls, "blind": []},
+        "environment": {
+            **dict.fromkeys(("platform", "processes", "peak_memory_of")),
+            **environment,
+            **dict.fromkeys(("hardware", "peak_memory", "samples_per_second")),
+        },
+    }
+    return {
+        **document,
+        **parts,
+        "shown": None,
+        "cells": [{**cell, "generated_tokens": None, "cost": None} for cell in _cells(document)],
+        "unknown": _unknown(parts),
+    }
+
+
+def _part(document: Document, name: str) -> Document:
+    """An object of the document; of anything else an empty one, which the schema then refuses."""
+    value = document.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _cells(document: Document) -> list[Document]:
+    value = document.get("cells")
+    return [cell for cell in value if isinstance(cell, dict)] if isinstance(value, list) else []
+
+
+def _unknown(parts: Mapping[str, Document]) -> list[str]:
+    found = [
+        f"{part}.{name}"
+        for part, fields in parts.items()
+        for name, value in fields.items()
+        if (value is None or value == "unknown") and (part, name) != ("environment", "limit")
+    ]
+    return ["shown", *found, "controls.blind"]
+
+
+MIGRATIONS: Mapping[int, Callable[[Document], Document]] = {1: _second}
+"""From a schema version to a function that turns its document into that of the next version."""
+
+
+def migrated_answers(table: pa.Table) -> pa.Table:
+    """The answers with the columns of the present schema, null where version 1 had none."""
+    if table.schema.equals(_FIRST):
+        for name in ADDED:
+            field = SCHEMA.field(name)
+            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    return table
+
+
+_FIRST = pa.schema([field for field in SCHEMA if field.name not in ADDED])
+"""The columns of version 1."""
