@@ -57,6 +57,12 @@ class Hardware(_Facts):
     gpus: tuple[str, ...]
     """Names of the GPUs that the process sees; empty where it sees none."""
 
+    @property
+    def summary(self) -> str:
+        """The machine in a few words: its GPUs, otherwise its processor, and the cores."""
+        named = ", ".join(self.gpus) or self.cpu or "unnamed processor"
+        return f"{named}, {self.cores} processor cores"
+
 
 class Excluded(_Facts):
     """Something found in the data that is not a sample, and why."""

@@ -73,7 +73,7 @@ def _scored(sweep: Sweep, given: Given) -> Scored:
         withheld=why or (None if area else missing(sweep)),
         n=max(cell.n for cell in sweep.cells),
         clusters=len(set(record.answers.scores([cell.key for cell in sweep.cells]).clusters)),
-        hardware=record.environment.hardware,
+        hardware=record.environment.hardware and record.environment.hardware.summary,
         peak_memory=record.environment.peak_memory,
         throughput=record.environment.samples_per_second,
         versions=tuple(sorted(record.environment.versions.items())),
@@ -189,7 +189,7 @@ def _point(sweep: Sweep, number: int, given: Given) -> Point:
         expected_grid=_size(first.expected_height, first.expected_width) if first else None,
         grids=len(cell.grids),
         tokens=cell.visual_tokens.mean if cell.visual_tokens else None,
-        throughput=None,
+        throughput=cell.cost.samples_per_second if cell.cost else None,
         evidence=cell.evidence,
         blind=_blind(sweep.record, cell),
         claimed=_claimed(given.facts.claims, sweep.record.task, cell),
@@ -202,7 +202,10 @@ def _size(height: int | None, width: int | None) -> tuple[int, int] | None:
 
 
 def _blind(record: Record, cell: Cell) -> BlindPoint | None:
-    """The blind control at this resolution, where the record holds one."""
+    """The blind control at this resolution, where the record holds one with a score."""
+    for control in record.controls.blind:
+        if control.key == cell.key and control.accuracy is not None:
+            return BlindPoint(control.kind, control.n - control.failed, control.accuracy)
     return None
 
 

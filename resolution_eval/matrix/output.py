@@ -71,7 +71,7 @@ def _checkpoint(record: Record) -> dict[str, Any]:
         "adapter": record.checkpoint.adapter,
         "date": record.environment.date,
         "versions": record.environment.versions,
-        "hardware": record.environment.hardware,
+        "hardware": record.environment.hardware and record.environment.hardware.summary,
     }
 
 

@@ -187,6 +187,11 @@ class BlindControl(_Document):
     results_sha256: Sha256
     """Of the results file of the blind run."""
 
+    @property
+    def key(self) -> CellKey:
+        """That of the cell that it is the control of."""
+        return CellKey.of(self.resolution, self.scheme, self.filter, self.answer_mode)
+
 
 class Controls(_Document):
     """What a model that does not look would score."""

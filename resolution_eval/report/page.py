@@ -17,7 +17,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from resolution_eval import __version__
-from resolution_eval.facts import Hardware
 from resolution_eval.records import Record
 from resolution_eval.report import charts
 from resolution_eval.report.charts import Point
@@ -251,7 +250,7 @@ def facts(record: Record) -> list[tuple[str, str]]:
         ("batch size", run.batch_size),
         ("limit", None if run.limit is None else f"{run.limit:g}"),
         ("device", run.device),
-        ("hardware", None if run.hardware is None else _machine(run.hardware)),
+        ("hardware", run.hardware and run.hardware.summary),
         ("versions", _pairs(run.versions)),
         ("seeds", _pairs(run.seeds)),
         ("wall time", None if run.wall_time is None else f"{run.wall_time:.1f} s"),
@@ -261,11 +260,6 @@ def facts(record: Record) -> list[tuple[str, str]]:
         ("not known", ", ".join(record.unknown)),
     ]
     return [(name, shorten(value)) for name, value in known if value]
-
-
-def _machine(hardware: Hardware) -> str:
-    named = ", ".join(hardware.gpus) or hardware.cpu or "unnamed processor"
-    return f"{named}, {hardware.cores} processor cores"
 
 
 def _pairs(values: dict[str, str] | dict[str, int]) -> str:
