@@ -16,6 +16,7 @@ from resolution_eval.bases.build import Plan, plan
 from resolution_eval.bases.sight import Sight, sight_of
 from resolution_eval.cards import model_cards
 from resolution_eval.errors import ModelError, host_boundary
+from resolution_eval.facts import CheckpointFacts
 from resolution_eval.families import intended_grid
 from resolution_eval.families.base import mean_colour
 from resolution_eval.families.checkpoint import known_training
@@ -74,6 +75,7 @@ class ResWrap(ResolutionAdapter):
             self.base = self.plan.build()
             self.sight = sight_of(self.base)
             self.training = training_of(self.plan, self.sight, train_resolution)
+            self.declared = training_of(self.plan, self.sight, None)
         self.blind = "mean image" if blindfold else None
         self._describe()
 
@@ -95,6 +97,11 @@ class ResWrap(ResolutionAdapter):
             logger.info(f"{self.plan.title}: {name}={limit} instead of its own {own}")
         self._warned = False
         logger.info(f"{self.plan.title} with {self.checkpoint}, trained at {self.training}")
+
+    def checkpoint_facts(self) -> CheckpointFacts:
+        """As every adapter's; a server's device nobody sees."""
+        facts = super().checkpoint_facts()
+        return facts if self.sight.model is not None else facts.model_copy(update={"device": None})
 
     def mode(self, job: Job) -> Any:
         return "generate"

@@ -73,7 +73,7 @@ def _scored(sweep: Sweep, given: Given) -> Scored:
         withheld=why or (None if area else missing(sweep)),
         n=max(cell.n for cell in sweep.cells),
         clusters=len(set(record.answers.scores([cell.key for cell in sweep.cells]).clusters)),
-        hardware=record.environment.hardware and record.environment.hardware.summary,
+        hardware=_machine(record),
         peak_memory=record.environment.peak_memory,
         throughput=record.environment.samples_per_second,
         versions=tuple(sorted(record.environment.versions.items())),
@@ -83,6 +83,11 @@ def _scored(sweep: Sweep, given: Given) -> Scored:
         record=record,
     )
     return Scored(curve, part if curve.form == "closed" else None)
+
+
+def _machine(record: Record) -> str | None:
+    hardware = record.environment.hardware
+    return None if hardware is None else hardware.summary
 
 
 def contaminated(dataset: str, facts: Facts) -> str | None:

@@ -189,7 +189,7 @@ def _environment(run: Run, task: str, given: TaskAnswers) -> Environment:
         limit=_number(host, "limit"),
         generation=_text(_table(_table(run.results, "configs"), task), "generation_kwargs")
         or _text(host, "gen_kwargs"),
-        device=(told and told.checkpoint and told.checkpoint.device) or _text(host, "device"),
+        device=_device(told, host),
         hardware=told and told.hardware,
         platform=told and told.platform,
         processes=len(given.facts) or None,
@@ -200,6 +200,13 @@ def _environment(run: Run, task: str, given: TaskAnswers) -> Environment:
         peak_memory_of=peak_of,
         samples_per_second=spent.samples_per_second if spent else None,
     )
+
+
+def _device(told: RunFacts | None, host: Mapping[str, Any]) -> str | None:
+    """As the adapter found it; only where none of ours answered, as lmms-eval was told."""
+    if told is not None and told.checkpoint is not None:
+        return told.checkpoint.device
+    return _text(host, "device")
 
 
 def _peak(
