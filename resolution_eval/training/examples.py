@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -105,12 +105,49 @@ def _groups(grids: dict[Size, list[tuple[Sample, Image]]]) -> Examples:
     )
 
 
+@dataclass(eq=False)
+class Shelf:
+    """Examples of one data set, kept so that several training runs render them once."""
+
+    source: Source
+    patch: int
+    filter: str
+    kept: dict[tuple[str, int | None, Resolution], Examples] = field(default_factory=dict)
+
+    def load(
+        self,
+        split: str,
+        resolutions: Sequence[Resolution],
+        *,
+        limit: int | None = None,
+        progress: bool = True,
+    ) -> dict[Resolution, Examples]:
+        """As the function `load`, from what is kept where it is there.
+
+        Raises:
+            DataError: as `load`.
+        """
+        missing = [r for r in resolutions if (split, limit, r) not in self.kept]
+        if missing:
+            found = load(
+                self.source,
+                split,
+                missing,
+                patch=self.patch,
+                filter=self.filter,
+                limit=limit,
+                progress=progress,
+            )
+            self.kept.update({(split, limit, r): found[r] for r in missing})
+        return {r: self.kept[split, limit, r] for r in resolutions}
+
+
 def count(examples: Examples) -> int:
     """Number of samples."""
     return sum(map(len, examples))
 
 
-def largest_grid(splits: dict[Resolution, Examples]) -> Size:
+def largest_grid(splits: Mapping[Resolution, Examples]) -> Size:
     """The size in pixels of the largest images, by area."""
     grids = (group.grid for examples in splits.values() for group in examples)
     return max(grids, key=lambda size: size.pixels)

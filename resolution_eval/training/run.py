@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +16,7 @@ from resolution_eval.flamingo import FlamingoBundle, build, save_folder
 from resolution_eval.resolution import Resolution, label
 from resolution_eval.sources import Source
 from resolution_eval.training.answers import accuracy, prompt
-from resolution_eval.training.examples import Examples, count, largest_grid, load
+from resolution_eval.training.examples import Examples, Shelf, count, largest_grid, load
 from resolution_eval.training.plan import TrainingPlan
 from resolution_eval.training.stages import join_language, teach_encoder
 from resolution_eval.training.tokenizer import learn_tokenizer
@@ -38,33 +38,42 @@ class TrainedSummary:
     """Per split, the number of samples that its accuracy comes from."""
     seconds: float
     """Wall time of both stages."""
+    processor_seconds: float
+    """Processor time of both stages, over all threads: what a shared machine does not change."""
     samples_per_second: float
     """Training samples seen, over the wall time."""
 
 
 def train(
-    plan: TrainingPlan, source: Source, output: Path | str, *, progress: bool = True
+    plan: TrainingPlan,
+    source: Source,
+    output: Path | str,
+    *,
+    shelf: Shelf | None = None,
+    progress: bool = True,
 ) -> TrainedSummary:
     """Train a small Flamingo on `source` from scratch, and write it to the folder `output`.
 
     The folder is one that `load_folder` and `resflamingo` take; its `extra` holds the plan, the
     data's fingerprint, versions, wall time and the accuracy on each split. Equal plan, data,
-    versions, machine and number of threads give equal weights.
+    versions, machine and number of threads give equal weights. Runs that share a `shelf` render
+    each image once.
 
     Raises:
         DataError: the source lacks a train, val or test split.
         TrainingError: the loss is no number.
     """
-    data = _load(plan, source, "train", progress=progress)
-    bundle = _untrained(plan, source, data)
-    start = time.perf_counter()
+    shelf = shelf or Shelf(source, plan.architecture.patch, plan.filter)
+    data = shelf.load("train", plan.resolutions, progress=progress)
+    bundle = untrained(plan, source, data)
+    start, started = time.perf_counter(), time.process_time()
     bundle.model.train()
     losses = [
         stage(bundle, plan, data, progress=progress) for stage in (teach_encoder, join_language)
     ]
-    seconds = time.perf_counter() - start
+    seconds, spent = time.perf_counter() - start, time.process_time() - started
     bundle.model.to(getattr(torch, plan.stored)).float().eval()
-    scored = dict(_scored(bundle, plan, source, progress))
+    scored = dict(_scored(bundle, plan, shelf, progress))
     seen = plan.encoder.steps * plan.encoder.batch + plan.joint.steps * plan.joint.batch
     summary = TrainedSummary(
         folder=Path(output),
@@ -72,6 +81,7 @@ def train(
         accuracy={split: found for split, (found, _) in scored.items()},
         samples={split: number for split, (_, number) in scored.items()},
         seconds=seconds,
+        processor_seconds=spent,
         samples_per_second=seen / seconds,
     )
     final = {part.name: sum(part.values[-20:]) / 20 for part in losses if part.values}
@@ -86,23 +96,10 @@ def train(
     return summary
 
 
-def _load(
-    plan: TrainingPlan, source: Source, split: str, *, limit: int | None = None, progress: bool
-) -> dict[Resolution, Examples]:
-    return load(
-        source,
-        split,
-        plan.resolutions,
-        patch=plan.architecture.patch,
-        filter=plan.filter,
-        limit=limit,
-        progress=progress,
-    )
-
-
-def _untrained(
-    plan: TrainingPlan, source: Source, data: dict[Resolution, Examples]
+def untrained(
+    plan: TrainingPlan, source: Source, data: Mapping[Resolution, Examples]
 ) -> FlamingoBundle:
+    """The Flamingo that the plan starts from: random weights, a tokenizer of the task's text."""
     samples = source.samples("train")
     texts = [prompt(sample) for sample in samples] + [f" {sample.answer}" for sample in samples]
     tokenizer = learn_tokenizer(texts, plan.architecture.vocabulary)
@@ -111,11 +108,11 @@ def _untrained(
 
 
 def _scored(
-    bundle: FlamingoBundle, plan: TrainingPlan, source: Source, progress: bool
+    bundle: FlamingoBundle, plan: TrainingPlan, shelf: Shelf, progress: bool
 ) -> Iterator[tuple[str, tuple[dict[str, float], int]]]:
     """Per split, its accuracy at every resolution of training, and the number of samples."""
     for split, limit in (("train", TRAIN_SCORED), ("val", None), ("test", None)):
-        data = _load(plan, source, split, limit=limit, progress=progress)
+        data = shelf.load(split, plan.resolutions, limit=limit, progress=progress)
         found = {label(r): accuracy(bundle, examples) for r, examples in data.items()}
         yield split, (found, max(map(count, data.values())))
 
@@ -132,6 +129,7 @@ def _description(plan: TrainingPlan, source: Source, summary: TrainedSummary) ->
         "accuracy": summary.accuracy,
         "samples": summary.samples,
         "seconds": round(summary.seconds, 1),
+        "processor_seconds": round(summary.processor_seconds, 1),
         "samples_per_second": round(summary.samples_per_second, 1),
         "versions": _versions(PACKAGES),
         "machine": platform.machine(),

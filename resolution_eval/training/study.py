@@ -1,0 +1,203 @@
+"""The study of docs/study.md: small Flamingos, every training strategy, several seeds.
+
+    python -m resolution_eval.training.study --task pbc --output DIR
+
+leaves one checkpoint in DIR per strategy and seed, named STRATEGY-SEED, for `resolution-eval
+matrix`. A checkpoint that is there is kept, so a study that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal, get_args
+
+from resolution_eval.cards import task_cards
+from resolution_eval.flamingo import save_folder
+from resolution_eval.flamingo.folder import CONFIG
+from resolution_eval.phantoms import SIDE
+from resolution_eval.sources import Exclusion, Sample, Source, open_source
+from resolution_eval.training.examples import Shelf
+from resolution_eval.training.plan import Architecture, Augmentation, Share, Stage, TrainingPlan
+from resolution_eval.training.run import train, untrained
+
+Strategy = Literal["none", "low", "native", "mixed", "spread"]
+STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+BATCH = 32
+HELD_OUT = 10
+"""One image in so many of a train split is for validation where the data has no such split."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What the strategies share on one task."""
+
+    low: int
+    native: int
+    """Taken as native: the largest edge in pixels that is trained at."""
+    patch: int
+    steps: int
+    """Of the stage that teaches the vision encoder, for the native strategy."""
+    joint: int
+    """Steps of the stage that teaches to answer, for the native strategy."""
+    augmentation: Augmentation
+    frozen: tuple[str, ...] = ("vision_encoder",)
+
+
+RECIPES: dict[str, Recipe] = {
+    "phantom": Recipe(
+        low=16, native=SIDE, patch=8, steps=600, joint=200,
+        augmentation=Augmentation(greyscale=0.5),
+    ),
+    "pbc": Recipe(
+        low=28, native=84, patch=14, steps=600, joint=200, augmentation=Augmentation(flips=True)
+    ),
+    # yes or no hangs on the question: no image has a class that the first stage could teach
+    "vqa_rad": Recipe(
+        low=28, native=84, patch=14, steps=0, joint=400, augmentation=Augmentation(), frozen=()
+    ),
+}  # fmt: skip
+
+ARCHITECTURE = Architecture(vision_width=64, vision_layers=3, vision_heads=2)
+
+
+def spread(low: int, native: int, patch: int) -> tuple[Share, ...]:
+    """Every grid of whole patches from `low` to `native`, all equally likely: no gap between two.
+
+    Example:
+        >>> spread(28, 84, 14)
+        ((28, 1.0), (42, 1.0), (56, 1.0), (70, 1.0), (84, 1.0))
+    """
+    return tuple((edge, 1.0) for edge in range(low, native + 1, patch))
+
+
+def tokens(shares: Sequence[Share], patch: int) -> float:
+    """Tokens in the encoder per square image, the class token counted, on average over batches."""
+    weight = sum(share for _, share in shares)
+    return sum(((int(r) // patch) ** 2 + 1) * share for r, share in shares) / weight
+
+
+def plan(task: str, strategy: Strategy, seed: int) -> TrainingPlan:
+    """The plan for a strategy; not for `none`, which is not trained.
+
+    low and mixed take as many steps as native: the same samples, as in the paper. spread takes as
+    many as cost what native does, in tokens of the encoder.
+    """
+    recipe = RECIPES[task]
+    shares = spread(recipe.low, recipe.native, recipe.patch)
+    dearer = tokens([(recipe.native, 1.0)], recipe.patch) / tokens(shares, recipe.patch)
+    more = dearer if strategy == "spread" else 1.0
+    rate = 2e-3
+    return TrainingPlan(
+        strategy="mixed" if strategy in ("mixed", "spread") else strategy,
+        low=recipe.low,
+        native=recipe.native,
+        mix=shares if strategy == "spread" else (),
+        filter=task_cards()[task].filter,
+        seed=seed,
+        architecture=ARCHITECTURE.model_copy(update={"patch": recipe.patch}),
+        augmentation=recipe.augmentation,
+        encoder=Stage(steps=int(recipe.steps * more), batch=BATCH, rate=rate),
+        joint=Stage(steps=int(recipe.joint * more), batch=BATCH, rate=rate),
+        frozen=recipe.frozen,
+    )
+
+
+class ClosedQuestions:
+    """Another source's samples with choices; validation from its train split if it has none.
+
+    An image is in one of the two only.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.name, self.revision, self.fingerprint = (
+            source.name, source.revision, source.fingerprint,
+        )  # fmt: skip
+        self.excluded: tuple[Exclusion, ...] = source.excluded
+        self.notes: tuple[str, ...] = source.notes
+
+    def samples(self, split: str = "test") -> Sequence[Sample]:
+        """The samples of one split.
+
+        Raises:
+            DataError: the split is unknown.
+        """
+        if split == "test":
+            return self._closed("test")
+        held = split == "val"
+        return [replace(s, split=split) for s in self._closed("train") if _held_out(s) == held]
+
+    def _closed(self, split: str) -> list[Sample]:
+        return [sample for sample in self._source.samples(split) if sample.choices]
+
+    def read(self, locator: str) -> bytes:
+        """The encoded image that a sample's `image` names.
+
+        Raises:
+            ImageError: as the source.
+        """
+        return self._source.read(locator)
+
+
+def _held_out(sample: Sample) -> bool:
+    return sha256(sample.image.encode()).digest()[0] % HELD_OUT == 0
+
+
+def data(task: str) -> Source:
+    """The task's data; of questions, the closed ones.
+
+    Raises:
+        DataError: it is not there.
+    """
+    card = task_cards()[task]
+    source = open_source(card)
+    return ClosedQuestions(source) if card.kind == "questions" else source
+
+
+def run(task: str, strategies: Sequence[Strategy], seeds: Sequence[int], output: Path) -> None:
+    """Train every strategy with every seed that has no checkpoint in `output`; one line each."""
+    source = data(task)
+    shelf = Shelf(source, RECIPES[task].patch, task_cards()[task].filter)
+    for seed in seeds:
+        for strategy in strategies:
+            folder = output / f"{strategy}-{seed}"
+            if (folder / CONFIG).is_file():
+                continue
+            if strategy == "none":
+                _save_untrained(plan(task, "native", seed), source, shelf, folder)
+                continue
+            summary = train(plan(task, strategy, seed), source, folder, shelf=shelf, progress=False)
+            found = summary.accuracy["val"]
+            print(
+                f"{folder.name}: {summary.processor_seconds:.0f} s, validation "
+                + "  ".join(f"{name}: {value:.3f}" for name, value in found.items()),
+                flush=True,
+            )
+
+
+def _save_untrained(start: TrainingPlan, source: Source, shelf: Shelf, folder: Path) -> None:
+    bundle = untrained(start, source, shelf.load("train", start.resolutions, progress=False))
+    extra = {"recipe": start.model_dump(mode="json"), "untrained": True}
+    save_folder(bundle, folder, training="unknown", strategy="none", extra=extra)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the study on one task, as the command line says."""
+    parser = argparse.ArgumentParser(
+        prog="python -m resolution_eval.training.study",
+        description="Train small Flamingos from scratch under every strategy.",
+    )
+    parser.add_argument("--task", required=True, choices=sorted(RECIPES))
+    parser.add_argument("--strategies", nargs="+", choices=STRATEGIES, default=list(STRATEGIES))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR")
+    given = parser.parse_args(arguments)
+    run(given.task, given.strategies, given.seeds, given.output)
+
+
+if __name__ == "__main__":
+    main()

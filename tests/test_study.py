@@ -1,0 +1,127 @@
+"""The study: what its strategies may cost, which questions it asks, and what it leaves."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from test_training import Halves
+
+from benchmarks.cost import fit
+from resolution_eval.flamingo import load_folder
+from resolution_eval.resolution import Size
+from resolution_eval.sources import Sample
+from resolution_eval.training import examples, study
+from resolution_eval.training.examples import Shelf
+from resolution_eval.training.plan import Augmentation
+
+
+def cost(plan) -> float:
+    """Tokens that enter the encoder during training, on average over the resolutions drawn."""
+    each = study.tokens(plan.shares, plan.architecture.patch)
+    return sum(stage.steps * stage.batch for stage in (plan.encoder, plan.joint)) * each
+
+
+@pytest.mark.parametrize("task", study.RECIPES)
+class TestCost:
+    def test_no_strategy_costs_more_than_native(self, task):
+        native = cost(study.plan(task, "native", 0))
+        for strategy in ("low", "mixed", "spread"):
+            assert 0 < cost(study.plan(task, strategy, 0)) <= native
+        assert cost(study.plan(task, "spread", 0)) > 0.98 * native
+
+    def test_low_and_mixed_see_as_many_samples_as_native(self, task):
+        plans = [study.plan(task, strategy, 0) for strategy in ("low", "native", "mixed")]
+        assert len({(plan.encoder.steps, plan.joint.steps) for plan in plans}) == 1
+
+    def test_spread_leaves_no_grid_out(self, task):
+        plan = study.plan(task, "spread", 0)
+        patch = plan.architecture.patch
+        sides = [int(r) // patch for r in plan.resolutions]
+        assert sides == list(range(int(plan.low) // patch, int(plan.native) // patch + 1))
+        assert len({weight for _, weight in plan.shares}) == 1
+
+
+class Questions:
+    """Ten images with three questions each, one of them open; no validation split."""
+
+    name, revision, fingerprint, excluded, notes = "local", "1", "f" * 64, (), ()
+
+    def samples(self, split="test"):
+        assert split in ("train", "test")
+        return tuple(
+            Sample(
+                f"{split}-{i}-{q}", f"image-{i}", f"question {q}?", "yes",
+                ("yes", "no") if q else (), f"image-{i}", split,
+            )
+            for i in range(40)
+            for q in range(3)
+        )  # fmt: skip
+
+    def read(self, locator):
+        return locator.encode()
+
+
+def test_closed_questions_have_choices_and_no_image_is_both_learned_and_validated():
+    source = study.ClosedQuestions(Questions())
+    parts = {split: source.samples(split) for split in ("train", "val", "test")}
+    assert all(sample.choices for samples in parts.values() for sample in samples)
+    assert len(parts["train"]) + len(parts["val"]) == len(parts["test"]) == 80
+    images = [{sample.image for sample in parts[split]} for split in ("train", "val")]
+    assert images[0] and images[1] and not images[0] & images[1]
+    assert {sample.split for sample in parts["val"]} == {"val"}
+    assert source.read("image-3") == b"image-3"
+
+
+def test_a_shelf_renders_each_resolution_once_and_gives_what_load_gives(monkeypatch):
+    calls = []
+    load = examples.load
+    monkeypatch.setattr(examples, "load", lambda *a, **o: calls.append(list(a[2])) or load(*a, **o))
+    shelf = Shelf(Halves(), 8, "bicubic")
+    shelf.load("train", [8, 16], progress=False)
+    found = shelf.load("train", [16, "native"], progress=False)
+    shelf.load("train", [16], limit=5, progress=False)
+    assert calls == [[8, 16], ["native"], [16]]
+    direct = load(Halves(), "train", [16, "native"], patch=8, filter="bicubic", progress=False)
+    for resolution, (group,) in direct.items():
+        assert torch.equal(found[resolution][0].pixels, group.pixels)
+        assert found[resolution][0].grid in (Size(24, 16), Size(16, 16))
+
+
+def test_a_study_leaves_a_checkpoint_for_each_strategy_and_goes_on_where_it_stopped(
+    tmp_path, monkeypatch, capsys
+):
+    torch.set_num_threads(1)
+    recipe = study.Recipe(
+        low=8, native=16, patch=8, steps=3, joint=3, augmentation=Augmentation(flips=True)
+    )
+    monkeypatch.setitem(study.RECIPES, "phantom", recipe)
+    monkeypatch.setattr(study, "data", lambda task: Halves())
+    study.run("phantom", ["none", "low"], [0], tmp_path)
+    study.run("phantom", study.STRATEGIES, [0], tmp_path)
+    assert capsys.readouterr().out.count("low-0:") == 1
+    declared = {
+        strategy: str(load_folder(tmp_path / f"{strategy}-0").training)
+        for strategy in study.STRATEGIES
+    }
+    assert declared == {
+        "none": "unknown",
+        "low": "fixed:8",
+        "native": "fixed:16",
+        "mixed": "mixed:[8,16]",
+        "spread": "mixed:[8,16]",
+    }
+    assert load_folder(tmp_path / "low-0").extra["processor_seconds"] > 0
+
+
+def test_the_interval_of_the_costs_exponent_holds_the_true_one_nearly_always():
+    random = np.random.default_rng(3)
+    tokens = np.repeat([1.0, 4, 9, 36, 64, 144, 256, 1024], 5)
+    seconds = 0.004 + 2e-5 * tokens**1.3
+    laws = [
+        fit(tokens.tolist(), (seconds * np.exp(0.03 * random.standard_normal(40))).tolist())
+        for _ in range(60)
+    ]
+    assert sum(law.low < 1.3 < law.high for law in laws) >= 52
+    assert all(law.high - law.low < 0.1 for law in laws)
+    assert np.mean([law.fixed for law in laws]) == pytest.approx(0.004, rel=0.02)
