@@ -9,9 +9,9 @@ sample is scored.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -40,6 +40,24 @@ class Sent(BaseModel):
     format: str
     """PNG, JPEG, ..."""
     bytes: int
+
+
+class Demonstrated(BaseModel):
+    """The image of one few-shot demonstration: asked for and received as the question's own is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sample: str
+    """Id of the train sample that was demonstrated."""
+    source: tuple[int, int]
+    """Width and height of the stored image, in pixels."""
+    information: tuple[int, int]
+    """Width and height of the content that reaches the model, in pixels."""
+    expected_grid: tuple[int, int]
+    """Height and width, in pixels, that the encoder should receive."""
+    grid: tuple[int, int]
+    """Height and width, in pixels, of the tensor that entered the encoder."""
+    visual_tokens: int
 
 
 class Attestation(BaseModel):
@@ -90,6 +108,10 @@ class Attestation(BaseModel):
     """What stood in the image's place in a control run; its grid is 0 x 0 where nothing did."""
     sent: Sent | None = None
     """The image as another program, a server as a rule, was sent it; null where none was."""
+    demonstrations: tuple[Demonstrated, ...] = ()
+    """The few-shot demonstrations before the question, in order; `grid` and `visual_tokens` are of
+    the question's own image alone. One that is mismatched makes the sample so.
+    """
 
 
 class Failure(BaseModel):
@@ -119,6 +141,9 @@ class Verdict(BaseModel):
     answer: str | None
     failure: Failure | None
     choice_scores: tuple[float, ...] | None
+    """Log-likelihood of each of `options`, where they were ranked."""
+    options: tuple[str, ...] = ()
+    """The options in the order shown."""
     form: Form = "closed"
     f1: float | None = None
     """Token F1 with the target, of an open question; null for a closed one, and where it failed."""
@@ -186,6 +211,8 @@ class Ledger:
         """Data sets whose samples file already holds this process's facts."""
         self.describe: Callable[[], CheckpointFacts] | None = None
         """What the adapter of ours that answers knows of its checkpoint."""
+        self.demonstrated: dict[SampleKey, tuple[Mapping[str, Any], ...]] = {}
+        """Documents of the train samples shown before each question, of a few-shot run."""
         self.adapter: str | None = None
         """Name of the adapter of ours that answers in this process; null for the host's own models.
         """

@@ -29,6 +29,7 @@ SourceKind = Literal["local", "medmnist", "archive", "chexpert", "hub", "phantom
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
 FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Url = Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
+OptionOrder = Annotated[str, Field(pattern=r"^(fixed|seeded:[0-9]{1,9})$")]
 Text = Annotated[str, Field(min_length=1)]
 Edge = Annotated[int, Field(ge=1, le=LARGEST)]
 Count = Annotated[int, Field(ge=1)]
@@ -176,6 +177,8 @@ class TaskCard(_Card):
     """Unit that the intervals resample: a column of labels.csv (patient, slide), or the image."""
     filter: str = "bicubic"
     scheme: Literal["match", "restore"] = "match"
+    option_order: OptionOrder = "fixed"
+    """`fixed`: options as the data lists them; `seeded:N`: shuffled per question by the seed N."""
     npz: NpzCard | None = None
     archive: ArchiveCard | None = None
     chexpert: ChexpertCard | None = None

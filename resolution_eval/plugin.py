@@ -123,9 +123,9 @@ def _add_sampler() -> None:
     """Name our sampler to lmms-eval, since our tasks ask for it."""
     from lmms_eval.api import samplers
 
-    from resolution_eval.fewshot import SAMPLER, NoExamples
+    from resolution_eval.fewshot import SAMPLER, Demonstrations
 
-    samplers.SAMPLER_REGISTRY[SAMPLER] = NoExamples
+    samplers.SAMPLER_REGISTRY[SAMPLER] = Demonstrations
 
 
 def _warn(error: Exception) -> None:

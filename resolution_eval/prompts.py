@@ -29,13 +29,22 @@ def question_text(question: str, choices: Sequence[str]) -> str:
     return "\n".join((question, *options, INSTRUCTION))
 
 
-def flamingo_prompt(text: str) -> str:
+def flamingo_prompt(text: str, *, demonstrations: Sequence[tuple[str, str]] = ()) -> str:
     """`text` as Flamingo reads it: behind the token of its image, up to where the answer begins.
 
-    The answer follows after one space: ``flamingo_prompt(text) + " " + choice``.
+    The answer follows after one space: ``flamingo_prompt(text) + " " + choice``. Demonstrations
+    (question, answer) go before it, each behind an image's token of its own and closed by the token
+    that Flamingo was trained to see between one image's text and the next.
+
+    Source: Awadalla et al. 2023, arXiv:2308.01390, and its evaluation code.
 
     Example:
         >>> flamingo_prompt("Which cell is this?")
         '<image>Which cell is this?\\nAnswer:'
+        >>> flamingo_prompt("And this?", demonstrations=[("This?", "a ring")])
+        '<image>This?\\nAnswer: a ring<|endofchunk|><image>And this?\\nAnswer:'
     """
-    return f"<image>{text}\nAnswer:"
+    shown = "".join(
+        f"<image>{question}\nAnswer: {answer}<|endofchunk|>" for question, answer in demonstrations
+    )
+    return f"{shown}<image>{text}\nAnswer:"

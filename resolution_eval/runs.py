@@ -13,7 +13,7 @@ from resolution_eval import folder as own_folder
 from resolution_eval import plugin
 from resolution_eval.errors import UsageError
 from resolution_eval.resolution import Resolution
-from resolution_eval.taskfiles import derive, derive_text, members
+from resolution_eval.taskfiles import Variation, derive, derive_text, members
 
 
 def run(
@@ -23,6 +23,7 @@ def run(
     resolutions: Sequence[Resolution] | None = None,
     filter: str | None = None,
     scheme: str | None = None,
+    option_order: str | None = None,
     data: Path | None = None,
 ) -> int:
     """Run `lmms-eval` on `tasks` with another sweep than the tasks' own; its exit status.
@@ -34,18 +35,23 @@ def run(
             or the reverse.
         DataError: the folder is not in the local layout, or broken.
     """
-    changed = (resolutions, filter, scheme) != (None, None, None)
+    variation = Variation(
+        resolutions=resolutions, filter=filter, scheme=scheme, option_order=option_order
+    )
+    changed = variation != Variation()
     if changed and not tasks:
-        raise UsageError("--resolutions, --filter and --scheme need --tasks; name one of ours")
+        raise UsageError(
+            "--resolutions, --filter, --scheme and --option-order need --tasks; name one of ours"
+        )
     if (own_folder.TASK in tasks) != (data is not None):
         raise UsageError(f"--tasks {own_folder.TASK} and --data PATH go together; give both")
     with TemporaryDirectory(prefix="resolution-eval-") as folder, _preferred(folder):
         if data is not None:
             card = own_folder.folder_card(data)
-            derive_text(card, Path(folder), resolutions=resolutions, filter=filter, scheme=scheme)
+            derive_text(card, Path(folder), variation)
         shipped = [task for name in tasks for task in members(name) if task != own_folder.TASK]
         for task in shipped if changed else ():
-            derive(task, Path(folder), resolutions=resolutions, filter=filter, scheme=scheme)
+            derive(task, Path(folder), variation)
         named = ["--tasks", ",".join(tasks)] if tasks else []
         return lmms_eval([*named, *arguments])
 
@@ -116,7 +122,7 @@ def evaluate(
     date = get_datetime_str()
     with TemporaryDirectory(prefix="resolution-eval-") as folder:
         if resolutions is not None:
-            derive(task, Path(folder), resolutions=resolutions, filter=None, scheme=None)
+            derive(task, Path(folder), Variation(resolutions=resolutions))
         results = simple_evaluate(
             model=model,
             model_args=model_args,

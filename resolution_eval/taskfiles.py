@@ -6,8 +6,10 @@ tasks/NAME/card.toml, and tasks/groups/GROUP_res.yaml from the groups that the c
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from resolution_eval import paths
@@ -65,6 +67,7 @@ metadata:
   resolutions: [{resolutions}]
   filter: {filter}
   scheme: {scheme}
+  option_order: {option_order}
 metric_list:
 """
 _METRIC = """\
@@ -93,6 +96,7 @@ def task_yaml(card: TaskCard) -> str:
         resolutions=", ".join(label(r) for r in card.resolutions),
         filter=card.filter,
         scheme=card.scheme,
+        option_order=card.option_order,
     )
     metrics = (
         _METRIC.format(metric=metric, function=function, better=str(better).lower())
@@ -151,50 +155,54 @@ def card_files() -> dict[str, Path]:
     }
 
 
-def derive(
-    task: str,
-    folder: Path,
-    *,
-    resolutions: Sequence[Resolution] | None,
-    filter: str | None,
-    scheme: str | None,
-) -> None:
-    """Write into `folder` the task `task` with another sweep; it takes the shipped one's place.
+@dataclass(frozen=True, kw_only=True)
+class Variation:
+    """What one run asks of a task otherwise than its card says; None leaves it as it is."""
+
+    resolutions: Sequence[Resolution] | None = None
+    filter: str | None = None
+    scheme: str | None = None
+    option_order: str | None = None
+
+    def applied(self, card_text: str) -> str:
+        """The card's TOML with this variation."""
+        changes = {
+            "filter": _quoted(self.filter),
+            "scheme": _quoted(self.scheme),
+            "option_order": _quoted(self.option_order),
+        }
+        if self.resolutions is not None:
+            values = (str(r) if isinstance(r, int) else f'"{r}"' for r in self.resolutions)
+            changes["resolutions"] = f"[{', '.join(values)}]"
+        return _with(card_text, changes)
+
+
+def derive(task: str, folder: Path, variation: Variation) -> None:
+    """Write into `folder` the task `task`, varied; it takes the shipped one's place.
 
     Raises:
         UsageError: no task of ours has that name.
-        CardError: the sweep, filter or scheme is impossible.
+        CardError: the variation is impossible.
     """
     files = card_files()
     if task not in files:
         raise UsageError(f"no task of resolution-eval is named {task!r}; {suggest(task, files)}")
-    text = files[task].read_text(encoding="utf-8")
-    derive_text(text, folder, resolutions=resolutions, filter=filter, scheme=scheme)
+    derive_text(files[task].read_text(encoding="utf-8"), folder, variation)
 
 
-def derive_text(
-    text: str,
-    folder: Path,
-    *,
-    resolutions: Sequence[Resolution] | None,
-    filter: str | None,
-    scheme: str | None,
-) -> None:
-    """Write into `folder` the task of the card `text` (TOML) with another sweep, where given.
+def derive_text(text: str, folder: Path, variation: Variation) -> None:
+    """Write into `folder` the task of the card `text` (TOML), varied.
 
     Raises:
-        CardError: the sweep, filter or scheme is impossible.
+        CardError: the variation is impossible.
     """
-    changes = {"filter": _quoted(filter), "scheme": _quoted(scheme)}
-    if resolutions is not None:
-        values = (str(r) if isinstance(r, int) else f'"{r}"' for r in resolutions)
-        changes["resolutions"] = f"[{', '.join(values)}]"
-    changed = _with(text, changes)
+    changed = variation.applied(text)
     write_task(folder / parse_task_card(changed).name, changed)
 
 
 def _quoted(value: str | None) -> str | None:
-    return None if value is None else f'"{value}"'
+    """`value` as a TOML string; quotes in it must not end it."""
+    return None if value is None else json.dumps(value)
 
 
 def _with(card_text: str, changes: Mapping[str, str | None]) -> str:

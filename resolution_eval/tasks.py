@@ -8,7 +8,7 @@ resolution, the image is decoded and rendered when it is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from resolution_eval.answers import exact_match, final_answer, normalise, parse_choice, token_f1
@@ -22,11 +22,12 @@ from resolution_eval.attestation import (
     decode_reply,
 )
 from resolution_eval.cards import TaskCard, parse_task_card
-from resolution_eval.errors import host_boundary
+from resolution_eval.errors import UsageError, host_boundary
 from resolution_eval.facts import run_facts
+from resolution_eval.options import shown_options
 from resolution_eval.prompts import question_text
 from resolution_eval.resolution import Size, is_capped, label, parse_resolution
-from resolution_eval.sources import Source, data_summary, open_source
+from resolution_eval.sources import Sample, Source, data_summary, open_source
 
 if TYPE_CHECKING:
     from datasets import Dataset, Features
@@ -47,6 +48,7 @@ _TEXTS = (
     "cluster",
     "fingerprint",
     "data",
+    "option_order",
 )
 """Columns of a document beside its choices."""
 
@@ -75,27 +77,58 @@ def _features() -> Features:
 
 def _documents(card: TaskCard) -> Iterator[dict[str, Any]]:
     source = _open(card)
-    summary = data_summary(source)
+    of_all = {
+        "dataset": card.name,
+        "filter": card.filter,
+        "scheme": card.scheme,
+        "fingerprint": source.fingerprint,
+        "data": data_summary(source),
+        "option_order": card.option_order,
+    }
     for sample in source.samples("test"):
+        own = _of_sample(sample, _options(card.name, "test", card.option_order)[sample.id])
         for resolution in card.resolutions:
-            yield {
-                "dataset": card.name,
-                "sample": sample.id,
-                "image": sample.image,
-                "resolution": label(resolution),
-                "filter": card.filter,
-                "scheme": card.scheme,
-                "question": sample.question,
-                "choices": list(sample.choices),
-                "form": sample.form,
-                "answer": sample.answer,
-                "cluster": sample.cluster,
-                "fingerprint": source.fingerprint,
-                "data": summary,
-            }
+            yield {**of_all, **own, "resolution": label(resolution)}
+
+
+def _of_sample(sample: Sample, options: Sequence[str]) -> dict[str, Any]:
+    """The columns of a document that its sample decides, the options in the order shown."""
+    return {
+        "sample": sample.id,
+        "image": sample.image,
+        "question": sample.question,
+        "choices": list(options),
+        "form": sample.form,
+        "answer": sample.answer,
+        "cluster": sample.cluster,
+    }
+
+
+def example_document(sample: Sample, doc: Document) -> dict[str, Any]:
+    """A train sample of the data set of `doc`, as a document at its resolution."""
+    options = _options(doc["dataset"], "train", doc["option_order"])[sample.id]
+    return {**doc, **_of_sample(sample, options)}
+
+
+def samples(dataset: str, split: str) -> Sequence[Sample]:
+    """The samples of a split of the data set `dataset`, which a task of this process has opened.
+
+    Raises:
+        DataError: it has no such split.
+    """
+    return _SOURCES[dataset].samples(split)
+
+
+def _options(dataset: str, split: str, order: str) -> Mapping[str, tuple[str, ...]]:
+    """Every sample's options in the order shown, found once per source."""
+    key = (_SOURCES[dataset].fingerprint, split, order)
+    if key not in _SHOWN:
+        _SHOWN[key] = shown_options(samples(dataset, split), order)
+    return _SHOWN[key]
 
 
 _SOURCES: dict[str, Source] = {}
+_SHOWN: dict[tuple[str, str, str], Mapping[str, tuple[str, ...]]] = {}
 
 
 def _open(card: TaskCard) -> Source:
@@ -132,7 +165,15 @@ def doc_to_visual(doc: Document) -> list[Image]:
 
     Raises:
         ImageError: the image cannot be decoded.
+        SystemExit: the question has demonstrations, whose images such a model would not be shown.
     """
+    if sample_key(doc) in LEDGER.demonstrated:
+        with host_boundary():
+            raise UsageError(
+                "--num_fewshot: this model is handed one image per question, so that it would read "
+                "demonstrations without seeing them; run without it, or with --model resflamingo "
+                "or reshf"
+            )
     from resolution_eval.images import decode, render, resize
 
     decoded = decode(image_bytes(doc))
@@ -261,14 +302,17 @@ def _failure(doc: Document, response: str, reply: Reply | None) -> Failure | Non
 
 def _stale(doc: Document, reply: Reply) -> Failure | None:
     """A reply that belongs to another document, as a response cache may serve it."""
-    given = (reply.sample, reply.attestation.requested, reply.attestation.fingerprint)
-    wanted = (doc["sample"], doc["resolution"], doc["fingerprint"])
+    attested = reply.attestation
+    before = tuple(one.sample for one in attested.demonstrations)
+    shown = tuple(one["sample"] for one in LEDGER.demonstrated.get(sample_key(doc), ()))
+    given = (reply.sample, attested.requested, attested.fingerprint, before)
+    wanted = (doc["sample"], doc["resolution"], doc["fingerprint"], shown)
     if given == wanted:
         return None
     return Failure(
         kind="stale",
-        message=f"the stored reply answers (sample, resolution, data) {given}, not {wanted}; "
-        "delete the response cache",
+        message=f"the stored reply answers (sample, resolution, data, demonstrations) {given}, "
+        f"not {wanted}; delete the response cache",
     )
 
 
@@ -292,6 +336,7 @@ def _verdict(
         choice_scores=None if reply is None else reply.choice_scores,
         form=doc["form"],
         generated_tokens=None if reply is None else reply.generated_tokens,
+        options=tuple(doc["choices"]),
         f1=None if failure or doc["form"] == "closed" else token_f1(answer or "", doc["answer"]),
     )
 

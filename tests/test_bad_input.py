@@ -92,16 +92,5 @@ def test_what_was_excluded_stands_in_the_result() -> None:
     assert metrics.data_summary([{"data": said}, {"data": said}]) == said
 
 
-def test_few_shot_is_refused_with_one_sentence() -> None:
-    from resolution_eval.fewshot import SAMPLER, NoExamples
-
-    assert (
-        f"sampler: {SAMPLER}\n"
-        in (Path(__file__).parent.parent / "tasks" / "pbc" / "pbc_res.yaml").read_text()
-    )
-    with pytest.raises(SystemExit, match=r"resolution-eval: --num_fewshot 3: .* several images"):
-        NoExamples([], None).get_context({}, 3)
-
-
 def test_a_document_belongs_to_its_own_data_set_only() -> None:
     assert not tasks.is_document({"resolution": "28", "dataset": "nowhere"})

@@ -9,6 +9,7 @@ import yaml
 
 from resolution_eval import cards, paths, taskfiles
 from resolution_eval.errors import CardError, UsageError
+from resolution_eval.taskfiles import Variation
 
 
 class _Loader(yaml.SafeLoader):
@@ -62,38 +63,40 @@ def test_every_function_named_in_the_yaml_exists(task: str) -> None:
 
 
 def test_a_derived_task_has_its_own_sweep_in_card_and_table(tmp_path: Path) -> None:
-    taskfiles.derive(
-        "pathmnist_res", tmp_path, resolutions=[32, 96, "native"], filter="box", scheme="restore"
+    variation = Variation(
+        resolutions=[32, 96, "native"], filter="box", scheme="restore", option_order="seeded:7"
     )
+    taskfiles.derive("pathmnist_res", tmp_path, variation)
     config = _read(tmp_path / "pathmnist" / "pathmnist_res.yaml")
     card = cards.parse_task_card((tmp_path / "pathmnist" / "card.toml").read_text())
     assert card.resolutions == (32, 96, "native")
-    assert (card.filter, card.scheme) == ("box", "restore")
+    assert (card.filter, card.scheme, card.option_order) == ("box", "restore", "seeded:7")
     metrics = config["metric_list"]
     assert isinstance(metrics, list)
     assert [m["metric"] for m in metrics[:3]] == ["acc@32", "acc@96", "acc@native"]
     assert config["metadata"]["filter"] == "box"  # type: ignore[index]
+    assert config["metadata"]["option_order"] == "seeded:7"  # type: ignore[index]
 
 
 def test_a_derived_task_keeps_what_was_not_changed(tmp_path: Path) -> None:
-    taskfiles.derive("pbc_res", tmp_path, resolutions=None, filter="lanczos", scheme=None)
+    taskfiles.derive("pbc_res", tmp_path, Variation(filter="lanczos"))
     derived = cards.parse_task_card((tmp_path / "pbc" / "card.toml").read_text())
     assert derived == cards.task_cards()["pbc"].model_copy(update={"filter": "lanczos"})
 
 
 def test_a_misspelt_task_is_told_its_name(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="did you mean 'pathmnist_res'"):
-        taskfiles.derive("pathmnis_res", tmp_path, resolutions=[28], filter=None, scheme=None)
+        taskfiles.derive("pathmnis_res", tmp_path, Variation(resolutions=[28]))
 
 
 def test_an_impossible_filter_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CardError, match="bicubic"):
-        taskfiles.derive("pbc_res", tmp_path, resolutions=None, filter="bicubik", scheme=None)
+        taskfiles.derive("pbc_res", tmp_path, Variation(filter="bicubik"))
 
 
 def test_a_hostile_filter_cannot_write_into_the_card(tmp_path: Path) -> None:
     with pytest.raises(CardError):
-        taskfiles.derive("pbc_res", tmp_path, resolutions=None, filter='"\nname = "x', scheme=None)
+        taskfiles.derive("pbc_res", tmp_path, Variation(filter='"\nname = "x'))
 
 
 def test_no_task_of_ours_takes_a_name_of_the_hosts() -> None:

@@ -7,7 +7,7 @@ import time
 import weakref
 from abc import abstractmethod
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -27,14 +27,15 @@ from resolution_eval.attestation import (
     Attestation,
     Blind,
     Cost,
+    Demonstrated,
     Failure,
     Reply,
     Sent,
     Status,
 )
-from resolution_eval.errors import ImageError, ModelError
+from resolution_eval.errors import ImageError, ModelError, UsageError, host_boundary
 from resolution_eval.facts import CheckpointFacts
-from resolution_eval.images import FILTERS, render, resize
+from resolution_eval.images import FILTERS, Decoded, render, resize
 from resolution_eval.resolution import Size, TrainingResolution, is_capped, label
 
 if TYPE_CHECKING:
@@ -43,15 +44,36 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class View:
-    """A job's image as it will be handed to the encoder."""
+class Shown:
+    """An image as it will be handed to the encoder."""
 
-    job: Job
     source: Size
     notes: tuple[str, ...]
     information: Size
     image: Image
     """Of the size of the grid that the encoder should receive."""
+
+    @property
+    def expected_grid(self) -> tuple[int, int]:
+        """Height and width in pixels that the encoder should receive."""
+        return self.image.size[::-1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class View(Shown):
+    """A job's image as it will be handed to the encoder, behind those of its demonstrations."""
+
+    job: Job
+    demonstrations: tuple[Shown, ...] = ()
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """Every image of the prompt, in order; the question's own is the last."""
+        return (*(shown.image for shown in self.demonstrations), self.image)
+
+
+Entered = tuple[tuple[int, int], int]
+"""What was read of a demonstration's image: grid (height, width) in pixels, and visual tokens."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +93,7 @@ class Answer:
     sent: Sent | None = None
     generated_tokens: int | None = None
     """Tokens of the text that was written; None where choices were ranked."""
+    demonstrations: tuple[Entered, ...] = ()
 
 
 class ResolutionAdapter(lmms):  # type: ignore[misc]
@@ -150,12 +173,16 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
     @abstractmethod
     def answer(self, views: Sequence[View]) -> Sequence[Answer | Failure]:
         """One answer per view, or why there is none; all views are of one size, one mode and one
-        set of generation arguments.
+        set of generation arguments, and their demonstrations are of the same sizes.
         """
 
     @abstractmethod
     def mode(self, job: Job) -> AnswerMode:
         """Whether this job's choices are ranked, or text is generated."""
+
+    def no_demonstrations(self) -> str | None:
+        """Why no demonstrations can stand before a question; None where they can."""
+        return f"{self.name} takes one image per question"
 
     def generate_until(self, requests: list[Instance]) -> list[str]:
         """One encoded `Reply` per request of ours, plain text for the host's own tasks, "" for a
@@ -181,29 +208,37 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
             view = self._view(job)
             if view is None:
                 continue
-            key = (view.image.size, self.mode(job), repr(sorted(job.generation.items())))
+            sizes = tuple(image.size for image in view.images)
+            key = (sizes, self.mode(job), repr(sorted(job.generation.items())))
             waiting[key].append(view)
             if len(waiting[key]) == self.batch:
                 yield waiting.pop(key)
         yield from waiting.values()
 
     def _view(self, job: Job) -> View | None:
-        """The job's image at its grid, or None, noted, where it cannot be decoded."""
+        """The job's images at their grids, or None, noted, where one cannot be decoded."""
+        if job.demonstrations and (reason := self.no_demonstrations()):
+            with host_boundary():
+                raise UsageError(f"--num_fewshot: {reason}; run without it, or another model")
         try:
-            decoded = job.load()
+            earlier = tuple(self._image(job, one.load) for one in job.demonstrations)
+            own = self._image(job, job.load)
         except ImageError as error:
             self._fail(job, "image", str(error))
             return None
+        return View(job=job, demonstrations=earlier, **vars(own))
+
+    def _image(self, job: Job, load: Callable[[], Decoded]) -> Shown:
+        """The image that `load` gives, at the resolution and by the scheme of `job`."""
+        decoded = load()
         source = Size(*decoded.image.size)
         rendered = render(decoded.image, job.resolution, job.filter)
         information = Size(*rendered.size)
         grid = self.grid_size(information, source, job)
-        image = self._shown(rendered, grid, job)
-        return View(
-            job=job, source=source, notes=decoded.notes, information=information, image=image
-        )
+        image = self._drawn(rendered, grid, job)
+        return Shown(source=source, notes=decoded.notes, information=information, image=image)
 
-    def _shown(self, rendered: Image, grid: Size, job: Job) -> Image:
+    def _drawn(self, rendered: Image, grid: Size, job: Job) -> Image:
         """The image at its grid, or what a blind run shows in its place."""
         if self.blind is None:
             return resize(rendered, grid, job.filter)
@@ -264,17 +299,19 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
         ).encode()
 
     def _attest(self, view: View, answer: Answer, fingerprint: str) -> Attestation:
-        width, height = (0, 0) if self.blind == "no image" else view.image.size
+        expected = self._expected(view)
         information, source = view.information, view.source
+        demonstrations = tuple(self._demonstrated(view, answer))
+        demonstrated = [(one.grid, one.expected_grid) for one in demonstrations]
         return Attestation(
-            status=_status(answer.grid, (height, width)),
+            status=_status([(answer.grid, expected), *demonstrated]),
             source=(source.width, source.height),
             requested=label(view.job.resolution),
             information=(information.width, information.height),
             capped=is_capped(source, view.job.resolution),
             filter=view.job.filter,
             scheme=view.job.scheme,
-            expected_grid=(height, width),
+            expected_grid=expected,
             grid=answer.grid,
             rounding=self._rounding(view),
             visual_tokens=answer.visual_tokens,
@@ -288,7 +325,24 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
             tiles=answer.tiles,
             blind=self.blind,
             sent=answer.sent,
+            demonstrations=demonstrations,
         )
+
+    def _expected(self, shown: Shown) -> tuple[int, int]:
+        """Height and width that the encoder should receive of an image; 0 x 0 of one withheld."""
+        return (0, 0) if self.blind == "no image" else shown.expected_grid
+
+    def _demonstrated(self, view: View, answer: Answer) -> Iterator[Demonstrated]:
+        told = zip(view.job.demonstrations, view.demonstrations, answer.demonstrations, strict=True)
+        for demonstration, shown, (grid, tokens) in told:
+            yield Demonstrated(
+                sample=demonstration.sample,
+                source=(shown.source.width, shown.source.height),
+                information=(shown.information.width, shown.information.height),
+                expected_grid=self._expected(shown),
+                grid=grid,
+                visual_tokens=tokens,
+            )
 
     def _rounding(self, view: View) -> tuple[int, int] | None:
         """Pixels that rounding to whole patches added; none is meant under `restore`."""
@@ -313,11 +367,12 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
             logger.warning(f"{len(LEDGER.failures)} samples failed; the samples file names each")
 
 
-def _status(grid: tuple[int, int] | None, expected: tuple[int, int]) -> Status:
-    """What a grid that was read, or None, says of the one expected."""
-    if grid is None:
+def _status(grids: Iterable[tuple[tuple[int, int] | None, tuple[int, int]]]) -> Status:
+    """What the grids that were read, or None, say of those expected."""
+    pairs = list(grids)
+    if any(grid is None for grid, _ in pairs):
         return "unattested"
-    return "attested" if grid == expected else "mismatched"
+    return "attested" if all(grid == expected for grid, expected in pairs) else "mismatched"
 
 
 def _cuda(adapter: ResolutionAdapter) -> torch.device | None:

@@ -6,14 +6,27 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from resolution_eval import tasks
+from resolution_eval import fewshot, tasks
 from resolution_eval.attestation import Scheme
-from resolution_eval.errors import UsageError
+from resolution_eval.errors import UsageError, host_boundary
 from resolution_eval.images import Decoded, decode
 from resolution_eval.resolution import Resolution, parse_resolution
 
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demonstration:
+    """A train sample with its answer, shown before the question."""
+
+    sample: str
+    """Its id."""
+    question: str
+    """As it is asked, options included."""
+    answer: str
+    load: Callable[[], Decoded] = field(repr=False)
+    """Decodes the image; raises ImageError."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +36,7 @@ class Job:
     index: int
     """Place among the requests, where the answer goes."""
     prompt: str
+    """What is asked of the job's own image, without its demonstrations."""
     choices: tuple[str, ...]
     """The choices to rank; empty for an open question or a task of lmms-eval's own."""
     resolution: Resolution
@@ -33,6 +47,7 @@ class Job:
     load: Callable[[], Decoded] = field(repr=False)
     """Decodes the image; raises ImageError."""
     generation: Mapping[str, Any] = field(default_factory=dict)
+    demonstrations: tuple[Demonstration, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +67,7 @@ def generation_jobs(
     requests: Iterable[Instance], datasets: Mapping[str, Any], overrides: Overrides
 ) -> Iterator[Job]:
     """The jobs of `generate_until` requests; padding requests have none."""
-    last = _LastImage()
+    last = _LastImages()
     for index, request in enumerate(requests):
         if is_padding(request):
             continue
@@ -68,7 +83,7 @@ def _job(
     document: Mapping[str, Any],
     doc_to_visual: Callable[[Any], Any],
     overrides: Overrides,
-    last: _LastImage,
+    last: _LastImages,
 ) -> Job:
     if not tasks.is_document(document):
         return Job(
@@ -82,9 +97,12 @@ def _job(
             load=lambda: _only_image(doc_to_visual(document)),
             generation=generation,
         )
+    with host_boundary():
+        own, shown = fewshot.split_prompt(document, prompt)
+    last.keep(len(shown) + 1)
     return Job(
         index=index,
-        prompt=prompt,
+        prompt=own,
         choices=tuple(document["choices"]),
         resolution=parse_resolution(document["resolution"]),
         filter=overrides.filter or document["filter"],
@@ -92,6 +110,16 @@ def _job(
         document=document,
         load=lambda: last.load(document),
         generation=generation,
+        demonstrations=tuple(_demonstration(example, last) for example in shown),
+    )
+
+
+def _demonstration(example: Mapping[str, Any], last: _LastImages) -> Demonstration:
+    return Demonstration(
+        sample=example["sample"],
+        question=tasks.doc_to_text(example),
+        answer=example["answer"],
+        load=lambda: last.load(example),
     )
 
 
@@ -106,18 +134,23 @@ def _only_image(visuals: Any) -> Decoded:
     return Decoded(image=images[0].convert("RGB"), notes=())
 
 
-class _LastImage:
-    """Keeps the image decoded last: a document's resolutions follow one another, so each is decoded
-    once.
+class _LastImages:
+    """Keeps the images decoded last: a document's resolutions follow one another, with the same
+    demonstrations, so each image is decoded once.
     """
 
     def __init__(self) -> None:
-        self._key: tuple[str, str] | None = None
-        self._decoded: Decoded | None = None
+        self._decoded: dict[tuple[str, str], Decoded] = {}
+        self._most = 1
+
+    def keep(self, count: int) -> None:
+        """Keep `count` images from now on."""
+        self._most = count
 
     def load(self, document: Mapping[str, Any]) -> Decoded:
         key = (document["dataset"], document["image"])
-        if key != self._key or self._decoded is None:
-            self._key, self._decoded = None, decode(tasks.image_bytes(document))
-            self._key = key
-        return self._decoded
+        if key not in self._decoded:
+            while len(self._decoded) >= self._most:
+                del self._decoded[next(iter(self._decoded))]
+            self._decoded[key] = decode(tasks.image_bytes(document))
+        return self._decoded[key]

@@ -125,6 +125,10 @@ class ResFlamingo(ResolutionAdapter):
             return "generate"
         return "rank"
 
+    def no_demonstrations(self) -> str | None:
+        """Nothing: OpenFlamingo is made for several images, each before its text."""
+        return None
+
     def grid_size(self, information: Size, source: Size, job: Job) -> Size:
         """`match`: the information, in whole patches. `restore`: the training grid in the source's
         aspect.
@@ -134,9 +138,12 @@ class ResFlamingo(ResolutionAdapter):
         return patch_size_fit(training_size(self.training, source), self.bundle.patch)
 
     def answer(self, views: Sequence[View]) -> list[Answer]:
-        pixels = torch.stack([self._pixels(view.image) for view in views])
         with torch.inference_mode():
-            encoded = flamingo.encode(self.bundle, self._on_device(pixels))
+            *earlier, own = [
+                flamingo.encode(self.bundle, self._on_device(torch.stack(list(pixels))))
+                for pixels in zip(*(map(self._pixels, view.images) for view in views), strict=True)
+            ]
+            encoded = flamingo.joined([*earlier, own])
             ranking = self.mode(views[0].job) == "rank"
             answers = (self._ranked if ranking else self._generated)(encoded, views)
         return [
@@ -144,10 +151,11 @@ class ResFlamingo(ResolutionAdapter):
                 text=text,
                 choice=choice,
                 choice_scores=scores,
-                grid=encoded.grid,
-                visual_tokens=encoded.visual_tokens,
+                grid=own.grid,
+                visual_tokens=own.visual_tokens,
                 evidence=EVIDENCE,
                 generated_tokens=written,
+                demonstrations=tuple((one.grid, one.visual_tokens) for one in earlier),
             )
             for text, choice, scores, written in answers
         ]
@@ -163,7 +171,7 @@ class ResFlamingo(ResolutionAdapter):
 
     def _ranked(self, encoded: flamingo.Encoded, views: Sequence[View]) -> list[Spoken]:
         """Each question's likeliest choice."""
-        prompts = [flamingo_prompt(view.job.prompt) for view in views]
+        prompts = [_prompt(view.job) for view in views]
         choices = [[f" {choice}" for choice in view.job.choices] for view in views]
         scores = flamingo.rank(self.bundle, encoded, prompts, choices).float().cpu()
         ranked: list[Spoken] = []
@@ -175,7 +183,7 @@ class ResFlamingo(ResolutionAdapter):
 
     def _generated(self, encoded: flamingo.Encoded, views: Sequence[View]) -> list[Spoken]:
         arguments = dict(views[0].job.generation)
-        prompts = [flamingo_prompt(view.job.prompt) for view in views]
+        prompts = [_prompt(view.job) for view in views]
         written = flamingo.write(
             self.bundle,
             encoded,
@@ -205,6 +213,11 @@ class ResFlamingo(ResolutionAdapter):
             return flamingo.loglikelihood(
                 self.bundle, encoded, [flamingo_prompt(prompt)], [continuation]
             )[0]
+
+
+def _prompt(job: Job) -> str:
+    shown = ((one.question, one.answer) for one in job.demonstrations)
+    return flamingo_prompt(job.prompt, demonstrations=tuple(shown))
 
 
 def _strings(until: str | Sequence[str] | None) -> list[str]:

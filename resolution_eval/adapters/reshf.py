@@ -15,7 +15,7 @@ from resolution_eval.adapters.arguments import (
     one_of,
     refuse_unknown,
 )
-from resolution_eval.adapters.base import Answer, ResolutionAdapter, View
+from resolution_eval.adapters.base import Answer, Entered, ResolutionAdapter, View
 from resolution_eval.adapters.requests import Job
 from resolution_eval.errors import ModelError, UsageError, host_boundary
 from resolution_eval.families import Family, Parts, family_of, intended_grid
@@ -137,6 +137,12 @@ class ResHF(ResolutionAdapter):
     def mode(self, job: Job) -> Any:
         return "rank" if self._answer_mode == "rank" and job.choices else "generate"
 
+    def no_demonstrations(self) -> str | None:
+        """Why the family takes no several images per prompt; None where it does."""
+        if self.family.several_images:
+            return None
+        return f"checkpoints of the family {self.family.name} take one image per question here"
+
     def grid_size(self, information: Size, source: Size, job: Job) -> Size:
         """`match`: the family's grid for the information. `restore`: the training grid."""
         with host_boundary():
@@ -156,9 +162,13 @@ class ResHF(ResolutionAdapter):
         ]
 
     def _question(self, view: View) -> Question:
-        shown = None if self.blind == "no image" else view.image
-        prompt = self.family.prompt(self.parts, view.job.prompt, image=shown is not None)
-        return Question(prompt, shown, self._continuations(prompt, view.job.choices))
+        shown = () if self.blind == "no image" else view.images
+        told = [(one.question, one.answer) for one in view.job.demonstrations]
+        prompt = self.family.prompt(
+            self.parts, view.job.prompt, image=bool(shown), demonstrations=told
+        )
+        continuations = self._continuations(prompt, view.job.choices)
+        return Question(prompt, shown[-1] if shown else None, continuations, shown[:-1])
 
     def _continuations(self, prompt: str, choices: Sequence[str]) -> tuple[str, ...]:
         """The choices, behind a space where the prompt ends in a word rather than a mark."""
@@ -182,7 +192,14 @@ class ResHF(ResolutionAdapter):
             evidence=EVIDENCE,
             tiles=None if received is None or received.images == 1 else received.images,
             generated_tokens=spoken.generated_tokens,
+            demonstrations=self._earlier(view, spoken),
         )
+
+    def _earlier(self, view: View, spoken: Spoken) -> tuple[Entered, ...]:
+        """What entered of the demonstrations' images; nothing, of each, in a blind run without."""
+        if self.blind == "no image":
+            return (((0, 0), 0),) * len(view.demonstrations)
+        return tuple((received.grid, tokens) for received, tokens in spoken.earlier)
 
     def _generation(self, job: Job) -> dict[str, Any]:
         """What `generate` is told of the task's generation arguments."""

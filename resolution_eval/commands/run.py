@@ -19,6 +19,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--filter", help="bicubic (default), lanczos, bilinear, box or nearest")
     parser.add_argument(
+        "--option-order", help="fixed (default), or seeded:N: options shuffled per question"
+    )
+    parser.add_argument(
         "--data", type=Path, metavar="PATH", help="your own folder, for the task folder_res"
     )
 
@@ -38,5 +41,6 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
         resolutions=resolutions,
         filter=known.filter,
         scheme=known.scheme,
+        option_order=known.option_order,
         data=known.data,
     )

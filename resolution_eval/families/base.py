@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from resolution_eval.errors import ModelError
 from resolution_eval.resolution import Size, TrainingResolution, training_size
 
 
@@ -84,6 +85,11 @@ class Family:
     needs_image: bool = False
     """Whether the model refuses a prompt without an image."""
 
+    several_images: bool = False
+    """Whether a prompt may hold several images, as few-shot demonstrations need."""
+    grids_may_differ: bool = False
+    """Whether the images of one prompt may be of different grids."""
+
     def patch(self, parts: Parts) -> int:
         """Edge in pixels of the smallest unit of the grid that becomes visual tokens."""
         return int(parts.config.vision_config.patch_size)
@@ -140,20 +146,59 @@ class Family:
         image = self.image_token(parts)
         return [int(row.sum()) for row in inputs["input_ids"] == image]
 
+    def tokens_per_image(self, parts: Parts, ids: Any, images: int) -> list[int]:
+        """Visual tokens of each of a prompt's `images`, among its token `ids`.
+
+        Where text within an image parts its tokens, the images are of one grid, and share equally.
+
+        Raises:
+            ModelError: the tokens are not those of so many images.
+        """
+        runs, inside = [], False
+        for is_image in (ids == self.image_token(parts)).tolist():
+            if is_image and not inside:
+                runs.append(0)
+            if is_image:
+                runs[-1] += 1
+            inside = is_image
+        if len(runs) == images:
+            return runs
+        if len(runs) < images or len(runs) % images or self.grids_may_differ:
+            raise ModelError(f"{len(runs)} runs of image tokens for {images} images")
+        each = len(runs) // images
+        return [sum(runs[place : place + each]) for place in range(0, len(runs), each)]
+
     def image_token(self, parts: Parts) -> int:
         """Id of the token in whose place visual tokens are put."""
         config = parts.config
         found = getattr(config, "image_token_id", None)
         return int(config.image_token_index if found is None else found)
 
-    def prompt(self, parts: Parts, question: str, *, image: bool) -> str:
-        """The question in the checkpoint's chat template; plain where it has none."""
+    def prompt(
+        self,
+        parts: Parts,
+        question: str,
+        *,
+        image: bool,
+        demonstrations: Sequence[tuple[str, str]] = (),
+    ) -> str:
+        """The question in the checkpoint's chat template; plain where it has none.
+
+        Demonstrations (question, answer) are turns before it, each with an image if `image`.
+        """
         if chat_template(parts.processor) is None:
-            return self.plain_prompt(parts, question, image=image)
-        content = [{"type": "image"}] if image else []
-        message = {"role": "user", "content": [*content, {"type": "text", "text": question}]}
+            earlier = "".join(
+                f"{self.plain_prompt(parts, asked, image=image)} {answer}\n\n"
+                for asked, answer in demonstrations
+            )
+            return earlier + self.plain_prompt(parts, question, image=image)
+        turns = []
+        for asked, answer in demonstrations:
+            turns += [_turn("user", asked, image=image), _turn("assistant", answer, image=False)]
         text: str = parts.processor.apply_chat_template(
-            [message], add_generation_prompt=True, tokenize=False
+            [*turns, _turn("user", question, image=image)],
+            add_generation_prompt=True,
+            tokenize=False,
         )
         return text
 
@@ -187,6 +232,11 @@ class Family:
         `owners`.
         """
         return {}
+
+
+def _turn(role: str, text: str, *, image: bool) -> dict[str, Any]:
+    content = [{"type": "image"}] if image else []
+    return {"role": role, "content": [*content, {"type": "text", "text": text}]}
 
 
 def chat_template(processor: Any) -> Any:

@@ -27,6 +27,17 @@ class Question:
     image: Image | None
     choices: tuple[str, ...] = ()
     """Continuations to score, each with the space that belongs before it."""
+    earlier: tuple[Image, ...] = ()
+    """Images of the demonstrations that the prompt holds before the question."""
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """All images that shall enter, in order."""
+        return () if self.image is None else (*self.earlier, self.image)
+
+
+Entered = tuple[Received, int]
+"""What entered of one image, and its visual tokens."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +52,8 @@ class Spoken:
     visual_tokens: int
     generated_tokens: int | None = None
     """Tokens written, special ones not counted; None where choices were ranked."""
+    earlier: tuple[Entered, ...] = ()
+    """The same of the demonstrations' images."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +106,15 @@ class Engine:
         return self._spoken(batch, seen, list(zip(texts, scores, strict=True)))
 
     def _prepare(self, question: Question) -> Inputs:
-        return prepare(self.family, self.parts, question.prompt, question.image)
+        """The tensors of one question.
+
+        Raises:
+            ModelError: its images are of different grids, and the family takes them of one.
+        """
+        self._refuse_mixture(question)
+        return prepare(
+            self.family, self.parts, question.prompt, question.image, earlier=question.earlier
+        )
 
     def _batch(self, samples: Sequence[Inputs]) -> Inputs:
         tokenizer = self.parts.processor.tokenizer
@@ -112,12 +133,30 @@ class Engine:
         seen: Sequence[Received],
         answers: Sequence[tuple[str, tuple[float, ...] | None]],
     ) -> list[Spoken]:
+        if len(seen) > len(answers):
+            return self._spoken_of_several(batch, seen, answers)
         tokens = self.family.counted_tokens(self.parts, batch)
         entered: Sequence[Received | None] = seen or [None] * len(answers)
         return [
             Spoken(text, scores, received, count)
             for (text, scores), received, count in zip(answers, entered, tokens, strict=True)
         ]
+
+    def _spoken_of_several(
+        self,
+        batch: Inputs,
+        seen: Sequence[Received],
+        answers: Sequence[tuple[str, tuple[float, ...] | None]],
+    ) -> list[Spoken]:
+        """As `_spoken`, of questions with equally many images each."""
+        each = len(seen) // len(answers)
+        spoken = []
+        for row, (text, scores) in enumerate(answers):
+            tokens = self.family.tokens_per_image(self.parts, batch["input_ids"][row], each)
+            entered = list(zip(seen[row * each : (row + 1) * each], tokens, strict=True))
+            *earlier, (received, count) = entered
+            spoken.append(Spoken(text, scores, received, count, earlier=tuple(earlier)))
+        return spoken
 
     @contextmanager
     def _watched(self, questions: Sequence[Question]) -> Iterator[list[Received]]:
@@ -127,18 +166,18 @@ class Engine:
             ModelError: the tower ran more often than once.
         """
         seen: list[Received] = []
-        image = questions[0].image
-        if image is None:
+        images = [image for question in questions for image in question.images]
+        if not images:
             yield seen
             return
-        grid = Size(*image.size)
+        grid = Size(*images[-1].size)
 
         def before(module: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> Any:
             if seen:
                 raise ModelError("the vision tower was run a second time for the same images")
             pixels = {"pixel_values": positional[0]} if positional else {}
             entering = {**pixels, **named}
-            seen.extend(self.family.received(self.parts, grid, entering, len(questions)))
+            seen.extend(self.family.received(self.parts, grid, entering, len(images)))
             told = {"interpolate_pos_encoding": True} if self.family.interpolates else {}
             return positional, {**named, **told}
 
@@ -154,6 +193,15 @@ class Engine:
         finally:
             for handle in handles:
                 handle.remove()
+
+    def _refuse_mixture(self, question: Question) -> None:
+        sizes = {image.size for image in question.images}
+        if len(sizes) > 1 and not self.family.grids_may_differ:
+            raise ModelError(
+                f"{self.family.name} takes the images of one prompt at one grid, and question and "
+                f"demonstrations come at {sorted(sizes)} (width, height); use images of one size, "
+                "scheme=restore, or run without --num_fewshot"
+            )
 
     def _split(self, question: Question) -> tuple[Inputs, list[list[int]], list[int]]:
         """The prompt's tensors up to where its choices differ, the rest of each, and where in the

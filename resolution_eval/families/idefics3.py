@@ -14,6 +14,7 @@ class Idefics3Family(TilingFamily):
     """Its tower spreads position embeddings over any grid; pixel shuffle merges patches."""
 
     tower: str = "model.vision_model"
+    several_images: bool = True
 
     def edge(self, parts: Parts) -> int:
         return int(parts.processor.image_processor.max_image_size["longest_edge"])

@@ -31,10 +31,13 @@ def prepare(
     prompt: str,
     image: Image | None,
     settings: Settings | None = None,
+    *,
+    earlier: Sequence[Image] = (),
 ) -> Inputs:
     """The tensors of one prompt with its image, which enters at the size it has.
 
-    With other `settings` than the family's, the image enters as those say.
+    Images of demonstrations, `earlier`, enter before it, by the same settings. With other
+    `settings` than the family's, all enter as those say.
     """
     processor = parts.processor
     text: dict[str, Any] = {"add_special_tokens": not _begun(processor.tokenizer, prompt)}
@@ -42,8 +45,9 @@ def prepare(
         return _tensors(processor(text=[prompt], return_tensors="pt", **text))
     settings = settings or family.settings(parts, Size(*image.size))
     with settings.applied(parts):
+        images = [[*earlier, image]]
         return _tensors(
-            processor(text=[prompt], images=[[image]], return_tensors="pt", **text, **settings.call)
+            processor(text=[prompt], images=images, return_tensors="pt", **text, **settings.call)
         )
 
 

@@ -13,6 +13,8 @@ from resolution_eval.resolution import Size
 class InternVLFamily(TilingFamily):
     """Its tower interpolates position embeddings by itself; pixel shuffle merges patches."""
 
+    several_images: bool = True
+
     def edge(self, parts: Parts) -> int:
         size = parts.config.vision_config.image_size
         return int(size if isinstance(size, int) else size[0])

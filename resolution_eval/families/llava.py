@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from resolution_eval.families.base import Family
 
-LLAVA = Family(name="llava", model_types=("llava",), interpolates=True)
+LLAVA = Family(name="llava", model_types=("llava",), interpolates=True, several_images=True)
 """Its forward drops `interpolate_pos_encoding`, so the tower has to be told apart from it."""

@@ -15,6 +15,7 @@ class AnyresFamily(TilingFamily):
     """One of the configuration's arrangements of tiles, behind each row of patches a newline."""
 
     interpolates: bool = True
+    several_images: bool = True
     single_has_thumbnail: bool = True
 
     def arrangements(self, parts: Parts) -> list[Arrangement]:
@@ -56,7 +57,13 @@ class AnyresFamily(TilingFamily):
 
 @dataclass(frozen=True, kw_only=True)
 class OneVisionFamily(AnyresFamily):
-    """Beyond a number of tiles' patches, 9 as a rule, their features are scaled down."""
+    """Beyond a number of tiles' patches, 9 as a rule, their features are scaled down.
+
+    The processor gives each of several images a single tile, whatever its size, so that none
+    follows the resolution.
+    """
+
+    several_images: bool = False
 
     def _tile(self, edge: int) -> dict[str, Any]:
         return {"size": {"height": edge, "width": edge}}

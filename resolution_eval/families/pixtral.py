@@ -12,6 +12,8 @@ from resolution_eval.families.base import Parts
 class PixtralFamily(AnyGridFamily):
     """A tower of rotary positions; Mistral 3 merges patches, Pixtral does not."""
 
+    several_images: bool = True
+
     def patch(self, parts: Parts) -> int:
         merge = int(getattr(parts.config, "spatial_merge_size", 1))
         return int(parts.config.vision_config.patch_size) * merge

@@ -16,6 +16,8 @@ class QwenFamily(AnyGridFamily):
     """A tower of any grid; `merge` x `merge` patches become one visual token."""
 
     tower: str = "model.visual"
+    several_images: bool = True
+    grids_may_differ: bool = True
 
     def _patch(self, parts: Parts) -> int:
         return int(parts.config.vision_config.patch_size)

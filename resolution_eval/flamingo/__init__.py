@@ -9,7 +9,7 @@ from resolution_eval.flamingo.model import FlamingoBundle, build
 from resolution_eval.flamingo.pretrained import load_pretrained
 from resolution_eval.flamingo.scoring import loglikelihood, rank
 from resolution_eval.flamingo.text import Batch, Joined, join, logits, pad, tokenise
-from resolution_eval.flamingo.vision import Encoded, encode
+from resolution_eval.flamingo.vision import Encoded, encode, joined
 
 __all__ = [
     "Batch",
@@ -21,6 +21,7 @@ __all__ = [
     "encode",
     "generate",
     "join",
+    "joined",
     "load_folder",
     "load_pretrained",
     "logits",

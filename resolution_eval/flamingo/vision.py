@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -47,6 +47,12 @@ def encode(
             tokens = patch_tokens(bundle, pixels.to(bundle.device, bundle.dtype))
         latents = bundle.model.perceiver(tokens[:, None, None])
     return Encoded(latents, seen.grid, seen.visual_tokens)
+
+
+def joined(encoded: Sequence[Encoded]) -> Encoded:
+    """Several images before one text, in order; grid and visual tokens are the last one's."""
+    latents = torch.cat([one.latents for one in encoded], dim=1)
+    return Encoded(latents, encoded[-1].grid, encoded[-1].visual_tokens)
 
 
 def patch_tokens(bundle: FlamingoBundle, pixels: Tensor) -> Tensor:

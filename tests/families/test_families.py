@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import json
 import math
@@ -40,6 +41,7 @@ REFUSES = {"gemma3", "mllama"}
 EDGES = (28, 45, 60, 84, 120, 200)
 ASPECTS = ((1, 1), (2, 1), (1, 3))
 CHOICES = (" striped disc", " ring", " checked cross pair")
+ONE_IMAGE = {"llava_onevision", "paligemma", "gemma3", "mllama", "instructblip"}
 GREEDY = {"max_new_tokens": 5, "do_sample": False}
 
 
@@ -246,6 +248,50 @@ def test_answers_do_not_depend_on_the_batch(name: str, image: str, engine: Engin
         assert len({spoken.scores for spoken in together}) == 8, "the image must matter"
     else:
         assert {(s.received, s.visual_tokens) for s in together} == {(None, 0)}
+
+
+def _shown(engine: Engine, grid: Size, seed: int, *, other: int = 0) -> Question:
+    """A question behind two demonstrations, whose images `other` changes."""
+    text = ("Why?", "Which phantom does this image show?")[seed % 2]
+    told = [("Which?", "striped disc"), ("What is it then?", "ring")]
+    prompt = engine.family.prompt(engine.parts, text, image=True, demonstrations=told)
+    earlier = (_noise(grid, 100 + seed + other), _noise(grid, 200 + seed + other))
+    return Question(prompt, _noise(grid, seed), CHOICES, earlier)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_demonstrations_are_seen_and_attested_or_refused(name: str, engine: Engine) -> None:
+    grid = _grid(name, engine, Size(120, 60))
+    if not engine.family.several_images:
+        assert name in ONE_IMAGE
+        return
+    questions = [_shown(engine, grid, seed) for seed in range(3)]
+    together = engine.rank(questions)
+    for question, batched in zip(questions, together, strict=True):
+        (alone,) = engine.rank([question])
+        assert batched.scores == pytest.approx(alone.scores, abs=1e-4)
+        assert batched.received is not None
+        assert batched.received.grid == (grid.height, grid.width)
+        assert batched.visual_tokens == engine.family.visual_tokens(engine.parts, grid)
+        assert batched.earlier == ((batched.received, batched.visual_tokens),) * 2
+    (moved,) = engine.rank([_shown(engine, grid, 0, other=50)])
+    assert moved.scores != pytest.approx(together[0].scores, abs=1e-3), "they must matter"
+
+
+@pytest.mark.parametrize("name", ["llava", "qwen2_vl"])
+def test_demonstrations_of_another_grid_enter_apart_or_are_refused(
+    name: str, engine: Engine
+) -> None:
+    question = _shown(engine, Size(56, 28), 0)
+    mixed = dataclasses.replace(question, image=_noise(Size(84, 56)))
+    if not engine.family.grids_may_differ:
+        with pytest.raises(ModelError, match=r"at one grid, and .* \[\(56, 28\), \(84, 56\)\]"):
+            engine.rank([mixed])
+        return
+    (spoken,) = engine.rank([mixed])
+    assert spoken.received is not None
+    assert (spoken.received.grid, spoken.visual_tokens) == ((56, 84), 6)
+    assert [(entered.grid, tokens) for entered, tokens in spoken.earlier] == [((28, 56), 2)] * 2
 
 
 @pytest.mark.parametrize("name", NAMES)
