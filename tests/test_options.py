@@ -44,6 +44,7 @@ def test_fixed_is_the_order_of_the_data() -> None:
     assert set(shown_options(samples(9), "fixed").values()) == {CELLS}
 
 
+@settings(deadline=None)
 @given(st.integers(1, 60), st.integers(0, 99), st.integers(2, 5))
 def test_the_right_option_stands_equally_often_at_every_place(
     count: int, seed: int, several: int
@@ -54,6 +55,7 @@ def test_the_right_option_stands_equally_often_at_every_place(
     assert max(shares) - min(shares) <= 1
 
 
+@settings(deadline=None)
 @given(st.randoms(), st.integers(0, 99))
 def test_an_order_follows_from_the_seed_and_not_from_the_rows(shuffle: Any, seed: int) -> None:
     asked = samples(23)
@@ -96,7 +98,7 @@ def document(options: list[str], answer: str) -> dict[str, Any]:
 WORDINGS = ("{option}", "{letter}", "({letter})", "The answer is {letter}. {option}.")
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(
     st.permutations(CELLS),
     st.sampled_from(CELLS),
