@@ -6,6 +6,7 @@ command imports what it needs when it runs.
 
 COMMANDS = {
     "run": "run lmms-eval with a sweep of your own",
+    "sweep": "run many models on many tasks, here or on a cluster",
     "datasets": "list the data sets, or show one",
     "models": "list checkpoints and their training resolution",
     "report": "print and draw lmms-eval's results",

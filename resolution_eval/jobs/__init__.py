@@ -1,0 +1,14 @@
+"""Jobs: many models on many tasks, each pair one run of lmms-eval, resumable, here or on a cluster.
+
+| module | noun |
+| --- | --- |
+| `plan` | the YAML file: models, tasks, what lmms-eval is told, where jobs run |
+| `job` | one model on one task: its folder, its command, whether it is finished |
+| `executors` | where jobs run: this machine, Slurm or Ray |
+| `execution` | running a plan: what is finished is skipped, what failed is tried once more |
+"""
+
+from resolution_eval.jobs.execution import Outcome, execute, summary
+from resolution_eval.jobs.plan import Plan, read_plan
+
+__all__ = ["Outcome", "Plan", "execute", "read_plan", "summary"]

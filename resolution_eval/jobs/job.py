@@ -1,0 +1,177 @@
+"""One job: a model on a task, in a folder that says how far it has come."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from resolution_eval.errors import RecordError, ResolutionEvalError
+
+LOG_SHOWN = 5
+"""Lines at the end of a failed job's log that its error quotes."""
+
+
+class JobError(ResolutionEvalError):
+    """A job ended without a complete record."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What decides a job's answers: two jobs with equal settings are the same job."""
+
+    model: str
+    model_args: str
+    batch_size: str
+    task: str
+    resolutions: tuple[str, ...]
+    scheme: str | None
+    filter: str | None
+    arguments: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        """Eight hexadecimal digits that follow from the settings."""
+        text = json.dumps(asdict(self), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A model on a task; its folder is named after its settings, so that other settings begin
+    anew.
+    """
+
+    output: Path
+    model: str
+    settings: Settings
+    launch: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Model and task, for people."""
+        return f"{self.model} on {self.settings.task}"
+
+    @property
+    def folder(self) -> Path:
+        """Where the job keeps its attempts, its log, its cache of answers and its state."""
+        return self.output / "jobs" / self.model / f"{self.settings.task}-{self.settings.digest}"
+
+    @property
+    def log(self) -> Path:
+        """What lmms-eval printed, all attempts after one another."""
+        return self.folder / "log.txt"
+
+    @property
+    def finished(self) -> dict[str, Any] | None:
+        """What the job's state file says, where the record it names is still there."""
+        try:
+            state = json.loads((self.folder / "finished.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        known = isinstance(state, dict) and isinstance(state.get("record"), str)
+        return state if known and (self.records / state["record"]).is_file() else None
+
+    @property
+    def records(self) -> Path:
+        """Where the records of all jobs lie together, for `resolution-eval report`."""
+        return self.output / "records"
+
+    def command(self, results: Path) -> list[str]:
+        """What is run; answers already given wait in lmms-eval's response cache."""
+        settings = self.settings
+        start = list(self.launch) or [sys.executable, "-m"]
+        own = [("--resolutions", ",".join(settings.resolutions)), ("--scheme", settings.scheme)]
+        own.append(("--filter", settings.filter))
+        return [
+            *(*start, "resolution_eval", "run", "--tasks", settings.task),
+            *(part for name, value in own if value for part in (name, value)),
+            *("--model", settings.model),
+            *(("--model_args", settings.model_args) if settings.model_args else ()),
+            *("--batch_size", settings.batch_size),
+            *("--output_path", str(results), "--log_samples"),
+            *("--use_cache", str(self.folder / "cache")),
+            *settings.arguments,
+        ]
+
+
+def run_job(job: Job) -> dict[str, Any]:
+    """Run the job's command to its end, make its record, and note that it is finished.
+
+    Only one process may run a job at a time. The state file appears whole, and last.
+
+    Raises:
+        JobError: another process runs it, the command failed, or cells are not complete.
+    """
+    job.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(job.folder / "lock", timeout=0):
+            return job.finished or _run(job)
+    except Timeout:
+        raise JobError(f"{job.name}: another process is running it ({job.folder})") from None
+
+
+def _run(job: Job) -> dict[str, Any]:
+    started = time.time()
+    results = _fresh(job.folder)
+    with job.log.open("ab") as log:
+        code = subprocess.run(
+            job.command(results), stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False
+        ).returncode
+    if code != 0:
+        said = _last(job.log)
+        raise JobError(f"{job.name}: ended with status {code}; {said} (log: {job.log})")
+    state = _recorded(job, results) | {"seconds": round(time.time() - started, 1)}
+    _write(job.folder / "finished.json", state)
+    return state
+
+
+def _fresh(folder: Path) -> Path:
+    """A new folder for one attempt: a killed attempt's half results are never read."""
+    number = 1
+    while (path := folder / f"attempt-{number}").exists():
+        number += 1
+    path.mkdir()
+    return path
+
+
+def _recorded(job: Job, results: Path) -> dict[str, Any]:
+    """The record of the attempt, if all its cells are complete."""
+    from resolution_eval.records import make_records, write_record
+
+    try:
+        records = make_records(results)
+    except RecordError as error:
+        raise JobError(f"{job.name}: {error}") from error
+    if len(records) != 1:
+        raise JobError(f"{job.name}: expected one record in {results}, found {len(records)}")
+    record = records[0]
+    path = write_record(record, job.records)
+    lost = sum(cell.failed + cell.missing for cell in record.cells)
+    if lost:
+        named = ", ".join(f"{f.sample} at {f.resolution} ({f.kind})" for f in record.failures[:3])
+        raise JobError(f"{job.name}: {lost} samples have no verdict: {named} (record: {path})")
+    return {"record": path.name, "cells": len(record.cells), "settings": asdict(job.settings)}
+
+
+def _write(path: Path, state: dict[str, Any]) -> None:
+    from resolution_eval.records.store import replace
+
+    replace(path, json.dumps(state, indent=2).encode() + b"\n")
+
+
+def _last(log: Path) -> str:
+    """The end of the log, on one line."""
+    with log.open("rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - 4000))
+        lines: Sequence[str] = file.read().decode(errors="replace").splitlines()
+    return " / ".join(line.strip() for line in lines if line.strip()[:1])[-600:] or "no output"

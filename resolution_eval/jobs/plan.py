@@ -1,0 +1,153 @@
+"""The plan of a sweep over models and tasks, as its YAML file states it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from resolution_eval.errors import UsageError
+from resolution_eval.jobs.job import Job, Settings
+
+MAX_PLAN = 2**20
+"""Largest plan read, in bytes."""
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]
+"""A name that is also a folder's."""
+Count = Annotated[int, Field(ge=1)]
+
+
+class _Part(BaseModel):
+    """Frozen; a key that is not known is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Model(_Part):
+    """One checkpoint and the adapter that runs it."""
+
+    name: Name
+    """What its folder and its rows are called; unique in the plan."""
+    model: Annotated[str, Field(min_length=1)]
+    """As for `lmms-eval --model`."""
+    model_args: str = ""
+    """As for `lmms-eval --model_args`."""
+    batch_size: Count | Literal["auto"] = 1
+    launch: tuple[str, ...] = ()
+    """What starts Python modules in place of `python -m`, e.g. `[accelerate, launch, -m]`."""
+
+
+class Local(_Part):
+    """Jobs run one after the other, on this machine."""
+
+    kind: Literal["local"] = "local"
+
+
+class Slurm(_Part):
+    """Each job is a Slurm job, submitted through submitit."""
+
+    kind: Literal["slurm"]
+    partition: str | None = None
+    account: str | None = None
+    minutes: Count = 240
+    cpus: Count = 8
+    gpus: Annotated[int, Field(ge=0)] = 1
+    memory_gb: Count = 64
+    parallel: Count = 16
+    """Jobs that may run at once."""
+    setup: tuple[str, ...] = ()
+    """Shell lines before each job, e.g. `module load cuda`."""
+    cluster: Literal["slurm", "local"] = "slurm"
+    """`local` runs the same jobs as processes of this machine: a rehearsal without Slurm."""
+
+
+class Ray(_Part):
+    """Each job is a Ray task."""
+
+    kind: Literal["ray"]
+    address: str | None = None
+    """Of a running cluster, or `auto`; null starts Ray on this machine."""
+    cpus: Annotated[float, Field(gt=0)] = 1
+    gpus: Annotated[float, Field(ge=0)] = 0
+
+
+Executor = Annotated[Local | Slurm | Ray, Field(discriminator="kind")]
+
+
+class Plan(_Part):
+    """Every model on every task."""
+
+    output: Path
+    """Folder of the jobs and their records."""
+    models: Annotated[tuple[Model, ...], Field(min_length=1)]
+    tasks: Annotated[tuple[Name, ...], Field(min_length=1)]
+    resolutions: tuple[int | Literal["native"], ...] = ()
+    """Inference resolutions in place of the tasks' own."""
+    scheme: Literal["match", "restore"] | None = None
+    filter: str | None = None
+    arguments: tuple[str, ...] = ()
+    """Further arguments of lmms-eval, e.g. `[--limit, "100"]`."""
+    executor: Executor = Local()
+
+    @field_validator("arguments", mode="before")
+    @classmethod
+    def _texts(cls, given: object) -> object:
+        return [str(part) for part in given] if isinstance(given, list) else given
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Plan:
+        for kind, names in (("model", [m.name for m in self.models]), ("task", [*self.tasks])):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"{kind} {twice[0]!r} is named twice")
+        taken = {"--model", "--model_args", "--tasks", "--output_path", "--log_samples"}
+        for argument in self.arguments:
+            if argument.split("=")[0] in taken:
+                raise ValueError(f"{argument!r} among the arguments is the plan's own to give")
+        return self
+
+    def jobs(self) -> Iterator[Job]:
+        """One job per model and task, models in the order of the file."""
+        for model in self.models:
+            for task in self.tasks:
+                settings = Settings(
+                    model=model.model,
+                    model_args=model.model_args,
+                    batch_size=str(model.batch_size),
+                    task=task,
+                    resolutions=tuple(map(str, self.resolutions)),
+                    scheme=self.scheme,
+                    filter=self.filter,
+                    arguments=self.arguments,
+                )
+                yield Job(self.output.absolute(), model.name, settings, model.launch)
+
+
+def read_plan(path: Path) -> Plan:
+    """The plan in the YAML file `path`; a relative `output` lies beside the file.
+
+    Raises:
+        UsageError: it cannot be read, is no YAML, or breaks its form; the first fault is named.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_PLAN + 1)
+        if len(data) > MAX_PLAN:
+            raise UsageError(f"{path}: larger than {MAX_PLAN} bytes; is this a plan?")
+        document = yaml.safe_load(data.decode())
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(f"{path}: no YAML ({' '.join(str(error).split())})") from error
+    if not isinstance(document, dict):
+        raise UsageError(f"{path}: expected keys and values (output, models, tasks), found none")
+    try:
+        plan = Plan.model_validate(document)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(map(str, fault["loc"])) or "plan"
+        raise UsageError(f"{path}: {where}: {fault['msg']}") from None
+    return plan.model_copy(update={"output": path.absolute().parent / plan.output})
