@@ -7,7 +7,9 @@ other.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from resolution_eval.errors import ResolutionEvalError, UsageError
@@ -33,8 +35,6 @@ def slurm(plan: Plan, jobs: Sequence[Job]) -> Iterator[Ended]:
     Raises:
         UsageError: submitit is not installed, or Slurm is not there.
     """
-    import time
-
     try:
         import submitit
     except ImportError:
@@ -48,15 +48,26 @@ def slurm(plan: Plan, jobs: Sequence[Job]) -> Iterator[Ended]:
     except RuntimeError as error:
         raise UsageError(f"no Slurm is reached from here ({error})") from error
     executor.update_parameters(**_slurm_parameters(where))
-    with executor.batch():
-        submitted = [executor.submit(error_of, job) for job in jobs]
-    waiting = dict(zip(jobs, submitted, strict=True))
+    rest = iter(jobs)
+    # Slurm itself keeps to `parallel` of an array; on this machine nobody else does
+    at_once = where.parallel if where.cluster == "local" else len(jobs)
+    waiting = _submitted(executor, list(islice(rest, at_once)))
     while waiting:
         for job, handle in list(waiting.items()):
             if handle.done():
                 del waiting[job]
+                waiting |= _submitted(executor, list(islice(rest, 1)))
                 yield job, _submitit_error(job, handle)
         time.sleep(POLL if waiting else 0)
+
+
+def _submitted(executor: Any, jobs: Sequence[Job]) -> dict[Job, Any]:
+    """The jobs' handles, submitted as one array."""
+    if not jobs:
+        return {}
+    with executor.batch():
+        handles = [executor.submit(error_of, job) for job in jobs]
+    return dict(zip(jobs, handles, strict=True))
 
 
 def _slurm_parameters(where: Slurm) -> dict[str, Any]:

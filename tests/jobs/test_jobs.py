@@ -144,7 +144,15 @@ def test_the_dry_run_prints_commands_that_a_shell_can_run(
 
 EVERYWHERE = [
     {"kind": "local"},
-    {"kind": "slurm", "cluster": "local", "gpus": 0, "cpus": 1, "memory_gb": 1, "minutes": 9},
+    {
+        "kind": "slurm",
+        "cluster": "local",
+        "gpus": 0,
+        "cpus": 1,
+        "memory_gb": 1,
+        "minutes": 9,
+        "parallel": 2,
+    },
     {"kind": "ray", "cpus": 1},
 ]
 

@@ -1,0 +1,182 @@
+"""Prefill on a GPU: samples per second, and the share of the card's own bf16 matrix rate.
+
+The model is a Qwen2-VL of the sizes of the 2B checkpoint with random weights: as fast as trained
+ones. The matrix and copy rates are measured on the same card in the same run.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+from benchmarks.host import timed
+from benchmarks.result import Result
+
+TARGET = 0.40
+SIZES: dict[str, dict[str, Any]] = {
+    "2b": {
+        "vision": {"embed_dim": 1280, "hidden_size": 1536, "depth": 32, "num_heads": 16},
+        "text": {
+            "vocab_size": 151_936,
+            "hidden_size": 1536,
+            "intermediate_size": 8960,
+            "num_hidden_layers": 28,
+            "num_attention_heads": 12,
+            "num_key_value_heads": 2,
+        },
+        "sections": [16, 24, 24],
+    },
+    "rehearsal": {
+        "vision": {"embed_dim": 64, "hidden_size": 64, "depth": 2, "num_heads": 2},
+        "text": {
+            "vocab_size": 1024,
+            "hidden_size": 64,
+            "intermediate_size": 128,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 1,
+        },
+        "sections": [4, 6, 6],
+    },
+}
+"""`2b`: the sizes in the configuration of Qwen/Qwen2-VL-2B-Instruct. `rehearsal`: runs anywhere,
+to see that the measurement works; its rates mean nothing.
+"""
+IMAGE_TOKEN, TEXT_TOKENS = 7, 64
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Sizes of the measurement."""
+    parser.add_argument("--resolutions", default="224,448,672")
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--repetitions", type=int, default=10)
+    parser.add_argument("--size", choices=sorted(SIZES), default="2b")
+
+
+def measure(given: argparse.Namespace) -> Result:
+    """Nothing is claimed where there is no GPU."""
+    import torch
+
+    if not torch.cuda.is_available() and given.size != "rehearsal":
+        return _result(given, None, [], "No GPU here; run this command on a machine with one.")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    edge = 8192 if device == "cuda" else 256
+    matrix = _matrix_rate(device, edge)
+    copy = _copy_rate(device, edge)
+    model = _model(SIZES[given.size], device)
+    rows = []
+    for side in map(int, given.resolutions.split(",")):
+        seconds, operations, tokens = _prefill(model, side, given, device)
+        rows.append(
+            {
+                "r": side,
+                "visual tokens": tokens,
+                "samples/s": given.batch / seconds,
+                "TFLOP/s": operations / seconds / 1e12,
+                "of matrix rate": operations / seconds / matrix,
+            }
+        )
+    note = f"bf16 matrix rate {matrix / 1e12:.1f} TFLOP/s, copy rate {copy / 1e9:.0f} GB/s."
+    share = min(row["of matrix rate"] for row in rows)
+    if device == "cpu":
+        return _result(given, None, rows, f"A rehearsal without a GPU: no figure. {note}")
+    return _result(given, share, rows, f"{note} The ratio is the lowest share.")
+
+
+def _result(given: argparse.Namespace, share: float | None, rows: Any, note: str) -> Result:
+    return Result(
+        name="gpu",
+        ratio=share,
+        target=TARGET,
+        sense="at least",
+        rows=rows,
+        sizes=vars(given) | {"json": None},
+        note=note,
+    )
+
+
+def _model(sizes: dict[str, Any], device: str) -> Any:
+    import torch
+    from transformers import Qwen2VLConfig, Qwen2VLForConditionalGeneration
+
+    rope = {"rope_type": "default", "mrope_section": sizes["sections"], "rope_theta": 1_000_000.0}
+    config = Qwen2VLConfig(
+        vision_config=sizes["vision"],
+        text_config={
+            **sizes["text"],
+            "rope_parameters": rope,
+            "bos_token_id": 0,
+            "pad_token_id": 0,
+        },
+        image_token_id=IMAGE_TOKEN,
+        video_token_id=IMAGE_TOKEN + 1,
+        vision_start_token_id=IMAGE_TOKEN + 2,
+        vision_end_token_id=IMAGE_TOKEN + 3,
+    )
+    torch.manual_seed(0)
+    with torch.device(device):
+        model = Qwen2VLForConditionalGeneration(config)
+    return model.to(torch.bfloat16).eval()
+
+
+def _prefill(model: Any, side: int, given: argparse.Namespace, device: str) -> Any:
+    """Median seconds of one prefill, its floating-point operations, and visual tokens an image."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    patches = side // 14
+    tokens = (patches // 2) ** 2
+    pixels = torch.randn(given.batch * patches * patches, 3 * 2 * 14 * 14, device=device)
+    ids = torch.full((given.batch, tokens + TEXT_TOKENS), 11, device=device)
+    ids[:, :tokens] = IMAGE_TOKEN
+    batch = {
+        "input_ids": ids,
+        "attention_mask": torch.ones_like(ids),
+        "mm_token_type_ids": (ids == IMAGE_TOKEN).long(),
+        "pixel_values": pixels.to(torch.bfloat16),
+        "image_grid_thw": torch.tensor([[1, patches, patches]] * given.batch, device=device),
+    }
+
+    def forward() -> None:
+        with torch.inference_mode():
+            model(**batch, use_cache=True, logits_to_keep=1)
+        _wait(device)
+
+    with FlopCounterMode(display=False) as counter:
+        forward()
+    seconds = median([timed(forward) for _ in range(given.repetitions + 3)][3:])
+    return seconds, counter.get_total_flops(), tokens
+
+
+def _matrix_rate(device: str, edge: int) -> float:
+    """bf16 floating-point operations per second of a large square product."""
+    import torch
+
+    a = torch.randn(edge, edge, device=device, dtype=torch.bfloat16)
+    return 2 * edge**3 / _best(lambda: torch.mm(a, a), device)
+
+
+def _copy_rate(device: str, edge: int) -> float:
+    """Bytes read and written per second by a copy on the device."""
+    import torch
+
+    a = torch.empty(edge * edge * 2, device=device, dtype=torch.bfloat16)
+    b = torch.empty_like(a)
+    return 2 * a.nbytes / _best(lambda: b.copy_(a), device)
+
+
+def _best(function: Callable[[], object], device: str) -> float:
+    def once() -> None:
+        function()
+        _wait(device)
+
+    return min([timed(once) for _ in range(20)][5:])
+
+
+def _wait(device: str) -> None:
+    import torch
+
+    if device == "cuda":
+        torch.cuda.synchronize()

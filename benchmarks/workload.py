@@ -1,0 +1,172 @@
+"""What is measured on: generated images in the local layout, and models with random weights.
+
+Random weights at real sizes are as fast as trained ones; nothing here is an accuracy.
+"""
+
+from __future__ import annotations
+
+import csv
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+CLASSES = (
+    "adipose tissue",
+    "background",
+    "debris",
+    "lymphocytes",
+    "mucus",
+    "smooth muscle",
+    "normal colon mucosa",
+    "cancer-associated stroma",
+    "colorectal adenocarcinoma epithelium",
+)
+"""Nine names of one to three words: what ranking choices costs depends on their length."""
+
+
+def write_images(folder: Path, count: int, side: int, *, format: str = "JPEG") -> Path:
+    """A folder in the local layout with `count` generated images of `side` x `side` pixels."""
+    (folder / "images").mkdir(parents=True)
+    random = np.random.default_rng(0)
+    with (folder / "labels.csv").open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["file", "label", "split"])
+        for number in range(count):
+            name = f"images/{number:06d}.{format.lower()}"
+            (folder / name).write_bytes(_encoded(random, side, format))
+            table.writerow([name, CLASSES[number % len(CLASSES)], "test"])
+    return folder
+
+
+def _encoded(random: np.random.Generator, side: int, format: str) -> bytes:
+    """Coarse colour with fine noise: it compresses about as a photograph does."""
+    coarse = random.integers(0, 255, (8, 8, 3), dtype=np.uint8)
+    smooth = np.asarray(Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC))
+    noise = random.normal(0, 12, (side, side, 1))
+    image = Image.fromarray(np.clip(smooth + noise, 0, 255).astype(np.uint8))
+    data = BytesIO()
+    image.save(data, format, **({"quality": 90} if format == "JPEG" else {}))
+    return data.getvalue()
+
+
+FLAMINGOS: dict[str, dict[str, Any]] = {
+    "tiny": {"width": 48, "layers": 2, "language": 48, "language_layers": 2, "latents": 8},
+    "small": {"width": 384, "layers": 8, "language": 256, "language_layers": 4, "latents": 32},
+    "base": {"width": 768, "layers": 12, "language": 768, "language_layers": 8, "latents": 64},
+}
+"""Vision width and layers (patch 14), language width and layers, perceiver latents."""
+
+
+def write_flamingo(folder: Path, size: str, *, patch: int = 14, trained: int = 224) -> Path:
+    """A Flamingo with random weights, in a folder that `resflamingo` loads."""
+    import torch
+
+    from resolution_eval.flamingo import FlamingoConfig, build, save_folder
+    from resolution_eval.prompts import flamingo_prompt, question_text
+    from resolution_eval.resolution import TrainingResolution
+    from resolution_eval.training.tokenizer import learn_tokenizer
+
+    sizes = FLAMINGOS[size]
+    config = FlamingoConfig(
+        vision={
+            "image_size": trained,
+            "patch_size": patch,
+            "width": sizes["width"],
+            "layers": sizes["layers"],
+            "heads": max(1, sizes["width"] // 64),
+            "output_dim": sizes["width"],
+        },
+        language={
+            "model_type": "llama",
+            "hidden_size": sizes["language"],
+            "intermediate_size": 4 * sizes["language"],
+            "num_hidden_layers": sizes["language_layers"],
+            "num_attention_heads": max(1, sizes["language"] // 64),
+            "max_position_embeddings": 1024,
+            "tie_word_embeddings": True,
+        },
+        perceiver={"depth": 2, "heads": 4, "dim_head": 32, "num_latents": sizes["latents"]},
+        cross_attn_every_n_layers=2,
+    )
+    texts = [flamingo_prompt(question_text("Which tissue is shown?", CLASSES)), *CLASSES]
+    torch.manual_seed(0)
+    bundle = build(config, learn_tokenizer(texts, 512), seed=0)
+    with torch.no_grad():
+        for name, gate in bundle.model.lang_encoder.named_parameters():
+            if name.endswith("gate"):
+                gate.fill_(0.5)  # built closed: images would not change the answers
+    save_folder(bundle, folder, training=TrainingResolution("fixed", (trained,)), strategy="native")
+    return folder
+
+
+CHAT = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n"
+    "{% if message.content is string %}{{ message.content }}{% else %}"
+    "{% for part in message.content %}{% if part.type == 'text' %}{{ part.text }}{% else %}"
+    "<|vision_start|><|image_pad|><|vision_end|>{% endif %}{% endfor %}{% endif %}<|im_end|>\n"
+    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def write_qwen2_vl(folder: Path, *, width: int = 256, layers: int = 6) -> Path:
+    """A Qwen2-VL of random weights with a tokenizer of bytes, as `from_pretrained` loads it."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import (
+        PreTrainedTokenizerFast,
+        Qwen2VLConfig,
+        Qwen2VLForConditionalGeneration,
+        Qwen2VLImageProcessor,
+        Qwen2VLProcessor,
+        Qwen2VLVideoProcessor,
+    )
+
+    marks = ["<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
+    plain = Tokenizer(models.BPE())
+    plain.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    plain.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=512,
+        special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>", *marks],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    plain.train_from_iterator(CLASSES, trainer)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=plain, pad_token="<|endoftext|>", eos_token="<|im_end|>"
+    )
+    ids = dict(zip(marks, tokenizer.convert_tokens_to_ids(marks), strict=True))
+    vision = {"embed_dim": width, "hidden_size": width, "depth": layers, "num_heads": 4}
+    rope = {"rope_type": "default", "mrope_section": [8, 12, 12], "rope_theta": 10000.0}
+    config = Qwen2VLConfig(
+        vision_config=vision,
+        text_config={
+            "vocab_size": len(tokenizer),
+            "hidden_size": width,
+            "intermediate_size": 4 * width,
+            "num_hidden_layers": layers,
+            "num_attention_heads": width // 64,
+            "num_key_value_heads": width // 64,
+            "max_position_embeddings": 4096,
+            "bos_token_id": 0,
+            "eos_token_id": tokenizer.eos_token_id,
+            "pad_token_id": 0,
+            "rope_parameters": rope,
+        },
+        image_token_id=ids["<|image_pad|>"],
+        video_token_id=ids["<|video_pad|>"],
+        vision_start_token_id=ids["<|vision_start|>"],
+        vision_end_token_id=ids["<|vision_end|>"],
+    )
+    torch.manual_seed(0)
+    Qwen2VLForConditionalGeneration(config).eval().save_pretrained(folder)
+    Qwen2VLProcessor(
+        image_processor=Qwen2VLImageProcessor(),
+        tokenizer=tokenizer,
+        video_processor=Qwen2VLVideoProcessor(),
+        chat_template=CHAT,
+    ).save_pretrained(folder)
+    return folder
