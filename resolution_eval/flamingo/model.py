@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from resolution_eval.errors import ModelError
+from resolution_eval.flamingo.attention import fuse
 from resolution_eval.flamingo.config import FlamingoConfig
 from resolution_eval.flamingo.language import (
     END_OF_CHUNK,
@@ -126,4 +127,5 @@ def assemble(vision: nn.Module, language_model: Any, tokenizer: Any, config: Fla
     if config.perceiver:
         model.perceiver = PerceiverResampler(dim=width, **config.perceiver)
         model.perceiver._use_gradient_checkpointing = False
+    fuse(model)
     return model

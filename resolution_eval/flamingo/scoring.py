@@ -88,12 +88,11 @@ def score(
         index = torch.tensor(owners, device=bundle.device)
         logits = first[index, None]
         if max(map(len, tails)) > 1:
-            latents = encoded.latents[index]
             if hasattr(cache, "batch_select_indices"):
-                rest = _tail_pass(bundle, latents, batch, cache, index, tails)
+                rest = _tail_pass(bundle, encoded.latents, batch, cache, index, tails)
             else:
                 starts = [prefixes[row] for row in owners]
-                rest = _whole_pass(bundle, latents, starts, tails)
+                rest = _whole_pass(bundle, encoded.latents[index], starts, tails)
             logits = torch.cat([logits, rest], dim=1)
         log_probabilities = logits.float().log_softmax(-1)
     scores = iter(
@@ -146,7 +145,7 @@ def _prompt_pass(
 
 def _tail_pass(
     bundle: FlamingoBundle,
-    latents: Float[Tensor, "choices images latents width"],
+    latents: Float[Tensor, "batch images latents width"],
     prompts: Batch,
     cache: Any,
     owners: Int[Tensor, " choices"],
@@ -155,7 +154,11 @@ def _tail_pass(
     """Logits after every token but the last of each tail, which continues its owner's prompt."""
     cache.batch_select_indices(owners)
     media = prompts.ids == bundle.model.media_token_id
-    condition(bundle.model.lang_encoder, latents, media[owners])
+    # as many choices for every question: each image's keys and values are made once for them all
+    each = len(owners) // len(latents)
+    if not torch.equal(owners, torch.arange(len(latents)).repeat_interleave(each).to(owners)):
+        latents, media = latents[owners], media[owners]
+    condition(bundle.model.lang_encoder, latents, media)
     batch = pad(bundle, [tail[:-1] for tail in tails], "right")
     mask = torch.cat([prompts.mask[owners], batch.mask], dim=1)
     positions = prompts.mask.sum(1)[owners, None] + batch.positions

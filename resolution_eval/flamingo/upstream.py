@@ -26,12 +26,18 @@ from open_flamingo.src.factory import (  # noqa: E402
 )
 from open_flamingo.src.flamingo import Flamingo  # noqa: E402
 from open_flamingo.src.flamingo_lm import FlamingoLMMixin  # noqa: E402
-from open_flamingo.src.helpers import PerceiverResampler  # noqa: E402
+from open_flamingo.src.helpers import (  # noqa: E402
+    MaskedCrossAttention,
+    PerceiverAttention,
+    PerceiverResampler,
+)
 from open_flamingo.src.utils import getattr_recursive  # noqa: E402
 
 __all__ = [
     "Flamingo",
     "FlamingoLMMixin",
+    "MaskedCrossAttention",
+    "PerceiverAttention",
     "PerceiverResampler",
     "getattr_recursive",
     "infer_decoder_layers_name",
