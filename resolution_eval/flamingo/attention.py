@@ -28,9 +28,8 @@ class FusedPerceiverAttention(PerceiverAttention):  # type: ignore[misc]
         """What the latents take from the tokens `x`."""
         latents = self.norm_latents(latents)
         seen = torch.cat((self.norm_media(x), latents), dim=-2)
-        keys, values = self.to_kv(seen).chunk(2, dim=-1)
-        heads = (_heads(part, self.heads) for part in (self.to_q(latents), keys, values))
-        return self.to_out(_joined(scaled_dot_product_attention(*heads, scale=self.scale)))
+        found: Tensor = self.to_out(_attend(self, self.to_q(latents), self.to_kv(seen)))
+        return found
 
 
 class FusedCrossAttention(MaskedCrossAttention):  # type: ignore[misc]
@@ -49,23 +48,28 @@ class FusedCrossAttention(MaskedCrossAttention):  # type: ignore[misc]
         a text that is cached: then keys and values of an image are made once for all of them.
         """
         questions, images, latents = media.shape[:3]
-        sequences, tokens, width = x.shape
-        if questions != sequences:
-            x = x.reshape(questions, -1, width)
-        keys, values = self.to_kv(media.flatten(1, 2)).chunk(2, dim=-1)
-        parts = (self.to_q(self.norm(x)), keys, values)
-        heads = [_heads(part, self.heads) for part in parts]
+        shape = x.shape
+        if questions != shape[0]:
+            x = x.reshape(questions, -1, shape[2])
+        queries, pairs = self.to_q(self.norm(x)), self.to_kv(media.flatten(1, 2))
         if media_locations is None:
-            found = _joined(scaled_dot_product_attention(*heads, scale=self.scale))
-            return self.to_out(found).reshape(sequences, tokens, width)
-        time = _text_time(media_locations, x.shape[1], use_cached_media)
-        places = torch.arange(1, images + 1, device=x.device).repeat_interleave(latents)
-        own = (time[..., None] == places)[:, None]
-        nothing = (time == 0)[:, None, :, None]
-        # a row that may look at nothing has no softmax: it looks at all, and the result is dropped
-        attended = scaled_dot_product_attention(*heads, attn_mask=own | nothing, scale=self.scale)
-        attended = attended.masked_fill(nothing, 0.0)
-        return self.to_out(_joined(attended)).reshape(sequences, tokens, width)
+            attended = _attend(self, queries, pairs)
+        else:
+            time = _text_time(media_locations, x.shape[1], use_cached_media)
+            places = torch.arange(1, images + 1, device=x.device).repeat_interleave(latents)
+            nothing = (time == 0)[..., None]
+            # a row that may look at nothing has no softmax: it looks at all, and that is dropped
+            mask = ((time[..., None] == places) | nothing)[:, None]
+            attended = _attend(self, queries, pairs, mask).masked_fill(nothing, 0.0)
+        found: Tensor = self.to_out(attended).reshape(shape)
+        return found
+
+
+def _attend(module: Any, queries: Tensor, pairs: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Attention of the module's heads; `pairs` holds keys and values, `mask` what may be seen."""
+    query, key, value = (_heads(part, module.heads) for part in (queries, *pairs.chunk(2, -1)))
+    found = scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=module.scale)
+    return found.transpose(-2, -3).flatten(-2)
 
 
 def _text_time(locations: Tensor, tokens: int, cached: bool) -> Tensor:
@@ -79,14 +83,11 @@ def _text_time(locations: Tensor, tokens: int, cached: bool) -> Tensor:
 
 def _heads(part: Tensor, heads: int) -> Tensor:
     """... tokens (heads width) to ... heads tokens width."""
-    return part.unflatten(-1, (heads, -1)).transpose(-2, -3)
+    *outer, tokens, width = part.shape
+    return part.reshape(*outer, tokens, heads, width // heads).transpose(-2, -3)
 
 
-def _joined(part: Tensor) -> Tensor:
-    return part.transpose(-2, -3).flatten(-2)
-
-
-FUSED = {
+FUSED: dict[type, type] = {
     PerceiverAttention: FusedPerceiverAttention,
     MaskedCrossAttention: FusedCrossAttention,
 }
