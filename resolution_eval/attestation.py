@@ -123,6 +123,20 @@ class Failure(BaseModel):
     message: str
 
 
+class Judgement(BaseModel):
+    """What a language model said of an open answer; never part of exact match or F1."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    judge: str
+    """Provider and model that were asked."""
+    model: str | None
+    """Model that answered, by its own word; null where none did."""
+    correct: Literal[0, 1] | None
+    """Null where the judge failed: no judgement is not a wrong answer."""
+    failure: str | None
+
+
 class Verdict(BaseModel):
     """One sample at one resolution, scored."""
 
@@ -147,6 +161,8 @@ class Verdict(BaseModel):
     form: Form = "closed"
     f1: float | None = None
     """Token F1 with the target, of an open question; null for a closed one, and where it failed."""
+    judgement: Judgement | None = None
+    """Of an open question in a run with a judge; null elsewhere, and where the sample failed."""
     generated_tokens: Annotated[int, Field(ge=0, lt=2**31)] | None = None
     """Tokens that the model wrote; null where choices were ranked, or nobody counted."""
 

@@ -29,6 +29,7 @@ SourceKind = Literal["local", "medmnist", "archive", "chexpert", "hub", "phantom
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
 FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Url = Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
+JudgeName = Annotated[str, Field(pattern=r"^[a-z]+:[^\s\"\\]+$", max_length=200)]
 OptionOrder = Annotated[str, Field(pattern=r"^(fixed|seeded:[0-9]{1,9})$")]
 Text = Annotated[str, Field(min_length=1)]
 Edge = Annotated[int, Field(ge=1, le=LARGEST)]
@@ -177,6 +178,8 @@ class TaskCard(_Card):
     """Unit that the intervals resample: a column of labels.csv (patient, slide), or the image."""
     filter: str = "bicubic"
     scheme: Literal["match", "restore"] = "match"
+    judge: JudgeName | None = None
+    """Language model that judges open answers besides, `PROVIDER:MODEL`; none as a rule."""
     option_order: OptionOrder = "fixed"
     """`fixed`: options as the data lists them; `seeded:N`: shuffled per question by the seed N."""
     npz: NpzCard | None = None
@@ -255,6 +258,8 @@ class TaskCard(_Card):
         unknown = sorted(set(self.unconfirmed) - set(type(self).model_fields))
         faults = {
             f"resolutions {beyond} lie above the cap of {self.cap}: {self.cap_reason}": beyond,
+            "a judge is for open questions, and this task has none": bool(self.judge)
+            and "open" not in self.forms,
             "cap and cap_reason go together": bool(self.cap) != bool(self.cap_reason),
             f"unconfirmed names {unknown}, which are no keys of a card": unknown,
         }

@@ -24,6 +24,7 @@ def run(
     filter: str | None = None,
     scheme: str | None = None,
     option_order: str | None = None,
+    judge: str | None = None,
     data: Path | None = None,
 ) -> int:
     """Run `lmms-eval` on `tasks` with another sweep than the tasks' own; its exit status.
@@ -36,12 +37,17 @@ def run(
         DataError: the folder is not in the local layout, or broken.
     """
     variation = Variation(
-        resolutions=resolutions, filter=filter, scheme=scheme, option_order=option_order
+        resolutions=resolutions,
+        filter=filter,
+        scheme=scheme,
+        option_order=option_order,
+        judge=judge,
     )
     changed = variation != Variation()
     if changed and not tasks:
         raise UsageError(
-            "--resolutions, --filter, --scheme and --option-order need --tasks; name one of ours"
+            "--resolutions, --filter, --scheme, --option-order and --judge need --tasks; name one "
+            "of ours"
         )
     if (own_folder.TASK in tasks) != (data is not None):
         raise UsageError(f"--tasks {own_folder.TASK} and --data PATH go together; give both")

@@ -68,6 +68,7 @@ metadata:
   filter: {filter}
   scheme: {scheme}
   option_order: {option_order}
+  judge: {judge}
 metric_list:
 """
 _METRIC = """\
@@ -97,6 +98,7 @@ def task_yaml(card: TaskCard) -> str:
         filter=card.filter,
         scheme=card.scheme,
         option_order=card.option_order,
+        judge=json.dumps(card.judge),
     )
     metrics = (
         _METRIC.format(metric=metric, function=function, better=str(better).lower())
@@ -114,6 +116,9 @@ def _rows(card: TaskCard) -> list[tuple[str, str, bool]]:
         for score in scores[form]
         for r in card.resolutions
     ]
+    if card.judge:
+        rows += [(f"judged@{label(r)}", "accuracy", True) for r in card.resolutions]
+        rows.append(("judge_failed", "count", False))
     rows += _CLASSES if card.kind == "classification" else ()
     rows += _CLOSED if "closed" in card.forms else ()
     return rows + list(_OPEN if "open" in card.forms else ())
@@ -163,6 +168,7 @@ class Variation:
     filter: str | None = None
     scheme: str | None = None
     option_order: str | None = None
+    judge: str | None = None
 
     def applied(self, card_text: str) -> str:
         """The card's TOML with this variation."""
@@ -170,6 +176,7 @@ class Variation:
             "filter": _quoted(self.filter),
             "scheme": _quoted(self.scheme),
             "option_order": _quoted(self.option_order),
+            "judge": _quoted(self.judge),
         }
         if self.resolutions is not None:
             values = (str(r) if isinstance(r, int) else f'"{r}"' for r in self.resolutions)

@@ -24,6 +24,7 @@ from resolution_eval.attestation import (
 from resolution_eval.cards import TaskCard, parse_task_card
 from resolution_eval.errors import UsageError, host_boundary
 from resolution_eval.facts import run_facts
+from resolution_eval.judge import judgement_of, judgement_rows, open_judge
 from resolution_eval.options import shown_options
 from resolution_eval.prompts import question_text
 from resolution_eval.resolution import Size, is_capped, label, parse_resolution
@@ -49,6 +50,7 @@ _TEXTS = (
     "fingerprint",
     "data",
     "option_order",
+    "judge",
 )
 """Columns of a document beside its choices."""
 
@@ -62,6 +64,8 @@ def documents(cards: Dataset) -> Dataset:
 
     with host_boundary():
         card = parse_task_card(cards[0]["text"])
+        if card.judge:
+            open_judge(card.judge)
         _open(card)
         LEDGER.told.discard(card.name)
         return Dataset.from_list(list(_documents(card)), features=_features())
@@ -84,6 +88,7 @@ def _documents(card: TaskCard) -> Iterator[dict[str, Any]]:
         "fingerprint": source.fingerprint,
         "data": data_summary(source),
         "option_order": card.option_order,
+        "judge": card.judge or "",
     }
     for sample in source.samples("test"):
         own = _of_sample(sample, _options(card.name, "test", card.option_order)[sample.id])
@@ -230,6 +235,7 @@ def process_results(doc: Document, results: list[str]) -> dict[str, Any]:
             f"f1@{verdict.resolution}": {**cell, **overlap},
             "em_worst_drop": point,
             "em_area": point,
+            **(judgement_rows(verdict, cell) if doc.get("judge") else {}),
         }
     else:
         figures = {
@@ -338,6 +344,7 @@ def _verdict(
         generated_tokens=None if reply is None else reply.generated_tokens,
         options=tuple(doc["choices"]),
         f1=None if failure or doc["form"] == "closed" else token_f1(answer or "", doc["answer"]),
+        judgement=None if failure else judgement_of(doc, answer),
     )
 
 

@@ -22,6 +22,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--option-order", help="fixed (default), or seeded:N: options shuffled per question"
     )
     parser.add_argument(
+        "--judge",
+        metavar="PROVIDER:MODEL",
+        help="have a language model judge open answers besides, for instance openai:gpt-4.1",
+    )
+    parser.add_argument(
         "--data", type=Path, metavar="PATH", help="your own folder, for the task folder_res"
     )
 
@@ -42,5 +47,6 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
         filter=known.filter,
         scheme=known.scheme,
         option_order=known.option_order,
+        judge=known.judge,
         data=known.data,
     )
