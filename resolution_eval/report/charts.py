@@ -238,7 +238,7 @@ def _chance(chance: float) -> Any:
     data = alt.Data(values=[{"chance": chance, "text": f"chance {chance:.3f}"}])
     base = alt.Chart(data).encode(y=alt.Y("chance:Q", title="accuracy"))
     rule = base.mark_rule(strokeDash=[5, 4], strokeWidth=1.25, opacity=0.75)
-    label = base.mark_text(align="left", baseline="bottom", dx=4, dy=-3, fontSize=11).encode(
+    label = base.mark_text(align="left", baseline="top", dx=4, dy=4, fontSize=11).encode(
         x=alt.value(0), text="text:N"
     )
     return rule + label
