@@ -21,8 +21,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from pydantic import BaseModel
 
-from resolution_eval.records import Answers, Record
+from resolution_eval.records import Answers, Checkpoint, Dataset, Environment, Record
 from resolution_eval.records.answers import SCHEMA
 from resolution_eval.records.cells import cells
 from resolution_eval.report import write_page
@@ -72,42 +73,29 @@ def answers(samples: int, seed: int) -> Answers:
 def record(number: int, tasks: int, samples: int) -> Record:
     """The generated record `number`, of one of `tasks` tasks."""
     made = answers(samples, seed=number)
-    unknown = dict.fromkeys(
-        ("title", "modality", "kind", "revision", "fingerprint", "licence", "citation", "cluster")
-    )
-    quiet = dict.fromkeys(
-        ("model", "model_args", "batch_size", "limit", "generation", "device", "hardware")
-    )
-    unmeasured = dict.fromkeys(("wall_time", "peak_memory", "samples_per_second"))
+    of_data = {"name": f"generated_{number % tasks}", "classes": CLASSES}
+    of_model = {"name": f"generated/model-{number // tasks}", "training": "fixed:224"}
+    of_run = {"date": "20260101_000000", "results_file": "none", "results_sha256": "0" * 64}
     return Record.model_validate(
         {
             "task": f"generated_{number % tasks}_res",
             "task_version": "1",
-            "checkpoint": {
-                "name": f"generated/model-{number // tasks}",
-                "adapter": "none",
-                "training": "fixed:224",
-                "training_evidence": None,
-                "training_evidence_url": None,
-            },
-            "dataset": {"name": f"generated_{number % tasks}", "classes": CLASSES, **unknown},
+            "shown": "image",
+            "checkpoint": _unknown(Checkpoint) | of_model,
+            "dataset": _unknown(Dataset) | {"excluded": (), "notes": ()} | of_data,
             "prompt": None,
-            "controls": {"chance": 1 / len(CLASSES), "blind": None},
-            "environment": {
-                "date": "20260101_000000",
-                "results_file": "none",
-                "results_sha256": "0" * 64,
-                "versions": {},
-                "seeds": {},
-                **quiet,
-                **unmeasured,
-            },
+            "controls": {"chance": 1 / len(CLASSES), "blind": ()},
+            "environment": _unknown(Environment) | {"versions": {}, "seeds": {}} | of_run,
             "cells": cells(made),
             "failures": (),
             "unknown": (),
             "answers": made,
         }
     )
+
+
+def _unknown(model: type[BaseModel]) -> dict[str, Any]:
+    return dict.fromkeys(model.model_fields)
 
 
 def openings(page: Path, count: int) -> list[tuple[float, float]]:

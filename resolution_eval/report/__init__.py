@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from resolution_eval.errors import RecordError, UsageError, suggest
 from resolution_eval.records import Record, make_records, read_record
+from resolution_eval.records.blind import controlled
 from resolution_eval.records.store import SUFFIX, replace
 from resolution_eval.report.comparison import Comparison, compare, comparison_table
 from resolution_eval.report.estimates import Study, study
@@ -38,10 +39,13 @@ PAGE = "index.html"
 def load(paths: Sequence[Path]) -> list[Record]:
     """The records in `paths`: lmms-eval's output folders, records, or folders of records.
 
+    A blind run in any of them is the control of the records that it fits.
+
     Raises:
         RecordError: a path holds neither, or a file in it cannot be read.
     """
-    return [record for path in paths for record in _load(path)]
+    records = [record for path in paths for record in _load(path)]
+    return [controlled(record, records) for record in records]
 
 
 def _load(path: Path) -> list[Record]:

@@ -51,6 +51,8 @@ class Point:
     """Accuracy of the same checkpoint without the image."""
     tokens: float | None = None
     """Visual tokens per sample."""
+    speed: float | None = None
+    """Samples per second."""
 
 
 def curve_chart(
@@ -168,6 +170,7 @@ def _row(point: Point) -> dict[str, Any]:
         "training": point.training,
         "blind": point.blind,
         "tokens": point.tokens,
+        "speed": point.speed,
     }
 
 
@@ -199,11 +202,15 @@ def _optional(points: Sequence[Point]) -> list[Any]:
     """Tooltips of what not every task has."""
     import altair as alt
 
-    blind = alt.Tooltip("blind:Q", title="without the image", format=".4f")
-    tokens = alt.Tooltip("tokens:Q", title="visual tokens", format=".4~r")
+    found = {
+        "blind": alt.Tooltip("blind:Q", title="without the image", format=".4f"),
+        "tokens": alt.Tooltip("tokens:Q", title="visual tokens", format=".4~r"),
+        "speed": alt.Tooltip("speed:Q", title="samples per second", format=".3~r"),
+    }
     return [
-        *([blind] if any(point.blind is not None for point in points) else []),
-        *([tokens] if any(point.tokens is not None for point in points) else []),
+        tooltip
+        for name, tooltip in found.items()
+        if any(getattr(point, name) is not None for point in points)
     ]
 
 

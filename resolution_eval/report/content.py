@@ -40,9 +40,13 @@ def points(estimated: Estimated) -> list[Point]:
             n=cell.scored,
             training=index == sweep.reference,
             tokens=None if cell.visual_tokens is None else cell.visual_tokens.mean,
+            blind=None if look is None else look.accuracy,
+            speed=None if cell.cost is None else cell.cost.samples_per_second,
         )
         for sweep, estimates in estimated
-        for index, (cell, interval) in enumerate(zip(sweep.cells, estimates.accuracy, strict=True))
+        for index, (cell, interval, look) in enumerate(
+            zip(sweep.cells, estimates.accuracy, estimates.looks, strict=True)
+        )
         if cell.accuracy is not None
     ]
 

@@ -29,7 +29,8 @@ def cost_table(task: TaskSweeps, estimated: Estimated) -> Table:
             resolution_entry(cell),
             entry(cell.accuracy, digits=3, mark=mark(cell), shade=cell.status != "mismatched"),
             _tokens(cell),
-            *_measured(sweep.record, cell),
+            _speed(cell),
+            _memory(sweep.record, cell),
             Entry("yes" if cell.resolution == estimates.cheapest else ""),
         )
         for sweep, estimates in estimated
@@ -46,8 +47,8 @@ def cost_table(task: TaskSweeps, estimated: Estimated) -> Table:
             Column("r", True, "Inference resolution asked for"),
             Column("accuracy", numeric=True),
             Column("visual tokens", True, "Per sample: the mean, or least to most"),
-            Column("samples/s", True, "Samples scored per second"),
-            Column("peak memory (GiB)", True, "Of the device, or of the process on a CPU"),
+            Column("samples/s", True, "Answered per second by one process, images read before"),
+            Column("peak memory (GiB)", True, "Of the GPU in the cell, or of the whole process"),
             Column("cheapest", title="Lowest resolution that the best one is not shown to beat"),
         ),
         rows=tuple(rows) if any(_known(sweep) for sweep, _ in estimated) else (),
@@ -58,7 +59,7 @@ def cost_table(task: TaskSweeps, estimated: Estimated) -> Table:
 
 
 def _known(sweep: Sweep) -> bool:
-    return any(cell.visual_tokens is not None for cell in sweep.cells)
+    return any(cell.visual_tokens is not None or cell.cost is not None for cell in sweep.cells)
 
 
 def _tokens(cell: Cell) -> Entry:
@@ -68,12 +69,22 @@ def _tokens(cell: Cell) -> Entry:
     return Entry(tokens_text(cell) or "", sort=tokens.mean)
 
 
-def _measured(record: Record, cell: Cell) -> tuple[Entry, Entry]:
-    memory = record.environment.peak_memory
-    return (
-        entry(record.environment.samples_per_second, digits=1),
-        entry(None if memory is None else memory / GIBIBYTE, digits=2),
-    )
+def _speed(cell: Cell) -> Entry:
+    cost = cell.cost
+    if cost is None or cost.samples_per_second is None:
+        return entry(None)
+    part = "" if cost.timed == cell.n else f"{cost.timed} of {cell.n} timed"
+    return entry(cost.samples_per_second, digits=1, note=part)
+
+
+def _memory(record: Record, cell: Cell) -> Entry:
+    """Of the GPU in this cell; where there was none, of the process in the whole run."""
+    if cell.cost is not None and cell.cost.peak_memory is not None:
+        return entry(cell.cost.peak_memory / GIBIBYTE, digits=2, note="GPU")
+    peak = record.environment.peak_memory
+    if peak is None:
+        return entry(None)
+    return entry(peak / GIBIBYTE, digits=2, note=f"{record.environment.peak_memory_of}, whole run")
 
 
 def resolution_entry(cell: Cell) -> Entry:

@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from resolution_eval.records import Record, Scores
 from resolution_eval.records.cells import MAX_CLASSES
+from resolution_eval.report.blind import Look, looks
+from resolution_eval.report.sampling import (
+    RESAMPLES,
+    SEED,
+    Columns,
+    clusters_of,
+    column_scores,
+    resampled,
+)
 from resolution_eval.report.sweeps import Sweep, TaskSweeps, by_task
 from resolution_eval.statistics import fits, intervals
 from resolution_eval.statistics.curves import Grid, Withheld
 from resolution_eval.statistics.fits import Knee
 from resolution_eval.statistics.intervals import Interval
 from resolution_eval.statistics.noise import NoiseFloor, noise_floors
-from resolution_eval.statistics.resampling import Answers, Resampled, align, resample
-
-SEED = 20_251_018
-"""Of every bootstrap in a report: the same records give the same page."""
-RESAMPLES = 4_000
-"""Enough for the third digit of an interval's ends; a report of 20 records stays under a minute."""
+from resolution_eval.statistics.resampling import Resampled, resample
 
 PERMUTATIONS = 500
 """Of a noise floor."""
@@ -30,6 +32,22 @@ Figure = Interval | Withheld
 
 FIGURES = ("worst_drop", "retention", "area", "rho", "ace", "rce", "excess_ace")
 """Figures of a curve, in the order of their rows; retention is that at the far end."""
+
+
+__all__ = [
+    "FIGURES",
+    "RESAMPLES",
+    "SEED",
+    "ClassLoss",
+    "Columns",
+    "Estimates",
+    "Figure",
+    "Study",
+    "column_scores",
+    "estimate",
+    "resampled",
+    "study",
+]
 
 
 @dataclass(frozen=True)
@@ -57,6 +75,8 @@ class Estimates:
     """Label of the lowest resolution that the best one is not shown to beat."""
     classes: tuple[ClassLoss, ...]
     """Largest loss first; empty for a task without classes."""
+    looks: tuple[Look | None, ...]
+    """Per cell, against the same checkpoint without the image; None where there is no control."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,10 +99,11 @@ def estimate(sweep: Sweep) -> Estimates:
     """The figures of `sweep`, resampled by cluster, the same resample at every resolution."""
     scores = sweep.scores
     accuracy, classes = _accuracies(scores), _classes(sweep, scores)
+    seen = looks(sweep, accuracy)
     if sweep.flaw is not None:
         withheld = Withheld(sweep.flaw)
         figures: dict[str, Figure] = dict.fromkeys(FIGURES, withheld)
-        return Estimates(accuracy, figures, {}, withheld, withheld, classes)
+        return Estimates(accuracy, figures, {}, withheld, withheld, classes, seen)
     paired = column_scores(scores).aligned()
     drawn = resample(paired, seed=SEED, resamples=RESAMPLES)
     grid = Grid(sweep.edges, -1 if sweep.reference is None else sweep.reference)
@@ -94,6 +115,7 @@ def estimate(sweep: Sweep) -> Estimates:
         knee=_knee(drawn, grid, floors["excess_ace"]),
         cheapest=sweep.resolutions[sweep.edges.index(fits.cheapest(drawn, grid))],
         classes=classes,
+        looks=seen,
     )
 
 
@@ -103,48 +125,11 @@ def _accuracies(scores: Scores) -> tuple[Interval | None, ...]:
         return intervals.accuracies(resampled(column_scores(scores)))
     single = ([column] for column in column_scores(scores).values)
     return tuple(
-        intervals.accuracies(resampled(Columns(column, _clusters(scores))))[0]
+        intervals.accuracies(resampled(Columns(column, clusters_of(scores))))[0]
         if column[0]
         else None
         for column in single
     )
-
-
-@dataclass(frozen=True, eq=False)
-class Columns:
-    """Scores by sample, once per column, and every sample's cluster: what `align` takes."""
-
-    values: Sequence[Mapping[str, float]]
-    clusters: Mapping[str, str]
-
-    def aligned(self) -> Answers:
-        """The samples that every column has."""
-        return align(self.values, self.clusters)
-
-
-def _clusters(scores: Scores) -> dict[str, str]:
-    return dict(zip(scores.samples, scores.clusters, strict=True))
-
-
-def column_scores(scores: Scores, target: str | None = None) -> Columns:
-    """The columns of `scores`, failed samples left out, and only those of one class if named."""
-    wanted = [target is None or mine == target for mine in scores.targets]
-    return Columns(
-        [
-            {
-                sample: float(value)
-                for sample, value, use in zip(scores.samples, column, wanted, strict=True)
-                if use and not np.isnan(value)
-            }
-            for column in scores.correct.T
-        ],
-        _clusters(scores),
-    )
-
-
-def resampled(columns: Columns) -> Resampled:
-    """The accuracies of `columns` in resamples of the clusters, always the same ones."""
-    return resample(columns.aligned(), seed=SEED, resamples=RESAMPLES)
 
 
 def _knee(drawn: Resampled, grid: Grid, back_and_forth: NoiseFloor) -> Knee | Withheld:

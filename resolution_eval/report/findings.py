@@ -37,6 +37,7 @@ def _sentences(sweep: Sweep, estimates: Estimates) -> Iterator[str]:
         yield f"No figure of the whole curve: {sweep.flaw}."
         return
     yield _ends(sweep)
+    yield from _looking(sweep, estimates)
     yield from _noise(estimates)
     yield from _enough(sweep, estimates)
     yield from _classes(estimates)
@@ -53,6 +54,30 @@ def _ends(sweep: Sweep) -> str:
         cell = sweep.cells[sweep.reference]
         trained = f"{cell.accuracy:.3f} at {cell.resolution}, where it was trained"
     return f"Best at {top} ({best:.3f}), worst at {bottom} ({worst:.3f}); {trained}."
+
+
+def _looking(sweep: Sweep, estimates: Estimates) -> Iterator[str]:
+    """Where the score lies on that without the image: no sign there that the model looks."""
+    found = {
+        place: [
+            name
+            for name, look in zip(sweep.resolutions, estimates.looks, strict=True)
+            if look is not None and look.place == place
+        ]
+        for place in ("above", "on", "below")
+    }
+    if found["on"]:
+        every = len(found["on"]) == len(sweep.cells)
+        where = "every resolution" if every else ", ".join(found["on"])
+        flat = " A flat curve there is not robustness." if every else ""
+        yield (
+            f"Does not look at {where}, as far as these samples tell: its interval lies on its "
+            f"score without the image.{flat}"
+        )
+    if found["below"]:
+        yield f"Below its own score without the image at {', '.join(found['below'])}."
+    if len(found["above"]) == len(sweep.cells):
+        yield "Above its own score without the image at every resolution."
 
 
 def _noise(estimates: Estimates) -> Iterator[str]:

@@ -24,6 +24,7 @@ from resolution_eval.report.content import Notice, notices, points
 from resolution_eval.report.estimates import RESAMPLES, SEED, Study
 from resolution_eval.report.findings import Finding, findings
 from resolution_eval.report.gallery import Gallery
+from resolution_eval.report.provenance import facts
 from resolution_eval.report.sweeps import TaskSweeps
 from resolution_eval.report.tables import Table, shorten
 from resolution_eval.report.task_tables import tables
@@ -120,6 +121,11 @@ def _curve_caption(drawn: Sequence[Point], chance: float | None) -> str:
         parts.append("The dashed line is the chance level.")
     if any(point.blind is not None for point in drawn):
         parts.append("Dotted lines are the same checkpoints without the image.")
+    else:
+        parts.append(
+            "There is no blind run, so that nothing here says whether a checkpoint looks at the "
+            "image."
+        )
     if any(point.status == "mismatched" for point in drawn):
         parts.append(
             "A cross is a cell whose encoder did not receive the grid asked for: it is not part "
@@ -205,8 +211,10 @@ def render(
 
 
 def _records(studies: Sequence[Study]) -> list[Record]:
-    """Every record once, though a record of several settings has several sweeps."""
-    found = {id(sweep.record): sweep.record for one in studies for sweep, _ in one.estimated}
+    """Every record once, blind runs last, though one of several settings has several sweeps."""
+    sweeps = [sweep for one in studies for sweep, _ in one.estimated]
+    found = {id(sweep.record): sweep.record for sweep in sweeps}
+    found.update((id(record), record) for sweep in sweeps for record in sweep.unseen)
     return list(found.values())
 
 
@@ -227,40 +235,3 @@ def _policy(scripts: Sequence[str]) -> str:
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; "
         "img-src data: blob:; base-uri 'none'; form-action 'none'"
     )
-
-
-def facts(record: Record) -> list[tuple[str, str]]:
-    """Where a record comes from, as names and values; what is not known is left to the last row."""
-    run, data, checkpoint = record.environment, record.dataset, record.checkpoint
-    known = [
-        ("checkpoint", checkpoint.name),
-        ("adapter", checkpoint.adapter),
-        ("trained at", checkpoint.training),
-        ("known from", checkpoint.training_evidence),
-        ("data set", data.name),
-        ("revision", data.revision),
-        ("fingerprint", data.fingerprint),
-        ("licence", data.licence),
-        ("citation", data.citation),
-        ("resampled by", data.cluster),
-        ("prompt", record.prompt),
-        ("run", run.date),
-        ("model", run.model),
-        ("model arguments", run.model_args),
-        ("batch size", run.batch_size),
-        ("limit", None if run.limit is None else f"{run.limit:g}"),
-        ("device", run.device),
-        ("hardware", run.hardware and run.hardware.summary),
-        ("versions", _pairs(run.versions)),
-        ("seeds", _pairs(run.seeds)),
-        ("wall time", None if run.wall_time is None else f"{run.wall_time:.1f} s"),
-        ("results file", run.results_file),
-        ("its SHA-256", run.results_sha256),
-        ("evidence of grids", "; ".join(sorted({e for c in record.cells for e in c.evidence}))),
-        ("not known", ", ".join(record.unknown)),
-    ]
-    return [(name, shorten(value)) for name, value in known if value]
-
-
-def _pairs(values: dict[str, str] | dict[str, int]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in values.items())

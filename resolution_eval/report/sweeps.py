@@ -20,6 +20,8 @@ class Sweep:
     record: Record
     cells: tuple[Cell, ...]
     """In order of resolution, each resolution once."""
+    unseen: tuple[Record, ...] = ()
+    """The task's blind runs: the answers that the record's blind controls count."""
 
     @property
     def resolutions(self) -> tuple[str, ...]:
@@ -108,16 +110,29 @@ def by_task(records: Sequence[Record]) -> tuple[TaskSweeps, ...]:
     )
 
 
+def _controls(records: Sequence[Record]) -> tuple[Record, ...]:
+    """The blind runs that control another record; a blind run of nothing is shown for itself."""
+    named = {control.results_sha256 for record in records for control in record.controls.blind}
+    return tuple(
+        record
+        for record in records
+        if record.blind is not None and record.environment.results_sha256 in named
+    )
+
+
 def _sweeps(records: Sequence[Record]) -> tuple[Sweep, ...]:
-    parts = []
+    parts, unseen = [], _controls(records)
+    hidden = {id(record) for record in unseen}
     for record in records:
+        if id(record) in hidden:
+            continue
         settings: dict[tuple[str, str, str], list[Cell]] = {}
         for cell in record.cells:
             settings.setdefault(cell.key.setting, []).append(cell)
         parts += [(record, tuple(cells)) for cells in settings.values()]
     names = _names(parts)
     return tuple(
-        Sweep(name=name, record=record, cells=cells)
+        Sweep(name=name, record=record, cells=cells, unseen=unseen)
         for name, (record, cells) in zip(names, parts, strict=True)
     )
 
@@ -133,9 +148,14 @@ _DISTINCTIONS: tuple[Callable[[Part], str], ...] = (
 )
 
 
+def _withheld(record: Record) -> str:
+    """Said after the name of a blind run."""
+    return "" if record.blind is None else f" · {record.blind}"
+
+
 def _names(parts: Sequence[Part]) -> list[str]:
     """The checkpoints' labels, with what tells apart those that would be the same."""
-    names = [part[0].label for part in parts]
+    names = [part[0].label + _withheld(part[0]) for part in parts]
     for distinction in _DISTINCTIONS:
         counts = Counter(names)
         pairs = list(zip(parts, names, strict=True))

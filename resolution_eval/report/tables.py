@@ -95,10 +95,10 @@ def entry(
     return Entry(shorten(str(value)), mark=mark, note=note)
 
 
-def shorten(text: str) -> str:
-    """`text` on one line, without control characters, cut at `LONGEST` characters."""
-    plain = "".join(char if _shown(char) else "\ufffd" for char in text[: LONGEST + 1])
-    return plain if len(plain) <= LONGEST else plain[: LONGEST - 1] + "…"
+def shorten(text: str, longest: int = LONGEST) -> str:
+    """`text` on one line, without control characters, cut at `longest` characters."""
+    plain = "".join(char if _shown(char) else "\ufffd" for char in text[: longest + 1])
+    return plain if len(plain) <= longest else plain[: longest - 1] + "…"
 
 
 def _shown(char: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from resolution_eval.records import Cell
+from resolution_eval.report.blind import Look
 from resolution_eval.report.changes import change_table
 from resolution_eval.report.content import Estimated, asked_grid, mark, received_grid, status
 from resolution_eval.report.cost import cost_table, resolution_entry, tokens_text
@@ -16,6 +17,9 @@ from resolution_eval.statistics.intervals import Interval
 
 MAX_UNFOLDED = 40
 """Rows above which a table of details is shown only on demand."""
+
+DOES_NOT_LOOK = "does not look"
+"""Mark of an accuracy that is not shown to differ from that without the image."""
 
 FAR_END = "Accuracy at training (else the last), less that at the sweep's end farther from it"
 
@@ -61,47 +65,66 @@ def interval_text(interval: Interval | None, digits: int = 3) -> str:
 
 
 def accuracy_table(task: TaskSweeps, estimated: Estimated) -> Table:
-    """Accuracy of every checkpoint at every resolution, with interval and what is wrong."""
+    """Accuracy of every checkpoint at every resolution, and below it that without the image."""
     heads = [Column(name, numeric=True) for name in task.resolutions]
-    rows = [
-        (
-            entry(sweep.name),
-            entry(sweep.record.checkpoint.training),
-            *(_accuracy(found.get(name)) for name in task.resolutions),
-        )
-        for sweep, estimates in estimated
-        for found in [dict(_cells(sweep, estimates))]
-    ]
+    rows = [row for sweep, estimates in estimated for row in _accuracies(task, sweep, estimates)]
     chance = "" if task.chance is None else f" Chance {task.chance:.3f}."
+    blind = any(look for _, estimates in estimated for look in estimates.looks)
     return Table(
         name=f"{task.task}-accuracy",
         caption="Accuracy by inference resolution",
         subject=task.title,
         columns=(Column("checkpoint"), Column("trained at"), *heads),
         rows=tuple(rows),
-        remark=f"95 % intervals in brackets, clusters resampled.{chance}",
+        remark=f"95 % intervals in brackets, clusters resampled.{chance}{LOOKS if blind else ''}",
     )
 
 
-def _cells(
-    sweep: Sweep, estimates: Estimates
-) -> Iterator[tuple[str, tuple[Cell, Interval | None, bool]]]:
-    for index, (cell, interval) in enumerate(zip(sweep.cells, estimates.accuracy, strict=True)):
-        yield cell.resolution, (cell, interval, index == sweep.reference)
+LOOKS = (
+    " Without the image: the same checkpoint and samples in a blind run. “Does not look”: the "
+    "interval of the difference, paired by sample where the blind answers are at hand, holds 0."
+)
 
 
-def _accuracy(found: tuple[Cell, Interval | None, bool] | None) -> Entry:
-    if found is None:
-        return entry(None)
-    cell, interval, trained = found
+def _accuracies(
+    task: TaskSweeps, sweep: Sweep, estimates: Estimates
+) -> Iterator[tuple[Entry, ...]]:
+    found = {
+        cell.resolution: _accuracy(cell, interval, look, trained=index == sweep.reference)
+        for index, (cell, interval, look) in enumerate(
+            zip(sweep.cells, estimates.accuracy, estimates.looks, strict=True)
+        )
+    }
+    training = entry(sweep.record.checkpoint.training)
+    shown = (found.get(name, entry(None)) for name in task.resolutions)
+    yield (entry(sweep.name), training, *shown)
+    looks = dict(zip(sweep.resolutions, estimates.looks, strict=True))
+    if any(looks.values()):
+        unseen = (_unseen(looks.get(name)) for name in task.resolutions)
+        yield (entry(sweep.name, note="without the image"), entry(None), *unseen)
+
+
+def _accuracy(cell: Cell, interval: Interval | None, look: Look | None, *, trained: bool) -> Entry:
     note = interval_text(interval)
+    on_blind = DOES_NOT_LOOK if look is not None and look.place == "on" else ""
     return entry(
         cell.accuracy,
         digits=3,
-        mark=mark(cell),
+        mark=mark(cell) or on_blind,
         note=f"{note} r*" if trained else note,
         shade=cell.status != "mismatched",
     )
+
+
+def _unseen(look: Look | None) -> Entry:
+    if look is None:
+        return entry(None)
+    interval = f"[{look.low:.3f}, {look.high:.3f}]"
+    difference = look.difference
+    if difference is None:
+        return entry(look.accuracy, digits=3, note=f"{interval} {look.kind}, not paired")
+    gained = f"{difference.estimate:+.3f} {interval_text(difference)}".replace("-", "−")
+    return entry(look.accuracy, digits=3, note=f"{interval} {look.kind}; with it {gained}")
 
 
 def grid_table(task: TaskSweeps, estimated: Estimated) -> Table:

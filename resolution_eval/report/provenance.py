@@ -1,0 +1,88 @@
+"""Provenance: where a record comes from, as names and values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from resolution_eval.records import Record
+from resolution_eval.report.tables import shorten
+
+Facts = Iterator[tuple[str, str | None]]
+GIBIBYTE = 2**30
+LONGEST = 1000
+"""Characters of one fact."""
+
+
+def facts(record: Record) -> list[tuple[str, str]]:
+    """All that the record knows of itself; what it does not know is named in the last row."""
+    known = (
+        *_checkpoint(record),
+        *_data(record),
+        *_run(record),
+        ("not known", ", ".join(record.unknown)),
+    )
+    return [(name, shorten(value, LONGEST)) for name, value in known if value]
+
+
+def _checkpoint(record: Record) -> Facts:
+    checkpoint = record.checkpoint
+    yield "checkpoint", checkpoint.name
+    yield "its revision", checkpoint.revision
+    yield "adapter", checkpoint.adapter
+    yield "number type", checkpoint.dtype
+    yield "shown", record.shown
+    yield "trained at", checkpoint.training
+    if checkpoint.training_overridden:
+        yield "declared instead", checkpoint.training_declared
+    yield "known from", checkpoint.training_evidence
+    yield "evidence at", checkpoint.training_evidence_url
+    yield "strategy", checkpoint.strategy
+    yield "training data", checkpoint.training_data
+
+
+def _data(record: Record) -> Facts:
+    data = record.dataset
+    yield "data set", data.name
+    yield "read from", data.source
+    yield "revision", data.revision
+    yield "revision found", data.revision_found
+    yield "fingerprint", data.fingerprint
+    if data.loaded is not None:
+        yield "samples", f"{data.loaded} loaded, {data.excluded_total or 0} excluded"
+    yield "excluded", "; ".join(f"{each.item}: {each.reason}" for each in data.excluded[:5])
+    yield "notes", "; ".join(data.notes)
+    yield "licence", data.licence
+    yield "citation", data.citation
+    yield "resampled by", data.cluster
+    yield "prompt", record.prompt
+
+
+def _run(record: Record) -> Facts:
+    run = record.environment
+    yield "run", run.date
+    yield "model", run.model
+    yield "model arguments", run.model_args
+    yield "generation", run.generation
+    yield "batch size", run.batch_size
+    yield "limit", None if run.limit is None else f"{run.limit:g}"
+    yield "device", run.device
+    yield "hardware", None if run.hardware is None else run.hardware.summary
+    yield "platform", run.platform
+    yield "processes", None if run.processes is None else str(run.processes)
+    yield "versions", _pairs(run.versions)
+    yield "seeds", _pairs(run.seeds)
+    yield "wall time", None if run.wall_time is None else f"{run.wall_time:.1f} s"
+    yield "samples per second", _number(run.samples_per_second)
+    if run.peak_memory is not None:
+        yield "peak memory", f"{run.peak_memory / GIBIBYTE:.2f} GiB of the {run.peak_memory_of}"
+    yield "results file", run.results_file
+    yield "its SHA-256", run.results_sha256
+    yield "evidence of grids", "; ".join(sorted({e for c in record.cells for e in c.evidence}))
+
+
+def _number(value: float | None) -> str | None:
+    return None if value is None else f"{value:.1f}"
+
+
+def _pairs(values: Mapping[str, str] | Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())

@@ -1,0 +1,120 @@
+"""Blind controls in the report: what a checkpoint scores without the image stands beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from synthetic_runs import sweep, write_run
+
+from resolution_eval.records import write_record
+from resolution_eval.report import load
+from resolution_eval.report.content import points
+from resolution_eval.report.estimates import estimate
+from resolution_eval.report.findings import findings
+from resolution_eval.report.sweeps import Sweep, by_task
+from resolution_eval.report.task_tables import accuracy_table
+
+SEEN = {"28": 0.34, "64": 0.9}
+BLIND = {"28": 0.35, "64": 0.34}
+
+
+def sweeps(folder: Path, *, apart: bool = False, keep: bool = True) -> tuple[Sweep, ...]:
+    """The sweeps of a run, with its blind run in the same folder or in one `apart`."""
+    blind = folder / "blind" if apart else folder / "runs"
+    write_run(folder / "runs", sweep(SEEN, samples=90), date="20260101_000000")
+    hidden = sweep(BLIND, samples=90, seed=11, blind="mean image")
+    write_run(blind, hidden, date="20260102_000000")
+    paths = [folder / "runs", *([blind] if apart else [])]
+    records = load(paths)
+    if not keep:
+        records = [record for record in records if record.blind is None]
+    return by_task(records)[0].sweeps
+
+
+def test_a_blind_run_is_a_control_and_no_curve(tmp_path):
+    (each,) = sweeps(tmp_path)
+    assert each.name == "small-flamingo"
+    assert [control.resolution for control in each.record.controls.blind] == ["28", "64"]
+
+
+def test_a_blind_run_in_another_folder_is_found_too(tmp_path):
+    (each,) = sweeps(tmp_path, apart=True)
+    assert all(look is not None for look in estimate(each).looks)
+
+
+def test_the_difference_is_paired_by_sample_and_tells_whether_it_looks(tmp_path):
+    (each,) = sweeps(tmp_path)
+    low, high = estimate(each).looks
+    assert (low.place, high.place) == ("on", "above")
+    seen = each.scores.correct.mean(axis=0)
+    hidden = each.unseen[0].answers.scores([cell.key for cell in each.cells]).correct
+    assert [low.accuracy, high.accuracy] == pytest.approx(hidden.mean(axis=0))
+    differences = [look.difference.estimate for look in (low, high)]
+    assert differences == pytest.approx(seen - hidden.mean(axis=0))
+    assert low.difference.low < 0 < low.difference.high
+
+
+def test_below_its_own_blind_score_is_not_called_blind(tmp_path):
+    write_run(tmp_path, sweep({"28": 0.2, "64": 0.2}, samples=90), date="20260101_000000")
+    hidden = sweep({"28": 0.9, "64": 0.9}, samples=90, blind="mean image")
+    write_run(tmp_path, hidden, date="20260102_000000")
+    ((each,),) = (task.sweeps for task in by_task(load([tmp_path])))
+    assert [look.place for look in estimate(each).looks] == ["below", "below"]
+    (finding,) = findings([(each, estimate(each))])
+    assert "Below its own score without the image at 28, 64." in finding.sentences
+
+
+def test_without_the_blind_answers_two_intervals_that_touch_decide(tmp_path):
+    (each,) = sweeps(tmp_path, keep=False)
+    low, high = estimate(each).looks
+    assert (low.difference, high.difference) == (None, None)
+    assert (low.place, high.place) == ("on", "above")
+    interval = estimate(each).accuracy[1]
+    assert interval.low > high.high > high.accuracy > high.low
+
+
+def test_a_stored_record_keeps_its_control(tmp_path):
+    (each,) = sweeps(tmp_path, keep=False)
+    stored = write_record(each.record, tmp_path / "records")
+    (again,) = by_task(load([stored]))[0].sweeps
+    assert [look.place for look in estimate(again).looks] == ["on", "above"]
+
+
+def test_the_table_has_a_row_without_the_image_and_the_mark(tmp_path):
+    write_run(tmp_path / "other", sweep(SEEN, samples=30, checkpoint="x/no-control"))
+    task = by_task([*load([tmp_path / "other"]), *(s.record for s in sweeps(tmp_path))])[0]
+    estimated = [(each, estimate(each)) for each in task.sweeps]
+    table = accuracy_table(task, estimated)
+    notes = [(row[0].text, row[0].note) for row in table.rows]
+    assert notes == [
+        ("no-control", ""),
+        ("small-flamingo", ""),
+        ("small-flamingo", "without the image"),
+    ]
+    assert [entry.mark for entry in table.rows[1][2:]] == ["does not look", ""]
+    assert [entry.mark for entry in table.rows[0][2:]] == ["", ""]
+    assert "not paired" in table.rows[2][2].note
+
+
+def test_the_findings_say_where_it_does_not_look(tmp_path):
+    (each,) = sweeps(tmp_path)
+    (finding,) = findings([(each, estimate(each))])
+    assert any(text.startswith("Does not look at 28, as far") for text in finding.sentences)
+    assert not any("every resolution" in text for text in finding.sentences)
+
+
+def test_the_chart_has_the_blind_score_of_every_cell(tmp_path):
+    (each,) = sweeps(tmp_path)
+    drawn = points([(each, estimate(each))])
+    hidden = each.unseen[0].cells
+    assert [point.blind for point in drawn] == [cell.accuracy for cell in hidden]
+    assert not np.isclose(drawn[1].blind, drawn[1].accuracy)
+
+
+def test_a_blind_run_of_nothing_is_shown_under_its_own_name(tmp_path):
+    write_run(tmp_path, sweep(BLIND, samples=30, blind="mean image"))
+    (each,) = by_task(load([tmp_path]))[0].sweeps
+    assert each.name == "small-flamingo · mean image"
+    assert estimate(each).looks == (None, None)
