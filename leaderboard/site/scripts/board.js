@@ -46,7 +46,7 @@ class View {
       select("Strategy", options("strategy", "any strategy"), this.state.strategy, set("strategy")),
       select("Size", BINS, this.state.size, set("size")),
       select("Status", [["", "any status"], ...this.board.statuses.map((each, i) => [each, i + 1 < this.board.statuses.length ? `${each} or better` : each])], this.state.status, set("status")),
-      h("label", { class: "field grow" }, h("span", {}, "Search"), search), clear);
+      h("div", { class: "field grow" }, h("label", { for: "search" }, "Search"), search), clear);
   }
 
   scopeOptions() {

@@ -48,14 +48,8 @@ export async function start(run) {
     await run(place, await load("board.json"));
     place.dataset.ready = "yes";
   } catch (error) {
-    const local = location.protocol === "file:";
-    place.replaceChildren(
-      h("div", { class: "notice bad", role: "alert" },
-        h("p", {}, local
-          ? "A browser does not let a page from disk read its data. Serve the folder: resolution-eval leaderboard serve SITE"
-          : `This page could not be made: ${error.message}`)),
-    );
-    if (!local) throw error;
+    place.replaceChildren(h("div", { class: "notice bad", role: "alert" }, h("p", {}, `This page could not be made: ${error.message}`)));
+    throw error;
   }
 }
 
@@ -166,13 +160,16 @@ export function shortRevision(revision) {
 }
 
 export function select(label, options, chosen, change) {
-  const control = h("select", { onchange: () => change(control.value) },
+  const id = `choose-${(made += 1)}`;
+  const control = h("select", { id, onchange: () => change(control.value) },
     options.map((option) => option.group
       ? h("optgroup", { label: option.group }, option.options.map(choice))
       : choice(option)));
   control.value = chosen;
-  return h("label", { class: "field" }, h("span", {}, label), control);
+  return h("div", { class: "field" }, h("label", { for: id }, label), control);
 }
+
+let made = 0;
 
 function choice([value, text]) {
   return h("option", { value }, text);

@@ -1,0 +1,400 @@
+"""The site in a real browser: ranking, filters, links, keyboard, phone, dark mode, no network."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hostile import SHOWN, hostile, published_row
+from synthetic_board import CURVE, facts, submit
+
+from resolution_eval.board import Board, load_board
+from resolution_eval.board.schema import BlindPoint
+from resolution_eval.board.site import write_site
+from resolution_eval.board.site.serve import server
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+pytestmark = [
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium"
+    ),
+    pytest.mark.timeout(300),
+]
+PATHMNIST = {"28": 0.2, "64": 0.5, "128": 0.8, "224": 0.9}
+PHONE = {"width": 375, "height": 780}
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory: pytest.TempPathFactory) -> Board:
+    """Siblings trained at two resolutions, a large model under another scheme, a blind run."""
+    home = tmp_path_factory.mktemp("board") / "leaderboard"
+    high = dict.fromkeys(CURVE, 0.95)
+    submit(
+        home,
+        facts("synthetic/high", strategy="native", labels=["from scratch"]),
+        {"phantom_res": high, "pathmnist_res": PATHMNIST},
+        samples=120,
+    )
+    submit(
+        home,
+        facts("synthetic/low", training="fixed:16", trained_on=["phantom"]),
+        samples=120,
+        training="fixed:16",
+    )
+    submit(
+        home,
+        facts("other/big", parameters=7_000_000_000, strategy="none", base="other/base"),
+        {"phantom_res": dict.fromkeys(CURVE, 0.3)},
+        samples=120,
+        scheme="restore",
+    )
+    found = load_board(home)
+    return replace(found, rows=tuple(map(_with_blind, found.rows)), published=(published_row(),))
+
+
+def _with_blind(row):
+    """The row with a blind score of 0.33 at every resolution."""
+    blind = BlindPoint("no image", 120, 0.33)
+    curves = tuple(
+        replace(curve, points=tuple(replace(point, blind=blind) for point in curve.points))
+        for curve in row.curves
+    )
+    return replace(row, curves=curves)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    api = pytest.importorskip("playwright.sync_api")
+    with api.sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--disable-gpu"]
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, headless=True, args=flags, timeout=120_000
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def served(board, tmp_path_factory) -> Iterator[dict[str, str]]:
+    """Addresses of two served sites: `plain`, and `hostile` of the same rows."""
+    home = tmp_path_factory.mktemp("sites")
+    write_site(board, home / "plain")
+    write_site(hostile(board), home / "hostile")
+    running = {name: server(home / name, 0) for name in ("plain", "hostile")}
+    threads = [
+        threading.Thread(target=each.serve_forever, kwargs={"poll_interval": 0.05})
+        for each in running.values()
+    ]
+    for thread in threads:
+        thread.start()
+    yield {name: f"http://127.0.0.1:{each.server_port}/" for name, each in running.items()}
+    for each in running.values():
+        each.shutdown()
+        each.server_close()
+
+
+class Opened:
+    """Opens pages, and keeps what they asked for and said."""
+
+    def __init__(self, browser, addresses):
+        self.browser, self.addresses = browser, addresses
+        self.said, self.asked, self.contexts = [], [], []
+
+    def __call__(self, path: str = "", *, site: str = "plain", ready: bool = True, **options):
+        context = self.browser.new_context(**options)
+        context.set_default_timeout(10_000)
+        self.contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: self.said.append(message.text))
+        page.on("pageerror", lambda error: self.said.append(str(error)))
+        page.on("request", lambda request: self.asked.append(request.url))
+        page.goto(self.addresses[site] + path)
+        if ready:
+            page.locator("#content[data-ready]").wait_for()
+        return page
+
+
+@pytest.fixture
+def opened(browser, served):
+    """Opens a page; after the test, no other host was asked and nothing said on the console."""
+    opened = Opened(browser, served)
+    yield opened
+    for context in opened.contexts:
+        context.close()
+    assert opened.said == []
+    assert not [u for u in opened.asked if not u.startswith(tuple(served.values()))]
+
+
+def key(board: Board, model: str) -> str:
+    return next(row.key for row in board.rows if row.facts.model == model)
+
+
+def column(page, name: str, table: str = "#ranking") -> list[str]:
+    """Texts of a column, without their small print."""
+    heads = [text.rstrip(" ↕↑↓") for text in page.locator(f"{table} thead th").all_inner_texts()]
+    cells = page.locator(f"{table} tbody tr > :nth-child({heads.index(name) + 1})")
+    return [text.split("\n")[0] for text in cells.all_inner_texts()]
+
+
+def test_rows_are_ranked_by_interval_and_published_rows_stand_apart(opened, board):
+    page = opened()
+    assert column(page, "Rank") == ["1", "2", "3"]
+    assert column(page, "Model") == ["high", "low", "big"]
+    scores = [float(text) for text in column(page, "Score")]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[0] == pytest.approx(board.rows[0].curves[-1].area.value, abs=6e-4)
+    assert "trained on it" in page.locator("#ranking tr", has_text="low").inner_text()
+    assert "from scratch" in page.locator("#ranking tr", has_text="high").inner_text()
+    published = page.locator("#published")
+    assert "classifier" in published.inner_text()
+    assert column(page, "Status", "#published table") == ["published"]
+    assert "classifier" not in column(page, "Model")
+
+
+@pytest.mark.parametrize(
+    ("label", "option", "query", "left"),
+    [
+        ("Scheme", "restore", "scheme=restore", ["big"]),
+        ("Strategy", "native", "strategy=native", ["high"]),
+        ("Size", "below 1 B", "size=0-1e9", ["high", "low"]),
+        ("Status", "verified", "status=verified", []),
+        ("Status", "re-scored or better", "status=re-scored", ["high", "low", "big"]),
+        (
+            "Data",
+            "PathMNIST at its source: colorectal H&E tiles (CRC-VAL-HE-7K)",
+            "scope=dataset-pathmnist",
+            ["high"],
+        ),
+        ("Data", "histopathology (H&E, colon)", "scope=modality-histopathology", ["high"]),
+    ],
+)
+def test_a_filter_is_kept_in_the_link(opened, label, option, query, left):
+    page = opened()
+    page.get_by_label(label, exact=True).select_option(label=option)
+    page.locator("#shown", has_text=f"{len(left)} of").wait_for()
+    shown = column(page, "Model") if left else []
+    assert shown == left
+    assert query in page.url
+    again = opened(page.url.split("/", 3)[3])
+    assert (column(again, "Model") if left else []) == left
+    assert again.get_by_label(label, exact=True).locator("option:checked").inner_text() == option
+
+
+def test_words_and_filters_join_and_ranks_stay(opened):
+    page = opened()
+    page.get_by_label("Search").fill("LOW")
+    page.locator("#shown", has_text="1 of 3").wait_for()
+    assert column(page, "Model") == ["low"]
+    assert column(page, "Rank") == ["2"]
+    page.get_by_label("Strategy").select_option("native")
+    page.get_by_text("No row fits these filters.").wait_for()
+    page.get_by_role("button", name="Reset").click()
+    page.locator("#shown", has_text="3 of 3").wait_for()
+    assert page.url.endswith("/")
+
+
+def test_sorting_goes_up_and_down_and_is_kept_in_the_link(opened):
+    page = opened()
+    drops = [float(text) for text in column(page, "Worst drop") if text != "–"]
+    head = page.locator("#ranking thead th", has_text="Worst drop")
+    head.get_by_role("button").click()
+    assert [float(t) for t in column(page, "Worst drop") if t != "–"] == sorted(drops)
+    assert head.get_attribute("aria-sort") == "ascending"
+    head.get_by_role("button").click()
+    assert [float(t) for t in column(page, "Worst drop") if t != "–"] == sorted(drops)[::-1]
+    assert "sort=-drop" in page.url
+    again = opened(page.url.split("/", 3)[3])
+    assert again.locator("#ranking [aria-sort]").get_attribute("aria-sort") == "descending"
+    assert column(again, "Model") == column(page, "Model")
+
+
+def test_the_keyboard_sorts_chooses_and_compares(opened):
+    page = opened()
+    page.keyboard.press("Tab")
+    assert page.locator(":focus").inner_text() == "Skip to the content"
+    reach(page, page.locator("#ranking").get_by_role("button", name="Model"))
+    page.keyboard.press("Enter")
+    assert column(page, "Model") == ["big", "high", "low"]
+    assert page.locator(":focus").inner_text().startswith("Model")
+    for name in ("big", "high"):
+        reach(page, page.get_by_label(f"Compare {name}"))
+        page.keyboard.press("Space")
+    reach(page, page.get_by_role("link", name="Compare", exact=True).last)
+    page.keyboard.press("Enter")
+    page.locator("h1", has_text="Compare").wait_for()
+    assert page.locator("#comparison tbody tr").first.inner_text().startswith("big")
+    assert page.url.count("m=") == 2
+
+
+def reach(page, target) -> None:
+    """Press Tab until `target` has the focus."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if target.evaluate("(node) => node === document.activeElement"):
+            return
+    raise AssertionError("Tab does not reach it")
+
+
+def test_a_models_page_has_curves_matrix_cost_attestation_and_answers(opened, board):
+    page = opened(f"model.html?id={key(board, 'synthetic/high')}")
+    assert page.locator("h1").inner_text() == "high"
+    page.locator("#curves .chart[data-drawn]").nth(1).wait_for()
+    words = page.locator("#curves .chart").last.get_attribute("aria-label")
+    assert "at 16" in words
+    assert "chance 0.125" in words
+    assert "blind" in page.locator("#curves .legend").inner_text()
+    assert page.locator("#matrix .trained").count() == 2
+    assert page.locator("#attestation tbody tr").count() == len(CURVE) + len(PATHMNIST)
+    assert column(page, "Grid received", "#attestation")[0] == "28 × 28"
+    page.locator("#cost .chart[data-drawn]").wait_for()
+    steps = page.locator(".ladder li.reached strong").all_inner_texts()
+    assert steps == ["claimed", "re-scored"]
+    assert not [url for url in opened.asked if "/answers/" in url]
+    page.get_by_role("button", name="Show the answers").click()
+    page.locator("#answer-pages tbody tr").first.wait_for()
+    assert page.locator("#answer-pages tbody tr").count() == 100
+    page.get_by_role("button", name="Next").click()
+    page.locator("#answer-pages", has_text="Page 2 of 2").wait_for()
+    assert page.locator("#answer-pages tbody tr").count() == 20
+    assert len([url for url in opened.asked if "/answers/" in url]) == 2
+
+
+def test_a_data_sets_page_ranks_its_rows_and_draws_those_chosen(opened, board):
+    page = opened("dataset.html")
+    page.get_by_role("link", name="Phantoms").click()
+    page.locator("h1", has_text="Phantoms").wait_for()
+    assert column(page, "Model", "section:last-of-type") == ["high", "low", "big"]
+    chart = page.locator(".chart[data-drawn]")
+    assert "big: " in chart.get_attribute("aria-label")
+    page.get_by_role("checkbox", name="big").uncheck()
+    assert "big: " not in page.locator(".chart").get_attribute("aria-label")
+    assert page.url.count("m=") == 2
+
+
+def test_up_to_four_rows_are_compared_by_the_link(opened, board):
+    keys = [row.key for row in board.rows]
+    page = opened(f"compare.html?m={keys[0]}&m={keys[1]}&m=../../nothing&m={keys[0]}")
+    assert page.locator("#comparison > .scroller tbody tr").count() == 2
+    assert page.locator("article").count() == 1
+    page.get_by_label("Row 3").select_option(label="big")
+    page.locator("#comparison > .scroller tbody tr").nth(2).wait_for()
+    assert page.url.count("m=") == 3
+    empty = opened("compare.html")
+    assert "Choose rows" in empty.locator("#comparison").inner_text()
+
+
+def test_a_name_that_is_not_on_the_board_is_said(opened):
+    assert opened("model.html?id=../../x").locator("h1").inner_text() == "No such row"
+    assert opened("dataset.html?id=x").locator("h1").inner_text() == "No such data set"
+
+
+PAGES = (
+    "",
+    "model.html?id=KEY&answers=phantom",
+    "dataset.html?id=phantom",
+    "dataset.html",
+    "compare.html?m=KEY",
+    "method.html",
+)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_page_is_wider_than_a_phone(opened, board, path):
+    address = path.replace("KEY", key(board, "synthetic/high"))
+    page = opened(address, ready=path != "method.html", viewport=PHONE)
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= PHONE["width"]
+    assert page.locator("h1").first.is_visible()
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_has_an_accessibility_issue(opened, board, path, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    address = path.replace("KEY", key(board, "synthetic/high"))
+    page = opened(address, ready=path != "method.html", color_scheme=scheme, bypass_csp=True)
+    page.locator("details").evaluate_all("(all) => all.forEach((each) => { each.open = true; })")
+    found = axe.Axe().run(page).response["violations"]
+    assert [(each["id"], each["nodes"][0]["html"][:120]) for each in found] == []
+
+
+def test_pages_follow_the_colour_scheme(opened):
+    shades = {}
+    for scheme in ("light", "dark"):
+        page = opened(color_scheme=scheme)
+        colours = page.evaluate(
+            "() => [document.body, document.querySelector('h1')].map((node, i) =>"
+            " getComputedStyle(node)[i ? 'color' : 'backgroundColor'])"
+        )
+        shades[scheme] = [sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in colours]
+    assert shades["light"][0] > 600 > 300 > shades["light"][1]
+    assert shades["dark"][0] < 300 < 600 < shades["dark"][1]
+
+
+@pytest.mark.parametrize("page_of", ["board", "model", "dataset", "compare"])
+def test_a_hostile_record_is_text_and_nothing_else(opened, board, served, page_of):
+    row = key(board, "synthetic/high")
+    addresses = {
+        "board": "",
+        "model": f"model.html?id={row}",
+        "compare": f"compare.html?m={row}",
+        "dataset": "dataset.html",
+    }
+    page = opened(addresses[page_of], site="hostile")
+    if page_of == "dataset":
+        page.locator("tbody a").first.click()
+        page.locator(".chart[data-drawn]").wait_for()
+    if page_of == "model":
+        page.get_by_role("button", name="Show the answers").click()
+        page.locator("#answer-pages tbody tr").first.wait_for()
+    page.locator("details").evaluate_all("(all) => all.forEach((each) => { each.open = true; })")
+    text = page.locator("body").inner_text()
+    assert text.count(SHOWN) >= 5
+    assert not re.search("[\u202a-\u202e\u2066-\u2069\x00\x07\x1b]", text)
+    assert "{{ 7*7 }}" in text
+    assert page.evaluate("() => window.owned") is None
+    scripts = page.locator("script").evaluate_all("(all) => all.map((s) => s.getAttribute('src'))")
+    assert all(re.match(r"(vendor|scripts)/", each or "") for each in scripts)
+    assert (
+        page.locator(
+            "main img, main iframe, main [onerror], main [style], a[href^=javascript]"
+        ).count()
+        == 0
+    )
+
+
+def test_the_policy_stops_what_a_page_would_let_through(browser, served):
+    """The net below: markup, script and style that reach a page do not act."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(served["plain"])
+    page.locator("#content[data-ready]").wait_for()
+    stopped = page.evaluate(
+        """() => {
+            const found = [];
+            try { document.body.innerHTML = '<img src=x onerror=window.owned=1>'; }
+            catch (error) { found.push('markup'); }
+            try { document.body.append(Object.assign(document.createElement('script'),
+                { text: 'window.owned = 1' })); } catch (error) { found.push('script'); }
+            try { document.body.setAttribute('onclick', 'window.owned = 1'); }
+            catch (error) { found.push('handler'); }
+            document.body.click();
+            return [found, window.owned];
+        }"""
+    )
+    assert stopped == [["markup", "script", "handler"], None]
+    context.close()
+
+
+def test_a_page_opened_from_disk_says_how_to_see_it(browser, served, board, tmp_path):
+    write_site(board, tmp_path / "site")
+    page = browser.new_page()
+    page.goto(Path(tmp_path / "site" / "index.html").as_uri())
+    page.get_by_text("leaderboard serve").wait_for(state="visible")
+    page.close()
