@@ -253,7 +253,7 @@ def test_a_models_page_has_curves_matrix_cost_attestation_and_answers(opened, bo
     assert page.locator("#matrix .trained").count() == 2
     assert page.locator("#attestation tbody tr").count() == len(CURVE) + len(PATHMNIST)
     assert column(page, "Grid received", "#attestation")[0] == "28 × 28"
-    page.locator("#cost .chart[data-drawn]").wait_for()
+    page.locator("#cost .chart[data-drawn]").nth(1).wait_for()
     steps = page.locator(".ladder li.reached strong").all_inner_texts()
     assert steps == ["claimed", "re-scored"]
     assert not [url for url in opened.asked if "/answers/" in url]
@@ -313,8 +313,10 @@ def test_no_page_is_wider_than_a_phone(opened, board, path):
     assert page.locator("h1").first.is_visible()
 
 
-@pytest.mark.parametrize("path", PAGES)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("path", "scheme"),
+    [*((path, "light") for path in PAGES), *((path, "dark") for path in PAGES[:2])],
+)
 def test_no_page_has_an_accessibility_issue(opened, board, path, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     address = path.replace("KEY", key(board, "synthetic/high"))
