@@ -141,6 +141,8 @@ class TaskCard(_Card):
     """Label as written in the data, to the class; a class's own name needs no entry."""
     question: Text | None = None
     """Asked of every image of a classification task; question tasks bring their own."""
+    only: Annotated[tuple[Text, ...], Field(strict=False)] = ()
+    """Ids of the test samples to ask; all of them where empty. For repeating some of a run."""
     forms: Annotated[tuple[Form, ...], Field(min_length=1, strict=False)] = ("closed",)
     """Forms of question that there are; closed and open ones are scored apart."""
     chance: Annotated[float, Field(ge=0, lt=1)]
@@ -309,6 +311,8 @@ class ModelCard(_Card):
     """What the training resolution is known from."""
     evidence_url: Url | None = None
     licence: Text
+    trained_on: Annotated[tuple[Text, ...], Field(strict=False)] = ()
+    """Data sets, by the names of our cards, that it or its base was trained on, as far as known."""
     unconfirmed: Annotated[tuple[str, ...], Field(strict=False)] = ()
     """Keys whose values no statement, training code or file of the checkpoint itself confirms."""
     flamingo: FlamingoCard | None = None

@@ -6,7 +6,8 @@ ResolutionEvalError
 ├── DataError       a data set that is absent, incomplete or inconsistent
 ├── ImageError      one image that cannot be decoded: its sample fails, the run goes on
 ├── ModelError      a checkpoint or package that is absent or does not fit
-└── RecordError     results that cannot be read, or do not follow from their own samples
+├── RecordError     results that cannot be read, or do not follow from their own samples
+└── PublishError    a hub or a git repository that refused what was published
 """
 
 from __future__ import annotations
@@ -42,6 +43,10 @@ class ModelError(ResolutionEvalError):
 
 class RecordError(ResolutionEvalError):
     """Results cannot be read, or do not follow from their own samples."""
+
+
+class PublishError(ResolutionEvalError):
+    """A hub or a git repository refused what was published."""
 
 
 def suggest(name: str, options: Iterable[str]) -> str:

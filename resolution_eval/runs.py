@@ -51,7 +51,7 @@ def run(
         )
     if (own_folder.TASK in tasks) != (data is not None):
         raise UsageError(f"--tasks {own_folder.TASK} and --data PATH go together; give both")
-    with TemporaryDirectory(prefix="resolution-eval-") as folder, _preferred(folder):
+    with TemporaryDirectory(prefix="resolution-eval-") as folder, preferred(folder):
         if data is not None:
             card = own_folder.folder_card(data)
             derive_text(card, Path(folder), variation)
@@ -63,7 +63,7 @@ def run(
 
 
 @contextmanager
-def _preferred(folder: str) -> Iterator[None]:
+def preferred(folder: str) -> Iterator[None]:
     """Has lmms-eval take the tasks in `folder` instead of ours of the same name, for a while."""
     plugin.FOLDERS.insert(0, folder)
     try:

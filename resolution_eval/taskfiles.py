@@ -169,6 +169,8 @@ class Variation:
     scheme: str | None = None
     option_order: str | None = None
     judge: str | None = None
+    only: Sequence[str] | None = None
+    """Ids of the test samples to ask."""
 
     def applied(self, card_text: str) -> str:
         """The card's TOML with this variation."""
@@ -177,6 +179,7 @@ class Variation:
             "scheme": _quoted(self.scheme),
             "option_order": _quoted(self.option_order),
             "judge": _quoted(self.judge),
+            "only": None if self.only is None else json.dumps(list(self.only)),
         }
         if self.resolutions is not None:
             values = (str(r) if isinstance(r, int) else f'"{r}"' for r in self.resolutions)

@@ -91,6 +91,8 @@ def _documents(card: TaskCard) -> Iterator[dict[str, Any]]:
         "judge": card.judge or "",
     }
     for sample in source.samples("test"):
+        if card.only and sample.id not in card.only:
+            continue
         own = _of_sample(sample, _options(card.name, "test", card.option_order)[sample.id])
         for resolution in card.resolutions:
             yield {**of_all, **own, "resolution": label(resolution)}

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from resolution_eval import paths
+from resolution_eval.board.checks import CheckedBoard, check_board
+from resolution_eval.board.ledger import LEDGER, Accepted, digest, read_ledger
 from resolution_eval.board.published import PublishedRow, read_published
+from resolution_eval.board.rerun import Rerun, read_rerun
 from resolution_eval.board.schema import BoardRow, Estimate, Refused, Status
 from resolution_eval.board.scores import Given, Scored, scored
-from resolution_eval.board.submission import Submission, read_submission, submissions
-from resolution_eval.errors import RecordError
-from resolution_eval.records import read_record
+from resolution_eval.board.submission import RERUN, Facts, Submission
+from resolution_eval.cards import model_cards
+from resolution_eval.records import Record
 from resolution_eval.statistics.hierarchy import Part, means
 
 
@@ -37,20 +40,28 @@ class Board:
 def load_board(folder: Path | None = None) -> Board:
     """The board of the leaderboard's folder (`records/` and `published/` in it).
 
-    A submission that cannot be read is left out and named in `refused`: it changes no other row.
+    A submission that is not accepted is left out and named in `refused`: it changes no other row.
 
     Raises:
         RecordError: there is no folder of records, or a published file breaks its schema.
     """
     home = folder or paths.leaderboard()
+    return board_of(check_board(home), home)
+
+
+def board_of(checked: CheckedBoard, home: Path) -> Board:
+    """The board of what was accepted in the leaderboard's folder `home`."""
+    ledger = read_ledger(home / LEDGER)
+    lineage = _lineage(checked)
     rows: list[BoardRow] = []
     refused: list[Refused] = []
-    for place in submissions(home / "records"):
-        name = f"{place.parent.name}/{place.name}"
-        try:
-            rows += rows_of(read_submission(place))
-        except RecordError as error:
-            refused.append(Refused(name, str(error).replace(f"{place}/", "")))
+    for each in checked.submissions:
+        name = f"{each.folder.parent.name}/{each.folder.name}"
+        if each.faults or each.submission is None:
+            reason = str(each.faults[0]).replace(f"{each.folder}/", "")
+            refused.append(Refused(name, reason))
+        elif (entry := ledger.submissions.get(name)) is None or entry.withdrawn is None:
+            rows += rows_of(each.submission, each.records, entry, lineage)
     published = home / "published"
     return Board(
         rows=ranked(rows),
@@ -59,40 +70,86 @@ def load_board(folder: Path | None = None) -> Board:
     )
 
 
-def rows_of(submission: Submission) -> list[BoardRow]:
-    """One row per scheme, filter and answer mode that the submission's records hold.
+def _lineage(checked: CheckedBoard) -> Mapping[str, Facts]:
+    """The facts of every accepted submission, by model: what its descendants inherit."""
+    return {
+        each.submission.facts.model: each.submission.facts
+        for each in checked.submissions
+        if each.submission is not None and not each.faults
+    }
 
-    Raises:
-        RecordError: a record cannot be read or does not follow from its answers; or two hold the
-            same curve.
-    """
+
+def rows_of(
+    submission: Submission,
+    records: Mapping[Path, Record],
+    accepted: Accepted | None,
+    lineage: Mapping[str, Facts],
+) -> list[BoardRow]:
+    """One row per scheme, filter and answer mode that the submission's records hold."""
+    found_again = _counted_rerun(submission, accepted)
+    repeats = found_again.repeats() if found_again else {}
+    trained = inherited(submission.facts, lineage)
     variants: dict[tuple[str, str, str], list[Scored]] = defaultdict(list)
     opened: dict[tuple[str, str], list[Scored]] = defaultdict(list)
-    for path in submission.records:
-        for found in scored(Given(read_record(path), path, submission.facts, {})):
-            scheme, filter = _setting(found)
+    for path, record in sorted(records.items()):
+        if record.blind is not None:
+            continue
+        for found in scored(Given(record, path, submission.facts, trained, repeats)):
+            scheme, filter, mode = found.setting
             if found.curve.form == "open":
                 opened[scheme, filter].append(found)
             else:
-                variants[scheme, filter, found.curve.answer_mode].append(found)
+                variants[scheme, filter, mode].append(found)
     for (scheme, filter), curves in opened.items():
         mine = [key for key in variants if key[:2] == (scheme, filter)]
         variants[min(mine, default=(scheme, filter, "open"))] += curves
+    keys: list[tuple[str, str, str]] = sorted(variants) or [("", "", "")]
+    status = _status(submission, found_again)
     return [
-        _row(submission, key, found, several=len(variants) > 1)
-        for key, found in sorted(variants.items())
+        _row(submission, key, variants.get(key, []), status, several=len(keys) > 1) for key in keys
     ]
 
 
-def _setting(found: Scored) -> tuple[str, str]:
-    cell = next(
-        cell for cell in found.curve.record.cells if cell.answer_mode == found.curve.answer_mode
-    )
-    return cell.scheme, cell.filter
+def _counted_rerun(submission: Submission, accepted: Accepted | None) -> Rerun | None:
+    """What the maintainers repeated, if the ledger vouches for the file that says so."""
+    path = submission.folder / RERUN
+    if accepted is None or accepted.rerun_sha256 is None or not path.is_file():
+        return None
+    return read_rerun(submission.folder) if digest(path) == accepted.rerun_sha256 else None
+
+
+def _status(submission: Submission, repeated: Rerun | None) -> Status:
+    if not submission.records:
+        return "claimed"
+    if repeated is None or not repeated.agrees:
+        return "re-scored"
+    return "verified" if repeated.complete else "re-run"
+
+
+def inherited(facts: Facts, lineage: Mapping[str, Facts]) -> Mapping[str, str]:
+    """Data set to the model that was trained on it: the model itself, its base, and so on back."""
+    found = dict.fromkeys(facts.trained_on, facts.model)
+    seen = {facts.model}
+    while facts.base is not None and facts.base not in seen:
+        seen.add(facts.base)
+        base, known = facts.base, lineage.get(facts.base)
+        card = model_cards().get(base)
+        names = (*facts.base_trained_on, *(card.trained_on if card else ()))
+        for name in (*names, *(known.trained_on if known else ())):
+            found.setdefault(name, base)
+        if known is None:
+            break
+        facts = known
+    return found
 
 
 def _row(
-    submission: Submission, key: tuple[str, str, str], found: list[Scored], *, several: bool
+    submission: Submission,
+    key: tuple[str, str, str],
+    found: list[Scored],
+    status: Status,
+    *,
+    several: bool,
 ) -> BoardRow:
     scheme, filter, mode = key
     facts = submission.facts
@@ -100,7 +157,7 @@ def _row(
     return BoardRow(
         key=_slug(facts.model, facts.revision[:14], scheme, filter, mode),
         facts=facts,
-        status=_status(submission),
+        status=status,
         scheme=scheme,
         filter=filter,
         mode=mode,
@@ -123,10 +180,6 @@ def _mean(parts: Sequence[Part]) -> Estimate | None:
 
 def _slug(*parts: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", "__".join(parts).replace("/", "__"))
-
-
-def _status(submission: Submission) -> Status:
-    return "re-scored" if submission.records else "claimed"
 
 
 def ranked(rows: Iterable[BoardRow]) -> tuple[BoardRow, ...]:

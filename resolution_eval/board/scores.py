@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from resolution_eval.board.rerun import Key
 from resolution_eval.board.schema import BlindPoint, Curve, Estimate, Point, Repeat
 from resolution_eval.board.submission import Claim, Facts
 from resolution_eval.cards import task_cards
@@ -30,7 +31,9 @@ class Given:
     record: Record
     path: Path
     facts: Facts
-    repeats: Mapping[tuple[str, ...], Repeat]
+    trained: Mapping[str, str]
+    """Data set to the model that was trained on it: this one, its base, and so on back."""
+    repeats: Mapping[Key, Repeat]
     """By (task, scheme, filter, answer mode, resolution)."""
 
 
@@ -39,6 +42,8 @@ class Scored:
     """A curve, and what a mean over data sets needs of it."""
 
     curve: Curve
+    setting: tuple[str, str, str]
+    """Scheme, filter and answer mode."""
     part: Part | None
     """The area and its draws; None where the curve is not ranked."""
 
@@ -65,7 +70,7 @@ def _scored(sweep: Sweep, given: Given) -> Scored:
         training=record.checkpoint.training,
         reference=None if sweep.reference is None else sweep.resolutions[sweep.reference],
         chance=sweep.chance,
-        contaminated=contaminated(record.dataset.name, given.facts),
+        contaminated=contaminated(record.dataset.name, given),
         points=tuple(_point(sweep, number, given) for number in range(len(sweep.cells))),
         area=area,
         worst_drop=worst,
@@ -82,7 +87,7 @@ def _scored(sweep: Sweep, given: Given) -> Scored:
         record_sha256=hashlib.sha256(given.path.read_bytes()).hexdigest(),
         record=record,
     )
-    return Scored(curve, part if curve.form == "closed" else None)
+    return Scored(curve, first.key.setting, part if curve.form == "closed" else None)
 
 
 def _machine(record: Record) -> str | None:
@@ -90,12 +95,17 @@ def _machine(record: Record) -> str | None:
     return None if hardware is None else hardware.summary
 
 
-def contaminated(dataset: str, facts: Facts) -> str | None:
-    """Why a data set's cells are marked, or None: it was trained on, by the model or its base."""
-    if dataset in facts.trained_on:
-        return "trained on this data set"
-    if dataset in facts.base_trained_on:
-        return f"its base ({facts.base}) was trained on this data set"
+def contaminated(dataset: str, given: Given) -> str | None:
+    """Why a data set's cells are marked, or None: it was trained on, by the model or its base.
+
+    A declared name is that of the data set, or `NAME:SPLIT` of one split of it.
+    """
+    for name, model in sorted(given.trained.items()):
+        known, _, split = name.partition(":")
+        if known == dataset:
+            what = f"the {split} split of this data set" if split else "this data set"
+            who = "trained" if model == given.facts.model else f"its base {model} was trained"
+            return f"{who} on {what}"
     return None
 
 

@@ -36,6 +36,8 @@ MAX_ENTRIES = 1_000
 
 MODEL = r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}"
 MODEL_ID = rf"^(?:{MODEL}/)?{MODEL}$"
+PRETRAINED = r"[A-Za-z0-9._/-]{1,200}"
+"""A checkpoint's id or path: nothing in it starts another argument of `--model_args`."""
 REVISION = r"^(?:[0-9a-f]{40}|sha256-[0-9a-f]{64})$"
 
 STRATEGIES = ("none", "low", "native", "mixed", "other", "unknown")
@@ -118,7 +120,7 @@ class Facts(_Facts):
     licence: Name
     submitter: Name
     submitted: Annotated[datetime.date, Field(strict=False)]
-    pretrained: Name
+    pretrained: Annotated[str, Field(pattern=rf"^{PRETRAINED}$")]
     """What `pretrained=` was given, so that the run can be repeated."""
     claims: Annotated[tuple[Claim, ...], Field(strict=False, max_length=1000)] = ()
 

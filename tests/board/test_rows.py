@@ -1,24 +1,36 @@
-"""Rows: ranked by interval, refused ones named, published ones apart."""
+"""Rows: ranked by interval, refused ones named, published ones apart, the ladder earned."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
-from synthetic_board import CURVE, facts, submit
+from synthetic_board import CURVE, facts, new_board, score_of, submit
 
 from resolution_eval.board import Board, load_board, read_published
+from resolution_eval.board.checks import check_board
+from resolution_eval.board.ledger import LEDGER, Ledger, accept, digest, write_ledger
+from resolution_eval.board.rerun import CellRepeat, Rerun
+from resolution_eval.board.submission import RERUN
 from resolution_eval.errors import RecordError
+from resolution_eval.records import read_record
 
 
 @pytest.fixture(scope="module")
 def board(tmp_path_factory: pytest.TempPathFactory) -> Board:
-    folder = tmp_path_factory.mktemp("board") / "leaderboard"
+    folder = new_board(tmp_path_factory.mktemp("rows"), samples=80)
     good = dict.fromkeys(CURVE, 0.95)
-    submit(folder, facts("synthetic/good"), {"phantom_res": good}, samples=80)
-    submit(folder, facts("synthetic/close"), {"phantom_res": {**good, "64": 0.85}}, samples=80)
-    submit(folder, facts("synthetic/bad", trained_on=["phantom"]), samples=80)
+    submit(folder, facts("synthetic/good"), {"phantom_res": good})
+    submit(folder, facts("synthetic/close"), {"phantom_res": {**good, "64": 0.85}})
+    submit(folder, facts("synthetic/bad", trained_on=["phantom:train"]))
+    submit(folder, facts("synthetic/child", base="synthetic/bad"))
     submit(folder, facts("synthetic/short"), {"phantom_res": {"16": 0.5, "64": 0.5}})
+    claims = [{"task": "phantom_res", "resolution": "64", "accuracy": 0.99}]
+    only = folder / "records" / "synthetic__claimed" / ("0" * 40)
+    only.mkdir(parents=True)
+    declared = facts("synthetic/claimed", "0" * 40, claims=claims)
+    (only / "submission.json").write_text(json.dumps(declared), encoding="utf-8")
     broken = submit(folder, facts("synthetic/broken"))
     (broken / "submission.json").write_text("{", encoding="utf-8")
     return load_board(folder)
@@ -26,13 +38,20 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Board:
 
 def test_a_rank_counts_only_the_intervals_that_lie_wholly_above(board: Board) -> None:
     ranks = {row.facts.title: row.rank for row in board.rows}
-    assert ranks == {"good": 1, "close": 1, "bad": 3, "short": None}
-    assert [row.facts.title for row in board.rows][-2:] == ["bad", "short"]
+    assert ranks == {"good": 1, "close": 1, "bad": 3, "child": 3, "short": None, "claimed": None}
+    assert {row.facts.title for row in board.rows[:2]} == {"good", "close"}
 
 
 def test_declaring_training_data_marks_the_cells_and_costs_no_rank(board: Board) -> None:
-    marked = {row.facts.title: row.curves[0].contaminated for row in board.rows}
-    assert marked["bad"] == "trained on this data set" and marked["good"] is None
+    marked = {row.facts.title: row.curves[0].contaminated for row in board.rows if row.curves}
+    assert marked["bad"] == "trained on the train split of this data set"
+    assert marked["good"] is None
+
+
+def test_training_data_is_inherited_from_the_base(board: Board) -> None:
+    (child,) = (row for row in board.rows if row.facts.title == "child")
+    said = "its base synthetic/bad was trained on the train split of this data set"
+    assert child.curves[0].contaminated == said
 
 
 def test_a_curve_that_lacks_resolutions_of_its_card_is_shown_without_a_score(board: Board) -> None:
@@ -42,17 +61,25 @@ def test_a_curve_that_lacks_resolutions_of_its_card_is_shown_without_a_score(boa
     assert [point.resolution for point in short.curves[0].points] == ["16", "64"]
 
 
-def test_an_unreadable_submission_is_named_and_changes_no_other(board: Board) -> None:
+def test_a_claim_without_answers_is_shown_as_claimed_and_not_ranked(board: Board) -> None:
+    (row,) = (row for row in board.rows if row.facts.title == "claimed")
+    assert (row.status, row.rank, row.curves) == ("claimed", None, ())
+    assert row.facts.claims[0].accuracy == 0.99
+
+
+def test_a_refused_submission_is_named_and_changes_no_other(board: Board) -> None:
     (refused,) = board.refused
     assert refused.folder.startswith("synthetic__broken/") and "not JSON" in refused.reason
-    assert len(board.rows) == 4
+    assert len(board.rows) == 6
 
 
-def test_points_carry_interval_grid_and_tokens(board: Board) -> None:
+def test_points_carry_interval_grid_tokens_cost_and_blind_control(board: Board) -> None:
     (curve,) = board.rows[0].curves
     point = curve.points[-1]
     assert point.accuracy is not None and point.accuracy.low < point.accuracy.value
     assert (point.grid, point.tokens, point.n) == ((64, 64), 256.0, 80)
+    assert point.blind is not None and point.blind.kind == "mean image" and point.blind.n == 80
+    assert point.throughput == 4.0
     assert (curve.reference, curve.chance, curve.clusters) == ("64", 0.125, 40)
 
 
@@ -67,3 +94,66 @@ def test_published_rows_keep_the_printed_figures_and_their_source() -> None:
 def test_a_folder_without_records_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="not a folder"):
         load_board(tmp_path)
+
+
+def repeat(folder: Path, n: int, agreeing: int) -> None:
+    """Write what maintainers would have found when they repeated `n` samples of each cell."""
+    cells = tuple(
+        CellRepeat(
+            task="phantom_res",
+            scheme="match",
+            filter="bicubic",
+            answer_mode="rank",
+            resolution=resolution,
+            of=24,
+            n=n,
+            agreeing=agreeing,
+            same_grid=n,
+            recorded_correct=n // 2,
+            correct=n // 2,
+        )
+        for resolution in CURVE
+    )
+    record = score_of(folder)
+    found = Rerun(
+        records={record.name: digest(record)},
+        seed=1,
+        by="maintainer",
+        date="2026-01-03",
+        hardware="synthetic",
+        versions={},
+        cells=cells,
+    )
+    (folder / RERUN).write_text(found.model_dump_json(), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("n", "agreeing", "vouched", "status"),
+    [
+        (20, 20, True, "re-run"),
+        (20, 19, True, "re-run"),
+        (20, 18, True, "re-scored"),
+        (24, 24, True, "verified"),
+        (24, 24, False, "re-scored"),
+    ],
+)
+def test_a_repetition_counts_where_it_agrees_and_the_ledger_vouches_for_it(
+    tmp_path: Path, n: int, agreeing: int, vouched: bool, status: str
+) -> None:
+    board = new_board(tmp_path)
+    folder = submit(board, facts())
+    repeat(folder, n, agreeing)
+    if vouched:
+        (each,) = check_board(board).submissions
+        assert each.submission is not None and each.faults == ()
+        entry = accept(each.submission, each.records, by="maintainer", date="2026-01-03")
+        write_ledger(Ledger(submissions={each.submission.key: entry}), board / LEDGER)
+    (row,) = load_board(board).rows
+    assert row.status == status
+    shown = row.curves[0].points[0].repeat
+    assert (shown is not None) == vouched
+
+
+def test_the_maker_of_a_synthetic_score_can_tell_it_from_its_control(tmp_path: Path) -> None:
+    folder = submit(new_board(tmp_path), facts())
+    assert read_record(score_of(folder)).blind is None

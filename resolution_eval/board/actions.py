@@ -1,0 +1,207 @@
+"""What the actions of `resolution-eval leaderboard` do, each named as on the command line."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from resolution_eval import paths
+from resolution_eval.board.checks import Checked, CheckedBoard, check_board, check_submission
+from resolution_eval.board.ledger import LEDGER, Ledger, accept, read_ledger, write_ledger
+from resolution_eval.board.rows import board_of, load_board
+from resolution_eval.errors import RecordError, UsageError
+
+
+def _home(known: argparse.Namespace) -> Path:
+    return known.board or paths.leaderboard()
+
+
+def add(known: argparse.Namespace) -> int:
+    """Make a submission."""
+    from resolution_eval.board.add import add as add_submission
+
+    names = ("model", "revision", "title", "parameters", "strategy", "base", "licence", "submitter")
+    declared = {name: getattr(known, name) for name in names}
+    for name in ("training_evidence", "training_evidence_url"):
+        declared[name] = getattr(known, name)
+    for name in ("trained_on", "base_trained_on", "labels"):
+        text = getattr(known, name)
+        declared[name] = None if text is None else [n.strip() for n in text.split(",") if n.strip()]
+    declared["claims"] = None if known.claims is None else _list(known.claims)
+    print(add_submission(known.results, _home(known), declared))
+    return 0
+
+
+def _list(path: Path) -> list[Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: no JSON list of claims ({error})") from error
+    if not isinstance(found, list):
+        raise UsageError(f"{path}: expected a JSON list of claims, found {type(found).__name__}")
+    return found
+
+
+def validate(known: argparse.Namespace) -> int:
+    """Check; every fault on a line of its own."""
+    home, today = _home(known), datetime.datetime.now(datetime.UTC).date().isoformat()
+    checked = check_board(home, known.ledger)
+    if known.path is not None:
+        checked = _only(checked, known.path, home)
+    faults = checked.all_faults
+    for fault in faults:
+        print(fault)
+    records = sum(len(each.records) for each in checked.submissions)
+    valid = sum(not each.faults for each in checked.submissions)
+    print(f"{valid} of {len(checked.submissions)} submissions valid, {records} records read")
+    if known.accept:
+        _accept(checked, home, known.accept, today)
+    if faults:
+        raise RecordError(f"{len(faults)} faults, listed above")
+    return 0
+
+
+def _only(checked: CheckedBoard, path: Path, home: Path) -> CheckedBoard:
+    wanted = path.resolve()
+    found = tuple(each for each in checked.submissions if each.folder.resolve() == wanted)
+    if not found and not path.is_dir():
+        raise UsageError(f"{path} is no folder; pass a submission's folder")
+    return CheckedBoard(found or (check_submission(path, home, read_ledger(home / LEDGER)),))
+
+
+def _accept(checked: CheckedBoard, home: Path, by: str, date: str) -> None:
+    ledger = read_ledger(home / LEDGER)
+    entries = dict(ledger.submissions)
+    for each in checked.submissions:
+        if each.submission is not None and not each.faults:
+            new = accept(each.submission, each.records, by=by, date=date)
+            old = entries.get(each.submission.key)
+            same = old is not None and old.model_copy(update={"by": by, "date": date}) == new
+            if not same:
+                entries[each.submission.key] = new
+                print(f"accepted {each.submission.key}")
+    write_ledger(Ledger(submissions=entries), home / LEDGER)
+
+
+def rerun(known: argparse.Namespace) -> int:
+    """Repeat samples; 1 where a cell does not agree."""
+    from resolution_eval.board.rerun import Plan
+    from resolution_eval.board.rerun import rerun as repeat
+
+    home = _home(known)
+    checked = check_submission(known.path, home, read_ledger(home / LEDGER))
+    if checked.faults or checked.submission is None:
+        raise RecordError(f"{known.path} is not valid: {checked.faults[0]}")
+    plan = Plan(
+        samples=known.samples or 10**9,
+        seed=known.seed,
+        by=known.by,
+        pretrained=known.pretrained or checked.submission.facts.pretrained,
+        batch_size=known.batch_size,
+    )
+    found = repeat(checked.submission, checked.records, plan)
+    for cell in found.cells:
+        verdict = "agrees" if cell.agrees else "DIFFERS"
+        print(
+            f"{' '.join(cell.key)}: {verdict}, {cell.agreeing} of {cell.n} verdicts and "
+            f"{cell.same_grid} grids the same; right {cell.recorded_correct} -> {cell.correct}"
+        )
+    return 0 if found.agrees else 1
+
+
+def status(known: argparse.Namespace) -> int:
+    """List the submissions."""
+    from tabulate import tabulate
+
+    home = _home(known)
+    checked = check_board(home)
+    board = board_of(checked, home)
+    reached = {f"{row.facts.model}@{row.facts.revision}": row.status for row in board.rows}
+    print(
+        tabulate(
+            [_line(each, reached) for each in checked.submissions],
+            headers=("submission", "status", "records", "faults"),
+        )
+    )
+    return 0
+
+
+def _line(each: Checked, reached: dict[str, Any]) -> tuple[str, str, int, int]:
+    name = f"{each.folder.parent.name}/{each.folder.name[:14]}"
+    facts = each.submission.facts if each.submission else None
+    level = reached.get(f"{facts.model}@{facts.revision}", "refused") if facts else "refused"
+    return name, level, len(each.records), len(each.faults)
+
+
+def build(known: argparse.Namespace) -> int:
+    """Make the site."""
+    from resolution_eval.board.site import build as build_site
+
+    print(build_site(_home(known), known.output))
+    return 0
+
+
+@contextmanager
+def _built(known: argparse.Namespace) -> Iterator[Path]:
+    """The site named on the command line, or one built for now."""
+    if known.site is not None:
+        yield known.site
+        return
+    from resolution_eval.board.site import build as build_site
+
+    with TemporaryDirectory(prefix="resolution-eval-") as folder:
+        output = Path(folder) / "site"
+        build_site(_home(known), output)
+        yield output
+
+
+def serve(known: argparse.Namespace) -> int:
+    """Show the site on this machine."""
+    from resolution_eval.board.site import serve as show
+
+    with _built(known) as site:
+        show(site, known.port)
+    return 0
+
+
+def export(known: argparse.Namespace) -> int:
+    """Write the board's other forms."""
+    from resolution_eval.board.export import DATASET
+    from resolution_eval.board.export import export as write
+
+    for path in write(load_board(_home(known)), known.output, known.dataset or DATASET):
+        print(path)
+    return 0
+
+
+def publish(known: argparse.Namespace) -> int:
+    """Send the site and the records."""
+    from huggingface_hub import HfApi
+
+    from resolution_eval.board.publish import Hub, publish_pages, record_files, site_files
+
+    if not (known.space or known.dataset or known.pages):
+        raise UsageError("nowhere to publish to; give --space, --dataset or --pages")
+    home = _home(known)
+    checked = check_board(home)
+    if checked.all_faults:
+        raise RecordError(f"not published, the board has faults: {checked.all_faults[0]}")
+    api = HfApi(endpoint=known.endpoint)
+    dry_run = known.dry_run
+    if known.dataset:
+        files = record_files(board_of(checked, home), checked)
+        print(Hub(api, known.dataset, "dataset").publish(files, dry_run=dry_run))
+    if known.space or known.pages:
+        with _built(known) as site:
+            files = site_files(site)
+        if known.space:
+            print(Hub(api, known.space, "space").publish(files, dry_run=dry_run))
+        if known.pages:
+            print(publish_pages(files, known.pages, known.branch, dry_run=dry_run))
+    return 0

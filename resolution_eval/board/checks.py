@@ -1,0 +1,266 @@
+"""Checks: everything that a submission must be, each refusal with its own message.
+
+check_board        every submission of a board, together
+check_submission   one submission, alone
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from resolution_eval.board.files import Fault, RefusedError, file_faults, load_record
+from resolution_eval.board.ledger import (
+    LEDGER,
+    Ledger,
+    answers_of,
+    changes,
+    digest,
+    lost,
+    read_ledger,
+)
+from resolution_eval.board.pins import read_pin
+from resolution_eval.board.rescore import sample_faults
+from resolution_eval.board.submission import FACTS, Facts, Submission, read_submission, submissions
+from resolution_eval.cards import TaskCard, task_cards
+from resolution_eval.errors import RecordError
+from resolution_eval.records import Cell, Record
+
+MOST_FAULTS = 20
+"""Faults of one record's samples that are listed; the rest is counted."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One submission, checked."""
+
+    folder: Path
+    submission: Submission | None
+    """None where its facts cannot be read."""
+    records: Mapping[Path, Record]
+    """Those that can be read, scores and blind controls alike."""
+    faults: tuple[Fault, ...]
+    """Empty where it is accepted."""
+
+
+@dataclass(frozen=True)
+class CheckedBoard:
+    """Every submission of a board, checked."""
+
+    submissions: tuple[Checked, ...]
+    faults: tuple[Fault, ...] = field(default=())
+    """Of the board as a whole: what was accepted and is gone."""
+
+    @property
+    def all_faults(self) -> tuple[Fault, ...]:
+        """Every fault."""
+        return (*self.faults, *(fault for each in self.submissions for fault in each.faults))
+
+
+def check_board(folder: Path, ledger: Path | None = None) -> CheckedBoard:
+    """Check every submission in the leaderboard's `folder` against each other and the `ledger`,
+    the folder's own by default; of another one, the folder's must be a copy.
+
+    Raises:
+        RecordError: there is no folder of records, or the ledger cannot be read.
+    """
+    accepted = read_ledger(ledger or folder / LEDGER)
+    checked = [
+        check_submission(place, folder, accepted) for place in submissions(folder / "records")
+    ]
+    present = {f"{each.folder.parent.name}/{each.folder.name}" for each in checked}
+    gone = tuple(
+        Fault(folder / "records" / key, message) for key, message in lost(accepted, present)
+    )
+    changed = read_ledger(folder / LEDGER) != accepted
+    forged = (Fault(folder / LEDGER, f"differs from {ledger}; only the maintainers enter into it"),)
+    return CheckedBoard(tuple(_uncopied(checked)), gone + (forged if changed else ()))
+
+
+def _uncopied(checked: list[Checked]) -> Iterator[Checked]:
+    """`checked` with a fault for answers, and for names, that another submission has too."""
+    answers: dict[str, Path] = {}
+    folders: dict[str, Path] = {}
+    for each in checked:
+        faults = list(each.faults)
+        name = f"{each.folder.parent.name}/{each.folder.name}"
+        twin = folders.setdefault(name.casefold(), each.folder)
+        if twin != each.folder:
+            faults.append(Fault(each.folder, f"differs from {twin} in the case of letters only"))
+        for path in each.records:
+            first = answers.setdefault(digest(answers_of(path)), path)
+            if first != path:
+                faults.append(Fault(path, f"has the very answers of {first}: a copy"))
+        yield Checked(each.folder, each.submission, each.records, tuple(faults))
+
+
+def check_submission(place: Path, board: Path, ledger: Ledger) -> Checked:
+    """Check the submission in the folder `place` of the leaderboard's folder `board`."""
+    faults = list(file_faults(place))
+    if faults:
+        return Checked(place, None, {}, tuple(faults))
+    try:
+        submission = read_submission(place)
+    except RecordError as error:
+        return Checked(place, None, {}, (_fault(error, place / FACTS),))
+    records: dict[Path, Record] = {}
+    for path in submission.records:
+        try:
+            records[path] = load_record(path)
+        except RefusedError as error:
+            faults.append(error.fault)
+    faults += _facts_faults(submission)
+    for path, record in records.items():
+        faults += _record_faults(path, record, submission.facts, board)
+    faults += _control_faults(records)
+    faults += _duplicates(records)
+    if submission.key in ledger.submissions:
+        accepted = ledger.submissions[submission.key]
+        faults += [
+            Fault(place / name, said) for name, said in changes(accepted, submission, records)
+        ]
+    return Checked(place, submission, records, tuple(faults))
+
+
+def _fault(error: RecordError, path: Path) -> Fault:
+    return Fault(path, str(error).removeprefix(f"{path}").lstrip(":, "))
+
+
+def _facts_faults(submission: Submission) -> Iterator[Fault]:
+    facts, path = submission.facts, submission.folder / FACTS
+    if facts.training == "unknown":
+        yield Fault(path, "training: the training resolution must be declared; found unknown")
+    if not submission.records and not facts.claims:
+        yield Fault(path, "neither a record nor a claim; there is nothing to show")
+    if facts.base is None and facts.base_trained_on:
+        yield Fault(path, "base_trained_on names data sets, and base no model")
+    seen: set[tuple[str, str, str]] = set()
+    for claim in facts.claims:
+        key = (claim.task, claim.scheme, claim.resolution)
+        if key in seen:
+            yield Fault(path, f"claims: {claim.task} at {claim.resolution} is claimed twice")
+        seen.add(key)
+
+
+def _record_faults(path: Path, record: Record, facts: Facts, board: Path) -> Iterator[Fault]:
+    card = task_cards().get(record.dataset.name)
+    if card is None or record.task != f"{card.name}_res":
+        yield Fault(
+            path,
+            f"task {record.task!r} on data set {record.dataset.name!r} is none of ours; see "
+            "`resolution-eval datasets`",
+        )
+        return
+    for message in (*_checkpoint(record, facts), *_data(record, card), *_run(record)):
+        yield Fault(path, message)
+    try:
+        pin = read_pin(card.name, board)
+    except RecordError as error:
+        yield Fault(path, str(error))
+        return
+    if pin is None:
+        yield Fault(
+            path,
+            f"{card.name} has no pinned samples, so nobody can tell whether these are all; add "
+            f"leaderboard/samples/{card.name}.json (python -m resolution_eval.board.pins)",
+        )
+        return
+    if record.dataset.fingerprint != pin.fingerprint:
+        yield Fault(
+            path,
+            f"dataset.fingerprint {record.dataset.fingerprint}, but the pin of {card.name} has "
+            f"{pin.fingerprint}: other data",
+        )
+    answers = answers_of(path)
+    for number, message in enumerate(sample_faults(record, pin)):
+        if number == MOST_FAULTS:
+            yield Fault(answers, f"and more than {MOST_FAULTS} faults of its samples")
+            return
+        yield Fault(answers, message)
+
+
+def _checkpoint(record: Record, facts: Facts) -> Iterator[str]:
+    said = record.checkpoint
+    if said.name != facts.pretrained:
+        yield f"checkpoint.name {said.name!r}, but the submission is of {facts.pretrained!r}"
+    if said.training == "unknown":
+        yield "checkpoint.training is unknown; declare the training resolution and run again"
+    elif said.training != facts.training:
+        yield (
+            f"checkpoint.training {said.training}, but {FACTS} declares {facts.training}: the "
+            "figures would be against another resolution"
+        )
+    if said.revision is None:
+        yield "checkpoint.revision is unknown; pin it (revision=COMMIT) and run again"
+    elif said.revision.replace("sha256:", "sha256-") != facts.revision:
+        yield f"checkpoint.revision {said.revision}, but the submission is of {facts.revision}"
+
+
+def _data(record: Record, card: TaskCard) -> Iterator[str]:
+    if record.dataset.revision != card.revision:
+        yield f"dataset.revision {record.dataset.revision!r}, but the card pins {card.revision!r}"
+    if record.dataset.fingerprint is None:
+        yield "dataset.fingerprint is missing; run again with this version"
+    chance = record.controls.chance
+    if chance is None or abs(chance - card.chance) > 1e-9:
+        yield f"controls.chance is {chance}; the chance level of {card.name} is {card.chance}"
+
+
+def _run(record: Record) -> Iterator[str]:
+    if record.shown is None:
+        yield "shown is null: nobody can say whether the model was shown the image; run again"
+    if record.environment.limit is not None:
+        yield f"environment.limit {record.environment.limit}: a part of the samples; run them all"
+    if not record.environment.versions:
+        yield "environment.versions is empty; a score needs the versions that made it"
+
+
+def _control_faults(records: Mapping[Path, Record]) -> Iterator[Fault]:
+    """Whether every score has a blind control, and the answers that it was made from."""
+    blind = {
+        record.environment.results_sha256: record for record in records.values() if record.blind
+    }
+    for path, record in records.items():
+        if record.blind is not None:
+            continue
+        for cell in record.cells:
+            message = _control_fault(record, cell, blind)
+            if message is not None:
+                yield Fault(path, message)
+                break
+
+
+def _control_fault(record: Record, cell: Cell, blind: Mapping[str, Record]) -> str | None:
+    name = " ".join((record.task, *cell.key.setting, cell.resolution))
+    found = [control for control in record.controls.blind if control.key == cell.key]
+    if not found:
+        return f"{name}: no blind control; run with blind=true too and make the record again"
+    source = blind.get(found[0].results_sha256)
+    if source is None or source.task != record.task:
+        return f"{name}: the record of its blind run is not in the submission; add it"
+    for other in source.cells:
+        if other.key == cell.key:
+            stated = (found[0].n, found[0].failed, found[0].correct)
+            counted = (other.n, other.failed, other.correct)
+            if stated != counted or other.n != cell.n:
+                return (
+                    f"{name}: blind control (n, failed, correct) {stated} of {cell.n} samples; "
+                    f"the blind run's answers give {counted}"
+                )
+            return None
+    return f"{name}: the blind run has no such cell"
+
+
+def _duplicates(records: Mapping[Path, Record]) -> Iterator[Fault]:
+    seen: dict[tuple[str, ...], Path] = {}
+    for path, record in records.items():
+        for setting in sorted({cell.key.setting for cell in record.cells}):
+            key = (record.task, record.blind or "image", *setting)
+            first = seen.setdefault(key, path)
+            if first != path:
+                yield Fault(
+                    path,
+                    f"{' '.join(key)} is in {first.name} already: one run per curve, none best of "
+                    "several",
+                )

@@ -1,0 +1,235 @@
+"""Export: the board as tables, and each row in the forms that model cards hold.
+
+    board.csv, board.parquet                      one line per point of every curve
+    MODEL-CARDS/ROW/model-index.yaml              for the head of a model's README.md
+    MODEL-CARDS/ROW/.eval_results/resolution-eval.yaml   one task id per resolution
+
+Sources: https://huggingface.co/docs/hub/model-cards (model-index) and
+https://huggingface.co/docs/hub/eval-results (.eval_results).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from resolution_eval.board.rows import Board
+from resolution_eval.board.schema import BoardRow, Curve, Estimate, Point
+from resolution_eval.errors import RecordError
+from resolution_eval.records.store import replace
+
+DATASET = "resolution-eval/records"
+"""Hub data set that holds the records, and whose tasks the `.eval_results` name."""
+CARDS = "model-cards"
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""How a text begins that a spreadsheet would run."""
+
+Line = dict[str, Any]
+
+
+def export(board: Board, output: Path, dataset: str = DATASET) -> list[Path]:
+    """Write every form into `output`; the files.
+
+    Raises:
+        RecordError: the board has no row.
+    """
+    lines = list(table(board))
+    if not lines:
+        raise RecordError("the board has no measured row; there is nothing to export")
+    files = {"board.csv": csv_bytes(lines), "board.parquet": parquet_bytes(lines)}
+    for row in board.rows:
+        if row.curves:
+            home = f"{CARDS}/{row.key}"
+            files[f"{home}/model-index.yaml"] = model_index(row)
+            files[f"{home}/.eval_results/resolution-eval.yaml"] = eval_results(row, dataset)
+    for name, data in files.items():
+        path = output / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace(path, data)
+    return [output / name for name in files]
+
+
+def table(board: Board) -> Iterator[Line]:
+    """One line per point of every curve of every row, in the board's order."""
+    for row in board.rows:
+        for curve in row.curves:
+            for point in curve.points:
+                yield {**_of_row(row), **_of_curve(curve), **_of_point(point)}
+
+
+def _of_row(row: BoardRow) -> Line:
+    facts = row.facts
+    return {
+        "row": row.key,
+        "model": facts.model,
+        "revision": facts.revision,
+        "title": facts.title,
+        "status": row.status,
+        "strategy": facts.strategy,
+        "parameters": facts.parameters,
+        "base": facts.base,
+        "labels": "; ".join(facts.labels),
+        "licence": facts.licence,
+        "submitter": facts.submitter,
+        "scheme": row.scheme,
+        "filter": row.filter,
+        "rank": row.rank,
+        **_estimate("score", row.score),
+    }
+
+
+def _of_curve(curve: Curve) -> Line:
+    return {
+        "dataset": curve.dataset,
+        "modality": curve.modality,
+        "form": curve.form,
+        "answer_mode": curve.answer_mode,
+        "training": curve.training,
+        "chance": curve.chance,
+        "trained_on": curve.contaminated,
+        **_estimate("area", curve.area),
+        "record_sha256": curve.record_sha256,
+    }
+
+
+def _of_point(point: Point) -> Line:
+    blind, repeat = point.blind, point.repeat
+    return {
+        "resolution": point.resolution,
+        "cell_status": point.status,
+        **_estimate("accuracy", point.accuracy),
+        "balanced_accuracy": point.balanced_accuracy,
+        "f1": point.f1,
+        "n": point.n,
+        "failed": point.failed,
+        "mismatched": point.mismatched,
+        "unattested": point.unattested,
+        "grid_height": point.grid[0] if point.grid else None,
+        "grid_width": point.grid[1] if point.grid else None,
+        "visual_tokens": point.tokens,
+        "samples_per_second": point.throughput,
+        "blind_accuracy": blind.accuracy if blind else None,
+        "claimed": point.claimed,
+        "repeated": repeat.n if repeat else None,
+        "repeated_accuracy": repeat.accuracy if repeat else None,
+    }
+
+
+def _estimate(name: str, figure: Estimate | None) -> Line:
+    if figure is None:
+        return {name: None, f"{name}_low": None, f"{name}_high": None}
+    return {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}
+
+
+def csv_bytes(lines: list[Line]) -> bytes:
+    """`lines` as CSV; a text that a spreadsheet would run begins with an apostrophe."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: _inert(value) for key, value in line.items()} for line in lines)
+    return text.getvalue().encode()
+
+
+def _inert(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+
+
+def parquet_bytes(lines: list[Line]) -> bytes:
+    """`lines` as parquet."""
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(lines), buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def model_index(row: BoardRow) -> bytes:
+    """The row as `model-index`, one result per data set and resolution."""
+    results = [
+        {
+            "task": {"type": "image-text-to-text"},
+            "dataset": {
+                "name": curve.title,
+                "type": curve.dataset,
+                "split": "test",
+                "revision": curve.record.dataset.revision,
+            },
+            "metrics": [_metric(curve, point) for point in _scored(curve)],
+        }
+        for curve in row.curves
+    ]
+    return _yaml({"model-index": [{"name": row.facts.title, "results": results}]})
+
+
+def _metric(curve: Curve, point: Point) -> Line:
+    name = "exact match" if curve.form == "open" else "accuracy"
+    return {
+        "type": "exact_match" if curve.form == "open" else "accuracy",
+        "name": f"{name} at {point.resolution}, {_setting(curve)}",
+        "value": point.accuracy.value if point.accuracy else None,
+        "verified": False,
+    }
+
+
+def eval_results(row: BoardRow, dataset: str = DATASET) -> bytes:
+    """The row as `.eval_results`: one task id per resolution, the rest in the notes."""
+    return _yaml(
+        [
+            {
+                "dataset": {"id": dataset, "task_id": task_id(curve, point)},
+                "value": point.accuracy.value if point.accuracy else None,
+                "date": _iso(curve.date),
+                "notes": _notes(row, curve, point),
+            }
+            for curve in row.curves
+            for point in _scored(curve)
+        ]
+    )
+
+
+def _scored(curve: Curve) -> list[Point]:
+    """Points whose cell is what was asked for: no other has a field to say that it is not."""
+    return [p for p in curve.points if p.accuracy is not None and p.status == "complete"]
+
+
+def task_id(curve: Curve, point: Point) -> str:
+    """Name of one cell's task: `phantom_res@64`, and `vqa_rad_res-open@224` of open questions."""
+    form = "-open" if curve.form == "open" else ""
+    return f"{curve.task}{form}@{point.resolution}"
+
+
+def _setting(curve: Curve) -> str:
+    cell = curve.record.cells[0]
+    return f"scheme {cell.scheme}, filter {cell.filter}, {curve.answer_mode}"
+
+
+def _notes(row: BoardRow, curve: Curve, point: Point) -> str:
+    accuracy = point.accuracy
+    parts = [
+        f"95 % interval [{accuracy.low:.4f}, {accuracy.high:.4f}]" if accuracy else "",
+        f"n {point.scored}",
+        f"trained at {curve.training}",
+        f"grid {point.grid[0]}x{point.grid[1]} px" if point.grid else "grid not attested",
+        _setting(curve),
+        f"status {row.status}",
+        curve.contaminated or "",
+    ]
+    return "; ".join(part for part in parts if part)
+
+
+def _iso(date: str) -> str | None:
+    """lmms-eval's `20260102_030405` as `2026-01-02T03:04:05Z`; None for another form."""
+    digits = date.replace("_", "")
+    if len(digits) != 14 or not digits.isdecimal():
+        return None
+    day, time = digits[:8], digits[8:]
+    return f"{day[:4]}-{day[4:6]}-{day[6:]}T{time[:2]}:{time[2:4]}:{time[4:]}Z"
+
+
+def _yaml(content: Any) -> bytes:
+    return str(yaml.safe_dump(content, sort_keys=False, allow_unicode=True)).encode()

@@ -1,0 +1,160 @@
+"""The ledger: what the board has accepted, so that nothing is changed or withdrawn in silence.
+
+    leaderboard/accepted.json
+
+holds the digest of every accepted file and the names of the cells. A record that differs from its
+digest, or a data set or resolution that is no longer there, is refused; what must go is withdrawn
+here, by hand and with its reason.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from resolution_eval.board.submission import FACTS, RERUN, Name, Sentence, Submission
+from resolution_eval.errors import RecordError
+from resolution_eval.records import Record
+from resolution_eval.records.bounded import read_document
+from resolution_eval.records.store import ANSWERS_SUFFIX, SUFFIX, replace
+
+LEDGER = "accepted.json"
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class AcceptedRecord(_Document):
+    """One record as it was accepted."""
+
+    sha256: Sha256
+    answers_sha256: Sha256
+    task: Name
+    shown: Name
+    """`image`; or what stood in its place, of a blind control."""
+    cells: Annotated[tuple[Name, ...], Field(strict=False)]
+    """`scheme filter mode resolution` of each."""
+
+
+class Accepted(_Document):
+    """One submission as it was accepted."""
+
+    facts_sha256: Sha256
+    records: Mapping[str, AcceptedRecord]
+    """By file name."""
+    rerun_sha256: Sha256 | None = None
+    """Of the repetition that the maintainers made; null where they made none."""
+    by: Name
+    date: Name
+    withdrawn: Sentence | None = None
+    """Why it is no longer shown; null where it is."""
+
+
+class Ledger(_Document):
+    """Everything that was accepted, by MODEL/REVISION."""
+
+    submissions: Mapping[str, Accepted]
+
+
+def read_ledger(path: Path) -> Ledger:
+    """The ledger in `path`; an empty one where there is no such file.
+
+    Raises:
+        RecordError: it breaks its schema.
+    """
+    if not path.exists():
+        return Ledger(submissions={})
+    try:
+        return Ledger.model_validate(read_document(path))
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join(map(str, fault["loc"]))
+        raise RecordError(f"{path}: {place}: {fault['msg']}") from error
+
+
+def write_ledger(ledger: Ledger, path: Path) -> None:
+    """Write `ledger`, submissions and records by name."""
+    ordered = {
+        key: each.model_copy(update={"records": dict(sorted(each.records.items()))})
+        for key, each in sorted(ledger.submissions.items())
+    }
+    text = Ledger(submissions=ordered).model_dump_json(indent=1)
+    replace(path, text.encode() + b"\n")
+
+
+def accept(
+    submission: Submission, records: Mapping[Path, Record], *, by: str, date: str
+) -> Accepted:
+    """The entry of `submission` as it lies there now."""
+    rerun = submission.folder / RERUN
+    return Accepted(
+        facts_sha256=digest(submission.folder / FACTS),
+        records={path.name: _record(path, record) for path, record in records.items()},
+        rerun_sha256=digest(rerun) if rerun.is_file() else None,
+        by=by,
+        date=date,
+    )
+
+
+def _record(path: Path, record: Record) -> AcceptedRecord:
+    return AcceptedRecord(
+        sha256=digest(path),
+        answers_sha256=digest(answers_of(path)),
+        task=record.task,
+        shown=record.shown or "unknown",
+        cells=cell_names(record),
+    )
+
+
+def answers_of(path: Path) -> Path:
+    """The file with the answers of the record `path`."""
+    return path.with_name(path.name.removesuffix(SUFFIX) + ANSWERS_SUFFIX)
+
+
+def cell_names(record: Record) -> tuple[str, ...]:
+    """`scheme filter mode resolution` of every cell."""
+    return tuple(" ".join((*cell.key.setting, cell.resolution)) for cell in record.cells)
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of the file `path`."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def changes(
+    accepted: Accepted, submission: Submission, records: Mapping[Path, Record]
+) -> Iterator[tuple[str, str]]:
+    """File and fault of all that is not as it was accepted."""
+    here = {path.name: record for path, record in records.items()}
+    cells = {
+        (record.task, record.shown, name) for record in here.values() for name in cell_names(record)
+    }
+    for name, old in accepted.records.items():
+        if (old.task, old.shown) not in {(task, shown) for task, shown, _ in cells}:
+            yield name, f"task {old.task} was accepted and is withdrawn; put its record back"
+            continue
+        gone = [cell for cell in old.cells if (old.task, old.shown, cell) not in cells]
+        if gone:
+            yield name, f"{old.task}: the cell `{gone[0]}` was accepted and is withdrawn"
+        path = submission.folder / name
+        if path.name not in here:
+            yield name, "was accepted and is no longer there; put it back"
+        elif digest(path) != old.sha256:
+            yield name, "was changed after it was accepted; submit a new revision instead"
+        elif digest(answers_of(path)) != old.answers_sha256:
+            yield name, "its answers were changed after they were accepted"
+    if digest(submission.folder / FACTS) != accepted.facts_sha256:
+        yield FACTS, "was changed after it was accepted; the maintainers accept it anew"
+
+
+def lost(ledger: Ledger, present: set[str]) -> Iterator[tuple[str, str]]:
+    """Submission and fault of each that was accepted and is gone."""
+    for key, accepted in ledger.submissions.items():
+        if key not in present and accepted.withdrawn is None:
+            yield key, "was accepted and its folder is gone; put it back, or say in the ledger why"

@@ -1,0 +1,67 @@
+"""Lines: where in a JSON text a value stands, for messages that name the line."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+')
+
+Place = tuple[str | int, ...]
+
+
+def line_at(text: str, place: Sequence[str | int]) -> int | None:
+    """Line (from 1) of the value at `place` in valid JSON; of the deepest part of it that exists.
+
+    Example:
+        >>> line_at('{"cells": [\\n{"n": 1},\\n{"n": 2}]}', ("cells", 1, "n"))
+        3
+    """
+    wanted = tuple(place)
+    best, found = -1, None
+    for at, offset in _values(text):
+        if len(at) > best and at == wanted[: len(at)]:
+            best, found = len(at), offset
+            if at == wanted:
+                break
+    return None if found is None else text.count("\n", 0, found) + 1
+
+
+def repeated_key(text: str) -> tuple[str, int] | None:
+    """A key that stands twice in one object of valid JSON, and the line of the second; else None.
+
+    Example:
+        >>> repeated_key('{"a": 1,\\n"a": 2}')
+        ('a', 2)
+    """
+    seen: set[Place] = set()
+    for at, offset in _values(text):
+        if at in seen:
+            return str(at[-1]), text.count("\n", 0, offset) + 1
+        seen.add(at)
+    return None
+
+
+def _values(text: str) -> Iterator[tuple[Place, int]]:
+    """Place and offset of every value, in the order of the document."""
+    path: list[str | int] = []
+    naming = False
+    for token in _TOKEN.finditer(text):
+        word = token.group()
+        if word in ("}", "]"):
+            path.pop()
+        elif word == ",":
+            naming = isinstance(path[-1], str)
+            if not naming:
+                path[-1] = int(path[-1]) + 1
+        elif naming and word != ":":
+            path[-1] = str(json.loads(word, strict=False))
+        elif word == ":":
+            naming = False
+            continue
+        else:
+            yield tuple(path), token.start()
+            if word in ("{", "["):
+                path.append("" if word == "{" else 0)
+        naming = (naming and word == ",") or word == "{"

@@ -1,0 +1,138 @@
+"""Pins: the test samples of a data set that every submission must have answered, and no other.
+
+    python -m resolution_eval.board.pins NAME ...
+
+writes leaderboard/samples/NAME.json from the data at hand, which must be the whole published test
+split. A record on a data set without a pin is not accepted.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from resolution_eval import paths
+from resolution_eval.attestation import Form
+from resolution_eval.errors import DataError, RecordError
+from resolution_eval.records.bounded import read_document
+
+
+@dataclass(frozen=True)
+class PinnedSample:
+    """What is fixed of one sample."""
+
+    target: str
+    cluster: str
+    form: Form
+    choices: tuple[str, ...]
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    id: str
+    target: str
+    cluster: str | None = None
+    """Null where it is the id."""
+    form: Form = "closed"
+    choices: Annotated[tuple[str, ...], Field(strict=False)] | None = None
+    """Null where they are those of the whole data set."""
+
+
+class Pin(BaseModel):
+    """The test split of one data set."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    dataset: str
+    revision: str
+    """Of the card."""
+    fingerprint: str
+    """SHA-256 over all samples and images, as `resolution_eval.sources` gives it."""
+    made_from: str
+    """Where the samples were read."""
+    choices: Annotated[tuple[str, ...], Field(strict=False)]
+    samples: Annotated[tuple[_Row, ...], Field(strict=False, min_length=1)]
+
+    @cached_property
+    def by_id(self) -> dict[str, PinnedSample]:
+        """The samples."""
+        return {
+            row.id: PinnedSample(
+                row.target,
+                row.id if row.cluster is None else row.cluster,
+                row.form,
+                self.choices if row.choices is None else row.choices,
+            )
+            for row in self.samples
+        }
+
+
+def read_pin(dataset: str, folder: Path) -> Pin | None:
+    """The pin of `dataset` in the leaderboard's `folder`; None where there is none.
+
+    Raises:
+        RecordError: it breaks its schema.
+    """
+    path = folder / "samples" / f"{dataset}.json"
+    if not path.is_file():
+        return None
+    try:
+        return Pin.model_validate(read_document(path))
+    except ValidationError as error:
+        raise RecordError(f"{path}: {error.errors()[0]['msg']}") from error
+
+
+def pin_text(dataset: str) -> str:
+    """The pin of `dataset` from the data at hand, as JSON, one sample a line.
+
+    Raises:
+        DataError: the data is not at hand.
+    """
+    from resolution_eval.datasets import find_card
+    from resolution_eval.sources import at_hand
+
+    card = find_card(dataset)
+    source = at_hand(card)
+    if source is None:
+        raise DataError(f"{dataset} is not at hand; see `resolution-eval datasets {dataset}`")
+    rows = []
+    for sample in sorted(source.samples("test"), key=lambda sample: sample.id):
+        row: dict[str, object] = {"id": sample.id, "target": sample.answer}
+        if sample.cluster != sample.id:
+            row["cluster"] = sample.cluster
+        if sample.form != "closed":
+            row["form"] = sample.form
+        if sample.choices != card.classes:
+            row["choices"] = sample.choices
+        rows.append("  " + json.dumps(row))
+    head = {
+        "dataset": card.name,
+        "revision": card.revision,
+        "fingerprint": source.fingerprint,
+        "made_from": source.name,
+        "choices": card.classes,
+    }
+    opening = json.dumps(head, indent=1).removesuffix("\n}")
+    return f'{opening},\n "samples": [\n' + ",\n".join(rows) + "\n ]\n}\n"
+
+
+def main(names: Sequence[str]) -> None:
+    """Write the pins of the data sets `names` into the repository."""
+    folder = paths.leaderboard() / "samples"
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        path = folder / f"{name}.json"
+        path.write_text(pin_text(name), encoding="utf-8")
+        print(path)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,255 @@
+"""Repeating: some samples of every cell run again by the maintainers, and their verdicts compared.
+
+The samples are drawn with the digest of the record and a seed that the submitter does not know.
+What was found lies beside the submission (`rerun.json`) and counts once the ledger names it.
+"""
+
+from __future__ import annotations
+
+import datetime
+import random
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from resolution_eval.board.ledger import digest
+from resolution_eval.board.schema import Repeat
+from resolution_eval.board.submission import PRETRAINED, RERUN, Name, Submission
+from resolution_eval.errors import RecordError, UsageError
+from resolution_eval.records import Record, make_records
+from resolution_eval.records.bounded import read_document
+from resolution_eval.records.store import replace
+from resolution_eval.resolution import parse_resolution
+from resolution_eval.taskfiles import Variation, derive
+
+AGREEMENT = 0.95
+"""Least share of a cell's repeated samples with the same verdict: arithmetic differs by machine,
+and a choice that was nearly a tie may fall the other way."""
+
+Count = Annotated[int, Field(ge=0)]
+Key = tuple[str, str, str, str, str]
+"""Task, scheme, filter, answer mode, resolution."""
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class CellRepeat(_Document):
+    """The repeated samples of one cell."""
+
+    task: Name
+    scheme: Name
+    filter: Name
+    answer_mode: Name
+    resolution: Name
+    of: Count
+    """Samples that the record has in this cell."""
+    n: Count
+    agreeing: Count
+    """Same verdict."""
+    same_grid: Count
+    """Same grid in the encoder."""
+    recorded_correct: Count
+    """Right among the n, by the record."""
+    correct: Count
+    """Right among the n, when repeated."""
+
+    @property
+    def key(self) -> Key:
+        return self.task, self.scheme, self.filter, self.answer_mode, self.resolution
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the verdicts agree and every grid is the same."""
+        return self.n > 0 and self.agreeing >= AGREEMENT * self.n and self.same_grid == self.n
+
+
+class Rerun(_Document):
+    """What the maintainers found."""
+
+    records: Mapping[str, str]
+    """File name to the digest of each record that was repeated."""
+    seed: int
+    by: Name
+    date: Name
+    hardware: Name
+    versions: Mapping[str, str]
+    cells: Annotated[tuple[CellRepeat, ...], Field(strict=False)]
+
+    @property
+    def agrees(self) -> bool:
+        """Whether every cell does."""
+        return bool(self.cells) and all(cell.agrees for cell in self.cells)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every sample of every cell was repeated."""
+        return all(cell.n == cell.of for cell in self.cells)
+
+    def repeats(self) -> dict[Key, Repeat]:
+        """What the board shows of each cell."""
+        return {
+            cell.key: Repeat(cell.n, cell.agreeing, cell.correct / cell.n)
+            for cell in self.cells
+            if cell.n
+        }
+
+
+def read_rerun(folder: Path) -> Rerun | None:
+    """What was found for the submission in `folder`; None where nothing was repeated.
+
+    Raises:
+        RecordError: it breaks its schema.
+    """
+    path = folder / RERUN
+    if not path.is_file():
+        return None
+    try:
+        return Rerun.model_validate(read_document(path))
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join(map(str, fault["loc"]))
+        raise RecordError(f"{path}: {place}: {fault['msg']}") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How to repeat."""
+
+    samples: int
+    """Of every cell; all where it has fewer."""
+    seed: int
+    by: str
+    pretrained: str
+    """Where the checkpoint lies on this machine, or its id."""
+    batch_size: int = 16
+
+
+def rerun(submission: Submission, records: Mapping[Path, Record], plan: Plan) -> Rerun:
+    """Repeat samples of every score of the submission through lmms-eval, and write what was found.
+
+    Raises:
+        UsageError: a record's adapter is none of ours, or the checkpoint's name is no plain one.
+        RecordError: the submission has no record, or lmms-eval could not run it.
+    """
+    scores = {path: record for path, record in records.items() if record.blind is None}
+    if not scores:
+        raise RecordError(f"{submission.folder}: no score to repeat")
+    repeated = [(record, _again(record, path, submission, plan)) for path, record in scores.items()]
+    environment = repeated[0][1][0].environment
+    found = Rerun(
+        records={path.name: digest(path) for path in scores},
+        seed=plan.seed,
+        by=plan.by,
+        date=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        hardware=environment.hardware.summary if environment.hardware else "unknown",
+        versions=environment.versions,
+        cells=tuple(cell for record, again in repeated for cell in compared(record, again)),
+    )
+    text = found.model_dump_json(indent=1)
+    replace(submission.folder / RERUN, text.encode() + b"\n")
+    return found
+
+
+def drawn(record: Record, path: Path, plan: Plan) -> list[str]:
+    """The samples to repeat: the same at every resolution."""
+    names = sorted(set(record.answers.column("sample")))
+    chance = random.Random(f"{plan.seed} {digest(path)}")
+    return sorted(chance.sample(names, min(plan.samples, len(names))))
+
+
+def _again(record: Record, path: Path, submission: Submission, plan: Plan) -> list[Record]:
+    """The records of a run of the drawn samples for each scheme and filter of the record."""
+    samples = drawn(record, path, plan)
+    found = []
+    for scheme, filter in sorted({cell.key.setting[:2] for cell in record.cells}):
+        modes = {cell.answer_mode for cell in record.cells} & {"rank", "generate"}
+        variation = Variation(
+            resolutions=[parse_resolution(r) for r in _resolutions(record)],
+            filter=filter,
+            scheme=scheme,
+            only=samples,
+        )
+        arguments = _arguments(record, submission, plan, scheme)
+        arguments += [f"answer_mode={mode}" for mode in sorted(modes)[:1]]
+        found += _run(record, variation, arguments, plan)
+    return found
+
+
+def _resolutions(record: Record) -> list[str]:
+    return list(dict.fromkeys(cell.resolution for cell in record.cells))
+
+
+def _arguments(record: Record, submission: Submission, plan: Plan, scheme: str) -> list[str]:
+    """`--model_args`, from checked facts alone: what the record says was given is not trusted."""
+    facts = submission.facts
+    if not re.fullmatch(PRETRAINED, plan.pretrained):
+        raise UsageError(
+            f"{plan.pretrained!r} is no plain name or path of a checkpoint; give --pretrained"
+        )
+    given = [f"pretrained={plan.pretrained}", f"scheme={scheme}"]
+    if not facts.revision.startswith("sha256-"):
+        given.append(f"revision={facts.revision}")
+    if record.checkpoint.training_overridden:
+        given.append(f"train_resolution={record.checkpoint.training}")
+    return given
+
+
+def _run(
+    record: Record, variation: Variation, arguments: Sequence[str], plan: Plan
+) -> list[Record]:
+    """Run the record's task, varied; the records of it."""
+    from resolution_eval.plugin import ADAPTERS
+    from resolution_eval.runs import lmms_eval, preferred
+
+    adapter = record.checkpoint.adapter
+    if adapter not in ADAPTERS:
+        raise UsageError(f"only {', '.join(ADAPTERS)} can be repeated; the record has {adapter!r}")
+    with TemporaryDirectory(prefix="resolution-eval-") as folder, preferred(folder):
+        derive(record.task, Path(folder), variation)
+        output = Path(folder) / "output"
+        host = ["--model", adapter, "--model_args", ",".join(arguments), "--tasks", record.task]
+        host += ["--batch_size", str(plan.batch_size), "--output_path", str(output)]
+        if lmms_eval([*host, "--log_samples"]):
+            raise RecordError(f"lmms-eval could not repeat {record.task}; its message is above")
+        return make_records(output)
+
+
+def compared(record: Record, again: Sequence[Record]) -> list[CellRepeat]:
+    """Each cell of `record` beside the same samples in `again`."""
+    repeated = {_at(row): row for found in again for row in found.answers.rows()}
+    rows = record.answers.rows()
+    made = []
+    for key, numbers in record.answers.groups().items():
+        pairs = [(rows[i], repeated[_at(rows[i])]) for i in numbers if _at(rows[i]) in repeated]
+        made.append(
+            CellRepeat(
+                task=record.task,
+                scheme=key.scheme,
+                filter=key.filter,
+                answer_mode=key.answer_mode,
+                resolution=key.resolution,
+                of=len(numbers),
+                n=len(pairs),
+                agreeing=sum(a["correct"] == b["correct"] for a, b in pairs),
+                same_grid=sum(_grid(a) == _grid(b) for a, b in pairs),
+                recorded_correct=sum(a["correct"] or 0 for a, _ in pairs),
+                correct=sum(b["correct"] or 0 for _, b in pairs),
+            )
+        )
+    return made
+
+
+def _at(row: Mapping[str, Any]) -> tuple[str, ...]:
+    names = ("sample", "resolution", "scheme", "filter", "answer_mode")
+    return tuple(str(row[name]) for name in names)
+
+
+def _grid(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return row["grid_height"], row["grid_width"], row["visual_tokens"]

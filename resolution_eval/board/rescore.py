@@ -1,0 +1,203 @@
+"""Re-scoring: whether each answer of a record has the verdict that follows from it, on the pinned
+samples, at the resolution that was asked for.
+
+The verdict is worked out again from the answer's text, or the choices' scores, by the rules of
+`resolution_eval.tasks`. Every fault names the sample and the resolution.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from resolution_eval.answers import exact_match, final_answer, normalise, parse_choice, token_f1
+from resolution_eval.board.pins import Pin, PinnedSample
+from resolution_eval.errors import UsageError
+from resolution_eval.records import Record
+from resolution_eval.resolution import Size, budget_size, is_capped, parse_resolution
+
+DRIFT = 1e-3
+"""How far a recomputed score may lie from the stated one."""
+MAX_ANSWER = 20_000
+"""Longest answer in characters."""
+MAX_NAME = 500
+"""Longest other text of an answer's row."""
+LARGEST = 2**20
+"""Largest side of an image or grid in pixels, and most visual tokens."""
+
+Row = Mapping[str, Any]
+
+
+def sample_faults(record: Record, pin: Pin) -> Iterator[str]:
+    """What is wrong with the record's answers, in order of resolution and sample."""
+    yield from _coverage(record, pin)
+    for row in record.answers.rows():
+        where = f"sample {row['sample'][:MAX_NAME]!r} at {row['resolution']}"
+        for fault in _row_faults(row, pin.by_id.get(row["sample"])):
+            yield f"{where}: {fault}"
+
+
+def _coverage(record: Record, pin: Pin) -> Iterator[str]:
+    """Whether every cell holds the pinned samples of its form, and each at every resolution."""
+    names = record.answers.column("sample")
+    at = {key: {names[number] for number in rows} for key, rows in record.answers.groups().items()}
+    foreign = sorted(set(names) - set(pin.by_id))
+    if foreign:
+        yield (
+            f"sample {foreign[0]!r}: not among the {len(pin.by_id)} pinned samples of "
+            f"{pin.dataset} ({len(foreign)} such)"
+        )
+    for key, samples in at.items():
+        form = "open" if key.answer_mode == "open" else "closed"
+        wanted = {name for name, pinned in pin.by_id.items() if pinned.form == form}
+        elsewhere = set().union(*(at[other] for other in at if other.setting == key.setting))
+        lacking = sorted(wanted - samples)
+        if lacking and set(lacking) <= elsewhere:
+            yield (
+                f"sample {lacking[0]!r} is absent at {key.resolution} and there at another "
+                f"resolution ({len(lacking)} such): every resolution needs the same samples"
+            )
+        elif lacking:
+            yield (
+                f"sample {lacking[0]!r} at {key.resolution}: absent; {pin.dataset} has "
+                f"{len(wanted)} pinned {form} samples, here are {len(samples & wanted)}: run "
+                "without a limit"
+            )
+
+
+def _row_faults(row: Row, pinned: PinnedSample | None) -> Iterator[str]:
+    yield from _text_faults(row)
+    yield from _resolution_faults(row)
+    if pinned is None:
+        return
+    for name, wanted in (
+        ("target", pinned.target),
+        ("cluster", pinned.cluster),
+        ("form", pinned.form),
+    ):
+        if row[name] != wanted:
+            yield f"{name} {row[name]!r}, but the pin has {wanted!r}"
+    yield from _verdict_faults(row, pinned)
+
+
+def _text_faults(row: Row) -> Iterator[str]:
+    for name in ("sample", "cluster", "target", "prediction", "scheme", "filter", "evidence"):
+        fault = hostile(row[name] or "", MAX_NAME)
+        if fault:
+            yield f"{name}: {fault}"
+    for name in ("answer", "failure_message", "failure_kind"):
+        text = row[name] or ""
+        if len(text) > MAX_ANSWER or "\0" in text:
+            yield f"{name}: longer than {MAX_ANSWER} characters, or holds a NUL"
+    notes = row["notes"]
+    if len(notes) > 100 or any(note is None or hostile(note, MAX_NAME) for note in notes):
+        yield "notes: more than 100, too long, or with characters that are not shown"
+
+
+def hostile(text: str, longest: int) -> str | None:
+    """Why `text` is not shown as it is: too long, or a character that hides or reorders others."""
+    if len(text) > longest:
+        return f"{len(text)} characters; at most {longest}"
+    bad = [c for c in text if c not in "\n\t" and unicodedata.category(c) in UNSHOWN]
+    return f"holds U+{ord(bad[0]):04X}, which is not shown" if bad else None
+
+
+UNSHOWN = ("Cc", "Cf", "Cs", "Cn")
+
+
+def _resolution_faults(row: Row) -> Iterator[str]:
+    """Whether what was shown is what was asked for."""
+    status, grid = row["status"], (row["grid_height"], row["grid_width"])
+    expected = (row["expected_height"], row["expected_width"])
+    if status not in ("attested", "mismatched", "unattested", "failed"):
+        yield f"status {status!r} is none that we know"
+    if status == "attested" and (None in grid or grid != expected):
+        yield f"attested, but the encoder received {_size(grid)} and {_size(expected)} was asked"
+    if status == "mismatched":
+        yield f"the encoder received {_size(grid)} and {_size(expected)} was asked: not accepted"
+    if status == "unattested" and grid != (None, None):
+        yield f"unattested, yet with a grid of {_size(grid)}: a grid was read or it was not"
+    names = ("source", "information", "expected", "grid")
+    sizes = [row[f"{name}_{side}"] for name in names for side in ("width", "height")]
+    known = [size for size in (*sizes, row["visual_tokens"]) if size is not None]
+    if any(not 0 <= size <= LARGEST for size in known):
+        yield f"a size or a number of tokens is outside 0 to {LARGEST}: {known}"
+        return
+    yield from _budget_faults(row)
+
+
+def _size(size: Sequence[int | None]) -> str:
+    return "no grid that anyone saw" if None in size else f"{size[0]}x{size[1]} px"
+
+
+def _budget_faults(row: Row) -> Iterator[str]:
+    source = (row["source_width"], row["source_height"])
+    shown = (row["information_width"], row["information_height"])
+    if None in source or 0 in source or None in shown:
+        return
+    try:
+        asked = parse_resolution(row["resolution"])
+    except UsageError as error:
+        yield str(error)
+        return
+    wanted = budget_size(Size(*source), asked)
+    if shown != (wanted.width, wanted.height):
+        yield (
+            f"information of {shown[0]}x{shown[1]} px; a source of {source[0]}x{source[1]} at "
+            f"{row['resolution']} gives {wanted.width}x{wanted.height}"
+        )
+    if row["capped"] != is_capped(Size(*source), asked):
+        yield f"capped is {row['capped']}, which the source of {source[0]}x{source[1]} contradicts"
+
+
+def _verdict_faults(row: Row, pinned: PinnedSample) -> Iterator[str]:
+    hidden = row["failure_kind"] is not None or row["status"] == "failed"
+    if hidden != (row["correct"] is None):
+        yield (
+            f"correct is {row['correct']}, failure {row['failure_kind']!r}, status "
+            f"{row['status']!r}: a failed sample has no verdict, and any other has one"
+        )
+    if row["correct"] is None:
+        return
+    if row["answer"] is None and row["choice_scores"] is None:
+        yield "a verdict without an answer; it cannot be re-scored"
+        return
+    scores = row["choice_scores"]
+    if scores is not None and not all(s is not None and math.isfinite(s) for s in scores):
+        yield f"choice_scores {scores} are not all finite numbers"
+        return
+    if row["answer_mode"] == "rank" and len(scores or ()) != len(pinned.choices):
+        yield f"ranks {len(scores or ())} choices; the sample has {len(pinned.choices)}"
+        return
+    yield from _differences(row, *_rescored(row, pinned))
+
+
+def _rescored(row: Row, pinned: PinnedSample) -> tuple[str | None, int, float | None]:
+    """Prediction, verdict and F1 as they follow from the answer."""
+    answer, choices = row["answer"] or "", pinned.choices
+    f1 = token_f1(answer, pinned.target) if pinned.form == "open" else None
+    if not choices:
+        prediction = normalise(final_answer(answer)) or None
+        return prediction, int(exact_match(answer, pinned.target)), f1
+    if row["answer_mode"] == "rank":
+        scores = row["choice_scores"]
+        said: int | None = max(range(len(scores)), key=scores.__getitem__)
+    else:
+        said = parse_choice(answer, choices)
+    prediction = None if said is None else choices[said]
+    return prediction, int(prediction == pinned.target), f1
+
+
+def _differences(row: Row, prediction: str | None, correct: int, f1: float | None) -> Iterator[str]:
+    said = row["answer"] if row["answer_mode"] != "rank" else row["choice_scores"]
+    if row["prediction"] != prediction:
+        yield f"prediction {row['prediction']!r}, but the answer {said!r:.200} says {prediction!r}"
+    if row["correct"] != correct:
+        yield (
+            f"counted as {row['correct']}, but the answer {said!r:.200} to target "
+            f"{row['target']!r} is {correct}"
+        )
+    if (row["f1"] is None) != (f1 is None) or abs((row["f1"] or 0.0) - (f1 or 0.0)) > DRIFT:
+        yield f"f1 {row['f1']}, but the answer {said!r:.200} gives {f1}"
