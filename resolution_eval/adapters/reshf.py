@@ -20,7 +20,7 @@ from resolution_eval.adapters.requests import Job
 from resolution_eval.errors import ModelError, UsageError, host_boundary
 from resolution_eval.families import Family, Parts, family_of, intended_grid
 from resolution_eval.families.base import mean_colour
-from resolution_eval.families.checkpoint import known_training, load_parts
+from resolution_eval.families.checkpoint import known_training, load_model, load_parts
 from resolution_eval.families.engine import Engine, Question, Spoken
 from resolution_eval.resolution import Size
 
@@ -167,14 +167,9 @@ class ResHF(ResolutionAdapter):
         prompt = self.family.prompt(
             self.parts, view.job.prompt, image=bool(shown), demonstrations=told
         )
-        continuations = self._continuations(prompt, view.job.choices)
-        return Question(prompt, shown[-1] if shown else None, continuations, shown[:-1])
-
-    def _continuations(self, prompt: str, choices: Sequence[str]) -> tuple[str, ...]:
-        """The choices, behind a space where the prompt ends in a word rather than a mark."""
-        spelled = self.family.spelled(self.parts, prompt)
-        space = "" if spelled[-1:].isspace() or spelled.endswith((">", "]")) else " "
-        return tuple(f"{space}{choice}" for choice in choices)
+        choices = view.job.choices
+        continued = (self.family.continuation(self.parts, prompt, choice) for choice in choices)
+        return Question(prompt, shown[-1] if shown else None, tuple(continued), shown[:-1])
 
     def _answer(self, view: View, spoken: Spoken, ranking: bool) -> Answer:
         received = spoken.received
@@ -248,7 +243,7 @@ def _load(
     Raises:
         ModelError: it cannot be loaded.
     """
-    from transformers import AutoModelForImageTextToText, BitsAndBytesConfig
+    from transformers import BitsAndBytesConfig
 
     usual = "float32" if device.type == "cpu" else "bfloat16"
     arguments = _given(arguments) | {"dtype": getattr(torch, dtype or usual)}
@@ -256,10 +251,7 @@ def _load(
         arguments["quantization_config"] = BitsAndBytesConfig(**quantisation)
     if device_map is not None or quantisation:
         arguments["device_map"] = device_map or {"": device}
-    try:
-        model = AutoModelForImageTextToText.from_pretrained(pretrained, **arguments)
-    except (OSError, ValueError, ImportError) as error:
-        raise ModelError(f"{pretrained!r} cannot be loaded: {error}") from error
+    model = load_model(pretrained, **arguments)
     return (model if "device_map" in arguments else model.to(device)).eval()
 
 

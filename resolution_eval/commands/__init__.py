@@ -11,7 +11,7 @@ COMMANDS = {
     "models": "list checkpoints and their training resolution",
     "report": "print and draw lmms-eval's results",
     "demo": "sweep the embedded checkpoints over phantoms",
-    "train": "train a small Flamingo from scratch",
+    "train": "train a checkpoint further, or a small one from scratch",
     "record": "make records from lmms-eval's results",
     "doctor": "show a sweep's grids; needs no weights",
     "compare": "compare two records, sample by sample",

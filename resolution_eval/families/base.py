@@ -211,6 +211,12 @@ class Family:
         """`prompt` as the processor gives it to the tokenizer, image tokens not yet repeated."""
         return prompt
 
+    def continuation(self, parts: Parts, prompt: str, answer: str) -> str:
+        """`answer` behind `prompt`: after a space where that ends in a word rather than a mark."""
+        spelled = self.spelled(parts, prompt)
+        marked = spelled[-1:].isspace() or spelled.endswith((">", "]"))
+        return answer if marked else f" {answer}"
+
     def first_position(self) -> int:
         """Position of a sequence's first token, as the language model counts."""
         return 0

@@ -6,6 +6,7 @@ from typing import Any
 
 from resolution_eval.adapters.arguments import declared_training
 from resolution_eval.cards import model_cards
+from resolution_eval.declaration import read_declaration
 from resolution_eval.errors import ModelError
 from resolution_eval.families.base import Family, Parts
 from resolution_eval.resolution import TrainingResolution
@@ -31,15 +32,34 @@ def load_parts(pretrained: str, **arguments: Any) -> Parts:
     return Parts(config, processor)
 
 
+def load_model(pretrained: str, **arguments: Any) -> Any:
+    """The checkpoint's model with its weights.
+
+    Raises:
+        ModelError: it cannot be loaded.
+    """
+    from transformers import AutoModelForImageTextToText
+
+    try:
+        return AutoModelForImageTextToText.from_pretrained(pretrained, **arguments)
+    except (OSError, ValueError, ImportError) as error:
+        raise ModelError(f"{pretrained!r} cannot be loaded: {error}") from error
+
+
 def known_training(
     pretrained: str, family: Family, parts: Parts, given: str | int | None
 ) -> TrainingResolution:
-    """The training resolution: as given, otherwise by the checkpoint's card, otherwise as its
-    configuration tells.
+    """The training resolution: as given, otherwise as our training declared it in the checkpoint's
+    folder, otherwise by its card, otherwise as its configuration tells.
 
     Raises:
         UsageError: what is given is no training resolution.
+        ModelError: the folder's declaration is damaged.
     """
+    told = read_declaration(pretrained)
     card = model_cards().get(pretrained)
-    known = family.training(parts) if card is None else TrainingResolution.parse(card.training)
+    if told is not None:
+        known = TrainingResolution.parse(told.training)
+    else:
+        known = family.training(parts) if card is None else TrainingResolution.parse(card.training)
     return declared_training(given, known)

@@ -160,39 +160,10 @@ class Engine:
 
     @contextmanager
     def _watched(self, questions: Sequence[Question]) -> Iterator[list[Received]]:
-        """Sets the configuration for the questions' grid, and notes what enters the vision tower.
-
-        Raises:
-            ModelError: the tower ran more often than once.
-        """
-        seen: list[Received] = []
         images = [image for question in questions for image in question.images]
-        if not images:
+        grid = Size(*images[-1].size) if images else None
+        with watched(self.family, self.parts, self.model, grid, len(images)) as seen:
             yield seen
-            return
-        grid = Size(*images[-1].size)
-
-        def before(module: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> Any:
-            if seen:
-                raise ModelError("the vision tower was run a second time for the same images")
-            pixels = {"pixel_values": positional[0]} if positional else {}
-            entering = {**pixels, **named}
-            seen.extend(self.family.received(self.parts, grid, entering, len(images)))
-            told = {"interpolate_pos_encoding": True} if self.family.interpolates else {}
-            return positional, {**named, **told}
-
-        tower = self.model.get_submodule(self.family.tower)
-        handles = [tower.register_forward_pre_hook(before, with_kwargs=True)]
-        if self.family.squeezed is not None:
-            projector = self.model.get_submodule(self.family.squeezed)
-            handles.append(projector.register_forward_hook(lambda *found: found[-1][None]))
-        settings = self.family.settings(self.parts, grid)
-        try:
-            with settings.applied(Parts(self.model.config, self.parts.processor)):
-                yield seen
-        finally:
-            for handle in handles:
-                handle.remove()
 
     def _refuse_mixture(self, question: Question) -> None:
         sizes = {image.size for image in question.images}
@@ -249,21 +220,13 @@ class Engine:
 
     def _prompt_pass(self, batch: Inputs) -> tuple[Tensor, Any, Tensor]:
         """Logits after each prompt's last token, the cache, and that token's position."""
-        mask = batch["attention_mask"]
-        positions = (mask.cumsum(1) - 1).clamp(min=0) + self.family.first_position()
+        positions = token_places(self.family, batch)
         last = positions[:, -1:]
-        given: dict[str, Any] = {"position_ids": positions}
-        if self._counts_in_three():
-            self.model.model.rope_deltas = None
-            given = {} if "pixel_values" in batch else {"position_ids": positions.expand(3, -1, -1)}
+        given = place_arguments(self.model, batch, positions)
         outputs = self.model(**batch, **given, use_cache=True, logits_to_keep=1)
         if not given:
             last = last + self.model.model.rope_deltas.to(last.device)
         return outputs.logits[:, -1], self.family.cache(outputs), last
-
-    def _counts_in_three(self) -> bool:
-        """Whether positions are of time, height and width, which the model finds by itself."""
-        return hasattr(getattr(self.model, "model", None), "rope_deltas")
 
     def _tail_pass(
         self,
@@ -282,7 +245,7 @@ class Engine:
             ids[row, : len(tail) - 1] = torch.tensor(tail[:-1], dtype=torch.long)
             mask[row, : len(tail) - 1] = 1
         positions = last_position[owners] + 1 + torch.arange(length, device=owners.device)
-        if self._counts_in_three():
+        if counts_in_three(self.model):
             positions = positions.expand(3, -1, -1)
         outputs = self.family.decoder(self.model)(
             input_ids=ids,
@@ -294,6 +257,61 @@ class Engine:
         )
         logits: Tensor = outputs.logits
         return logits
+
+
+@contextmanager
+def watched(
+    family: Family, parts: Parts, model: Any, grid: Size | None, samples: int
+) -> Iterator[list[Received]]:
+    """Sets the configuration for images of size `grid`, and notes what enters the vision tower for
+    each of `samples` samples; nothing where no image is shown.
+
+    Raises:
+        ModelError: the tower ran more often than once.
+    """
+    seen: list[Received] = []
+    if grid is None:
+        yield seen
+        return
+
+    def before(module: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        if seen:
+            raise ModelError("the vision tower was run a second time for the same images")
+        pixels = {"pixel_values": positional[0]} if positional else {}
+        seen.extend(family.received(parts, grid, {**pixels, **named}, samples))
+        told = {"interpolate_pos_encoding": True} if family.interpolates else {}
+        return positional, {**named, **told}
+
+    tower = model.get_submodule(family.tower)
+    handles = [tower.register_forward_pre_hook(before, with_kwargs=True)]
+    if family.squeezed is not None:
+        projector = model.get_submodule(family.squeezed)
+        handles.append(projector.register_forward_hook(lambda *found: found[-1][None]))
+    settings = family.settings(parts, grid)
+    try:
+        with settings.applied(Parts(model.config, parts.processor)):
+            yield seen
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def token_places(family: Family, batch: Inputs) -> Tensor:
+    """Position of every token in its own sequence; padding shares the nearest place."""
+    return (batch["attention_mask"].cumsum(1) - 1).clamp(min=0) + family.first_position()
+
+
+def counts_in_three(model: Any) -> bool:
+    """Whether positions are of time, height and width, which the model finds by itself."""
+    return hasattr(getattr(model, "model", None), "rope_deltas")
+
+
+def place_arguments(model: Any, batch: Inputs, places: Tensor) -> dict[str, Tensor]:
+    """What a first pass over `batch` is told of its tokens' places."""
+    if not counts_in_three(model):
+        return {"position_ids": places}
+    model.model.rope_deltas = None
+    return {} if "pixel_values" in batch else {"position_ids": places.expand(3, -1, -1)}
 
 
 def _shared(sequences: Sequence[Sequence[int]]) -> int:

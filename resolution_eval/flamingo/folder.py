@@ -42,11 +42,13 @@ def save_folder(
     strategy: Strategy | None = None,
     extra: Mapping[str, Any] | None = None,
     dtype: torch.dtype | None = None,
+    weights: Mapping[str, Tensor] | None = None,
 ) -> Path:
     """Write the bundle to the folder `path`, which `load_folder` reads; returns the path.
 
     `training`, `strategy` and `extra` take the place of the bundle's own where given; `dtype` is
-    the type in which weights are stored (the weights' own by default).
+    the type in which weights are stored (the weights' own by default); `weights` are written
+    instead of the model's own, under the same names.
     """
     from safetensors.torch import save_file
 
@@ -61,11 +63,11 @@ def save_folder(
         extra=dict(bundle.extra if extra is None else extra),
     )
     bundle.tokenizer.save_pretrained(folder)
-    weights = {
+    stored = {
         name: tensor.detach().to("cpu", dtype or tensor.dtype).contiguous()
-        for name, tensor in own_tensors(bundle.model).items()
+        for name, tensor in (own_tensors(bundle.model) if weights is None else weights).items()
     }
-    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+    save_file(stored, folder / WEIGHTS, metadata={"format": "pt"})
     (folder / CONFIG).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return folder
 

@@ -122,7 +122,7 @@ def _optimise(
     Raises:
         TrainingError: a loss is not finite; step and batch are named.
     """
-    optimiser = torch.optim.AdamW(_by_decay(trained, stage.weight_decay), lr=stage.rate)
+    optimiser = torch.optim.AdamW(by_decay(trained, stage.weight_decay), lr=stage.rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate(stage, step))
     values = []
     with trange(stage.steps, desc=f"training ({name})", disable=not progress) as steps:
@@ -153,7 +153,7 @@ def rate(stage: Stage, step: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * done))
 
 
-def _by_decay(trained: Sequence[nn.Parameter], decay: float) -> list[dict[str, object]]:
+def by_decay(trained: Sequence[nn.Parameter], decay: float) -> list[dict[str, object]]:
     """Parameter groups: matrices decay, vectors and scalars do not."""
     matrices = [parameter for parameter in trained if parameter.dim() > 1]
     others = [parameter for parameter in trained if parameter.dim() <= 1]

@@ -1,0 +1,271 @@
+"""One fine-tuning run, from a checkpoint, a plan and a data set to a checkpoint folder."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from resolution_eval.declaration import FILE, Declaration, read_declaration
+from resolution_eval.errors import ModelError, UsageError
+from resolution_eval.sources import Source
+from resolution_eval.training.finetune import trainable
+from resolution_eval.training.finetune.cost import Meter, by_resolution
+from resolution_eval.training.finetune.learner import Learner
+from resolution_eval.training.finetune.loop import Log, Trainer, progress_bar
+from resolution_eval.training.finetune.plan import FinetunePlan
+from resolution_eval.training.finetune.pool import Pool, open_pool
+from resolution_eval.training.finetune.states import Progress, last_state, save_state
+from resolution_eval.training.finetune.validation import score, validate
+from resolution_eval.training.stages import TrainingError, by_decay
+
+PACKAGES = ("resolution-eval", "torch", "transformers", "accelerate", "peft", "open-flamingo")
+PLAN = "plan.json"
+STATES = "states"
+BEST = "best"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What is trained, on what, and into which folder."""
+
+    plan: FinetunePlan
+    learner: Learner
+    source: Source
+    output: Path
+    origin: str
+    """The checkpoint that is trained further, or what was built instead."""
+
+
+def finetune(run: Run, *, resume: bool = False, progress: bool = True) -> Declaration:
+    """Train, and write the best checkpoint by validation into the folder; what it says of itself.
+
+    The folder can be loaded only once the run is done. `resume` goes on from the last whole state
+    in it, with the losses that the run would have had without a break.
+
+    Raises:
+        UsageError: the folder holds something else, or another plan's run.
+        DataError: the source lacks a train or val split.
+        TrainingError: the loss is no number.
+    """
+    accelerator = _accelerator(run.plan)
+    main = accelerator.is_main_process
+    done = _begun(run, resume=resume, writes=main)
+    accelerator.wait_for_everyone()
+    if done is not None:
+        return done
+    shown = progress and main
+    pool = open_pool(run.source, "train", run.learner.grid, filter=run.plan.filter, progress=shown)
+    held_out = open_pool(
+        run.source,
+        "val",
+        run.learner.grid,
+        filter=run.plan.filter,
+        limit=run.plan.validation_limit,
+        progress=shown,
+    )
+    trainer = _trainer(run, accelerator, pool)
+    _train(run, trainer, held_out, shown)
+    accelerator.wait_for_everyone()
+    told = _told(run, trainer, held_out)
+    if main:
+        _finish(run, told)
+    accelerator.wait_for_everyone()
+    return told
+
+
+def _accelerator(plan: FinetunePlan) -> Any:
+    from accelerate import Accelerator, DistributedDataParallelKwargs
+
+    accelerator = Accelerator(
+        mixed_precision=plan.precision,
+        gradient_accumulation_steps=plan.accumulate,
+        # a tower's last layer, or a head, may have no part in a step's loss
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+    )
+    plugin = accelerator.state.deepspeed_plugin
+    if plugin is not None:  # it can only be told by a data loader otherwise
+        batch = plan.optimisation.batch
+        plugin.deepspeed_config["train_micro_batch_size_per_gpu"] = batch
+    return accelerator
+
+
+def _begun(run: Run, *, resume: bool, writes: bool) -> Declaration | None:
+    """Check the folder, and write the plan into it; the declaration of a run that is done."""
+    file = run.output / PLAN
+    stated = _stated(run)
+    if resume:
+        if not file.is_file():
+            raise UsageError(f"{run.output} holds no run to resume; train without --resume")
+        if file.read_text(encoding="utf-8") != stated:
+            raise UsageError(
+                f"{run.output} holds a run of another plan ({file}); resume it with the arguments "
+                "that it was begun with, or choose another --output"
+            )
+        return read_declaration(run.output)
+    if run.output.exists() and (not run.output.is_dir() or any(run.output.iterdir())):
+        raise UsageError(f"{run.output} is not an empty folder; choose another, or add --resume")
+    if writes:
+        run.output.mkdir(parents=True, exist_ok=True)
+        file.write_text(stated, encoding="utf-8")
+    return None
+
+
+def _stated(run: Run) -> str:
+    known = {"origin": run.origin, "data": run.source.fingerprint}
+    return json.dumps({**known, "plan": run.plan.model_dump(mode="json")}, indent=2) + "\n"
+
+
+def _trainer(run: Run, accelerator: Any, pool: Pool) -> Trainer:
+    model = run.learner.module.model
+    trainable.freeze(model, run.plan.frozen)
+    if run.plan.lora is not None:
+        trainable.adapt(model, run.plan.lora, seed=run.plan.seed)
+    if run.plan.checkpointing:
+        run.learner.recompute()
+    optimisation = run.plan.optimisation
+    moved = [p for p in run.learner.module.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(by_decay(moved, optimisation.weight_decay), lr=optimisation.rate)
+    wrapped, optimiser = accelerator.prepare(run.learner.module, optimiser)
+    wrapped.train()
+    return Trainer(run.plan, run.learner, accelerator, wrapped, optimiser, pool)
+
+
+def _train(run: Run, trainer: Trainer, held_out: Pool, shown: bool) -> None:
+    """All steps that are not yet done."""
+    states = run.output / STATES
+    found = last_state(states)
+    so_far = Progress(step=0)
+    if found is not None:
+        path, so_far = found
+        trainer.accelerator.load_state(str(path))
+    log = Log(run.output, so_far.step, writes=trainer.accelerator.is_main_process)
+    meter = Meter(trainer.accelerator.device)
+    last = run.plan.optimisation.steps
+    with progress_bar(so_far.step, last, shown=shown) as steps:
+        for step in steps:
+            try:
+                line = trainer.step(step, meter)
+            except TrainingError as error:
+                raise TrainingError(f"{error}; {_left(states)}") from None
+            so_far = so_far.model_copy(update={"step": step + 1})
+            if run.plan.validates(step) or step + 1 == last:
+                line["validation"] = validate(trainer, held_out, run.plan.sampler.resolutions)
+                so_far = _kept_if_best(run, trainer, so_far, line["validation"])
+            log.add(line)
+            if (step + 1) % run.plan.save_every == 0 or step + 1 == last:
+                save_state(states, trainer.accelerator, so_far)
+            steps.set_postfix(_shown(line))
+
+
+def _shown(line: Mapping[str, Any]) -> dict[str, str]:
+    """What the progress bar tells of a step."""
+    found = {name: f"{line[name]:.3f}" for name in ("loss", "head_loss") if name in line}
+    for resolution, row in line.get("validation", {}).items():
+        found[f"val@{resolution}"] = f"{row['accuracy']:.3f}"
+    return found
+
+
+def _left(states: Path) -> str:
+    """Advice for a run that stopped."""
+    found = last_state(states)
+    kept = "no state was written before it" if found is None else f"the last good one is {found[0]}"
+    return f"lower the rate, or look at these samples; {kept}"
+
+
+def _kept_if_best(run: Run, trainer: Trainer, so_far: Progress, found: Any) -> Progress:
+    """Write the checkpoint aside where it is the best yet."""
+    best = score(found)
+    if so_far.best_score is not None and best <= so_far.best_score:
+        return so_far
+    state = trainer.accelerator.get_state_dict(trainer.wrapped)
+    if trainer.accelerator.is_main_process:
+        weights = {
+            name.removeprefix("model."): tensor.detach().cpu()
+            for name, tensor in state.items()
+            if name.startswith("model.")
+        }
+        aside, final = run.output / f".{BEST}", run.output / BEST
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir()
+        told = Declaration(training=str(run.plan.declaration), strategy=run.plan.strategy)
+        run.learner.write(aside, trainable.merged(weights, run.plan.lora), told)
+        shutil.rmtree(final, ignore_errors=True)
+        aside.replace(final)
+    trainer.accelerator.wait_for_everyone()
+    return so_far.model_copy(update={"best_step": so_far.step, "best_score": best})
+
+
+def _told(run: Run, trainer: Trainer, held_out: Pool) -> Declaration:
+    """What the checkpoint says of itself, all of it read from the run's own log."""
+    lines = list(Log(run.output, 0, writes=False).lines())
+    (_, reached) = last_state(run.output / STATES) or (None, Progress(step=0))
+    best = [line for line in lines if line["step"] + 1 == reached.best_step]
+    seconds = sum(line["seconds"] for line in lines)
+    rows = [row for line in lines for row in line["batches"]]
+    device = trainer.accelerator.device
+    return Declaration(
+        training=str(run.plan.declaration),
+        strategy=run.plan.strategy,
+        extra={
+            "origin": run.origin,
+            "recipe": run.plan.model_dump(mode="json") | {"mix": str(run.plan.sampler)},
+            "seed": run.plan.seed,
+            "data": {
+                "source": run.source.name,
+                "revision": run.source.revision,
+                "fingerprint": run.source.fingerprint,
+                "train": len(trainer.pool.samples),
+                "val": len(held_out.samples),
+            },
+            "best_step": reached.best_step,
+            "validation": best[0]["validation"] if best else {},
+            "final_loss": lines[-1].get("loss") if lines else None,
+            "parameters": {
+                "all": sum(p.numel() for p in run.learner.module.model.parameters()),
+                "trained": sum(
+                    p.numel() for p in run.learner.module.model.parameters() if p.requires_grad
+                ),
+            },
+            "seconds": seconds,
+            "samples_per_second": sum(row["samples"] for row in rows) / seconds if rows else None,
+            "cost": {
+                "resolutions": by_resolution(rows),
+                "memory": Meter(device).memory_kind,
+                "device": _device_name(device),
+                "processes": trainer.accelerator.num_processes,
+                "threads": torch.get_num_threads(),
+                "precision": str(trainer.accelerator.mixed_precision),
+            },
+            "versions": {
+                "python": platform.python_version(),
+                **{name: version(name) for name in PACKAGES},
+            },
+        },
+    )
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU ({platform.machine()})"
+
+
+def _finish(run: Run, told: Declaration) -> None:
+    """Move the best checkpoint into the run's folder; its declaration comes last."""
+    best = run.output / BEST
+    if not best.is_dir():
+        raise ModelError(f"{run.output} has no validated checkpoint: the plan has no steps")
+    files = sorted(best.iterdir(), key=lambda path: (path.name == "config.json", path.name))
+    for path in files:
+        if path.name != FILE:
+            path.replace(run.output / path.name)
+    run.learner.tell(run.output, told)
+    shutil.rmtree(best)

@@ -1,0 +1,110 @@
+"""Where a run starts: a checkpoint that is loaded, or a small model with random weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from resolution_eval.adapters.arguments import DTYPES, flag, one_of, refuse_unknown
+from resolution_eval.errors import ModelError, UsageError, suggest
+from resolution_eval.families import family_of
+from resolution_eval.families.checkpoint import load_model, load_parts
+from resolution_eval.prompts import question_text
+from resolution_eval.resolution import NATIVE, Resolution, Size, budget_size
+from resolution_eval.sources import Source
+from resolution_eval.training.finetune.hf import HFLearner
+from resolution_eval.training.finetune.learner import Learner
+from resolution_eval.training.finetune.small import SMALL, small_model
+
+ARGUMENTS = (
+    "pretrained",
+    "architecture",
+    "patch",
+    "dtype",
+    "attn_implementation",
+    "revision",
+    "trust_remote_code",
+)
+
+
+def load_learner(model: str, given: Mapping[str, str]) -> Learner:
+    """The checkpoint `given["pretrained"]`, as the adapter `model` loads it, on the CPU.
+
+    Raises:
+        UsageError: an argument is unknown or impossible.
+        ModelError: it cannot be loaded.
+    """
+    refuse_unknown({n: v for n, v in given.items() if n not in ARGUMENTS}, ARGUMENTS, model)
+    dtype = getattr(torch, one_of("dtype", given.get("dtype"), DTYPES) or "float32")
+    known = {
+        "revision": given.get("revision"),
+        "trust_remote_code": flag("trust_remote_code", given.get("trust_remote_code", False)),
+    }
+    if model == "resflamingo":
+        from resolution_eval.flamingo import load_pretrained
+        from resolution_eval.training.finetune.flamingo import FlamingoLearner
+
+        return FlamingoLearner(load_pretrained(given["pretrained"], dtype=dtype, **known))  # type: ignore[arg-type]
+    known = {name: value for name, value in known.items() if value is not None}
+    parts = load_parts(given["pretrained"], **known)
+    family = family_of(parts.config)
+    if not family.continues_prompt(parts):
+        raise ModelError(
+            f"{given['pretrained']} has an encoder and a decoder of text; only language models "
+            "that go on behind their prompt can be trained"
+        )
+    if given.get("attn_implementation"):
+        known["attn_implementation"] = given["attn_implementation"]
+    return HFLearner(family, parts, load_model(given["pretrained"], dtype=dtype, **known))
+
+
+def small_learner(
+    source: Source, architecture: str, largest: Resolution, *, patch: int, seed: int
+) -> HFLearner:
+    """A small model of random weights, `llava` or `qwen2_vl`, for the data of `source`.
+
+    Its tokenizer is learned from the train split's questions and answers. Where it has a table of
+    positions, that has the grid of the first image at `largest`.
+
+    Raises:
+        UsageError: no such architecture.
+        DataError: the source lacks a train split.
+    """
+    if architecture not in SMALL:
+        raise UsageError(f"no small architecture {architecture!r}; {suggest(architecture, SMALL)}")
+    samples = source.samples("train")
+    texts = [f"{question_text(s.question, s.choices)}\nAnswer:" for s in samples]
+    texts += [f" {sample.answer}" for sample in samples]
+    grid = _first_size(source) if largest == NATIVE else Size(largest, largest)
+    parts, model = small_model(architecture, texts, grid, patch=patch, seed=seed)
+    return HFLearner(
+        family_of(parts.config),
+        parts,
+        model,
+        features=SMALL[architecture].features,
+        classes=sorted({sample.answer for sample in samples}),
+    )
+
+
+def _first_size(source: Source) -> Size:
+    from resolution_eval.images import decode
+
+    image = decode(source.read(source.samples("train")[0].image)).image
+    return budget_size(Size(*image.size), NATIVE)
+
+
+def arguments_of(text: str) -> dict[str, Any]:
+    """The arguments in `name=value,name=value`.
+
+    Raises:
+        UsageError: a part is no such pair.
+    """
+    found = {}
+    for part in filter(None, text.split(",")):
+        name, equals, value = part.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--model_args are name=value,name=value; received {part!r}")
+        found[name.strip()] = value.strip()
+    return found

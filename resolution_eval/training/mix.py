@@ -1,0 +1,145 @@
+"""Mixes: how the resolution of each training batch is drawn.
+
+A new way of drawing is one class with the members of `Mix`, and one line in `MIXES`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+from resolution_eval.errors import UsageError
+from resolution_eval.resolution import (
+    NATIVE,
+    Resolution,
+    TrainingResolution,
+    ascending,
+    label,
+    parse_resolution,
+)
+
+FORMS = "28:0.5,native:0.5 or uniform:28-224"
+
+
+class Mix(Protocol):
+    """Draws the resolution of one batch."""
+
+    @property
+    def resolutions(self) -> tuple[Resolution, ...]:
+        """Where the model is validated, ascending: every resolution drawn, or a range's ends."""
+
+    def draw(self, random: torch.Generator, progress: float) -> Resolution:
+        """The resolution of a batch; `progress` runs from 0 at the first step to 1 at the last."""
+
+    def __str__(self) -> str:
+        """As `parse_mix` reads it."""
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """Some resolutions, each with its weight."""
+
+    shares: tuple[tuple[Resolution, float], ...]
+
+    def __post_init__(self) -> None:
+        names = [resolution for resolution, _ in self.shares]
+        if not names or len(set(names)) < len(names):
+            raise UsageError(f"a mix names each of its resolutions once, received {self}")
+        if not all(math.isfinite(weight) and weight > 0 for _, weight in self.shares):
+            raise UsageError(f"a weight is a number above 0, received {self}")
+
+    @classmethod
+    def parse(cls, text: str) -> Weighted:
+        """Read `28:0.5,native:0.5`; without weights, all weigh the same.
+
+        Example:
+            >>> str(Weighted.parse("28,56,native"))
+            '28:1,56:1,native:1'
+        """
+        shares = []
+        for part in text.split(","):
+            name, _, weight = part.partition(":")
+            try:
+                shares.append((parse_resolution(name), float(weight or 1)))
+            except ValueError as error:
+                raise UsageError(f"no mix {text!r} ({error}); write {FORMS}") from error
+        return cls(tuple(shares))
+
+    @property
+    def resolutions(self) -> tuple[Resolution, ...]:
+        return tuple(sorted((resolution for resolution, _ in self.shares), key=ascending))
+
+    def draw(self, random: torch.Generator, progress: float) -> Resolution:
+        weights = torch.tensor([weight for _, weight in self.shares])
+        return self.shares[int(torch.multinomial(weights, 1, generator=random))][0]
+
+    def __str__(self) -> str:
+        return ",".join(f"{label(resolution)}:{weight:g}" for resolution, weight in self.shares)
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """Every whole edge from `low` to `high` pixels, all equally likely."""
+
+    low: int
+    high: int
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high:
+            raise UsageError(f"a range rises from its low end to its high one, received {self}")
+
+    @classmethod
+    def parse(cls, text: str) -> Uniform:
+        """Read the `28-224` of `uniform:28-224`."""
+        low, _, high = text.partition("-")
+        ends = parse_resolution(low), parse_resolution(high)
+        if NATIVE in ends:
+            raise UsageError(f"a range has two edges in pixels, received {text!r}; write {FORMS}")
+        return cls(int(ends[0]), int(ends[1]))
+
+    @property
+    def resolutions(self) -> tuple[Resolution, ...]:
+        return (self.low, self.high)
+
+    def draw(self, random: torch.Generator, progress: float) -> Resolution:
+        return int(torch.randint(self.low, self.high + 1, (), generator=random))
+
+    def __str__(self) -> str:
+        return f"uniform:{self.low}-{self.high}"
+
+
+MIXES: dict[str, Callable[[str], Mix]] = {"uniform": Uniform.parse}
+"""Ways of drawing by their name, the word before the first colon; no name: `Weighted`."""
+
+
+def parse_mix(text: str) -> Mix:
+    """The mix that `text` describes.
+
+    Example:
+        >>> parse_mix("uniform:28-224")
+        Uniform(low=28, high=224)
+
+    Raises:
+        UsageError: it describes none.
+    """
+    name, _, rest = text.strip().partition(":")
+    return MIXES[name](rest) if name in MIXES else Weighted.parse(text.strip())
+
+
+def declaration(mix: Mix) -> TrainingResolution:
+    """The training resolution that a checkpoint trained with `mix` declares.
+
+    Example:
+        >>> str(declaration(Uniform(28, 224))), str(declaration(parse_mix("native")))
+        ('mixed:[28,224]', 'native')
+    """
+    members = mix.resolutions
+    if len(members) > 1:
+        return TrainingResolution("mixed", members)
+    return TrainingResolution(
+        "native" if members == (NATIVE,) else "fixed", members * (members != (NATIVE,))
+    )

@@ -1,0 +1,64 @@
+"""How the resolution of a batch is drawn."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+import torch
+
+from resolution_eval.errors import UsageError
+from resolution_eval.training.mix import MIXES, Uniform, Weighted, declaration, parse_mix
+
+
+def drawn(text, count=4000):
+    random = torch.Generator().manual_seed(3)
+    mix = parse_mix(text)
+    return Counter(mix.draw(random, 0.5) for _ in range(count))
+
+
+def test_weights_are_the_shares_of_the_batches():
+    found = drawn("28:0.7,native:0.2,56:0.1")
+    assert found["native"] / 4000 == pytest.approx(0.2, abs=0.03)
+    assert found[28] / 4000 == pytest.approx(0.7, abs=0.03)
+    assert found[56] / 4000 == pytest.approx(0.1, abs=0.03)
+
+
+def test_a_range_draws_every_edge_alike():
+    found = drawn("uniform:5-9", 5000)
+    assert sorted(found) == [5, 6, 7, 8, 9]
+    assert all(count == pytest.approx(1000, abs=120) for count in found.values())
+
+
+@pytest.mark.parametrize("text", ["28:0.5,native:0.5", "uniform:28-224", "native:1", "9:2,3:1"])
+def test_a_mix_is_read_back_from_its_text(text):
+    assert str(parse_mix(text)) == text
+    assert parse_mix(str(parse_mix(text))) == parse_mix(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "declared"),
+    [
+        ("native", "native"),
+        ("56", "fixed:56"),
+        ("native:1,28:3", "mixed:[28,native]"),
+        ("uniform:28-224", "mixed:[28,224]"),
+    ],
+)
+def test_the_declaration_names_what_was_trained_at(text, declared):
+    assert str(declaration(parse_mix(text))) == declared
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "28:0,56:1", "28:-1", "28:nan", "28:inf,56:1", "28,28", "big", "28:x", "uniform:28",
+     "uniform:56-28", "uniform:28-native", "uniform:28-28", "uniform:"],
+)  # fmt: skip
+def test_an_impossible_mix_is_refused(text):
+    with pytest.raises(UsageError):
+        parse_mix(text)
+
+
+def test_every_named_mix_is_one_that_can_be_drawn_from():
+    assert {"uniform": Uniform.parse} == MIXES
+    assert Weighted.parse("3,4").resolutions == (3, 4)
