@@ -10,7 +10,7 @@ from PIL import Image
 from resolution_eval.errors import ImageError
 from resolution_eval.sources import Sample
 
-SIZES = {"train": 24, "val": 8, "test": 8}
+SIZES = {"train": 96, "val": 8, "test": 8}
 CHOICES = ("left bright", "right bright")
 
 
