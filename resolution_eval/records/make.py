@@ -231,8 +231,8 @@ def _versions(run: Run, told: RunFacts | None) -> dict[str, str]:
     return {name: value for name, value in named.items() if value}
 
 
-_ALWAYS_KNOWN = ("environment.limit",)
-"""Fields whose null is an answer: no limit was given."""
+_ALWAYS_KNOWN = ("environment.limit", "environment.model_args")
+"""Fields whose null is an answer: none was given."""
 
 
 def unknown(parts: Mapping[str, BaseModel]) -> list[str]:

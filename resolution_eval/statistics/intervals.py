@@ -152,6 +152,10 @@ def _inversion(problem: Problem) -> Ends:
     For every t the figure is resampled around that curve; t stays in where the observed figure is
     no farther from that curve's figure than `level` of the resampled ones. So t = 1 is always in.
 
+    A figure observed at 0 has no shape to make steeper: its interval reaches from 0 to the quantile
+    of the resampled ones that leaves a tenth of one end's error. A true figure just above 0 is
+    missed from both sides, and the other side already has all the error (docs/coverage.md).
+
     Source: hybrid resampling, Chuang and Lai 2000, Statistica Sinica 10.
     """
     observed, noise = problem.resampled.accuracy, problem.resampled.deviations
@@ -169,7 +173,7 @@ def _inversion(problem: Problem) -> Ends:
         return bool(abs(estimate - at(scale)) <= reach)
 
     if estimate <= FLAT:
-        return 0.0, float(np.quantile(problem.figure(observed + noise), problem.level))
+        return 0.0, float(np.quantile(problem.figure(observed + noise), 1 - problem.tail / 10))
     low = 0.0 if fits(0.0) else _bisect(fits, inside=1.0, outside=0.0)
     beyond = 2.0
     while fits(beyond) and at(beyond) < problem.bounds[1]:

@@ -1,0 +1,134 @@
+"""Records of whole runs through lmms-eval: measured here, and the same however the run was made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from resolution_eval import plugin, runs
+from resolution_eval.attestation import LEDGER
+from resolution_eval.records import Record, make_records, read_record, write_record
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+OF_THE_RUN = (
+    "date",
+    "results_file",
+    "results_sha256",
+    "wall_time",
+    "peak_memory",
+    "samples_per_second",
+    "processes",
+)
+"""Fields of the environment that say when and how fast, not what."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _nothing_left_behind() -> Iterator[None]:
+    folders = list(plugin.FOLDERS)
+    yield
+    plugin.FOLDERS[:] = folders
+    LEDGER.adapter, LEDGER.describe = None, None
+    LEDGER.failures.clear()
+    LEDGER.costs.clear()
+    LEDGER.told.clear()
+
+
+def swept(output: Path, *more: str, limit: int = 20) -> Record:
+    """The record of a run of phantom_res on the embedded default."""
+    arguments = ["--model", "resflamingo", "--tasks", "phantom_res", "--output_path", str(output)]
+    options = ["--log_samples", "--verbosity", "WARNING", "--limit", str(limit)]
+    assert runs.lmms_eval([*arguments, *options, *more]) == 0
+    (record,) = make_records(output)
+    return record
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Record:
+    return swept(tmp_path_factory.mktemp("plain"))
+
+
+def timeless(record: Record) -> dict[str, Any]:
+    """All that a record says but when, where from and how fast."""
+    said = record.model_dump(mode="json")
+    for name in OF_THE_RUN:
+        said["environment"].pop(name)
+    for cell in said["cells"]:
+        cell.pop("cost")
+    said["unknown"] = [each for each in said["unknown"] if each.split(".")[-1] not in OF_THE_RUN]
+    table = record.answers.table.drop_columns(["seconds", "peak_memory"])
+    return {**said, "answers": table.to_pylist()}
+
+
+def timed(record: Record) -> int:
+    return sum(cell.cost.timed for cell in record.cells if cell.cost is not None)
+
+
+def test_a_run_says_what_it_cost_and_what_it_was_run_on(plain: Record) -> None:
+    assert timed(plain) == 20
+    costs = [cell.cost for cell in plain.cells if cell.cost is not None]
+    assert all(cost.seconds > 0 and cost.samples_per_second for cost in costs)
+    run = plain.environment
+    assert run.wall_time is not None
+    assert sum(cost.seconds for cost in costs) < run.wall_time
+    assert run.hardware is not None and run.hardware.cores >= 1
+    assert (run.device, run.processes, run.peak_memory_of) == ("cpu", 1, "process")
+    assert run.peak_memory is not None and run.peak_memory > 10**8
+    assert {"torch", "lmms-eval", "resolution-eval", "python"} <= set(run.versions)
+    assert '"do_sample": false' in (run.generation or "")
+
+
+def test_a_run_says_what_it_scored(plain: Record) -> None:
+    checkpoint, data = plain.checkpoint, plain.dataset
+    assert (checkpoint.name, checkpoint.training) == ("embedded/native", "fixed:64")
+    assert (checkpoint.training_declared, checkpoint.training_overridden) == ("fixed:64", False)
+    assert (checkpoint.strategy, checkpoint.dtype) == ("native", "float32")
+    assert (checkpoint.revision or "").startswith("sha256:")
+    assert "phantom" in (checkpoint.training_data or "")
+    assert checkpoint.training_evidence is not None
+    assert (data.source, data.loaded, data.excluded_total) == ("phantom", 240, 0)
+    assert plain.shown == "image"
+    assert set(plain.unknown) == {"controls.blind", "checkpoint.training_evidence_url"}
+
+
+@pytest.mark.slow
+def test_what_the_cache_answered_cost_nothing_here_and_the_rest_is_the_same(
+    plain: Record, tmp_path: Path
+) -> None:
+    cache = ("--use_cache", str(tmp_path / "cache"))
+    cold = swept(tmp_path / "cold", *cache)
+    warm = swept(tmp_path / "warm", *cache)
+    assert (timed(cold), timed(warm)) == (20, 0)
+    assert warm.environment.samples_per_second is None
+    assert timeless(cold) == timeless(warm) == timeless(plain)
+
+
+@pytest.mark.slow
+def test_a_resumed_run_reports_the_cost_of_what_was_left(plain: Record, tmp_path: Path) -> None:
+    cache = ("--use_cache", str(tmp_path / "cache"))
+    swept(tmp_path / "broken_off", *cache, limit=10)
+    resumed = swept(tmp_path / "resumed", *cache)
+    assert timed(resumed) == 10
+    assert timeless(resumed) == timeless(plain)
+
+
+@pytest.mark.slow
+def test_a_blind_run_beside_it_is_the_control(tmp_path: Path) -> None:
+    swept(tmp_path, "--model_args", "train_resolution=fixed:32")
+    arguments = ["--model", "resflamingo", "--tasks", "phantom_res", "--output_path", str(tmp_path)]
+    options = ["--log_samples", "--verbosity", "WARNING", "--limit", "20"]
+    given = ["--model_args", "train_resolution=fixed:32,blind=true"]
+    assert runs.lmms_eval([*arguments, *options, *given]) == 0
+    sighted, blind = sorted(make_records(tmp_path), key=lambda record: record.blind or "")
+    assert (sighted.shown, blind.shown) == ("image", "mean image")
+    assert [c.resolution for c in sighted.controls.blind] == ["16", "24", "32", "48", "64"]
+    assert {control.n for control in sighted.controls.blind} == {4}
+    assert (sighted.checkpoint.training, sighted.checkpoint.training_declared) == (
+        "fixed:32",
+        "fixed:64",
+    )
+    assert sighted.checkpoint.training_overridden is True
+    again = read_record(write_record(sighted, tmp_path / "records"))
+    assert timeless(again) | {"answers_file": None} == timeless(sighted)
