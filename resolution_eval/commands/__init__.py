@@ -15,6 +15,8 @@ COMMANDS = {
     "record": "make records from lmms-eval's results",
     "doctor": "show a sweep's grids; needs no weights",
     "compare": "compare two records, sample by sample",
+    "rank": "models by their mean over tasks, with intervals",
+    "power": "the drop that samples can show, or the samples for a drop",
     "metrics": "figures of accuracy-resolution curves",
     "matrix": "score checkpoints by training strategy at every resolution",
     "gaps": "gaps of a train x inference table",

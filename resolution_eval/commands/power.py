@@ -1,0 +1,104 @@
+"""`resolution-eval power`: what drop a number of samples can show, or how many a drop needs."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resolution_eval.commands.printing import as_json
+from resolution_eval.errors import UsageError
+
+if TYPE_CHECKING:
+    from resolution_eval.statistics.planning import Plan
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments to `parser`."""
+    parser.add_argument(
+        "results", type=Path, nargs="?", metavar="RESULTS", help="records or results to plan from"
+    )
+    parser.add_argument("--drop", type=float, help="drop of accuracy to plan for (fraction)")
+    parser.add_argument("--n", type=int, help="samples, without RESULTS")
+    parser.add_argument(
+        "--discordance", type=float, help="fraction of samples that differ, without RESULTS"
+    )
+    parser.add_argument("--power", type=float, default=0.8, help="chance to find it (0.8)")
+    parser.add_argument("--error", type=float, default=0.05, help="two-sided error (0.05)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
+    """Do it; the exit status."""
+    from tabulate import tabulate
+
+    try:
+        plans = _of_results(known) if known.results else {"as given": _of_figures(known)}
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    rows = [{"comparison": name, **_row(found)} for name, found in plans.items()]
+    print(as_json(rows) if known.json else tabulate(rows, headers="keys", missingval="-"))
+    return 0
+
+
+def _of_figures(known: argparse.Namespace) -> Plan:
+    from resolution_eval.statistics.planning import plan
+
+    if known.discordance is None or (known.n is None and known.drop is None):
+        raise UsageError(
+            "name RESULTS to plan from, or --discordance with --n (what it can show) or --drop "
+            "(how many samples it needs)"
+        )
+    return plan(
+        n=known.n,
+        discordance=known.discordance,
+        drop=known.drop,
+        power=known.power,
+        error=known.error,
+    )
+
+
+def _of_results(known: argparse.Namespace) -> dict[str, Plan]:
+    """Every resolution against the training resolution, else the last, of every record."""
+    from resolution_eval.report import load
+    from resolution_eval.report.estimates import column_scores
+    from resolution_eval.report.sweeps import by_task
+    from resolution_eval.statistics.planning import observed, plan
+
+    plans = {}
+    for task in by_task(load([known.results])):
+        for sweep in task.sweeps:
+            answers = column_scores(sweep.scores).aligned()
+            last = len(sweep.cells) - 1 if sweep.reference is None else sweep.reference
+            for column, name in enumerate(sweep.resolutions):
+                if column == last:
+                    continue
+                n, discordance, design = observed(answers, column, last)
+                title = f"{task.task}, {sweep.name}: {name} against {sweep.resolutions[last]}"
+                plans[title] = plan(
+                    n=n,
+                    discordance=max(discordance, 1 / n),
+                    design=max(design, 1 / n),
+                    drop=known.drop,
+                    power=known.power,
+                    error=known.error,
+                )
+    return plans
+
+
+def _row(found: Plan) -> dict[str, Any]:
+    from resolution_eval.statistics.curves import Withheld
+
+    def shown(value: Any) -> Any:
+        if isinstance(value, Withheld):
+            return f"none: {value.reason}"
+        return round(value, 4) if isinstance(value, float) else value
+
+    row = {
+        "n": found.n,
+        "differ": shown(found.discordance),
+        "design effect": shown(found.design),
+        "detectable drop": shown(found.detectable),
+    }
+    return row if found.drop is None else {**row, f"n for {found.drop:g}": shown(found.needed)}

@@ -1,0 +1,54 @@
+"""`resolution-eval rank`: models by their mean over tasks, with intervals of mean and rank."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resolution_eval.commands.printing import as_json
+
+if TYPE_CHECKING:
+    from resolution_eval.statistics.intervals import Interval
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments to `parser`."""
+    parser.add_argument(
+        "results", type=Path, nargs="+", metavar="RESULTS", help="records, or folders of results"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
+    """Do it; the exit status."""
+    from dataclasses import asdict
+
+    from tabulate import tabulate
+
+    from resolution_eval.ranking import ranking
+    from resolution_eval.report import load
+
+    found = ranking(load(known.results))
+    if known.json:
+        print(as_json(asdict(found)))
+        return 0
+    rows = [
+        {
+            "rank": _shown(place.rank, 0),
+            "model": place.model,
+            found.figure: _shown(place.mean, 3),
+        }
+        for place in found.places
+    ]
+    print(tabulate(rows, headers="keys", disable_numparse=True))
+    tasks = ", ".join(f"{task} ({n} samples)" for task, n in found.tasks.items())
+    print(f"\nMean over {tasks}; 95 % intervals in brackets.")
+    for task, why in found.left_out.items():
+        print(f"Left out: {task}, {why}.")
+    return 0
+
+
+def _shown(interval: Interval, digits: int) -> str:
+    return f"{interval.estimate:.{digits}f} [{interval.low:.{digits}f}, {interval.high:.{digits}f}]"
