@@ -212,6 +212,13 @@ def _run(record: Record) -> Iterator[str]:
         yield "shown is null: nobody can say whether the model was shown the image; run again"
     if record.environment.limit is not None:
         yield f"environment.limit {record.environment.limit}: a part of the samples; run them all"
+    if record.environment.fewshot != 0:
+        yield f"environment.fewshot is {record.environment.fewshot}; the board is without examples"
+    if record.environment.option_order != "fixed":
+        yield (
+            f"environment.option_order is {record.environment.option_order!r}; the board's options "
+            "stand in the data's order (fixed)"
+        )
     if not record.environment.versions:
         yield "environment.versions is empty; a score needs the versions that made it"
 

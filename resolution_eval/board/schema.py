@@ -152,8 +152,6 @@ class BoardRow:
     """Data sets that the score is over; rows compare only where these are the same."""
     rank: int | None
     """One plus the number of rows on the same data sets whose interval lies wholly above."""
-    not_looking: tuple[str, ...] = ()
-    """Data sets where the whole curve lies on the blind score: the model does not look."""
 
 
 @dataclass(frozen=True)

@@ -177,6 +177,8 @@ def _environment(run: Run, task: str, given: TaskAnswers) -> Environment:
         for name in ("random", "numpy", "torch", "fewshot")
         if type(host.get(f"{name}_seed")) is int
     }
+    configuration = _table(_table(run.results, "configs"), task)
+    shots = _number(_table(run.results, "n-shot"), task)
     spent = cost(given.answers.rows())
     peak, peak_of = _peak(given, spent)
     return Environment(
@@ -187,8 +189,9 @@ def _environment(run: Run, task: str, given: TaskAnswers) -> Environment:
         model_args=_text(host, "model_args"),
         batch_size=_text(host, "batch_size"),
         limit=_number(host, "limit"),
-        generation=_text(_table(_table(run.results, "configs"), task), "generation_kwargs")
-        or _text(host, "gen_kwargs"),
+        generation=_text(configuration, "generation_kwargs") or _text(host, "gen_kwargs"),
+        fewshot=None if shots is None else int(shots),
+        option_order=_text(_table(configuration, "metadata"), "option_order"),
         device=_device(told, host),
         hardware=told and told.hardware,
         platform=told and told.platform,

@@ -215,6 +215,10 @@ class Environment(_Document):
     """Most documents asked for, a fraction of them below 1; null where there was none."""
     generation: str | None
     """Generation arguments, as JSON."""
+    fewshot: Count | None = None
+    """Demonstrations before each question."""
+    option_order: str | None = None
+    """`fixed`, as the data has the options, or `seeded:N`, shuffled."""
     device: str | None
     hardware: Hardware | None
     platform: str | None

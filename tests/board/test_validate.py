@@ -283,6 +283,14 @@ FAULTS: dict[str, tuple[Plant, str]] = {
         lambda f: document(f, lambda d: d["environment"].update(limit=8)),
         "environment.limit 8",
     ),
+    "demonstrations": (
+        lambda f: document(f, lambda d: d["environment"].update(fewshot=4)),
+        "environment.fewshot is 4",
+    ),
+    "shuffled options": (
+        lambda f: document(f, lambda d: d["environment"].update(option_order="seeded:3")),
+        "environment.option_order is 'seeded:3'",
+    ),
     "unpinned data": (
         lambda f: document(f, lambda d: d["dataset"].update(revision="main")),
         "dataset.revision 'main', but the card pins 'phantoms-1'",
