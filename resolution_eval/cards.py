@@ -25,7 +25,9 @@ from resolution_eval.errors import CardError
 from resolution_eval.images import FILTERS
 from resolution_eval.resolution import LARGEST, Resolution, TrainingResolution, ascending
 
-SourceKind = Literal["local", "medmnist", "archive", "chexpert", "hub", "phantom"]
+SourceKind = Literal[
+    "local", "medmnist", "archive", "chexpert", "hub", "phantom", "bbbc021", "wsivqa", "hpa"
+]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
 FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Url = Annotated[str, Field(pattern=r"^https?://[^\s]+$")]

@@ -107,6 +107,40 @@ def _hub_copy(card: TaskCard) -> Path | None:
     return root / card.folder if any((root / card.folder).glob(card.hub.files["test"])) else None
 
 
+def _own_folder(card: TaskCard) -> Path | None:
+    """The data set's folder, where the user made it."""
+    root = data_root()
+    folder = root / card.folder if root else None
+    return folder if folder is not None and folder.is_dir() else None
+
+
+def _has_published(card: TaskCard, name: str) -> bool:
+    """Whether the data set's folder holds a published file of this name, or pattern of names."""
+    folder = _own_folder(card)
+    return folder is not None and any(folder.glob(name))
+
+
+def _bbbc021(card: TaskCard) -> Source | None:
+    from resolution_eval.sources.bbbc021 import open_bbbc021
+
+    folder = _own_folder(card)
+    return open_bbbc021(folder, card) if folder and _HERE["bbbc021"](card) else None
+
+
+def _wsivqa(card: TaskCard) -> Source | None:
+    from resolution_eval.sources.wsivqa import open_wsivqa
+
+    folder = _own_folder(card)
+    return open_wsivqa(folder, card) if folder and _HERE["wsivqa"](card) else None
+
+
+def _hpa(card: TaskCard) -> Source | None:
+    from resolution_eval.sources.hpa import open_hpa
+
+    folder = _own_folder(card)
+    return open_hpa(folder, card) if folder and _HERE["hpa"](card) else None
+
+
 def _phantom(card: TaskCard) -> Source | None:
     from resolution_eval.phantoms import PhantomSource
 
@@ -120,6 +154,9 @@ _OPENERS: dict[str, Callable[[TaskCard], Source | None]] = {
     "chexpert": _chexpert,
     "hub": _hub,
     "phantom": _phantom,
+    "bbbc021": _bbbc021,
+    "wsivqa": _wsivqa,
+    "hpa": _hpa,
 }
 
 
@@ -149,7 +186,19 @@ _HERE: dict[str, Callable[[TaskCard], bool]] = {
     "chexpert": _has_chexpert,
     "hub": lambda card: _hub_copy(card) is not None,
     "phantom": lambda card: True,
+    "bbbc021": lambda card: _has_published(card, "BBBC021_v1_image.csv"),
+    "wsivqa": lambda card: _has_published(card, "WsiVQA_test.json"),
+    "hpa": lambda card: _has_published(card, "*.xml*"),
 }
+
+_PUBLISHED_FORMS = {
+    "bbbc021": "BBBC021_v1_image.csv, BBBC021_v1_moa.csv and the plates' zip files",
+    "wsivqa": "WsiVQA_train.json, WsiVQA_val.json, WsiVQA_test.json and images/TCGA-XX-XXXX*.png, "
+    "one picture per slide",
+    "hpa": "proteinatlas.xml.gz, or XML files of single genes, and images/ANTIBODY/FILE.jpg as in "
+    "their addresses",
+}
+"""Files of a publisher's own form, which the user puts in the data set's folder."""
 
 
 def _file(card: TaskCard, published: NpzCard | ArchiveCard | None) -> Path | None:
@@ -224,6 +273,11 @@ def ways(card: TaskCard) -> list[str]:
             found.append(_file_way(kind, published))
     if card.chexpert:
         found.append(f"the official folder ${DATA_VARIABLE}/CheXpert-v1.0 or CheXpert-v1.0-small")
+    found += [
+        f"in ${DATA_VARIABLE}/{card.folder}: {files}"
+        for kind, files in _PUBLISHED_FORMS.items()
+        if kind in card.sources
+    ]
     if card.hub:
         commit = f"commit {card.hub.revision}" if card.hub.revision else "no commit pinned"
         found.append(
