@@ -16,7 +16,7 @@ from resolution_eval import paths
 from resolution_eval.cards import TaskCard, task_cards
 from resolution_eval.errors import DataError, ImageError, UsageError, suggest
 from resolution_eval.resolution import label
-from resolution_eval.sources import Sample, Source, at_hand, ways
+from resolution_eval.sources import PUBLISHED_FORMS, Sample, Source, at_hand, ways
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -304,6 +304,7 @@ def _how(card: TaskCard) -> str:
     if card.refused:
         return "refused"
     words = {"local": "folder", "medmnist": "MedMNIST+ file", "chexpert": "official folder"}
+    words |= dict.fromkeys(PUBLISHED_FORMS, "published files")
     kinds = ", ".join(words.get(kind, kind) for kind in card.sources if kind != "phantom")
     return f"{kinds}; registration" if card.registration else kinds or "generated"
 

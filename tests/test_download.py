@@ -207,6 +207,29 @@ def test_a_server_that_sends_other_bytes_than_asked_is_refused(server, waits, tm
     assert not (tmp_path / "f").exists()
 
 
+def test_a_range_that_the_server_has_no_bytes_of_is_started_over(server, waits, tmp_path):
+    target = tmp_path / "file"
+    (tmp_path / "file.part").write_bytes(CONTENT[:1000])
+    server.plan = ["status:416"]
+    assert download(server.remote(), target, sleep=waits.append).read_bytes() == CONTENT
+    assert server.ranges == ["bytes=1000-", None]
+
+
+def test_a_file_that_the_server_made_shorter_leaves_nothing_to_be_believed(server, waits, tmp_path):
+    target = tmp_path / "file"
+    (tmp_path / "file.part").write_bytes(CONTENT[:-5])
+    server.plan = ["status:416"]
+    with pytest.raises(DataError, match=r"has 3,000,017 bytes, expected 3,000,020"):
+        download(server.remote(size=len(CONTENT) + 3), target, sleep=waits.append)
+    assert not target.exists() and not (tmp_path / "file.part").exists()
+
+
+def test_a_refused_range_of_a_new_download_is_an_error(server, waits, tmp_path):
+    server.plan = ["status:416"]
+    with pytest.raises(DataError, match="the server answered 416"):
+        download(server.remote(), tmp_path / "file", sleep=waits.append)
+
+
 def test_a_server_that_tells_no_length_is_read_to_its_end(server, waits, tmp_path):
     server.plan = ["nolength"]
     fetched(server, tmp_path / "f", waits)

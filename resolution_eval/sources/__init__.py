@@ -15,7 +15,16 @@ from resolution_eval.sources.local import TABLE, LocalSource
 from resolution_eval.sources.medmnist import MedMnistSource
 from resolution_eval.sources.places import DATA_VARIABLE, cache_root, data_root
 
-__all__ = ["Exclusion", "Sample", "Source", "at_hand", "data_summary", "open_source", "ways"]
+__all__ = [
+    "PUBLISHED_FORMS",
+    "Exclusion",
+    "Sample",
+    "Source",
+    "at_hand",
+    "data_summary",
+    "open_source",
+    "ways",
+]
 
 _OPENED: dict[tuple[TaskCard, Path | None, Path], Source] = {}
 _LOCK = Lock()
@@ -191,7 +200,7 @@ _HERE: dict[str, Callable[[TaskCard], bool]] = {
     "hpa": lambda card: _has_published(card, "*.xml*"),
 }
 
-_PUBLISHED_FORMS = {
+PUBLISHED_FORMS = {
     "bbbc021": "BBBC021_v1_image.csv, BBBC021_v1_moa.csv and the plates' zip files",
     "wsivqa": "WsiVQA_train.json, WsiVQA_val.json, WsiVQA_test.json and images/TCGA-XX-XXXX*.png, "
     "one picture per slide",
@@ -265,19 +274,20 @@ def _ways(card: TaskCard, reason: str | None = None) -> str:
 def ways(card: TaskCard) -> list[str]:
     """Each way to get the data of `card`, in the order in which they are tried."""
     found = []
+    forms = [kind for kind in card.sources if kind in PUBLISHED_FORMS]
+    by_hand = f" ({card.obtain})" if card.obtain else ""
+    if forms:
+        found += [
+            f"in ${DATA_VARIABLE}/{card.folder}: {PUBLISHED_FORMS[kind]}{by_hand}" for kind in forms
+        ]
+        by_hand = ""
     if "local" in card.sources:
-        by_hand = f" ({card.obtain})" if card.obtain else ""
         found.append(f"a folder ${DATA_VARIABLE}/{card.folder} with {TABLE} and images/{by_hand}")
     for kind, published in (("MedMNIST+ file", card.npz), ("archive", card.archive)):
         if published:
             found.append(_file_way(kind, published))
     if card.chexpert:
         found.append(f"the official folder ${DATA_VARIABLE}/CheXpert-v1.0 or CheXpert-v1.0-small")
-    found += [
-        f"in ${DATA_VARIABLE}/{card.folder}: {files}"
-        for kind, files in _PUBLISHED_FORMS.items()
-        if kind in card.sources
-    ]
     if card.hub:
         commit = f"commit {card.hub.revision}" if card.hub.revision else "no commit pinned"
         found.append(

@@ -149,6 +149,9 @@ def _transfer(
         part.unlink()
         have = 0
     with _request(session, remote, have, timeout) as response:
+        if response.status_code == 416 and have:
+            part.unlink()
+            raise _TryAgainError(f"the server's file ends before the {have:,} bytes kept")
         offset = _checked_offset(response, remote, have)
         _write(response, remote, part, offset)
     arrived = _size(part)
