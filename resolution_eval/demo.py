@@ -19,20 +19,19 @@ TASK = "phantom_res"
 def demo(output: Path, *, batch_size: int = 64) -> Path:
     """Sweep the embedded checkpoints over `phantom_res` and write `output`/index.html; its path.
 
-    One lmms-eval result per checkpoint lies in `output`/STRATEGY.
+    Each is run twice, the second time blind, as a control. lmms-eval's results of a checkpoint lie
+    in `output`/STRATEGY.
     """
     logger.remove()
     logger.add(sys.stderr, level="WARNING")
-    folders = []
-    for strategy in tqdm(STRATEGIES, desc="checkpoints"):
-        folders.append(
-            evaluate(
-                "resflamingo",
-                f"pretrained=embedded/{strategy}",
-                TASK,
-                output / strategy,
-                batch_size=batch_size,
-            )
+    runs = [(strategy, blind) for strategy in STRATEGIES for blind in ("false", "true")]
+    for strategy, blind in tqdm(runs, desc="runs"):
+        evaluate(
+            "resflamingo",
+            f"pretrained=embedded/{strategy},blind={blind}",
+            TASK,
+            output / strategy,
+            batch_size=batch_size,
         )
-    records = [record for folder in folders for record in make_records(folder)]
+    records = [record for strategy in STRATEGIES for record in make_records(output / strategy)]
     return demo_page(records, output)

@@ -14,7 +14,7 @@ from resolution_eval.report.content import points
 from resolution_eval.report.estimates import estimate
 from resolution_eval.report.findings import findings
 from resolution_eval.report.sweeps import Sweep, by_task
-from resolution_eval.report.task_tables import accuracy_table
+from resolution_eval.report.task_tables import accuracy_table, blind_table
 
 SEEN = {"28": 0.34, "64": 0.9}
 BLIND = {"28": 0.35, "64": 0.34}
@@ -84,7 +84,8 @@ def test_a_stored_record_keeps_its_control(tmp_path):
 
 def test_the_table_has_a_row_without_the_image_and_the_mark(tmp_path):
     write_run(tmp_path / "other", sweep(SEEN, samples=30, checkpoint="x/no-control"))
-    task = by_task([*load([tmp_path / "other"]), *(s.record for s in sweeps(tmp_path))])[0]
+    (mine,) = sweeps(tmp_path)
+    task = by_task([*load([tmp_path / "other"]), mine.record, *mine.unseen])[0]
     estimated = [(each, estimate(each)) for each in task.sweeps]
     table = accuracy_table(task, estimated)
     notes = [(row[0].text, row[0].note) for row in table.rows]
@@ -95,7 +96,20 @@ def test_the_table_has_a_row_without_the_image_and_the_mark(tmp_path):
     ]
     assert [entry.mark for entry in table.rows[1][2:]] == ["does not look", ""]
     assert [entry.mark for entry in table.rows[0][2:]] == ["", ""]
-    assert "not paired" in table.rows[2][2].note
+    seen, hidden = (row[2].sort for row in table.rows[1:])
+    gains = blind_table(task, estimated)
+    (row,) = gains.rows
+    assert [entry.text for entry in row[:2]] == ["small-flamingo", "mean image"]
+    assert row[2].sort == pytest.approx(seen - hidden)
+    assert [entry.mark for entry in row[2:]] == ["does not look", ""]
+
+
+def test_without_the_blind_answers_no_difference_is_shown(tmp_path):
+    (each,) = sweeps(tmp_path, keep=False)
+    task = by_task([each.record])[0]
+    (row,) = blind_table(task, [(each, estimate(each))]).rows
+    assert [entry.text for entry in row[2:]] == ["–", "–"]
+    assert [entry.mark for entry in row[2:]] == ["does not look", ""]
 
 
 def test_the_findings_say_where_it_does_not_look(tmp_path):

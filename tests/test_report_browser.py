@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from synthetic_runs import line, phantom_lines, phantom_source, sweep, write_run
 
 from resolution_eval.records import make_records
@@ -223,6 +225,48 @@ def test_no_width_scrolls_the_page_sideways(opened, width):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     for drawn in page.locator(".chart svg").all():
         assert drawn.bounding_box()["width"] <= width
+
+
+SCREENSHOTS = Path(__file__).parents[1] / "docs" / "images"
+SHOTS = {"report.png": "header", "report_gallery.png": ".exhibit"}
+"""File, and the element whose top is that of the picture."""
+WINDOW = {"width": 1180, "height": 1000}
+
+
+def shoot(page, selector: str) -> bytes:
+    """The page from the top of the first `selector` on, one window high."""
+    top = page.locator(selector).first.evaluate(
+        "(node) => node.getBoundingClientRect().top + scrollY"
+    )
+    clip = {"x": 0, "y": max(0, top - 4), **WINDOW}
+    return page.screenshot(full_page=True, clip=clip)
+
+
+def test_the_screenshots_are_of_this_page(opened, pictured):
+    """With RESOLUTION_EVAL_SCREENSHOTS=DIR, they are made anew from the demo in DIR."""
+    asked = os.environ.get("RESOLUTION_EVAL_SCREENSHOTS")
+    page = opened(demo_in(Path(asked)) if asked else pictured, viewport=WINDOW)
+    for name, selector in SHOTS.items():
+        picture = shoot(page, selector)
+        if asked:
+            SCREENSHOTS.mkdir(exist_ok=True)
+            (SCREENSHOTS / name).write_bytes(picture)
+        stored = Image.open(io.BytesIO((SCREENSHOTS / name).read_bytes()))
+        taken = Image.open(io.BytesIO(picture))
+        assert taken.size == stored.size == tuple(WINDOW.values())
+        assert len(set(taken.convert("L").resize((64, 64)).tobytes())) > 20
+    readme = (SCREENSHOTS.parents[1] / "README.md").read_text(encoding="utf-8")
+    assert f"docs/images/{next(iter(SHOTS))}" in readme
+
+
+def demo_in(folder: Path) -> str:
+    """Address of the page of the demo in `folder`, which is run where it was not."""
+    from resolution_eval.demo import STRATEGIES, demo
+
+    if not folder.is_dir():
+        demo(folder)
+    records = load([folder / strategy for strategy in STRATEGIES])
+    return demo_page(records, folder).as_uri()
 
 
 def test_every_picture_of_the_gallery_is_shown_and_enlarged_by_pixel(opened, pictured):

@@ -149,10 +149,11 @@ def demo_page(records: Sequence[Record], output: Path) -> Path:
     from resolution_eval.report.page import render
 
     rows = matrix(records)
+    blind = [record for record in records if record.blind is not None]
     title = "Training against inference resolution"
     lead = "One architecture trained at different resolutions, each scored at every resolution."
     page = render(
-        study([row.sweep.record for row in rows]),
+        study([*(row.sweep.record for row in rows), *blind]),
         _pictures(1),
         title=title,
         lead=lead,
