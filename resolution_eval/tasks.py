@@ -9,6 +9,7 @@ resolution, the image is decoded and rendered when it is asked for.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from resolution_eval.answers import exact_match, final_answer, normalise, parse_choice, token_f1
@@ -135,6 +136,8 @@ def _options(dataset: str, split: str, order: str) -> Mapping[str, tuple[str, ..
 
 
 _SOURCES: dict[str, Source] = {}
+_READING = Lock()
+"""Images are decoded in threads; an archive is read by one of them at a time."""
 _SHOWN: dict[tuple[str, str, str], Mapping[str, tuple[str, ...]]] = {}
 
 
@@ -149,6 +152,13 @@ def is_document(doc: Document) -> bool:
     return "resolution" in doc and doc.get("dataset") in _SOURCES
 
 
+def image_column(documents: Dataset) -> list[str] | None:
+    """Where the image of each of `documents` is, if they are ours; questions can share an image."""
+    if not documents or not is_document(documents[0]):
+        return None
+    return list(documents["image"])
+
+
 def sample_key(doc: Document) -> SampleKey:
     """The sample, resolution and data set that `doc` refers to."""
     return SampleKey(doc["dataset"], doc["sample"], doc["resolution"])
@@ -160,7 +170,8 @@ def image_bytes(doc: Document) -> bytes:
     Raises:
         ImageError: it is missing or empty.
     """
-    return _SOURCES[doc["dataset"]].read(doc["image"])
+    with _READING:
+        return _SOURCES[doc["dataset"]].read(doc["image"])
 
 
 def doc_to_visual(doc: Document) -> list[Image]:

@@ -169,7 +169,7 @@ def test_an_adapter_of_one_image_says_so() -> None:
     adapter = SimpleNamespace(name="other", no_demonstrations=lambda: "other takes one image")
     job = SimpleNamespace(demonstrations=(1,))
     with pytest.raises(SystemExit, match="--num_fewshot: other takes one image; run without it"):
-        ResolutionAdapter._view(adapter, job)  # type: ignore[arg-type]
+        ResolutionAdapter._check_demonstrations(adapter, job)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("language", ["llama", "opt"])

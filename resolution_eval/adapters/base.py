@@ -6,21 +6,24 @@ import math
 import time
 import weakref
 from abc import abstractmethod
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils.memory import should_reduce_batch_size
 from lmms_eval.api.model import lmms
 from loguru import logger
 from tqdm import tqdm
 
 from resolution_eval import tasks
+from resolution_eval.adapters.ahead import ahead
 from resolution_eval.adapters.arguments import SCHEMES, checked_device, one_of
 from resolution_eval.adapters.arguments import batch_size as checked_batch_size
-from resolution_eval.adapters.requests import Job, Overrides, generation_jobs
+from resolution_eval.adapters.batches import Batches, BatchSizes, Key
+from resolution_eval.adapters.requests import Job, Overrides, image_groups
+from resolution_eval.adapters.views import Rendered, Shown, View, rendered
 from resolution_eval.attestation import (
     LEDGER,
     AnswerMode,
@@ -35,41 +38,12 @@ from resolution_eval.attestation import (
 )
 from resolution_eval.errors import ImageError, ModelError, UsageError, host_boundary
 from resolution_eval.facts import CheckpointFacts
-from resolution_eval.images import FILTERS, Decoded, render, resize
+from resolution_eval.images import FILTERS, resize
 from resolution_eval.resolution import Size, TrainingResolution, is_capped, label
 
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
     from PIL.Image import Image
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shown:
-    """An image as it will be handed to the encoder."""
-
-    source: Size
-    notes: tuple[str, ...]
-    information: Size
-    image: Image
-    """Of the size of the grid that the encoder should receive."""
-
-    @property
-    def expected_grid(self) -> tuple[int, int]:
-        """Height and width in pixels that the encoder should receive."""
-        return self.image.size[::-1]
-
-
-@dataclass(frozen=True, kw_only=True)
-class View(Shown):
-    """A job's image as it will be handed to the encoder, behind those of its demonstrations."""
-
-    job: Job
-    demonstrations: tuple[Shown, ...] = ()
-
-    @property
-    def images(self) -> tuple[Image, ...]:
-        """Every image of the prompt, in order; the question's own is the last."""
-        return (*(shown.image for shown in self.demonstrations), self.image)
 
 
 Entered = tuple[tuple[int, int], int]
@@ -109,6 +83,9 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
     checkpoint: str
     overrides: Overrides
     batch: int
+    """Views of a forward pass, at first."""
+    finds_batch: bool = False
+    """Whether batches may grow, grid by grid, until the memory of a GPU refuses."""
     blind: Blind | None = None
     """What is shown instead of the image; None for the image itself."""
     mean_colour: tuple[int, int, int] = (128, 128, 128)
@@ -161,6 +138,7 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
             scheme=one_of("scheme", scheme, SCHEMES),  # type: ignore[arg-type]
         )
         self.batch = checked_batch_size(batch_size, max_batch_size)
+        self.finds_batch = str(batch_size).startswith("auto") and max_batch_size is None
         self.accelerator = Accelerator()
         self.device = checked_device(device, self.accelerator)
         self._rank = self.accelerator.process_index
@@ -189,9 +167,12 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
         failure.
         """
         replies = [""] * len(requests)
+        groups = image_groups(requests, self.task_dict, self.overrides)
+        sizes = BatchSizes(self.batch, grow=self.finds_batch and _cuda(self) is not None)
         with tqdm(total=len(requests), desc=self.name, disable=self.rank != 0) as progress:
-            for views in self._batches(generation_jobs(requests, self.task_dict, self.overrides)):
-                for view, answer in self._answer_or_split(views):
+            batches = Batches(sizes, self._key)
+            for views in batches.of(map(self._views, ahead(rendered, groups))):
+                for view, answer in self._answer_or_split(views, sizes):
                     replies[view.job.index] = self._reply(view, answer)
                 progress.update(len(views))
         self._report_failures()
@@ -201,42 +182,34 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
         """Refused: one question, one answer."""
         raise ModelError(f"{self.name} answers single questions; choose a task without rounds")
 
-    def _batches(self, jobs: Iterator[Job]) -> Iterator[list[View]]:
-        """Batches of views that one forward pass can take; a view whose image fails is left out."""
-        waiting: dict[Any, list[View]] = defaultdict(list)
-        for job in jobs:
-            view = self._view(job)
-            if view is None:
-                continue
-            sizes = tuple(image.size for image in view.images)
-            key = (sizes, self.mode(job), repr(sorted(job.generation.items())))
-            waiting[key].append(view)
-            if len(waiting[key]) == self.batch:
-                yield waiting.pop(key)
-        yield from waiting.values()
+    def _key(self, view: View) -> Key:
+        """What the views of one batch have in common."""
+        sizes = tuple(Size(*image.size) for image in view.images)
+        return sizes, self.mode(view.job), repr(sorted(view.job.generation.items()))
 
-    def _view(self, job: Job) -> View | None:
-        """The job's images at their grids, or None, noted, where one cannot be decoded."""
+    def _views(
+        self, group: Sequence[tuple[Job, tuple[Rendered, ...] | ImageError]]
+    ) -> Iterator[View]:
+        """The views of jobs that share an image; a job one of whose images failed is noted."""
+        for job, images in group:
+            self._check_demonstrations(job)
+            if isinstance(images, ImageError):
+                self._fail(job, "image", str(images))
+                continue
+            *earlier, own = (self._shown(job, image) for image in images)
+            yield View(job=job, demonstrations=tuple(earlier), **vars(own))
+
+    def _check_demonstrations(self, job: Job) -> None:
         if job.demonstrations and (reason := self.no_demonstrations()):
             with host_boundary():
                 raise UsageError(f"--num_fewshot: {reason}; run without it, or another model")
-        try:
-            earlier = tuple(self._image(job, one.load) for one in job.demonstrations)
-            own = self._image(job, job.load)
-        except ImageError as error:
-            self._fail(job, "image", str(error))
-            return None
-        return View(job=job, demonstrations=earlier, **vars(own))
 
-    def _image(self, job: Job, load: Callable[[], Decoded]) -> Shown:
-        """The image that `load` gives, at the resolution and by the scheme of `job`."""
-        decoded = load()
-        source = Size(*decoded.image.size)
-        rendered = render(decoded.image, job.resolution, job.filter)
-        information = Size(*rendered.size)
-        grid = self.grid_size(information, source, job)
-        image = self._drawn(rendered, grid, job)
-        return Shown(source=source, notes=decoded.notes, information=information, image=image)
+    def _shown(self, job: Job, image: Rendered) -> Shown:
+        """A rendered image at the grid that the encoder should receive it at."""
+        information = Size(*image.image.size)
+        grid = self.grid_size(information, image.source, job)
+        drawn = self._drawn(image.image, grid, job)
+        return Shown(source=image.source, notes=image.notes, information=information, image=drawn)
 
     def _drawn(self, rendered: Image, grid: Size, job: Job) -> Image:
         """The image at its grid, or what a blind run shows in its place."""
@@ -246,19 +219,25 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
 
         return PIL.Image.new("RGB", (grid.width, grid.height), self.mean_colour)
 
-    def _answer_or_split(self, views: Sequence[View]) -> Iterator[tuple[View, Answer]]:
+    def _answer_or_split(
+        self, views: Sequence[View], sizes: BatchSizes
+    ) -> Iterator[tuple[View, Answer]]:
         """The batch's answers; where it raises, each half's, down to single samples that fail."""
+        grid = self._key(views[0])[0]
         try:
             answers = self._timed(views)
         except Exception as error:  # noqa: BLE001  (whatever a model raises, its sample fails and is named)
             self.release_memory()
+            if should_reduce_batch_size(error):
+                sizes.refused(grid, len(views))
             if len(views) == 1:
                 self._fail(views[0].job, type(error).__name__, str(error))
                 return
             middle = len(views) // 2
-            yield from self._answer_or_split(views[:middle])
-            yield from self._answer_or_split(views[middle:])
+            yield from self._answer_or_split(views[:middle], sizes)
+            yield from self._answer_or_split(views[middle:], sizes)
             return
+        sizes.fitted(grid, len(views))
         for view, answer in zip(views, answers, strict=True):
             if isinstance(answer, Failure):
                 self._fail(view.job, answer.kind, answer.message)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from resolution_eval import fewshot, tasks
@@ -48,6 +49,8 @@ class Job:
     """Decodes the image; raises ImageError."""
     generation: Mapping[str, Any] = field(default_factory=dict)
     demonstrations: tuple[Demonstration, ...] = ()
+    forget: Callable[[], None] = field(default=lambda: None, repr=False)
+    """Gives up what `load` keeps; it would be decoded again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,28 +66,42 @@ def is_padding(request: Instance) -> bool:
     return bool((request.metadata or {}).get("__padding_only__"))
 
 
-def generation_jobs(
-    requests: Iterable[Instance], datasets: Mapping[str, Any], overrides: Overrides
-) -> Iterator[Job]:
-    """The jobs of `generate_until` requests; padding requests have none."""
-    last = _LastImages()
+def image_groups(
+    requests: Sequence[Instance], datasets: Mapping[str, Any], overrides: Overrides
+) -> Iterator[tuple[Job, ...]]:
+    """The jobs of `generate_until` requests, those that ask of one image together, in order of the
+    images' first requests; padding requests have none.
+    """
+    for indices in _by_image(requests, datasets):
+        images = _Images()
+        yield tuple(_job(index, requests[index], datasets, overrides, images) for index in indices)
+
+
+def _by_image(requests: Sequence[Instance], datasets: Mapping[str, Any]) -> Iterable[list[int]]:
+    """Places of the requests, by the image that they ask of."""
+    columns: dict[tuple[str, str], list[str] | None] = {}
+    groups: dict[object, list[int]] = {}
     for index, request in enumerate(requests):
         if is_padding(request):
             continue
-        prompt, generation, doc_to_visual, doc_id, task, split = request.args
-        document = datasets[task][split][doc_id]
-        yield _job(index, prompt, generation, document, doc_to_visual, overrides, last)
+        *_, doc_id, task, split = request.args
+        if (task, split) not in columns:
+            columns[task, split] = tasks.image_column(datasets[task][split])
+        images = columns[task, split]
+        key = index if images is None else (task, split, images[doc_id])
+        groups.setdefault(key, []).append(index)
+    return groups.values()
 
 
 def _job(
     index: int,
-    prompt: str,
-    generation: Mapping[str, Any],
-    document: Mapping[str, Any],
-    doc_to_visual: Callable[[Any], Any],
+    request: Instance,
+    datasets: Mapping[str, Any],
     overrides: Overrides,
-    last: _LastImages,
+    images: _Images,
 ) -> Job:
+    prompt, generation, doc_to_visual, doc_id, task, split = request.args
+    document = datasets[task][split][doc_id]
     if not tasks.is_document(document):
         return Job(
             index=index,
@@ -94,12 +111,11 @@ def _job(
             filter=overrides.filter or "bicubic",
             scheme=overrides.scheme or "match",
             document=None,
-            load=lambda: _only_image(doc_to_visual(document)),
+            load=lambda: _only_image(doc_to_visual, document),
             generation=generation,
         )
     with host_boundary():
         own, shown = fewshot.split_prompt(document, prompt)
-    last.keep(len(shown) + 1)
     return Job(
         index=index,
         prompt=own,
@@ -108,24 +124,30 @@ def _job(
         filter=overrides.filter or document["filter"],
         scheme=overrides.scheme or document["scheme"],
         document=document,
-        load=lambda: last.load(document),
+        load=lambda: images.load(document),
         generation=generation,
-        demonstrations=tuple(_demonstration(example, last) for example in shown),
+        demonstrations=tuple(_demonstration(example, images) for example in shown),
+        forget=images.forget,
     )
 
 
-def _demonstration(example: Mapping[str, Any], last: _LastImages) -> Demonstration:
+def _demonstration(example: Mapping[str, Any], images: _Images) -> Demonstration:
     return Demonstration(
         sample=example["sample"],
         question=tasks.doc_to_text(example),
         answer=example["answer"],
-        load=lambda: last.load(example),
+        load=lambda: images.load(example),
     )
 
 
-def _only_image(visuals: Any) -> Decoded:
+_ELSEWHERE = Lock()
+"""A task of the host's own need not be safe to ask in several threads."""
+
+
+def _only_image(doc_to_visual: Callable[[Any], Any], document: Mapping[str, Any]) -> Decoded:
     """The one image of a document of lmms-eval's own."""
-    images = list(visuals or [])
+    with _ELSEWHERE:
+        images = list(doc_to_visual(document) or [])
     if len(images) != 1:
         raise UsageError(
             f"this adapter takes one image per question, and the task gives {len(images)}; "
@@ -134,23 +156,17 @@ def _only_image(visuals: Any) -> Decoded:
     return Decoded(image=images[0].convert("RGB"), notes=())
 
 
-class _LastImages:
-    """Keeps the images decoded last: a document's resolutions follow one another, with the same
-    demonstrations, so each image is decoded once.
-    """
+class _Images:
+    """The decoded images of jobs that share them, each decoded once, until they are forgotten."""
 
     def __init__(self) -> None:
         self._decoded: dict[tuple[str, str], Decoded] = {}
-        self._most = 1
-
-    def keep(self, count: int) -> None:
-        """Keep `count` images from now on."""
-        self._most = count
 
     def load(self, document: Mapping[str, Any]) -> Decoded:
         key = (document["dataset"], document["image"])
         if key not in self._decoded:
-            while len(self._decoded) >= self._most:
-                del self._decoded[next(iter(self._decoded))]
             self._decoded[key] = decode(tasks.image_bytes(document))
         return self._decoded[key]
+
+    def forget(self) -> None:
+        self._decoded.clear()

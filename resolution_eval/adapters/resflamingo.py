@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +18,9 @@ from resolution_eval.adapters.arguments import (
     one_of,
     refuse_unknown,
 )
-from resolution_eval.adapters.base import Answer, ResolutionAdapter, View
+from resolution_eval.adapters.base import Answer, ResolutionAdapter
 from resolution_eval.adapters.requests import Job
+from resolution_eval.adapters.views import View
 from resolution_eval.errors import host_boundary
 from resolution_eval.images import DEFAULT_FILTER, resize
 from resolution_eval.prompts import flamingo_prompt
@@ -139,10 +141,7 @@ class ResFlamingo(ResolutionAdapter):
 
     def answer(self, views: Sequence[View]) -> list[Answer]:
         with torch.inference_mode():
-            *earlier, own = [
-                flamingo.encode(self.bundle, self._on_device(torch.stack(list(pixels))))
-                for pixels in zip(*(map(self._pixels, view.images) for view in views), strict=True)
-            ]
+            *earlier, own = map(self._encode, zip(*(view.images for view in views), strict=True))
             encoded = flamingo.joined([*earlier, own])
             ranking = self.mode(views[0].job) == "rank"
             answers = (self._ranked if ranking else self._generated)(encoded, views)
@@ -160,14 +159,27 @@ class ResFlamingo(ResolutionAdapter):
             for text, choice, scores, written in answers
         ]
 
-    def _on_device(self, pixels: torch.Tensor) -> torch.Tensor:
-        return pixels.to(self.device, self.bundle.dtype)
+    def _encode(self, images: Sequence[Image]) -> flamingo.Encoded:
+        """The images encoded, each different one once: questions can share an image."""
+        distinct = {image.tobytes(): image for image in images}
+        places = {data: place for place, data in enumerate(distinct)}
+        encoded = flamingo.encode(self.bundle, self._pixels(list(distinct.values())))
+        if len(distinct) == len(images):
+            return encoded
+        index = torch.tensor([places[image.tobytes()] for image in images], device=self.device)
+        return replace(encoded, latents=encoded.latents[index])
 
-    def _pixels(self, image: Image) -> torch.Tensor:
-        """The image as normalised channels x height x width."""
-        array = np.array(image, dtype=np.float32) / 255
-        mean, std = (np.array(self.bundle.config.mean), np.array(self.bundle.config.std))
-        return torch.from_numpy(((array - mean) / std).astype(np.float32)).permute(2, 0, 1)
+    def _pixels(self, images: Sequence[Image]) -> torch.Tensor:
+        """The images on the device, batch x channels x height x width, normalised there."""
+        stacked = torch.from_numpy(np.stack([np.asarray(image) for image in images]))
+        if self.device.type == "cuda":
+            stacked = stacked.pin_memory()
+        pixels = stacked.to(self.device, non_blocking=True).permute(0, 3, 1, 2).float() / 255
+        mean, std = (
+            torch.tensor(values, device=self.device).view(3, 1, 1)
+            for values in (self.bundle.config.mean, self.bundle.config.std)
+        )
+        return ((pixels - mean) / std).to(self.bundle.dtype)
 
     def _ranked(self, encoded: flamingo.Encoded, views: Sequence[View]) -> list[Spoken]:
         """Each question's likeliest choice."""
@@ -207,9 +219,9 @@ class ResFlamingo(ResolutionAdapter):
         continuation = target if isinstance(target, str) else target(document)
         image = doc_to_visual(document)[0].convert("RGB")
         grid = patch_size_fit(Size(*image.size), self.bundle.patch)
-        pixels = self._pixels(resize(image, grid, self.overrides.filter or DEFAULT_FILTER))
+        image = resize(image, grid, self.overrides.filter or DEFAULT_FILTER)
         with torch.inference_mode():
-            encoded = flamingo.encode(self.bundle, self._on_device(pixels[None]))
+            encoded = self._encode([image])
             return flamingo.loglikelihood(
                 self.bundle, encoded, [flamingo_prompt(prompt)], [continuation]
             )[0]

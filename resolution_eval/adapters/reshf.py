@@ -15,8 +15,9 @@ from resolution_eval.adapters.arguments import (
     one_of,
     refuse_unknown,
 )
-from resolution_eval.adapters.base import Answer, Entered, ResolutionAdapter, View
+from resolution_eval.adapters.base import Answer, Entered, ResolutionAdapter
 from resolution_eval.adapters.requests import Job
+from resolution_eval.adapters.views import View
 from resolution_eval.errors import ModelError, UsageError, host_boundary
 from resolution_eval.families import Family, Parts, family_of, intended_grid
 from resolution_eval.families.base import mean_colour

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from loguru import logger
 
 from resolution_eval.adapters.arguments import declared_training, flag, one_of
-from resolution_eval.adapters.base import Answer, ResolutionAdapter, View
+from resolution_eval.adapters.base import Answer, ResolutionAdapter
 from resolution_eval.adapters.requests import Job
+from resolution_eval.adapters.views import View
 from resolution_eval.attestation import Failure, Sent
 from resolution_eval.bases.ask import Asked, Question, ask
 from resolution_eval.bases.build import Plan, plan

@@ -1,0 +1,76 @@
+"""Images on their way to the encoder: decoded and rendered, then brought to the encoder's grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from resolution_eval.adapters.requests import Job
+from resolution_eval.errors import ImageError
+from resolution_eval.images import Decoded, render
+from resolution_eval.resolution import Size
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rendered:
+    """An image at its inference resolution."""
+
+    source: Size
+    notes: tuple[str, ...]
+    image: Image
+
+
+def rendered(jobs: Sequence[Job]) -> list[tuple[Job, tuple[Rendered, ...] | ImageError]]:
+    """The images of jobs that share them, demonstrations first, each decoded once; or why not.
+
+    Runs in threads: it touches nothing of the model's.
+    """
+    found = []
+    for job in jobs:
+        try:
+            loads = (*(one.load for one in job.demonstrations), job.load)
+            images: tuple[Rendered, ...] | ImageError = tuple(_at(job, load()) for load in loads)
+        except ImageError as error:
+            images = error
+        found.append((job, images))
+    for job in jobs:
+        job.forget()
+    return found
+
+
+def _at(job: Job, decoded: Decoded) -> Rendered:
+    image = render(decoded.image, job.resolution, job.filter)
+    return Rendered(source=Size(*decoded.image.size), notes=decoded.notes, image=image)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """An image as it will be handed to the encoder."""
+
+    source: Size
+    notes: tuple[str, ...]
+    information: Size
+    image: Image
+    """Of the size of the grid that the encoder should receive."""
+
+    @property
+    def expected_grid(self) -> tuple[int, int]:
+        """Height and width in pixels that the encoder should receive."""
+        return self.image.size[::-1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class View(Shown):
+    """A job's image as it will be handed to the encoder, behind those of its demonstrations."""
+
+    job: Job
+    demonstrations: tuple[Shown, ...] = ()
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """Every image of the prompt, in order; the question's own is the last."""
+        return (*(shown.image for shown in self.demonstrations), self.image)
