@@ -9,6 +9,7 @@ resolution, the image is decoded and rendered when it is asked for.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import sqrt
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ from resolution_eval.facts import run_facts
 from resolution_eval.judge import judgement_of, judgement_rows, open_judge
 from resolution_eval.options import shown_options
 from resolution_eval.prompts import question_text
-from resolution_eval.resolution import Size, is_capped, label, parse_resolution
+from resolution_eval.resolution import Resolution, Size, is_capped, label, parse_resolution
 from resolution_eval.sources import Sample, Source, data_summary, open_source
 
 if TYPE_CHECKING:
@@ -91,12 +92,30 @@ def _documents(card: TaskCard) -> Iterator[dict[str, Any]]:
         "option_order": card.option_order,
         "judge": card.judge or "",
     }
-    for sample in source.samples("test"):
-        if card.only and sample.id not in card.only:
-            continue
+    kept = (one for one in source.samples("test") if not card.only or one.id in card.only)
+    for place, sample in enumerate(kept):
         own = _of_sample(sample, _options(card.name, "test", card.option_order)[sample.id])
-        for resolution in card.resolutions:
+        for resolution in turned(card.resolutions, place):
             yield {**of_all, **own, "resolution": label(resolution)}
+
+
+GOLDEN = (sqrt(5) - 1) / 2
+
+
+def turned(resolutions: Sequence[Resolution], place: int) -> list[Resolution]:
+    """The resolutions of the sample at `place`, turned so that ranks share the costly ones.
+
+    lmms-eval deals documents to its ranks one by one. In the same order for every sample, two ranks
+    of four resolutions would get two resolutions each, one of them all the large ones. So the
+    sample at `place` begins at a resolution that the golden ratio picks: its multiples spread
+    evenly over every sequence of places with equal steps, whatever the number of ranks.
+
+    Example:
+        >>> [turned([28, 56], place) for place in range(4)]
+        [[28, 56], [56, 28], [28, 56], [56, 28]]
+    """
+    turn = int(len(resolutions) * (place * GOLDEN % 1))
+    return [*resolutions[turn:], *resolutions[:turn]]
 
 
 def _of_sample(sample: Sample, options: Sequence[str]) -> dict[str, Any]:

@@ -80,5 +80,6 @@ class Batches(Generic[Waiting]):
             del waiting[key]
 
 
-def _pixels(key: Key) -> tuple[int, Key]:
-    return sum(size.pixels for size in key[0]), key
+def _pixels(key: Key) -> tuple[int, str]:
+    """Pixels of one view; keys of as many stay in an order of their own."""
+    return sum(size.pixels for size in key[0]), repr(key)

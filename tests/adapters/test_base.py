@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from datasets import Dataset
 from PIL import Image
 
 from resolution_eval import tasks
@@ -109,7 +110,7 @@ def documents(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]
 
 def _judged(adapter: _Adapter, documents: list[dict[str, Any]]) -> dict[tuple[str, str], Any]:
     """Verdict and attestation of every document, by sample and resolution."""
-    adapter.task_dict = {"task": {"test": documents}}
+    adapter.task_dict = {"task": {"test": Dataset.from_list(documents)}}
     requests = [
         SimpleNamespace(
             metadata={}, args=("Which?", {}, tasks.doc_to_visual, index, "task", "test")
@@ -185,7 +186,7 @@ def test_scores_that_are_not_numbers_fail(documents: list[dict[str, Any]]) -> No
 
 def test_padding_requests_are_not_computed(documents: list[dict[str, Any]]) -> None:
     adapter = _Adapter()
-    adapter.task_dict = {"task": {"test": documents}}
+    adapter.task_dict = {"task": {"test": Dataset.from_list(documents)}}
     padding = SimpleNamespace(metadata={"__padding_only__": True}, args=())
     assert adapter.generate_until([padding]) == [""]  # type: ignore[list-item]
     assert adapter.batches == []
@@ -207,7 +208,7 @@ def test_a_reply_served_for_another_sample_is_stale_not_wrong(
     documents: list[dict[str, Any]],
 ) -> None:
     adapter = _Adapter()
-    adapter.task_dict = {"task": {"test": documents}}
+    adapter.task_dict = {"task": {"test": Dataset.from_list(documents)}}
     request = SimpleNamespace(metadata={}, args=("Which?", {}, None, 0, "task", "test"))
     reply = adapter.generate_until([request])[0]  # type: ignore[list-item]
     for other in (
@@ -222,7 +223,7 @@ def test_a_reply_served_for_another_sample_is_stale_not_wrong(
 
 def test_a_stranger_cannot_attest_itself(documents: list[dict[str, Any]]) -> None:
     adapter = _Adapter()
-    adapter.task_dict = {"task": {"test": documents}}
+    adapter.task_dict = {"task": {"test": Dataset.from_list(documents)}}
     request = SimpleNamespace(metadata={}, args=("Which?", {}, None, 0, "task", "test"))
     reply = adapter.generate_until([request])[0]  # type: ignore[list-item]
     LEDGER.adapter = None

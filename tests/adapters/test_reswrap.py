@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+from datasets import Dataset
 from PIL import Image
 
 from resolution_eval import tasks
@@ -90,7 +91,7 @@ def _documents(scheme: str = "match", sizes: tuple[int, ...] = SIZES) -> list[di
 
 
 def _judged(adapter: ResWrap, documents: list[dict[str, Any]]) -> dict[tuple[str, str], Any]:
-    adapter.task_dict = {"task": {"test": documents}}
+    adapter.task_dict = {"task": {"test": Dataset.from_list(documents)}}
     generation = {"max_new_tokens": 3, "until": ["\n"], "do_sample": False}
     requests = [
         SimpleNamespace(
