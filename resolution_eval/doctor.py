@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
@@ -43,14 +44,22 @@ class Row:
     """Width and height in pixels of the content that is left."""
     expected_grid: tuple[int, int]
     """Height and width in pixels."""
-    grid: tuple[int, int]
-    """Height and width in pixels that would enter the vision encoder."""
-    visual_tokens: int
+    grid: tuple[int, int] | None
+    """Height and width in pixels that would enter the vision encoder; None where nobody can look.
+    """
+    visual_tokens: int | None
     tiles: int | None
     match: bool
     """Whether the grid is the expected one, and follows the resolution."""
     processor_alone: int | None
     """Visual tokens that the checkpoint's processor makes of this image if nobody sets it."""
+    sent: tuple[int, int] | None = None
+    """Height and width in pixels of the image that a server would be sent, where one is asked."""
+
+    @property
+    def seen(self) -> tuple[int, int] | None:
+        """The grid, or what was sent in its place."""
+        return self.grid or self.sent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +76,8 @@ class Diagnosis:
     rows: tuple[Row, ...]
     ineffective: tuple[str, ...]
     """Settings that do nothing here."""
+    notes: tuple[str, ...]
+    """What was set, and what else to know."""
     flat: tuple[str, ...]
     """Where different information enters at one grid, though the grid should follow."""
     ok: bool
@@ -82,8 +93,15 @@ class Patient(Protocol):
     refusal: str | None
     ineffective: tuple[str, ...]
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was set, and what was seen, once the rows are made."""
+
     def row(self, requested: Resolution, source: Size, scheme: str) -> Row:
         """What an image of size `source` becomes."""
+
+    def close(self) -> None:
+        """Give back what was opened."""
 
 
 def diagnose(model: str, arguments: Mapping[str, str], sizes: Sequence[Resolution]) -> Diagnosis:
@@ -99,18 +117,19 @@ def diagnose(model: str, arguments: Mapping[str, str], sizes: Sequence[Resolutio
         raise UsageError(f"the doctor knows no model {model!r}; {suggest(model, PATIENTS)}")
     if not sizes:
         raise UsageError("the doctor needs sizes; give --sizes 28,64,224")
-    patient = PATIENTS[model](arguments)
     asked = arguments.get("scheme", "match")
     if asked not in ("match", "restore"):
         raise UsageError(f"scheme={asked!r} is impossible; {suggest(asked, ('match', 'restore'))}")
+    with closing(PATIENTS[model](arguments)) as patient:
+        return _examine(model, patient, asked, sorted(set(sizes), key=ascending))
+
+
+def _examine(model: str, patient: Patient, asked: str, sizes: Sequence[Resolution]) -> Diagnosis:
     refusal = patient.refusal if asked == "match" else None
     scheme = "restore" if refusal else asked
-    ordered = sorted(set(sizes), key=ascending)
-    rows = tuple(
-        patient.row(size, source, scheme) for source in _sources(ordered) for size in ordered
-    )
+    rows = tuple(patient.row(size, source, scheme) for source in _sources(sizes) for size in sizes)
     flat = () if scheme == "restore" else tuple(_flat(rows))
-    agree = all(row.grid == row.expected_grid for row in rows)
+    agree = all(row.seen == row.expected_grid for row in rows)
     return Diagnosis(
         model=model,
         checkpoint=patient.checkpoint,
@@ -120,6 +139,7 @@ def diagnose(model: str, arguments: Mapping[str, str], sizes: Sequence[Resolutio
         refusal=refusal,
         rows=rows,
         ineffective=patient.ineffective,
+        notes=patient.notes,
         flat=flat,
         ok=agree and not flat and refusal is None,
     )
@@ -154,16 +174,18 @@ def _sources(sizes: Sequence[Resolution]) -> list[Size]:
 def _flat(rows: Sequence[Row]) -> Iterator[str]:
     for first, second in pairwise(rows):
         same_image = first.source == second.source
-        if same_image and first.information != second.information and first.grid == second.grid:
+        both = first.seen
+        if both and same_image and first.information != second.information and both == second.seen:
             yield (
                 f"{first.requested} and {second.requested} at aspect {first.aspect}: "
-                f"both {first.grid[0]}x{first.grid[1]}"
+                f"both {both[0]}x{both[1]}"
             )
 
 
-def _row(
+def new_row(
     requested: Resolution, source: Size, information: Size, intended: Size, **found: Any
 ) -> Row:
+    """A row of what was found."""
     return Row(
         requested=label(requested),
         aspect=f"{source.width / source.height:.2f}",
@@ -174,7 +196,16 @@ def _row(
     )
 
 
-class _Flamingo:
+class _Alone:
+    """A patient that opens nothing, and of whom there is no more to say."""
+
+    notes: tuple[str, ...] = ()
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+class _Flamingo(_Alone):
     """OpenFlamingo: any grid of whole patches."""
 
     family = "openflamingo"
@@ -193,7 +224,7 @@ class _Flamingo:
         information = budget_size(source, requested)
         wanted = information if scheme == "match" else training_size(self.training, source)
         grid = patch_size_fit(wanted, self._patch)
-        return _row(
+        return new_row(
             requested,
             source,
             information,
@@ -206,7 +237,7 @@ class _Flamingo:
         )
 
 
-class _HuggingFace:
+class _HuggingFace(_Alone):
     """A checkpoint of one of our families."""
 
     family: str
@@ -256,7 +287,7 @@ class _HuggingFace:
         inputs = prepare(family, parts, prompt, resize(rendered, grid, DEFAULT_FILTER))
         (received,) = family.received(parts, grid, family.entering(inputs), 1)
         alone = prepare(family, parts, prompt, rendered, Settings())
-        return _row(
+        return new_row(
             requested,
             source,
             information,
@@ -276,9 +307,16 @@ def _shown(value: Any) -> Any:
     return {key: number for key, number in value.items() if number is not None}
 
 
+def _wrapped(arguments: Mapping[str, str]) -> Patient:
+    from resolution_eval.bases.patient import Wrapped
+
+    return Wrapped(arguments)
+
+
 PATIENTS: dict[str, Callable[[Mapping[str, str]], Patient]] = {
     "resflamingo": _Flamingo,
     "reshf": _HuggingFace,
+    "reswrap": _wrapped,
 }
 """Models that the doctor knows, by the name that `lmms-eval --model` gives them."""
 
@@ -292,7 +330,8 @@ def report(diagnosis: Diagnosis) -> str:
             "requested": row.requested,
             "aspect": row.aspect,
             "information (w x h)": "x".join(map(str, row.information)),
-            "grid (h x w)": "x".join(map(str, row.grid)),
+            "grid (h x w)": "x".join(map(str, row.grid)) if row.grid else "unattested",
+            "sent (h x w)": "x".join(map(str, row.sent)) if row.sent else None,
             "images": row.tiles or 1,
             "visual tokens": row.visual_tokens,
             "match": "yes" if row.match else "no",
@@ -304,19 +343,24 @@ def report(diagnosis: Diagnosis) -> str:
         f"{diagnosis.checkpoint}: {diagnosis.family}, trained at {diagnosis.training}, "
         f"scheme {diagnosis.scheme}"
     )
-    return "\n".join((head, tabulate(table, headers="keys", missingval="-"), *_notes(diagnosis)))
+    empty = [name for name in table[0] if all(line[name] is None for line in table)]
+    shown = [{name: line[name] for name in line if name not in empty} for line in table]
+    return "\n".join((head, tabulate(shown, headers="keys", missingval="-"), *_notes(diagnosis)))
 
 
 def _notes(diagnosis: Diagnosis) -> Iterator[str]:
     if diagnosis.refusal is not None:
         yield f"match is impossible: {diagnosis.refusal}; shown and offered: scheme=restore"
     yield from (f"does nothing: {text}" for text in diagnosis.ineffective)
+    yield from diagnosis.notes
     yield from (f"flat: {text}" for text in diagnosis.flat)
     yield from (
-        f"mismatched: {row.requested} at aspect {row.aspect} enters at {row.grid}, "
+        f"mismatched: {row.requested} at aspect {row.aspect} enters at {row.seen}, "
         f"not {row.expected_grid}"
         for row in diagnosis.rows
-        if row.grid != row.expected_grid
+        if row.seen != row.expected_grid
     )
-    if diagnosis.ok:
+    if diagnosis.ok and all(row.grid is None for row in diagnosis.rows):
+        yield "every image is sent at the size asked for; what the server makes of it nobody sees"
+    elif diagnosis.ok:
         yield "every grid is the expected one, and none is flat"
