@@ -38,6 +38,8 @@ QUANTISATION = (
     "bnb_4bit_use_double_quant",
 )
 """Arguments that transformers' BitsAndBytesConfig takes."""
+SWITCHES = ("load_in_8bit", "load_in_4bit", "bnb_4bit_use_double_quant")
+"""Those of them that are true or false."""
 
 ARGUMENTS = (
     "pretrained",
@@ -87,7 +89,7 @@ class ResHF(ResolutionAdapter):
     ) -> None:
         super().__init__()
         with host_boundary():
-            quantisation = {name: rest.pop(name) for name in QUANTISATION if name in rest}
+            quantisation = _quantisation(rest)
             refuse_unknown(rest, ARGUMENTS, self.name)
             self.configure(
                 scheme=scheme,
@@ -214,6 +216,13 @@ class ResHF(ResolutionAdapter):
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
         """Refused: tasks of ours generate, and rank through `answer_mode=rank`."""
         raise ModelError(f"{self.name} answers generate_until tasks; choose one")
+
+
+def _quantisation(rest: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of quantisation, taken out of `rest`."""
+    given = {name: rest.pop(name) for name in QUANTISATION if name in rest}
+    switches = {name: flag(name, given[name]) for name in SWITCHES if name in given}
+    return given | switches
 
 
 def _named(pretrained: str | None) -> str:

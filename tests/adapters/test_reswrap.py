@@ -18,7 +18,7 @@ import torch
 from datasets import Dataset
 from PIL import Image
 
-from resolution_eval import tasks
+from resolution_eval import runs, tasks
 from resolution_eval.adapters.reswrap import ResWrap
 from resolution_eval.attestation import LEDGER
 from resolution_eval.errors import ImageError
@@ -278,6 +278,65 @@ def test_code_of_a_checkpoint_is_off_where_the_base_has_it_on() -> None:
     assert not trusts_always(find("qwen3_vl", force_simple=False))
     own, takes_any = accepted(find("openai", force_simple=False))
     assert {"pass_video_url", "base_url"} <= set(own) and takes_any
+
+
+# Whole runs through lmms-eval.
+
+
+def _run(output: Path, arguments: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The results' row of phantom_res, and the line of every one of ten documents."""
+    command = ["--model", "reswrap", "--model_args", arguments, "--tasks", "phantom_res"]
+    written = ["--output_path", str(output), "--log_samples", "--verbosity", "WARNING"]
+    assert runs.lmms_eval([*command, "--limit", "10", "--batch_size", "2", *written]) == 0
+    (results,) = output.rglob("*_results.json")
+    (samples,) = output.rglob("*_samples_*.jsonl")
+    lines = [json.loads(line) for line in samples.read_text().splitlines()]
+    return json.loads(results.read_text())["results"]["phantom_res"], lines
+
+
+def test_out_of_memory_at_the_largest_r_leaves_the_others_through_a_whole_run(
+    folders: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers import LlavaForConditionalGeneration as Model
+
+    arguments = f"base=huggingface,pretrained={folders('pixtral')}"
+    clean, attested = _run(tmp_path / "clean", arguments)
+    assert clean["attestation,none"] == "10 attested"
+    nearest = {"16": 14, "24": 28, "32": 28, "48": 42, "64": 70}
+    for line in attested:
+        edge = nearest[line["attestation"]["requested"]]
+        assert line["attestation"]["grid"] == [edge, edge]
+        assert line["attestation"]["visual_tokens"] == (edge // 14) ** 2
+    generate, poison = Model.generate, []
+
+    def planted(self: Any, **inputs: Any) -> Any:
+        pixels = inputs["pixel_values"]
+        if pixels.shape[-1] == 70:
+            poison.extend([float(pixels[0].sum())][: 1 - len(poison)])
+        if {float(image.sum()) for image in pixels} & set(poison):
+            raise torch.cuda.OutOfMemoryError("planted: out of memory")
+        return generate(self, **inputs)
+
+    monkeypatch.setattr(Model, "generate", planted)
+    row, lines = _run(tmp_path / "planted", arguments)
+    failed = [line["verdict"] for line in lines if line["verdict"]["failure"]]
+    assert [verdict["resolution"] for verdict in failed] == ["64"]
+    assert "planted" in failed[0]["failure"]["message"] and failed[0]["correct"] is None
+    assert "incomplete (1 of 2 failed)" in row["acc@64,none"]
+    others = [f"acc@{edge},none" for edge in (16, 24, 32, 48)]
+    assert [row[name] for name in others] == [clean[name] for name in others]
+
+
+def test_a_run_against_a_server_is_unattested_and_says_what_was_sent(
+    server: _Server, tmp_path: Path
+) -> None:
+    told = f"base=openai,model=m,base_url={server.url},api_key=none,httpx_trust_env=False"
+    row, lines = _run(tmp_path, f"{told},train_resolution=32")
+    assert row["attestation,none"] == "10 unattested"
+    sent = [(line["attestation"]["sent"], line["attestation"]["requested"]) for line in lines]
+    assert all(told["width"] == told["height"] == int(size) for told, size in sent)
+    assert len(server.received) == 10
+    assert {line["attestation"]["training"] for line in lines} == {"fixed:32"}
 
 
 # A server, which nobody can look into.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import AutoModelForImageTextToText, PreTrainedTokenizerFast
 
 TEXTS = (
@@ -60,6 +60,18 @@ def tokenizer(*special: str, **named: str) -> PreTrainedTokenizerFast:
     )
 
 
+def _of_class(tokens: PreTrainedTokenizerFast, name: str) -> Any:
+    """The tokenizer as one of transformers' class `name`, on which processors before 5 insist."""
+    import transformers
+
+    if int(transformers.__version__.partition(".")[0]) >= 5:
+        return tokens
+    special = {"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>"}
+    made = getattr(transformers, name)(tokenizer_object=tokens.backend_tokenizer, **special)
+    made.add_special_tokens({"additional_special_tokens": tokens.all_special_tokens})
+    return made
+
+
 def _token(tokens: Any, name: str) -> int:
     return int(tokens.convert_tokens_to_ids(name))
 
@@ -106,7 +118,10 @@ def _qwen(kind: str) -> tuple[Any, Any]:
     import transformers
 
     name = {"qwen2_vl": "Qwen2VL", "qwen2_5_vl": "Qwen2_5_VL", "qwen3_vl": "Qwen3VL"}[kind]
-    tokens = tokenizer("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
+    tokens = _of_class(
+        tokenizer("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"),
+        "Qwen2TokenizerFast",
+    )
     patch = 16 if kind == "qwen3_vl" else 14
     vision: dict[str, Any] = {
         "qwen2_vl": {
@@ -319,7 +334,7 @@ def _idefics3(kind: str) -> tuple[Any, Any]:
 def paligemma() -> tuple[Any, Any]:
     from transformers import PaliGemmaConfig, PaliGemmaProcessor, SiglipImageProcessor
 
-    tokens = tokenizer("<image>")
+    tokens = _of_class(tokenizer("<image>"), "GemmaTokenizerFast")
     images = SiglipImageProcessor(size={"height": 56, "width": 56})
     images.image_seq_length = 16
     processor = PaliGemmaProcessor(image_processor=images, tokenizer=tokens)
@@ -435,17 +450,25 @@ def mllama() -> tuple[Any, Any]:
     return config, processor
 
 
+def _bert() -> Any:
+    """A tokenizer of single letters, from a file, as all versions of transformers take it."""
+    from transformers import BertTokenizerFast
+
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz:.?,"]
+    pieces = Tokenizer(models.WordPiece({w: n for n, w in enumerate(words)}, unk_token="[UNK]"))
+    pieces.normalizer = normalizers.BertNormalizer()
+    pieces.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    return BertTokenizerFast(tokenizer_object=pieces)
+
+
 def instructblip() -> tuple[Any, Any]:
     from transformers import (
-        BertTokenizer,
         BlipImageProcessor,
         InstructBlipConfig,
         InstructBlipProcessor,
     )
 
     tokens = tokenizer("<image>")
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz:.?,"]
-    pieces = {word: number for number, word in enumerate(words)}
     config = InstructBlipConfig(
         vision_config={
             "hidden_size": 32,
@@ -470,7 +493,7 @@ def instructblip() -> tuple[Any, Any]:
     processor = InstructBlipProcessor(
         image_processor=BlipImageProcessor(size={"height": 56, "width": 56}),
         tokenizer=tokens,
-        qformer_tokenizer=BertTokenizer(vocab=pieces),
+        qformer_tokenizer=_bert(),
         num_query_tokens=6,
     )
     return config, processor

@@ -1,0 +1,121 @@
+"""`--model reshf` loads as it is told: device map, attention, quantisation."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from resolution_eval.adapters.reshf import ResHF
+from resolution_eval.attestation import LEDGER
+from resolution_eval.families.engine import Question
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "families"))
+import tiny_families
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_behind() -> Iterator[None]:
+    torch.set_num_threads(1)
+    yield
+    LEDGER.adapter = None
+
+
+@pytest.fixture(scope="module")
+def llava(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_families.save("llava", tmp_path_factory.mktemp("llava"))
+
+
+def _answer(adapter: ResHF) -> tuple[str, Any]:
+    prompt = adapter.family.prompt(adapter.parts, "Which?", image=True)
+    question = Question(prompt, Image.effect_noise((42, 28), 60).convert("RGB"), (" ring", " disc"))
+    (spoken,) = adapter.engine.rank([question])
+    assert spoken.received is not None
+    return spoken.text, spoken.received.grid
+
+
+@pytest.mark.parametrize("device_map", ["cpu", "auto"])
+def test_a_device_map_is_handed_on_and_the_grid_attested(
+    device_map: str, llava: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers import AutoModelForImageTextToText
+
+    load = AutoModelForImageTextToText.from_pretrained
+    told: list[Any] = []
+
+    def noting(*positional: Any, **named: Any) -> Any:
+        told.append(named.get("device_map"))
+        return load(*positional, **named)
+
+    monkeypatch.setattr(AutoModelForImageTextToText, "from_pretrained", noting)
+    adapter = ResHF(str(llava), device_map=device_map)
+    assert told == [device_map]
+    assert str(adapter.engine.model.device) == "cpu"
+    assert _answer(adapter)[1] == (28, 42)
+
+
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+def test_the_attention_asked_for_is_used(attention: str, llava: Path) -> None:
+    adapter = ResHF(str(llava), attn_implementation=attention)
+    config = adapter.engine.model.config
+    assert config._attn_implementation == attention
+    assert config.vision_config._attn_implementation == attention
+    assert _answer(adapter)[1] == (28, 42)
+
+
+@pytest.mark.parametrize(("dtype", "kind"), [("bfloat16", torch.bfloat16), (None, torch.float32)])
+def test_float32_on_a_processor_unless_told_otherwise(
+    dtype: str | None, kind: torch.dtype, llava: Path
+) -> None:
+    adapter = ResHF(str(llava), dtype=dtype)
+    assert adapter.engine.model.dtype == kind
+    assert _answer(adapter)[1] == (28, 42)
+
+
+def test_attention_that_is_not_there_is_one_sentence(llava: Path) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        ResHF(str(llava), attn_implementation="no_such_attention")
+    assert "no_such_attention" in str(stopped.value.code)
+
+
+def test_eight_bits_really_quantise_and_the_grid_is_attested(llava: Path) -> None:
+    bitsandbytes = pytest.importorskip("bitsandbytes", reason="bitsandbytes is not installed")
+    adapter = ResHF(str(llava), load_in_8bit="true")
+    kinds = [type(module) for module in adapter.engine.model.modules()]
+    assert bitsandbytes.nn.Linear8bitLt in kinds
+    assert _answer(adapter)[1] == (28, 42)
+
+
+def test_four_bits_really_quantise_and_the_grid_is_attested(tmp_path: Path) -> None:
+    bitsandbytes = pytest.importorskip("bitsandbytes", reason="bitsandbytes is not installed")
+    from transformers import AutoModelForImageTextToText
+
+    config, processor = tiny_families.llava()
+    for part in (config.text_config, config.vision_config):  # blocks of 64 weights
+        part.hidden_size, part.intermediate_size = 64, 128
+    config.text_config.head_dim = 32
+    AutoModelForImageTextToText.from_config(config).save_pretrained(tmp_path)
+    processor.save_pretrained(tmp_path)
+    adapter = ResHF(str(tmp_path), load_in_4bit=True, bnb_4bit_quant_type="nf4")
+    kinds = [type(module) for module in adapter.engine.model.modules()]
+    assert bitsandbytes.nn.Linear4bit in kinds
+    assert _answer(adapter)[1] == (28, 42)
+
+
+def test_quantisation_without_its_package_is_one_sentence(
+    llava: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "transformers.quantizers.quantizer_bnb_8bit.is_bitsandbytes_available", lambda *_: False
+    )
+    with pytest.raises(SystemExit) as stopped:
+        ResHF(str(llava), load_in_8bit=True)
+    message = str(stopped.value.code)
+    assert message.startswith("resolution-eval: ") and "bitsandbytes" in message
