@@ -13,7 +13,7 @@ import pytest
 from hostile import SHOWN, hostile, published_row
 from synthetic_board import CURVE, facts, submit
 
-from resolution_eval.board import Board, load_board
+from resolution_eval.board import Board, Claim, load_board
 from resolution_eval.board.schema import BlindPoint
 from resolution_eval.board.site import write_site
 from resolution_eval.board.site.serve import server
@@ -56,7 +56,16 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Board:
         scheme="restore",
     )
     found = load_board(home)
-    return replace(found, rows=tuple(map(_with_blind, found.rows)), published=(published_row(),))
+    measured = tuple(map(_with_blind, found.rows))
+    return replace(found, rows=(*measured, _claimed(measured[0])), published=(published_row(),))
+
+
+def _claimed(row):
+    """A row of a submission without records."""
+    claim = Claim(task="phantom_res", resolution="64", accuracy=0.99, source="A press release")
+    facts = row.facts.model_copy(update={"title": "boast", "claims": (claim,)})
+    bare = replace(row, key="boast", facts=facts, status="claimed", curves=(), scored_on=())
+    return replace(bare, scheme="", filter="", mode="", score=None, rank=None)
 
 
 def _with_blind(row):
@@ -138,7 +147,7 @@ def key(board: Board, model: str) -> str:
 
 def column(page, name: str, table: str = "#ranking") -> list[str]:
     """Texts of a column, without their small print."""
-    heads = [text.rstrip(" ↕↑↓") for text in page.locator(f"{table} thead th").all_inner_texts()]
+    heads = [text.rstrip(" ↑↓") for text in page.locator(f"{table} thead th").all_inner_texts()]
     cells = page.locator(f"{table} tbody tr > :nth-child({heads.index(name) + 1})")
     return [text.split("\n")[0] for text in cells.all_inner_texts()]
 
@@ -156,6 +165,17 @@ def test_rows_are_ranked_by_interval_and_published_rows_stand_apart(opened, boar
     assert "classifier" in published.inner_text()
     assert column(page, "Status", "#published table") == ["published"]
     assert "classifier" not in column(page, "Model")
+
+
+def test_what_is_only_claimed_stands_apart(opened):
+    page = opened()
+    assert "boast" not in column(page, "Model")
+    assert column(page, "Model", "#claimed table") == ["boast"]
+    assert column(page, "Claimed accuracy", "#claimed table") == ["0.990"]
+    page.get_by_role("link", name="boast").click()
+    page.locator("h1", has_text="boast").wait_for()
+    assert page.locator(".ladder li.reached strong").all_inner_texts() == ["claimed"]
+    assert "phantom_res at 64, match: 0.990, A press release" in page.locator("main").inner_text()
 
 
 @pytest.mark.parametrize(
@@ -311,6 +331,7 @@ def test_no_page_is_wider_than_a_phone(opened, board, path):
     page = opened(address, ready=path != "method.html", viewport=PHONE)
     assert page.evaluate("() => document.documentElement.scrollWidth") <= PHONE["width"]
     assert page.locator("h1").first.is_visible()
+    assert not re.search(r"\b(null|undefined|NaN|\[object)\b", page.locator("body").inner_text())
 
 
 @pytest.mark.parametrize(

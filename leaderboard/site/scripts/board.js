@@ -1,6 +1,6 @@
 // The board: rows ranked by interval, filtered and sorted; the address holds all of it.
 
-import { address, announce, count, estimate, h, labels, load, many, modelLink, name, number, query, remember, select, shortRevision, size, start, status } from "./page.js";
+import { address, announce, count, estimate, fill, h, labels, load, many, modelLink, name, number, query, remember, select, shortRevision, size, start, status } from "./page.js";
 import { spark, whisker } from "./charts.js";
 import { Table } from "./table.js";
 
@@ -11,7 +11,7 @@ const DEFAULTS = { scope: "", scheme: "", strategy: "", size: "", status: "", q:
 start(async (place, board) => {
   const state = { ...DEFAULTS, pick: [] };
   for (const key of Object.keys(DEFAULTS)) state[key] = query().get(key) || "";
-  const known = new Set(board.rows.map((row) => row.key));
+  const known = new Set(board.rows.filter((row) => row.measured).map((row) => row.key));
   state.pick = query().getAll("pick").filter((key) => known.has(key)).slice(0, MOST);
   const scopes = new Map(board.scopes.map((scope) => [scope.key, scope]));
   if (!scopes.has(state.scope)) state.scope = "";
@@ -26,7 +26,7 @@ class View {
     this.shown = h("p", { class: "shown", id: "shown" });
     this.holder = h("div", { id: "ranking" });
     this.compare = h("div", { class: "compare-bar", hidden: true });
-    place.replaceChildren(this.controls(), this.note, this.shown, this.holder, this.compare, this.published(), refused(board));
+    fill(place, this.controls(), this.note, this.shown, this.holder, this.compare, claimedOnly(board), this.published(), refused(board));
   }
 
   get scope() {
@@ -34,7 +34,7 @@ class View {
   }
 
   controls() {
-    const options = (field, label) => [["", label], ...[...new Set(this.board.rows.map((row) => row[field]))].sort().map((each) => [each, each])];
+    const options = (field, label) => [["", label], ...[...new Set(this.board.rows.map((row) => row[field]).filter(Boolean))].sort().map((each) => [each, each])];
     const set = (key) => (value) => { this.state[key] = value; this.refilter(); };
     const search = h("input", { type: "search", id: "search", placeholder: "name, base, submitter", autocomplete: "off",
       oninput: () => set("q")(search.value.trim()) });
@@ -58,7 +58,7 @@ class View {
   async show() {
     const scope = this.scope;
     if (!scope) {
-      this.holder.replaceChildren(h("p", {}, "No measured row yet."));
+      fill(this.holder, h("p", {}, "No measured row yet."));
       return;
     }
     const data = await load(scope.file);
@@ -73,7 +73,7 @@ class View {
       empty: "No row fits these filters.",
       rowClass: (line) => (line.rank === null ? "unranked" : null),
     });
-    this.holder.replaceChildren(this.table.element);
+    fill(this.holder, this.table.element);
     this.note.textContent = scope.about;
     this.refilter();
     this.drawPicks();
@@ -114,8 +114,9 @@ class View {
       { id: "pick", head: "Compare", sortable: false, quietHead: true, class: "pick", value: () => null, cell: (line) => this.box(line.row) },
       { id: "rank", head: "Rank", numeric: true, class: "rank", title: "One plus the number of rows whose interval lies wholly above", value: (line) => line.rank, cell: (line) => line.rank ?? "–" },
       { id: "model", head: "Model", names: true, value: (line) => name(line.row), cell: (line) => this.modelCell(line.row, data.datasets) },
+      { id: "status", head: "Status", ordered: true, value: (line) => this.board.statuses.indexOf(line.row.status), cell: (line) => status(line.row.status) },
       { id: "score", head: "Score", numeric: true, descending: true, title: "Mean accuracy over the resolutions, trapezoid in log2 r, with its 95 % interval", value: (line) => line.score?.[0], cell: (line) => (line.score ? estimate(line.score) : h("span", { class: "quiet", title: line.withheld }, "withheld")) },
-      { id: "interval", head: "0 to 1", sortable: false, class: "wide", title: "Score and interval on the scale from 0 to 1; the tick is chance", value: () => null, cell: (line) => whisker(line.score, data.chance) },
+      { id: "interval", head: "Interval", sortable: false, class: "wide", title: "Score and interval on the scale from 0 to 1; the tick is chance", value: () => null, cell: (line) => whisker(line.score, data.chance) },
       single && { id: "curve", head: "Curve", sortable: false, class: "wide", title: "Accuracy over the resolutions; the ring is the training resolution", value: () => null, cell: (line) => spark(line.cells, resolutions, line.reference, data.chance) },
       { id: "drop", head: "Worst drop", numeric: true, title: "Largest fall of the accuracy below that at the training resolution", value: (line) => line.drop?.[0], cell: (line) => estimate(line.drop) },
       { id: "retention", head: "Retention", numeric: true, descending: true, title: "What is left above chance at the end of the sweep that is farther from training", value: (line) => line.retention?.[0], cell: (line) => estimate(line.retention, 2) },
@@ -124,13 +125,12 @@ class View {
       some((line) => line.tokens !== null) && { id: "tokens", head: "Tokens", numeric: true, title: "Visual tokens per image, mean over the resolutions", value: (line) => line.tokens, cell: (line) => count(line.tokens) },
       single && some((line) => line.speed !== null) && { id: "speed", head: "Samples/s", numeric: true, descending: true, title: "Samples per second of the whole run, on the submitter's hardware", value: (line) => line.speed, cell: (line) => count(line.speed) },
       single && some((line) => line.claimed !== null) && { id: "claimed", head: "Claimed − measured", numeric: true, descending: true, title: "Largest difference between an accuracy that the submitter states and the measured one", value: (line) => line.claimed, cell: (line) => number(line.claimed) },
-      { id: "status", head: "Status", ordered: true, value: (line) => this.board.statuses.indexOf(line.row.status), cell: (line) => status(line.row.status) },
     ];
     return columns.filter(Boolean);
   }
 
   modelCell(row, datasets) {
-    return [modelLink(row), h("small", {}, row.scheme, ", ", row.mode, " · ", shortRevision(row.revision)), h("span", { class: "marks" }, labels(row, datasets))];
+    return [modelLink(row), h("small", {}, [row.scheme, row.mode].filter(Boolean).join(", "), " · ", shortRevision(row.revision)), h("span", { class: "marks" }, labels(row, datasets))];
   }
 
   box(row) {
@@ -154,7 +154,7 @@ class View {
     }
     this.compare.hidden = pick.length === 0;
     if (!pick.length) return;
-    this.compare.replaceChildren(
+    fill(this.compare, 
       h("span", {}, `${pick.length} of ${MOST} chosen: `, pick.map((key, i) => [i ? ", " : "", h("bdi", {}, name(this.rows.get(key)))])),
       h("a", { class: "button", href: address("compare.html", { m: pick }) }, pick.length > 1 ? "Compare" : "Compare with others"),
       h("button", { type: "button", class: "tool", onclick: () => { this.state.pick = []; this.remember(); this.drawPicks(); } }, "Clear"));
@@ -187,6 +187,26 @@ function publishedTable(rows, title) {
       { id: "status", head: "Status", sortable: false, value: () => "published", cell: () => h("span", { class: "status published" }, "published") },
     ],
   });
+}
+
+// Rows without records: what their submitters state, with nothing to check it with.
+function claimedOnly(board) {
+  const lines = board.rows.filter((row) => !row.measured).flatMap((row) => (row.claims.length ? row.claims : [null]).map((claim) => ({ row, claim })));
+  if (!lines.length) return null;
+  const table = new Table({
+    caption: "Claimed only", rows: lines, sort: null,
+    columns: [
+      { id: "model", head: "Model", names: true, value: (line) => name(line.row), cell: (line) => [modelLink(line.row), h("span", { class: "marks" }, labels(line.row))] },
+      { id: "task", head: "Task", value: (line) => line.claim?.[0] },
+      { id: "scheme", head: "Scheme", value: (line) => line.claim?.[1] },
+      { id: "r", head: "r", numeric: true, value: (line) => line.claim?.[2] },
+      { id: "accuracy", head: "Claimed accuracy", numeric: true, descending: true, value: (line) => line.claim?.[3], cell: (line) => number(line.claim?.[3]) },
+      { id: "source", head: "Claimed in", value: (line) => line.claim?.[4], sortable: false },
+      { id: "status", head: "Status", sortable: false, value: (line) => line.row.status, cell: (line) => status(line.row.status) },
+    ],
+  });
+  return h("section", { id: "claimed", "aria-labelledby": "claimed-heading" }, h("h2", { id: "claimed-heading" }, "Claimed, not ranked"),
+    h("p", {}, "Stated by submitters without the answers behind it: nothing was computed or checked here."), table.element);
 }
 
 function refused(board) {

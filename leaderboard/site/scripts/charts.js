@@ -65,7 +65,7 @@ export function curves(series, { resolutions, chance, height = 230, caption = nu
     y: { domain: [0, 1], label: null, ticks: 5, tickFormat: ".1f", tickSize: 0, grid: true },
     marks: [
       chance !== null && Plot.ruleY([chance], { stroke: "currentColor", strokeDasharray: "5 4", strokeOpacity: 0.75 }),
-      chance !== null && Plot.text([chance], { y: (d) => d, text: () => `chance ${number(chance)}`, frameAnchor: "right", textAnchor: "end", dy: -7, fontSize: 10.5 }),
+      chance !== null && Plot.text([chance], { y: (d) => d, text: () => `chance ${number(chance)}`, frameAnchor: "right", textAnchor: "end", dy: chance > 0.07 ? 8 : -7, fontSize: 10.5 }),
       Plot.areaY(points, { x: "r", y1: "low", y2: "high", fill: "colour", fillOpacity: 0.16, z: "name" }),
       Plot.lineY(blind, { x: "r", y: "value", stroke: "colour", strokeDasharray: "1 4", strokeLinecap: "round", strokeWidth: 2, z: "name" }),
       Plot.dot(blind, { x: "r", y: "value", stroke: "colour", r: 2.5, fill: "var(--panel)" }),
@@ -125,10 +125,10 @@ function paretoSteps(data, less) {
 // A score and its interval on the scale from 0 to 1, small enough for a table.
 export function whisker(triple, chance = null) {
   if (!triple) return h("span", { class: "quiet" }, "–");
-  const [value, low, high] = triple.map((each) => 2 + 116 * Math.min(Math.max(each, 0), 1));
-  return svg("svg", { class: "whisker", viewBox: "0 0 120 16", width: 120, height: 16, role: "img", "aria-label": estimateText(triple) },
-    svg("line", { x1: 2, x2: 118, y1: 8, y2: 8, class: "axis" }),
-    chance !== null && svg("line", { x1: 2 + 116 * chance, x2: 2 + 116 * chance, y1: 3, y2: 13, class: "chance" }),
+  const [value, low, high] = triple.map((each) => 2 + 92 * Math.min(Math.max(each, 0), 1));
+  return svg("svg", { class: "whisker", viewBox: "0 0 96 16", width: 96, height: 16, role: "img", "aria-label": estimateText(triple) },
+    svg("line", { x1: 2, x2: 94, y1: 8, y2: 8, class: "axis" }),
+    chance !== null && svg("line", { x1: 2 + 92 * chance, x2: 2 + 92 * chance, y1: 3, y2: 13, class: "chance" }),
     svg("line", { x1: low, x2: Math.max(high, low + 1), y1: 8, y2: 8, class: "range" }),
     svg("circle", { cx: value, cy: 8, r: 3.5 }));
 }
@@ -142,7 +142,7 @@ export function spark(cells, resolutions, reference, chance) {
   const path = drawn.map((cell, i) => `${i ? "L" : "M"}${at(cell).map((x) => x.toFixed(1)).join(" ")}`).join("");
   const trained = drawn.find((cell) => cell.r === reference);
   const text = drawn.map((cell) => `${number(cell.score[0], 2)} at ${cell.r}`).join(", ");
-  return svg("svg", { class: "spark", viewBox: "0 0 100 28", width: 100, height: 28, role: "img", "aria-label": text },
+  return svg("svg", { class: "spark", viewBox: "0 0 100 28", width: 88, height: 25, role: "img", "aria-label": text },
     svg("title", {}, text),
     chance !== null && svg("line", { x1: 0, x2: 100, y1: 25 - 22 * chance, y2: 25 - 22 * chance, class: "chance" }),
     svg("path", { d: path }),

@@ -1,6 +1,6 @@
 // Up to four rows side by side, on the data sets that they share; the address names them.
 
-import { estimate, h, labels, load, modelLink, name, query, remember, select, size, start, status } from "./page.js";
+import { estimate, fill, h, labels, load, modelLink, name, query, remember, select, size, start, status } from "./page.js";
 import { curves, legend } from "./charts.js";
 import { Table } from "./table.js";
 
@@ -8,16 +8,16 @@ const MOST = 4;
 
 start(async (place, board) => {
   const rows = new Map(board.rows.map((row) => [row.key, row]));
-  const chosen = [...new Set(query().getAll("m"))].filter((key) => rows.has(key)).slice(0, MOST);
+  const chosen = [...new Set(query().getAll("m"))].filter((key) => rows.get(key)?.measured).slice(0, MOST);
   const result = h("div", { id: "comparison" });
   const pickers = h("div", { class: "filters" });
   const draw = async () => {
     remember({ m: chosen });
-    pickers.replaceChildren(...Array.from({ length: Math.min(chosen.length + 1, MOST) }, (_, i) => picker(i)));
-    result.replaceChildren(...await comparison(chosen.map((key) => rows.get(key))));
+    fill(pickers, ...Array.from({ length: Math.min(chosen.length + 1, MOST) }, (_, i) => picker(i)));
+    fill(result, ...await comparison(chosen.map((key) => rows.get(key))));
   };
   const picker = (i) => {
-    const options = [["", i < chosen.length ? "none" : "add a row"], ...board.rows.filter((row) => row.key === chosen[i] || !chosen.includes(row.key)).map((row) => [row.key, name(row)])];
+    const options = [["", i < chosen.length ? "none" : "add a row"], ...board.rows.filter((row) => row.measured).filter((row) => row.key === chosen[i] || !chosen.includes(row.key)).map((row) => [row.key, name(row)])];
     return select(`Row ${i + 1}`, options, chosen[i] || "", (value) => {
       if (value) chosen[i] = value;
       else chosen.splice(i, 1);
@@ -25,7 +25,7 @@ start(async (place, board) => {
     });
   };
   await draw();
-  place.replaceChildren(h("h1", {}, "Compare"), h("p", {}, "Up to four rows. Bands are 95 % intervals of each row alone: whether two rows differ on the same samples is a paired question, which ",
+  fill(place, h("h1", {}, "Compare"), h("p", {}, "Up to four rows. Bands are 95 % intervals of each row alone: whether two rows differ on the same samples is a paired question, which ",
     h("code", {}, "resolution-eval compare A B"), " answers from their records."), pickers, result);
 });
 

@@ -1,6 +1,6 @@
 // Data sets: all of them, or one with every row's curve.
 
-import { address, estimate, facts, h, labels, load, modelLink, many, name, number, query, remember, start, status, count } from "./page.js";
+import { address, count, estimate, facts, fill, h, labels, load, many, modelLink, name, number, query, remember, start, status } from "./page.js";
 import { curves, legend, spark } from "./charts.js";
 import { Table } from "./table.js";
 
@@ -9,19 +9,19 @@ const MOST = 4;
 start(async (place, board) => {
   const asked = query().get("id");
   if (!asked) {
-    place.replaceChildren(h("h1", {}, "Data sets"), h("p", {}, "What the rows were scored on. Licence, citation and how to get each: see the project's page of data sets."), list(board).element);
+    fill(place, h("h1", {}, "Data sets"), h("p", {}, "What the rows were scored on. Licence, citation and how to get each: see the project's page of data sets."), list(board).element);
     return;
   }
   const found = board.datasets.find((each) => each.id === asked);
   if (!found) {
-    place.replaceChildren(h("h1", {}, "No such data set"), h("p", {}, "No row was scored on it. ", h("a", { href: "dataset.html" }, "All data sets")));
+    fill(place, h("h1", {}, "No such data set"), h("p", {}, "No row was scored on it. ", h("a", { href: "dataset.html" }, "All data sets")));
     return;
   }
   document.title = `${found.title} · ${document.title}`;
   const data = await load(found.file);
   const rows = new Map(board.rows.map((row) => [row.key, row]));
   const lines = data.rows.map((line) => ({ ...line, row: rows.get(line.key) }));
-  place.replaceChildren(
+  fill(place, 
     h("header", { class: "title" }, h("h1", {}, found.title),
       facts([["Modality", found.modality], ["Samples", found.n.join(" to ")], ["Chance", number(found.chance)], ["Resolutions", found.resolutions.join(", ")],
         ["Licence", found.licence], ["Revision", found.revision && h("code", {}, found.revision)], ["Citation", found.citation]])),
@@ -52,7 +52,7 @@ function chart(found, lines) {
   let chosen = asked.length ? asked : closed.slice(0, MOST).map((line) => line.key);
   const draw = () => {
     const series = chosen.map((key) => closed.find((line) => line.key === key)).map((line) => ({ name: name(line.row), reference: line.reference, cells: line.cells }));
-    holder.replaceChildren(legend(series.map((one) => one.name), { blind: series.some((one) => one.cells.some((cell) => cell.blind)), chance: found.chance !== null }),
+    fill(holder, legend(series.map((one) => one.name), { blind: series.some((one) => one.cells.some((cell) => cell.blind)), chance: found.chance !== null }),
       curves(series, { resolutions: found.resolutions, chance: found.chance, height: 320 }));
   };
   draw();
@@ -79,11 +79,11 @@ function ranking(found, lines) {
     columns: [
       { id: "rank", head: "Rank", numeric: true, class: "rank", value: (line) => line.rank, cell: (line) => line.rank ?? "–" },
       { id: "model", head: "Model", names: true, value: (line) => name(line.row), cell: (line) => [modelLink(line.row), h("span", { class: "marks" }, labels(line.row, [found.id]))] },
+      { id: "status", head: "Status", value: (line) => line.row.status, cell: (line) => status(line.row.status) },
       { id: "score", head: "Score", numeric: true, descending: true, value: (line) => line.score?.[0], cell: (line) => (line.score ? estimate(line.score) : h("span", { class: "quiet" }, `withheld: ${line.withheld}`)) },
       { id: "curve", head: "Curve", sortable: false, value: () => null, cell: (line) => spark(line.cells, found.resolutions, line.reference, found.chance) },
       ...found.resolutions.map((r) => ({ id: `r-${r}`, head: `r = ${r}`, numeric: true, descending: true, value: (line) => cell(line, r)?.score?.[0], cell: (line) => (cell(line, r) ? estimate(cell(line, r).score) : "–") })),
       { id: "tokens", head: "Tokens", numeric: true, value: (line) => line.tokens, cell: (line) => count(line.tokens) },
-      { id: "status", head: "Status", value: (line) => line.row.status, cell: (line) => status(line.row.status) },
     ],
   });
 }

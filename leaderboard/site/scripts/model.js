@@ -1,18 +1,22 @@
 // One row's page: its curves, train x inference matrix, cost, attestation and every answer.
 
-import { bytes, count, estimate, facts, h, labels, load, modelLink, mark, many, name, number, outside, query, remember, select, size, start, status, STATUS } from "./page.js";
+import { address, bytes, count, estimate, facts, fill, h, labels, load, many, mark, modelLink, name, number, outside, query, remember, select, size, start, status } from "./page.js";
 import { curves, frontier, legend } from "./charts.js";
 import { Table } from "./table.js";
 
 start(async (place, board) => {
   const row = board.rows.find((each) => each.key === query().get("id"));
   if (!row) {
-    place.replaceChildren(h("h1", {}, "No such row"), h("p", {}, "The board has no row of this name. ", h("a", { href: "./" }, "To the board")));
+    fill(place, h("h1", {}, "No such row"), h("p", {}, "The board has no row of this name. ", h("a", { href: "./" }, "To the board")));
     return;
   }
   document.title = `${name(row)} · ${document.title}`;
   const model = await load(`models/${row.key}.json`);
-  place.replaceChildren(heading(row, model), ladder(board, row), curveSection(row, model), matrixSection(model),
+  if (!row.measured) {
+    fill(place, heading(row, model), ladder(board, row));
+    return;
+  }
+  fill(place, heading(row, model), ladder(board, row), curveSection(row, model), matrixSection(model),
     await costSection(board, row, model), attestation(model), answersSection(model), provenance(row, model));
 });
 
@@ -22,21 +26,37 @@ function heading(row, model) {
     h("p", { class: "marks" }, status(row.status), labels(row)),
     h("dl", { class: "figures" },
       figure("Score", estimate(row.score)), figure("Rank", row.rank === null ? "–" : String(row.rank), row.rank === null ? null : `among ${many(row.among, "row")} on the same ${many(row.scored_on.length, "data set")}`),
-      figure("Trained at", row.training, row.strategy), figure("Size", size(row.parameters)), figure("Scheme", row.scheme, `${row.filter}, ${row.mode}`)),
+      figure("Trained at", row.training, row.strategy), figure("Size", size(row.parameters)), row.scheme && figure("Scheme", row.scheme, `${row.filter}, ${row.mode}`)),
     facts([["Model", h("code", {}, row.model)], ["Revision", h("code", {}, row.revision)], ["Base", row.base ? h("code", {}, row.base) : "none: trained from scratch"],
       ["Training resolution known from", outside(model.training_evidence_url, model.training_evidence)],
       ["Trained on", model.trained_on.join(", ") || "nothing declared"], ["Base trained on", model.base_trained_on.join(", ")],
-      ["Licence", row.licence], ["Submitted by", `${row.submitter}, ${model.submitted}`]]));
+      ["Licence", row.licence], ["Submitted by", `${row.submitter}, ${model.submitted}`]]),
+    row.measured && h("p", {}, h("a", { href: address("compare.html", { m: row.key }) }, "Compare it with other rows")),
+    claims(row));
+}
+
+// What the submitter states; the attestation table has it beside what was measured.
+function claims(row) {
+  if (!row.claims.length) return null;
+  return h("details", { open: !row.measured }, h("summary", {}, many(row.claims.length, "claimed score")), h("ul", {}, row.claims.map(([task, scheme, r, accuracy, source]) =>
+    h("li", {}, h("code", {}, task), ` at ${r}, ${scheme}: ${number(accuracy)}`, source && `, ${source}`))));
 }
 
 function figure(term, value, note = null) {
   return h("div", {}, h("dt", {}, term), h("dd", {}, value, note && h("small", {}, note)));
 }
 
+const LADDER = {
+  claimed: "The submitter states it",
+  "re-scored": "Computed here from the answers to every sample",
+  "re-run": "Samples of every cell repeated by the maintainers, with the same verdicts",
+  verified: "Every sample repeated by the maintainers, with the same verdicts",
+};
+
 function ladder(board, row) {
   const reached = board.statuses.indexOf(row.status);
   return h("ol", { class: "ladder", "aria-label": "How far this row is checked" }, board.statuses.map((each, i) =>
-    h("li", { class: i <= reached ? "reached" : null, "aria-current": i === reached ? "step" : null }, h("strong", {}, each), h("span", {}, STATUS[each]))));
+    h("li", { class: i <= reached ? "reached" : null, "aria-current": i === reached ? "step" : null }, h("strong", {}, each), h("span", {}, LADDER[each]))));
 }
 
 function section(id, title, ...content) {
@@ -89,7 +109,7 @@ async function costSection(board, row, model) {
         ? frontier(priced, { label, less, caption: `Accuracy against ${label}${field === "speed" ? ", each on its submitter's hardware" : ""}` })
         : h("p", { class: "quiet" }, `${label[0].toUpperCase()}${label.slice(1)}: not measured for each resolution of this row.`);
     });
-    holder.replaceChildren(...charts);
+    fill(holder, ...charts);
   };
   await show(chosen.id);
   return section("cost", "Cost frontier", h("p", {}, "This row in colour with its resolutions, every other row in grey; the dashed line joins what no row beats at that cost."),
@@ -134,7 +154,7 @@ function answersSection(model) {
   const asked = usable.find((curve) => curve.id === query().get("answers"));
   const show = (id, page = 0) => drawAnswers(holder, usable.find((curve) => curve.id === id), page);
   const open = h("button", { type: "button", class: "tool", onclick: () => show(asked?.id || usable[0].id) }, "Show the answers");
-  holder.replaceChildren(open);
+  fill(holder, open);
   if (asked) show(asked.id);
   return section("answers", "Answers, sample by sample", h("p", {}, "Samples whose verdict changes with the resolution come first."),
     select("Data set", usable.map((curve) => [curve.id, curve.title]), (asked || usable[0]).id, show), holder);
@@ -150,7 +170,7 @@ async function drawAnswers(holder, curve, page) {
   ];
   const table = new Table({ caption: `Answers on ${curve.title}`, columns, rows: data, sort: null });
   const turn = (step, text) => h("button", { type: "button", class: "tool", disabled: page + step < 0 || page + step >= pages, onclick: () => drawAnswers(holder, curve, page + step) }, text);
-  holder.replaceChildren(
+  fill(holder, 
     h("p", { class: "quiet" }, `${flips} of ${samples} samples change their verdict. Page ${page + 1} of ${pages}.`),
     table.element, h("div", { class: "tools" }, turn(-1, "Previous"), turn(1, "Next")));
   remember({ ...Object.fromEntries(query()), answers: curve.id });

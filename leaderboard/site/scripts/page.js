@@ -13,6 +13,12 @@ export function svg(tag, properties = {}, ...children) {
   return filled(document.createElementNS(SVG, tag), properties, children);
 }
 
+// Puts `children` in the place of what an element holds; null and false are left out.
+export function fill(element, ...children) {
+  element.replaceChildren();
+  return filled(element, {}, children);
+}
+
 function filled(element, properties, children) {
   for (const [name, value] of Object.entries(properties)) {
     if (value === null || value === undefined || value === false) continue;

@@ -23,37 +23,35 @@ SETTING = ("scheme", "filter", "answer_mode")
 class Sheet:
     """The answers of one curve."""
 
+    folder: str
+    """Where its files lie under `data/answers/`, up to their number."""
     resolutions: tuple[str, ...]
     samples: tuple[list[Any], ...]
     """[sample, target, one entry per resolution or null]; those whose verdict changes first."""
     flips: int
     """Samples whose verdict changes with the resolution."""
 
+    def summary(self) -> dict[str, Any] | None:
+        """Where the answers are and how many; None where the board has none."""
+        if not self.samples:
+            return None
+        return {
+            "folder": self.folder,
+            "pages": -(-len(self.samples) // PAGE),
+            "samples": len(self.samples),
+            "flips": self.flips,
+            "resolutions": list(self.resolutions),
+        }
 
-def summary(row: BoardRow, curve: Curve) -> dict[str, Any] | None:
-    """Where the answers of `curve` are and how many; None where the board has none."""
-    sheet = _sheet(row, curve)
-    if sheet is None:
-        return None
-    return {
-        "folder": f"{row.key}/{dataset_id(curve)}",
-        "pages": -(-len(sheet.samples) // PAGE),
-        "samples": len(sheet.samples),
-        "flips": sheet.flips,
-        "resolutions": list(sheet.resolutions),
-    }
-
-
-def answer_pages(row: BoardRow) -> Iterator[tuple[str, list[list[Any]]]]:
-    """Every file of the row's answers, by its path under `data/`."""
-    for curve in row.curves:
-        sheet = _sheet(row, curve)
-        for start in range(0, len(sheet.samples) if sheet else 0, PAGE):
-            name = f"answers/{row.key}/{dataset_id(curve)}-{start // PAGE}.json"
-            yield name, list(sheet.samples[start : start + PAGE]) if sheet else []
+    def pages(self) -> Iterator[tuple[str, list[list[Any]]]]:
+        """Every file, by its path under `data/`."""
+        for start in range(0, len(self.samples), PAGE):
+            name = f"answers/{self.folder}-{start // PAGE}.json"
+            yield name, list(self.samples[start : start + PAGE])
 
 
-def _sheet(row: BoardRow, curve: Curve) -> Sheet | None:
+def sheet(row: BoardRow, curve: Curve) -> Sheet:
+    """The answers of `curve`, in the setting of `row`."""
     names = tuple(point.resolution for point in curve.points)
     answers = curve.record.answers
     columns = {name: answers.column(name) for name in (*COLUMNS, *SIZES, *SETTING)}
@@ -67,11 +65,10 @@ def _sheet(row: BoardRow, curve: Curve) -> Sheet | None:
                 sample, [_cut(sample), _cut(columns["target"][i]), [None] * len(names)]
             )
             line[2][place[columns["resolution"][i]]] = _entry(columns, i)
-    if not lines:
-        return None
     changing = {name: _changes(line) for name, line in lines.items()}
     order = sorted(lines, key=lambda name: (not changing[name], name))
-    return Sheet(names, tuple(lines[name] for name in order), sum(changing.values()))
+    samples = tuple(lines[name] for name in order)
+    return Sheet(f"{row.key}/{dataset_id(curve)}", names, samples, sum(changing.values()))
 
 
 def _entry(columns: dict[str, list[Any]], i: int) -> list[Any]:

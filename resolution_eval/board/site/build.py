@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from resolution_eval import paths
 from resolution_eval.board.rows import Board, load_board
 from resolution_eval.board.site import vendor
-from resolution_eval.board.site.answers import answer_pages
 from resolution_eval.board.site.documents import documents
 from resolution_eval.board.site.pages import pages
 from resolution_eval.errors import UsageError
@@ -79,19 +78,15 @@ def _fill(folder: Path, board: Board, generated: str | None) -> None:
             shutil.copyfile(source, folder / name)
     for name, page in pages(_many(len(board.rows), "row"), generated).items():
         (folder / name).write_text(page, encoding="utf-8")
-    for name, document in _data(board, generated):
+    for name, document in documents(board, generated):
         path = folder / "data" / name
+        if ".." in path.parts or not path.is_relative_to(folder):
+            raise ValueError(f"{name}: a key that leaves the site's folder")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(_json(document), encoding="utf-8")
 
 
-def _data(board: Board, generated: str | None) -> Iterator[tuple[str, Any]]:
-    yield from documents(board, generated)
-    for row in board.rows:
-        yield from answer_pages(row)
-
-
-def _json(document: Mapping[str, Any]) -> str:
+def _json(document: Any) -> str:
     """Compact, with every string made readable, and no number that is not finite."""
     return json.dumps(
         _readable(document), ensure_ascii=False, allow_nan=False, separators=(",", ":")

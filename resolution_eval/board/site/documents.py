@@ -9,9 +9,14 @@ from resolution_eval import __version__
 from resolution_eval.board.published import PublishedRow
 from resolution_eval.board.rows import Board
 from resolution_eval.board.schema import STATUSES, BoardRow, Curve, Estimate, Point
-from resolution_eval.board.site.answers import summary
+from resolution_eval.board.site.answers import Sheet, sheet
 from resolution_eval.board.site.scopes import Line, Scope, chance_of, dataset_id, scopes
-from resolution_eval.resolution import ascending, parse_resolution
+from resolution_eval.resolution import (
+    TrainingResolution,
+    ascending,
+    label,
+    parse_resolution,
+)
 
 FORMAT = 1
 """Of the data; a page reads only its own."""
@@ -23,14 +28,17 @@ SIBLINGS = 12
 Document = dict[str, Any]
 
 
-def documents(board: Board, generated: str | None) -> Iterator[tuple[str, Document]]:
-    """Every document but the answers, by its path under `data/`."""
+def documents(board: Board, generated: str | None) -> Iterator[tuple[str, Any]]:
+    """Every document, by its path under `data/`."""
     found = scopes(board.rows)
     yield "board.json", _board(board, found, generated)
     for scope in found:
         yield _file(scope), _ranking(scope)
     for row in board.rows:
-        yield f"models/{row.key}.json", _model(row, _siblings(row, board.rows))
+        read = tuple(sheet(row, curve) for curve in row.curves)
+        yield f"models/{row.key}.json", _model(row, read, _siblings(row, board.rows))
+        for answers in read:
+            yield from answers.pages()
 
 
 def _file(scope: Scope) -> str:
@@ -127,6 +135,11 @@ def _row(row: BoardRow) -> Document:
         "rank": row.rank,
         "contaminated": sorted(contaminated),
         "blind_like": sorted(unseen),
+        "claims": [
+            [claim.task, claim.scheme, claim.resolution, _figure(claim.accuracy), claim.source]
+            for claim in facts.claims
+        ],
+        "measured": bool(row.curves),
     }
 
 
@@ -245,7 +258,7 @@ def _full_cell(point: Point) -> Document:
     }
 
 
-def _model(row: BoardRow, siblings: Sequence[BoardRow]) -> Document:
+def _model(row: BoardRow, read: Sequence[Sheet], siblings: Sequence[BoardRow]) -> Document:
     facts = row.facts
     return {
         "key": row.key,
@@ -254,12 +267,12 @@ def _model(row: BoardRow, siblings: Sequence[BoardRow]) -> Document:
         "trained_on": list(facts.trained_on),
         "base_trained_on": list(facts.base_trained_on),
         "submitted": facts.submitted.isoformat(),
-        "curves": [_curve(row, curve) for curve in row.curves],
+        "curves": [_curve(curve, answers) for curve, answers in zip(row.curves, read, strict=True)],
         "matrices": _matrices(row, siblings),
     }
 
 
-def _curve(row: BoardRow, curve: Curve) -> Document:
+def _curve(curve: Curve, answers: Sheet) -> Document:
     return {
         "id": dataset_id(curve),
         "dataset": dataset_id(curve),
@@ -285,7 +298,7 @@ def _curve(row: BoardRow, curve: Curve) -> Document:
         "record": "/".join(curve.record_path.parts[-3:]),
         "record_sha256": curve.record_sha256,
         "cells": [_full_cell(point) for point in curve.points],
-        "answers": summary(row, curve),
+        "answers": answers.summary(),
     }
 
 
@@ -327,6 +340,7 @@ def _matrices(row: BoardRow, siblings: Sequence[BoardRow]) -> list[Document]:
 
 def _matrix_row(row: BoardRow, curve: Curve, names: Sequence[str]) -> Document:
     cells = {point.resolution: point for point in curve.points}
+    trained = {label(member) for member in TrainingResolution.parse(curve.training).members}
     return {
         "key": row.key,
         "title": row.facts.title,
@@ -337,7 +351,7 @@ def _matrix_row(row: BoardRow, curve: Curve, names: Sequence[str]) -> Document:
             {
                 "score": _estimate(cells[name].accuracy),
                 "status": cells[name].status,
-                "trained": name == curve.reference,
+                "trained": name == curve.reference or name in trained,
             }
             if name in cells
             else None
