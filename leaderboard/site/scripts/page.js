@@ -148,7 +148,7 @@ export function labels(row, datasets = null) {
   return [
     ...row.labels.map((text) => mark(text, "Declared by the submitter", "label")),
     trained.length > 0 && mark("trained on it", `Trained on ${trained.join(", ")}; declaring it costs no rank`, "unsure"),
-    unseen.length > 0 && mark("does not look", `At every resolution the interval holds the score without the image: ${unseen.join(", ")}`, "bad"),
+    unseen.length > 0 && mark("does not look", `The whole curve lies on the score without the image: ${unseen.join(", ")}`, "bad"),
   ];
 }
 
