@@ -161,6 +161,8 @@ def test_rows_are_ranked_by_interval_and_published_rows_stand_apart(opened, boar
     assert scores[0] == pytest.approx(board.rows[0].curves[-1].area.value, abs=6e-4)
     assert "trained on it" in page.locator("#ranking tr", has_text="low").inner_text()
     assert "from scratch" in page.locator("#ranking tr", has_text="high").inner_text()
+    assert "does not look" in page.locator("#ranking tr", has_text="big").inner_text()
+    assert page.locator("#ranking").get_by_text("does not look").count() == 1
     published = page.locator("#published")
     assert "classifier" in published.inner_text()
     assert column(page, "Status", "#published table") == ["published"]

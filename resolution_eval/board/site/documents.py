@@ -112,7 +112,7 @@ def _resolutions(curves: Sequence[Curve]) -> list[str]:
 def _row(row: BoardRow) -> Document:
     facts = row.facts
     contaminated = {dataset_id(curve) for curve in row.curves if curve.contaminated}
-    unseen = {dataset_id(curve) for curve in row.curves if curve.dataset in row.not_looking}
+    unseen = {dataset_id(curve) for curve in row.curves if _unseen(curve)}
     return {
         "key": row.key,
         "title": facts.title,
@@ -141,6 +141,16 @@ def _row(row: BoardRow) -> Document:
         ],
         "measured": bool(row.curves),
     }
+
+
+def _unseen(curve: Curve) -> bool:
+    """Whether the whole curve lies on the blind score: every interval holds it."""
+    return bool(curve.points) and all(
+        point.blind is not None
+        and point.accuracy is not None
+        and point.accuracy.low <= point.blind.accuracy <= point.accuracy.high
+        for point in curve.points
+    )
 
 
 def _published(row: PublishedRow) -> Document:
