@@ -446,3 +446,10 @@ def test_names_of_tasks_and_checkpoints_cannot_leave_the_folder(tmp_path):
     write_run(tmp_path / "bad", lines, change=rename)
     with pytest.raises(RecordError, match="cannot be the name of a task"):
         make_records(tmp_path / "bad")
+
+
+def test_the_page_about_records_is_the_one_of_the_schema():
+    from resolution_eval.records.reference import page
+
+    docs = Path(__file__).parents[1] / "docs" / "records.md"
+    assert docs.read_text() == page(), "run python -m resolution_eval.records.reference"

@@ -18,6 +18,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to `parser`."""
     parser.add_argument("first", type=Path, metavar="A", help="a record, or a folder of results")
     parser.add_argument("second", type=Path, metavar="B", help="of the same task")
+    parser.add_argument(
+        "--samples", action="store_true", help="name every sample whose verdict differs"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -26,12 +29,13 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     from dataclasses import asdict
 
     from resolution_eval.report import load
-    from resolution_eval.report.comparison import compare, comparison_table
+    from resolution_eval.report.comparison import changed_table, compare, comparison_table
     from resolution_eval.report.tables import FORMATS
 
     first, second = (_only(load([path]), path) for path in (known.first, known.second))
     found = compare(first, second)
-    print(as_json(asdict(found)) if known.json else FORMATS["text"]([comparison_table(found)]))
+    tables = [comparison_table(found), *([changed_table(found)] if known.samples else [])]
+    print(as_json(asdict(found)) if known.json else FORMATS["text"](tables))
     return 0
 
 

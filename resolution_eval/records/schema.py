@@ -26,7 +26,9 @@ Seconds = Annotated[float, Field(ge=0)]
 class _Document(BaseModel):
     """Frozen; an unknown key, or a number that is not finite, is refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 class Grid(_Document):

@@ -124,17 +124,18 @@ def _obstacle(a: Record, b: Record, one: Cell, other: Cell) -> str | None:
     return None if shared else "no sample was scored by both"
 
 
-def _received(record: Record, cell: Cell) -> dict[str, tuple[int, int]]:
-    """Grid, height and width in pixels, of each scored sample."""
-    names = ("sample", "grid_height", "grid_width", "correct")
+def _received(record: Record, cell: Cell) -> dict[str, tuple[int, int, int | None]]:
+    """Grid, height and width in pixels, and number of tiles, of each scored sample."""
+    names = ("sample", "grid_height", "grid_width", "tiles", "correct")
     columns = [record.answers.column(name) for name in names]
     rows = list(zip(*columns, strict=True))
     numbers = record.answers.groups()[cell.key]
-    return {rows[i][0]: (rows[i][1], rows[i][2]) for i in numbers if rows[i][3] is not None}
+    return {rows[i][0]: rows[i][1:4] for i in numbers if rows[i][4] is not None}
 
 
-def _size(grid: tuple[int, int]) -> str:
-    return f"{grid[0]}x{grid[1]}"
+def _size(grid: tuple[int, int, int | None]) -> str:
+    tiles = "" if grid[2] is None else f" in {grid[2]} tiles"
+    return f"{grid[0]}x{grid[1]}{tiles}"
 
 
 def _columns(a: Record, b: Record, one: Cell, other: Cell) -> Columns:
@@ -171,6 +172,24 @@ def comparison_table(found: Comparison) -> Table:
         ),
         rows=tuple(_row(name, verdict) for name, verdict in found.verdicts.items()),
         remark="95 % intervals in brackets, paired over the samples that both scored.",
+    )
+
+
+def changed_table(found: Comparison) -> Table:
+    """Every sample whose verdict differs, by resolution."""
+    rows = [
+        (Entry(name), Entry(sample), Entry(change))
+        for name, verdict in found.verdicts.items()
+        if isinstance(verdict, Verdict)
+        for change, samples in (("gained", verdict.gained), ("lost", verdict.lost))
+        for sample in samples
+    ]
+    return Table(
+        name="changed",
+        caption=f"Samples that only {found.second} (gained) or only {found.first} (lost) got right",
+        columns=(Column("r", True, "Inference resolution"), Column("sample"), Column("change")),
+        rows=tuple(rows),
+        remark="",
     )
 
 

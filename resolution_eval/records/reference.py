@@ -1,0 +1,133 @@
+"""The documentation of records: `python -m resolution_eval.records.reference`.
+
+It writes docs/records.md and docs/record.schema.json from the schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from resolution_eval.records.answers import SCHEMA
+from resolution_eval.records.schema import json_schema, publish_schema
+
+DOCS = Path("docs")
+ORDER = (
+    "Checkpoint",
+    "Dataset",
+    "Excluded",
+    "Controls",
+    "BlindControl",
+    "Environment",
+    "Hardware",
+    "Cell",
+    "CellCost",
+    "Grid",
+    "Tokens",
+    "FailedSample",
+    "AnswersFile",
+)
+
+HEAD = """# Records
+
+Made by `python -m resolution_eval.records.reference`; change the schema, not this page.
+
+A record is one checkpoint on one task in one run: a JSON document with every cell and all that is
+known of how it came about, and beside it a parquet file with every answer. Reports, comparisons and
+the leaderboard are made from records.
+
+```sh
+lmms-eval --model resflamingo --tasks phantom_res --limit 100 --output_path out --log_samples
+lmms-eval --model resflamingo --model_args blind=true --tasks phantom_res --limit 100 \\
+  --output_path out --log_samples
+resolution-eval record out --output records
+resolution-eval report records
+```
+
+`record` prints the path of each record. Runs of one process or several, resumed runs and runs
+served from lmms-eval's cache give the same record, times aside. What makes them so:
+
+- Every answer carries its attestation through the cache ([attestation.md](attestation.md)).
+- What an answer cost is measured where it is given and is not kept by the cache: an answer out of
+  the cache has no cost in the record, and `cost.timed` says how many samples a cell's times are
+  over.
+- Each process tells once what it ran on and which data it read. Processes that differ in data,
+  versions or checkpoint are refused.
+
+**Blind control.** The second run above runs the same model without the image (`reshf`: with no
+image where the family allows it, otherwise with one of mean colour). Where such a run of the same
+checkpoint, task, data and samples lies in the folder, or in `--blind DIR`, its score becomes the
+control of each cell of the same setting. Without one `controls.blind` is empty and named in
+`unknown`.
+
+**Not known.** What nothing in the run says is null and named in `unknown`; nothing is guessed.
+Models of lmms-eval's own that run without an adapter of ours tell neither grid nor cost.
+
+**Secrets.** Values behind names like `api_key`, `token` or `password`, user and password of URLs,
+and well-known forms of tokens are struck out of what a record repeats. lmms-eval's own files are
+left as they are: look before you share them.
+
+**Checks.** A record is made only if each accuracy in lmms-eval's results file is that of its
+samples, and read only if its cells follow from its answers and these have the SHA-256 that it
+names.
+
+**Versions.** The present schema version is 2. Records of version 1 are read: what they did not say
+is null. A newer one is refused by its number. The schema is
+[record.schema.json](record.schema.json) (JSON Schema 2020-12).
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    schema = json_schema()
+    parts = [HEAD, *_section("Record", schema)]
+    for name in ORDER:
+        parts += _section(name, schema["$defs"][name])
+    return "\n".join([*parts, *_answers()]) + "\n"
+
+
+def _section(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
+    yield f"## {name}\n\n{schema['description']}\n"
+    yield "| field | type | meaning |\n| --- | --- | --- |"
+    for field, facts in schema["properties"].items():
+        meaning = " ".join(facts.get("description", "").split()).replace("|", "\\|")
+        yield f"| `{field}` | {_type(facts)} | {meaning} |"
+    yield ""
+
+
+def _type(facts: Mapping[str, Any]) -> str:
+    """A field's type in words."""
+    if "$ref" in facts:
+        name = facts["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name.lower()})"
+    if "anyOf" in facts:
+        return " or ".join(_type(each) for each in facts["anyOf"])
+    if "enum" in facts:
+        return ", ".join(f"`{value}`" for value in facts["enum"])
+    if "const" in facts:
+        return f"`{facts['const']}`"
+    if facts.get("type") == "array":
+        return f"list of {_type(facts['items'])}"
+    if facts.get("type") == "object":
+        return f"map to {_type(facts['additionalProperties'])}"
+    return str(facts["type"])
+
+
+def _answers() -> Iterator[str]:
+    yield "## Columns of the answers\n"
+    yield "One row per sample and cell. `correct` is null for a failed sample; sizes are in pixels,"
+    yield "`peak_memory` in bytes. `seconds` is null for a sample not answered in this run.\n"
+    yield "| column | type | null |\n| --- | --- | --- |"
+    for field in SCHEMA:
+        yield f"| `{field.name}` | {field.type} | {'yes' if field.nullable else 'no'} |"
+
+
+def main() -> None:
+    """Write the page and the JSON Schema."""
+    (DOCS / "records.md").write_text(page(), encoding="utf-8")
+    publish_schema(DOCS)
+
+
+if __name__ == "__main__":
+    main()

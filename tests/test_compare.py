@@ -1,0 +1,57 @@
+"""`compare` on records: which samples changed, and when there is no verdict."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from synthetic_runs import line, write_run
+
+from resolution_eval import cli
+from resolution_eval.records import make_records, write_record
+
+
+def record_of(folder: Path, correct: str, **options) -> str:
+    """The file of a record whose samples a, b, c, ... are right (1) or wrong (0) at 28."""
+    lines = [
+        line(name, "28", correct=int(right), **options)
+        for name, right in zip("abcdef", correct, strict=True)
+    ]
+    write_run(folder / "run", lines)
+    (record,) = make_records(folder / "run")
+    return str(write_record(record, folder))
+
+
+def test_the_samples_that_changed_are_named(tmp_path, capsys) -> None:
+    first, second = record_of(tmp_path / "a", "110000"), record_of(tmp_path / "b", "101100")
+    assert cli.main(["compare", first, second, "--json"]) == 0
+    verdict = json.loads(capsys.readouterr().out)["verdicts"]["28"]
+    assert (verdict["gained"], verdict["lost"]) == (["c", "d"], ["b"])
+    assert verdict["difference"]["estimate"] == pytest.approx(1 / 6)
+    assert verdict["p"] == 1.0
+    assert cli.main(["compare", first, second, "--samples"]) == 0
+    printed = capsys.readouterr().out
+    changed = [
+        row.split() for row in printed.splitlines() if row.split()[-1:] in (["gained"], ["lost"])
+    ]
+    assert [row[-2:] for row in changed] == [["c", "gained"], ["d", "gained"], ["b", "lost"]]
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"grid": [24, 28], "expected_grid": [24, 28]}, "different grids in 6 of 6 samples"),
+        ({"tiles": 5}, "28x28 against 28x28 in 5 tiles"),
+        ({"status": "unattested", "grid": None}, "is unattested"),
+        ({"filter": "box"}, "filter bicubic against box"),
+    ],
+)
+def test_without_one_attested_grid_there_is_no_verdict_and_a_reason(
+    tmp_path, capsys, options, why
+) -> None:
+    first = record_of(tmp_path / "a", "110000")
+    second = record_of(tmp_path / "b", "101100", **options)
+    assert cli.main(["compare", first, second, "--json"]) == 0
+    verdict = json.loads(capsys.readouterr().out)["verdicts"]["28"]
+    assert list(verdict) == ["reason"] and why in verdict["reason"]
