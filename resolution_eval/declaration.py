@@ -28,6 +28,14 @@ class Declaration(BaseModel):
     extra: dict[str, Any] = Field(default_factory=dict)
     """Recipe, data, versions, seed, accuracy, cost."""
 
+    @property
+    def data(self) -> str | None:
+        """What it was trained on, in a line; None where that is not told."""
+        found = self.extra.get("data")
+        if not isinstance(found, dict):
+            return None
+        return ", ".join(f"{key} {value}" for key, value in found.items())
+
     def write(self, folder: Path) -> None:
         """Write it into the checkpoint's folder."""
         text = json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False)

@@ -18,6 +18,8 @@ from resolution_eval.adapters.arguments import (
 from resolution_eval.adapters.base import Answer, Entered, ResolutionAdapter
 from resolution_eval.adapters.requests import Job
 from resolution_eval.adapters.views import View
+from resolution_eval.declaration import FILE as DECLARATION
+from resolution_eval.declaration import read_declaration
 from resolution_eval.errors import ModelError, UsageError, host_boundary
 from resolution_eval.families import Family, Parts, family_of, intended_grid
 from resolution_eval.families.base import mean_colour
@@ -111,7 +113,7 @@ class ResHF(ResolutionAdapter):
                 self.checkpoint, self.family, self.parts, train_resolution
             )
             self.declared = known_training(self.checkpoint, self.family, self.parts, None)
-            self.evidence = "configuration and processor of the checkpoint"
+            self._describe()
             if blindfold:
                 self.blind = "mean image" if self.family.needs_image else "no image"
             self.mean_colour = mean_colour(self.parts)
@@ -136,6 +138,16 @@ class ResHF(ResolutionAdapter):
         logger.info(
             f"{self.checkpoint} ({self.family.name}), trained at {self.training}, on {self.device}"
         )
+
+    def _describe(self) -> None:
+        """Note where the training resolution is known from, and what our training declared."""
+        told = read_declaration(self.checkpoint)
+        if told is None:
+            self.evidence = "configuration and processor of the checkpoint"
+            return
+        self.evidence = f"{DECLARATION} in the checkpoint's folder, written when it was trained"
+        self.strategy = told.strategy
+        self.training_data = told.data
 
     def mode(self, job: Job) -> Any:
         return "rank" if self._answer_mode == "rank" and job.choices else "generate"

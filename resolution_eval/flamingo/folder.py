@@ -72,6 +72,19 @@ def save_folder(
     return folder
 
 
+def declare(folder: Path, training: str, strategy: Strategy, extra: Mapping[str, Any]) -> None:
+    """Change what the checkpoint in `folder` says of its training; its weights stay.
+
+    Raises:
+        ModelError: as `read_manifest`.
+    """
+    told = {"training": training, "strategy": strategy, "extra": dict(extra)}
+    manifest = read_manifest(folder).model_copy(update=told)
+    aside = folder / f".{CONFIG}.writing"
+    aside.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    aside.replace(folder / CONFIG)
+
+
 def load_folder(
     path: Path | str,
     *,

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from resolution_eval.declaration import Declaration
 from resolution_eval.flamingo import Batch, FlamingoBundle, encode, join, logits, save_folder
-from resolution_eval.flamingo.folder import own_tensors
+from resolution_eval.flamingo.folder import declare, own_tensors
 from resolution_eval.flamingo.language import END_OF_CHUNK
 from resolution_eval.flamingo.vision import Encoded
 from resolution_eval.resolution import Size, patch_size_fit
@@ -105,3 +105,7 @@ class FlamingoLearner(Learner):
             weights={name: weights[name] for name in self._names},
         )
         self.tell(folder, told)
+
+    def tell(self, folder: Path, told: Declaration) -> None:
+        super().tell(folder, told)
+        declare(folder, told.training, told.strategy, told.extra)
