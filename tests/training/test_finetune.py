@@ -403,6 +403,8 @@ def test_a_flamingos_folder_loads_and_declares(tmp_path):
     told = start(tmp_path / "run", plan(strategy="low", low=16), name="resflamingo")
     loaded = load_folder(tmp_path / "run")
     assert (str(loaded.training), loaded.strategy) == ("fixed:16", "low")
+    assert loaded.extra == told.extra
+    assert f"fingerprint {'f' * 64}" in str(told.data)
     assert told.extra["cost"]["resolutions"]["16"]["grids"] == [[8, 24]]
 
 

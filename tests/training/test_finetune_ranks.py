@@ -63,11 +63,11 @@ def _free_port() -> int:
 def _run(name: str, folder: Path, processes: int, batch: int) -> None:
     script = folder.parent / "script.py"
     script.write_text(SCRIPT.format(tests=str(Path(__file__).parent), name=name))
-    launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_machines", "1"]
-    launch += ["--num_processes", str(processes), "--mixed_precision", "no"]
-    launch += ["--dynamo_backend", "no", "--main_process_port", str(_free_port())]
+    # what `accelerate launch` itself starts; on CPUs it would want MPI for more than one process
+    launch = ["-m", "torch.distributed.run", "--nproc_per_node", str(processes)]
+    launch += ["--master_port", str(_free_port())]
     command = [sys.executable, *launch] if processes > 1 else [sys.executable]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
     subprocess.run(
         [*command, str(script), str(folder), str(batch)], check=True, timeout=500, env=environment
     )
