@@ -57,10 +57,14 @@ def finetune(run: Run, *, resume: bool = False, progress: bool = True) -> Declar
     """
     accelerator = _accelerator(run.plan)
     main = accelerator.is_main_process
-    done = _begun(run, resume=resume, writes=main)
-    accelerator.wait_for_everyone()
+    done = _checked(run, resume=resume)
     if done is not None:
         return done
+    accelerator.wait_for_everyone()  # all have looked before the first writes
+    if main and not resume:
+        run.output.mkdir(parents=True, exist_ok=True)
+        (run.output / PLAN).write_text(_stated(run), encoding="utf-8")
+    accelerator.wait_for_everyone()
     shown = progress and main
     pool = open_pool(run.source, "train", run.learner.grid, filter=run.plan.filter, progress=shown)
     held_out = open_pool(
@@ -97,14 +101,13 @@ def _accelerator(plan: FinetunePlan) -> Any:
     return accelerator
 
 
-def _begun(run: Run, *, resume: bool, writes: bool) -> Declaration | None:
-    """Check the folder, and write the plan into it; the declaration of a run that is done."""
+def _checked(run: Run, *, resume: bool) -> Declaration | None:
+    """Refuse a folder that cannot be used; the declaration of a run that is done."""
     file = run.output / PLAN
-    stated = _stated(run)
     if resume:
         if not file.is_file():
             raise UsageError(f"{run.output} holds no run to resume; train without --resume")
-        if file.read_text(encoding="utf-8") != stated:
+        if file.read_text(encoding="utf-8") != _stated(run):
             raise UsageError(
                 f"{run.output} holds a run of another plan ({file}); resume it with the arguments "
                 "that it was begun with, or choose another --output"
@@ -112,9 +115,6 @@ def _begun(run: Run, *, resume: bool, writes: bool) -> Declaration | None:
         return read_declaration(run.output)
     if run.output.exists() and (not run.output.is_dir() or any(run.output.iterdir())):
         raise UsageError(f"{run.output} is not an empty folder; choose another, or add --resume")
-    if writes:
-        run.output.mkdir(parents=True, exist_ok=True)
-        file.write_text(stated, encoding="utf-8")
     return None
 
 
