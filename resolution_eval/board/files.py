@@ -75,6 +75,9 @@ class RefusedError(RecordError):
 
 def file_faults(folder: Path) -> Iterator[Fault]:
     """What is wrong with the entries of the submission's folder."""
+    if folder.is_symlink() or not folder.is_dir():
+        yield Fault(folder, "not a folder of its own; a submission is the folder MODEL/REVISION")
+        return
     if not _FOLDER.match(folder.parent.name) or not re.match(REVISION, folder.name):
         yield Fault(
             folder,

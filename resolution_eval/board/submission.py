@@ -32,7 +32,9 @@ RERUN = "rerun.json"
 MAX_FACTS = 2**18
 """Largest `submission.json`, in bytes."""
 MAX_ENTRIES = 1_000
-"""Most entries in one folder of the records."""
+"""Most entries in one model's folder, or one submission's."""
+MAX_SUBMISSIONS = 100_000
+"""Most models of a board."""
 
 MODEL = r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}"
 MODEL_ID = rf"^(?:{MODEL}/)?{MODEL}$"
@@ -156,36 +158,32 @@ def folder_name(model: str, revision: str) -> str:
 
 
 def submissions(records: Path) -> Iterator[Path]:
-    """Every folder MODEL/REVISION in the folder `records`, by name.
+    """Every folder MODEL/REVISION in the folder `records`, by name; and what is there and is none,
+    for the checks to refuse.
 
     Raises:
-        RecordError: there is no such folder, or it holds a link, or more entries than allowed.
+        RecordError: there is no such folder, or one holds more entries than allowed.
     """
-    for model in _folders(records):
-        yield from _folders(model)
+    for model in entries(records, MAX_SUBMISSIONS):
+        if model.is_symlink() or not model.is_dir():
+            yield model
+        else:
+            yield from entries(model)
 
 
-def _folders(folder: Path) -> list[Path]:
-    return [path for path in entries(folder) if path.is_dir()]
-
-
-def entries(folder: Path) -> list[Path]:
+def entries(folder: Path, most: int = MAX_ENTRIES) -> list[Path]:
     """What is in `folder`, by name, hidden entries left out.
 
     Raises:
-        RecordError: not a folder, more than `MAX_ENTRIES`, or one of them is a link.
+        RecordError: a link, not a folder, or more than `most` entries.
     """
     if folder.is_symlink() or not folder.is_dir():
         raise RecordError(f"{folder}: not a folder; pass the leaderboard's records")
     with os.scandir(folder) as found:
-        names = [entry.name for _, entry in zip(range(MAX_ENTRIES + 1), found, strict=False)]
-    if len(names) > MAX_ENTRIES:
-        raise RecordError(f"{folder}: more than {MAX_ENTRIES} entries")
-    paths = [folder / name for name in sorted(names) if not name.startswith(".")]
-    for path in paths:
-        if path.is_symlink():
-            raise RecordError(f"{path}: a link; put the file itself there")
-    return paths
+        names = [entry.name for _, entry in zip(range(most + 1), found, strict=False)]
+    if len(names) > most:
+        raise RecordError(f"{folder}: more than {most} entries")
+    return [folder / name for name in sorted(names) if not name.startswith(".")]
 
 
 def read_submission(folder: Path) -> Submission:

@@ -38,7 +38,7 @@ def board(sound: Path, tmp_path: Path) -> Path:
 
 
 def only(board: Path) -> Path:
-    (folder,) = (board / "records").glob("*/*")
+    (folder,) = (board / "records").glob("*/sha256-*")
     return folder
 
 
@@ -487,6 +487,17 @@ def test_validate_prints_every_fault_and_fails(
         and "faults, listed above" in printed.err
     )
     assert "Traceback" not in printed.err
+
+
+def test_what_is_no_folder_is_refused_and_the_rest_stands(board: Path) -> None:
+    records = board / "records"
+    (records / "evil").symlink_to("/etc")
+    (records / "file").write_text("")
+    (records / "synthetic__one" / "latest").symlink_to(only(board))
+    checked = check_board(board)
+    said = sorted(str(fault) for fault in checked.all_faults)
+    assert len(said) == 3 and all("not a folder of its own" in line for line in said)
+    assert [len(each.records) for each in checked.submissions if not each.faults] == [2]
 
 
 def test_a_message_cannot_act_on_the_terminal(board: Path) -> None:
