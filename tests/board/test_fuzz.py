@@ -8,6 +8,7 @@ import random
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +156,12 @@ def _damage_rows(beside: Path, chance: random.Random) -> None:
         changed = table.slice(chance.randrange(len(rows)), chance.randrange(len(rows)))
     if chance.random() < 0.2:
         changed = changed.drop_columns([chance.choice(changed.column_names)])
-    pq.write_table(changed, beside)
+    buffer = BytesIO()
+    try:
+        pq.write_table(changed, buffer)
+    except pa.ArrowException:
+        pq.write_table(table.slice(1), buffer)
+    beside.write_bytes(buffer.getvalue())
 
 
 def comparable(board: Board, model: str) -> list[dict[str, Any]]:
@@ -167,7 +173,7 @@ def comparable(board: Board, model: str) -> list[dict[str, Any]]:
 
 def fuzz(home: Path, rounds: int, seed: int) -> tuple[int, int]:
     """Damage a submission `rounds` times; how often it was accepted, and refused."""
-    board = new_board(home, samples=8)
+    board = new_board(home, samples=4)
     victim = submit(board, facts("synthetic/victim"))
     submit(board, facts("synthetic/other"))
     sound = home / "sound"
@@ -201,7 +207,8 @@ def test_damage_is_accepted_or_refused_and_hurts_no_other(tmp_path: Path) -> Non
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_ten_thousand_damaged_submissions(tmp_path: Path) -> None:
-    accepted, refused = fuzz(tmp_path, 10_000, seed=2)
-    print(f"{accepted} accepted, {refused} refused")
-    assert accepted + refused == 10_000 and refused > 7_000
+@pytest.mark.parametrize("seed", [2, 3])
+def test_twice_five_thousand_damaged_submissions(tmp_path: Path, seed: int) -> None:
+    accepted, refused = fuzz(tmp_path, 5_000, seed)
+    print(f"seed {seed}: {accepted} accepted, {refused} refused")
+    assert accepted + refused == 5_000 and refused > 3_500
