@@ -205,6 +205,11 @@ class _Alone:
         """Nothing to give back."""
 
 
+def _strange(arguments: Mapping[str, str], allowed: Sequence[str]) -> dict[str, str]:
+    """The arguments that are not allowed."""
+    return {name: value for name, value in arguments.items() if name not in allowed}
+
+
 class _Flamingo(_Alone):
     """OpenFlamingo: any grid of whole patches."""
 
@@ -213,9 +218,14 @@ class _Flamingo(_Alone):
     ineffective: tuple[str, ...] = ()
 
     def __init__(self, arguments: Mapping[str, str]) -> None:
-        from resolution_eval.adapters.arguments import declared_training
+        from resolution_eval.adapters.arguments import (
+            RESFLAMINGO,
+            declared_training,
+            refuse_unknown,
+        )
         from resolution_eval.flamingo.pretrained import describe
 
+        refuse_unknown(_strange(arguments, RESFLAMINGO), RESFLAMINGO, "resflamingo")
         described = describe(arguments.get("pretrained"))
         self.checkpoint, self._patch = described.identity, described.patch
         self.training = declared_training(arguments.get("train_resolution"), described.training)
@@ -243,10 +253,11 @@ class _HuggingFace(_Alone):
     family: str
 
     def __init__(self, arguments: Mapping[str, str]) -> None:
-        from resolution_eval.adapters.arguments import flag
+        from resolution_eval.adapters.arguments import RESHF, flag, refuse_unknown
         from resolution_eval.families import family_of
         from resolution_eval.families.checkpoint import known_training, load_parts
 
+        refuse_unknown(_strange(arguments, RESHF), RESHF, "reshf")
         if not arguments.get("pretrained"):
             raise UsageError("reshf needs a checkpoint; give pretrained=ID or pretrained=FOLDER")
         self.checkpoint = arguments["pretrained"]

@@ -19,6 +19,30 @@ if TYPE_CHECKING:
 SCHEMES = ("match", "restore")
 ANSWER_MODES = ("rank", "generate")
 DTYPES = ("float32", "bfloat16", "float16")
+QUANTISATION = (
+    "load_in_8bit",
+    "load_in_4bit",
+    "bnb_4bit_compute_dtype",
+    "bnb_4bit_quant_type",
+    "bnb_4bit_use_double_quant",
+)
+"""Arguments that transformers' BitsAndBytesConfig takes."""
+RESFLAMINGO = (
+    "pretrained",
+    "scheme",
+    "filter",
+    "train_resolution",
+    "answer_mode",
+    "blind",
+    "dtype",
+    "device",
+    "batch_size",
+    "trust_remote_code",
+    "revision",
+)
+"""Arguments of `resflamingo`."""
+RESHF = (*RESFLAMINGO, "device_map", "attn_implementation", *QUANTISATION)
+"""Arguments of `reshf`."""
 AUTO_BATCH = 32
 """Batch size under `--batch_size auto`; a batch that does not fit the memory is split in halves."""
 

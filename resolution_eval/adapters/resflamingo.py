@@ -13,6 +13,7 @@ from loguru import logger
 from resolution_eval.adapters.arguments import (
     ANSWER_MODES,
     DTYPES,
+    RESFLAMINGO,
     declared_training,
     flag,
     one_of,
@@ -39,20 +40,6 @@ Spoken = tuple[str, int | None, tuple[float, ...] | None, int | None]
 """An answer's text; where it was ranked, the choice's index and all choices' scores; where it was
 written, how many tokens.
 """
-
-ARGUMENTS = (
-    "pretrained",
-    "scheme",
-    "filter",
-    "train_resolution",
-    "answer_mode",
-    "blind",
-    "dtype",
-    "device",
-    "batch_size",
-    "trust_remote_code",
-    "revision",
-)
 
 
 class ResFlamingo(ResolutionAdapter):
@@ -84,7 +71,7 @@ class ResFlamingo(ResolutionAdapter):
     ) -> None:
         super().__init__()
         with host_boundary():
-            refuse_unknown(unknown, ARGUMENTS, self.name)
+            refuse_unknown(unknown, RESFLAMINGO, self.name)
             self.configure(
                 scheme=scheme,
                 filter=filter,

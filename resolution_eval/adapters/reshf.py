@@ -11,6 +11,8 @@ from loguru import logger
 from resolution_eval.adapters.arguments import (
     ANSWER_MODES,
     DTYPES,
+    QUANTISATION,
+    RESHF,
     flag,
     one_of,
     refuse_unknown,
@@ -32,33 +34,8 @@ if TYPE_CHECKING:
 
 EVIDENCE = "tensors entering the vision tower; image tokens entering the language model"
 
-QUANTISATION = (
-    "load_in_8bit",
-    "load_in_4bit",
-    "bnb_4bit_compute_dtype",
-    "bnb_4bit_quant_type",
-    "bnb_4bit_use_double_quant",
-)
-"""Arguments that transformers' BitsAndBytesConfig takes."""
 SWITCHES = ("load_in_8bit", "load_in_4bit", "bnb_4bit_use_double_quant")
 """Those of them that are true or false."""
-
-ARGUMENTS = (
-    "pretrained",
-    "scheme",
-    "filter",
-    "train_resolution",
-    "answer_mode",
-    "blind",
-    "dtype",
-    "device",
-    "device_map",
-    "attn_implementation",
-    "batch_size",
-    "trust_remote_code",
-    "revision",
-    *QUANTISATION,
-)
 
 
 class ResHF(ResolutionAdapter):
@@ -92,7 +69,7 @@ class ResHF(ResolutionAdapter):
         super().__init__()
         with host_boundary():
             quantisation = _quantisation(rest)
-            refuse_unknown(rest, ARGUMENTS, self.name)
+            refuse_unknown(rest, RESHF, self.name)
             self.configure(
                 scheme=scheme,
                 filter=filter,

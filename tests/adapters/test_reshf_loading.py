@@ -119,3 +119,13 @@ def test_quantisation_without_its_package_is_one_sentence(
         ResHF(str(llava), load_in_8bit=True)
     message = str(stopped.value.code)
     assert message.startswith("resolution-eval: ") and "bitsandbytes" in message
+
+
+@pytest.mark.parametrize("name", ["paligemma", "instructblip"])
+def test_a_family_that_refuses_a_prompt_alone_is_blinded_by_its_mean_colour(
+    name: str, tmp_path: Path
+) -> None:
+    adapter = ResHF(str(tiny_families.save(name, tmp_path)), blind="true")
+    assert adapter.family.needs_image and adapter.blind == "mean image"
+    mean = adapter.parts.processor.image_processor.image_mean
+    assert adapter.mean_colour == tuple(round(255 * value) for value in mean)

@@ -443,6 +443,19 @@ def test_the_doctor_reads_an_embedded_flamingo() -> None:
     assert found.ok
 
 
+def test_the_doctor_fails_where_a_flamingos_sweep_is_flat(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.main(["doctor", "--model", "resflamingo", "--sizes", "16,17,64"]) == 3
+    assert "flat: 16 and 17" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("model", ["reshf", "resflamingo"])
+def test_the_doctor_refuses_an_argument_that_the_adapter_has_not(model: str) -> None:
+    with pytest.raises(UsageError, match="did you mean 'pretrained'"):
+        diagnose(model, {"pretraned": "x"}, [28])
+
+
 def test_the_doctor_names_what_it_knows() -> None:
     with pytest.raises(UsageError, match="reshf"):
         diagnose("reshff", {}, [28])
