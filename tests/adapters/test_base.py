@@ -12,7 +12,7 @@ from datasets import Dataset
 from PIL import Image
 
 from resolution_eval import tasks
-from resolution_eval.adapters.base import Answer, ResolutionAdapter, View
+from resolution_eval.adapters.base import Answer, ResolutionAdapter, Shown, View
 from resolution_eval.adapters.requests import Job, Overrides
 from resolution_eval.attestation import LEDGER, AnswerMode
 from resolution_eval.errors import ImageError
@@ -236,3 +236,32 @@ def test_a_strangers_empty_answer_is_failed(documents: list[dict[str, Any]]) -> 
     verdict, _ = tasks.judge(documents[0], "")
     assert verdict.correct is None
     assert verdict.failure is not None and verdict.failure.kind == "empty"
+
+
+@pytest.mark.parametrize(
+    ("shrink", "status"), [((0, 0), "attested"), ((8, 0), "mismatched"), ((0, 8), "mismatched")]
+)
+def test_a_demonstration_at_another_grid_makes_the_sample_mismatched(
+    shrink: tuple[int, int], status: str
+) -> None:
+    own, earlier = Image.new("RGB", (48, 24)), Image.new("RGB", (16, 32))
+    told = SimpleNamespace(sample="train/7")
+    job = SimpleNamespace(
+        demonstrations=(told,), resolution=28, filter="bicubic", scheme="match", choices=CHOICES
+    )
+    facts = {"source": Size(90, 50), "notes": (), "information": Size(48, 24)}
+    view = View(job=job, image=own, demonstrations=(Shown(image=earlier, **facts),), **facts)
+    answer = Answer(
+        text="debris",
+        choice=None,
+        choice_scores=None,
+        grid=(24 - shrink[0], 48),
+        visual_tokens=18,
+        evidence="test",
+        demonstrations=(((32 - shrink[1], 16), 8),),
+    )
+    attestation = _Adapter()._attest(view, answer, "f1")
+    assert attestation.status == status
+    (shown,) = attestation.demonstrations
+    assert (shown.sample, shown.expected_grid) == ("train/7", (32, 16))
+    assert (shown.grid, shown.visual_tokens) == ((32 - shrink[1], 16), 8)
