@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from resolution_eval.records import Cell, make_records
+
 pytestmark = pytest.mark.slow
 RUN = ["-m", "lmms_eval", "--model", "resflamingo", "--tasks", "phantom_res", "--limit", "42"]
 
@@ -41,8 +43,20 @@ def _run(*command: str, output: Path) -> dict[tuple[str, str], Any]:
 
 def test_two_ranks_answer_as_one_process_does(tmp_path: Path) -> None:
     one = _run(output=tmp_path / "one")
-    launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
-    launch += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
-    two = _run(*launch, "--main_process_port", str(_free_port()), output=tmp_path / "two")
+    # accelerate's launcher starts one process on a CPU, however many it is asked for
+    launch = ["-m", "torch.distributed.run", "--nproc_per_node", "2"]
+    two = _run(*launch, "--master_port", str(_free_port()), output=tmp_path / "two")
     assert len(one) == 42
     assert two == one
+    (record,) = make_records(tmp_path / "two")
+    assert record.environment.processes == 2
+    assert sum(cell.cost.timed for cell in record.cells if cell.cost is not None) == 42
+    (single,) = make_records(tmp_path / "one")
+    assert (record.checkpoint, record.dataset) == (single.checkpoint, single.dataset)
+    assert [_without_cost(cell) for cell in record.cells] == [
+        _without_cost(cell) for cell in single.cells
+    ]
+
+
+def _without_cost(cell: Cell) -> Cell:
+    return cell.model_copy(update={"cost": None})
