@@ -58,7 +58,7 @@ class View {
   async show() {
     const scope = this.scope;
     if (!scope) {
-      fill(this.holder, h("p", {}, "No measured row yet."));
+      fill(this.holder, h("p", {}, "No submission has been measured yet. ", h("a", { href: "method.html#submit" }, "How to submit")));
       return;
     }
     const data = await load(scope.file);
@@ -86,6 +86,7 @@ class View {
   }
 
   refilter() {
+    if (!this.table) return;
     this.table.filter((line) => this.keeps(line.row));
     this.shown.textContent = `${this.table.shown.length} of ${many(this.lines.length, "row")} shown. Ranks count all rows, also those that a filter hides.`;
     announce(this.shown.textContent);
