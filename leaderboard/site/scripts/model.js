@@ -84,7 +84,7 @@ function matrixSection(model) {
       ...matrix.resolutions.map((r, i) => ({ id: `r${i}`, head: `r = ${r}`, numeric: true, sortable: false, class: "heat-cell", value: (line) => line.cells[i]?.score?.[0], cell: (line) => heat(line.cells[i]) })),
     ],
   }).element);
-  return section("matrix", "Training × inference resolution", h("p", {}, "Rows of the same setting, base and number of parameters, trained at other resolutions. A ring marks the training resolution."), tables);
+  return section("matrix", "Training × inference resolution", h("p", {}, "Rows of the same setting and base and of its size (within 5 %), trained at other resolutions. A ring marks the training resolution."), tables);
 }
 
 function heat(cell) {

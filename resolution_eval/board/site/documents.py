@@ -24,6 +24,8 @@ DIGITS = 4
 """Decimals of a fraction: the fourth is beyond every interval's end, and keeps the files small."""
 SIBLINGS = 12
 """Most rows of one train x inference matrix."""
+ALIKE = 1.05
+"""Largest ratio of two siblings' numbers of parameters."""
 
 Document = dict[str, Any]
 
@@ -303,17 +305,25 @@ def _curve(curve: Curve, answers: Sheet) -> Document:
 
 
 def _siblings(row: BoardRow, rows: Sequence[BoardRow]) -> list[BoardRow]:
-    """Rows of the same setting, base and number of parameters, this one included.
+    """Rows of the same setting and base and of its size, this one included.
 
-    Models trained from scratch have no base: their submitter is to be the same.
+    Models trained from scratch have no base: their submitter is to be the same. A position table
+    for another grid makes a few parameters more or less.
     """
-    return [each for each in rows if _kin(each) == _kin(row)][:SIBLINGS]
+    kin = [each for each in rows if _kin(each) == _kin(row)]
+    return [each for each in kin if _alike(each.facts.parameters, row.facts.parameters)][:SIBLINGS]
 
 
 def _kin(row: BoardRow) -> tuple[object, ...]:
     facts = row.facts
     maker = facts.base or f"from scratch by {facts.submitter}"
-    return (maker, facts.parameters, row.scheme, row.filter, row.mode)
+    return (maker, row.scheme, row.filter, row.mode)
+
+
+def _alike(one: int | None, other: int | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return max(one, other) <= ALIKE * min(one, other)
 
 
 def _matrices(row: BoardRow, siblings: Sequence[BoardRow]) -> list[Document]:
