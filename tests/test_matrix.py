@@ -207,7 +207,7 @@ class TestOutput:
         rows = specification(lacking)["data"]["values"]
         at = {(row["train"], row["infer"]): row for row in rows}
         assert (at["low", "48"]["accuracy"], at["low", "48"]["shown"]) == (None, "withheld")
-        assert at["low", "low"]["accuracy"] > 0.5
+        assert at["low", "low (16)"]["accuracy"] > 0.5
 
 
 class TestArguments:

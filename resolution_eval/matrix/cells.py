@@ -80,6 +80,11 @@ class Matrix:
             for at in self.infer
         }
 
+    def heading(self, at: str) -> str:
+        """`at` as a column is headed: low and native with what they stand for."""
+        named = {"low": label(self.low), "native": label(self.native)}
+        return at if named.get(at, at) == at else f"{at} ({named[at]})"
+
     def resolution(self, at: Resolution | str) -> Resolution:
         """The resolution that `at` stands for; not for `mixed`, which is two."""
         named: dict[Resolution | str, Resolution] = {"low": self.low, "native": self.native}

@@ -8,7 +8,7 @@ from typing import Any
 from resolution_eval.matrix.cells import Matrix, Scored
 from resolution_eval.report.charts import VEGALITE
 
-STEP = 72
+STEP = 88
 """Edge of a square, in pixels."""
 DARK = 0.6
 """Accuracy above which the figure is written in white."""
@@ -31,8 +31,8 @@ def specification(matrix: Matrix) -> dict[str, Any]:
     """The Vega-Lite document; a withheld cell is grey and without a figure."""
     import altair as alt
 
-    across, down = [str(at) for at in matrix.infer], list(matrix.records)
-    rows = [_row(trained, at, found) for (trained, at), found in matrix.cells.items()]
+    across, down = [matrix.heading(str(at)) for at in matrix.infer], list(matrix.records)
+    rows = [_row(trained, matrix.heading(at), cell) for (trained, at), cell in matrix.cells.items()]
     base = alt.Chart(alt.Data(values=rows)).encode(
         x=alt.X(
             "infer:N",

@@ -121,7 +121,7 @@ def matrix_tables(matrix: Matrix, figures: Sequence[GapFigure]) -> tuple[Table, 
 
 
 def _cell_table(matrix: Matrix) -> Table:
-    heads = [_head(matrix, str(at)) for at in matrix.infer]
+    heads = [matrix.heading(str(at)) for at in matrix.infer]
     rows = tuple(
         (
             Entry(strategy),
@@ -153,11 +153,6 @@ def _remark(matrix: Matrix) -> str:
         "deviation between seeds. mixed: half of the samples at low, the others at native."
         + "".join(f" Withheld: {reason}." for reason in sorted(reasons))
     )
-
-
-def _head(matrix: Matrix, at: str) -> str:
-    named = {"low": matrix.low, "native": matrix.native}
-    return f"{at} ({label(named[at])})" if at in named and label(named[at]) != at else at
 
 
 def _cell_entry(found: Scored | Withheld) -> Entry:
