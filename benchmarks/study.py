@@ -1,0 +1,238 @@
+"""docs/study.md, made from the results in docs/study.
+
+    python -m benchmarks.study collect NAME --matrix DIR --checkpoints DIR
+    python -m benchmarks.study render
+
+`collect` keeps what a matrix and its checkpoints' folders say as docs/study/NAME.json; `render`
+writes the page anew from those files alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+from resolution_eval.report.matrix import GAPS
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "docs" / "study"
+TEMPLATE = Path(__file__).with_name("study_template.md")
+PAGE = ROOT / "docs" / "study.md"
+TARGETS = {"mixed_low_gap": -0.02, "mixed_retention": 0.99}
+"""What a mixed strategy is to reach: at least these."""
+CLAIMED = ("alignment_gain", "native_trained_mismatch", "low_trained_mismatch", "mixed_low_gap")
+BESIDE = ("variants", "cost")
+"""Files in the folder of results that are no matrix."""
+
+Document = Mapping[str, Any]
+
+
+def collect(name: str, matrix: Path, checkpoints: Path) -> Path:
+    """Keep the matrix in the folder `matrix`, and what training cost, as docs/study/NAME.json."""
+    document = json.loads((matrix / "matrix.json").read_text())
+    trained = [_trained(path) for path in sorted(checkpoints.glob("*/config.json"))]
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    path.write_text(json.dumps({"matrix": document, "training": trained}, indent=1) + "\n")
+    return path
+
+
+def _trained(path: Path) -> dict[str, Any]:
+    manifest = json.loads(path.read_text())
+    extra = manifest.get("extra", {})
+    kept = ("seconds", "processor_seconds", "samples_per_second", "versions", "machine", "tokens")
+    strategy, _, seed = path.parent.name.rpartition("-")
+    return {"strategy": strategy, "seed": int(seed)} | {k: extra[k] for k in kept if k in extra}
+
+
+def page(results: Path = RESULTS) -> str:
+    """The text of docs/study.md."""
+    found = {path.stem: json.loads(path.read_text()) for path in sorted(results.glob("*.json"))}
+    matrices = {name: one for name, one in found.items() if name not in BESIDE}
+    parts = {
+        "MATRICES": "\n\n".join(_matrix(name, one) for name, one in matrices.items()),
+        "SIGNS": signs(matrices),
+        "TARGETS": targets(matrices),
+        "VARIANTS": variants(found["variants"]),
+        "TRAINING": training(matrices),
+        "COST": cost(found["cost"]),
+    }
+    text = TEMPLATE.read_text(encoding="utf-8")
+    for name, part in parts.items():
+        text = text.replace(f"<!-- {name} -->", part)
+    return text
+
+
+def _matrix(name: str, one: Document) -> str:
+    return f"### {name}\n\n{cells(one['matrix'])}\n\n{gaps(one['matrix'])}"
+
+
+def cells(matrix: Document) -> str:
+    """The table of cells: percent, 95 % interval, standard deviation between seeds."""
+    every = [*matrix["cells"], *matrix["further_cells"]]
+    across = sorted({cell["infer"] for cell in every}, key=lambda at: _order(matrix, at))
+    rows = []
+    for strategy, checkpoints in matrix["checkpoints"].items():
+        mine = {cell["infer"]: cell for cell in every if cell["train"] == strategy}
+        rows.append([strategy, len(checkpoints), *(_shown(mine[at]) for at in across)])
+    return _table(["trained", "seeds", *(_head(matrix, at) for at in across)], rows)
+
+
+def _order(matrix: Document, at: str) -> tuple[int, int]:
+    """Resolutions ascending by pixels, mixed inference last."""
+    text = str(matrix.get(at, at))
+    return (1, 0) if text == "mixed" else (0, int(text) if text.isdecimal() else 1 << 20)
+
+
+def _head(matrix: Document, at: str) -> str:
+    return f"{at} ({matrix[at]})" if at in ("low", "native") else at
+
+
+def _shown(cell: Document) -> str:
+    if "withheld" in cell:
+        return "withheld"
+    low, high = cell["interval_percent"]
+    seeds = cell["per_seed_percent"]
+    spread = f" ± {statistics.stdev(seeds):.1f}" if len(seeds) > 1 else ""
+    return f"{cell['accuracy_percent']:.1f} [{low:.1f}, {high:.1f}]{spread}"
+
+
+def gaps(matrix: Document) -> str:
+    """The gaps, in points (the retention a ratio), by seed, and whether the sign holds."""
+    return _table(
+        ["gap", "definition", "value", "by seed", "the paper's sign"],
+        [_gap_row(gap) for gap in matrix["gaps"]],
+    )
+
+
+def _gap_row(gap: Document) -> list[str]:
+    ratio = gap["unit"] == "ratio"
+    definition = f" {'/' if ratio else '−'} ".join(gap["cells"]).replace("->", "→")
+    seeds = ", ".join(_value(value, ratio) for value in gap.get("per_seed", ()))
+    sign = "–" if gap["sign"] == "none" else gap["sign"]
+    return [GAPS[gap["name"]], definition, _interval(gap), seeds or "–", sign]
+
+
+def _interval(gap: Document) -> str:
+    if "withheld" in gap:
+        return "withheld"
+    ratio = gap["unit"] == "ratio"
+    ends = (_value(gap[end], ratio) for end in ("low", "high"))
+    return f"{_value(gap['estimate'], ratio)} [{', '.join(ends)}]"
+
+
+def _value(value: float, ratio: bool) -> str:
+    return (f"{value:.3f}" if ratio else f"{100 * value:+.1f}").replace("-", "−")
+
+
+def signs(matrices: Mapping[str, Document]) -> str:
+    """Per matrix, whether each of the paper's signs holds."""
+    rows = []
+    for name, one in matrices.items():
+        mine = {g["name"]: g for g in one["matrix"]["gaps"] if g["strategy"] == "mixed"}
+        rows.append([name, *(f"{_interval(mine[k])}: {mine[k]['sign']}" for k in CLAIMED)])
+    return _table(["", *(GAPS[name] for name in CLAIMED)], rows)
+
+
+def targets(matrices: Mapping[str, Document]) -> str:
+    """What the variants of mixed training keep, against the targets."""
+    return _table(
+        ["", "strategy", *(GAPS[name] for name in TARGETS), "lowest between the ends", "reached"],
+        [row for name, one in matrices.items() for row in _target_rows(name, one["matrix"])],
+    )
+
+
+def _target_rows(name: str, matrix: Document) -> Iterator[list[str]]:
+    for strategy in matrix["checkpoints"]:
+        mine = {g["name"]: g for g in matrix["gaps"] if g["strategy"] == strategy}
+        if not mine.keys() >= TARGETS.keys() or any("withheld" in mine[k] for k in TARGETS):
+            continue
+        reached = all(mine[k]["estimate"] >= least for k, least in TARGETS.items())
+        between = [
+            cell
+            for cell in matrix["further_cells"]
+            if cell["train"] == strategy and cell["infer"].isdecimal() and "withheld" not in cell
+            and int(matrix["low"]) < int(cell["infer"]) < int(matrix["native"])
+        ]  # fmt: skip
+        worst = min(between, key=lambda cell: cell["accuracy_percent"], default=None)
+        shown = "–" if worst is None else f"{worst['accuracy_percent']:.1f} at {worst['infer']}"
+        values = [_interval(mine[k]) for k in TARGETS]
+        yield [name, strategy, *values, shown, "yes" if reached else "no"]
+
+
+def variants(tried: Sequence[Document]) -> str:
+    """Every variant that was tried, as it was logged."""
+    rows = [
+        [
+            one["setting"], one["name"], one["seed"], one["steps"], f"{one['tokens'] / 1e6:.2f}",
+            f"{one['cpu_s']:.0f}", "  ".join(f"{r}: {a:.3f}" for r, a in one["acc"].items()),
+        ]
+        for one in tried
+    ]  # fmt: skip
+    heads = ["setting", "variant", "seed", "steps", "Mtokens", "s", "validation accuracy at r"]
+    return _table(heads, rows)
+
+
+def training(matrices: Mapping[str, Document]) -> str:
+    """What training cost, by strategy: mean and range over seeds of the processor's seconds."""
+    rows = []
+    for name, one in matrices.items():
+        spent: dict[str, list[float]] = {}
+        for run in one["training"]:
+            if "processor_seconds" in run:
+                spent.setdefault(run["strategy"], []).append(run["processor_seconds"])
+        for strategy, seconds in spent.items():
+            ends = f"{min(seconds):.0f} to {max(seconds):.0f}"
+            rows.append([name, strategy, len(seconds), f"{statistics.fmean(seconds):.0f}", ends])
+    return _table(["", "strategy", "seeds", "processor seconds", "range"], rows)
+
+
+def cost(measured: Document) -> str:
+    """Cost by resolution, and the laws that were fitted."""
+    rows = [
+        [
+            one["edge"], one["visual_tokens"], f"{1 / statistics.median(one['train_seconds']):.0f}",
+            f"{1 / statistics.median(one['answer_seconds']):.0f}",
+            f"{one['peak_memory'] / 2**20:.0f}",
+        ]
+        for one in measured["measured"]
+    ]  # fmt: skip
+    heads = ["r", "visual tokens", "trained per s", "answered per s", "peak memory (MiB)"]
+    laws = [
+        f"- {kind}: {1000 * law['fixed']:.2f} ms + {1000 * law['factor']:.4f} ms × "
+        f"tokens^{law['exponent']:.2f}, 95 % interval of the exponent "
+        f"[{law['low']:.2f}, {law['high']:.2f}]"
+        for kind, law in measured["laws"].items()
+    ]
+    return f"On {measured['hardware']}:\n\n{_table(heads, rows)}\n\n" + "\n".join(laws)
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    return tabulate(rows, headers=heads, tablefmt="github", disable_numparse=True)
+
+
+def main() -> None:
+    """Collect one matrix, or write the page."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.study", description=__doc__)
+    actions = parser.add_subparsers(dest="action", required=True)
+    collecting = actions.add_parser("collect")
+    collecting.add_argument("name")
+    collecting.add_argument("--matrix", type=Path, required=True)
+    collecting.add_argument("--checkpoints", type=Path, required=True)
+    actions.add_parser("render")
+    given = parser.parse_args()
+    if given.action == "collect":
+        print(collect(given.name, given.matrix, given.checkpoints))
+    else:
+        PAGE.write_text(page(), encoding="utf-8")
+        print(PAGE)
+
+
+if __name__ == "__main__":
+    main()
