@@ -29,8 +29,8 @@ STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 BATCH = 32
 RATE = 1.5e-3
 FIXED = 24.0
-"""What a step costs beside its tokens, in tokens per image: from the processor time of steps at 5 and
-at 17 tokens. So a cheaper resolution buys fewer steps than its tokens alone would allow."""
+"""What a step costs beside its tokens, in tokens per image: from the processor time of steps at 5
+and at 17 tokens. So a cheaper resolution buys fewer steps than its tokens alone would allow."""
 HELD_OUT = 10
 """One image in so many of a train split is for validation where the data has no such split."""
 
