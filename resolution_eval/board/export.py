@@ -223,12 +223,12 @@ def _notes(row: BoardRow, curve: Curve, point: Point) -> str:
 
 
 def _iso(date: str) -> str | None:
-    """lmms-eval's `20260102_030405` as `2026-01-02T03:04:05Z`; None for another form."""
+    """lmms-eval's `20260102_030405`, which is in UTC+8, in ISO 8601; None for another form."""
     digits = date.replace("_", "")
     if len(digits) != 14 or not digits.isdecimal():
         return None
     day, time = digits[:8], digits[8:]
-    return f"{day[:4]}-{day[4:6]}-{day[6:]}T{time[:2]}:{time[2:4]}:{time[4:]}Z"
+    return f"{day[:4]}-{day[4:6]}-{day[6:]}T{time[:2]}:{time[2:4]}:{time[4:]}+08:00"
 
 
 def _yaml(content: Any) -> bytes:

@@ -203,7 +203,7 @@ def test_exported_forms_carry_every_cell_with_its_interval(board: Path, tmp_path
     assert {each["dataset"]["task_id"]: each["value"] for each in results} == {
         f"phantom_res@{resolution}": accuracy for resolution, accuracy in stated.items()
     }
-    assert results[0]["date"] == "2026-01-02T03:04:00Z"
+    assert results[0]["date"] == "2026-01-02T03:04:00+08:00"
     entries = [
         EvalResultEntry(
             dataset_id=each["dataset"]["id"],
