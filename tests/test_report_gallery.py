@@ -171,3 +171,12 @@ def test_without_images_no_picture_and_no_remark(tmp_path, source):
     page = write_page(load([tmp_path]), tmp_path / "site", images=False).read_text(encoding="utf-8")
     assert "data:image/webp" not in page
     assert "Answers that change" not in page
+
+
+def test_a_page_of_twenty_checkpoints_and_pictures_stays_small(tmp_path, source):
+    curve = {"16": 0.3, "native": 0.9}
+    for i in range(20):
+        lines = phantom_lines(source, curve, samples=16, checkpoint=f"synthetic/{i}")
+        write_run(tmp_path / str(i), lines, task="phantom_res", date=f"202601{i + 10}_000000")
+    page = write_page(load([tmp_path / str(i) for i in range(20)]), tmp_path / "site")
+    assert 500_000 < page.stat().st_size < 2_000_000
