@@ -43,7 +43,9 @@ Md5 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 class _Card(BaseModel):
     """Frozen, and refused where it has a key that is not in the schema."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
+    )
 
     def __hash__(self) -> int:
         return hash(self.model_dump_json())

@@ -81,36 +81,38 @@ is null. A newer one is refused by its number. The schema is
 def page() -> str:
     """The whole page."""
     schema = json_schema()
-    parts = [HEAD, *_section("Record", schema)]
+    parts = [HEAD, *section("Record", schema)]
     for name in ORDER:
-        parts += _section(name, schema["$defs"][name])
+        parts += section(name, schema["$defs"][name])
     return "\n".join([*parts, *_answers()]) + "\n"
 
 
-def _section(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
+def section(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
+    """A model's heading, its description, and its fields as a table."""
     yield f"## {name}\n\n{schema['description']}\n"
     yield "| field | type | meaning |\n| --- | --- | --- |"
     for field, facts in schema["properties"].items():
         meaning = " ".join(facts.get("description", "").split()).replace("|", "\\|")
-        yield f"| `{field}` | {_type(facts)} | {meaning} |"
+        yield f"| `{field}` | {type_in_words(facts)} | {meaning} |"
     yield ""
 
 
-def _type(facts: Mapping[str, Any]) -> str:
+def type_in_words(facts: Mapping[str, Any]) -> str:
     """A field's type in words."""
     if "$ref" in facts:
         name = facts["$ref"].rpartition("/")[2]
         return f"[{name}](#{name.lower()})"
     if "anyOf" in facts:
-        return " or ".join(_type(each) for each in facts["anyOf"])
+        return " or ".join(type_in_words(each) for each in facts["anyOf"])
     if "enum" in facts:
         return ", ".join(f"`{value}`" for value in facts["enum"])
     if "const" in facts:
         return f"`{facts['const']}`"
     if facts.get("type") == "array":
-        return f"list of {_type(facts['items'])}"
+        items = facts.get("items") or facts["prefixItems"][0]
+        return f"list of {type_in_words(items)}"
     if facts.get("type") == "object":
-        return f"map to {_type(facts['additionalProperties'])}"
+        return f"map to {type_in_words(facts['additionalProperties'])}"
     return str(facts["type"])
 
 
