@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 
 import jsonschema
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -115,6 +117,50 @@ def test_open_and_closed_questions_are_never_averaged(tmp_path):
     assert (free.accuracy, free.f1, free.balanced_accuracy) == (0.5, 0.625, None)
     assert (closed.answer_mode, closed.n, closed.failed, closed.missing) == ("rank", 2, 1, 0)
     assert (closed.accuracy, closed.f1) == (0.0, None)
+
+
+def judged(sample: str, said: int | None, *, correct: int = 0) -> dict:
+    made = open_question(sample, correct=correct, f1=0.5)
+    made["verdict"]["judgement"] = {
+        "judge": "openai:a-judge",
+        "model": None if said is None else "judge-2026",
+        "correct": said,
+        "failure": "neither yes nor no" if said is None else None,
+    }
+    return made
+
+
+def test_what_a_judge_said_stands_beside_exact_match_and_survives_writing(tmp_path):
+    answers = [judged("a", 1), judged("b", 1, correct=1), judged("c", 0), judged("d", None)]
+    lines = [*answers, open_question("e", correct=None, f1=None)]
+
+    def write_open(results):
+        results["results"][TASK]["em@28,none"] = "0.2500 incomplete (1 of 5 failed)"
+        del results["results"][TASK]["acc@28,none"]
+
+    record = one(tmp_path / "run", lines, change=write_open)
+    again = read_record(write_record(record, tmp_path / "records"))
+    (cell,) = again.cells
+    assert (cell.accuracy, cell.f1) == (0.25, 0.5), "the judge has no part in these"
+    said = cell.judged
+    assert (said.asked, said.failed, said.correct, said.accuracy) == (4, 1, 2, 2 / 3)
+    assert (said.judges, said.models) == (("openai:a-judge",), ("judge-2026",))
+    assert again.answers.column("judged") == [1, 1, 0, None, None]
+    assert again.answers.column("judge_failure") == [None] * 3 + ["neither yes nor no", None]
+    plain = one(tmp_path / "plain", [line("a", "28")]).cells[0]
+    assert plain.judged is None
+
+
+def test_answers_written_before_there_were_judgements_are_read(tmp_path):
+    names = ("judge", "judge_model", "judged", "judge_failure")
+    record = one(tmp_path / "run", sweep(CURVE, samples=3))
+    path = write_record(record, tmp_path)
+    (file,) = tmp_path.glob("*.parquet")
+    pq.write_table(pq.read_table(file).drop_columns(list(names)), file)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    rewrite(path, lambda d: d["answers_file"].update(sha256=digest))
+    rewrite(path, lambda d: [cell.pop("judged") for cell in d["cells"]])
+    assert read_record(path).cells == record.cells
 
 
 def test_a_cell_where_all_failed_has_no_accuracy(tmp_path):
@@ -398,8 +444,6 @@ def test_a_record_of_version_1_is_written_again_in_the_present_version(tmp_path)
 
 
 def test_answers_that_are_not_parquet_are_refused(tmp_path):
-    import hashlib
-
     path = write_record(one(tmp_path / "run", sweep(CURVE, samples=3)), tmp_path)
     answers = next(tmp_path.glob("*.parquet"))
     answers.write_bytes(b"PAR1 nothing PAR1")

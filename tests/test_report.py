@@ -214,6 +214,28 @@ def test_samples_that_change_are_those_with_two_verdicts(tmp_path):
     assert [item.mark for item in row[3:]] == ["wrong", "right"]
 
 
+def test_scores_of_free_text_stand_beside_exact_match_and_only_there(tmp_path):
+    def said(sample, word):
+        made = line(sample, "28", correct=0, target=f"phrase of {sample}", answer_mode="open")
+        failure = "neither yes nor no" if word is None else None
+        judgement = {"judge": "openai:x", "model": "x", "correct": word, "failure": failure}
+        made["verdict"].update(form="open", f1=0.5, judgement=judgement)
+        return made
+
+    def write_open(results):
+        rows = results["results"]["synthetic_res"]
+        rows["em@28,none"] = rows.pop("acc@28,none")
+
+    lines = [said("a", 1), said("b", 1), said("c", 0), said("d", None)]
+    table = cell_table(*studied(one(tmp_path / "open", lines, change=write_open)))
+    shown = dict(zip([column.name for column in table.columns], table.rows[0], strict=True))
+    assert (shown["accuracy"].text, shown["F1"].text) == ("0.0000", "0.5000")
+    assert (shown["judged"].text, shown["judged"].note) == ("0.6667", "4 asked, 1 failed")
+    assert shown["judged"].mark == "!"
+    closed = cell_table(*studied(one(tmp_path / "closed", [line("a", "28"), line("b", "28")])))
+    assert not {"F1", "judged"} & {column.name for column in closed.columns}
+
+
 def test_open_answers_have_no_class_table(tmp_path):
     lines = [line(f"s{i}", "28", target=f"free text {i}") for i in range(70)]
     task, estimated = studied(one(tmp_path, lines))

@@ -48,10 +48,15 @@ SCHEMA: pa.Schema = pa.schema(
         pa.field("generated_tokens", pa.int32()),
         pa.field("seconds", pa.float64()),
         pa.field("peak_memory", pa.int64()),
+        pa.field("judge", pa.string()),
+        pa.field("judge_model", pa.string()),
+        pa.field("judged", pa.int8()),
+        pa.field("judge_failure", pa.string()),
     ]
 )
 """Columns of the file beside a record. `correct` is null for a failed sample; sizes: pixels;
-`seconds` and `peak_memory` (bytes) are null for a sample that the run did not answer itself."""
+`seconds` and `peak_memory` (bytes) are null for a sample that the run did not answer itself;
+`judged` is what the run's judge said of an open answer, null where it was not asked or failed."""
 
 
 @dataclass(frozen=True, order=True)

@@ -8,7 +8,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from resolution_eval.records.answers import Answers, CellKey
-from resolution_eval.records.schema import Cell, CellCost, CellStatus, FailedSample, Grid, Tokens
+from resolution_eval.records.schema import (
+    Cell,
+    CellCost,
+    CellStatus,
+    FailedSample,
+    Grid,
+    Judged,
+    Tokens,
+)
 from resolution_eval.statistics.curves import balanced_accuracy
 
 MAX_GRIDS = 8
@@ -70,6 +78,7 @@ def _cell(key: CellKey, rows: Sequence[Row], samples: int) -> Cell:
         accuracy=correct / len(scored) if scored else None,
         balanced_accuracy=_balanced(scored),
         f1=_f1(scored),
+        judged=_judged(rows),
         source_edge=_source_edge(rows),
         grids=grids,
         other_grids=other,
@@ -106,6 +115,22 @@ def _status(statuses: Mapping[str, int], absent: int) -> CellStatus:
 def _f1(scored: Sequence[Row]) -> float | None:
     known = [row["f1"] for row in scored if row["f1"] is not None]
     return min(1.0, math.fsum(known) / len(known)) if known else None
+
+
+def _judged(rows: Sequence[Row]) -> Judged | None:
+    """What judges said of the answers; None where none was asked."""
+    asked = [row for row in rows if row["judge"] is not None]
+    if not asked:
+        return None
+    said = [row["judged"] for row in asked if row["judged"] is not None]
+    return Judged(
+        judges=tuple(sorted({row["judge"] for row in asked})),
+        models=tuple(sorted({row["judge_model"] for row in asked} - {None})),
+        asked=len(asked),
+        failed=len(asked) - len(said),
+        correct=sum(said),
+        accuracy=sum(said) / len(said) if said else None,
+    )
 
 
 def _balanced(scored: Sequence[Row]) -> float | None:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from resolution_eval.attestation import Attestation, Blind, Cost, Verdict
+from resolution_eval.attestation import Attestation, Blind, Cost, Judgement, Verdict
 from resolution_eval.errors import RecordError
 from resolution_eval.facts import CheckpointFacts, RunFacts
 from resolution_eval.records.answers import Answers
@@ -346,7 +346,8 @@ def _row(line: _Line, setting: tuple[str, str, str]) -> dict[str, Any]:
     scheme, filter, answer_mode = setting
     failure = verdict.failure
     return {
-        **verdict.model_dump(exclude={"failure"}),
+        **verdict.model_dump(exclude={"failure", "judgement"}),
+        **_judged(verdict.judgement),
         "failure_kind": None if failure is None else failure.kind,
         "failure_message": None if failure is None else failure.message,
         "scheme": scheme,
@@ -366,6 +367,18 @@ def _row(line: _Line, setting: tuple[str, str, str]) -> dict[str, Any]:
         **_pair("information", ("width", "height"), attestation.information),
         **_pair("expected", ("height", "width"), attestation.expected_grid),
         **_pair("grid", ("height", "width"), attestation.grid),
+    }
+
+
+def _judged(said: Judgement | None) -> dict[str, Any]:
+    """What a judge said of an open answer; nothing where none was asked."""
+    if said is None:
+        return {}
+    return {
+        "judge": said.judge,
+        "judge_model": said.model,
+        "judged": said.correct,
+        "judge_failure": said.failure,
     }
 
 

@@ -11,8 +11,10 @@ from resolution_eval.records.answers import SCHEMA
 
 Document = dict[str, Any]
 
-ADDED = ("tiles", "blind", "adapter", "generated_tokens", "seconds", "peak_memory")
-"""Columns of the answers since version 2."""
+JUDGED = ("judge", "judge_model", "judged", "judge_failure")
+"""Columns that the first answers of version 2 had not."""
+ADDED = ("tiles", "blind", "adapter", "generated_tokens", "seconds", "peak_memory", *JUDGED)
+"""Columns that the answers of version 1 had not."""
 
 
 def _second(document: Document) -> Document:
@@ -73,13 +75,10 @@ MIGRATIONS: Mapping[int, Callable[[Document], Document]] = {1: _second}
 
 
 def migrated_answers(table: pa.Table) -> pa.Table:
-    """The answers with the columns of the present schema, null where version 1 had none."""
-    if table.schema.equals(_FIRST):
-        for name in ADDED:
-            field = SCHEMA.field(name)
-            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    """The answers with the columns of the present schema, null where older ones had none."""
+    for absent in (ADDED, JUDGED):
+        if table.schema.equals(pa.schema([f for f in SCHEMA if f.name not in absent])):
+            for name in absent:
+                field = SCHEMA.field(name)
+                table = table.append_column(field, pa.nulls(table.num_rows, field.type))
     return table
-
-
-_FIRST = pa.schema([field for field in SCHEMA if field.name not in ADDED])
-"""The columns of version 1."""

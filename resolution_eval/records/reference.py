@@ -23,6 +23,7 @@ ORDER = (
     "Hardware",
     "Cell",
     "CellCost",
+    "Judged",
     "Grid",
     "Tokens",
     "FailedSample",
@@ -72,6 +73,10 @@ left as they are: look before you share them.
 samples, and read only if its cells follow from its answers and these have the SHA-256 that it
 names.
 
+**Judge.** A run with `--judge` has, beside exact match and F1, what the judge said of each open
+answer, and per cell how many it was asked about, how many judgements failed, and how many it called
+right (`judged`). Nothing of it enters `accuracy`.
+
 **Versions.** The present schema version is 2. Records of version 1 are read: what they did not say
 is null. A newer one is refused by its number. The schema is
 [record.schema.json](record.schema.json) (JSON Schema 2020-12).
@@ -119,7 +124,8 @@ def type_in_words(facts: Mapping[str, Any]) -> str:
 def _answers() -> Iterator[str]:
     yield "## Columns of the answers\n"
     yield "One row per sample and cell. `correct` is null for a failed sample; sizes are in pixels,"
-    yield "`peak_memory` in bytes. `seconds` is null for a sample not answered in this run.\n"
+    yield "`peak_memory` in bytes. `seconds` is null for a sample not answered in this run,"
+    yield "`judged` where no judge was asked or its judgement failed (`judge_failure`).\n"
     yield "| column | type | null |\n| --- | --- | --- |"
     for field in SCHEMA:
         yield f"| `{field.name}` | {field.type} | {'yes' if field.nullable else 'no'} |"

@@ -65,6 +65,22 @@ class CellCost(_Document):
     included; null on a CPU."""
 
 
+class Judged(_Document):
+    """What a language model said of a cell's open answers: beside exact match, never part of it."""
+
+    judges: tuple[str, ...]
+    """Provider and model that were asked: one, unless runs were resumed with another."""
+    models: tuple[str, ...]
+    """Models that answered, by their own word."""
+    asked: Count
+    """Answers that a judge was asked about."""
+    failed: Count
+    """Judgements without a verdict: neither right nor wrong, and not in the accuracy."""
+    correct: Count
+    accuracy: Fraction | None
+    """correct / (asked - failed); null where no judgement has a verdict."""
+
+
 class Cell(_Document):
     """One score, with all that keeps it from being what was asked for."""
 
@@ -95,6 +111,8 @@ class Cell(_Document):
     """Mean recall over the classes; null for a task without classes, or without scored samples."""
     f1: Fraction | None
     """Mean token F1 of open answers; null for closed ones, or where no sample was scored."""
+    judged: Judged | None = None
+    """Null where no judge was asked."""
     source_edge: Annotated[float, Field(gt=0)] | None
     """Root of the mean number of pixels of the sources; null where no source size is known."""
     grids: tuple[Grid, ...]

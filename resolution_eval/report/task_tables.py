@@ -273,6 +273,12 @@ def _reasons(sweep: Sweep, estimates: Estimates) -> Iterator[str]:
 
 
 OPEN = "Answers by open are free text: their accuracy is exact match after normalising."
+FREE = {
+    "F1": "Mean token F1 of answers in free text",
+    "judged": "Share of answers in free text that the run's judge called right; failed judgements "
+    "are in neither part of it",
+}
+"""Scores that only answers in free text have, beside exact match and never mixed with it."""
 COUNTS = ("n", "failed", "mismatched", "unparseable", "missing", "unattested", "capped")
 ALWAYS = ("n", "failed", "mismatched", "unparseable")
 """Counts that have a column even where they are all 0."""
@@ -283,6 +289,7 @@ def cell_table(task: TaskSweeps, estimated: Estimated) -> Table:
     cells = [cell for sweep, _ in estimated for cell in sweep.cells]
     names = [name for name in COUNTS if name in ALWAYS or any(getattr(c, name) for c in cells)]
     settings = {_setting(cell) for cell in cells}
+    free = {name: title for name, title in FREE.items() if any(_free(c, name) for c in cells)}
     rows = [
         (
             entry(sweep.name),
@@ -295,22 +302,27 @@ def cell_table(task: TaskSweeps, estimated: Estimated) -> Table:
             Entry(received_grid(cell), mark="mismatched" if cell.mismatched else ""),
             entry(tokens_text(cell)),
             *(_count(cell, name) for name in names),
+            *(_free(cell, name) or entry(None) for name in free),
             *([entry(_setting(cell))] if len(settings) > 1 else []),
         )
         for sweep, estimates in estimated
         for cell, interval in zip(sweep.cells, estimates.accuracy, strict=True)
     ]
-    free = f" {OPEN}" if any(cell.answer_mode == "open" for cell in cells) else ""
+    phrases = f" {OPEN}" if any(cell.answer_mode == "open" for cell in cells) else ""
     shared = f" All cells: {', '.join(settings)}." if len(settings) == 1 else ""
     return Table(
         name=f"{task.task}-cells",
         caption="Every cell: status, grid, tokens and counts",
         subject=task.title,
         folded=True,
-        columns=(*_cell_columns(names), *([Column("setting")] if len(settings) > 1 else [])),
+        columns=(
+            *_cell_columns(names),
+            *(Column(name, True, title) for name, title in free.items()),
+            *([Column("setting")] if len(settings) > 1 else []),
+        ),
         rows=tuple(rows),
         remark="Grids are height x width in pixels, the most frequent first. Failed samples are "
-        f"neither right nor wrong; unparseable answers are wrong.{shared}{free}",
+        f"neither right nor wrong; unparseable answers are wrong.{shared}{phrases}",
     )
 
 
@@ -331,6 +343,17 @@ def _cell_columns(counts: Sequence[str]) -> tuple[Column, ...]:
 
 def _setting(cell: Cell) -> str:
     return f"scheme {cell.scheme}, filter {cell.filter}, answers by {cell.answer_mode}"
+
+
+def _free(cell: Cell, name: str) -> Entry | None:
+    """A score that only free text has; None where the cell has none."""
+    if name == "F1":
+        return None if cell.f1 is None else entry(cell.f1)
+    said = cell.judged
+    if said is None:
+        return None
+    failed = f", {said.failed} failed" if said.failed else ""
+    return entry(said.accuracy, note=f"{said.asked} asked{failed}", mark="!" if failed else "")
 
 
 def _count(cell: Cell, name: str) -> Entry:

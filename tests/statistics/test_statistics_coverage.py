@@ -31,6 +31,24 @@ def test_a_short_simulation_covers_with_our_methods_and_not_with_percentile():
     assert errors["Holm family of 3"][0] <= 5
 
 
+def test_the_doubtful_rows_alone_are_made_as_the_page_shows_them(monkeypatch, capsys):
+    monkeypatch.setattr(coverage, "AGAIN", 20)
+    monkeypatch.setattr(coverage, "DOUBTFUL", [(*row[:2], 50, row[3]) for row in coverage.DOUBTFUL])
+    monkeypatch.setattr(sys, "argv", ["coverage", "--doubtful"])
+    coverage.main()
+    said = capsys.readouterr().out.splitlines()[:5]
+    head, _, *rows = [row.strip("| ").split(" | ") for row in said]
+    assert head == ["curve", "kind", "clusters", "figure", "coverage"]
+    assert [row[:2] + row[3:4] for row in rows] == [
+        ["mild", "unclustered", "excess_ace"],
+        ["flat", "unclustered", "accuracy"],
+        ["high", "clustered", "area"],
+    ]
+    assert all(75 <= float(row[4]) <= 100 for row in rows)
+    page = Path(__file__).parents[2] / "docs" / "coverage.md"
+    assert f"\n{said[0]}\n" in page.read_text(encoding="utf-8")
+
+
 def test_marks_tell_narrow_from_wide():
     tally = {"a": (92, 100), "b": (95, 100), "c": (98, 100)}
     assert [coverage._shown(tally, name) for name in "abcd"] == ["**92.0**", "95.0", "*98.0*", "–"]
