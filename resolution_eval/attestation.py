@@ -194,6 +194,8 @@ class Reply(BaseModel):
     choice_scores: tuple[float, ...] | None
     attestation: Attestation
     generated_tokens: int | None = None
+    state: str | None = None
+    """Digest of all that decided the answer beside the image, see `replies.state_of`."""
 
     def encode(self) -> str:
         """One line of JSON, beginning with `MARK`."""
@@ -227,15 +229,22 @@ class Ledger:
         """Data sets whose samples file already holds this process's facts."""
         self.describe: Callable[[], CheckpointFacts] | None = None
         """What the adapter of ours that answers knows of its checkpoint."""
+        self.state: Callable[[], str] | None = None
+        """Digest of what decides the answers of the adapter that answers here."""
         self.demonstrated: dict[SampleKey, tuple[Mapping[str, Any], ...]] = {}
         """Documents of the train samples shown before each question, of a few-shot run."""
         self.adapter: str | None = None
         """Name of the adapter of ours that answers in this process; null for the host's own models.
         """
 
-    def begin(self, adapter: str, describe: Callable[[], CheckpointFacts]) -> None:
+    def begin(
+        self,
+        adapter: str,
+        describe: Callable[[], CheckpointFacts],
+        state: Callable[[], str] | None = None,
+    ) -> None:
         """A new run begins in this process, answered by `adapter`."""
-        self.adapter, self.describe = adapter, describe
+        self.adapter, self.describe, self.state = adapter, describe, state
         self.failures.clear()
         self.costs.clear()
         self.told.clear()

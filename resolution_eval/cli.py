@@ -7,6 +7,7 @@ it needs.
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -18,6 +19,17 @@ from resolution_eval.commands import COMMANDS, PASSING_ON
 from resolution_eval.errors import ResolutionEvalError
 
 PACKAGES = ("lmms-eval", "open-flamingo", "torch", "transformers", "open-clip-torch")
+
+DISK = {
+    errno.ENOSPC: "free some space, or name another folder",
+    errno.EDQUOT: "free some of your quota, or name another folder",
+    errno.EFBIG: "raise the limit of a file's size (ulimit -f), or name another folder",
+    errno.EROFS: "name a folder that can be written",
+    errno.EACCES: "name a folder that you may read and write",
+    errno.EPERM: "name a folder that you may read and write",
+    errno.ENOTDIR: "name a folder in place of a file",
+}
+"""What to do where the disk refuses, by the system's error number."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,6 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, `head` say, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno not in DISK:
+            raise
+        where = f" ({error.filename})" if error.filename else ""
+        print(f"resolution-eval: {error.strerror}{where}; {DISK[error.errno]}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("resolution-eval: stopped", file=sys.stderr)
         return 130

@@ -100,7 +100,13 @@ def attestation_summary(attestations: Sequence[Item]) -> str:
 
 
 def data_summary(items: Sequence[Item]) -> str:
-    """What was loaded and what was excluded, as the task's source says it of the whole data set."""
+    """What was loaded and what was excluded, as the task's source says it of the whole data set.
+
+    Where processes of one run found other data, that is all that is said.
+    """
+    prints = {item.get("fingerprint") for item in items}
+    if len(prints) > 1:
+        return f"no one data set: the processes of this run found {len(prints)} versions; repeat it"
     return "; ".join(sorted({item["data"] for item in items}))
 
 

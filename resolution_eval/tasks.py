@@ -29,6 +29,7 @@ from resolution_eval.facts import run_facts
 from resolution_eval.judge import judgement_of, judgement_rows, open_judge
 from resolution_eval.options import shown_options
 from resolution_eval.prompts import question_text
+from resolution_eval.replies import stale
 from resolution_eval.resolution import Resolution, Size, is_capped, label, parse_resolution
 from resolution_eval.sources import Sample, Source, data_summary, open_source
 
@@ -281,7 +282,7 @@ def process_results(doc: Document, results: list[str]) -> dict[str, Any]:
         "unparseable": {"count": int(verdict.prediction is None and not failed)},
         "failed": {"count": int(failed)},
         "mismatched": {"count": int(status == "mismatched")},
-        "data": {"data": doc["data"]},
+        "data": {"data": doc["data"], "fingerprint": doc["fingerprint"]},
         "verdict": verdict.model_dump(mode="json"),
         "attestation": attestation.model_dump(mode="json"),
         **_told(doc),
@@ -326,7 +327,7 @@ def judge(doc: Document, response: str) -> tuple[Verdict, Attestation]:
 def _failure(doc: Document, response: str, reply: Reply | None) -> Failure | None:
     """Why this response is no answer, or None where it is one."""
     if reply is not None:
-        return _stale(doc, reply)
+        return stale(doc, reply)
     if LEDGER.adapter is None:
         message = "the model's answer is empty; many adapters of lmms-eval answer so after an error"
         return None if response.strip() else Failure(kind="empty", message=message)
@@ -335,22 +336,6 @@ def _failure(doc: Document, response: str, reply: Reply | None) -> Failure | Non
         return LEDGER.failures.get(sample_key(doc), lost)
     return Failure(
         kind="unreadable", message="the stored reply cannot be read; delete the response cache"
-    )
-
-
-def _stale(doc: Document, reply: Reply) -> Failure | None:
-    """A reply that belongs to another document, as a response cache may serve it."""
-    attested = reply.attestation
-    before = tuple(one.sample for one in attested.demonstrations)
-    shown = tuple(one["sample"] for one in LEDGER.demonstrated.get(sample_key(doc), ()))
-    given = (reply.sample, attested.requested, attested.fingerprint, before)
-    wanted = (doc["sample"], doc["resolution"], doc["fingerprint"], shown)
-    if given == wanted:
-        return None
-    return Failure(
-        kind="stale",
-        message=f"the stored reply answers (sample, resolution, data, demonstrations) {given}, "
-        f"not {wanted}; delete the response cache",
     )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 import weakref
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from hashlib import sha256
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
@@ -37,8 +40,9 @@ from resolution_eval.attestation import (
     Status,
 )
 from resolution_eval.errors import ImageError, ModelError, UsageError, host_boundary
-from resolution_eval.facts import CheckpointFacts
+from resolution_eval.facts import CheckpointFacts, versions
 from resolution_eval.images import FILTERS, resize
+from resolution_eval.replies import state_of
 from resolution_eval.resolution import Size, TrainingResolution, is_capped, label
 
 if TYPE_CHECKING:
@@ -103,7 +107,7 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         me = weakref.proxy(self)
-        LEDGER.begin(self.name, lambda: me.checkpoint_facts())
+        LEDGER.begin(self.name, lambda: me.checkpoint_facts(), lambda: me.state)
 
     def checkpoint_facts(self) -> CheckpointFacts:
         """What is known of the checkpoint and of how it is run; called once all is answered."""
@@ -118,6 +122,25 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
             dtype=self.dtype,
             device=None if device is None else str(device),
         )
+
+    @cached_property
+    def state(self) -> str:
+        """Digest of all that decides an answer beside the document, for replies out of a cache.
+
+        lmms-eval's response cache knows the checkpoint and its arguments by their names alone. A
+        reply of other weights, another processor or other packages is not this run's.
+        """
+        facts = self.checkpoint_facts().model_dump(mode="json")
+        device = str(facts.pop("device")).partition(":")[0]
+        said = [self.name, self.checkpoint, str(self.training), self.blind, device, facts]
+        said += [asdict(self.overrides), self.preparation(), versions()]
+        return sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
+
+    def preparation(self) -> str:
+        """What prepares image and text for the checkpoint, as text; empty where only our own code
+        does.
+        """
+        return ""
 
     def configure(
         self,
@@ -275,6 +298,7 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
             choice_scores=answer.choice_scores,
             attestation=self._attest(view, answer, document["fingerprint"]),
             generated_tokens=answer.generated_tokens,
+            state=state_of(document),
         ).encode()
 
     def _attest(self, view: View, answer: Answer, fingerprint: str) -> Attestation:

@@ -109,6 +109,10 @@ class ResFlamingo(ResolutionAdapter):
             if isinstance(data, dict):
                 self.training_data = ", ".join(f"{key} {value}" for key, value in data.items())
 
+    def preparation(self) -> str:
+        """The encoder's normalisation and the tokenizer."""
+        return f"{self.bundle.config.mean} {self.bundle.config.std} {self.bundle.tokenizer!r}"
+
     def mode(self, job: Job) -> Any:
         if self._answer_mode == "generate" or not job.choices:
             return "generate"

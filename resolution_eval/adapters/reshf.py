@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -28,6 +29,7 @@ from resolution_eval.families.base import mean_colour
 from resolution_eval.families.checkpoint import known_training, load_model, load_parts
 from resolution_eval.families.engine import Engine, Question, Spoken
 from resolution_eval.resolution import Size
+from resolution_eval.weights import revision_of
 
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
@@ -106,7 +108,8 @@ class ResHF(ResolutionAdapter):
             )
             self.engine = Engine(self.family, self.parts, model)
             self.dtype = str(model.dtype).removeprefix("torch.")
-            self.revision = getattr(model.config, "_commit_hash", None) or revision
+            commit = getattr(model.config, "_commit_hash", None) or revision
+            self.revision = revision_of(Path(self.checkpoint)) or commit
             if self._answer_mode == "rank" and not self.family.continues_prompt(self.parts):
                 raise UsageError(
                     "answer_mode=rank needs a decoder that continues its prompt; this checkpoint "
@@ -125,6 +128,10 @@ class ResHF(ResolutionAdapter):
         self.evidence = f"{DECLARATION} in the checkpoint's folder, written when it was trained"
         self.strategy = told.strategy
         self.training_data = told.data
+
+    def preparation(self) -> str:
+        """The processor's own settings, whose defaults differ between versions."""
+        return repr(self.parts.processor)
 
     def mode(self, job: Job) -> Any:
         return "rank" if self._answer_mode == "rank" and job.choices else "generate"

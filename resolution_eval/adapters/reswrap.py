@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loguru import logger
@@ -22,6 +23,7 @@ from resolution_eval.families import intended_grid
 from resolution_eval.families.base import mean_colour
 from resolution_eval.families.checkpoint import known_training
 from resolution_eval.resolution import Size, TrainingResolution, patch_size_fit, training_size
+from resolution_eval.weights import revision_of
 
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
@@ -78,7 +80,14 @@ class ResWrap(ResolutionAdapter):
             self.training = training_of(self.plan, self.sight, train_resolution)
             self.declared = training_of(self.plan, self.sight, None)
         self.blind = "mean image" if blindfold else None
+        self.revision = revision_of(Path(self.checkpoint))
         self._describe()
+
+    def preparation(self) -> str:
+        """The base, its arguments, and its processor where it can be seen."""
+        arguments = sorted((name, str(value)) for name, value in self.plan.arguments.items())
+        processor = None if self.sight.parts is None else repr(self.sight.parts.processor)
+        return f"{self.plan.title} {arguments} {processor}"
 
     def _place(self) -> dict[str, str]:
         """Where the base shall run: here, unless several processes share the run, which it settles

@@ -16,6 +16,7 @@ from resolution_eval.attestation import Failure, Sent
 from resolution_eval.bases.replacing import replaced
 from resolution_eval.bases.sight import Entered, Sight
 from resolution_eval.errors import ModelError
+from resolution_eval.finite import watched_logits
 from resolution_eval.resolution import Size
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def ask(base: Any, sight: Sight, questions: Sequence[Question]) -> Asked:
         stack.enter_context(_encodings(sent))
         stack.enter_context(_logged(errors))
         stack.enter_context(_silent(type(base)))
+        stack.enter_context(watched_logits(sight.model))
         base.task_dict = {TASK: {SPLIT: dict(enumerate(questions))}}
         answers = base.generate_until(_requests(base, questions))
     if entered.raised:

@@ -13,6 +13,7 @@ from torch import Tensor
 from resolution_eval.errors import ModelError
 from resolution_eval.families.base import Family, Parts, Received
 from resolution_eval.families.inputs import Inputs, collate, cut, prepare, tokenise
+from resolution_eval.finite import finite_logits
 from resolution_eval.resolution import Size
 
 if TYPE_CHECKING:
@@ -65,10 +66,14 @@ class Engine:
     model: Any
 
     def generate(self, questions: Sequence[Question], arguments: Mapping[str, Any]) -> list[Spoken]:
-        """Generated texts; all images are of one size. `arguments` go to `generate`."""
+        """Generated texts; all images are of one size. `arguments` go to `generate`.
+
+        Raises:
+            ModelError: the logits are not finite.
+        """
         batch = self._batch([self._prepare(question) for question in questions])
         with self._watched(questions) as seen, torch.inference_mode():
-            found = self.model.generate(**batch, **arguments)
+            found = self.model.generate(**batch, **arguments, logits_processor=[finite_logits])
         if self.family.continues_prompt(self.parts):
             found = found[:, batch["input_ids"].shape[1] :]
         tokenizer = self.parts.processor.tokenizer

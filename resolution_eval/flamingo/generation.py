@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from resolution_eval.finite import finite_logits
 from resolution_eval.flamingo.language import END_OF_CHUNK, conditioned
 from resolution_eval.flamingo.model import FlamingoBundle
 from resolution_eval.flamingo.text import check_images, pad, tokenise
@@ -42,6 +43,7 @@ def write(
 
     Raises:
         ValueError: a prompt has more <image> tokens than images, or there is not one per image.
+        ModelError: the logits are not finite.
     """
     sequences = [tokenise(bundle, prompt)[0] for prompt in prompts]
     check_images(bundle, encoded, sequences)
@@ -59,6 +61,7 @@ def write(
             use_cache=True,
             eos_token_id=_ends(bundle),
             pad_token_id=bundle.tokenizer.pad_token_id,
+            logits_processor=[finite_logits],
             suppress_tokens=[bundle.model.media_token_id],
             stopping_criteria=[stop] if until else None,
             **sampling,

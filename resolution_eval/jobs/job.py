@@ -37,6 +37,8 @@ class Settings:
     scheme: str | None
     filter: str | None
     arguments: tuple[str, ...]
+    weights: str | None = None
+    """Stamp of the checkpoint's files where it is a local folder: new weights are a new job."""
 
     @property
     def digest(self) -> str:
@@ -121,7 +123,7 @@ def run_job(job: Job) -> dict[str, Any]:
 
 
 def _run(job: Job) -> dict[str, Any]:
-    started = time.time()
+    started = time.monotonic()
     results = _fresh(job.folder)
     with job.log.open("ab") as log:
         code = subprocess.run(
@@ -130,7 +132,7 @@ def _run(job: Job) -> dict[str, Any]:
     if code != 0:
         said = _last(job.log)
         raise JobError(f"{job.name}: ended with status {code}; {said} (log: {job.log})")
-    state = _recorded(job, results) | {"seconds": round(time.time() - started, 1)}
+    state = _recorded(job, results) | {"seconds": round(time.monotonic() - started, 1)}
     _write(job.folder / "finished.json", state)
     return state
 

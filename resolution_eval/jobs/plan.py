@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from resolution_eval.errors import UsageError
 from resolution_eval.jobs.job import Job, Settings
+from resolution_eval.weights import stamp_of
 
 MAX_PLAN = 2**20
 """Largest plan read, in bytes."""
@@ -122,8 +124,15 @@ class Plan(_Part):
                     scheme=self.scheme,
                     filter=self.filter,
                     arguments=self.arguments,
+                    weights=_weights(model.model_args),
                 )
                 yield Job(self.output.absolute(), model.name, settings, model.launch)
+
+
+def _weights(model_args: str) -> str | None:
+    """Stamp of the local checkpoint that `--model_args` names; None where it names none."""
+    named = re.search(r"(?:^|,)(?:pretrained|model)=([^,]+)", model_args)
+    return None if named is None else stamp_of(Path(named[1]))
 
 
 def read_plan(path: Path) -> Plan:

@@ -83,7 +83,8 @@ def _record(run: Run, task: str, given: TaskAnswers) -> Record:
 
 
 def _check(run: Run, task: str, summed: tuple[Cell, ...]) -> None:
-    """Refuse a results file whose accuracies are not those of its samples."""
+    """Refuse a results file whose accuracies, or whose number of samples, are not its samples'."""
+    _check_number(run, task)
     printed = _table(_table(run.results, "results"), task)
     rows = {(_row_name(cell), cell.resolution) for cell in summed}
     for name, resolution in sorted(rows):
@@ -97,6 +98,18 @@ def _check(run: Run, task: str, summed: tuple[Cell, ...]) -> None:
                 f"{run.path}: task {task!r} says {name}@{resolution} {stated:.4f}, but its samples "
                 f"give {'no score' if counted is None else f'{counted:.4f}'}; edit neither file"
             )
+
+
+def _check_number(run: Run, task: str) -> None:
+    """Refuse a samples file that was cut short between two lines: no accuracy need tell."""
+    counted = _number(_table(_table(run.results, "n-samples"), task), "effective")
+    offset = _number(_table(run.results, "config"), "offset")
+    found = len(run.tasks[task].answers)
+    if counted is not None and counted >= 1 and not offset and counted != found:
+        raise RecordError(
+            f"{run.path}: task {task!r} counts {counted:.0f} answers, but its samples file holds "
+            f"{found}; it was cut short or edited: repeat the run"
+        )
 
 
 def _row_name(cell: Cell) -> str:

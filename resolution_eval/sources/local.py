@@ -81,6 +81,7 @@ class LocalSource:
         _require_columns(rows, card, table)
         _refuse_faulty(rows, card, self._folder)
         self._samples = ordered(_sample(row, card) for row in rows)
+        self._found: dict[str, str] = {}
 
     @property
     def excluded(self) -> tuple[Exclusion, ...]:
@@ -96,7 +97,8 @@ class LocalSource:
     def fingerprint(self) -> str:
         """SHA-256 over ids, labels and image contents, whatever the order they are stored in."""
         files = {sample.image for sample in self._samples}
-        return fingerprint(self._samples, {file: self._content(file) for file in files})
+        self._found = {file: self._content(file) for file in files}
+        return fingerprint(self._samples, self._found)
 
     def _content(self, file: str) -> str:
         path = self._folder / file
@@ -111,18 +113,25 @@ class LocalSource:
         return of_split(self._samples, split, str(self._folder / TABLE))
 
     def read(self, locator: str) -> bytes:
-        """The image file named `locator` in labels.csv.
+        """The image file named `locator` in labels.csv, as the fingerprint knows it.
 
         Raises:
-            ImageError: it is missing or cannot be read.
+            ImageError: it is missing, cannot be read, or changed since the fingerprint was taken.
         """
         try:
-            return (self._folder / locator).read_bytes()
+            data = (self._folder / locator).read_bytes()
         except OSError as error:
             reason = error.strerror or type(error).__name__
             raise ImageError(
                 f"image file {locator!r} of {self._folder} cannot be read: {reason}"
             ) from error
+        known = self._found.get(locator)
+        if known is not None and sha256(data).hexdigest() != known:
+            raise ImageError(
+                f"image file {locator!r} of {self._folder} changed while the run was under way; "
+                "run again on data that stays as it is"
+            )
+        return data
 
 
 def read_table(table: Path) -> bytes:
