@@ -111,7 +111,8 @@ def describe(card: TaskCard) -> str:
     """All that the card says, each way to get the data, and what the data at hand holds."""
     lines = [f"{key:13} {value}" for key, value in _facts(card) if value]
     lines += ["", "how to get it:"]
-    lines += [f"  {number}. {way}" for number, way in enumerate(ways(card), start=1)]
+    numbered = [f"  {number}. {way}" for number, way in enumerate(ways(card), start=1)]
+    lines += numbered or ["  nothing to get: it is generated"]
     source = at_hand(card)
     if source is not None:
         lines += ["", "at hand:", *(f"  {line}" for line in _measured_lines(measure(source)))]

@@ -55,3 +55,15 @@ def test_without_one_attested_grid_there_is_no_verdict_and_a_reason(
     assert cli.main(["compare", first, second, "--json"]) == 0
     verdict = json.loads(capsys.readouterr().out)["verdicts"]["28"]
     assert list(verdict) == ["reason"] and why in verdict["reason"]
+
+
+def test_a_blind_run_in_the_same_folder_is_no_second_record(tmp_path, capsys) -> None:
+    other, both = record_of(tmp_path / "b", "101100"), tmp_path / "both"
+    record_of(both, "111000")
+    blind = [line(name, "28", correct=0, blind="mean image") for name in "abcdef"]
+    write_run(tmp_path / "blind", blind)
+    (record,) = make_records(tmp_path / "blind")
+    write_record(record, both)
+    assert len(list(both.glob("*.record.json"))) == 2
+    assert cli.main(["compare", str(both), other, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["verdicts"]["28"]["lost"] == ["b"]

@@ -13,7 +13,7 @@ COMMANDS = {
     "demo": "sweep the embedded checkpoints over phantoms",
     "train": "train a checkpoint further, or a small one from scratch",
     "record": "make records from lmms-eval's results",
-    "doctor": "show a sweep's grids; needs no weights",
+    "doctor": "check the installation, or a sweep's grids without weights",
     "compare": "compare two records, sample by sample",
     "rank": "models by their mean over tasks, with intervals",
     "power": "the drop that samples can show, or the samples for a drop",

@@ -40,7 +40,9 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
 
 
 def _only(records: Sequence[Record], path: Path) -> Record:
-    if len(records) != 1:
-        names = ", ".join(f"{record.label} on {record.task}" for record in records)
-        raise UsageError(f"{path} holds {len(records)} records ({names}); name one record's file")
-    return records[0]
+    """The one record in `path`; a blind run beside the run that it controls is no second one."""
+    found = [record for record in records if record.blind is None] or records
+    if len(found) != 1:
+        names = ", ".join(f"{record.label} on {record.task}" for record in found)
+        raise UsageError(f"{path} holds {len(found)} records ({names}); name one record's file")
+    return found[0]

@@ -1,4 +1,4 @@
-"""`resolution-eval doctor`: show a sweep's grids; needs no weights."""
+"""`resolution-eval doctor`: check the installation, or show a model's grids without its weights."""
 
 from __future__ import annotations
 
@@ -8,28 +8,48 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout
 
 from resolution_eval.commands.printing import as_json
+from resolution_eval.errors import UsageError
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to `parser`."""
-    parser.epilog = "Exit status 3: the sweep would be flat, mismatched, or is impossible."
-    parser.add_argument("--model", required=True, help="reshf, resflamingo or reswrap")
-    parser.add_argument(
-        "--model_args", default="", metavar="ARGS", help="as for lmms-eval: pretrained=DIR,..."
+    parser.epilog = (
+        "Without --model: versions, GPU, data folders, disk, hub, browser, and what to do about "
+        "each. Exit status 3: something needs mending; or the model's sweep would be flat, "
+        "mismatched, or is impossible."
     )
-    parser.add_argument("--sizes", default="28,64,112,224,448,896", help="comma-separated sizes")
+    parser.add_argument("--model", help="reshf, resflamingo or reswrap: show its sweep's grids")
+    parser.add_argument("--model_args", metavar="ARGS", help="as for lmms-eval: pretrained=DIR,...")
+    parser.add_argument("--sizes", help="comma-separated (default: 28,64,112,224,448,896)")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     """Do it; the exit status."""
+    if known.model is not None:
+        return _model(known)
+    if known.model_args is not None or known.sizes is not None:
+        raise UsageError("--model_args and --sizes need --model; name reshf, say")
+    from dataclasses import asdict
+
+    from resolution_eval.installation import examine, table
+
+    with redirect_stdout(sys.stderr):
+        found = examine()
+    print(as_json([asdict(finding) for finding in found]) if known.json else table(found))
+    return 3 if any(finding.state == "fault" for finding in found) else 0
+
+
+def _model(known: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from resolution_eval.doctor import diagnose, model_arguments, report
     from resolution_eval.resolution import parse_resolution
 
-    sizes = [parse_resolution(text) for text in known.sizes.split(",")]
+    sizes = (known.sizes or "28,64,112,224,448,896").split(",")
     with redirect_stdout(sys.stderr):  # lmms-eval and its models print what they please
-        found = diagnose(known.model, model_arguments(known.model_args), sizes)
+        found = diagnose(
+            known.model, model_arguments(known.model_args or ""), list(map(parse_resolution, sizes))
+        )
     print(as_json(asdict(found)) if known.json else report(found))
     return 0 if found.ok else 3
