@@ -310,7 +310,34 @@ def test_every_hub_row_is_a_sample_or_a_named_exclusion(tmp_path):
         "test/000008": "has no answer",
     }
     assert len(source.samples()) + len(source.excluded) == len(TABLE)
-    assert source.notes == ("1 questions stand more than once about the same image",)
+    assert source.notes == (
+        "1 questions stand more than once about the same image",
+        "the train table was not read: whether test images stand in it too is not known",
+    )
+
+
+def test_train_rows_that_are_no_samples_are_counted_aloud_and_the_test_notes_stay(tmp_path):
+    from loguru import logger
+
+    train = [*TABLE[:2], TABLE[6], TABLE[7], asked(7, "What is this?", "x")]
+    repository(tmp_path / "repository", train, "train")
+    source = hub(tmp_path, TABLE)
+    notes, excluded, said = source.notes, source.excluded, []
+    handler = logger.add(said.append, level="WARNING", format="{message}")
+    try:
+        first = source.samples("train")
+        assert source.samples("train") == first
+    finally:
+        logger.remove(handler)
+    assert [sample.id for sample in sorted(first, key=lambda each: each.id)] == [
+        "train/000000",
+        "train/000001",
+        "train/000004",
+    ]
+    (line,) = said
+    assert "train: 2 of 5 rows excluded (1 has no image, 1 has no question)" in line
+    assert (source.notes, source.excluded) == (notes, excluded)
+    assert {exclusion.split for exclusion in source.excluded} == {"test"}
 
 
 def test_the_hub_fingerprint_follows_the_images(tmp_path):

@@ -30,8 +30,8 @@ from resolution_eval.report import (
     write_page,
 )
 from resolution_eval.report.changes import change_table
-from resolution_eval.report.charts import Point, curve_chart
-from resolution_eval.report.content import notices
+from resolution_eval.report.charts import Point, curve_chart, static_svg
+from resolution_eval.report.content import marks, notices, points
 from resolution_eval.report.estimates import estimate
 from resolution_eval.report.page import script_json
 from resolution_eval.report.sweeps import by_task
@@ -212,6 +212,42 @@ def test_samples_that_change_are_those_with_two_verdicts(tmp_path):
         "adipose",
     ]
     assert [item.mark for item in row[3:]] == ["wrong", "right"]
+
+
+def test_the_knee_and_the_cheapest_resolution_stand_on_the_curve(tmp_path):
+    curve = {"16": 0.1, "32": 0.4, "64": 0.7, "128": 0.75, "native": 0.75}
+    _, ((sweep_, estimates),) = studied(one(tmp_path, sweep(curve, samples=600)))
+    knee, cheapest = marks([(sweep_, estimates)])
+    found, scores = estimates.knee.resolution, [cell.accuracy for cell in sweep_.cells]
+    assert (knee.kind, knee.before, knee.after) == ("knee", "64", "128")
+    assert 64 * 2**knee.share == pytest.approx(found.estimate) and 0 < knee.share < 1
+    assert knee.accuracy == pytest.approx(np.interp(knee.share, [0, 1], scores[2:4]))
+    assert f"{found.estimate:.0f} px" in knee.text
+    name = estimates.cheapest
+    assert (cheapest.kind, cheapest.before, cheapest.after) == ("cheapest", name, name)
+    assert cheapest.accuracy == scores[list(curve).index(name)]
+    drawn = static_svg(curve_chart(points([(sweep_, estimates)]), list(curve), None, [knee]))
+    place = re.compile(r'translate\(([\d.]+),[\d.]+\)" d="M0,[^"]*Z" fill="#')
+    left, right = axis_places(drawn, "64", "128")
+    (at,) = [float(x) for x in place.findall(drawn)]
+    assert at == pytest.approx(left + knee.share * (right - left), abs=0.6)
+
+
+def axis_places(drawn: str, *labels: str) -> list[float]:
+    """Where the labels stand below the axis, in pixels from the plot's left."""
+    found = re.findall(r'translate\(([\d.]+),[\d.]+\)"[^>]*>([^<]+)</text>', drawn)
+    places = {text: float(x) for x, text in found}
+    return [places[label] for label in labels]
+
+
+def test_neither_is_marked_where_it_is_withheld_or_curves_are_many(tmp_path):
+    flawed = sweep({"16": 0.2, "32": 0.5, "64": 0.8, "128": 0.8}, samples=60)
+    flawed[0]["attestation"].update(status="mismatched", grid=[8, 8])
+    _, estimated = studied(one(tmp_path, flawed))
+    assert marks(estimated) == []
+    _, whole = studied(one(tmp_path / "flat", sweep({"16": 0.5, "32": 0.5}, samples=60)))
+    assert [mark.kind for mark in marks(whole)] == ["cheapest"]
+    assert marks(whole * 7) == []
 
 
 def test_scores_of_free_text_stand_beside_exact_match_and_only_there(tmp_path):

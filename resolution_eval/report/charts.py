@@ -6,10 +6,10 @@ cross stands where its accuracy would be.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 HEIGHT = 290
 """Of the plot, in pixels, without axis and legend."""
@@ -55,12 +55,34 @@ class Point:
     """Samples per second."""
 
 
+@dataclass(frozen=True)
+class Mark:
+    """A place on a curve that says how much resolution is enough."""
+
+    name: str
+    """The curve that it belongs to."""
+    kind: Literal["knee", "cheapest"]
+    before: str
+    """The resolution at the place, or below it."""
+    after: str
+    """The resolution at the place, or above it."""
+    share: float
+    """How far the place lies from `before` to `after`, in octaves: 0 to 1."""
+    accuracy: float
+    """Of the drawn line at that place."""
+    text: str
+
+
 def curve_chart(
-    points: Sequence[Point], resolutions: Sequence[str], chance: float | None
+    points: Sequence[Point],
+    resolutions: Sequence[str],
+    chance: float | None,
+    marks: Sequence[Mark] = (),
 ) -> dict[str, Any]:
     """Accuracy against resolution: one line per name with its band, dotted without the image.
 
-    The chance level is a dashed line, and the resolution trained at is ringed.
+    The chance level is a dashed line, the resolution trained at is ringed, a triangle stands above
+    a knee and a diamond around the cheapest resolution.
     """
     import altair as alt
 
@@ -88,6 +110,7 @@ def curve_chart(
         _blind(base, points),
         _points(base, points),
         _training(base, points),
+        *_marks(names, marks),
         *([_chance(chance)] if chance is not None else []),
     ]
     return _layered(layers, rows, HEIGHT)
@@ -237,6 +260,35 @@ def _training(base: Any, points: Sequence[Point]) -> Any | None:
         size=230, filled=False, strokeWidth=2, shape="circle", opacity=0.9, tooltip=None
     )
     return ringed.encode(y=alt.Y("accuracy:Q", title="accuracy"))
+
+
+PLACE = (
+    "scale('x', datum.before) + datum.share * (scale('x', datum.after) - scale('x', datum.before))"
+)
+"""Pixels from the left of a place that may lie between two resolutions of the axis."""
+
+
+def _marks(names: Sequence[str], marks: Sequence[Mark]) -> Iterator[Any]:
+    """One layer for each kind of mark that there is."""
+    import altair as alt
+
+    looks: dict[str, dict[str, Any]] = {
+        "knee": {"shape": "triangle-down", "size": 120, "filled": True, "yOffset": -15},
+        "cheapest": {"shape": "diamond", "size": 520, "filled": False, "strokeWidth": 1.75},
+    }
+    for kind, look in looks.items():
+        found = [asdict(mark) for mark in marks if mark.kind == kind]
+        if found:
+            yield (
+                alt.Chart(alt.Data(values=found))
+                .mark_point(opacity=1, **look)
+                .encode(
+                    x=alt.value(alt.ExprRef(PLACE)),
+                    y=alt.Y("accuracy:Q", title="accuracy"),
+                    color=_colour(names),
+                    tooltip=[alt.Tooltip("name:N", title="checkpoint"), alt.Tooltip("text:N")],
+                )
+            )
 
 
 def _chance(chance: float) -> Any:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from resolution_eval.records import Cell
 from resolution_eval.records.schema import Grid
-from resolution_eval.report.charts import Point
+from resolution_eval.report.charts import BANDED, Mark, Point
 from resolution_eval.report.estimates import Estimates
 from resolution_eval.report.sweeps import Sweep
 from resolution_eval.report.tables import shorten
+from resolution_eval.statistics.curves import Withheld
 
 Estimated = Sequence[tuple[Sweep, Estimates]]
 
@@ -49,6 +52,43 @@ def points(estimated: Estimated) -> list[Point]:
         )
         if cell.accuracy is not None
     ]
+
+
+def marks(estimated: Estimated) -> list[Mark]:
+    """The knee and the cheapest resolution of every curve, for the chart.
+
+    None where there are more curves than have a band: the tables have them.
+    """
+    if len(estimated) > BANDED:
+        return []
+    return [mark for sweep, estimates in estimated for mark in _marks(sweep, estimates)]
+
+
+def _marks(sweep: Sweep, estimates: Estimates) -> Iterator[Mark]:
+    name, knee, cheapest = shorten(sweep.name), estimates.knee, estimates.cheapest
+    accuracy = [cell.accuracy for cell in sweep.cells]
+    if not isinstance(knee, Withheld) and knee.reached:
+        found = knee.resolution
+        octaves = [math.log2(edge) for edge in sweep.edges]
+        index, share = _between(octaves, math.log2(found.estimate))
+        low, high = accuracy[index], accuracy[index + 1]
+        if low is not None and high is not None:
+            text = f"knee {found.estimate:.0f} px, {found.low:.0f} to {found.high:.0f}"
+            before, after = sweep.resolutions[index : index + 2]
+            yield Mark(name, "knee", before, after, share, low + share * (high - low), text)
+    if not isinstance(cheapest, Withheld):
+        score = accuracy[sweep.resolutions.index(cheapest)]
+        if score is not None:
+            text = f"{cheapest} is the lowest that the best one is not shown to beat"
+            yield Mark(name, "cheapest", cheapest, cheapest, 0.0, score, text)
+
+
+def _between(steps: Sequence[float], place: float) -> tuple[int, float]:
+    """The step of the ascending `steps` that `place` lies on, and how far along it, 0 to 1."""
+    for index, (low, high) in enumerate(pairwise(steps)):
+        if place <= high:
+            return index, max(0.0, (place - low) / (high - low))
+    return len(steps) - 2, 1.0
 
 
 def asked_grid(cell: Cell) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from resolution_eval import __version__
 from resolution_eval.records import Record
 from resolution_eval.report import charts
 from resolution_eval.report.charts import Point
-from resolution_eval.report.content import Notice, notices, points
+from resolution_eval.report.content import Notice, marks, notices, points
 from resolution_eval.report.estimates import RESAMPLES, SEED, Study
 from resolution_eval.report.findings import Finding, findings
 from resolution_eval.report.gallery import Gallery
@@ -70,7 +70,7 @@ class Section:
 
 def _section(number: int, study: Study, pictures: Pictures) -> Section:
     task, estimated = study.task, study.estimated
-    anchor, drawn = f"task-{number}", points(estimated)
+    anchor, drawn, marked = f"task-{number}", points(estimated), marks(estimated)
     return Section(
         task=task,
         anchor=anchor,
@@ -79,9 +79,9 @@ def _section(number: int, study: Study, pictures: Pictures) -> Section:
         findings=findings(estimated),
         curve=_chart(
             f"{anchor}-chart",
-            charts.curve_chart(drawn, task.resolutions, task.chance),
+            charts.curve_chart(drawn, task.resolutions, task.chance, marked),
             _description(task),
-            _curve_caption(drawn, task.chance),
+            _curve_caption(drawn, task.chance, {mark.kind for mark in marked}),
         ),
         cost=_cost(anchor, task, drawn),
         gallery=pictures(task),
@@ -112,13 +112,17 @@ def _cost_words(point: Point) -> str:
     return f"{point.accuracy:.3f} with {point.tokens:.0f} tokens at {point.resolution}{flaw}"
 
 
-def _curve_caption(drawn: Sequence[Point], chance: float | None) -> str:
+def _curve_caption(drawn: Sequence[Point], chance: float | None, marked: Set[str]) -> str:
     """How to read the curves: what is drawn, and nothing that is not."""
     parts = ["Accuracy against inference resolution, with 95 % bands."]
     if any(point.training for point in drawn):
         parts.append("A ring marks the resolution trained at.")
     if chance is not None:
         parts.append("The dashed line is the chance level.")
+    if "knee" in marked:
+        parts.append("A triangle stands above the knee, where more resolution stops paying.")
+    if "cheapest" in marked:
+        parts.append("A diamond marks the lowest resolution that the best is not shown to beat.")
     if any(point.blind is not None for point in drawn):
         parts.append("Dotted lines are the same checkpoints without the image.")
     else:

@@ -11,6 +11,8 @@ from pathlib import Path, PurePosixPath
 from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any
 
+from loguru import logger
+
 from resolution_eval.attestation import Form
 from resolution_eval.cards import TaskCard
 from resolution_eval.errors import DataError, ImageError, suggest
@@ -62,6 +64,7 @@ class HubSource:
             )
         self._tables: dict[str, Dataset] = {}
         self._contents: dict[str, str] = {}
+        self._others: dict[str, tuple[Sample, ...]] = {}
         self._repeated = 0
         excluded: list[Exclusion] = []
         self._samples = ordered(self._read("test", excluded))
@@ -76,10 +79,15 @@ class HubSource:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Questions that are asked twice of an image with different answers."""
-        if not self._repeated:
-            return ()
-        return (f"{self._repeated} questions stand more than once about the same image",)
+        """Test questions asked twice of an image with other answers; and what nobody compared."""
+        told = []
+        if self._repeated:
+            told.append(f"{self._repeated} questions stand more than once about the same image")
+        if "train" in self._hub.files:
+            told.append(
+                "the train table was not read: whether test images stand in it too is not known"
+            )
+        return tuple(told)
 
     def _table(self, split: str) -> Dataset:
         from datasets import Image
@@ -141,7 +149,7 @@ class HubSource:
             try:
                 sample = self._sample(row, identity, f"{split}/{index:06d}", content, split)
             except _UnfitError as reason:
-                excluded.append(Exclusion(identity, str(reason)))
+                excluded.append(Exclusion(identity, str(reason), split))
                 continue
             except DataError as fault:
                 faults.append(f"row {index}: {fault}")
@@ -149,7 +157,7 @@ class HubSource:
             key = (content, sample.question, sample.answer)
             seen[key] += 1
             if seen[key] > 1:
-                excluded.append(Exclusion(identity, "repeats another row word for word"))
+                excluded.append(Exclusion(identity, "repeats another row word for word", split))
                 continue
             asked[key[:2]] += 1
             self._contents[sample.image] = content
@@ -157,7 +165,8 @@ class HubSource:
         if faults:
             raise DataError(f"{self._hub.repository}, {split}: {listing(faults)}")
         self._refuse_duplicates(samples)
-        self._repeated = sum(count > 1 for count in asked.values())
+        if split == "test":
+            self._repeated = sum(count > 1 for count in asked.values())
         return samples
 
     def _refuse_duplicates(self, samples: list[Sample]) -> None:
@@ -277,7 +286,17 @@ class HubSource:
         """
         if split == "test" or split not in SPLITS:
             return of_split(self._samples, split, self._hub.repository)
-        return ordered(self._read(split, []))
+        if split not in self._others:
+            excluded: list[Exclusion] = []
+            self._others[split] = ordered(self._read(split, excluded))
+            if excluded:
+                counts = Counter(exclusion.reason for exclusion in excluded)
+                told = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items()))
+                logger.warning(
+                    f"{self._hub.repository}, {split}: {len(excluded)} of "
+                    f"{len(excluded) + len(self._others[split])} rows excluded ({told})"
+                )
+        return self._others[split]
 
     def read(self, locator: str) -> bytes:
         """The image of the row `locator` ("test/000012").
