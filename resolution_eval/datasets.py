@@ -112,7 +112,8 @@ def describe(card: TaskCard) -> str:
     lines = [f"{key:13} {value}" for key, value in _facts(card) if value]
     lines += ["", "how to get it:"]
     numbered = [f"  {number}. {way}" for number, way in enumerate(ways(card), start=1)]
-    lines += numbered or ["  nothing to get: it is generated"]
+    generated = "phantom" in card.sources
+    lines += ["  nothing to get: it is generated"] if generated else numbered
     source = at_hand(card)
     if source is not None:
         lines += ["", "at hand:", *(f"  {line}" for line in _measured_lines(measure(source)))]
