@@ -298,7 +298,10 @@ def test_a_hub_table_becomes_closed_and_open_questions(tmp_path):
     assert (closed.answer, closed.choices, closed.form) == ("yes", ("yes", "no"), "closed")
     assert (free.answer, free.choices, free.form) == ("Liver", (), "open")
     assert source.read(free.image) == picture(1, format="JPEG")
-    assert closed.cluster == free.cluster != samples["test/000002"].cluster
+    other = samples["test/000002"]
+    assert closed.cluster == free.cluster != other.cluster
+    assert closed.image == free.image != other.image, "one image is one, however often it is asked"
+    assert source.read(other.image) == picture(2, format="JPEG")
 
 
 def test_every_hub_row_is_a_sample_or_a_named_exclusion(tmp_path):

@@ -11,6 +11,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -521,6 +522,17 @@ def test_comparison_is_the_paired_difference_and_names_the_samples(tmp_path):
     assert verdict.test == "sign flip"
     assert found.verdicts["64"].p == 1.0
     assert [row[0].text for row in comparison_table(found).rows] == ["28", "64", "native"]
+
+
+@pytest.mark.parametrize(
+    ("p", "shown"), [(0.00004, "< 0.0001"), (0.0001, "0.0001"), (1.0, "1.0000")]
+)
+def test_no_p_is_shown_as_zero(tmp_path, p, shown):
+    a, b = pair(tmp_path, sweep(CURVE, samples=40, checkpoint="x/b"))
+    found = compare(a, b)
+    verdicts = {"28": replace(found.verdicts["28"], p=p)}
+    (row,) = comparison_table(replace(found, verdicts=verdicts)).rows
+    assert (row[2].text, row[2].sort) == (shown, p)
 
 
 @pytest.mark.parametrize(

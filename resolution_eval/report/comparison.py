@@ -193,6 +193,14 @@ def changed_table(found: Comparison) -> Table:
     )
 
 
+LEAST_P = 0.0001
+"""Smallest p that is printed as a number: no test of ours shows that p is 0."""
+
+
+def _p(value: float) -> Entry:
+    return Entry(f"< {LEAST_P}", sort=value) if value < LEAST_P else entry(value)
+
+
 def _row(resolution: str, verdict: Verdict | Withheld) -> tuple[Entry, ...]:
     if isinstance(verdict, Withheld):
         return (Entry(resolution), *([entry(None)] * 5), entry(verdict.reason))
@@ -200,7 +208,7 @@ def _row(resolution: str, verdict: Verdict | Withheld) -> tuple[Entry, ...]:
     return (
         Entry(resolution),
         entry(difference.estimate, digits=3, sign=True, note=interval_text(difference)),
-        entry(verdict.p),
+        _p(verdict.p),
         Entry(verdict.test),
         entry(len(verdict.gained)),
         entry(len(verdict.lost)),

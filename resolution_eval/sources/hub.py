@@ -141,13 +141,15 @@ class HubSource:
         table, container = self._table(split), self._container
         samples: list[Sample] = []
         faults: list[str] = []
+        locators: dict[str, str] = {}  # rows about one image share that of the first
         seen: Counter[tuple[str, str, str]] = Counter()
         asked: Counter[tuple[str, str]] = Counter()
         for index, row in enumerate(table):
             identity = self._id(row, split, index)
             content = self._content(row, container)
+            locator = locators.setdefault(content, f"{split}/{index:06d}")
             try:
-                sample = self._sample(row, identity, f"{split}/{index:06d}", content, split)
+                sample = self._sample(row, identity, locator, content, split)
             except _UnfitError as reason:
                 excluded.append(Exclusion(identity, str(reason), split))
                 continue
@@ -299,7 +301,7 @@ class HubSource:
         return self._others[split]
 
     def read(self, locator: str) -> bytes:
-        """The image of the row `locator` ("test/000012").
+        """The image of the row `locator` ("test/000012"), the first about that image.
 
         Raises:
             ImageError: it is missing or cannot be read.
