@@ -19,6 +19,7 @@ NAMES = {
     "render": "decoding and resizing for all resolutions, against one decode per resolution",
     "memory": "peak resident memory of many images, against that of few",
     "generate": "reshf's short answers, against lmms-eval's own adapter at its best batch",
+    "ranks": "how far apart two processes end that share a sweep",
     "growth": "wall time against visual tokens",
     "gpu": "share of a GPU's bf16 matrix rate in prefill",
 }
