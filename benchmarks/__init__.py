@@ -1,1 +1,14 @@
 """Measurements of accuracy, speed and memory, each runnable as a module."""
+
+NAMES = {
+    "sweep": "one run over all resolutions, against a run per resolution at batch 1",
+    "rank": "ranking nine choices, against open_flamingo's class-by-class evaluation",
+    "overhead": "an adapter's wall time over a sweep, against its bare forward passes",
+    "render": "decoding and resizing for all resolutions, against one decode per resolution",
+    "memory": "peak resident memory of many images, against that of few",
+    "generate": "reshf's short answers, against lmms-eval's own adapter at its best batch",
+    "ranks": "how far apart two processes end that share a sweep",
+    "growth": "wall time against visual tokens",
+    "gpu": "share of a GPU's bf16 matrix rate in prefill",
+}
+"""The measurements that `python -m benchmarks` knows by name, and what each compares."""

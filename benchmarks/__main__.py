@@ -10,19 +10,9 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+from benchmarks import NAMES
 from benchmarks.result import write
-
-NAMES = {
-    "sweep": "one run over all resolutions, against a run per resolution at batch 1",
-    "rank": "ranking nine choices, against open_flamingo's class-by-class evaluation",
-    "overhead": "an adapter's wall time over a sweep, against its bare forward passes",
-    "render": "decoding and resizing for all resolutions, against one decode per resolution",
-    "memory": "peak resident memory of many images, against that of few",
-    "generate": "reshf's short answers, against lmms-eval's own adapter at its best batch",
-    "ranks": "how far apart two processes end that share a sweep",
-    "growth": "wall time against visual tokens",
-    "gpu": "share of a GPU's bf16 matrix rate in prefill",
-}
+from benchmarks.table import write_tables
 
 
 def main() -> int:
@@ -36,8 +26,6 @@ def main() -> int:
     commands.add_parser("table", help="write RESULTS.md and the README's table from results/")
     known = parser.parse_args()
     if known.name == "table":
-        from benchmarks.table import write_tables
-
         write_tables()
         return 0
     result = import_module(f"benchmarks.{known.name}").measure(known)

@@ -9,7 +9,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from benchmarks.__main__ import NAMES
+from benchmarks import NAMES
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
