@@ -18,8 +18,9 @@ BATCHES = (1, 2, 4, 8, 16, 32)
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Sizes of the measurement."""
-    parser.add_argument("--images", type=int, default=64)
+    parser.add_argument("--images", type=int, default=24)
     parser.add_argument("--resolutions", default="56,112,224")
+    parser.add_argument("--tokens", type=int, default=8, help="of an answer")
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--pretrained", help="a checkpoint of your own, in place of a small one")
     parser.add_argument("--base", default="qwen2_vl", help="lmms-eval's own adapter")
@@ -31,7 +32,8 @@ def measure(given: argparse.Namespace) -> Result:
     with TemporaryDirectory() as folder:
         data = workload.write_images(Path(folder, "data"), given.images, 224)
         model = given.pretrained or str(workload.write_qwen2_vl(Path(folder, "model")))
-        args = ["--model_args", f"pretrained={model}"]
+        short = ["--gen_kwargs", f"max_new_tokens={given.tokens}"]
+        args = ["--model_args", f"pretrained={model}", *short]
         ours = keep(data, resolutions, ["--model", "reshf", *args, "--batch_size", "auto"])
         others = {
             size: keep(
@@ -39,7 +41,7 @@ def measure(given: argparse.Namespace) -> Result:
                 resolutions,
                 [
                     *("--model", given.base, "--batch_size", str(size)),
-                    *("--model_args", f"pretrained={model},device_map=cpu"),
+                    *("--model_args", f"pretrained={model},device_map=cpu", *short),
                 ],
             )
             for size in BATCHES

@@ -6,18 +6,29 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, InstanceOf
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, InstanceOf
 from pydantic.json_schema import SkipJsonSchema
 
 from resolution_eval.attestation import Blind
 from resolution_eval.facts import Excluded, Hardware
 from resolution_eval.records.answers import Answers, CellKey
+from resolution_eval.resolution import label, parse_resolution
 
 SCHEMA_VERSION = 2
 SCHEMA_FILE = "record.schema.json"
 
 CellStatus = Literal["complete", "incomplete", "mismatched", "unattested"]
 Count = Annotated[int, Field(ge=0)]
+
+
+def _resolution(text: str) -> str:
+    """`text`, if it is a resolution's label as we write it."""
+    if label(parse_resolution(text)) != text:
+        raise ValueError(f"a resolution is written {label(parse_resolution(text))!r}")
+    return text
+
+
+Label = Annotated[str, AfterValidator(_resolution)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Seconds = Annotated[float, Field(ge=0)]
@@ -84,7 +95,7 @@ class Judged(_Document):
 class Cell(_Document):
     """One score, with all that keeps it from being what was asked for."""
 
-    resolution: str
+    resolution: Label
     """Inference resolution: edge in pixels of the square budget, or `native`."""
     scheme: str
     filter: str
@@ -194,7 +205,7 @@ class Dataset(_Document):
 class BlindControl(_Document):
     """One resolution's score of the same checkpoint without the image, by a run of its own."""
 
-    resolution: str
+    resolution: Label
     scheme: str
     filter: str
     answer_mode: str
@@ -260,7 +271,7 @@ class FailedSample(_Document):
     """A sample without a verdict, and why."""
 
     sample: str
-    resolution: str
+    resolution: Label
     kind: str
     message: str
 
