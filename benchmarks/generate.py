@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from benchmarks import workload
 from benchmarks.host import keep
 from benchmarks.result import Result, spread
+from resolution_eval.bases.repairs import video_reader
 
 TARGET = 2.0
 BATCHES = (1, 2, 4, 8, 16, 32)
@@ -35,17 +36,12 @@ def measure(given: argparse.Namespace) -> Result:
         short = ["--gen_kwargs", f"max_new_tokens={given.tokens}"]
         args = ["--model_args", f"pretrained={model}", *short]
         ours = keep(data, resolutions, ["--model", "reshf", *args, "--batch_size", "auto"])
-        others = {
-            size: keep(
-                data,
-                resolutions,
-                [
-                    *("--model", given.base, "--batch_size", str(size)),
-                    *("--model_args", f"pretrained={model},device_map=cpu", *short),
-                ],
-            )
-            for size in BATCHES
-        }
+        others = {}
+        for size in BATCHES:
+            settings = f"pretrained={model},device=cpu,device_map=cpu"
+            asked = ["--model", given.base, "--batch_size", str(size), "--model_args", settings]
+            with video_reader():
+                others[size] = keep(data, resolutions, [*asked, *short])
         best = min(BATCHES, key=lambda size: others[size].seconds())
         pairs = [(ours.seconds(), others[best].seconds()) for _ in range(given.repetitions)]
     return Result(

@@ -47,10 +47,13 @@ def keep(data: Path, resolutions: Sequence[str], arguments: Sequence[str]) -> Ke
             return answer(requests)
 
         lm.generate_until = noting
+        model = getattr(lm, "_model", None)
         try:
             return evaluate(lm=lm, **rest)
         finally:
             del lm.generate_until
+            if model is not None:  # which the host deletes when it is done
+                lm._model = model
 
     host.evaluate = watching
     try:

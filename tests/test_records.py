@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import jsonschema
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
@@ -497,3 +498,45 @@ def test_the_page_about_records_is_the_one_of_the_schema():
 
     docs = Path(__file__).parents[1] / "docs" / "records.md"
     assert docs.read_text() == page(), "run python -m resolution_eval.records.reference"
+
+
+def answers_with(path: Path, name: str, value: object) -> None:
+    """Give the first answer another value, digest and all, as a forger would."""
+    document = json.loads(path.read_text())
+    answers = path.with_name(document["answers_file"]["name"])
+    table = pq.read_table(answers)
+    column = table.column(name).to_pylist()
+    column[0] = value
+    place = table.schema.get_field_index(name)
+    field = table.schema.field(name)
+    pq.write_table(table.set_column(place, field, pa.array(column, field.type)), answers)
+    document["answers_file"]["sha256"] = hashlib.sha256(answers.read_bytes()).hexdigest()
+    path.write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("source_width", None, "a width or a height, not both"),
+        ("grid_height", None, "a width or a height, not both"),
+        ("information_width", -5, "smaller than nothing"),
+        ("visual_tokens", -1, "contradict themselves"),
+    ],
+)
+def test_answers_that_hold_half_a_size_or_less_than_nothing_are_refused(
+    tmp_path, column, value, said
+):
+    path = write_record(one(tmp_path, [line("a", "28"), line("b", "28")]), tmp_path)
+    answers_with(path, column, value)
+    with pytest.raises(RecordError, match=said):
+        read_record(path)
+
+
+@pytest.mark.parametrize("text", ["<script>", "0", "../x", "028", "70000"])
+def test_a_resolution_that_is_none_is_refused(tmp_path, text):
+    path = write_record(one(tmp_path, [line("a", "28")]), tmp_path)
+    document = json.loads(path.read_text())
+    document["cells"][0]["resolution"] = text
+    path.write_text(json.dumps(document))
+    with pytest.raises(RecordError, match="resolution"):
+        read_record(path)

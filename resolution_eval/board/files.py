@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from resolution_eval.board.ledger import answers_of
 from resolution_eval.board.lines import line_at, repeated_key
 from resolution_eval.board.rescore import UNSHOWN, hostile
 from resolution_eval.board.submission import FACTS, MAX_ENTRIES, MODEL, RERUN, REVISION
@@ -139,8 +136,6 @@ def load_record(path: Path) -> Record:
         raise
     except RecordError as error:
         raise RefusedError(_located(error, path)) from error
-    except ValueError as error:
-        raise RefusedError(_impossible(answers_of(path), error)) from error
 
 
 def _located(error: RecordError, path: Path) -> Fault:
@@ -152,16 +147,6 @@ def _located(error: RecordError, path: Path) -> Fault:
     place = cause.errors()[0]["loc"]
     text = path.read_text(encoding="utf-8", errors="replace")
     return Fault(path, message, line_at(text, place))
-
-
-def _impossible(answers: Path, error: ValueError) -> Fault:
-    """Answers that add up to no cells: one that stands twice, or a value that none can have."""
-    table = pq.read_table(answers, columns=["sample", "resolution"])
-    counts = Counter(zip(*(column.to_pylist() for column in table.columns), strict=True))
-    (sample, resolution), count = counts.most_common(1)[0]
-    if count > 1:
-        return Fault(answers, f"sample {sample!r} at {resolution}: answered {count} times")
-    return Fault(answers, f"its answers add up to no cells: {error}"[:500])
 
 
 def _check_values(document: dict[str, Any], path: Path, text: str) -> None:

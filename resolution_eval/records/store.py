@@ -7,12 +7,14 @@ import json
 import os
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
@@ -97,13 +99,32 @@ def read_record(path: Path) -> Record:
         fault = error.errors()[0]
         place = ".".join(map(str, fault["loc"]))
         raise RecordError(f"{path}: {place}: {fault['msg']}") from error
-    follows = _agree(record.cells, cells(answers))
-    if not follows or record.failures != failures(answers):
+    if not _follows(record, path):
         raise RecordError(
             f"{path}: its cells or failures do not follow from its answers; "
             "make the record again from lmms-eval's output"
         )
     return record
+
+
+def _follows(record: Record, path: Path) -> bool:
+    """Whether cells and failures are those of the answers.
+
+    Raises:
+        RecordError: the answers add up to nothing that a record could hold.
+    """
+    answers = record.answers
+    rows = Counter(zip(answers.column("sample"), answers.column("resolution"), strict=True))
+    (sample, resolution), count = next(iter(rows.most_common(1)), (("", ""), 0))
+    if count > 1:
+        raise RecordError(f"{path}: sample {sample!r} at {resolution}: answered {count} times")
+    try:
+        counted = cells(answers)
+        failed = failures(answers)
+    except ValueError as error:
+        first = str(error).splitlines()[0]
+        raise RecordError(f"{path}: its answers contradict themselves ({first})") from None
+    return _agree(record.cells, counted) and record.failures == failed
 
 
 def _agree(stated: tuple[Cell, ...], counted: tuple[Cell, ...]) -> bool:
@@ -178,6 +199,17 @@ def _table(data: bytes, path: Path, rows: int) -> pa.Table:
         if not table.schema.equals(SCHEMA):
             raise RecordError(f"{path}: its columns are not those of a record's answers")
         table.validate(full=True)
+        _check_sizes(table, path)
     except (pa.ArrowException, OSError) as error:
         raise RecordError(f"{path}: not a readable parquet file ({error})") from error
     return table
+
+
+def _check_sizes(table: pa.Table, path: Path) -> None:
+    """Refuse half a size, and sizes and counts below zero."""
+    for name in ("source", "information", "expected", "grid"):
+        width, height = (table.column(f"{name}_{side}") for side in ("width", "height"))
+        if not pc.all(pc.equal(pc.is_null(width), pc.is_null(height)), min_count=0).as_py():
+            raise RecordError(f"{path}: a sample's {name} has a width or a height, not both")
+        if any((pc.min(side).as_py() or 0) < 0 for side in (width, height)):
+            raise RecordError(f"{path}: a sample's {name} is smaller than nothing")

@@ -71,7 +71,7 @@ def damaged_json(text: str, chance: random.Random) -> bytes:
             _damage(*chance.choice(places), chance)
     try:
         return json.dumps(document, indent=2).encode()
-    except RecursionError:
+    except (RecursionError, ValueError):  # a value that was put inside itself
         return b"["
 
 
