@@ -187,6 +187,11 @@ def test_a_cost_that_does_not_follow_from_the_answers_is_refused(tmp_path):
         ("pretrained=x,extra=hf_abcdefghijklmnop", "hf_abcdefghijklmnop"),
         ("x=sk-proj-abcdefghijklmnop", "abcdefghijklmnop"),
         ("client_secret: abc123", "abc123"),
+        ("pretrained=x,password=abc123", "abc123"),
+        ("base_url=postgres://me:abc123@host:5432/db", "abc123"),
+        ("AWS_SECRET_ACCESS_KEY=abc/123+x", "abc/123+x"),
+        ("https://api.host/v1?api_key=abc123#frag", "abc123"),
+        ("clone https://ghp_abcdefghijklmnop@github.com/a/b", "ghp_abcdefghijklmnop"),
     ],
 )
 def test_secrets_are_struck_out(text, secret):

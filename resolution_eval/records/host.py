@@ -20,6 +20,7 @@ from resolution_eval.errors import RecordError
 from resolution_eval.facts import CheckpointFacts, RunFacts
 from resolution_eval.records.answers import Answers
 from resolution_eval.records.bounded import read_document, read_lines
+from resolution_eval.records.secrets import redacted
 from resolution_eval.resolution import TrainingResolution, parse_resolution
 
 MAX_FILES = 100_000
@@ -349,7 +350,7 @@ def _row(line: _Line, setting: tuple[str, str, str]) -> dict[str, Any]:
         **verdict.model_dump(exclude={"failure", "judgement"}),
         **_judged(verdict.judgement),
         "failure_kind": None if failure is None else failure.kind,
-        "failure_message": None if failure is None else failure.message,
+        "failure_message": None if failure is None else redacted(failure.message),
         "scheme": scheme,
         "filter": filter,
         "answer_mode": answer_mode,

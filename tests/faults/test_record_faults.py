@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import resource
@@ -168,6 +169,17 @@ def test_where_every_sample_failed_there_is_no_score_and_all_are_named(tmp_path:
     assert len(record.failures) == 6 and {cell.status for cell in record.cells} == {"incomplete"}
 
 
+def test_a_secret_in_the_message_of_a_failure_is_struck_out(tmp_path: Path) -> None:
+    lines = [line("a", "28"), line("b", "28", correct=None)]
+    told = "401 of https://me:abc123@host/v1?api_key=def456, token=hf_abcdefghijklmnop"
+    lines[1]["verdict"]["failure"]["message"] = told
+    path = write_record(one(tmp_path / "run", lines), tmp_path / "records")
+    (found,) = read_record(path).failures
+    kept = path.read_text() + str(read_record(path).answers.table.to_pylist())
+    assert "401 of https://[REDACTED]@host" in found.message
+    assert not [secret for secret in ("abc123", "def456", "hf_abc") if secret in kept]
+
+
 def test_a_record_of_a_newer_schema_says_to_upgrade(tmp_path: Path) -> None:
     path = write_record(one(tmp_path / "run", sweep(CURVE, samples=2)), tmp_path / "records")
     document = json.loads(path.read_text())
@@ -185,6 +197,19 @@ def test_a_record_cut_anywhere_is_refused(tmp_path: Path, which: str, share: flo
     data = victim.read_bytes()
     victim.write_bytes(data[: int(len(data) * share)])
     with pytest.raises(RecordError, match=r"not JSON|not the answers that"):
+        read_record(path)
+
+
+def test_a_column_whose_name_is_no_text_is_refused(tmp_path: Path) -> None:
+    """Found by the board's fuzzing: pyarrow raises an error of its own kind."""
+    path = write_record(one(tmp_path / "run", sweep(CURVE, samples=2)), tmp_path / "records")
+    (answers,) = path.parent.glob("*.parquet")
+    data = answers.read_bytes().replace(b"failure_kind", b"\xecailure_kind")
+    answers.write_bytes(data)
+    document = json.loads(path.read_text())
+    document["answers_file"]["sha256"] = hashlib.sha256(data).hexdigest()
+    path.write_text(json.dumps(document))
+    with pytest.raises(RecordError, match="not a readable parquet file"):
         read_record(path)
 
 

@@ -1,0 +1,36 @@
+"""Damaged and invented input of every parser gives a result or one of our errors."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from parsers import PARSERS, fed
+
+
+def damaged(seed: bytes, chance: random.Random) -> bytes:
+    """The seed with bytes changed, cut out, doubled or swapped for awkward ones."""
+    data = bytearray(seed)
+    for _ in range(chance.randrange(1, 5)):
+        place = chance.randrange(len(data) + 1)
+        end = min(len(data), place + chance.randrange(8))
+        awkward = (b"", b"\0", b"\xff", b'"', b"\n", b"=", b"..", b"9" * 30, b"[" * 70, data[:40])
+        data[place:end] = chance.choice(awkward)
+    return bytes(data)
+
+
+@pytest.mark.parametrize("name", sorted(PARSERS))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(number=st.integers(0, 2**32), invented=st.binary(max_size=200))
+def test_any_bytes_are_read_or_refused(name: str, number: int, invented: bytes) -> None:
+    chance = random.Random(number)
+    fed(name, damaged(chance.choice(PARSERS[name][1]), chance))
+    fed(name, invented)
+
+
+@pytest.mark.parametrize("name", sorted(PARSERS))
+def test_a_sound_beginning_is_no_crash(name: str) -> None:
+    for seed in PARSERS[name][1]:
+        fed(name, seed)
