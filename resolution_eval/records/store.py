@@ -200,7 +200,7 @@ def _table(data: bytes, path: Path, rows: int) -> pa.Table:
             raise RecordError(f"{path}: its columns are not those of a record's answers")
         table.validate(full=True)
         _check_sizes(table, path)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise RecordError(f"{path}: not a readable parquet file ({error})") from error
     return table
 
