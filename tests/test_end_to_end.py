@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,9 @@ import pytest
 from resolution_eval import paths, plugin, runs, taskfiles
 from resolution_eval.attestation import LEDGER
 from resolution_eval.cards import parse_task_card
+
+sys.path.insert(0, str(Path(__file__).parent / "families"))
+import tiny_families
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 SIZES = ("16", "24", "32", "48", "64")
@@ -220,3 +225,32 @@ def test_data_that_cannot_be_had_is_one_error_at_once(
     assert all(way in message for way in ("labels.csv", "pathmnist_224.npz", "127.0.0.1:9"))
     assert "Traceback" not in capsys.readouterr().err
     shutil.rmtree(tmp_path / "cache", ignore_errors=True)
+
+
+REAL = {"vqa_rad_res": 5, "chestxray14_res": 5, "pbc_res": 5, "pathmnist_res": 4}
+"""Tasks whose real data lie in RESOLUTION_EVAL_DATA, with how many resolutions each has."""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not (Path(os.environ.get("RESOLUTION_EVAL_DATA", "")) / "vqa_rad").is_dir(),
+    reason="RESOLUTION_EVAL_DATA names no folder with the real data",
+)
+@pytest.mark.parametrize("model", ["resflamingo", "reshf"])
+def test_the_real_data_run_at_every_resolution(model: str, tmp_path: Path) -> None:
+    arguments = ["--model", model, "--tasks", ",".join(REAL), "--limit", "10", "--log_samples"]
+    if model == "reshf":
+        folder = tiny_families.save("qwen2_vl", tmp_path / "qwen")
+        arguments += ["--model_args", f"pretrained={folder}"]
+    arguments += ["--output_path", str(tmp_path / "out"), "--verbosity", "WARNING"]
+    assert runs.lmms_eval(arguments) == 0
+    results = _results(tmp_path / "out")["results"]
+    for task, count in REAL.items():
+        (path,) = (tmp_path / "out").rglob(f"*_samples_{task}.jsonl")
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        asked = {line["attestation"]["requested"] for line in lines}
+        assert (len(lines), len(asked)) == (10, count)
+        assert {line["attestation"]["status"] for line in lines} == {"attested"}
+        for line in lines:
+            assert line["attestation"]["grid"] == line["attestation"]["expected_grid"]
+        assert results[task]["attestation,none"] == "10 attested"
