@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -37,7 +38,9 @@ def _free_port() -> int:
 
 def _run(*command: str, output: Path) -> dict[tuple[str, str], Any]:
     options = ["--log_samples", "--batch_size", "4", "--output_path", str(output)]
-    subprocess.run([sys.executable, *command, *RUN, *options], check=True, timeout=500)
+    alone = os.environ | {"ACCELERATE_USE_CPU": "true", "CUDA_VISIBLE_DEVICES": ""}
+    command = (sys.executable, *command, *RUN, *options)
+    subprocess.run(command, check=True, timeout=500, env=alone)
     return _answers(output)
 
 
@@ -46,6 +49,8 @@ def test_two_ranks_answer_as_one_process_does(tmp_path: Path) -> None:
     # accelerate's launcher starts one process on a CPU, however many it is asked for
     launch = ["-m", "torch.distributed.run", "--nproc_per_node", "2"]
     two = _run(*launch, "--master_port", str(_free_port()), output=tmp_path / "two")
+    (record,) = make_records(tmp_path / "two")
+    assert record.environment.processes == 2, "one process alone would prove nothing"
     assert len(one) == 42
     assert two == one
     (record,) = make_records(tmp_path / "two")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -25,7 +26,10 @@ LARGEST_MEMBER = 256 * 1024**2
 """Bytes that one member may have when unpacked; more is taken for an attack on memory."""
 
 _BROKEN = (OSError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
-_UNREADABLE = (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error)
+_UNREADABLE = (
+    *(OSError, EOFError, RuntimeError, ValueError, struct.error),
+    *(tarfile.TarError, zipfile.BadZipFile, zlib.error),
+)
 
 
 @dataclass(frozen=True)

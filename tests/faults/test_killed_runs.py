@@ -53,6 +53,7 @@ def timeless(plan: Path) -> dict[str, Any]:
     record = read_record(path)
     said = record.model_dump(mode="json", exclude={"answers_file"})
     said["environment"] = {k: v for k, v in said["environment"].items() if k not in OF_THE_RUN}
+    said["environment"]["versions"].pop("git", None)  # of the folder it is run in, which may move
     for cell in said["cells"]:
         cell.pop("cost")
     table = record.answers.table.drop_columns(["seconds", "peak_memory"])
@@ -83,12 +84,12 @@ def test_a_killed_rank_leaves_no_results(tmp_path: Path) -> None:
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         port = str(server.getsockname()[1])
-    launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
-    launch += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
+    launch = ["-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", port]
     run = ["-m", "lmms_eval", "--model", "resflamingo", "--tasks", "phantom_res", "--limit", "2000"]
     written = ["--log_samples", "--output_path", str(tmp_path)]
-    command = [sys.executable, *launch, "--main_process_port", port, *run, *written]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
+    command = [sys.executable, *launch, *run, *written]
+    alone = os.environ | {"ACCELERATE_USE_CPU": "true", "CUDA_VISIBLE_DEVICES": ""}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True, env=alone)
     try:
         victim = _rank(psutil.Process(process.pid), "1")
         time.sleep(8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import random
 
 import pytest
@@ -34,3 +35,19 @@ def test_any_bytes_are_read_or_refused(name: str, number: int, invented: bytes) 
 def test_a_sound_beginning_is_no_crash(name: str) -> None:
     for seed in PARSERS[name][1]:
         fed(name, seed)
+
+
+FOUND = (
+    # a zip that says it needs version 14.7 of the format
+    (
+        "archives",
+        "UEsDBBQAAAAIAGwCeV0TLUMbBwAAACwBAAAHAJ0AYS8xLnBuZ6uoGAXEAgBQSwECFAOTAAAACABsAnld"
+        "Ey1DGwcAAAAsAQAABwAAAAAAAAAAAAAAgAEAAAAAYS8xLnBuZ1BLBQYAAAAAAQABADUAAAAsAAAAAAA=",
+    ),
+)
+"""Input in base64 that once raised something else, by parser."""
+
+
+@pytest.mark.parametrize(("name", "data"), FOUND)
+def test_what_was_found_once_stays_mended(name: str, data: str) -> None:
+    fed(name, base64.b64decode(data))
