@@ -21,7 +21,7 @@ from pydantic import (
 
 from resolution_eval import paths
 from resolution_eval.attestation import Form
-from resolution_eval.errors import CardError
+from resolution_eval.errors import CardError, suggest
 from resolution_eval.images import FILTERS
 from resolution_eval.resolution import LARGEST, Resolution, TrainingResolution, ascending
 
@@ -204,7 +204,7 @@ class TaskCard(_Card):
     @classmethod
     def _known_filter(cls, value: str) -> str:
         if value not in FILTERS:
-            raise ValueError(f"no filter named {value!r}; choose from {sorted(FILTERS)}")
+            raise ValueError(f"no filter named {value!r}; {suggest(value, FILTERS)}")
         return value
 
     @model_validator(mode="after")

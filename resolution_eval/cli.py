@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from resolution_eval import __version__
 from resolution_eval.commands import COMMANDS, PASSING_ON
-from resolution_eval.errors import ResolutionEvalError
+from resolution_eval.errors import ResolutionEvalError, suggest
 
 PACKAGES = ("lmms-eval", "open-flamingo", "torch", "transformers", "open-clip-torch")
 
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """The command's arguments; the documentation's reference is made from this."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="resolution-eval",
         description="Score multimodal LLMs across inference resolutions, and attest each sample's.",
         allow_abbrev=False,
@@ -75,6 +75,15 @@ def build_parser() -> argparse.ArgumentParser:
         module.arguments(command)
         command.set_defaults(command=name, run=module.run)
     return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that says which choice was meant."""
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        if action.choices is not None and value not in action.choices:
+            advice = suggest(str(value), map(str, action.choices))
+            raise argparse.ArgumentError(action, f"there is no {value!r}; {advice}")
 
 
 class _Version(argparse.Action):

@@ -40,6 +40,8 @@ def test_version_names_what_a_score_depends_on(capsys: pytest.CaptureFixture[str
         (["run", "--tasks", "pbc_res", "--resolutions", "28,huge"], "huge"),
         (["run", "--tasks", "pbc_res", "--resolutions", "0"], "0"),
         (["run", "--tasks", "pbc_res", "--filter", "bicubik"], "bicubic"),
+        (["run", "--tasks", "pbc_res", "--filter", "bicubik"], "did you mean 'bicubic'"),
+        (["run", "--tasks", "phantom_rex_res"], "did you mean 'phantom_res'"),
         (["run", "--tasks", "pbc_res", "--scheme", "stretch"], "restore"),
         (["report", "/nowhere"], "/nowhere"),
     ],
@@ -57,3 +59,20 @@ def test_unknown_arguments_are_refused_except_by_run() -> None:
     with pytest.raises(SystemExit) as stopped:
         cli.main(["demo", "--output", "x", "--nonsense"])
     assert stopped.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["reprot", "out"], "report"),
+        (["leaderboard", "biuld"], "build"),
+        (["train", "--task", "pbc_res", "--output", "x", "--strategy", "lwo"], "low"),
+    ],
+)
+def test_a_command_or_choice_that_is_none_says_which_was_meant(
+    arguments: list[str], meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(arguments)
+    assert stopped.value.code == 2
+    assert f"did you mean {meant!r}?" in capsys.readouterr().err
