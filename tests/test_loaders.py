@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 from hashlib import md5
@@ -16,7 +17,7 @@ from PIL import Image
 from resolution_eval.cards import TaskCard, task_cards
 from resolution_eval.errors import DataError, ImageError
 from resolution_eval.images import decode
-from resolution_eval.sources import open_source
+from resolution_eval.sources import containers, open_source
 from resolution_eval.sources.archive import ArchiveSource
 from resolution_eval.sources.checksum import verify_md5
 from resolution_eval.sources.chexpert import ChexpertSource
@@ -214,6 +215,15 @@ def test_a_tar_cut_short_is_refused(tmp_path):
     file.write_bytes(file.read_bytes()[:-400])
     with pytest.raises(DataError, match="not a whole"):
         open_container(file)
+
+
+def test_a_tar_that_unpacks_to_far_more_than_its_size_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(containers, "SPARE", 0)
+    bomb = tmp_path / "a.tar.gz"
+    bomb.write_bytes(gzip.compress(bytes(3 * 1024**2)))
+    with pytest.raises(DataError, match="20 times its size"):
+        open_container(bomb)
+    assert not any(containers.cache_root().rglob("*.part"))
 
 
 # checksums

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import shutil
 import struct
 import tarfile
 import zipfile
@@ -25,6 +24,10 @@ from resolution_eval.sources.places import cache_root
 LARGEST_MEMBER = 256 * 1024**2
 """Bytes that one member may have when unpacked; more is taken for an attack on memory."""
 
+MOST_UNPACKED = 20
+"""How many times its size a compressed tar may unpack to: images hardly shrink."""
+SPARE = 64 * 1024**2
+"""Bytes that any may unpack to beside that: small archives are mostly padding."""
 _BROKEN = (OSError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
 _UNREADABLE = (
     *(OSError, EOFError, RuntimeError, ValueError, struct.error),
@@ -133,10 +136,28 @@ def _decompressed(file: Path) -> Path:
     with FileLock(f"{target}.lock"):
         if not target.exists():
             part = target.with_suffix(".part")
-            with gzip.open(file) as packed, part.open("wb") as plain:
-                shutil.copyfileobj(packed, plain, 1 << 20)
-            part.replace(target)
+            try:
+                _unpack(file, part, MOST_UNPACKED * state.st_size + SPARE)
+                part.replace(target)
+            finally:
+                part.unlink(missing_ok=True)
     return target
+
+
+def _unpack(file: Path, part: Path, most: int) -> None:
+    """Write what the gzip `file` holds to `part`, `most` bytes of it.
+
+    Raises:
+        DataError: it holds more.
+    """
+    with gzip.open(file) as packed, part.open("wb") as plain:
+        while block := packed.read(1 << 20):
+            if plain.tell() + len(block) > most:
+                raise DataError(
+                    f"{file} is refused: it unpacks to more than {most} bytes, {MOST_UNPACKED} "
+                    "times its size; archives of images hardly shrink"
+                )
+            plain.write(block)
 
 
 def _refuse(file: Path, judged: Iterable[tuple[str, str | None]]) -> None:

@@ -7,6 +7,7 @@ import json
 import random
 import shutil
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import asdict, replace
 from io import BytesIO
 from pathlib import Path
@@ -71,7 +72,7 @@ def damaged_json(text: str, chance: random.Random) -> bytes:
             _damage(*chance.choice(places), chance)
     try:
         return json.dumps(document, indent=2).encode()
-    except (RecursionError, ValueError):  # a value that was put inside itself
+    except RecursionError:
         return b"["
 
 
@@ -107,12 +108,12 @@ def _damage(holder: Any, key: Any, chance: random.Random) -> None:
         elif kind == 1 and isinstance(holder, dict):
             holder[chance.choice(("", "rank", "a\u202eb", "schema_version"))] = holder.pop(key)
         elif kind == 2 and isinstance(holder, list):
-            holder.append(holder[key])
+            holder.append(deepcopy(holder[key]))
         elif kind == 3 and isinstance(holder[key], int | float):
             holder[key] = holder[key] * chance.choice((-1, 1e6, 1.001)) + chance.choice((0, 1, -1))
         else:
-            holder[key] = chance.choice(NASTY)
-    except (KeyError, IndexError):
+            holder[key] = deepcopy(chance.choice(NASTY))
+    except (KeyError, IndexError, OverflowError):
         return  # damaged before
 
 
