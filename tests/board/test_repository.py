@@ -48,9 +48,10 @@ def test_the_embedded_checkpoints_have_rows_that_were_repeated(board: Board) -> 
             assert point.repeat is not None and point.repeat.agreeing == point.repeat.n == 20
 
 
+@pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("strategy", ["low", "native", "mixed", "weighted"])
-def test_the_study_has_ranked_rows_on_blood_cells(board: Board, strategy: str) -> None:
-    row = row_of(board, f"pbc56-{strategy}-0")
+def test_the_study_has_ranked_rows_on_blood_cells(board: Board, strategy: str, seed: int) -> None:
+    row = row_of(board, f"pbc56-{strategy}-{seed}")
     assert row.status in ("re-run", "verified") and row.rank is not None
     assert {"small model", "from scratch", "weights not published"} <= set(row.facts.labels)
     (curve,) = row.curves
