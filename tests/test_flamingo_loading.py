@@ -269,7 +269,9 @@ class TestReleased:
         ours, theirs = found_logits(bundle), expected_logits(model, tokenizer)
         # LLaMA's output rows of the new tokens are neither trained nor saved: all draw them anew
         same = len(tiny_flamingo.byte_tokenizer()) if family == "llama" else ours.shape[1]
-        assert (ours - theirs)[:, :same].abs().max() <= 1e-5
+        # theirs multiplies and sums by itself, ours by PyTorch's fused attention: 2e-15 apart in
+        # float64, and in float32 as far as this MPT's large activations carry the last digits
+        assert (ours - theirs)[:, :same].abs().max() <= 1e-4
         assert bundle.identity == "somebody/tiny"
         assert str(bundle.training) == "fixed:32"
         assert len(bundle.model.lang_encoder.gated_cross_attn_layers) == 3

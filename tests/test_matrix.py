@@ -266,6 +266,7 @@ class TestArguments:
         assert said in said_so and said_so.startswith("resolution-eval: ")
 
 
+@pytest.mark.filterwarnings("ignore")  # the host leaves its files open
 class TestScoring:
     def test_weights_written_anew_and_another_sweep_are_scored_anew(self, tmp_path):
         (tmp_path / "weights").write_text("a")

@@ -25,6 +25,7 @@ UNLISTED = ("Is this a CT or an MRI?", [], "closed", "MRI")
 def _clean_ledger() -> Iterator[None]:
     LEDGER.failures.clear()
     LEDGER.renderings.clear()
+    LEDGER.describe = LEDGER.state = None
     yield
     LEDGER.adapter = None
     LEDGER.failures.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -12,7 +13,6 @@ from typing import Any
 import psutil
 import pytest
 import yaml
-from filelock import FileLock
 
 from resolution_eval import cli
 from resolution_eval.errors import UsageError
@@ -98,8 +98,14 @@ def test_two_sweeps_of_one_plan_do_not_run_a_job_at_once(tmp_path: Path) -> None
     plan = read_plan(plan_file(tmp_path, models=[model("one")]))
     job = next(iter(plan.jobs()))
     job.folder.mkdir(parents=True)
-    with FileLock(job.folder / "lock"):
+    code = "import sys; from filelock import FileLock; lock = FileLock(sys.argv[1]); "
+    code += "lock.acquire(); print('held', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", code, str(job.folder / "lock")]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as other:
+        assert other.stdout is not None and other.stdout.readline() == "held\n"
         outcome = execute(plan, progress=False)[0]
+        other.communicate("")
     assert outcome.error is not None and "another process is running it" in outcome.error
 
 
