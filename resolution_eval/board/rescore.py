@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from resolution_eval.answers import exact_match, final_answer, normalise, parse_choice, token_f1
 from resolution_eval.board.pins import Pin, PinnedSample
 from resolution_eval.errors import UsageError
-from resolution_eval.records import Record
+from resolution_eval.records import CellKey, Record
 from resolution_eval.resolution import Size, budget_size, is_capped, parse_resolution
 
 DRIFT = 1e-3
@@ -51,7 +51,7 @@ def _coverage(record: Record, pin: Pin) -> Iterator[str]:
         )
     for key, samples in at.items():
         form = "open" if key.answer_mode == "open" else "closed"
-        wanted = {name for name, pinned in pin.by_id.items() if pinned.form == form}
+        wanted = _wanted(key, {other.answer_mode for other in at if _beside(other, key)}, pin)
         elsewhere = set().union(*(at[other] for other in at if other.setting == key.setting))
         lacking = sorted(wanted - samples)
         if lacking and set(lacking) <= elsewhere:
@@ -65,6 +65,26 @@ def _coverage(record: Record, pin: Pin) -> Iterator[str]:
                 f"{len(wanted)} pinned {form} samples, here are {len(samples & wanted)}: run "
                 "without a limit"
             )
+
+
+def _beside(other: CellKey, key: CellKey) -> bool:
+    """Whether two cells differ in resolution and answer mode alone."""
+    return (other.scheme, other.filter) == (key.scheme, key.filter)
+
+
+def _wanted(key: CellKey, modes: Set[str], pin: Pin) -> set[str]:
+    """The pinned samples that the cell `key` must hold.
+
+    Where options are ranked, closed questions without options are answered by generation: those
+    with options belong to one cell, the others to the other.
+    """
+    if key.answer_mode == "open":
+        return {name for name, pinned in pin.by_id.items() if pinned.form == "open"}
+    closed = {name: pinned for name, pinned in pin.by_id.items() if pinned.form == "closed"}
+    if not {"rank", "generate"} <= modes:
+        return set(closed)
+    ranked = key.answer_mode == "rank"
+    return {name for name, pinned in closed.items() if bool(pinned.choices) is ranked}
 
 
 def _row_faults(row: Row, pinned: PinnedSample | None) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,21 +37,38 @@ class Given:
     """By (task, scheme, filter, answer mode, resolution)."""
 
 
+Setting = tuple[str, str, str]
+"""Scheme, filter and answer mode."""
+
+
 @dataclass(frozen=True, eq=False)
 class Scored:
     """A curve, and what a mean over data sets needs of it."""
 
     curve: Curve
-    setting: tuple[str, str, str]
-    """Scheme, filter and answer mode."""
+    setting: Setting
     part: Part | None
     """The area and its draws; None where the curve is not ranked."""
 
 
 def scored(given: Given) -> list[Scored]:
-    """The record's curves, one per setting."""
+    """The record's curves, one per setting.
+
+    Where options are ranked, the few closed questions without options are answered by generation:
+    they are in the record, and in no curve.
+    """
     (task,) = by_task([given.record])
-    return [_scored(sweep, given) for sweep in task.sweeps]
+    settings = {sweep.cells[0].key.setting for sweep in task.sweeps}
+    return [
+        _scored(sweep, given)
+        for sweep in task.sweeps
+        if not _without_options(sweep.cells[0].key.setting, settings)
+    ]
+
+
+def _without_options(setting: Setting, settings: Set[Setting]) -> bool:
+    scheme, filter, mode = setting
+    return mode == "generate" and (scheme, filter, "rank") in settings
 
 
 def _scored(sweep: Sweep, given: Given) -> Scored:
