@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import random
 import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,10 +159,17 @@ def rerun(submission: Submission, records: Mapping[Path, Record], plan: Plan) ->
 
 
 def drawn(record: Record, path: Path, plan: Plan) -> list[str]:
-    """The samples to repeat: the same at every resolution."""
-    names = sorted(set(record.answers.column("sample")))
+    """The samples to repeat, as many of every answer mode, the same at every resolution."""
+    answered: dict[str, set[str]] = defaultdict(set)
+    columns = (record.answers.column(name) for name in ("answer_mode", "sample"))
+    for mode, sample in zip(*columns, strict=True):
+        answered[mode].add(sample)
     chance = random.Random(f"{plan.seed} {digest(path)}")
-    return sorted(chance.sample(names, min(plan.samples, len(names))))
+    return sorted(
+        sample
+        for _, names in sorted(answered.items())
+        for sample in chance.sample(sorted(names), min(plan.samples, len(names)))
+    )
 
 
 def _again(record: Record, path: Path, submission: Submission, plan: Plan) -> list[Record]:
@@ -177,7 +185,8 @@ def _again(record: Record, path: Path, submission: Submission, plan: Plan) -> li
             only=samples,
         )
         arguments = _arguments(record, submission, plan, scheme)
-        arguments += [f"answer_mode={mode}" for mode in sorted(modes)[:1]]
+        # beside ranked options, a question without options is generated whatever is asked for
+        arguments += [f"answer_mode={mode}" for mode in sorted(modes)[-1:]]
         found += _run(record, variation, arguments, plan)
     return found
 
