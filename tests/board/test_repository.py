@@ -68,3 +68,13 @@ def test_the_study_has_ranked_rows_on_blood_cells(board: Board, strategy: str, s
 
 def test_published_figures_stand_beside_and_no_submission_is_refused(board: Board) -> None:
     assert board.published and board.refused == ()
+
+
+@pytest.mark.parametrize("strategy", ["low", "native", "mixed"])
+def test_the_study_has_rows_on_vqa_rad(board: Board, strategy: str) -> None:
+    row = row_of(board, f"vqa56-{strategy}-0")
+    assert row.status in ("re-run", "verified")
+    assert {"small model", "from scratch", "weights not published"} <= set(row.facts.labels)
+    modes = {curve.answer_mode: curve.n for curve in row.curves}
+    # 272 closed questions, of which 21 have no options and stand in no curve; 179 open ones
+    assert modes == {"rank": 251, "open": 179}
