@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,8 @@ def test_a_run_says_what_it_cost_and_what_it_was_run_on(plain: Record) -> None:
     assert run.hardware is not None and run.hardware.cores >= 1
     assert (run.device, run.processes, run.peak_memory_of) == ("cpu", 1, "process")
     assert run.peak_memory is not None and run.peak_memory > 10**8
-    assert {"torch", "lmms-eval", "resolution-eval", "python"} <= set(run.versions)
+    assert {"torch", "resolution-eval", "python"} <= set(run.versions)
+    assert run.versions["lmms-eval"] == version("lmms-eval")
     assert '"do_sample": false' in (run.generation or "")
 
 

@@ -239,9 +239,12 @@ def _peak(
 
 
 def _versions(run: Run, told: RunFacts | None) -> dict[str, str]:
+    """The versions as installed. lmms-eval's word for its own comes last: in a git checkout it is
+    the branch and commit of whatever repository the run was started in.
+    """
     named = {
-        **(told.versions if told else {}),
         "lmms-eval": _text(run.results, "lmms_eval_version"),
+        **(told.versions if told else {}),
         "git": _text(run.results, "git_hash"),
     }
     return {name: value for name, value in named.items() if value}

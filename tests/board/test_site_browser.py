@@ -421,5 +421,7 @@ def test_a_page_opened_from_disk_says_how_to_see_it(browser, served, board, tmp_
     write_site(board, tmp_path / "site")
     page = browser.new_page()
     page.goto(Path(tmp_path / "site" / "index.html").as_uri())
-    page.get_by_text("leaderboard serve").wait_for(state="visible")
+    said = page.get_by_text("leaderboard serve")
+    said.wait_for(state="visible")
+    assert said.count() >= 1
     page.close()
