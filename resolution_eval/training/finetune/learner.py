@@ -80,7 +80,7 @@ class Learner(ABC):
         told.write(folder)
 
 
-class Learning(nn.Module):
+class Learning(nn.Module, ABC):
     """A model behind the one forward that is run by every process.
 
     Anything else that is done with the model, outside of `forward`, would not be seen by the
@@ -93,11 +93,11 @@ class Learning(nn.Module):
         self.head = head
         self._no_split_modules = getattr(model, "_no_split_modules", None)
 
+    @abstractmethod
     def forward(
         self, inputs: Mapping[str, Tensor], answer_tokens: int, *, encoder_only: bool = False
     ) -> tuple[Tensor | None, Tensor | None]:
         """Logits that predict the last `answer_tokens` tokens, and the head's, or None."""
-        raise NotImplementedError
 
 
 def answer_loss(
