@@ -425,3 +425,27 @@ def test_a_page_opened_from_disk_says_how_to_see_it(browser, served, board, tmp_
     said.wait_for(state="visible")
     assert said.count() >= 1
     page.close()
+
+
+def test_a_curve_without_a_chance_level_is_drawn(browser, board, tmp_path):
+    """As open answers have none: a model's page and its data set's."""
+    rows = tuple(
+        replace(row, curves=tuple(replace(curve, chance=None) for curve in row.curves))
+        for row in board.rows
+    )
+    write_site(replace(board, rows=rows), tmp_path / "site")
+    running = server(tmp_path / "site", 0)
+    thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    opened = Opened(browser, {"plain": f"http://127.0.0.1:{running.server_port}/"})
+    try:
+        page = opened(f"model.html?id={key(board, 'synthetic/high')}")
+        page.locator("svg.plot").first.wait_for()
+        assert page.locator("text=/^chance/").count() == 0
+        assert opened.said == []
+    finally:
+        for context in opened.contexts:
+            context.close()
+        running.shutdown()
+        running.server_close()
+        thread.join()

@@ -64,8 +64,8 @@ export function curves(series, { resolutions, chance, height = 230, caption = nu
     x: { type: "point", domain: resolutions, label: "inference resolution r (px)", labelAnchor: "center", labelArrow: "none", tickSize: 3 },
     y: { domain: [0, 1], label: null, ticks: 5, tickFormat: ".1f", tickSize: 0, grid: true },
     marks: [
-      chance !== null && Plot.ruleY([chance], { stroke: "currentColor", strokeDasharray: "5 4", strokeOpacity: 0.75 }),
-      chance !== null && Plot.text([chance], { y: (d) => d, text: () => `chance ${number(chance)}`, frameAnchor: "right", textAnchor: "end", dy: chance > 0.07 ? 8 : -7, fontSize: 10.5 }),
+      chance === null ? null : Plot.ruleY([chance], { stroke: "currentColor", strokeDasharray: "5 4", strokeOpacity: 0.75 }),
+      chance === null ? null : Plot.text([chance], { y: (d) => d, text: () => `chance ${number(chance)}`, frameAnchor: "right", textAnchor: "end", dy: chance > 0.07 ? 8 : -7, fontSize: 10.5 }),
       Plot.areaY(points, { x: "r", y1: "low", y2: "high", fill: "colour", fillOpacity: 0.16, z: "name" }),
       Plot.lineY(blind, { x: "r", y: "value", stroke: "colour", strokeDasharray: "1 4", strokeLinecap: "round", strokeWidth: 2, z: "name" }),
       Plot.dot(blind, { x: "r", y: "value", stroke: "colour", r: 2.5, fill: "var(--panel)" }),
