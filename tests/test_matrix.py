@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shutil
 import statistics
 from hashlib import sha256
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from synthetic_runs import sweep, write_run
 
 from resolution_eval import cli
+from resolution_eval.declaration import Declaration, read_declaration
 from resolution_eval.errors import RecordError, UsageError
 from resolution_eval.matrix import (
     Matrix,
@@ -26,7 +28,7 @@ from resolution_eval.matrix import (
 )
 from resolution_eval.matrix.command import _infer, _scored
 from resolution_eval.matrix.heatmap import specification
-from resolution_eval.matrix.named import named_resolution
+from resolution_eval.matrix.named import named_adapter, named_resolution
 from resolution_eval.paths import PACKAGE
 from resolution_eval.records import Record, make_records
 from resolution_eval.report.tables import as_text
@@ -237,6 +239,23 @@ class TestArguments:
         with pytest.raises(UsageError, match="no checkpoint is native-trained"):
             named_resolution("native", None, mixed)
 
+    def test_folders_of_hugging_face_checkpoints_say_it_too_and_which_adapter_they_need(
+        self, tmp_path
+    ):
+        for name, training in (("low", "fixed:28"), ("native", "native")):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "config.json").write_text('{"model_type": "llava"}')
+            Declaration(training=training, strategy=name).write(tmp_path / name)
+        entries = parse_checkpoints([f"{name}={tmp_path / name}" for name in ("low", "native")])
+        assert named_resolution("low", None, entries) == 28
+        assert named_resolution("native", None, entries) == "native"
+        assert named_adapter(None, entries) == "reshf"
+        assert named_adapter("reswrap", entries) == "reswrap"
+        ours = parse_checkpoints([f"none={EMBEDDED / 'low'}"])
+        assert named_adapter(None, ours) == "resflamingo"
+        with pytest.raises(UsageError, match=r"one --model, but .*with resflamingo, .*with reshf"):
+            named_adapter(None, (*ours, *entries))
+
     def test_the_sweep_holds_each_resolution_once_and_both_ends(self):
         assert _scored(_infer("mixed,64,40"), 16, 64) == (16, 40, 64)
         assert _scored(_infer("native"), 28, "native") == (28, "native")
@@ -320,6 +339,28 @@ class TestScoring:
         assert at["native", "native"]["accuracy_percent"] > at["native", "low"]["accuracy_percent"]
         assert at["native", "native"]["visual_tokens"] == 64
         assert at["native", "low"]["visual_tokens"] == 4
+
+    def test_hugging_face_folders_of_our_training_need_no_further_argument(self, tmp_path):
+        named = {"none": "unknown", "low": "fixed:16", "native": "fixed:64"}
+        words = ["--task", "phantom_res", "--strategy", "none", "--native", "64"]
+        words += ["--model", "reshf", "--model_args", "architecture=llava,patch=16"]
+        assert cli.main(["train", *words, "--output", str(tmp_path / "none")]) == 0
+        told = read_declaration(tmp_path / "none")
+        assert (told.training, told.strategy) == ("unknown", "none")
+        for name in ("low", "native"):
+            shutil.copytree(tmp_path / "none", tmp_path / name)
+            Declaration(training=named[name], strategy=name).write(tmp_path / name)
+        given = [f"{name}={tmp_path / name}" for name in named]
+        output = tmp_path / "out"
+        words = ["--task", "phantom_res", "--limit", "4", "--output", str(output)]
+        assert cli.main(["matrix", "--checkpoints", *given, *words]) == 0
+        document = json.loads((output / "matrix.json").read_text())
+        assert (document["low"], document["native"]) == ("16", "64")
+        told = {name: one["declared"] for name, (one,) in document["checkpoints"].items()}
+        assert told == named
+        assert {cell["model"] for cell in document["cells"]} == {"reshf"}
+        tokens = {cell["infer"]: cell["visual_tokens"] for cell in document["cells"]}
+        assert (tokens["low"], tokens["native"]) == (1, 16)
 
 
 def test_help_says_what_the_command_takes():

@@ -30,7 +30,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", type=Path, required=True, metavar="DIR", help="folder for records and matrix"
     )
-    parser.add_argument("--model", default="resflamingo", help="lmms-eval model (resflamingo)")
+    parser.add_argument("--model", help="lmms-eval model (default: as the folders need)")
     parser.add_argument("--model_args", default="", help="its arguments beside pretrained=")
     parser.add_argument("--batch_size", type=int, default=32, help="samples at once (default: 32)")
     parser.add_argument("--limit", type=int, help="score so many samples only, to try it")

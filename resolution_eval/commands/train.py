@@ -19,7 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--task", required=True, help="a task of ours whose data has a train and a val split"
     )
-    parser.add_argument("--strategy", required=True, choices=("native", "low", "mixed"))
+    parser.add_argument("--strategy", required=True, choices=("none", "native", "low", "mixed"))
     parser.add_argument(
         "--output", type=Path, required=True, metavar="DIR", help="checkpoint folder"
     )

@@ -14,7 +14,7 @@ from resolution_eval.errors import UsageError, suggest
 from resolution_eval.matrix.cells import MIXED, Matrix
 from resolution_eval.matrix.checkpoints import Entry, parse_checkpoints
 from resolution_eval.matrix.gaps import gap_figures
-from resolution_eval.matrix.named import named_resolution
+from resolution_eval.matrix.named import named_adapter, named_resolution
 from resolution_eval.matrix.output import matrix_tables, write_matrix
 from resolution_eval.matrix.scoring import Sweep, score
 from resolution_eval.records import Record
@@ -39,7 +39,7 @@ def matrix_of(given: Namespace) -> str:
     sweep = Sweep(
         task=given.task,
         resolutions=_scored(infer, low, native),
-        model=given.model,
+        model=named_adapter(given.model, entries),
         model_args=given.model_args,
         batch_size=given.batch_size,
         limit=given.limit,

@@ -1,10 +1,12 @@
-"""What `low` and `native` mean: the resolution that the checkpoints of that strategy declare."""
+"""What the checkpoints' folders say: what `low` and `native` mean, and which adapter loads them."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from resolution_eval.declaration import read_declaration
 from resolution_eval.errors import ModelError, UsageError
 from resolution_eval.matrix.checkpoints import Entry
 from resolution_eval.resolution import NATIVE, Resolution, TrainingResolution, parse_resolution
@@ -37,10 +39,36 @@ def named_resolution(name: str, given: str | None, entries: Sequence[Entry]) -> 
 
 
 def _declared(checkpoint: str, advice: str) -> TrainingResolution:
-    """What the manifest in the checkpoint's folder declares; one of ours, written by training."""
+    """What the checkpoint's folder declares; one of ours, written by training."""
     from resolution_eval.flamingo.folder import read_manifest
 
     try:
-        return TrainingResolution.parse(read_manifest(Path(checkpoint)).training)
+        told = read_declaration(checkpoint) or read_manifest(Path(checkpoint))
     except ModelError as error:
         raise UsageError(f"{error}; {advice}") from error
+    return TrainingResolution.parse(told.training)
+
+
+def named_adapter(given: str | None, entries: Sequence[Entry]) -> str:
+    """The lmms-eval model that loads the checkpoints: as given, or as their folders tell.
+
+    A folder whose configuration names a `model_type` is a Hugging Face checkpoint.
+
+    Raises:
+        UsageError: nothing is given, and the folders need two adapters.
+    """
+    if given is not None:
+        return given
+    found = {_adapter(Path(one)): one for entry in entries for one in entry.checkpoints}
+    if len(found) > 1:
+        both = ", ".join(f"{found[name]} with {name}" for name in sorted(found))
+        raise UsageError(f"a matrix has one --model, but its checkpoints load as {both}")
+    return next(iter(found))
+
+
+def _adapter(folder: Path) -> str:
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return "resflamingo"  # a name on the hub, or a folder that the adapter will refuse
+    return "reshf" if isinstance(config, dict) and "model_type" in config else "resflamingo"

@@ -16,7 +16,7 @@ from resolution_eval.sources import Source, open_source
 from resolution_eval.taskfiles import SUFFIX
 from resolution_eval.training.plan import Architecture, Augmentation, Stage, TrainingPlan
 from resolution_eval.training.recipes import report
-from resolution_eval.training.run import train
+from resolution_eval.training.run import save_untrained, train
 
 Made = TypeVar("Made")
 
@@ -41,6 +41,8 @@ ONE_LOOP = (
 """Arguments that a Flamingo from scratch, which is trained in two stages, does not take."""
 TWO_STAGES = ("joint_steps", "patch")
 """Arguments that only such a Flamingo takes."""
+UNTRAINED = "none"
+"""The strategy that leaves a model from scratch as it begins."""
 
 
 def train_task(given: Namespace) -> str:
@@ -57,17 +59,27 @@ def train_task(given: Namespace) -> str:
         raise UsageError(f"no task of ours is named {given.task!r}; {suggest(given.task, cards)}")
     card = cards[given.task]
     model_args = arguments_of(given.model_args)
+    if given.strategy == UNTRAINED and "pretrained" in model_args:
+        raise UsageError(
+            f"the strategy none trains nothing; score {model_args['pretrained']} as it is"
+        )
     if given.model == "resflamingo" and "pretrained" not in model_args:
-        _refuse(given, ONE_LOOP, "a Flamingo from scratch, which is trained in two stages,")
-        if model_args:
-            raise UsageError(
-                f"--model_args {given.model_args} say nothing of a pretrained= checkpoint; a "
-                "Flamingo from scratch takes --patch instead"
-            )
-        summary = train(plan(given, card.filter), open_source(card), given.output)
-        return report(str(given.output), card, summary)
+        return _flamingo_from_scratch(given, card)
     _refuse(given, TWO_STAGES, "this training, which has one loop,")
     return _in_one_loop(given, card, model_args)
+
+
+def _flamingo_from_scratch(given: Namespace, card: TaskCard) -> str:
+    _refuse(given, ONE_LOOP, "a Flamingo from scratch, which is trained in two stages,")
+    if given.model_args:
+        raise UsageError(
+            f"--model_args {given.model_args} say nothing of a pretrained= checkpoint; a "
+            "Flamingo from scratch takes --patch instead"
+        )
+    chosen, source = plan(given, card.filter), open_source(card)
+    if given.strategy == UNTRAINED:
+        return f"{save_untrained(chosen, source, given.output)}: random weights"
+    return report(str(given.output), card, train(chosen, source, given.output))
 
 
 def _refuse(given: Namespace, names: tuple[str, ...], what: str) -> None:
@@ -77,13 +89,16 @@ def _refuse(given: Namespace, names: tuple[str, ...], what: str) -> None:
 
 
 def _in_one_loop(given: Namespace, card: TaskCard, model_args: Mapping[str, str]) -> str:
-    from resolution_eval.training.finetune import Run, finetune
+    from resolution_eval.training.finetune import Run, finetune, write_untrained
 
     source = open_source(card)
     scratch = "pretrained" not in model_args
     chosen = _built(lambda: finetune_plan(given, card.filter, scratch=scratch))
     learner, origin = _start(given, source, model_args, chosen)
     run = Run(plan=chosen, learner=learner, source=source, output=given.output, origin=origin)
+    if given.strategy == UNTRAINED:
+        write_untrained(run)
+        return f"{given.output}: random weights"
     told = finetune(run, resume=given.resume)
     return _report(given, told)
 
@@ -131,7 +146,7 @@ def finetune_plan(given: Namespace, filter: str, *, scratch: bool) -> Any:
     if scratch:
         teaching = Teaching(steps=600 if given.encoder_steps is None else given.encoder_steps)
     return FinetunePlan(
-        strategy=given.strategy,
+        strategy=_strategy(given),
         low=parse_resolution(given.low),
         native=parse_resolution(given.native),
         mix=given.mix,
@@ -145,6 +160,11 @@ def finetune_plan(given: Namespace, filter: str, *, scratch: bool) -> Any:
         checkpointing=given.recompute,
         **_given(given, run),
     )
+
+
+def _strategy(given: Namespace) -> Any:
+    """The plan's strategy; a model that is left untrained begins as a native-trained one does."""
+    return "native" if given.strategy == UNTRAINED else given.strategy
 
 
 def _given(given: Namespace, names: tuple[str, ...]) -> dict[str, Any]:
@@ -181,7 +201,7 @@ def plan(given: Namespace, filter: str) -> TrainingPlan:
     joint_steps = 300 if given.joint_steps is None else given.joint_steps
     return _built(
         lambda: TrainingPlan(
-            strategy=given.strategy,
+            strategy=_strategy(given),
             low=parse_resolution(given.low),
             native=parse_resolution(given.native),
             filter=filter,

@@ -107,6 +107,20 @@ def untrained(
     return build(config, tokenizer, seed=plan.seed)
 
 
+def save_untrained(
+    plan: TrainingPlan, source: Source, output: Path | str, *, shelf: Shelf | None = None
+) -> Path:
+    """Write the Flamingo that the plan starts from; the folder.
+
+    Raises:
+        DataError: the source lacks a train split.
+    """
+    shelf = shelf or Shelf(source, plan.architecture.patch, plan.filter)
+    bundle = untrained(plan, source, shelf.load("train", plan.resolutions, progress=False))
+    extra = {"recipe": plan.model_dump(mode="json"), "untrained": True}
+    return save_folder(bundle, output, training="unknown", strategy="none", extra=extra)
+
+
 def _scored(
     bundle: FlamingoBundle, plan: TrainingPlan, shelf: Shelf, progress: bool
 ) -> Iterator[tuple[str, tuple[dict[str, float], int]]]:

@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from resolution_eval.cards import task_cards
-from resolution_eval.flamingo import save_folder
 from resolution_eval.flamingo.folder import CONFIG
 from resolution_eval.phantoms import SIDE
 from resolution_eval.sources import Exclusion, Sample, Source, open_source
 from resolution_eval.training.examples import Shelf
 from resolution_eval.training.plan import Architecture, Augmentation, Share, Stage, TrainingPlan
-from resolution_eval.training.run import train, untrained
+from resolution_eval.training.run import save_untrained, train
 
 Strategy = Literal["none", "low", "native", "mixed", "spread", "weighted"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
@@ -188,7 +187,7 @@ def run(task: str, strategies: Sequence[Strategy], seeds: Sequence[int], output:
             if (folder / CONFIG).is_file():
                 continue
             if strategy == "none":
-                _save_untrained(plan(task, "native", seed), source, shelf, folder)
+                save_untrained(plan(task, "native", seed), source, folder, shelf=shelf)
                 continue
             summary = train(plan(task, strategy, seed), source, folder, shelf=shelf, progress=False)
             found = summary.accuracy["val"]
@@ -197,12 +196,6 @@ def run(task: str, strategies: Sequence[Strategy], seeds: Sequence[int], output:
                 + "  ".join(f"{name}: {value:.3f}" for name, value in found.items()),
                 flush=True,
             )
-
-
-def _save_untrained(start: TrainingPlan, source: Source, shelf: Shelf, folder: Path) -> None:
-    bundle = untrained(start, source, shelf.load("train", start.resolutions, progress=False))
-    extra = {"recipe": start.model_dump(mode="json"), "untrained": True}
-    save_folder(bundle, folder, training="unknown", strategy="none", extra=extra)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from resolution_eval.training.finetune.plan import FinetunePlan, Lora, Teaching
-from resolution_eval.training.finetune.run import Run, finetune
+from resolution_eval.training.finetune.run import Run, finetune, write_untrained
 
-__all__ = ["FinetunePlan", "Lora", "Run", "Teaching", "finetune"]
+__all__ = ["FinetunePlan", "Lora", "Run", "Teaching", "finetune", "write_untrained"]

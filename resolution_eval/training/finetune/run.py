@@ -85,6 +85,23 @@ def finetune(run: Run, *, resume: bool = False, progress: bool = True) -> Declar
     return told
 
 
+def write_untrained(run: Run) -> Declaration:
+    """Write the model into the folder as it begins; what it says of itself.
+
+    Raises:
+        UsageError: the folder holds something.
+    """
+    _checked(run, resume=False)
+    told = Declaration(
+        training="unknown",
+        strategy="none",
+        extra={"origin": run.origin, "seed": run.plan.seed, "untrained": True},
+    )
+    run.output.mkdir(parents=True, exist_ok=True)
+    run.learner.write(run.output, run.learner.module.model.state_dict(), told)
+    return told
+
+
 def _accelerator(plan: FinetunePlan) -> Any:
     from accelerate import Accelerator, DistributedDataParallelKwargs
 
