@@ -7,14 +7,12 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from resolution_eval import paths, plugin, runs, taskfiles
-from resolution_eval.attestation import LEDGER
 from resolution_eval.cards import parse_task_card
 
 sys.path.insert(0, str(Path(__file__).parent / "families"))
@@ -22,15 +20,6 @@ import tiny_families
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 SIZES = ("16", "24", "32", "48", "64")
-
-
-@pytest.fixture(autouse=True)
-def _nothing_left_behind() -> Iterator[None]:
-    folders = list(plugin.FOLDERS)
-    yield
-    plugin.FOLDERS[:] = folders
-    LEDGER.adapter = None
-    LEDGER.failures.clear()
 
 
 def _results(output: Path) -> dict[str, Any]:

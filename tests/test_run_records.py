@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from resolution_eval import plugin, runs
-from resolution_eval.attestation import LEDGER
+from resolution_eval import runs
 from resolution_eval.records import Record, make_records, read_record, write_record
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -24,17 +22,6 @@ OF_THE_RUN = (
     "processes",
 )
 """Fields of the environment that say when and how fast, not what."""
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _nothing_left_behind() -> Iterator[None]:
-    folders = list(plugin.FOLDERS)
-    yield
-    plugin.FOLDERS[:] = folders
-    LEDGER.adapter, LEDGER.describe = None, None
-    LEDGER.failures.clear()
-    LEDGER.costs.clear()
-    LEDGER.told.clear()
 
 
 def swept(output: Path, *more: str, limit: int = 20) -> Record:
