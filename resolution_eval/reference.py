@@ -22,7 +22,7 @@ and exit status 1, or 2 where the arguments themselves are wrong.
 """
 CARDS_HEAD = """# Cards
 
-Made by `python -m resolution_eval.reference`; change the schemas in `resolution_eval/cards.py`, not
+Made by `python -m resolution_eval.reference`; change the schemas in `resolution_eval/cards/`, not
 this page.
 
 What is known of a data set or a checkpoint stands in a card, a TOML file. A key that is missing,

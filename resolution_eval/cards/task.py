@@ -1,57 +1,29 @@
-"""Cards: what is known of a task or a checkpoint, as frozen records read from TOML."""
+"""Cards of tasks: one data set each, pinned to one revision, and how it is asked."""
 
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, field_validator, model_validator
 
-from resolution_eval import paths
 from resolution_eval.attestation import Form
-from resolution_eval.errors import CardError, suggest
+from resolution_eval.cards.base import CardBase, Edge, Name, Text, Url
+from resolution_eval.errors import suggest
 from resolution_eval.images import FILTERS
-from resolution_eval.resolution import LARGEST, Resolution, TrainingResolution, ascending
+from resolution_eval.resolution import Resolution, ascending
 
+FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+JudgeName = Annotated[str, Field(pattern=r"^[a-z]+:[^\s\"\\]+$", max_length=200)]
+OptionOrder = Annotated[str, Field(pattern=r"^(fixed|seeded:[0-9]{1,9})$")]
+Md5 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 SourceKind = Literal[
     "local", "medmnist", "archive", "chexpert", "hub", "phantom", "bbbc021", "wsivqa", "hpa"
 ]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
-FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-Url = Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
-JudgeName = Annotated[str, Field(pattern=r"^[a-z]+:[^\s\"\\]+$", max_length=200)]
-OptionOrder = Annotated[str, Field(pattern=r"^(fixed|seeded:[0-9]{1,9})$")]
-Text = Annotated[str, Field(min_length=1)]
-Edge = Annotated[int, Field(ge=1, le=LARGEST)]
-Count = Annotated[int, Field(ge=1)]
-Commit = Annotated[str, Field(pattern=r"^([0-9a-f]{40})?$")]
-Md5 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 
 
-class _Card(BaseModel):
-    """Frozen, and refused where it has a key that is not in the schema."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
-    )
-
-    def __hash__(self) -> int:
-        return hash(self.model_dump_json())
-
-
-class _FileCard(_Card):
+class _FileCard(CardBase):
     """A published file."""
 
     url: Url
@@ -93,7 +65,7 @@ class NpzCard(_FileCard):
     """
 
 
-class ChexpertCard(_Card):
+class ChexpertCard(CardBase):
     """Which question the official CheXpert table answers."""
 
     finding: Text
@@ -102,7 +74,7 @@ class ChexpertCard(_Card):
     """What becomes of images labelled -1. A blank (not mentioned) is absent."""
 
 
-class HubCard(_Card):
+class HubCard(CardBase):
     """A data set on the Hugging Face hub, and the columns of its tables that are asked."""
 
     repository: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
@@ -126,7 +98,7 @@ class HubCard(_Card):
     """Column of the cluster; else the image's content."""
 
 
-class TaskCard(_Card):
+class TaskCard(CardBase):
     """One benchmark task, pinned to one revision of its data."""
 
     name: Name
@@ -270,141 +242,3 @@ class TaskCard(_Card):
             f"unconfirmed names {unknown}, which are no keys of a card": unknown,
         }
         return [fault for fault, present in faults.items() if present]
-
-
-def _training(text: str) -> str:
-    return str(TrainingResolution.parse(text))
-
-
-class FlamingoCard(_Card):
-    """What OpenFlamingo needs to be built before its checkpoint can be loaded."""
-
-    vision: Text
-    """open_clip model name, for instance ViT-L-14."""
-    vision_pretrained: Text
-    """open_clip tag of the vision encoder's weights, for instance openai."""
-    language: Text
-    """Hugging Face id of the language model."""
-    cross_attn_every_n_layers: Annotated[int, Field(ge=1)]
-    remote_code: bool = False
-    """Whether the language model runs code from its Hugging Face repository."""
-    weights: Text = "checkpoint.pt"
-    """File name of the checkpoint in its repository."""
-
-
-class ModelCard(_Card):
-    """One checkpoint, its training resolution, and where that is known from."""
-
-    name: Text
-    pretrained: Text
-    """Hugging Face id, or name of an embedded checkpoint."""
-    revision: Commit = ""
-    """Full commit hash of the checkpoint that the card describes; empty where none is known."""
-    family: Text
-    adapter: Text
-    """Name of the lmms-eval model that runs it; none where no adapter of ours does."""
-    training: Annotated[str, AfterValidator(_training)]
-    """Training resolution: fixed:N, native, mixed:[A,B] or unknown."""
-    training_range: Annotated[tuple[Count, Count], Field(strict=False)] | None = None
-    """Fewest and most pixels of the grid under `native`: of all tiles, without the thumbnail."""
-    tile: Edge | None = None
-    """Edge in pixels of the square tiles that an image is cut into."""
-    tokens: Annotated[tuple[Count, ...], Field(min_length=1, max_length=2, strict=False)] = ()
-    """Visual tokens of a square image at the training resolution, or the fewest and the most."""
-    evidence: Text
-    """What the training resolution is known from."""
-    evidence_url: Url | None = None
-    licence: Text
-    trained_on: Annotated[tuple[Text, ...], Field(strict=False)] = ()
-    """Data sets, by the names of our cards, that it or its base was trained on, as far as known."""
-    unconfirmed: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    """Keys whose values no statement, training code or file of the checkpoint itself confirms."""
-    flamingo: FlamingoCard | None = None
-
-    @model_validator(mode="after")
-    def _plausible(self) -> ModelCard:
-        for fault in (*self._order_faults(), *self._unconfirmed_faults()):
-            raise ValueError(fault)
-        return self
-
-    def _order_faults(self) -> list[str]:
-        faults = []
-        if self.training_range and TrainingResolution.parse(self.training).kind != "native":
-            faults.append("a training_range goes with native training")
-        for key, values in (("training_range", self.training_range), ("tokens", self.tokens)):
-            if values and list(values) != sorted(set(values)):
-                faults.append(f"{key} must ascend; found {list(values)}")
-        return faults
-
-    def _unconfirmed_faults(self) -> list[str]:
-        given = {key for key in type(self).model_fields if getattr(self, key)} - {"unconfirmed"}
-        return [
-            f"unconfirmed names {key!r}, which the card does not give"
-            for key in self.unconfirmed
-            if key not in given
-        ]
-
-
-Card = TypeVar("Card", bound=_Card)
-
-
-def parse_task_card(text: str, origin: str = "task card") -> TaskCard:
-    """The task card written in TOML in `text`; `origin` names it in errors.
-
-    Raises:
-        CardError: not TOML, a key missing or unknown, or a value outside its rule.
-    """
-    return _parse(TaskCard, text, origin)
-
-
-def parse_model_card(text: str, origin: str = "model card") -> ModelCard:
-    """The model card written in TOML in `text`; `origin` names it in errors.
-
-    Raises:
-        CardError: not TOML, a key missing or unknown, or a value outside its rule.
-    """
-    return _parse(ModelCard, text, origin)
-
-
-def _parse(schema: type[Card], text: str, origin: str) -> Card:
-    try:
-        return schema.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise CardError(f"{origin} is not TOML: {error}") from error
-    except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc'])) or 'card'}: {fault['msg']}"
-            for fault in error.errors()
-        )
-        raise CardError(f"{origin}: {faults}") from error
-
-
-@cache
-def task_cards() -> Mapping[str, TaskCard]:
-    """Every task card in the tasks folder (`<data set>/card.toml`), by name.
-
-    Raises:
-        CardError: a card breaks its schema, or two have one name.
-    """
-    return _collect(TaskCard, sorted(paths.tasks().glob("*/card.toml")), "name")
-
-
-@cache
-def model_cards() -> Mapping[str, ModelCard]:
-    """Every model card in the models folder, by checkpoint (`pretrained`).
-
-    Raises:
-        CardError: a card breaks its schema, or two describe one checkpoint.
-    """
-    return _collect(ModelCard, sorted(paths.models().glob("*.toml")), "pretrained")
-
-
-def _collect(schema: type[Card], files: list[Path], key: str) -> dict[str, Card]:
-    cards: dict[str, Card] = {}
-    for file in files:
-        card = _parse(schema, file.read_text(encoding="utf-8"), str(file))
-        name = str(getattr(card, key))
-        if name in cards:
-            raise CardError(f"{file}: another card has the {key} {name!r} already; rename one")
-        cards[name] = card
-    return cards

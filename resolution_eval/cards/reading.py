@@ -1,0 +1,81 @@
+"""Cards read from their TOML files, all of them or one; what is wrong with one is named."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from resolution_eval import paths
+from resolution_eval.cards.base import CardBase
+from resolution_eval.cards.model import ModelCard
+from resolution_eval.cards.task import TaskCard
+from resolution_eval.errors import CardError
+
+Card = TypeVar("Card", bound=CardBase)
+
+
+def parse_task_card(text: str, origin: str = "task card") -> TaskCard:
+    """The task card written in TOML in `text`; `origin` names it in errors.
+
+    Raises:
+        CardError: not TOML, a key missing or unknown, or a value outside its rule.
+    """
+    return _parse(TaskCard, text, origin)
+
+
+def parse_model_card(text: str, origin: str = "model card") -> ModelCard:
+    """The model card written in TOML in `text`; `origin` names it in errors.
+
+    Raises:
+        CardError: not TOML, a key missing or unknown, or a value outside its rule.
+    """
+    return _parse(ModelCard, text, origin)
+
+
+def _parse(schema: type[Card], text: str, origin: str) -> Card:
+    try:
+        return schema.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise CardError(f"{origin} is not TOML: {error}") from error
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, fault['loc'])) or 'card'}: {fault['msg']}"
+            for fault in error.errors()
+        )
+        raise CardError(f"{origin}: {faults}") from error
+
+
+@cache
+def task_cards() -> Mapping[str, TaskCard]:
+    """Every task card in the tasks folder (`<data set>/card.toml`), by name.
+
+    Raises:
+        CardError: a card breaks its schema, or two have one name.
+    """
+    return _collect(TaskCard, sorted(paths.tasks().glob("*/card.toml")), "name")
+
+
+@cache
+def model_cards() -> Mapping[str, ModelCard]:
+    """Every model card in the models folder, by checkpoint (`pretrained`).
+
+    Raises:
+        CardError: a card breaks its schema, or two describe one checkpoint.
+    """
+    return _collect(ModelCard, sorted(paths.models().glob("*.toml")), "pretrained")
+
+
+def _collect(schema: type[Card], files: list[Path], key: str) -> dict[str, Card]:
+    cards: dict[str, Card] = {}
+    for file in files:
+        card = _parse(schema, file.read_text(encoding="utf-8"), str(file))
+        name = str(getattr(card, key))
+        if name in cards:
+            raise CardError(f"{file}: another card has the {key} {name!r} already; rename one")
+        cards[name] = card
+    return cards
