@@ -210,6 +210,11 @@ class SampleKey:
     sample: str
     resolution: str
 
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> SampleKey:
+        """That which a task's document refers to."""
+        return cls(document["dataset"], document["sample"], document["resolution"])
+
 
 class Ledger:
     """What this process knows of its samples beside the responses: failures, costs, and the images

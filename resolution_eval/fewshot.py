@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from resolution_eval import tasks
-from resolution_eval.attestation import LEDGER
+from resolution_eval.attestation import LEDGER, SampleKey
 from resolution_eval.errors import DataError, UsageError, host_boundary
 from resolution_eval.sources import Sample
 
@@ -54,7 +54,7 @@ class Demonstrations:
         """
         with host_boundary():
             examples = draw(doc, num_fewshot, self._seed)
-        LEDGER.demonstrated[tasks.sample_key(doc)] = tuple(examples)
+        LEDGER.demonstrated[SampleKey.of(doc)] = tuple(examples)
         return context(examples)
 
     def get_chat_context(self, doc: Mapping[str, Any], num_fewshot: int, *_: Any) -> None:
@@ -130,7 +130,7 @@ def split_prompt(doc: Mapping[str, Any], prompt: str) -> tuple[str, tuple[Mappin
     Raises:
         UsageError: the prompt has demonstrations that were not drawn in this process.
     """
-    examples = LEDGER.demonstrated.get(tasks.sample_key(doc), ())
+    examples = LEDGER.demonstrated.get(SampleKey.of(doc), ())
     before, found, own = prompt.partition(context(examples)) if examples else ("", "", prompt)
     if (examples and not found) or MARK in before + own.removesuffix(tasks.doc_to_text(doc)):
         raise UsageError(

@@ -1,5 +1,4 @@
-"""The functions behind every task's YAML: documents, prompt, image, and the scoring of one
-response.
+"""The functions behind every task's YAML: documents, prompt, image, and the figures of a response.
 
 A task holds each sample once per inference resolution, sample by sample, so that `--limit` keeps
 every resolution. A document is a reference (data set, sample, resolution): no image is copied per
@@ -13,31 +12,20 @@ from math import sqrt
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from resolution_eval.answers import exact_match, final_answer, normalise, parse_choice, token_f1
-from resolution_eval.attestation import (
-    LEDGER,
-    Attestation,
-    Failure,
-    Reply,
-    SampleKey,
-    Verdict,
-    decode_reply,
-)
+from resolution_eval.attestation import LEDGER, SampleKey
 from resolution_eval.cards import TaskCard, parse_task_card
 from resolution_eval.errors import UsageError, host_boundary
 from resolution_eval.facts import run_facts
-from resolution_eval.judge import judgement_of, judgement_rows, open_judge
+from resolution_eval.judge import judgement_rows, open_judge
 from resolution_eval.options import shown_options
 from resolution_eval.prompts import question_text
-from resolution_eval.replies import stale
 from resolution_eval.resolution import Resolution, Size, is_capped, label, parse_resolution
 from resolution_eval.sources import Sample, Source, data_summary, open_source
+from resolution_eval.verdicts import Document, unattested, verdict_of
 
 if TYPE_CHECKING:
     from datasets import Dataset, Features
     from PIL.Image import Image
-
-Document = Mapping[str, Any]
 
 _TEXTS = (
     "dataset",
@@ -179,11 +167,6 @@ def image_column(documents: Dataset) -> list[str] | None:
     return list(documents["image"])
 
 
-def sample_key(doc: Document) -> SampleKey:
-    """The sample, resolution and data set that `doc` refers to."""
-    return SampleKey(doc["dataset"], doc["sample"], doc["resolution"])
-
-
 def image_bytes(doc: Document) -> bytes:
     """The stored image of `doc`, encoded as its source keeps it.
 
@@ -205,7 +188,7 @@ def doc_to_visual(doc: Document) -> list[Image]:
         ImageError: the image cannot be decoded.
         SystemExit: the question has demonstrations, whose images such a model would not be shown.
     """
-    if sample_key(doc) in LEDGER.demonstrated:
+    if SampleKey.of(doc) in LEDGER.demonstrated:
         with host_boundary():
             raise UsageError(
                 "--num_fewshot: this model is handed one image per question, so that it would read "
@@ -221,7 +204,7 @@ def doc_to_visual(doc: Document) -> list[Image]:
     information = rendered.size
     if doc["scheme"] == "restore":
         rendered = resize(rendered, source, doc["filter"])
-    LEDGER.renderings[sample_key(doc)] = _unattested(doc).model_copy(
+    LEDGER.renderings[SampleKey.of(doc)] = unattested(doc).model_copy(
         update={
             "source": (source.width, source.height),
             "information": information,
@@ -245,7 +228,7 @@ def doc_to_target(doc: Document) -> str:
 
 def process_results(doc: Document, results: list[str]) -> dict[str, Any]:
     """The figures that one response to `doc` contributes to, its verdict and its attestation."""
-    verdict, attestation = judge(doc, results[0])
+    verdict, attestation = verdict_of(doc, results[0])
     failed = verdict.correct is None
     status = attestation.status
     # lmms-eval puts a standard error beside every metric whose items hold "score": right for a
@@ -295,7 +278,7 @@ def _told(doc: Document) -> dict[str, Any]:
 
     lmms-eval aggregates only the metrics that a task's YAML names; these it writes and passes over.
     """
-    cost = LEDGER.costs.get(sample_key(doc))
+    cost = LEDGER.costs.get(SampleKey.of(doc))
     told: dict[str, Any] = {} if cost is None else {"cost": cost.model_dump(mode="json")}
     source = _SOURCES.get(doc["dataset"])
     if source is not None and doc["dataset"] not in LEDGER.told:
@@ -303,103 +286,3 @@ def _told(doc: Document) -> dict[str, Any]:
         checkpoint = None if LEDGER.describe is None else LEDGER.describe()
         told["run"] = run_facts(source, checkpoint).model_dump(mode="json")
     return told
-
-
-def judge(doc: Document, response: str) -> tuple[Verdict, Attestation]:
-    """Score one response, and say at which resolution it was given.
-
-    A response that no adapter of ours vouches for is `unattested`. A failed sample has no verdict:
-    not right, not wrong.
-    """
-    reply = decode_reply(response)
-    failure = _failure(doc, response, reply)
-    if failure is not None:
-        attestation = _unattested(doc).model_copy(update={"status": "failed"})
-        return _verdict(doc, None, None, failure), attestation
-    if reply is None:
-        known = LEDGER.renderings.get(sample_key(doc))
-        return _verdict(doc, response, None, None), known or _unattested(doc)
-    mode = "open" if doc["form"] == "open" else reply.attestation.answer_mode
-    attested = reply.attestation.model_copy(update={"answer_mode": mode})
-    return _verdict(doc, reply.answer, reply, None), attested
-
-
-def _failure(doc: Document, response: str, reply: Reply | None) -> Failure | None:
-    """Why this response is no answer, or None where it is one."""
-    if reply is not None:
-        return stale(doc, reply)
-    if LEDGER.adapter is None:
-        message = "the model's answer is empty; many adapters of lmms-eval answer so after an error"
-        return None if response.strip() else Failure(kind="empty", message=message)
-    if response == "":
-        lost = Failure(kind="lost", message="the adapter gave no answer and no reason")
-        return LEDGER.failures.get(sample_key(doc), lost)
-    return Failure(
-        kind="unreadable", message="the stored reply cannot be read; delete the response cache"
-    )
-
-
-def _verdict(
-    doc: Document, answer: str | None, reply: Reply | None, failure: Failure | None
-) -> Verdict:
-    prediction = _prediction(doc, answer, reply)
-    correct = None
-    if failure is None:
-        equal = prediction == doc["answer"] if doc["choices"] else _matches(answer, doc)
-        correct = int(equal)
-    return Verdict(
-        sample=doc["sample"],
-        resolution=doc["resolution"],
-        cluster=doc["cluster"],
-        target=doc["answer"],
-        prediction=prediction,
-        correct=correct,
-        answer=answer,
-        failure=failure,
-        choice_scores=None if reply is None else reply.choice_scores,
-        form=doc["form"],
-        generated_tokens=None if reply is None else reply.generated_tokens,
-        options=tuple(doc["choices"]),
-        f1=None if failure or doc["form"] == "closed" else token_f1(answer or "", doc["answer"]),
-        judgement=None if failure else judgement_of(doc, answer),
-    )
-
-
-def _matches(answer: str | None, doc: Document) -> bool:
-    return answer is not None and exact_match(answer, doc["answer"])
-
-
-def _prediction(doc: Document, answer: str | None, reply: Reply | None) -> str | None:
-    """The choice that was ranked first or is said in `answer`; without choices, its phrase."""
-    choices = doc["choices"]
-    if reply is not None and reply.choice is not None:
-        return str(choices[reply.choice])
-    if answer is None:
-        return None
-    if not choices:
-        return normalise(final_answer(answer)) or None
-    said = parse_choice(answer, choices)
-    return None if said is None else str(choices[said])
-
-
-def _unattested(doc: Document) -> Attestation:
-    """What can be said of a sample whose encoder nobody could look into."""
-    return Attestation(
-        status="unattested",
-        source=None,
-        requested=doc["resolution"],
-        information=None,
-        capped=False,
-        filter=doc["filter"],
-        scheme=doc["scheme"],
-        expected_grid=None,
-        grid=None,
-        rounding=None,
-        visual_tokens=None,
-        evidence="none",
-        training="unknown",
-        answer_mode="open" if doc["form"] == "open" else "generate",
-        fingerprint=doc["fingerprint"],
-        adapter="",
-        checkpoint="",
-    )

@@ -62,12 +62,9 @@ TRAIN = [
 
 
 @pytest.fixture(autouse=True)
-def _nothing_left_behind() -> Iterator[None]:
+def _one_thread_and_no_toy() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
-    LEDGER.adapter = None
-    LEDGER.failures.clear()
-    LEDGER.demonstrated.clear()
     tasks._SOURCES.pop("toy", None)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from resolution_eval import judge, metrics, tasks
-from resolution_eval.attestation import LEDGER, Failure
+from resolution_eval.attestation import LEDGER, Failure, SampleKey
 from resolution_eval.cards import parse_task_card, task_cards
 from resolution_eval.errors import CardError, UsageError
 from resolution_eval.judge import open_judge
@@ -61,13 +61,10 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(judge, "PAUSE", 0.0)
     open_judge.cache_clear()
-    LEDGER.adapter = None
     yield script
     server.shutdown()
     server.server_close()
     open_judge.cache_clear()
-    LEDGER.failures.clear()
-    LEDGER.adapter = None
 
 
 def document(number: int = 1, form: str = "open", name: str = NAME) -> dict[str, Any]:
@@ -148,7 +145,7 @@ def test_closed_questions_and_failed_samples_are_not_judged(served: Served) -> N
     assert not {"judged@28", "judge_failed"} & set(closed)
     LEDGER.adapter = "toy"
     doc = document()
-    LEDGER.failures[tasks.sample_key(doc)] = Failure(kind="image", message="gone")
+    LEDGER.failures[SampleKey.of(doc)] = Failure(kind="image", message="gone")
     failed = tasks.process_results(doc, [""])
     assert failed["verdict"]["judgement"] is None and "score" not in failed["judged@28"]
     assert failed["judge_failed"] == {"count": 0}

@@ -16,6 +16,7 @@ from resolution_eval.errors import CardError
 from resolution_eval.options import shown_options
 from resolution_eval.sources.base import Sample
 from resolution_eval.taskfiles import card_files
+from resolution_eval.verdicts import verdict_of
 
 CELLS = ("basophil", "eosinophil", "lymphocyte", "monocyte", "platelet")
 
@@ -110,7 +111,7 @@ def test_a_verdict_does_not_depend_on_the_order(
 ) -> None:
     """Said by name, or by the letter that its order gave it, an option is judged the same."""
     letter = ascii_uppercase[order.index(meant)]
-    verdict, _ = tasks.judge(document(order, answer), wording.format(option=meant, letter=letter))
+    verdict, _ = verdict_of(document(order, answer), wording.format(option=meant, letter=letter))
     assert (verdict.prediction, verdict.correct) == (meant, int(meant == answer))
     assert verdict.options == tuple(order), "the order is recorded"
 

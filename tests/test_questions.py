@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +11,14 @@ import pytest
 from sklearn.metrics import accuracy_score
 
 from resolution_eval import metrics, tasks
-from resolution_eval.attestation import LEDGER, Attestation, Failure, Reply
+from resolution_eval.attestation import LEDGER, Attestation, Failure, Reply, SampleKey
 from resolution_eval.cards import task_cards
 from resolution_eval.taskfiles import task_yaml
+from resolution_eval.verdicts import unattested, verdict_of
 
 CLOSED = ("Is there a mass?", ["yes", "no"], "closed", "yes")
 OPEN = ("Where is the mass?", [], "open", "right lower lobe")
 UNLISTED = ("Is this a CT or an MRI?", [], "closed", "MRI")
-
-
-@pytest.fixture(autouse=True)
-def _clean_ledger() -> Iterator[None]:
-    LEDGER.failures.clear()
-    LEDGER.renderings.clear()
-    LEDGER.describe = LEDGER.state = None
-    yield
-    LEDGER.adapter = None
-    LEDGER.failures.clear()
 
 
 def document(asked: tuple[str, list[str], str, str], sample: str = "q1") -> dict[str, Any]:
@@ -71,7 +61,7 @@ def test_an_open_question_is_asked_for_a_phrase_and_a_closed_one_for_an_option()
 def test_an_answer_is_scored_by_the_form_of_its_question(
     asked: Any, said: str, prediction: str | None, correct: int, f1: float | None
 ) -> None:
-    verdict, attestation = tasks.judge(document(asked), said)
+    verdict, attestation = verdict_of(document(asked), said)
     assert (verdict.correct, verdict.form, verdict.f1) == (correct, asked[2], pytest.approx(f1))
     assert (verdict.prediction is None) == (prediction is None)
     assert attestation.answer_mode == ("open" if asked[2] == "open" else "generate")
@@ -109,7 +99,7 @@ def test_closed_questions_alone_have_no_rows_for_open_ones() -> None:
 def test_a_failed_question_is_neither_right_nor_wrong(asked: Any) -> None:
     doc = document(asked)
     LEDGER.adapter = "toy"
-    LEDGER.failures[tasks.sample_key(doc)] = Failure(kind="image", message="0 bytes")
+    LEDGER.failures[SampleKey.of(doc)] = Failure(kind="image", message="0 bytes")
     result = tasks.process_results(doc, [""])
     assert result["verdict"]["correct"] is None
     assert result["verdict"]["f1"] is None
@@ -121,7 +111,7 @@ def test_a_failed_question_is_neither_right_nor_wrong(asked: Any) -> None:
 def test_an_adapters_reply_to_an_open_question_is_attested_as_open() -> None:
     doc = document(OPEN)
     LEDGER.adapter = "toy"
-    attestation = tasks._unattested(doc).model_copy(update={"answer_mode": "generate"})
+    attestation = unattested(doc).model_copy(update={"answer_mode": "generate"})
     reply = Reply(
         sample="q1",
         answer="right lower lobe",
@@ -129,7 +119,7 @@ def test_an_adapters_reply_to_an_open_question_is_attested_as_open() -> None:
         choice_scores=None,
         attestation=Attestation.model_validate(attestation.model_dump()),
     )
-    verdict, attested = tasks.judge(doc, reply.encode())
+    verdict, attested = verdict_of(doc, reply.encode())
     assert (verdict.correct, attested.answer_mode) == (1, "open")
 
 

@@ -20,7 +20,6 @@ from lmms_eval.api.model import lmms
 from loguru import logger
 from tqdm import tqdm
 
-from resolution_eval import tasks
 from resolution_eval.adapters.ahead import ahead
 from resolution_eval.adapters.arguments import SCHEMES, checked_device, one_of
 from resolution_eval.adapters.arguments import batch_size as checked_batch_size
@@ -36,6 +35,7 @@ from resolution_eval.attestation import (
     Demonstrated,
     Failure,
     Reply,
+    SampleKey,
     Sent,
     Status,
 )
@@ -279,7 +279,7 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
         cost = Cost(seconds=seconds, peak_memory=peak)
         for view, answer in zip(views, answers, strict=True):
             if view.job.document is not None and not isinstance(answer, Failure):
-                LEDGER.costs[tasks.sample_key(view.job.document)] = cost
+                LEDGER.costs[SampleKey.of(view.job.document)] = cost
         return answers
 
     def release_memory(self) -> None:
@@ -360,7 +360,7 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
         """
         if job.document is None:
             raise ModelError(f"request {job.index} failed ({kind}: {message})")
-        key = tasks.sample_key(job.document)
+        key = SampleKey.of(job.document)
         LEDGER.failures[key] = Failure(kind=kind, message=message)
         if len(LEDGER.failures) <= 10:
             logger.warning(f"failed: {key.sample} at {key.resolution} ({kind}: {message})")

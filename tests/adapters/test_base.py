@@ -17,6 +17,7 @@ from resolution_eval.adapters.requests import Job, Overrides
 from resolution_eval.attestation import LEDGER, AnswerMode
 from resolution_eval.errors import ImageError
 from resolution_eval.resolution import Size, TrainingResolution, patch_size_fit
+from resolution_eval.verdicts import verdict_of
 
 CHOICES = ["adipose", "debris"]
 SIZES = {"wide": (96, 48), "tall": (40, 80), "small": (20, 20)}
@@ -119,7 +120,7 @@ def _judged(adapter: _Adapter, documents: list[dict[str, Any]]) -> dict[tuple[st
     ]
     replies = adapter.generate_until(requests)  # type: ignore[arg-type]
     return {
-        (doc["sample"], doc["resolution"]): tasks.judge(doc, reply)
+        (doc["sample"], doc["resolution"]): verdict_of(doc, reply)
         for doc, reply in zip(documents, replies, strict=True)
     }
 
@@ -216,7 +217,7 @@ def test_a_reply_served_for_another_sample_is_stale_not_wrong(
         {**documents[0], "resolution": "32"},
         {**documents[0], "fingerprint": "f2"},
     ):
-        verdict, attestation = tasks.judge(other, reply)
+        verdict, attestation = verdict_of(other, reply)
         assert (verdict.correct, verdict.failure and verdict.failure.kind) == (None, "stale")
         assert attestation.status == "failed"
 
@@ -227,13 +228,13 @@ def test_a_stranger_cannot_attest_itself(documents: list[dict[str, Any]]) -> Non
     request = SimpleNamespace(metadata={}, args=("Which?", {}, None, 0, "task", "test"))
     reply = adapter.generate_until([request])[0]  # type: ignore[list-item]
     LEDGER.adapter = None
-    _, attestation = tasks.judge(documents[0], reply)
+    _, attestation = verdict_of(documents[0], reply)
     assert (attestation.status, attestation.grid) == ("unattested", None)
 
 
 def test_a_strangers_empty_answer_is_failed(documents: list[dict[str, Any]]) -> None:
     LEDGER.adapter = None
-    verdict, _ = tasks.judge(documents[0], "")
+    verdict, _ = verdict_of(documents[0], "")
     assert verdict.correct is None
     assert verdict.failure is not None and verdict.failure.kind == "empty"
 

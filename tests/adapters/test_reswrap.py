@@ -23,6 +23,7 @@ from resolution_eval.adapters.reswrap import ResWrap
 from resolution_eval.attestation import LEDGER
 from resolution_eval.errors import ImageError
 from resolution_eval.resolution import Size, budget_size
+from resolution_eval.verdicts import verdict_of
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "families"))
 import tiny_families
@@ -102,7 +103,7 @@ def _judged(adapter: ResWrap, documents: list[dict[str, Any]]) -> dict[tuple[str
     ]
     replies = adapter.generate_until(requests)  # type: ignore[arg-type]
     return {
-        (doc["sample"], doc["resolution"]): tasks.judge(doc, reply)
+        (doc["sample"], doc["resolution"]): verdict_of(doc, reply)
         for doc, reply in zip(documents, replies, strict=True)
     }
 

@@ -19,6 +19,7 @@ from resolution_eval.adapters.requests import Job, Overrides
 from resolution_eval.attestation import LEDGER, AnswerMode, Attestation, Verdict
 from resolution_eval.errors import ImageError
 from resolution_eval.resolution import Size, TrainingResolution, patch_size_fit
+from resolution_eval.verdicts import verdict_of
 
 CHOICES = ("adipose", "debris")
 SAMPLES = ("a", "b", "c", "d", "e")
@@ -147,7 +148,7 @@ def scored(adapter: Scripted, docs: Sequence[dict[str, Any]], cache: Path | None
         adapter.generate_until(requests) if cache is None else _cached(adapter, requests, cache)
     )
     return {
-        (doc["sample"], doc["resolution"]): tasks.judge(doc, reply)
+        (doc["sample"], doc["resolution"]): verdict_of(doc, reply)
         for doc, reply in zip(docs, replies, strict=True)
     }
 
