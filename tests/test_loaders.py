@@ -427,11 +427,11 @@ PMC = task_cards()["pmc_vqa"]
 PMC_HEADER = "Figure_path,Question,Answer,Choice A,Choice B,Choice C,Choice D,Answer_label\n"
 
 
-def pmc(folder: Path, line: str) -> HubSource:
+def pmc(folder: Path, line: str, seed: int = 4) -> HubSource:
     folder.mkdir()
     (folder / "test.csv").write_text(PMC_HEADER + line + "\n")
     with ZipFile(folder / "images.zip", "w") as archive:
-        archive.writestr("images/PMC1_F1.jpg", picture(4, format="JPEG"))
+        archive.writestr("images/PMC1_F1.jpg", picture(seed, format="JPEG"))
     return HubSource(PMC, folder, folder / "cache")
 
 
@@ -441,6 +441,15 @@ def test_figures_in_a_zip_and_lettered_choices_are_read(tmp_path):
     (sample,) = source.samples()
     assert (sample.answer, sample.choices) == ("Focal", ("Diffuse", "Focal", "C:D ratio", "None"))
     assert source.read(sample.image) == picture(4, format="JPEG")
+
+
+def test_another_figure_under_the_same_name_is_other_data(tmp_path):
+    line = "PMC1_F1.jpg,What is it?,Focal,A:Diffuse,B:Focal,C:None,D:All,B"
+    first, again, other = (
+        pmc(tmp_path / name, line, seed).fingerprint
+        for name, seed in (("first", 4), ("again", 4), ("other", 5))
+    )
+    assert first == again != other
 
 
 def test_a_figure_that_the_zip_lacks_fails_when_it_is_read(tmp_path):

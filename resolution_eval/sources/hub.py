@@ -31,7 +31,7 @@ from resolution_eval.sources.local import YES_NO
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from resolution_eval.sources.containers import Container
+    from resolution_eval.sources.containers import Container, Member
 
 _LETTERED = re.compile(r"\(?([A-Z])\s*[:.)]\s*(?=\S)")
 
@@ -162,7 +162,7 @@ class HubSource:
                 excluded.append(Exclusion(identity, "repeats another row word for word", split))
                 continue
             asked[key[:2]] += 1
-            self._contents[sample.image] = content
+            self._contents[sample.image] = self._proof(content)
             samples.append(sample)
         if faults:
             raise DataError(f"{self._hub.repository}, {split}: {listing(faults)}")
@@ -186,6 +186,13 @@ class HubSource:
             return str(row[self._hub.image])
         data = _image_bytes(row[self._hub.image])
         return sha256(data).hexdigest() if data else ""
+
+    def _proof(self, content: str) -> str:
+        """What the fingerprint holds of an image: its SHA-256, or its name and checksum in the zip;
+        the name alone where the zip lacks it.
+        """
+        member = self._members.get(content)
+        return content if member is None else f"{content} {member.checksum}"
 
     def _sample(
         self, row: Mapping[str, Any], identity: str, locator: str, content: str, split: str
@@ -270,14 +277,14 @@ class HubSource:
         return open_container(Path(file))
 
     @cached_property
-    def _members(self) -> dict[str, str]:
+    def _members(self) -> dict[str, Member]:
         """Name of an image as the tables write it, to its member of the zip."""
         found = self._container.members if self._container else ()
-        return {PurePosixPath(member.name).name: member.name for member in found}
+        return {PurePosixPath(member.name).name: member for member in found}
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over ids, questions, answers and image contents (names, where in a zip)."""
+        """SHA-256 over ids, questions, answers and images (name and checksum, where in a zip)."""
         return fingerprint(self._samples, self._contents)
 
     def samples(self, split: str = "test") -> tuple[Sample, ...]:
@@ -311,7 +318,7 @@ class HubSource:
         if self._container is None:
             return _image_bytes(value)
         try:
-            return self._container.read(self._members[str(value)])
+            return self._container.read(self._members[str(value)].name)
         except (OSError, KeyError) as error:
             raise ImageError(
                 f"image {value!r} is not in {self._hub.images}, or damaged: {error}"
