@@ -88,7 +88,7 @@ def test_what_was_excluded_stands_in_the_result() -> None:
             return b""
 
     said = data_summary(Some())
-    assert said == "4 samples, 3 excluded (1 has no answer, 2 has no image), 1 notes"
+    assert said == "4 samples, 3 excluded (1 has no answer, 2 has no image), 1 note"
     assert metrics.data_summary([{"data": said}, {"data": said}]) == said
 
 

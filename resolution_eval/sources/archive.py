@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from resolution_eval.cards import ArchiveCard, TaskCard
 from resolution_eval.errors import DataError, ImageError
 from resolution_eval.sources.base import Exclusion, Sample, fingerprint, of_split, ordered
+from resolution_eval.sources.checksum import check_size
 from resolution_eval.sources.containers import open_container
 
 IMAGE_ENDINGS = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp")
@@ -33,7 +34,7 @@ class ArchiveSource:
         self._file = file
         self._archive = archive
         self._card = card
-        _check_size(file, archive)
+        check_size(file, archive)
         self._container = open_container(file)
         images = [member for member in self._container.members if self._class(member.name)]
         self.excluded = tuple(
@@ -125,12 +126,3 @@ class ArchiveSource:
             raise ImageError(
                 f"member {locator!r} of {self._file} cannot be read: {error}"
             ) from error
-
-
-def _check_size(file: Path, archive: ArchiveCard) -> None:
-    found = file.stat().st_size
-    if archive.bytes is not None and found != archive.bytes:
-        raise DataError(
-            f"{file} has {found:,} bytes, but the published file has {archive.bytes:,}; "
-            f"delete it, or replace it with {archive.url}"
-        )

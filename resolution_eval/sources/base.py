@@ -49,7 +49,7 @@ class Source(Protocol):
 
     @property
     def name(self) -> str:
-        """Kind of source: local, medmnist, archive or phantom."""
+        """Kind of source, as in the key `sources` of a card."""
 
     @property
     def revision(self) -> str:
@@ -85,13 +85,14 @@ class Source(Protocol):
 def data_summary(source: Source) -> str:
     """What the test split loaded and what it excluded, in one line: together all that was found.
 
-    Example: "451 test samples, 0 excluded; 4 questions stand more than once ..."
+    Example: "451 samples, 2 excluded (2 has no image), 1 note"
     """
     excluded = [exclusion for exclusion in source.excluded if exclusion.split == "test"]
     reasons = Counter(exclusion.reason for exclusion in excluded)
     told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
     because = f" ({told})" if told else ""
-    noted = f", {len(source.notes)} notes" if source.notes else ""
+    count = len(source.notes)
+    noted = f", {count} note{'s' if count > 1 else ''}" if count else ""
     return f"{len(source.samples('test'))} samples, {len(excluded)} excluded{because}{noted}"
 
 

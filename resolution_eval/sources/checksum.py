@@ -1,4 +1,4 @@
-"""Checksum: whether a file is the published one, computed once per file and state."""
+"""Checksum: whether a file is the published one; its MD5 is computed once per file and state."""
 
 from __future__ import annotations
 
@@ -7,10 +7,25 @@ from hashlib import md5 as new_md5
 from hashlib import sha256
 from pathlib import Path
 
+from resolution_eval.cards import ArchiveCard, NpzCard
 from resolution_eval.errors import DataError
 from resolution_eval.sources.places import cache_root
 
 CHUNK = 1 << 20
+
+
+def check_size(file: Path, published: NpzCard | ArchiveCard) -> None:
+    """Check that `file` has the published size, where there is one; its checksum takes longer.
+
+    Raises:
+        DataError: it has another.
+    """
+    found = file.stat().st_size
+    if published.bytes is not None and found != published.bytes:
+        raise DataError(
+            f"{file} has {found:,} bytes, but the published file has {published.bytes:,}; "
+            f"delete it, or replace it with {published.url}"
+        )
 
 
 def verify_md5(file: Path, md5: str) -> None:
