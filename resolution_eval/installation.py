@@ -140,7 +140,7 @@ def _gpu() -> list[Finding]:
 
 def _data() -> list[Finding]:
     from resolution_eval.cards import task_cards
-    from resolution_eval.datasets import is_at_hand
+    from resolution_eval.sources import at_hand
     from resolution_eval.sources.places import DATA_VARIABLE, data_root
 
     try:
@@ -154,7 +154,7 @@ def _data() -> list[Finding]:
     there, damaged = [], []
     for card in task_cards().values():
         try:
-            if not card.refused and is_at_hand(card):
+            if at_hand(card) is not None:
                 there.append(card.name)
         except ResolutionEvalError as error:
             damaged.append(Finding(name=f"data {card.name}", state="fault", found=str(error)))

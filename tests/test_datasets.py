@@ -11,8 +11,11 @@ from PIL import Image
 
 from resolution_eval import cli, datasets, folder, runs, taskfiles
 from resolution_eval.cards import parse_task_card, task_cards
+from resolution_eval.datasets import page
+from resolution_eval.datasets.sheet import TILE
 from resolution_eval.errors import DataError, UsageError
 from resolution_eval.resolution import NATIVE
+from resolution_eval.sources import at_hand
 
 
 @pytest.fixture(autouse=True)
@@ -55,8 +58,8 @@ QUESTIONS = [
 
 
 def test_the_page_of_data_sets_is_what_the_cards_make() -> None:
-    written, _, _ = datasets.PAGE.read_text(encoding="utf-8").partition(datasets.MEASURED)
-    assert written == f"{datasets.page()}\n", "run `python -m resolution_eval.datasets`"
+    written, _, _ = page.PAGE.read_text(encoding="utf-8").partition(page.MEASURED)
+    assert written == f"{page.page()}\n", "run `python -m resolution_eval.datasets`"
 
 
 def test_every_data_set_is_listed_with_its_state(capsys: pytest.CaptureFixture[str]) -> None:
@@ -115,7 +118,7 @@ def test_a_data_set_at_hand_is_measured_and_drawn_at_every_resolution(
     assert "240 clusters in test" in said and "4,800 train" in said
     with Image.open(sheet) as image:
         assert image.format == "PNG"
-        assert image.width > len(task_cards()["phantom"].resolutions) * datasets.TILE
+        assert image.width > len(task_cards()["phantom"].resolutions) * TILE
 
 
 def test_exclusions_and_notes_of_the_data_at_hand_are_told(data: Path) -> None:
@@ -155,7 +158,7 @@ def test_a_folder_with_labels_becomes_a_classification(tmp_path: Path) -> None:
     assert (card.kind, card.classes, card.chance) == ("classification", ("cat", "newt"), 0.5)
     assert card.resolutions == (14, 28, NATIVE)
     assert card.cluster == "image"
-    (sample, *_) = datasets.at_hand(card).samples()  # type: ignore[union-attr]
+    (sample, *_) = at_hand(card).samples()  # type: ignore[union-attr]
     assert sample.answer in ("cat", "newt")
 
 
@@ -169,7 +172,7 @@ def test_a_folder_with_a_question_column_becomes_questions(tmp_path: Path) -> No
 def test_a_column_named_cluster_is_what_the_intervals_resample(tmp_path: Path) -> None:
     rows = [{**row, "cluster": f"p{i % 2}"} for i, row in enumerate(classified())]
     card = parse_task_card(folder.folder_card(bring(tmp_path / "d", rows)))
-    source = datasets.at_hand(card)
+    source = at_hand(card)
     assert source is not None
     assert {sample.cluster for sample in source.samples()} == {"p0", "p1"}
 

@@ -18,13 +18,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     """Do it; the exit status."""
     from resolution_eval import datasets
+    from resolution_eval.sources import at_hand
 
     if known.name is None:
         print(datasets.list_datasets())
         return 0
     card = datasets.find_card(known.name)
     print(datasets.describe(card))
-    if datasets.is_at_hand(card):
+    if at_hand(card) is not None:
         sheet = datasets.contact_sheet(card, known.sheet or Path(f"{card.name}.png"))
         print(f"\ncontact sheet: {sheet}")
     return 0

@@ -1,0 +1,13 @@
+"""The registry of data sets as people read it.
+
+| module | noun |
+| --- | --- |
+| `entry` | the list of data sets, and all that is known of one |
+| `sheet` | its contact sheet |
+| `page` | the table in the documentation |
+"""
+
+from resolution_eval.datasets.entry import describe, find_card, list_datasets
+from resolution_eval.datasets.sheet import contact_sheet
+
+__all__ = ["contact_sheet", "describe", "find_card", "list_datasets"]

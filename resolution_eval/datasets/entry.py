@@ -1,0 +1,152 @@
+"""Data sets as people read them: a list of all, and all that is known of one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from resolution_eval.cards import TaskCard, task_cards
+from resolution_eval.errors import DataError, UsageError, suggest
+from resolution_eval.resolution import label
+from resolution_eval.sources import Sample, Source, at_hand, ways
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What a data set at hand holds."""
+
+    source: str
+    revision: str
+    samples: dict[str, int]
+    """Per split."""
+    closed: int
+    """Test questions with one of few answers."""
+    open: int
+    clusters: int
+    """Clusters of the test split."""
+    largest: int
+    """Test samples of the largest cluster."""
+    excluded: dict[str, int]
+    """Rows that are no samples, per reason."""
+    notes: tuple[str, ...]
+
+
+def find_card(name: str) -> TaskCard:
+    """The card of the data set, or task, `name`.
+
+    Raises:
+        UsageError: there is none.
+    """
+    cards = task_cards()
+    key = name.removesuffix("_res")
+    if key not in cards:
+        raise UsageError(f"no data set is named {name!r}; {suggest(key, cards)}")
+    return cards[key]
+
+
+def list_datasets() -> str:
+    """Every data set in a table of text: name, modality, source, n, and whether it is at hand."""
+    from tabulate import tabulate
+
+    rows = [
+        (card.name, card.modality, source_size(card), published_count(card), _state(card))
+        for card in task_cards().values()
+    ]
+    return tabulate(rows, headers=("name", "modality", "source px", "n", "state"))
+
+
+def _state(card: TaskCard) -> str:
+    if card.refused:
+        return "refused"
+    try:
+        if at_hand(card) is not None:
+            return "at hand"
+    except DataError:
+        return "damaged"
+    if card.registration:
+        return "registration needed"
+    published = [file for file in (card.npz, card.archive) if file and file.md5 and file.download]
+    pinned = card.hub is not None and card.hub.revision
+    return "downloaded when run" if published or pinned else "to be brought"
+
+
+def describe(card: TaskCard) -> str:
+    """All that the card says, each way to get the data, and what the data at hand holds."""
+    lines = [f"{key:13} {value}" for key, value in _facts(card) if value]
+    lines += ["", "how to get it:"]
+    lines += [f"  {number}. {way}" for number, way in enumerate(ways(card), start=1)]
+    source = at_hand(card)
+    if source is not None:
+        lines += ["", "at hand:", *(f"  {line}" for line in _measured_lines(measure(source)))]
+    return "\n".join(lines)
+
+
+def _facts(card: TaskCard) -> Iterator[tuple[str, str]]:
+    yield "name", f"{card.name} (task {card.name}_res)"
+    yield "title", card.title
+    yield "refused", card.refused or ""
+    yield "modality", card.modality
+    yield "kind", f"{card.kind}, {' and '.join(card.forms)}"
+    yield "source", f"{source_size(card)} px"
+    yield "resolutions", ", ".join(label(r) for r in card.resolutions)
+    yield "cap", f"{card.cap} px: {card.cap_reason}" if card.cap else ""
+    yield "n", ", ".join(f"{count:,} {split}" for split, count in card.counts.items())
+    yield "chance", f"{card.chance:.3f}"
+    yield "cluster", card.cluster
+    yield "prompt", card.question or "each question's own"
+    yield "licence", f"{card.licence}, {card.licence_url}"
+    yield "registration", card.registration or ""
+    yield "citation", card.citation
+    yield "revision", card.revision
+    yield "groups", ", ".join(f"{group}_res" for group in card.groups)
+    yield "remark", card.remark or ""
+    yield "unconfirmed", ", ".join(card.unconfirmed)
+
+
+def measure(source: Source) -> Measured:
+    """What `source` holds, split by split."""
+    splits = {split: _samples(source, split) for split in ("train", "val", "test")}
+    test = splits["test"]
+    clusters = Counter(sample.cluster for sample in test)
+    return Measured(
+        source=source.name,
+        revision=source.revision,
+        samples={split: len(samples) for split, samples in splits.items() if samples},
+        closed=sum(sample.form == "closed" for sample in test),
+        open=sum(sample.form == "open" for sample in test),
+        clusters=len(clusters),
+        largest=max(clusters.values(), default=0),
+        excluded=dict(Counter(exclusion.reason for exclusion in source.excluded)),
+        notes=tuple(source.notes),
+    )
+
+
+def _samples(source: Source, split: str) -> tuple[Sample, ...]:
+    """The split's samples; none where the data has no such split."""
+    try:
+        return tuple(source.samples(split))
+    except DataError:
+        return ()
+
+
+def _measured_lines(found: Measured) -> Iterator[str]:
+    yield f"{found.source}, {found.revision}"
+    yield ", ".join(f"{count:,} {split}" for split, count in found.samples.items())
+    if found.open:
+        yield f"{found.closed} closed and {found.open} open test questions"
+    yield f"{found.clusters:,} clusters in test, the largest of {found.largest}"
+    for reason, count in found.excluded.items():
+        yield f"excluded: {count:,} ({reason})"
+    yield from found.notes
+
+
+def source_size(card: TaskCard) -> str:
+    if card.source_width and card.source_height:
+        size = f"{card.source_width} x {card.source_height}"
+        return f"{size}, cap {card.cap}" if card.cap else size
+    return card.source_note or "varies"
+
+
+def published_count(card: TaskCard) -> str:
+    return f"{card.counts['test']:,}" if "test" in card.counts else "not published"
