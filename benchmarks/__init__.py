@@ -6,6 +6,7 @@ NAMES = {
     "overhead": "an adapter's wall time over a sweep, against its bare forward passes",
     "render": "decoding and resizing for all resolutions, against one decode per resolution",
     "memory": "peak resident memory of many images, against that of few",
+    "soak": "memory and open descriptors over a long sweep, against those at a tenth of it",
     "generate": "reshf's short answers, against lmms-eval's own adapter at its best batch",
     "ranks": "how far apart two processes end that share a sweep",
     "growth": "wall time against visual tokens",

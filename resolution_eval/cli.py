@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from resolution_eval import __version__
 from resolution_eval.commands import COMMANDS, PASSING_ON
-from resolution_eval.errors import ResolutionEvalError, suggest
+from resolution_eval.errors import ResolutionEvalError, suggest, visible
 
 PACKAGES = ("lmms-eval", "open-flamingo", "torch", "transformers", "open-clip-torch")
 
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = known.run(known, rest)
         return status
     except ResolutionEvalError as error:
-        print(f"resolution-eval: {error}", file=sys.stderr)
+        print(visible(f"resolution-eval: {error}"), file=sys.stderr)
         return 1
     except BrokenPipeError:  # the reader, `head` say, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -51,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.errno not in DISK:
             raise
         where = f" ({error.filename})" if error.filename else ""
-        print(f"resolution-eval: {error.strerror}{where}; {DISK[error.errno]}", file=sys.stderr)
+        said = f"resolution-eval: {error.strerror}{where}; {DISK[error.errno]}"
+        print(visible(said), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("resolution-eval: stopped", file=sys.stderr)

@@ -12,6 +12,7 @@ ResolutionEvalError
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -61,6 +62,25 @@ def suggest(name: str, options: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else f"choose from {names}"
 
 
+UNSHOWN = ("Cc", "Cf", "Cs", "Cn")
+"""Unicode's categories of characters that are not shown, or that move others: control, format
+(bidi, zero-width), surrogate, unassigned."""
+
+
+def visible(text: str) -> str:
+    """`text` with every character that is not shown, or that moves others, as its escape.
+
+    A message may quote the stranger's text that it refuses, and a terminal obeys escapes.
+
+    Example:
+        >>> visible("a\\u202eb\\x1b[31m")
+        'a\\\\u202eb\\\\x1b[31m'
+    """
+    return "".join(
+        c if c == "\n" or unicodedata.category(c) not in UNSHOWN else ascii(c)[1:-1] for c in text
+    )
+
+
 @contextmanager
 def host_boundary() -> Iterator[None]:
     """Turn our errors into an exit with one message, at the edge towards lmms-eval.
@@ -71,4 +91,4 @@ def host_boundary() -> Iterator[None]:
     try:
         yield
     except ResolutionEvalError as error:
-        raise SystemExit(f"resolution-eval: {error}") from error
+        raise SystemExit(visible(f"resolution-eval: {error}")) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -76,3 +77,13 @@ def test_a_command_or_choice_that_is_none_says_which_was_meant(
         cli.main(arguments)
     assert stopped.value.code == 2
     assert f"did you mean {meant!r}?" in capsys.readouterr().err
+
+
+def test_a_name_with_control_characters_cannot_act_on_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "a\x1b[31m\u202eb"
+    folder.mkdir()
+    assert cli.main(["record", str(folder)]) == 1
+    said = capsys.readouterr().err
+    assert "\\x1b[31m\\u202eb" in said and "\x1b" not in said and "\u202e" not in said

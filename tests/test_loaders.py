@@ -365,6 +365,16 @@ def test_a_hub_table_without_a_needed_column_is_refused(tmp_path):
         hub(tmp_path, TABLE, SLAKE.model_copy(update={"hub": renamed}))
 
 
+@pytest.mark.parametrize("percent", [10, 50, 99])
+def test_a_truncated_hub_table_is_refused(tmp_path, percent):
+    folder = repository(tmp_path / "copy", TABLE)
+    (table,) = (folder / "data").glob("*.parquet")
+    data = table.read_bytes()
+    table.write_bytes(data[: len(data) * percent // 100])
+    with pytest.raises(DataError, match=r"test table of .* cannot be loaded .*whole"):
+        HubSource(SLAKE, copy=folder, cache=tmp_path / "cache")
+
+
 def test_a_local_copy_of_the_repository_is_found(data, tmp_path, monkeypatch):
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "hub-cache")
     repository(data / "slake", TABLE)

@@ -393,6 +393,23 @@ def test_a_truncated_npz_is_refused(tmp_path, percent):
         MedMnistSource(file, CARD)
 
 
+def test_an_npz_that_unpacks_to_far_more_than_its_size_is_refused(tmp_path):
+    zeros = np.zeros(100 * 2**20, np.uint8)
+    with pytest.raises(DataError, match=r"unpacks to 1048.* bytes, more than 20 times its size"):
+        MedMnistSource(npz(tmp_path / "a.npz", train_labels=zeros), CARD)
+
+
+def test_an_npz_that_claims_more_than_the_memory_holds_is_refused(tmp_path):
+    header = BytesIO()
+    described = {"descr": "|u1", "fortran_order": False, "shape": (2**46, 1)}
+    np.lib.format.write_array_header_1_0(header, described)
+    file = npz(tmp_path / "a.npz", test_labels=None)
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("test_labels.npy", header.getvalue())
+    with pytest.raises(DataError, match="not a whole MedMNIST"):
+        MedMnistSource(file, CARD)
+
+
 def test_a_damaged_npz_is_refused_when_the_damage_is_read(tmp_path):
     images = np.random.default_rng(5).integers(0, 256, (4, 64, 64, 3), dtype=np.uint8)
     file = npz(tmp_path / "a.npz", test_images=images)

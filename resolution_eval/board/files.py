@@ -6,7 +6,6 @@ Nothing is followed (no link), unpacked or executed; names are compared, never j
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from resolution_eval.board.lines import line_at, repeated_key
-from resolution_eval.board.rescore import UNSHOWN, hostile
+from resolution_eval.board.rescore import hostile
 from resolution_eval.board.submission import FACTS, MAX_ENTRIES, MODEL, RERUN, REVISION
-from resolution_eval.errors import RecordError
+from resolution_eval.errors import RecordError, visible
 from resolution_eval.records import Record, read_record
 from resolution_eval.records.bounded import read_document
 from resolution_eval.records.store import ANSWERS_SUFFIX, SUFFIX
@@ -48,18 +47,6 @@ class Fault:
     def __str__(self) -> str:
         line = "" if self.line is None else f", line {self.line}"
         return visible(f"{self.path}{line}: {self.message}"[:MAX_MESSAGE])
-
-
-def visible(text: str) -> str:
-    """`text` with every character that is not shown, or that moves others, as its escape.
-
-    Example:
-        >>> visible("a\\u202eb\\x1b[31m")
-        'a\\\\u202eb\\\\x1b[31m'
-    """
-    return "".join(
-        c if c == "\n" or unicodedata.category(c) not in UNSHOWN else ascii(c)[1:-1] for c in text
-    )
 
 
 class RefusedError(RecordError):

@@ -14,7 +14,7 @@ from typing import Any
 
 from resolution_eval.answers import exact_match, final_answer, normalise, parse_choice, token_f1
 from resolution_eval.board.pins import Pin, PinnedSample
-from resolution_eval.errors import UsageError
+from resolution_eval.errors import UNSHOWN, UsageError
 from resolution_eval.records import CellKey, Record
 from resolution_eval.resolution import Size, budget_size, is_capped, parse_resolution
 
@@ -122,9 +122,6 @@ def hostile(text: str, longest: int) -> str | None:
         return f"{len(text)} characters; at most {longest}"
     bad = [c for c in text if c not in "\n\t" and unicodedata.category(c) in UNSHOWN]
     return f"holds U+{ord(bad[0]):04X}, which is not shown" if bad else None
-
-
-UNSHOWN = ("Cc", "Cf", "Cs", "Cn")
 
 
 def _resolution_faults(row: Row) -> Iterator[str]:

@@ -20,6 +20,7 @@ from resolution_eval.records.schema import (
     publish_schema,
 )
 from resolution_eval.records.store import read_record, record_name, write_record
+from resolution_eval.records.times import timeless
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -46,5 +47,6 @@ __all__ = [
     "read_run",
     "record_name",
     "resolution_order",
+    "timeless",
     "write_record",
 ]

@@ -11,6 +11,7 @@ from typing import Any
 
 from resolution_eval.records.answers import SCHEMA
 from resolution_eval.records.schema import json_schema, publish_schema
+from resolution_eval.records.times import ANSWER_TIMES, TIMES
 
 DOCS = Path("docs")
 ORDER = (
@@ -46,8 +47,13 @@ resolution-eval record out --output records
 resolution-eval report records
 ```
 
-`record` prints the path of each record. Runs of one process or several, resumed runs and runs
-served from lmms-eval's cache give the same record, times aside. What makes them so:
+`record` prints the path of each record.
+
+**The same twice.** The same command gives the same record, byte for byte, apart from its
+[times](#times); so does a run that was killed and resumed, and one that lmms-eval's cache answers.
+Another number of processes or another batch size gives the same answers; beside `processes` and
+`batch_size` only the last digits of scores may differ, as sums are rounded in another order. What
+makes them so:
 
 - Every answer carries its attestation through the cache ([attestation.md](attestation.md)).
 - What an answer cost is measured where it is given and is not kept by the cache: an answer out of
@@ -89,7 +95,7 @@ def page() -> str:
     parts = [HEAD, *section("Record", schema)]
     for name in ORDER:
         parts += section(name, schema["$defs"][name])
-    return "\n".join([*parts, *_answers()]) + "\n"
+    return "\n".join([*parts, *_answers(), *_times()]) + "\n"
 
 
 def section(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
@@ -129,6 +135,16 @@ def _answers() -> Iterator[str]:
     yield "| column | type | null |\n| --- | --- | --- |"
     for field in SCHEMA:
         yield f"| `{field.name}` | {field.type} | {'yes' if field.nullable else 'no'} |"
+
+
+def _times() -> Iterator[str]:
+    yield "\n## Times\n"
+    yield "The fields that differ where the same command runs again; all others are the same."
+    yield "`unknown` names some of them where nothing was timed.\n"
+    yield "| field | why |\n| --- | --- |"
+    columns = {f"answers: {name}": why for name, why in ANSWER_TIMES.items()}
+    for name, why in {**TIMES, **columns}.items():
+        yield f"| `{name}` | {why} |"
 
 
 def main() -> None:

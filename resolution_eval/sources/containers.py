@@ -25,7 +25,7 @@ LARGEST_MEMBER = 256 * 1024**2
 """Bytes that one member may have when unpacked; more is taken for an attack on memory."""
 
 MOST_UNPACKED = 20
-"""How many times its size a compressed tar may unpack to: images hardly shrink."""
+"""How many times its size a compressed tar or npz may unpack to: images hardly shrink."""
 SPARE = 64 * 1024**2
 """Bytes that any may unpack to beside that: small archives are mostly padding."""
 _BROKEN = (OSError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)

@@ -121,10 +121,15 @@ class HubSource:
                 **pinned,
             )
         except Exception as error:
+            advice = (
+                "is the file there, and whole?"
+                if self._copy
+                else f"is there a connection, and is the commit {self._hub.revision or '(none)'} "
+                "still in the repository?"
+            )
             raise DataError(
                 f"{self._card.name}: the {split} table of {where} cannot be loaded "
-                f"({type(error).__name__}: {error}); is there a connection, and is the commit "
-                f"{self._hub.revision or '(none)'} still in the repository?"
+                f"({type(error).__name__}: {error}); {advice}"
             ) from error
 
     def _require(self, table: Dataset) -> None:

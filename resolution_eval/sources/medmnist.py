@@ -25,9 +25,14 @@ from resolution_eval.sources.base import (
     of_split,
     ordered,
 )
+from resolution_eval.sources.containers import MOST_UNPACKED, SPARE
 
-_BROKEN = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
-"""What NumPy raises on a file that is cut short, corrupt, pickled or not an npz at all."""
+_BROKEN = (
+    *(OSError, ValueError, KeyError, EOFError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+"""What NumPy raises on a file that is cut short, corrupt, pickled or not an npz at all, or that
+claims more than the memory holds."""
 
 
 class MedMnistSource:
@@ -52,6 +57,7 @@ class MedMnistSource:
         self._lock = Lock()
         try:
             with zipfile.ZipFile(file) as archive:
+                _refuse_bomb(archive, file.stat().st_size)
                 self._checksums = {info.filename: info.CRC for info in archive.infolist()}
                 counts = {split: _image_count(archive, split) for split in SPLITS}
             with np.load(file, allow_pickle=False) as arrays:
@@ -167,6 +173,19 @@ class MedMnistSource:
         except _BROKEN as error:
             raise self._unusable(error) from error
         return images
+
+
+def _refuse_bomb(archive: zipfile.ZipFile, size: int) -> None:
+    """Refuse a file of `size` bytes that unpacks to far more.
+
+    Raises:
+        ValueError: it does.
+    """
+    unpacked = sum(info.file_size for info in archive.infolist())
+    if unpacked > MOST_UNPACKED * size + SPARE:
+        raise ValueError(
+            f"it unpacks to {unpacked} bytes, more than {MOST_UNPACKED} times its size"
+        )
 
 
 def _image_count(archive: zipfile.ZipFile, split: str) -> int:

@@ -1,25 +1,32 @@
 """Plants every fault of the table and writes how each test ended, and docs/faults.md.
 
-    python tests/faults/fault_page.py [--slow]
+    python tests/faults/fault_page.py [--slow] [WORD ...]
 
-Without `--slow` the results of slow tests stay as they were last found.
+Without `--slow` the results of slow tests stay as they were last found, with their date and
+machine; with words, those of all tests whose names hold none of them.
 """
 
 from __future__ import annotations
 
+import datetime
 import json
+import platform
 import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypedDict
 
+import psutil
 from fault_table import FAULTS, Fault
+from tabulate import tabulate
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.json"
 PAGE = HERE.parents[1] / "docs" / "faults.md"
+LONG_RUN = HERE.parents[1] / "benchmarks" / "results" / "soak.json"
 HEAD = """# Planted faults
 
 What happens when something breaks on the way from an image to a rank. Each row is planted by a
@@ -31,33 +38,77 @@ results of that run. Slow tests are not part of `pytest`'s default run.
 """
 
 
-def read_results() -> dict[str, str]:
+SAME = """## The same twice
+
+The same command gives the same record, byte for byte, apart from its [times](records.md#times).
+One process or two, batch 1 or 8, a cold or a warm cache, and a run killed and resumed give the same
+answers: `tests/test_sameness.py` and `tests/faults/test_killed_runs.py` run each through the real
+command lines.
+"""
+SOAK = """## A long run
+
+`python -m benchmarks soak` sweeps {images:,} generated images at {resolutions} resolutions through
+lmms-eval with a tiny model of random weights. On {machine}, {date}:
+
+{table}
+
+{note}
+"""
+
+
+class Result(TypedDict):
+    """How a fault's test ended, when and where."""
+
+    ended: str
+    date: str
+    machine: str
+
+
+def read_results() -> dict[str, Result]:
     """How the test of every fault ended last."""
-    found: dict[str, str] = json.loads(RESULTS.read_text(encoding="utf-8"))
+    found: dict[str, Result] = json.loads(RESULTS.read_text(encoding="utf-8"))
     return found
 
 
-def page(results: Mapping[str, str]) -> str:
+def page(results: Mapping[str, Result]) -> str:
     """The page, in Markdown."""
-    passed = sum(results[fault.test] == "passed" for fault in FAULTS)
-    parts = [HEAD, f"{len(FAULTS)} faults; {passed} of their tests ran and passed.\n"]
+    passed = sum(results[fault.test]["ended"] == "passed" for fault in FAULTS)
+    machines = sorted({result["machine"] for result in results.values() if result["machine"]})
+    ran = f"{len(FAULTS)} faults; {passed} of their tests ran and passed, on"
+    parts = [HEAD, f"{ran} {'; '.join(machines)}.\n"]
     for where in dict.fromkeys(fault.where for fault in FAULTS):
         rows = [_row(fault, results[fault.test]) for fault in FAULTS if fault.where == where]
         title = where[0].upper() + where[1:]
         head = "| planted | what the user is told | what holds | result | test |\n" + "| --- " * 5
         parts.append(f"## {title}\n\n{head}|\n" + "\n".join(rows) + "\n")
-    return "\n".join(parts)
+    return "\n".join([*parts, SAME, _soak()])
 
 
-def _row(fault: Fault, result: str) -> str:
+def _soak() -> str:
+    """The long run's section, from the benchmark's result."""
+    document = json.loads(LONG_RUN.read_text(encoding="utf-8"))
+    detail = document["detail"]
+    verdict = f"{document['ratio']:.3f}, at most {document['target']:g}"
+    return SOAK.format(
+        images=detail["sizes"]["images"],
+        resolutions=len(detail["sizes"]["resolutions"].split(",")),
+        machine=detail["machine"],
+        date=detail["date"],
+        table=tabulate(detail["rows"], headers="keys", tablefmt="github"),
+        note=detail["note"].replace("Ratio:", f"Ratio {verdict}:"),
+    )
+
+
+def _row(fault: Fault, result: Result) -> str:
     name = fault.test.rpartition("::")[2]
-    slow = " (slow)" if fault.slow else ""
-    cells = (fault.planted, fault.told, fault.holds, result + slow, f"`{name}`")
+    said = " ".join([result["ended"], result["date"], "(slow)" if fault.slow else ""]).strip()
+    cells = (fault.planted, fault.told, fault.holds, said, f"`{name}`")
     return "| " + " | ".join(cells) + " |"
 
 
-def run(faults: Sequence[Fault]) -> dict[str, str]:
+def run(faults: Sequence[Fault]) -> dict[str, Result]:
     """How each fault's test ends now; one that does not run, or is skipped, is `not run`."""
+    date = datetime.date.today().isoformat()
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         nodes = [f"tests/{fault.test}" for fault in faults]
@@ -65,7 +116,17 @@ def run(faults: Sequence[Fault]) -> dict[str, str]:
         command = [sys.executable, "-m", "pytest", *options, *nodes]
         subprocess.run(command, cwd=PAGE.parents[1], check=False)
         cases = list(ElementTree.parse(report).getroot().iter("testcase"))
-    return {fault.test: _ended(fault, cases) for fault in faults}
+    return {
+        fault.test: Result(ended=_ended(fault, cases), date=date, machine=machine())
+        for fault in faults
+    }
+
+
+def machine() -> str:
+    """System, cores and memory, in words."""
+    memory = psutil.virtual_memory().total / 2**30
+    system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    return f"{system}, {psutil.cpu_count()} cores, {memory:.0f} GiB"
 
 
 def _ended(fault: Fault, cases: Sequence[ElementTree.Element]) -> str:
@@ -84,10 +145,17 @@ def _ended(fault: Fault, cases: Sequence[ElementTree.Element]) -> str:
 
 
 def main() -> None:
-    wanted = [fault for fault in FAULTS if "--slow" in sys.argv or not fault.slow]
+    words = [word for word in sys.argv[1:] if word != "--slow"]
+    wanted = [
+        fault
+        for fault in FAULTS
+        if ("--slow" in sys.argv or not fault.slow)
+        and (not words or any(word in fault.test for word in words))
+    ]
     known = read_results() if RESULTS.is_file() else {}
     found = {**known, **run(wanted)}
-    results = {fault.test: found.get(fault.test, "not run") for fault in FAULTS}
+    none = Result(ended="not run", date="", machine="")
+    results = {fault.test: found.get(fault.test, none) for fault in FAULTS}
     RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     PAGE.write_text(page(results), encoding="utf-8")
 

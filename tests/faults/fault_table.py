@@ -32,7 +32,8 @@ class Fault:
 
 
 MODELS, RECORDS = "faults/test_model_faults.py::", "faults/test_record_faults.py::"
-RUNS = "faults/test_killed_runs.py::"
+RUNS, WHOLE = "faults/test_killed_runs.py::", "faults/test_whole_runs.py::"
+DISKS, REAL = "faults/test_disks.py::", "faults/test_real_runs.py::"
 DOWNLOAD, SOURCES, LOADERS = "test_download.py::", "test_sources.py::", "test_loaders.py::"
 BASE, BOARD, INTERVALS = (
     "adapters/test_base.py::",
@@ -188,6 +189,21 @@ DATA = (
         SAME,
         DOWNLOAD + "test_two_at_once_download_it_once",
     ),
+    Fault(
+        "data",
+        "an image changed or deleted between the reads of two real ranks",
+        "`changed while the run was under way`, or the system's reason, by sample",
+        MARKED,
+        REAL + "test_an_image_that_changes_between_two_ranks_fails_on_the_second_alone",
+        slow=True,
+    ),
+    Fault(
+        "data",
+        "a truncated parquet table of the hub's",
+        "the table, and whether the file is whole",
+        REFUSED,
+        LOADERS + "test_a_truncated_hub_table_is_refused",
+    ),
 )
 
 MODEL = (
@@ -333,6 +349,55 @@ MODEL = (
         MARKED,
         "adapters/test_reswrap.py::test_a_request_that_the_server_refuses_fails_its_samples_alone",
     ),
+    Fault(
+        "model",
+        "memory that PyTorch really refuses, at one resolution of a whole run",
+        "`DefaultCPUAllocator: can't allocate memory`, by sample; the cell is incomplete",
+        MARKED,
+        WHOLE + "test_memory_that_is_really_refused_at_one_resolution_costs_its_samples_alone",
+        slow=True,
+    ),
+    Fault(
+        "model",
+        "an adapter that raises while it loads, through the command line",
+        "its error, and status 1 of `resolution-eval run`; nothing is written",
+        REFUSED,
+        WHOLE + "test_an_adapter_that_raises_while_loading_leaves_nothing",
+        slow=True,
+    ),
+    Fault(
+        "model",
+        "an adapter that raises on its first, or on its last batch, through the command line",
+        "its error, by sample; the cells are incomplete",
+        MARKED,
+        WHOLE + "test_an_adapter_that_raises_on_its_first_or_last_batch_loses_that_batch",
+        slow=True,
+    ),
+    Fault(
+        "model",
+        "the processor, or the weights, of a Hugging Face folder changed between two runs",
+        "another revision; `stale`, by sample, and to delete the cache",
+        MARKED,
+        WHOLE
+        + "test_what_changed_under_the_same_name_is_another_revision_and_serves_no_old_answer",
+        slow=True,
+    ),
+    Fault(
+        "model",
+        "NaN or infinite logits of a Hugging Face model, ranked and generated",
+        "`not finite`, by sample",
+        MARKED,
+        WHOLE + "test_logits_that_are_no_numbers_are_no_answer_of_a_hugging_face_model",
+        slow=True,
+    ),
+    Fault(
+        "model",
+        "an output of 10,000 tokens that a model really writes",
+        "nothing: it is counted and kept whole",
+        SAME,
+        WHOLE + "test_ten_thousand_tokens_are_written_counted_and_kept",
+        slow=True,
+    ),
 )
 
 RUN = (
@@ -471,6 +536,60 @@ RUN = (
         "nothing",
         SAME,
         MODELS + "test_a_warm_cache_gives_the_cold_answers",
+    ),
+    Fault(
+        "run",
+        "an output folder on a file system that is full, or mounted read-only",
+        "one sentence: the system's reason and what to do; nothing is left behind",
+        REFUSED,
+        DISKS + "test_a_file_system_that_is_full_or_read_only_is_one_sentence_and_leaves_nothing",
+    ),
+    Fault(
+        "run",
+        "an output folder that may not be written",
+        "one sentence: the system's reason and what to do",
+        REFUSED,
+        DISKS + "test_a_folder_that_may_not_be_written_is_one_sentence",
+    ),
+    Fault(
+        "run",
+        "a file system that is full before lmms-eval has written its results",
+        "the system's reason; status 1; no record is made",
+        REFUSED,
+        REAL + "test_a_run_whose_output_does_not_fit_the_disk_fails_and_makes_no_record",
+        slow=True,
+    ),
+    Fault(
+        "run",
+        "two runs at once into one folder",
+        "nothing: two records; or `already on line` where both end in one second",
+        SAME,
+        REAL + "test_two_runs_at_once_into_one_folder_are_two_records_or_none",
+        slow=True,
+    ),
+    Fault(
+        "run",
+        "Ctrl-C while a whole run answers",
+        "`stopped`, status 130; no results are written",
+        REFUSED,
+        REAL + "test_an_interrupt_of_a_run_is_said_and_leaves_no_score",
+        slow=True,
+    ),
+    Fault(
+        "run",
+        "a clock that jumps an hour at every look, back or ahead, during a whole run",
+        "nothing: the same record, times aside",
+        SAME,
+        WHOLE + "test_a_clock_that_jumps_changes_no_more_than_the_times",
+        slow=True,
+    ),
+    Fault(
+        "run",
+        "two processes, batch 1, a cold and a warm cache in place of batch 8 in one process",
+        "nothing: the same answers",
+        SAME,
+        "test_sameness.py::test_a_run_made_otherwise_is_the_same_run",
+        slow=True,
     ),
 )
 

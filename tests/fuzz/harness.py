@@ -20,7 +20,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as corpus:
         for place, seed in enumerate(parsers.PARSERS[name][1]):
             Path(corpus, str(place)).write_bytes(seed)
-        options = [f"-max_total_time={seconds}", "-max_len=4096", "-rss_limit_mb=4096"]
+        options = [f"-max_total_time={seconds}", "-max_len=65536", "-rss_limit_mb=4096"]
         crash = f"-artifact_prefix={tempfile.gettempdir()}/fuzz-{name}-"
         atheris.Setup([sys.argv[0], *options, crash, corpus], lambda data: parsers.fed(name, data))
         atheris.Fuzz()

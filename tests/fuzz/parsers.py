@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
@@ -11,16 +13,25 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from synthetic_runs import line, write_run
+
 from resolution_eval.answers import exact_match, final_answer, parse_choice, token_f1
 from resolution_eval.attestation import LEDGER, MARK, decode_reply
 from resolution_eval.cards import parse_model_card, parse_task_card, task_cards
 from resolution_eval.errors import ResolutionEvalError
 from resolution_eval.images import decode
 from resolution_eval.jobs import read_plan
-from resolution_eval.records import make_records, read_record
+from resolution_eval.records import make_records, read_record, write_record
 from resolution_eval.sources.containers import open_container
 from resolution_eval.sources.local import LocalSource
 
+with tempfile.TemporaryDirectory() as _folder:
+    write_run(Path(_folder), [line("a", "28"), line("b", "28", correct=None)])
+    _path = write_record(make_records(Path(_folder))[0], Path(_folder))
+    DOCUMENT: dict[str, Any] = json.loads(_path.read_text())
+    ANSWERS = _path.with_name(DOCUMENT["answers_file"]["name"]).read_bytes()
+"""A sound record of two answers."""
 CLASSES, QUESTIONS = task_cards()["pbc"], task_cards()["vqa_rad"]
 CHOICES = ("yes", "no", "left lung", "A. right lung", "")
 
@@ -53,13 +64,24 @@ def plans(data: bytes) -> None:
 
 
 def records(data: bytes) -> None:
-    """A record's document, beside answers that are none."""
+    """A record's document, beside sound answers."""
 
     def read(path: Path) -> None:
-        path.with_name("a.answers.parquet").write_bytes(b"PAR1")
+        path.with_name("a.answers.parquet").write_bytes(ANSWERS)
         read_record(path)
 
     _file("a.record.json", data, read)
+
+
+def columns(data: bytes) -> None:
+    """A record's answers, beside a document that holds their digest."""
+    named = {"name": "a.answers.parquet", "sha256": hashlib.sha256(data).hexdigest(), "rows": 2}
+
+    def read(path: Path) -> None:
+        path.with_name("a.answers.parquet").write_bytes(data)
+        read_record(path)
+
+    _file("a.record.json", json.dumps({**DOCUMENT, "answers_file": named}).encode(), read)
 
 
 def samples(data: bytes) -> None:
@@ -114,10 +136,11 @@ def _zip() -> bytes:
     return buffer.getvalue()
 
 
-LINE = {
-    "verdict": {"sample": "a", "resolution": "28", "correct": 1},
-    "attestation": {"grid": [4, 4]},
-}
+def _document() -> bytes:
+    file = {**DOCUMENT["answers_file"], "name": "a.answers.parquet"}
+    return json.dumps({**DOCUMENT, "answers_file": file}).encode()
+
+
 PARSERS: dict[str, tuple[Callable[[bytes], None], tuple[bytes, ...]]] = {
     "labels": (
         labels,
@@ -131,8 +154,9 @@ PARSERS: dict[str, tuple[Callable[[bytes], None], tuple[bytes, ...]]] = {
         plans,
         (b"output: out\nmodels:\n- {name: a, model: b}\ntasks: [x_res]\n", b"a: !!python/name:os"),
     ),
-    "records": (records, (b'{"schema_version": 2, "task": "x", "answers_file": {"rows": 1}}',)),
-    "samples": (samples, (json.dumps(LINE).encode(),)),
+    "records": (records, (_document(), b'{"schema_version": 2, "task": "x"}')),
+    "columns": (columns, (ANSWERS,)),
+    "samples": (samples, (json.dumps(line("a", "28")).encode(),)),
     "archives": (archives, (_zip(),)),
     "answers": (answers, (b"The answer is (B) no.", b'"sample":"a","answer":"b"}')),
     "images": (images, (b"\x89PNG\r\n\x1a\n", b"GIF89a", b"II*\x00", b"P5 3 3 255\n")),
