@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from resolution_eval import plugin, runs
+from resolution_eval import runs
 from resolution_eval.adapters.base import Answer, View
 from resolution_eval.adapters.resflamingo import ResFlamingo
-from resolution_eval.attestation import LEDGER
 from resolution_eval.errors import RecordError
 from resolution_eval.families.engine import Engine
 from resolution_eval.records import Record, make_records, timeless
@@ -26,18 +25,6 @@ import tiny_families
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(900)]
 LIMIT = 10
 Scored = dict[tuple[str, str], int | None]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _nothing_left_behind() -> Iterator[None]:
-    torch.set_num_threads(1)
-    folders = list(plugin.FOLDERS)
-    yield
-    plugin.FOLDERS[:] = folders
-    LEDGER.adapter = LEDGER.describe = LEDGER.state = None
-    LEDGER.failures.clear()
-    LEDGER.costs.clear()
-    LEDGER.told.clear()
 
 
 def lmms_eval(output: Path, *more: str, model: str = "resflamingo") -> int:
