@@ -4,7 +4,9 @@ No test leaves its run behind: each begins as a new process would.
 """
 
 import os
+import shutil
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -21,3 +23,23 @@ def _nothing_left_behind() -> Iterator[None]:
     yield
     plugin.FOLDERS[:] = folders
     vars(LEDGER).update(vars(Ledger()))
+
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium without a window; a machine that has none skips the test, unless it is CI's."""
+    if CHROMIUM is None and "CI" not in os.environ:
+        pytest.skip("no chromium on this machine: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"], timeout=120_000
+        )
+        yield browser
+        browser.close()

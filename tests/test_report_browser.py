@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -15,30 +14,9 @@ from synthetic_runs import line, phantom_lines, phantom_source, sweep, write_run
 from resolution_eval.records import make_records
 from resolution_eval.report import demo_page, load, write_page
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
 
-pytestmark = [
-    pytest.mark.skipif(
-        CHROMIUM is None and "CI" not in os.environ,
-        reason="no chromium on this machine: apt-get install chromium",
-    ),
-    pytest.mark.timeout(300),
-]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    api = pytest.importorskip("playwright.sync_api")
-    with api.sync_playwright() as playwright:
-        flags = ["--no-sandbox", "--disable-gpu"]
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, headless=True, args=flags, timeout=120_000
-        )
-        yield browser
-        browser.close()
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,15 +17,7 @@ from resolution_eval.board.schema import BlindPoint
 from resolution_eval.board.site import write_site
 from resolution_eval.board.site.serve import server
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-pytestmark = [
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium"
-    ),
-    pytest.mark.timeout(300),
-]
+pytestmark = pytest.mark.timeout(300)
 PATHMNIST = {"28": 0.2, "64": 0.5, "128": 0.8, "224": 0.9}
 PHONE = {"width": 375, "height": 780}
 
@@ -76,18 +67,6 @@ def _with_blind(row):
         for curve in row.curves
     )
     return replace(row, curves=curves)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    api = pytest.importorskip("playwright.sync_api")
-    with api.sync_playwright() as playwright:
-        flags = ["--no-sandbox", "--disable-gpu"]
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, headless=True, args=flags, timeout=120_000
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
