@@ -28,6 +28,10 @@ DISK = {
     errno.EACCES: "name a folder that you may read and write",
     errno.EPERM: "name a folder that you may read and write",
     errno.ENOTDIR: "name a folder in place of a file",
+    errno.EEXIST: "name a folder in place of a file",
+    errno.EISDIR: "name a file in place of a folder",
+    errno.ENOENT: "check the name",
+    errno.ENAMETOOLONG: "choose a shorter name",
 }
 """What to do where the disk refuses, by the system's error number."""
 
@@ -36,8 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit status: 0 done, 1 an error that was said, 2 unusable arguments."""
     parser = build_parser()
     known, rest = parser.parse_known_args(arguments)
+    if known.command is None and not rest:
+        parser.error("name a command; resolution-eval --help lists them")
     if rest and known.command not in PASSING_ON:
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        known.parser.error(_unknown(rest, known.parser))
     try:
         status: int = known.run(known, rest)
         return status
@@ -67,15 +73,25 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the versions and stop")
-    subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND")
+    parser.set_defaults(command=None, parser=parser)
     for name, help in COMMANDS.items():
         module = import_module(f"resolution_eval.commands.{name}")
         command = subparsers.add_parser(
             name, help=help, description=f"{help[0].upper()}{help[1:]}.", allow_abbrev=False
         )
         module.arguments(command)
-        command.set_defaults(command=name, run=module.run)
+        command.set_defaults(command=name, run=module.run, parser=command)
     return parser
+
+
+def _unknown(rest: Sequence[str], parser: argparse.ArgumentParser) -> str:
+    """What to say of arguments that `parser`, a command's, does not know."""
+    options = {text for action in parser._actions for text in action.option_strings}
+    said = f"there is no argument {' '.join(rest)!r}"
+    if rest[0].startswith("-"):
+        return f"{said}; {suggest(rest[0].partition('=')[0], options - {'-h'})}"
+    return f"{said}; see {parser.prog} --help"
 
 
 class _Parser(argparse.ArgumentParser):

@@ -8,6 +8,7 @@ from pathlib import Path
 from loguru import logger
 from tqdm import tqdm
 
+from resolution_eval.errors import output_folder
 from resolution_eval.records import make_records
 from resolution_eval.report import demo_page
 from resolution_eval.runs import evaluate
@@ -22,6 +23,7 @@ def demo(output: Path, *, batch_size: int = 64) -> Path:
     Each is run twice, the second time blind, as a control. lmms-eval's results of a checkpoint lie
     in `output`/STRATEGY.
     """
+    output_folder(output)
     logger.remove()
     logger.add(sys.stderr, level="WARNING")
     runs = [(strategy, blind) for strategy in STRATEGIES for blind in ("false", "true")]

@@ -12,10 +12,12 @@ ResolutionEvalError
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
+from pathlib import Path
 
 
 class ResolutionEvalError(Exception):
@@ -79,6 +81,34 @@ def visible(text: str) -> str:
     return "".join(
         c if c == "\n" or unicodedata.category(c) not in UNSHOWN else ascii(c)[1:-1] for c in text
     )
+
+
+def refuse_misspelled(what: str, name: str, ours: Iterable[str]) -> None:
+    """Refuse a name that is nearly one of `ours`; any other is for lmms-eval to know.
+
+    Raises:
+        UsageError: it is nearly one of ours.
+    """
+    names = sorted(ours)
+    close = [] if name in names else get_close_matches(name, names, n=1, cutoff=0.8)
+    if close:
+        raise UsageError(f"there is no {what} {name!r}; did you mean {close[0]!r}?")
+
+
+def output_folder(path: Path) -> Path:
+    """`path`, made where it is missing, before hours of work are to be written there.
+
+    Raises:
+        UsageError: it is a file, or cannot be made or written.
+    """
+    advice = "name a folder that can be written"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be a folder ({error.strerror}); {advice}") from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise UsageError(f"{path} cannot be written; {advice}")
+    return path
 
 
 @contextmanager

@@ -13,10 +13,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import wraps
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
+
+from resolution_eval.errors import host_boundary, refuse_misspelled
 
 HOST_TASKS = "lmms_eval.tasks"
 FOLDERS: list[str] = []
@@ -46,11 +49,30 @@ def manifests() -> list[Any]:
 
 def _manifests() -> list[Any]:
     host = sys.modules["lmms_eval.models"]
-    from lmms_eval.models.registry_v2 import ModelManifest
+    from lmms_eval.models.registry_v2 import ModelManifest, ModelRegistryV2
 
+    _say_which_model_was_meant(ModelRegistryV2)
     # `lmms-eval models` prints this dictionary alone, not the registry.
     host.AVAILABLE_SIMPLE_MODELS.update(ADAPTERS)
     return [ModelManifest(model_id=name, simple_class_path=path) for name, path in ADAPTERS.items()]
+
+
+def _say_which_model_was_meant(registry: Any) -> None:
+    """Where lmms-eval would refuse a name with a list of hundreds, name ours that is nearly it."""
+    original = registry.resolve
+    if hasattr(original, "__wrapped__"):
+        return
+
+    @wraps(original)
+    def resolve(self: Any, model_name: str, *args: Any, **options: Any) -> Any:
+        try:
+            return original(self, model_name, *args, **options)
+        except ValueError:
+            with host_boundary():
+                refuse_misspelled("model", model_name, ADAPTERS)
+            raise
+
+    registry.resolve = resolve
 
 
 def watch_for_host() -> None:
@@ -115,7 +137,19 @@ def _add_tasks(module: ModuleType) -> None:
         ours = [*FOLDERS, str(paths.tasks())] if include_defaults else []
         return original(self, include_path=[*given, *ours], include_defaults=include_defaults)
 
+    matching = manager.match_tasks
+
+    def match_tasks(self: Any, task_list: list[str]) -> Any:
+        from resolution_eval.taskfiles import SUFFIX
+
+        ours = [name for name in self.all_tasks if name.endswith(SUFFIX)]
+        for task in set(task_list) - set(self.all_tasks):
+            with host_boundary():
+                refuse_misspelled("task", task, ours)
+        return matching(self, task_list)
+
     manager.initialize_tasks = initialize_tasks
+    manager.match_tasks = match_tasks
     manager.knows_resolution_eval = True
 
 

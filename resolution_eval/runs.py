@@ -11,10 +11,16 @@ from typing import Any
 
 from resolution_eval import folder as own_folder
 from resolution_eval import plugin
-from resolution_eval.cards import task_cards
 from resolution_eval.errors import UsageError, suggest
+from resolution_eval.judge import PROVIDERS
 from resolution_eval.resolution import Resolution
-from resolution_eval.taskfiles import SUFFIX, Variation, derive, derive_text, groups, members
+from resolution_eval.taskfiles import (
+    Variation,
+    derive,
+    derive_text,
+    members,
+    refuse_misspelled_task,
+)
 
 
 def run(
@@ -44,7 +50,10 @@ def run(
         option_order=option_order,
         judge=judge,
     )
-    _refuse_unknown(tasks)
+    for task in tasks:
+        refuse_misspelled_task(task)
+    if judge is not None and (kind := judge.partition(":")[0]) not in PROVIDERS:
+        raise UsageError(f"no judge of the kind {kind!r}; {suggest(kind, PROVIDERS)}")
     changed = variation != Variation()
     if changed and not tasks:
         raise UsageError(
@@ -62,17 +71,6 @@ def run(
             derive(task, Path(folder), variation)
         named = ["--tasks", ",".join(tasks)] if tasks else []
         return lmms_eval([*named, *arguments])
-
-
-def _refuse_unknown(tasks: Sequence[str]) -> None:
-    """Refuse a name that ends like ours and is none, before lmms-eval takes its time over it."""
-    cards = task_cards()
-    known = {own_folder.TASK, *groups(cards.values()), *(name + SUFFIX for name in cards)}
-    for task in tasks:
-        if task.endswith(SUFFIX) and task not in known:
-            raise UsageError(
-                f"no task of resolution-eval is named {task!r}; {suggest(task, known)}"
-            )
 
 
 @contextmanager

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from resolution_eval import paths
+from resolution_eval import folder, paths
 from resolution_eval.cards import TaskCard, parse_task_card, task_cards
-from resolution_eval.errors import UsageError, suggest
+from resolution_eval.errors import UsageError, refuse_misspelled, suggest
 from resolution_eval.resolution import Resolution, label
 
 SUFFIX = "_res"
@@ -185,6 +185,20 @@ class Variation:
             values = (str(r) if isinstance(r, int) else f'"{r}"' for r in self.resolutions)
             changes["resolutions"] = f"[{', '.join(values)}]"
         return _with(card_text, changes)
+
+
+def refuse_misspelled_task(name: str) -> None:
+    """Refuse a name that ends like ours and is none, or is nearly one of ours, before lmms-eval
+    takes its time over it.
+
+    Raises:
+        UsageError: it is so.
+    """
+    cards = task_cards()
+    known = {folder.TASK, *groups(cards.values()), *(card + SUFFIX for card in cards)}
+    if name.endswith(SUFFIX) and name not in known:
+        raise UsageError(f"there is no task {name!r}; {suggest(name, known)}")
+    refuse_misspelled("task", name, known)
 
 
 def derive(task: str, folder: Path, variation: Variation) -> None:

@@ -50,10 +50,7 @@ AUTO_BATCH = 32
 def refuse_unknown(unknown: Mapping[str, Any], allowed: Iterable[str], adapter: str) -> None:
     """Raise UsageError for the first name in `unknown`."""
     for name in unknown:
-        raise UsageError(
-            f"{adapter} has no argument {name!r}; {suggest(name, allowed)}. "
-            f"Allowed: {', '.join(sorted(allowed))}"
-        )
+        raise UsageError(f"{adapter} has no argument {name!r}; {suggest(name, allowed)}")
 
 
 def one_of(name: str, value: str | None, allowed: Iterable[str]) -> str | None:

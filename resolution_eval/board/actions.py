@@ -15,7 +15,7 @@ from resolution_eval import paths
 from resolution_eval.board.checks import Checked, CheckedBoard, check_board, check_submission
 from resolution_eval.board.ledger import LEDGER, Ledger, accept, read_ledger, write_ledger
 from resolution_eval.board.rows import board_of, load_board
-from resolution_eval.errors import RecordError, UsageError
+from resolution_eval.errors import RecordError, UsageError, suggest
 
 
 def _home(known: argparse.Namespace) -> Path:
@@ -51,6 +51,8 @@ def _list(path: Path) -> list[Any]:
 def validate(known: argparse.Namespace) -> int:
     """Check; every fault on a line of its own."""
     home, today = _home(known), datetime.datetime.now(datetime.UTC).date().isoformat()
+    if known.path is not None:
+        _refuse_missing(known.path, home)
     checked = check_board(home, known.ledger)
     if known.path is not None:
         checked = _only(checked, known.path, home)
@@ -70,9 +72,20 @@ def validate(known: argparse.Namespace) -> int:
 def _only(checked: CheckedBoard, path: Path, home: Path) -> CheckedBoard:
     wanted = path.resolve()
     found = tuple(each for each in checked.submissions if each.folder.resolve() == wanted)
-    if not found and not path.is_dir():
-        raise UsageError(f"{path} is no folder; pass a submission's folder")
     return CheckedBoard(found or (check_submission(path, home, read_ledger(home / LEDGER)),))
+
+
+def _refuse_missing(path: Path, home: Path) -> None:
+    """Refuse a submission that is not there, and name the one that was meant."""
+    if not path.is_dir():
+        names = [str(each.relative_to(home)) for each in home.glob("records/*/*") if each.is_dir()]
+        asked = path.resolve()
+        name = (
+            str(asked.relative_to(home.resolve())) if asked.is_relative_to(home.resolve()) else ""
+        )
+        close = suggest(name or f"records/{path}", names)
+        advice = close if close.startswith("did") else "pass a submission's, MODEL/REVISION"
+        raise UsageError(f"{path} is no folder; {advice}")
 
 
 def _accept(checked: CheckedBoard, home: Path, by: str, date: str) -> None:
@@ -95,6 +108,7 @@ def rerun(known: argparse.Namespace) -> int:
     from resolution_eval.board.rerun import rerun as repeat
 
     home = _home(known)
+    _refuse_missing(known.path, home)
     checked = check_submission(known.path, home, read_ledger(home / LEDGER))
     if checked.faults or checked.submission is None:
         raise RecordError(f"{known.path} is not valid: {checked.faults[0]}")

@@ -15,6 +15,7 @@ from resolution_eval.cards.base import CardBase
 from resolution_eval.cards.model import ModelCard
 from resolution_eval.cards.task import TaskCard
 from resolution_eval.errors import CardError
+from resolution_eval.refusals import told
 
 Card = TypeVar("Card", bound=CardBase)
 
@@ -43,11 +44,7 @@ def _parse(schema: type[Card], text: str, origin: str) -> Card:
     except tomllib.TOMLDecodeError as error:
         raise CardError(f"{origin} is not TOML: {error}") from error
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc'])) or 'card'}: {fault['msg']}"
-            for fault in error.errors()
-        )
-        raise CardError(f"{origin}: {faults}") from error
+        raise CardError(f"{origin}: {'; '.join(told(error, schema.model_fields))}") from error
 
 
 @cache

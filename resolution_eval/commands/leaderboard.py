@@ -36,7 +36,7 @@ def _action(
         metavar="DIR",
         help="the leaderboard's folder, with records/ in it (default: this repository's)",
     )
-    parser.set_defaults(action=name)
+    parser.set_defaults(action=name, parser=parser)
     return parser
 
 

@@ -33,6 +33,10 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     """Do it; the exit status."""
     from tabulate import tabulate
 
+    for name in ("drop", "discordance", "power", "error"):
+        value = getattr(known, name)
+        if value is not None and not 0 < value <= 1:
+            raise UsageError(f"--{name} is {value:g}; give a fraction above 0 and at most 1")
     try:
         plans = _of_results(known) if known.results else {"as given": _of_figures(known)}
     except ValueError as error:

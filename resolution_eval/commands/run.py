@@ -33,9 +33,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     """Do it; the exit status."""
+    from resolution_eval.errors import UsageError, refuse_misspelled
     from resolution_eval.resolution import parse_resolution
     from resolution_eval.runs import run
 
+    options = [text for action in known.parser._actions for text in action.option_strings]
+    for word in rest:
+        if word.startswith("--"):
+            refuse_misspelled("argument", word.partition("=")[0], options)
+    if not known.tasks and not {"--config", "--help", "-h"} & {
+        word.partition("=")[0] for word in rest
+    }:
+        raise UsageError("nothing to run; name tasks with --tasks, phantom_res say")
     resolutions = None
     if known.resolutions is not None:
         resolutions = [parse_resolution(text) for text in known.resolutions.split(",")]

@@ -24,9 +24,8 @@ def load_parts(pretrained: str, **arguments: Any) -> Parts:
         config = AutoConfig.from_pretrained(pretrained, **arguments)
         processor = AutoProcessor.from_pretrained(pretrained, **arguments)
     except (OSError, ValueError, ImportError) as error:
-        raise ModelError(
-            f"configuration and processor of {pretrained!r} cannot be loaded: {error}"
-        ) from error
+        what = f"configuration and processor of {pretrained!r}"
+        raise ModelError(f"{what} cannot be loaded: {_said(error)}") from error
     if not hasattr(processor, "tokenizer"):
         raise ModelError(f"{pretrained!r} has no processor of images and text")
     return Parts(config, processor)
@@ -43,7 +42,13 @@ def load_model(pretrained: str, **arguments: Any) -> Any:
     try:
         return AutoModelForImageTextToText.from_pretrained(pretrained, **arguments)
     except (OSError, ValueError, ImportError) as error:
-        raise ModelError(f"{pretrained!r} cannot be loaded: {error}") from error
+        raise ModelError(f"{pretrained!r} cannot be loaded: {_said(error)}") from error
+
+
+def _said(error: Exception) -> str:
+    """The first sentence of what transformers says, and what to do."""
+    said = " ".join(str(error).split()).partition(". ")[0].rstrip(".")
+    return f"{said}; give pretrained= a folder here, or the id of a checkpoint that the hub has"
 
 
 def known_training(

@@ -10,8 +10,11 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from resolution_eval.errors import UsageError
+from resolution_eval.errors import UsageError, refuse_misspelled
 from resolution_eval.jobs.job import Job, Settings
+from resolution_eval.plugin import ADAPTERS
+from resolution_eval.refusals import told
+from resolution_eval.taskfiles import refuse_misspelled_task
 from resolution_eval.weights import stamp_of
 
 MAX_PLAN = 2**20
@@ -129,6 +132,10 @@ class Plan(_Part):
                 yield Job(self.output.absolute(), model.name, settings, model.launch)
 
 
+def _keys() -> set[str]:
+    return {key for part in _Part.__subclasses__() for key in part.model_fields}
+
+
 def _weights(model_args: str) -> str | None:
     """Stamp of the local checkpoint that `--model_args` names; None where it names none."""
     named = re.search(r"(?:^|,)(?:pretrained|model)=([^,]+)", model_args)
@@ -156,7 +163,9 @@ def read_plan(path: Path) -> Plan:
     try:
         plan = Plan.model_validate(document)
     except ValidationError as error:
-        fault = error.errors()[0]
-        where = ".".join(map(str, fault["loc"])) or "plan"
-        raise UsageError(f"{path}: {where}: {fault['msg']}") from None
+        raise UsageError(f"{path}: {told(error, _keys())[0]}") from None
+    for model in plan.models:
+        refuse_misspelled("model", model.model, ADAPTERS)
+    for task in plan.tasks:
+        refuse_misspelled_task(task)
     return plan.model_copy(update={"output": path.absolute().parent / plan.output})

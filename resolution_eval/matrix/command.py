@@ -10,13 +10,14 @@ from pathlib import Path
 from loguru import logger
 from tqdm import tqdm
 
-from resolution_eval.errors import UsageError, suggest
+from resolution_eval.errors import UsageError, output_folder, refuse_misspelled, suggest
 from resolution_eval.matrix.cells import MIXED, Matrix
 from resolution_eval.matrix.checkpoints import Entry, parse_checkpoints
 from resolution_eval.matrix.gaps import gap_figures
 from resolution_eval.matrix.named import named_adapter, named_resolution
 from resolution_eval.matrix.output import matrix_tables, write_matrix
 from resolution_eval.matrix.scoring import Sweep, score
+from resolution_eval.plugin import ADAPTERS
 from resolution_eval.records import Record
 from resolution_eval.report.tables import FORMATS
 from resolution_eval.resolution import Resolution, ascending, label, parse_resolution
@@ -33,9 +34,9 @@ def matrix_of(given: Namespace) -> str:
     """
     _check(given)
     entries = parse_checkpoints(given.checkpoints)
+    infer = _infer(given.infer)
     low = named_resolution("low", given.low, entries)
     native = named_resolution("native", given.native, entries)
-    infer = _infer(given.infer)
     sweep = Sweep(
         task=given.task,
         resolutions=_scored(infer, low, native),
@@ -63,6 +64,8 @@ def _check(given: Namespace) -> None:
         raise UsageError(f"no format named {given.format!r}; {suggest(given.format, FORMATS)}")
     if given.task not in (tasks := card_files()):
         raise UsageError(f"no task of ours is named {given.task!r}; {suggest(given.task, tasks)}")
+    refuse_misspelled("model", given.model, ADAPTERS)
+    output_folder(given.output)
     for name in ("batch_size", "limit"):
         value = getattr(given, name)
         if value is not None and value < 1:
@@ -73,7 +76,11 @@ def _infer(text: str) -> tuple[Resolution | str, ...]:
     """The columns that `--infer` names, each once, as asked for."""
     found: list[Resolution | str] = []
     for word in (part.strip() for part in text.split(",")):
-        found.append(word if word in INFER else parse_resolution(word))
+        try:
+            found.append(word if word in INFER else parse_resolution(word))
+        except UsageError as error:
+            advice = suggest(word, INFER)
+            raise UsageError(f"--infer {word!r} is impossible; {advice}, or give pixels") from error
     return tuple(dict.fromkeys(found))
 
 

@@ -99,7 +99,11 @@ def read_run(path: Path) -> list[Run]:
 def _files(path: Path) -> Iterator[Path]:
     if not path.is_dir():
         if not _RESULTS.match(path.name):
-            raise RecordError(f"{path}: not a folder, nor a results file (DATE_results.json)")
+            found = "is neither a folder nor a results file" if path.exists() else "does not exist"
+            raise RecordError(
+                f"{path} {found}; pass the folder given to --output_path, a DATE_results.json in "
+                "it, or a record"
+            )
         yield path
         return
     seen = 0

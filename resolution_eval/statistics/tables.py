@@ -101,12 +101,14 @@ def _rounded(found: Gaps) -> dict[str, float]:
 def _load(path: str | Path) -> dict[str, Any]:
     try:
         text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read {path}: {error}; name a JSON file") from error
+    except OSError as error:
+        raise UsageError(f"cannot read {path} ({error.strerror}); name a JSON file") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not text; name a JSON file") from error
     try:
         table = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
-        raise RecordError(f"{path} is not JSON: {error}") from error
+        raise RecordError(f"{path} is not JSON ({error}); docs/figures.md has its form") from error
     if not isinstance(table, dict):
         raise RecordError(f"{path}: needs a JSON object at the top, found {_kind(table)}")
     return table

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from resolution_eval.cards import TaskCard, task_cards
 from resolution_eval.declaration import Declaration
-from resolution_eval.errors import UsageError, suggest
+from resolution_eval.errors import UsageError, output_folder, refuse_misspelled, suggest
+from resolution_eval.refusals import told
 from resolution_eval.resolution import parse_resolution
 from resolution_eval.sources import Source, open_source
 from resolution_eval.taskfiles import SUFFIX
@@ -58,13 +59,26 @@ def train_task(given: Namespace) -> str:
     if given.task not in cards:
         raise UsageError(f"no task of ours is named {given.task!r}; {suggest(given.task, cards)}")
     card = cards[given.task]
+    output_folder(given.output)
     model_args = arguments_of(given.model_args)
     if given.strategy == UNTRAINED and "pretrained" in model_args:
         raise UsageError(
             f"the strategy none trains nothing; score {model_args['pretrained']} as it is"
         )
     if given.model == "resflamingo" and "pretrained" not in model_args:
+<<<<<<< HEAD
         return _flamingo_from_scratch(given, card)
+=======
+        _refuse(given, ONE_LOOP, "a Flamingo from scratch, which is trained in two stages,")
+        refuse_misspelled("argument of a checkpoint", next(iter(model_args), ""), ["pretrained"])
+        if model_args:
+            raise UsageError(
+                f"--model_args {given.model_args} say nothing of a pretrained= checkpoint; a "
+                "Flamingo from scratch takes --patch instead"
+            )
+        summary = train(plan(given, card.filter), open_source(card), given.output)
+        return report(str(given.output), card, summary)
+>>>>>>> 298fdc6 (One sentence that says which name was meant, for options, models, tasks and keys of plans; outputs are checked before work begins)
     _refuse(given, TWO_STAGES, "this training, which has one loop,")
     return _in_one_loop(given, card, model_args)
 
@@ -219,6 +233,4 @@ def _built(make: Callable[[], Made]) -> Made:
     try:
         return make()
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise UsageError(f"{where}: {first['msg']}, received {first['input']!r}") from None
+        raise UsageError(told(error, ())[0]) from None
