@@ -64,7 +64,7 @@ def _check(given: Namespace) -> None:
         raise UsageError(f"no format named {given.format!r}; {suggest(given.format, FORMATS)}")
     if given.task not in (tasks := card_files()):
         raise UsageError(f"no task of ours is named {given.task!r}; {suggest(given.task, tasks)}")
-    refuse_misspelled("model", given.model, ADAPTERS)
+    refuse_misspelled("model", given.model or "resflamingo", ADAPTERS)
     output_folder(given.output)
     for name in ("batch_size", "limit"):
         value = getattr(given, name)

@@ -39,24 +39,16 @@ def named_resolution(name: str, given: str | None, entries: Sequence[Entry]) -> 
 
 
 def _declared(checkpoint: str, advice: str) -> TrainingResolution:
-<<<<<<< HEAD
     """What the checkpoint's folder declares; one of ours, written by training."""
-=======
-    """What the manifest in the checkpoint's folder declares; one of ours, written by training."""
     from resolution_eval import paths
->>>>>>> 298fdc6 (One sentence that says which name was meant, for options, models, tasks and keys of plans; outputs are checked before work begins)
     from resolution_eval.flamingo.folder import read_manifest
 
     shipped = checkpoint.startswith("embedded/")
     folder = paths.models() / checkpoint if shipped else Path(checkpoint)
     try:
-<<<<<<< HEAD
-        told = read_declaration(checkpoint) or read_manifest(Path(checkpoint))
-=======
         if not folder.is_dir():
             raise ModelError(f"{checkpoint} is no folder")
-        return TrainingResolution.parse(read_manifest(folder).training)
->>>>>>> 298fdc6 (One sentence that says which name was meant, for options, models, tasks and keys of plans; outputs are checked before work begins)
+        told = read_declaration(str(folder)) or read_manifest(folder)
     except ModelError as error:
         raise UsageError(f"{error}; {advice}") from error
     return TrainingResolution.parse(told.training)

@@ -66,19 +66,7 @@ def train_task(given: Namespace) -> str:
             f"the strategy none trains nothing; score {model_args['pretrained']} as it is"
         )
     if given.model == "resflamingo" and "pretrained" not in model_args:
-<<<<<<< HEAD
         return _flamingo_from_scratch(given, card)
-=======
-        _refuse(given, ONE_LOOP, "a Flamingo from scratch, which is trained in two stages,")
-        refuse_misspelled("argument of a checkpoint", next(iter(model_args), ""), ["pretrained"])
-        if model_args:
-            raise UsageError(
-                f"--model_args {given.model_args} say nothing of a pretrained= checkpoint; a "
-                "Flamingo from scratch takes --patch instead"
-            )
-        summary = train(plan(given, card.filter), open_source(card), given.output)
-        return report(str(given.output), card, summary)
->>>>>>> 298fdc6 (One sentence that says which name was meant, for options, models, tasks and keys of plans; outputs are checked before work begins)
     _refuse(given, TWO_STAGES, "this training, which has one loop,")
     return _in_one_loop(given, card, model_args)
 
@@ -86,6 +74,7 @@ def train_task(given: Namespace) -> str:
 def _flamingo_from_scratch(given: Namespace, card: TaskCard) -> str:
     _refuse(given, ONE_LOOP, "a Flamingo from scratch, which is trained in two stages,")
     if given.model_args:
+        refuse_misspelled("argument", given.model_args.partition("=")[0], ["pretrained"])
         raise UsageError(
             f"--model_args {given.model_args} say nothing of a pretrained= checkpoint; a "
             "Flamingo from scratch takes --patch instead"
