@@ -19,8 +19,6 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from resolution_eval.errors import host_boundary, refuse_misspelled
-
 HOST_TASKS = "lmms_eval.tasks"
 FOLDERS: list[str] = []
 """Task folders of this process alone, whose tasks take the place of the shipped ones of the same
@@ -68,6 +66,8 @@ def _say_which_model_was_meant(registry: Any) -> None:
         try:
             return original(self, model_name, *args, **options)
         except ValueError:
+            from resolution_eval.errors import host_boundary, refuse_misspelled
+
             with host_boundary():
                 refuse_misspelled("model", model_name, ADAPTERS)
             raise
@@ -140,6 +140,7 @@ def _add_tasks(module: ModuleType) -> None:
     matching = manager.match_tasks
 
     def match_tasks(self: Any, task_list: list[str]) -> Any:
+        from resolution_eval.errors import host_boundary, refuse_misspelled
         from resolution_eval.taskfiles import SUFFIX
 
         ours = [name for name in self.all_tasks if name.endswith(SUFFIX)]

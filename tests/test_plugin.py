@@ -78,17 +78,22 @@ def test_an_error_while_registering_is_a_warning_that_names_us(
 class _Manager:
     """Stands in for the host's task manager."""
 
+    all_tasks = ("mme", "phantom_res")
+
     def initialize_tasks(
         self, include_path: object = None, include_defaults: bool = True
     ) -> tuple[object, bool]:
         return include_path, include_defaults
+
+    def match_tasks(self, task_list: list[str]) -> list[str]:
+        return [task for task in task_list if task in self.all_tasks]
 
 
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch) -> type[_Manager]:
     """A loaded `lmms_eval.tasks` with a fresh manager class."""
     module = types.ModuleType(plugin.HOST_TASKS)
-    manager = type("Manager", (_Manager,), {"initialize_tasks": _Manager.initialize_tasks})
+    manager = type("Manager", (_Manager,), {**vars(_Manager)})
     module.TaskManager = manager  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, plugin.HOST_TASKS, module)
     return manager
@@ -106,6 +111,39 @@ def test_the_users_own_folder_comes_before_ours(host: type[_Manager]) -> None:
 def test_without_the_defaults_our_tasks_stay_out_too(host: type[_Manager]) -> None:
     plugin.watch_for_host()
     assert host().initialize_tasks(["mine"], include_defaults=False) == (["mine"], False)
+
+
+def test_a_task_that_is_nearly_ours_ends_the_run_with_the_name_that_was_meant(
+    host: type[_Manager],
+) -> None:
+    plugin.watch_for_host()
+    with pytest.raises(SystemExit, match="no task 'phantom_rez'; did you mean 'phantom_res'"):
+        host().match_tasks(["mme", "phantom_rez"])
+
+
+def test_tasks_of_others_are_theirs_to_refuse(host: type[_Manager]) -> None:
+    plugin.watch_for_host()
+    assert host().match_tasks(["mme", "phantom_res", "mmee", "*"]) == ["mme", "phantom_res"]
+
+
+class _Registry:
+    """Stands in for the host's registry of models."""
+
+    def resolve(self, model_name: str, force_simple: bool = False) -> str:
+        if model_name not in ("reka", "reshf"):
+            raise ValueError(f"Model '{model_name}' not found in a list of hundreds")
+        return model_name
+
+
+def test_a_model_that_is_nearly_ours_ends_the_run_with_the_name_that_was_meant() -> None:
+    registry = type("Registry", (_Registry,), {})
+    plugin._say_which_model_was_meant(registry)
+    plugin._say_which_model_was_meant(registry)
+    with pytest.raises(SystemExit, match="no model 'reshv'; did you mean 'reshf'"):
+        registry().resolve("reshv")
+    with pytest.raises(ValueError, match="hundreds"):
+        registry().resolve("llama")
+    assert registry().resolve("reka", force_simple=True) == "reka"
 
 
 def test_a_half_built_host_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
