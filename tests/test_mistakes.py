@@ -70,7 +70,7 @@ MISTAKES = [
     (f"{TRAIN} low --task pbc_rez", 1, "did you mean 'pbc_res'?"),
     (f"{TRAIN} low --output notes.txt", 1, "notes.txt cannot be a folder"),
     (f"{TRAIN} low --low -3", 1, "no resolution '-3'"),
-    (f"{TRAIN} low --encoder-steps -3", 1, "encoder.steps: Input should be greater than"),
+    (f"{TRAIN} low --encoder-steps -3", 1, "steps: Input should be greater than"),
     (f"{TRAIN} low --model_args pretraned=x", 1, "did you mean 'pretrained'?"),
     (f"{TRAIN} low --model reshv", 2, "did you mean 'reshf'?"),
     (f"{TRAIN} low --model reshf --model_args architecture=lava", 1, "did you mean 'llava'?"),

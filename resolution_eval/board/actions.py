@@ -178,7 +178,9 @@ def _built(known: argparse.Namespace) -> Iterator[Path]:
 def serve(known: argparse.Namespace) -> int:
     """Show the site on this machine."""
     from resolution_eval.board.site import serve as show
+    from resolution_eval.board.site.serve import refuse_unusable
 
+    refuse_unusable(known.port)
     with _built(known) as site:
         show(site, known.port)
     return 0

@@ -6,6 +6,7 @@ from functools import partial
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socket import create_server
 from typing import Any
 
 from resolution_eval.board.site.build import MARKER
@@ -50,8 +51,18 @@ def server(site: Path, port: int = PORT) -> ThreadingHTTPServer:
             f"{site}: no site ({MARKER} is not there); make one with "
             "resolution-eval leaderboard build --output SITE"
         )
+    refuse_unusable(port)
+    return ThreadingHTTPServer((LOOPBACK, port), partial(_Site, directory=str(site)))
+
+
+def refuse_unusable(port: int) -> None:
+    """Refuse a port that is taken or none.
+
+    Raises:
+        UsageError: it is so.
+    """
     try:
-        return ThreadingHTTPServer((LOOPBACK, port), partial(_Site, directory=str(site)))
+        create_server((LOOPBACK, port)).close()
     except (OSError, OverflowError) as error:
         raise UsageError(f"port {port} cannot be used ({error}); choose another") from error
 
