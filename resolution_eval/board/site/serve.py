@@ -6,7 +6,7 @@ from functools import partial
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from socket import create_server
+from socket import SO_REUSEADDR, SOL_SOCKET, socket
 from typing import Any
 
 from resolution_eval.board.site.build import MARKER
@@ -61,10 +61,12 @@ def refuse_unusable(port: int) -> None:
     Raises:
         UsageError: it is so.
     """
-    try:
-        create_server((LOOPBACK, port)).close()
-    except (OSError, OverflowError) as error:
-        raise UsageError(f"port {port} cannot be used ({error}); choose another") from error
+    with socket() as probe:
+        probe.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except (OSError, OverflowError) as error:
+            raise UsageError(f"port {port} cannot be used ({error}); choose another") from error
 
 
 def serve(site: Path, port: int = PORT) -> None:
