@@ -187,6 +187,12 @@ class Variation:
         return _with(card_text, changes)
 
 
+def task_names() -> set[str]:
+    """Every name that `--tasks` takes from us."""
+    cards = task_cards()
+    return {folder.TASK, *groups(cards.values()), *(card + SUFFIX for card in cards)}
+
+
 def refuse_misspelled_task(name: str) -> None:
     """Refuse a name that ends like ours and is none, or is nearly one of ours, before lmms-eval
     takes its time over it.
@@ -194,8 +200,7 @@ def refuse_misspelled_task(name: str) -> None:
     Raises:
         UsageError: it is so.
     """
-    cards = task_cards()
-    known = {folder.TASK, *groups(cards.values()), *(card + SUFFIX for card in cards)}
+    known = task_names()
     if name.endswith(SUFFIX) and name not in known:
         raise UsageError(f"there is no task {name!r}; {suggest(name, known)}")
     refuse_misspelled("task", name, known)

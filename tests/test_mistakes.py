@@ -91,7 +91,7 @@ MISTAKES = [
     ("leaderboard rerun nowhere --seed 1 --by me", 1, "nowhere is no folder"),
     ("leaderboard serve nowhere", 1, "make one with resolution-eval leaderboard build"),
     ("leaderboard serve --port 99999999", 1, "choose another"),
-    ("run", 1, "nothing to run; name tasks with --tasks, phantom_res say"),
+    ("run", 1, "nothing to run: lmms-eval would need --tasks; name some, phantom_res say"),
     ("run --tasks phantom_rez", 1, "there is no task 'phantom_rez'; did you mean 'phantom_res'?"),
     ("run --tasks phantom_res --resolutons 28", 1, "did you mean '--resolutions'?"),
     ("run --tasks phantom_res --scheme mach", 1, "there is no 'mach'; did you mean 'match'?"),

@@ -81,7 +81,7 @@ def test_a_card_with_every_key_is_read():
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
-        ('revision = "0123', 'revision = "123', "revision: String should match"),
+        ('revision = "0123', 'revision = "123', "revision: needs the form"),
         ("[784, 3136]", "[3136, 784]", "training_range must ascend; found [3136, 784]"),
         ("[784, 3136]", "[784]", "training_range"),
         ("[4, 16]", "[16, 4]", "tokens must ascend"),

@@ -44,7 +44,7 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     if not known.tasks and not {"--config", "--help", "-h"} & {
         word.partition("=")[0] for word in rest
     }:
-        raise UsageError("nothing to run; name tasks with --tasks, phantom_res say")
+        raise UsageError("nothing to run: lmms-eval would need --tasks; name some, phantom_res say")
     resolutions = None
     if known.resolutions is not None:
         resolutions = [parse_resolution(text) for text in known.resolutions.split(",")]

@@ -14,7 +14,7 @@ from resolution_eval.errors import UsageError, refuse_misspelled
 from resolution_eval.jobs.job import Job, Settings
 from resolution_eval.plugin import ADAPTERS
 from resolution_eval.refusals import told
-from resolution_eval.taskfiles import refuse_misspelled_task
+from resolution_eval.taskfiles import task_names
 from resolution_eval.weights import stamp_of
 
 MAX_PLAN = 2**20
@@ -167,5 +167,5 @@ def read_plan(path: Path) -> Plan:
     for model in plan.models:
         refuse_misspelled("model", model.model, ADAPTERS)
     for task in plan.tasks:
-        refuse_misspelled_task(task)
+        refuse_misspelled("task", task, task_names())
     return plan.model_copy(update={"output": path.absolute().parent / plan.output})
