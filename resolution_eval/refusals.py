@@ -17,10 +17,11 @@ def told(error: ValidationError, keys: Iterable[str]) -> list[str]:
     """Each fault in one clause, unknown keys first; `keys` are those that a key could mean."""
     known = list(keys)
     faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
-    return [_clause(fault, known) for fault in faults]
+    return [clause(fault, known) for fault in faults]
 
 
-def _clause(fault: Mapping[str, Any], keys: list[str]) -> str:
+def clause(fault: Mapping[str, Any], keys: Iterable[str]) -> str:
+    """One of pydantic's faults: where, what was found, and what was needed."""
     where = ".".join(map(str, fault["loc"]))
     if fault["type"] == "extra_forbidden":
         return f"there is no key {where!r}; {suggest(str(fault['loc'][-1]), keys)}"

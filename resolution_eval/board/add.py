@@ -19,6 +19,7 @@ from resolution_eval.cards import model_cards
 from resolution_eval.errors import RecordError, UsageError
 from resolution_eval.records import Record, write_record
 from resolution_eval.records.blind import controlled
+from resolution_eval.refusals import clause
 from resolution_eval.report import load
 
 
@@ -90,4 +91,4 @@ def facts_of(records: Sequence[Record], declared: Mapping[str, Any]) -> Facts:
 def _said(fault: Mapping[str, Any]) -> str:
     place = ".".join(map(str, fault["loc"]))
     option = "--" + re.sub(r"_", "-", place.partition(".")[0])
-    return f"{place}: {fault['msg']}; give {option}"
+    return f"{clause(fault, Facts.model_fields)}; give {option}"

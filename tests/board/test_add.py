@@ -124,3 +124,8 @@ def test_status_lists_what_was_added(
     assert cli.main(["leaderboard", "status", "--board", str(board)]) == 0
     last = capsys.readouterr().out.splitlines()[-1].split()
     assert last[1:] == ["re-scored", "2", "0"]
+
+
+def test_a_strategy_that_is_none_says_which_was_meant(board: Path, results: Path, capsys) -> None:
+    assert add(board, results, *GIVEN, "--strategy", "nativ") == 1
+    assert "there is no 'nativ'; did you mean 'native'?; give --strategy" in capsys.readouterr().err
