@@ -13,7 +13,10 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-GRANTED = {("docs", "publish"): {"pages": "write", "id-token": "write"}}
+GRANTED = {
+    ("docs", "publish"): {"pages": "write", "id-token": "write"},
+    ("release", "publish"): {"contents": "read", "id-token": "write"},
+}
 """What jobs may do beyond reading, by workflow and job."""
 
 
