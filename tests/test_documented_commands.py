@@ -41,7 +41,17 @@ OTHERS = {
 }  # fmt: skip
 AFTER_A_RUN = ("report", "record", "compare", "rank", "gaps", "metrics", "leaderboard", "power")
 MINUTES = ("run", "demo", "sweep", "matrix", "train")
-RUNNABLE = ("tutorial.md", "sweep.md", "records.md", "matrix.md")
+RUNNABLE = (
+    "tutorial.md",
+    "sweep.md",
+    "records.md",
+    "matrix.md",
+    "report.md",
+    "attestation.md",
+    "adapters.md",
+    "explain/grid.md",
+    "explain/intervals.md",
+)
 """Pages of docs/ that need neither hub nor GPU, but minutes."""
 
 
