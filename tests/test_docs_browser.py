@@ -72,7 +72,14 @@ def visited(browser, folder: Path, address: str) -> dict[str, list[str]]:
     faults: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("requestfailed", lambda request: faults.append(f"failed: {request.url}"))
+    page.on(
+        "requestfailed",
+        lambda request: (
+            faults.append(f"{request.failure}: {request.url}")
+            if request.failure != "net::ERR_ABORTED"  # the next page was opened meanwhile
+            else None
+        ),
+    )
     page.on("response", lambda got: faults.append(got.url) if got.status >= 400 else None)
     found: dict[str, list[str]] = {"asked": asked, "faults": faults, "wide": []}
     for file in sorted(folder.rglob("*.html")):
