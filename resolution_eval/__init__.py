@@ -1,3 +1,3 @@
 """Score multimodal LLMs across inference resolutions, and attest the resolution each sample had."""
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"
