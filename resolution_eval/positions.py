@@ -55,6 +55,10 @@ class PositionCache:
     _stamp: tuple[object, ...] = ()
     _tables: dict[Grid, Tensor] = field(default_factory=dict)
 
+    def forget(self) -> None:
+        """Keep nothing: where a sharded parameter is gathered anew, its change does not show."""
+        self._stamp, self._tables = (), {}
+
     def table(self, table: Tensor, old: Grid, new: Grid, *, prefix: int = 1) -> Tensor:
         """As `resample`, from the cache where it holds the `new` grid."""
         flowing = torch.is_grad_enabled() and table.requires_grad

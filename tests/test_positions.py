@@ -126,6 +126,14 @@ class TestCache:
         assert flowing is not kept
         assert flowing.requires_grad
 
+    def test_a_change_that_does_not_show_needs_to_be_forgotten(self):
+        cache, old = PositionCache(), torch.nn.Parameter(table(), requires_grad=False)
+        first = cache.table(old, (8, 18), (6, 4))
+        old.data.mul_(2)  # as where a sharded parameter is gathered into the same storage
+        assert cache.table(old, (8, 18), (6, 4)) is first
+        cache.forget()
+        assert torch.allclose(cache.table(old, (8, 18), (6, 4)), 2 * first)
+
     def test_a_table_made_in_inference_mode_is_never_stale(self):
         cache = PositionCache()
         with torch.inference_mode():

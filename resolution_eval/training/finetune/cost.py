@@ -66,7 +66,7 @@ def by_resolution(batches: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, A
     peak memory in bytes, visual tokens per sample (mean) and the grids received.
 
     The first batch of a resolution also pays for what is prepared once, and is left out of the
-    median where there are more.
+    median where there are more; so are batches in which the encoder learned alone.
     """
     found = defaultdict(list)
     for batch in batches:
@@ -75,7 +75,8 @@ def by_resolution(batches: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, A
 
 
 def _summary(rows: list[Mapping[str, Any]]) -> dict[str, Any]:
-    timed = rows[1:] or rows
+    whole = [row for row in rows if not row.get("encoder_only")] or rows
+    timed = whole[1:] or whole
     samples = sum(row["samples"] for row in rows)
     peaks = [row["peak_memory"] for row in rows if row["peak_memory"] is not None]
     grids = sorted({tuple(row["grid"]) for row in rows})

@@ -39,11 +39,15 @@ class FlamingoLearning(Learning):
         self._bundle = bundle
         self.encoded: Encoded | None = None
 
+    def tie_weights(self) -> None:
+        self._bundle.model.lang_encoder.tie_weights()
+
     def forward(
         self, inputs: Mapping[str, Tensor], answer_tokens: int, *, encoder_only: bool = False
     ) -> tuple[Tensor | None, Tensor | None]:
         vision = self._bundle.model.vision_encoder
         looks = any(parameter.requires_grad for parameter in vision.parameters())
+        self._bundle.positions.forget()
         self.encoded = encode(self._bundle, inputs["pixels"], train=looks)
         batch = Batch(inputs["ids"], inputs["mask"])
         found = logits(self._bundle, self.encoded, batch)

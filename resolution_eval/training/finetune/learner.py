@@ -91,7 +91,15 @@ class Learning(nn.Module, ABC):
         super().__init__()
         self.model = model
         self.head = head
-        self._no_split_modules = getattr(model, "_no_split_modules", None)
+        # a family names layers of all its towers, and accelerate refuses one that is not there
+        there = {type(module).__name__ for module in model.modules()}
+        self._no_split_modules = sorted(
+            there & {*(getattr(model, "_no_split_modules", None) or ())}
+        )
+
+    def tie_weights(self) -> None:
+        """Join what the model joins; accelerate asks for it after it moved the weights."""
+        self.model.tie_weights()
 
     @abstractmethod
     def forward(

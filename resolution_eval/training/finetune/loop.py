@@ -48,7 +48,7 @@ class Trainer:
             TrainingError: the loss or the gradient is no number; nothing was changed by this step.
         """
         self._seed(step)
-        begun = time.perf_counter()
+        begun, worked = time.perf_counter(), time.process_time()
         shares = [
             draw_share(self.plan, self.pool, (step, place), self._rank, self._world)
             for place in range(self.plan.accumulate)
@@ -71,7 +71,8 @@ class Trainer:
                 self.optimiser.zero_grad()
             for name, value in parts.items():
                 losses[name] += value
-            rows.append(_row(share, batch, self._world, seconds, peak))
+            row = _row(share, batch, seconds, peak)
+            rows.append(row | {"encoder_only": True} if self._encoder_only(step) else row)
         return {
             "step": step,
             **({"loss": losses["answer"]} if not self._encoder_only(step) else {}),
@@ -79,6 +80,7 @@ class Trainer:
             "rate": learning_rate,
             "norm": norm,
             "seconds": time.perf_counter() - begun,
+            "processor_seconds": time.process_time() - worked,
             "batches": rows,
         }
 
@@ -117,14 +119,11 @@ class Trainer:
             answer = head = torch.zeros((), device=self.accelerator.device)
             if logits is not None:
                 answer = answer_loss(logits, batch.labels.to(logits.device)) / tokens
-            if self.plan.teaching and classes is not None and not share.idle:
+            if self.plan.teaching and classes is not None:
                 assert batch.classes is not None
-                head = (
-                    functional.cross_entropy(
-                        classes.float(), batch.classes.to(classes.device), reduction="sum"
-                    )
-                    / samples
-                )
+                head = functional.cross_entropy(
+                    classes.float(), batch.classes.to(classes.device), reduction="sum"
+                ) * (0.0 if share.idle else 1 / samples)  # an idle process goes backward too
             found = self.totals([float(answer.detach()), float(head.detach())])
             self._finite(sum(found), "loss", step, [share])
             weight = 0.0 if self.plan.teaching is None else self.plan.teaching.weight
@@ -193,9 +192,7 @@ def received(drawn: Drawn, grids: Sequence[tuple[int, int]]) -> None:
         )
 
 
-def _row(
-    share: Share, batch: TrainBatch, world: int, seconds: float, peak: int | None
-) -> dict[str, Any]:
+def _row(share: Share, batch: TrainBatch, seconds: float, peak: int | None) -> dict[str, Any]:
     drawn = share.drawn
     return {
         "resolution": label(drawn.resolution),

@@ -18,6 +18,7 @@ from resolution_eval.errors import ModelError, UsageError
 from resolution_eval.sources import Source
 from resolution_eval.training.finetune import trainable
 from resolution_eval.training.finetune.cost import Meter, by_resolution
+from resolution_eval.training.finetune.devices import check_shared, keep_whole, open_accelerator
 from resolution_eval.training.finetune.learner import Learner
 from resolution_eval.training.finetune.loop import Log, Trainer, progress_bar
 from resolution_eval.training.finetune.plan import FinetunePlan
@@ -55,7 +56,7 @@ def finetune(run: Run, *, resume: bool = False, progress: bool = True) -> Declar
         DataError: the source lacks a train or val split.
         TrainingError: the loss is no number.
     """
-    accelerator = _accelerator(run.plan)
+    accelerator = open_accelerator(run.plan)
     main = accelerator.is_main_process
     done = _checked(run, resume=resume)
     if done is not None:
@@ -65,6 +66,7 @@ def finetune(run: Run, *, resume: bool = False, progress: bool = True) -> Declar
         run.output.mkdir(parents=True, exist_ok=True)
         (run.output / PLAN).write_text(_stated(run), encoding="utf-8")
     accelerator.wait_for_everyone()
+    check_shared(accelerator, run.output / PLAN)
     shown = progress and main
     pool = open_pool(run.source, "train", run.learner.grid, filter=run.plan.filter, progress=shown)
     held_out = open_pool(
@@ -102,22 +104,6 @@ def write_untrained(run: Run) -> Declaration:
     return told
 
 
-def _accelerator(plan: FinetunePlan) -> Any:
-    from accelerate import Accelerator, DistributedDataParallelKwargs
-
-    accelerator = Accelerator(
-        mixed_precision=plan.precision,
-        gradient_accumulation_steps=plan.accumulate,
-        # a tower's last layer, or a head, may have no part in a step's loss
-        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
-    )
-    plugin = accelerator.state.deepspeed_plugin
-    if plugin is not None:  # it can only be told by a data loader otherwise
-        batch = plan.optimisation.batch
-        plugin.deepspeed_config["train_micro_batch_size_per_gpu"] = batch
-    return accelerator
-
-
 def _checked(run: Run, *, resume: bool) -> Declaration | None:
     """Refuse a folder that cannot be used; the declaration of a run that is done."""
     file = run.output / PLAN
@@ -149,6 +135,7 @@ def _trainer(run: Run, accelerator: Any, pool: Pool) -> Trainer:
         run.learner.recompute()
     optimisation = run.plan.optimisation
     moved = [p for p in run.learner.module.parameters() if p.requires_grad]
+    keep_whole(moved, accelerator)
     optimiser = torch.optim.AdamW(by_decay(moved, optimisation.weight_decay), lr=optimisation.rate)
     wrapped, optimiser = accelerator.prepare(run.learner.module, optimiser)
     wrapped.train()
@@ -226,6 +213,7 @@ def _told(run: Run, trainer: Trainer, held_out: Pool) -> Declaration:
     (_, reached) = last_state(run.output / STATES) or (None, Progress(step=0))
     best = [line for line in lines if line["step"] + 1 == reached.best_step]
     seconds = sum(line["seconds"] for line in lines)
+    worked = [line.get("processor_seconds") for line in lines]  # None: of an older version
     rows = [row for line in lines for row in line["batches"]]
     device = trainer.accelerator.device
     return Declaration(
@@ -252,6 +240,7 @@ def _told(run: Run, trainer: Trainer, held_out: Pool) -> Declaration:
                 ),
             },
             "seconds": seconds,
+            "processor_seconds": None if None in worked else sum(worked),
             "samples_per_second": sum(row["samples"] for row in rows) / seconds if rows else None,
             "cost": {
                 "resolutions": by_resolution(rows),
