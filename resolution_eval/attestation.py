@@ -177,8 +177,8 @@ class Cost(BaseModel):
     reading and resizing the image, and without attempts that raised.
     """
     peak_memory: Count | None
-    """Most GPU memory allocated while its batch was answered, weights included, in bytes; null on a
-    CPU.
+    """Most GPU memory allocated while its batch was answered, weights included, in bytes, of all
+    GPUs that hold the weights; null on a CPU, and of a model that runs in another process.
     """
 
 

@@ -111,7 +111,6 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
 
     def checkpoint_facts(self) -> CheckpointFacts:
         """What is known of the checkpoint and of how it is run; called once all is answered."""
-        device = getattr(self, "device", None)
         return CheckpointFacts(
             revision=self.revision,
             declared=None if self.declared is None else str(self.declared),
@@ -120,8 +119,16 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
             strategy=self.strategy,
             training_data=self.training_data,
             dtype=self.dtype,
-            device=None if device is None else str(device),
+            device=", ".join(map(str, self.places())) or None,
         )
+
+    def places(self) -> list[torch.device]:
+        """The devices that hold the model's weights; none where it runs outside this process."""
+        return [self.device]
+
+    def gpus(self) -> list[torch.device]:
+        """Those of them whose memory can be measured, and found too small."""
+        return [device for device in self.places() if device.type == "cuda"]
 
     @cached_property
     def state(self) -> str:
@@ -191,7 +198,7 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
         """
         replies = [""] * len(requests)
         groups = image_groups(requests, self.task_dict, self.overrides)
-        sizes = BatchSizes(self.batch, grow=self.finds_batch and _cuda(self) is not None)
+        sizes = BatchSizes(self.batch, grow=self.finds_batch and bool(self.gpus()))
         with tqdm(total=len(requests), desc=self.name, disable=self.rank != 0) as progress:
             batches = Batches(sizes, self._key)
             for views in batches.of(map(self._views, ahead(rendered, groups))):
@@ -269,14 +276,14 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
 
     def _timed(self, views: Sequence[View]) -> list[Answer | Failure]:
         """The batch's answers, once each sample's share of their cost is noted."""
-        device = _cuda(self)
-        if device is not None:
-            torch.cuda.reset_peak_memory_stats(device)
+        gpus = self.gpus()
+        for gpu in gpus:
+            torch.cuda.reset_peak_memory_stats(gpu)
         began = time.perf_counter()
         answers = [_finite(answer) for answer in self.answer(views)]
         seconds = (time.perf_counter() - began) / len(views)
-        peak = None if device is None else int(torch.cuda.max_memory_allocated(device))
-        cost = Cost(seconds=seconds, peak_memory=peak)
+        peak = sum(int(torch.cuda.max_memory_allocated(gpu)) for gpu in gpus)
+        cost = Cost(seconds=seconds, peak_memory=peak if gpus else None)
         for view, answer in zip(views, answers, strict=True):
             if view.job.document is not None and not isinstance(answer, Failure):
                 LEDGER.costs[SampleKey.of(view.job.document)] = cost
@@ -378,10 +385,10 @@ def _status(grids: Iterable[tuple[tuple[int, int] | None, tuple[int, int]]]) -> 
     return "attested" if all(grid == expected for grid, expected in pairs) else "mismatched"
 
 
-def _cuda(adapter: ResolutionAdapter) -> torch.device | None:
-    """The adapter's GPU, where it runs on one."""
-    device = getattr(adapter, "device", None)
-    return device if isinstance(device, torch.device) and device.type == "cuda" else None
+def places_of(model: torch.nn.Module) -> list[torch.device]:
+    """The devices that hold a model's weights, the processor last."""
+    found = {weight.device for weight in model.parameters()}
+    return sorted(found, key=lambda device: (device.type == "cpu", str(device)))
 
 
 def _finite(answer: Answer | Failure) -> Answer | Failure:

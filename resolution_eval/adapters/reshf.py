@@ -18,7 +18,7 @@ from resolution_eval.adapters.arguments import (
     one_of,
     refuse_unknown,
 )
-from resolution_eval.adapters.base import Answer, Entered, ResolutionAdapter
+from resolution_eval.adapters.base import Answer, Entered, ResolutionAdapter, places_of
 from resolution_eval.adapters.requests import Job
 from resolution_eval.adapters.views import View
 from resolution_eval.declaration import FILE as DECLARATION
@@ -132,6 +132,10 @@ class ResHF(ResolutionAdapter):
     def preparation(self) -> str:
         """The processor's own settings, whose defaults differ between versions."""
         return repr(self.parts.processor)
+
+    def places(self) -> list[torch.device]:
+        """Where the weights are, as a device map may have spread them."""
+        return places_of(self.engine.model)
 
     def mode(self, job: Job) -> Any:
         return "rank" if self._answer_mode == "rank" and job.choices else "generate"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from loguru import logger
 
 from resolution_eval.adapters.arguments import declared_training, flag, one_of
-from resolution_eval.adapters.base import Answer, ResolutionAdapter
+from resolution_eval.adapters.base import Answer, ResolutionAdapter, places_of
 from resolution_eval.adapters.requests import Job
 from resolution_eval.adapters.views import View
 from resolution_eval.attestation import Failure, Sent
@@ -18,7 +18,6 @@ from resolution_eval.bases.build import Plan, plan
 from resolution_eval.bases.sight import Sight, sight_of
 from resolution_eval.cards import model_cards
 from resolution_eval.errors import ModelError, host_boundary
-from resolution_eval.facts import CheckpointFacts
 from resolution_eval.families import intended_grid
 from resolution_eval.families.base import mean_colour
 from resolution_eval.families.checkpoint import known_training
@@ -26,6 +25,7 @@ from resolution_eval.resolution import Size, TrainingResolution, patch_size_fit,
 from resolution_eval.weights import revision_of
 
 if TYPE_CHECKING:
+    import torch
     from lmms_eval.api.instance import Instance
 
 OWN = ("base", "force_simple", "scheme", "filter", "train_resolution", "answer_mode", "blind")
@@ -65,6 +65,7 @@ class ResWrap(ResolutionAdapter):
                 max_batch_size=max_batch_size,
                 device=device,
             )
+            self.finds_batch = False  # the base runs batches of the size that it is built with
             one_of("answer_mode", answer_mode, ("generate",))
             blindfold = flag("blind", blind)
             self.plan = plan(
@@ -108,10 +109,9 @@ class ResWrap(ResolutionAdapter):
         self._warned = False
         logger.info(f"{self.plan.title} with {self.checkpoint}, trained at {self.training}")
 
-    def checkpoint_facts(self) -> CheckpointFacts:
-        """As every adapter's; a server's device nobody sees."""
-        facts = super().checkpoint_facts()
-        return facts if self.sight.model is not None else facts.model_copy(update={"device": None})
+    def places(self) -> list[torch.device]:
+        """Where the base put its weights, whatever it was told; nowhere here, of a server."""
+        return [] if self.sight.model is None else places_of(self.sight.model)
 
     def mode(self, job: Job) -> Any:
         return "generate"

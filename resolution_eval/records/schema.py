@@ -73,7 +73,7 @@ class CellCost(_Document):
     """timed / seconds: of one process; null where the clock saw no time pass."""
     peak_memory: Count | None
     """Most GPU memory allocated while one of their batches was answered, in bytes, weights
-    included; null on a CPU."""
+    included; null on a CPU, and of a model that runs in another process."""
 
 
 class Judged(_Document):

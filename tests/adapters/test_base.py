@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from datasets import Dataset
 from PIL import Image
 
@@ -43,6 +44,7 @@ class _Adapter(ResolutionAdapter):
 
     def __init__(self, batch: int = 4) -> None:
         super().__init__()
+        self.device = torch.device("cpu")
         self.batch = batch
         self.training = TrainingResolution.parse("fixed:64")
         self.checkpoint = "none"
@@ -183,6 +185,23 @@ def test_scores_that_are_not_numbers_fail(documents: list[dict[str, Any]]) -> No
     adapter = _Adapter()
     adapter.scores = (float("nan"), -1.0)
     assert {v.correct for v, _ in _judged(adapter, documents).values()} == {None}
+
+
+def test_memory_is_that_of_all_gpus_that_hold_the_weights(
+    documents: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cpu, first, second = (torch.device(name) for name in ("cpu", "cuda:0", "cuda:1"))
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda gpu: None)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", {first: 700, second: 30}.__getitem__)
+    adapter = _Adapter()
+    monkeypatch.setattr(adapter, "places", lambda: [first, second, cpu])
+    _judged(adapter, documents)
+    assert {cost.peak_memory for cost in LEDGER.costs.values()} == {730}
+    assert adapter.checkpoint_facts().device == "cuda:0, cuda:1, cpu"
+    monkeypatch.setattr(adapter, "places", list)
+    _judged(adapter, documents)
+    assert {cost.peak_memory for cost in LEDGER.costs.values()} == {None}, "unknown is not 0"
+    assert adapter.checkpoint_facts().device is None
 
 
 def test_padding_requests_are_not_computed(documents: list[dict[str, Any]]) -> None:

@@ -58,6 +58,8 @@ def test_a_device_map_is_handed_on_and_the_grid_attested(
     adapter = ResHF(str(llava), device_map=device_map)
     assert told == [device_map]
     assert str(adapter.engine.model.device) == "cpu"
+    adapter.device = torch.device("cuda:7")  # where it would be without the map
+    assert adapter.checkpoint_facts().device == "cpu"
     assert _answer(adapter)[1] == (28, 42)
 
 

@@ -426,6 +426,16 @@ def test_a_server_receives_the_image_at_r_and_the_sample_is_unattested(
     assert sorted(size for size, _, _ in server.received) == sorted(wanted)
 
 
+def test_nobody_measures_the_memory_of_a_server(server: _Server) -> None:
+    adapter = _openai(server, batch_size="auto")
+    adapter.device = torch.device("cuda:0")  # this machine's own, which the server does not use
+    judged = _judged(adapter, _documents(sizes=(28,)))
+    assert {verdict.failure for verdict, _ in judged.values()} == {None}
+    assert {cost.peak_memory for cost in LEDGER.costs.values()} == {None}
+    assert adapter.checkpoint_facts().device is None
+    assert not adapter.finds_batch, "the base runs the batches that it was built for"
+
+
 def test_a_server_under_restore_is_sent_the_training_grid_of_the_source(server: _Server) -> None:
     adapter = _openai(server, scheme="restore", train_resolution=64)
     judged = _judged(adapter, _documents("restore"))

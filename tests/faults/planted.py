@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from datasets import Dataset
 from lmms_eval.api.instance import Instance
 from lmms_eval.caching.response_cache import ResponseCache
@@ -53,6 +54,7 @@ class Scripted(ResolutionAdapter):
 
     def __init__(self, *, weights: str = "sha256:one", batch: int = 4, **overrides: Any) -> None:
         super().__init__()
+        self.device = torch.device("cpu")
         self.batch, self.revision, self.checkpoint = batch, weights, "planted/checkpoint"
         self.training = TrainingResolution.parse("fixed:64")
         self.overrides = Overrides(**overrides)
