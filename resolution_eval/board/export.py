@@ -23,7 +23,7 @@ import yaml
 from resolution_eval.board.rows import Board
 from resolution_eval.board.schema import BoardRow, Curve, Estimate, Point
 from resolution_eval.errors import RecordError
-from resolution_eval.records.store import replace
+from resolution_eval.files import replace
 
 DATASET = "resolution-eval/records"
 """Hub data set that holds the records, and whose tasks the `.eval_results` name."""

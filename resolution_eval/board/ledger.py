@@ -18,9 +18,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from resolution_eval.board.submission import FACTS, RERUN, Name, Sentence, Submission
 from resolution_eval.errors import RecordError
+from resolution_eval.files import replace
 from resolution_eval.records import Record
 from resolution_eval.records.bounded import read_document
-from resolution_eval.records.store import ANSWERS_SUFFIX, SUFFIX, replace
+from resolution_eval.records.store import ANSWERS_SUFFIX, SUFFIX
 
 LEDGER = "accepted.json"
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

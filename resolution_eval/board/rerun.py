@@ -22,9 +22,9 @@ from resolution_eval.board.ledger import digest
 from resolution_eval.board.schema import Repeat
 from resolution_eval.board.submission import PRETRAINED, RERUN, Name, Submission
 from resolution_eval.errors import RecordError, UsageError
+from resolution_eval.files import replace
 from resolution_eval.records import Record, make_records
 from resolution_eval.records.bounded import read_document
-from resolution_eval.records.store import replace
 from resolution_eval.resolution import parse_resolution
 from resolution_eval.taskfiles import Variation, derive
 

@@ -166,7 +166,7 @@ def _recorded(job: Job, results: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, state: dict[str, Any]) -> None:
-    from resolution_eval.records.store import replace
+    from resolution_eval.files import replace
 
     replace(path, json.dumps(state, indent=2).encode() + b"\n")
 

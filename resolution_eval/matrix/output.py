@@ -8,12 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from resolution_eval.files import replace
 from resolution_eval.matrix.cells import Matrix, Scored
 from resolution_eval.matrix.checkpoints import PAPER
 from resolution_eval.matrix.gaps import GapFigure, gap_figures
 from resolution_eval.matrix.heatmap import heat_map
 from resolution_eval.records import Record
-from resolution_eval.records.store import replace
 from resolution_eval.report.matrix import GAPS
 from resolution_eval.report.tables import Column, Entry, Table, as_markdown, entry
 from resolution_eval.report.task_tables import figure_entry

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from io import BytesIO
@@ -19,6 +17,7 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from resolution_eval.errors import RecordError
+from resolution_eval.files import replace
 from resolution_eval.records.answers import SCHEMA, Answers
 from resolution_eval.records.bounded import read_document
 from resolution_eval.records.cells import cells, failures
@@ -66,22 +65,6 @@ def _parquet(answers: Answers) -> bytes:
     buffer = BytesIO()
     pq.write_table(answers.table, buffer, compression="zstd")
     return buffer.getvalue()
-
-
-def replace(path: Path, data: bytes) -> None:
-    """Write `data` to a new file beside `path` and put it in its place in one step."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def read_record(path: Path) -> Record:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resolution_eval.errors import RecordError, UsageError, suggest
+from resolution_eval.files import replace
 from resolution_eval.records import Record, make_records, read_record
 from resolution_eval.records.blind import controlled
-from resolution_eval.records.store import SUFFIX, replace
+from resolution_eval.records.store import SUFFIX
 from resolution_eval.report.comparison import Comparison, compare, comparison_table
 from resolution_eval.report.estimates import Study, study
 from resolution_eval.report.matrix import gap_table, gaps, matrix, matrix_table
