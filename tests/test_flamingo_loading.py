@@ -117,6 +117,20 @@ class TestFolder:
         with pytest.raises(ModelError, match="not a whole safetensors file"):
             flamingo.load_folder(folder)
 
+    def test_a_broken_off_write_does_not_leave_the_old_words_on_new_weights(
+        self, tmp_path, monkeypatch
+    ):
+        folder = flamingo.save_folder(tiny(), tmp_path, training="fixed:32")
+
+        def full(*_, **__):
+            raise OSError("no space left")
+
+        monkeypatch.setattr("safetensors.torch.save_file", full)
+        with pytest.raises(OSError, match="no space left"):
+            flamingo.save_folder(tiny(seed=1), tmp_path, training="fixed:64")
+        with pytest.raises(ModelError, match=r"has no config\.json"):
+            flamingo.load_folder(folder)
+
 
 LANGUAGE_OF = {"mpt": "transformer.blocks", "gpt_neox": "gpt_neox.layers", "llama": "model.layers"}
 
@@ -307,7 +321,7 @@ class TestReleased:
         with pytest.raises(ModelError, match=f"missing: {gate}"):
             load("mpt", state)
 
-    def test_more_embeddings_than_tokens_are_taken(self, reference, load):
+    def test_more_embeddings_than_tokens_are_taken_and_kept(self, reference, load, tmp_path):
         state = dict(reference["mpt"][2])
         name = "lang_encoder.transformer.wte.weight"
         state = {n: t for n, t in state.items() if "lm_head" not in n}
@@ -316,6 +330,8 @@ class TestReleased:
         embeddings = bundle.model.lang_encoder.get_input_embeddings()
         assert embeddings.num_embeddings == len(bundle.tokenizer) + 2
         assert bundle.config.language["vocab_size"] == len(bundle.tokenizer) + 2
+        back = flamingo.load_folder(flamingo.save_folder(bundle, tmp_path / "folder"))
+        assert torch.equal(scores(back), scores(bundle))
 
     def test_fewer_embeddings_than_tokens_are_refused(self, reference, load):
         state = dict(reference["gpt_neox"][2])

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor, nn
 
 from resolution_eval.errors import ModelError, UsageError
+from resolution_eval.files import replace
 from resolution_eval.flamingo.config import FlamingoConfig
 from resolution_eval.flamingo.model import FlamingoBundle, Strategy, build
 from resolution_eval.resolution import TrainingResolution
@@ -62,13 +63,14 @@ def save_folder(
         strategy=bundle.strategy if strategy is None else strategy,
         extra=dict(bundle.extra if extra is None else extra),
     )
+    (folder / CONFIG).unlink(missing_ok=True)  # no half of a checkpoint passes for the one before
     bundle.tokenizer.save_pretrained(folder)
     stored = {
         name: tensor.detach().to("cpu", dtype or tensor.dtype).contiguous()
         for name, tensor in (own_tensors(bundle.model) if weights is None else weights).items()
     }
     save_file(stored, folder / WEIGHTS, metadata={"format": "pt"})
-    (folder / CONFIG).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    _write_manifest(folder, manifest)
     return folder
 
 
@@ -80,9 +82,11 @@ def declare(folder: Path, training: str, strategy: Strategy, extra: Mapping[str,
     """
     told = {"training": training, "strategy": strategy, "extra": dict(extra)}
     manifest = read_manifest(folder).model_copy(update=told)
-    aside = folder / f".{CONFIG}.writing"
-    aside.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    aside.replace(folder / CONFIG)
+    _write_manifest(folder, manifest)
+
+
+def _write_manifest(folder: Path, manifest: _Manifest) -> None:
+    replace(folder / CONFIG, f"{manifest.model_dump_json(indent=2)}\n".encode())
 
 
 def load_folder(
@@ -102,7 +106,8 @@ def load_folder(
     folder = Path(path)
     manifest = read_manifest(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    bundle = build(manifest.flamingo, tokenizer)
+    rows = manifest.flamingo.language.get("vocab_size")
+    bundle = build(manifest.flamingo, tokenizer, vocabulary=rows)
     _load_weights(bundle.model, folder / WEIGHTS)
     bundle.model.to(device, dtype).eval()
     return dataclasses.replace(

@@ -63,18 +63,21 @@ class FlamingoBundle:
         return self.model.vision_encoder.conv1.weight.device  # type: ignore[no-any-return]
 
 
-def build(config: FlamingoConfig, tokenizer: Any, *, seed: int = 0) -> FlamingoBundle:
+def build(
+    config: FlamingoConfig, tokenizer: Any, *, seed: int = 0, vocabulary: int | None = None
+) -> FlamingoBundle:
     """A Flamingo with random weights, in evaluation mode, every parameter trainable.
 
-    The tokenizer is copied and given open_flamingo's special tokens; the language model's
-    vocabulary gets its length. The caller's random state is left as it was.
+    The tokenizer is copied and given open_flamingo's special tokens; the language model gets
+    `vocabulary` embeddings, as many as there are tokens by default: a released checkpoint can have
+    more. The caller's random state is left as it was.
 
     Raises:
         ModelError: the vision or language part cannot be built from the configuration.
     """
     tokenizer = copy.deepcopy(tokenizer)
     add_special_tokens(tokenizer)
-    language = {**config.language, "vocab_size": len(tokenizer)}
+    language = {**config.language, "vocab_size": vocabulary or len(tokenizer)}
     config = config.model_copy(update={"language": language})
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
