@@ -254,6 +254,19 @@ class Ledger:
         self.costs.clear()
         self.told.clear()
 
+    def forget(self, dataset: str) -> None:
+        """A run over `dataset` begins: what is known of its samples is of an earlier one."""
+        self.told.discard(dataset)
+        known: tuple[dict[SampleKey, Any], ...] = (
+            self.failures,
+            self.renderings,
+            self.costs,
+            self.demonstrated,
+        )
+        for table in known:
+            for key in [key for key in table if key.dataset == dataset]:
+                del table[key]
+
 
 LEDGER = Ledger()
 

@@ -58,7 +58,7 @@ def documents(cards: Dataset) -> Dataset:
         if card.judge:
             open_judge(card.judge)
         _open(card)
-        LEDGER.told.discard(card.name)
+        LEDGER.forget(card.name)
         return Dataset.from_list(list(_documents(card)), features=_features())
 
 

@@ -13,11 +13,13 @@ from datasets import Dataset
 from PIL import Image
 
 from resolution_eval import tasks
-from resolution_eval.adapters.base import Answer, ResolutionAdapter, Shown, View
+from resolution_eval.adapters.answers import Answer
+from resolution_eval.adapters.base import ResolutionAdapter, Shown, View
 from resolution_eval.adapters.requests import Job, Overrides
-from resolution_eval.attestation import LEDGER, AnswerMode
+from resolution_eval.attestation import LEDGER, AnswerMode, Cost, Failure, SampleKey
 from resolution_eval.errors import ImageError
 from resolution_eval.resolution import Size, TrainingResolution, patch_size_fit
+from resolution_eval.taskfiles import card_files
 from resolution_eval.verdicts import verdict_of
 
 CHOICES = ["adipose", "debris"]
@@ -202,6 +204,17 @@ def test_memory_is_that_of_all_gpus_that_hold_the_weights(
     _judged(adapter, documents)
     assert {cost.peak_memory for cost in LEDGER.costs.values()} == {None}, "unknown is not 0"
     assert adapter.checkpoint_facts().device is None
+
+
+def test_a_new_run_over_the_data_forgets_what_the_last_one_knew() -> None:
+    old, other = (SampleKey(name, "s1", "28") for name in ("phantom", "another"))
+    for key in (old, other):
+        LEDGER.costs[key] = Cost(seconds=9.0, peak_memory=None)
+        LEDGER.failures[key] = Failure(kind="image", message="gone")
+        LEDGER.demonstrated[key] = ({"sample": "t1"},)
+    tasks.documents([{"text": card_files()["phantom_res"].read_text()}])  # type: ignore[arg-type]
+    assert {*LEDGER.costs, *LEDGER.failures, *LEDGER.demonstrated} == {other}
+    LEDGER.forget("another")
 
 
 def test_padding_requests_are_not_computed(documents: list[dict[str, Any]]) -> None:
