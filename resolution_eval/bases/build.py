@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -123,13 +123,35 @@ def trusts_always(maker: type) -> bool:
     """
     modules = {parent.__module__ for parent in maker.__mro__} - DISTRUSTED
     return any(
-        keyword.arg == "trust_remote_code" and getattr(keyword.value, "value", None) is True
+        trusting(inspect.getsource(sys.modules[module]))
         for module in modules
         if module.startswith("lmms_eval.models")
-        for node in ast.walk(ast.parse(inspect.getsource(sys.modules[module])))
-        if isinstance(node, ast.Call)
-        for keyword in node.keywords
     )
+
+
+def trusting(source: str) -> bool:
+    """Whether Python code sets `trust_remote_code` to true, in a call or in a table of arguments.
+
+    Example:
+        >>> trusting("load(trust_remote_code=True)"), trusting("load(trust_remote_code=given)")
+        (True, False)
+        >>> trusting("load(**{'trust_remote_code': True})")
+        True
+    """
+    return any(
+        name == "trust_remote_code" and isinstance(value, ast.Constant) and value.value is True
+        for node in ast.walk(ast.parse(source))
+        for name, value in _named_values(node)
+    )
+
+
+def _named_values(node: ast.AST) -> Iterator[tuple[Any, ast.expr]]:
+    """The names and values that a call or a table of arguments gives."""
+    if isinstance(node, ast.Call):
+        yield from ((keyword.arg, keyword.value) for keyword in node.keywords)
+    elif isinstance(node, ast.Dict):
+        for key, value in zip(node.keys, node.values, strict=True):
+            yield getattr(key, "value", None), value
 
 
 def find(name: str | None, *, force_simple: bool) -> type:

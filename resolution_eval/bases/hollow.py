@@ -45,7 +45,8 @@ def hollowed() -> Iterator[None]:
     original = PreTrainedModel.__dict__["from_pretrained"]
 
     def from_pretrained(cls: Any, pretrained: str, *_: Any, **arguments: Any) -> Any:
-        config = arguments.get("config") or cls.config_class.from_pretrained(pretrained)
+        pinned = {name: arguments[name] for name in ("revision",) if name in arguments}
+        config = arguments.get("config") or cls.config_class.from_pretrained(pretrained, **pinned)
         with torch.device("meta"):
             model = cls._from_config(config)
         model.__class__ = type(cls.__name__, (Hollow, type(model)), {})

@@ -10,10 +10,11 @@ from typing import Any
 from PIL.Image import effect_noise
 
 from resolution_eval.adapters.arguments import flag
-from resolution_eval.adapters.reswrap import OWN, encoding_notes, training_of, wanted_grid
+from resolution_eval.adapters.reswrap import OWN, encoding_notes, wanted_grid
 from resolution_eval.bases.build import LIMITS, Plan, accepted, plan
 from resolution_eval.bases.hollow import HollowBase, Receipt
 from resolution_eval.doctor import Row, new_row
+from resolution_eval.families.checkpoint import known_training
 from resolution_eval.images import DEFAULT_FILTER, resize
 from resolution_eval.resolution import Resolution, Size, budget_size
 
@@ -42,9 +43,10 @@ class Wrapped:
         self.checkpoint = made.checkpoint
         named = "unknown to us" if sight.family is None else sight.family.name
         self.family = f"{named}, base {made.title}"
-        self.training = training_of(made, sight, own.get("train_resolution"))
-        known = sight.family is not None and sight.parts is not None
-        self.refusal = sight.family.refusal(sight.parts) if known else None  # type: ignore[union-attr,arg-type]
+        self.training = known_training(
+            made.checkpoint, sight.family, sight.parts, own.get("train_resolution")
+        )
+        self.refusal = sight.refusal
         self._noted: dict[str, None] = dict.fromkeys(self._set())
         self.ineffective = tuple(self._silent())
 

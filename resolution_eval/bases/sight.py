@@ -11,10 +11,9 @@ import torch
 
 from resolution_eval.errors import ModelError
 from resolution_eval.families import Family, Parts, family_of
-from resolution_eval.families.base import Received
+from resolution_eval.families.base import EVIDENCE, Received
 from resolution_eval.resolution import Size
 
-TOWER = "tensors entering the vision tower; image tokens entering the language model"
 CONVOLUTION = "tensors entering the convolutions of three channels"
 GENERATES = ("generate", "chat")
 """Methods of a model that lmms-eval's models call for an answer."""
@@ -63,7 +62,14 @@ class Sight:
     @property
     def evidence(self) -> str:
         """Where a grid is read."""
-        return CONVOLUTION if self.family is None else TOWER
+        return CONVOLUTION if self.family is None else EVIDENCE
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the grid cannot follow the inference resolution, where the family is known."""
+        if self.family is None or self.parts is None:
+            return None
+        return self.family.refusal(self.parts)
 
     @property
     def stride(self) -> int:

@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 from resolution_eval.errors import ModelError
 from resolution_eval.resolution import Size, TrainingResolution, training_size
 
+EVIDENCE = "tensors entering the vision tower; image tokens entering the language model"
+"""Where grid and visual tokens of a family's checkpoint are read."""
+
 
 class Parts(NamedTuple):
     """A checkpoint without its weights."""
@@ -54,6 +57,21 @@ class Settings:
         finally:
             for owner, name, value in reversed(saved):
                 setattr(owner, name, value)
+
+
+def share(counts: Sequence[int], samples: int) -> int:
+    """Images of each of `samples` samples of one grid, in a tensor of `counts` images.
+
+    Raises:
+        ModelError: they do not share equally, so that nobody can tell whose is which.
+    """
+    images, left = divmod(math.prod(counts), samples)
+    if left or not images:
+        raise ModelError(
+            f"{math.prod(counts)} images entered for {samples} samples of one grid, which do not "
+            "share them equally"
+        )
+    return images
 
 
 def _owner(root: Any, path: str) -> tuple[Any, str]:
@@ -135,7 +153,7 @@ class Family:
     ) -> list[Received]:
         """What entered the tower with `arguments`, for each of `samples` samples of one grid."""
         *count, _, height, width = arguments["pixel_values"].shape
-        return [Received(grid=(height, width), images=math.prod(count) // samples)] * samples
+        return [Received(grid=(height, width), images=share(count, samples))] * samples
 
     def entering(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         """The vision tower's arguments, as the processor's tensors foretell them."""

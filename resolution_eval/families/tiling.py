@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from resolution_eval.families.base import Family, Parts, Received, fit
+from resolution_eval.families.base import Family, Parts, Received, fit, share
 from resolution_eval.resolution import Size, TrainingResolution, training_size
 
 Arrangement = tuple[int, int]
@@ -111,7 +111,7 @@ class TilingFamily(Family):
         self, parts: Parts, grid: Size, arguments: Mapping[str, Any], samples: int
     ) -> list[Received]:
         *count, _, height, width = arguments["pixel_values"].shape
-        images = math.prod(count) // samples
+        images = share(count, samples)
         return [self.covered(parts, grid, (height, width), images)] * samples
 
     def covered(self, parts: Parts, grid: Size, tile: tuple[int, int], images: int) -> Received:

@@ -23,6 +23,7 @@ from resolution_eval.families.checkpoint import known_training, load_parts
 from resolution_eval.families.engine import Engine, Question
 from resolution_eval.families.inputs import prepare
 from resolution_eval.families.tiling import arrange
+from resolution_eval.generation import Generation
 from resolution_eval.resolution import Size, TrainingResolution, budget_size, restored_size
 
 pytestmark = [pytest.mark.filterwarnings("ignore")]
@@ -42,7 +43,8 @@ EDGES = (28, 45, 60, 84, 120, 200)
 ASPECTS = ((1, 1), (2, 1), (1, 3))
 CHOICES = (" striped disc", " ring", " checked cross pair")
 ONE_IMAGE = {"llava_onevision", "paligemma", "gemma3", "mllama", "instructblip"}
-GREEDY = {"max_new_tokens": 5, "do_sample": False}
+ONE_TOKEN = Generation(max_new_tokens=1)
+GREEDY = Generation(max_new_tokens=5)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -198,7 +200,7 @@ def test_the_tower_receives_the_grid_and_the_language_model_the_tokens(
             information = restored_size(Size(*aspect), edge)
             grid = _grid(name, engine, information)
             width, height, tokens = EXPECTED[name](information.width, information.height)
-            (spoken,) = engine.generate([_question(engine, grid)], {"max_new_tokens": 1})
+            (spoken,) = engine.generate([_question(engine, grid)], ONE_TOKEN)
             assert spoken.received is not None
             where = (aspect, edge)
             assert (*where, spoken.received.grid) == (*where, (height, width))
@@ -368,7 +370,7 @@ def test_the_doctor_foretells_what_a_run_attests(name: str, engine: Engine, fold
     assert len(found.rows) == 9
     for row in found.rows:
         grid = _grid(name, engine, Size(*row.information), Size(*row.source))
-        (spoken,) = engine.generate([_question(engine, grid)], {"max_new_tokens": 1})
+        (spoken,) = engine.generate([_question(engine, grid)], ONE_TOKEN)
         assert spoken.received is not None
         assert row.grid == row.expected_grid == spoken.received.grid
         assert row.visual_tokens == spoken.visual_tokens
@@ -496,7 +498,7 @@ def test_a_processor_that_enlarges_by_itself_is_seen(
 ) -> None:
     floor = Settings(call={"size": {"shortest_edge": 224 * 224, "longest_edge": 448 * 448}})
     monkeypatch.setattr(type(engine.family), "settings", lambda *_: floor)
-    (spoken,) = engine.generate([_question(engine, Size(56, 56))], {"max_new_tokens": 1})
+    (spoken,) = engine.generate([_question(engine, Size(56, 56))], ONE_TOKEN)
     assert spoken.received is not None and spoken.received.grid == (224, 224)
     assert spoken.visual_tokens == 64
 
@@ -507,9 +509,18 @@ def test_another_number_of_tiles_is_another_grid(
 ) -> None:
     tiles = {"crop_to_patches": True, "min_patches": 3, "max_patches": 3}
     monkeypatch.setattr(type(engine.family), "settings", lambda *_: Settings(call=tiles))
-    (spoken,) = engine.generate([_question(engine, Size(112, 56))], {"max_new_tokens": 1})
+    (spoken,) = engine.generate([_question(engine, Size(112, 56))], ONE_TOKEN)
     assert spoken.received is not None and spoken.received.grid != (56, 112)
     assert spoken.received.images == 4
+
+
+@pytest.mark.parametrize("name", ["llava", "internvl"])
+def test_images_that_samples_of_one_grid_do_not_share_equally_are_refused(
+    name: str, engine: Engine
+) -> None:
+    pixels = {"pixel_values": torch.zeros(7, 3, 56, 56)}
+    with pytest.raises(ModelError, match="7 images entered for 2 samples"):
+        engine.family.received(engine.parts, Size(56, 56), pixels, 2)
 
 
 @pytest.mark.parametrize("name", ["llava_next"])
