@@ -1,18 +1,48 @@
-"""What a trained checkpoint says of itself, in a file beside its weights."""
+"""What is declared of a checkpoint's training, as a rule in a file beside its weights."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from resolution_eval.errors import ModelError, UsageError
+from resolution_eval.files import replace
 from resolution_eval.resolution import TrainingResolution
 
 FILE = "training.json"
 FORMAT = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What is known of a checkpoint's training, and where from."""
+
+    training: TrainingResolution
+    evidence: str | None = None
+    """Where `training` was read, in words; None where that is unknown."""
+    strategy: str | None = None
+    """none, low, native or mixed; None where nobody says."""
+    data: str | None = None
+    """What it was trained on, in a line; None where nobody says."""
+
+
+def data_line(extra: Mapping[str, Any]) -> str | None:
+    """The data that a checkpoint's folder says it was trained on, in a line; None where it is not
+    told.
+
+    Example:
+        >>> data_line({"data": {"name": "pbc", "samples": 2240}})
+        'name pbc, samples 2240'
+    """
+    found = extra.get("data")
+    if not isinstance(found, dict):
+        return None
+    return ", ".join(f"{key} {value}" for key, value in found.items())
 
 
 class Declaration(BaseModel):
@@ -29,17 +59,19 @@ class Declaration(BaseModel):
     """Recipe, data, versions, seed, accuracy, cost."""
 
     @property
-    def data(self) -> str | None:
-        """What it was trained on, in a line; None where that is not told."""
-        found = self.extra.get("data")
-        if not isinstance(found, dict):
-            return None
-        return ", ".join(f"{key} {value}" for key, value in found.items())
+    def known(self) -> Known:
+        """The same, as it is known of any checkpoint."""
+        return Known(
+            training=TrainingResolution.parse(self.training),
+            evidence=f"{FILE} in the checkpoint's folder, written when it was trained",
+            strategy=self.strategy,
+            data=data_line(self.extra),
+        )
 
     def write(self, folder: Path) -> None:
         """Write it into the checkpoint's folder."""
         text = json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False)
-        (folder / FILE).write_text(text + "\n", encoding="utf-8")
+        replace(folder / FILE, f"{text}\n".encode())
 
 
 def read_declaration(folder: Path | str) -> Declaration | None:

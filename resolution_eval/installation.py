@@ -159,7 +159,7 @@ def _data() -> list[Finding]:
         except ResolutionEvalError as error:
             damaged.append(Finding(name=f"data {card.name}", state="fault", found=str(error)))
     return [
-        Finding(name="data", state="ok", found=f"{root}; at hand: {', '.join(there)}"),
+        Finding(name="data", state="ok", found=f"{root}; at hand: {', '.join(there) or 'none'}"),
         *damaged,
     ]
 

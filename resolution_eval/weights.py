@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
-PARTS = (".safetensors", ".bin", ".pt", ".json", ".model", ".txt", ".jinja")
-"""How the files of a checkpoint end that decide its answers."""
+PARTS = (".safetensors", ".bin", ".pt", ".json", ".model", ".txt", ".jinja", ".py")
+"""How the files of a checkpoint end that decide its answers; code of its own among them."""
+
+
+def revision(checkpoint: str, model: Any) -> str | None:
+    """Which bytes `checkpoint` was when `model` was loaded from it: a digest of its folder, or the
+    commit of the hub's repository, in 40 digits; None where neither is known.
+    """
+    commit = getattr(getattr(model, "config", None), "_commit_hash", None)
+    return revision_of(Path(checkpoint)) or commit
 
 
 def revision_of(folder: Path) -> str | None:
     """`sha256:` and a digest over the names and bytes of a checkpoint's files; None where `folder`
     is none.
 
-    One file of weights and its configuration are read once, at about a gigabyte a second.
+    Every file is read once, at about a gigabyte a second.
     """
     files = _files(folder)
     if not files:

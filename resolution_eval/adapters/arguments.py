@@ -4,12 +4,15 @@ says what is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
+from resolution_eval.attestation import Scheme
 from resolution_eval.errors import UsageError, suggest
+from resolution_eval.images import FILTERS
 from resolution_eval.resolution import TrainingResolution
 
 if TYPE_CHECKING:
@@ -27,24 +30,59 @@ QUANTISATION = (
     "bnb_4bit_use_double_quant",
 )
 """Arguments that transformers' BitsAndBytesConfig takes."""
-RESFLAMINGO = (
-    "pretrained",
+COMMON = (
     "scheme",
     "filter",
     "train_resolution",
     "answer_mode",
     "blind",
-    "dtype",
     "device",
     "batch_size",
-    "trust_remote_code",
-    "revision",
 )
+"""Arguments of every adapter."""
+RESFLAMINGO = ("pretrained", *COMMON, "dtype", "trust_remote_code", "revision")
 """Arguments of `resflamingo`."""
 RESHF = (*RESFLAMINGO, "device_map", "attn_implementation", *QUANTISATION)
 """Arguments of `reshf`."""
 AUTO_BATCH = 32
 """Batch size under `--batch_size auto`; a batch that does not fit the memory is split in halves."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Common:
+    """The arguments that every adapter takes, checked."""
+
+    scheme: Scheme | None
+    """As `filter`, None leaves it to the task."""
+    filter: str | None
+    train_resolution: str | int | None
+    answer_mode: str | None
+    blind: bool
+    device: str | None
+    batch: int
+    """Samples per forward pass, at first."""
+    grows: bool
+    """Whether that may become more, grid by grid, until the memory of a GPU refuses."""
+
+
+def common(given: dict[str, Any], answer_modes: Sequence[str] = ANSWER_MODES) -> Common:
+    """Takes the arguments of every adapter out of `given`.
+
+    Raises:
+        UsageError: a value is impossible.
+    """
+    told = {name: given.pop(name, None) for name in (*COMMON, "max_batch_size")}
+    size, most = told["batch_size"], told["max_batch_size"]
+    return Common(
+        scheme=one_of("scheme", told["scheme"], SCHEMES),  # type: ignore[arg-type]
+        filter=one_of("filter", told["filter"], FILTERS),
+        train_resolution=told["train_resolution"],
+        answer_mode=one_of("answer_mode", told["answer_mode"], answer_modes),
+        blind=flag("blind", False if told["blind"] is None else told["blind"]),
+        device=told["device"],
+        batch=batch_size(size, most),
+        grows=str(size).startswith("auto") and most is None,
+    )
 
 
 def refuse_unknown(unknown: Mapping[str, Any], allowed: Iterable[str], adapter: str) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 import weakref
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, ClassVar
@@ -21,8 +20,8 @@ from loguru import logger
 from tqdm import tqdm
 
 from resolution_eval.adapters.ahead import ahead
-from resolution_eval.adapters.arguments import SCHEMES, checked_device, one_of
-from resolution_eval.adapters.arguments import batch_size as checked_batch_size
+from resolution_eval.adapters.answers import Answer, finite
+from resolution_eval.adapters.arguments import Common, checked_device, declared_training
 from resolution_eval.adapters.batches import Batches, BatchSizes, Key
 from resolution_eval.adapters.requests import Job, Overrides, image_groups
 from resolution_eval.adapters.views import Rendered, Shown, View, rendered
@@ -36,42 +35,18 @@ from resolution_eval.attestation import (
     Failure,
     Reply,
     SampleKey,
-    Sent,
     Status,
 )
+from resolution_eval.declaration import Known
 from resolution_eval.errors import ImageError, ModelError, UsageError, host_boundary
 from resolution_eval.facts import CheckpointFacts, versions
-from resolution_eval.images import FILTERS, resize
+from resolution_eval.images import resize
 from resolution_eval.replies import state_of
 from resolution_eval.resolution import Size, TrainingResolution, is_capped, label
 
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
     from PIL.Image import Image
-
-
-Entered = tuple[tuple[int, int], int]
-"""What was read of a demonstration's image: grid (height, width) in pixels, and visual tokens."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """A model's answer to one job, and what was read from the tensors that entered its encoder."""
-
-    text: str
-    choice: int | None
-    choice_scores: tuple[float, ...] | None
-    grid: tuple[int, int] | None
-    """Height and width in pixels; None where nobody could look."""
-    visual_tokens: int | None
-    evidence: str
-    tiles: int | None = None
-    """Images that entered, where the image is cut into tiles."""
-    notes: tuple[str, ...] = ()
-    sent: Sent | None = None
-    generated_tokens: int | None = None
-    """Tokens of the text that was written; None where choices were ranked."""
-    demonstrations: tuple[Entered, ...] = ()
 
 
 class ResolutionAdapter(lmms):  # type: ignore[misc]
@@ -149,30 +124,28 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
         """
         return ""
 
-    def configure(
-        self,
-        *,
-        scheme: str | None,
-        filter: str | None,
-        batch_size: int | str | None,
-        max_batch_size: int | None,
-        device: str | None,
-    ) -> None:
-        """Check and keep the arguments that every adapter takes, and this process's place.
+    def configure(self, given: Common) -> None:
+        """Keep the arguments that every adapter takes, and find this process's place.
 
         Raises:
-            UsageError: a value is impossible.
+            UsageError: the device does not exist here.
         """
-        self.overrides = Overrides(
-            filter=one_of("filter", filter, FILTERS),
-            scheme=one_of("scheme", scheme, SCHEMES),  # type: ignore[arg-type]
-        )
-        self.batch = checked_batch_size(batch_size, max_batch_size)
-        self.finds_batch = str(batch_size).startswith("auto") and max_batch_size is None
+        self.overrides = Overrides(filter=given.filter, scheme=given.scheme)
+        self.batch, self.finds_batch = given.batch, given.grows
         self.accelerator = Accelerator()
-        self.device = checked_device(device, self.accelerator)
+        self.device = checked_device(given.device, self.accelerator)
         self._rank = self.accelerator.process_index
         self._world_size = self.accelerator.num_processes
+
+    def declare(self, known: Known, given: str | int | None) -> None:
+        """Note what is known of the checkpoint's training, and how `train_resolution` overrides it.
+
+        Raises:
+            UsageError: what is given is no training resolution.
+        """
+        self.declared, self.evidence = known.training, known.evidence
+        self.strategy, self.training_data = known.strategy, known.data
+        self.training = declared_training(given, known.training)
 
     @abstractmethod
     def grid_size(self, information: Size, source: Size, job: Job) -> Size:
@@ -280,7 +253,7 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
         for gpu in gpus:
             torch.cuda.reset_peak_memory_stats(gpu)
         began = time.perf_counter()
-        answers = [_finite(answer) for answer in self.answer(views)]
+        answers = [finite(answer) for answer in self.answer(views)]
         seconds = (time.perf_counter() - began) / len(views)
         peak = sum(int(torch.cuda.max_memory_allocated(gpu)) for gpu in gpus)
         cost = Cost(seconds=seconds, peak_memory=peak if gpus else None)
@@ -389,16 +362,3 @@ def places_of(model: torch.nn.Module) -> list[torch.device]:
     """The devices that hold a model's weights, the processor last."""
     found = {weight.device for weight in model.parameters()}
     return sorted(found, key=lambda device: (device.type == "cpu", str(device)))
-
-
-def _finite(answer: Answer | Failure) -> Answer | Failure:
-    """The answer, if its scores are numbers.
-
-    Raises:
-        ModelError: a score is NaN or infinite.
-    """
-    if isinstance(answer, Failure):
-        return answer
-    if answer.choice_scores and not all(math.isfinite(score) for score in answer.choice_scores):
-        raise ModelError(f"the choices' scores are not finite: {answer.choice_scores}")
-    return answer

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from resolution_eval import fewshot, tasks
 from resolution_eval.attestation import Scheme
 from resolution_eval.errors import UsageError, host_boundary
-from resolution_eval.images import Decoded, decode
+from resolution_eval.generation import Generation, generation
+from resolution_eval.images import DEFAULT_FILTER, Decoded, decode
 from resolution_eval.resolution import Resolution, parse_resolution
 
 if TYPE_CHECKING:
@@ -48,9 +49,20 @@ class Job:
     load: Callable[[], Decoded] = field(repr=False)
     """Decodes the image; raises ImageError."""
     generation: Mapping[str, Any] = field(default_factory=dict)
+    """The request's generation arguments, as they were given."""
     demonstrations: tuple[Demonstration, ...] = ()
     forget: Callable[[], None] = field(default=lambda: None, repr=False)
     """Gives up what `load` keeps; it would be decoded again."""
+
+    @property
+    def asked(self) -> Generation:
+        """How the answer shall be written.
+
+        Raises:
+            SystemExit: that is impossible, or would do nothing, with one sentence.
+        """
+        with host_boundary():
+            return generation(self.generation, ours=self.document is not None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,10 +120,10 @@ def _job(
             prompt=prompt,
             choices=(),
             resolution="native",
-            filter=overrides.filter or "bicubic",
+            filter=overrides.filter or DEFAULT_FILTER,
             scheme=overrides.scheme or "match",
             document=None,
-            load=lambda: _only_image(doc_to_visual, document),
+            load=lambda: only_image(doc_to_visual, document),
             generation=generation,
         )
     with host_boundary():
@@ -144,8 +156,12 @@ _ELSEWHERE = Lock()
 """A task of the host's own need not be safe to ask in several threads."""
 
 
-def _only_image(doc_to_visual: Callable[[Any], Any], document: Mapping[str, Any]) -> Decoded:
-    """The one image of a document of lmms-eval's own."""
+def only_image(doc_to_visual: Callable[[Any], Any], document: Mapping[str, Any]) -> Decoded:
+    """The one image of a document of lmms-eval's own.
+
+    Raises:
+        UsageError: it has none, or several.
+    """
     with _ELSEWHERE:
         images = list(doc_to_visual(document) or [])
     if len(images) != 1:

@@ -10,18 +10,20 @@ import numpy as np
 import torch
 from loguru import logger
 
+from resolution_eval.adapters.answers import Answer
 from resolution_eval.adapters.arguments import (
-    ANSWER_MODES,
     DTYPES,
     RESFLAMINGO,
-    declared_training,
+    common,
     flag,
     one_of,
     refuse_unknown,
 )
-from resolution_eval.adapters.base import Answer, ResolutionAdapter
-from resolution_eval.adapters.requests import Job
+from resolution_eval.adapters.base import ResolutionAdapter
+from resolution_eval.adapters.requests import Job, only_image
 from resolution_eval.adapters.views import View
+from resolution_eval.cards import model_cards
+from resolution_eval.declaration import Known, data_line
 from resolution_eval.errors import host_boundary
 from resolution_eval.images import DEFAULT_FILTER, resize
 from resolution_eval.prompts import flamingo_prompt
@@ -52,62 +54,31 @@ class ResFlamingo(ResolutionAdapter):
 
     name = "resflamingo"
 
-    def __init__(
-        self,
-        pretrained: str | None = None,
-        *,
-        scheme: str | None = None,
-        filter: str | None = None,
-        train_resolution: str | int | None = None,
-        answer_mode: str | None = None,
-        blind: bool | str = False,
-        dtype: str = "float32",
-        device: str | None = None,
-        batch_size: int | str | None = 1,
-        max_batch_size: int | None = None,
-        trust_remote_code: bool | str = False,
-        revision: str | None = None,
-        **unknown: Any,
-    ) -> None:
-        super().__init__()
-        with host_boundary():
-            refuse_unknown(unknown, RESFLAMINGO, self.name)
-            self.configure(
-                scheme=scheme,
-                filter=filter,
-                batch_size=batch_size,
-                max_batch_size=max_batch_size,
-                device=device,
-            )
-            self._answer_mode = one_of("answer_mode", answer_mode, ANSWER_MODES)
-            one_of("dtype", dtype, DTYPES)
-            self.bundle = flamingo.load_pretrained(
-                pretrained,
-                dtype=getattr(torch, dtype),
-                device=self.device,
-                trust_remote_code=flag("trust_remote_code", trust_remote_code),
-                revision=revision,
-            )
-            self.checkpoint = self.bundle.identity
-            self.blind = "mean image" if flag("blind", blind) else None
-            red, green, blue = (round(255 * value) for value in self.bundle.config.mean)
-            self.mean_colour = (red, green, blue)
-            self.training = declared_training(train_resolution, self.bundle.training)
-            self._describe(dtype)
-        logger.info(f"{self.checkpoint}, trained at {self.training}, on {self.device}")
-
     bundle: flamingo.FlamingoBundle
 
-    def _describe(self, dtype: str) -> None:
-        """Note what the checkpoint says of itself, for the record."""
-        self.dtype, self.revision = dtype, self.bundle.revision
-        self.declared = self.bundle.training
-        if (self.revision or "").startswith("sha256:"):
-            self.evidence = "config.json in the checkpoint's folder, written when it was trained"
-            self.strategy = self.bundle.strategy
-            data = self.bundle.extra.get("data")
-            if isinstance(data, dict):
-                self.training_data = ", ".join(f"{key} {value}" for key, value in data.items())
+    def __init__(self, pretrained: str | None = None, **given: Any) -> None:
+        super().__init__()
+        with host_boundary():
+            told = common(given)
+            self.dtype = str(one_of("dtype", given.pop("dtype", "float32"), DTYPES))
+            trusted = flag("trust_remote_code", given.pop("trust_remote_code", False))
+            revision = given.pop("revision", None)
+            refuse_unknown(given, RESFLAMINGO, self.name)
+            self.configure(told)
+            self._answer_mode = told.answer_mode
+            self.bundle = flamingo.load_pretrained(
+                pretrained,
+                dtype=getattr(torch, self.dtype),
+                device=self.device,
+                trust_remote_code=trusted,
+                revision=revision,
+            )
+            self.checkpoint, self.revision = self.bundle.identity, self.bundle.revision
+            self.declare(_known(self.bundle), told.train_resolution)
+            self.blind = "mean image" if told.blind else None
+            red, green, blue = (round(255 * value) for value in self.bundle.config.mean)
+            self.mean_colour = (red, green, blue)
+        logger.info(f"{self.checkpoint}, trained at {self.training}, on {self.device}")
 
     def preparation(self) -> str:
         """The encoder's normalisation and the tokenizer."""
@@ -176,7 +147,7 @@ class ResFlamingo(ResolutionAdapter):
         """Each question's likeliest choice."""
         prompts = [_prompt(view.job) for view in views]
         choices = [[f" {choice}" for choice in view.job.choices] for view in views]
-        scores = flamingo.rank(self.bundle, encoded, prompts, choices).float().cpu()
+        scores = flamingo.rank(self.bundle, encoded, prompts, choices)
         ranked: list[Spoken] = []
         for view, row in zip(views, scores, strict=True):
             own = tuple(row[: len(view.job.choices)].tolist())
@@ -185,17 +156,8 @@ class ResFlamingo(ResolutionAdapter):
         return ranked
 
     def _generated(self, encoded: flamingo.Encoded, views: Sequence[View]) -> list[Spoken]:
-        arguments = dict(views[0].job.generation)
         prompts = [_prompt(view.job) for view in views]
-        written = flamingo.write(
-            self.bundle,
-            encoded,
-            prompts,
-            max_new_tokens=int(arguments.get("max_new_tokens", 64)),
-            until=_strings(arguments.get("until")),
-            do_sample=bool(arguments.get("do_sample", False)),
-            temperature=float(arguments.get("temperature") or 1.0),
-        )
+        written = flamingo.write(self.bundle, encoded, prompts, views[0].job.asked)
         return [(text, None, None, tokens) for text, tokens in written]
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
@@ -208,7 +170,8 @@ class ResFlamingo(ResolutionAdapter):
         prompt, target, doc_to_visual, doc_id, task, split = request.args
         document = self.task_dict[task][split][doc_id]
         continuation = target if isinstance(target, str) else target(document)
-        image = doc_to_visual(document)[0].convert("RGB")
+        with host_boundary():
+            image = only_image(doc_to_visual, document).image
         grid = patch_size_fit(Size(*image.size), self.bundle.patch)
         image = resize(image, grid, self.overrides.filter or DEFAULT_FILTER)
         with torch.inference_mode():
@@ -218,10 +181,19 @@ class ResFlamingo(ResolutionAdapter):
             )[0]
 
 
+def _known(bundle: flamingo.FlamingoBundle) -> Known:
+    """What a folder of ours says of the checkpoint's training, or a released checkpoint's card."""
+    card = model_cards().get(bundle.identity)
+    if card is not None:
+        return Known(training=bundle.training, evidence=card.evidence)
+    return Known(
+        training=bundle.training,
+        evidence="config.json in the checkpoint's folder, written when it was trained",
+        strategy=bundle.strategy,
+        data=data_line(bundle.extra),
+    )
+
+
 def _prompt(job: Job) -> str:
     shown = ((one.question, one.answer) for one in job.demonstrations)
     return flamingo_prompt(job.prompt, demonstrations=tuple(shown))
-
-
-def _strings(until: str | Sequence[str] | None) -> list[str]:
-    return [until] if isinstance(until, str) else list(until or [])

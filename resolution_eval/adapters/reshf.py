@@ -3,41 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from loguru import logger
 
+from resolution_eval.adapters.answers import Answer, Entered
 from resolution_eval.adapters.arguments import (
-    ANSWER_MODES,
     DTYPES,
     QUANTISATION,
     RESHF,
+    common,
     flag,
     one_of,
     refuse_unknown,
 )
-from resolution_eval.adapters.base import Answer, Entered, ResolutionAdapter, places_of
+from resolution_eval.adapters.base import ResolutionAdapter, places_of
 from resolution_eval.adapters.requests import Job
 from resolution_eval.adapters.views import View
-from resolution_eval.declaration import FILE as DECLARATION
-from resolution_eval.declaration import read_declaration
 from resolution_eval.errors import ModelError, UsageError, host_boundary
-from resolution_eval.families import Family, Parts, family_of, intended_grid
-from resolution_eval.families.base import mean_colour
-from resolution_eval.families.checkpoint import known_training, load_model, load_parts
+from resolution_eval.families import Parts, family_of, intended_grid
+from resolution_eval.families.base import EVIDENCE, mean_colour
+from resolution_eval.families.checkpoint import known_of, load_model, load_parts
 from resolution_eval.families.engine import Engine, Question, Spoken
+from resolution_eval.generation import cut
 from resolution_eval.resolution import Size
-from resolution_eval.weights import revision_of
+from resolution_eval.weights import revision
 
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
 
-EVIDENCE = "tensors entering the vision tower; image tokens entering the language model"
-
 SWITCHES = ("load_in_8bit", "load_in_4bit", "bnb_4bit_use_double_quant")
-"""Those of them that are true or false."""
+"""Arguments of quantisation that are true or false."""
 
 
 class ResHF(ResolutionAdapter):
@@ -49,85 +47,34 @@ class ResHF(ResolutionAdapter):
 
     name = "reshf"
 
-    def __init__(
-        self,
-        pretrained: str | None = None,
-        *,
-        scheme: str | None = None,
-        filter: str | None = None,
-        train_resolution: str | int | None = None,
-        answer_mode: str | None = None,
-        blind: bool | str = False,
-        dtype: str | None = None,
-        device: str | None = None,
-        device_map: str | None = None,
-        attn_implementation: str | None = None,
-        batch_size: int | str | None = 1,
-        max_batch_size: int | None = None,
-        trust_remote_code: bool | str = False,
-        revision: str | None = None,
-        **rest: Any,
-    ) -> None:
+    def __init__(self, pretrained: str | None = None, **given: Any) -> None:
         super().__init__()
         with host_boundary():
-            quantisation = _quantisation(rest)
-            refuse_unknown(rest, RESHF, self.name)
-            self.configure(
-                scheme=scheme,
-                filter=filter,
-                batch_size=batch_size,
-                max_batch_size=max_batch_size,
-                device=device,
-            )
-            self._answer_mode = one_of("answer_mode", answer_mode, ANSWER_MODES) or "generate"
-            one_of("dtype", dtype, DTYPES)
-            blindfold = flag("blind", blind)
-            self.checkpoint = _named(pretrained)
-            self.parts, self.family = _known(
-                self.checkpoint,
-                revision=revision,
-                trust_remote_code=flag("trust_remote_code", trust_remote_code),
-            )
-            self.training = known_training(
-                self.checkpoint, self.family, self.parts, train_resolution
-            )
-            self.declared = known_training(self.checkpoint, self.family, self.parts, None)
-            self._describe()
-            if blindfold:
-                self.blind = "mean image" if self.family.needs_image else "no image"
-            self.mean_colour = mean_colour(self.parts)
-            model = _load(
-                self.checkpoint,
-                self.device,
-                dtype,
-                device_map,
-                quantisation,
-                attn_implementation=attn_implementation,
-                revision=revision,
-                trust_remote_code=flag("trust_remote_code", trust_remote_code),
-            )
-            self.engine = Engine(self.family, self.parts, model)
-            self.dtype = str(model.dtype).removeprefix("torch.")
-            commit = getattr(model.config, "_commit_hash", None) or revision
-            self.revision = revision_of(Path(self.checkpoint)) or commit
+            told, loading = common(given), _loading(given)
+            refuse_unknown(given, RESHF, self.name)
+            self.configure(told)
+            self._answer_mode = told.answer_mode or "generate"
+            if not pretrained:
+                raise UsageError(
+                    "reshf needs a checkpoint; give pretrained=ID or pretrained=FOLDER"
+                )
+            self.checkpoint, self.parts = pretrained, loading.parts(pretrained)
+            self.family = family_of(self.parts.config)
+            self.declare(known_of(pretrained, self.family, self.parts), told.train_resolution)
             if self._answer_mode == "rank" and not self.family.continues_prompt(self.parts):
                 raise UsageError(
                     "answer_mode=rank needs a decoder that continues its prompt; this checkpoint "
                     "has an encoder and a decoder: use answer_mode=generate"
                 )
-        logger.info(
-            f"{self.checkpoint} ({self.family.name}), trained at {self.training}, on {self.device}"
-        )
-
-    def _describe(self) -> None:
-        """Note where the training resolution is known from, and what our training declared."""
-        told = read_declaration(self.checkpoint)
-        if told is None:
-            self.evidence = "configuration and processor of the checkpoint"
-            return
-        self.evidence = f"{DECLARATION} in the checkpoint's folder, written when it was trained"
-        self.strategy = told.strategy
-        self.training_data = told.data
+            if told.blind:
+                self.blind = "mean image" if self.family.needs_image else "no image"
+            self.mean_colour = mean_colour(self.parts)
+            model = loading.model(pretrained, self.device)
+            self.engine = Engine(self.family, self.parts, model)
+            self.dtype = str(model.dtype).removeprefix("torch.")
+            self.revision = revision(pretrained, model)
+        places = ", ".join(map(str, self.places()))
+        logger.info(f"{pretrained} ({self.family.name}), trained at {self.training}, on {places}")
 
     def preparation(self) -> str:
         """The processor's own settings, whose defaults differ between versions."""
@@ -159,7 +106,7 @@ class ResHF(ResolutionAdapter):
         if ranking:
             spoken = self.engine.rank(questions)
         else:
-            spoken = self.engine.generate(questions, self._generation(views[0].job))
+            spoken = self.engine.generate(questions, views[0].job.asked)
         return [
             self._answer(view, answer, ranking) for view, answer in zip(views, spoken, strict=True)
         ]
@@ -182,7 +129,7 @@ class ResHF(ResolutionAdapter):
         choice = None if scores is None else max(range(len(scores)), key=scores.__getitem__)
         text = spoken.text if choice is None else view.job.choices[choice]
         return Answer(
-            text=text if ranking else _until(text, view.job.generation.get("until")),
+            text=text if ranking else cut(text, view.job.asked.until).strip(),
             choice=choice,
             choice_scores=scores,
             grid=(0, 0) if received is None else received.grid,
@@ -199,74 +146,64 @@ class ResHF(ResolutionAdapter):
             return (((0, 0), 0),) * len(view.demonstrations)
         return tuple((received.grid, tokens) for received, tokens in spoken.earlier)
 
-    def _generation(self, job: Job) -> dict[str, Any]:
-        """What `generate` is told of the task's generation arguments."""
-        given = job.generation
-        sampling = bool(given.get("do_sample", False))
-        arguments: dict[str, Any] = {
-            "max_new_tokens": int(given.get("max_new_tokens", 64)),
-            "do_sample": sampling,
-            "num_beams": int(given.get("num_beams", 1)),
-        }
-        if sampling:
-            arguments["temperature"] = float(given.get("temperature") or 1.0)
-            arguments["top_p"] = float(given.get("top_p") or 1.0)
-        return arguments
-
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
         """Refused: tasks of ours generate, and rank through `answer_mode=rank`."""
         raise ModelError(f"{self.name} answers generate_until tasks; choose one")
 
 
-def _quantisation(rest: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of quantisation, taken out of `rest`."""
-    given = {name: rest.pop(name) for name in QUANTISATION if name in rest}
-    switches = {name: flag(name, given[name]) for name in SWITCHES if name in given}
-    return given | switches
+@dataclass(frozen=True, kw_only=True)
+class _Loading:
+    """How a checkpoint's parts and weights are loaded."""
+
+    dtype: str | None
+    """bfloat16 on a GPU and float32 on a CPU, unless told otherwise."""
+    device_map: str | None
+    quantisation: Mapping[str, Any]
+    trust_remote_code: bool
+    optional: Mapping[str, Any]
+    """`revision` and `attn_implementation`, where given."""
+
+    def parts(self, pretrained: str) -> Parts:
+        """Configuration and processor.
+
+        Raises:
+            ModelError: as `load_parts`.
+        """
+        pinned = {name: self.optional[name] for name in self.optional if name == "revision"}
+        return load_parts(pretrained, trust_remote_code=self.trust_remote_code, **pinned)
+
+    def model(self, pretrained: str, device: torch.device) -> Any:
+        """The model with its weights, on `device` unless the device map says otherwise.
+
+        Raises:
+            ModelError: as `load_model`.
+        """
+        from transformers import BitsAndBytesConfig
+
+        usual = "float32" if device.type == "cpu" else "bfloat16"
+        arguments = {"dtype": getattr(torch, self.dtype or usual), **self.optional}
+        if self.quantisation:
+            arguments["quantization_config"] = BitsAndBytesConfig(**self.quantisation)
+        placed = self.device_map is not None or bool(self.quantisation)
+        if placed:
+            arguments["device_map"] = self.device_map or {"": device}
+        model = load_model(pretrained, trust_remote_code=self.trust_remote_code, **arguments)
+        return (model if placed else model.to(device)).eval()
 
 
-def _named(pretrained: str | None) -> str:
-    if not pretrained:
-        raise UsageError("reshf needs a checkpoint; give pretrained=ID or pretrained=FOLDER")
-    return pretrained
-
-
-def _known(pretrained: str, **arguments: Any) -> tuple[Parts, Family]:
-    parts = load_parts(pretrained, **_given(arguments))
-    return parts, family_of(parts.config)
-
-
-def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in arguments.items() if value is not None}
-
-
-def _load(
-    pretrained: str,
-    device: torch.device,
-    dtype: str | None,
-    device_map: str | None,
-    quantisation: Mapping[str, Any],
-    **arguments: Any,
-) -> Any:
-    """The model with its weights: bfloat16 on a GPU, float32 on a CPU, unless told otherwise.
+def _loading(given: dict[str, Any]) -> _Loading:
+    """Takes the arguments of loading out of `given`.
 
     Raises:
-        ModelError: it cannot be loaded.
+        UsageError: a value is impossible.
     """
-    from transformers import BitsAndBytesConfig
-
-    usual = "float32" if device.type == "cpu" else "bfloat16"
-    arguments = _given(arguments) | {"dtype": getattr(torch, dtype or usual)}
-    if quantisation:
-        arguments["quantization_config"] = BitsAndBytesConfig(**quantisation)
-    if device_map is not None or quantisation:
-        arguments["device_map"] = device_map or {"": device}
-    model = load_model(pretrained, **arguments)
-    return (model if "device_map" in arguments else model.to(device)).eval()
-
-
-def _until(text: str, until: str | Sequence[str] | None) -> str:
-    """`text` up to the first of the strings that end an answer."""
-    for end in [until] if isinstance(until, str) else until or ():
-        text = text.split(end)[0]
-    return text.strip()
+    quantisation = {name: given.pop(name) for name in QUANTISATION if name in given}
+    switches = {name: flag(name, quantisation[name]) for name in SWITCHES if name in quantisation}
+    optional = {name: given.pop(name, None) for name in ("revision", "attn_implementation")}
+    return _Loading(
+        dtype=one_of("dtype", given.pop("dtype", None), DTYPES),
+        device_map=given.pop("device_map", None),
+        quantisation=quantisation | switches,
+        trust_remote_code=flag("trust_remote_code", given.pop("trust_remote_code", False)),
+        optional={name: value for name, value in optional.items() if value is not None},
+    )

@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
-from resolution_eval.adapters.arguments import declared_training, flag, one_of
-from resolution_eval.adapters.base import Answer, ResolutionAdapter, places_of
+from resolution_eval.adapters.answers import Answer
+from resolution_eval.adapters.arguments import COMMON, common, flag
+from resolution_eval.adapters.base import ResolutionAdapter, places_of
 from resolution_eval.adapters.requests import Job
 from resolution_eval.adapters.views import View
 from resolution_eval.attestation import Failure, Sent
 from resolution_eval.bases.ask import Asked, Question, ask
 from resolution_eval.bases.build import Plan, plan
 from resolution_eval.bases.sight import Sight, sight_of
-from resolution_eval.cards import model_cards
 from resolution_eval.errors import ModelError, host_boundary
 from resolution_eval.families import intended_grid
 from resolution_eval.families.base import mean_colour
-from resolution_eval.families.checkpoint import known_training
+from resolution_eval.families.checkpoint import known_of
 from resolution_eval.resolution import Size, TrainingResolution, patch_size_fit, training_size
-from resolution_eval.weights import revision_of
+from resolution_eval.weights import revision
 
 if TYPE_CHECKING:
     import torch
     from lmms_eval.api.instance import Instance
 
-OWN = ("base", "force_simple", "scheme", "filter", "train_resolution", "answer_mode", "blind")
-"""Arguments that are not the base's."""
+OWN = ("base", "force_simple", *COMMON)
+"""Arguments that are not the base's, or that it is given as we understand them."""
 
 
 class ResWrap(ResolutionAdapter):
@@ -42,32 +41,13 @@ class ResWrap(ResolutionAdapter):
     name = "reswrap"
 
     def __init__(
-        self,
-        base: str | None = None,
-        *,
-        force_simple: bool | str = False,
-        scheme: str | None = None,
-        filter: str | None = None,
-        train_resolution: str | int | None = None,
-        answer_mode: str | None = None,
-        blind: bool | str = False,
-        device: str | None = None,
-        batch_size: int | str | None = 1,
-        max_batch_size: int | None = None,
-        **given: Any,
+        self, base: str | None = None, *, force_simple: bool | str = False, **given: Any
     ) -> None:
         super().__init__()
         with host_boundary():
-            self.configure(
-                scheme=scheme,
-                filter=filter,
-                batch_size=batch_size,
-                max_batch_size=max_batch_size,
-                device=device,
-            )
+            told = common(given, ("generate",))
+            self.configure(told)
             self.finds_batch = False  # the base runs batches of the size that it is built with
-            one_of("answer_mode", answer_mode, ("generate",))
-            blindfold = flag("blind", blind)
             self.plan = plan(
                 base,
                 given,
@@ -78,10 +58,10 @@ class ResWrap(ResolutionAdapter):
             self.checkpoint = self.plan.checkpoint
             self.base = self.plan.build()
             self.sight = sight_of(self.base)
-            self.training = training_of(self.plan, self.sight, train_resolution)
-            self.declared = training_of(self.plan, self.sight, None)
-        self.blind = "mean image" if blindfold else None
-        self.revision = revision_of(Path(self.checkpoint))
+            known = known_of(self.checkpoint, self.sight.family, self.sight.parts)
+            self.declare(known, told.train_resolution)
+            self.blind = "mean image" if told.blind else None
+            self.revision = revision(self.checkpoint, self.sight.model)
         self._describe()
 
     def preparation(self) -> str:
@@ -142,15 +122,6 @@ class ResWrap(ResolutionAdapter):
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
         """Refused: bases differ in what they mean by it."""
         raise ModelError(f"{self.name} answers generate_until tasks; choose one")
-
-
-def training_of(plan: Plan, sight: Sight, given: str | int | None) -> TrainingResolution:
-    """The training resolution: as given, by the checkpoint's card, or by its configuration."""
-    if sight.family is not None and sight.parts is not None:
-        return known_training(plan.checkpoint, sight.family, sight.parts, given)
-    card = model_cards().get(plan.checkpoint)
-    known = "unknown" if card is None else card.training
-    return declared_training(given, TrainingResolution.parse(known))
 
 
 def wanted_grid(

@@ -6,7 +6,7 @@ from typing import Any
 
 from resolution_eval.adapters.arguments import declared_training
 from resolution_eval.cards import model_cards
-from resolution_eval.declaration import read_declaration
+from resolution_eval.declaration import Known, read_declaration
 from resolution_eval.errors import ModelError
 from resolution_eval.families.base import Family, Parts
 from resolution_eval.resolution import TrainingResolution
@@ -51,20 +51,31 @@ def _said(error: Exception) -> str:
     return f"{said}; give pretrained= a folder here, or the id of a checkpoint that the hub has"
 
 
+def known_of(pretrained: str, family: Family | None = None, parts: Parts | None = None) -> Known:
+    """What is known of a checkpoint's training: as our own training declared it in the checkpoint's
+    folder, otherwise by its card, otherwise as its configuration tells, if its family is known.
+
+    Raises:
+        ModelError: the folder's declaration is damaged.
+    """
+    told, card = read_declaration(pretrained), model_cards().get(pretrained)
+    if told is not None:
+        return told.known
+    if card is not None:
+        return Known(training=TrainingResolution.parse(card.training), evidence=card.evidence)
+    if family is None or parts is None:
+        return Known(training=TrainingResolution("unknown"))
+    evidence = "configuration and processor of the checkpoint"
+    return Known(training=family.training(parts), evidence=evidence)
+
+
 def known_training(
-    pretrained: str, family: Family, parts: Parts, given: str | int | None
+    pretrained: str, family: Family | None, parts: Parts | None, given: str | int | None
 ) -> TrainingResolution:
-    """The training resolution: as given, otherwise as our training declared it in the checkpoint's
-    folder, otherwise by its card, otherwise as its configuration tells.
+    """The training resolution: as given, otherwise as `known_of` says.
 
     Raises:
         UsageError: what is given is no training resolution.
-        ModelError: the folder's declaration is damaged.
+        ModelError: as `known_of`.
     """
-    told = read_declaration(pretrained)
-    card = model_cards().get(pretrained)
-    if told is not None:
-        known = TrainingResolution.parse(told.training)
-    else:
-        known = family.training(parts) if card is None else TrainingResolution.parse(card.training)
-    return declared_training(given, known)
+    return declared_training(given, known_of(pretrained, family, parts).training)

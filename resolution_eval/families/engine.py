@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from resolution_eval.errors import ModelError
 from resolution_eval.families.base import Family, Parts, Received
 from resolution_eval.families.inputs import Inputs, collate, cut, prepare, tokenise
 from resolution_eval.finite import finite_logits
+from resolution_eval.generation import Generation
 from resolution_eval.resolution import Size
 
 if TYPE_CHECKING:
@@ -65,15 +66,22 @@ class Engine:
     parts: Parts
     model: Any
 
-    def generate(self, questions: Sequence[Question], arguments: Mapping[str, Any]) -> list[Spoken]:
-        """Generated texts; all images are of one size. `arguments` go to `generate`.
+    def generate(self, questions: Sequence[Question], asked: Generation) -> list[Spoken]:
+        """Generated texts, not yet cut at `asked.until`; all images are of one size.
 
         Raises:
             ModelError: the logits are not finite.
         """
         batch = self._batch([self._prepare(question) for question in questions])
         with self._watched(questions) as seen, torch.inference_mode():
-            found = self.model.generate(**batch, **arguments, logits_processor=[finite_logits])
+            found = self.model.generate(
+                **batch,
+                max_new_tokens=asked.max_new_tokens,
+                num_beams=asked.num_beams,
+                do_sample=asked.do_sample,
+                **asked.sampling,
+                logits_processor=[finite_logits],
+            )
         if self.family.continues_prompt(self.parts):
             found = found[:, batch["input_ids"].shape[1] :]
         tokenizer = self.parts.processor.tokenizer

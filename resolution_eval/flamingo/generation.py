@@ -13,33 +13,25 @@ from resolution_eval.flamingo.language import END_OF_CHUNK, conditioned
 from resolution_eval.flamingo.model import FlamingoBundle
 from resolution_eval.flamingo.text import check_images, pad, tokenise
 from resolution_eval.flamingo.vision import Encoded
+from resolution_eval.generation import Generation, cut
 
 
 def generate(
     bundle: FlamingoBundle, encoded: Encoded, prompts: Sequence[str], **arguments: Any
 ) -> list[str]:
-    """The texts of `write`, which takes the same arguments."""
-    return [text for text, _ in write(bundle, encoded, prompts, **arguments)]
+    """The texts of `write`; `arguments` are those of `Generation`."""
+    return [text for text, _ in write(bundle, encoded, prompts, Generation(**arguments))]
 
 
 def write(
-    bundle: FlamingoBundle,
-    encoded: Encoded,
-    prompts: Sequence[str],
-    *,
-    max_new_tokens: int = 64,
-    until: Sequence[str] = (),
-    do_sample: bool = False,
-    temperature: float = 1.0,
-    top_p: float = 1.0,
-    num_beams: int = 1,
+    bundle: FlamingoBundle, encoded: Encoded, prompts: Sequence[str], asked: Generation
 ) -> list[tuple[str, int]]:
-    """The text that continues each prompt, greedily unless `do_sample` or `num_beams` say so, and
-    the number of tokens written, the one that ends it not counted.
+    """The text that continues each prompt, and the number of tokens written, the one that ends it
+    not counted.
 
-    It ends before the first of the strings in `until`, at <|endofchunk|>, at the end-of-text token
-    or after `max_new_tokens`. The <image> token is never written. Greedy answers do not depend on
-    what else is in the batch.
+    It ends before the first of the strings in `asked.until`, at <|endofchunk|>, at the end-of-text
+    token or after `max_new_tokens`. The <image> token is never written. Greedy answers do not
+    depend on what else is in the batch.
 
     Raises:
         ValueError: a prompt has more <image> tokens than images, or there is not one per image.
@@ -48,25 +40,24 @@ def write(
     sequences = [tokenise(bundle, prompt)[0] for prompt in prompts]
     check_images(bundle, encoded, sequences)
     batch = pad(bundle, sequences, "left")
-    sampling = {"temperature": temperature, "top_p": top_p, "top_k": 0} if do_sample else {}
-    stop = _StopAt(bundle.tokenizer, until, batch.ids.shape[1])
-    latents = encoded.latents.repeat_interleave(num_beams, dim=0)
+    stop = _StopAt(bundle.tokenizer, asked.until, batch.ids.shape[1])
+    latents = encoded.latents.repeat_interleave(asked.num_beams, dim=0)
     with torch.inference_mode(), conditioned(bundle.model.lang_encoder, latents, cached=True):
         written = bundle.model.lang_encoder.generate(
             input_ids=batch.ids,
             attention_mask=batch.mask,
-            max_new_tokens=max_new_tokens,
-            do_sample=do_sample,
-            num_beams=num_beams,
+            max_new_tokens=asked.max_new_tokens,
+            do_sample=asked.do_sample,
+            num_beams=asked.num_beams,
             use_cache=True,
             eos_token_id=_ends(bundle),
             pad_token_id=bundle.tokenizer.pad_token_id,
             logits_processor=[finite_logits],
             suppress_tokens=[bundle.model.media_token_id],
-            stopping_criteria=[stop] if until else None,
-            **sampling,
+            stopping_criteria=[stop] if asked.until else None,
+            **asked.sampling,
         )
-    return [_text(bundle, row, until) for row in written[:, batch.ids.shape[1] :].tolist()]
+    return [_text(bundle, row, asked.until) for row in written[:, batch.ids.shape[1] :].tolist()]
 
 
 def _ends(bundle: FlamingoBundle) -> list[int]:
@@ -80,13 +71,7 @@ def _text(bundle: FlamingoBundle, ids: Sequence[int], until: Sequence[str]) -> t
     ends = {*_ends(bundle), bundle.tokenizer.pad_token_id}
     stop = next((place for place, token in enumerate(ids) if token in ends), len(ids))
     text = bundle.tokenizer.decode(ids[:stop], skip_special_tokens=True)
-    return _cut(text, (*until, END_OF_CHUNK)), stop
-
-
-def _cut(text: str, until: Sequence[str]) -> str:
-    """`text` before the earliest of the strings `until`."""
-    places = [text.find(string) for string in until if string]
-    return text[: min((place for place in places if place >= 0), default=len(text))]
+    return cut(text, (*until, END_OF_CHUNK)), stop
 
 
 class _StopAt:
@@ -97,5 +82,5 @@ class _StopAt:
 
     def __call__(self, input_ids: Tensor, scores: Tensor, **rest: Any) -> Tensor:
         texts = self.tokenizer.batch_decode(input_ids[:, self.start :], skip_special_tokens=True)
-        done = [_cut(text, self.until) != text for text in texts]
+        done = [cut(text, self.until) != text for text in texts]
         return torch.tensor(done, device=input_ids.device)

@@ -15,7 +15,8 @@ from lmms_eval.caching.response_cache import ResponseCache
 from PIL import Image
 
 from resolution_eval import tasks
-from resolution_eval.adapters.base import Answer, ResolutionAdapter, View
+from resolution_eval.adapters.answers import Answer
+from resolution_eval.adapters.base import ResolutionAdapter, View
 from resolution_eval.adapters.requests import Job, Overrides
 from resolution_eval.attestation import LEDGER, AnswerMode, Attestation, Verdict
 from resolution_eval.errors import ImageError

@@ -26,6 +26,7 @@ from resolution_eval import flamingo
 from resolution_eval.adapters.base import View
 from resolution_eval.errors import ModelError
 from resolution_eval.finite import finite_logits, watched_logits
+from resolution_eval.generation import Generation
 from resolution_eval.weights import revision_of, stamp_of
 
 
@@ -140,13 +141,13 @@ def test_logits_that_are_no_numbers_are_no_text(value: float) -> None:
     bundle = tiny()
     encoded = flamingo.encode(bundle, pixels(1))
     prompt = "<image>" + TEXTS[0]
-    assert flamingo.write(bundle, encoded, [prompt], max_new_tokens=2)
+    assert flamingo.write(bundle, encoded, [prompt], Generation(max_new_tokens=2))
     head = bundle.model.lang_encoder.get_output_embeddings()
     kept = head.weight.data.clone()
     try:
         head.weight.data.fill_(value)
         with pytest.raises(ModelError, match="logits are not finite at token"):
-            flamingo.write(bundle, encoded, [prompt], max_new_tokens=2)
+            flamingo.write(bundle, encoded, [prompt], Generation(max_new_tokens=2))
     finally:
         head.weight.data.copy_(kept)
 

@@ -25,6 +25,7 @@ from resolution_eval.families import family_of
 from resolution_eval.families.checkpoint import known_training, load_parts
 from resolution_eval.families.engine import Engine, Question
 from resolution_eval.flamingo import load_folder
+from resolution_eval.generation import Generation
 from resolution_eval.prompts import question_text
 from resolution_eval.resolution import Size
 from resolution_eval.training import TrainingError
@@ -91,7 +92,7 @@ def test_a_small_model_learns_an_easy_task_and_the_adapter_answers_so(tmp_path):
         for sample in samples
     ]
     ranked = Engine(family, parts, model).rank(questions)
-    generated = Engine(family, parts, model).generate(questions, {"max_new_tokens": 8})
+    generated = Engine(family, parts, model).generate(questions, Generation(max_new_tokens=8))
     right = [sample.answer for sample in samples]
     written = [one.text.strip() for one in generated]
     assert sum(map(str.__eq__, written, right)) == round(8 * accuracy)
