@@ -140,17 +140,28 @@ def _to_rgb(image: Image.Image, notes: list[str]) -> Image.Image:
 
 
 def _spread(image: Image.Image, notes: list[str]) -> Image.Image:
-    """Deep grey (modes I;16*, I and F) spread from its minimum and maximum to 8 bits."""
+    """Deep grey (modes I;16*, I and F) spread from its minimum and maximum to 8 bits; pixels of a
+    transparent grey become white, and do not count for the range.
+    """
     values = np.asarray(image).astype(np.float64)
     if not np.isfinite(values).all():
         raise ImageError("the image has pixels that are not finite (NaN or infinite)")
-    low, high = float(values.min()), float(values.max())
+    clear = values == image.info.get("transparency", np.nan)
+    opaque = values[~clear] if clear.any() else values
+    low, high = (float(opaque.min()), float(opaque.max())) if opaque.size else (0.0, 0.0)
     depth = "16-bit" if image.mode.startswith("I;16") else "32-bit"
     if low == high:
-        notes.append(f"{depth}, constant {low:g} shown as {CONSTANT_GREY}")
-        return Image.new("L", image.size, CONSTANT_GREY)
-    notes.append(f"{depth}, min-max {low:g}..{high:g}")
-    return Image.fromarray(np.floor((values - low) / (high - low) * 255 + 0.5).astype(np.uint8))
+        if opaque.size:
+            notes.append(f"{depth}, constant {low:g} shown as {CONSTANT_GREY}")
+        spread = np.full(values.shape, CONSTANT_GREY, np.uint8)
+    else:
+        notes.append(f"{depth}, min-max {low:g}..{high:g}")
+        values = values.clip(low, high, out=values)
+        spread = np.floor((values - low) / (high - low) * 255 + 0.5).astype(np.uint8)
+    if clear.any():
+        notes.append("alpha over white")
+        spread[clear] = 255
+    return Image.fromarray(spread)
 
 
 class _LenientElsewhere:

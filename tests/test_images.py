@@ -110,6 +110,13 @@ def test_a_transparent_colour_becomes_white():
     assert pixels(data)[4, 8].tolist() == COLOURS[4, 8].tolist()
 
 
+def test_a_transparent_deep_grey_becomes_white_and_does_not_set_the_range():
+    deep = np.array([[100, 300, 60_000], [200, 60_000, 150]], np.uint16)
+    data = encoded(Image.fromarray(deep), transparency=60_000)
+    assert pixels(data)[..., 0].tolist() == [[0, 255, 255], [128, 255, 64]]
+    assert decode(data).notes == ("16-bit, min-max 100..300", "alpha over white")
+
+
 def test_cmyk_becomes_rgb_and_is_noted():
     data = encoded(Image.new("CMYK", (17, 11), (255, 0, 0, 0)), "TIFF")
     assert pixels(data)[3, 5].tolist() == [0, 255, 255]
