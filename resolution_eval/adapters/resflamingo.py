@@ -81,8 +81,12 @@ class ResFlamingo(ResolutionAdapter):
         logger.info(f"{self.checkpoint}, trained at {self.training}, on {self.device}")
 
     def preparation(self) -> str:
-        """The encoder's normalisation and the tokenizer."""
-        return f"{self.bundle.config.mean} {self.bundle.config.std} {self.bundle.tokenizer!r}"
+        """The encoder's normalisation, the tokenizer, and the commit of the language model, which a
+        released checkpoint takes from a repository of its own.
+        """
+        config, language = self.bundle.config, self.bundle.model.lang_encoder
+        commit = getattr(language.config, "_commit_hash", None)
+        return f"{config.mean} {config.std} {self.bundle.tokenizer!r} {commit}"
 
     def mode(self, job: Job) -> Any:
         if self._answer_mode == "generate" or not job.choices:
