@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from resolution_eval import runs
-from resolution_eval.adapters.base import Answer, View
+from resolution_eval.adapters.answers import Answer
+from resolution_eval.adapters.base import View
 from resolution_eval.adapters.resflamingo import ResFlamingo
 from resolution_eval.errors import RecordError
 from resolution_eval.families.engine import Engine
