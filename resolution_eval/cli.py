@@ -38,15 +38,8 @@ DISK = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit status: 0 done, 1 an error that was said, 2 unusable arguments."""
-    parser = build_parser()
-    known, rest = parser.parse_known_args(arguments)
-    if known.command is None and not rest:
-        parser.error("name a command; resolution-eval --help lists them")
-    if rest and known.command not in PASSING_ON:
-        known.parser.error(_unknown(rest, known.parser))
     try:
-        status: int = known.run(known, rest)
-        return status
+        return _run(arguments)
     except ResolutionEvalError as error:
         print(visible(f"resolution-eval: {error}"), file=sys.stderr)
         return 1
@@ -63,6 +56,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("resolution-eval: stopped", file=sys.stderr)
         return 130
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    parser = build_parser()
+    known, rest = parser.parse_known_args(arguments)
+    if known.command is None and not rest:
+        parser.error("name a command; resolution-eval --help lists them")
+    if rest and known.command not in PASSING_ON:
+        known.parser.error(_unknown(rest, known.parser))
+    status: int = known.run(known, rest)
+    return status
 
 
 def build_parser() -> argparse.ArgumentParser:

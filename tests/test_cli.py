@@ -87,3 +87,13 @@ def test_a_name_with_control_characters_cannot_act_on_the_terminal(
     assert cli.main(["record", str(folder)]) == 1
     said = capsys.readouterr().err
     assert "\\x1b[31m\\u202eb" in said and "\x1b" not in said and "\u202e" not in said
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    """The pipe's reading end is shut before a word is written."""
+    code = "import sys; from resolution_eval.cli import main; sys.exit(main(['--version']))"
+    command = [sys.executable, "-u", "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 0
