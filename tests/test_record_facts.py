@@ -180,6 +180,7 @@ def test_a_cost_that_does_not_follow_from_the_answers_is_refused(tmp_path):
         ("model=x,api_key=abc-123,batch=2", "abc-123"),
         ("model=x,hf_token=abc-123", "abc-123"),
         ("token=abc123", "abc123"),
+        ("lmms-eval --hf-token abc123 --limit 4", "abc123"),
         ('{"Authorization": "Bearer abc.def"}', "abc.def"),
         ("base_url=https://me:pass@host/v1", "pass"),
         ("base_url=https://host/v1?key=abc123&x=1", "abc123"),

@@ -41,6 +41,7 @@ from resolution_eval.declaration import Known
 from resolution_eval.errors import ImageError, ModelError, UsageError, host_boundary
 from resolution_eval.facts import CheckpointFacts, versions
 from resolution_eval.images import resize
+from resolution_eval.records.secrets import redacted
 from resolution_eval.replies import state_of
 from resolution_eval.resolution import Size, TrainingResolution, is_capped, label
 
@@ -340,10 +341,10 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
         """
         if job.document is None:
             raise ModelError(f"request {job.index} failed ({kind}: {message})")
-        key = SampleKey.of(job.document)
-        LEDGER.failures[key] = Failure(kind=kind, message=message)
+        key, said = SampleKey.of(job.document), redacted(message)
+        LEDGER.failures[key] = Failure(kind=kind, message=said)
         if len(LEDGER.failures) <= 10:
-            logger.warning(f"failed: {key.sample} at {key.resolution} ({kind}: {message})")
+            logger.warning(f"failed: {key.sample} at {key.resolution} ({kind}: {said})")
 
     def _report_failures(self) -> None:
         if len(LEDGER.failures) > 10:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pickle import UnpicklingError
 from typing import Any
 
 from resolution_eval.adapters.arguments import declared_training
@@ -35,12 +36,23 @@ def load_model(pretrained: str, **arguments: Any) -> Any:
     """The checkpoint's model with its weights.
 
     Raises:
-        ModelError: it cannot be loaded.
+        ModelError: it cannot be loaded, is cut short, or holds code.
     """
+    from safetensors import SafetensorError
     from transformers import AutoModelForImageTextToText
 
     try:
         return AutoModelForImageTextToText.from_pretrained(pretrained, **arguments)
+    except UnpicklingError as error:
+        raise ModelError(
+            f"{pretrained!r} has weights that are no table of tensors, and code in a checkpoint is "
+            "not run; get its weights as safetensors"
+        ) from error
+    except (EOFError, SafetensorError) as error:
+        raise ModelError(
+            f"{pretrained!r} cannot be loaded: {error}; its weights are cut short or damaged, get "
+            "them again"
+        ) from error
     except (OSError, ValueError, ImportError) as error:
         raise ModelError(f"{pretrained!r} cannot be loaded: {_said(error)}") from error
 

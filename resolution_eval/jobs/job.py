@@ -16,6 +16,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from resolution_eval.errors import RecordError, ResolutionEvalError
+from resolution_eval.records.secrets import redacted
 
 LOG_SHOWN = 5
 """Lines at the end of a failed job's log that its error quotes."""
@@ -125,10 +126,13 @@ def run_job(job: Job) -> dict[str, Any]:
 def _run(job: Job) -> dict[str, Any]:
     started = time.monotonic()
     results = _fresh(job.folder)
-    with job.log.open("ab") as log:
-        code = subprocess.run(
-            job.command(results), stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False
-        ).returncode
+    try:
+        with job.log.open("ab") as log:
+            code = subprocess.run(
+                job.command(results), stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False
+            ).returncode
+    finally:
+        _without_secrets(job.log)
     if code != 0:
         said = _last(job.log)
         raise JobError(f"{job.name}: ended with status {code}; {said} (log: {job.log})")
@@ -162,7 +166,25 @@ def _recorded(job: Job, results: Path) -> dict[str, Any]:
     if lost:
         named = ", ".join(f"{f.sample} at {f.resolution} ({f.kind})" for f in record.failures[:3])
         raise JobError(f"{job.name}: {lost} samples have no verdict: {named} (record: {path})")
-    return {"record": path.name, "cells": len(record.cells), "settings": asdict(job.settings)}
+    said = {name: _public(value) for name, value in asdict(job.settings).items()}
+    return {"record": path.name, "cells": len(record.cells), "settings": said}
+
+
+def _public(value: str | Sequence[str] | None) -> str | list[str] | None:
+    """A setting without its secrets; one may be the value of the argument before it."""
+    if value is None or isinstance(value, str):
+        return None if value is None else redacted(value)
+    words = [redacted(f"{name}={each}") for name, each in zip(["", *value], value, strict=False)]
+    return [word.partition("=")[2] for word in words]
+
+
+def _without_secrets(log: Path) -> None:
+    """Strike the secrets out of what lmms-eval printed of its arguments."""
+    from resolution_eval.records.store import replace
+
+    told = log.read_bytes().decode("utf-8", "replace")
+    if (public := redacted(told)) != told:
+        replace(log, public.encode())
 
 
 def _write(path: Path, state: dict[str, Any]) -> None:

@@ -383,7 +383,7 @@ def _judged(said: Judgement | None) -> dict[str, Any]:
         "judge": said.judge,
         "judge_model": said.model,
         "judged": said.correct,
-        "judge_failure": said.failure,
+        "judge_failure": None if said.failure is None else redacted(said.failure),
     }
 
 

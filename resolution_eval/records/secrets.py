@@ -13,6 +13,12 @@ _NAMED = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 """A value behind a name that ends in one of these words: api_key=..., "hf_token": "..."."""
+_OPTION = re.compile(
+    r"(?P<name>(?:^|(?<=\s))--[\w-]*(?:api[_-]?key|secret(?:[_-]?key)?|password|passwd|token)\s+)"
+    r"(?P<value>(?!-)\S+)",
+    re.IGNORECASE,
+)
+"""A value that follows an option of such a name on a command line: --token ..."""
 _USER = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]{0,20}://)[^/@\s,\"']{1,500}@", re.IGNORECASE)
 """The user and password of a URL."""
 _FORMS = re.compile(
@@ -30,4 +36,5 @@ def redacted(text: str) -> str:
     """
     struck = _USER.sub(rf"\g<scheme>{STRUCK}@", text)
     struck = _NAMED.sub(rf"\g<name>{STRUCK}", struck)
+    struck = _OPTION.sub(rf"\g<name>{STRUCK}", struck)
     return _FORMS.sub(STRUCK, struck)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from PIL import Image
 
 from resolution_eval.adapters.reshf import ResHF
 from resolution_eval.attestation import LEDGER
+from resolution_eval.errors import ModelError
 from resolution_eval.families.engine import Question
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "families"))
@@ -131,3 +133,39 @@ def test_a_family_that_refuses_a_prompt_alone_is_blinded_by_its_mean_colour(
     assert adapter.family.needs_image and adapter.blind == "mean image"
     mean = adapter.parts.processor.image_processor.image_mean
     assert adapter.mean_colour == tuple(round(255 * value) for value in mean)
+
+
+class _Code:
+    """Opens a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return open, (str(self.path), "w")
+
+
+def test_pickled_code_in_a_hugging_face_folder_is_refused_and_not_run(
+    llava: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(llava, tmp_path / "checkpoint")
+    for weights in folder.glob("*.safetensors"):
+        weights.unlink()
+    torch.save({"lm_head.weight": _Code(tmp_path / "ran")}, folder / "pytorch_model.bin")
+    with pytest.raises((SystemExit, ModelError), match="code in a checkpoint is not run"):
+        ResHF(str(folder))
+    assert not (tmp_path / "ran").exists()
+    torch.load(folder / "pytorch_model.bin", weights_only=False)["lm_head.weight"].close()
+    assert (tmp_path / "ran").exists(), "the code would have run"
+
+
+@pytest.mark.parametrize("percent", [0, 50, 99])
+def test_weights_that_are_cut_short_are_one_error(
+    llava: Path, tmp_path: Path, percent: int
+) -> None:
+    folder = shutil.copytree(llava, tmp_path / "checkpoint")
+    (weights,) = folder.glob("*.safetensors")
+    data = weights.read_bytes()
+    weights.write_bytes(data[: len(data) * percent // 100])
+    with pytest.raises((SystemExit, ModelError), match="cannot be loaded"):
+        ResHF(str(folder))

@@ -344,6 +344,21 @@ MODEL = (
     ),
     Fault(
         "model",
+        "weights of a Hugging Face folder cut at 0, 50 and 99 %",
+        "one error that names the folder",
+        REFUSED,
+        "adapters/test_reshf_loading.py::test_weights_that_are_cut_short_are_one_error",
+    ),
+    Fault(
+        "model",
+        "a Hugging Face folder whose weights are a pickle with code in it",
+        "`code in a checkpoint is not run`, and to get safetensors",
+        REFUSED,
+        "adapters/test_reshf_loading.py::"
+        "test_pickled_code_in_a_hugging_face_folder_is_refused_and_not_run",
+    ),
+    Fault(
+        "model",
         "a server that refuses one request",
         "its sample by name, with the server's words",
         MARKED,

@@ -21,6 +21,7 @@ def value(name: str) -> str:
 
 
 def main() -> None:
+    print(*sys.argv)
     results, task = Path(value("--output_path")), value("--tasks")
     said = dict(part.split("=") for part in value("--model_args").split(","))
     attempt = int(results.name.removeprefix("attempt-"))

@@ -67,6 +67,23 @@ def test_a_record_that_is_gone_is_made_again(tmp_path: Path) -> None:
     assert states(plan) == ["finished", "skipped"]
 
 
+def test_no_secret_of_the_plan_stays_in_a_jobs_folder(tmp_path: Path) -> None:
+    args = "calm=1,api_key=hush-1,base_url=https://me:hush-2@host/v1"
+    more = ["--wandb_args", "key=hush-3", "--token", "hush-4", "hf_hushhushhushhush"]
+    plan = read_plan(plan_file(tmp_path, models=[model("one", args)], arguments=more))
+    assert (states(plan), states(plan)) == (["finished"], ["skipped"])
+    (job,) = plan.jobs()
+    kept = (job.folder / "finished.json").read_text() + job.log.read_text()
+    assert "calm=1,api_key=[REDACTED]" in kept and "--token" in kept and "hush" not in kept
+
+
+def test_the_log_of_a_job_that_failed_holds_no_secret_either(tmp_path: Path) -> None:
+    plan = read_plan(plan_file(tmp_path, models=[model("one", "fail=9,api_key=hush-1")]))
+    (outcome,) = execute(plan, progress=False)
+    assert outcome.state == "failed" and "hush" not in str(outcome.error)
+    assert "hush" not in outcome.job.log.read_text()
+
+
 @pytest.mark.parametrize("fault", ["fail=1", "kill=1", "failed=1"])
 def test_a_job_that_fails_once_is_finished_at_the_second_try(tmp_path: Path, fault: str) -> None:
     plan = read_plan(plan_file(tmp_path, models=[model("one", fault), model("two")]))
