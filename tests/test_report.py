@@ -16,10 +16,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthetic_runs import CLASSES, line, sweep, write_run
+from synthetic_runs import CLASSES, facts, line, sweep, write_run
 
 from resolution_eval.errors import RecordError, UsageError
 from resolution_eval.records import Record, make_records, write_record
+from resolution_eval.records.cells import cells, failures
 from resolution_eval.report import (
     compare,
     comparison_table,
@@ -39,6 +40,9 @@ from resolution_eval.report.sweeps import by_task
 from resolution_eval.report.tables import Column, Entry, Table, as_csv, as_markdown, as_text, entry
 from resolution_eval.report.task_tables import cell_table, class_table
 from resolution_eval.statistics.curves import Withheld
+
+sys.path.insert(0, str(Path(__file__).parent / "board"))
+from hostile import hostile_record
 
 CURVE = {"28": 0.3, "64": 0.8, "native": 0.7}
 HOSTILE = (
@@ -439,6 +443,33 @@ def hostile_page(tmp_path_factory) -> Path:
 
     write_run(folder / "runs", lines, task="a<b>_res", change=everywhere)
     return write_page(load([folder / "runs"]), folder / "site")
+
+
+def test_a_hostile_text_in_every_field_of_a_record_adds_no_element(tmp_path):
+    lines = [line(f"tile-{i}", r, correct=i % 2) for i in range(4) for r in ("28", "64")]
+    lines[0] |= {"run": facts()}
+    lines.append(line("tile-9", "28", correct=None))
+    write_run(tmp_path / "run", lines)
+    (record,) = make_records(tmp_path / "run")
+    made = hostile_record(record, iter(range(10**9)))
+    closed = {
+        "cells": cells(made.answers),
+        "failures": failures(made.answers),
+        "shown": "image",
+        "checkpoint": made.checkpoint.model_copy(update={"training": "fixed:64"}),
+        "environment": made.environment.model_copy(
+            update={"peak_memory_of": "process", "results_sha256": "0" * 64}
+        ),
+    }
+    write_record(made.model_copy(update=closed), tmp_path / "records")
+    page = write_page(load([tmp_path / "records"]), tmp_path / "site")
+    tags = parsed(page)
+    assert not [name for _, attributes in tags.elements for name in attributes if name[:2] == "on"]
+    scripts = [attributes for tag, attributes in tags.elements if tag == "script"]
+    assert [one.get("type") for one in scripts] == ["application/json"] * 2 + [None, None]
+    text = page.read_text(encoding="utf-8")
+    assert "&lt;script&gt;window.owned=1" in text and "<script>window.owned" not in text
+    assert not {"\x1b", "\u202e", "\u2066", "\x07", "\0"} & set(text)
 
 
 def test_a_hostile_string_adds_no_element_and_no_script(hostile_page):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
@@ -164,6 +165,11 @@ def _description(task: TaskSweeps) -> str:
     return f"Accuracy against inference resolution. {'; '.join(parts)}{chance}."
 
 
+def _identifier(name: str) -> str:
+    """A name as an element's id: a record of a stranger names its task as it likes."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", name)
+
+
 def script_json(value: Any) -> Markup:
     """`value` as JSON that can stand in a script element: nothing in it ends or opens a tag."""
     text = json.dumps(value, ensure_ascii=True, allow_nan=False)
@@ -196,6 +202,7 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["identifier"] = _identifier
     scripts = [charts.script_bundle(), _source(environment, "page.js")]
     return environment.get_template("page.html").render(
         title=title,

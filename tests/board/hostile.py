@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from resolution_eval.board import Board, BoardRow, Curve, PublishedRow, Refused
-from resolution_eval.records import Answers
+from resolution_eval.records import Answers, Record
 from resolution_eval.records.answers import SCHEMA
 
 HOSTILE = (
@@ -53,13 +53,6 @@ def _row(row: BoardRow, numbers: Iterator[int]) -> BoardRow:
 
 
 def _curve(curve: Curve, numbers: Iterator[int]) -> Curve:
-    record = curve.record
-    texts = [f.name for f in SCHEMA if str(f.type) == "string" and f.name not in STRUCTURAL]
-    rows = [
-        {**row, **{n: f"{HOSTILE}{row[n]}" for n in texts if row[n] is not None}}
-        for row in record.answers.rows()
-    ]
-    changed = _changed(record, numbers).model_copy(update={"answers": Answers.from_rows(rows)})
     bare = {
         name: _changed(getattr(curve, name), numbers)
         for name in (f.name for f in fields(curve))
@@ -69,9 +62,20 @@ def _curve(curve: Curve, numbers: Iterator[int]) -> Curve:
         curve,
         **{**bare, "withheld": HOSTILE, "contaminated": HOSTILE, "hardware": HOSTILE},
         dataset=f"{HOSTILE}{curve.dataset}",
-        record=changed,
+        record=hostile_record(curve.record, numbers),
         record_path=curve.record_path.with_name("<b>.record.json"),
     )
+
+
+def hostile_record(record: Record, numbers: Iterator[int]) -> Record:
+    """The record with `HOSTILE` in place of each text, in its answers too."""
+    texts = [f.name for f in SCHEMA if str(f.type) == "string" and f.name not in STRUCTURAL]
+    rows = [
+        {**row, **{n: f"{HOSTILE}{row[n]}" for n in texts if row[n] is not None}}
+        for row in record.answers.rows()
+    ]
+    changed: Record = _changed(record, numbers)
+    return changed.model_copy(update={"answers": Answers.from_rows(rows)})
 
 
 def _changed(value: Any, numbers: Iterator[int], name: str = "") -> Any:
@@ -79,6 +83,8 @@ def _changed(value: Any, numbers: Iterator[int], name: str = "") -> Any:
         return value
     if isinstance(value, str):
         return f"{HOSTILE}{next(numbers)}"
+    if isinstance(value, dict):
+        return {f"{HOSTILE}{key}": _changed(each, numbers) for key, each in value.items()}
     if isinstance(value, tuple):
         return tuple(_changed(each, numbers) for each in value)
     if isinstance(value, BaseModel):

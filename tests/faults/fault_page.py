@@ -112,7 +112,7 @@ def run(faults: Sequence[Fault]) -> dict[str, Result]:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         nodes = [f"tests/{fault.test}" for fault in faults]
-        options = ["-q", "-n", "0", "-m", "", f"--junitxml={report}"]
+        options = ["-q", "-m", "", f"--junitxml={report}"]
         command = [sys.executable, "-m", "pytest", *options, *nodes]
         subprocess.run(command, cwd=PAGE.parents[1], check=False)
         cases = list(ElementTree.parse(report).getroot().iter("testcase"))
