@@ -55,17 +55,19 @@ def test_two_runs_at_once_into_one_folder_are_two_records_or_none(
 
 
 @mounting
-def test_a_run_whose_output_does_not_fit_the_disk_fails_and_makes_no_record(tmp_path: Path) -> None:
+def test_a_run_whose_output_does_not_fit_the_disk_makes_no_record(tmp_path: Path) -> None:
+    """lmms-eval warns, leaves what fitted, and ends as if all were well."""
     folder = tmp_path / "small"
     folder.mkdir()
     record = f'{sys.executable} -m resolution_eval record "{folder}"'
-    script = f'{MOUNT}; "$@"; echo "run: $?"; {record}; echo "record: $?"'
+    script = f'{MOUNT}; "$@"; {record}; echo "status: $?"; ls -A "{folder}"'
     small = [*ALONE, "bash", "-c", script, "bash", "size=64k", str(folder)]
     command = [*small, *phantom(folder, host=OURS)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
-    assert "run: 1" in done.stdout and "record: 1" in done.stdout, done.stdout[-2000:]
-    assert "No space left on device" in done.stderr
-    assert "Traceback" not in done.stderr.splitlines()[-1]
+    assert "status: 1" in done.stdout and ".record.json" not in done.stdout
+    said = done.stderr.splitlines()[-1]
+    assert said.startswith("resolution-eval: ")
+    assert any(word in said for word in ("not JSON", "it was cut short", "no results", "missing"))
 
 
 def test_an_interrupt_of_a_run_is_said_and_leaves_no_score(tmp_path: Path) -> None:

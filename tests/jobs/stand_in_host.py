@@ -21,9 +21,10 @@ def value(name: str) -> str:
 
 
 def main() -> None:
-    print(*sys.argv)
     results, task = Path(value("--output_path")), value("--tasks")
     said = dict(part.split("=") for part in value("--model_args").split(","))
+    if "api_key" in said:
+        print(*sys.argv)  # as lmms-eval prints its arguments
     attempt = int(results.name.removeprefix("attempt-"))
     checkpoint = f"synthetic/{results.parts[-3]}"
     lines = [line(f"tile-{i}", r, checkpoint=checkpoint) for i in range(4) for r in ("28", "64")]
