@@ -180,7 +180,7 @@ def _public(value: str | Sequence[str] | None) -> str | list[str] | None:
 
 def _without_secrets(log: Path) -> None:
     """Strike the secrets out of what lmms-eval printed of its arguments."""
-    from resolution_eval.records.store import replace
+    from resolution_eval.files import replace
 
     told = log.read_bytes().decode("utf-8", "replace")
     if (public := redacted(told)) != told:
