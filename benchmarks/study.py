@@ -46,7 +46,10 @@ def collect(name: str, matrix: Path, checkpoints: Path) -> Path:
 def _trained(path: Path) -> dict[str, Any]:
     manifest = json.loads(path.read_text())
     extra = manifest.get("extra", {})
-    kept = ("seconds", "processor_seconds", "samples_per_second", "versions", "machine", "tokens")
+    kept = (
+        "seconds", "processor_seconds", "samples_per_second", "versions", "machine", "tokens",
+        "recipe",
+    )  # fmt: skip
     strategy, _, seed = path.parent.name.rpartition("-")
     return {"strategy": strategy, "seed": int(seed)} | {k: extra[k] for k in kept if k in extra}
 
@@ -60,6 +63,7 @@ def page(results: Path = RESULTS) -> str:
         "SIGNS": signs(matrices),
         "TARGETS": targets(matrices),
         "VARIANTS": variants(found["variants"]),
+        "RECIPES": recipes(matrices),
         "TRAINING": training(matrices),
         "COST": cost(found["cost"]),
     }
@@ -179,18 +183,45 @@ def variants(tried: Sequence[Document]) -> str:
     return _table(heads, rows)
 
 
-def training(matrices: Mapping[str, Document]) -> str:
-    """What training cost, by strategy: mean and range over seeds of the processor's seconds."""
+def recipes(matrices: Mapping[str, Document]) -> str:
+    """How the strategies of a matrix were trained, where the checkpoints' folders were kept."""
     rows = []
     for name, one in matrices.items():
-        spent: dict[str, list[float]] = {}
-        for run in one["training"]:
-            if "processor_seconds" in run:
-                spent.setdefault(run["strategy"], []).append(run["processor_seconds"])
-        for strategy, seconds in spent.items():
-            ends = f"{min(seconds):.0f} to {max(seconds):.0f}"
-            rows.append([name, strategy, len(seconds), f"{statistics.fmean(seconds):.0f}", ends])
-    return _table(["", "strategy", "seeds", "processor seconds", "range"], rows)
+        plans = {run["strategy"]: run["recipe"] for run in one["training"] if "recipe" in run}
+        for strategy, plan in plans.items():
+            if strategy != "none":
+                rows.append([name, strategy, *_recipe(plan)])
+    heads = ["", "strategy", "patch", "share of batches at r", "steps", "of answering", "average"]
+    return _table(heads, rows)
+
+
+def _recipe(plan: Document) -> list[object]:
+    ends = [[plan["low"], 0.5], [plan["native"], 0.5]]
+    shares = plan["mix"] or (ends if plan["strategy"] == "mixed" else [[plan[plan["strategy"]], 1]])
+    total = sum(weight for _, weight in shares)
+    shown = "  ".join(f"{r}: {weight / total:.2f}" for r, weight in shares)
+    steps = (plan["encoder"]["steps"], plan["joint"]["steps"])
+    return [plan["architecture"]["patch"], shown, *steps, plan.get("average", 0) or "–"]
+
+
+def training(matrices: Mapping[str, Document]) -> str:
+    """What training cost, by strategy: mean and range over seeds of its seconds."""
+    rows = []
+    for name, one in matrices.items():
+        for strategy in one["matrix"]["checkpoints"]:
+            mine = [run for run in one["training"] if run["strategy"] == strategy]
+            spent = [run["processor_seconds"] for run in mine if "processor_seconds" in run]
+            wall = [run["seconds"] for run in mine if "seconds" in run]
+            if spent:
+                rows.append([name, strategy, len(spent), *_spread(spent), *_spread(wall)])
+    heads = ["", "strategy", "seeds", "processor seconds", "range", "wall time (s)", "range"]
+    return _table(heads, rows)
+
+
+def _spread(seconds: Sequence[float]) -> tuple[str, str]:
+    if not seconds:
+        return "–", "–"
+    return f"{statistics.fmean(seconds):.0f}", f"{min(seconds):.0f} to {max(seconds):.0f}"
 
 
 def cost(measured: Document) -> str:

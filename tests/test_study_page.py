@@ -79,5 +79,27 @@ def test_collecting_keeps_the_matrix_and_what_training_cost(tmp_path, monkeypatc
     (folder / "config.json").write_text(json.dumps({"extra": extra}))
     kept = json.loads(study.collect("x", tmp_path / "matrix", tmp_path / "checkpoints").read_text())
     assert kept["matrix"]["gaps"] == [GAP]
-    assert kept["training"] == [{"strategy": "spread", "seed": 2, "processor_seconds": 31.5}]
+    trained = {"strategy": "spread", "seed": 2, "processor_seconds": 31.5, "recipe": {"low": 28}}
+    assert kept["training"] == [trained]
     assert "| 32 " in study.training({"x": kept})
+
+
+def test_the_recipes_table_says_shares_steps_and_average():
+    plan = {
+        "strategy": "mixed", "low": 28, "native": 84, "mix": [[28, 3.0], [56, 1.0]],
+        "encoder": {"steps": 7627}, "joint": {"steps": 150}, "average": 0.998,
+        "architecture": {"patch": 14},
+    }  # fmt: skip
+    runs = [
+        {"strategy": "spread", "seed": 0, "recipe": plan},
+        {"strategy": "native", "seed": 0, "recipe": plan | {"strategy": "native", "mix": []}},
+        {"strategy": "mixed", "seed": 0, "recipe": plan | {"mix": [], "average": 0}},
+        {"strategy": "none", "seed": 0, "recipe": plan},
+    ]
+    rows = study.recipes({"x": {"training": runs}}).splitlines()[2:]
+    cells = [[part.strip() for part in row.split("|")[1:-1]] for row in rows]
+    assert cells == [
+        ["x", "spread", "14", "28: 0.75  56: 0.25", "7627", "150", "0.998"],
+        ["x", "native", "14", "84: 1.00", "7627", "150", "0.998"],
+        ["x", "mixed", "14", "28: 0.50  84: 0.50", "7627", "150", "–"],
+    ]

@@ -42,7 +42,14 @@ from resolution_eval.training.examples import (
     load,
     normalise,
 )
-from resolution_eval.training.stages import _batches, join_language, rate, teach_encoder
+from resolution_eval.training.run import untrained
+from resolution_eval.training.stages import (
+    Average,
+    _batches,
+    join_language,
+    rate,
+    teach_encoder,
+)
 from resolution_eval.training.tokenizer import learn_tokenizer
 
 SIZES = {"train": 40, "val": 8, "test": 16}
@@ -320,6 +327,59 @@ class TestExamples:
         seen = {bytes(one.numpy().tobytes()) for one in changed}
         wanted = [image, image.flip(3), image.flip(2), image.flip(2, 3)]
         assert seen == {bytes(one[0].contiguous().numpy().tobytes()) for one in wanted}
+
+    def test_transposition_swaps_rows_and_columns_of_some_square_images(self):
+        random = torch.Generator().manual_seed(0)
+        image = torch.arange(3 * 4 * 4, dtype=torch.uint8).view(1, 3, 4, 4)
+        changed = augment(image.expand(64, -1, -1, -1), Augmentation(transposition=True), random)
+        turned = (changed == image.transpose(2, 3)).flatten(1).all(1)
+        assert float(turned.float().mean()) == pytest.approx(0.5, abs=0.2)
+        assert torch.equal(changed[~turned], image.expand(int((~turned).sum()), -1, -1, -1))
+
+    def test_images_that_are_not_square_are_not_transposed(self):
+        pixels = torch.zeros(2, 3, 2, 4, dtype=torch.uint8)
+        with pytest.raises(ValueError, match="4x2 px"):
+            augment(pixels, Augmentation(transposition=True), torch.Generator())
+
+
+class TestAverage:
+    def test_it_is_the_decayed_mean_of_the_steps_and_replaces_the_last_weights(self):
+        weight = torch.nn.Parameter(torch.tensor([8.0]))
+        average = Average([weight], 0.5)
+        expected = 8.0
+        for step, value in enumerate((4.0, 2.0, 6.0)):
+            weight.data.fill_(value)
+            average.add(step)
+            decay = (1 + step) / (10 + step)  # less than 0.5 until step 8
+            expected = decay * expected + (1 - decay) * value
+        assert weight.item() == 6.0
+        average.put()
+        assert weight.item() == pytest.approx(expected)
+        weight.data.fill_(1.0)
+        average.add(90)
+        average.put()
+        assert weight.item() == pytest.approx((expected + 1) / 2)
+
+    def test_training_with_an_average_leaves_other_weights_than_without(self, tmp_path):
+        few = Stage(steps=6, batch=8, rate=5e-3, warmup=1)
+        made = {
+            average: train(
+                small_plan(encoder=few, joint=few, average=average),
+                Halves(), tmp_path / str(average), progress=False,
+            ).bundle.model.vision_encoder.conv1.weight
+            for average in (0.0, 0.9)
+        }  # fmt: skip
+        assert not torch.equal(made[0.0], made[0.9])
+
+    def test_one_kernel_for_all_parameters_learns_the_same(self):
+        weights = []
+        for fused in (False, True):
+            plan = small_plan(encoder=Stage(steps=6, batch=8, warmup=2), fused=fused)
+            data = load(Halves(), "train", ["native"], patch=8, filter="bicubic", progress=False)
+            bundle = untrained(plan, Halves(), data)
+            teach_encoder(bundle, plan, data, progress=False)
+            weights.append(bundle.model.vision_encoder.conv1.weight)
+        assert torch.allclose(*weights, atol=1e-4)
 
 
 class TestPlan:

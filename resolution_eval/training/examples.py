@@ -183,12 +183,21 @@ def augment(
     plan: Augmentation,
     random: torch.Generator,
 ) -> UInt8[Tensor, "batch 3 height width"]:
-    """The images, each changed at random as the plan says."""
+    """The images, each changed at random as the plan says.
+
+    Raises:
+        ValueError: images that are not square are to be transposed.
+    """
     if plan.greyscale:
         pixels = _some(pixels, _grey, plan.greyscale, random)
     if plan.flips:
         pixels = _some(pixels, lambda images: images.flip(3), 0.5, random)
         pixels = _some(pixels, lambda images: images.flip(2), 0.5, random)
+    if plan.transposition:
+        height, width = pixels.shape[2:]
+        if height != width:
+            raise ValueError(f"only square images are transposed; these have {width}x{height} px")
+        pixels = _some(pixels, lambda images: images.transpose(2, 3), 0.5, random)
     return pixels
 
 

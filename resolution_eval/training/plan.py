@@ -40,6 +40,8 @@ class Augmentation(_Record):
     """Probability of losing its colour, so that colour alone does not carry the answer."""
     flips: bool = False
     """Whether it is mirrored, left to right and top to bottom, each with probability one half."""
+    transposition: bool = False
+    """Whether its rows and columns change places, with probability one half; of square images."""
 
 
 class Architecture(_Record):
@@ -113,6 +115,13 @@ class TrainingPlan(_Record):
     """Second stage: perceiver, cross-attention and language model learn to answer."""
     frozen: tuple[str, ...] = ("vision_encoder",)
     """Names, or beginnings of names, of the parameters that the second stage leaves as they are."""
+    average: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Decay per step of the average over steps that replaces a stage's weights at its end; 0: none.
+
+    Near the start it is (1 + step) / (10 + step), where that is less.
+    """
+    fused: bool = False
+    """Whether one kernel updates all parameters: quicker, and rounded differently."""
     stored: Literal["float32", "float16"] = "float32"
     """Type of the weights in the checkpoint; they are rounded to it before they are scored."""
 

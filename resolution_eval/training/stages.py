@@ -65,7 +65,8 @@ def teach_encoder(
 
     parts = (bundle.model.vision_encoder, head)
     trained = [parameter for part in parts for parameter in part.parameters()]
-    return _optimise("encoder", plan.encoder, trained, loss, _batches(plan, data, 1), progress)
+    how = _Optimisation("encoder", plan.encoder, plan.average, plan.fused)
+    return _optimise(how, trained, loss, _batches(plan, data, 1), progress)
 
 
 def join_language(
@@ -83,7 +84,8 @@ def join_language(
         encoded = encode(bundle, normalise(batch.pixels, bundle.config), train=looks)
         return answer_loss(bundle, encoded, batch.samples)
 
-    return _optimise("joint", plan.joint, trained, loss, _batches(plan, data, 2), progress)
+    how = _Optimisation("joint", plan.joint, plan.average, plan.fused)
+    return _optimise(how, trained, loss, _batches(plan, data, 2), progress)
 
 
 def _vision_names(bundle: FlamingoBundle) -> list[str]:
@@ -109,9 +111,18 @@ def _batches(plan: TrainingPlan, data: Data, stage: int) -> Callable[[int], Exam
     return batch
 
 
+@dataclass(frozen=True)
+class _Optimisation:
+    """How one stage's weights are found: its name, and what the plan says of it."""
+
+    name: str
+    stage: Stage
+    average: float
+    fused: bool
+
+
 def _optimise(
-    name: str,
-    stage: Stage,
+    how: _Optimisation,
     trained: Sequence[nn.Parameter],
     loss: Loss,
     batches: Callable[[int], ExampleBatch],
@@ -122,22 +133,49 @@ def _optimise(
     Raises:
         TrainingError: a loss is not finite; step and batch are named.
     """
-    optimiser = torch.optim.AdamW(by_decay(trained, stage.weight_decay), lr=stage.rate)
+    stage = how.stage
+    groups = by_decay(trained, stage.weight_decay)
+    optimiser = torch.optim.AdamW(groups, lr=stage.rate, fused=how.fused)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate(stage, step))
+    average = Average(trained, how.average) if how.average else None
     values = []
-    with trange(stage.steps, desc=f"training ({name})", disable=not progress) as steps:
+    with trange(stage.steps, desc=f"training ({how.name})", disable=not progress) as steps:
         for step in steps:
             batch = batches(stage.batch)
             value = loss(batch)
-            values.append(_finite(value, name, step, batch))
+            values.append(_finite(value, how.name, step, batch))
             optimiser.zero_grad(set_to_none=True)
             value.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(trained, stage.clip)
             optimiser.step()
             schedule.step()
+            if average:
+                average.add(step)
             if step % 10 == 0:
                 steps.set_postfix(loss=f"{values[-1]:.3f}")
-    return Losses(name, tuple(values))
+    if average:
+        average.put()
+    return Losses(how.name, tuple(values))
+
+
+class Average:
+    """An average of parameters over the steps of training, the later steps weighing more."""
+
+    def __init__(self, parameters: Sequence[nn.Parameter], decay: float) -> None:
+        self._parameters, self._decay = parameters, decay
+        self._mean = [parameter.detach().clone() for parameter in parameters]
+
+    def add(self, step: int) -> None:
+        """Count the parameters in as they are after `step` (from 0)."""
+        decay = min(self._decay, (1 + step) / (10 + step))
+        for mean, parameter in zip(self._mean, self._parameters, strict=True):
+            mean.lerp_(parameter.detach(), 1 - decay)
+
+    def put(self) -> None:
+        """Give the parameters their averages."""
+        with torch.no_grad():
+            for mean, parameter in zip(self._mean, self._parameters, strict=True):
+                parameter.copy_(mean)
 
 
 def rate(stage: Stage, step: int) -> float:

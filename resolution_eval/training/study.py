@@ -23,13 +23,10 @@ from resolution_eval.training.examples import Shelf
 from resolution_eval.training.plan import Architecture, Augmentation, Share, Stage, TrainingPlan
 from resolution_eval.training.run import save_untrained, train
 
-Strategy = Literal["none", "low", "native", "mixed", "spread", "weighted"]
+Strategy = Literal["none", "low", "native", "mixed", "spread", "weighted", "anchored"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 BATCH = 32
 RATE = 1.5e-3
-FIXED = 24.0
-"""What a step costs beside its tokens, in tokens per image: from the processor time of steps at 5
-and at 17 tokens. So a cheaper resolution buys fewer steps than its tokens alone would allow."""
 HELD_OUT = 10
 """One image in so many of a train split is for validation where the data has no such split."""
 
@@ -38,6 +35,7 @@ HELD_OUT = 10
 class Recipe:
     """What the strategies share on one task."""
 
+    task: str
     low: int
     native: int
     """Taken as native: the largest edge in pixels that is trained at."""
@@ -48,21 +46,38 @@ class Recipe:
     """Steps of the stage that teaches to answer, for the native strategy."""
     augmentation: Augmentation
     frozen: tuple[str, ...] = ("vision_encoder",)
+    average: float = 0.0
+    fused: bool = False
+    fixed: float = 24.0
+    """What a step costs beside its tokens, in tokens per image: from the processor time of steps
+    of several resolutions. So a cheap one buys fewer steps than its tokens alone would allow."""
+    more_joint: bool = True
+    """Whether the second stage, too, takes more steps where the resolutions are cheaper; not where
+    the language model costs most of a step."""
 
 
 RECIPES: dict[str, Recipe] = {
     "phantom": Recipe(
-        low=16, native=SIDE, patch=16, steps=1500, joint=150,
-        augmentation=Augmentation(greyscale=0.5),
+        task="phantom", low=16, native=SIDE, patch=16, steps=3000, joint=150,
+        augmentation=Augmentation(greyscale=0.5), average=0.998, fused=True, fixed=8.0,
+        more_joint=False,
     ),
     "pbc": Recipe(
-        low=28, native=56, patch=14, steps=2000, joint=150, augmentation=Augmentation(flips=True)
+        task="pbc", low=28, native=56, patch=14, steps=2000, joint=150,
+        augmentation=Augmentation(flips=True),
+    ),
+    "pbc84": Recipe(
+        task="pbc", low=28, native=84, patch=14, steps=4000, joint=150,
+        augmentation=Augmentation(flips=True, transposition=True), average=0.998, fused=True,
+        fixed=8.0, more_joint=False,
     ),
     # yes or no hangs on the question: no image has a class that the first stage could teach
     "vqa_rad": Recipe(
-        low=28, native=56, patch=14, steps=0, joint=300, augmentation=Augmentation(), frozen=()
+        task="vqa_rad", low=28, native=56, patch=14, steps=0, joint=300,
+        augmentation=Augmentation(), frozen=(),
     ),
 }  # fmt: skip
+"""By name. `pbc`, at 56 px, is that of the first study and of the leaderboard's rows."""
 
 ARCHITECTURE = Architecture(vision_width=64, vision_layers=3, vision_heads=2)
 
@@ -89,7 +104,22 @@ def weighted(low: int, native: int, patch: int) -> tuple[Share, ...]:
     )
 
 
-VARIANTS = {"spread": spread, "weighted": weighted}
+def anchored(low: int, native: int, patch: int) -> tuple[Share, ...]:
+    """Every grid from `low` to `native`: 54 % of the batches low, 28 % native, 18 % between.
+
+    The low end learns little from the other resolutions, and is cheap: it gets about as many steps
+    as its specialist has. The native end gains from all of them, and needs fewer than its own.
+
+    Example:
+        >>> [(edge, round(share, 2)) for edge, share in anchored(28, 84, 14)]
+        [(28, 0.54), (42, 0.06), (56, 0.06), (70, 0.06), (84, 0.28)]
+    """
+    between = range(low + patch, native, patch)
+    middle = tuple((edge, 0.18 / len(between)) for edge in between)
+    return ((low, 0.54), *middle, (native, 0.28))
+
+
+VARIANTS = {"spread": spread, "weighted": weighted, "anchored": anchored}
 """Mixes that leave no grid out."""
 
 
@@ -99,29 +129,32 @@ def tokens(shares: Sequence[Share], patch: int) -> float:
     return sum(((int(r) // patch) ** 2 + 1) * share for r, share in shares) / weight
 
 
-def plan(task: str, strategy: Strategy, seed: int) -> TrainingPlan:
-    """The plan for a strategy; not for `none`, which is not trained.
+def plan(name: str, strategy: Strategy, seed: int) -> TrainingPlan:
+    """The plan for a strategy by the recipe `name`; not for `none`, which is not trained.
 
     low and mixed take as many steps as native: the same samples, as in the paper. The variants
     take as many as cost what native does, by the tokens in the encoder and the fixed cost of steps.
     """
-    recipe = RECIPES[task]
+    recipe = RECIPES[name]
     grids = (recipe.low, recipe.native, recipe.patch)
     shares = VARIANTS[strategy](*grids) if strategy in VARIANTS else ()
-    dearest = tokens([(recipe.native, 1.0)], recipe.patch) + FIXED
-    more = dearest / (tokens(shares, recipe.patch) + FIXED) if shares else 1.0
+    dearest = tokens([(recipe.native, 1.0)], recipe.patch) + recipe.fixed
+    more = dearest / (tokens(shares, recipe.patch) + recipe.fixed) if shares else 1.0
+    joint = int(recipe.joint * (more if recipe.more_joint else 1.0))
     return TrainingPlan(
         strategy="mixed" if shares else strategy,
         low=recipe.low,
         native=recipe.native,
         mix=shares,
-        filter=task_cards()[task].filter,
+        filter=task_cards()[recipe.task].filter,
         seed=seed,
         architecture=ARCHITECTURE.model_copy(update={"patch": recipe.patch}),
         augmentation=recipe.augmentation,
         encoder=Stage(steps=int(recipe.steps * more), batch=BATCH, rate=RATE),
-        joint=Stage(steps=int(recipe.joint * more), batch=BATCH, rate=RATE),
+        joint=Stage(steps=joint, batch=BATCH, rate=RATE),
         frozen=recipe.frozen,
+        average=recipe.average,
+        fused=recipe.fused,
     )
 
 
@@ -177,23 +210,24 @@ def data(task: str) -> Source:
     return ClosedQuestions(source) if card.kind == "questions" else source
 
 
-def run(task: str, strategies: Sequence[Strategy], seeds: Sequence[int], output: Path) -> None:
+def run(name: str, strategies: Sequence[Strategy], seeds: Sequence[int], output: Path) -> None:
     """Train every strategy with every seed that has no checkpoint in `output`; one line each."""
-    source = data(task)
-    shelf = Shelf(source, RECIPES[task].patch, task_cards()[task].filter)
+    recipe = RECIPES[name]
+    source = data(recipe.task)
+    shelf = Shelf(source, recipe.patch, task_cards()[recipe.task].filter)
     for seed in seeds:
         for strategy in strategies:
             folder = output / f"{strategy}-{seed}"
             if (folder / CONFIG).is_file():
                 continue
             if strategy == "none":
-                save_untrained(plan(task, "native", seed), source, folder, shelf=shelf)
+                save_untrained(plan(name, "native", seed), source, folder, shelf=shelf)
                 continue
-            summary = train(plan(task, strategy, seed), source, folder, shelf=shelf, progress=False)
+            summary = train(plan(name, strategy, seed), source, folder, shelf=shelf, progress=False)
             found = summary.accuracy["val"]
             print(
                 f"{folder.name}: {summary.processor_seconds:.0f} s, validation "
-                + "  ".join(f"{name}: {value:.3f}" for name, value in found.items()),
+                + "  ".join(f"{at}: {value:.3f}" for at, value in found.items()),
                 flush=True,
             )
 
@@ -204,7 +238,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prog="python -m resolution_eval.training.study",
         description="Train small Flamingos from scratch under every strategy.",
     )
-    parser.add_argument("--task", required=True, choices=sorted(RECIPES))
+    parser.add_argument(
+        "--task", required=True, choices=sorted(RECIPES), metavar="RECIPE",
+        help="one of %(choices)s: a task, and where there are several, its native size",
+    )  # fmt: skip
     parser.add_argument("--strategies", nargs="+", choices=STRATEGIES, default=list(STRATEGIES))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--output", type=Path, required=True, metavar="DIR")
