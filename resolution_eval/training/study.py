@@ -67,7 +67,7 @@ RECIPES: dict[str, Recipe] = {
         augmentation=Augmentation(flips=True),
     ),
     "pbc84": Recipe(
-        task="pbc", low=28, native=84, patch=14, steps=4000, joint=150,
+        task="pbc", low=42, native=84, patch=14, steps=4000, joint=150,
         augmentation=Augmentation(flips=True, transposition=True), average=0.998, fused=True,
         fixed=8.0, more_joint=False,
     ),
@@ -105,18 +105,18 @@ def weighted(low: int, native: int, patch: int) -> tuple[Share, ...]:
 
 
 def anchored(low: int, native: int, patch: int) -> tuple[Share, ...]:
-    """Every grid from `low` to `native`: 54 % of the batches low, 28 % native, 18 % between.
+    """Every grid from `low` to `native`: 40 % of the batches low, 30 % native, 30 % between.
 
-    The low end learns little from the other resolutions, and is cheap: it gets about as many steps
-    as its specialist has. The native end gains from all of them, and needs fewer than its own.
+    The low end learns least from the others and is cheap, so it has the most; the native end gains
+    from all of them, most from the grids next to it, so it needs far fewer than its specialist.
 
     Example:
-        >>> [(edge, round(share, 2)) for edge, share in anchored(28, 84, 14)]
-        [(28, 0.54), (42, 0.06), (56, 0.06), (70, 0.06), (84, 0.28)]
+        >>> [(edge, round(share, 2)) for edge, share in anchored(42, 84, 14)]
+        [(42, 0.4), (56, 0.15), (70, 0.15), (84, 0.3)]
     """
     between = range(low + patch, native, patch)
-    middle = tuple((edge, 0.18 / len(between)) for edge in between)
-    return ((low, 0.54), *middle, (native, 0.28))
+    middle = tuple((edge, 0.3 / len(between)) for edge in between)
+    return ((low, 0.4), *middle, (native, 0.3))
 
 
 VARIANTS = {"spread": spread, "weighted": weighted, "anchored": anchored}
