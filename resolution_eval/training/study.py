@@ -25,8 +25,8 @@ from resolution_eval.training.run import save_untrained, train
 
 Strategy = Literal["none", "low", "native", "mixed", "spread", "weighted", "anchored"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
-BATCH = 32
-RATE = 1.5e-3
+ARCHITECTURE = Architecture(vision_width=64, vision_layers=3, vision_heads=2)
+JOINT_BATCH = 32
 HELD_OUT = 10
 """One image in so many of a train split is for validation where the data has no such split."""
 
@@ -46,6 +46,10 @@ class Recipe:
     """Steps of the stage that teaches to answer, for the native strategy."""
     augmentation: Augmentation
     frozen: tuple[str, ...] = ("vision_encoder",)
+    architecture: Architecture = ARCHITECTURE
+    batch: int = 32
+    """Images per step of the stage that teaches the vision encoder."""
+    rate: float = 1.5e-3
     average: float = 0.0
     fused: bool = False
     fixed: float = 24.0
@@ -58,9 +62,9 @@ class Recipe:
 
 RECIPES: dict[str, Recipe] = {
     "phantom": Recipe(
-        task="phantom", low=16, native=SIDE, patch=16, steps=3000, joint=150,
-        augmentation=Augmentation(greyscale=0.5), average=0.998, fused=True, fixed=8.0,
-        more_joint=False,
+        task="phantom", low=16, native=SIDE, patch=8, steps=600, joint=300,
+        augmentation=Augmentation(greyscale=0.5), fixed=8.0, more_joint=False,
+        architecture=Architecture(), batch=64, rate=2e-3,
     ),
     "pbc": Recipe(
         task="pbc", low=28, native=56, patch=14, steps=2000, joint=150,
@@ -77,9 +81,8 @@ RECIPES: dict[str, Recipe] = {
         augmentation=Augmentation(), frozen=(),
     ),
 }  # fmt: skip
-"""By name. `pbc`, at 56 px, is that of the first study and of the leaderboard's rows."""
-
-ARCHITECTURE = Architecture(vision_width=64, vision_layers=3, vision_heads=2)
+"""By name. `pbc`, at 56 px, is that of the first study and of the leaderboard's rows; `phantom` is
+that of the embedded checkpoint `native`."""
 
 
 def spread(low: int, native: int, patch: int) -> tuple[Share, ...]:
@@ -148,10 +151,10 @@ def plan(name: str, strategy: Strategy, seed: int) -> TrainingPlan:
         mix=shares,
         filter=task_cards()[recipe.task].filter,
         seed=seed,
-        architecture=ARCHITECTURE.model_copy(update={"patch": recipe.patch}),
+        architecture=recipe.architecture.model_copy(update={"patch": recipe.patch}),
         augmentation=recipe.augmentation,
-        encoder=Stage(steps=int(recipe.steps * more), batch=BATCH, rate=RATE),
-        joint=Stage(steps=joint, batch=BATCH, rate=RATE),
+        encoder=Stage(steps=int(recipe.steps * more), batch=recipe.batch, rate=recipe.rate),
+        joint=Stage(steps=joint, batch=JOINT_BATCH, rate=recipe.rate),
         frozen=recipe.frozen,
         average=recipe.average,
         fused=recipe.fused,
