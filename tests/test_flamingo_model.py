@@ -13,6 +13,8 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from resolution_eval import flamingo
 from resolution_eval.errors import ModelError
+from resolution_eval.flamingo import scoring
+from resolution_eval.flamingo import text as texts_of
 from resolution_eval.flamingo.upstream import PerceiverResampler
 
 torch.set_num_threads(1)
@@ -217,12 +219,38 @@ class TestRank:
         finally:
             for hook in hooks:
                 hook.remove()
-        longest = max(len(flamingo.tokenise(llama, prompt)[0]) for prompt in PROMPTS)
         assert images == [3]
-        assert len(prompts) == 2
-        assert prompts[0][0] == 3
-        assert prompts[1][0] == 9
-        assert prompts[1][1] < longest
+        assert [rows for rows, _ in prompts] == [3, 3], "a prompt a row, then its choices in one"
+
+    def test_choices_in_one_sequence_score_as_in_one_each(self, bundle, monkeypatch):
+        encoded = flamingo.encode(bundle, pixels(3))
+        packed = flamingo.rank(bundle, encoded, PROMPTS, CHOICES)
+        rows = []
+        hook = bundle.model.lang_encoder.register_forward_pre_hook(
+            lambda module, args: rows.append(len(args[0]))
+        )
+        monkeypatch.setattr(scoring, "_takes_packed", lambda language_model: False)
+        try:
+            apart = flamingo.rank(bundle, encoded, PROMPTS, CHOICES)
+        finally:
+            hook.remove()
+        assert rows == [3, 9]
+        assert torch.allclose(packed, apart, atol=1e-5)
+
+    def test_a_text_that_comes_again_is_not_tokenised_again(self, monkeypatch):
+        bundle = tiny("opt")
+        encoded = flamingo.encode(bundle, pixels(3))
+        first = flamingo.rank(bundle, encoded, PROMPTS, CHOICES)
+        monkeypatch.setattr(texts_of, "tokenise", lambda *_: pytest.fail("tokenised again"))
+        assert torch.equal(flamingo.rank(bundle, encoded, PROMPTS, CHOICES), first)
+
+    def test_texts_remembered_are_bounded(self, monkeypatch):
+        bundle = tiny("opt")
+        monkeypatch.setattr(texts_of, "KEPT", 5)
+        for number in range(12):
+            found = flamingo.join(bundle, "<image>Which?", f" the {number}th")
+            assert len(bundle.joins) <= 5
+        assert found.ids == tuple(flamingo.tokenise(bundle, "<image>Which? the 11th")[0])
 
     def test_an_answer_does_not_depend_on_its_batch(self, bundle):
         images = pixels(3)

@@ -46,6 +46,8 @@ class FlamingoBundle:
     revision: str | None = None
     """Commit of the repository that it was downloaded from, or sha256:... of a folder's weights."""
     positions: PositionCache = field(default_factory=PositionCache)
+    joins: dict[tuple[str, str], Any] = field(default_factory=dict)
+    """Prompts with continuations as tokens, as `text.join` found them: tasks ask the same again."""
 
     @property
     def patch(self) -> int:
