@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 from resolution_eval.errors import ModelError
 from resolution_eval.families.base import Family, Parts, Received
 from resolution_eval.families.inputs import Inputs, collate, cut, prepare, tokenise
+from resolution_eval.families.sharing import Sharing
 from resolution_eval.finite import finite_logits
 from resolution_eval.generation import Generation
 from resolution_eval.resolution import Size
@@ -37,6 +38,9 @@ class Question:
         """All images that shall enter, in order."""
         return () if self.image is None else (*self.earlier, self.image)
 
+
+KEPT = 4096
+"""Tokenised texts that an engine remembers."""
 
 Entered = tuple[Received, int]
 """What entered of one image, and its visual tokens."""
@@ -65,6 +69,7 @@ class Engine:
     family: Family
     parts: Parts
     model: Any
+    _tokens: dict[tuple[str, str], tuple[list[int], int]] = field(default_factory=dict)
 
     def generate(self, questions: Sequence[Question], asked: Generation) -> list[Spoken]:
         """Generated texts, not yet cut at `asked.until`; all images are of one size.
@@ -173,10 +178,21 @@ class Engine:
 
     @contextmanager
     def _watched(self, questions: Sequence[Question]) -> Iterator[list[Received]]:
+        """What enters the vision tower, for each image, in order; each different one enters once,
+        unless the questions have demonstrations.
+        """
         images = [image for question in questions for image in question.images]
         grid = Size(*images[-1].size) if images else None
-        with watched(self.family, self.parts, self.model, grid, len(images)) as seen:
+        alone = len(images) == len(questions)
+        sharing = Sharing.of(images) if alone else Sharing(tuple(range(len(images))))
+        tower = self.model.get_submodule(self.family.tower)
+        with (
+            sharing.applied(tower),
+            watched(self.family, self.parts, self.model, grid, sharing.different) as seen,
+        ):
             yield seen
+        if seen:
+            seen[:] = [seen[place] for place in sharing.places]
 
     def _refuse_mixture(self, question: Question) -> None:
         sizes = {image.size for image in question.images}
@@ -191,11 +207,8 @@ class Engine:
         """The prompt's tensors up to where its choices differ, the rest of each, and where in the
         rest the choice itself begins.
         """
-        alone, _ = tokenise(self.family, self.parts, question.prompt)
-        joined = [
-            tokenise(self.family, self.parts, question.prompt, choice)
-            for choice in question.choices
-        ]
+        alone, _ = self._tokenised(question.prompt)
+        joined = [self._tokenised(question.prompt, choice) for choice in question.choices]
         for choice, (ids, start) in zip(question.choices, joined, strict=True):
             if start == len(ids):
                 raise ModelError(f"the choice {choice!r} has no tokens of its own")
@@ -210,6 +223,14 @@ class Engine:
             )
         tails = [ids[shared:] for ids, _ in joined]
         return cut(sample, dropped), tails, [start - shared for _, start in joined]
+
+    def _tokenised(self, prompt: str, rest: str = "") -> tuple[list[int], int]:
+        """As `tokenise`; remembered, since a task asks the same again."""
+        if (prompt, rest) not in self._tokens:
+            if len(self._tokens) >= KEPT:
+                self._tokens.clear()
+            self._tokens[prompt, rest] = tokenise(self.family, self.parts, prompt, rest)
+        return self._tokens[prompt, rest]
 
     def _scores(
         self, batch: Inputs, tails: Sequence[Sequence[list[int]]], starts: Sequence[Sequence[int]]

@@ -22,6 +22,7 @@ from resolution_eval.families import FAMILIES, Parts, Settings, family_of, inten
 from resolution_eval.families.checkpoint import known_training, load_parts
 from resolution_eval.families.engine import Engine, Question
 from resolution_eval.families.inputs import prepare
+from resolution_eval.families.sharing import Sharing
 from resolution_eval.families.tiling import arrange
 from resolution_eval.generation import Generation
 from resolution_eval.resolution import Size, TrainingResolution, budget_size, restored_size
@@ -337,6 +338,51 @@ def test_the_image_is_encoded_once_for_all_choices(name: str, engine: Engine) ->
     finally:
         handle.remove()
     assert len(calls) == 1
+
+
+def _asked(engine: Engine, grid: Size) -> list[Question]:
+    """Six questions on two images."""
+    texts = ["Why?", "Which phantom does this image show?", "Which of these, of all, is it?"]
+    return [_question(engine, grid, texts[row % 3], seed=row % 2) for row in range(6)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_questions_on_one_image_share_its_run_through_the_tower(
+    name: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    questions = _asked(engine, _grid(name, engine, Size(60, 40)))
+    entered: list[int] = []
+
+    tower = engine.model.get_submodule(engine.family.tower)
+    forward = tower.forward
+
+    def noting(*positional: Any, **named: Any) -> Any:
+        pixels = named["pixel_values"] if "pixel_values" in named else positional[0]
+        entered.append(pixels.numel())
+        return forward(*positional, **named)
+
+    def answers() -> tuple[list[Any], list[str]]:
+        with monkeypatch.context() as patched:
+            patched.setattr(tower, "forward", noting)
+            ranked = engine.rank(questions)
+        return ranked, [spoken.text for spoken in engine.generate(questions, GREEDY)]
+
+    shared, texts = answers()
+    monkeypatch.setattr(Sharing, "of", lambda images: Sharing(tuple(range(len(images)))))
+    alone, texts_alone = answers()
+    assert 3 * entered[0] == entered[1], "two images of six questions enter"
+    assert texts == texts_alone
+    for one, other in zip(shared, alone, strict=True):
+        assert one.scores == pytest.approx(other.scores, abs=1e-5)
+        assert (one.received, one.visual_tokens) == (other.received, other.visual_tokens)
+    assert len({spoken.scores for spoken in shared}) == 6, "no question gets another's image"
+
+
+def test_a_tower_whose_rows_are_no_equal_parts_is_refused() -> None:
+    sharing = Sharing((0, 0, 1))
+    tower = torch.nn.Identity()
+    with sharing.applied(tower), pytest.raises(ModelError, match=r"7 rows .* parts of 3 images"):
+        tower(torch.zeros(7, 2))
 
 
 @pytest.mark.parametrize("name", NAMES)
