@@ -8,11 +8,12 @@ resolution, the image is decoded and rendered when it is asked for.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from math import sqrt
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from resolution_eval.attestation import LEDGER, SampleKey
+from resolution_eval.attestation import LEDGER, Attestation, Cost, SampleKey
 from resolution_eval.cards import TaskCard, parse_task_card
 from resolution_eval.errors import UsageError, host_boundary
 from resolution_eval.facts import run_facts
@@ -262,14 +263,29 @@ def process_results(doc: Document, results: list[str]) -> dict[str, Any]:
         }
     return {
         **figures,
-        "unparseable": {"count": int(verdict.prediction is None and not failed)},
-        "failed": {"count": int(failed)},
-        "mismatched": {"count": int(status == "mismatched")},
-        "data": {"data": doc["data"], "fingerprint": doc["fingerprint"]},
+        "unparseable": _COUNTED[verdict.prediction is None and not failed],
+        "failed": _COUNTED[failed],
+        "mismatched": _COUNTED[status == "mismatched"],
+        "data": _data(doc["data"], doc["fingerprint"]),
         "verdict": verdict.model_dump(mode="json"),
-        "attestation": attestation.model_dump(mode="json"),
+        "attestation": _dumped(attestation),
         **_told(doc),
     }
+
+
+# lmms-eval keeps all that a sample contributes until the last one is answered: what is the same for
+# many samples is one object for them all.
+_COUNTED = {known: {"count": int(known)} for known in (False, True)}
+
+
+@lru_cache(maxsize=64)
+def _data(data: str, fingerprint: str) -> dict[str, str]:
+    return {"data": data, "fingerprint": fingerprint}
+
+
+@lru_cache(maxsize=4096)
+def _dumped(facts: Attestation | Cost) -> dict[str, Any]:
+    return facts.model_dump(mode="json")
 
 
 def _told(doc: Document) -> dict[str, Any]:
@@ -279,7 +295,7 @@ def _told(doc: Document) -> dict[str, Any]:
     lmms-eval aggregates only the metrics that a task's YAML names; these it writes and passes over.
     """
     cost = LEDGER.costs.get(SampleKey.of(doc))
-    told: dict[str, Any] = {} if cost is None else {"cost": cost.model_dump(mode="json")}
+    told: dict[str, Any] = {} if cost is None else {"cost": _dumped(cost)}
     source = _SOURCES.get(doc["dataset"])
     if source is not None and doc["dataset"] not in LEDGER.told:
         LEDGER.told.add(doc["dataset"])
