@@ -10,6 +10,7 @@ NAMES = {
     "generate": "reshf's short answers, against lmms-eval's own adapter at its best batch",
     "ranks": "how far apart two processes end that share a sweep",
     "growth": "wall time against visual tokens",
+    "compile": "the vision encoder as it is, against `torch.compile` with its own cost",
     "gpu": "share of a GPU's bf16 matrix rate in prefill",
 }
 """The measurements that `python -m benchmarks` knows by name, and what each compares."""

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
 from benchmarks import NAMES
-from benchmarks.result import write
+from benchmarks.result import Foreign, write
 from benchmarks.table import write_tables
 
 
@@ -28,7 +29,9 @@ def main() -> int:
     if known.name == "table":
         write_tables()
         return 0
+    others = Foreign()
     result = import_module(f"benchmarks.{known.name}").measure(known)
+    result = replace(result, foreign=others.share())
     print(result.text())
     if known.json is not None:
         write(result, known.json)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from benchmarks import workload
-from benchmarks.host import keep
+from benchmarks.host import Kept, keep
 from benchmarks.result import Result, spread
 from resolution_eval.bases.repairs import video_reader
 
 TARGET = 2.0
 BATCHES = (1, 2, 4, 8, 16, 32)
 """Batch sizes that lmms-eval's own adapter is tried at."""
+AT_A_TIME = 8
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,34 +28,124 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tokens", type=int, default=8, help="of an answer")
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--pretrained", help="a checkpoint of your own, in place of a small one")
+    parser.add_argument("--device", default="cpu", help="where lmms-eval's own adapter runs")
     parser.add_argument("--base", default="qwen2_vl", help="lmms-eval's own adapter")
 
 
 def measure(given: argparse.Namespace) -> Result:
-    """The best batch of the other is found first; then both in turn."""
-    resolutions = given.resolutions.split(",")
+    """One question an image; then as many requests, four questions an image."""
+    asked = len(workload.QUESTIONS)
     with TemporaryDirectory() as folder:
-        data = workload.write_images(Path(folder, "data"), given.images, 224)
         model = given.pretrained or str(workload.write_qwen2_vl(Path(folder, "model")))
-        short = ["--gen_kwargs", f"max_new_tokens={given.tokens}"]
-        args = ["--model_args", f"pretrained={model}", *short]
-        ours = keep(data, resolutions, ["--model", "reshf", *args, "--batch_size", "auto"])
-        others = {}
-        for size in BATCHES:
-            settings = f"pretrained={model},device=cpu,device_map=cpu"
-            asked = ["--model", given.base, "--batch_size", str(size), "--model_args", settings]
-            with video_reader():
-                others[size] = keep(data, resolutions, [*asked, *short])
-        best = min(BATCHES, key=lambda size: others[size].seconds())
-        pairs = [(ours.seconds(), others[best].seconds()) for _ in range(given.repetitions)]
+        one = workload.write_images(Path(folder, "one"), given.images, 224)
+        four = workload.write_images(
+            Path(folder, "four"), given.images // asked, 224, questions=asked
+        )
+        classified, questioned = (_measured(model, data, given) for data in (one, four))
     return Result(
         name="generate",
-        ratio=median(b / a for a, b in pairs),
+        ratio=classified.ratio,
         target=TARGET,
         sense="at least",
-        rows=[
-            {"what": "reshf, batch auto", "seconds": spread([a for a, _ in pairs])},
-            {"what": f"{given.base}, batch {best}", "seconds": spread([b for _, b in pairs])},
-        ],
+        rows=[*classified.rows("one question"), *questioned.rows(f"{asked} questions")],
         sizes=vars(given) | {"json": None},
+        note=f"The ratio is that of one question an image; with {asked} it is "
+        f"{questioned.ratio:.2f}: the image goes through the tower once for all of them. The same "
+        "visual tokens enter in both adapters, and as many tokens are written. "
+        f"{given.base} with one question, by batch size: "
+        + ", ".join(f"{size}: {seconds:.2f} s" for size, seconds in classified.alone.items())
+        + ".",
     )
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """Seconds of both adapters on one data set, in turn."""
+
+    ours: Sequence[float]
+    eight: Sequence[float]
+    """Ours at a batch of `AT_A_TIME`."""
+    others: Sequence[float]
+    alone: Mapping[int, float]
+    """The other's, by its batch size."""
+
+    @property
+    def ratio(self) -> float:
+        return median(b / a for a, b in zip(self.ours, self.others, strict=True))
+
+    def rows(self, asked: str) -> list[dict[str, str]]:
+        best = min(self.alone, key=lambda size: self.alone[size])
+        told = {
+            "reshf, batch auto": self.ours,
+            f"reshf, batch {AT_A_TIME}": self.eight,
+            f"lmms-eval's own, batch {best}, its best": self.others,
+        }
+        return [
+            {"an image has": asked, "what": what, "seconds": spread(seconds)}
+            for what, seconds in told.items()
+        ]
+
+
+def _measured(model: str, data: Path, given: argparse.Namespace) -> _Measured:
+    """The best batch of the other is found first; then both in turn.
+
+    Raises:
+        RuntimeError: the two do not give the model the same visual tokens.
+    """
+    resolutions = given.resolutions.split(",")
+    short = ["--gen_kwargs", f"max_new_tokens={given.tokens}"]
+    args = ["--model_args", f"pretrained={model}", *short]
+    ours = keep(data, resolutions, ["--model", "reshf", *args, "--batch_size", "auto"])
+    settings = f"pretrained={model},device={given.device},device_map={given.device}"
+    asked = ["--model", given.base, "--batch_size", "1", "--model_args", settings]
+    with video_reader():
+        other = keep(data, resolutions, [*asked, *short])
+    _check(_entering(ours, ours.adapter.engine), _entering(other, other.adapter))
+    alone = {size: _at(other, size) for size in BATCHES}
+    best = min(alone, key=lambda size: alone[size])
+    rounds = [
+        (ours.seconds(), _at(ours, AT_A_TIME), _at(other, best)) for _ in range(given.repetitions)
+    ]
+    return _Measured(*zip(*rounds, strict=True), alone)
+
+
+def _at(kept: Kept, size: int) -> float:
+    """Seconds at a batch size of `size`."""
+    name = "batch" if hasattr(kept.adapter, "batch") else "batch_size_per_gpu"
+    usual = getattr(kept.adapter, name)
+    setattr(kept.adapter, name, size)
+    try:
+        return kept.seconds()
+    finally:
+        setattr(kept.adapter, name, usual)
+
+
+def _entering(kept: Kept, holder: Any) -> tuple[int, int]:
+    """Patches whose features the model is given, and tokens that it writes, over all requests.
+
+    Rows of a batch that ended earlier than others count as written.
+    """
+    patches, written = [], []
+    model = holder.model
+
+    def given(_: Any, __: Any, named: dict[str, Any]) -> None:
+        if named.get("pixel_values") is not None:
+            patches.append(len(named["pixel_values"]))
+
+    handles = [
+        model.model.register_forward_pre_hook(given, with_kwargs=True),
+        model.lm_head.register_forward_hook(lambda *found: written.append(len(found[-1]))),
+    ]
+    try:
+        kept.seconds()
+    finally:
+        for handle in handles:
+            handle.remove()
+    return sum(patches), sum(written)
+
+
+def _check(ours: tuple[int, int], others: tuple[int, int]) -> None:
+    if ours != others:
+        raise RuntimeError(
+            f"patches and tokens are {ours} in ours and {others} in the other: not one comparison"
+        )

@@ -118,7 +118,8 @@ def _model(sizes: dict[str, Any], device: str) -> Any:
     torch.manual_seed(0)
     with torch.device(device):
         model = Qwen2VLForConditionalGeneration(config)
-    return model.to(torch.bfloat16).eval()
+    # without gradients, which the counter of operations would ask for
+    return model.to(torch.bfloat16).eval().requires_grad_(False)
 
 
 def _prefill(model: Any, side: int, given: argparse.Namespace, device: str) -> Any:

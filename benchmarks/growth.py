@@ -33,6 +33,7 @@ def measure(given: argparse.Namespace) -> Result:
 
     with TemporaryDirectory() as folder:
         bundle = load_folder(workload.write_flamingo(Path(folder, "model"), given.model))
+    bundle.model.requires_grad_(False)  # the counter of operations asks for gradients otherwise
     prompts = [flamingo_prompt(question_text("Which tissue is shown?", workload.CLASSES))]
     texts = [[f" {name}" for name in workload.CLASSES]] * given.batch
     sides = [int(r) for r in given.resolutions.split(",")]

@@ -32,6 +32,10 @@ class Result:
     sizes: Mapping[str, Any]
     """What was measured: images, resolutions, model, batch, repetitions."""
     note: str = ""
+    foreign: float | None = None
+    """Share of the machine's cores that other programs used meanwhile; above a few per cent times
+    are those of a busy machine.
+    """
 
     @property
     def met(self) -> bool | None:
@@ -50,6 +54,7 @@ class Result:
             "sizes": dict(self.sizes),
             "rows": [dict(row) for row in self.rows],
             "note": self.note,
+            "foreign": None if self.foreign is None else round(self.foreign, 3),
         }
         ratio = None if self.ratio is None else round(self.ratio, 3)
         return {
@@ -67,6 +72,8 @@ class Result:
         mark = "" if self.target is None else f" ({self.sense} {self.target:g}: {self._verdict})"
         table = tabulate([dict(row) for row in self.rows], headers="keys", floatfmt=".4g")
         lines = [f"{self.name}: {sizes}", f"on {machine()}", table, f"ratio {ratio}{mark}"]
+        if self.foreign is not None:
+            lines.append(busy(self.foreign))
         return "\n".join([*lines, *([self.note] if self.note else [])])
 
     @property
@@ -92,6 +99,32 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
     names = [line.split(":", 1)[1].strip() for line in text.splitlines() if "model name" in line]
     return names[0] if names else platform.machine()
+
+
+def busy(share: float) -> str:
+    """`Result.foreign` in words."""
+    return f"Other programs used {100 * share:.0f} % of the cores meanwhile."
+
+
+class Foreign:
+    """Processor time that other programs take from now on."""
+
+    def __init__(self) -> None:
+        self._start = self._now()
+
+    def share(self) -> float:
+        """Share of all cores' time since the beginning that was neither idle nor our own."""
+        passed, used, own = (now - then for now, then in zip(self._now(), self._start, strict=True))
+        return max(0.0, used - own) / passed
+
+    @staticmethod
+    def _now() -> tuple[float, float, float]:
+        """Seconds of all cores together: passed, used, used by this process and its children."""
+        import psutil
+
+        times, mine = psutil.cpu_times(), os.times()
+        idle = times.idle + getattr(times, "iowait", 0.0)
+        return sum(times[:8]), sum(times[:8]) - idle, sum(mine[:4])
 
 
 def spread(seconds: Sequence[float]) -> str:

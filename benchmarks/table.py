@@ -1,4 +1,8 @@
-"""RESULTS.md, and the README's table, from the results in `results/`."""
+"""RESULTS.md, and the README's table, from the results in `results/`.
+
+`results/NAME.json` is what a run wrote; `results/NAME.md`, where there is one, is what a person
+says of it: what holds a row back, with its profile.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from typing import Any
 from tabulate import tabulate
 
 from benchmarks import NAMES
+from benchmarks.result import busy
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
@@ -20,10 +25,14 @@ def write_tables() -> None:
     """Write both anew."""
     (HERE / "RESULTS.md").write_text(page(), encoding="utf-8")
     readme = HERE.parent / "README.md"
-    text = readme.read_text(encoding="utf-8")
+    readme.write_text(with_table(readme.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def with_table(text: str) -> str:
+    """The README's text with the table between its marks."""
     pattern = re.escape(BEGIN) + ".*?" + re.escape(END)
     new = f"{BEGIN}\n{table()}\n{END}"
-    readme.write_text(re.sub(pattern, lambda _: new, text, flags=re.DOTALL), encoding="utf-8")
+    return re.sub(pattern, lambda _: new, text, flags=re.DOTALL)
 
 
 def documents() -> list[dict[str, Any]]:
@@ -34,17 +43,25 @@ def documents() -> list[dict[str, Any]]:
 
 def table() -> str:
     """One row per benchmark: what was measured, the ratio, its mark, date."""
-    rows = [
-        {
-            "name": each["name"],
-            "what": NAMES[each["name"]],
-            "ratio": "not measured" if each["ratio"] is None else f"{each['ratio']:.2f}",
-            "must reach": _mark(each),
-            "date": each["detail"]["date"],
-        }
-        for each in documents()
-    ]
+    found = {each["name"]: each for each in documents()}
+    rows = [_row(name, found.get(name)) for name in NAMES]
     return tabulate(rows, headers="keys", tablefmt="github", disable_numparse=True)
+
+
+def _row(name: str, document: dict[str, Any] | None) -> dict[str, str]:
+    measured = document is not None and document["ratio"] is not None
+    return {
+        "name": name,
+        "what": NAMES[name],
+        "ratio": f"{document['ratio']:.2f}" if document and measured else "not measured",
+        "must reach": _mark(document) if document else f"`{command(name)}`",
+        "date": document["detail"]["date"] if document and measured else "",
+    }
+
+
+def command(name: str) -> str:
+    """What measures `name` and keeps the result."""
+    return f"uv run python -m benchmarks {name} --json benchmarks/results/{name}.json"
 
 
 def _mark(document: dict[str, Any]) -> str:
@@ -63,17 +80,29 @@ def page() -> str:
         "in seconds, median [least, most]. Models have random weights: these are no accuracies.",
         table(),
     ]
-    for each in documents():
-        detail = each["detail"]
-        sizes = {name: value for name, value in detail["sizes"].items() if value is not None}
-        rows = tabulate(detail["rows"], headers="keys", tablefmt="github", floatfmt=".4g")
-        parts += [
-            f"## {each['name']}",
-            f"`python -m benchmarks {each['name']}`, {detail['date']}, on {detail['machine']}; "
-            + ", ".join(f"{name} {value}" for name, value in detail["versions"].items())
-            + "; "
-            + ", ".join(f"{name} {value}" for name, value in sizes.items() if name != "name"),
-            rows,
-            detail["note"],
-        ]
+    found = {each["name"]: each for each in documents()}
+    for name in NAMES:
+        parts += [f"## {name}", *(_section(found[name]) if name in found else _open(name))]
+        remark = RESULTS / f"{name}.md"
+        parts += [remark.read_text(encoding="utf-8").strip()] if remark.is_file() else []
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _section(document: dict[str, Any]) -> list[str]:
+    detail = document["detail"]
+    sizes = {name: value for name, value in detail["sizes"].items() if value is not None}
+    sizes.pop("name", None)
+    return [
+        f"`{command(document['name'])}`, {detail['date']}, on {detail['machine']}; "
+        + ", ".join(f"{name} {value}" for name, value in detail["versions"].items())
+        + "; "
+        + ", ".join(f"{name} {value}" for name, value in sizes.items())
+        + ".",
+        tabulate(detail["rows"], headers="keys", tablefmt="github", floatfmt=".4g"),
+        detail["note"],
+        "" if detail["foreign"] is None else busy(detail["foreign"]),
+    ]
+
+
+def _open(name: str) -> list[str]:
+    return [f"Not measured. `{command(name)}` does it; `gpu` needs a machine with a GPU."]

@@ -27,17 +27,33 @@ CLASSES = (
 """Nine names of one to three words: what ranking choices costs depends on their length."""
 
 
-def write_images(folder: Path, count: int, side: int, *, format: str = "JPEG") -> Path:
-    """A folder in the local layout with `count` generated images of `side` x `side` pixels."""
+QUESTIONS = (
+    "Which tissue is shown?",
+    "Is the tissue normal?",
+    "Which stain was used?",
+    "What is seen in the middle of the image?",
+)
+
+
+def write_images(
+    folder: Path, count: int, side: int, *, format: str = "JPEG", questions: int = 0
+) -> Path:
+    """A folder in the local layout with `count` generated images of `side` x `side` pixels.
+
+    With `questions` each is asked so many open ones, four at most; otherwise it is classified.
+    """
     (folder / "images").mkdir(parents=True)
     random = np.random.default_rng(0)
     with (folder / "labels.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
-        table.writerow(["file", "label", "split"])
+        table.writerow(["file", "label", "split", *(["question"] if questions else [])])
         for number in range(count):
             name = f"images/{number:06d}.{format.lower()}"
             (folder / name).write_bytes(_encoded(random, side, format))
-            table.writerow([name, CLASSES[number % len(CLASSES)], "test"])
+            row = [name, CLASSES[number % len(CLASSES)], "test"]
+            table.writerows([*row, asked] for asked in QUESTIONS[:questions])
+            if not questions:
+                table.writerow(row)
     return folder
 
 
@@ -55,9 +71,20 @@ def _encoded(random: np.random.Generator, side: int, format: str) -> bytes:
 FLAMINGOS: dict[str, dict[str, Any]] = {
     "tiny": {"width": 48, "layers": 2, "language": 48, "language_layers": 2, "latents": 8},
     "small": {"width": 384, "layers": 8, "language": 256, "language_layers": 4, "latents": 32},
+    "proportioned": {
+        "width": 320,
+        "layers": 6,
+        "language": 512,
+        "language_layers": 8,
+        "latents": 64,
+        "every": 1,
+    },
     "base": {"width": 768, "layers": 12, "language": 768, "language_layers": 8, "latents": 64},
 }
-"""Vision width and layers (patch 14), language width and layers, perceiver latents."""
+"""Vision width and layers (patch 14), language width and layers, perceiver latents, and after how
+many layers a cross-attention stands. `proportioned` is OpenFlamingo-3B made small: the language
+model with its cross-attentions has some seven times the vision encoder's weights.
+"""
 
 
 def write_flamingo(folder: Path, size: str, *, patch: int = 14, trained: int = 224) -> Path:
@@ -89,7 +116,7 @@ def write_flamingo(folder: Path, size: str, *, patch: int = 14, trained: int = 2
             "tie_word_embeddings": True,
         },
         perceiver={"depth": 2, "heads": 4, "dim_head": 32, "num_latents": sizes["latents"]},
-        cross_attn_every_n_layers=2,
+        cross_attn_every_n_layers=sizes.get("every", 2),
     )
     texts = [flamingo_prompt(question_text("Which tissue is shown?", CLASSES)), *CLASSES]
     torch.manual_seed(0)
@@ -103,12 +130,15 @@ def write_flamingo(folder: Path, size: str, *, patch: int = 14, trained: int = 2
 
 
 CHAT = (
-    "{% for message in messages %}<|im_start|>{{ message.role }}\n"
+    "{% for message in messages %}"
+    "{% if loop.first and message.role != 'system' %}<|im_start|>system\n"
+    "You are a helpful assistant.<|im_end|>\n{% endif %}<|im_start|>{{ message.role }}\n"
     "{% if message.content is string %}{{ message.content }}{% else %}"
     "{% for part in message.content %}{% if part.type == 'text' %}{{ part.text }}{% else %}"
     "<|vision_start|><|image_pad|><|vision_end|>{% endif %}{% endfor %}{% endif %}<|im_end|>\n"
     "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+"""Qwen2-VL's own, in short: without a system turn, the usual one is put first."""
 
 
 def write_qwen2_vl(folder: Path, *, width: int = 256, layers: int = 6) -> Path:
@@ -129,12 +159,14 @@ def write_qwen2_vl(folder: Path, *, width: int = 256, layers: int = 6) -> Path:
     plain.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     plain.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=512,
+        vocab_size=1024,
         special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>", *marks],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    plain.train_from_iterator(CLASSES, trainer)
+    from resolution_eval.prompts import question_text
+
+    plain.train_from_iterator([CHAT, question_text(QUESTIONS[0], CLASSES), *QUESTIONS], trainer)
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=plain, pad_token="<|endoftext|>", eos_token="<|im_end|>"
     )
