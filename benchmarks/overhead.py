@@ -28,7 +28,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def measure(given: argparse.Namespace) -> Result:
-    """The sweep through the adapter, and its batches' forwards on ready tensors, in turn."""
+    """The sweep through the adapter, and its batches' forwards on ready tensors, in turn.
+
+    Raises:
+        RuntimeError: the times cannot be right.
+    """
     with TemporaryDirectory() as folder:
         data = workload.write_images(Path(folder, "data"), given.images, 224)
         model = workload.write_flamingo(Path(folder, "model"), given.model)
@@ -42,6 +46,8 @@ def measure(given: argparse.Namespace) -> Result:
         )
         batches = _batches(kept)
         pairs = [(kept.seconds(), _bare(kept, batches)) for _ in range(given.repetitions)]
+    if median(a / b for a, b in pairs) < 1:
+        raise RuntimeError("forward passes took longer alone: other programs disturbed; run again")
     return Result(
         name="overhead",
         ratio=median(a / b for a, b in pairs),

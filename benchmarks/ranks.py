@@ -10,14 +10,15 @@ import sys
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from benchmarks import workload
-from benchmarks.result import Result, spread
+from benchmarks.result import Foreign, Result, spread
 
 TARGET = 1.10
 
 CHILD = """
-import json, os, sys
+import json, sys, time
 from pathlib import Path
 import torch
 from benchmarks.host import keep
@@ -28,8 +29,9 @@ seconds = []
 for _ in range(int(repetitions)):
     torch.distributed.barrier()
     seconds.append(kept.seconds())
-print("RANK " + json.dumps({"requests": len(kept.requests), "seconds": seconds}), flush=True)
 torch.distributed.barrier()
+told = {"requests": len(kept.requests), "seconds": seconds, "processor": time.process_time()}
+print("RANK " + json.dumps(told), flush=True)
 """
 
 
@@ -44,6 +46,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def measure(given: argparse.Namespace) -> Result:
     """Seconds of the rank that ends last, over those of the one that ends first."""
+    others = Foreign()
     with TemporaryDirectory() as folder:
         data = workload.write_images(Path(folder, "data"), given.images, 224)
         model = workload.write_flamingo(Path(folder, "model"), given.model)
@@ -60,10 +63,11 @@ def measure(given: argparse.Namespace) -> Result:
         ],
         sizes=vars(given) | {"json": None},
         note="One thread a process.",
+        foreign=others.share(unseen=sum(rank["processor"] for rank in ranks)),
     )
 
 
-def _ranks(data: Path, model: Path, given: argparse.Namespace) -> list[dict[str, list[float]]]:
+def _ranks(data: Path, model: Path, given: argparse.Namespace) -> list[dict[str, Any]]:
     script = data.parent / "child.py"
     script.write_text(CHILD, encoding="utf-8")
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]

@@ -112,10 +112,13 @@ class Foreign:
     def __init__(self) -> None:
         self._start = self._now()
 
-    def share(self) -> float:
-        """Share of all cores' time since the beginning that was neither idle nor our own."""
+    def share(self, unseen: float = 0.0) -> float:
+        """Share of all cores' time since the beginning that was neither idle nor our own.
+
+        `unseen`: seconds of our own processes that we did not start ourselves.
+        """
         passed, used, own = (now - then for now, then in zip(self._now(), self._start, strict=True))
-        return max(0.0, used - own) / passed
+        return max(0.0, used - own - unseen) / passed
 
     @staticmethod
     def _now() -> tuple[float, float, float]:
