@@ -22,7 +22,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resolutions", default="28,56,84,112,168,224")
     parser.add_argument("--model", choices=sorted(workload.FLAMINGOS), default="tiny")
     parser.add_argument("--batch", default="32")
-    parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=2, help="of whole processes")
+    parser.add_argument("--repetitions", type=int, default=3, help="of answering alone")
 
 
 def measure(given: argparse.Namespace) -> Result:
@@ -33,7 +34,7 @@ def measure(given: argparse.Namespace) -> Result:
         model = workload.write_flamingo(Path(folder, "model"), given.model)
         common = ["--model", "resflamingo", "--model_args", f"pretrained={model}"]
         ours, theirs = [], []
-        for _ in range(given.repetitions):
+        for _ in range(given.runs):
             ours.append(run_seconds(data, resolutions, [*common, "--batch_size", given.batch]))
             one = [*common, "--batch_size", "1"]
             theirs.append(sum(run_seconds(data, [r], one) for r in resolutions))

@@ -100,7 +100,7 @@ def _section(document: dict[str, Any]) -> list[str]:
         + ".",
         tabulate(detail["rows"], headers="keys", tablefmt="github", floatfmt=".4g"),
         detail["note"],
-        "" if detail["foreign"] is None else busy(detail["foreign"]),
+        "" if detail.get("foreign") is None else busy(detail["foreign"]),
     ]
 
 

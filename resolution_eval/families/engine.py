@@ -138,9 +138,13 @@ class Engine:
         tokenizer = self.parts.processor.tokenizer
         pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
         batch = collate(samples, pad or 0)
+        device, dtype = self.model.device, self.model.dtype
+        pinned = device.type == "cuda"
+        if pinned:
+            batch = {name: tensor.pin_memory() for name, tensor in batch.items()}
         return {
             name: tensor.to(
-                self.model.device, self.model.dtype if tensor.is_floating_point() else None
+                device, dtype if tensor.is_floating_point() else None, non_blocking=pinned
             )
             for name, tensor in batch.items()
         }
