@@ -18,7 +18,7 @@ from resolution_eval.bases.build import Plan, plan
 from resolution_eval.bases.sight import Sight, sight_of
 from resolution_eval.errors import ModelError, host_boundary
 from resolution_eval.families import intended_grid
-from resolution_eval.families.base import mean_colour
+from resolution_eval.families.base import Received, mean_colour
 from resolution_eval.families.checkpoint import known_of
 from resolution_eval.resolution import Size, TrainingResolution, patch_size_fit, training_size
 from resolution_eval.weights import revision
@@ -166,7 +166,7 @@ def answers(plan: Plan, sight: Sight, asked: Asked) -> list[Answer | Failure]:
                 visual_tokens=asked.entered.tokens[place] if asked.entered.tokens else None,
                 evidence=f"{sight.evidence if seen else unseen(sent)}; base {plan.title}",
                 tiles=None if received is None or received.images == 1 else received.images,
-                notes=encoding_notes(sent) if seen else (),
+                notes=(*encoding_notes(sent), *tile_notes(received)) if seen else (),
                 sent=None if seen else sent,
             )
         )
@@ -178,6 +178,13 @@ def unseen(sent: Sent | None) -> str:
     if sent is None:
         return "none: the image was handed over"
     return f"none: an image of {sent.width}x{sent.height} px was sent as {sent.format}"
+
+
+def tile_notes(received: Received | None) -> tuple[str, ...]:
+    """What is not read of an image that the base cut into tiles."""
+    if received is None or received.images == 1:
+        return ()
+    return ("tiles were counted and measured; that they lie as expected was not read",)
 
 
 def encoding_notes(sent: Sent | None) -> tuple[str, ...]:

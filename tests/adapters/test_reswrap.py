@@ -19,9 +19,10 @@ from datasets import Dataset
 from PIL import Image
 
 from resolution_eval import runs, tasks
-from resolution_eval.adapters.reswrap import ResWrap
+from resolution_eval.adapters.reswrap import ResWrap, tile_notes
 from resolution_eval.attestation import LEDGER
 from resolution_eval.errors import ImageError
+from resolution_eval.families.base import Received
 from resolution_eval.resolution import Size, budget_size
 from resolution_eval.verdicts import verdict_of
 
@@ -456,3 +457,10 @@ def test_a_request_that_the_server_refuses_fails_its_samples_alone(server: _Serv
     assert list(failed) == [("square", "130")]
     assert "out of memory" in failed["square", "130"].message
     assert all(v.correct == 1 for key, (v, _) in judged.items() if key not in failed)
+
+
+def test_the_arrangement_of_tiles_is_said_not_to_be_read() -> None:
+    """Their number and size are all that enters a tower."""
+    cut, whole = (Received(grid=(28, 14 * images), images=images) for images in (3, 1))
+    (note,) = tile_notes(cut)
+    assert "not read" in note and tile_notes(whole) == tile_notes(None) == ()
