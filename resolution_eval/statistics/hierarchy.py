@@ -36,6 +36,8 @@ class Pool:
     estimates: FloatArray
     errors: FloatArray
     """Draws minus estimates (resamples, models), widened by sqrt(C / (C - 1)) per data set."""
+    unseen: FloatArray
+    """How far each mean may lie off where no draw of a data set differs (models,)."""
     freedom: float
     """Degrees of freedom, after Welch and Satterthwaite, of the first model's error."""
     n: int
@@ -62,10 +64,11 @@ def weights(parts: Sequence[Part]) -> tuple[float, ...]:
     return tuple(1 / (len(sizes) * sizes[part.modality]) for part in parts)
 
 
-def pool(parts: Sequence[Part]) -> Pool:
+def pool(parts: Sequence[Part], *, level: float = 0.95) -> Pool:
     """Hierarchical means of every model: equal weight per data set, then per modality.
 
-    Data sets are independent: give each part its own seed.
+    Data sets are independent: give each part its own seed. `level` is that of what draws that do
+    not differ leave unseen.
 
     Raises:
         RecordError: no data set, one twice, seeds that repeat, or counts of models that differ.
@@ -84,7 +87,18 @@ def pool(parts: Sequence[Part]) -> Pool:
     loss = sum(v**2 / max(p.clusters - 1, 1) for v, p in zip(variances, parts, strict=True))
     freedom = float(variances.sum() ** 2 / loss) if loss > 0 else 1.0
     counts = (sum(p.n for p in parts), sum(p.clusters for p in parts), parts[0].seed)
-    return Pool(np.asarray(estimates), np.sum(errors, axis=0), freedom, *counts)
+    unseen = [w * _unseen(p, level) for w, p in zip(shares, parts, strict=True)]
+    hidden = np.sqrt(np.sum(np.square(unseen), axis=0))
+    return Pool(np.asarray(estimates), np.sum(errors, axis=0), hidden, freedom, *counts)
+
+
+def _unseen(part: Part, level: float) -> FloatArray:
+    """The share of clusters that could differ unseen, for models whose draws are all the same.
+
+    All right or all wrong, or one cluster: the draws then say nothing of the error.
+    """
+    share = 1 - (1 - level) ** (1 / part.clusters)
+    return np.where(part.draws.std(axis=0) <= FLAT, share, 0.0)
 
 
 def _widened(part: Part) -> FloatArray:
@@ -105,9 +119,9 @@ def means(parts: Sequence[Part], *, level: float = 0.95) -> tuple[Interval, ...]
         >>> round(mean.estimate, 3), round(mean.low, 2), round(mean.high, 2)
         (0.7, 0.68, 0.72)
     """
-    pooled = pool(parts)
+    pooled = pool(parts, level=level)
     t = float(student.ppf((1 + level) / 2, pooled.freedom))
-    halves = t * pooled.errors.std(axis=0)
+    halves = np.hypot(t * pooled.errors.std(axis=0), pooled.unseen)
     counts = (pooled.n, pooled.clusters, len(pooled.errors), pooled.seed)
     return tuple(
         Interval(float(e), float(e - h), float(e + h), level, *counts, "t")
@@ -119,8 +133,8 @@ def ranks(pooled: Pool, *, level: float = 0.95) -> tuple[Interval, ...]:
     """Rank of every model (1 is the highest mean; equals share the better one) with its interval.
 
     A model's interval leaves out the ranks that its differences to the others rule out,
-    simultaneously over the others. Resampled ranks would not do: they are far too sure where
-    models are close.
+    simultaneously over the others. Means that differ by rounding are equal. Resampled ranks would
+    not do: they are far too sure where models are close.
 
     Source: Mogstad, Romano, Shaikh and Wilhelm 2024, Review of Economic Studies 91.
 
@@ -142,8 +156,9 @@ def _rank(pooled: Pool, model: int, level: float) -> Interval:
     reach = 0.0
     if len(others):
         reach = float(np.quantile(np.abs(noise / errors).max(axis=1), level))
-    better, worse = (ahead > reach * errors).sum(), (ahead < -reach * errors).sum()
-    estimate = 1.0 + float((ahead > 0).sum())
+    margin = reach * errors + np.minimum(pooled.unseen[others], pooled.unseen[model])
+    better, worse = (ahead > margin).sum(), (ahead < -margin).sum()
+    estimate = 1.0 + float((ahead > FLAT).sum())
     low, high = 1.0 + float(better), float(len(others) + 1 - worse)
     counts = (pooled.n, pooled.clusters, len(pooled.errors), pooled.seed)
     return Interval(estimate, low, high, level, *counts, "pairwise")

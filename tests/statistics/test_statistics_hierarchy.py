@@ -79,6 +79,22 @@ def test_equal_models_share_the_better_rank_and_one_model_is_first():
     assert (alone.estimate, alone.low, alone.high) == (1, 1, 1)
 
 
+def test_a_mean_whose_draws_never_differ_is_not_sure():
+    right = part("a", "x", [1.0, 0.5], seed=1, error=0.0, clusters=60)
+    (perfect, _), both = means([right]), ranks(pool([right]))
+    share = 1 - 0.05 ** (1 / 60)
+    assert (perfect.high - perfect.low) / 2 == pytest.approx(share)
+    assert [(r.low, r.high) for r in both] == [(1, 1), (2, 2)]
+    few = ranks(pool([part("a", "x", [1.0, 0.5], seed=1, error=0.0, clusters=2)]))
+    assert [(r.low, r.high) for r in few] == [(1, 2), (1, 2)]
+
+
+def test_means_that_differ_by_rounding_share_a_rank():
+    thirds = [0.1 + 0.2, 0.3]
+    assert thirds[0] > thirds[1]
+    assert [r.estimate for r in ranks(pool([part("a", "x", thirds, seed=1)]))] == [1, 1]
+
+
 def test_few_clusters_widen_the_mean():
     few, many = (means([part("a", "x", [0.5], seed=1, clusters=c)])[0] for c in (5, 5000))
     assert few.high - few.low > 1.3 * (many.high - many.low)
