@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from resolution_eval import paths
 from resolution_eval.board.checks import CheckedBoard, check_board
 from resolution_eval.board.ledger import LEDGER, Accepted, digest, read_ledger
+from resolution_eval.board.means import mean
 from resolution_eval.board.published import PublishedRow, read_published
 from resolution_eval.board.rerun import Rerun, read_rerun
-from resolution_eval.board.schema import BoardRow, Estimate, Refused, Status
-from resolution_eval.board.scores import Given, Scored, scored
+from resolution_eval.board.schema import BoardRow, Curve, Estimate, Refused, Status
+from resolution_eval.board.scores import Given, Setting, curves
 from resolution_eval.board.submission import RERUN, Facts, Submission
 from resolution_eval.cards import model_cards
 from resolution_eval.records import Record
-from resolution_eval.statistics.hierarchy import Part, means
 
 
 @dataclass(frozen=True)
@@ -89,21 +89,21 @@ def rows_of(
     found_again = _counted_rerun(submission, accepted)
     repeats = found_again.repeats() if found_again else {}
     trained = inherited(submission.facts, lineage)
-    variants: dict[tuple[str, str, str], list[Scored]] = defaultdict(list)
-    opened: dict[tuple[str, str], list[Scored]] = defaultdict(list)
+    variants: dict[Setting, list[Curve]] = defaultdict(list)
+    opened: dict[tuple[str, str], list[Curve]] = defaultdict(list)
     for path, record in sorted(records.items()):
         if record.blind is not None:
             continue
-        for found in scored(Given(record, path, submission.facts, trained, repeats)):
-            scheme, filter, mode = found.setting
-            if found.curve.form == "open":
-                opened[scheme, filter].append(found)
+        given = Given(record, path, submission.facts, trained, repeats)
+        for (scheme, filter, mode), curve in curves(given).items():
+            if curve.form == "open":
+                opened[scheme, filter].append(curve)
             else:
-                variants[scheme, filter, mode].append(found)
-    for (scheme, filter), curves in opened.items():
+                variants[scheme, filter, mode].append(curve)
+    for (scheme, filter), found in opened.items():
         mine = [key for key in variants if key[:2] == (scheme, filter)]
-        variants[min(mine, default=(scheme, filter, "open"))] += curves
-    keys: list[tuple[str, str, str]] = sorted(variants) or [("", "", "")]
+        variants[min(mine, default=(scheme, filter, "open"))] += found
+    keys: list[Setting] = sorted(variants) or [("", "", "")]
     status = _status(submission, found_again)
     return [
         _row(submission, key, variants.get(key, []), status, several=len(keys) > 1) for key in keys
@@ -145,15 +145,15 @@ def inherited(facts: Facts, lineage: Mapping[str, Facts]) -> Mapping[str, str]:
 
 def _row(
     submission: Submission,
-    key: tuple[str, str, str],
-    found: list[Scored],
+    key: Setting,
+    found: list[Curve],
     status: Status,
     *,
     several: bool,
 ) -> BoardRow:
     scheme, filter, mode = key
     facts = submission.facts
-    parts = [each.part for each in found if each.part is not None]
+    counted = [curve for curve in found if curve.form == "closed" and curve.area is not None]
     return BoardRow(
         key=_slug(facts.model, facts.revision[:14], scheme, filter, mode),
         facts=facts,
@@ -162,20 +162,11 @@ def _row(
         filter=filter,
         mode=mode,
         variant=f"{scheme}, {filter}, {mode}" if several else None,
-        curves=tuple(
-            sorted((each.curve for each in found), key=lambda curve: (curve.task, curve.form))
-        ),
-        score=_mean(parts),
-        scored_on=tuple(sorted(part.dataset for part in parts)),
+        curves=tuple(sorted(found, key=lambda curve: (curve.task, curve.form))),
+        score=mean(counted, "area"),
+        scored_on=tuple(sorted(curve.dataset for curve in counted)),
         rank=None,
     )
-
-
-def _mean(parts: Sequence[Part]) -> Estimate | None:
-    if not parts:
-        return None
-    (mean,) = means(parts)
-    return Estimate(mean.estimate, max(0.0, mean.low), min(1.0, mean.high))
 
 
 def _slug(*parts: str) -> str:

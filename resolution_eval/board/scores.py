@@ -10,13 +10,12 @@ from pathlib import Path
 from resolution_eval.board.rerun import Key
 from resolution_eval.board.schema import BlindPoint, Curve, Estimate, Point, Repeat
 from resolution_eval.board.submission import Claim, Facts
-from resolution_eval.cards import task_cards
+from resolution_eval.cards import TaskCard, task_cards
 from resolution_eval.records import Cell, Record
 from resolution_eval.report.estimates import column_scores
 from resolution_eval.report.sweeps import Sweep, by_task
 from resolution_eval.statistics import intervals
-from resolution_eval.statistics.curves import FIGURES, Grid, Withheld
-from resolution_eval.statistics.hierarchy import Part
+from resolution_eval.statistics.curves import Grid, Withheld
 from resolution_eval.statistics.intervals import Interval
 from resolution_eval.statistics.resampling import Resampled, resample
 
@@ -41,29 +40,19 @@ Setting = tuple[str, str, str]
 """Scheme, filter and answer mode."""
 
 
-@dataclass(frozen=True, eq=False)
-class Scored:
-    """A curve, and what a mean over data sets needs of it."""
-
-    curve: Curve
-    setting: Setting
-    part: Part | None
-    """The area and its draws; None where the curve is not ranked."""
-
-
-def scored(given: Given) -> list[Scored]:
-    """The record's curves, one per setting.
+def curves(given: Given) -> dict[Setting, Curve]:
+    """The record's curves by setting.
 
     Where options are ranked, the few closed questions without options are answered by generation:
     they are in the record, and in no curve.
     """
     (task,) = by_task([given.record])
     settings = {sweep.cells[0].key.setting for sweep in task.sweeps}
-    return [
-        _scored(sweep, given)
+    return {
+        sweep.cells[0].key.setting: _curve(sweep, given)
         for sweep in task.sweeps
         if not _without_options(sweep.cells[0].key.setting, settings)
-    ]
+    }
 
 
 def _without_options(setting: Setting, settings: Set[Setting]) -> bool:
@@ -71,16 +60,16 @@ def _without_options(setting: Setting, settings: Set[Setting]) -> bool:
     return mode == "generate" and (scheme, filter, "rank") in settings
 
 
-def _scored(sweep: Sweep, given: Given) -> Scored:
-    record = sweep.record
+def _curve(sweep: Sweep, given: Given) -> Curve:
+    record, card = sweep.record, _card(sweep)
     first = sweep.cells[0]
     drawn, why = _drawn(sweep)
-    area, part = _area(sweep, drawn)
+    area = _area(sweep, drawn)
     worst, kept = _against_training(sweep, drawn)
-    curve = Curve(
-        dataset=record.dataset.name,
-        title=record.dataset.title or record.dataset.name,
-        modality=record.dataset.modality or "unknown",
+    return Curve(
+        dataset=card.name,
+        title=card.title,
+        modality=card.modality,
         task=record.task,
         form="open" if first.answer_mode == "open" else "closed",
         answer_mode=first.answer_mode,
@@ -94,7 +83,7 @@ def _scored(sweep: Sweep, given: Given) -> Scored:
         retention=kept,
         withheld=why or (None if area else missing(sweep)),
         n=max(cell.n for cell in sweep.cells),
-        clusters=len(set(record.answers.scores([cell.key for cell in sweep.cells]).clusters)),
+        clusters=len(set(sweep.scores.clusters)),
         hardware=_machine(record),
         peak_memory=record.environment.peak_memory,
         throughput=record.environment.samples_per_second,
@@ -104,7 +93,14 @@ def _scored(sweep: Sweep, given: Given) -> Scored:
         record_sha256=hashlib.sha256(given.path.read_bytes()).hexdigest(),
         record=record,
     )
-    return Scored(curve, first.key.setting, part if curve.form == "closed" else None)
+
+
+def _card(sweep: Sweep) -> TaskCard:
+    """The card of the data set: what a record says of it (the modality that weighs) is not taken.
+
+    There is one: the checks refuse a record on any other data set.
+    """
+    return task_cards()[sweep.record.dataset.name]
 
 
 def _machine(record: Record) -> str | None:
@@ -128,10 +124,8 @@ def contaminated(dataset: str, given: Given) -> str | None:
 
 def missing(sweep: Sweep) -> str | None:
     """Which of the card's resolutions the sweep lacks, in words; None where it has them all."""
-    card = task_cards().get(sweep.record.dataset.name)
-    if card is None:
-        return f"there is no card of {sweep.record.dataset.name}"
-    lacking = [str(r) for r in card.resolutions if str(r) not in sweep.resolutions]
+    wanted = (str(r) for r in _card(sweep).resolutions)
+    lacking = [name for name in wanted if name not in sweep.resolutions]
     return f"the sweep lacks {', '.join(lacking)}" if lacking else None
 
 
@@ -144,32 +138,20 @@ def _seed(sweep: Sweep) -> int:
 def _drawn(sweep: Sweep) -> tuple[Resampled | None, str | None]:
     if sweep.flaw is not None:
         return None, sweep.flaw
-    scores = sweep.record.answers.scores([cell.key for cell in sweep.cells])
-    paired = column_scores(scores).aligned()
+    paired = column_scores(sweep.scores).aligned()
     return resample(paired, seed=_seed(sweep), resamples=RESAMPLES), None
 
 
-def _area(sweep: Sweep, drawn: Resampled | None) -> tuple[Estimate | None, Part | None]:
+def _area(sweep: Sweep, drawn: Resampled | None) -> Estimate | None:
     """The area over the card's resolutions only, so that it is the same figure for every model."""
     if drawn is None or missing(sweep) is not None:
-        return None, None
-    wanted = {str(r) for r in task_cards()[sweep.record.dataset.name].resolutions}
+        return None
+    wanted = {str(r) for r in _card(sweep).resolutions}
     columns = [i for i, name in enumerate(sweep.resolutions) if name in wanted]
     few = Resampled(
         drawn.totals[:, [*columns, -1]], drawn.draws[:, columns], drawn.seed, drawn.left_out
     )
-    grid = Grid(tuple(sweep.edges[i] for i in columns))
-    area = intervals.figure("area", few, grid)
-    part = Part(
-        dataset=sweep.record.dataset.name,
-        modality=sweep.record.dataset.modality or "unknown",
-        estimates=FIGURES["area"](few.accuracy[None, :], grid),
-        draws=FIGURES["area"](few.draws, grid)[:, None],
-        n=few.n,
-        clusters=few.clusters,
-        seed=few.seed,
-    )
-    return _estimate(area), part
+    return _estimate(intervals.figure("area", few, Grid(tuple(sweep.edges[i] for i in columns))))
 
 
 def _against_training(

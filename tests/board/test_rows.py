@@ -13,6 +13,7 @@ from resolution_eval.board.checks import check_board
 from resolution_eval.board.ledger import LEDGER, Ledger, accept, digest, write_ledger
 from resolution_eval.board.rerun import CellRepeat, Rerun
 from resolution_eval.board.submission import RERUN
+from resolution_eval.cards import task_cards
 from resolution_eval.errors import RecordError
 from resolution_eval.records import read_record
 
@@ -81,6 +82,29 @@ def test_points_carry_interval_grid_tokens_cost_and_blind_control(board: Board) 
     assert point.blind is not None and point.blind.kind == "mean image" and point.blind.n == 80
     assert point.throughput == 4.0
     assert (curve.reference, curve.chance, curve.clusters) == ("64", 0.125, 40)
+
+
+def test_a_score_without_a_wrong_answer_is_not_sure(tmp_path: Path) -> None:
+    board = new_board(tmp_path)
+    submit(board, facts(), {"phantom_res": dict.fromkeys(CURVE, 1.1)})
+    (row,) = load_board(board).rows
+    assert row.score is not None and row.score == row.curves[0].area
+    assert row.score.value == row.score.high == 1 and row.score.low < 0.9
+
+
+def test_what_weighs_and_what_is_shown_of_a_data_set_is_the_cards(tmp_path: Path) -> None:
+    board = new_board(tmp_path)
+    poor, good = dict.fromkeys(CURVE, 0.2), {"28": 0.9, "64": 0.9, "128": 0.9, "224": 0.9}
+    folder = submit(board, facts(), {"phantom_res": poor, "pathmnist_res": good})
+    (fair,) = load_board(board).rows
+    for path in folder.glob("*.record.json"):
+        document = json.loads(path.read_text(encoding="utf-8"))
+        document["dataset"] |= {"modality": document["task"], "title": "Forged", "licence": "none"}
+        path.write_text(json.dumps(document), encoding="utf-8")
+    (forged,) = load_board(board).rows
+    assert [(c.modality, c.title) for c in forged.curves] == [
+        (task_cards()[c.dataset].modality, task_cards()[c.dataset].title) for c in fair.curves
+    ]
 
 
 def test_published_rows_keep_the_printed_figures_and_their_source() -> None:

@@ -15,9 +15,10 @@ from synthetic_board import CURVE, facts, submit
 
 from resolution_eval import paths
 from resolution_eval.board import Board, Estimate, load_board
+from resolution_eval.board.means import combined
 from resolution_eval.board.site import vendor, write_site
 from resolution_eval.board.site.build import readable
-from resolution_eval.board.site.scopes import combined, scopes, slug
+from resolution_eval.board.site.scopes import scopes, slug
 from resolution_eval.board.site.serve import server
 from resolution_eval.cli import main
 from resolution_eval.errors import DataError, UsageError

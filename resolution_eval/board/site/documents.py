@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from resolution_eval import __version__
+from resolution_eval.board.means import chance_of
 from resolution_eval.board.published import PublishedRow
 from resolution_eval.board.rows import Board
 from resolution_eval.board.schema import STATUSES, BoardRow, Curve, Estimate, Point
 from resolution_eval.board.site.answers import Sheet, sheet
-from resolution_eval.board.site.scopes import Line, Scope, chance_of, dataset_id, scopes
+from resolution_eval.board.site.scopes import Line, Scope, dataset_id, scopes
+from resolution_eval.cards import task_cards
 from resolution_eval.resolution import (
     TrainingResolution,
     ascending,
@@ -90,7 +92,7 @@ def _about(scope: Scope) -> str:
 def _dataset(scope: Scope) -> Document:
     curves = [line.curves[0] for line in scope.lines]
     first = curves[0]
-    about = first.record.dataset
+    card = task_cards()[first.dataset]
     return {
         "id": scope.datasets[0],
         "file": _file(scope),
@@ -100,9 +102,9 @@ def _dataset(scope: Scope) -> Document:
         "n": sorted({curve.n for curve in curves}),
         "resolutions": _resolutions(curves),
         "rows": len(curves),
-        "licence": about.licence,
-        "revision": about.revision,
-        "citation": about.citation,
+        "licence": card.licence,
+        "revision": card.revision,
+        "citation": card.citation,
     }
 
 

@@ -6,15 +6,15 @@ import hashlib
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from resolution_eval.board.means import mean
 from resolution_eval.board.rows import rank
 from resolution_eval.board.schema import BoardRow, Curve, Estimate
 
 Kind = Literal["mean", "modality", "dataset"]
-FIGURES = ("area", "worst_drop", "retention")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,49 +192,3 @@ def _order(line: Line) -> tuple[bool, int, float, str]:
         -line.score.value if line.score else math.inf,
         line.row.key,
     )
-
-
-def mean(curves: Sequence[Curve], figure: str) -> Estimate | None:
-    """Mean of a figure: the modalities weigh the same, and the data sets in each; or None.
-
-    None where a curve lacks it: a mean over fewer data sets would be another figure.
-    """
-    values = [getattr(curve, figure) for curve in curves]
-    if not values or any(value is None for value in values):
-        return None
-    sizes = Counter(curve.modality for curve in curves)
-    weights = [1 / (len(sizes) * sizes[curve.modality]) for curve in curves]
-    return combined(values, weights)
-
-
-def combined(estimates: Sequence[Estimate], weights: Sequence[float]) -> Estimate:
-    """Weighted sum of independent estimates, its interval from theirs (positive weights).
-
-    Source: Zou and Donner 2008, Statistics in Medicine 27, doi:10.1002/sim.3095.
-
-    Example:
-        >>> pair = [Estimate(0.5, 0.4, 0.6), Estimate(0.7, 0.6, 0.8)]
-        >>> half = combined(pair, [0.5, 0.5])
-        >>> round(half.value, 3), round(half.low, 3), round(half.high, 3)
-        (0.6, 0.529, 0.671)
-    """
-    if len(estimates) == 1 and weights[0] == 1:
-        return estimates[0]
-    pairs = list(zip(estimates, weights, strict=True))
-    value = sum(weight * each.value for each, weight in pairs)
-    below = math.sqrt(sum((weight * (each.value - each.low)) ** 2 for each, weight in pairs))
-    above = math.sqrt(sum((weight * (each.high - each.value)) ** 2 for each, weight in pairs))
-    return Estimate(value, value - below, value + above)
-
-
-def chance_of(curves: Sequence[Curve]) -> float | None:
-    """Chance level of the mean over `curves`; None where one has none."""
-    levels: Mapping[str, list[float | None]] = {}
-    sizes = Counter(curve.modality for curve in curves)
-    levels = {name: [c.chance for c in curves if c.modality == name] for name in sizes}
-    means = []
-    for known in levels.values():
-        if any(level is None for level in known):
-            return None
-        means.append(sum(level for level in known if level is not None) / len(known))
-    return sum(means) / len(means) if means else None
