@@ -60,6 +60,8 @@ class CellRepeat(_Document):
     """Right among the n, by the record."""
     correct: Count
     """Right among the n, when repeated."""
+    failed: Count = 0
+    """Without a verdict among the n, when repeated: neither right nor wrong."""
 
     @property
     def key(self) -> Key:
@@ -96,9 +98,9 @@ class Rerun(_Document):
     def repeats(self) -> dict[Key, Repeat]:
         """What the board shows of each cell."""
         return {
-            cell.key: Repeat(cell.n, cell.agreeing, cell.correct / cell.n)
+            cell.key: Repeat(cell.n, cell.agreeing, cell.correct / (cell.n - cell.failed))
             for cell in self.cells
-            if cell.n
+            if cell.n > cell.failed
         }
 
 
@@ -250,6 +252,7 @@ def compared(record: Record, again: Sequence[Record]) -> list[CellRepeat]:
                 same_grid=sum(_grid(a) == _grid(b) for a, b in pairs),
                 recorded_correct=sum(a["correct"] or 0 for a, _ in pairs),
                 correct=sum(b["correct"] or 0 for _, b in pairs),
+                failed=sum(b["correct"] is None for _, b in pairs),
             )
         )
     return made

@@ -86,7 +86,7 @@ def rows_of(
     lineage: Mapping[str, Facts],
 ) -> list[BoardRow]:
     """One row per scheme, filter and answer mode that the submission's records hold."""
-    found_again = _counted_rerun(submission, accepted)
+    found_again = _counted_rerun(submission, records, accepted)
     repeats = found_again.repeats() if found_again else {}
     trained = inherited(submission.facts, lineage)
     variants: dict[Setting, list[Curve]] = defaultdict(list)
@@ -110,12 +110,21 @@ def rows_of(
     ]
 
 
-def _counted_rerun(submission: Submission, accepted: Accepted | None) -> Rerun | None:
-    """What the maintainers repeated, if the ledger vouches for the file that says so."""
+def _counted_rerun(
+    submission: Submission, records: Mapping[Path, Record], accepted: Accepted | None
+) -> Rerun | None:
+    """What the maintainers repeated, if the ledger vouches for it and it is of every score there.
+
+    A record that was added since, or changed, was repeated by nobody.
+    """
     path = submission.folder / RERUN
     if accepted is None or accepted.rerun_sha256 is None or not path.is_file():
         return None
-    return read_rerun(submission.folder) if digest(path) == accepted.rerun_sha256 else None
+    if digest(path) != accepted.rerun_sha256:
+        return None
+    found = read_rerun(submission.folder)
+    scores = {path.name: digest(path) for path, record in records.items() if record.blind is None}
+    return found if found is not None and scores.items() <= found.records.items() else None
 
 
 def _status(submission: Submission, repeated: Rerun | None) -> Status:

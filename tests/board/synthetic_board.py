@@ -153,8 +153,8 @@ def _told(results: dict[str, Any], task: str) -> None:
     results["configs"][task]["metadata"]["option_order"] = "fixed"
 
 
-def score_of(folder: Path) -> Path:
-    """The document of the submission's score, not that of its blind control."""
-    found = sorted(folder.glob("*.record.json"))
+def score_of(folder: Path, task: str = "phantom_res") -> Path:
+    """The document of the submission's score on `task`, not that of its blind control."""
+    found = sorted(folder.glob(f"{task}-*.record.json"))
     (path,) = (p for p in found if '"shown": "image"' in p.read_text(encoding="utf-8"))
     return path

@@ -13,7 +13,7 @@ from test_validate import answers, document
 from resolution_eval import cli, paths
 from resolution_eval.board.checks import check_submission
 from resolution_eval.board.ledger import Ledger
-from resolution_eval.board.rerun import Plan, compared, drawn, rerun
+from resolution_eval.board.rerun import Plan, Rerun, compared, drawn, rerun
 from resolution_eval.errors import UsageError
 from resolution_eval.records import Answers, Record, read_record
 
@@ -61,6 +61,16 @@ def test_another_grid_is_no_repetition(score: Path) -> None:
     record = read_record(score)
     changed, *_ = compared(record, [again(record, 5, grid_height=8)])
     assert (changed.agreeing, changed.same_grid, changed.agrees) == (5, 4, False)
+
+
+def test_a_sample_that_failed_when_repeated_is_not_a_wrong_one(score: Path) -> None:
+    record = read_record(score)
+    changed, *_ = compared(record, [again(record, 5, correct=None)])
+    assert (changed.failed, changed.agrees) == (1, False)
+    made = Rerun(
+        records={}, seed=1, by="me", date="d", hardware="h", versions={}, cells=(changed,)
+    ).repeats()
+    assert made[changed.key].accuracy == changed.correct / 4
 
 
 def test_no_sample_repeated_is_no_agreement(score: Path) -> None:

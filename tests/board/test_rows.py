@@ -178,6 +178,20 @@ def test_a_repetition_counts_where_it_agrees_and_the_ledger_vouches_for_it(
     assert (shown is not None) == vouched
 
 
+def test_a_record_added_after_the_repetition_is_not_repeated(tmp_path: Path) -> None:
+    board = new_board(tmp_path)
+    both = {"phantom_res": CURVE, "pathmnist_res": {"28": 0.5, "64": 0.5, "128": 0.5, "224": 0.5}}
+    folder = submit(board, facts(), both)
+    repeat(folder, 24, 24)
+    (each,) = check_board(board).submissions
+    assert each.submission is not None and each.faults == ()
+    entry = accept(each.submission, each.records, by="maintainer", date="2026-01-03")
+    write_ledger(Ledger(submissions={each.submission.key: entry}), board / LEDGER)
+    (row,) = load_board(board).rows
+    assert row.status == "re-scored"
+    assert {point.repeat for curve in row.curves for point in curve.points} == {None}
+
+
 def test_the_maker_of_a_synthetic_score_can_tell_it_from_its_control(tmp_path: Path) -> None:
     folder = submit(new_board(tmp_path), facts())
     assert read_record(score_of(folder)).blind is None
