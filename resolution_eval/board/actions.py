@@ -92,7 +92,7 @@ def _accept(checked: CheckedBoard, home: Path, by: str, date: str) -> None:
     ledger = read_ledger(home / LEDGER)
     entries = dict(ledger.submissions)
     for each in checked.submissions:
-        if each.submission is not None and not each.faults:
+        if each.submission is not None and not each.faults and each.withdrawn is None:
             new = accept(each.submission, each.records, by=by, date=date)
             old = entries.get(each.submission.key)
             same = old is not None and old.model_copy(update={"by": by, "date": date}) == new
@@ -148,8 +148,10 @@ def status(known: argparse.Namespace) -> int:
 
 def _line(each: Checked, reached: dict[str, Any]) -> tuple[str, str, int, int]:
     name = f"{each.folder.parent.name}/{each.folder.name[:14]}"
-    facts = each.submission.facts if each.submission else None
-    level = reached.get(f"{facts.model}@{facts.revision}", "refused") if facts else "refused"
+    level = "refused" if each.faults else "withdrawn"
+    if each.submission is not None:
+        facts = each.submission.facts
+        level = reached.get(f"{facts.model}@{facts.revision}", level)
     return name, level, len(each.records), len(each.faults)
 
 

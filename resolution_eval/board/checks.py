@@ -7,7 +7,7 @@ check_submission   one submission, alone
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from resolution_eval.board.files import Fault, RefusedError, file_faults, load_record
@@ -42,6 +42,8 @@ class Checked:
     """Those that can be read, scores and blind controls alike."""
     faults: tuple[Fault, ...]
     """Empty where it is accepted."""
+    withdrawn: str | None = None
+    """Why the ledger says that it is no longer shown; None where it is."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def _uncopied(checked: list[Checked]) -> Iterator[Checked]:
             first = answers.setdefault(digest(answers_of(path)), path)
             if first != path:
                 faults.append(Fault(path, f"has the very answers of {first}: a copy"))
-        yield Checked(each.folder, each.submission, each.records, tuple(faults))
+        yield replace(each, faults=tuple(faults))
 
 
 def check_submission(place: Path, board: Path, ledger: Ledger) -> Checked:
@@ -115,12 +117,13 @@ def check_submission(place: Path, board: Path, ledger: Ledger) -> Checked:
         faults += _record_faults(path, record, submission.facts, board)
     faults += _control_faults(records)
     faults += _duplicates(records)
-    if submission.key in ledger.submissions:
-        accepted = ledger.submissions[submission.key]
+    accepted = ledger.submissions.get(submission.key)
+    if accepted is not None:
         faults += [
             Fault(place / name, said) for name, said in changes(accepted, submission, records)
         ]
-    return Checked(place, submission, records, tuple(faults))
+    withdrawn = None if accepted is None else accepted.withdrawn
+    return Checked(place, submission, records, tuple(faults), withdrawn)
 
 
 def _fault(error: RecordError, path: Path) -> Fault:

@@ -19,6 +19,7 @@ from resolution_eval.board.checks import CheckedBoard
 from resolution_eval.board.export import parquet_bytes, table
 from resolution_eval.board.ledger import answers_of
 from resolution_eval.board.rows import Board
+from resolution_eval.board.submission import FACTS
 from resolution_eval.errors import PublishError, UsageError
 
 if TYPE_CHECKING:
@@ -92,10 +93,10 @@ def site_files(site: Path) -> dict[str, bytes]:
 
 
 def record_files(board: Board, checked: CheckedBoard) -> dict[str, bytes]:
-    """The accepted records, their answers as parquet, and the table of cells."""
+    """The records that are shown, their answers as parquet, and the table of cells."""
     files = {"README.md": DATASET_CARD.encode(), "cells.parquet": parquet_bytes(list(table(board)))}
     for each in checked.submissions:
-        if each.faults or each.submission is None:
+        if each.faults or each.withdrawn or each.submission is None:
             continue
         for path in each.records:
             place = f"{each.submission.key}/{path.name}"
@@ -104,7 +105,7 @@ def record_files(board: Board, checked: CheckedBoard) -> dict[str, bytes]:
             files[f"answers/{each.submission.key.replace('/', '__')}__{answers.name}"] = (
                 answers.read_bytes()
             )
-        facts = each.submission.folder / "submission.json"
+        facts = each.submission.folder / FACTS
         files[f"records/{each.submission.key}/{facts.name}"] = facts.read_bytes()
     return files
 

@@ -60,7 +60,8 @@ def board_of(checked: CheckedBoard, home: Path) -> Board:
         if each.faults or each.submission is None:
             reason = str(each.faults[0]).replace(f"{each.folder}/", "")
             refused.append(Refused(name, reason))
-        elif (entry := ledger.submissions.get(name)) is None or entry.withdrawn is None:
+        elif each.withdrawn is None:
+            entry = ledger.submissions.get(name)
             rows += rows_of(each.submission, each.records, entry, lineage)
     published = home / "published"
     return Board(

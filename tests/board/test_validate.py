@@ -17,6 +17,8 @@ from synthetic_board import CURVE, REVISION, facts, new_board, score_of, submit
 from resolution_eval import cli
 from resolution_eval.board.checks import check_board
 from resolution_eval.board.ledger import LEDGER, answers_of
+from resolution_eval.board.publish import record_files
+from resolution_eval.board.rows import board_of
 from resolution_eval.records import Answers
 from resolution_eval.records.cells import cells, failures
 
@@ -460,6 +462,28 @@ def test_a_withdrawal_with_its_reason_is_accepted(board: Path) -> None:
     path.write_text(json.dumps(ledger), encoding="utf-8")
     shutil.rmtree(only(board))
     assert check_board(board).all_faults == ()
+
+
+def test_what_is_withdrawn_is_not_shown_published_or_accepted_anew(
+    board: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    accepted(board)
+    reason = "the submitter found its training data to hold the test split"
+    path = board / LEDGER
+    ledger = json.loads(path.read_text(encoding="utf-8"))
+    (entry,) = ledger["submissions"].values()
+    entry["withdrawn"] = reason
+    path.write_text(json.dumps(ledger), encoding="utf-8")
+    home = ["--board", str(board)]
+    assert cli.main(["leaderboard", "status", *home]) == 0
+    assert "withdrawn" in capsys.readouterr().out
+    checked = check_board(board)
+    shown = board_of(checked, board)
+    assert shown.rows == () and shown.refused == ()
+    assert set(record_files(shown, checked)) == {"README.md", "cells.parquet"}
+    assert cli.main(["leaderboard", "validate", *home, "--accept", "maintainer"]) == 0
+    (kept,) = json.loads(path.read_text(encoding="utf-8"))["submissions"].values()
+    assert kept["withdrawn"] == reason
 
 
 def test_the_answers_of_another_submission_are_a_copy(board: Path) -> None:
