@@ -98,6 +98,8 @@ def _curve(
         dataset=f"generated_{number:02}",
         title=f"Generated data set {number}",
         modality=MODALITIES[number % len(MODALITIES)],
+        licence="none",
+        citation="none",
         task=f"generated_{number:02}_res",
         form="closed",
         answer_mode="generate",

@@ -93,9 +93,11 @@ class Curve:
     """One checkpoint on one data set in one setting, over resolutions."""
 
     dataset: str
-    """Name of the data set's card."""
+    """Name of the data set's card; the next four are the card's too."""
     title: str
     modality: str
+    licence: str
+    citation: str
     task: str
     form: Literal["closed", "open"]
     """Open answers are shown and not ranked."""

@@ -70,6 +70,8 @@ def _curve(sweep: Sweep, given: Given) -> Curve:
         dataset=card.name,
         title=card.title,
         modality=card.modality,
+        licence=card.licence,
+        citation=card.citation,
         task=record.task,
         form="open" if first.answer_mode == "open" else "closed",
         answer_mode=first.answer_mode,

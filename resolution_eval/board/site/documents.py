@@ -12,7 +12,6 @@ from resolution_eval.board.rows import Board
 from resolution_eval.board.schema import STATUSES, BoardRow, Curve, Estimate, Point
 from resolution_eval.board.site.answers import Sheet, sheet
 from resolution_eval.board.site.scopes import Line, Scope, dataset_id, scopes
-from resolution_eval.cards import task_cards
 from resolution_eval.resolution import (
     TrainingResolution,
     ascending,
@@ -92,7 +91,6 @@ def _about(scope: Scope) -> str:
 def _dataset(scope: Scope) -> Document:
     curves = [line.curves[0] for line in scope.lines]
     first = curves[0]
-    card = task_cards()[first.dataset]
     return {
         "id": scope.datasets[0],
         "file": _file(scope),
@@ -102,9 +100,9 @@ def _dataset(scope: Scope) -> Document:
         "n": sorted({curve.n for curve in curves}),
         "resolutions": _resolutions(curves),
         "rows": len(curves),
-        "licence": card.licence,
-        "revision": card.revision,
-        "citation": card.citation,
+        "licence": first.licence,
+        "revision": first.record.dataset.revision,
+        "citation": first.citation,
     }
 
 
