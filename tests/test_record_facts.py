@@ -212,6 +212,12 @@ def test_what_is_no_secret_stays(text):
     assert redacted(text) == text
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("text", ["a" * 200_000, "auth" * 50_000, "key-" * 50_000, "a://" * 50_000])
+def test_long_text_is_read_once(text: str) -> None:
+    assert len(redacted(text)) == len(text)
+
+
 def test_no_secret_of_the_results_file_reaches_the_record(tmp_path):
     def leak(results):
         results["config"]["model_args"] = "base_url=http://u:hush@h/v1,api_key=hush,model=m"

@@ -7,7 +7,7 @@ import re
 STRUCK = "[REDACTED]"
 
 _NAMED = re.compile(
-    r"""(?P<name>[\w-]*(?:api[_-]?key|access[_-]?key|secret(?:[_-]?key)?|password|passwd
+    r"""(?P<name>(?<![\w-])[\w-]*(?:api[_-]?key|access[_-]?key|secret(?:[_-]?key)?|password|passwd
         |credentials?|authorization|auth|bearer|(?:^|(?<=[^a-z]))key|token)["']?\s*[=:]\s*["']?)
         (?P<value>(?:bearer|basic)\s+[^,"'&\s}]+|[^,"'&\s}]+)""",
     re.IGNORECASE | re.VERBOSE,
