@@ -12,7 +12,7 @@ from scipy.stats import binomtest, norm
 
 from resolution_eval.statistics.curves import FloatArray, Withheld
 from resolution_eval.statistics.intervals import Interval, contrast
-from resolution_eval.statistics.resampling import CHUNK, Answers, resample
+from resolution_eval.statistics.resampling import CHUNK, Answers, IntArray, resample
 
 Name = TypeVar("Name")
 EXACT = 14
@@ -162,13 +162,15 @@ def minimum_detectable_drop(
     Source: Connor 1987, Biometrics 43.
 
     Raises:
-        ValueError: a fraction outside (0, 1], no sample, or a design effect not above 0.
+        ValueError: a fraction outside (0, 1], a power or error of 1, no sample, or a design effect
+            not above 0.
 
     Example:
         >>> round(minimum_detectable_drop(1000, 0.2), 4)
         0.0396
     """
-    _check(discordance=discordance, power=power, error=error)
+    _check(discordance=discordance)
+    _check_odds(power=power, error=error)
     if n < 1 or design <= 0:
         raise ValueError(
             f"need at least one sample and a design effect above 0, found {n}, {design}"
@@ -193,13 +195,15 @@ def samples_needed(
     """Samples needed to find a `drop` of accuracy (fraction); see `minimum_detectable_drop`.
 
     Raises:
-        ValueError: a fraction outside (0, 1], or a drop larger than the discordance.
+        ValueError: a fraction outside (0, 1], a power or error of 1, or a drop larger than the
+            discordance.
 
     Example:
         >>> samples_needed(0.05, 0.2)
         626
     """
-    _check(drop=drop, discordance=discordance, power=power, error=error)
+    _check(drop=drop, discordance=discordance)
+    _check_odds(power=power, error=error)
     if drop > discordance:
         raise ValueError(
             f"a drop of {drop} needs a discordance of at least that, not {discordance}"
@@ -219,12 +223,21 @@ def _check(**fractions: float) -> None:
             raise ValueError(f"{name} must be above 0 and at most 1, found {value}")
 
 
-def design_effect(correct: Sequence[float] | FloatArray, clusters: Sequence[int]) -> float:
-    """Variance of the mean of clustered answers over that of as many unclustered ones.
+def _check_odds(**fractions: float) -> None:
+    """Refuse what no number of samples gives: certainty."""
+    for name, value in fractions.items():
+        if not 0 < value < 1:
+            raise ValueError(f"{name} must be above 0 and below 1, found {value}")
 
-        deff = sum_c (sum_i in c (y_i - y))^2 * C / (C - 1) / (n * y * (1 - y))
 
-    1 where all answers are equal, or where there is only one cluster.
+def design_effect(
+    values: Sequence[float] | FloatArray, clusters: Sequence[int] | IntArray
+) -> float:
+    """Variance of the mean of clustered values over that of as many unclustered ones.
+
+        deff = sum_c (sum_i in c (y_i - y))^2 * C / (C - 1) / (n * var(y))
+
+    1 where all values are equal, there is only one cluster, or every sample is its own.
 
     Source: Kish 1965, Survey Sampling, section 5.4.
 
@@ -232,9 +245,9 @@ def design_effect(correct: Sequence[float] | FloatArray, clusters: Sequence[int]
         >>> design_effect([1, 1, 0, 0, 1, 1, 0, 0], [0, 0, 1, 1, 2, 2, 3, 3])
         2.6666666666666665
     """
-    scores, labels = np.asarray(correct, dtype=float), np.unique(clusters, return_inverse=True)[1]
-    count, mean = int(labels.max()) + 1, scores.mean()
-    single = len(scores) * mean * (1 - mean)
-    if count < 2 or single <= 0:
+    scores, labels = np.asarray(values, dtype=float), np.unique(clusters, return_inverse=True)[1]
+    count, single = int(labels.max()) + 1, len(scores) * scores.var()
+    if count in (1, len(scores)) or single <= 0:
         return 1.0
-    return float((np.bincount(labels, scores - mean) ** 2).sum() * count / (count - 1) / single)
+    sums = np.bincount(labels, scores - scores.mean())
+    return float((sums**2).sum() * count / (count - 1) / single)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from resolution_eval.statistics.comparison import minimum_detectable_drop, samples_needed
-from resolution_eval.statistics.curves import FloatArray, Withheld
+from resolution_eval.statistics.comparison import (
+    design_effect,
+    minimum_detectable_drop,
+    samples_needed,
+)
+from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.resampling import Answers
 
 
@@ -43,7 +45,7 @@ def plan(
     """What `n` samples can show, and what `drop` needs.
 
     Raises:
-        ValueError: a fraction outside (0, 1], or no sample.
+        ValueError: a fraction outside (0, 1], a power or error of 1, or no sample.
 
     Example:
         >>> found = plan(n=1000, discordance=0.2, drop=0.05)
@@ -78,16 +80,4 @@ def observed(answers: Answers, first: int, second: int) -> tuple[int, float, flo
         (40, 0.375, 1.0)
     """
     step = answers.correct[:, second] - answers.correct[:, first]
-    return len(step), float((step != 0).mean()), _design(step, answers)
-
-
-def _design(step: FloatArray, answers: Answers) -> float:
-    """Variance of the mean difference, clustered over unclustered; 1 where nothing varies.
-
-    As `comparison.design_effect`, for differences, which lie between -1 and 1.
-    """
-    count, spread = int(answers.clusters.max()) + 1, float(step.var())
-    if count in (1, len(step)) or spread <= 0:
-        return 1.0
-    sums = np.bincount(answers.clusters, step - step.mean())
-    return float((sums**2).sum() * count / (count - 1) / (len(step) * spread))
+    return len(step), float((step != 0).mean()), design_effect(step, answers.clusters)

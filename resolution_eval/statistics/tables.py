@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from resolution_eval.errors import RecordError, UsageError, suggest
+from resolution_eval.resolution import LARGEST
 from resolution_eval.statistics.curves import FIGURES, Curve, figure
 from resolution_eval.statistics.gaps import IMAGE_DATASETS, INFER, TRAIN, Gaps, gaps, mean_gaps
 
@@ -107,7 +108,7 @@ def _load(path: str | Path) -> dict[str, Any]:
         raise UsageError(f"{path} is not text; name a JSON file") from error
     try:
         table = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise RecordError(f"{path} is not JSON ({error}); docs/figures.md has its form") from error
     if not isinstance(table, dict):
         raise RecordError(f"{path}: needs a JSON object at the top, found {_kind(table)}")
@@ -121,8 +122,8 @@ def _resolutions(table: dict[str, Any], path: str | Path) -> list[int]:
     whole = [item for item in found if _whole(item)] if isinstance(found, list) else []
     if not whole or whole != found or len(set(whole)) < len(whole):
         raise RecordError(
-            f'{path}: needs "resolutions": [...], whole pixels above 0 without repeats, '
-            f"found {found!r}"
+            f'{path}: needs "resolutions": [...], whole pixels from 1 to {LARGEST} without '
+            f"repeats, found {found!r:.200}"
         )
     return whole
 
@@ -162,7 +163,7 @@ def _percent(value: object) -> bool:
 
 
 def _whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LARGEST
 
 
 def _kind(value: object) -> str:

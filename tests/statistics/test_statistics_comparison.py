@@ -118,6 +118,11 @@ def test_too_few_samples_detect_nothing():
         (lambda: comparison.samples_needed(0.0, 0.2), "drop must be above 0"),
         (lambda: comparison.minimum_detectable_drop(0, 0.2), "at least one sample"),
         (lambda: comparison.minimum_detectable_drop(9, 1.2), "discordance must be"),
+        (lambda: comparison.samples_needed(0.1, 0.2, power=1.0), "power must be above 0 and below"),
+        (
+            lambda: comparison.minimum_detectable_drop(9, 0.2, error=1.0),
+            "error must be above 0 and",
+        ),
     ],
 )
 def test_impossible_plans_are_refused(call, message):
