@@ -521,11 +521,16 @@ def answers_with(path: Path, name: str, value: object) -> None:
         ("grid_height", None, "a width or a height, not both"),
         ("information_width", -5, "smaller than nothing"),
         ("visual_tokens", -1, "contradict themselves"),
+        ("correct", 2, "sample 'a' at 28: correct is neither 0 nor 1"),
+        ("judged", -1, "judged is neither 0 nor 1"),
+        ("correct", None, "a failed sample has no verdict"),
+        ("status", "splendid", "its status is none that we know .status 'splendid'"),
+        ("status", "failed", "a failed sample has no verdict"),
+        ("grid_height", 56, "attested, but the encoder received"),
+        ("seconds", -0.1, "its seconds are below 0"),
     ],
 )
-def test_answers_that_hold_half_a_size_or_less_than_nothing_are_refused(
-    tmp_path, column, value, said
-):
+def test_answers_that_cannot_be_true_are_refused(tmp_path, column, value, said):
     path = write_record(one(tmp_path, [line("a", "28"), line("b", "28")]), tmp_path)
     answers_with(path, column, value)
     with pytest.raises(RecordError, match=said):

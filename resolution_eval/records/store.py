@@ -6,16 +6,17 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
+from resolution_eval.attestation import Status
 from resolution_eval.errors import RecordError
 from resolution_eval.files import replace
 from resolution_eval.records.answers import SCHEMA, Answers
@@ -183,6 +184,7 @@ def _table(data: bytes, path: Path, rows: int) -> pa.Table:
             raise RecordError(f"{path}: its columns are not those of a record's answers")
         table.validate(full=True)
         _check_sizes(table, path)
+        _check_verdicts(table, path)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise RecordError(f"{path}: not a readable parquet file ({error})") from error
     return table
@@ -196,3 +198,37 @@ def _check_sizes(table: pa.Table, path: Path) -> None:
             raise RecordError(f"{path}: a sample's {name} has a width or a height, not both")
         if any((pc.min(side).as_py() or 0) < 0 for side in (width, height)):
             raise RecordError(f"{path}: a sample's {name} is smaller than nothing")
+
+
+def _check_verdicts(table: pa.Table, path: Path) -> None:
+    """Refuse an answer whose status, verdict and grid cannot be true together."""
+    for wrong, said in _contradictions(table):
+        number = pc.index(wrong, True).as_py()
+        if number >= 0:
+            row = table.slice(number, 1).to_pylist()[0]
+            raise RecordError(
+                f"{path}: sample {row['sample']!r} at {row['resolution']}: {said} (status "
+                f"{row['status']!r}, correct {row['correct']}, judged {row['judged']}, grid "
+                f"{row['grid_height']}x{row['grid_width']}); make the record again from "
+                "lmms-eval's output"
+            )
+
+
+def _contradictions(table: pa.Table) -> Iterator[tuple[pa.ChunkedArray, str]]:
+    """Which answers are wrong, and how; as `host` finds it in lmms-eval's lines."""
+    status, correct = table["status"], table["correct"]
+    known = pa.array(get_args(Status))
+    yield pc.invert(pc.is_in(status, value_set=known)), "its status is none that we know"
+    for name in ("correct", "judged"):
+        verdict = pa.array([0, 1, None], pa.int8())
+        yield pc.invert(pc.is_in(table[name], value_set=verdict)), f"{name} is neither 0 nor 1"
+    failed = pc.not_equal(pc.equal(status, "failed"), pc.is_null(correct))
+    yield failed, "a failed sample has no verdict, and any other has one"
+    same = [
+        pc.fill_null(pc.equal(table[f"grid_{side}"], table[f"expected_{side}"]), False)
+        for side in ("height", "width")
+    ]
+    other = pc.and_(pc.equal(status, "attested"), pc.invert(pc.and_(*same)))
+    yield other, "attested, but the encoder received no grid, or another than was asked for"
+    seconds = pc.fill_null(pc.less(table["seconds"], 0.0), False)
+    yield seconds, "its seconds are below 0"
