@@ -75,6 +75,18 @@ def test_without_the_blind_answers_two_intervals_that_touch_decide(tmp_path):
     assert interval.low > high.high > high.accuracy > high.low
 
 
+def test_a_blind_run_that_was_asked_otherwise_is_no_control(tmp_path):
+    def shown_examples(results):
+        results["n-shot"] = {"synthetic_res": 4}
+
+    write_run(tmp_path, sweep(SEEN, samples=30), date="20260101_000000", change=shown_examples)
+    hidden = sweep(BLIND, samples=30, blind="mean image")
+    write_run(tmp_path, hidden, date="20260102_000000")
+    record = next(record for record in load([tmp_path]) if record.blind is None)
+    assert record.environment.fewshot == 4
+    assert record.controls.blind == ()
+
+
 def test_a_stored_record_keeps_its_control(tmp_path):
     (each,) = sweeps(tmp_path, keep=False)
     stored = write_record(each.record, tmp_path / "records")

@@ -11,8 +11,9 @@ from resolution_eval.records.schema import BlindControl, Cell, Record
 def controlled(record: Record, others: Sequence[Record]) -> Record:
     """The record with the blind runs among `others` as its controls, the latest of each cell.
 
-    A control is of the same task, checkpoint, adapter and data, and its cell of the same
-    resolution, scheme, filter, answer mode and samples. A blind run has no control itself.
+    A control is of the same task, checkpoint, adapter and data, asked in the same way
+    (demonstrations, order of options), and its cell of the same resolution, scheme, filter, answer
+    mode and samples. A blind run has no control itself.
     """
     if record.blind is not None:
         return record
@@ -29,8 +30,8 @@ def controlled(record: Record, others: Sequence[Record]) -> Record:
     return record.model_copy(update={"controls": controls, "unknown": unknown})
 
 
-def _identity(record: Record) -> tuple[str | None, ...]:
-    checkpoint = record.checkpoint
+def _identity(record: Record) -> tuple[object, ...]:
+    checkpoint, run = record.checkpoint, record.environment
     return (
         record.task,
         record.task_version,
@@ -39,7 +40,9 @@ def _identity(record: Record) -> tuple[str | None, ...]:
         checkpoint.revision,
         checkpoint.adapter,
         checkpoint.dtype,
-        record.environment.generation,
+        run.generation,
+        run.fewshot,
+        run.option_order,
     )
 
 
