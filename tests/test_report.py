@@ -164,6 +164,14 @@ def test_native_smaller_than_a_number_asked_for_still_comes_after_it(tmp_path):
     estimate(each)
 
 
+def test_a_native_cell_of_sources_of_unknown_size_has_no_place_on_the_axis(tmp_path):
+    lines = sweep({"28": 0.5, "native": 0.6}, samples=20)
+    for each in lines:
+        each["attestation"].update(source=None)
+    (each,) = by_task([one(tmp_path, lines)])[0].sweeps
+    assert "not known" in estimate(each).figures["area"].reason
+
+
 def test_equal_names_are_told_apart_by_what_differs(tmp_path):
     records = [
         one(tmp_path / "a", sweep(CURVE, samples=4), date="20260101_000000"),
@@ -381,6 +389,19 @@ def test_numbers_in_csv_are_numbers_and_a_flawed_score_is_not():
     assert as_csv([made]).splitlines()[1] == "t,-0.25,0.5000 (mismatched)"
 
 
+def test_a_csv_names_the_native_resolution(tmp_path):
+    record = one(tmp_path, sweep(CURVE, samples=12))
+    rows = list(csv.reader(io.StringIO(report([tmp_path], format="csv"))))
+    for heads in (row for row in rows if row[0] == "table" and "r" in row):
+        mine = rows[rows.index(heads) + 1 :][: len(record.cells)]
+        assert [row[heads.index("r")] for row in mine] == ["28", "64", "native"]
+
+
+def test_a_small_p_is_a_number_in_csv():
+    made = Table("t", "c", (Column("a"),), ((Entry("< 0.0001", sort=2e-5),),))
+    assert as_csv([made]).splitlines()[1] == "t,2e-05"
+
+
 def test_long_text_is_cut_and_rows_must_fit_their_columns():
     assert len(entry("x" * 5000).text) == 300
     with pytest.raises(ValueError, match="1 entries in 2 columns"):
@@ -553,6 +574,33 @@ def test_comparison_is_the_paired_difference_and_names_the_samples(tmp_path):
     assert verdict.test == "sign flip"
     assert found.verdicts["64"].p == 1.0
     assert [row[0].text for row in comparison_table(found).rows] == ["28", "64", "native"]
+
+
+def both_forms(folder: Path, closed: float, opened: float) -> Record:
+    """A record with closed questions, and as many open ones, at one resolution."""
+    lines = sweep({"28": closed}, samples=40)
+    for each in sweep({"28": opened}, samples=40, seed=3, answer_mode="open"):
+        verdict = each["verdict"]
+        verdict.update(sample=f"open-{verdict['sample']}", form="open", f1=0.5)
+        lines.append(each)
+
+    def by_form(results):
+        results["results"]["synthetic_res"].clear()
+
+    return one(folder, lines, change=by_form)
+
+
+def test_open_and_closed_answers_are_compared_each_with_its_own(tmp_path):
+    a, b = (
+        both_forms(tmp_path / name, *rates)
+        for name, rates in (("a", (0.4, 0.9)), ("b", (0.9, 0.4)))
+    )
+    found = compare(a, b).verdicts
+    assert list(found) == ["28, match, bicubic, open", "28, match, bicubic, rank"]
+    opened, closed = found.values()
+    assert closed.difference.low > 0 > opened.difference.high
+    assert (closed.difference.n, opened.difference.n) == (40, 40)
+    assert all(name.startswith("open-") for name in opened.lost)
 
 
 @pytest.mark.parametrize(

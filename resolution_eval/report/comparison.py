@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -38,7 +39,8 @@ class Comparison:
     first: str
     second: str
     verdicts: Mapping[str, Verdict | Withheld]
-    """By resolution, ascending, native last; withheld, with why, where they cannot be compared."""
+    """By resolution, ascending, native last, its setting named where there are several at it;
+    withheld, with why, where they cannot be compared."""
 
 
 def compare(a: Record, b: Record) -> Comparison:
@@ -51,29 +53,23 @@ def compare(a: Record, b: Record) -> Comparison:
         RecordError: the records are of different tasks or data, or share no resolution.
     """
     _check(a, b)
-    pairs = list(_pairs(a, b))
+    pairs = _named(list(_pairs(a, b)))
     if not pairs:
         raise RecordError(
             f"no resolution in common: {_sweep(a.cells)} and {_sweep(b.cells)}; "
             "score both at the same resolutions"
         )
-    obstacles = {one.resolution: _obstacle(a, b, one, other) for one, other in pairs}
-    columns = {
-        one.resolution: _columns(a, b, one, other)
-        for one, other in pairs
-        if obstacles[one.resolution] is None
+    obstacles = {name: _obstacle(a, b, *pair) for name, pair in pairs.items()}
+    found = {
+        name: _compared(_columns(a, b, *pair))
+        for name, pair in pairs.items()
+        if obstacles[name] is None
     }
-    found = {name: _compared(column) for name, column in columns.items()}
     adjusted = comparison.holm({name: result.p for name, (result, _, _) in found.items()})
-    verdicts: dict[str, Verdict | Withheld] = {}
-    for one, _ in pairs:
-        name = one.resolution
-        obstacle = obstacles[name]
-        if obstacle is not None:
-            verdicts[name] = Withheld(obstacle)
-            continue
-        result, gained, lost = found[name]
-        verdicts[name] = Verdict(result.difference, adjusted[name], result.test, gained, lost)
+    verdicts = {
+        name: _verdict(found[name], adjusted[name]) if why is None else Withheld(why)
+        for name, why in obstacles.items()
+    }
     return Comparison(a.task, a.label, b.label, verdicts)
 
 
@@ -94,12 +90,31 @@ def _sweep(cells: Sequence[Cell]) -> list[str]:
     return list(dict.fromkeys(cell.resolution for cell in cells))
 
 
-def _pairs(a: Record, b: Record) -> Iterator[tuple[Cell, Cell]]:
-    """Cells of one resolution, and one scheme where a record has several."""
+Pair = tuple[Cell, Cell]
+
+
+def _pairs(a: Record, b: Record) -> Iterator[Pair]:
+    """Cells of one resolution and setting; a cell whose setting the other lacks, with one of that.
+
+    So a record with open and closed questions is compared form by form.
+    """
+    theirs, mine = {cell.key: cell for cell in b.cells}, {cell.key for cell in a.cells}
     for one in a.cells:
-        same = [other for other in b.cells if other.resolution == one.resolution]
-        alike = [other for other in same if other.scheme == one.scheme]
-        yield from ((one, other) for other in (alike or same)[:1])
+        alone = (c for c in b.cells if c.resolution == one.resolution and c.key not in mine)
+        other = theirs.get(one.key) or next(alone, None)
+        if other is not None:
+            yield one, other
+
+
+def _named(pairs: Sequence[Pair]) -> dict[str, Pair]:
+    """The pairs by resolution, and by setting too where several are at one resolution."""
+    at = Counter(one.resolution for one, _ in pairs)
+    return {
+        one.resolution
+        if at[one.resolution] == 1
+        else ", ".join((one.resolution, *one.key.setting)): (one, other)
+        for one, other in pairs
+    }
 
 
 def _obstacle(a: Record, b: Record, one: Cell, other: Cell) -> str | None:
@@ -145,6 +160,7 @@ def _columns(a: Record, b: Record, one: Cell, other: Cell) -> Columns:
 
 
 Compared = tuple[comparison.Comparison, tuple[str, ...], tuple[str, ...]]
+"""The paired test, and the samples gained and lost."""
 
 
 def _compared(columns: Columns) -> Compared:
@@ -154,6 +170,11 @@ def _compared(columns: Columns) -> Compared:
     lost = tuple(name for name in shared if second[name] < first[name])
     result = comparison.compare(columns.aligned(), 0, 1, seed=SEED, resamples=RESAMPLES)
     return result, gained, lost
+
+
+def _verdict(compared: Compared, p: float) -> Verdict:
+    result, gained, lost = compared
+    return Verdict(result.difference, p, result.test, gained, lost)
 
 
 def comparison_table(found: Comparison) -> Table:

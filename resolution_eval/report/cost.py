@@ -9,6 +9,8 @@ from resolution_eval.report.tables import Column, Entry, Table, entry
 from resolution_eval.statistics.curves import Withheld
 
 GIBIBYTE = 2**30
+SLOW = 3
+"""Decimals of less than one sample a second: one decimal would show a slow model as none."""
 
 
 def tokens_text(cell: Cell) -> str | None:
@@ -74,7 +76,8 @@ def _speed(cell: Cell) -> Entry:
     if cost is None or cost.samples_per_second is None:
         return entry(None)
     part = "" if cost.timed == cell.n else f"{cost.timed} of {cell.n} timed"
-    return entry(cost.samples_per_second, digits=1, note=part)
+    speed = cost.samples_per_second
+    return entry(speed, digits=1 if speed >= 1 else SLOW, note=part)
 
 
 def _memory(record: Record, cell: Cell) -> Entry:

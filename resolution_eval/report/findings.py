@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 
 from resolution_eval.report.content import Estimated
 from resolution_eval.report.estimates import Estimates
@@ -40,13 +41,13 @@ def _sentences(sweep: Sweep, estimates: Estimates) -> Iterator[str]:
     yield from _looking(sweep, estimates)
     yield from _noise(estimates)
     yield from _enough(sweep, estimates)
-    yield from _classes(estimates)
+    yield from _classes(sweep, estimates)
 
 
 def _ends(sweep: Sweep) -> str:
-    """Best and worst, and where training stands among them."""
+    """Best and worst, of equals the lowest resolution, and where training stands among them."""
     scored = [(cell.accuracy, cell.resolution) for cell in sweep.cells if cell.accuracy is not None]
-    (best, top), (worst, bottom) = max(scored), min(scored)
+    (best, top), (worst, bottom) = (pick(scored, key=itemgetter(0)) for pick in (max, min))
     training = sweep.record.checkpoint.training
     if sweep.reference is None:
         trained = f"the training resolution ({training}) is not in this sweep"
@@ -98,12 +99,14 @@ def _enough(sweep: Sweep, estimates: Estimates) -> Iterator[str]:
             f"(95 % interval {found.low:.0f} to {found.high:.0f})."
         )
     if not isinstance(cheapest, Withheld) and cheapest != sweep.resolutions[-1]:
-        yield f"{cheapest} is the cheapest resolution that no other is shown to beat."
+        yield f"{cheapest} is the lowest resolution that the best one is not shown to beat."
 
 
-def _classes(estimates: Estimates) -> Iterator[str]:
+def _classes(sweep: Sweep, estimates: Estimates) -> Iterator[str]:
     losses = [found for found in estimates.classes if not isinstance(found.loss, Withheld)]
     if losses and not isinstance(losses[0].loss, Withheld) and losses[0].loss.low > 0:
         name, loss = shorten(losses[0].target), losses[0].loss
         lost = f"{loss.estimate:.3f} [{loss.low:.3f}, {loss.high:.3f}]"
-        yield f"The class that loses most away from training is “{name}”: {lost}."
+        far = sweep.resolutions[sweep.far_end]
+        start = "training" if sweep.reference is not None else sweep.resolutions[-1]
+        yield f"The class that loses most from {start} to {far} is “{name}”: {lost}."

@@ -47,8 +47,8 @@ def _data(record: Record) -> Facts:
     yield "revision", data.revision
     yield "revision found", data.revision_found
     yield "fingerprint", data.fingerprint
-    if data.loaded is not None:
-        yield "samples", f"{data.loaded} loaded, {data.excluded_total or 0} excluded"
+    yield "samples loaded", _text(data.loaded)
+    yield "samples excluded", _text(data.excluded_total)
     yield "excluded", "; ".join(f"{each.item}: {each.reason}" for each in data.excluded[:5])
     yield "notes", "; ".join(data.notes)
     yield "licence", data.licence
@@ -63,16 +63,19 @@ def _run(record: Record) -> Facts:
     yield "model", run.model
     yield "model arguments", run.model_args
     yield "generation", run.generation
+    yield "demonstrations", _text(run.fewshot)
+    yield "order of options", run.option_order
     yield "batch size", run.batch_size
     yield "limit", None if run.limit is None else f"{run.limit:g}"
     yield "device", run.device
     yield "hardware", None if run.hardware is None else run.hardware.summary
     yield "platform", run.platform
-    yield "processes", None if run.processes is None else str(run.processes)
+    yield "processes", _text(run.processes)
     yield "versions", _pairs(run.versions)
     yield "seeds", _pairs(run.seeds)
     yield "wall time", None if run.wall_time is None else f"{run.wall_time:.1f} s"
-    yield "samples per second", _number(run.samples_per_second)
+    speed = run.samples_per_second
+    yield "samples per second", None if speed is None else f"{speed:.3g}"
     if run.peak_memory is not None:
         yield "peak memory", f"{run.peak_memory / GIBIBYTE:.2f} GiB of the {run.peak_memory_of}"
     yield "results file", run.results_file
@@ -80,8 +83,8 @@ def _run(record: Record) -> Facts:
     yield "evidence of grids", "; ".join(sorted({e for c in record.cells for e in c.evidence}))
 
 
-def _number(value: float | None) -> str | None:
-    return None if value is None else f"{value:.1f}"
+def _text(value: int | None) -> str | None:
+    return None if value is None else str(value)
 
 
 def _pairs(values: Mapping[str, str] | Mapping[str, int]) -> str:

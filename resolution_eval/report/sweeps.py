@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from resolution_eval.records import Cell, Record, Scores, resolution_order
-from resolution_eval.resolution import TrainingResolution, label, parse_resolution
+from resolution_eval.resolution import NATIVE, TrainingResolution, label, parse_resolution
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +71,8 @@ class Sweep:
         for cell in self.cells:
             if cell.status in ("mismatched", "incomplete"):
                 return f"accuracy at {cell.resolution} is {cell.status}"
+            if cell.resolution == NATIVE and cell.source_edge is None:
+                return "the size of the sources is not known, so native has no place on the axis"
         return None if len(self.cells) > 1 else "a curve needs two resolutions"
 
 

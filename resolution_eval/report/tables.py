@@ -162,9 +162,13 @@ def as_csv(tables: Sequence[Table]) -> str:
     return file.getvalue().rstrip("\n")
 
 
+_NUMBER = re.compile(r"(?:< )?[+−]?\d")
+"""How an entry begins that shows a number; `native` is sorted by one and shows none."""
+
+
 def _field(item: Entry) -> str:
-    """A field that a spreadsheet does not take for a formula."""
-    if item.sort is not None and item.mark in ("", "!"):
+    """A number in full where the entry shows one; a text that no spreadsheet runs as a formula."""
+    if item.sort is not None and item.mark in ("", "!") and _NUMBER.match(item.text):
         return f"{item.sort:.10g}"
     text = _plain(item)
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
