@@ -537,6 +537,23 @@ def test_answers_that_cannot_be_true_are_refused(tmp_path, column, value, said):
         read_record(path)
 
 
+def test_a_text_that_stands_there_too_often_is_refused_before_it_is_copied(tmp_path, monkeypatch):
+    path = write_record(one(tmp_path, [line(name, "28") for name in "abcdefgh"]), tmp_path)
+    answers_with(path, "answer", "x" * 100_000)
+    answers = next(tmp_path.glob("*.parquet"))
+    table = pq.read_table(answers)
+    place, field = table.schema.get_field_index("answer"), table.schema.field("answer")
+    full = pa.array(table["answer"].to_pylist()[:1] * 8, field.type)
+    pq.write_table(table.set_column(place, field, full), answers)
+    assert answers.stat().st_size < 20_000
+    digest = hashlib.sha256(answers.read_bytes()).hexdigest()
+    rewrite(path, lambda d: d["answers_file"].update(sha256=digest))
+    assert len(read_record(path).answers) == 8
+    monkeypatch.setattr(store, "MAX_ANSWERS", 400_000)
+    with pytest.raises(RecordError, match=r"8\d{5} bytes of text; at most 400000"):
+        read_record(path)
+
+
 @pytest.mark.parametrize("text", ["<script>", "0", "../x", "028", "70000"])
 def test_a_resolution_that_is_none_is_refused(tmp_path, text):
     path = write_record(one(tmp_path, [line("a", "28")]), tmp_path)

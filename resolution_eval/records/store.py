@@ -179,15 +179,37 @@ def _table(data: bytes, path: Path, rows: int) -> pa.Table:
             raise RecordError(
                 f"{path}: {file.metadata.num_rows} rows, {content} bytes; expected {rows} rows"
             )
-        table = migrated_answers(file.read())
-        if not table.schema.equals(SCHEMA):
+        if not migrated_answers(file.schema_arrow.empty_table()).schema.equals(SCHEMA):
             raise RecordError(f"{path}: its columns are not those of a record's answers")
+        table = migrated_answers(_spelled_out(data, file.schema, path).cast(file.schema_arrow))
         table.validate(full=True)
         _check_sizes(table, path)
         _check_verdicts(table, path)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise RecordError(f"{path}: not a readable parquet file ({error})") from error
     return table
+
+
+def _spelled_out(data: bytes, schema: pq.ParquetSchema, path: Path) -> pa.Table:
+    """The table with every text as a reference to one of the different ones: a file of some
+    kilobytes can hold a long text a million times, which is refused before it is copied as often.
+    """
+    columns = (schema.column(i) for i in range(len(schema)))
+    texts = [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
+    table = pq.ParquetFile(BytesIO(data), read_dictionary=texts).read()
+    size = sum(_length(chunk) for column in table.columns for chunk in column.chunks)
+    if size > MAX_ANSWERS:
+        raise RecordError(f"{path}: {size} bytes of text; at most {MAX_ANSWERS}")
+    return table
+
+
+def _length(chunk: pa.Array) -> int:
+    """Bytes of the texts of `chunk`, each as often as it stands there; 0 of anything else."""
+    values = chunk.flatten() if pa.types.is_list(chunk.type) else chunk
+    if not pa.types.is_dictionary(values.type):
+        return 0
+    lengths = pc.take(pc.binary_length(values.dictionary), values.indices)
+    return int(pc.sum(pc.cast(lengths, pa.int64())).as_py() or 0)
 
 
 def _check_sizes(table: pa.Table, path: Path) -> None:
