@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -71,20 +71,23 @@ def board_of(checked: CheckedBoard, home: Path) -> Board:
     )
 
 
-def _lineage(checked: CheckedBoard) -> Mapping[str, Facts]:
-    """The facts of every accepted submission, by model: what its descendants inherit."""
-    return {
-        each.submission.facts.model: each.submission.facts
-        for each in checked.submissions
-        if each.submission is not None and not each.faults
-    }
+Lineage = Mapping[str, Sequence[Facts]]
+"""The facts of every accepted revision, by model: what its descendants inherit."""
+
+
+def _lineage(checked: CheckedBoard) -> Lineage:
+    found: dict[str, list[Facts]] = defaultdict(list)
+    for each in checked.submissions:
+        if each.submission is not None and not each.faults:
+            found[each.submission.facts.model].append(each.submission.facts)
+    return found
 
 
 def rows_of(
     submission: Submission,
     records: Mapping[Path, Record],
     accepted: Accepted | None,
-    lineage: Mapping[str, Facts],
+    lineage: Lineage,
 ) -> list[BoardRow]:
     """One row per scheme, filter and answer mode that the submission's records hold."""
     found_again = _counted_rerun(submission, records, accepted)
@@ -136,20 +139,27 @@ def _status(submission: Submission, repeated: Rerun | None) -> Status:
     return "verified" if repeated.complete else "re-run"
 
 
-def inherited(facts: Facts, lineage: Mapping[str, Facts]) -> Mapping[str, str]:
-    """Data set to the model that was trained on it: the model itself, its base, and so on back."""
+def inherited(facts: Facts, lineage: Lineage) -> Mapping[str, str]:
+    """Data set to the model that was trained on it: the model itself, its base, and so on back.
+
+    Which revision of a base it was made from is not declared: what any of them saw counts.
+    """
     found = dict.fromkeys(facts.trained_on, facts.model)
-    seen = {facts.model}
-    while facts.base is not None and facts.base not in seen:
-        seen.add(facts.base)
-        base, known = facts.base, lineage.get(facts.base)
-        card = model_cards().get(base)
-        names = (*facts.base_trained_on, *(card.trained_on if card else ()))
-        for name in (*names, *(known.trained_on if known else ())):
+    seen, waiting = {facts.model}, [facts]
+    while waiting:
+        one = waiting.pop(0)
+        base = one.base
+        if base is None:
+            continue
+        for name in one.base_trained_on:
             found.setdefault(name, base)
-        if known is None:
-            break
-        facts = known
+        if base not in seen:
+            seen.add(base)
+            card, known = model_cards().get(base), lineage.get(base, ())
+            names = [*(card.trained_on if card else ()), *(n for f in known for n in f.trained_on)]
+            for name in names:
+                found.setdefault(name, base)
+            waiting += known
     return found
 
 

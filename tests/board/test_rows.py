@@ -12,7 +12,8 @@ from resolution_eval.board import Board, load_board, read_published
 from resolution_eval.board.checks import check_board
 from resolution_eval.board.ledger import LEDGER, Ledger, accept, digest, write_ledger
 from resolution_eval.board.rerun import CellRepeat, Rerun
-from resolution_eval.board.submission import RERUN
+from resolution_eval.board.rows import inherited
+from resolution_eval.board.submission import RERUN, Facts
 from resolution_eval.cards import task_cards
 from resolution_eval.errors import RecordError
 from resolution_eval.records import read_record
@@ -53,6 +54,19 @@ def test_training_data_is_inherited_from_the_base(board: Board) -> None:
     (child,) = (row for row in board.rows if row.facts.title == "child")
     said = "its base synthetic/bad was trained on the train split of this data set"
     assert child.curves[0].contaminated == said
+
+
+def test_what_any_revision_of_a_base_saw_is_inherited() -> None:
+    def of(model: str, revision: str, **changes: object) -> Facts:
+        return Facts.model_validate(facts(model, revision, **changes))
+
+    old = of("lab/base", "1" * 40, trained_on=["phantom"], base="lab/root")
+    new = of("lab/base", "2" * 40, trained_on=["pbc"])
+    root = of("lab/root", "3" * 40, trained_on=["slake"])
+    child = of("lab/child", "4" * 40, base="lab/base")
+    for revisions in ((old, new), (new, old)):
+        found = inherited(child, {"lab/base": revisions, "lab/root": [root]})
+        assert found == {"phantom": "lab/base", "pbc": "lab/base", "slake": "lab/root"}
 
 
 def test_a_curve_that_lacks_resolutions_of_its_card_is_shown_without_a_score(board: Board) -> None:
