@@ -14,7 +14,7 @@ import pytest
 from synthetic_board import CURVE, facts, submit
 
 from resolution_eval import paths
-from resolution_eval.board import Board, Estimate, load_board
+from resolution_eval.board import STATUSES, Board, Estimate, load_board
 from resolution_eval.board.means import combined
 from resolution_eval.board.site import vendor, write_site
 from resolution_eval.board.site.build import readable
@@ -92,6 +92,26 @@ def test_the_board_and_the_site_give_the_same_ranks_and_scores(board, site):
         assert shown["score"] == pytest.approx(
             [row.score.value, row.score.low, row.score.high], abs=5e-5
         )
+
+
+def test_what_a_status_means_is_said_once_and_shown_everywhere(site):
+    assert read(site, "board.json")["meanings"] == STATUSES
+    for path in SITE.glob("scripts/*.js"):
+        assert not [text for text in STATUSES.values() if text in path.read_text(encoding="utf-8")]
+    method = (site / "method.html").read_text(encoding="utf-8").lower()
+    assert all(meaning in method for meaning in STATUSES.values())
+
+
+def test_a_slow_model_does_not_stand_still(board, tmp_path):
+    row = board.rows[0]
+    slow = replace(
+        row.curves[0],
+        throughput=0.00123,
+        points=tuple(replace(point, throughput=0.0412) for point in row.curves[0].points),
+    )
+    write_site(replace(board, rows=(replace(row, curves=(slow,)),)), tmp_path / "site")
+    (curve,) = read(tmp_path / "site", f"models/{row.key}.json")["curves"]
+    assert (curve["speed"], {cell["speed"] for cell in curve["cells"]}) == (0.00123, {0.0412})
 
 
 def test_a_data_set_ranks_every_row_on_it_by_interval(site):

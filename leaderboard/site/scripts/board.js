@@ -67,7 +67,7 @@ class View {
     const columns = this.columns(data, single, lines);
     this.lines = lines;
     this.table = new Table({
-      caption: `Ranking: ${scope.label}`, columns, rows: lines, noun: "row",
+      caption: `Ranking: ${scope.label}`, columns, rows: lines,
       sort: this.sorting(columns),
       remember: ({ id, desc }) => { this.state.sort = id === "rank" && !desc ? "" : `${desc ? "-" : ""}${id}`; this.remember(); },
       empty: "No row fits these filters.",

@@ -38,7 +38,7 @@ async function comparison(rows) {
   const shown = all.length ? all : datasets;
   return [
     facing(rows),
-    legend(rows.map(name), { blind, chance: true }),
+    legend(rows.map(name), { blind, chance: shown.some((each) => each.chance !== null) }),
     all.length < datasets.length && h("p", { class: "quiet" }, all.length ? `${all.length} of ${datasets.length} data sets have a curve of every chosen row; only those are shown.` : "No data set has a curve of every chosen row; each is shown with those that it has."),
     h("div", { class: "cards" }, shown.map((each) => card(each, rows, models))),
   ].filter(Boolean);

@@ -75,7 +75,7 @@ const boxes = [];
 
 function ranking(found, lines) {
   return new Table({
-    caption: `Rows on ${found.title}`, rows: lines, sort: { id: "rank", desc: false }, noun: "row",
+    caption: `Rows on ${found.title}`, rows: lines, sort: { id: "rank", desc: false },
     columns: [
       { id: "rank", head: "Rank", numeric: true, class: "rank", value: (line) => line.rank, cell: (line) => line.rank ?? "–" },
       { id: "model", head: "Model", names: true, value: (line) => name(line.row), cell: (line) => [modelLink(line.row), h("span", { class: "marks" }, labels(line.row, [found.id]))] },

@@ -1,6 +1,6 @@
 // One row's page: its curves, train x inference matrix, cost, attestation and every answer.
 
-import { address, bytes, count, estimate, facts, fill, h, labels, load, many, mark, modelLink, name, number, outside, query, remember, select, size, start, status } from "./page.js";
+import { address, bytes, count, estimate, facts, fill, h, labels, load, many, mark, meaning, modelLink, name, number, outside, query, remember, select, size, start, status } from "./page.js";
 import { curves, frontier, legend } from "./charts.js";
 import { Table } from "./table.js";
 
@@ -46,17 +46,10 @@ function figure(term, value, note = null) {
   return h("div", {}, h("dt", {}, term), h("dd", {}, value, note && h("small", {}, note)));
 }
 
-const LADDER = {
-  claimed: "The submitter states it",
-  "re-scored": "Computed here from the answers to every sample",
-  "re-run": "Samples of every cell repeated by the maintainers, with the same verdicts",
-  verified: "Every sample repeated by the maintainers, with the same verdicts",
-};
-
 function ladder(board, row) {
   const reached = board.statuses.indexOf(row.status);
   return h("ol", { class: "ladder", "aria-label": "How far this row is checked" }, board.statuses.map((each, i) =>
-    h("li", { class: i <= reached ? "reached" : null, "aria-current": i === reached ? "step" : null }, h("strong", {}, each), h("span", {}, LADDER[each]))));
+    h("li", { class: i <= reached ? "reached" : null, "aria-current": i === reached ? "step" : null }, h("strong", {}, each), h("span", {}, meaning(each)))));
 }
 
 function section(id, title, ...content) {
@@ -102,7 +95,7 @@ async function costSection(board, row, model) {
     const curve = usable.find((each) => each.id === id);
     const data = await load(`datasets/${curve.dataset_file}`);
     const points = data.rows.flatMap((line) => line.cells.filter((cell) => cell.score && cell.status !== "mismatched")
-      .map((cell) => ({ ...cell, name: name(board.rows.find((each) => each.key === line.key)), mine: line.key === row.key && line.mode === curve.mode })));
+      .map((cell) => ({ ...cell, name: name(board.rows.find((each) => each.key === line.key)), mine: line.key === row.key })));
     const charts = [["tokens", "visual tokens per image", true], ["speed", "samples per second", false]].map(([field, label, less]) => {
       const priced = points.filter((point) => point[field] > 0).map((point) => ({ ...point, cost: point[field] }));
       return priced.some((point) => point.mine)
@@ -134,7 +127,7 @@ function attestation(model) {
     { id: "status", head: "Attestation", value: (line) => line.status, cell: (line) => attested(line) },
     { id: "evidence", head: "Read from", value: (line) => line.evidence.join(", ") },
   ];
-  const table = new Table({ caption: "What each cell asked for and what the encoder received", columns: columns.filter(Boolean), rows, sort: null, noun: "cell" });
+  const table = new Table({ caption: "What each cell asked for and what the encoder received", columns: columns.filter(Boolean), rows, sort: null });
   return section("attestation", "Attestation", h("p", {}, "What was asked for, and what entered the vision encoder, of every cell."), table.element);
 }
 
@@ -176,7 +169,7 @@ async function drawAnswers(holder, curve, page) {
   remember({ ...Object.fromEntries(query()), answers: curve.id });
 }
 
-// [verdict: 1 right, 0 wrong, null failed; text; grid; tokens]
+// [verdict: 1 right, 0 wrong, null failed; text; grid]
 function verdict(cell) {
   return cell[0] === 1 ? ["right", "✓"] : cell[0] === 0 ? ["wrong", "✗"] : ["failed", "failed"];
 }

@@ -51,7 +51,9 @@ async function request(path) {
 export async function start(run) {
   const place = document.getElementById("content");
   try {
-    await run(place, await load("board.json"));
+    const board = await load("board.json");
+    meanings = board.meanings;
+    await run(place, board);
     place.dataset.ready = "yes";
   } catch (error) {
     place.replaceChildren(h("div", { class: "notice bad", role: "alert" }, h("p", {}, `This page could not be made: ${error.message}`)));
@@ -111,9 +113,11 @@ export function size(parameters) {
   return `${value < 10 ? value.toFixed(1).replace(/\.0$/, "") : Math.round(value)} ${name}`.trim();
 }
 
+// Two digits of what is below 1: a slow model does not stand still.
 export function count(value) {
   if (value === null || value === undefined) return "–";
-  return value >= 100 ? Math.round(value).toLocaleString("en") : `${Math.round(value * 10) / 10}`;
+  if (value >= 100) return Math.round(value).toLocaleString("en");
+  return `${value >= 1 ? Math.round(value * 10) / 10 : Number(value.toPrecision(2))}`;
 }
 
 export function bytes(value) {
@@ -126,15 +130,15 @@ export function many(amount, noun) {
   return `${amount} ${noun}${amount === 1 ? "" : "s"}`;
 }
 
-export const STATUS = {
-  claimed: "Stated by the submitter; there are no answers to check it with",
-  "re-scored": "Computed from the answers to every sample",
-  "re-run": "Samples of every cell were repeated by the maintainers, with the same verdicts",
-  verified: "Every sample was repeated by the maintainers, with the same verdicts",
-};
+let meanings = {};
+
+// What a status means, in words of the board's.
+export function meaning(name) {
+  return meanings[name].replace(/^./, (first) => first.toUpperCase());
+}
 
 export function status(name) {
-  return h("span", { class: `status ${name}`, title: STATUS[name] }, name);
+  return h("span", { class: `status ${name}`, title: meaning(name) }, name);
 }
 
 export function mark(text, title, kind = "") {

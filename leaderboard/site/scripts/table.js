@@ -1,9 +1,9 @@
 // Tables: TanStack Table sorts and filters, this file makes real table elements of it.
 
-import { announce, h, many } from "./page.js";
+import { announce, h } from "./page.js";
 
 // columns: {id, head, title, numeric, descending, value(row), cell(row), sortable}
-// options: {caption, columns, rows, sort: {id, desc} | null, remember(sort), empty, noun, rowClass}
+// options: {caption, columns, rows, sort: {id, desc} | null, remember(sort), empty, rowClass}
 export class Table {
   constructor(options) {
     this.options = options;
@@ -80,10 +80,6 @@ export class Table {
       const tag = column.names ? "th" : "td";
       return h(tag, { scope: column.names ? "row" : null, class: kind(column) }, value ?? "–");
     }));
-  }
-
-  announceShown(total) {
-    announce(`${many(this.shown.length, this.options.noun || "row")} of ${total} shown`);
   }
 }
 

@@ -20,7 +20,7 @@ from resolution_eval.resolution import (
 )
 
 FORMAT = 1
-"""Of the data; a page reads only its own."""
+"""Of the data: another number where a reader of it would have to change."""
 DIGITS = 4
 """Decimals of a fraction: the fourth is beyond every interval's end, and keeps the files small."""
 SIBLINGS = 12
@@ -60,6 +60,7 @@ def _board(board: Board, found: Sequence[Scope], generated: str | None) -> Docum
         "version": __version__,
         "generated": generated,
         "statuses": list(STATUSES),
+        "meanings": STATUSES,
         "scopes": [
             {
                 "key": scope.key,
@@ -381,4 +382,5 @@ def _figure(value: float | None) -> float | None:
 
 
 def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 2)
+    """Two decimals, and of a small number three digits: a slow model does not stand still."""
+    return None if value is None else float(f"{value:.3g}") if value < 1 else round(value, 2)
