@@ -159,18 +159,18 @@ def model_index(row: BoardRow) -> bytes:
                 "split": "test",
                 "revision": curve.record.dataset.revision,
             },
-            "metrics": [_metric(curve, point) for point in _scored(curve)],
+            "metrics": [_metric(row, curve, point) for point in _scored(curve)],
         }
         for curve in row.curves
     ]
     return _yaml({"model-index": [{"name": row.facts.title, "results": results}]})
 
 
-def _metric(curve: Curve, point: Point) -> Line:
+def _metric(row: BoardRow, curve: Curve, point: Point) -> Line:
     name = "exact match" if curve.form == "open" else "accuracy"
     return {
         "type": "exact_match" if curve.form == "open" else "accuracy",
-        "name": f"{name} at {point.resolution}, {_setting(curve)}",
+        "name": f"{name} at {point.resolution}, {_setting(row, curve)}",
         "value": point.accuracy.value if point.accuracy else None,
         "verified": False,
     }
@@ -203,9 +203,8 @@ def task_id(curve: Curve, point: Point) -> str:
     return f"{curve.task}{form}@{point.resolution}"
 
 
-def _setting(curve: Curve) -> str:
-    cell = curve.record.cells[0]
-    return f"scheme {cell.scheme}, filter {cell.filter}, {curve.answer_mode}"
+def _setting(row: BoardRow, curve: Curve) -> str:
+    return f"scheme {row.scheme}, filter {row.filter}, {curve.answer_mode}"
 
 
 def _notes(row: BoardRow, curve: Curve, point: Point) -> str:
@@ -215,7 +214,7 @@ def _notes(row: BoardRow, curve: Curve, point: Point) -> str:
         f"n {point.scored}",
         f"trained at {curve.training}",
         f"grid {point.grid[0]}x{point.grid[1]} px" if point.grid else "grid not attested",
-        _setting(curve),
+        _setting(row, curve),
         f"status {row.status}",
         curve.contaminated or "",
     ]
