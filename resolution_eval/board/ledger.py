@@ -14,24 +14,19 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
+from resolution_eval.board.document import Document, read
 from resolution_eval.board.submission import FACTS, RERUN, Name, Sentence, Submission
-from resolution_eval.errors import RecordError
 from resolution_eval.files import replace
 from resolution_eval.records import Record
-from resolution_eval.records.bounded import read_document
+from resolution_eval.records.schema import Sha256
 from resolution_eval.records.store import ANSWERS_SUFFIX, SUFFIX
 
 LEDGER = "accepted.json"
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class AcceptedRecord(_Document):
+class AcceptedRecord(Document):
     """One record as it was accepted."""
 
     sha256: Sha256
@@ -43,7 +38,7 @@ class AcceptedRecord(_Document):
     """`scheme filter mode resolution` of each."""
 
 
-class Accepted(_Document):
+class Accepted(Document):
     """One submission as it was accepted."""
 
     facts_sha256: Sha256
@@ -57,7 +52,7 @@ class Accepted(_Document):
     """Why it is no longer shown; null where it is."""
 
 
-class Ledger(_Document):
+class Ledger(Document):
     """Everything that was accepted, by MODEL/REVISION."""
 
     submissions: Mapping[str, Accepted]
@@ -71,12 +66,7 @@ def read_ledger(path: Path) -> Ledger:
     """
     if not path.exists():
         return Ledger(submissions={})
-    try:
-        return Ledger.model_validate(read_document(path))
-    except ValidationError as error:
-        fault = error.errors()[0]
-        place = ".".join(map(str, fault["loc"]))
-        raise RecordError(f"{path}: {place}: {fault['msg']}") from error
+    return read(path, Ledger)
 
 
 def write_ledger(ledger: Ledger, path: Path) -> None:

@@ -16,12 +16,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from resolution_eval import paths
 from resolution_eval.attestation import Form
-from resolution_eval.errors import DataError, RecordError
-from resolution_eval.records.bounded import read_document
+from resolution_eval.board.document import Document, read
+from resolution_eval.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,7 @@ class PinnedSample:
     choices: tuple[str, ...]
 
 
-class _Row(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
+class _Row(Document):
     id: str
     target: str
     cluster: str | None = None
@@ -46,10 +44,8 @@ class _Row(BaseModel):
     """Null where they are those of the whole data set."""
 
 
-class Pin(BaseModel):
+class Pin(Document):
     """The test split of one data set."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     dataset: str
     revision: str
@@ -82,12 +78,7 @@ def read_pin(dataset: str, folder: Path) -> Pin | None:
         RecordError: it breaks its schema.
     """
     path = folder / "samples" / f"{dataset}.json"
-    if not path.is_file():
-        return None
-    try:
-        return Pin.model_validate(read_document(path))
-    except ValidationError as error:
-        raise RecordError(f"{path}: {error.errors()[0]['msg']}") from error
+    return read(path, Pin) if path.is_file() else None
 
 
 def pin_text(dataset: str) -> str:

@@ -7,7 +7,6 @@ Tokens come from where `hf auth login` and git keep them, and are in nothing tha
 from __future__ import annotations
 
 import hashlib
-import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from resolution_eval.board.ledger import answers_of
 from resolution_eval.board.rows import Board
 from resolution_eval.board.submission import FACTS
 from resolution_eval.errors import PublishError, UsageError
+from resolution_eval.records.secrets import STRUCK, redacted
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -191,19 +191,7 @@ def difference(place: str, there: Mapping[str, str], wanted: Files) -> Changes:
 def _without(error: Exception, api: HfApi) -> str:
     """The error's message without the token, if it holds it."""
     token = api.token if isinstance(api.token, str) else None
-    text = str(error)
-    text = text.replace(token, "***") if token else text
-    return redacted(re.sub(r"hf_[A-Za-z0-9]{8,}", "***", text))
-
-
-def redacted(text: str) -> str:
-    """`text` without the user and password of the addresses in it.
-
-    Example:
-        >>> redacted("fatal: https://me:secret@host/x.git not found")
-        'fatal: https://***@host/x.git not found'
-    """
-    return re.sub(r"(?<=://)[^/\s@]+@", "***@", text)
+    return redacted(str(error).replace(token, STRUCK) if token else str(error))
 
 
 def publish_pages(files: Files, remote: str, branch: str, *, dry_run: bool) -> Changes:

@@ -10,19 +10,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from resolution_eval import paths
+from resolution_eval.board.document import Document, read
 from resolution_eval.board.submission import Name, Sentence, Strategy, Url
-from resolution_eval.errors import RecordError
-from resolution_eval.records.bounded import read_document
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class Source(_Document):
+class Source(Document):
     """Where the figures were printed."""
 
     title: Sentence
@@ -33,7 +28,7 @@ class Source(_Document):
     """What a reader must know to compare them with measured rows."""
 
 
-class PublishedCell(_Document):
+class PublishedCell(Document):
     """One printed accuracy."""
 
     dataset: Name
@@ -50,14 +45,14 @@ class PublishedCell(_Document):
         return self.accuracy_percent / 100
 
 
-class _Row(_Document):
+class _Row(Document):
     model: Name
     kind: Name
     strategy: Strategy
     cells: Annotated[tuple[PublishedCell, ...], Field(strict=False, min_length=1)]
 
 
-class _File(_Document):
+class _File(Document):
     source: Source
     rows: Annotated[tuple[_Row, ...], Field(strict=False, min_length=1)]
 
@@ -81,13 +76,8 @@ def read_published(folder: Path | None = None) -> tuple[PublishedRow, ...]:
 
 
 def _rows(file: Path) -> list[PublishedRow]:
-    try:
-        read = _File.model_validate(read_document(file))
-    except ValidationError as error:
-        fault = error.errors()[0]
-        place = ".".join(map(str, fault["loc"]))
-        raise RecordError(f"{file}: {place}: {fault['msg']}") from error
+    found = read(file, _File)
     return [
-        PublishedRow(**dict(row), key=f"{file.stem}-{number}", source=read.source)
-        for number, row in enumerate(read.rows, start=1)
+        PublishedRow(**dict(row), key=f"{file.stem}-{number}", source=found.source)
+        for number, row in enumerate(found.rows, start=1)
     ]

@@ -16,15 +16,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
+from resolution_eval.board.document import Document, read
 from resolution_eval.board.ledger import digest
 from resolution_eval.board.schema import Repeat
 from resolution_eval.board.submission import PRETRAINED, RERUN, Name, Submission
 from resolution_eval.errors import RecordError, UsageError
 from resolution_eval.files import replace
 from resolution_eval.records import Record, make_records
-from resolution_eval.records.bounded import read_document
+from resolution_eval.records.schema import Count
 from resolution_eval.resolution import parse_resolution
 from resolution_eval.taskfiles import Variation, derive
 
@@ -32,16 +33,11 @@ AGREEMENT = 0.95
 """Least share of a cell's repeated samples with the same verdict: arithmetic differs by machine,
 and a choice that was nearly a tie may fall the other way."""
 
-Count = Annotated[int, Field(ge=0)]
 Key = tuple[str, str, str, str, str]
 """Task, scheme, filter, answer mode, resolution."""
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class CellRepeat(_Document):
+class CellRepeat(Document):
     """The repeated samples of one cell."""
 
     task: Name
@@ -73,7 +69,7 @@ class CellRepeat(_Document):
         return self.n > 0 and self.agreeing >= AGREEMENT * self.n and self.same_grid == self.n
 
 
-class Rerun(_Document):
+class Rerun(Document):
     """What the maintainers found."""
 
     records: Mapping[str, str]
@@ -111,14 +107,7 @@ def read_rerun(folder: Path) -> Rerun | None:
         RecordError: it breaks its schema.
     """
     path = folder / RERUN
-    if not path.is_file():
-        return None
-    try:
-        return Rerun.model_validate(read_document(path))
-    except ValidationError as error:
-        fault = error.errors()[0]
-        place = ".".join(map(str, fault["loc"]))
-        raise RecordError(f"{path}: {place}: {fault['msg']}") from error
+    return read(path, Rerun) if path.is_file() else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,17 +13,16 @@ from __future__ import annotations
 
 import datetime
 import os
-import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, Field
 
+from resolution_eval.board.document import Document, read
 from resolution_eval.errors import RecordError
-from resolution_eval.records.bounded import read_document
 from resolution_eval.records.store import SUFFIX
 from resolution_eval.resolution import TrainingResolution, parse_resolution
 
@@ -41,8 +40,6 @@ MODEL_ID = rf"^(?:{MODEL}/)?{MODEL}$"
 PRETRAINED = r"[A-Za-z0-9._/-]{1,200}"
 """A checkpoint's id or path: nothing in it starts another argument of `--model_args`."""
 REVISION = r"^(?:[0-9a-f]{40}|sha256-[0-9a-f]{64})$"
-
-STRATEGIES = ("none", "low", "native", "mixed", "other", "unknown")
 
 
 def plain(text: str) -> str:
@@ -80,11 +77,7 @@ ModelId = Annotated[str, Field(pattern=MODEL_ID), AfterValidator(plain)]
 Strategy = Literal["none", "low", "native", "mixed", "other", "unknown"]
 
 
-class _Facts(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class Claim(_Facts):
+class Claim(Document):
     """A score that the submitter states, to be shown beside the one that the answers give."""
 
     task: Name
@@ -95,7 +88,7 @@ class Claim(_Facts):
     """Where the claim was made."""
 
 
-class Facts(_Facts):
+class Facts(Document):
     """What a submitter declares about a checkpoint."""
 
     model: ModelId
@@ -125,11 +118,6 @@ class Facts(_Facts):
     pretrained: Annotated[str, Field(pattern=rf"^{PRETRAINED}$")]
     """What `pretrained=` was given, so that the run can be repeated."""
     claims: Annotated[tuple[Claim, ...], Field(strict=False, max_length=1000)] = ()
-
-    @property
-    def trained(self) -> frozenset[str]:
-        """Every data set that it, or what it was made from, was trained on."""
-        return frozenset(self.trained_on) | frozenset(self.base_trained_on)
 
 
 @dataclass(frozen=True)
@@ -213,20 +201,4 @@ def read_facts(path: Path) -> Facts:
         raise RecordError(f"{path}: a link; put the file itself there")
     if path.is_file() and path.stat().st_size > MAX_FACTS:
         raise RecordError(f"{path}: larger than {MAX_FACTS} bytes")
-    document = read_document(path)
-    try:
-        return Facts.model_validate(document)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        place = ".".join(map(str, fault["loc"]))
-        raise RecordError(
-            f"{path}{line_of(path, fault['loc'])}: {place}: {fault['msg']}"
-        ) from error
-
-
-def line_of(path: Path, place: tuple[int | str, ...]) -> str:
-    """`, line N` of the last key of `place` in the JSON file `path`; empty where not found."""
-    keys = [part for part in place if isinstance(part, str)]
-    text = path.read_text(encoding="utf-8", errors="replace")
-    found = re.search(rf'"{re.escape(keys[-1])}"\s*:', text) if keys else None
-    return "" if found is None else f", line {text.count(chr(10), 0, found.start()) + 1}"
+    return read(path, Facts)
