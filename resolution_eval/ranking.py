@@ -14,7 +14,7 @@ import numpy as np
 
 from resolution_eval.errors import RecordError
 from resolution_eval.records import Record
-from resolution_eval.report.estimates import Columns, column_scores
+from resolution_eval.report.sampling import Columns, column_scores
 from resolution_eval.report.sweeps import Sweep, by_task
 from resolution_eval.statistics.curves import FIGURES, FloatArray, Grid
 from resolution_eval.statistics.hierarchy import Part, means, pool, ranks

@@ -12,7 +12,7 @@ from resolution_eval.board.schema import BlindPoint, Curve, Estimate, Point, Rep
 from resolution_eval.board.submission import Claim, Facts
 from resolution_eval.cards import TaskCard, task_cards
 from resolution_eval.records import Cell, Record
-from resolution_eval.report.estimates import column_scores
+from resolution_eval.report.sampling import column_scores
 from resolution_eval.report.sweeps import Sweep, by_task
 from resolution_eval.statistics import intervals
 from resolution_eval.statistics.curves import Grid, Withheld

@@ -10,7 +10,7 @@ from statistics import fmean, stdev
 
 from resolution_eval.errors import RecordError
 from resolution_eval.records import Cell, Record
-from resolution_eval.report.estimates import Columns, column_scores, resampled
+from resolution_eval.report.sampling import Columns, column_scores, resampled
 from resolution_eval.resolution import NATIVE, Resolution, label
 from resolution_eval.statistics import intervals
 from resolution_eval.statistics.curves import Withheld

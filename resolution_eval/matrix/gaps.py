@@ -9,7 +9,8 @@ from typing import Literal
 
 from resolution_eval.matrix.cells import Matrix, Scored, over_seeds
 from resolution_eval.matrix.checkpoints import PAPER
-from resolution_eval.report.estimates import Columns, Figure, resampled
+from resolution_eval.report.estimates import Figure
+from resolution_eval.report.sampling import Columns, resampled
 from resolution_eval.statistics import intervals
 from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.gaps import DIFFERENCES, RATIO

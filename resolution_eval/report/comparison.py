@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from resolution_eval.errors import RecordError
 from resolution_eval.records import Cell, Record
-from resolution_eval.report.estimates import RESAMPLES, SEED, Columns, column_scores
+from resolution_eval.report.sampling import RESAMPLES, SEED, Columns, column_scores
 from resolution_eval.report.tables import Column, Entry, Table, entry
 from resolution_eval.report.task_tables import interval_text
 from resolution_eval.statistics import comparison

@@ -34,22 +34,6 @@ FIGURES = ("worst_drop", "retention", "area", "rho", "ace", "rce", "excess_ace")
 """Figures of a curve, in the order of their rows; retention is that at the far end."""
 
 
-__all__ = [
-    "FIGURES",
-    "RESAMPLES",
-    "SEED",
-    "ClassLoss",
-    "Columns",
-    "Estimates",
-    "Figure",
-    "Study",
-    "column_scores",
-    "estimate",
-    "resampled",
-    "study",
-]
-
-
 @dataclass(frozen=True)
 class ClassLoss:
     """Accuracy of one class at each resolution, and its loss from the reference to the far end."""

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from resolution_eval.errors import RecordError
 from resolution_eval.records import Record, resolution_order
-from resolution_eval.report.estimates import Columns, Figure, column_scores, resampled
+from resolution_eval.report.estimates import Figure
 from resolution_eval.report.estimates import estimate as estimate_sweep
+from resolution_eval.report.sampling import Columns, column_scores, resampled
 from resolution_eval.report.sweeps import Sweep, by_task
 from resolution_eval.report.tables import Column, Entry, Table, entry
 from resolution_eval.report.task_tables import figure_entry, interval_text

@@ -22,10 +22,11 @@ from resolution_eval.records import Record
 from resolution_eval.report import charts
 from resolution_eval.report.charts import Point
 from resolution_eval.report.content import Notice, marks, notices, points
-from resolution_eval.report.estimates import RESAMPLES, SEED, Study
+from resolution_eval.report.estimates import Study
 from resolution_eval.report.findings import Finding, findings
 from resolution_eval.report.gallery import Gallery
 from resolution_eval.report.provenance import facts
+from resolution_eval.report.sampling import RESAMPLES, SEED
 from resolution_eval.report.sweeps import TaskSweeps
 from resolution_eval.report.tables import Table, shorten
 from resolution_eval.report.task_tables import tables
