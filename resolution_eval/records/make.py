@@ -93,7 +93,7 @@ def _check(run: Run, task: str, summed: tuple[Cell, ...]) -> None:
         here = [cell for cell in at if _row_name(cell) == name]
         scored = sum(cell.scored for cell in here)
         counted = sum(cell.correct for cell in here) / scored if scored else None
-        if stated is not None and (counted is None or abs(stated - counted) > ROUNDING):
+        if stated is not None and (counted is None or not abs(stated - counted) <= ROUNDING):
             raise RecordError(
                 f"{run.path}: task {task!r} says {name}@{resolution} {stated:.4f}, but its samples "
                 f"give {'no score' if counted is None else f'{counted:.4f}'}; edit neither file"
