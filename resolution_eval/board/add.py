@@ -18,7 +18,6 @@ from resolution_eval.board.submission import FACTS, Facts, folder_name
 from resolution_eval.cards import model_cards
 from resolution_eval.errors import RecordError, UsageError
 from resolution_eval.records import Record, write_record
-from resolution_eval.records.blind import controlled
 from resolution_eval.refusals import clause
 from resolution_eval.report import load
 
@@ -33,8 +32,7 @@ def add(results: Sequence[Path], board: Path, declared: Mapping[str, Any]) -> Pa
         UsageError: a fact is missing or impossible, or the folder is there already.
         RecordError: the results cannot be read, are of several checkpoints, or are refused.
     """
-    loaded = load(results)
-    records = [controlled(record, loaded) for record in loaded]
+    records = load(results)
     facts = facts_of(records, declared)
     place = board / "records" / folder_name(facts.model, facts.revision)
     if place.exists():

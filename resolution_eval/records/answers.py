@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -145,8 +146,12 @@ class Answers:
         """Every answer as a mapping from column to value."""
         return list(self.table.to_pylist())
 
-    def groups(self) -> dict[CellKey, list[int]]:
+    def groups(self) -> Mapping[CellKey, Sequence[int]]:
         """Row numbers of each cell, cells in order."""
+        return self._groups
+
+    @cached_property
+    def _groups(self) -> Mapping[CellKey, Sequence[int]]:
         names = ("resolution", "scheme", "filter", "answer_mode")
         found: dict[tuple[str, ...], list[int]] = {}
         for number, key in enumerate(zip(*map(self.column, names), strict=True)):

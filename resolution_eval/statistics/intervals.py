@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -72,15 +73,15 @@ class Problem:
     lines: FloatArray = field(default_factory=lambda: np.empty((0, 0)))
     """For `maximum`: the figure is the largest of lines @ accuracy, and 0."""
 
-    @property
+    @cached_property
     def estimate(self) -> float:
         return float(self.figure(self.resampled.accuracy[None, :])[0])
 
-    @property
+    @cached_property
     def draws(self) -> FloatArray:
         return self.figure(self.resampled.draws)
 
-    @property
+    @cached_property
     def error(self) -> float:
         """Standard error over the draws, widened by sqrt(E / (E - 1)) for E effective clusters."""
         effective = self.resampled.effective
