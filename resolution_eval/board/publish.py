@@ -232,13 +232,11 @@ def _commit(home: Path, changes: Changes, wanted: Files) -> None:
 
 
 def _git(home: Path, arguments: Sequence[str]) -> str:
-    done = subprocess.run(
-        ["git", "-c", "core.autocrlf=false", *arguments],
-        cwd=home,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = ["git", "-c", "core.autocrlf=false", *arguments]
+    try:
+        done = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        raise PublishError("there is no git on this machine; install it") from error
     if done.returncode:
         raise PublishError(f"git {arguments[0]}: {redacted(done.stderr.strip())}")
     return done.stdout
