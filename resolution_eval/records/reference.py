@@ -64,8 +64,9 @@ makes them so:
 
 **Blind control.** The second run above runs the same model without the image (`reshf`: with no
 image where the family allows it, otherwise with one of mean colour). Where such a run of the same
-checkpoint, task, data and samples lies in the folder, or in `--blind DIR`, its score becomes the
-control of each cell of the same setting. Without one `controls.blind` is empty and named in
+checkpoint, task, data and samples, with as many demonstrations and the options in the same order,
+lies in the folder, or in `--blind DIR`, its score becomes the control of each cell of the same
+setting. Without one `controls.blind` is empty and named in
 `unknown`.
 
 **Not known.** What nothing in the run says is null and named in `unknown`; nothing is guessed.
@@ -76,8 +77,8 @@ and well-known forms of tokens are struck out of what a record repeats. lmms-eva
 left as they are: look before you share them.
 
 **Checks.** A record is made only if each accuracy in lmms-eval's results file is that of its
-samples, and read only if its cells follow from its answers and these have the SHA-256 that it
-names.
+samples, and read only if its cells follow from its answers, these have the SHA-256 that it names,
+and no answer's status, verdict and grid contradict each other.
 
 **Judge.** A run with `--judge` has, beside exact match and F1, what the judge said of each open
 answer, and per cell how many it was asked about, how many judgements failed, and how many it called
