@@ -1,6 +1,6 @@
 """docs/study.md, made from the results in docs/study.
 
-    python -m benchmarks.study collect NAME --matrix DIR --checkpoints DIR
+    python -m benchmarks.study collect NAME --matrix DIR --checkpoints DIR [--timed DIR]
     python -m benchmarks.study render
 
 `collect` keeps what a matrix and its checkpoints' folders say as docs/study/NAME.json; `render`
@@ -18,10 +18,20 @@ from typing import Any
 
 from tabulate import tabulate
 
+from benchmarks.study_folders import (
+    BLIND_HEADS,
+    COST_HEADS,
+    TIMED_HEADS,
+    blind_rows,
+    cost_rows,
+    timed_rows,
+    trained,
+)
 from resolution_eval.report.matrix import GAPS
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "docs" / "study"
+RECORDS = ROOT / "leaderboard" / "records"
 TEMPLATE = Path(__file__).with_name("study_template.md")
 PAGE = ROOT / "docs" / "study.md"
 TARGETS = {"mixed_low_gap": -0.02, "mixed_retention": 0.99}
@@ -33,25 +43,18 @@ BESIDE = ("variants", "cost")
 Document = Mapping[str, Any]
 
 
-def collect(name: str, matrix: Path, checkpoints: Path) -> Path:
-    """Keep the matrix in the folder `matrix`, and what training cost, as docs/study/NAME.json."""
-    document = json.loads((matrix / "matrix.json").read_text())
-    trained = [_trained(path) for path in sorted(checkpoints.glob("*/config.json"))]
+def collect(name: str, matrix: Path, checkpoints: Path, timed: Path | None = None) -> Path:
+    """Keep the matrix in the folder `matrix`, what training cost, and what a run timed in processor
+    seconds says in the folder `timed`, as docs/study/NAME.json.
+    """
+    kept: dict[str, Any] = {"matrix": json.loads((matrix / "matrix.json").read_text())}
+    if timed is not None:
+        kept["timed"] = trained(timed)
+    kept["training"] = [trained(p.parent) for p in sorted(checkpoints.glob("*/config.json"))]
     RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"{name}.json"
-    path.write_text(json.dumps({"matrix": document, "training": trained}, indent=1) + "\n")
+    path.write_text(json.dumps(kept, indent=1) + "\n")
     return path
-
-
-def _trained(path: Path) -> dict[str, Any]:
-    manifest = json.loads(path.read_text())
-    extra = manifest.get("extra", {})
-    kept = (
-        "seconds", "processor_seconds", "samples_per_second", "versions", "machine", "tokens",
-        "recipe",
-    )  # fmt: skip
-    strategy, _, seed = path.parent.name.rpartition("-")
-    return {"strategy": strategy, "seed": int(seed)} | {k: extra[k] for k in kept if k in extra}
 
 
 def page(results: Path = RESULTS) -> str:
@@ -65,6 +68,9 @@ def page(results: Path = RESULTS) -> str:
         "VARIANTS": variants(found["variants"]),
         "RECIPES": recipes(matrices),
         "TRAINING": training(matrices),
+        "FOLDERS": _table(COST_HEADS, list(cost_rows(matrices))),
+        "TIMED": _table(TIMED_HEADS, list(timed_rows(matrices))),
+        "BLIND": _table(BLIND_HEADS, list(blind_rows(RECORDS, "56"))),
         "COST": cost(found["cost"]),
     }
     text = TEMPLATE.read_text(encoding="utf-8")
@@ -256,10 +262,11 @@ def main() -> None:
     collecting.add_argument("name")
     collecting.add_argument("--matrix", type=Path, required=True)
     collecting.add_argument("--checkpoints", type=Path, required=True)
+    collecting.add_argument("--timed", type=Path, help="run with processor seconds per step")
     actions.add_parser("render")
     given = parser.parse_args()
     if given.action == "collect":
-        print(collect(given.name, given.matrix, given.checkpoints))
+        print(collect(given.name, given.matrix, given.checkpoints, given.timed))
     else:
         PAGE.write_text(page(), encoding="utf-8")
         print(PAGE)

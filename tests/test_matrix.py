@@ -162,6 +162,17 @@ class TestGaps:
         assert not isinstance(found.cells["low", "low"], Withheld)
         assert "mismatched" in as_text(matrix_tables(found, gap_figures(found)))
 
+    def test_closed_questions_that_have_no_options_stay_beside_the_ranked_ones(self, tmp_path):
+        lines = sweep({"16": 0.5, "64": 1.0}, samples=30, training="fixed:16")
+        for each in lines:
+            if each["verdict"]["sample"] in ("tile-3", "tile-4"):
+                each["attestation"] |= {"answer_mode": "generate"}
+                each["verdict"] |= {"correct": False}
+        record = one(tmp_path, lines)
+        assert len(record.cells) == 4
+        found = Matrix({"low": (record,)}, 16, 64, ("low", "native")).cells["low", "native"]
+        assert (found.interval.n, found.interval.estimate) == (28, 1.0)
+
     def test_checkpoints_scored_on_other_data_are_refused(self, tmp_path):
         mine = sweep({"16": 0.5, "64": 0.6}, samples=9)
         other = sweep({"16": 0.5, "64": 0.6}, samples=9, fingerprint="another")

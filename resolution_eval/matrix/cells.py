@@ -132,7 +132,9 @@ def _alike(what: str, found: Set[str | None]) -> None:
 def _one(record: Record, resolution: Resolution) -> tuple[Columns, float | None] | Withheld:
     """Scores and mean visual tokens of the record's cell at `resolution`."""
     name = label(resolution)
-    cells = [c for c in record.cells if c.resolution == name and c.answer_mode != "open"]
+    closed = [c for c in record.cells if c.resolution == name and c.answer_mode != "open"]
+    # where options are ranked, closed questions that have none are a cell of their own
+    cells = [cell for cell in closed if cell.answer_mode == "rank"] or closed
     if len(cells) != 1:
         return Withheld(f"{record.label} has {len(cells)} cells at {name}, one is needed")
     (cell,) = cells
