@@ -153,7 +153,13 @@ def signs(matrices: Mapping[str, Document]) -> str:
 def targets(matrices: Mapping[str, Document]) -> str:
     """What the variants of mixed training keep, against the targets."""
     return _table(
-        ["", "strategy", *(GAPS[name] for name in TARGETS), "lowest between the ends", "reached"],
+        [
+            "",
+            "strategy",
+            *(GAPS[name] for name in TARGETS),
+            "lowest between the ends",
+            "both reached",
+        ],
         [row for name, one in matrices.items() for row in _target_rows(name, one["matrix"])],
     )
 
