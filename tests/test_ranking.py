@@ -131,4 +131,4 @@ def test_power_plans_from_figures_and_refuses_what_is_impossible(capsys) -> None
     assert cli.main(["power", "--n", "10"]) == 1
     assert "--discordance" in capsys.readouterr().err
     assert cli.main(["power", "--n", "10", "--discordance", "2"]) == 1
-    assert "discordance must be" in capsys.readouterr().err
+    assert "--discordance is 2" in capsys.readouterr().err

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from synthetic_runs import TASK, line, sweep, write_run
 
+from resolution_eval import files
 from resolution_eval.cards import task_cards
 from resolution_eval.errors import RecordError
 from resolution_eval.records import (
@@ -341,7 +342,7 @@ def test_results_without_samples_and_samples_without_results_are_refused(tmp_pat
 def test_a_folder_without_results_says_what_to_pass(tmp_path):
     with pytest.raises(RecordError, match="--output_path"):
         read_run(tmp_path)
-    with pytest.raises(RecordError, match=r"not a folder"):
+    with pytest.raises(RecordError, match=r"absent does not exist"):
         read_run(tmp_path / "absent")
 
 
@@ -364,7 +365,7 @@ def test_a_record_is_frozen(tmp_path):
 def test_an_interrupted_write_leaves_the_old_record_whole(tmp_path, monkeypatch):
     record = one(tmp_path / "run", sweep(CURVE, samples=3))
     path = write_record(record, tmp_path / "records")
-    monkeypatch.setattr(store.os, "fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr(files.os, "fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         write_record(record, tmp_path / "records")
     monkeypatch.undo()

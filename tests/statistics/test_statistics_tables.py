@@ -207,5 +207,5 @@ def test_a_file_that_cannot_be_read_is_named(read, tmp_path):
         read(tmp_path / "absent.json")
     binary = tmp_path / "binary.json"
     binary.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UsageError, match="binary.json is not text"):
+    with pytest.raises(UsageError, match=r"binary\.json is not text"):
         read(binary)
