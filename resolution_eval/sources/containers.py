@@ -81,7 +81,7 @@ class _Zip:
         self._lock = Lock()
         self._open: tuple[int, zipfile.ZipFile] | None = None
         with zipfile.ZipFile(file) as contents:
-            found = [info for info in contents.infolist() if not info.is_dir()]
+            found = [info for info in contents.infolist() if not info.filename.endswith("/")]
         _refuse(file, ((info.orig_filename, _zip_danger(info)) for info in found))
         self.members = tuple(
             Member(info.filename, f"{info.CRC:08x}:{info.file_size}") for info in found
@@ -180,6 +180,8 @@ def _tar_danger(info: tarfile.TarInfo) -> str | None:
 
 def _danger(name: str, size: int) -> str | None:
     path = PurePosixPath(name)
+    if not name:
+        return "has no name"
     if path.is_absolute() or ".." in path.parts or set("\\:\0") & set(name):
         return "leads out of the archive"
     return "is too large" if size > LARGEST_MEMBER else None

@@ -44,6 +44,12 @@ FOUND = (
         "UEsDBBQAAAAIAGwCeV0TLUMbBwAAACwBAAAHAJ0AYS8xLnBuZ6uoGAXEAgBQSwECFAOTAAAACABsAnld"
         "Ey1DGwcAAAAsAQAABwAAAAAAAAAAAAAAgAEAAAAAYS8xLnBuZ1BLBQYAAAAAAQABADUAAAAsAAAAAAA=",
     ),
+    # a zip with a member whose name is empty
+    (
+        "archives",
+        "UEsDBBQAAAAIAFEdeV0TLUMbBwAAACwBAAAHAAAAYS8xLpCKZ6uoGAXEAgBQSwECFAMUZ6uoGAXEAgBQSwEC"
+        "FAMUAAAACABRHXldEy1DGwcAAAAsAQAABwAAAAAAAABuZ1BLBQYAEAAAAQABADUAAAAsAAAAAAA=",
+    ),
 )
 """Input in base64 that once raised something else, by parser."""
 
