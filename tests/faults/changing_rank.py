@@ -16,24 +16,29 @@ from PIL import Image
 from resolution_eval import runs
 from resolution_eval.adapters.base import ResolutionAdapter
 
-FAULT, IMAGE, SIGN = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
-generate = ResolutionAdapter.generate_until
+
+def main(fault: str, image: Path, sign: Path, arguments: list[str]) -> int:
+    """The exit status of lmms-eval."""
+    generate = ResolutionAdapter.generate_until
+
+    def in_turn(self: ResolutionAdapter, requests: list[Any]) -> list[str]:
+        if os.environ["RANK"] == "0":
+            replies = generate(self, requests)
+            sign.touch()
+            return replies
+        deadline = time.monotonic() + 300
+        while not sign.exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        if fault == "deleted":
+            image.unlink()
+        elif fault == "changed":
+            Image.new("RGB", (72, 64), "white").save(image)
+        return generate(self, requests)
+
+    ResolutionAdapter.generate_until = in_turn  # type: ignore[method-assign]
+    return runs.lmms_eval(arguments)
 
 
-def in_turn(self: ResolutionAdapter, requests: list[Any]) -> list[str]:
-    if os.environ["RANK"] == "0":
-        replies = generate(self, requests)
-        SIGN.touch()
-        return replies
-    deadline = time.monotonic() + 300
-    while not SIGN.exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    if FAULT == "deleted":
-        IMAGE.unlink()
-    elif FAULT == "changed":
-        Image.new("RGB", (72, 64), "white").save(IMAGE)
-    return generate(self, requests)
-
-
-ResolutionAdapter.generate_until = in_turn  # type: ignore[method-assign]
-sys.exit(runs.lmms_eval(sys.argv[4:]))
+if __name__ == "__main__":
+    _, fault, image, sign, *arguments = sys.argv
+    sys.exit(main(fault, Path(image), Path(sign), arguments))

@@ -322,7 +322,7 @@ def test_an_interrupt_of_a_sweep_is_said_and_the_next_one_finishes(tmp_path: Pat
     )
     log = tmp_path / "out" / "jobs"
     waited = threading.Event()
-    for _ in range(300):
+    for _ in range(1200):
         if list(log.rglob("log.txt")):
             break
         waited.wait(0.1)

@@ -405,7 +405,7 @@ def test_a_flamingos_folder_loads_and_declares(tmp_path):
     loaded = load_folder(tmp_path / "run")
     assert (str(loaded.training), loaded.strategy) == ("fixed:16", "low")
     assert loaded.extra == told.extra
-    assert f"fingerprint {'f' * 64}" in str(told.data)
+    assert f"fingerprint {'f' * 64}" in str(told.known.data)
     assert told.extra["cost"]["resolutions"]["16"]["grids"] == [[8, 24]]
 
 
