@@ -50,8 +50,7 @@ def _whole_passes(folder: Path) -> dict[str, dict[str, Any]]:
     return {
         resolution: {
             "samples_per_second": statistics.median(r["samples"] / r["seconds"] for r in rows),
-            "samples_per_processor_second": statistics.median(worked.get(resolution, [0.0]))
-            or None,
+            "samples_per_processor_second": _median(worked.get(resolution)),
             "peak_memory": max(row["peak_memory"] for row in rows),
         }
         for resolution, rows in found.items()

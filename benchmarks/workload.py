@@ -141,40 +141,62 @@ CHAT = (
 """Qwen2-VL's own, in short: without a system turn, the usual one is put first."""
 
 
+MARKS = ("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
+
+
 def write_qwen2_vl(folder: Path, *, width: int = 256, layers: int = 6) -> Path:
     """A Qwen2-VL of random weights with a tokenizer of bytes, as `from_pretrained` loads it."""
     import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import (
-        PreTrainedTokenizerFast,
-        Qwen2VLConfig,
         Qwen2VLForConditionalGeneration,
         Qwen2VLImageProcessor,
         Qwen2VLProcessor,
         Qwen2VLVideoProcessor,
     )
 
-    marks = ["<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
+    tokenizer = _tokenizer()
+    torch.manual_seed(0)
+    model = Qwen2VLForConditionalGeneration(_qwen2_vl(tokenizer, width, layers))
+    model.eval().save_pretrained(folder)
+    Qwen2VLProcessor(
+        image_processor=Qwen2VLImageProcessor(),
+        tokenizer=tokenizer,
+        video_processor=Qwen2VLVideoProcessor(),
+        chat_template=CHAT,
+    ).save_pretrained(folder)
+    return folder
+
+
+def _tokenizer() -> Any:
+    """One of bytes, and of the pieces that our questions are made of."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    from resolution_eval.prompts import question_text
+
     plain = Tokenizer(models.BPE())
     plain.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     plain.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=1024,
-        special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>", *marks],
+        special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>", *MARKS],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    from resolution_eval.prompts import question_text
-
     plain.train_from_iterator([CHAT, question_text(QUESTIONS[0], CLASSES), *QUESTIONS], trainer)
-    tokenizer = PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(
         tokenizer_object=plain, pad_token="<|endoftext|>", eos_token="<|im_end|>"
     )
-    ids = dict(zip(marks, tokenizer.convert_tokens_to_ids(marks), strict=True))
-    vision = {"embed_dim": width, "hidden_size": width, "depth": layers, "num_heads": 4}
+
+
+def _qwen2_vl(tokenizer: Any, width: int, layers: int) -> Any:
+    """The configuration of a small one."""
+    from transformers import Qwen2VLConfig
+
+    start, end, image, video = tokenizer.convert_tokens_to_ids(list(MARKS))
     rope = {"rope_type": "default", "mrope_section": [8, 12, 12], "rope_theta": 10000.0}
-    config = Qwen2VLConfig(
-        vision_config=vision,
+    return Qwen2VLConfig(
+        vision_config={"embed_dim": width, "hidden_size": width, "depth": layers, "num_heads": 4},
         text_config={
             "vocab_size": len(tokenizer),
             "hidden_size": width,
@@ -188,17 +210,8 @@ def write_qwen2_vl(folder: Path, *, width: int = 256, layers: int = 6) -> Path:
             "pad_token_id": 0,
             "rope_parameters": rope,
         },
-        image_token_id=ids["<|image_pad|>"],
-        video_token_id=ids["<|video_pad|>"],
-        vision_start_token_id=ids["<|vision_start|>"],
-        vision_end_token_id=ids["<|vision_end|>"],
+        image_token_id=image,
+        video_token_id=video,
+        vision_start_token_id=start,
+        vision_end_token_id=end,
     )
-    torch.manual_seed(0)
-    Qwen2VLForConditionalGeneration(config).eval().save_pretrained(folder)
-    Qwen2VLProcessor(
-        image_processor=Qwen2VLImageProcessor(),
-        tokenizer=tokenizer,
-        video_processor=Qwen2VLVideoProcessor(),
-        chat_template=CHAT,
-    ).save_pretrained(folder)
-    return folder

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from resolution_eval.errors import UsageError, suggest
+from resolution_eval.refusals import told as faults
 
 
 class Generation(BaseModel):
@@ -62,8 +63,7 @@ def generation(given: Mapping[str, Any], *, ours: bool) -> Generation:
     try:
         return Generation.model_validate(told)
     except ValidationError as error:
-        faults = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        raise UsageError(f"--gen_kwargs: {'; '.join(faults)}") from error
+        raise UsageError(f"--gen_kwargs: {'; '.join(faults(error, known))}") from error
 
 
 def cut(text: str, until: Sequence[str]) -> str:

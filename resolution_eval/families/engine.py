@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -69,7 +70,6 @@ class Engine:
     family: Family
     parts: Parts
     model: Any
-    _tokens: dict[tuple[str, str], tuple[list[int], int]] = field(default_factory=dict)
 
     def generate(self, questions: Sequence[Question], asked: Generation) -> list[Spoken]:
         """Generated texts, not yet cut at `asked.until`; all images are of one size.
@@ -228,13 +228,10 @@ class Engine:
         tails = [ids[shared:] for ids, _ in joined]
         return cut(sample, dropped), tails, [start - shared for _, start in joined]
 
-    def _tokenised(self, prompt: str, rest: str = "") -> tuple[list[int], int]:
-        """As `tokenise`; remembered, since a task asks the same again."""
-        if (prompt, rest) not in self._tokens:
-            if len(self._tokens) >= KEPT:
-                self._tokens.clear()
-            self._tokens[prompt, rest] = tokenise(self.family, self.parts, prompt, rest)
-        return self._tokens[prompt, rest]
+    @cached_property
+    def _tokenised(self) -> Callable[..., tuple[list[int], int]]:
+        """`tokenise` of this family and its parts, remembered, since a task asks the same again."""
+        return lru_cache(KEPT)(partial(tokenise, self.family, self.parts))
 
     def _scores(
         self, batch: Inputs, tails: Sequence[Sequence[list[int]]], starts: Sequence[Sequence[int]]

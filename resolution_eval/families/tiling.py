@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -61,7 +62,7 @@ def tiles_of(grid: Size, edge: int) -> Tiles:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TilingFamily(Family):
+class TilingFamily(Family, ABC):
     """Tiles of the training's size above it, in a number that follows the resolution; below it, one
     tile that follows the resolution.
     """
@@ -69,9 +70,9 @@ class TilingFamily(Family):
     single_has_thumbnail: bool = False
     """Whether an image of one tile is seen a second time as a whole."""
 
+    @abstractmethod
     def arrangements(self, parts: Parts) -> list[Arrangement]:
         """The arrangements of tiles that the checkpoint knows."""
-        raise NotImplementedError
 
     def trained_arrangements(self, parts: Parts) -> list[Arrangement]:
         """Those that it was trained on, where `arrangements` has others besides."""

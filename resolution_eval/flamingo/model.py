@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache, partial
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -25,6 +26,11 @@ from resolution_eval.flamingo.upstream import Flamingo, PerceiverResampler
 from resolution_eval.positions import PositionCache
 from resolution_eval.resolution import TrainingResolution
 
+if TYPE_CHECKING:
+    from resolution_eval.flamingo.text import Joined
+
+KEPT = 4096
+"""Joined texts that a bundle remembers."""
 Strategy = str
 """How a checkpoint was trained: none, low, native or mixed."""
 
@@ -46,8 +52,13 @@ class FlamingoBundle:
     revision: str | None = None
     """Commit of the repository that it was downloaded from, or sha256:... of a folder's weights."""
     positions: PositionCache = field(default_factory=PositionCache)
-    joins: dict[tuple[str, str], Any] = field(default_factory=dict)
-    """Prompts with continuations as tokens, as `text.join` found them: tasks ask the same again."""
+
+    @cached_property
+    def joined(self) -> Callable[[str, str], Joined]:
+        """`text.join` of this Flamingo, remembered: a task asks the same again."""
+        from resolution_eval.flamingo.text import join
+
+        return lru_cache(KEPT)(partial(join, self))
 
     @property
     def patch(self) -> int:

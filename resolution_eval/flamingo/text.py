@@ -57,10 +57,6 @@ def tokenise(bundle: FlamingoBundle, text: str) -> tuple[list[int], list[int]]:
     return ids, [end for _, end in spans]
 
 
-KEPT = 4096
-"""Joined texts that a bundle remembers."""
-
-
 def join(bundle: FlamingoBundle, prompt: str, continuation: str) -> Joined:
     """Tokens of `prompt + continuation` as one text, and where the continuation begins.
 
@@ -69,16 +65,6 @@ def join(bundle: FlamingoBundle, prompt: str, continuation: str) -> Joined:
     Raises:
         ValueError: the continuation has no token of its own, or no token stands before it.
     """
-    known = bundle.joins
-    if (prompt, continuation) not in known:
-        if len(known) >= KEPT:
-            known.clear()
-        known[prompt, continuation] = _join(bundle, prompt, continuation)
-    found: Joined = known[prompt, continuation]
-    return found
-
-
-def _join(bundle: FlamingoBundle, prompt: str, continuation: str) -> Joined:
     ids, ends = tokenise(bundle, prompt + continuation)
     start = next((place for place, end in enumerate(ends) if end > len(prompt)), len(ids))
     if start == len(ids):

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import base64
 import random
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from parsers import PARSERS, fed
+
+from resolution_eval.errors import DataError, ImageError
+from resolution_eval.sources.containers import open_container
 
 
 def damaged(seed: bytes, chance: random.Random) -> bytes:
@@ -32,9 +36,15 @@ def test_any_bytes_are_read_or_refused(name: str, number: int, invented: bytes) 
 
 
 @pytest.mark.parametrize("name", sorted(PARSERS))
-def test_a_sound_beginning_is_no_crash(name: str) -> None:
-    for seed in PARSERS[name][1]:
+def test_a_beginning_is_no_crash_and_a_sound_one_is_read(name: str) -> None:
+    parse, (first, *others) = PARSERS[name]
+    for seed in others:
         fed(name, seed)
+    if name == "images":  # a beginning alone
+        with pytest.raises(ImageError):
+            parse(first)
+    else:
+        parse(first)
 
 
 FOUND = (
@@ -55,5 +65,9 @@ FOUND = (
 
 
 @pytest.mark.parametrize(("name", "data"), FOUND)
-def test_what_was_found_once_stays_mended(name: str, data: str) -> None:
+def test_what_was_found_once_is_refused(name: str, data: str, tmp_path: Path) -> None:
+    assert name == "archives", "say below how another parser refuses"
+    (tmp_path / "a.zip").write_bytes(base64.b64decode(data))
+    with pytest.raises(DataError):
+        open_container(tmp_path / "a.zip")
     fed(name, base64.b64decode(data))
