@@ -93,3 +93,18 @@ def keep_whole(trained: Iterable[nn.Parameter], accelerator: Any) -> None:
         )
     for parameter in short:
         parameter.data = parameter.data.float()
+
+
+def begin(optimiser: Any) -> None:
+    """Give every parameter the state that AdamW makes at its first gradient: no step, no moments.
+
+    A sharded state loads only where each parameter has one, those without a gradient too (a tower's
+    last layer, say). They stay as they are: AdamW passes over a parameter that has no gradient.
+    """
+    for group in optimiser.param_groups:
+        for parameter in group["params"]:
+            optimiser.state[parameter] = {
+                "step": torch.tensor(0.0),
+                "exp_avg": torch.zeros_like(parameter),
+                "exp_avg_sq": torch.zeros_like(parameter),
+            }

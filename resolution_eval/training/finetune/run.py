@@ -18,7 +18,12 @@ from resolution_eval.errors import ModelError, UsageError
 from resolution_eval.sources import Source
 from resolution_eval.training.finetune import trainable
 from resolution_eval.training.finetune.cost import Meter, by_resolution
-from resolution_eval.training.finetune.devices import check_shared, keep_whole, open_accelerator
+from resolution_eval.training.finetune.devices import (
+    begin,
+    check_shared,
+    keep_whole,
+    open_accelerator,
+)
 from resolution_eval.training.finetune.learner import Learner
 from resolution_eval.training.finetune.loop import Log, Trainer, progress_bar
 from resolution_eval.training.finetune.plan import FinetunePlan
@@ -138,6 +143,8 @@ def _trainer(run: Run, accelerator: Any, pool: Pool) -> Trainer:
     keep_whole(moved, accelerator)
     optimiser = torch.optim.AdamW(by_decay(moved, optimisation.weight_decay), lr=optimisation.rate)
     wrapped, optimiser = accelerator.prepare(run.learner.module, optimiser)
+    if accelerator.is_fsdp2:
+        begin(optimiser)
     wrapped.train()
     return Trainer(run.plan, run.learner, accelerator, wrapped, optimiser, pool)
 
