@@ -26,6 +26,7 @@ from resolution_eval.board.submission import FACTS, Facts, Submission, read_subm
 from resolution_eval.cards import TaskCard, task_cards
 from resolution_eval.errors import RecordError
 from resolution_eval.records import Cell, Record
+from resolution_eval.taskfiles import VERSION
 
 MOST_FAULTS = 20
 """Faults of one record's samples that are listed; the rest is counted."""
@@ -211,6 +212,11 @@ def _data(record: Record, card: TaskCard) -> Iterator[str]:
 
 
 def _run(record: Record) -> Iterator[str]:
+    if record.task_version != str(VERSION):
+        yield (
+            f"task_version is {record.task_version!r}, and the board's tasks are of version "
+            f"'{VERSION}': they may ask or score otherwise; run again"
+        )
     if record.shown is None:
         yield "shown is null: nobody can say whether the model was shown the image; run again"
     if record.environment.limit is not None:

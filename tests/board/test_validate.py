@@ -285,6 +285,10 @@ FAULTS: dict[str, tuple[Plant, str]] = {
         lambda f: document(f, lambda d: d["environment"].update(limit=8)),
         "environment.limit 8",
     ),
+    "an earlier version of the task": (
+        lambda f: document(f, lambda d: d.update(task_version="0")),
+        "task_version is '0', and the board's tasks are of version '1'",
+    ),
     "demonstrations": (
         lambda f: document(f, lambda d: d["environment"].update(fewshot=4)),
         "environment.fewshot is 4",
