@@ -46,8 +46,8 @@ def _resolutions(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--mix",
         default="",
-        help="strategy mixed: 28:0.5,native:0.5 or uniform:28-224 (default: low and native, "
-        "half and half)",
+        help="strategy mixed: 28:0.5,native:0.5, uniform:28-224, or anchored:28-224/14 for every "
+        "grid of 14 px patches, most batches at the ends (default: low and native, half and half)",
     )
 
 

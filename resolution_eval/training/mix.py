@@ -22,7 +22,7 @@ from resolution_eval.resolution import (
     parse_resolution,
 )
 
-FORMS = "28:0.5,native:0.5 or uniform:28-224"
+FORMS = "28:0.5,native:0.5, uniform:28-224 or anchored:28-224/14"
 
 
 class Mix(Protocol):
@@ -112,7 +112,32 @@ class Uniform:
         return f"uniform:{self.low}-{self.high}"
 
 
-MIXES: dict[str, Callable[[str], Mix]] = {"uniform": Uniform.parse}
+def anchored(low: int, high: int, step: int) -> tuple[tuple[int, float], ...]:
+    """Every edge from `low` to `high` pixels in steps of `step`, one patch, so that no grid between
+    them is left out: 40 % of the batches low, 30 % high, 30 % between.
+
+    The low end learns least from the others and is cheap, so it has the most; the high end gains
+    from all of them, most from the grids next to it, so it needs far fewer than its specialist.
+
+    Example:
+        >>> anchored(42, 84, 14)
+        ((42, 8.0), (56, 3.0), (70, 3.0), (84, 6.0))
+    """
+    between = range(low + step, high, step)
+    count = max(1, len(between))
+    return ((low, 4.0 * count), *((edge, 3.0) for edge in between), (high, 3.0 * count))
+
+
+def _parse_anchored(text: str) -> Weighted:
+    """Read the `28-224/14` of `anchored:28-224/14`: both ends, and the patch."""
+    span, _, step = text.partition("/")
+    ends = Uniform.parse(span)
+    if not step.isdecimal() or int(step) < 1:
+        raise UsageError(f"a step is the model's patch in pixels, received {text!r}; write {FORMS}")
+    return Weighted(anchored(ends.low, ends.high, int(step)))
+
+
+MIXES: dict[str, Callable[[str], Mix]] = {"uniform": Uniform.parse, "anchored": _parse_anchored}
 """Ways of drawing by their name, the word before the first colon; no name: `Weighted`."""
 
 

@@ -20,6 +20,7 @@ from resolution_eval.flamingo.folder import CONFIG
 from resolution_eval.phantoms import SIDE
 from resolution_eval.sources import Exclusion, Sample, Source, open_source
 from resolution_eval.training.examples import Shelf
+from resolution_eval.training.mix import anchored
 from resolution_eval.training.plan import Architecture, Augmentation, Share, Stage, TrainingPlan
 from resolution_eval.training.run import save_untrained, train
 
@@ -82,7 +83,15 @@ RECIPES: dict[str, Recipe] = {
     ),
 }  # fmt: skip
 """By name. `pbc`, at 56 px, is that of the first study and of the leaderboard's rows; `phantom` is
-that of the embedded checkpoint `native`."""
+that of the embedded checkpoint `native`. `-long` trains every strategy for longer, until native's
+specialist gains little more."""
+RECIPES |= {
+    "phantom-long": replace(
+        RECIPES["phantom"], steps=8000, architecture=ARCHITECTURE, batch=32, rate=1.5e-3,
+        average=0.998, fused=True,
+    ),
+    "pbc84-long": replace(RECIPES["pbc84"], steps=12000, joint=400),
+}  # fmt: skip
 
 
 def spread(low: int, native: int, patch: int) -> tuple[Share, ...]:
@@ -105,21 +114,6 @@ def weighted(low: int, native: int, patch: int) -> tuple[Share, ...]:
     return tuple(
         (edge, {low: 3.0, native: 2.0}.get(edge, 1.0)) for edge in range(low, native + 1, patch)
     )
-
-
-def anchored(low: int, native: int, patch: int) -> tuple[Share, ...]:
-    """Every grid from `low` to `native`: 40 % of the batches low, 30 % native, 30 % between.
-
-    The low end learns least from the others and is cheap, so it has the most; the native end gains
-    from all of them, most from the grids next to it, so it needs far fewer than its specialist.
-
-    Example:
-        >>> [(edge, round(share, 2)) for edge, share in anchored(42, 84, 14)]
-        [(42, 0.4), (56, 0.15), (70, 0.15), (84, 0.3)]
-    """
-    between = range(low + patch, native, patch)
-    middle = tuple((edge, 0.3 / len(between)) for edge in between)
-    return ((low, 0.4), *middle, (native, 0.3))
 
 
 VARIANTS = {"spread": spread, "weighted": weighted, "anchored": anchored}

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from resolution_eval.errors import UsageError
-from resolution_eval.training.mix import MIXES, Uniform, Weighted, declaration, parse_mix
+from resolution_eval.training.mix import MIXES, declaration, parse_mix
 
 
 def drawn(text, count=4000):
@@ -43,6 +43,7 @@ def test_a_mix_is_read_back_from_its_text(text):
         ("56", "fixed:56"),
         ("native:1,28:3", "mixed:[28,native]"),
         ("uniform:28-224", "mixed:[28,224]"),
+        ("anchored:28-70/14", "mixed:[28,42,56,70]"),
     ],
 )
 def test_the_declaration_names_what_was_trained_at(text, declared):
@@ -52,13 +53,26 @@ def test_the_declaration_names_what_was_trained_at(text, declared):
 @pytest.mark.parametrize(
     "text",
     ["", "28:0,56:1", "28:-1", "28:nan", "28:inf,56:1", "28,28", "big", "28:x", "uniform:28",
-     "uniform:56-28", "uniform:28-native", "uniform:28-28", "uniform:"],
+     "uniform:56-28", "uniform:28-native", "uniform:28-28", "uniform:",
+     "anchored:28-56", "anchored:28-56/0", "anchored:56-28/14", "anchored:28-56/native"],
 )  # fmt: skip
 def test_an_impossible_mix_is_refused(text):
     with pytest.raises(UsageError):
         parse_mix(text)
 
 
-def test_every_named_mix_is_one_that_can_be_drawn_from():
-    assert {"uniform": Uniform.parse} == MIXES
-    assert Weighted.parse("3,4").resolutions == (3, 4)
+def test_anchored_leaves_no_grid_out_and_gives_most_batches_to_the_ends():
+    assert str(parse_mix("anchored:28-84/14")) == "28:12,42:3,56:3,70:3,84:9"
+    assert str(parse_mix("anchored:28-42/14")) == "28:4,42:3"
+    found = drawn("anchored:16-64/8", 5000)
+    assert sorted(found) == list(range(16, 65, 8))
+    assert found[16] / 5000 == pytest.approx(0.4, abs=0.03)
+    assert found[64] / 5000 == pytest.approx(0.3, abs=0.03)
+
+
+@pytest.mark.parametrize("name", MIXES)
+def test_every_named_mix_can_be_drawn_from(name):
+    mix = parse_mix(f"{name}:28-56/14" if name == "anchored" else f"{name}:28-56")
+    drawn = mix.draw(torch.Generator().manual_seed(0), 0.0)
+    assert isinstance(drawn, int) and 28 <= drawn <= 56
+    assert parse_mix(str(mix)) == mix
