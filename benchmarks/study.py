@@ -37,6 +37,12 @@ PAGE = ROOT / "docs" / "study.md"
 TARGETS = {"mixed_low_gap": -0.02, "mixed_retention": 0.99}
 """What a mixed strategy is to reach: at least these."""
 CLAIMED = ("alignment_gain", "native_trained_mismatch", "low_trained_mismatch", "mixed_low_gap")
+NOT_LOOKING = ("vqa56",)
+"""Matrices of models that do not look at the image: no figure of theirs is one of resolution."""
+DO_NOT_LOOK = (
+    "**These models [do not look](#do-they-look-at-the-image)**: the figures below are luck with "
+    "the questions, and no sign and no gap is one of resolution."
+)
 BESIDE = ("variants", "cost")
 """Files in the folder of results that are no matrix."""
 
@@ -61,10 +67,11 @@ def page(results: Path = RESULTS) -> str:
     """The text of docs/study.md."""
     found = {path.stem: json.loads(path.read_text()) for path in sorted(results.glob("*.json"))}
     matrices = {name: one for name, one in found.items() if name not in BESIDE}
+    looking = {name: one for name, one in matrices.items() if name not in NOT_LOOKING}
     parts = {
         "MATRICES": "\n\n".join(_matrix(name, one) for name, one in matrices.items()),
-        "SIGNS": signs(matrices),
-        "TARGETS": targets(matrices),
+        "SIGNS": signs(looking),
+        "TARGETS": targets(looking),
         "VARIANTS": variants(found["variants"]),
         "RECIPES": recipes(matrices),
         "TRAINING": training(matrices),
@@ -80,7 +87,8 @@ def page(results: Path = RESULTS) -> str:
 
 
 def _matrix(name: str, one: Document) -> str:
-    return f"### {name}\n\n{cells(one['matrix'])}\n\n{gaps(one['matrix'])}"
+    note = f"{DO_NOT_LOOK}\n\n" if name in NOT_LOOKING else ""
+    return f"### {name}\n\n{note}{cells(one['matrix'])}\n\n{gaps(one['matrix'])}"
 
 
 def cells(matrix: Document) -> str:

@@ -79,7 +79,7 @@ RECIPES: dict[str, Recipe] = {
     # yes or no hangs on the question: no image has a class that the first stage could teach
     "vqa_rad": Recipe(
         task="vqa_rad", low=28, native=56, patch=14, steps=0, joint=300,
-        augmentation=Augmentation(), frozen=(),
+        augmentation=Augmentation(), frozen=(), more_joint=False,
     ),
 }  # fmt: skip
 """By name. `pbc`, at 56 px, is that of the first study and of the leaderboard's rows; `phantom` is
@@ -88,7 +88,7 @@ specialist gains little more."""
 RECIPES |= {
     "phantom-long": replace(
         RECIPES["phantom"], steps=8000, architecture=ARCHITECTURE, batch=32, rate=1.5e-3,
-        average=0.998, fused=True,
+        average=0.998, fused=True, fixed=12.0,
     ),
     "pbc84-long": replace(RECIPES["pbc84"], steps=12000, joint=400),
 }  # fmt: skip
