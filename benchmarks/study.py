@@ -37,12 +37,14 @@ PAGE = ROOT / "docs" / "study.md"
 TARGETS = {"mixed_low_gap": -0.02, "mixed_retention": 0.99}
 """What a mixed strategy is to reach: at least these."""
 CLAIMED = ("alignment_gain", "native_trained_mismatch", "low_trained_mismatch", "mixed_low_gap")
-NOT_LOOKING = ("vqa56",)
-"""Matrices of models that do not look at the image: no figure of theirs is one of resolution."""
-DO_NOT_LOOK = (
-    "**These models [do not look](#do-they-look-at-the-image)**: the figures below are luck with "
-    "the questions, and no sign and no gap is one of resolution."
-)
+NOT_LOOKING = {
+    "vqa56": "**These models [do not look](#do-they-look-at-the-image)**: the figures below are "
+    "luck with the questions, and no sign and no gap is one of resolution.",
+    "vqa56-blind": "The checkpoints of `vqa56`, **shown one mean image for all**: a control, no "
+    "score.",
+}
+"""Matrices of models that do not look at the image, or are shown none, and what is said above them:
+no figure of theirs is one of resolution."""
 BESIDE = ("variants", "cost")
 """Files in the folder of results that are no matrix."""
 
@@ -87,7 +89,7 @@ def page(results: Path = RESULTS) -> str:
 
 
 def _matrix(name: str, one: Document) -> str:
-    note = f"{DO_NOT_LOOK}\n\n" if name in NOT_LOOKING else ""
+    note = f"{NOT_LOOKING[name]}\n\n" if name in NOT_LOOKING else ""
     return f"### {name}\n\n{note}{cells(one['matrix'])}\n\n{gaps(one['matrix'])}"
 
 

@@ -103,3 +103,12 @@ def test_the_recipes_table_says_shares_steps_and_average():
         ["x", "native", "14", "84: 1.00", "7627", "150", "0.998"],
         ["x", "mixed", "14", "28: 0.50  84: 0.50", "7627", "150", "–"],
     ]
+
+
+def test_models_that_do_not_look_are_said_to_and_kept_out_of_signs_and_aims():
+    text = study.page()
+    for name, note in study.NOT_LOOKING.items():
+        assert f"### {name}\n\n{note}\n" in text
+        for heading in ("## Do the paper's signs hold?", "## Keeping both ends"):
+            section = text.partition(heading)[2].partition("\n## ")[0]
+            assert "| pbc56" in section and f"| {name} " not in section

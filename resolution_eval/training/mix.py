@@ -88,18 +88,10 @@ class Uniform:
     low: int
     high: int
 
-    def __post_init__(self) -> None:
-        if not self.low < self.high:
-            raise UsageError(f"a range rises from its low end to its high one, received {self}")
-
     @classmethod
     def parse(cls, text: str) -> Uniform:
         """Read the `28-224` of `uniform:28-224`."""
-        low, _, high = text.partition("-")
-        ends = parse_resolution(low), parse_resolution(high)
-        if NATIVE in ends:
-            raise UsageError(f"a range has two edges in pixels, received {text!r}; write {FORMS}")
-        return cls(int(ends[0]), int(ends[1]))
+        return cls(*_range(text))
 
     @property
     def resolutions(self) -> tuple[Resolution, ...]:
@@ -110,6 +102,17 @@ class Uniform:
 
     def __str__(self) -> str:
         return f"uniform:{self.low}-{self.high}"
+
+
+def _range(text: str) -> tuple[int, int]:
+    """Both ends in pixels of a range such as `28-224`."""
+    low, _, high = text.partition("-")
+    ends = parse_resolution(low), parse_resolution(high)
+    if NATIVE in ends:
+        raise UsageError(f"a range has two edges in pixels, received {text!r}; write {FORMS}")
+    if not int(ends[0]) < int(ends[1]):
+        raise UsageError(f"a range rises from its low end to its high one, received {text!r}")
+    return int(ends[0]), int(ends[1])
 
 
 def anchored(low: int, high: int, step: int) -> tuple[tuple[int, float], ...]:
@@ -131,10 +134,13 @@ def anchored(low: int, high: int, step: int) -> tuple[tuple[int, float], ...]:
 def _parse_anchored(text: str) -> Weighted:
     """Read the `28-224/14` of `anchored:28-224/14`: both ends, and the patch."""
     span, _, step = text.partition("/")
-    ends = Uniform.parse(span)
-    if not step.isdecimal() or int(step) < 1:
-        raise UsageError(f"a step is the model's patch in pixels, received {text!r}; write {FORMS}")
-    return Weighted(anchored(ends.low, ends.high, int(step)))
+    low, high = _range(span)
+    if not step.isdecimal() or not 1 <= int(step) <= high - low:
+        raise UsageError(
+            f"a step is the model's patch in pixels, at most the range itself, received {text!r}; "
+            f"write {FORMS}"
+        )
+    return Weighted(anchored(low, high, int(step)))
 
 
 MIXES: dict[str, Callable[[str], Mix]] = {"uniform": Uniform.parse, "anchored": _parse_anchored}

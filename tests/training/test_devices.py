@@ -106,3 +106,22 @@ def test_a_process_without_a_sample_goes_backward_too_while_the_encoder_learns_a
     monkeypatch.setattr(loop, "draw_share", lambda *given: replace(draw(*given), idle=True))
     start(tmp_path / "run", plan(steps=2, teaching=Teaching(steps=2)))
     assert [line["head_loss"] for line in lines(tmp_path / "run")] == [0.0, 0.0]
+
+
+def test_a_state_that_is_begun_changes_no_step_of_the_optimiser() -> None:
+    def trained(begun: bool) -> tuple[list[torch.Tensor], torch.optim.AdamW]:
+        torch.manual_seed(0)
+        moved, still = (torch.nn.Parameter(torch.randn(3, 2)) for _ in range(2))
+        optimiser = torch.optim.AdamW([moved, still], lr=0.1, weight_decay=0.1)
+        if begun:
+            devices.begin(optimiser)
+        for step in range(3):
+            optimiser.zero_grad()
+            (moved * (step + 1)).sin().sum().backward()  # the other never has a gradient
+            optimiser.step()
+        return [moved, still], optimiser
+
+    alone, lacking = trained(begun=False)
+    found, whole = trained(begun=True)
+    assert all(torch.equal(a, b) for a, b in zip(alone, found, strict=True))
+    assert len(lacking.state) == 1 and len(whole.state) == 2
