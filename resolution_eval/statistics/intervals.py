@@ -24,7 +24,7 @@ from functools import partial
 from typing import TypeAlias
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from resolution_eval.statistics.curves import FIGURES, FloatArray, Grid
 from resolution_eval.statistics.proportions import (
@@ -118,8 +118,8 @@ def _mean(resampled: Resampled, line: FloatArray, tails: Tails) -> Bounded:
 def _contrast(resampled: Resampled, line: FloatArray, tails: Tails) -> Bounded:
     steps = resampled.answers.correct @ line
     pair = Pairs.of(resampled, np.maximum(steps, 0).mean(), np.maximum(-steps, 0).mean(), line)
-    low, high = (pair.ends(resampled.quantile(tail)) for tail in tails)
-    return Bounded(float(pair.gained - pair.lost), float(low[0]), float(high[1]))
+    low, high = pair.ends(*(resampled.quantile(tail) for tail in tails))
+    return Bounded(float(pair.gained - pair.lost), float(low), float(high))
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,9 +147,9 @@ class Pairs:
         size = effective_size(resampled.n, variance, error, resampled.effective)
         return cls(np.asarray(gained), np.asarray(lost), size)
 
-    def ends(self, z: float | FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Ends of Tango's intervals at the quantile `z`."""
-        return tango(self.gained, self.lost, self.size, z)
+    def ends(self, low: float, high: float) -> tuple[FloatArray, FloatArray]:
+        """Ends of Tango's intervals at one quantile for the low ends and one for the high."""
+        return tango(self.gained, self.lost, self.size, (low, high))
 
     def z(self, difference: float | FloatArray) -> FloatArray:
         """Tango's statistics of 'the difference is `difference`'."""
@@ -268,8 +268,8 @@ def _maximum(resampled: Resampled, first: IntArray, second: IntArray, level: flo
     able = values + margin >= max((values - margin).max(), 0.0)
     noise = resampled.draws - resampled.accuracy
     steps = (noise[:, first] - noise[:, second])[:, able]
-    low = found.ends(_simultaneous(resampled, steps, below))[0]
-    high = found.ends(resampled.quantile(above))[1]
+    reach = _simultaneous(resampled, steps, below)
+    low, high = found.ends(reach, resampled.quantile(above))
     down, up = resampled.answers.slack
     low, high = low - down[first] - up[second], high + up[first] + down[second]
     estimate = max(float(values.max()), 0.0)
@@ -281,9 +281,9 @@ def _simultaneous(resampled: Resampled, noise: FloatArray, tail: float) -> float
     """Quantile that `tail` of the largest standardised errors (draws, figures) exceed."""
     errors = noise.std(axis=0)
     moving = noise[:, errors > FLAT] / errors[errors > FLAT]
-    single = float(norm.isf(tail))
-    largest = single if not moving.size else float(np.quantile(moving.max(axis=1), 1 - tail))
-    return resampled.quantile(float(norm.sf(max(largest, single))))
+    single = -ndtri(tail)
+    largest = single if not moving.size else np.quantile(moving.max(axis=1), 1 - tail)
+    return resampled.quantile(float(ndtr(-max(largest, single))))
 
 
 def _inversion(name: str, resampled: Resampled, grid: Grid, level: float) -> Bounded:
