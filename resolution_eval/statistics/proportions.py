@@ -197,7 +197,7 @@ def _crossing(
         spread = down**2 + side**2 - 2 * correlation * down * side
         return top.estimate - t * bottom.estimate <= sqrt(max(spread, 0.0))
 
-    for _ in range(60):
+    for _ in range(40):
         middle = (inside + outside) / 2
         inside, outside = (middle, outside) if fits(middle) else (inside, middle)
     return outside
