@@ -11,7 +11,7 @@ from resolution_eval.matrix.cells import Matrix, Scored, over_seeds
 from resolution_eval.matrix.checkpoints import PAPER
 from resolution_eval.report.estimates import Figure
 from resolution_eval.report.sampling import Columns, resampled
-from resolution_eval.statistics import intervals
+from resolution_eval.statistics import floors, intervals
 from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.gaps import DIFFERENCES, RATIO
 
@@ -86,7 +86,7 @@ def _figure(name: str, strategy: str, cells: Cells, pair: Sequence[Scored]) -> G
     both = Columns([first.values[0], second.values[0]], {**second.clusters, **first.clusters})
     ratio = name == "mixed_retention"
     value: Figure = (
-        intervals.retention(resampled(both), 0, 1)
+        floors.retention(resampled(both), 0, 1)
         if ratio
         else intervals.contrast(resampled(both), (1, -1))
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from resolution_eval.errors import RecordError
 from resolution_eval.records import Cell, Record
-from resolution_eval.report.sampling import RESAMPLES, SEED, Columns, column_scores
+from resolution_eval.report.sampling import SEED, Columns, column_scores
 from resolution_eval.report.tables import Column, Entry, Table, entry
 from resolution_eval.report.task_tables import interval_text
 from resolution_eval.statistics import comparison
@@ -168,7 +168,9 @@ def _compared(columns: Columns) -> Compared:
     shared = sorted(first.keys() & second.keys())
     gained = tuple(name for name in shared if second[name] > first[name])
     lost = tuple(name for name in shared if second[name] < first[name])
-    result = comparison.compare(columns.aligned(), 0, 1, seed=SEED, resamples=RESAMPLES)
+    result = comparison.compare(columns.aligned(), 0, 1, seed=SEED)
+    if isinstance(result, Withheld):
+        raise RecordError(result.reason)
     return result, gained, lost
 
 

@@ -79,7 +79,7 @@ def _marks(sweep: Sweep, estimates: Estimates) -> Iterator[Mark]:
     if not isinstance(cheapest, Withheld):
         score = accuracy[sweep.resolutions.index(cheapest)]
         if score is not None:
-            text = f"{cheapest} is the lowest that the best one is not shown to beat"
+            text = f"{cheapest} is the lowest shown to lose no more than 2 points"
             yield Mark(name, "cheapest", cheapest, cheapest, 0.0, score, text)
 
 

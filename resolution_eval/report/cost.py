@@ -51,7 +51,10 @@ def cost_table(task: TaskSweeps, estimated: Estimated) -> Table:
             Column("visual tokens", True, "Per sample: the mean, or least to most"),
             Column("samples/s", True, "Answered per second by one process, images read before"),
             Column("peak memory (GiB)", True, "Of the GPU in the cell, or of the whole process"),
-            Column("cheapest", title="Lowest resolution that the best one is not shown to beat"),
+            Column(
+                "cheapest",
+                title="Lowest resolution shown to lose no more than 2 points against the best",
+            ),
         ),
         rows=tuple(rows) if any(_known(sweep) for sweep, _ in estimated) else (),
         remark="Where a curve has a cell that is not sound, no cheapest one is named."

@@ -17,9 +17,10 @@ from resolution_eval.report.sampling import (
     resampled,
 )
 from resolution_eval.report.sweeps import Sweep, TaskSweeps, by_task
-from resolution_eval.statistics import fits, intervals
+from resolution_eval.statistics import fits, floors, intervals, margin
 from resolution_eval.statistics.curves import Grid, Withheld
 from resolution_eval.statistics.fits import Knee
+from resolution_eval.statistics.floors import Floor
 from resolution_eval.statistics.intervals import Interval
 from resolution_eval.statistics.noise import NoiseFloor, noise_floors
 from resolution_eval.statistics.resampling import Resampled, resample
@@ -30,7 +31,7 @@ PERMUTATIONS = 500
 Figure = Interval | Withheld
 
 
-FIGURES = ("worst_drop", "retention", "area", "rho", "ace", "rce", "excess_ace")
+FIGURES = ("worst_drop", "retention", "area", "ace", "rce", "excess_ace")
 """Figures of a curve, in the order of their rows; retention is that at the far end."""
 
 
@@ -56,7 +57,7 @@ class Estimates:
     """What noise alone gives the figures that it can only raise; empty where withheld."""
     knee: Knee | Withheld
     cheapest: str | Withheld
-    """Label of the lowest resolution that the best one is not shown to beat."""
+    """Label of the lowest resolution shown to lose no more than the margin."""
     classes: tuple[ClassLoss, ...]
     """Largest loss first; empty for a task without classes."""
     looks: tuple[Look | None, ...]
@@ -97,7 +98,7 @@ def estimate(sweep: Sweep) -> Estimates:
         figures=_figures(sweep, drawn, grid),
         floors=floors,
         knee=_knee(drawn, grid, floors["excess_ace"]),
-        cheapest=sweep.resolutions[sweep.edges.index(fits.cheapest(drawn, grid))],
+        cheapest=_cheapest(sweep, margin.choose(drawn, grid)),
         classes=classes,
         looks=seen,
     )
@@ -123,6 +124,10 @@ def _knee(drawn: Resampled, grid: Grid, back_and_forth: NoiseFloor) -> Knee | Wi
     return fits.knee(drawn, grid)
 
 
+def _cheapest(sweep: Sweep, found: margin.Choice | margin.Unshown) -> str | Withheld:
+    return found if isinstance(found, Withheld) else sweep.resolutions[found.column]
+
+
 def _figures(sweep: Sweep, drawn: Resampled, grid: Grid) -> dict[str, Figure]:
     figures: dict[str, Figure] = {
         name: intervals.figure(name, drawn, grid) for name in FIGURES if name != "retention"
@@ -141,7 +146,7 @@ def _retention(sweep: Sweep, drawn: Resampled, missing: Withheld) -> Figure:
         return missing
     if chance is None:
         return Withheld("there is no chance level, or it is not known")
-    return intervals.retention(drawn, sweep.far_end, sweep.reference, chance=chance)
+    return floors.retention(drawn, sweep.far_end, sweep.reference, Floor(chance))
 
 
 def _classes(sweep: Sweep, scores: Scores) -> tuple[ClassLoss, ...]:

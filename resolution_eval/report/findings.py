@@ -99,7 +99,7 @@ def _enough(sweep: Sweep, estimates: Estimates) -> Iterator[str]:
             f"(95 % interval {found.low:.0f} to {found.high:.0f})."
         )
     if not isinstance(cheapest, Withheld) and cheapest != sweep.resolutions[-1]:
-        yield f"{cheapest} is the lowest resolution that the best one is not shown to beat."
+        yield f"{cheapest} is the lowest resolution shown to lose at most 2 points."
 
 
 def _classes(sweep: Sweep, estimates: Estimates) -> Iterator[str]:

@@ -17,7 +17,7 @@ from resolution_eval.report.sweeps import Sweep, by_task
 from resolution_eval.report.tables import Column, Entry, Table, entry
 from resolution_eval.report.task_tables import figure_entry, interval_text
 from resolution_eval.resolution import TrainingResolution
-from resolution_eval.statistics import intervals
+from resolution_eval.statistics import floors, intervals
 from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.gaps import DIFFERENCES, RATIO
 from resolution_eval.statistics.intervals import Interval
@@ -115,7 +115,7 @@ def _mixed_retention(rows: Sequence[StrategyRow]) -> Figure:
     columns = _pair(rows, *RATIO)
     if isinstance(columns, Withheld):
         return columns
-    return intervals.retention(resampled(columns), 0, 1)
+    return floors.retention(resampled(columns), 0, 1)
 
 
 def _pair(
