@@ -10,8 +10,8 @@ import pytest
 from synthetic_runs import sweep, write_run
 
 from resolution_eval import cli
+from resolution_eval.analysis.ranking import Ranking, ranking
 from resolution_eval.errors import RecordError
-from resolution_eval.ranking import Ranking, ranking
 from resolution_eval.records import Record, make_records
 
 GOOD, POOR = {"28": 0.7, "64": 0.9}, {"28": 0.3, "64": 0.5}

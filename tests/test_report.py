@@ -16,8 +16,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from resolution_eval.report.estimates import estimate
 from synthetic_runs import CLASSES, facts, line, sweep, write_run
 
+from resolution_eval.analysis.sweeps import by_task
 from resolution_eval.errors import RecordError, UsageError
 from resolution_eval.records import Record, make_records, write_record
 from resolution_eval.records.cells import cells, failures
@@ -34,9 +36,7 @@ from resolution_eval.report import (
 from resolution_eval.report.changes import change_table
 from resolution_eval.report.charts import Point, curve_chart, static_svg
 from resolution_eval.report.content import marks, notices, points
-from resolution_eval.report.estimates import estimate
 from resolution_eval.report.page import script_json
-from resolution_eval.report.sweeps import by_task
 from resolution_eval.report.tables import Column, Entry, Table, as_csv, as_markdown, as_text, entry
 from resolution_eval.report.task_tables import cell_table, class_table
 from resolution_eval.statistics.curves import Withheld

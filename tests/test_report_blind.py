@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from resolution_eval.report.estimates import estimate
 from synthetic_runs import sweep, write_run
 
+from resolution_eval.analysis.sweeps import Sweep, by_task
 from resolution_eval.records import write_record
 from resolution_eval.report import load
 from resolution_eval.report.content import points
-from resolution_eval.report.estimates import estimate
 from resolution_eval.report.findings import findings
-from resolution_eval.report.sweeps import Sweep, by_task
 from resolution_eval.report.task_tables import accuracy_table, blind_table
 
 SEEN = {"28": 0.34, "64": 0.9}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from resolution_eval.report.estimates import study
 from synthetic_runs import facts, sweep, write_run
 
 from resolution_eval.records import make_records
 from resolution_eval.report.cost import cost_table
-from resolution_eval.report.estimates import study
 from resolution_eval.report.findings import findings
 from resolution_eval.report.provenance import facts as provenance
 

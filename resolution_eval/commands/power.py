@@ -65,9 +65,9 @@ def _of_figures(known: argparse.Namespace) -> Plan:
 
 def _of_results(known: argparse.Namespace) -> dict[str, Plan]:
     """Every resolution against the training resolution, else the last, of every record."""
+    from resolution_eval.analysis.sampling import column_scores
+    from resolution_eval.analysis.sweeps import by_task
     from resolution_eval.report import load
-    from resolution_eval.report.sampling import column_scores
-    from resolution_eval.report.sweeps import by_task
     from resolution_eval.statistics.planning import observed, plan
 
     plans = {}

@@ -1,0 +1,32 @@
+"""The analysis: every figure and verdict of records, computed once, below all that shows them.
+
+| module | noun |
+| --- | --- |
+| `sweeps` | the cells of one record that make one curve |
+| `soundness` | what a cell must be for its accuracy to enter a figure: one table |
+| `sampling` | scores by sample, the seed and the draws, and the bounds of what has no verdict |
+| `floor` | what a checkpoint that does not look would score, and the gain over it |
+| `look` | whether it looks: one rule |
+| `shape` | figures over all resolutions |
+| `choice` | the smallest resolution shown to lose no more than a margin |
+| `classes` | sensitivity and specificity of each class |
+| `curve` | all of that for one record and setting |
+| `comparison` | two records |
+| `strategies` | train x inference |
+| `ranking` | models over tasks |
+"""
+
+from resolution_eval.analysis.curve import CurveFigures, curve, figures
+from resolution_eval.analysis.sampling import DRAWS, Figure
+from resolution_eval.analysis.sweeps import Sweep, TaskSweeps, by_task
+
+__all__ = [
+    "DRAWS",
+    "CurveFigures",
+    "Figure",
+    "Sweep",
+    "TaskSweeps",
+    "by_task",
+    "curve",
+    "figures",
+]
