@@ -12,7 +12,7 @@ from scipy.stats import binomtest, norm
 
 from resolution_eval.statistics.curves import FloatArray, Withheld
 from resolution_eval.statistics.intervals import Interval, contrast
-from resolution_eval.statistics.resampling import CHUNK, Answers, IntArray, resample
+from resolution_eval.statistics.resampling import CHUNK, Answers, IntArray, Resampled
 
 Name = TypeVar("Name")
 EXACT = 14
@@ -103,7 +103,7 @@ class Comparison:
     difference: Interval
     """A(second) - A(first), as a fraction."""
     p: float
-    """Two-sided, of 'no difference'."""
+    """Two-sided, of 'no difference', failed samples against it."""
     test: str
     """`mcnemar` where every sample is its own cluster and right or wrong, else `sign flip`."""
     only_first: int
@@ -111,12 +111,15 @@ class Comparison:
     only_second: int
     """Samples that scored higher in the second column."""
     left_out: int
+    failed: int
+    """Samples that failed in one of the two, among those left out."""
 
 
-def compare(
-    answers: Answers, first: int, second: int, *, seed: int, resamples: int = 10_000
-) -> Comparison:
-    """Paired comparison of two columns of `answers`.
+def compare(answers: Answers, first: int, second: int, *, seed: int) -> Comparison | Withheld:
+    """Paired comparison of two columns of `answers`; withheld where too many samples failed.
+
+    A failed sample counts for p as if it spoke against the difference that the others show, and
+    widens the interval to its worst cases: no failure can make a difference, or hide a loss.
 
     Example:
         >>> from resolution_eval.statistics.resampling import align
@@ -128,23 +131,35 @@ def compare(
         >>> round(found.p, 6)
         6.1e-05
     """
-    pair = answers.correct[:, [first, second]]
-    step = pair[:, 1] - pair[:, 0]
+    pair = answers.pick([first, second])
+    if pair.withheld is not None:
+        return pair.withheld
+    step = pair.correct[:, 1] - pair.correct[:, 0]
     lost, won = int((step < 0).sum()), int((step > 0).sum())
-    binary = bool(np.isin(pair, (0.0, 1.0)).all())
-    alone = len(np.unique(answers.clusters)) == len(pair)
-    if binary and alone:
-        p, test = mcnemar(lost, won), "mcnemar"
+    seen = Resampled(pair, np.empty((0, 2)), seed)
+    against = _against(pair, float(step.sum()))
+    if seen.simple:
+        more = int(np.abs(against).sum())
+        p, test = mcnemar(min(lost, won) + more, max(lost, won)), "mcnemar"
+        p = 1.0 if min(lost, won) + more >= max(lost, won) else p
     else:
-        p, test = sign_flip(_sums(answers, step), seed=seed), "sign flip"
-    drawn = resample(
-        Answers(pair, answers.clusters, answers.left_out), seed=seed, resamples=resamples
-    )
-    return Comparison(contrast(drawn, (-1, 1)), p, test, lost, won, answers.left_out)
+        sums = np.concatenate([np.bincount(pair.clusters, step), against])
+        p, test = sign_flip(sums, seed=seed), "sign flip"
+        p = 1.0 if sums.sum() * step.sum() <= 0 else p
+    failed = 0 if pair.failed is None else int(np.isnan(pair.failed).any(axis=1).sum())
+    difference = contrast(seen, (-1, 1))
+    return Comparison(difference, p, test, lost, won, pair.left_out, failed)
 
 
-def _sums(answers: Answers, step: FloatArray) -> FloatArray:
-    return np.bincount(answers.clusters, step).astype(np.float64)
+def _against(pair: Answers, total: float) -> FloatArray:
+    """What the failed samples could add at most against a difference of this sign, one by one."""
+    if pair.failed is None:
+        return np.empty(0)
+    sign = np.sign(total)
+    worst = np.where(np.isnan(pair.failed), [[float(sign > 0), float(sign < 0)]], pair.failed)
+    steps = worst[:, 1] - worst[:, 0]
+    broken = np.isnan(pair.failed).any(axis=1)
+    return np.asarray(np.where(steps[broken] * sign < 0, steps[broken], 0.0))
 
 
 def minimum_detectable_drop(

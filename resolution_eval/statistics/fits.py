@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from resolution_eval.statistics.curves import FloatArray, Grid, Withheld
-from resolution_eval.statistics.intervals import FLAT, Interval, contrast
+from resolution_eval.statistics.intervals import Interval, contrast
+from resolution_eval.statistics.proportions import FLAT
 from resolution_eval.statistics.resampling import Resampled
 
 PER_OCTAVE = 32
