@@ -14,14 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from resolution_eval.analysis.comparison import difference
 from resolution_eval.analysis.floor import counted
-from resolution_eval.analysis.sampling import bounded, column_scores
+from resolution_eval.analysis.sampling import accuracy, column_scores, difference
 from resolution_eval.analysis.soundness import flaw
 from resolution_eval.analysis.sweeps import Sweep
 from resolution_eval.attestation import Blind
 from resolution_eval.records import BlindControl, Cell, Record
-from resolution_eval.statistics import intervals
 from resolution_eval.statistics.intervals import Interval
 
 Place = Literal["above", "on", "below"]
@@ -69,18 +67,19 @@ def _look(
 ) -> Look | None:
     assert control.accuracy is not None
     seen = column_scores(sweep.record.answers.scores([cell.key]))
-    low, high = counted(control)
-    shared = (control.accuracy, low, high, control.n - control.failed, control.kind)
+    scored = control.n - control.failed
     if run is not None:
         unseen = column_scores(run.answers.scores([cell.key]))
-        paired = difference(unseen.beside(seen), level=level)
-        if isinstance(paired, Interval):
-            return Look(*shared, paired, _place(paired.low, paired.high))
-    mine = bounded(seen, [1], lambda drawn: intervals.accuracies(drawn, level=level)[0])
+        alone, paired = accuracy(unseen), difference(unseen.beside(seen), level=level)
+        if isinstance(paired, Interval) and isinstance(alone, Interval):
+            ends = (control.accuracy, alone.low, alone.high)
+            return Look(*ends, scored, control.kind, paired, _place(paired.low, paired.high))
+    mine = accuracy(seen, level=level)
     if not isinstance(mine, Interval):
         return None
     low, high = counted(control, level)
-    return Look(*shared, None, _place(mine.low - high, mine.high - low))
+    place = _place(mine.low - high, mine.high - low)
+    return Look(control.accuracy, *counted(control), scored, control.kind, None, place)
 
 
 def _place(low: float, high: float) -> Place:

@@ -8,9 +8,7 @@ from typing import Literal
 
 from resolution_eval.records import Cell
 from resolution_eval.resolution import NATIVE
-
-MOST_LACKING = 0.05
-"""Share of a cell's samples without a verdict above which no figure is made of it."""
+from resolution_eval.statistics.resampling import FAILED_SHARE
 
 Use = Literal["accuracy", "figure", "curve", "comparison"]
 """What a cell's accuracy is wanted for: itself, a figure of any kind, one over the axis of
@@ -37,11 +35,11 @@ def _unscored(cell: Cell) -> str | None:
 
 def _lacking(cell: Cell) -> str | None:
     without, wanted = lacking(cell), cell.n + cell.missing
-    if without <= MOST_LACKING * wanted:
+    if without <= FAILED_SHARE * wanted:
         return None
     return (
         f"{without} of {wanted} samples at {cell.resolution} have no verdict, "
-        f"more than {MOST_LACKING:.0%}"
+        f"more than {FAILED_SHARE:.0%}"
     )
 
 
