@@ -49,9 +49,9 @@ def judge(
     f1 = token_f1(answer or "", target) if form == "open" else None
     if not choices:
         prediction = None if answer is None else normalise(final_answer(answer)) or None
-        return Mark(prediction, int(answer is not None and exact_match(answer, target)), f1)
+        return Mark(prediction, 1 if answer and exact_match(answer, target) else 0, f1)
     prediction = _choice(answer, scores, choices)
-    return Mark(prediction, int(prediction == target), f1)
+    return Mark(prediction, 1 if prediction == target else 0, f1)
 
 
 def _choice(
