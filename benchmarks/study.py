@@ -1,10 +1,12 @@
 """docs/study.md, made from the results in docs/study.
 
     python -m benchmarks.study collect NAME --matrix DIR --checkpoints DIR [--timed DIR]
+    python -m benchmarks.study recompute
     python -m benchmarks.study render
 
-`collect` keeps what a matrix and its checkpoints' folders say as docs/study/NAME.json; `render`
-writes the page anew from those files alone.
+`collect` keeps what a matrix and its checkpoints' folders say as docs/study/NAME.json, and every
+answer in studies/NAME; `recompute` computes every cell, gap and interval from the answers again and
+says where docs/study has another; `render` writes the page anew from those files alone.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from benchmarks.study_answers import keep, recomputed
 from benchmarks.study_claims import (
     TARGETS,
     Key,
@@ -71,13 +74,34 @@ def collect(name: str, matrix: Path, checkpoints: Path, timed: Path | None = Non
     RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps(kept, indent=1) + "\n")
+    keep(name, matrix)
     return path
 
 
-def page(results: Path = RESULTS) -> str:
+def recompute(matrices: Mapping[str, Document]) -> str:
+    """Per study, how much of it the answers at hand give again, and what they give otherwise."""
+    rows = []
+    for name, one in matrices.items():
+        found = recomputed(name, one)
+        other = ", ".join(found.different) or ("none" if found.compared else "–")
+        rows.append([name, f"{found.checkpoints} of {found.of}", found.compared, other])
+    heads = ["", "checkpoints with answers", "cells and gaps computed again", "that differ"]
+    return _table(heads, rows)
+
+
+def results() -> dict[str, Document]:
+    """Every file of docs/study by its name."""
+    return {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))}
+
+
+def _matrices(found: Mapping[str, Document]) -> dict[str, Document]:
+    return {name: one for name, one in found.items() if name not in BESIDE}
+
+
+def page() -> str:
     """The text of docs/study.md."""
-    found = {path.stem: json.loads(path.read_text()) for path in sorted(results.glob("*.json"))}
-    matrices = {name: one for name, one in found.items() if name not in BESIDE}
+    found = results()
+    matrices = _matrices(found)
     seeing = looking(found)
     parts = {
         "MATRICES": "\n\n".join(_matrix(name, one) for name, one in matrices.items()),
@@ -96,6 +120,7 @@ def page(results: Path = RESULTS) -> str:
         "TIMED": _table(TIMED_HEADS, list(timed_rows(matrices))),
         "BLIND": _table(BLIND_HEADS, list(blind_rows(RECORDS, "56"))),
         "COST": cost(found["cost"]),
+        "ANSWERS": recompute(matrices),
     }
     text = TEMPLATE.read_text(encoding="utf-8")
     for name, part in parts.items():
@@ -350,10 +375,13 @@ def main() -> None:
     collecting.add_argument("--matrix", type=Path, required=True)
     collecting.add_argument("--checkpoints", type=Path, required=True)
     collecting.add_argument("--timed", type=Path, help="run with processor seconds per step")
+    actions.add_parser("recompute")
     actions.add_parser("render")
     given = parser.parse_args()
     if given.action == "collect":
         print(collect(given.name, given.matrix, given.checkpoints, given.timed))
+    elif given.action == "recompute":
+        print(recompute(_matrices(results())))
     else:
         PAGE.write_text(page(), encoding="utf-8")
         print(PAGE)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from benchmarks import study, study_claims
+from benchmarks import study, study_answers, study_claims
+from resolution_eval.records import write_record
 
 GAP = {
     "name": "mixed_low_gap", "strategy": "spread", "unit": "fraction", "sign": "open",
@@ -98,7 +99,7 @@ def test_one_seed_says_nothing_of_seeds():
 
 
 def test_the_page_and_the_readme_say_what_the_claim_costs():
-    results = {p.stem: json.loads(p.read_text()) for p in study.RESULTS.glob("*.json")}
+    results = study.results()
     page = study.PAGE.read_text(encoding="utf-8")
     readme = " ".join((study.ROOT / "README.md").read_text(encoding="utf-8").split())
     short, long = results["pbc84"], results["pbc84-long"]
@@ -143,6 +144,7 @@ def test_a_withheld_gap_is_said_and_reaches_nothing():
 
 def test_collecting_keeps_the_matrix_and_what_training_cost(tmp_path, monkeypatch):
     monkeypatch.setattr(study, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(study_answers, "STUDIES", tmp_path / "studies")
     (tmp_path / "matrix").mkdir()
     (tmp_path / "matrix" / "matrix.json").write_text(json.dumps(matrix(GAP)))
     folder = tmp_path / "checkpoints" / "spread-2"
@@ -184,3 +186,36 @@ def test_models_that_do_not_look_are_said_to_and_kept_out_of_signs_and_aims():
         for heading in ("## Do the paper's signs hold?", "## Keeping both ends"):
             section = text.partition(heading)[2].partition("\n## ")[0]
             assert "| pbc56" in section and f"| {name} " not in section
+
+
+KEPT_ANSWERS = {"pbc56": 12, "phantom": 3}
+
+
+@pytest.mark.parametrize("name", KEPT_ANSWERS)
+def test_the_study_s_figures_follow_from_the_answers_that_were_kept(name):
+    found = study_answers.recomputed(name, study.results()[name])
+    assert found.checkpoints == KEPT_ANSWERS[name] and found.compared >= 20
+    assert found.different == ()
+
+
+def test_a_figure_that_the_answers_do_not_give_is_named():
+    one = json.loads((study.RESULTS / "phantom.json").read_text())
+    cell = next(c for c in one["matrix"]["cells"] if (c["train"], c["infer"]) == ("low", "low"))
+    cell["interval_percent"][0] += 0.01
+    gap = next(g for g in one["matrix"]["gaps"] if g["name"] == "alignment_gain")
+    gap["low"] -= 1e-5
+    found = study_answers.recomputed("phantom", one)
+    assert set(found.different) == {"low low", "alignment_gain mixed"}
+
+
+def test_answers_of_a_matrix_are_kept_by_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setattr(study_answers, "STUDIES", tmp_path / "studies")
+    for strategy, seeds in study_answers.records("pbc56").items():
+        for seed, record in seeds.items():
+            where = tmp_path / "matrix" / "checkpoints" / f"{strategy}-{seed}-0123456789ab"
+            named = record.checkpoint.model_copy(update={"name": f"study/{strategy}-{seed}"})
+            write_record(record.model_copy(update={"checkpoint": named}), where)
+    study_answers.keep("pbc56", tmp_path / "matrix")
+    assert len(list((tmp_path / "studies" / "pbc56").iterdir())) == 12
+    again = study_answers.recomputed("pbc56", study.results()["pbc56"])
+    assert (again.checkpoints, again.different) == (12, ())
