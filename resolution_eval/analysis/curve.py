@@ -191,7 +191,7 @@ def _cells(
     found = []
     for index, (cell, choices) in enumerate(zip(sweep.cells, ranked, strict=True)):
         reason = flaw(cell, "accuracy")
-        told = isinstance(choices, RankedChoices)
+        told = choices if isinstance(choices, RankedChoices) else None
         gain, above = _over_floor(cell, index, base, len(sweep.cells))
         made = CellFigures(
             cell=cell,
@@ -199,8 +199,8 @@ def _cells(
             balanced_accuracy=balanced[index],
             gain=gain,
             above=above,
-            brier=choices.brier() if told else None,
-            calibration=choices.calibration() if told else None,
+            brier=told and told.brier(),
+            calibration=told and told.calibration(),
             look=seen[index],
             trained=index in sweep.trained,
         )

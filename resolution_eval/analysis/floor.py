@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from scipy.stats import binomtest
 
 from resolution_eval.analysis.sampling import Columns, closed, column_scores
-from resolution_eval.analysis.soundness import FAILED_SHARE
 from resolution_eval.analysis.sweeps import Sweep
 from resolution_eval.records import BlindControl
 from resolution_eval.statistics import floors
 from resolution_eval.statistics.floors import Floor
 from resolution_eval.statistics.intervals import Interval
+from resolution_eval.statistics.resampling import FAILED_SHARE
 
 
 @dataclass(frozen=True, eq=False)
