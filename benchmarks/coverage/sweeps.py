@@ -68,7 +68,9 @@ def floored(
         found = floors.gain(drawn, column, floor)
         yield from (("gain", hit) for hit in holds(found, gain[column]))
     area = float(intervals.area_weights(truth.grid) @ gain)
-    yield from (("gain_area", hit) for hit in holds(floors.gain_area(drawn, truth.grid, floor), area))
+    yield from (
+        ("gain_area", hit) for hit in holds(floors.gain_area(drawn, truth.grid, floor), area)
+    )
     over = floors.above(drawn, 0, floor)
     yield from (("above", hit) for hit in holds(over, accuracy[0] - base))
     if accuracy[last] > base:

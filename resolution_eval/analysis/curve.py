@@ -199,8 +199,8 @@ def _cells(
             balanced_accuracy=balanced[index],
             gain=gain,
             above=above,
-            brier=told and told.brier(),
-            calibration=told and told.calibration(),
+            brier=None if told is None else told.brier(),
+            calibration=None if told is None else told.calibration(),
             look=seen[index],
             trained=index in sweep.trained,
         )
