@@ -13,6 +13,7 @@
 | `comparison` | two records |
 | `strategies` | train x inference |
 | `ranking` | models over tasks |
+| `plans` | what comparisons of a curve's resolutions can show |
 """
 
 from resolution_eval.analysis.curve import CurveFigures, curve, figures
