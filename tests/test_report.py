@@ -476,7 +476,7 @@ def hostile_page(tmp_path_factory) -> Path:
 def test_a_hostile_text_in_every_field_of_a_record_adds_no_element(tmp_path):
     lines = [line(f"tile-{i}", r, correct=i % 2) for i in range(24) for r in ("28", "64")]
     lines[0] |= {"run": facts()}
-    lines.append(line("tile-9", "28", correct=None))
+    lines.append(line("tile-99", "28", correct=None))
     write_run(tmp_path / "run", lines)
     (record,) = make_records(tmp_path / "run")
     made = hostile_record(record, iter(range(10**9)))

@@ -13,14 +13,12 @@ from hashlib import sha256
 from statistics import fmean
 from typing import Any, Literal
 
-import numpy as np
-
 from resolution_eval.analysis import soundness
+from resolution_eval.analysis.runs import over_runs
 from resolution_eval.analysis.sampling import (
     Columns,
     Figure,
     accuracy,
-    closed,
     column_scores,
     difference,
     solved,
@@ -40,7 +38,6 @@ from resolution_eval.statistics import floors
 from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.gaps import DIFFERENCES, RATIO
 from resolution_eval.statistics.intervals import Interval
-from resolution_eval.statistics.replicates import replicates
 
 MIXED = "mixed"
 """Inference half at low and half at native."""
@@ -328,24 +325,6 @@ def mean_scores(columns: Sequence[Columns]) -> Columns:
         known = [score for score in scores if score is not None]
         means[name] = fmean(known) if len(known) == len(scores) else None
     return Columns([means], columns[0].clusters)
-
-
-def over_runs(runs: Sequence[Columns], line: Sequence[float]) -> Interval | None:
-    """Mean over runs of a sum of their columns, weighed by `line`, with the error of other runs.
-
-    None with one run, or where too many samples have no verdict.
-    """
-    if len(runs) < 2:
-        return None
-    wide = runs[0]
-    for other in runs[1:]:
-        wide = wide.beside(other)
-    answers = wide.aligned()
-    if answers.withheld is not None:
-        return None
-    weights = list(np.kron(np.eye(len(runs)), np.array(line, dtype=np.float64)))
-    low = -1.0 if min(line) < 0 else 0.0
-    return replicates(closed(answers), weights, bounds=(low, 1.0)).mean
 
 
 def _ratio(pair: Columns) -> Figure:

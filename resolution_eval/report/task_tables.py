@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from resolution_eval.analysis import CurveFigures, TaskSweeps
 from resolution_eval.analysis.curve import FIGURES, CellFigures
 from resolution_eval.analysis.look import Look
+from resolution_eval.analysis.runs import runs_of_one
 from resolution_eval.records import Cell
 from resolution_eval.report.changes import change_table
 from resolution_eval.report.content import (
@@ -28,6 +29,7 @@ from resolution_eval.report.tables import (
     shorten,
 )
 from resolution_eval.statistics.curves import Withheld
+from resolution_eval.statistics.intervals import Interval
 from resolution_eval.statistics.margin import Unshown
 
 MAX_UNFOLDED = 40
@@ -71,6 +73,8 @@ def tables(task: TaskSweeps, curves: Curves) -> tuple[Table, ...]:
         grid_table(task, curves),
         cost_table(task, curves),
         figure_table(task, curves),
+        run_table(task, curves),
+        measure_table(task, curves),
         class_table(task, curves),
         specificity_table(task, curves),
         cell_table(task, curves),
@@ -205,13 +209,14 @@ def figure_table(task: TaskSweeps, curves: Curves) -> Table:
     rows = [
         (
             entry(curve.name),
-            *(figure_entry(curve.figures[name]) for name in FIGURES),
-            *_noise(curve),
-            _knee(curve),
+            *(figure_entry(curve.figures[name]) for name in FIGURES[:5]),
             _chosen(curve),
             Entry("yes" if curve.robust else "not shown"),
             entry(curve.n),
             entry(curve.left_out),
+            _knee(curve),
+            *(figure_entry(curve.figures[name]) for name in FIGURES[5:]),
+            *_noise(curve),
         )
         for curve in curves
     ]
@@ -223,10 +228,7 @@ def figure_table(task: TaskSweeps, curves: Curves) -> Table:
         subject=task.title,
         columns=(
             Column("checkpoint"),
-            *heads,
-            Column("ACE by noise alone", True, "Mean ACE if accuracy did not depend on resolution"),
-            Column("ACE without noise", True, "ACE less the part that sampling noise adds"),
-            Column("knee", True, "Edge in pixels above which more resolution stops paying"),
+            *heads[:5],
             Column(
                 "chosen",
                 True,
@@ -235,6 +237,10 @@ def figure_table(task: TaskSweeps, curves: Curves) -> Table:
             Column("robust", title=f"Whether the whole curve is shown within {margin} points"),
             Column("n", True, "Samples scored at every resolution"),
             Column("left out", True, "Samples that some resolution has no verdict on"),
+            Column("knee", True, "Edge in pixels above which more resolution stops paying"),
+            *heads[5:],
+            Column("ACE by noise alone", True, "Mean ACE if accuracy did not depend on resolution"),
+            Column("ACE without noise", True, "ACE less the part that sampling noise adds"),
         ),
         rows=tuple(rows),
         remark=f"Withheld: {'; '.join(reasons)}." if reasons else "",
@@ -382,6 +388,75 @@ def _count(cell: Cell, name: str) -> Entry:
     value = int(getattr(cell, name))
     wrong = name in ("failed", "missing", "mismatched", "unattested") and value > 0
     return entry(value, mark="!" if wrong else "")
+
+
+def run_table(task: TaskSweeps, curves: Curves) -> Table:
+    """Runs that differ in seed or prompt alone, as one row each; none where there are none."""
+    rows = [
+        (
+            entry(runs.curves[0].sweep.record.label),
+            entry(len(runs.curves)),
+            *(_mean(dict(zip(at, runs.accuracy, strict=True)).get(n)) for n in task.resolutions),
+            _mean(runs.gain),
+        )
+        for runs in runs_of_one(curves)
+        for at in [runs.curves[0].sweep.resolutions]
+    ]
+    return Table(
+        name=f"{task.task}-runs",
+        caption="Runs that differ in seed or prompt alone, as one",
+        subject=task.title,
+        columns=(
+            Column("checkpoint"),
+            Column("runs", numeric=True),
+            *(Column(name, numeric=True) for name in task.resolutions),
+            Column("gain over the floor", numeric=True),
+        ),
+        rows=tuple(rows),
+        remark="Means over the runs; the 95 % intervals hold the error of the samples and that of "
+        "other runs.",
+    )
+
+
+def _mean(figure: Interval | None) -> Entry:
+    return entry(None) if figure is None else figure_entry(figure)
+
+
+def measure_table(task: TaskSweeps, curves: Curves) -> Table:
+    """By resolution what else the answers say: balanced accuracy, and what ranked scores are."""
+    rows = [
+        (entry(curve.name), entry(name), *(_share(at.get(r)) for r in task.resolutions))
+        for curve in curves
+        for name, figures in _measures(curve)
+        if any(isinstance(figure, Interval) for figure in figures)
+        for at in [dict(zip(curve.sweep.resolutions, figures, strict=True))]
+    ]
+    return Table(
+        name=f"{task.task}-measures",
+        caption="Beyond accuracy, by inference resolution",
+        subject=task.title,
+        folded=len(rows) > MAX_UNFOLDED // 4,
+        columns=(
+            Column("checkpoint"),
+            Column("figure"),
+            *(Column(name, numeric=True) for name in task.resolutions),
+        ),
+        rows=tuple(rows),
+        remark="95 % intervals in brackets. AUROC: how often a sample of the class has a higher "
+        "probability of it than one of another. Brier score: 0 at best, 2 at worst. Calibration "
+        "error: of the choice ranked first, less what noise adds. Probabilities are the softmax of "
+        "the choices' scores.",
+    )
+
+
+def _measures(curve: CurveFigures) -> Iterator[tuple[str, Sequence[Figure | None]]]:
+    cells = curve.cells
+    yield "balanced accuracy", [each.balanced_accuracy for each in cells]
+    yield "Brier score", [each.brier for each in cells]
+    yield "calibration error", [each.calibration for each in cells]
+    for found in curve.classes:
+        yield f"AUROC of {shorten(found.target)}", found.auroc
+        yield f"average precision of {shorten(found.target)}", found.average_precision
 
 
 def class_table(task: TaskSweeps, curves: Curves) -> Table:
