@@ -127,7 +127,7 @@ class CurveFigures:
         return self._label(self.choice)
 
     @property
-    def cheapest(self) -> str | None:
+    def chosen_by_tokens(self) -> str | None:
         """Label of the resolution chosen by visual tokens; None where none is shown."""
         return self._label(self.fewest)
 
@@ -167,7 +167,7 @@ def figures(sweep: Sweep, *, margin: float = MARGIN) -> CurveFigures:
     """Every figure of `sweep`; see `curve`."""
     columns = column_scores(sweep.scores)
     base = curve_floor(sweep, columns)
-    ranked = [ranked_choices(sweep, index) for index in range(len(sweep.cells))]
+    ranked = ranked_choices(sweep)
     cells = _cells(sweep, columns, base, ranked)
     return CurveFigures(
         sweep=sweep,
