@@ -121,7 +121,7 @@ def _ranked(sweep: Sweep, cell: Cell, columns: Sequence[Sequence[Any]]) -> Ranke
         stated=tuple(found.get(name) for name in every.samples),
         correct=tuple(right[name] for name in mine),
         clusters=every.clusters,
-        seed=seed_from(repr([(name, sorted(found[name].items())) for name in mine]).encode()),
+        seed=seed_from(repr([mine, [right[name] for name in mine]]).encode()),
     )
 
 
