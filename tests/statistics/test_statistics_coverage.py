@@ -6,15 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from benchmarks.coverage import page, sweeps  # noqa: E402
-from benchmarks.coverage.__main__ import STUDIES  # noqa: E402
-from benchmarks.coverage.tally import Case, Study, kept, run  # noqa: E402
-from benchmarks.coverage.truths import TRUTHS, Sample, simulate  # noqa: E402
-from resolution_eval.statistics.comparison import design_effect  # noqa: E402
-from resolution_eval.statistics.promises import ERRORS, PROMISES  # noqa: E402
+from benchmarks.coverage import page, sweeps
+from benchmarks.coverage.__main__ import STUDIES
+from benchmarks.coverage.tally import Case, Study, kept, run
+from benchmarks.coverage.truths import TRUTHS, Sample, simulate
+from resolution_eval.statistics.comparison import design_effect
+from resolution_eval.statistics.promises import ERRORS, PROMISES
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("clustered", [False, True])

@@ -62,14 +62,14 @@ def test_tangos_statistic_is_that_of_a_numerical_maximum(gained, lost, n, differ
 
 def test_tangos_ends_are_where_the_statistic_passes_the_quantile():
     low, high = tango(np.array([0.2, 0.02]), np.array([0.05, 0.0]), np.array([60, 200]), (Z, Z))
-    for k, (gained, lost, n) in enumerate(((12, 3, 60), (4, 0, 200))):
-        estimate = (gained - lost) / n
+    for k, seen in enumerate(((12, 3, 60), (4, 0, 200))):
+        estimate = (seen[0] - seen[1]) / seen[2]
         assert low[k] == pytest.approx(
-            brentq(lambda d, a=(gained, lost, n): constrained_z(*a, d) - Z, -0.9, estimate),
+            brentq(lambda d, a=seen: constrained_z(*a, d) - Z, -0.9, estimate),
             abs=1e-4,
         )
         assert high[k] == pytest.approx(
-            brentq(lambda d, a=(gained, lost, n): constrained_z(*a, d) + Z, estimate, 0.9), abs=1e-4
+            brentq(lambda d, a=seen: constrained_z(*a, d) + Z, estimate, 0.9), abs=1e-4
         )
 
 
