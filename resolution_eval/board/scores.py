@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
+from resolution_eval.analysis.sampling import column_scores
+from resolution_eval.analysis.sweeps import Sweep, by_task
 from resolution_eval.board.rerun import Key
 from resolution_eval.board.schema import BlindPoint, Curve, Estimate, Point, Repeat
 from resolution_eval.board.submission import Claim, Facts
 from resolution_eval.cards import TaskCard, task_cards
 from resolution_eval.records import Cell, Record
-from resolution_eval.report.sampling import column_scores
-from resolution_eval.report.sweeps import Sweep, by_task
 from resolution_eval.statistics import floors, intervals
 from resolution_eval.statistics.curves import Grid, Withheld
 from resolution_eval.statistics.floors import Floor
