@@ -14,6 +14,7 @@ from typing import Any
 
 from resolution_eval.matrix.cells import MIXED, Matrix
 from resolution_eval.matrix.gaps import gap_figures
+
 from resolution_eval.matrix.output import document
 from resolution_eval.records import Record, read_record
 from resolution_eval.records.store import SUFFIX

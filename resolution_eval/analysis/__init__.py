@@ -4,12 +4,11 @@
 | --- | --- |
 | `sweeps` | the cells of one record that make one curve |
 | `soundness` | what a cell must be for its accuracy to enter a figure: one table |
-| `sampling` | scores by sample, the seed and the draws, and the bounds of what has no verdict |
-| `floor` | what a checkpoint that does not look would score, and the gain over it |
+| `sampling` | scores by sample, the seed and the draws |
+| `floor` | what a checkpoint that does not look would score |
 | `look` | whether it looks: one rule |
-| `shape` | figures over all resolutions |
-| `choice` | the smallest resolution shown to lose no more than a margin |
-| `classes` | sensitivity and specificity of each class |
+| `ranked` | probabilities of ranked choices: AUROC, average precision, Brier, calibration |
+| `classes` | how each class is told from the others |
 | `curve` | all of that for one record and setting |
 | `comparison` | two records |
 | `strategies` | train x inference |

@@ -1,20 +1,24 @@
-"""Classes: sensitivity and specificity of every class at each resolution, and what each loses."""
+"""Classes: how each is told from the others at every resolution, and what it loses."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from resolution_eval.analysis.comparison import difference
-from resolution_eval.analysis.floor import accuracy
-from resolution_eval.analysis.sampling import Columns, Figure, bounded
+import numpy as np
+from numpy.typing import NDArray
+
+from resolution_eval.analysis.ranked import RankedChoices
+from resolution_eval.analysis.sampling import Columns, Figure, accuracy, difference
 from resolution_eval.analysis.soundness import flaw
 from resolution_eval.analysis.sweeps import Sweep
 from resolution_eval.records.cells import MAX_CLASSES
-from resolution_eval.statistics.curves import Withheld
+from resolution_eval.statistics.classes import balanced
+from resolution_eval.statistics.curves import FloatArray, Withheld
+from resolution_eval.statistics.intervals import Interval
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ClassFigures:
     """One class: how much of it is found, and how much else is not taken for it."""
 
@@ -24,17 +28,55 @@ class ClassFigures:
     """Per resolution, of the samples of the class the share answered right."""
     specificity: tuple[Figure, ...]
     """Per resolution, of the other samples the share not answered with the class."""
+    auroc: tuple[Figure, ...]
+    """Per resolution, by the class's probability; empty where choices were not ranked."""
+    average_precision: tuple[Figure, ...]
     loss: Figure
     """Sensitivity at the training resolution (else the last) less that at the far end."""
 
 
-def class_figures(sweep: Sweep) -> tuple[ClassFigures, ...]:
+def has_classes(sweep: Sweep) -> bool:
+    """Whether the sweep's questions are a classification."""
+    return sweep.setting[2] != "open" and 1 < len(set(sweep.scores.targets)) <= MAX_CLASSES
+
+
+def balanced_accuracies(sweep: Sweep) -> tuple[Figure | None, ...]:
+    """Per resolution the mean recall over the classes; None for a task without classes."""
+    if not has_classes(sweep):
+        return (None,) * len(sweep.cells)
+    return tuple(_balanced(sweep, index) for index in range(len(sweep.cells)))
+
+
+def _balanced(sweep: Sweep, index: int) -> Figure:
+    if reason := flaw(sweep.cells[index], "accuracy"):
+        return Withheld(reason)
+    column = sweep.scores.correct[:, index]
+    known = ~np.isnan(column)
+    found = _mean_recall(sweep, column, known)
+    if known.all():
+        return found
+    every = np.ones_like(known)
+    ends = [_mean_recall(sweep, np.where(known, column, end), every) for end in (0.0, 1.0)]
+    low, high = min(end.low for end in ends), max(end.high for end in ends)
+    return replace(found, low=low, high=high, left_out=int((~known).sum()))
+
+
+def _mean_recall(sweep: Sweep, column: FloatArray, known: NDArray[np.bool_]) -> Interval:
+    places = np.flatnonzero(known)
+    targets = [sweep.scores.targets[i] for i in places]
+    clusters = np.unique([sweep.scores.clusters[i] for i in places], return_inverse=True)[1]
+    return balanced(targets, column[known], clusters)
+
+
+def class_figures(
+    sweep: Sweep, ranked: Sequence[RankedChoices | Withheld]
+) -> tuple[ClassFigures, ...]:
     """Every class, the largest loss first; none for a task without classes."""
-    targets = sorted(set(sweep.scores.targets))
-    if sweep.setting[2] == "open" or not 1 < len(targets) <= MAX_CLASSES:
+    if not has_classes(sweep):
         return ()
     said = [_said(sweep, index) for index in range(len(sweep.cells))]
-    found = [_class(sweep, said, target) for target in targets]
+    targets = sorted(set(sweep.scores.targets))
+    found = [_class(sweep, said, ranked, target) for target in targets]
     return tuple(sorted(found, key=_by_loss))
 
 
@@ -43,8 +85,11 @@ def _by_loss(found: ClassFigures) -> tuple[float, str]:
     return (1.0 if isinstance(loss, Withheld) else -loss.estimate, found.target)
 
 
-def _said(sweep: Sweep, index: int) -> dict[str, tuple[str | None, bool]]:
-    """Prediction of every scored sample of a cell, and whether it counted as right."""
+Said = dict[str, tuple[str | None, bool]]
+"""Prediction of every scored sample of a cell, and whether it counted as right."""
+
+
+def _said(sweep: Sweep, index: int) -> Said:
     answers = sweep.record.answers
     names = ("sample", "prediction", "correct")
     sample, prediction, correct = (answers.column(name) for name in names)
@@ -56,29 +101,43 @@ def _said(sweep: Sweep, index: int) -> dict[str, tuple[str | None, bool]]:
 
 
 def _class(
-    sweep: Sweep, said: list[dict[str, tuple[str | None, bool]]], target: str
+    sweep: Sweep, said: Sequence[Said], ranked: Sequence[RankedChoices | Withheld], target: str
 ) -> ClassFigures:
-    targets = dict(zip(sweep.scores.samples, sweep.scores.targets, strict=True))
-    clusters = dict(zip(sweep.scores.samples, sweep.scores.clusters, strict=True))
-    of_it = {name: clusters[name] for name in targets if targets[name] == target}
-    others = {name: clusters[name] for name in targets if targets[name] != target}
-    right = [{s: float(ok) for s, (_, ok) in cell.items() if s in of_it} for cell in said]
-    apart = [{s: float(p != target) for s, (p, _) in cell.items() if s in others} for cell in said]
-    share = partial(_share, sweep)
+    scores = sweep.scores
+    named = list(zip(scores.samples, scores.targets, scores.clusters, strict=True))
+    mine = {name: cluster for name, found, cluster in named if found == target}
+    others = {name: cluster for name, found, cluster in named if found != target}
+    right = [{s: float(cell[s][1]) if s in cell else None for s in mine} for cell in said]
+    apart = [
+        {s: float(cell[s][0] != target) if s in cell else None for s in others} for cell in said
+    ]
+    told = any(isinstance(each, RankedChoices) for each in ranked)
     return ClassFigures(
         target=target,
-        n=len(of_it),
-        sensitivity=tuple(share(i, Columns([c], of_it)) for i, c in enumerate(right)),
-        specificity=tuple(share(i, Columns([c], others)) for i, c in enumerate(apart)),
-        loss=_loss(sweep, Columns(right, of_it)),
+        n=len(mine),
+        sensitivity=_shares(sweep, Columns(right, mine)),
+        specificity=_shares(sweep, Columns(apart, others)),
+        auroc=tuple(_told(each, "auroc", target) for each in ranked if told),
+        average_precision=tuple(
+            _told(each, "average_precision", target) for each in ranked if told
+        ),
+        loss=_loss(sweep, Columns(right, mine)),
     )
 
 
-def _share(sweep: Sweep, index: int, column: Columns) -> Figure:
-    if not column.values[0]:
-        return Withheld("no sample of the class has a verdict")
-    reason = flaw(sweep.cells[index], "accuracy")
-    return Withheld(reason) if reason else bounded(column, [1], accuracy)
+def _shares(sweep: Sweep, columns: Columns) -> tuple[Figure, ...]:
+    reasons = [flaw(cell, "accuracy") for cell in sweep.cells]
+    return tuple(
+        Withheld(reason) if reason else accuracy(columns.pick([index]))
+        for index, reason in enumerate(reasons)
+    )
+
+
+def _told(ranked: RankedChoices | Withheld, name: str, target: str) -> Figure:
+    if isinstance(ranked, Withheld):
+        return ranked
+    found: Figure = getattr(ranked, name)(target)
+    return found
 
 
 def _loss(sweep: Sweep, columns: Columns) -> Figure:

@@ -8,24 +8,14 @@ from dataclasses import dataclass, replace
 
 from resolution_eval.analysis import soundness
 from resolution_eval.analysis.sampling import (
-    DRAWS,
-    Columns,
-    Figure,
-    bounded,
     column_scores,
     seed_of,
 )
 from resolution_eval.errors import RecordError
 from resolution_eval.records import Cell, Record
-from resolution_eval.statistics import comparison, intervals
+from resolution_eval.statistics import comparison
 from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.intervals import Interval
-from resolution_eval.statistics.resampling import Answers
-
-
-def difference(pair: Columns, *, level: float = 0.95) -> Figure:
-    """Accuracy of the second column minus that of the first, paired by sample."""
-    return bounded(pair, [-1, 1], lambda drawn: intervals.contrast(drawn, (-1, 1), level=level))
 
 
 @dataclass(frozen=True)
@@ -168,25 +158,16 @@ def _compared(a: Record, b: Record, one: Cell, other: Cell) -> CellComparison | 
         return Withheld(why)
     first = column_scores(a.answers.scores([one.key]))
     pair = first.beside(column_scores(b.answers.scores([other.key])))
-    found = difference(pair)
+    answers = pair.aligned()
+    found = comparison.compare(answers, 0, 1, seed=seed_of(answers))
     if isinstance(found, Withheld):
         return found
-    before, after = pair.values
-    shared = sorted(before.keys() & after.keys())
-    gained = tuple(name for name in shared if after[name] > before[name])
-    lost = tuple(name for name in shared if after[name] < before[name])
-    test = _test(pair.aligned())
-    return CellComparison(found, _p(pair, test.p), test.test, gained, lost, pair.left_out)
-
-
-def _test(answers: Answers) -> comparison.Comparison:
-    return comparison.compare(answers, 0, 1, seed=seed_of(answers), resamples=DRAWS)
-
-
-def _p(pair: Columns, p: float) -> float:
-    """The largest p that the samples without a verdict leave possible; 1 where the sign is open."""
-    if not pair.left_out:
-        return p
-    ends = [_test(pair.filled(scores)) for scores in ((0.0, 1.0), (1.0, 0.0))]
-    signs = {end.difference.estimate > 0 for end in ends}
-    return 1.0 if len(signs) > 1 else max(p, *(end.p for end in ends))
+    changes = list(zip(answers.samples, answers.correct[:, 1] - answers.correct[:, 0], strict=True))
+    return CellComparison(
+        difference=found.difference,
+        p=found.p,
+        test=found.test,
+        gained=tuple(name for name, step in changes if step > 0),
+        lost=tuple(name for name, step in changes if step < 0),
+        left_out=pair.left_out,
+    )

@@ -6,26 +6,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from resolution_eval.analysis import shape
-from resolution_eval.analysis.choice import MARGIN, Choice, choose
-from resolution_eval.analysis.classes import ClassFigures, class_figures
-from resolution_eval.analysis.floor import Floor, accuracy, floor, gain
+from resolution_eval.analysis.classes import ClassFigures, balanced_accuracies, class_figures
+from resolution_eval.analysis.floor import CurveFloor, curve_floor
 from resolution_eval.analysis.look import Look, looking, looks
+from resolution_eval.analysis.ranked import RankedChoices, ranked_choices
 from resolution_eval.analysis.sampling import (
     Columns,
     Figure,
-    bounded,
+    accuracy,
+    closed,
     column_scores,
     resampled,
-    seed_of,
 )
 from resolution_eval.analysis.soundness import flaw, lacking
 from resolution_eval.analysis.sweeps import Setting, Sweep, sweep_of
 from resolution_eval.records import Cell, Record
-from resolution_eval.statistics import fits
+from resolution_eval.statistics import fits, floors, intervals, margin
+from resolution_eval.statistics.curves import FIGURES as STATISTICS
 from resolution_eval.statistics.curves import Grid, Withheld
 from resolution_eval.statistics.fits import Knee
-from resolution_eval.statistics.intervals import Interval
+from resolution_eval.statistics.margin import MARGIN, Choice, Robustness
 from resolution_eval.statistics.noise import NoiseFloor, noise_floors
 from resolution_eval.statistics.resampling import Resampled
 
@@ -46,15 +46,27 @@ FIGURES = (
 """Figures of a curve, in the order of their rows; retention is that at the far end."""
 
 
-@dataclass(frozen=True, eq=False)
+ERROR = 0.05
+"""Of calling any accuracy of a curve above its floor that is not."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class CellFigures:
     """One cell of the curve."""
 
     cell: Cell
     accuracy: Figure
     """Over its scored samples, those without a verdict at their worst in its ends."""
+    balanced_accuracy: Figure | None
+    """Mean recall over the classes; None for a task without classes."""
     gain: Figure
     """The part of what lies above the floor that is reached."""
+    above: bool
+    """Whether the accuracy is shown to be above the floor, all cells of the curve together."""
+    brier: Figure | None
+    """Of the probabilities of ranked choices; None where choices were not ranked."""
+    calibration: Figure | None
+    """Expected calibration error of the choice ranked first, less what noise adds."""
     look: Look | None
     """Against the same checkpoint without the image; None where there is no control."""
     trained: bool
@@ -71,12 +83,12 @@ class CellFigures:
         return None if self.cell.visual_tokens is None else self.cell.visual_tokens.mean
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class CurveFigures:
     """What the answers of one sweep say."""
 
     sweep: Sweep
-    floor: Floor
+    floor: CurveFloor
     cells: tuple[CellFigures, ...]
     """In order of resolution."""
     figures: Mapping[str, Figure | float]
@@ -86,6 +98,10 @@ class CurveFigures:
     knee: Knee | Withheld
     choice: Choice | Withheld
     """The smallest resolution shown to lose no more than the margin against the best."""
+    fewest: Choice | Withheld
+    """The same by visual tokens."""
+    robustness: Robustness | Withheld
+    """Whether no resolution loses more than the margin."""
     classes: tuple[ClassFigures, ...]
     """Largest loss first; empty for a task without classes."""
     n: int
@@ -94,8 +110,6 @@ class CurveFigures:
     """Samples that at least one resolution has no verdict on: in the intervals' ends."""
     margin: float
     """The loss of accuracy (a fraction) that counts as none."""
-    seed: int | None
-    """Of the curve's draws; None where no sample was scored at every resolution."""
 
     @property
     def name(self) -> str:
@@ -110,14 +124,20 @@ class CurveFigures:
     @property
     def chosen(self) -> str | None:
         """Label of the chosen resolution; None where none is shown."""
-        if isinstance(self.choice, Withheld) or self.choice.smallest is None:
-            return None
-        return self.sweep.resolutions[self.choice.smallest]
+        return self._label(self.choice)
+
+    @property
+    def cheapest(self) -> str | None:
+        """Label of the resolution chosen by visual tokens; None where none is shown."""
+        return self._label(self.fewest)
+
+    def _label(self, choice: Choice | Withheld) -> str | None:
+        return None if isinstance(choice, Withheld) else self.sweep.resolutions[choice.column]
 
     @property
     def robust(self) -> bool:
         """Whether the whole curve is shown to be within the margin of its best."""
-        return not isinstance(self.choice, Withheld) and self.choice.robust
+        return isinstance(self.robustness, Robustness) and self.robustness.shown
 
     @property
     def withheld(self) -> str | None:
@@ -145,87 +165,137 @@ def curve(
 
 def figures(sweep: Sweep, *, margin: float = MARGIN) -> CurveFigures:
     """Every figure of `sweep`; see `curve`."""
-    columns, base = column_scores(sweep.scores), floor(sweep)
-    cells = _cells(sweep, columns, base)
-    whole = _whole(sweep, columns, base, cells, margin)
-    complete = len(columns.clusters) - columns.left_out
+    columns = column_scores(sweep.scores)
+    base = curve_floor(sweep, columns)
+    ranked = [ranked_choices(sweep, index) for index in range(len(sweep.cells))]
+    cells = _cells(sweep, columns, base, ranked)
     return CurveFigures(
         sweep=sweep,
         floor=base,
         cells=cells,
-        **whole,
-        classes=class_figures(sweep),
-        n=complete,
+        **_whole(sweep, columns, base, cells, margin),
+        classes=class_figures(sweep, ranked),
+        n=len(columns.clusters) - columns.left_out,
         left_out=columns.left_out,
         margin=margin,
-        seed=seed_of(columns.aligned()) if complete else None,
     )
 
 
-def _cells(sweep: Sweep, columns: Columns, base: Floor) -> tuple[CellFigures, ...]:
-    level = 1 - 0.05 / len(sweep.cells)
+def _cells(
+    sweep: Sweep,
+    columns: Columns,
+    base: CurveFloor,
+    ranked: Sequence[RankedChoices | Withheld],
+) -> tuple[CellFigures, ...]:
+    balanced, seen = balanced_accuracies(sweep), looks(sweep)
     found = []
-    for index, (cell, look) in enumerate(zip(sweep.cells, looks(sweep), strict=True)):
+    for index, (cell, choices) in enumerate(zip(sweep.cells, ranked, strict=True)):
         reason = flaw(cell, "accuracy")
-        column = columns.pick([index])
-        scored: Figure = Withheld(reason) if reason else bounded(column, [1], accuracy)
-        gained: Figure = Withheld(reason) if reason else gain(column, [1.0], base, level=level)
-        found.append(CellFigures(cell, scored, gained, look, index in sweep.trained))
+        told = isinstance(choices, RankedChoices)
+        gain, above = _over_floor(cell, index, base, len(sweep.cells))
+        made = CellFigures(
+            cell=cell,
+            accuracy=Withheld(reason) if reason else accuracy(columns.pick([index])),
+            balanced_accuracy=balanced[index],
+            gain=gain,
+            above=above,
+            brier=choices.brier() if told else None,
+            calibration=choices.calibration() if told else None,
+            look=seen[index],
+            trained=index in sweep.trained,
+        )
+        found.append(made)
     return tuple(found)
 
 
+def _over_floor(cell: Cell, index: int, base: CurveFloor, cells: int) -> tuple[Figure, bool]:
+    """The cell's gain, and whether it is shown to be above the floor, all cells together."""
+    reason = flaw(cell, "figure")
+    if reason or base.interval is None:
+        return Withheld(reason or "too many samples of another cell have no verdict"), False
+    drawn = closed(base.columns.aligned())
+    over = floors.above(drawn, index, base.floor, level=1 - ERROR / cells)
+    return floors.gain(drawn, index, base.floor), over.low > 0
+
+
 def _whole(
-    sweep: Sweep, columns: Columns, base: Floor, cells: Sequence[CellFigures], margin: float
+    sweep: Sweep, columns: Columns, base: CurveFloor, cells: Sequence[CellFigures], delta: float
 ) -> dict[str, Any]:
     """Figures over all resolutions, by the name of their field; withheld where a cell is flawed."""
-    if sweep.flaw is not None:
-        no = Withheld(sweep.flaw)
-        return {"figures": dict.fromkeys(FIGURES, no), "noise": {}, "knee": no, "choice": no}
+    if sweep.flaw is not None or columns.left_out == len(columns.clusters):
+        return _none(Withheld(sweep.flaw or "no sample has a verdict at every resolution"))
+    answers = columns.aligned()
+    if answers.withheld is not None:
+        return _none(answers.withheld)
+    drawn = resampled(answers)
     grid = Grid(sweep.edges, -1 if sweep.reference is None else sweep.reference)
-    paired = columns.aligned()
-    noise = noise_floors(paired, grid, seed=seed_of(paired), permutations=PERMUTATIONS)
-    drawn = resampled(paired)
+    noise = noise_floors(answers, grid, seed=drawn.seed, permutations=PERMUTATIONS)
     unearned = _at_floor(cells, base)
     return {
-        "figures": _figures(sweep, columns, grid, base, cells),
+        "figures": _figures(sweep, drawn, grid, base, cells),
         "noise": noise,
         "knee": unearned or _knee(drawn, grid, noise["excess_ace"], columns.left_out),
-        "choice": unearned or choose(columns, margin),
+        "choice": unearned or margin.choose(drawn, grid, delta=delta),
+        "fewest": unearned or _fewest(drawn, grid, cells, delta),
+        "robustness": unearned or margin.robust(drawn, grid, delta=delta),
     }
 
 
-def _at_floor(cells: Sequence[CellFigures], base: Floor) -> Withheld | None:
+def _none(why: Withheld) -> dict[str, Any]:
+    names = ("knee", "choice", "fewest", "robustness")
+    return {"figures": dict.fromkeys(FIGURES, why), "noise": {}, **dict.fromkeys(names, why)}
+
+
+def _at_floor(cells: Sequence[CellFigures], base: CurveFloor) -> Withheld | None:
     """Why nothing is recommended: no resolution is shown to be above the floor."""
-    above = (isinstance(each.gain, Interval) and each.gain.low > 0 for each in cells)
-    return None if any(above) else Withheld(f"no accuracy is shown to be above the floor {base}")
+    if any(each.above for each in cells):
+        return None
+    return Withheld(f"no accuracy is shown to be above the floor {base}")
+
+
+def _fewest(
+    drawn: Resampled, grid: Grid, cells: Sequence[CellFigures], delta: float
+) -> Choice | Withheld:
+    tokens = [each.tokens for each in cells]
+    known = [count for count in tokens if count is not None]
+    if len(known) < len(tokens):
+        return Withheld("visual tokens were not counted at every resolution")
+    return margin.choose(drawn, grid, delta=delta, costs=known)
 
 
 def _figures(
-    sweep: Sweep, columns: Columns, grid: Grid, base: Floor, cells: Sequence[CellFigures]
+    sweep: Sweep,
+    drawn: Resampled,
+    grid: Grid,
+    base: CurveFloor,
+    cells: Sequence[CellFigures],
 ) -> dict[str, Figure | float]:
-    unearned = _unearned(sweep, base, cells)
     found: dict[str, Figure | float] = {
-        "gain": gain(columns, shape.area_weights(grid), base),
-        "area": shape.area(columns, grid),
-        "worst_drop": unearned or shape.worst_drop(columns, grid),
-        "best_drop": shape.best_drop(columns),
-        "retention": unearned or shape.retention(columns, sweep.far_end, grid.reference, base),
-        "rho": shape.rho(columns, grid),
+        name: intervals.figure(name, drawn, grid) for name in FIGURES if name in intervals.METHODS
     }
-    jagged = {name: shape.jaggedness(name, columns, grid) for name in ("ace", "rce", "excess_ace")}
-    return found | jagged
+    found["rho"] = float(STATISTICS["rho"](drawn.accuracy[None, :], grid)[0])
+    if base.interval is None:
+        over = Withheld("too many samples have no verdict with and without the image")
+        return found | {"gain": over, "retention": over, "worst_drop": over}
+    whole = closed(base.columns.aligned())
+    found["gain"] = floors.gain_area(whole, grid, base.floor)
+    unearned = _unearned(sweep, base, cells)
+    if unearned is not None:
+        return found | {"retention": unearned, "worst_drop": unearned}
+    found["retention"] = floors.retention(whole, sweep.far_end, grid.reference, base.floor)
+    return found
 
 
-def _unearned(sweep: Sweep, base: Floor, cells: Sequence[CellFigures]) -> Withheld | None:
+def _unearned(sweep: Sweep, base: CurveFloor, cells: Sequence[CellFigures]) -> Withheld | None:
     """Why no figure leans on the accuracy at the training resolution; None where some may."""
     if sweep.reference is None:
         training = sweep.record.checkpoint.training
         return Withheld(f"no resolution here is the training one ({training})")
-    cell = cells[sweep.reference]
-    if isinstance(cell.gain, Interval) and cell.gain.low > 0:
+    each = cells[sweep.reference]
+    if each.above:
         return None
     return Withheld(
-        f"accuracy at the training resolution ({cell.cell.resolution}) is not shown to be above "
+        f"accuracy at the training resolution ({each.cell.resolution}) is not shown to be above "
         f"the floor {base}"
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from scipy.stats import binomtest
 
-from resolution_eval.analysis.sampling import Columns, Figure, closed, column_scores
+from resolution_eval.analysis.sampling import Columns, closed, column_scores
 from resolution_eval.analysis.soundness import FAILED_SHARE
 from resolution_eval.analysis.sweeps import Sweep
 from resolution_eval.records import BlindControl

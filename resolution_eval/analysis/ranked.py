@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 
-from resolution_eval.analysis.sampling import DRAWS, Figure
+from resolution_eval.analysis.sampling import DRAWS, Figure, seed_from
 from resolution_eval.analysis.soundness import flaw
 from resolution_eval.analysis.sweeps import Sweep
 from resolution_eval.records import Cell, Record
@@ -65,9 +66,7 @@ class RankedChoices:
             return Withheld(f"{lacking} samples have no verdict, and no bound for them is known")
         confidence = [max((self.stated[i] or {}).values()) for i in self.known]
         labels = self._labels(self.known)
-        made = calibration_error(
-            confidence, self.correct, labels, seed=self.seed, resamples=DRAWS
-        )
+        made = calibration_error(confidence, self.correct, labels, seed=self.seed, resamples=DRAWS)
         return made.error
 
     def _told(self, target: str, figure: Callable[..., Interval]) -> Figure:
@@ -80,7 +79,9 @@ class RankedChoices:
         if not lacking.any():
             return found
         ends = [
-            figure(mine, np.where(lacking, np.where(mine == good, 2.0, -1.0), values), self._labels())
+            figure(
+                mine, np.where(lacking, np.where(mine == good, 2.0, -1.0), values), self._labels()
+            )
             for good in (True, False)
         ]
         low, high = min(e.low for e in ends), max(e.high for e in ends)
@@ -110,5 +111,24 @@ def ranked_choices(sweep: Sweep, index: int) -> RankedChoices | Withheld:
         stated=tuple(stated.get(name) for name in scores.samples),
         correct=tuple(float(rows[name]["correct"]) for name in known),
         clusters=scores.clusters,
-        seed=int.from_bytes(repr(sorted(rows)).encode()[:4]),
+        seed=seed_from(repr([sorted(rows), [stated[name] for name in known]]).encode()),
     )
+
+
+def _rows(record: Record, cell: Cell) -> dict[str, dict[str, Any]]:
+    """What the record holds of each of the cell's samples, by name."""
+    names = ("sample", "correct", "choice_scores", "options")
+    columns = [record.answers.column(name) for name in names]
+    rows = record.answers.groups()[cell.key]
+    return {columns[0][i]: {n: c[i] for n, c in zip(names, columns, strict=True)} for i in rows}
+
+
+def _stated(record: Record, row: Mapping[str, Any]) -> dict[str, float] | None:
+    """Probability by choice; None for a failed sample, or where the choices are not known."""
+    scores, options = row["choice_scores"], row["options"]
+    if options is None and record.environment.option_order in (None, "fixed"):
+        options = record.dataset.classes
+    known = row["correct"] is not None and scores is not None
+    if not known or len(options or ()) != len(scores) or not np.isfinite(scores).all():
+        return None
+    return dict(zip(options, probabilities(np.array(scores)).tolist(), strict=True))

@@ -1,8 +1,8 @@
-"""Ranking: models over the data sets that all of them were scored on; used by `rank` and board.
+"""Ranking: models over the tasks that all of them were scored on; used by `rank` and by the board.
 
-A model's score is the mean of its gains over the floor, data sets weighing the same within a
-modality and modalities the same. Ranks come from the models' paired differences, on the samples
-that all of them were asked.
+A model's score is the mean of its gains over the floor: data sets weigh the same within a modality,
+and modalities the same. Ranks come from the models' paired differences on the same samples, all at
+once. A model that is not shown to look at the image has a score and no rank.
 """
 
 from __future__ import annotations
@@ -13,17 +13,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from resolution_eval.analysis.curve import CurveFigures, figures
-from resolution_eval.analysis.sampling import Columns, column_scores, resampled
-from resolution_eval.analysis.shape import area_weights
+from resolution_eval.analysis.sampling import Columns, resampled
 from resolution_eval.analysis.sweeps import Sweep, by_task
 from resolution_eval.errors import RecordError
 from resolution_eval.records import Record
+from resolution_eval.statistics import floors, hierarchy
 from resolution_eval.statistics.curves import FloatArray, Grid, Withheld
-from resolution_eval.statistics.hierarchy import Part, pool, ranks, weights
-from resolution_eval.statistics.intervals import Interval
+from resolution_eval.statistics.hierarchy import Part
+from resolution_eval.statistics.intervals import Interval, area_weights
 
 Identity = tuple[str, str, str, str]
 """A checkpoint's name, and scheme, filter and answer mode."""
+Entrant = Sequence[Sequence[CurveFigures]]
+"""What a model or recipe is ranked by: for each task, in the same order for all, its curves, one
+for each run that differs in seed or prompt alone."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class Place:
     """Its place by score, and the places that the differences to the others leave; None where the
     model is not shown to look."""
     looks: bool | None
+    """Whether it is shown to look at the image on any task; None where no blind run says so."""
 
 
 @dataclass(frozen=True)
@@ -58,165 +62,36 @@ def ranking(records: Sequence[Record]) -> Ranking:
     Raises:
         RecordError: fewer than two models, a model twice on a task, or no task that all share.
     """
-    curves: dict[str, dict[Identity, Sweep]] = {}
+    sweeps = _sweeps(records)
+    models = sorted({model for mine in sweeps.values() for model in mine})
+    if len(models) < 2:
+        raise RecordError(f"a ranking needs two models, found {len(models)}")
+    obstacles = {task: _obstacle(mine, models) for task, mine in sweeps.items()}
+    left_out = {task: reason for task, reason in obstacles.items() if reason is not None}
+    kept = {task: mine for task, mine in sweeps.items() if task not in left_out}
+    if not kept:
+        raise RecordError(f"no task has all models: {left_out}")
+    entrants = {
+        _title(model, models): [[figures(mine[model])] for mine in kept.values()]
+        for model in models
+    }
+    shared = {task: _shared(list(mine.values())) for task, mine in kept.items()}
+    return Ranking(places(entrants), shared, left_out)
+
+
+def _sweeps(records: Sequence[Record]) -> dict[str, dict[Identity, Sweep]]:
+    """The sweeps by task and model; blind runs control others and are no models."""
+    found: dict[str, dict[Identity, Sweep]] = {}
     for task in by_task(records):
         for sweep in task.sweeps:
             if sweep.record.blind is not None:
                 continue
-            mine = curves.setdefault(task.task, {})
+            mine = found.setdefault(task.task, {})
             if mine.setdefault(identity(sweep), sweep) is not sweep:
                 raise RecordError(
                     f"{sweep.record.label} is there twice on {task.task}; name one run of each"
                 )
-    models = sorted({model for mine in curves.values() for model in mine})
-    if len(models) < 2:
-        raise RecordError(f"a ranking needs two models, found {len(models)}")
-    left_out = {
-        task: reason for task, mine in curves.items() if (reason := _obstacle(mine, models))
-    }
-    kept = {task: mine for task, mine in curves.items() if task not in left_out}
-    if not kept:
-        raise RecordError(f"no task has all models: {left_out}")
-    entrants = {
-        _title(model, models): tuple(figures(mine[model]) for mine in kept.values())
-        for model in models
-    }
-    shared = {
-        task: _shared([column_scores(s.scores) for s in mine.values()])
-        for task, mine in kept.items()
-    }
-    return Ranking(places(entrants), shared, left_out)
-
-
-def places(entrants: Mapping[str, Sequence[CurveFigures]]) -> tuple[Place, ...]:
-    """The entrants by score, each with its curves, one per task and the same tasks for all.
-
-    Raises:
-        RecordError: an entrant has no score: a curve of it is withheld.
-    """
-    scored = {name: _mean(curves, "gain") for name, curves in entrants.items()}
-    looking = {name: _looks(curves) for name, curves in entrants.items()}
-    ranked = [name for name in entrants if looking[name] is not False]
-    found = dict(zip(ranked, _ranks([entrants[name] for name in ranked]), strict=True))
-    every = [
-        Place(name, scored[name], _mean(curves, "area"), found.get(name), looking[name])
-        for name, curves in entrants.items()
-    ]
-    order = sorted(ranked, key=lambda name: -scored[name].estimate)
-    return tuple(sorted((_placed(each, order, scored) for each in every), key=_order))
-
-
-def _placed(place: Place, order: Sequence[str], scored: Mapping[str, Interval]) -> Place:
-    """The place with its rank's estimate: one more than the entrants with a higher score."""
-    if place.rank is None:
-        return place
-    ahead = sum(scored[name].estimate > place.score.estimate + 1e-12 for name in order)
-    return replace(place, rank=replace(place.rank, estimate=1.0 + ahead))
-
-
-def _order(place: Place) -> tuple[bool, float, str]:
-    return place.rank is None, -place.score.estimate, place.model
-
-
-def _looks(curves: Sequence[CurveFigures]) -> bool | None:
-    """Whether the entrant looks on any of its tasks; None where no control says so."""
-    known = [curve.looks for curve in curves if curve.looks is not None]
-    return any(known) if known else None
-
-
-def _mean(curves: Sequence[CurveFigures], name: str) -> Interval:
-    """The mean of a figure over the curves; that of a single one is the curve's own."""
-    found = []
-    for curve in curves:
-        value = curve.figures[name]
-        if not isinstance(value, Interval):
-            reason = value.reason if isinstance(value, Withheld) else "it has no interval"
-            raise RecordError(f"{name} of {curve.name} is withheld: {reason}")
-        found.append(value)
-    return combined(found, shares(curves))
-
-
-def shares(curves: Sequence[CurveFigures]) -> tuple[float, ...]:
-    """What each curve counts: modalities weigh the same, and the data sets within each."""
-    none = np.zeros((1, 1))
-    return weights(
-        [Part(_data(c), _modality(c), none[0], none, 1, 1, i) for i, c in enumerate(curves)]
-    )
-
-
-def _data(curve: CurveFigures) -> str:
-    record = curve.sweep.record
-    return f"{record.task} {' '.join(curve.sweep.setting)}"
-
-
-def _modality(curve: CurveFigures) -> str:
-    return curve.sweep.record.dataset.modality or "unknown"
-
-
-def combined(found: Sequence[Interval], shares: Sequence[float]) -> Interval:
-    """Weighted sum of independent estimates, its interval from theirs (positive weights).
-
-    Source: Zou and Donner 2008, Statistics in Medicine 27, doi:10.1002/sim.3095.
-    """
-    if len(found) == 1:
-        return found[0]
-    pairs = list(zip(found, shares, strict=True))
-    value = sum(share * each.estimate for each, share in pairs)
-    below = np.sqrt(sum((share * (each.estimate - each.low)) ** 2 for each, share in pairs))
-    above = np.sqrt(sum((share * (each.high - each.estimate)) ** 2 for each, share in pairs))
-    return replace(
-        found[0],
-        estimate=value,
-        low=float(value - below),
-        high=float(value + above),
-        n=sum(each.n for each in found),
-        clusters=sum(each.clusters for each in found),
-        method="mover",
-    )
-
-
-def _ranks(entrants: Sequence[Sequence[CurveFigures]]) -> tuple[Interval, ...]:
-    """Every entrant's rank interval, from resamples that all share."""
-    if len(entrants) == 0:
-        return ()
-    tasks = zip(*entrants, strict=True)
-    return ranks(pool([_part(list(curves)) for curves in tasks]))
-
-
-def _part(curves: Sequence[CurveFigures]) -> Part:
-    """Every entrant's gain on one task, and in resamples that all share."""
-    columns = [column_scores(curve.sweep.scores) for curve in curves]
-    floors = [curve.floor for curve in curves]
-    wide = Columns([], columns[0].clusters)
-    for mine, base in zip(columns, floors, strict=True):
-        wide = wide.beside(mine)
-        if base.columns is not None:
-            wide = wide.beside(base.columns)
-    drawn = resampled(wide.aligned())
-
-    def gains(rows: FloatArray) -> FloatArray:
-        found, start = [], 0
-        for curve, base in zip(curves, floors, strict=True):
-            width = len(curve.cells)
-            line = np.array(area_weights(Grid(curve.sweep.edges)))
-            area = rows[:, start : start + width] @ line
-            start += width
-            level: FloatArray | float = base.value
-            if base.columns is not None:
-                level = rows[:, start]
-                start += 1
-            found.append((area - level) / (1 - level))
-        return np.stack(found, axis=1)
-
-    return Part(
-        dataset=_data(curves[0]),
-        modality=_modality(curves[0]),
-        estimates=gains(drawn.accuracy[None, :])[0],
-        draws=gains(drawn.draws),
-        n=drawn.n,
-        clusters=drawn.clusters,
-        seed=drawn.seed,
-    )
+    return found
 
 
 def identity(sweep: Sweep) -> Identity:
@@ -244,8 +119,157 @@ def _obstacle(mine: Mapping[Identity, Sweep], models: Sequence[Identity]) -> str
     return None if len(prints) == 1 else "other data (the fingerprints differ)"
 
 
-def _shared(columns: Sequence[Columns]) -> int:
-    wide = columns[0]
-    for other in columns[1:]:
-        wide = wide.beside(other)
-    return len(wide.clusters)
+def _shared(sweeps: Sequence[Sweep]) -> int:
+    """Samples that all sweeps were asked."""
+    return len(set(sweeps[0].scores.samples).intersection(*(s.scores.samples for s in sweeps)))
+
+
+def places(entrants: Mapping[str, Entrant]) -> tuple[Place, ...]:
+    """The entrants by score, those without a rank last.
+
+    Raises:
+        RecordError: an entrant has no score: a curve of it is withheld.
+    """
+    looking = {name: _looks(entrant) for name, entrant in entrants.items()}
+    ranked = [name for name in entrants if looking[name] is not False]
+    scores, areas = _means(entrants, "gain"), _means(entrants, "area")
+    ranks = dict(zip(ranked, _ranks([entrants[name] for name in ranked]), strict=True))
+    made = (
+        Place(name, scores[name], areas[name], ranks.get(name), looking[name]) for name in entrants
+    )
+    return tuple(sorted(made, key=_order))
+
+
+def _order(place: Place) -> tuple[bool, float, str]:
+    return place.rank is None, -place.score.estimate, place.model
+
+
+def _looks(entrant: Entrant) -> bool | None:
+    """Whether the entrant looks on any of its tasks; None where no control says so."""
+    known = [curve.looks for runs in entrant for curve in runs if curve.looks is not None]
+    return any(known) if known else None
+
+
+def _means(entrants: Mapping[str, Entrant], name: str) -> dict[str, Interval]:
+    """Every entrant's mean of a figure; that of a single curve is the curve's own."""
+    alone = {
+        who: _figure(entrant[0][0], name)
+        for who, entrant in entrants.items()
+        if [len(runs) for runs in entrant] == [1]
+    }
+    others = [who for who in entrants if who not in alone]
+    if not others:
+        return alone
+    parts, slack = _parts([entrants[who] for who in others], name)
+    low = -np.inf if name == "gain" else 0.0
+    found = zip(others, hierarchy.means(parts, bounds=(low, 1.0)), *slack, strict=True)
+    widened = {
+        who: replace(mean, low=max(mean.low - down, low), high=min(mean.high + up, 1.0))
+        for who, mean, down, up in found
+    }
+    return alone | widened
+
+
+def _figure(curve: CurveFigures, name: str) -> Interval:
+    value = curve.figures[name]
+    if isinstance(value, Interval):
+        return value
+    reason = value.reason if isinstance(value, Withheld) else "it has no interval"
+    raise RecordError(f"{name} of {curve.name} is withheld: {reason}")
+
+
+def _ranks(entrants: Sequence[Entrant]) -> tuple[Interval, ...]:
+    """Every entrant's rank, from resamples that all share, failed samples against each."""
+    if not entrants:
+        return ()
+    parts, slack = _parts(entrants, "gain")
+    return hierarchy.ranks(hierarchy.pool(parts), slack=slack)
+
+
+Slack = tuple[FloatArray, FloatArray]
+"""How far each entrant's mean may lie below and above, from its samples without a verdict."""
+
+
+def _parts(entrants: Sequence[Entrant], name: str) -> tuple[list[Part], Slack]:
+    """The entrants' figures on every task, resampled together, and the slack of their means."""
+    tasks = [list(task) for task in zip(*entrants, strict=True)]
+    parts = [_part(runs, name) for runs in tasks]
+    shares = hierarchy.weights(parts)
+    slacks = [np.array([_slack(runs, name) for runs in task]) for task in tasks]
+    whole = np.sum([w * slack for w, slack in zip(shares, slacks, strict=True)], axis=0)
+    return parts, (whole[:, 0], whole[:, 1])
+
+
+def _part(entrants: Sequence[Sequence[CurveFigures]], name: str) -> Part:
+    """One task: every entrant's figure, the mean of its runs, and the same in resamples.
+
+    Samples without a verdict stand in the draws with their column's mean: they add no noise, and
+    their worst cases are in the slack.
+    """
+    curves = [curve for runs in entrants for curve in runs]
+    drawn = resampled(_filled(curves).aligned())
+    own = np.array([_figure(curve, name).estimate for curve in curves])
+    draws = _rows(curves, drawn.draws, name)
+    draws = draws - _rows(curves, drawn.accuracy[None, :], name) + own
+    sizes = [len(runs) for runs in entrants]
+    ends = np.cumsum(sizes)[:-1]
+    groups = np.split(own, ends)
+    record = curves[0].sweep.record
+    return Part(
+        dataset=f"{record.task} {' '.join(curves[0].sweep.setting)}",
+        modality=record.dataset.modality or "unknown",
+        estimates=np.array([group.mean() for group in groups]),
+        draws=np.stack([each.mean(axis=1) for each in np.split(draws, ends, axis=1)], axis=1),
+        n=drawn.n,
+        clusters=round(drawn.effective),
+        seed=drawn.seed,
+        between=np.array([g.var(ddof=1) / len(g) if len(g) > 1 else 0.0 for g in groups]),
+        runs=np.array(sizes),
+    )
+
+
+def _filled(curves: Sequence[CurveFigures]) -> Columns:
+    """The curves' columns, each followed by those of its floor, without a gap."""
+    whole = curves[0].floor.columns
+    for curve in curves[1:]:
+        whole = whole.beside(curve.floor.columns)
+    values = []
+    for column in whole.values:
+        known = [score for score in column.values() if score is not None]
+        mean = sum(known) / len(known)
+        values.append({n: mean if score is None else score for n, score in column.items()})
+    return Columns(values, whole.clusters)
+
+
+def _rows(curves: Sequence[CurveFigures], rows: FloatArray, name: str) -> FloatArray:
+    """The figure of every curve (rows, curves) from rows of all columns' accuracies."""
+    found, start = [], 0
+    for curve in curves:
+        width = len(curve.floor.columns.values)
+        found.append(_value(curve, rows[:, start : start + width], name))
+        start += width
+    return np.stack(found, axis=1)
+
+
+def _value(curve: CurveFigures, rows: FloatArray, name: str) -> FloatArray:
+    line = area_weights(Grid(curve.sweep.edges))
+    if name == "gain":
+        return floors.gains(rows, line, curve.floor.floor)
+    return np.asarray(rows[:, : len(line)] @ line)
+
+
+def _slack(runs: Sequence[CurveFigures], name: str) -> tuple[float, float]:
+    """How far the mean of the runs may lie below and above, from samples without a verdict."""
+    ends = []
+    for curve in runs:
+        answers = curve.floor.columns.aligned()
+        (down, up), mean = answers.slack, answers.correct.mean(axis=0)
+        mine = np.arange(len(mean)) < len(curve.cells)
+        rows = [
+            mean,
+            np.where(mine, mean - down, mean + up),
+            np.where(mine, mean + up, mean - down),
+        ]
+        middle, least, most = _value(curve, np.array(rows), name)
+        ends.append((middle - least, most - middle))
+    return tuple(np.mean(ends, axis=0).tolist())

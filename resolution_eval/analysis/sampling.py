@@ -71,7 +71,12 @@ def seed_of(answers: Answers) -> int:
     """
     columns = sorted(hashlib.sha256(column.tobytes()).digest() for column in answers.correct.T)
     frame = [repr(answers.samples).encode(), answers.clusters.tobytes(), *columns]
-    return int.from_bytes(hashlib.sha256(b"".join(frame)).digest()[:4])
+    return seed_from(b"".join(frame))
+
+
+def seed_from(content: bytes) -> int:
+    """A seed that follows from what is drawn from."""
+    return int.from_bytes(hashlib.sha256(content).digest()[:4])
 
 
 def resampled(answers: Answers) -> Resampled:

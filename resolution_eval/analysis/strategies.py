@@ -5,7 +5,6 @@ Source: Chen et al. 2025, arXiv:2510.18304; the definitions of the gaps are in `
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -14,11 +13,18 @@ from hashlib import sha256
 from statistics import fmean
 from typing import Any, Literal
 
+import numpy as np
+
 from resolution_eval.analysis import soundness
-from resolution_eval.analysis.comparison import difference
-from resolution_eval.analysis.floor import accuracy
-from resolution_eval.analysis.sampling import Columns, Figure, bounded, column_scores
-from resolution_eval.analysis.seeds import between_seeds
+from resolution_eval.analysis.sampling import (
+    Columns,
+    Figure,
+    accuracy,
+    closed,
+    column_scores,
+    difference,
+    solved,
+)
 from resolution_eval.analysis.sweeps import by_task
 from resolution_eval.errors import RecordError
 from resolution_eval.records import Cell, Record
@@ -30,11 +36,11 @@ from resolution_eval.resolution import (
     label,
     parse_resolution,
 )
-from resolution_eval.statistics import intervals
+from resolution_eval.statistics import floors
 from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.gaps import DIFFERENCES, RATIO
 from resolution_eval.statistics.intervals import Interval
-from resolution_eval.statistics.resampling import align
+from resolution_eval.statistics.replicates import replicates
 
 MIXED = "mixed"
 """Inference half at low and half at native."""
@@ -93,7 +99,7 @@ class StrategyCell:
     @property
     def over_seeds(self) -> Interval | None:
         """The interval with the part of other seeds in it; None with one seed."""
-        return between_seeds(self.interval, [self.per_seed])
+        return over_runs(self.columns, [1.0])
 
 
 @dataclass(frozen=True)
@@ -173,12 +179,12 @@ class Matrix:
             columns.append(found[0])
             tokens.append(found[1])
             trained.append(at != MIXED and _trained(record, self.resolution(at)))
-        interval = bounded(mean_scores(columns), [1], accuracy)
+        interval = accuracy(mean_scores(columns))
         if isinstance(interval, Withheld):
             return interval
         return StrategyCell(
             columns=tuple(columns),
-            per_seed=tuple(fmean(each.values[0].values()) for each in columns),
+            per_seed=tuple(_rate(each) for each in columns),
             interval=interval,
             visual_tokens=_mean(tokens),
             trained=all(trained),
@@ -191,10 +197,9 @@ class Matrix:
         (at_low, low_tokens), (at_native, native_tokens) = low, native
         reduced = mixture_half(sorted(at_native.clusters))
         values = {
-            sample: chosen[sample]
+            sample: chosen.get(sample)
             for sample in at_native.clusters
             for chosen in [(at_low if sample in reduced else at_native).values[0]]
-            if sample in chosen
         }
         return Columns([values], at_native.clusters), _mean([low_tokens, native_tokens])
 
@@ -218,7 +223,7 @@ class Matrix:
         first, second = (mean_scores(each.columns) for each in found)
         value = _ratio(first.beside(second)) if ratio else difference(second.beside(first))
         per_seed = _per_seed(found, ratio)
-        sign, wide = _sign(name, value, per_seed), _over_seeds(found, value, ratio)
+        sign, wide = _sign(name, value, per_seed), _over_seeds(found, ratio)
         return Gap(name, strategy, cells, value, per_seed, sign, wide)
 
 
@@ -311,27 +316,49 @@ def _tokens(cell: Cell) -> float | None:
     return None if cell.visual_tokens is None else cell.visual_tokens.mean
 
 
+def _rate(column: Columns) -> float:
+    """Accuracy of one seed, over its own samples with a verdict."""
+    return fmean(score for score in column.values[0].values() if score is not None)
+
+
 def mean_scores(columns: Sequence[Columns]) -> Columns:
-    """Per sample the mean of its scores over the seeds; no score where a seed has no verdict."""
-    paired = align([each.values[0] for each in columns], columns[0].clusters)
-    means = paired.correct.mean(axis=1).tolist()
-    return Columns([dict(zip(paired.samples, means, strict=True))], columns[0].clusters)
+    """Per sample the mean of its scores over the seeds; none where a seed has no verdict."""
+    means: dict[str, float | None] = {}
+    for name in columns[0].clusters:
+        scores = [column.values[0].get(name) for column in columns]
+        known = [score for score in scores if score is not None]
+        means[name] = fmean(known) if len(known) == len(scores) else None
+    return Columns([means], columns[0].clusters)
+
+
+def over_runs(runs: Sequence[Columns], line: Sequence[float]) -> Interval | None:
+    """Mean over runs of a sum of their columns, weighed by `line`, with the error of other runs.
+
+    None with one run, or where too many samples have no verdict.
+    """
+    if len(runs) < 2:
+        return None
+    wide = runs[0]
+    for other in runs[1:]:
+        wide = wide.beside(other)
+    answers = wide.aligned()
+    if answers.withheld is not None:
+        return None
+    weights = [np.kron(unit, line) for unit in np.eye(len(runs))]
+    low = -1.0 if min(line) < 0 else 0.0
+    return replicates(closed(answers), weights, bounds=(low, 1.0)).mean
 
 
 def _ratio(pair: Columns) -> Figure:
-    return bounded(pair, [1, -1], lambda drawn: intervals.retention(drawn, 0, 1))
+    return solved(pair, lambda drawn: floors.retention(drawn, 0, 1))
 
 
-def _over_seeds(pair: Sequence[StrategyCell], value: Figure, ratio: bool) -> Interval | None:
-    """The gap's interval over the samples, with what other seeds would add to it."""
-    if isinstance(value, Withheld):
+def _over_seeds(pair: Sequence[StrategyCell], ratio: bool) -> Interval | None:
+    """The gap with the error of other seeds; None for a ratio, or where counts of seeds differ."""
+    first, second = (each.columns for each in pair)
+    if ratio or len(first) != len(second):
         return None
-    first, second = (each.per_seed for each in pair)
-    if not ratio:
-        return between_seeds(value, [first, second], (-1.0, 1.0))
-    level = fmean(second)
-    scaled = [[one / level for one in first], [value.estimate * one / level for one in second]]
-    return between_seeds(value, scaled, (0.0, math.inf))
+    return over_runs([one.beside(other) for one, other in zip(first, second, strict=True)], [1, -1])
 
 
 def _per_seed(pair: Sequence[StrategyCell], ratio: bool) -> tuple[float, ...]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resolution_eval.analysis import CurveFigures, TaskSweeps, by_task, figures
-from resolution_eval.analysis.choice import MARGIN
 from resolution_eval.analysis.strategies import matrix_of_records
 from resolution_eval.errors import RecordError, UsageError, suggest
 from resolution_eval.files import replace
@@ -17,6 +16,7 @@ from resolution_eval.records.store import SUFFIX
 from resolution_eval.report.matrix import matrix_tables
 from resolution_eval.report.tables import FORMATS, Table
 from resolution_eval.report.task_tables import tables
+from resolution_eval.statistics.margin import MARGIN
 
 if TYPE_CHECKING:
     from resolution_eval.report.gallery import Gallery

@@ -154,12 +154,15 @@ def _satterthwaite(
     return np.asarray(total), np.asarray(total**2 / (shares**2 / freedoms).sum(axis=0))
 
 
-def ranks(pooled: Pool, *, level: float = 0.95) -> tuple[Interval, ...]:
+def ranks(
+    pooled: Pool, *, level: float = 0.95, slack: tuple[FloatArray, FloatArray] | None = None
+) -> tuple[Interval, ...]:
     """Rank of every model (1 is the highest mean; equals share the better one) with its interval.
 
     A model's interval leaves out the ranks that its differences to the others rule out, all
     differences of all models together: with `level` no interval of any model misses its true rank.
-    Means that differ by rounding are equal.
+    Means that differ by rounding are equal. `slack` says how far below and above each mean may lie
+    by its failed samples: a difference counts where it holds at the worst of them.
 
     Source: Mogstad, Romano, Shaikh and Wilhelm 2024, Review of Economic Studies 91; largest of the
     paired, studentised differences, Romano and Wolf 2005, Econometrica 73.
@@ -174,7 +177,9 @@ def ranks(pooled: Pool, *, level: float = 0.95) -> tuple[Interval, ...]:
     count = len(pooled.estimates)
     ahead = pooled.estimates[None, :] - pooled.estimates[:, None]
     margin = _margins(pooled, level) if count > 1 else np.zeros((1, 1))
-    better, worse = (ahead > margin).sum(axis=1), (ahead < -margin).sum(axis=1)
+    down, up = (np.zeros(count), np.zeros(count)) if slack is None else slack
+    better = (ahead - down[None, :] - up[:, None] > margin).sum(axis=1)
+    worse = (ahead + up[None, :] + down[:, None] < -margin).sum(axis=1)
     estimates = 1 + (ahead > FLAT).sum(axis=1)
     counts = (pooled.n, pooled.clusters, len(pooled.errors), pooled.seed)
     return tuple(
