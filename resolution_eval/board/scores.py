@@ -122,9 +122,7 @@ def missing(sweep: Sweep, card: TaskCard) -> str | None:
     return f"the sweep lacks {', '.join(lacking)}" if lacking else None
 
 
-def _at_worst(
-    entry: Entry, setting: Setting, card: TaskCard, shown: CurveFigures
-) -> CurveFigures:
+def _at_worst(entry: Entry, setting: Setting, card: TaskCard, shown: CurveFigures) -> CurveFigures:
     """The figures with every failed sample wrong, and right without the image: failing where it is
     hard helps no row.
     """
