@@ -31,6 +31,7 @@ class ClassFigures:
     auroc: tuple[Figure, ...]
     """Per resolution, by the class's probability; empty where choices were not ranked."""
     average_precision: tuple[Figure, ...]
+    """The same where there are two classes: a finding, and its absence."""
     loss: Figure
     """Sensitivity at the training resolution (else the last) less that at the far end."""
 
@@ -112,15 +113,14 @@ def _class(
         {s: float(cell[s][0] != target) if s in cell else None for s in others} for cell in said
     ]
     told = any(isinstance(each, RankedChoices) for each in ranked)
+    two = told and len(set(scores.targets)) == 2
     return ClassFigures(
         target=target,
         n=len(mine),
         sensitivity=_shares(sweep, Columns(right, mine)),
         specificity=_shares(sweep, Columns(apart, others)),
         auroc=tuple(_told(each, "auroc", target) for each in ranked if told),
-        average_precision=tuple(
-            _told(each, "average_precision", target) for each in ranked if told
-        ),
+        average_precision=tuple(_told(each, "average_precision", target) for each in ranked if two),
         loss=_loss(sweep, Columns(right, mine)),
     )
 

@@ -194,7 +194,7 @@ def _cells(
     found = []
     for index, (cell, choices) in enumerate(zip(sweep.cells, ranked, strict=True)):
         reason = flaw(cell, "accuracy")
-        told = isinstance(choices, RankedChoices)
+        told = choices if isinstance(choices, RankedChoices) else None
         gain, above = _over_floor(cell, index, base, len(sweep.cells))
         made = CellFigures(
             cell=cell,
@@ -202,8 +202,8 @@ def _cells(
             balanced_accuracy=balanced[index],
             gain=gain,
             above=above,
-            brier=choices.brier() if told else None,
-            calibration=choices.calibration() if told else None,
+            brier=None if told is None else told.brier(),
+            calibration=None if told is None else told.calibration(),
             look=seen[index],
             trained=index in sweep.trained,
         )

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from scipy.stats import binomtest
 
 from resolution_eval.analysis.sampling import Columns, closed, column_scores
-from resolution_eval.analysis.soundness import FAILED_SHARE
 from resolution_eval.analysis.sweeps import Sweep
 from resolution_eval.records import BlindControl
 from resolution_eval.statistics import floors
 from resolution_eval.statistics.floors import Floor
 from resolution_eval.statistics.intervals import Interval
+from resolution_eval.statistics.resampling import FAILED_SHARE
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,8 @@ class CurveFloor:
 def curve_floor(sweep: Sweep, columns: Columns) -> CurveFloor:
     """The floor of `sweep`, whose scores are `columns`: one for all its resolutions.
 
-    The blind answers are paired with the curve's. Where only the counts of a blind run are here,
+    A constant answer that is right no more often than chance is none of the candidates. The blind
+    answers are paired with the curve's. Where only the counts of a blind run are here,
     the upper end of its interval is taken: never in the checkpoint's favour.
     """
     level, name = max(_known(sweep), key=lambda each: each[0], default=(0.0, "no chance level"))
@@ -78,7 +79,8 @@ def _candidates(sweep: Sweep) -> Iterator[tuple[str, Columns]]:
     clusters = dict(zip(scores.samples, scores.clusters, strict=True))
     targets = dict(zip(scores.samples, scores.targets, strict=True))
     for answer, said in floors.constants(targets).items():
-        yield f"“{answer}” to every question", Columns([said], clusters)
+        if sum(said.values()) > (sweep.chance or 0.0) * len(said):
+            yield f"“{answer}” to every question", Columns([said], clusters)
 
 
 def _sound(control: BlindControl) -> bool:

@@ -20,9 +20,10 @@ from resolution_eval.analysis.soundness import flaw
 from resolution_eval.analysis.sweeps import Sweep
 from resolution_eval.records import Cell, Record
 from resolution_eval.statistics.calibration import brier, calibration_error, probabilities
-from resolution_eval.statistics.curves import FloatArray, Withheld
+from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.discrimination import auroc, average_precision
 from resolution_eval.statistics.intervals import Interval
+from resolution_eval.statistics.resampling import IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,9 +88,9 @@ class RankedChoices:
         low, high = min(e.low for e in ends), max(e.high for e in ends)
         return replace(found, low=low, high=high, left_out=int(lacking.sum()))
 
-    def _labels(self, places: Sequence[int] | None = None) -> FloatArray:
+    def _labels(self, places: Sequence[int] | None = None) -> IntArray:
         chosen = self.clusters if places is None else [self.clusters[i] for i in places]
-        return np.unique(chosen, return_inverse=True)[1]
+        return np.unique(chosen, return_inverse=True)[1].astype(np.int64)
 
 
 def ranked_choices(sweep: Sweep, index: int) -> RankedChoices | Withheld:

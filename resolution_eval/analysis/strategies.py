@@ -245,9 +245,8 @@ def matrix_of_records(records: Sequence[Record]) -> Matrix:
     for sweep in tasks[0].sweeps:
         found.setdefault(strategy(sweep.record, sweep.resolutions), []).append(sweep.record)
     resolutions = [parse_resolution(name) for name in tasks[0].resolutions]
-    ordered = {
-        name: tuple(found[name]) for name in ("low", "native", "mixed", "none") if name in found
-    }
+    order: list[str] = [name for name in ("low", "native", "mixed", "none") if name in found]
+    ordered = {name: tuple(found[name]) for name in order}
     low = _named(ordered.get("low", ()), resolutions, min, resolutions[0])
     native = _named(ordered.get("native", ()), resolutions, max, resolutions[-1])
     return Matrix(ordered, low, native, tuple(resolutions))
@@ -344,7 +343,7 @@ def over_runs(runs: Sequence[Columns], line: Sequence[float]) -> Interval | None
     answers = wide.aligned()
     if answers.withheld is not None:
         return None
-    weights = [np.kron(unit, line) for unit in np.eye(len(runs))]
+    weights = list(np.kron(np.eye(len(runs)), np.array(line, dtype=np.float64)))
     low = -1.0 if min(line) < 0 else 0.0
     return replicates(closed(answers), weights, bounds=(low, 1.0)).mean
 

@@ -11,6 +11,7 @@ from resolution_eval.report.content import Curves, points_of
 from resolution_eval.report.tables import interval_text, shorten
 from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.intervals import Interval
+from resolution_eval.statistics.margin import Unshown
 
 MOST = 12
 """Checkpoints that are put in words; the tables have all."""
@@ -112,12 +113,12 @@ def _enough(curve: CurveFigures) -> Iterator[str]:
             f"More resolution stops paying near {found.estimate:.0f} px "
             f"(95 % interval {found.low:.0f} to {found.high:.0f})."
         )
-    if isinstance(choice, Withheld):
-        yield f"No resolution is recommended: {choice.reason}."
-    elif curve.robust:
+    if curve.robust:
         yield f"Robust: every resolution is shown to be within {margin} points of the best."
-    elif curve.chosen is None:
+    if isinstance(choice, Unshown):
         yield f"No resolution is shown to lose no more than {margin} points: {choice.reason}."
+    elif isinstance(choice, Withheld):
+        yield f"No resolution is recommended: {choice.reason}."
     else:
         yield (
             f"{curve.chosen} is the smallest resolution shown to lose no more than {margin} points "

@@ -28,6 +28,7 @@ from resolution_eval.report.tables import (
     shorten,
 )
 from resolution_eval.statistics.curves import Withheld
+from resolution_eval.statistics.margin import Unshown
 
 MAX_UNFOLDED = 40
 """Rows above which a table of details is shown only on demand."""
@@ -105,7 +106,7 @@ def _accuracies(task: TaskSweeps, curve: CurveFigures) -> Iterator[tuple[Entry, 
     at = {each.cell.resolution: each for each in curve.cells}
     training = entry(curve.sweep.record.checkpoint.training)
     base = curve.floor
-    floor = entry(base.value, digits=3, note=f"{base.kind} {shorten(base.detail, 40)}".strip())
+    floor = entry(base.value, digits=3, note=shorten(base.name, 60))
     cells = [at.get(name) for name in task.resolutions]
     yield (entry(curve.name), training, floor, *(_accuracy(each) for each in cells))
     if any(each.look for each in curve.cells):
@@ -200,7 +201,7 @@ def _grid(cell: Cell | None) -> Entry:
 
 def figure_table(task: TaskSweeps, curves: Curves) -> Table:
     """Figures of whole curves: one row per checkpoint."""
-    heads = [Column(short, True, meaning) for short, meaning in map(FIGURE_NAMES.get, FIGURES)]
+    heads = [Column(short, True, title) for short, title in (FIGURE_NAMES[n] for n in FIGURES)]
     rows = [
         (
             entry(curve.name),
@@ -260,9 +261,12 @@ def _knee(curve: CurveFigures) -> Entry:
 
 def _chosen(curve: CurveFigures) -> Entry:
     """The resolution; else what the samples can tell, and how many the margin needs."""
+    if isinstance(curve.choice, Unshown):
+        return Entry("–", note=curve.choice.reason)
     if isinstance(curve.choice, Withheld):
         return figure_entry(curve.choice)
-    return entry(curve.chosen, note="" if curve.chosen else curve.choice.reason)
+    fewest = f"{curve.cheapest} by visual tokens"
+    return entry(curve.chosen, note=fewest if curve.cheapest not in (None, curve.chosen) else "")
 
 
 def _reasons(curve: CurveFigures) -> Iterator[str]:

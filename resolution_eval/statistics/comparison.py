@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.stats import binomtest, norm
+from scipy.stats import binomtest
 
 from resolution_eval.statistics.curves import FloatArray, Withheld
 from resolution_eval.statistics.intervals import Interval, contrast
@@ -54,14 +53,15 @@ def sign_flip(differences: FloatArray, *, seed: int, flips: int = 10_000) -> flo
     moving = moving[moving != 0]
     reach = abs(moving.sum()) - 1e-9
     if len(moving) <= EXACT:
-        sums = _signs(len(moving)) @ moving
+        sums = signs(len(moving)) @ moving
         return float((np.abs(sums) >= reach).mean())
     rng = np.random.default_rng(seed)
     hits = int((np.abs(_flipped(moving, rng, flips)) >= reach).sum())
     return (1 + hits) / (1 + flips)
 
 
-def _signs(clusters: int) -> FloatArray:
+def signs(clusters: int) -> FloatArray:
+    """Every pattern of signs of so many clusters (patterns, clusters)."""
     patterns = np.arange(2**clusters)[:, None] >> np.arange(clusters) & 1
     return np.asarray(patterns * 2.0 - 1.0, dtype=np.float64)
 
@@ -160,89 +160,6 @@ def _against(pair: Answers, total: float) -> FloatArray:
     steps = worst[:, 1] - worst[:, 0]
     broken = np.isnan(pair.failed).any(axis=1)
     return np.asarray(np.where(steps[broken] * sign < 0, steps[broken], 0.0))
-
-
-def minimum_detectable_drop(
-    n: int, discordance: float, *, power: float = 0.8, error: float = 0.05, design: float = 1.0
-) -> float | Withheld:
-    """Smallest drop of accuracy (fraction) that `n` samples find with `power` at two-sided `error`.
-
-    `discordance` is the fraction of samples that differ between the two columns, and `design` the
-    design effect of the clusters: how many times the variance is that of unclustered samples.
-
-        n / design = (z_error * sqrt(q) + z_power * sqrt(q - d^2))^2 / d^2   (q discordance, d drop)
-
-    Withheld where even a drop of all discordant samples, d = q, would be missed.
-
-    Source: Connor 1987, Biometrics 43.
-
-    Raises:
-        ValueError: a fraction outside (0, 1], a power or error of 1, no sample, or a design effect
-            not above 0.
-
-    Example:
-        >>> round(minimum_detectable_drop(1000, 0.2), 4)
-        0.0396
-    """
-    _check(discordance=discordance)
-    _check_odds(power=power, error=error)
-    if n < 1 or design <= 0:
-        raise ValueError(
-            f"need at least one sample and a design effect above 0, found {n}, {design}"
-        )
-
-    def lacking(drop: float) -> float:
-        return _samples(drop, discordance, power, error) - n / design
-
-    if lacking(discordance) > 0:
-        return Withheld(f"{n} samples cannot show a drop when {discordance:.4g} of them differ")
-    return float(brentq(lacking, 1e-9, discordance))
-
-
-def samples_needed(
-    drop: float,
-    discordance: float,
-    *,
-    power: float = 0.8,
-    error: float = 0.05,
-    design: float = 1.0,
-) -> int:
-    """Samples needed to find a `drop` of accuracy (fraction); see `minimum_detectable_drop`.
-
-    Raises:
-        ValueError: a fraction outside (0, 1], a power or error of 1, or a drop larger than the
-            discordance.
-
-    Example:
-        >>> samples_needed(0.05, 0.2)
-        626
-    """
-    _check(drop=drop, discordance=discordance)
-    _check_odds(power=power, error=error)
-    if drop > discordance:
-        raise ValueError(
-            f"a drop of {drop} needs a discordance of at least that, not {discordance}"
-        )
-    return int(np.ceil(design * _samples(drop, discordance, power, error) - 1e-9))
-
-
-def _samples(drop: float, discordance: float, power: float, error: float) -> float:
-    sure, strong = norm.ppf(1 - error / 2), norm.ppf(power)
-    spread = sure * np.sqrt(discordance) + strong * np.sqrt(discordance - drop**2)
-    return float((spread / drop) ** 2)
-
-
-def _check(**fractions: float) -> None:
-    for name, value in fractions.items():
-        if not 0 < value <= 1:
-            raise ValueError(f"{name} must be above 0 and at most 1, found {value}")
-
-
-def _check_odds(**fractions: float) -> None:
-    """Refuse what no number of samples gives: certainty."""
-    for name, value in fractions.items():
-        if not 0 < value < 1:
-            raise ValueError(f"{name} must be above 0 and below 1, found {value}")
 
 
 def design_effect(

@@ -23,6 +23,7 @@ from resolution_eval.statistics.intervals import (
     Interval,
     Tails,
     area_weights,
+    contrasts,
     even,
     interval,
     linear,
@@ -135,26 +136,34 @@ def gain_area(
 def _gain(
     resampled: Resampled, line: FloatArray, floor: Floor, level: float
 ) -> Interval | Withheld:
-    parts = []
     identity, tails = np.eye(len(resampled.accuracy)), _tails(resampled, floor, level)
-    for column in floor.candidates.values():
+    parts = []
+    for (part, over), column in zip(
+        _overs(resampled, line, floor, tails), floor.candidates.values(), strict=True
+    ):
         room = linear(resampled, identity[column], tails[::-1])
-        over = line - identity[column]
-        shared = -correlation(resampled, over, identity[column])
         rest = Bounded(1 - room.estimate, 1 - room.high, 1 - room.low)
-        part = ratio(linear(resampled, over, tails), rest, shared)
-        if part is None:
+        share = ratio(part, rest, -correlation(resampled, over, identity[column]))
+        if share is None:
             return Withheld("the floor is not below 1 by its interval: there is nothing to gain")
-        parts.append(part)
+        parts.append(share)
     mean = linear(resampled, line, tails)
-    ends = (
-        (end - floor.chance) / (1 - floor.chance) for end in (mean.estimate, mean.low, mean.high)
-    )
-    parts.append(Bounded(*ends))
+    ends = np.array([mean.estimate, mean.low, mean.high])
+    parts.append(Bounded(*((ends - floor.chance) / (1 - floor.chance)).tolist()))
     least = _least(parts)
-    return interval(
-        resampled, Bounded(least.estimate, least.low, min(least.high, 1.0)), "ratio", level
-    )
+    kept = Bounded(least.estimate, least.low, min(least.high, 1.0))
+    return interval(resampled, kept, "ratio", level)
+
+
+def _overs(
+    resampled: Resampled, line: FloatArray, floor: Floor, tails: Tails
+) -> list[tuple[Bounded, FloatArray]]:
+    """line @ A less each candidate, and the sum of columns that it is."""
+    columns = list(floor.candidates.values())
+    if not columns:
+        return []
+    lines = line - np.eye(len(resampled.accuracy))[columns]
+    return list(zip(contrasts(resampled, lines, tails), lines, strict=True))
 
 
 def retention(
@@ -223,16 +232,14 @@ def _above(
     resampled: Resampled, line: FloatArray, floor: Floor, level: float
 ) -> tuple[Bounded, FloatArray]:
     """line @ A - B with its ends, and the sum of columns that it is where B is largest."""
-    identity, tails = np.eye(len(resampled.accuracy)), _tails(resampled, floor, level)
+    tails = _tails(resampled, floor, level)
     mean = linear(resampled, line, tails)
     ends = (mean.estimate, mean.low, mean.high)
-    parts = [Bounded(*(end - floor.chance for end in ends))]
-    lines = [line]
-    for column in floor.candidates.values():
-        lines.append(line - identity[column])
-        parts.append(linear(resampled, lines[-1], tails))
+    first = (Bounded(*(end - floor.chance for end in ends)), line)
+    found = [first, *_overs(resampled, line, floor, tails)]
+    parts = [part for part, _ in found]
     nearest = int(np.argmin([part.estimate for part in parts]))
-    return _least(parts), lines[nearest]
+    return _least(parts), found[nearest][1]
 
 
 def _tails(resampled: Resampled, floor: Floor, level: float) -> Tails:

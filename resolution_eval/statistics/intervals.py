@@ -24,7 +24,7 @@ from functools import partial
 from typing import TypeAlias
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from resolution_eval.statistics.curves import FIGURES, FloatArray, Grid
 from resolution_eval.statistics.proportions import (
@@ -81,6 +81,26 @@ def even(level: float) -> Tails:
     return (1 - level) / 2, (1 - level) / 2
 
 
+def contrasts(resampled: Resampled, lines: FloatArray, tails: Tails) -> list[Bounded]:
+    """Several differences at once (lines, columns): Tango's intervals, as `linear` has them."""
+    reach = np.maximum(np.maximum(lines, 0).sum(axis=1), np.maximum(-lines, 0).sum(axis=1))
+    reach = np.maximum(reach, FLAT)
+    scaled = lines / reach[:, None]
+    if resampled.clusters < 2:
+        ends = np.ones((2, len(lines))) * [[-1.0], [1.0]]
+    else:
+        steps = resampled.answers.correct @ scaled.T
+        gained, lost = np.maximum(steps, 0).mean(axis=0), np.maximum(-steps, 0).mean(axis=0)
+        pair = Pairs.of(resampled, gained, lost, scaled)
+        ends = np.array(pair.ends(*(resampled.quantile(tail) for tail in tails)))
+    made = []
+    for line, scale, low, high in zip(lines, reach, *ends, strict=True):
+        down, up = _slack(resampled, line)
+        bottom, top = max(low * scale - down, -scale), min(high * scale + up, scale)
+        made.append(Bounded(float(line @ resampled.accuracy), float(bottom), float(top)))
+    return made
+
+
 def linear(resampled: Resampled, weights: Sequence[float] | FloatArray, tails: Tails) -> Bounded:
     """Weighted sum of the columns' accuracies, its failed samples at their worst.
 
@@ -88,38 +108,22 @@ def linear(resampled: Resampled, weights: Sequence[float] | FloatArray, tails: T
     Tango's, both on the effective number of samples.
     """
     line = np.asarray(weights, dtype=float)
-    reach = max(line[line > 0].sum(), -line[line < 0].sum(), FLAT)
-    mean = bool((line >= 0).all() and abs(line.sum() - 1) < 1e-9)
+    if (line < 0).any() or abs(line.sum() - 1) > 1e-9:
+        return contrasts(resampled, line[None, :], tails)[0]
+    mean = float(np.clip(line @ resampled.accuracy, 0.0, 1.0))
     if resampled.clusters < 2:
-        low, high = (0.0, 1.0) if mean else (-reach, reach)
-        return Bounded(float(line @ resampled.accuracy), low, high)
-    ends = _mean(resampled, line, tails) if mean else _contrast(resampled, line / reach, tails)
-    scale = 1.0 if mean else reach
+        return Bounded(mean, 0.0, 1.0)
+    error = line @ resampled.covariance @ line
+    size = float(effective_size(resampled.n, mean * (1 - mean), error, resampled.effective))
+    low, high = (wilson(mean, size, resampled.quantile(tail)) for tail in tails)
     down, up = _slack(resampled, line)
-    low, high = ends.low * scale - down, ends.high * scale + up
-    least, most = line[line < 0].sum(), line[line > 0].sum()
-    return Bounded(ends.estimate * scale, max(low, float(least)), min(high, float(most)))
+    return Bounded(mean, max(low[0] - down, 0.0), min(high[1] + up, 1.0))
 
 
 def _slack(resampled: Resampled, line: FloatArray) -> tuple[float, float]:
     down, up = resampled.answers.slack
     positive, negative = np.maximum(line, 0), np.maximum(-line, 0)
     return float(positive @ down + negative @ up), float(positive @ up + negative @ down)
-
-
-def _mean(resampled: Resampled, line: FloatArray, tails: Tails) -> Bounded:
-    mean = float(np.clip(line @ resampled.accuracy, 0.0, 1.0))
-    error = line @ resampled.covariance @ line
-    size = float(effective_size(resampled.n, mean * (1 - mean), error, resampled.effective))
-    low, high = (wilson(mean, size, resampled.quantile(tail)) for tail in tails)
-    return Bounded(mean, low[0], high[1])
-
-
-def _contrast(resampled: Resampled, line: FloatArray, tails: Tails) -> Bounded:
-    steps = resampled.answers.correct @ line
-    pair = Pairs.of(resampled, np.maximum(steps, 0).mean(), np.maximum(-steps, 0).mean(), line)
-    low, high = (pair.ends(resampled.quantile(tail)) for tail in tails)
-    return Bounded(float(pair.gained - pair.lost), float(low[0]), float(high[1]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,9 +151,9 @@ class Pairs:
         size = effective_size(resampled.n, variance, error, resampled.effective)
         return cls(np.asarray(gained), np.asarray(lost), size)
 
-    def ends(self, z: float | FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Ends of Tango's intervals at the quantile `z`."""
-        return tango(self.gained, self.lost, self.size, z)
+    def ends(self, low: float, high: float) -> tuple[FloatArray, FloatArray]:
+        """Ends of Tango's intervals at one quantile for the low ends and one for the high."""
+        return tango(self.gained, self.lost, self.size, (low, high))
 
     def z(self, difference: float | FloatArray) -> FloatArray:
         """Tango's statistics of 'the difference is `difference`'."""
@@ -268,8 +272,8 @@ def _maximum(resampled: Resampled, first: IntArray, second: IntArray, level: flo
     able = values + margin >= max((values - margin).max(), 0.0)
     noise = resampled.draws - resampled.accuracy
     steps = (noise[:, first] - noise[:, second])[:, able]
-    low = found.ends(_simultaneous(resampled, steps, below))[0]
-    high = found.ends(resampled.quantile(above))[1]
+    reach = _simultaneous(resampled, steps, below)
+    low, high = found.ends(reach, resampled.quantile(above))
     down, up = resampled.answers.slack
     low, high = low - down[first] - up[second], high + up[first] + down[second]
     estimate = max(float(values.max()), 0.0)
@@ -281,9 +285,9 @@ def _simultaneous(resampled: Resampled, noise: FloatArray, tail: float) -> float
     """Quantile that `tail` of the largest standardised errors (draws, figures) exceed."""
     errors = noise.std(axis=0)
     moving = noise[:, errors > FLAT] / errors[errors > FLAT]
-    single = float(norm.isf(tail))
-    largest = single if not moving.size else float(np.quantile(moving.max(axis=1), 1 - tail))
-    return resampled.quantile(float(norm.sf(max(largest, single))))
+    single = -ndtri(tail)
+    largest = single if not moving.size else np.quantile(moving.max(axis=1), 1 - tail)
+    return resampled.quantile(float(ndtr(-max(largest, single))))
 
 
 def _inversion(name: str, resampled: Resampled, grid: Grid, level: float) -> Bounded:
@@ -337,9 +341,10 @@ def invert(
         return float(statistic((base + scale * shape)[None, :])[0])
 
     def fits(scale: float) -> bool:
+        centre = at(scale)
         drawn = statistic(base + scale * shape + noise)
-        reach = np.quantile(np.abs(drawn - at(scale)), level)
-        return bool(abs(estimate - at(scale)) <= reach)
+        nearer = np.count_nonzero(np.abs(drawn - centre) < abs(estimate - centre) - FLAT)
+        return bool(nearer <= level * len(drawn))
 
     if estimate <= FLAT:
         drawn = statistic(base + shape + noise)
@@ -352,7 +357,7 @@ def invert(
 
 
 def _bisect(fits: Callable[[float], bool], *, inside: float, outside: float) -> float:
-    for _ in range(12):
+    for _ in range(10):
         middle = (inside + outside) / 2
         inside, outside = (middle, outside) if fits(middle) else (inside, middle)
     return inside

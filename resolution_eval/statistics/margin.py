@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
-from scipy.stats import t as student
+from scipy.special import ndtr, ndtri, stdtr
 
 from resolution_eval.statistics.curves import FloatArray, Grid, Withheld
 from resolution_eval.statistics.intervals import Pairs, pairs
@@ -170,13 +169,13 @@ def _p(resampled: Resampled, found: Pairs, delta: float) -> FloatArray:
     """One-sided, of 'the first is better by delta or more', failed samples at their worst."""
     count = round((1 + np.sqrt(1 + 4 * len(found.gained))) / 2)
     z = found.z(delta - _slack(resampled, count))
-    tail = norm.cdf(z) if resampled.simple else student.cdf(z, resampled.effective - 1)
+    tail = ndtr(z) if resampled.simple else stdtr(resampled.effective - 1, z)
     return np.asarray(tail)
 
 
 def _upper(resampled: Resampled, found: Pairs, tail: float) -> FloatArray:
     count = round((1 + np.sqrt(1 + 4 * len(found.gained))) / 2)
-    return np.asarray(found.ends(resampled.quantile(tail))[1] + _slack(resampled, count))
+    return np.asarray(found.ends(0.0, resampled.quantile(tail))[1] + _slack(resampled, count))
 
 
 def _needed(resampled: Resampled, count: int, delta: float, error: float) -> int:
@@ -185,5 +184,5 @@ def _needed(resampled: Resampled, count: int, delta: float, error: float) -> int
     spread = _by_column(
         (found.gained + found.lost + 1 / resampled.effective) * resampled.n / found.size, count
     ).min()
-    reach = resampled.quantile(error / (count - 1)) + norm.ppf(POWER)
+    reach = resampled.quantile(error / (count - 1)) + ndtri(POWER)
     return int(np.ceil(spread * (reach / delta) ** 2))

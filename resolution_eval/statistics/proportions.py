@@ -85,27 +85,32 @@ def tango_z(gained: Fractions, lost: Fractions, n: Fractions, difference: Fracti
 
 
 def tango(
-    gained: Fractions, lost: Fractions, n: Fractions, z: Fractions
+    gained: Fractions, lost: Fractions, n: Fractions, z: tuple[Fractions, Fractions]
 ) -> tuple[FloatArray, FloatArray]:
     """Tango's score interval of paired differences gained - lost (fractions of `n` samples).
 
+    `z` holds the quantile for the low ends and that for the high ones.
+
     Example:
-        >>> low, high = tango(0.0, 0.0, 100, 1.96)
+        >>> low, high = tango(0.0, 0.0, 100, (1.96, 1.96))
         >>> round(float(low), 4), round(float(high), 4)
         (-0.037, 0.037)
     """
-    estimate = np.asarray(gained) - np.asarray(lost)
-    low = _edge(lambda at: tango_z(gained, lost, n, at) <= z, estimate, -1.0)
-    high = _edge(lambda at: tango_z(gained, lost, n, at) >= -np.asarray(z), estimate, 1.0)
-    return low, high
+    won, less = np.broadcast_arrays(np.asarray(gained, dtype=float), np.asarray(lost, dtype=float))
+    for_low, for_high = np.broadcast_arrays(*z)
+    # The high end is the low end of the difference the other way round, so that one search does.
+    one, other = np.array([won, less]), np.array([less, won])
+    reach = np.array([np.broadcast_to(for_low, won.shape), np.broadcast_to(for_high, won.shape)])
+    low, high = _edge(lambda at: tango_z(one, other, n, at) <= reach, one - other, -1.0)
+    return low, -high
 
 
 def _edge(
     fits: Callable[[FloatArray], NDArray[np.bool_]], inside: FloatArray, outside: float
 ) -> FloatArray:
-    """Where `fits` ends between two places, to 1e-12, every entry by itself."""
+    """Where `fits` ends between two places, to 1e-9, every entry by itself."""
     within, beyond = np.array(inside, dtype=float), np.full_like(inside, outside, dtype=float)
-    for _ in range(42):
+    for _ in range(31):
         middle = (within + beyond) / 2
         good = fits(middle)
         within, beyond = np.where(good, middle, within), np.where(good, beyond, middle)
@@ -192,7 +197,7 @@ def _crossing(
         spread = down**2 + side**2 - 2 * correlation * down * side
         return top.estimate - t * bottom.estimate <= sqrt(max(spread, 0.0))
 
-    for _ in range(60):
+    for _ in range(40):
         middle = (inside + outside) / 2
         inside, outside = (middle, outside) if fits(middle) else (inside, middle)
     return outside

@@ -8,8 +8,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
-from scipy.stats import t as student
+from scipy.special import ndtri, stdtrit
 
 from resolution_eval.errors import RecordError
 from resolution_eval.statistics.curves import FloatArray, Withheld
@@ -202,7 +201,7 @@ class Resampled:
 
         The normal one where the samples are `simple`.
         """
-        return float(norm.isf(tail) if self.simple else student.isf(tail, self.effective - 1))
+        return float(-ndtri(tail) if self.simple else -stdtrit(self.effective - 1, tail))
 
     @cached_property
     def covariance(self) -> FloatArray:
@@ -221,7 +220,7 @@ class Resampled:
         By sqrt(E / (E - 1)), and by how much Student's quantile exceeds the normal one.
         """
         widening = np.sqrt(self.effective / (self.effective - 1))
-        widening *= student.isf(0.025, self.effective - 1) / norm.isf(0.025)
+        widening *= stdtrit(self.effective - 1, 0.975) / ndtri(0.975)
         return np.asarray((self.draws - self.accuracy) * widening)
 
     def pick(self, columns: Sequence[int]) -> Resampled:
