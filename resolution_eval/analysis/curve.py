@@ -113,7 +113,8 @@ class CurveFigures:
     @cached_property
     def classes(self) -> tuple[ClassFigures, ...]:
         """Largest loss first; empty for a task without classes. Computed when it is asked for."""
-        return class_figures(self.sweep)
+        ranked = [ranked_choices(self.sweep, index) for index in range(len(self.cells))]
+        return class_figures(self.sweep, ranked)
 
     @property
     def name(self) -> str:

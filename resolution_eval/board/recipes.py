@@ -91,12 +91,16 @@ def obstacle(
 
 def _ranked_otherwise(recipe: Recipe, others: Sequence[Recipe]) -> str | None:
     """Whether the same runs stand in the list by other answers or another filter, which count."""
-    mine = {row.facts.revision for row in recipe}
-    same = [each for each in others if mine & {row.facts.revision for row in each}]
+    mine = set(map(_weights, recipe))
+    same = [each for each in others if mine & set(map(_weights, each))]
     first = min(same, key=_preference, default=recipe)
     if first is recipe:
         return None
     return f"ranked by its other answers ({first[0].filter}, {first[0].mode})"
+
+
+def _weights(row: BoardRow) -> tuple[str, str]:
+    return row.facts.model, row.facts.revision
 
 
 def _preference(recipe: Recipe) -> tuple[bool, str, bool, str]:

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from resolution_eval.analysis.ranking import Place, places
+from resolution_eval.analysis.ranking import Entrant, Place, places
 from resolution_eval.analysis.sampling import closed, column_scores
 from resolution_eval.board.recipes import Recipe, obstacle, recipes
 from resolution_eval.board.schema import BoardRow, Budget, Curve, Estimate
@@ -199,32 +199,39 @@ def _scope(key: str, kind: Kind, label: str, scheme: str, members: Sequence[Grou
     )
 
 
+Standing = tuple[Place, tuple[int, int] | None]
+"""A recipe's figures in one list, and the ranks left open; None where it has none."""
+
+
 def lines(members: Sequence[Group]) -> Iterator[Line]:
     """The lines of one list: by score, and after them those without a rank."""
     every = [recipe for recipe, _ in members]
     why = {recipe[0].key: obstacle(recipe, curves, every) for recipe, curves in members}
     scored = {recipe[0].key: _entrant(curves) for recipe, curves in members}
-    ranked = {key: found for key, found in scored.items() if found and why[key] is None}
-    standing = dict(_in_order(places(ranked))) if ranked else {}
-    for key, found in scored.items():
-        if found and key not in standing:
-            (place,) = places({key: found})
-            standing[key] = (place, None)
-    order = {key: number for number, key in enumerate(standing)}
-    by_key = {recipe[0].key: (recipe, curves) for recipe, curves in members}
-    for key in sorted(by_key, key=lambda key: (why[key] is not None, order.get(key, 10**9), key)):
-        recipe, curves = by_key[key]
-        place, rank = standing.get(key, (None, None))
+    entrants = {key: found for key, found in scored.items() if found}
+    ranked = {key: found for key, found in entrants.items() if why[key] is None}
+    standings: dict[str, Standing] = dict(_in_order(places(ranked))) if ranked else {}
+    for key in sorted(entrants.keys() - standings.keys()):
+        standings[key] = (places({key: entrants[key]})[0], None)
+    order = {key: number for number, key in enumerate(standings)}
+    last = len(order)
+    for recipe, curves in sorted(
+        members,
+        key=lambda each: (order.get(each[0][0].key, last), each[0][0].key),
+    ):
+        key = recipe[0].key
+        place, rank = standings.get(key, (None, None))
         yield _line(recipe, curves, place, rank, why[key], order.get(key))
 
 
-def _entrant(curves: Sequence[Sequence[Curve]]) -> list[list[object]] | None:
-    """What a recipe is ranked by; None where a curve of it is withheld."""
-    found = [[curve.figures for curve in runs if curve.form == "closed"] for runs in curves]
-    return None if any(each is None for runs in found for each in runs) or not all(found) else found
+def _entrant(curves: Sequence[Sequence[Curve]]) -> Entrant | None:
+    """What a recipe is ranked by; None where a curve of it is withheld, or open."""
+    found = [[c.figures for c in runs if c.form == "closed" and c.figures] for runs in curves]
+    whole = all(len(some) == len(runs) > 0 for some, runs in zip(found, curves, strict=True))
+    return found if whole else None
 
 
-def _in_order(found: Sequence[Place]) -> Iterator[tuple[str, tuple[Place, tuple[int, int]]]]:
+def _in_order(found: Sequence[Place]) -> Iterator[tuple[str, Standing]]:
     """The places in order of score, with ranks that never contradict it.
 
     A line's first rank is at most that of any line below it, its last at least that of any above:
