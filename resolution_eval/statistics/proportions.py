@@ -80,7 +80,7 @@ def tango_z(gained: Fractions, lost: Fractions, n: Fractions, difference: Fracti
     only_second = (np.sqrt(np.maximum(linear**2 - 8 * constant, 0.0)) - linear) / 4
     variance = np.maximum(2 * only_second + gap * (1 - gap), 0.0) / n
     above = won - less - gap
-    still = np.where(above == 0, 0.0, np.sign(above) * np.inf)
+    still = np.where(above == 0, 0.0, np.copysign(np.inf, above))
     return np.asarray(np.divide(above, np.sqrt(variance), out=still, where=variance > 0))
 
 
