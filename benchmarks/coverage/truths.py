@@ -50,7 +50,7 @@ SHARED = 0.2
 
 @dataclass(frozen=True)
 class Sample:
-    """How many samples there are: each its own cluster, or in clusters of 2 or more, 6 on average."""
+    """How many samples: each its own cluster, or in clusters of 2 or more, 6 on average."""
 
     count: int
     """Samples, or clusters where clustered."""

@@ -11,8 +11,10 @@
 | `classes` | how each class is told from the others |
 | `curve` | all of that for one record and setting |
 | `comparison` | two records |
+| `runs` | curves that differ in seed or prompt alone, as one |
 | `strategies` | train x inference |
 | `ranking` | models over tasks |
+| `plans` | what comparisons of a curve's resolutions can show |
 """
 
 from resolution_eval.analysis.curve import CurveFigures, curve, figures

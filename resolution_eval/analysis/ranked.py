@@ -70,14 +70,14 @@ class RankedChoices:
         made = calibration_error(confidence, self.correct, labels, seed=self.seed, resamples=DRAWS)
         return made.error
 
-    def _told(self, target: str, figure: Callable[..., Interval]) -> Figure:
+    def _told(self, target: str, figure: Callable[..., Figure]) -> Figure:
         mine = np.array([each == target for each in self.targets])
         if mine.all() or not mine[list(self.known)].any() or mine[list(self.known)].all():
             return Withheld("needs samples of the class and of others")
         values = np.array([np.nan if s is None else s.get(target, 0.0) for s in self.stated])
         lacking = np.isnan(values)
         found = figure(mine[~lacking], values[~lacking], self._labels(self.known))
-        if not lacking.any():
+        if not lacking.any() or isinstance(found, Withheld):
             return found
         ends = [
             figure(
@@ -85,7 +85,8 @@ class RankedChoices:
             )
             for good in (True, False)
         ]
-        low, high = min(e.low for e in ends), max(e.high for e in ends)
+        known = [found, *(end for end in ends if isinstance(end, Interval))]
+        low, high = min(each.low for each in known), max(each.high for each in known)
         return replace(found, low=low, high=high, left_out=int(lacking.sum()))
 
     def _labels(self, places: Sequence[int] | None = None) -> IntArray:

@@ -13,14 +13,12 @@ from hashlib import sha256
 from statistics import fmean
 from typing import Any, Literal
 
-import numpy as np
-
 from resolution_eval.analysis import soundness
+from resolution_eval.analysis.runs import over_runs
 from resolution_eval.analysis.sampling import (
     Columns,
     Figure,
     accuracy,
-    closed,
     column_scores,
     difference,
     solved,
@@ -40,7 +38,6 @@ from resolution_eval.statistics import floors
 from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.gaps import DIFFERENCES, RATIO
 from resolution_eval.statistics.intervals import Interval
-from resolution_eval.statistics.replicates import replicates
 
 MIXED = "mixed"
 """Inference half at low and half at native."""
@@ -134,6 +131,8 @@ class Matrix:
     native: Resolution
     infer: tuple[Resolution | str, ...]
     """What every checkpoint is scored at: `low`, `native`, `mixed`, or a resolution."""
+    named: bool = True
+    """Whether `native` in `infer` is what the name stands for here; else the sources' own size."""
 
     def __post_init__(self) -> None:
         every = [record for records in self.records.values() for record in records]
@@ -144,7 +143,7 @@ class Matrix:
     def cells(self) -> Mapping[tuple[str, str], StrategyCell | Withheld]:
         """Every cell by strategy and what it is scored at."""
         return {
-            (strategy, str(at)): self.cell(strategy, at)
+            (strategy, str(at)): self.cell(strategy, at) if self.named else self._at(strategy, at)
             for strategy in self.records
             for at in self.infer
         }
@@ -156,7 +155,7 @@ class Matrix:
 
     def heading(self, at: str) -> str:
         """`at` as a column is headed: low and native with what they stand for."""
-        named = {"low": label(self.low), "native": label(self.native)}
+        named = {"low": label(self.low), "native": label(self.native)} if self.named else {}
         return at if named.get(at, at) == at else f"{at} ({named[at]})"
 
     def resolution(self, at: Resolution | str) -> Resolution:
@@ -168,17 +167,20 @@ class Matrix:
         return found
 
     def cell(self, strategy: str, at: Resolution | str) -> StrategyCell | Withheld:
-        """The strategy's accuracy at `at`; withheld, with why, where there is no sound one."""
+        """The strategy's accuracy at what `at` names; withheld where there is no sound one."""
+        return self._at(strategy, at if at == MIXED else self.resolution(at))
+
+    def _at(self, strategy: str, at: Resolution | str) -> StrategyCell | Withheld:
         if strategy not in self.records:
-            return Withheld(f"there is no {strategy}-trained checkpoint scored at {at}")
+            return Withheld(f"there is no {strategy}-trained checkpoint")
         columns, tokens, trained = [], [], []
         for record in self.records[strategy]:
-            found = self._mixture(record) if at == MIXED else _one(record, self.resolution(at))
+            found = self._mixture(record) if at == MIXED else _one(record, parse_resolution(at))
             if isinstance(found, Withheld):
                 return found
             columns.append(found[0])
             tokens.append(found[1])
-            trained.append(at != MIXED and _trained(record, self.resolution(at)))
+            trained.append(at != MIXED and _trained(record, parse_resolution(at)))
         interval = accuracy(mean_scores(columns))
         if isinstance(interval, Withheld):
             return interval
@@ -214,7 +216,7 @@ class Matrix:
                 yield name, "mixed", cells
 
     def _gap(self, name: str, strategy: str, cells: Cells) -> Gap:
-        pair = [self.cells[cell] if cell in self.cells else self.cell(*cell) for cell in cells]
+        pair = [self.cell(*cell) for cell in cells]
         missing = next((each for each in pair if isinstance(each, Withheld)), None)
         found = [each for each in pair if isinstance(each, StrategyCell)]
         if missing is not None:
@@ -249,7 +251,7 @@ def matrix_of_records(records: Sequence[Record]) -> Matrix:
     ordered = {name: tuple(found[name]) for name in order}
     low = _named(ordered.get("low", ()), resolutions, min, resolutions[0])
     native = _named(ordered.get("native", ()), resolutions, max, resolutions[-1])
-    return Matrix(ordered, low, native, tuple(resolutions))
+    return Matrix(ordered, low, native, tuple(resolutions), named=False)
 
 
 def strategy(record: Record, resolutions: Sequence[str]) -> str:
@@ -328,24 +330,6 @@ def mean_scores(columns: Sequence[Columns]) -> Columns:
         known = [score for score in scores if score is not None]
         means[name] = fmean(known) if len(known) == len(scores) else None
     return Columns([means], columns[0].clusters)
-
-
-def over_runs(runs: Sequence[Columns], line: Sequence[float]) -> Interval | None:
-    """Mean over runs of a sum of their columns, weighed by `line`, with the error of other runs.
-
-    None with one run, or where too many samples have no verdict.
-    """
-    if len(runs) < 2:
-        return None
-    wide = runs[0]
-    for other in runs[1:]:
-        wide = wide.beside(other)
-    answers = wide.aligned()
-    if answers.withheld is not None:
-        return None
-    weights = list(np.kron(np.eye(len(runs)), np.array(line, dtype=np.float64)))
-    low = -1.0 if min(line) < 0 else 0.0
-    return replicates(closed(answers), weights, bounds=(low, 1.0)).mean
 
 
 def _ratio(pair: Columns) -> Figure:

@@ -64,7 +64,7 @@ class Section:
     @property
     def gallery_before(self) -> str:
         """Name of the table that the gallery stands before: the first one of details."""
-        ends = ("-classes", "-specificity", "-cells")
+        ends = ("-runs", "-measures", "-classes", "-specificity", "-cells")
         return next(table.name for table in self.tables if table.name.endswith(ends))
 
 

@@ -18,6 +18,12 @@ from resolution_eval.report.content import (
     status,
 )
 from resolution_eval.report.cost import cost_table, resolution_entry, tokens_text
+from resolution_eval.report.measures import (
+    class_table,
+    measure_table,
+    run_table,
+    specificity_table,
+)
 from resolution_eval.report.tables import (
     Column,
     Entry,
@@ -30,13 +36,8 @@ from resolution_eval.report.tables import (
 from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.margin import Unshown
 
-MAX_UNFOLDED = 40
-"""Rows above which a table of details is shown only on demand."""
-
 DOES_NOT_LOOK = "does not look"
 """Mark of an accuracy that is not shown to differ from that without the image."""
-
-FAR_END = "Sensitivity at training (else the last), less that at the sweep's end away from it"
 
 FIGURE_NAMES = {
     "gain": (
@@ -71,6 +72,8 @@ def tables(task: TaskSweeps, curves: Curves) -> tuple[Table, ...]:
         grid_table(task, curves),
         cost_table(task, curves),
         figure_table(task, curves),
+        run_table(task, curves),
+        measure_table(task, curves),
         class_table(task, curves),
         specificity_table(task, curves),
         cell_table(task, curves),
@@ -205,13 +208,14 @@ def figure_table(task: TaskSweeps, curves: Curves) -> Table:
     rows = [
         (
             entry(curve.name),
-            *(figure_entry(curve.figures[name]) for name in FIGURES),
-            *_noise(curve),
-            _knee(curve),
+            *(figure_entry(curve.figures[name]) for name in FIGURES[:5]),
             _chosen(curve),
             Entry("yes" if curve.robust else "not shown"),
             entry(curve.n),
             entry(curve.left_out),
+            _knee(curve),
+            *(figure_entry(curve.figures[name]) for name in FIGURES[5:]),
+            *_noise(curve),
         )
         for curve in curves
     ]
@@ -223,10 +227,7 @@ def figure_table(task: TaskSweeps, curves: Curves) -> Table:
         subject=task.title,
         columns=(
             Column("checkpoint"),
-            *heads,
-            Column("ACE by noise alone", True, "Mean ACE if accuracy did not depend on resolution"),
-            Column("ACE without noise", True, "ACE less the part that sampling noise adds"),
-            Column("knee", True, "Edge in pixels above which more resolution stops paying"),
+            *heads[:5],
             Column(
                 "chosen",
                 True,
@@ -235,6 +236,10 @@ def figure_table(task: TaskSweeps, curves: Curves) -> Table:
             Column("robust", title=f"Whether the whole curve is shown within {margin} points"),
             Column("n", True, "Samples scored at every resolution"),
             Column("left out", True, "Samples that some resolution has no verdict on"),
+            Column("knee", True, "Edge in pixels above which more resolution stops paying"),
+            *heads[5:],
+            Column("ACE by noise alone", True, "Mean ACE if accuracy did not depend on resolution"),
+            Column("ACE without noise", True, "ACE less the part that sampling noise adds"),
         ),
         rows=tuple(rows),
         remark=f"Withheld: {'; '.join(reasons)}." if reasons else "",
@@ -382,55 +387,3 @@ def _count(cell: Cell, name: str) -> Entry:
     value = int(getattr(cell, name))
     wrong = name in ("failed", "missing", "mismatched", "unattested") and value > 0
     return entry(value, mark="!" if wrong else "")
-
-
-def class_table(task: TaskSweeps, curves: Curves) -> Table:
-    """Sensitivity of each class by resolution; of each checkpoint, the largest loss first."""
-    return _classes(task, curves, "sensitivity")
-
-
-def specificity_table(task: TaskSweeps, curves: Curves) -> Table:
-    """Specificity of each class by resolution."""
-    return _classes(task, curves, "specificity")
-
-
-CLASS_TABLES = {
-    "sensitivity": ("classes", "Which classes lose most: sensitivity", "of the class answered so"),
-    "specificity": ("specificity", "Specificity of each class", "of the others not answered so"),
-}
-
-
-def _classes(task: TaskSweeps, curves: Curves, which: str) -> Table:
-    ending, caption, meaning = CLASS_TABLES[which]
-    heads = [Column(name, True, f"Share {meaning}") for name in task.resolutions]
-    lost = which == "sensitivity"
-    rows = [
-        (
-            entry(curve.name),
-            entry(found.target),
-            entry(found.n),
-            *(
-                figure_entry(at[name], shade=True) if name in at else entry(None)
-                for name in task.resolutions
-            ),
-            *([figure_entry(found.loss, sign=True)] if lost else []),
-        )
-        for curve in curves
-        for found in curve.classes
-        for at in [dict(zip(curve.sweep.resolutions, getattr(found, which), strict=True))]
-    ]
-    return Table(
-        name=f"{task.task}-{ending}",
-        caption=caption,
-        subject=task.title,
-        folded=not lost or len(rows) > MAX_UNFOLDED,
-        columns=(
-            Column("checkpoint"),
-            Column("class"),
-            Column("n", numeric=True),
-            *heads,
-            *([Column("lost at far end", True, FAR_END)] if lost else []),
-        ),
-        rows=tuple(rows),
-        remark="95 % intervals in brackets, of each class by itself.",
-    )

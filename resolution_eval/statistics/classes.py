@@ -6,10 +6,11 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import stdtrit
 
 from resolution_eval.statistics.curves import FloatArray
 from resolution_eval.statistics.intervals import Interval, even, interval, linear
-from resolution_eval.statistics.proportions import Bounded, weighted
+from resolution_eval.statistics.proportions import Bounded, effective_size, wilson
 from resolution_eval.statistics.resampling import Answers, IntArray, Resampled
 
 
@@ -75,34 +76,33 @@ def balanced(
 ) -> Interval:
     """Balanced accuracy, the mean recall over the classes among `targets`, with its interval.
 
-    Each recall has Wilson's interval; that of the mean follows by recovery of the variances, with
-    the correlations that clusters of several classes bring.
+    Wilson's interval on the number of samples that would have its error, which is that of the
+    classes' recalls, summed by cluster; a class of one sample has as much as the mean of all.
 
-    Source: Zou and Donner 2008, Statistics in Medicine 27, 1693-1702.
+    Source: Wilson 1927; Kish 1965, section 8.1, for the effective number of samples.
 
     Example:
         >>> found = balanced(["cat"] * 40 + ["dog"] * 20, [1.0] * 50 + [0.0] * 10)
         >>> found.estimate, round(found.low, 2), round(found.high, 2)
-        (0.75, 0.64, 0.85)
+        (0.75, 0.62, 0.85)
     """
     labels = np.arange(len(targets)) if clusters is None else np.asarray(clusters)
     names = sorted(set(targets), key=repr)
     member = np.array([[target == name for name in names] for target in targets], dtype=float)
-    right = np.asarray(correct, dtype=float)
-    rates = [_rate(right[mine > 0], labels[mine > 0], level) for mine in member.T]
-    parts = [Bounded(rate.estimate, rate.low, rate.high) for rate in rates]
+    right, sizes = np.asarray(correct, dtype=float), member.sum(axis=0)
+    recalls = right @ member / sizes
+    mean, kinds = float(recalls.mean()), len(names)
+    # A class's variance is estimated from its own few samples: divide by one less.
+    share = np.sqrt(sizes / np.maximum(sizes - 1, 1)) / (kinds * sizes)
+    residuals = (member * (right[:, None] - recalls) * share).sum(axis=1)
     codes = np.unique(labels, return_inverse=True)[1]
-    recalls = np.array([rate.estimate for rate in rates])
-    residuals = member * (right[:, None] - recalls) / member.sum(axis=0)
-    sums = np.array([np.bincount(codes, column) for column in residuals.T])
-    whole = weighted(parts, [1 / len(names)] * len(names), _correlations(sums @ sums.T))
-    ends = Bounded(whole.estimate, max(whole.low, 0.0), min(whole.high, 1.0))
-    return interval(plain(right[:, None], labels), ends, "mover", level)
-
-
-def _correlations(covariance: FloatArray) -> FloatArray:
-    scale = np.sqrt(np.diag(covariance))
-    product = np.outer(scale, scale)
-    found = np.divide(covariance, product, out=np.zeros_like(product), where=product > 0)
-    np.fill_diagonal(found, 1.0)
-    return np.asarray(found)
+    single = (sizes == 1).sum() * mean * (1 - mean) / kinds**2
+    error = float((np.bincount(codes, residuals) ** 2).sum() + single)
+    seen = plain(right[:, None], labels)
+    even_size = kinds**2 / (1 / sizes).sum()
+    apart = even_size * seen.effective / seen.n
+    size = float(effective_size(even_size, mean * (1 - mean), error, apart))
+    freedom = max(min(seen.effective, seen.n - kinds + 1) - 1, 1)
+    ends = wilson(mean, size, float(stdtrit(freedom, (1 + level) / 2)))
+    low, high = ends if seen.clusters > 1 else (0.0, 1.0)
+    return interval(seen, Bounded(mean, low, high), "score", level)

@@ -11,12 +11,14 @@ from scipy.stats import t as student
 
 from resolution_eval.errors import RecordError
 from resolution_eval.statistics.classes import plain
-from resolution_eval.statistics.curves import FloatArray
+from resolution_eval.statistics.curves import FloatArray, Withheld
 from resolution_eval.statistics.intervals import Interval, interval
 from resolution_eval.statistics.proportions import Bounded, Ends, effective_size, wilson
 from resolution_eval.statistics.resampling import IntArray, draw_totals
 
 Mask = NDArray[np.bool_]
+FEWEST = 10
+"""Samples of a class below which its average precision is withheld."""
 
 
 def auroc(
@@ -64,11 +66,13 @@ def average_precision(
     seed: int,
     resamples: int = 2_000,
     level: float = 0.95,
-) -> Interval:
+) -> Interval | Withheld:
     """Average precision: the mean, over the samples of the class, of the precision at their score.
 
     The error is that of a bootstrap of the clusters, and the ends Wilson's on the number of samples
     that would have it, at most as many as are of the class.
+
+    Withheld with fewer than ten samples of the class: it is then biased upwards.
 
     Source: Boyd, Eng and Page 2013, ECML PKDD, LNCS 8190, for the binomial interval.
 
@@ -76,17 +80,19 @@ def average_precision(
         RecordError: all samples are of the class, or none.
 
     Example:
-        >>> found = average_precision([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], seed=1)
+        >>> found = average_precision([0, 0, 1, 1] * 9, [0.1, 0.4, 0.35, 0.8] * 9, seed=1)
         >>> round(found.estimate, 4)
         0.8333
     """
     mine, values, labels = _arrays(positive, scores, clusters)
+    if mine.sum() < FEWEST:
+        return Withheld(f"needs {FEWEST} samples of the class, found {int(mine.sum())}")
     codes = np.unique(labels, return_inverse=True)[1]
     ones = np.ones((1, len(values)))
     estimate = float(_precision(mine, values, ones)[0])
     counts = draw_totals(np.eye(codes.max() + 1), np.random.default_rng(seed), resamples)
     draws = _precision(mine, values, counts[:, codes])
-    error = float(np.nanvar(draws))
+    error = max(float(np.nanvar(draws)), estimate * (1 - estimate) / int(mine.sum()))
     return _scored(estimate, error, mine, labels, level, rare=int(mine.sum()))
 
 

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
-from scipy.stats import t as student
+from scipy.special import ndtr, stdtrit
 
 from resolution_eval.errors import RecordError
 from resolution_eval.statistics.curves import FloatArray
@@ -98,12 +97,17 @@ def pool(parts: Sequence[Part]) -> Pool:
 
 
 def _sources(weight: float, part: Part) -> Iterator[tuple[FloatArray, FloatArray]]:
-    """The error of the samples, which models share, and that of each model's runs."""
+    """The error of the samples, which models share, and that of each model's runs.
+
+    Runs are taken to scatter alike for all models of a data set, also for one that ran once.
+    """
     noise = weight * _widened(part)
     freedom = np.full(len(part.estimates), max(part.clusters - 1, 1), dtype=float)
     yield np.asarray(noise.T @ noise / len(noise)), freedom
-    if part.between is not None and part.runs is not None:
-        yield np.diag(weight**2 * part.between), np.maximum(part.runs - 1, 1)
+    if part.between is not None and part.runs is not None and (part.runs > 1).any():
+        freedom = np.full(len(part.runs), float((part.runs - 1).sum()))
+        one = float(((part.runs - 1) * part.runs * part.between).sum() / freedom[0])
+        yield np.diag(weight**2 * one / part.runs), freedom
 
 
 def _widened(part: Part) -> FloatArray:
@@ -131,8 +135,7 @@ def means(
     pooled = pool(parts)
     variances = np.array([np.diag(covariance) for covariance, _ in pooled.sources])
     freedoms = np.array([freedom for _, freedom in pooled.sources])
-    total, freedom = _satterthwaite(variances, freedoms, pooled.unseen)
-    halves = student.isf((1 - level) / 2, freedom) * np.sqrt(total)
+    halves = _reach(variances, freedoms, pooled.unseen, (1 - level) / 2)
     counts = (pooled.n, pooled.clusters, len(pooled.errors), pooled.seed)
     low = np.maximum(pooled.estimates - halves, bounds[0])
     high = np.minimum(pooled.estimates + halves, bounds[1])
@@ -142,16 +145,15 @@ def means(
     )
 
 
-def _satterthwaite(
-    variances: FloatArray, freedoms: FloatArray, unseen: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Variance and degrees of freedom of sums over sources (sources, ...).
+def _reach(
+    variances: FloatArray, freedoms: FloatArray, unseen: FloatArray, tail: float
+) -> FloatArray:
+    """Half width of sums over sources (sources, ...): each by its own Student's quantile.
 
-    Source: Satterthwaite 1946, Biometrics Bulletin 2.
+    Source: Cochran 1964, Biometrics 20: never narrower than one quantile for the mixed freedom.
     """
-    total = variances.sum(axis=0) + unseen
     shares = variances + unseen / len(variances)
-    return np.asarray(total), np.asarray(total**2 / (shares**2 / freedoms).sum(axis=0))
+    return np.asarray(np.sqrt((stdtrit(freedoms, 1 - tail) ** 2 * shares).sum(axis=0)))
 
 
 def ranks(
@@ -195,9 +197,9 @@ def _margins(pooled: Pool, level: float) -> FloatArray:
         for c, f in pooled.sources
     ]
     variances, freedoms = (np.array(each) for each in zip(*sums, strict=True))
-    total, freedom = _satterthwaite(np.maximum(variances, 0.0), freedoms, pooled.unseen)
-    tail = _tail(pooled, np.sqrt(total), level)
-    return np.asarray(student.isf(tail, freedom) * np.sqrt(total))
+    variances = np.maximum(variances, 0.0)
+    tail = _tail(pooled, np.sqrt(variances.sum(axis=0) + pooled.unseen), level)
+    return _reach(variances, freedoms, pooled.unseen, tail)
 
 
 def _tail(pooled: Pool, errors: FloatArray, level: float) -> float:
@@ -210,12 +212,12 @@ def _tail(pooled: Pool, errors: FloatArray, level: float) -> float:
     bonferroni = (1 - level) / (models * (models - 1))
     if pooled.clusters < FEW * len(pooled.sources):
         return bonferroni
-    first, second = np.triu_indices(models, 1)
-    scale, largest = 1 / errors[first, second], np.empty(len(pooled.errors))
+    scale, largest = 1 / errors, np.empty(len(pooled.errors))
+    np.fill_diagonal(scale, 0.0)
     rng = np.random.default_rng(pooled.seed)
     for row, noise in enumerate(_runs_added(pooled, rng)):
-        largest[row] = np.abs((noise[first] - noise[second]) * scale).max()
-    return max(float(norm.sf(np.quantile(largest, level))), bonferroni)
+        largest[row] = ((noise[:, None] - noise) * scale).max()
+    return max(float(ndtr(-np.quantile(largest, level))), bonferroni)
 
 
 def _runs_added(pooled: Pool, rng: np.random.Generator) -> FloatArray:

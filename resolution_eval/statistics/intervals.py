@@ -333,7 +333,8 @@ def invert(
     """
     noise = resampled.deviations
     estimate = float(statistic((base + shape)[None, :])[0])
-    if np.abs(noise).max() <= FLAT:
+    around = statistic(base + shape + noise)
+    if np.ptp(around) <= FLAT:
         unseen = 1 - (1 - level) ** (1 / resampled.effective)
         return Bounded(estimate, max(0.0, estimate - top * unseen), estimate + top * unseen)
 
@@ -347,8 +348,7 @@ def invert(
         return bool(nearer <= level * len(drawn))
 
     if estimate <= FLAT:
-        drawn = statistic(base + shape + noise)
-        return Bounded(estimate, 0.0, float(np.quantile(drawn, 1 - (1 - level) / 20)))
+        return Bounded(estimate, 0.0, float(np.quantile(around, 1 - (1 - level) / 20)))
     low = 0.0 if fits(0.0) else _bisect(fits, inside=1.0, outside=0.0)
     beyond = 2.0
     while fits(beyond) and at(beyond) < top:

@@ -6,13 +6,14 @@ enter by an effective number of samples: how many independent ones would say as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import sqrt
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import gammaincinv, ndtr
 
 from resolution_eval.statistics.curves import FloatArray
 
@@ -44,18 +45,38 @@ def effective_size(
     return np.asarray(n * (n * spread + 1) / (n**2 * np.asarray(error) + n / clusters))
 
 
+FEW = 3
+"""Up to so many right (or wrong) samples a proportion's near end is Poisson's, not Wilson's."""
+
+
 def wilson(mean: float, n: float, z: float) -> Ends:
     """Wilson's score interval of a proportion seen over `n` samples, `z` a normal or t quantile.
 
-    Source: Wilson 1927, J. Am. Stat. Assoc. 22.
+    With up to three right, or wrong, the end on that side is Poisson's, as Wilson's is too narrow
+    there: the gamma quantile of twice the error of one end.
+
+    Source: Wilson 1927, J. Am. Stat. Assoc. 22; Brown, Cai and DasGupta 2001, Statistical Science
+    16, section 4.1.1, for the modification.
 
     Example:
+        >>> [round(end, 4) for end in wilson(0.6, 10, 1.96)]
+        [0.3127, 0.8318]
         >>> [round(end, 4) for end in wilson(0.9, 10, 1.96)]
-        [0.5958, 0.9821]
+        [0.5958, 0.9949]
     """
     centre = (mean + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z * np.sqrt(max(mean * (1 - mean), 0.0) / n + (z / (2 * n)) ** 2) / (1 + z**2 / n)
-    return max(float(centre - half), 0.0), min(float(centre + half), 1.0)
+    low, high = max(float(centre - half), 0.0), min(float(centre + half), 1.0)
+    if n * mean <= FEW:
+        low = min(low, _rarest(n * mean, z) / n)
+    if n * (1 - mean) <= FEW:
+        high = max(high, 1 - _rarest(n * (1 - mean), z) / n)
+    return low, high
+
+
+def _rarest(count: float, z: float) -> float:
+    """Expected number of which `count` or more are seen only with twice the error beyond z."""
+    return float(gammaincinv(count, 2 * ndtr(-z))) if count > FLAT else 0.0
 
 
 Fractions: TypeAlias = float | FloatArray
@@ -80,7 +101,7 @@ def tango_z(gained: Fractions, lost: Fractions, n: Fractions, difference: Fracti
     only_second = (np.sqrt(np.maximum(linear**2 - 8 * constant, 0.0)) - linear) / 4
     variance = np.maximum(2 * only_second + gap * (1 - gap), 0.0) / n
     above = won - less - gap
-    still = np.where(above == 0, 0.0, np.copysign(np.inf, above))
+    still = np.where(above > 0, np.inf, np.where(above < 0, -np.inf, 0.0))
     return np.asarray(np.divide(above, np.sqrt(variance), out=still, where=variance > 0))
 
 
@@ -124,36 +145,6 @@ class Bounded:
     estimate: float
     low: float
     high: float
-
-
-def weighted(
-    parts: Sequence[Bounded], weights: Sequence[float], correlation: FloatArray
-) -> Bounded:
-    """Weighted sum of `parts`, each with its own interval, by recovery of their variances (MOVER).
-
-    Source: Zou and Donner 2008, Statistics in Medicine 27, 1693-1702.
-
-    Example:
-        >>> halves = [Bounded(0.5, 0.4, 0.6), Bounded(0.9, 0.6, 1.0)]
-        >>> found = weighted(halves, (0.5, 0.5), np.eye(2))
-        >>> round(found.low, 4), round(found.high, 4)
-        (0.5419, 0.7707)
-    """
-    shares = np.asarray(weights, dtype=float)
-    down = [
-        (p.estimate - p.low if w > 0 else p.high - p.estimate)
-        for p, w in zip(parts, shares, strict=True)
-    ]
-    up = [
-        (p.high - p.estimate if w > 0 else p.estimate - p.low)
-        for p, w in zip(parts, shares, strict=True)
-    ]
-    estimate = float(sum(w * p.estimate for p, w in zip(parts, shares, strict=True)))
-    below, above = (
-        float(np.sqrt(max(shares * side @ correlation @ (shares * side), 0.0)))
-        for side in (np.array(down), np.array(up))
-    )
-    return Bounded(estimate, estimate - below, estimate + above)
 
 
 def ratio(top: Bounded, bottom: Bounded, correlation: float) -> Bounded | None:

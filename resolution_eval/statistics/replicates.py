@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from resolution_eval.errors import RecordError
 from resolution_eval.statistics.curves import FloatArray
@@ -36,12 +36,12 @@ def replicates(
     """One figure, linear in the columns, of several runs on the same samples.
 
     `weights` holds each run's sum over the columns of `resampled`. The variance is that of the mean
-    over the samples, and that of the runs over their number; Student's quantile is for the degrees
-    of freedom of both, after Satterthwaite. With one run only the samples' error is known: then
-    `spread` is not a number, and the interval is conditional on that run.
+    over the samples, and that of the runs over their number, each with Student's quantile for its
+    own degrees of freedom: with two runs that of the runs is wide, as it has to be. With one run
+    only the samples' error is known: then `spread` is not a number, and the interval is conditional
+    on that run.
 
-    Source: random effects, Searle, Casella and McCulloch 1992, Variance Components, chapter 3;
-    Satterthwaite 1946, Biometrics Bulletin 2.
+    Source: random effects, Searle, Casella and McCulloch 1992, Variance Components, chapter 3.
     """
     if not weights:
         raise RecordError("a mean over runs needs at least one run")
@@ -52,14 +52,12 @@ def replicates(
     sampled += 1 / (resampled.n * resampled.effective)
     spread = float(each.std(ddof=1)) if len(each) > 1 else float("nan")
     between = 0.0 if len(each) < 2 else spread**2 / len(each)
-    total = sampled + between
-    freedom = total**2 / (
-        sampled**2 / max(resampled.effective - 1, 1) + between**2 / max(len(each) - 1, 1)
-    )
-    half = float(student.isf((1 - level) / 2, freedom)) * np.sqrt(total)
+    half = resampled.quantile((1 - level) / 2) * np.sqrt(sampled)
+    if between > 0:
+        half = np.hypot(half, stdtrit(len(each) - 1, (1 + level) / 2) * np.sqrt(between))
     mean = float(each.mean())
     counts = (resampled.n, resampled.clusters, len(resampled.draws), resampled.seed)
-    ends = (max(mean - half, bounds[0]), min(mean + half, bounds[1]))
+    ends = (max(float(mean - half), bounds[0]), min(float(mean + half), bounds[1]))
     return Replicates(
         Interval(mean, *ends, level, *counts, "random effect", resampled.left_out),
         tuple(float(one) for one in each),
