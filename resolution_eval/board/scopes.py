@@ -12,11 +12,11 @@ from typing import Literal
 import numpy as np
 
 from resolution_eval.analysis.ranking import Entrant, Place, places
-from resolution_eval.analysis.sampling import closed, column_scores
+from resolution_eval.analysis.runs import over_runs
+from resolution_eval.analysis.sampling import column_scores
 from resolution_eval.board.recipes import Recipe, obstacle, recipes
 from resolution_eval.board.schema import BoardRow, Budget, Curve, Estimate
 from resolution_eval.board.scores import estimate
-from resolution_eval.statistics.replicates import replicates
 
 Kind = Literal["mean", "modality", "dataset"]
 
@@ -300,11 +300,7 @@ def _mean_accuracy(runs: Sequence[Curve], resolution: str) -> Estimate | None:
     if len(cells) < len(runs):
         return None
     columns = [column_scores(record.answers.scores([cell.key])) for record, cell in cells]
-    whole = columns[0]
-    for other in columns[1:]:
-        whole = whole.beside(other)
-    each = list(np.eye(len(columns)))
-    return estimate(replicates(closed(whole.aligned()), each).mean)
+    return estimate(over_runs(columns, [1.0]))
 
 
 def standing(found: Sequence[Scope], row: BoardRow) -> tuple[Scope, Line] | None:
