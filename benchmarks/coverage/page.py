@@ -12,6 +12,8 @@ from resolution_eval.statistics.promises import ERRORS, PROMISES
 
 TEMPLATE = Path(__file__).with_name("template.md")
 LEAST = 0.93
+ENOUGH = 300
+"""Repetitions below which the page says that it tells little."""
 REMARKS: dict[str, str] = {}
 Row = tuple[str, str, str, int, int]
 
@@ -40,6 +42,7 @@ def page() -> str:
         [name, ", ".join(f"{a:g}" for a in t.accuracy), f"{t.own:g}"] for name, t in TRUTHS.items()
     ]
     return TEMPLATE.read_text(encoding="utf-8").format(
+        warning=_warning(studies),
         made=table(["study", "repetitions", "seed", "minutes", "made with"], made),
         curves=table(["name", "accuracy", "shared by a sample's answers"], curves),
         summary=_summary(rows),
@@ -47,6 +50,18 @@ def page() -> str:
         errors=_errors(rows),
         shown=_shown(rows),
         coverage=_by_study(studies),
+    )
+
+
+def _warning(studies: Sequence[Study]) -> str:
+    """What few repetitions can tell; empty where there are enough."""
+    few = min(int(study.facts.get("repetitions", 0)) for study in studies)
+    if few >= ENOUGH:
+        return ""
+    return (
+        f"**{few} repetitions tell no more than that nothing is far off: an interval that covers "
+        f"85 % shows here.** Run the command with `--repetitions {ENOUGH}` or more before a row is "
+        "quoted.\n\n"
     )
 
 
