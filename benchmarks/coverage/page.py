@@ -12,6 +12,8 @@ from resolution_eval.statistics.promises import ERRORS, PROMISES
 
 TEMPLATE = Path(__file__).with_name("template.md")
 LEAST = 0.93
+FEWEST = 20
+"""Tries below which a row tells nothing: figures are withheld, or repetitions few."""
 ENOUGH = 300
 """Repetitions below which the page says that it tells little."""
 REMARKS: dict[str, str] = {}
@@ -75,7 +77,9 @@ def _summary(rows: Sequence[Row]) -> str:
         mine = [row for row in rows if row[0] == promise.coverage]
         if not mine:
             continue
-        rates = [hits / tries for *_, hits, tries in mine]
+        rates = [hits / tries for *_, hits, tries in mine if tries >= FEWEST]
+        if not rates:
+            continue
         mean = sum(row[3] for row in mine) / sum(row[4] for row in mine)
         ends = [f"{100 * value:.1f}" for value in (mean, min(rates), max(rates))]
         below = str(sum(rate < LEAST for rate in rates))
@@ -90,7 +94,7 @@ def _below(rows: Sequence[Row]) -> str:
     made = []
     for figure, truth, sample, hits, tries in rows:
         rate = hits / tries
-        if figure in keys and rate < LEAST:
+        if figure in keys and rate < LEAST and tries >= FEWEST:
             error = (0.95 * 0.05 / tries) ** 0.5
             chance = "within chance of 95 (3 standard errors)"
             said = REMARKS.get(figure, "") or (
