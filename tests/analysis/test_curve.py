@@ -12,7 +12,7 @@ from synthetic_runs import line, sweep, write_run
 
 from resolution_eval.analysis import CurveFigures, by_task, curve, figures
 from resolution_eval.analysis.comparison import compare
-from resolution_eval.analysis.runs import runs_of_one
+from resolution_eval.analysis.series import runs_of_one
 from resolution_eval.analysis.soundness import INVARIANTS, flaw
 from resolution_eval.errors import RecordError
 from resolution_eval.records import Record, make_records
