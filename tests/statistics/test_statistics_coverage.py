@@ -13,6 +13,7 @@ from benchmarks.coverage.__main__ import STUDIES
 from benchmarks.coverage.tally import Case, Study, kept, run
 from benchmarks.coverage.truths import TRUTHS, Sample, simulate
 from resolution_eval.statistics.comparison import design_effect
+from resolution_eval.statistics.intervals import METHODS
 from resolution_eval.statistics.promises import ERRORS, PROMISES
 
 ROOT = Path(__file__).parents[2]
@@ -84,3 +85,11 @@ def test_a_study_is_kept_as_it_was(tmp_path, monkeypatch):
     found = kept("one")
     assert (found.rows, found.facts) == ([("area", "flat", "n 30", 9, 10)], {"seed": 1})
     assert kept("two").rows == []
+
+
+def test_every_figure_with_an_interval_is_promised():
+    promised = {promise.figure for promise in PROMISES}
+    assert set(METHODS) <= promised
+    assert "rho" not in promised
+    analysis = pytest.importorskip("resolution_eval.analysis.curve")
+    assert set(analysis.FIGURES) - {"rho"} <= promised
