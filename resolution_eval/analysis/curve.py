@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from resolution_eval.analysis.confusion import ClassFigures, balanced_accuracies, class_figures
@@ -102,14 +103,18 @@ class CurveFigures:
     """The same by visual tokens."""
     robustness: Robustness | Withheld
     """Whether no resolution loses more than the margin."""
-    classes: tuple[ClassFigures, ...]
-    """Largest loss first; empty for a task without classes."""
     n: int
     """Samples scored at every resolution: those that the figures of the curve are made of."""
     left_out: int
     """Samples that at least one resolution has no verdict on: in the intervals' ends."""
     margin: float
     """The loss of accuracy (a fraction) that counts as none."""
+
+    @cached_property
+    def classes(self) -> tuple[ClassFigures, ...]:
+        """Largest loss first; empty for a task without classes. Computed when it is asked for."""
+        ranked = [ranked_choices(self.sweep, index) for index in range(len(self.cells))]
+        return class_figures(self.sweep, ranked)
 
     @property
     def name(self) -> str:
@@ -174,7 +179,6 @@ def figures(sweep: Sweep, *, margin: float = MARGIN) -> CurveFigures:
         floor=base,
         cells=cells,
         **_whole(sweep, columns, base, cells, margin),
-        classes=class_figures(sweep, ranked),
         n=len(columns.clusters) - columns.left_out,
         left_out=columns.left_out,
         margin=margin,
