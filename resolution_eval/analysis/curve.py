@@ -113,8 +113,7 @@ class CurveFigures:
     @cached_property
     def classes(self) -> tuple[ClassFigures, ...]:
         """Largest loss first; empty for a task without classes. Computed when it is asked for."""
-        ranked = [ranked_choices(self.sweep, index) for index in range(len(self.cells))]
-        return class_figures(self.sweep, ranked)
+        return class_figures(self.sweep, ranked_choices(self.sweep))
 
     @property
     def name(self) -> str:
