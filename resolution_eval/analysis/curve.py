@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from resolution_eval.analysis.classes import ClassFigures, balanced_accuracies, class_figures
+from resolution_eval.analysis.confusion import ClassFigures, balanced_accuracies, class_figures
 from resolution_eval.analysis.floor import CurveFloor, curve_floor
 from resolution_eval.analysis.look import Look, looking, looks
 from resolution_eval.analysis.ranked import RankedChoices, ranked_choices
@@ -113,8 +113,7 @@ class CurveFigures:
     @cached_property
     def classes(self) -> tuple[ClassFigures, ...]:
         """Largest loss first; empty for a task without classes. Computed when it is asked for."""
-        ranked = [ranked_choices(self.sweep, index) for index in range(len(self.cells))]
-        return class_figures(self.sweep, ranked)
+        return class_figures(self.sweep, ranked_choices(self.sweep))
 
     @property
     def name(self) -> str:
@@ -132,7 +131,7 @@ class CurveFigures:
         return self._label(self.choice)
 
     @property
-    def cheapest(self) -> str | None:
+    def chosen_by_tokens(self) -> str | None:
         """Label of the resolution chosen by visual tokens; None where none is shown."""
         return self._label(self.fewest)
 
@@ -172,7 +171,7 @@ def figures(sweep: Sweep, *, margin: float = MARGIN) -> CurveFigures:
     """Every figure of `sweep`; see `curve`."""
     columns = column_scores(sweep.scores)
     base = curve_floor(sweep, columns)
-    ranked = [ranked_choices(sweep, index) for index in range(len(sweep.cells))]
+    ranked = ranked_choices(sweep)
     cells = _cells(sweep, columns, base, ranked)
     return CurveFigures(
         sweep=sweep,

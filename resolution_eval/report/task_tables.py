@@ -270,8 +270,10 @@ def _chosen(curve: CurveFigures) -> Entry:
         return Entry("–", note=curve.choice.reason)
     if isinstance(curve.choice, Withheld):
         return figure_entry(curve.choice)
-    fewest = f"{curve.cheapest} by visual tokens"
-    return entry(curve.chosen, note=fewest if curve.cheapest not in (None, curve.chosen) else "")
+    fewest = f"{curve.chosen_by_tokens} by visual tokens"
+    return entry(
+        curve.chosen, note=fewest if curve.chosen_by_tokens not in (None, curve.chosen) else ""
+    )
 
 
 def _reasons(curve: CurveFigures) -> Iterator[str]:

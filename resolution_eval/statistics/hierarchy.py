@@ -102,7 +102,9 @@ def _sources(weight: float, part: Part) -> Iterator[tuple[FloatArray, FloatArray
     Runs are taken to scatter alike for all models of a data set, also for one that ran once.
     """
     noise = weight * _widened(part)
-    freedom = np.full(len(part.estimates), max(part.clusters - 1, 1), dtype=float)
+    # An error estimated from draws is uncertain by their number too.
+    doubt = 1 / max(part.clusters - 1, 1) + 1 / max(len(noise) - 1, 1)
+    freedom = np.full(len(part.estimates), 1 / doubt)
     yield np.asarray(noise.T @ noise / len(noise)), freedom
     if part.between is not None and part.runs is not None and (part.runs > 1).any():
         freedom = np.full(len(part.runs), float((part.runs - 1).sum()))
