@@ -17,7 +17,7 @@ from resolution_eval import cli
 from resolution_eval.analysis.strategies import Matrix, mixture_half
 from resolution_eval.declaration import Declaration, read_declaration
 from resolution_eval.errors import RecordError, UsageError
-from resolution_eval.matrix import Sweep, parse_checkpoints, scoring, write_matrix
+from resolution_eval.matrix import Scoring, parse_checkpoints, scoring, write_matrix
 from resolution_eval.matrix.command import _infer, _scored
 from resolution_eval.matrix.heatmap import specification
 from resolution_eval.matrix.named import named_adapter, named_resolution
@@ -293,10 +293,10 @@ class TestArguments:
 class TestScoring:
     def test_weights_written_anew_and_another_sweep_are_scored_anew(self, tmp_path):
         (tmp_path / "weights").write_text("a")
-        first = Sweep(task="phantom_res", resolutions=(16, 64))
+        first = Scoring(task="phantom_res", resolutions=(16, 64))
         keys = {scoring.key(str(tmp_path), first)}
-        keys.add(scoring.key(str(tmp_path), Sweep(task="phantom_res", resolutions=(16, 32))))
-        keys.add(scoring.key(str(tmp_path), Sweep(task="pbc_res", resolutions=(16, 64))))
+        keys.add(scoring.key(str(tmp_path), Scoring(task="phantom_res", resolutions=(16, 32))))
+        keys.add(scoring.key(str(tmp_path), Scoring(task="pbc_res", resolutions=(16, 64))))
         (tmp_path / "weights").write_text("b")
         keys.add(scoring.key(str(tmp_path), first))
         assert len(keys) == 4
@@ -304,7 +304,7 @@ class TestScoring:
 
     def test_a_name_that_would_be_read_as_several_arguments_is_refused(self):
         with pytest.raises(UsageError, match="comma"):
-            Sweep(task="t", resolutions=(1,)).arguments("a,trust_remote_code=true")
+            Scoring(task="t", resolutions=(1,)).arguments("a,trust_remote_code=true")
 
     def test_the_matrix_runs_and_what_is_scored_is_not_scored_again(
         self, tmp_path, monkeypatch, capsys
@@ -321,7 +321,7 @@ class TestScoring:
         scored = []
         evaluate = scoring._evaluate
 
-        def stopped_at_native(checkpoint: str, sweep: Sweep, results: Path) -> None:
+        def stopped_at_native(checkpoint: str, sweep: Scoring, results: Path) -> None:
             scored.append(Path(checkpoint).name)
             if scored == ["low", "native"]:
                 (results / "half").mkdir(parents=True)

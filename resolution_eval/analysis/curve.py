@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from resolution_eval.analysis.classes import ClassFigures, balanced_accuracies, class_figures
+from resolution_eval.analysis.confusion import ClassFigures, balanced_accuracies, class_figures
 from resolution_eval.analysis.floor import CurveFloor, curve_floor
 from resolution_eval.analysis.look import Look, looking, looks
 from resolution_eval.analysis.ranked import RankedChoices, ranked_choices

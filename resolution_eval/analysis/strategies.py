@@ -14,7 +14,6 @@ from statistics import fmean
 from typing import Any, Literal
 
 from resolution_eval.analysis import soundness
-from resolution_eval.analysis.runs import over_runs
 from resolution_eval.analysis.sampling import (
     Columns,
     Figure,
@@ -23,6 +22,7 @@ from resolution_eval.analysis.sampling import (
     difference,
     solved,
 )
+from resolution_eval.analysis.series import over_runs
 from resolution_eval.analysis.sweeps import by_task
 from resolution_eval.errors import RecordError
 from resolution_eval.records import Cell, Record

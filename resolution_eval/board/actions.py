@@ -28,7 +28,7 @@ def add(known: argparse.Namespace) -> int:
 
     names = ("model", "revision", "title", "parameters", "strategy", "base", "licence", "submitter")
     declared = {name: getattr(known, name) for name in names}
-    for name in ("training_evidence", "training_evidence_url"):
+    for name in ("training_evidence", "training_evidence_url", "recipe"):
         declared[name] = getattr(known, name)
     for name in ("trained_on", "base_trained_on", "labels"):
         text = getattr(known, name)

@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 
 from resolution_eval.analysis.ranking import Entrant, Place, places
-from resolution_eval.analysis.runs import over_runs
 from resolution_eval.analysis.sampling import column_scores
+from resolution_eval.analysis.series import over_runs
 from resolution_eval.board.recipes import Recipe, obstacle, recipes
 from resolution_eval.board.schema import BoardRow, Budget, Curve, Estimate
 from resolution_eval.board.scores import estimate

@@ -65,6 +65,8 @@ def _curve(entry: Entry, setting: Setting) -> Curve:
     lacking = missing(shown.sweep, card)
     withheld = shown.withheld or lacking
     scored = None if withheld else _at_worst(entry, setting, card, shown)
+    if scored is not None and isinstance(scored.figures["gain"], Withheld):
+        withheld, scored = scored.figures["gain"].reason, None
     run = record.environment
     return Curve(
         dataset=card.name,

@@ -79,7 +79,8 @@ def _curve(curve: Curve, numbers: Iterator[int]) -> Curve:
     bare = {
         name: _changed(getattr(curve, name), numbers)
         for name in (f.name for f in fields(curve))
-        if name not in KEPT | {"record", "record_path", "dataset", "points", "figures"}
+        if name
+        not in KEPT | {"record", "record_path", "dataset", "points", "figures", "record_sha256"}
     }
     return replace(
         curve,

@@ -1,6 +1,6 @@
 // The board: one list per data and scheme, a line per recipe by score; the address holds all that is chosen.
 
-import { address, announce, count, estimate, fill, h, labels, load, many, mark, modelLink, name, number, query, ranks, remember, select, shortRevision, size, start, status } from "./page.js";
+import { ANSWERED, address, announce, count, estimate, fill, h, labels, load, many, mark, modelLink, name, number, query, ranks, remember, select, shortRevision, size, start, status } from "./page.js";
 import { spark, whisker } from "./charts.js";
 import { Table } from "./table.js";
 
@@ -43,7 +43,7 @@ class View {
     const clear = h("button", { type: "button", class: "tool", onclick: () => { location.href = location.pathname; } }, "Reset");
     return h("form", { class: "filters", "aria-label": "Filters", onsubmit: (event) => event.preventDefault() },
       select("Data", this.scopeOptions(), this.scope?.key || "", (value) => { this.state.scope = value; this.show(); }),
-      select("Answers", options("mode", "any"), this.state.mode, set("mode")),
+      select("Answers", options("mode", "any").map(([value, text]) => [value, ANSWERED[value] || text]), this.state.mode, set("mode")),
       select("Strategy", options("strategy", "any strategy"), this.state.strategy, set("strategy")),
       select("Size", BINS, this.state.size, set("size")),
       select("Status", [["", "any status"], ...this.board.statuses.map((each, i) => [each, i + 1 < this.board.statuses.length ? `${each} or better` : each])], this.state.status, set("status")),
@@ -126,7 +126,7 @@ class View {
     const columns = [
       { id: "pick", head: "Compare", sortable: false, quietHead: true, class: "pick", value: () => null, cell: (line) => this.box(line.row) },
       { id: "rank", head: "Rank", numeric: true, class: "rank", title: "The ranks that these samples leave open, all rows together: 1–3 is first, second or third", value: (line) => line.place, cell: (line) => ranks(line.rank) },
-      { id: "model", head: "Model", names: true, value: (line) => name(line.row), cell: (line) => this.modelCell(line, data.datasets) },
+      { id: "model", head: "Model", names: true, value: (line) => name({ ...line.row, title: line.title }), cell: (line) => this.modelCell(line, data.datasets) },
       { id: "status", head: "Status", ordered: true, value: (line) => this.board.statuses.indexOf(line.status), cell: (line) => status(line.status) },
       { id: "score", head: "Score", numeric: true, descending: true, title: "How much of what can be gained by looking is gained, mean over the resolutions: 0 is the score without the image, 1 is all right", value: (line) => line.score?.[0], cell: (line) => (line.score ? estimate(line.score) : h("span", { class: "quiet" }, "withheld")) },
       { id: "interval", head: "Interval", sortable: false, class: "wide", title: "Score and interval on the scale from 0 to 1", value: () => null, cell: (line) => whisker(line.score, null) },
@@ -147,8 +147,9 @@ class View {
   modelCell(line, datasets) {
     const { row, runs } = line;
     const seeds = runs.length > 1 && h("small", {}, `mean of ${runs.length} runs: `, runs.map((key, i) => [i ? ", " : "", h("a", { href: address("model.html", { id: key }) }, String(i + 1))]));
-    return [modelLink(row), h("small", {}, [row.recipe].filter(Boolean), runs.length > 1 ? null : [" · ", shortRevision(row.revision)]), seeds,
-      h("span", { class: "marks" }, mark(row.mode, "How closed questions were answered: by ranking the options' likelihoods, or by writing", "label"), labels(row, datasets),
+    const what = [row.recipe, runs.length > 1 ? null : shortRevision(row.revision)].filter(Boolean);
+    return [modelLink({ ...row, title: line.title }), what.length > 0 && h("small", {}, what.join(" · ")), seeds,
+      h("span", { class: "marks" }, mark(ANSWERED[row.mode] || row.mode, "How closed questions were answered: by the options' likelihoods, or in the model's own words", "label"), labels(row, datasets),
         line.failed > 0 && mark(`${line.failed} failed`, "Samples that failed, at the resolution with most: wrong in the score", "bad"))];
   }
 

@@ -53,7 +53,7 @@ function chart(found, lines, scheme) {
   const asked = query().getAll("m").filter((key) => closed.some((line) => line.key === key)).slice(0, MOST);
   let chosen = asked.length ? asked : closed.slice(0, MOST).map((line) => line.key);
   const draw = () => {
-    const series = chosen.map((key) => closed.find((line) => line.key === key)).map((line) => ({ name: name(line.row), trained: line.trained, cells: line.cells }));
+    const series = chosen.map((key) => closed.find((line) => line.key === key)).map((line) => ({ name: name({ ...line.row, title: line.title }), trained: line.trained, cells: line.cells }));
     fill(holder, legend(series.map((one) => one.name), { blind: series.some((one) => one.cells.some((cell) => cell.blind)), chance: found.chance !== null }),
       curves(series, { resolutions: found.resolutions, chance: found.chance, height: 320 }));
   };
@@ -67,7 +67,7 @@ function chart(found, lines, scheme) {
     } });
     box.checked = chosen.includes(line.key);
     boxes.push([line.key, box]);
-    return h("label", {}, box, " ", h("bdi", {}, name(line.row)));
+    return h("label", {}, box, " ", h("bdi", {}, name({ ...line.row, title: line.title })));
   }));
   return h("section", { "aria-labelledby": "curves-heading" }, h("h2", { id: "curves-heading" }, "Accuracy over resolutions"), holder,
     closed.length > 1 && h("details", { open: closed.length <= 12 }, h("summary", {}, `Choose curves (${many(closed.length, "row")})`), picker));
@@ -80,7 +80,7 @@ function ranking(found, lines) {
     caption: `Rows on ${found.title}`, rows: lines, sort: { id: "rank", desc: false },
     columns: [
       { id: "rank", head: "Rank", numeric: true, class: "rank", value: (line) => line.place, cell: (line) => (line.rank ? ranks(line.rank) : h("small", {}, line.why)) },
-      { id: "model", head: "Model", names: true, value: (line) => name(line.row), cell: (line) => [modelLink(line.row), line.runs.length > 1 && h("small", {}, `mean of ${line.runs.length} runs`), h("span", { class: "marks" }, labels(line.row, [found.id]))] },
+      { id: "model", head: "Model", names: true, value: (line) => name({ ...line.row, title: line.title }), cell: (line) => [modelLink({ ...line.row, title: line.title }), line.runs.length > 1 && h("small", {}, `mean of ${line.runs.length} runs`), h("span", { class: "marks" }, labels(line.row, [found.id]))] },
       { id: "status", head: "Status", value: (line) => line.status, cell: (line) => status(line.status) },
       { id: "score", head: "Score", numeric: true, descending: true, value: (line) => line.score?.[0], cell: (line) => (line.score ? estimate(line.score) : h("span", { class: "quiet" }, "withheld")) },
       { id: "curve", head: "Curve", sortable: false, value: () => null, cell: (line) => spark(line.cells, found.resolutions, line.trained, found.chance) },

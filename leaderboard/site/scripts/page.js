@@ -156,6 +156,9 @@ export function labels(row, datasets = null) {
   ];
 }
 
+// How closed questions were answered.
+export const ANSWERED = { rank: "ranked options", generate: "written answers", open: "open answers" };
+
 // [1, 3] as "1–3": the ranks that are left open.
 export function ranks(pair) {
   if (!pair) return "–";

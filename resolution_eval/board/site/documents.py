@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from typing import Any
 
 from resolution_eval import __version__
@@ -211,6 +213,7 @@ def _line(line: Line, single: bool) -> Document:
     known = [value for value in tokens if value is not None]
     found: Document = {
         "key": line.key,
+        "title": shared_title([row.facts.title for row in line.rows]),
         "runs": [row.key for row in line.rows],
         "status": min((row.status for row in line.rows), key=list(STATUSES).index),
         "place": line.place,
@@ -225,6 +228,20 @@ def _line(line: Line, single: bool) -> Document:
         "failed": max(curve.failed for curve in every),
     }
     return found | _alone(line) if single else found
+
+
+def shared_title(titles: Sequence[str]) -> str:
+    """What the titles begin with alike, up to what counts the runs; of one, the title.
+
+    Example:
+        >>> shared_title(["cells, mixed, seed 0", "cells, mixed, seed 1"])
+        'cells, mixed'
+    """
+    if len(titles) == 1:
+        return titles[0]
+    letters = takewhile(lambda each: len(set(each)) == 1, zip(*titles, strict=False))
+    alike = "".join(each[0] for each in letters).rstrip(" ,;:-–·(")
+    return re.sub(r"[\s,;:·(–-]*\b(seed|run)$", "", alike, flags=re.IGNORECASE) or titles[0]
 
 
 def _alone(line: Line) -> Document:

@@ -1,4 +1,4 @@
-"""Classes: how each is told from the others at every resolution, and what it loses."""
+"""Confusion: how each class is told from the others at every resolution, and what it loses."""
 
 from __future__ import annotations
 
