@@ -309,6 +309,7 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
             tiles=answer.tiles,
             blind=self.blind,
             sent=answer.sent,
+            served=answer.served,
             demonstrations=demonstrations,
         )
 

@@ -45,9 +45,7 @@ def _nearest(length: Fraction, open_end: bool) -> int:
 def around(size: Size, scale: Fraction) -> tuple[Size, Size]:
     """`size` times `scale`, rounded down and rounded up."""
     sides = [side * scale for side in (size.width, size.height)]
-    low, high = (
-        Size(*(max(1, rounding(s)) for s in sides)) for rounding in (math.floor, math.ceil)
-    )
+    low, high = (Size(*(max(1, to(s)) for s in sides)) for to in (math.floor, math.ceil))
     return low, high
 
 
@@ -67,7 +65,8 @@ def shrunk(size: Size, *, patch: int, long_edge: int, tokens: int) -> Size:
     fitted = scaled(size, edge)
     if pieces(fitted, patch) <= tokens:
         return fitted
-    limits = (_limit(size, patch, columns, tokens) for columns in range(1, tokens + 1))
+    most = min(tokens, -(-size.width // patch))
+    limits = (_limit(size, patch, columns, tokens) for columns in range(1, most + 1))
     return scaled(size, min(edge, max(limits)), open_end=True)
 
 

@@ -13,8 +13,14 @@ Document = dict[str, Any]
 
 JUDGED = ("judge", "judge_model", "judged", "judge_failure")
 """Columns that the first answers of version 2 had not."""
+SERVED = (
+    *("sent_width", "sent_height", "sent_format", "sent_bytes", "sent_sha256", "rule"),
+    *("predicted_width", "predicted_height", "predicted_least", "predicted_most"),
+    *("counted_tokens", "counted_by", "server_model", "server_fingerprint", "attempts"),
+)
+"""Columns that answers had not before servers were counted."""
 ADDED = ("tiles", "blind", "adapter", "generated_tokens", "seconds", "peak_memory", *JUDGED)
-"""Columns that the answers of version 1 had not."""
+"""Columns that the answers of version 1 had not, beside those of servers."""
 
 
 def _second(document: Document) -> Document:
@@ -76,7 +82,7 @@ MIGRATIONS: Mapping[int, Callable[[Document], Document]] = {1: _second}
 
 def migrated_answers(table: pa.Table) -> pa.Table:
     """The answers with the columns of the present schema, null where older ones had none."""
-    for absent in (ADDED, JUDGED):
+    for absent in ((*ADDED, *SERVED), (*JUDGED, *SERVED), SERVED):
         if table.schema.equals(pa.schema([f for f in SCHEMA if f.name not in absent])):
             for name in absent:
                 field = SCHEMA.field(name)
