@@ -41,10 +41,7 @@ class Baselines:
     def __init__(self, path: Path | None = None, *, trust_environment: bool = True) -> None:
         self._path, self._lock = path, Lock()
         self._known: dict[str, int | None] = {} if path is None else _read(path)
-        self._session = requests.Session()
-        self._session.trust_env = trust_environment
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HTTPAdapter(max_retries=PATIENCE))
+        self._trust_environment = trust_environment
         self.asked = 0
         """Requests that this run spent on them."""
 
@@ -85,10 +82,13 @@ class Baselines:
         own = {name: value for name, value in headers.items() if name.lower() not in LENGTH}
         self.asked += 1
         try:
-            response = self._session.post(
-                url, data=json.dumps(body).encode(), headers=own, timeout=TIMEOUT
-            )
-            found = response.json()
+            with requests.Session() as session:
+                session.trust_env = self._trust_environment
+                for scheme in ("http://", "https://"):
+                    session.mount(scheme, HTTPAdapter(max_retries=PATIENCE))
+                data = json.dumps(body).encode()
+                response = session.post(url, data=data, headers=own, timeout=TIMEOUT)
+                found = response.json()
         except (requests.RequestException, ValueError) as error:
             logger.warning(f"no count of the prompt without its image ({type(error).__name__})")
             return None

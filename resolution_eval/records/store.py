@@ -252,5 +252,8 @@ def _contradictions(table: pa.Table) -> Iterator[tuple[pa.ChunkedArray, str]]:
     ]
     other = pc.and_(pc.equal(status, "attested"), pc.invert(pc.and_(*same)))
     yield other, "attested, but the encoder received no grid, or another than was asked for"
+    for word, needed in (("counted", "counted_tokens"), ("predicted", "rule")):
+        bare = pc.and_(pc.equal(status, word), pc.is_null(table[needed]))
+        yield bare, f"{word}, but {needed} is null"
     seconds = pc.fill_null(pc.less(table["seconds"], 0.0), False)
     yield seconds, "its seconds are below 0"
