@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from resolution_eval.adapters.views import View
 from resolution_eval.attestation import Attestation, Failure, Sent
 from resolution_eval.bases.ask import Asked, Question, ask
 from resolution_eval.bases.build import Plan, plan
+from resolution_eval.bases.journal import Journal, journal_path
 from resolution_eval.bases.meter import Meter, dropped, evidence_of
 from resolution_eval.bases.predictors import OWN as PREDICTING
 from resolution_eval.bases.predictors import predictor
@@ -68,6 +70,7 @@ class ResWrap(ResolutionAdapter):
             self.checkpoint = self.plan.checkpoint
             self.base = self.plan.build()
             self.sight = sight_of(self.base)
+            self.journal = Journal(journal_path(sys.argv))
             self.meter = None if self.sight.model is not None else self._meter(serving)
             known = known_of(self.checkpoint, self.sight.family, self.sight.parts)
             self.declare(known, told.train_resolution)
@@ -79,6 +82,9 @@ class ResWrap(ResolutionAdapter):
         """Reads what the base's server counts."""
         differs = serving["count_difference"]
         kept = serving["baselines"]
+        beside = journal_path(sys.argv)
+        if kept is None and beside is not None:
+            kept = beside.with_name("resolution_eval_baselines.json")
         self.predictor = predictor(self.checkpoint, serving)
         return Meter(
             self.checkpoint,
@@ -132,7 +138,7 @@ class ResWrap(ResolutionAdapter):
 
     def answer(self, views: Sequence[View]) -> list[Answer | Failure]:
         questions = [Question(view.job.prompt, view.image, view.job.generation) for view in views]
-        asked = ask(self.base, self.sight, questions)
+        asked = ask(self.base, self.sight, questions, self.journal)
         if self.meter is not None:
             return served_answers(self.plan, self.meter, asked, questions)
         return answers(self.plan, self.sight, asked)

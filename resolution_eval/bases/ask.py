@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from loguru import logger
 
 from resolution_eval.attestation import Failure, Sent
+from resolution_eval.bases.journal import Journal
 from resolution_eval.bases.replacing import replaced
 from resolution_eval.bases.sight import Entered, Sight
 from resolution_eval.bases.traffic import Exchange, watched
@@ -94,8 +95,12 @@ class Asked:
         return Failure(kind="empty", message=f"the base's answer is empty; {reason}")
 
 
-def ask(base: Any, sight: Sight, questions: Sequence[Question]) -> Asked:
+def ask(
+    base: Any, sight: Sight, questions: Sequence[Question], journal: Journal | None = None
+) -> Asked:
     """The base's answers to questions whose images are of one size.
+
+    A server is not asked again what the `journal` holds an answer to.
 
     Raises:
         ModelError: the base gave another number of answers than it was asked for.
@@ -108,7 +113,7 @@ def ask(base: Any, sight: Sight, questions: Sequence[Question]) -> Asked:
     with ExitStack() as stack:
         entered = stack.enter_context(sight.watching(grid, len(questions)))
         stack.enter_context(_encodings(sent))
-        stack.enter_context(watched(exchanges))
+        stack.enter_context(watched(exchanges, journal or Journal(None)))
         stack.enter_context(_logged(errors))
         stack.enter_context(_silent(type(base)))
         stack.enter_context(watched_logits(sight.model))

@@ -1,4 +1,4 @@
-"""Samples behind a server: predicted by a rule, counted by its usage, and never accused unjustly."""
+"""Samples behind a server: predicted by a rule, counted by its usage, never accused unjustly."""
 
 from __future__ import annotations
 
@@ -98,7 +98,9 @@ def test_a_disagreement_names_both_figures() -> None:
     with running(lambda width, height: qwen(width, height) + 5) as server:
         ((_, found),) = ask(server, IMAGES[:1], (140,))
     assert found.status == "mismatched"
-    assert any(note.startswith("30 image tokens were counted, 25 to 27 were due") for note in found.notes)
+    assert any(
+        note.startswith("30 image tokens were counted, 25 to 27 were due") for note in found.notes
+    )
 
 
 def test_anthropics_free_count_is_asked_where_its_own_form_is_spoken() -> None:
