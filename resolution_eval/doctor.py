@@ -360,8 +360,11 @@ PATIENTS: dict[str, Callable[[Mapping[str, str]], Patient]] = {
 """Models that the doctor knows, by the name that `lmms-eval --model` gives them."""
 
 
-def report(diagnosis: Diagnosis) -> str:
-    """The diagnosis as text: what it found, a table, and what is wrong with the sweep."""
+def report(diagnosis: Diagnosis, price: float | None = None) -> str:
+    """The diagnosis as text: what it found, a table, and what is wrong with the sweep.
+
+    `price` is that of a million prompt tokens of a server.
+    """
     from tabulate import tabulate
 
     table = [
@@ -374,6 +377,7 @@ def report(diagnosis: Diagnosis) -> str:
             "images": row.tiles or 1,
             "predicted (w x h)": _predicted(row),
             "predicted tokens": _predicted_tokens(row),
+            "1,000 images cost": _cost(row, price),
             "visual tokens": row.visual_tokens,
             "match": "yes" if row.match else "no",
             "processor alone": row.processor_alone,
@@ -396,6 +400,13 @@ def _predicted(row: Row) -> str | None:
     return row.forecast.refused or (
         "unknown" if row.forecast.size is None else str(row.forecast.size)
     )
+
+
+def _cost(row: Row, price: float | None) -> str | None:
+    """Money for the image tokens of a thousand images, the most that agree with the rule."""
+    if price is None or row.forecast is None or row.forecast.tokens is None:
+        return None
+    return f"{row.forecast.tokens[1] * price / 1000:.2f}"
 
 
 def _predicted_tokens(row: Row) -> str | None:

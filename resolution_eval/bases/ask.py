@@ -27,8 +27,11 @@ if TYPE_CHECKING:
 
 TAG = "resolution_eval_question"
 """Key in an image's `info`, which Pillow copies with the image, of its place in the batch."""
-SENTINELS = ("[LMMS_EVAL_REQUEST_FAILED",)
-"""How a base's answers begin that are none."""
+SENTINELS = {
+    "[LMMS_EVAL_REQUEST_FAILED": "request",
+    "[LMMS_EVAL_BUDGET_EXCEEDED": "budget",
+}
+"""How a base's answers begin that are none, and what kind of failure each is."""
 TASK, SPLIT = "reswrap", "test"
 
 
@@ -87,8 +90,9 @@ class Asked:
         where the model was seen to come back from generating it.
         """
         text = self.texts[place]
-        if text.startswith(SENTINELS):
-            return Failure(kind="request", message=text)
+        for sentinel, kind in SENTINELS.items():
+            if text.startswith(sentinel):
+                return Failure(kind=kind, message=text)
         if text.strip() or (visible and self.entered.finished and not self.errors):
             return None
         reason = self.errors[-1] if self.errors else "many adapters answer so after an error"

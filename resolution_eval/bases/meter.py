@@ -62,7 +62,7 @@ class Meter:
                 )
         if said is None:
             return None
-        if last is not None and last.fault is not None:
+        if last is not None and last.fault is not None and said.kind != "budget":
             tried = f" ({len(exchanges)} requests)" if len(exchanges) > 1 else ""
             return Failure(kind=last.kind, message=last.fault + tried)
         return said

@@ -309,3 +309,12 @@ def test_tokens_per_patch_are_the_users_word() -> None:
     least, most = forecast("gpt-5-mini", 1024, 1024, per_patch=1.2).tokens or (0, 0)
     assert least <= 1228.8 <= most <= least + 1
     assert forecast("gpt-5-mini", 256, 256, per_patch=1.62).tokens == (103, 104)
+
+
+def test_the_page_is_that_of_the_files() -> None:
+    from pathlib import Path
+
+    from resolution_eval.providers.page import page
+
+    kept = (Path(__file__).parents[2] / "docs" / "providers.md").read_text(encoding="utf-8")
+    assert kept == page(), "run `python -m resolution_eval.providers.page`"
