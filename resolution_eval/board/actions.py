@@ -123,8 +123,9 @@ def rerun(known: argparse.Namespace) -> int:
     for cell in found.cells:
         verdict = "agrees" if cell.agrees else "DIFFERS"
         print(
-            f"{' '.join(cell.key)}: {verdict}, {cell.agreeing} of {cell.n} verdicts and "
-            f"{cell.same_grid} grids the same; right {cell.recorded_correct} -> {cell.correct}"
+            f"{' '.join(cell.key)}, shown {cell.shown}: {verdict}, {cell.agreeing} of {cell.n} "
+            f"verdicts and {cell.same_grid} grids the same; right {cell.recorded_correct} -> "
+            f"{cell.correct}"
         )
     return 0 if found.agrees else 1
 

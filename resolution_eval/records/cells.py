@@ -18,6 +18,7 @@ from resolution_eval.records.schema import (
 )
 from resolution_eval.records.serving import serving, tokens
 from resolution_eval.statistics.curves import balanced_accuracy
+from resolution_eval.thinking import is_cut
 
 MAX_GRIDS = 8
 MAX_EVIDENCE = 4
@@ -75,6 +76,7 @@ def _cell(key: CellKey, rows: Sequence[Row], samples: int) -> Cell:
         failed=failed,
         missing=samples - len(rows),
         unparseable=sum(row["prediction"] is None for row in scored),
+        cut=sum(any(map(is_cut, row["notes"] or ())) for row in scored),
         mismatched=statuses["mismatched"],
         unattested=statuses["unattested"],
         predicted=statuses["predicted"],

@@ -318,6 +318,9 @@ def _contradictions(line: _Line) -> Iterator[str]:
         yield f"answers by {attestation.answer_mode!r} to a question of form {verdict.form!r}"
     if line.cost is not None and (attestation.status == "failed" or not attestation.adapter):
         yield "a cost, but no adapter of ours answered"
+    ranked, shown = verdict.choice_scores, verdict.options
+    if ranked is not None and "options" in verdict.model_fields_set and len(ranked) != len(shown):
+        yield f"{len(ranked)} scores of {len(shown)} options"
     if verdict.f1 is not None and not 0 <= verdict.f1 <= 1:
         yield f"f1 lies between 0 and 1, found {verdict.f1}"
     sizes = (
@@ -373,6 +376,7 @@ def _row(line: _Line, setting: tuple[str, str, str]) -> dict[str, Any]:
     failure = verdict.failure
     return {
         **verdict.model_dump(exclude={"failure", "judgement"}),
+        "options": verdict.options if "options" in verdict.model_fields_set else None,
         **_judged(verdict.judgement),
         "failure_kind": None if failure is None else failure.kind,
         "failure_message": None if failure is None else redacted(failure.message),

@@ -14,7 +14,7 @@ from resolution_eval.facts import Excluded, Hardware
 from resolution_eval.records.answers import Answers, CellKey
 from resolution_eval.resolution import label, parse_resolution
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 SCHEMA_FILE = "record.schema.json"
 
 CellStatus = Literal["complete", "counted", "predicted", "incomplete", "mismatched", "unattested"]
@@ -146,6 +146,8 @@ class Cell(_Document):
     """Samples that other cells of this scheme, filter and mode hold and this one does not."""
     unparseable: Count
     """Answers that could not be read: wrong, and counted here."""
+    cut: Count = 0
+    """Those of them whose thinking the limit of tokens cut: a larger max_new_tokens may mend it."""
     mismatched: Count
     unattested: Count
     predicted: Count = 0
@@ -211,6 +213,9 @@ class Checkpoint(_Document):
     training_data: str | None
     """What it was trained on."""
     dtype: str | None
+    writing: str | None = None
+    """What of its own generation settings was used, what was set aside, and how many tokens it was
+    allowed where it thinks before it answers."""
 
 
 class Dataset(_Document):
@@ -327,7 +332,7 @@ class AnswersFile(_Document):
 class Record(_Document):
     """One checkpoint on one task in one run."""
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[3] = 3
     task: str
     task_version: str | None
     shown: Literal["image", Blind] | None

@@ -252,6 +252,9 @@ def _contradictions(table: pa.Table) -> Iterator[tuple[pa.ChunkedArray, str]]:
     ]
     other = pc.and_(pc.equal(status, "attested"), pc.invert(pc.and_(*same)))
     yield other, "attested, but the encoder received no grid, or another than was asked for"
+    lengths = [pc.list_value_length(table[name]) for name in ("choice_scores", "options")]
+    apart = pc.fill_null(pc.not_equal(*lengths), False)
+    yield apart, "its options are not as many as their scores"
     for word, needed in (("counted", "counted_tokens"), ("predicted", "rule")):
         bare = pc.and_(pc.equal(status, word), pc.is_null(table[needed]))
         yield bare, f"{word}, but {needed} is null"

@@ -63,7 +63,7 @@ class Mark:
 
     name: str
     """The curve that it belongs to."""
-    kind: Literal["knee", "cheapest"]
+    kind: Literal["knee", "chosen"]
     before: str
     """The resolution at the place, or below it."""
     after: str
@@ -84,7 +84,7 @@ def curve_chart(
     """Accuracy against resolution: one line per name with its band, dotted without the image.
 
     The chance level is a dashed line, the resolution trained at is ringed, a triangle stands above
-    a knee and a diamond around the cheapest resolution.
+    a knee and a diamond around the chosen resolution.
     """
     import altair as alt
 
@@ -276,7 +276,7 @@ def _marks(names: Sequence[str], marks: Sequence[Mark]) -> Iterator[Any]:
 
     looks: dict[str, dict[str, Any]] = {
         "knee": {"shape": "triangle-down", "size": 120, "filled": True, "yOffset": -15},
-        "cheapest": {"shape": "diamond", "size": 520, "filled": False, "strokeWidth": 1.75},
+        "chosen": {"shape": "diamond", "size": 520, "filled": False, "strokeWidth": 1.75},
     }
     for kind, look in looks.items():
         found = [asdict(mark) for mark in marks if mark.kind == kind]

@@ -13,6 +13,10 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from resolution_eval.analysis.sampling import Figure
+from resolution_eval.statistics.curves import Withheld
+from resolution_eval.statistics.intervals import Interval
+
 LONGEST = 300
 """Characters of one entry that are shown; what is cut off is marked with an ellipsis."""
 
@@ -30,6 +34,8 @@ class Entry:
     """Said in addition, small: an interval."""
     shade: float | None = None
     """How strongly the page tints the entry, from 0 to 1: an accuracy."""
+    ends: tuple[float, float] | None = None
+    """Of the interval that the note shows, for the form that has numbers in full."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,35 @@ def entry(
     return Entry(shorten(str(value)), mark=mark, note=note)
 
 
+def interval_text(interval: Interval | None, digits: int = 3) -> str:
+    """Both ends in brackets; nothing where there is no interval."""
+    if interval is None:
+        return ""
+    return f"[{interval.low:.{digits}f}, {interval.high:.{digits}f}]".replace("-", "−")
+
+
+def figure_entry(
+    figure: Figure | float | None,
+    *,
+    digits: int = 3,
+    sign: bool = False,
+    note: str = "",
+    mark: str = "",
+    shade: bool = False,
+) -> Entry:
+    """A figure with its interval, a bare number without, or a mark that it is withheld."""
+    if isinstance(figure, Withheld):
+        return Entry("–", mark=mark or "withheld", note=note)
+    value = figure.estimate if isinstance(figure, Interval) else figure
+    if value != value:
+        return Entry("–", note="undefined for a constant curve")
+    if not isinstance(figure, Interval):
+        return entry(value, digits=digits, sign=sign, note=note, mark=mark, shade=shade)
+    text = " ".join(part for part in (interval_text(figure, digits), note) if part)
+    shown = entry(value, digits=digits, sign=sign, note=text, mark=mark, shade=shade)
+    return replace(shown, ends=(figure.low, figure.high))
+
+
 def shorten(text: str, longest: int = LONGEST) -> str:
     """`text` on one line, without control characters, cut at `longest` characters."""
     plain = "".join(char if _shown(char) else "\ufffd" for char in text[: longest + 1])
@@ -152,18 +187,37 @@ def _escaped(text: str) -> str:
 
 
 def as_csv(tables: Sequence[Table]) -> str:
-    """Tables as comma-separated values, one after the other, each named in the first column."""
+    """Tables as comma-separated values, one after the other, each named in the first column.
+
+    A column of figures with intervals is followed by their low and high ends.
+    """
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     for table in tables:
-        writer.writerow(["table", *(column.name for column in table.columns)])
+        wide = [any(row[i].ends for row in table.rows) for i in range(len(table.columns))]
+        heads = [
+            name
+            for column, ends in zip(table.columns, wide, strict=True)
+            for name in (column.name, f"{column.name} low", f"{column.name} high")[: 1 + 2 * ends]
+        ]
+        writer.writerow(["table", *heads])
         for row in table.rows:
-            writer.writerow([table.name, *(_field(item) for item in row)])
+            fields = [
+                text
+                for item, ends in zip(row, wide, strict=True)
+                for text in (_field(item), *(_ends(item) if ends else ()))
+            ]
+            writer.writerow([table.name, *fields])
     return file.getvalue().rstrip("\n")
 
 
 _NUMBER = re.compile(r"(?:< )?[+−]?\d")
 """How an entry begins that shows a number; `native` is sorted by one and shows none."""
+
+
+def _ends(item: Entry) -> tuple[str, ...]:
+    ends = item.ends or (None, None)
+    return tuple("" if end is None else f"{end:.10g}" for end in ends)
 
 
 def _field(item: Entry) -> str:

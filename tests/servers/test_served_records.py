@@ -17,7 +17,7 @@ from resolution_eval.errors import RecordError
 from resolution_eval.ladder import due, step, was_dropped
 from resolution_eval.records import make_records, read_record, write_record
 from resolution_eval.records.answers import SCHEMA
-from resolution_eval.records.migrations import SERVED, migrated_answers
+from resolution_eval.records.migrations import LATER_COLUMNS, migrated_answers
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import synthetic_runs
@@ -103,9 +103,12 @@ def test_a_status_that_its_figures_contradict_is_refused(tmp_path: Path, status:
 
 
 def test_answers_of_older_records_are_read_as_before() -> None:
-    old = pa.schema([field for field in SCHEMA if field.name not in SERVED])
-    table = pa.Table.from_pylist([], schema=old)
-    assert migrated_answers(table).schema.equals(SCHEMA)
+    for age in range(len(LATER_COLUMNS)):
+        later = {name for columns in LATER_COLUMNS[age:] for name in columns}
+        assert "sent_width" in later
+        old = pa.schema([field for field in SCHEMA if field.name not in later])
+        table = pa.Table.from_pylist([], schema=old)
+        assert migrated_answers(table).schema.equals(SCHEMA)
 
 
 def test_drift_names_the_rule_and_the_cells_that_it_touches(

@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 from sklearn.metrics import balanced_accuracy_score
 
 from resolution_eval.statistics import curves
-from resolution_eval.statistics.curves import FIGURES, Grid, Withheld
+from resolution_eval.statistics.curves import FIGURES, Grid
 
 DINO = dict(zip((28, 64, 128, 224), (85.05, 93.9, 94.27, 96.14), strict=True))
 EFFICIENTNET = dict(zip((28, 64, 128, 224), (80.51, 86.45, 87.62, 89.67), strict=True))
@@ -128,18 +128,6 @@ def test_curves_refuse_nan_emptiness_and_a_foreign_reference():
         curves.ace({})
     with pytest.raises(ValueError, match="no resolution 64"):
         curves.worst_drop({28: 0.1}, reference=64)
-    with pytest.raises(ValueError, match="no resolution 64"):
-        curves.retention({28: 0.1}, reference=64, chance=0)
-
-
-def test_retention_is_withheld_at_chance_and_where_the_interval_reaches_it():
-    curve = {28: 0.3, 224: 0.5}
-    assert isinstance(curves.retention(curve, reference=224, chance=0.5), Withheld)
-    assert isinstance(
-        curves.retention(curve, reference=224, chance=0.4, reference_low=0.39), Withheld
-    )
-    kept = curves.retention(curve, reference=224, chance=0.1, reference_low=0.39)
-    assert kept == {28: pytest.approx(0.5), 224: 1.0}
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc")), min_size=1, max_size=40))
@@ -161,3 +149,13 @@ def test_balanced_accuracy_refuses_nothing_and_lengths_that_differ():
         curves.balanced_accuracy([], [])
     with pytest.raises(ValueError, match="as many predictions"):
         curves.balanced_accuracy(["a"], ["a", "b"])
+
+
+def test_ace_and_rce_are_continuous_errors_as_their_source_has_it():
+    assert "Continuous" in curves.ace.__doc__
+    assert "Continuous" in curves.rce.__doc__
+
+
+def test_the_drop_from_the_best_is_the_whole_range():
+    curve = {28: 0.5, 56: 0.9, 112: 0.7, 224: 0.6}
+    assert curves.figure("best_drop", curve) == pytest.approx(0.4)
