@@ -12,7 +12,8 @@ from typing import Any, Protocol
 
 from resolution_eval.errors import ModelError, UsageError
 from resolution_eval.families import Family, family_of
-from resolution_eval.families.base import Parts, chat_template
+from resolution_eval.families.base import Parts
+from resolution_eval.families.chat import template_of
 from resolution_eval.families.checkpoint import load_parts
 from resolution_eval.providers import Forecast, Rule, find_rule
 from resolution_eval.providers.rule import Multiples
@@ -145,7 +146,7 @@ def predictor(model: str, told: Mapping[str, Any]) -> Predictor | None:
     }
     if told.get("processor") or (not told.get("rule") and Path(model).is_dir()):
         parts = load_parts(str(told.get("processor") or model))
-        if chat_template(parts.processor) is None:
+        if template_of(parts.processor) is None:
             raise UsageError(
                 f"{told.get('processor') or model} has no chat template, by which its prompts "
                 "could be counted; name another processor=, or a rule="

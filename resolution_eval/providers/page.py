@@ -16,7 +16,7 @@ held for it, as `anthropic/claude-later@2026-10-01`.
 See what a sweep would become, offline:
 
 ```sh
-resolution-eval doctor --model reswrap --model_args base=openai,model=claude-opus-4-8 --sizes 224,1120
+resolution-eval doctor --model reswrap --model_args base=openai,model=claude-opus-4-8 --sizes 224
 ```
 
 Made by `python -m resolution_eval.providers.page` from `models/providers/*.toml`.

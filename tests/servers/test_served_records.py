@@ -98,7 +98,7 @@ def test_a_cell_says_what_is_known_of_its_weakest_sample(tmp_path: Path) -> None
 @pytest.mark.parametrize("status", ["counted", "attested", "unattested", "predicted"])
 def test_a_status_that_its_figures_contradict_is_refused(tmp_path: Path, status: str) -> None:
     wrong = line("a", 56, served(56, counted=1), status=status)
-    with pytest.raises(RecordError, match="mismatched|attested"):
+    with pytest.raises(RecordError, match=r"mismatched|attested"):
         record(tmp_path, [wrong])
 
 
