@@ -69,7 +69,7 @@ class Row:
 
     @property
     def agrees(self) -> bool:
-        """Whether it is the expected grid, to less than a patch where a rule predicts it."""
+        """Whether it is the expected grid, to half a patch where a rule predicts it."""
         if self.forecast is None or self.sent is None:
             return self.seen == self.expected_grid
         kept = self.forecast.keeps(Size(self.sent[1], self.sent[0]))

@@ -48,13 +48,13 @@ def disagreement(
 
 
 def keeps(served: Served, sent: Sent) -> bool:
-    """Whether the rule leaves the image at the size sent, to less than a patch on each side, or
-    does not tell.
+    """Whether the rule leaves the image at the size sent, to half a patch on each side, or does not
+    tell.
     """
     if served.predicted_size is None:
         return True
     pairs = zip(served.predicted_size, (sent.width, sent.height), strict=True)
-    return all(abs(left - given) < max(2, served.unit) for left, given in pairs)
+    return all(2 * abs(left - given) <= max(2, served.unit) for left, given in pairs)
 
 
 def due(served: Served) -> tuple[int, int] | None:

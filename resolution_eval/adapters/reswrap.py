@@ -20,7 +20,8 @@ from resolution_eval.bases.build import Plan, plan
 from resolution_eval.bases.journal import Journal, journal_path
 from resolution_eval.bases.meter import Meter, dropped, evidence_of
 from resolution_eval.bases.predictors import OWN as PREDICTING
-from resolution_eval.bases.predictors import predictor
+from resolution_eval.bases.predictors import predictor, whole
+from resolution_eval.bases.probing import GENERATION, sentence
 from resolution_eval.bases.sight import Sight, sight_of
 from resolution_eval.errors import ModelError, host_boundary
 from resolution_eval.families import intended_grid
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     import torch
     from lmms_eval.api.instance import Instance
 
-SERVING = (*PREDICTING, "count_difference", "baselines")
+SERVING = (*PREDICTING, "count_difference", "baselines", "probe")
 """Arguments that say how a server's samples are predicted and counted."""
 OWN = ("base", "force_simple", *COMMON, *SERVING)
 """Arguments that are not the base's, or that it is given as we understand them."""
@@ -55,6 +56,7 @@ class ResWrap(ResolutionAdapter):
         self, base: str | None = None, *, force_simple: bool | str = False, **given: Any
     ) -> None:
         super().__init__()
+        self.probed_edge: int | None = None
         with host_boundary():
             told = common(given, ("generate",))
             serving = {name: given.pop(name, None) for name in SERVING}
@@ -81,6 +83,7 @@ class ResWrap(ResolutionAdapter):
     def _meter(self, serving: Mapping[str, Any]) -> Meter:
         """Reads what the base's server counts."""
         differs = serving["count_difference"]
+        self.probed_edge = whole("probe", serving["probe"])
         kept = serving["baselines"]
         beside = journal_path(sys.argv)
         if kept is None and beside is not None:
@@ -95,6 +98,28 @@ class ResWrap(ResolutionAdapter):
                 "httpx_trust_env", self.plan.arguments.get("httpx_trust_env", True)
             ),
         )
+
+    def generate_until(self, requests: list[Instance]) -> list[str]:
+        """As every adapter; a server is probed before the first question and after the last."""
+        self._probe()
+        replies = super().generate_until(requests)
+        self._probe()
+        return replies
+
+    def _probe(self) -> None:
+        """Ask what the server's model sees, where that is wanted."""
+        if self.probed_edge is None:
+            return
+        with host_boundary():
+            found = sentence(self._answer_texts, self.batch, self.probed_edge)
+        self.probes = (*self.probes, found)
+        logger.info(f"{self.plan.title}: {found}")
+
+    def _answer_texts(self, asked: Sequence[tuple[str, Any]]) -> list[str | Failure]:
+        """Texts of the answers to prompts with their images."""
+        questions = [Question(prompt, image, GENERATION) for prompt, image in asked]
+        done = ask(self.base, self.sight, questions)
+        return [done.failure(place, visible=False) or text for place, text in enumerate(done.texts)]
 
     def preparation(self) -> str:
         """The base, its arguments, and its processor where it can be seen."""

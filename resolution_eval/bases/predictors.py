@@ -179,6 +179,15 @@ def _title(title: str, limits: Mapping[str, int]) -> str:
     return title + "".join(f",{name}={value}" for name, value in sorted(limits.items()))
 
 
+def whole(name: str, value: Any) -> int | None:
+    """An argument in pixels; None where it is not given.
+
+    Raises:
+        UsageError: it is no whole number from 1.
+    """
+    return None if value is None else _whole(name, value)
+
+
 def _whole(name: str, value: Any) -> int:
     if not str(value).isdecimal() or int(value) < 1:
         raise UsageError(f"{name}={value!r} is impossible; give pixels, a whole number from 1")

@@ -30,14 +30,14 @@ class Forecast:
     """Why the provider refuses an image of this size."""
 
     def keeps(self, sent: Size) -> bool | None:
-        """Whether the image is kept at the size that was sent, to less than a unit on each side.
+        """Whether the image is kept at the size that was sent, to half a unit on each side.
 
         None where the rule does not tell.
         """
         if self.size is None:
             return None
         sides = zip((self.size.width, self.size.height), (sent.width, sent.height), strict=True)
-        return all(abs(after - before) < max(2, self.unit) for after, before in sides)
+        return all(2 * abs(after - before) <= max(2, self.unit) for after, before in sides)
 
     @property
     def told(self) -> str:

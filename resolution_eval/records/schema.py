@@ -213,6 +213,9 @@ class Checkpoint(_Document):
     training_data: str | None
     """What it was trained on."""
     dtype: str | None
+    probes: tuple[str, ...] = ()
+    """What a behavioural probe found before the run and after it: a lower bound of what the model
+    sees, beside what was predicted and counted."""
     writing: str | None = None
     """What of its own generation settings was used, what was set aside, and how many tokens it was
     allowed where it thinks before it answers."""
