@@ -19,7 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from resolution_eval.facts import CheckpointFacts, Count
 
-Status = Literal["attested", "mismatched", "unattested", "failed"]
+Status = Literal["attested", "counted", "predicted", "mismatched", "unattested", "failed"]
+"""`attested` is of tensors alone; where none can be seen, `ladder.step` says which word holds."""
 Scheme = Literal["match", "restore"]
 AnswerMode = Literal["rank", "generate", "open"]
 """How a sample was answered: choices ranked, a choice generated, an open answer generated."""
@@ -52,6 +53,39 @@ class Sent(BaseModel):
     format: str
     """PNG, JPEG, ..."""
     bytes: int
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """Of those bytes; null in the answers of older versions."""
+
+
+class Served(BaseModel):
+    """What is known of a sample that a server answered, where no tensor can be seen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rule: str | None
+    """What predicted: a provider's dated rule, or the processor's own files; null of a model that
+    no rule names."""
+    predicted_size: tuple[int, int] | None
+    """Width and height in pixels that the rule leaves; null where it does not tell."""
+    predicted_tokens: tuple[int, int] | None
+    """Fewest and most image tokens that agree with the rule; null where it does not tell."""
+    unit: int
+    """Edge in pixels of the rule's patches: a size is known to that."""
+    by_size: bool
+    """Whether the rule's tokens follow from the size: only then a count speaks of it."""
+    wrapping: int
+    """Tokens that stand around an image in a prompt, beside its own."""
+    counted_tokens: int | None
+    """Image tokens that the server counted; null where it did not say."""
+    counted_by: str | None
+    """Where it said so: a field of its usage, `difference` (prompt tokens less those of the same
+    request without the image), or `count_tokens`."""
+    model: str | None
+    """Name of the model that answered, by the server's own word."""
+    fingerprint: str | None
+    """The server's word for its own version."""
+    attempts: int
+    """Requests that were sent for this answer; those before the last one had none."""
 
 
 class Demonstrated(BaseModel):
@@ -120,6 +154,8 @@ class Attestation(BaseModel):
     """What stood in the image's place in a control run; its grid is 0 x 0 where nothing did."""
     sent: Sent | None = None
     """The image as another program, a server as a rule, was sent it; null where none was."""
+    served: Served | None = None
+    """What a server said and what a rule predicts; null where the model ran in this process."""
     demonstrations: tuple[Demonstrated, ...] = ()
     """The few-shot demonstrations before the question, in order; `grid` and `visual_tokens` are of
     the question's own image alone. One that is mismatched makes the sample so.

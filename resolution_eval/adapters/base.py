@@ -79,6 +79,8 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
     strategy: str | None = None
     training_data: str | None = None
     dtype: str | None = None
+    probes: tuple[str, ...] = ()
+    """What behavioural probes found before the run and after it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -97,6 +99,7 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
             training_data=self.training_data,
             dtype=self.dtype,
             device=", ".join(map(str, self.places())) or None,
+            probes=self.probes,
             writing=self.writing(),
         )
 
@@ -123,6 +126,7 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
         """
         facts = self.checkpoint_facts().model_dump(mode="json")
         device = str(facts.pop("device")).partition(":")[0]
+        del facts["probes"]  # what was found beside the run decides no answer
         said = [self.name, self.checkpoint, str(self.training), self.blind, device, facts]
         said += [asdict(self.overrides), self.preparation(), versions()]
         return sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
@@ -317,6 +321,7 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
             tiles=answer.tiles,
             blind=self.blind,
             sent=answer.sent,
+            served=answer.served,
             demonstrations=demonstrations,
         )
 
