@@ -11,10 +11,10 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from synthetic_runs import sweep, write_run
+from synthetic_runs import facts, sweep, write_run
 
 from resolution_eval import cli
-from resolution_eval.analysis.strategies import Matrix, mixture_half
+from resolution_eval.analysis.strategies import Matrix, matrix_of_records, mixture_half
 from resolution_eval.declaration import Declaration, read_declaration
 from resolution_eval.errors import RecordError, UsageError
 from resolution_eval.matrix import Scoring, parse_checkpoints, scoring, write_matrix
@@ -172,6 +172,41 @@ class TestGaps:
         pair = {"low": (one(tmp_path / "a", mine),), "native": (one(tmp_path / "b", other),)}
         with pytest.raises(RecordError, match="same data"):
             Matrix(pair, 16, 64, ("low",))
+
+
+class TestRecords:
+    def test_records_tell_their_own_strategies(self, made):
+        some = [record for name in ("mixed", "native", "low") for record in made.records[name]]
+        found = matrix_of_records(some)
+        assert {name: len(mine) for name, mine in found.records.items()} == {
+            "low": 2, "native": 2, "mixed": 2,
+        }  # fmt: skip
+        assert (found.low, found.native, found.infer) == (16, 64, (16, 32, 64))
+        expected = {gap.name: gap for gap in made.gaps if gap.strategy == "mixed"}
+        assert {gap.name for gap in found.gaps} == set(expected)
+        for gap in found.gaps:
+            assert gap.value == expected[gap.name].value
+            assert gap.over_seeds == expected[gap.name].over_seeds
+        trained = {key for key, cell in found.cells.items() if cell.trained}
+        assert trained == {("low", "16"), ("native", "64"), ("mixed", "16"), ("mixed", "64")}
+
+    def test_the_sources_own_size_is_not_what_native_stands_for(self, tmp_path):
+        lines = sweep({"16": 0.2, "64": 0.9, "native": 0.4}, samples=60, training="fixed:64")
+        lines[0]["run"] = facts(strategy="native")
+        found = matrix_of_records([one(tmp_path, lines)])
+        assert found.native == 64
+        at = {key: cell.interval.estimate for key, cell in found.cells.items()}
+        (mismatch,) = [gap for gap in found.gaps if gap.name == "native_trained_mismatch"]
+        low, native, source = (at["native", name] for name in ("16", "64", "native"))
+        assert source not in (low, native)
+        assert mismatch.value.estimate == pytest.approx(low - native)
+
+    def test_other_seeds_widen_the_interval_and_one_seed_has_none(self, made):
+        cell = made.cells["native", "low"]
+        wide, narrow = cell.over_seeds, cell.interval
+        assert wide.low < narrow.low < narrow.high < wide.high
+        single = Matrix({"low": made.records["low"][:1]}, 16, 64, ("low",))
+        assert single.cells["low", "low"].over_seeds is None
 
 
 class TestOutput:
