@@ -92,7 +92,7 @@ def accuracy_table(task: TaskSweeps, curves: Curves) -> Table:
         subject=task.title,
         columns=(Column("checkpoint"), Column("trained at"), Column("floor", True, FLOOR), *heads),
         rows=tuple(row for curve in curves for row in _accuracies(task, curve)),
-        remark="95 % intervals in brackets, clusters resampled; r* marks each resolution trained "
+        remark="95 % intervals in brackets, over clusters; r* marks each resolution trained "
         f"at.{LEFT_OUT if any(curve.left_out for curve in curves) else ''}{LOOKS if blind else ''}",
     )
 

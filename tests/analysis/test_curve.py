@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.stats import binomtest, mannwhitneyu
-from synthetic_runs import line, sweep, write_run
+from synthetic_runs import failed_at, line, sweep, write_run
 
 from resolution_eval.analysis import CurveFigures, by_task, curve, figures
 from resolution_eval.analysis.comparison import compare
@@ -30,19 +30,6 @@ def record(folder: Path, lines: list, **options) -> Record:
 
 def shown(made: Record, *blind: Record, **options) -> CurveFigures:
     return curve(controlled(made, blind), blind=blind, **options)
-
-
-def fail(lines: list, names: set[str], at: str) -> list:
-    """`lines` with the samples `names` failed at one resolution."""
-    out = []
-    for each in lines:
-        verdict = each["verdict"]
-        if verdict["resolution"] == at and verdict["sample"] in names:
-            kept = {name: verdict[name] for name in ("cluster", "target")}
-            each = line(verdict["sample"], at, correct=None)
-            each["verdict"].update(kept)
-        out.append(each)
-    return out
 
 
 def answered(rates: dict[str, list[int]], *, target=lambda i: "adipose", **options) -> list:
@@ -122,7 +109,7 @@ class TestFailures:
     def test_ends_hold_the_figures_of_all_wrong_and_all_right(self, tmp_path):
         lines = sweep(CURVE, samples=120)
         names = {"tile-3", "tile-40", "tile-77"}
-        found = shown(record(tmp_path / "f", fail(lines, names, "64")))
+        found = shown(record(tmp_path / "f", failed_at(lines, names, "64")))
         for number, verdict in enumerate((0, 1)):
             for each in lines:
                 if each["verdict"]["resolution"] == "64" and each["verdict"]["sample"] in names:
@@ -134,7 +121,7 @@ class TestFailures:
         assert (found.n, found.left_out, found.cells[1].left_out) == (117, 3, 3)
 
     def test_one_failure_among_many_withholds_nothing(self, tmp_path):
-        found = shown(record(tmp_path, fail(sweep(CURVE, samples=300), {"tile-9"}, "128")))
+        found = shown(record(tmp_path, failed_at(sweep(CURVE, samples=300), {"tile-9"}, "128")))
         withheld = [name for name, each in found.figures.items() if isinstance(each, Withheld)]
         assert withheld == []
         assert found.withheld is None and found.choice is not None
@@ -149,12 +136,16 @@ class TestFailures:
             for each in poor
             if each["verdict"]["resolution"] == "128" and not each["verdict"]["correct"]
         ]
-        few = record(tmp_path / "c", fail(poor, set(wrong[:14]), "128"), date="20260302_000000")
+        few = record(
+            tmp_path / "c", failed_at(poor, set(wrong[:14]), "128"), date="20260302_000000"
+        )
         hidden = compare(a, few).verdicts["128"]
         assert hidden.left_out == 14
         assert hidden.difference.low <= plain.difference.estimate
         assert hidden.p >= plain.p
-        many = record(tmp_path / "d", fail(poor, set(wrong[:40]), "128"), date="20260303_000000")
+        many = record(
+            tmp_path / "d", failed_at(poor, set(wrong[:40]), "128"), date="20260303_000000"
+        )
         assert "more than 5%" in compare(a, many).verdicts["128"].reason
 
 

@@ -66,7 +66,7 @@ def test_no_promised_error_is_really_above_five_percent():
 def test_no_interval_is_really_below_ninety_without_a_sentence():
     for promise in PROMISES:
         for figure, truth, sample, hits, tries in kept(promise.study).rows:
-            if figure == promise.coverage and tries >= 50:
+            if figure == promise.coverage and tries >= 20:
                 error = 3.3 * (0.93 * 0.07 / tries) ** 0.5
                 assert hits / tries >= 0.93 - error or figure in page.REMARKS, (
                     figure,

@@ -81,8 +81,8 @@ def test_the_ratio_of_two_accuracies_is_near_the_published_score_interval():
     second = np.array([1] + [0] + [1] * 7 + [0] * 12)
     found = floors.retention(drawn([first, second]), 0, 1)
     assert found.estimate == pytest.approx(0.25)
-    assert found.low == pytest.approx(0.065, abs=0.15)
-    assert found.high == pytest.approx(0.907, abs=0.08)
+    assert found.low == pytest.approx(0.065, abs=0.07)
+    assert found.high == pytest.approx(0.907, abs=0.04)
 
 
 def test_equal_answers_do_not_prove_full_retention():
