@@ -40,7 +40,11 @@ Answering = Callable[[Sequence[tuple[str, Any]]], Sequence[str | Failure]]
 """Answers to prompts with their images, all of one size."""
 
 
-def asker(answer: Answering, batch: int) -> Callable[[Sequence[ProbeItem]], list[str | None]]:
+Asking = Callable[[Sequence[ProbeItem]], Sequence[str | None]]
+"""Answers to the items of a probe, in order; None for one that has none."""
+
+
+def asker(answer: Answering, batch: int) -> Asking:
     """Asks the items of a probe, `batch` at a time; None for one that has no answer."""
 
     def ask(items: Sequence[ProbeItem]) -> list[str | None]:
@@ -66,5 +70,8 @@ def sentence(answer: Answering, batch: int, edge: int) -> str:
         module = importlib.import_module(PROBE)
     except ModuleNotFoundError as error:
         raise UsageError(f"probe={edge}: this version has no {PROBE}; leave it out") from error
-    finding = module.probe(asker(answer, batch), promised=edge)
-    return f"{edge} px: {finding.sentence}"
+    from resolution_eval.bases.fidelity import fidelity
+
+    ask = asker(answer, batch)
+    finding = module.probe(ask, promised=edge)
+    return f"{edge} px: {finding.sentence}; {fidelity(ask, edge=edge).sentence}"

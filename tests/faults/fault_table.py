@@ -855,6 +855,13 @@ SERVERS = (
     ),
     Fault(
         "server",
+        "images re-encoded as JPEG of quality 30 by the server",
+        "counts show nothing of it; `probe=`: re-encoded with loss on the way, or not seen",
+        MARKED,
+        "servers/test_probing.py::test_an_image_re_encoded_as_jpeg_is_named_by_the_probe_alone",
+    ),
+    Fault(
+        "server",
         "a run against a server killed in the middle, and resumed",
         "nothing: no question that was answered is asked again",
         SAME,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sys
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 from asking import adapter, documents, judged
 from PIL import Image
 from stand_in import Received, qwen, running
+
+from resolution_eval.bases.fidelity import STRIPES, encoded, fidelity
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -47,10 +50,14 @@ def test_a_server_is_probed_before_and_after_and_the_facts_say_so(probe: list[An
     with running(qwen, reply=shade) as server:
         made = adapter(server, probe=96, num_concurrent=2)
         found = judged(made, documents(["140x140"]))
-        assert len(server.questions) == 7
+        assert len(server.questions) == 1 + 2 * (3 + 48)
     assert probe == [["10?", "20?", "30?"]] * 2, "each question has its own answer, in order"
     facts = made.checkpoint_facts()
-    assert facts.probes == ("96 px: 1 probes were made", "96 px: 2 probes were made")
+    assert [said.partition(";")[0] for said in facts.probes] == [
+        "96 px: 1 probes were made",
+        "96 px: 2 probes were made",
+    ]
+    assert all("re-encoded with loss on the way" in said for said in facts.probes), "it sees none"
     assert [attested.status for _, attested in found] == ["counted"]
 
 
@@ -66,6 +73,31 @@ def test_the_state_of_replies_does_not_follow_the_probe(probe: list[Any]) -> Non
         plain, probed = adapter(server), adapter(server, probe=96)
         probed.probes = ("said",)
         assert plain.state == probed.state
+
+
+def test_an_image_re_encoded_as_jpeg_is_named_by_the_probe_alone() -> None:
+    outcomes = {}
+    for quality in (None, 30, 10):
+        found = fidelity(lambda items, q=quality: [_faint_eye(i, q) for i in items], edge=112)
+        outcomes[quality] = found.kept
+        assert found.lossy < found.images, "JPEG wipes the stripes out"
+    assert outcomes == {None: True, 30: False, 10: False}
+    assert "re-encoded with loss" in found.sentence
+
+
+def test_a_guessing_model_is_said_to_see_fidelity_in_at_most_five_of_a_hundred_probes() -> None:
+    chance = random.Random(3)
+    seen = [
+        fidelity(lambda items: [chance.choice(STRIPES) for _ in items], edge=16).kept
+        for _ in range(200)
+    ]
+    assert sum(seen) <= 20  # binom.sf(20, 200, 0.05) is 0.0006
+
+
+def _faint_eye(item: Any, quality: int | None) -> str:
+    """Which way faint differences run, after what a server may do to the image."""
+    image = item.image if quality is None else encoded(item.image, quality)
+    return _eye(SimpleNamespace(image=image, choices=item.choices), halved=False)
 
 
 def test_a_model_that_sees_is_told_from_a_server_that_halves() -> None:
