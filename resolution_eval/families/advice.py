@@ -14,10 +14,10 @@ OTHERS: Mapping[str, str] = {
     "llava_llama": "LLaVA's own form: give the twin whose name ends in -hf (llava-hf/...), or "
     "`resolution-eval convert FOLDER OUT`; or --model reswrap --model_args base=llava with the "
     "package llava (github.com/haotian-liu/LLaVA) installed",
-    "llava_qwen2": "HuatuoGPT-Vision's and LLaVA-NeXT's own form: give a twin whose name ends in "
-    "-hf, or `resolution-eval convert FOLDER OUT` where its tower is CLIP; or --model reswrap "
-    "--model_args base=llava_onevision with the package llava (github.com/LLaVA-VL/LLaVA-NeXT) "
-    "installed",
+    "llava_qwen2": "HuatuoGPT-Vision's own form: give the twin whose name ends in -hf "
+    "(FreedomIntelligence/HuatuoGPT-Vision-7B-hf), or `resolution-eval convert FOLDER OUT` where "
+    "its tower is CLIP; or --model reswrap --model_args base=llava with its package llava "
+    "(github.com/FreedomIntelligence/HuatuoGPT-Vision) installed",
     "llava_qwen": "LLaVA-NeXT's own form: give the twin whose name ends in -hf; or --model reswrap "
     "--model_args base=llava_onevision with the package llava (github.com/LLaVA-VL/LLaVA-NeXT) "
     "installed",
