@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 import sys
@@ -218,6 +219,79 @@ def test_what_another_loads_is_watched_as_well(copy: Callable[[str], Path]) -> N
     with watched_loading(), pytest.raises(ModelError, match="vision tower was left out"):
         LlavaForConditionalGeneration.from_pretrained(folder)
     assert LlavaForConditionalGeneration.from_pretrained(folder) is not None
+
+
+# What an error says to do
+
+
+@pytest.mark.parametrize(
+    ("method", "package"),
+    [
+        ("gptq", "gptqmodel"),
+        ("awq", "gptqmodel"),
+        ("compressed-tensors", "compressed-tensors"),
+        ("hqq", "hqq"),
+        ("aqlm", "aqlm"),
+        ("quark", "amd-quark"),
+    ],
+)
+def test_weights_quantised_by_an_absent_package_name_it(
+    method: str, package: str, copy: Callable[[str], Path]
+) -> None:
+    module = {"gptq": "gptqmodel", "awq": "gptqmodel"}.get(method, method.replace("-", "_"))
+    if importlib.util.find_spec(module) is not None:
+        pytest.skip(f"{package} is installed")
+    folder = copy("llava")
+    _edit(folder / "config.json", quantization_config={"quant_method": method, "bits": 4})
+    with pytest.raises(ModelError, match=f"quantised with {method}: install {package}"):
+        load_model(str(folder))
+
+
+def test_a_quantised_checkpoint_is_loaded_whole_or_refused(tmp_path: Path) -> None:
+    pytest.importorskip("bitsandbytes", reason="bitsandbytes is not installed")
+    from transformers import AutoModelForImageTextToText, BitsAndBytesConfig
+
+    model, _ = tiny_families.built("llava")
+    model.save_pretrained(tmp_path / "plain")
+    eight = AutoModelForImageTextToText.from_pretrained(
+        tmp_path / "plain", quantization_config=BitsAndBytesConfig(load_in_8bit=True)
+    )
+    eight.save_pretrained(tmp_path / "eight")
+    again = load_model(str(tmp_path / "eight"), device_map={"": "cpu"})
+    assert again.is_quantized
+    weights = load_file(tmp_path / "eight" / "model.safetensors")
+    scale = next(name for name in weights if name.endswith("SCB"))
+    for absent in (scale, scale.replace("SCB", "weight")):
+        _rewrite(
+            tmp_path / "eight",
+            lambda found, absent=absent: {  # type: ignore[misc]
+                name: tensor for name, tensor in weights.items() if name != absent
+            },
+        )
+        with pytest.raises(ModelError):
+            load_model(str(tmp_path / "eight"), device_map={"": "cpu"})
+
+
+def test_every_error_says_what_helps_and_none_names_what_was_given(
+    copy: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = copy("llava")
+    (folder / "model.safetensors").rename(folder / "model.gguf")
+    with pytest.raises(ModelError, match="reads GGUF for language models alone"):
+        load_model(str(folder))
+    (folder / "model.gguf").unlink()
+    with pytest.raises(ModelError, match="holds no weights"):
+        load_model(str(folder))
+    with pytest.raises(ModelError, match="give attn_implementation=sdpa"):
+        load_model(str(folder), attn_implementation="flash_attention_2")
+    (folder / "config.json").write_text('{"model_type": "no_such_type"}')
+    with pytest.raises(ModelError, match="no model of image and text of type 'no_such_type'"):
+        load_parts(str(folder))
+    (folder / "config.json").unlink()
+    with pytest.raises(ModelError, match=r"holds no config\.json"):
+        load_parts(str(folder))
+    with pytest.raises(ModelError, match="pretrained= a folder here"):
+        load_parts(str(tmp_path / "nowhere"))
 
 
 # Tokens
