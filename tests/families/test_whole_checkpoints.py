@@ -100,6 +100,13 @@ def _with(name: str, shape: tuple[int, ...]) -> Callable[[Weights], Weights]:
     return lambda found: {**found, name: torch.zeros(shape)}
 
 
+def _reshaped(part: str, shape: tuple[int, ...]) -> Callable[[Weights], Weights]:
+    return lambda found: {
+        name: torch.zeros(shape) if name.endswith(part) else tensor
+        for name, tensor in found.items()
+    }
+
+
 SPOILT: dict[str, tuple[str, Callable[[Weights], Weights], tuple[str, ...]]] = {
     "no tower": ("llava", _without("vision_tower"), ("vision tower was left out", "39 weights")),
     "no projector": ("llava", _without("multi_modal_projector"), ("projector was left out",)),
@@ -132,20 +139,17 @@ SPOILT: dict[str, tuple[str, Callable[[Weights], Weights], tuple[str, ...]]] = {
     ),
     "another width": (
         "llava",
-        _with("model.multi_modal_projector.linear_1.weight", (32, 16)),
+        _reshaped("multi_modal_projector.linear_1.weight", (32, 16)),
         ("of another shape", "(32, 16)", "(32, 32)"),
     ),
     "another position table": (
         "llava",
-        _with("model.vision_tower.embeddings.position_embedding.weight", (26, 32)),
+        _reshaped("embeddings.position_embedding.weight", (26, 32)),
         ("of another shape", "position_embedding"),
     ),
     "a resized vocabulary": (
         "llava",
-        lambda found: {
-            name: torch.zeros(520, 32) if "lm_head" in name else tensor
-            for name, tensor in found.items()
-        },
+        _reshaped("lm_head.weight", (520, 32)),
         ("(520, 32)", "vocabulary"),
     ),
 }
@@ -178,6 +182,7 @@ def test_old_names_of_weights_are_still_those_of_the_model(copy: Callable[[str],
     names: Weights = {}
     for name, tensor in own.state_dict().items():
         name = name.replace("model.language_model.", "language_model.model.")
+        name = name.replace("vision_tower.vision_model.", "vision_tower.")
         name = name.replace("model.vision_tower.", "vision_tower.vision_model.")
         name = name.replace("model.multi_modal_projector", "multi_modal_projector")
         names[name.replace("lm_head", "language_model.lm_head")] = tensor.contiguous()
@@ -384,9 +389,9 @@ def test_a_processor_without_configuration_counts_as_the_model_does(
 ) -> None:
     folder = copy("llava")
     told = json.loads((folder / "processor_config.json").read_text())
-    images = told.pop("image_processor")
     (folder / "processor_config.json").unlink()
-    (folder / "preprocessor_config.json").write_text(json.dumps(images))
+    if "image_processor" in told:  # as transformers 5 keeps it
+        (folder / "preprocessor_config.json").write_text(json.dumps(told["image_processor"]))
     assert _answer(_engine(folder)) == _answer(_engine(bases("llava")))
 
 
