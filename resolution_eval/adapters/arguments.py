@@ -42,7 +42,15 @@ COMMON = (
 """Arguments of every adapter."""
 RESFLAMINGO = ("pretrained", *COMMON, "dtype", "trust_remote_code", "revision")
 """Arguments of `resflamingo`."""
-RESHF = (*RESFLAMINGO, "device_map", "attn_implementation", *QUANTISATION)
+RESHF = (
+    *RESFLAMINGO,
+    "device_map",
+    "attn_implementation",
+    "base",
+    "processor",
+    "chat_template",
+    *QUANTISATION,
+)
 """Arguments of `reshf`."""
 AUTO_BATCH = 32
 """Batch size under `--batch_size auto`; a batch that does not fit the memory is split in halves."""

@@ -37,6 +37,8 @@ from resolution_eval.weights import revision
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
 
+SOURCES = ("base", "processor", "chat_template")
+"""Arguments that name what a checkpoint's folder has not."""
 SWITCHES = ("load_in_8bit", "load_in_4bit", "bnb_4bit_use_double_quant")
 """Arguments of quantisation that are true or false."""
 
@@ -215,6 +217,8 @@ class _Loading:
     trust_remote_code: bool
     optional: Mapping[str, Any]
     """`revision` and `attn_implementation`, where given."""
+    sources: Mapping[str, str]
+    """`base`, `processor` and `chat_template`, where given."""
 
     def parts(self, pretrained: str) -> Parts:
         """Configuration and processor.
@@ -223,7 +227,9 @@ class _Loading:
             ModelError: as `load_parts`.
         """
         pinned = {name: self.optional[name] for name in self.optional if name == "revision"}
-        return load_parts(pretrained, trust_remote_code=self.trust_remote_code, **pinned)
+        return load_parts(
+            pretrained, trust_remote_code=self.trust_remote_code, **self.sources, **pinned
+        )
 
     def model(self, pretrained: str, device: torch.device) -> Any:
         """The model with its weights, on `device` unless the device map says otherwise.
@@ -240,6 +246,7 @@ class _Loading:
         placed = self.device_map is not None or bool(self.quantisation)
         if placed:
             arguments["device_map"] = self.device_map or {"": device}
+        arguments["base"] = self.sources.get("base")
         model = load_model(pretrained, trust_remote_code=self.trust_remote_code, **arguments)
         return (model if placed else model.to(device)).eval()
 
@@ -253,10 +260,12 @@ def _loading(given: dict[str, Any]) -> _Loading:
     quantisation = {name: given.pop(name) for name in QUANTISATION if name in given}
     switches = {name: flag(name, quantisation[name]) for name in SWITCHES if name in quantisation}
     optional = {name: given.pop(name, None) for name in ("revision", "attn_implementation")}
+    sources = {name: given.pop(name, None) for name in SOURCES}
     return _Loading(
         dtype=one_of("dtype", given.pop("dtype", None), DTYPES),
         device_map=given.pop("device_map", None),
         quantisation=quantisation | switches,
         trust_remote_code=flag("trust_remote_code", given.pop("trust_remote_code", False)),
         optional={name: value for name, value in optional.items() if value is not None},
+        sources={name: value for name, value in sources.items() if value is not None},
     )

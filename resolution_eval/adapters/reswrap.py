@@ -27,6 +27,8 @@ from resolution_eval.errors import ModelError, host_boundary
 from resolution_eval.families import intended_grid
 from resolution_eval.families.base import Received, mean_colour
 from resolution_eval.families.checkpoint import known_of
+from resolution_eval.families.decoding import Decoding
+from resolution_eval.families.tokens import plain_tokenizers
 from resolution_eval.ladder import disagreement, step
 from resolution_eval.providers.usage import read_usage
 from resolution_eval.resolution import Size, TrainingResolution, patch_size_fit, training_size
@@ -74,6 +76,7 @@ class ResWrap(ResolutionAdapter):
             self.sight = sight_of(self.base)
             self.journal = Journal(journal_path(sys.argv))
             self.meter = None if self.sight.model is not None else self._meter(serving)
+            self.decoding = self._set_straight()
             known = known_of(self.checkpoint, self.sight.family, self.sight.parts)
             self.declare(known, told.train_resolution)
             self.blind = "mean image" if told.blind else None
@@ -120,6 +123,23 @@ class ResWrap(ResolutionAdapter):
         questions = [Question(prompt, image, GENERATION) for prompt, image in asked]
         done = ask(self.base, self.sight, questions)
         return [done.failure(place, visible=False) or text for place, text in enumerate(done.texts)]
+
+    def _set_straight(self) -> Decoding | None:
+        """Switches off what the tokenizer cuts by itself, and sets aside how the checkpoint likes
+        to write, where the base holds model and processor here; None elsewhere.
+        """
+        parts = self.sight.parts
+        tokenizer = None if parts is None else getattr(parts.processor, "tokenizer", None)
+        if parts is None or tokenizer is None or self.sight.model is None:
+            return None
+        plain_tokenizers(parts.processor)
+        found = Decoding.of(self.sight.model, tokenizer)
+        found.install(self.sight.model)
+        return found
+
+    def writing(self) -> str | None:
+        """What of the checkpoint's generation settings is left to the base."""
+        return None if self.decoding is None else self.decoding.summary
 
     def preparation(self) -> str:
         """The base, its arguments, and its processor where it can be seen."""

@@ -17,37 +17,130 @@ from resolution_eval.families import integrity
 from resolution_eval.families.advice import advice
 from resolution_eval.families.base import Family, Parts
 from resolution_eval.families.tokens import plain_tokenizers
+from resolution_eval.families.tuned import adapter_of, without_adapter
+from resolution_eval.families.tuned import apply as tune
 from resolution_eval.resolution import TrainingResolution
 
 INDEX = "model.safetensors.index.json"
 
 
-def load_parts(pretrained: str, *, processor: str | None = None, **arguments: Any) -> Parts:
-    """Configuration and processor of a checkpoint, no weights; the processor of the checkpoint
-    `processor` where one is named.
+PLAIN = "plain"
+"""Value of `chat_template` that asks plainly."""
+
+
+def load_parts(
+    pretrained: str,
+    *,
+    base: str | None = None,
+    processor: str | None = None,
+    chat_template: str | None = None,
+    **arguments: Any,
+) -> Parts:
+    """Configuration and processor of a checkpoint, no weights.
+
+    Those of an adapter are its base's, unless its folder has its own. The processor can be that of
+    another checkpoint, `processor`; the chat template that in a file, or none ("plain").
 
     Raises:
         ModelError: they are absent or cannot be read.
     """
-    from transformers import AutoConfig, AutoProcessor
-
-    try:
-        config = AutoConfig.from_pretrained(pretrained, **arguments)
-    except Exception as error:
-        raise _refusal(f"the configuration of {pretrained!r}", pretrained, error) from error
-    own = processor or pretrained
-    pinned = {k: v for k, v in arguments.items() if processor is None or k != "revision"}
-    try:
-        found = AutoProcessor.from_pretrained(own, **pinned)
-    except Exception as error:
-        if processor is None and Path(pretrained).is_dir():
-            raise _no_processor(pretrained, error) from error
-        raise _refusal(f"the processor of {own!r}", own, error) from error
-    if not hasattr(found, "tokenizer") or not hasattr(found, "image_processor"):
-        raise _no_processor(own, None)
+    tuned = adapter_of(pretrained, base, arguments.get("revision"))
+    whole = pretrained if tuned is None else tuned.base
+    elsewhere = {name: value for name, value in arguments.items() if name != "revision"}
+    config = _configuration(whole, arguments if tuned is None else elsewhere)
+    found = _processor(pretrained, whole, processor, arguments, elsewhere)
     plain_tokenizers(found)
     _complete(found, config)
-    return Parts(config, found)
+    if chat_template not in (None, PLAIN):
+        found.chat_template = _template(str(chat_template))
+    return Parts(config, found, chat_template == PLAIN)
+
+
+def _configuration(pretrained: str, arguments: Mapping[str, Any]) -> Any:
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(pretrained, **arguments)
+    except Exception as error:
+        raise _refusal(f"the configuration of {pretrained!r}", pretrained, error) from error
+
+
+def _processor(
+    pretrained: str,
+    whole: str,
+    named: str | None,
+    arguments: Mapping[str, Any],
+    elsewhere: Mapping[str, Any],
+) -> Any:
+    """The processor named, otherwise the checkpoint's own, otherwise its base's.
+
+    Of another checkpoint's, the tokenizer must be the checkpoint's own, if it has one; so is the
+    chat template.
+    """
+    from transformers import AutoProcessor
+
+    faults: list[Exception] = []
+    sources = [named] if named else list(dict.fromkeys((pretrained, whole)))
+    for source in sources:
+        try:
+            found = AutoProcessor.from_pretrained(
+                source, **(arguments if source == pretrained else elsewhere)
+            )
+        except Exception as error:  # noqa: BLE001  (the base's is tried; the first error is told)
+            faults.append(error)
+            continue
+        if not hasattr(found, "tokenizer") or not hasattr(found, "image_processor"):
+            continue
+        if source != pretrained:
+            _as_trained(found, pretrained, source)
+        return found
+    first = faults[0] if faults else None
+    if named and first is not None:
+        raise _refusal(f"the processor of {named!r}", named, first) from first
+    if not Path(pretrained).is_dir() and first is not None:
+        raise _refusal(f"the processor of {pretrained!r}", pretrained, first) from first
+    said = "" if first is None else f" ({_first_sentence(first)})"
+    raise ModelError(
+        f"{pretrained!r} has no processor of images and text{said}; give processor=ID or "
+        "processor=FOLDER of the checkpoint that it was trained from"
+    ) from first
+
+
+def _as_trained(found: Any, pretrained: str, source: str) -> None:
+    """Holds another checkpoint's processor against the tokenizer in the checkpoint's own folder.
+
+    Raises:
+        ModelError: they know different tokens, so that a text would be another to the model.
+    """
+    from transformers import AutoTokenizer
+
+    folder = Path(pretrained)
+    if not (folder / "tokenizer_config.json").is_file():
+        return
+    own = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    mine, theirs = own.get_vocab(), found.tokenizer.get_vocab()
+    other = [token for token in mine.keys() | theirs if mine.get(token) != theirs.get(token)]
+    if other:
+        raise ModelError(
+            f"the tokenizer of {source!r} differs from that in {pretrained!r} in {len(other)} "
+            f"tokens ({', '.join(map(repr, sorted(other)[:3]))}); give processor= the checkpoint "
+            "that it was trained from, or save its own processor beside it"
+        )
+    template = folder / "chat_template.jinja"
+    if template.is_file():
+        found.chat_template = template.read_text(encoding="utf-8")
+    elif own.chat_template:
+        found.chat_template = own.chat_template
+
+
+def _template(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(
+            f"chat_template={path!r} is no file of text that can be read ({error}); give a file "
+            "with a jinja template, or chat_template=plain"
+        ) from error
 
 
 def _complete(processor: Any, config: Any) -> None:
@@ -71,12 +164,24 @@ def _no_processor(pretrained: str, error: Exception | None) -> ModelError:
     )
 
 
-def load_model(pretrained: str, **arguments: Any) -> Any:
-    """The checkpoint's model, every weight of which is the checkpoint's.
+def load_model(pretrained: str, *, base: str | None = None, **arguments: Any) -> Any:
+    """The checkpoint's model, every weight of which is the checkpoint's; of an adapter's folder,
+    its base's, with the adapter in it.
 
     Raises:
         ModelError: it cannot be loaded, is cut short, holds code, or is not whole.
     """
+    tuned = adapter_of(pretrained, base, arguments.get("revision"))
+    if tuned is None:
+        return _whole(pretrained, arguments)
+    elsewhere = {name: value for name, value in arguments.items() if name != "revision"}
+    with without_adapter(tuned) as folder:
+        model = _whole(folder, elsewhere)
+    return tune(model, tuned)
+
+
+def _whole(pretrained: str, arguments: Mapping[str, Any]) -> Any:
+    """The model of a checkpoint that is no adapter."""
     _check_shards(pretrained)
     model, told = _loaded(pretrained, arguments)
     integrity.check(pretrained, model, told)
