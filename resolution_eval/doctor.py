@@ -254,7 +254,7 @@ class _HuggingFace(_Alone):
 
     def __init__(self, arguments: Mapping[str, str]) -> None:
         from resolution_eval.adapters.arguments import RESHF, flag, refuse_unknown
-        from resolution_eval.families import family_of
+        from resolution_eval.families import family_for
         from resolution_eval.families.checkpoint import known_training, load_parts
 
         refuse_unknown(_strange(arguments, RESHF), RESHF, "reshf")
@@ -266,7 +266,7 @@ class _HuggingFace(_Alone):
         self._parts: Parts = load_parts(
             self.checkpoint, revision=revision, trust_remote_code=remote
         )
-        self._family: Family = family_of(self._parts.config)
+        self._family: Family = family_for(self._parts)
         self.family = self._family.name
         self.refusal = self._family.refusal(self._parts)
         self.training = known_training(
@@ -285,30 +285,42 @@ class _HuggingFace(_Alone):
     def row(self, requested: Resolution, source: Size, scheme: str) -> Row:
         from PIL.Image import effect_noise
 
-        from resolution_eval.families import Settings, intended_grid
+        from resolution_eval.families import intended_grid
         from resolution_eval.families.inputs import prepare
         from resolution_eval.images import DEFAULT_FILTER, resize
 
-        family, parts = self._family, self._parts
+        parts = self._parts
+        family = self._family.under(scheme, parts, self.training)
         information = budget_size(source, requested)
-        grid = intended_grid(family, parts, self.training, scheme, information, source)
+        drawn = intended_grid(family, parts, self.training, scheme, information, source)
+        foretold = family.foretold(parts, drawn)
         stored = effect_noise((source.width, source.height), 60).convert("RGB")
         rendered = resize(stored, information, DEFAULT_FILTER)
         prompt = family.prompt(parts, QUESTION, image=True)
-        inputs = prepare(family, parts, prompt, resize(rendered, grid, DEFAULT_FILTER))
-        (received,) = family.received(parts, grid, family.entering(inputs), 1)
-        alone = prepare(family, parts, prompt, rendered, Settings())
+        inputs = prepare(family, parts, prompt, resize(rendered, drawn, DEFAULT_FILTER))
+        (received,) = family.received(parts, drawn, family.entering(inputs), 1)
         return new_row(
             requested,
             source,
             information,
-            grid,
+            Size(foretold.grid[1], foretold.grid[0]),
             grid=received.grid,
             visual_tokens=family.counted_tokens(parts, inputs)[0],
             tiles=None if received.images == 1 else received.images,
-            match=scheme == "match" and received.grid == (grid.height, grid.width),
-            processor_alone=family.counted_tokens(parts, alone)[0],
+            match=scheme == "match" and received.grid == foretold.grid,
+            processor_alone=self._alone(prompt, rendered),
         )
+
+    def _alone(self, prompt: str, rendered: Any) -> int | None:
+        """Visual tokens that the processor makes of an image by itself; None where it cannot."""
+        from resolution_eval.families.inputs import prepare
+
+        family, parts = self._family, self._parts
+        try:
+            alone = prepare(family, parts, prompt, rendered, family.own_settings(parts))
+        except Exception:  # noqa: BLE001  (a processor that needs our settings raises what it likes)
+            return None
+        return family.counted_tokens(parts, alone)[0]
 
 
 def _shown(value: Any) -> Any:

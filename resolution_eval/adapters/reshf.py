@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -23,7 +23,7 @@ from resolution_eval.adapters.base import ResolutionAdapter, places_of
 from resolution_eval.adapters.requests import Job
 from resolution_eval.adapters.views import View
 from resolution_eval.errors import ModelError, UsageError, host_boundary
-from resolution_eval.families import Parts, family_of, intended_grid
+from resolution_eval.families import Family, Parts, family_for, intended_grid
 from resolution_eval.families.base import EVIDENCE, mean_colour
 from resolution_eval.families.checkpoint import known_of, load_model, load_parts
 from resolution_eval.families.engine import Engine, Question, Spoken
@@ -59,7 +59,7 @@ class ResHF(ResolutionAdapter):
                     "reshf needs a checkpoint; give pretrained=ID or pretrained=FOLDER"
                 )
             self.checkpoint, self.parts = pretrained, loading.parts(pretrained)
-            self.family = family_of(self.parts.config)
+            self.family = family_for(self.parts)
             self.declare(known_of(pretrained, self.family, self.parts), told.train_resolution)
             if self._answer_mode == "rank" and not self.family.continues_prompt(self.parts):
                 raise UsageError(
@@ -97,16 +97,27 @@ class ResHF(ResolutionAdapter):
         """`match`: the family's grid for the information. `restore`: the training grid."""
         with host_boundary():
             return intended_grid(
-                self.family, self.parts, self.training, job.scheme, information, source
+                self._under(job), self.parts, self.training, job.scheme, information, source
             )
+
+    def expected_grid(self, drawn: Size, job: Job) -> tuple[int, int]:
+        """What the tower should receive: under `restore` to native training what the checkpoint's
+        own processor makes of the source.
+        """
+        with host_boundary():
+            return self._under(job).foretold(self.parts, drawn).grid
+
+    def _under(self, job: Job) -> Family:
+        return self.family.under(job.scheme, self.parts, self.training)
 
     def answer(self, views: Sequence[View]) -> list[Answer]:
         ranking = self.mode(views[0].job) == "rank"
         questions = [self._question(view) for view in views]
+        engine = replace(self.engine, family=self._under(views[0].job))
         if ranking:
-            spoken = self.engine.rank(questions)
+            spoken = engine.rank(questions)
         else:
-            spoken = self.engine.generate(questions, views[0].job.asked)
+            spoken = engine.generate(questions, views[0].job.asked)
         return [
             self._answer(view, answer, ranking) for view, answer in zip(views, spoken, strict=True)
         ]

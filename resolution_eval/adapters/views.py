@@ -55,12 +55,11 @@ class Shown:
     notes: tuple[str, ...]
     information: Size
     image: Image
-    """Of the size of the grid that the encoder should receive."""
-
-    @property
-    def expected_grid(self) -> tuple[int, int]:
-        """Height and width in pixels that the encoder should receive."""
-        return self.image.size[::-1]
+    """As it is drawn for the processor: of the size of the grid, or of the source where the grid
+    is the processor's own.
+    """
+    expected_grid: tuple[int, int]
+    """Height and width in pixels that the encoder should receive."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from resolution_eval.errors import ModelError
 from resolution_eval.families.base import Family, Parts, Received
-from resolution_eval.families.inputs import Inputs, collate, cut, prepare, tokenise
+from resolution_eval.families.inputs import Inputs, cut, extended, prepare, tokenise
 from resolution_eval.families.sharing import Sharing
 from resolution_eval.finite import finite_logits
 from resolution_eval.generation import Generation
@@ -87,8 +87,7 @@ class Engine:
                 **asked.sampling,
                 logits_processor=[finite_logits],
             )
-        if self.family.continues_prompt(self.parts):
-            found = found[:, batch["input_ids"].shape[1] :]
+        found = self.family.written(self.parts, found, batch)
         tokenizer = self.parts.processor.tokenizer
         texts = tokenizer.batch_decode(found, skip_special_tokens=True)
         special = set(tokenizer.all_special_ids)
@@ -108,6 +107,8 @@ class Engine:
             ModelError: a choice has no token of its own, or the prompt's end is lost in the
                 processor.
         """
+        if not self.family.caches:
+            return [self._ranked_whole(question) for question in questions]
         prompts, tails, starts = [], [], []
         for question in questions:
             sample, own_tails, own_starts = self._split(question)
@@ -123,6 +124,27 @@ class Engine:
         ]
         return self._spoken(batch, seen, list(zip(texts, scores, strict=True)))
 
+    def _ranked_whole(self, question: Question) -> Spoken:
+        """The same for one question, every choice with the whole prompt before it: right for any
+        decoder, whatever its cache holds and however it counts places. Choices of one length go
+        together, so that nothing is padded.
+        """
+        sample, tails, starts = self._split(question)
+        scores = [0.0] * len(tails)
+        spoken: Spoken | None = None
+        for length in sorted({len(tail) for tail in tails}):
+            places = [place for place, tail in enumerate(tails) if len(tail) == length]
+            batch = self._batch([extended(sample, tails[place]) for place in places])
+            with self._watched([question] * len(places)) as seen, torch.inference_mode():
+                logits = self.model(**batch, use_cache=False).logits[:, -length - 1 :]
+            found = logits.float().log_softmax(-1)
+            for row, place in enumerate(places):
+                scores[place] = _sum(found[row], tails[place], starts[place])
+            spoken = self._spoken(batch, seen, [("", None)] * len(places))[0]
+        assert spoken is not None
+        best = max(range(len(scores)), key=scores.__getitem__)
+        return replace(spoken, text=question.choices[best].strip(), scores=tuple(scores))
+
     def _prepare(self, question: Question) -> Inputs:
         """The tensors of one question.
 
@@ -137,7 +159,7 @@ class Engine:
     def _batch(self, samples: Sequence[Inputs]) -> Inputs:
         tokenizer = self.parts.processor.tokenizer
         pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
-        batch = collate(samples, pad or 0)
+        batch = self.family.collated(samples, pad or 0)
         device, dtype = self.model.device, self.model.dtype
         pinned = device.type == "cuda"
         if pinned:
@@ -187,7 +209,7 @@ class Engine:
         """
         images = [image for question in questions for image in question.images]
         grid = Size(*images[-1].size) if images else None
-        alone = len(images) == len(questions)
+        alone = len(images) == len(questions) and self.family.shares
         sharing = Sharing.of(images) if alone else Sharing(tuple(range(len(images))))
         tower = self.model.get_submodule(self.family.tower)
         with (
@@ -299,33 +321,50 @@ def watched(
     family: Family, parts: Parts, model: Any, grid: Size | None, samples: int
 ) -> Iterator[list[Received]]:
     """Sets the configuration for images of size `grid`, and notes what enters the vision tower for
-    each of `samples` samples; nothing where no image is shown.
+    each of `samples` samples; nothing where no image is shown. The list is filled at the end.
 
     Raises:
-        ModelError: the tower ran more often than once.
+        ModelError: the tower ran more often than once, and the family's does not.
     """
     seen: list[Received] = []
     if grid is None:
         yield seen
         return
-
-    def before(module: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        if seen:
-            raise ModelError("the vision tower was run a second time for the same images")
-        pixels = {"pixel_values": positional[0]} if positional else {}
-        seen.extend(family.received(parts, grid, {**pixels, **named}, samples))
-        told = {"interpolate_pos_encoding": True} if family.interpolates else {}
-        return positional, {**named, **told}
-
+    calls: list[dict[str, Any]] = []
     tower = model.get_submodule(family.tower)
-    handles = [tower.register_forward_pre_hook(before, with_kwargs=True)]
+
+    def before(module: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> None:
+        if calls and not family.repeats:
+            raise ModelError("the vision tower was run a second time for the same images")
+        calls.append(family.arguments(module, positional, named))
+
+    handle = tower.register_forward_pre_hook(before, with_kwargs=True)
+    settings = family.used_settings(parts, grid)
+    try:
+        with settings.applied(Parts(model.config, parts.processor)), steered(family, model):
+            yield seen
+    finally:
+        handle.remove()
+    if calls:
+        seen.extend(family.received_in(parts, grid, calls, samples))
+
+
+@contextmanager
+def steered(family: Family, model: Any) -> Iterator[None]:
+    """Has the model take any grid, where its own `forward` does not hand on what that needs."""
+    handles = []
+    if family.interpolates:
+
+        def interpolating(module: Any, positional: Any, named: dict[str, Any]) -> Any:
+            return positional, {**named, "interpolate_pos_encoding": True}
+
+        tower = model.get_submodule(family.tower)
+        handles.append(tower.register_forward_pre_hook(interpolating, with_kwargs=True))
     if family.squeezed is not None:
         projector = model.get_submodule(family.squeezed)
         handles.append(projector.register_forward_hook(lambda *found: found[-1][None]))
-    settings = family.settings(parts, grid)
     try:
-        with settings.applied(Parts(model.config, parts.processor)):
-            yield seen
+        yield
     finally:
         for handle in handles:
             handle.remove()

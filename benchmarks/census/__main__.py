@@ -1,0 +1,110 @@
+"""The census: every image-text-to-text type, one process each.
+
+    uv run python -m benchmarks.census [--only TYPE,TYPE] [--again] [--page]
+
+Writes `benchmarks/census.json` as it goes, goes on where it was stopped, and ends with the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+FIGURES = ROOT / "benchmarks" / "census.json"
+FORK = multiprocessing.get_context("fork")
+SECONDS = 400
+"""Longest time that one type may take."""
+
+
+def types() -> list[str]:
+    """The image-text-to-text types of the transformers that is installed."""
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES as names,
+    )
+
+    return list(names)
+
+
+def read() -> dict[str, Any]:
+    """The figures so far, by version of transformers."""
+    return json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.is_file() else {}
+
+
+def write(figures: dict[str, Any]) -> None:
+    """Keep the figures."""
+    FIGURES.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def one(model_type: str) -> dict[str, Any]:
+    """One type, in a process of its own: a fork, so that transformers is imported once."""
+    ours, theirs = FORK.Pipe(duplex=False)
+    process = FORK.Process(target=_look, args=(model_type, theirs))
+    process.start()
+    theirs.close()
+    try:
+        if not ours.poll(SECONDS):
+            return {"state": "refused", "reason": f"not done after {SECONDS} seconds"}
+        found: dict[str, Any] = ours.recv()
+        return found
+    except EOFError:
+        process.join()
+        return {"state": "refused", "reason": f"its process ended with {process.exitcode}"}
+    finally:
+        process.kill()
+        process.join()
+
+
+def _look(model_type: str, answer: Any) -> None:
+    from benchmarks.census.look import limited, look
+
+    limited()
+    answer.send(look(model_type))
+
+
+def _quiet() -> None:
+    """Imports what every type needs, and silences it."""
+    warnings.filterwarnings("ignore")
+    import torch
+    from loguru import logger
+    from transformers import AutoModelForImageTextToText, LlamaForCausalLM  # noqa: F401
+    from transformers.utils import logging
+
+    import resolution_eval.families.checkpoint
+    import resolution_eval.families.generic  # noqa: F401
+
+    torch.set_num_threads(1)
+    logger.remove()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+
+
+def main() -> int:
+    """Run what is asked for."""
+    parser = argparse.ArgumentParser(prog="benchmarks.census", description=__doc__)
+    parser.add_argument("--only", default="", help="types to look at, with commas between")
+    parser.add_argument("--again", action="store_true", help="also those that have a result")
+    told = parser.parse_args()
+    _quiet()
+    number = version("transformers")
+    for model_type in told.only.split(",") if told.only else types():
+        figures = read()
+        mine = figures.setdefault(number, {})
+        if model_type in mine and not told.again:
+            continue
+        mine[model_type] = one(model_type)
+        write(figures)
+        print(model_type, mine[model_type]["state"], mine[model_type].get("reason", ""), flush=True)
+    mine = read()[number]
+    attested = sum(row["state"] in ("match", "restore") for row in mine.values())
+    print(f"transformers {number}: {attested} of {len(mine)} types attested")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
