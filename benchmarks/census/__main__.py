@@ -8,8 +8,10 @@ Writes `benchmarks/census.json` as it goes, goes on where it was stopped, and en
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import multiprocessing
+import re
 import warnings
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +20,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 FIGURES = ROOT / "benchmarks" / "census.json"
 FORK = multiprocessing.get_context("fork")
-SECONDS = 400
+SECONDS = 300
 """Longest time that one type may take."""
 
 
@@ -36,9 +38,18 @@ def read() -> dict[str, Any]:
     return json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.is_file() else {}
 
 
-def write(figures: dict[str, Any]) -> None:
-    """Keep the figures."""
-    FIGURES.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+def keep(number: str, model_type: str, found: dict[str, Any]) -> None:
+    """Write one type's figures among the others'; several censuses may run beside each other."""
+    with (FIGURES.with_suffix(".lock")).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        figures = read()
+        figures.setdefault(number, {})[model_type] = found
+        lines = json.dumps(figures, sort_keys=True, indent=1)
+        FIGURES.write_text(re.sub(r"\[[\d,\s]+\]", _one_line, lines) + "\n", encoding="utf-8")
+
+
+def _one_line(match: re.Match[str]) -> str:
+    return re.sub(r"\s+", " ", match.group())
 
 
 def one(model_type: str) -> dict[str, Any]:
@@ -93,13 +104,11 @@ def main() -> int:
     _quiet()
     number = version("transformers")
     for model_type in told.only.split(",") if told.only else types():
-        figures = read()
-        mine = figures.setdefault(number, {})
-        if model_type in mine and not told.again:
+        if model_type in read().get(number, {}) and not told.again:
             continue
-        mine[model_type] = one(model_type)
-        write(figures)
-        print(model_type, mine[model_type]["state"], mine[model_type].get("reason", ""), flush=True)
+        found = one(model_type)
+        keep(number, model_type, found)
+        print(model_type, found["state"], found.get("reason", ""), flush=True)
     mine = read()[number]
     attested = sum(row["state"] in ("match", "restore") for row in mine.values())
     print(f"transformers {number}: {attested} of {len(mine)} types attested")

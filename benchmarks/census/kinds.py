@@ -52,8 +52,9 @@ KINDS: dict[str, Kind] = {
         processing={"patch_size": 14, "img_size": 364, "downsample_factor": 2},
     ),
     "blip": Kind(plain=True),
-    "blip-2": Kind(processing={"num_query_tokens": 32}, plain=True, unnamed=("image_token",)),
+    "blip-2": Kind(ids={"image_token_index": "<image>"}, special=("<image>",), processing={"num_query_tokens": 32}, plain=True, unnamed=("image_token",)),
     "chameleon": Kind(
+        plain=True,
         config={"vocabulary_map": {"<image>": 5, **{f"IMGIMG{chr(65 + n // 10)}{chr(65 + n % 10)}Z": 100 + n for n in range(64)}}},
         small={"vq_config.num_embeddings": 64},
         tokens={"sep_token": "<reserved08706>", "boi_token": "<racm3:break>", "eoi_token": "<eoss>"},

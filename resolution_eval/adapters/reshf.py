@@ -27,6 +27,7 @@ from resolution_eval.families import Family, Parts, family_for, intended_grid
 from resolution_eval.families.base import EVIDENCE, mean_colour
 from resolution_eval.families.checkpoint import known_of, load_model, load_parts
 from resolution_eval.families.engine import Engine, Question, Spoken
+from resolution_eval.families.spelling import spelling
 from resolution_eval.generation import cut
 from resolution_eval.resolution import Size
 from resolution_eval.weights import revision
@@ -78,7 +79,7 @@ class ResHF(ResolutionAdapter):
 
     def preparation(self) -> str:
         """The processor's own settings, whose defaults differ between versions."""
-        return repr(self.parts.processor)
+        return spelling(self.parts.processor)
 
     def places(self) -> list[torch.device]:
         """Where the weights are, as a device map may have spread them."""

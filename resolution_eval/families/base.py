@@ -187,9 +187,9 @@ class Family:
         The processor's tensors say it, of a blank image, where the grid is the processor's own.
         """
         if self.own:
-            from resolution_eval.families.own import own_grid
+            from resolution_eval.families.own import processed
 
-            return own_grid(self, parts, drawn)
+            return processed(self, parts, drawn)
         return Foretold((drawn.height, drawn.width), self.visual_tokens(parts, drawn))
 
     def listed(self, images: Sequence[Any]) -> Any:

@@ -8,21 +8,24 @@ from resolution_eval.families.base import Family, Foretold, Parts
 from resolution_eval.resolution import Size
 
 QUESTION = "Which of these does the image show?"
-_KNOWN: dict[tuple[str, int, Size], tuple[Any, Foretold]] = {}
-"""By family, processor and size; the processor is kept, so that no other gets its number."""
+Key = tuple[str, bool, int, Size]
+_KNOWN: dict[Key, tuple[Any, Foretold]] = {}
+"""By family, whose settings, processor and size; the processor is kept, so that no other gets its
+number.
+"""
 
 
-def own_grid(family: Family, parts: Parts, size: Size) -> Foretold:
+def processed(family: Family, parts: Parts, size: Size) -> Foretold:
     """Grid, visual tokens and images of an image of this size, read from the processor's tensors.
 
-    Only sizes decide, so a grey image stands for all of one size.
+    Only sizes decide, so one image stands for all of one size.
 
     Raises:
         ModelError: the processor's tensors do not say.
     """
-    key = family.name, id(parts.processor), size
+    key = family.name, family.own, id(parts.processor), size
     if key not in _KNOWN:
-        _KNOWN[key] = parts.processor, _looked(family.by_processor(), parts, size)
+        _KNOWN[key] = parts.processor, _looked(family, parts, size)
     return _KNOWN[key][1]
 
 

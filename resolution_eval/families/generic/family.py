@@ -14,6 +14,7 @@ from resolution_eval.families.generic.controls import Control
 from resolution_eval.families.generic.reading import Reading
 from resolution_eval.families.generic.tower import named_arguments
 from resolution_eval.families.inputs import collate
+from resolution_eval.families.own import processed
 from resolution_eval.resolution import Size, TrainingResolution, training_size
 
 
@@ -23,12 +24,14 @@ class Placeholders:
 
     path: str
     unit: int
-    """Edge in pixels of what becomes one token."""
+    """Edge in pixels of what becomes one token; 0 where their number is always the same."""
     extra: int = 0
     """Tokens of an image beside its patches'."""
 
     def count(self, size: Size) -> int:
         """Tokens of an image of this size."""
+        if not self.unit:
+            return self.extra
         return (size.width // self.unit) * (size.height // self.unit) + self.extra
 
 
@@ -53,6 +56,8 @@ class GenericFamily(Family):
     placeholders: Placeholders | None = None
     token: int | None = None
     """Id of the token in whose place visual tokens are put; None where there is none."""
+    unwritten: Placeholders | None = None
+    """How many the tower makes of a grid, where no token stands in the prompt for them."""
     mark: str = ""
     """What a plain prompt needs in the image's place."""
     nested: bool = True
@@ -152,11 +157,16 @@ class GenericFamily(Family):
 
     def visual_tokens(self, parts: Parts, grid: Size) -> int:
         """As many as the processor puts into a prompt for an image of this size."""
-        return self.foretold(parts, grid).tokens
+        return processed(self, parts, grid).tokens
 
     def counted_tokens(self, parts: Parts, inputs: Mapping[str, Any]) -> list[int]:
+        """Tokens in the prompt; where none stands there, those that the tower makes of the grid."""
         if self.token is None:
-            return [0] * len(_ids(inputs))
+            found = [] if self.made is None else self.made.read(inputs)
+            rows = len(_ids(inputs))
+            if not found or self.unwritten is None:
+                return [0] * rows
+            return [self.unwritten.count(Size(*one.grid[::-1])) for one in shares_of(found, rows)]
         return [int(row.sum()) for row in _ids(inputs) == self.token]
 
     def image_token(self, parts: Parts) -> int:

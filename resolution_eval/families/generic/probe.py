@@ -20,6 +20,7 @@ from resolution_eval.families.generic.family import GenericFamily, Placeholders
 from resolution_eval.families.generic.reading import Reading, by_volume, found
 from resolution_eval.families.generic.tower import entrances, noted_calls, pixel_tensors
 from resolution_eval.families.miniature import miniature
+from resolution_eval.families.spelling import spelling
 from resolution_eval.resolution import Size
 
 GRIDS = (
@@ -28,8 +29,8 @@ GRIDS = (
     *((1, 3), (2, 6), (3, 9), (4, 12)),
 )
 """Columns and rows of the grids that must come out exactly, in units: three aspects."""
-LARGE = (40, 40)
-"""A grid that must come out of the processor alone."""
+LARGE = 1280
+"""Edge in pixels, about, of a square grid that must come out of the processor alone."""
 OWN = (Size(336, 224), Size(224, 224), Size(150, 300))
 """Sizes of images that the processor is left to."""
 QUESTION = "Which of these does the image show?"
@@ -52,7 +53,7 @@ def generic_family(parts: Parts) -> GenericFamily:
             the grid that enters.
     """
     told = json.dumps(parts.config.to_dict(), sort_keys=True, default=str)
-    digest = sha256(f"{told}{parts.processor!r}".encode()).hexdigest()
+    digest = sha256(f"{told}{spelling(parts.processor)}".encode()).hexdigest()
     if digest not in _FAMILIES:
         logger.info(f"no family is written for {parts.config.model_type}: probing its processor")
         with torch.random.fork_rng(devices=[]), torch.inference_mode():
@@ -83,6 +84,8 @@ class _Run:
     arguments: Mapping[str, Sequence[Mapping[str, Any]]]
     """By path of a module where the pixels enter, the arguments of its calls."""
     output: Tensor
+    lengths: Mapping[str, int]
+    """By path of a module, the tokens that it makes of one image."""
 
     def entered(self, path: str) -> dict[str, Any]:
         """The arguments of one call, or those of several, their tensors behind each other."""
@@ -114,6 +117,8 @@ class _Probe:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._name = str(parts.config.model_type)
+        self._failures: set[tuple[Size, str]] = set()
+        """Sizes, and the arguments with which they did not come out."""
 
     @cached_property
     def _patch(self) -> int:
@@ -241,13 +246,14 @@ class _Probe:
     def _through(self, family: GenericFamily, size: Size, inputs: Mapping[str, Any]) -> _Run:
         from resolution_eval.families.engine import steered
 
-        with noted_calls(self._model) as calls, steered(family, self._model):
+        with noted_calls(self._model) as (calls, lengths), steered(family, self._model):
             output = self._model.generate(**inputs, max_new_tokens=1, do_sample=False)
+        output = getattr(output, "sequences", output)
         paths = entrances(calls, inputs)
         arguments = {
             path: [arguments for name, arguments in calls if name == path] for path in paths
         }
-        return _Run(size, inputs, arguments, output)
+        return _Run(size, inputs, arguments, output, lengths)
 
     def _own_runs(self, spoken: GenericFamily) -> tuple[GenericFamily, list[_Run]]:
         """Images through the processor as it is, and where they enter the model."""
@@ -316,6 +322,11 @@ class _Probe:
     ) -> tuple[GenericFamily | None, str]:
         """The family with the reading of grids whose size nobody set, or why there is none."""
         run = runs[0]
+        if family.token is None:
+            lengths = {each.lengths.get(family.tower, 0) for each in runs}
+            if len(lengths) > 1 or 0 in lengths:
+                return None, "nobody can count the visual tokens that its tower makes"
+            family = replace(family, unwritten=Placeholders("", 0, lengths.pop()))
         values = sum(tensor.numel() for tensor in pixel_tensors(run.inputs).values())
         for patch in dict.fromkeys((self._patch, *(14, 16, 32, 28))):
             for path in run.arguments:
@@ -358,15 +369,21 @@ class _Probe:
         """Where the processor's tensors hold every grid; None where one is not there."""
         reading: Reading | None = None
         sightings: list[tuple[Size, Mapping[str, Any]]] = []
-        large = Size(LARGE[0] * family.unit, LARGE[1] * family.unit)
+        edge = LARGE // family.unit * family.unit
+        large = Size(edge, edge)
         for size in (*self._grids(family), large):
+            key = size, repr(family.control.call(size)) if family.control else ""
+            if key in self._failures:
+                return None
             try:
                 sightings.append((size, self._process(family, size, family.control)))
             except Exception:  # noqa: BLE001  (this way is none; the next is tried)
+                self._failures.add(key)
                 return None
             if len(sightings) in (1, 3) or size == large:
                 reading = found(sightings)
             if reading is None:
+                self._failures.add(key)
                 return None
         return reading
 
@@ -388,7 +405,27 @@ class _Probe:
                 self._why = "the tensors that enter its tower do not hold the grid"
                 continue
             path, entered = where
-            return replace(adapted, tower=path, entered=entered)
+            adapted = replace(adapted, tower=path, entered=entered)
+            if adapted.token is not None:
+                return adapted
+            rule = self._unwritten(runs, path)
+            if rule is not None:
+                return replace(adapted, unwritten=rule)
+            self._why = "nobody can count the visual tokens that its tower makes"
+        return None
+
+    def _unwritten(self, runs: Sequence[_Run], path: str) -> Placeholders | None:
+        """The rule by which the tower makes tokens of a grid; None where none fits all of them."""
+        told = [(run.size, run.lengths.get(path, 0)) for run in runs]
+        rules = [
+            Placeholders("", self._patch * factor, extra)
+            for factor in (1, 2, 4)
+            for extra in (0, 1)
+        ]
+        rules.append(Placeholders("", 0, told[0][1]))
+        for rule in rules:
+            if all(count and rule.count(size) == count for size, count in told):
+                return rule
         return None
 
     def _run_adapted(self, family: GenericFamily, size: Size) -> _Run:

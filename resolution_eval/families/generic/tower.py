@@ -33,9 +33,12 @@ def named_arguments(
 
 
 @contextmanager
-def noted_calls(model: nn.Module) -> Iterator[list[Call]]:
-    """The calls of the model's modules, in order, whole models and their parts alike."""
+def noted_calls(model: nn.Module) -> Iterator[tuple[list[Call], dict[str, int]]]:
+    """The calls of the model's modules, in order, whole models and their parts alike, and the
+    number of tokens that each made of the first row of its input.
+    """
     calls: list[Call] = []
+    lengths: dict[str, int] = {}
     handles = []
     for path, module in model.named_modules():
 
@@ -44,9 +47,16 @@ def noted_calls(model: nn.Module) -> Iterator[list[Call]]:
         ) -> None:
             calls.append((path, named_arguments(module, positional, named)))
 
+        def after(module: Any, tensors: Any, output: Any, path: str = path) -> None:
+            found = next(iter(output.values()), None) if isinstance(output, Mapping) else output
+            found = found[0] if isinstance(found, tuple) and found else found
+            if isinstance(found, Tensor) and found.ndim == 3:
+                lengths.setdefault(path, int(found.shape[1]))
+
         handles.append(module.register_forward_pre_hook(before, with_kwargs=True))
+        handles.append(module.register_forward_hook(after))
     try:
-        yield calls
+        yield calls, lengths
     finally:
         for handle in handles:
             handle.remove()
