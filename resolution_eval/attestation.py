@@ -9,6 +9,8 @@ sample is scored.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -27,6 +29,16 @@ Form = Literal["closed", "open"]
 
 MARK = '{"resolution_eval_reply":1,'
 """How a reply's text begins; the 1 is its version."""
+
+
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+"""A string in JSON, quotes included."""
+_TELLING = re.compile(r"[^\w\s\"\\.,:;+-]", re.ASCII)
+"""Characters that a tag could be made of."""
+
+
+def _escape(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
 
 
 class Sent(BaseModel):
@@ -198,8 +210,14 @@ class Reply(BaseModel):
     """Digest of all that decided the answer beside the image, see `replies.state_of`."""
 
     def encode(self) -> str:
-        """One line of JSON, beginning with `MARK`."""
-        return MARK + self.model_dump_json()[1:]
+        """One line of JSON, beginning with `MARK`, in whose texts all but letters, digits and plain
+        punctuation is escaped.
+
+        lmms-eval takes what stands before `</think>`, or between any tags that a user or a task
+        names, out of every response. An escaped text has no tags.
+        """
+        line = json.dumps(self.model_dump(mode="json"), separators=(",", ":"))
+        return MARK + _STRING.sub(lambda text: _TELLING.sub(_escape, text[0]), line)[1:]
 
 
 @dataclass(frozen=True)
@@ -238,6 +256,12 @@ class Ledger:
         """Digest of what decides the answers of the adapter that answers here."""
         self.demonstrated: dict[SampleKey, tuple[Mapping[str, Any], ...]] = {}
         """Documents of the train samples shown before each question, of a few-shot run."""
+        self.outcomes: dict[str, tuple[int, int]] = {}
+        """Per data set, how many samples were asked and how many of them failed, over all
+        processes, once lmms-eval has added them up.
+        """
+        self.error: str | None = None
+        """What lmms-eval logged when an evaluation ended in an error; it ends with status 0."""
         self.adapter: str | None = None
         """Name of the adapter of ours that answers in this process; null for the host's own models.
         """
@@ -253,6 +277,8 @@ class Ledger:
         self.failures.clear()
         self.costs.clear()
         self.told.clear()
+        self.outcomes.clear()
+        self.error = None
 
     def forget(self, dataset: str) -> None:
         """A run over `dataset` begins: what is known of its samples is of an earlier one."""
@@ -266,6 +292,22 @@ class Ledger:
         for table in known:
             for key in [key for key in table if key.dataset == dataset]:
                 del table[key]
+
+    @property
+    def lost(self) -> str | None:
+        """Why the run has nothing to show, in one sentence; None where a sample was scored."""
+        if self.error is not None:
+            return f"the evaluation ended in an error: {self.error}"
+        asked, failed = (
+            (sum(counts) for counts in zip(*self.outcomes.values(), strict=True))
+            if (self.outcomes)
+            else (0, 0)
+        )
+        if not asked or failed < asked:
+            return None
+        reason = next(iter(self.failures.values()), None)
+        said = "" if reason is None else f", the first of them with {reason.kind}: {reason.message}"
+        return f"all {asked} samples failed{said}"
 
 
 LEDGER = Ledger()

@@ -253,7 +253,7 @@ class _HuggingFace(_Alone):
     family: str
 
     def __init__(self, arguments: Mapping[str, str]) -> None:
-        from resolution_eval.adapters.arguments import RESHF, flag, refuse_unknown
+        from resolution_eval.adapters.arguments import RESHF, SOURCES, flag, refuse_unknown
         from resolution_eval.families import family_for
         from resolution_eval.families.checkpoint import known_training, load_parts
 
@@ -263,8 +263,9 @@ class _HuggingFace(_Alone):
         self.checkpoint = arguments["pretrained"]
         remote = flag("trust_remote_code", arguments.get("trust_remote_code", False))
         revision = arguments.get("revision", "main")
+        sources = {name: arguments[name] for name in SOURCES if name in arguments}
         self._parts: Parts = load_parts(
-            self.checkpoint, revision=revision, trust_remote_code=remote
+            self.checkpoint, revision=revision, trust_remote_code=remote, **sources
         )
         self._family: Family = family_for(self._parts)
         self.family = self._family.name

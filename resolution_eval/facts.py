@@ -105,6 +105,10 @@ class CheckpointFacts(_Facts):
     """What it was trained on, as its folder says."""
     dtype: str | None
     device: str | None
+    writing: str | None = None
+    """What of the checkpoint's own generation settings is used, what is set aside, and how many
+    tokens a checkpoint that thinks is allowed.
+    """
 
 
 class RunFacts(_Facts):

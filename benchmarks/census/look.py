@@ -40,7 +40,7 @@ def look(model_type: str) -> dict[str, Any]:
         except Exception as error:  # noqa: BLE001  (a foreign class raises what it likes)
             return {"state": "not built", "reason": _says(error)}
         try:
-            found = _looked(Path(folder))
+            found = _looked(Path(folder), {"chat_template": "plain"} if kind.plain else {})
         except Exception as error:  # noqa: BLE001  (as above)
             return {"state": "refused", "reason": _says(error)}
     return {**found, "seconds": round(time.perf_counter() - began, 1)}
@@ -50,12 +50,12 @@ def _says(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
 
-def _looked(folder: Path) -> dict[str, Any]:
+def _looked(folder: Path, told: dict[str, str]) -> dict[str, Any]:
     from resolution_eval.families import family_for
     from resolution_eval.families.checkpoint import load_model, load_parts
     from resolution_eval.families.engine import Engine
 
-    parts = load_parts(str(folder))
+    parts = load_parts(str(folder), **told)
     family = family_for(parts)
     model = load_model(str(folder), dtype=torch.float32).eval()
     engine = Engine(family, parts, model)
@@ -73,7 +73,7 @@ def _looked(folder: Path) -> dict[str, Any]:
     found["batch"] = _batches(engine, scheme)
     found["blind"] = _blind(engine, scheme)
     found["rank"] = _rank(engine, scheme)
-    found["doctor"] = _doctor(folder, engine, scheme)
+    found["doctor"] = _doctor({"pretrained": str(folder), **told}, engine, scheme)
     return found
 
 
@@ -87,10 +87,8 @@ def _cases() -> Iterator[tuple[Any, Any]]:
 
 
 def _under(engine: Any, scheme: str) -> Any:
-    from resolution_eval.families.engine import Engine
-
     training = engine.family.training(engine.parts)
-    return Engine(engine.family.under(scheme, engine.parts, training), engine.parts, engine.model)
+    return engine.of_family(engine.family.under(scheme, engine.parts, training))
 
 
 def _drawn(engine: Any, scheme: str, information: Any, source: Any) -> Any:
@@ -206,13 +204,13 @@ def _rank(engine: Any, scheme: str) -> str:
     return "yes"
 
 
-def _doctor(folder: Path, engine: Any, scheme: str) -> str:
+def _doctor(told: dict[str, str], engine: Any, scheme: str) -> str:
     """What the doctor foretells against what enters."""
     from resolution_eval.doctor import diagnose
     from resolution_eval.generation import Generation
     from resolution_eval.resolution import Size
 
-    found = diagnose("reshf", {"pretrained": str(folder)}, [112, 224])
+    found = diagnose("reshf", told, [112, 224])
     under = _under(engine, scheme)
     for row in found.rows:
         drawn = _drawn(under, scheme, Size(*row.information), Size(*row.source))

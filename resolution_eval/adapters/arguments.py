@@ -42,7 +42,15 @@ COMMON = (
 """Arguments of every adapter."""
 RESFLAMINGO = ("pretrained", *COMMON, "dtype", "trust_remote_code", "revision")
 """Arguments of `resflamingo`."""
-RESHF = (*RESFLAMINGO, "device_map", "attn_implementation", *QUANTISATION)
+SOURCES = ("base", "processor", "chat_template")
+"""Arguments that name what a checkpoint's folder has not."""
+RESHF = (
+    *RESFLAMINGO,
+    "device_map",
+    "attn_implementation",
+    *SOURCES,
+    *QUANTISATION,
+)
 """Arguments of `reshf`."""
 AUTO_BATCH = 32
 """Batch size under `--batch_size auto`; a batch that does not fit the memory is split in halves."""

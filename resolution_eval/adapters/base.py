@@ -83,6 +83,7 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         me = weakref.proxy(self)
+        _note_errors()
         LEDGER.begin(self.name, lambda: me.checkpoint_facts(), lambda: me.state)
 
     def checkpoint_facts(self) -> CheckpointFacts:
@@ -96,7 +97,14 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
             training_data=self.training_data,
             dtype=self.dtype,
             device=", ".join(map(str, self.places())) or None,
+            writing=self.writing(),
         )
+
+    def writing(self) -> str | None:
+        """How answers are written: what of the checkpoint's own settings is used; None where
+        nothing of them is known.
+        """
+        return None
 
     def places(self) -> list[torch.device]:
         """The devices that hold the model's weights; none where it runs outside this process."""
@@ -359,6 +367,17 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
     def _report_failures(self) -> None:
         if len(LEDGER.failures) > 10:
             logger.warning(f"{len(LEDGER.failures)} samples failed; the samples file names each")
+
+
+def _note_errors() -> None:
+    """Has the error noted that lmms-eval logs when an evaluation ends in one: its process ends with
+    status 0 all the same, unless somebody tells.
+    """
+    logger.add(
+        lambda message: setattr(LEDGER, "error", str(message.record["message"])),
+        level="ERROR",
+        filter=lambda record: str(record["message"]).startswith("Error during evaluation"),
+    )
 
 
 def _status(grids: Iterable[tuple[tuple[int, int] | None, tuple[int, int]]]) -> Status:

@@ -18,6 +18,7 @@ from resolution_eval.records.schema import (
     Tokens,
 )
 from resolution_eval.statistics.curves import balanced_accuracy
+from resolution_eval.thinking import is_cut
 
 MAX_GRIDS = 8
 MAX_EVIDENCE = 4
@@ -72,6 +73,7 @@ def _cell(key: CellKey, rows: Sequence[Row], samples: int) -> Cell:
         failed=failed,
         missing=samples - len(rows),
         unparseable=sum(row["prediction"] is None for row in scored),
+        cut=sum(any(map(is_cut, row["notes"] or ())) for row in scored),
         mismatched=statuses["mismatched"],
         unattested=statuses["unattested"],
         capped=sum(row["capped"] for row in rows),

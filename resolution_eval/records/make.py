@@ -145,6 +145,7 @@ def _checkpoint(run: Run, given: TaskAnswers) -> Checkpoint:
         strategy=told and told.strategy,
         training_data=told and told.training_data,
         dtype=told and told.dtype,
+        writing=told and told.writing,
     )
 
 

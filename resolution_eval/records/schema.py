@@ -112,6 +112,8 @@ class Cell(_Document):
     """Samples that other cells of this scheme, filter and mode hold and this one does not."""
     unparseable: Count
     """Answers that could not be read: wrong, and counted here."""
+    cut: Count = 0
+    """Those of them whose thinking the limit of tokens cut: a larger max_new_tokens may mend it."""
     mismatched: Count
     unattested: Count
     capped: Count
@@ -171,6 +173,9 @@ class Checkpoint(_Document):
     training_data: str | None
     """What it was trained on."""
     dtype: str | None
+    writing: str | None = None
+    """What of its own generation settings was used, what was set aside, and how many tokens it was
+    allowed where it thinks before it answers."""
 
 
 class Dataset(_Document):

@@ -75,7 +75,7 @@ class GenericFamily(Family):
     caches: bool = False
     repeats: bool = True
     shares: bool = False
-    plain: bool = True
+    computes: bool = False
 
     def patch(self, parts: Parts) -> int:
         return self.unit
@@ -170,9 +170,8 @@ class GenericFamily(Family):
         return [int(row.sum()) for row in _ids(inputs) == self.token]
 
     def image_token(self, parts: Parts) -> int:
-        if self.token is None:
-            raise ModelError(f"{self.name}: no token stands in the prompt for an image")
-        return self.token
+        """The token's id; -1, which is no token's, where none stands in the prompt."""
+        return -1 if self.token is None else self.token
 
     def plain_prompt(self, parts: Parts, question: str, *, image: bool) -> str:
         return f"{self.mark if image else ''}{question}\nAnswer:"

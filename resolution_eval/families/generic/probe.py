@@ -15,6 +15,7 @@ from torch import Tensor
 
 from resolution_eval.errors import ModelError
 from resolution_eval.families.base import Parts
+from resolution_eval.families.chat import NO_TEMPLATE, template_of
 from resolution_eval.families.generic.controls import Control, controls
 from resolution_eval.families.generic.family import GenericFamily, Placeholders
 from resolution_eval.families.generic.reading import Reading, by_volume, found
@@ -53,7 +54,7 @@ def generic_family(parts: Parts) -> GenericFamily:
             the grid that enters.
     """
     told = json.dumps(parts.config.to_dict(), sort_keys=True, default=str)
-    digest = sha256(f"{told}{spelling(parts.processor)}".encode()).hexdigest()
+    digest = sha256(f"{told}{spelling(parts.processor)}{parts.plain}".encode()).hexdigest()
     if digest not in _FAMILIES:
         logger.info(f"no family is written for {parts.config.model_type}: probing its processor")
         with torch.random.fork_rng(devices=[]), torch.inference_mode():
@@ -181,6 +182,8 @@ class _Probe:
 
     def _spoken(self) -> GenericFamily:
         """The forms of prompt, list and call with which the processor takes one image."""
+        if template_of(self._parts.processor) is None and not self._parts.plain:
+            raise ModelError(NO_TEMPLATE)
         first = GenericFamily(name=self._name, model_types=(self._name,), own=True)
         errors: list[str] = []
         for family in self._forms(first):
@@ -483,7 +486,7 @@ class _Probe:
 
         if not family.continues_prompt(self._parts):
             return False
-        parts = Parts(self._model.config, self._parts.processor)
+        parts = self._parts._replace(config=self._model.config)
         size = Size(2 * family.unit, 2 * family.unit) if family.control else OWN[0]
         prompt = family.prompt(parts, QUESTION, image=True)
         choices = tuple(family.continuation(parts, prompt, text) for text in ("ring", "a disc"))
