@@ -121,6 +121,8 @@ class Family:
     """Whether samples that show the same image may share its run through the tower."""
     caches: bool = True
     """Whether choices may go on from one cache of their prompt, rather than each with all of it."""
+    batches: bool = True
+    """Whether questions of different lengths go through the model together."""
     repeats: bool = False
     """Whether the tower runs several times for one batch, once per image or tile."""
     own: bool = False

@@ -81,6 +81,8 @@ class Engine:
         Raises:
             ModelError: the logits are not finite.
         """
+        if len(questions) > 1 and not self.family.batches:
+            return [self.generate([question], asked)[0] for question in questions]
         batch = self._batch([self._prepare(question) for question in questions])
         with self._watched(questions) as seen, torch.inference_mode():
             found = self.model.generate(

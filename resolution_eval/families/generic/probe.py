@@ -22,6 +22,7 @@ from resolution_eval.families.generic.reading import Reading, by_volume, found
 from resolution_eval.families.generic.tower import entrances, noted_calls, pixel_tensors
 from resolution_eval.families.miniature import miniature
 from resolution_eval.families.spelling import spelling
+from resolution_eval.generation import Generation
 from resolution_eval.resolution import Size
 
 GRIDS = (
@@ -165,7 +166,7 @@ class _Probe:
         if matching is not None:
             return self._finished(matching, model)
         if restoring is None:
-            raise self._refusal(reason)
+            raise self._refusal(f"{reason}; under match, {self._why}")
         return self._finished(
             replace(restoring, reason=self._why, own=True), model
         )
@@ -386,7 +387,8 @@ class _Probe:
             if len(sightings) in (1, 3) or size == large:
                 reading = found(sightings)
             if reading is None:
-                self._failures.add(key)
+                if len(sightings) == 1:
+                    self._failures.add(key)
                 return None
         return reading
 
@@ -478,7 +480,28 @@ class _Probe:
             model.generate(**inputs, max_new_tokens=1, do_sample=False)
         except Exception:  # noqa: BLE001  (it needs an image; a blind run shows a mean one)
             family = replace(family, needs_image=True)
+        family = replace(family, batches=self._batches(family))
         return replace(family, ranks=self._ranks(family))
+
+    def _batches(self, family: GenericFamily) -> bool:
+        """Whether a short and a long question are answered together as each is alone."""
+        from resolution_eval.families.engine import Engine, Question
+
+        engine = Engine(family, self._parts._replace(config=self._model.config), self._model)
+        questions = [
+            Question(family.prompt(self._parts, text, image=True), noise(self._shown(family)))
+            for text in ("Why?", QUESTION)
+        ]
+        asked = Generation(max_new_tokens=4)
+        try:
+            together = engine.generate(questions, asked)
+            alone = [engine.generate([question], asked)[0] for question in questions]
+        except Exception:  # noqa: BLE001  (what cannot be batched goes one by one)
+            return False
+        return [one.text for one in together] == [one.text for one in alone]
+
+    def _shown(self, family: GenericFamily) -> Size:
+        return OWN[0] if family.own else Size(2 * family.unit, 2 * family.unit)
 
     def _ranks(self, family: GenericFamily) -> bool:
         """Whether the model continues a prompt with a choice, so that its likelihood can be read."""
@@ -487,7 +510,7 @@ class _Probe:
         if not family.continues_prompt(self._parts):
             return False
         parts = self._parts._replace(config=self._model.config)
-        size = Size(2 * family.unit, 2 * family.unit) if family.control else OWN[0]
+        size = self._shown(family)
         prompt = family.prompt(parts, QUESTION, image=True)
         choices = tuple(family.continuation(parts, prompt, text) for text in ("ring", "a disc"))
         try:
