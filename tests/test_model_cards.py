@@ -120,3 +120,11 @@ def test_the_page_names_every_checkpoint_once_in_a_table_with_its_evidence(tmp_p
     for card in model_cards().values():
         assert text.count(f"| [{card.pretrained}](") == 1
         assert card.evidence in text
+
+
+@pytest.mark.parametrize("card", [card for card in cards() if card.values[0].adapter == "reshf"])
+def test_every_card_that_promises_reshf_has_a_family(card):
+    """By the family that the card names, and by the type that its checkpoints have."""
+    from resolution_eval.families import FAMILIES
+
+    assert card.family in {family.name for family in FAMILIES.values()}
