@@ -33,11 +33,9 @@ SECONDS = 900
 
 def types() -> list[str]:
     """The image-text-to-text types of the transformers that is installed."""
-    from transformers.models.auto.modeling_auto import (
-        MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES as names,
-    )
+    from transformers.models.auto import modeling_auto
 
-    return list(names)
+    return list(modeling_auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES)
 
 
 def read() -> dict[str, Any]:
@@ -121,7 +119,9 @@ def main() -> int:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(prog="benchmarks.census", description=__doc__)
     parser.add_argument("--only", default="", help="types to look at, with commas between")
-    parser.add_argument("--jobs", type=int, default=1, help="types to look at at once (%(default)s)")
+    parser.add_argument(
+        "--jobs", type=int, default=1, help="types to look at at once (%(default)s)"
+    )
     parser.add_argument("--page", action="store_true", help="only write the page")
     parser.add_argument("--again", action="store_true", help="also those that have a result")
     told = parser.parse_args()

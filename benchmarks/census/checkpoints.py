@@ -1,4 +1,4 @@
-"""A tiny checkpoint of any image-text-to-text type: its real classes, random weights, no download."""
+"""A tiny checkpoint of any image-text-to-text type: real classes, random weights, no download."""
 
 from __future__ import annotations
 
@@ -76,7 +76,9 @@ def processor_of(model_type: str, config: Any) -> Any:
     source = Path(inspect.getfile(maker)).read_text(encoding="utf-8")
     named = {
         name: kind.tokens.get(name) or SPELLED.get(name) or f"<{name}>"
-        for name in {*ATTRIBUTE.findall(source), *kind.tokens} - set(OWN) - {"add_bos_token", "add_eos_token", *kind.unnamed}
+        for name in {*ATTRIBUTE.findall(source), *kind.tokens}
+        - set(OWN)
+        - {"add_bos_token", "add_eos_token", *kind.unnamed}
     }
     tokens = tokenizer([*sorted(set(LITERAL.findall(source))), *kind.special], named)
     for name, token in named.items():
@@ -188,9 +190,11 @@ def _fit(told: dict[str, Any], processor: Any) -> None:
             _fit(value, processor)
         elif name in ("vocab_size", "unpadded_vocab_size", "vocab_size_per_layer_input"):
             told[name] = VOCABULARY
-        elif re.search(r"token_(id|index)$|_id$", name) and isinstance(value, int):
-            told[name] = _id(name, processor, tokens)
-        elif name in ("eos_token_id", "bos_token_id", "pad_token_id"):
+        elif (re.search(r"token_(id|index)$|_id$", name) and isinstance(value, int)) or name in (
+            "eos_token_id",
+            "bos_token_id",
+            "pad_token_id",
+        ):
             told[name] = _id(name, processor, tokens)
 
 

@@ -24,7 +24,7 @@ MEMORY = 10 * 2**30
 TOLERANCE = 2e-3
 
 
-class Disagreement(Exception):
+class DisagreementError(Exception):
     """What was expected is not what was found."""
 
 
@@ -124,13 +124,13 @@ def _grids(engine: Any, scheme: str) -> list[list[Any]]:
             foretold = under.family.foretold(under.parts, drawn)
             (spoken,) = under.generate([question(under, drawn)], Generation(max_new_tokens=1))
             if spoken.received is None:
-                raise Disagreement(f"{scheme}: no image entered at {drawn}")
+                raise DisagreementError(f"{scheme}: no image entered at {drawn}")
             if spoken.received.grid != foretold.grid:
-                raise Disagreement(
+                raise DisagreementError(
                     f"{scheme}: {foretold.grid} expected of {drawn}, {spoken.received.grid} entered"
                 )
             if spoken.visual_tokens != foretold.tokens:
-                raise Disagreement(
+                raise DisagreementError(
                     f"{scheme}: {foretold.tokens} tokens expected of {drawn}, "
                     f"{spoken.visual_tokens} entered"
                 )
@@ -158,9 +158,9 @@ def _batches(engine: Any, scheme: str) -> str:
     alone = [under.generate([each], asked)[0] for each in questions]
     for one, other in zip(together, alone, strict=True):
         if (one.received, one.visual_tokens) != (other.received, other.visual_tokens):
-            raise Disagreement(f"batch: {one.received} together, {other.received} alone")
+            raise DisagreementError(f"batch: {one.received} together, {other.received} alone")
         if one.text != other.text:
-            raise Disagreement(f"batch: {one.text!r} together, {other.text!r} alone")
+            raise DisagreementError(f"batch: {one.text!r} together, {other.text!r} alone")
     return "yes"
 
 
@@ -178,12 +178,12 @@ def _blind(engine: Any, scheme: str) -> str:
         blank = Image.new("RGB", (drawn.width, drawn.height), colour)
         (spoken,) = under.generate([Question(prompt, blank)], Generation(max_new_tokens=1))
         if spoken.received is None:
-            raise Disagreement("blind: no mean image entered")
+            raise DisagreementError("blind: no mean image entered")
         return "mean image"
     prompt = under.family.prompt(under.parts, TEXTS[0], image=False)
     (spoken,) = under.generate([Question(prompt, None)], Generation(max_new_tokens=1))
     if (spoken.received, spoken.visual_tokens) != (None, 0):
-        raise Disagreement(f"blind: {spoken.received} entered")
+        raise DisagreementError(f"blind: {spoken.received} entered")
     return "no image"
 
 
@@ -198,9 +198,9 @@ def _rank(engine: Any, scheme: str) -> str:
     for one, other in zip(together, alone, strict=True):
         differences = [abs(a - b) for a, b in zip(one.scores, other.scores, strict=True)]
         if max(differences) > TOLERANCE:
-            raise Disagreement(f"rank: scores differ by {max(differences):.1e} in a batch")
+            raise DisagreementError(f"rank: scores differ by {max(differences):.1e} in a batch")
     if together[0].scores == together[1].scores:
-        raise Disagreement("rank: two images give the same scores")
+        raise DisagreementError("rank: two images give the same scores")
     return "yes"
 
 
@@ -217,9 +217,9 @@ def _doctor(told: dict[str, str], engine: Any, scheme: str) -> str:
         (spoken,) = under.generate([question(under, drawn)], Generation(max_new_tokens=1))
         entered = (spoken.received.grid, spoken.visual_tokens)
         if entered != (row.grid, row.visual_tokens):
-            raise Disagreement(f"doctor: {(row.grid, row.visual_tokens)} foretold, {entered}")
+            raise DisagreementError(f"doctor: {(row.grid, row.visual_tokens)} foretold, {entered}")
         if row.grid != row.expected_grid:
-            raise Disagreement(f"doctor: {row.expected_grid} expected, {row.grid}")
+            raise DisagreementError(f"doctor: {row.expected_grid} expected, {row.grid}")
     return "yes"
 
 

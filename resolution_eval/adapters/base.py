@@ -197,7 +197,11 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
     def _key(self, view: View) -> Key:
         """What the views of one batch have in common."""
         sizes = tuple(Size(*image.size) for image in view.images)
-        return sizes, self.mode(view.job), repr((view.job.scheme, sorted(view.job.generation.items())))
+        return (
+            sizes,
+            self.mode(view.job),
+            repr((view.job.scheme, sorted(view.job.generation.items()))),
+        )
 
     def _views(
         self, group: Sequence[tuple[Job, tuple[Rendered, ...] | ImageError]]

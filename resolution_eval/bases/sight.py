@@ -163,8 +163,10 @@ def is_packed(size: tuple[int, int], kernel: Sequence[int]) -> bool:
     no higher or no wider than one.
 
     Example:
-        >>> is_packed((14, 14), (14, 14)), is_packed((14, 896), (14, 14)), is_packed((56, 28), (14, 14))
-        (True, True, False)
+        >>> is_packed((14, 14), (14, 14)), is_packed((14, 896), (14, 14))
+        (True, True)
+        >>> is_packed((56, 28), (14, 14))
+        False
     """
     return any(length <= edge for length, edge in zip(size, kernel, strict=True))
 

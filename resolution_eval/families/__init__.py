@@ -17,7 +17,16 @@ from resolution_eval.families.pixtral import MISTRAL3, PIXTRAL
 from resolution_eval.families.qwen_vl import QWEN2_5_VL, QWEN2_VL, QWEN3_VL
 from resolution_eval.resolution import Size, TrainingResolution
 
-__all__ = ["FAMILIES", "Family", "Parts", "Received", "Settings", "family_for", "family_of", "intended_grid"]
+__all__ = [
+    "FAMILIES",
+    "Family",
+    "Parts",
+    "Received",
+    "Settings",
+    "family_for",
+    "family_of",
+    "intended_grid",
+]
 
 FAMILIES: dict[str, Family] = {
     model_type: family

@@ -154,7 +154,7 @@ def cut(sample: Inputs, tokens: int) -> Inputs:
 
 
 def extended(sample: Inputs, tail: Sequence[int]) -> Inputs:
-    """`sample` with the tokens `tail` behind its text: they are text, and see what its last does."""
+    """`sample` with the tokens `tail` behind its text: text too, which sees what its last does."""
     ids = sample["input_ids"]
     longer = dict(sample)
     for name, value in sample.items():

@@ -117,9 +117,7 @@ SIZES: dict[str, int] = {
     ),
     "qk_head_dim": 2 * HEAD,
     "index_head_dim": 2 * HEAD,
-    **dict.fromkeys(
-        ("num_experts", "n_routed_experts", "num_local_experts", "moe_num_experts"), 4
-    ),
+    **dict.fromkeys(("num_experts", "n_routed_experts", "num_local_experts", "moe_num_experts"), 4),
     **dict.fromkeys(("num_experts_per_tok", "moe_topk", "moe_k"), 2),
     **dict.fromkeys(("n_group", "topk_group"), 1),
     **dict.fromkeys(("n_shared_experts", "moe_num_shared_experts"), 1),

@@ -128,9 +128,7 @@ class TilingFamily(Family, ABC):
             return Received(grid=(images * height, width), images=images)
         return Received(grid=(tiles.rows * height, tiles.columns * width), images=images)
 
-    def _arranged(
-        self, parts: Parts, drawn: Size, tile: tuple[int, int], images: int
-    ) -> Received:
+    def _arranged(self, parts: Parts, drawn: Size, tile: tuple[int, int], images: int) -> Received:
         """The area of tiles that the processor itself cut from an image of the size `drawn`: of the
         arrangements with so many tiles the one nearest in aspect, since the tensors hold no other
         order than theirs.
@@ -138,9 +136,7 @@ class TilingFamily(Family, ABC):
         height, width = tile
         count = images - int(images > 1 or self.single_has_thumbnail)
         known = [
-            (columns, count // columns)
-            for columns in range(1, count + 1)
-            if count % columns == 0
+            (columns, count // columns) for columns in range(1, count + 1) if count % columns == 0
         ]
         if not known:
             return Received(grid=(images * height, width), images=images)

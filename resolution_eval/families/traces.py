@@ -3,7 +3,7 @@
 | tool | file | what says it |
 | --- | --- | --- |
 | ms-swift | args.json | `max_pixels`, also among `model_kwargs` |
-| LLaMA-Factory | training_args.yaml, llamaboard_config.yaml | `image_max_pixels`, `image_resolution` |
+| LLaMA-Factory | training_args.yaml | `image_max_pixels`, of old `image_resolution` |
 | axolotl | axolotl.yaml, config.yaml, README.md | `image_size` |
 | any (TRL, Unsloth) | preprocessor_config.json | a limit of pixels below the base's |
 
@@ -68,9 +68,7 @@ def _limited(pixels: Any, where: str) -> Iterator[Known]:
 def _edge(edge: Any, where: str) -> Iterator[Known]:
     """What an edge of the images says."""
     if isinstance(edge, int) and not isinstance(edge, bool) and 1 <= edge <= LARGEST:
-        yield Known(
-            training=TrainingResolution("fixed", (edge,)), evidence=f"{where} = {edge}"
-        )
+        yield Known(training=TrainingResolution("fixed", (edge,)), evidence=f"{where} = {edge}")
 
 
 def _swift(folder: Path) -> Iterator[Known]:

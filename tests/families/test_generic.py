@@ -188,9 +188,7 @@ def test_restore_is_what_the_processor_makes_of_the_source(kind: str, source: Si
     assert restoring.own
     prompt = family.prompt(parts, "Why?", image=True)
     image = _noise(source)
-    told = processor(
-        text=[prompt], images=[[image]], return_tensors="pt", add_special_tokens=False
-    )
+    told = processor(text=[prompt], images=[[image]], return_tensors="pt", add_special_tokens=False)
     (counted,) = family.counted_tokens(parts, told)
     assert restoring.foretold(parts, source).tokens == counted
     (spoken,) = Engine(restoring, parts, model).generate([Question(prompt, image)], ONE_TOKEN)
@@ -256,9 +254,7 @@ def test_layers_of_every_kind_are_kept() -> None:
 
 
 @pytest.mark.parametrize("kind", ["qwen2_vl"])
-def test_a_base_of_an_unknown_type_is_seen_by_what_probing_found(
-    kind: str, engine: Engine
-) -> None:
+def test_a_base_of_an_unknown_type_is_seen_by_what_probing_found(kind: str, engine: Engine) -> None:
     base = SimpleNamespace(model=engine.model, processor=engine.parts.processor)
     sight = sight_of(base)
     assert sight.family is not None and sight.family.name == f"made_up_{kind}"

@@ -1,4 +1,4 @@
-"""Ways to tell an unknown processor, by the arguments of its own call, to leave an image as it is."""
+"""Ways to tell an unknown processor, in its own call, to leave an image as it is."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,13 +17,14 @@ from torch import Tensor
 from resolution_eval.errors import ModelError
 from resolution_eval.families.base import Parts
 from resolution_eval.families.chat import NO_TEMPLATE, template_of
+from resolution_eval.families.engine import Engine, Question, steered
 from resolution_eval.families.generic.controls import Control, controls
 from resolution_eval.families.generic.family import GenericFamily, Placeholders
 from resolution_eval.families.generic.reading import Reading, by_volume, found
 from resolution_eval.families.generic.tower import entrances, noted_calls, pixel_tensors
+from resolution_eval.families.inputs import prepare
 from resolution_eval.families.miniature import miniature
 from resolution_eval.families.spelling import spelling
-from resolution_eval.generation import Generation
 from resolution_eval.resolution import Size
 
 GRIDS = (
@@ -31,11 +33,16 @@ GRIDS = (
     *((1, 3), (2, 6), (3, 9), (4, 12)),
 )
 """Columns and rows of the grids that must come out exactly, in units: three aspects."""
+MODEL_EDGE = 1024
+"""Largest edge in pixels of a tower's own grid beyond which a grid is tried through the model."""
 LARGE = 1280
 """Edge in pixels, about, of a square grid that must come out of the processor alone."""
 OWN = (Size(336, 224), Size(224, 224), Size(150, 300))
 """Sizes of images that the processor is left to."""
 QUESTION = "Which of these does the image show?"
+IMAGE_IDS = ("image_token_id", "image_token_index", "image_patch_id")
+"""Names that configurations give to the token in an image's place."""
+SHORT_AND_LONG = ("Why?", f"{QUESTION} Say which, and nothing else.")
 COUNTS = (
     "image_seq_length",
     "image_seq_len",
@@ -157,8 +164,9 @@ class _Probe:
         spoken = self._spoken()
         try:
             model = self._model
-        except Exception as error:  # noqa: BLE001  (a foreign class raises what it likes)
-            raise self._refusal(f"its model cannot be made from its configuration ({_says(error)})") from error
+        except Exception as error:
+            why = f"its model cannot be made from its configuration ({_says(error)})"
+            raise self._refusal(why) from error
         watched, runs = self._own_runs(spoken)
         watched = self._batched(replace(watched, tower=watched.tower), runs)
         restoring, reason = self._restoring(watched, runs)
@@ -167,9 +175,7 @@ class _Probe:
             return self._finished(matching, model)
         if restoring is None:
             raise self._refusal(f"{reason}; under match, {self._why}")
-        return self._finished(
-            replace(restoring, reason=self._why, own=True), model
-        )
+        return self._finished(replace(restoring, reason=self._why, own=True), model)
 
     _why = ""
 
@@ -195,7 +201,9 @@ class _Probe:
                 continue
             if pixel_tensors(inputs):
                 return replace(family, token=self._token(family, inputs))
-        raise self._refusal(f"its processor takes no question with an image ({errors[0]})" if errors else "its processor makes no pixels of an image")
+        if not errors:
+            raise self._refusal("its processor makes no pixels of an image")
+        raise self._refusal(f"its processor takes no question with an image ({errors[0]})")
 
     def _forms(self, first: GenericFamily) -> Iterator[GenericFamily]:
         processor = self._parts.processor
@@ -215,11 +223,10 @@ class _Probe:
     def _process(
         self, family: GenericFamily, size: Size, call: Control | None = None
     ) -> dict[str, Any]:
-        from resolution_eval.families.inputs import prepare
-
         family = replace(family, control=call, own=call is None)
         prompt = family.prompt(self._parts, QUESTION, image=True)
-        return prepare(family, self._parts, prompt, noise(size), family.used_settings(self._parts, size))
+        settings = family.used_settings(self._parts, size)
+        return prepare(family, self._parts, prompt, noise(size), settings)
 
     def _token(self, family: GenericFamily, inputs: Mapping[str, Any]) -> int | None:
         """The token whose number follows the image, the configuration's own where it has one."""
@@ -227,10 +234,7 @@ class _Probe:
         if ids is None:
             return None
         flat = ids[0].tolist()
-        told = [
-            getattr(self._parts.config, name, None)
-            for name in ("image_token_id", "image_token_index", "media_placeholder_token_id", "image_patch_id")
-        ]
+        told = [getattr(self._parts.config, name, None) for name in IMAGE_IDS]
         told += [getattr(self._parts.processor, "image_token_id", None)]
         for number in told:
             if isinstance(number, int) and flat.count(number) > 0:
@@ -248,8 +252,6 @@ class _Probe:
         return self._through(family, size, inputs)
 
     def _through(self, family: GenericFamily, size: Size, inputs: Mapping[str, Any]) -> _Run:
-        from resolution_eval.families.engine import steered
-
         with noted_calls(self._model) as (calls, lengths), steered(family, self._model):
             output = self._model.generate(**inputs, max_new_tokens=1, do_sample=False)
         output = getattr(output, "sequences", output)
@@ -303,9 +305,7 @@ class _Probe:
             if name in columns or not isinstance(other, Tensor) or other.ndim != value.ndim:
                 continue
             twice = [
-                place
-                for place in range(value.ndim)
-                if other.shape[place] == 2 * value.shape[place]
+                place for place in range(value.ndim) if other.shape[place] == 2 * value.shape[place]
             ]
             if len(twice) == 1:
                 joins[name] = twice[0]
@@ -347,7 +347,7 @@ class _Probe:
     # The grid that follows the resolution.
 
     def _matching(self, family: GenericFamily, runs: Sequence[_Run]) -> GenericFamily | None:
-        """The family with a control, where every grid comes out exactly; else `_why` says why not."""
+        """The family with a control, where every grid comes out exactly; else `_why` says why."""
         self._why = "no argument of its processor's call leaves an image at its size"
         patch = self._patch
         units = dict.fromkeys(patch * factor for factor in (1, 2, 3, 4))
@@ -397,7 +397,7 @@ class _Probe:
         for adapted in self._adaptations(family):
             runs: list[_Run] = []
             try:
-                for size in self._grids(adapted):
+                for size in (*self._grids(adapted), *self._beyond(adapted)):
                     runs.append(self._run_adapted(adapted, size))
             except Exception as error:  # noqa: BLE001  (the model refuses this grid)
                 self._why = (
@@ -434,17 +434,29 @@ class _Probe:
         return None
 
     def _run_adapted(self, family: GenericFamily, size: Size) -> _Run:
-        from resolution_eval.families.inputs import prepare
-
         prompt = family.prompt(self._parts, QUESTION, image=True)
         settings = family.settings(self._parts, size)
         inputs = prepare(family, self._parts, prompt, noise(size), settings)
         with settings.applied(Parts(self._model.config, self._parts.processor)):
             return self._through(family, size, inputs)
 
+    def _beyond(self, family: GenericFamily) -> Iterator[Size]:
+        """A square grid larger than the tower's own, where it names one: a table of positions that
+        is cut off for smaller grids, rather than resampled, has none for it.
+        """
+        vision = getattr(self._parts.config, "vision_config", self._parts.config)
+        edge = getattr(vision, "image_size", None)
+        edge = edge[0] if isinstance(edge, list | tuple) else edge
+        if isinstance(edge, int) and edge <= MODEL_EDGE:
+            side = (edge // family.unit + 1) * family.unit
+            yield Size(side, side)
+
     def _adaptations(self, family: GenericFamily) -> Iterator[GenericFamily]:
         """The family as it is, then with interpolation, then with other numbers of tokens."""
         forms = [family, replace(family, interpolates=True)]
+        tower = self._model.get_submodule(family.tower)
+        if "interpolate_pos_encoding" in inspect.signature(tower.forward).parameters:
+            forms.reverse()  # without it, some towers take the first of their positions, unseen
         yield from forms
         owners = [path for path in COUNTS if _held(self._parts.processor, path)]
         for form in forms:
@@ -464,9 +476,8 @@ class _Probe:
             except Exception:  # noqa: BLE001  (too small for it)
                 continue
             entered = family.entered
-            if entered is not None and [one.grid for one in entered.read(run.entered(family.tower))] == [
-                (size.height, size.width)
-            ]:
+            seen = [] if entered is None else entered.read(run.entered(family.tower))
+            if [one.grid for one in seen] == [(size.height, size.width)]:
                 return replace(family, least=least)
         return replace(family, least=2)
 
@@ -474,8 +485,6 @@ class _Probe:
         """The family, and whether its model answers without an image."""
         prompt = family.prompt(self._parts, QUESTION, image=False)
         try:
-            from resolution_eval.families.inputs import prepare
-
             inputs = prepare(family, self._parts, prompt, None)
             model.generate(**inputs, max_new_tokens=1, do_sample=False)
         except Exception:  # noqa: BLE001  (it needs an image; a blind run shows a mean one)
@@ -484,29 +493,37 @@ class _Probe:
         return replace(family, ranks=self._ranks(family))
 
     def _batches(self, family: GenericFamily) -> bool:
-        """Whether a short and a long question are answered together as each is alone."""
-        from resolution_eval.families.engine import Engine, Question
-
-        engine = Engine(family, self._parts._replace(config=self._model.config), self._model)
-        questions = [
-            Question(family.prompt(self._parts, text, image=True), noise(self._shown(family)))
-            for text in ("Why?", QUESTION)
+        """Whether a short and a long question get together what each gets alone, as the logits of
+        their first word tell.
+        """
+        size = self._shown(family)
+        settings = family.used_settings(self._parts, size)
+        samples = [
+            prepare(family, self._parts, prompt, noise(size), settings)
+            for prompt in (family.prompt(self._parts, text, image=True) for text in SHORT_AND_LONG)
         ]
-        asked = Generation(max_new_tokens=4)
+        told = {"return_dict_in_generate": True, "output_logits": True, "do_sample": False}
+        pad = int(self._parts.processor.tokenizer.pad_token_id or 0)
+
+        def first(batch: Mapping[str, Any]) -> Tensor:
+            with settings.applied(self._parts._replace(config=self._model.config)):
+                found = self._model.generate(**batch, max_new_tokens=1, **told)
+            logits: Tensor = found.logits[0]
+            return logits
+
         try:
-            together = engine.generate(questions, asked)
-            alone = [engine.generate([question], asked)[0] for question in questions]
+            with steered(family, self._model):
+                together = first(family.collated(samples, pad))
+                alone = torch.cat([first(sample) for sample in samples])
         except Exception:  # noqa: BLE001  (what cannot be batched goes one by one)
             return False
-        return [one.text for one in together] == [one.text for one in alone]
+        return torch.allclose(together, alone, atol=1e-3, rtol=1e-3)
 
     def _shown(self, family: GenericFamily) -> Size:
         return OWN[0] if family.own else Size(2 * family.unit, 2 * family.unit)
 
     def _ranks(self, family: GenericFamily) -> bool:
-        """Whether the model continues a prompt with a choice, so that its likelihood can be read."""
-        from resolution_eval.families.engine import Engine, Question
-
+        """Whether the model continues a prompt with a choice, whose likelihood can then be read."""
         if not family.continues_prompt(self._parts):
             return False
         parts = self._parts._replace(config=self._model.config)
