@@ -29,6 +29,8 @@ VOCABULARY = 2048
 """Tokens of every tiny checkpoint; PaliGemma's processor adds 1,152 of its own."""
 LITERAL = re.compile(r"[\"'](<[^\"' \n{}()]+>|\[[A-Z_]+\])[\"']")
 ATTRIBUTE = re.compile(r"tokenizer(?:\.|, \")(\w+_token)\b")
+UNSET = ("eos_token_id", "bos_token_id", "pad_token_id", "image_token_id", "video_token_id")
+"""Ids that are set also where a configuration's class has none."""
 OWN = {"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
 SPELLED = {"image_token": "<image>", "video_token": "<video>", "audio_token": "<audio>"}
 
@@ -188,13 +190,13 @@ def _fit(told: dict[str, Any], processor: Any) -> None:
     for name, value in told.items():
         if isinstance(value, dict) and (name.endswith("config") or "model_type" in value):
             _fit(value, processor)
+        elif value is None and name in ("image_token_id", "video_token_id"):
+            told[name] = _id(name, processor, tokens)
         elif name in ("vocab_size", "unpadded_vocab_size", "vocab_size_per_layer_input"):
             told[name] = VOCABULARY
-        elif (re.search(r"token_(id|index)$|_id$", name) and isinstance(value, int)) or name in (
-            "eos_token_id",
-            "bos_token_id",
-            "pad_token_id",
-        ):
+        elif re.search(r"token_(id|index)$|_id$", name) and isinstance(value, int):
+            told[name] = _id(name, processor, tokens)
+        elif name in UNSET:
             told[name] = _id(name, processor, tokens)
 
 

@@ -108,7 +108,10 @@ KINDS: dict[str, Kind] = {
             "text_config.expert_intermediate_size": 64,
         },
     ),
-    "ernie4_5_vl_moe": Kind(small={"text_config.rope_parameters.mrope_section": [3, 3, 2]}),
+    "ernie4_5_vl_moe": Kind(
+        video_processor="Qwen2VLVideoProcessor",
+        small={"text_config.rope_parameters.mrope_section": [3, 3, 2]},
+    ),
     "evolla": Kind(left_out="answers questions about proteins, and takes no image"),
     "fast_vlm": Kind(
         processor="LlavaProcessor",
@@ -127,6 +130,7 @@ KINDS: dict[str, Kind] = {
         plain=True,
     ),
     "gemma3": Kind(
+        ids={"image_token_index": "<image>"},
         images={"size": {"height": 224, "width": 224}},
         small={
             "vision_config.image_size": 224,
@@ -136,7 +140,11 @@ KINDS: dict[str, Kind] = {
         processing={"image_seq_length": 64},
         marker="<boi_token>",
     ),
-    "gemma3n": Kind(feature_extractor="Gemma3nAudioFeatureExtractor", marker="<boi_token>"),
+    "gemma3n": Kind(
+        ids={"image_token_id": "<image>"},
+        feature_extractor="Gemma3nAudioFeatureExtractor",
+        marker="<boi_token>",
+    ),
     "gemma4": Kind(
         config={"vision_config": {"model_type": "gemma4_vision"}},
         feature_extractor="Gemma4AudioFeatureExtractor",
@@ -149,7 +157,9 @@ KINDS: dict[str, Kind] = {
     "glm46v": Kind(small=THREE),
     "glm4v": Kind(small=THREE),
     "glm4v_moe": Kind(
-        small=THREE, image_processor="Glm4vImageProcessor", video_processor="Glm4vVideoProcessor"
+        small={"text_config.rope_parameters.mrope_section": [1, 1, 2]},
+        image_processor="Glm4vImageProcessor",
+        video_processor="Glm4vVideoProcessor",
     ),
     "glm_ocr": Kind(
         small=THREE,
@@ -286,6 +296,7 @@ KINDS: dict[str, Kind] = {
         }
     ),
     "shieldgemma2": Kind(
+        ids={"image_token_index": "<image>"},
         images={"size": {"height": 224, "width": 224}},
         small={
             "vision_config.image_size": 224,
@@ -296,6 +307,7 @@ KINDS: dict[str, Kind] = {
         marker="<boi_token>",
     ),
     "t5gemma2": Kind(
+        ids={"image_token_index": "<image>", "encoder.image_token_index": "<image>"},
         images={"size": {"height": 224, "width": 224}},
         small={
             "encoder.vision_config.image_size": 224,

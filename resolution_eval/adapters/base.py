@@ -230,7 +230,7 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
             notes=image.notes,
             information=information,
             image=drawn,
-            expected_grid=self.expected_grid(grid, job),
+            foretold=self.expected_grid(grid, job),
         )
 
     def expected_grid(self, drawn: Size, job: Job) -> tuple[int, int]:

@@ -58,8 +58,13 @@ class Shown:
     """As it is drawn for the processor: of the size of the grid, or of the source where the grid
     is the processor's own.
     """
-    expected_grid: tuple[int, int]
-    """Height and width in pixels that the encoder should receive."""
+    foretold: tuple[int, int] | None = None
+    """Height and width in pixels of the grid, where that is not the size that was drawn."""
+
+    @property
+    def expected_grid(self) -> tuple[int, int]:
+        """Height and width in pixels that the encoder should receive."""
+        return self.foretold or self.image.size[::-1]
 
 
 @dataclass(frozen=True, kw_only=True)

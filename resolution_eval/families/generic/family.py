@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor
 
@@ -27,6 +27,15 @@ class Placeholders:
     """Edge in pixels of what becomes one token; 0 where their number is always the same."""
     extra: int = 0
     """Tokens of an image beside its patches'."""
+    form: Literal["count", "edge", "side"] = "count"
+    """What the setting holds: that number, or of a square image the edge in pixels, or in tokens.
+    """
+
+    def value(self, size: Size) -> int:
+        """What the setting must be for an image of this size."""
+        if self.form == "edge":
+            return size.width
+        return size.width // self.unit if self.form == "side" else self.count(size)
 
     def count(self, size: Size) -> int:
         """Tokens of an image of this size."""
@@ -115,7 +124,7 @@ class GenericFamily(Family):
             return Settings(call=self.more)
         fitted: dict[str, Any] = {}
         if self.placeholders is not None:
-            fitted = {self.placeholders.path: self.placeholders.count(grid)}
+            fitted = {self.placeholders.path: self.placeholders.value(grid)}
         return Settings(call={**self.control.call(grid), **self.more}, processor=fitted)
 
     def own_settings(self, parts: Parts) -> Settings:
@@ -151,9 +160,8 @@ class GenericFamily(Family):
 
     def entering(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         """The processor's tensors, in which the same grids stand under the processor's names."""
-        if self.made is None:
-            return inputs
-        return {self.made.argument: inputs[self.made.argument]}
+        made = "" if self.made is None else self.made.argument
+        return {name: value for name, value in inputs.items() if name == made}
 
     def visual_tokens(self, parts: Parts, grid: Size) -> int:
         """As many as the processor puts into a prompt for an image of this size."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from loguru import logger
@@ -51,6 +51,12 @@ COUNTS = (
     "num_additional_image_tokens",
 )
 """Settings of processors that say how many tokens stand for an image."""
+SIDES: tuple[tuple[str, Literal["edge", "side"]], ...] = (
+    ("img_size", "edge"),
+    ("image_size", "edge"),
+    ("patch_size", "side"),
+)
+"""Settings of processors that hold the edge of a square tile, in pixels or in tokens."""
 _FAMILIES: dict[str, GenericFamily] = {}
 
 
@@ -459,6 +465,13 @@ class _Probe:
             forms.reverse()  # without it, some towers take the first of their positions, unseen
         yield from forms
         owners = [path for path in COUNTS if _held(self._parts.processor, path)]
+        if family.square:
+            for path, value in SIDES:
+                if _held(self._parts.processor, path):
+                    for form in forms:
+                        yield replace(
+                            form, placeholders=Placeholders(path, family.unit, form=value)
+                        )
         for form in forms:
             for path in owners:
                 for factor in (1, 2, 3, 4):
