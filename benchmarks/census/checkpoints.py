@@ -29,6 +29,7 @@ VOCABULARY = 2048
 """Tokens of every tiny checkpoint; PaliGemma's processor adds 1,152 of its own."""
 LITERAL = re.compile(r"[\"'](<[^\"' \n{}()]+>|\[[A-Z_]+\])[\"']")
 ATTRIBUTE = re.compile(r"tokenizer(?:\.|, \")(\w+_token)\b")
+ID = re.compile(r"token_(id|index)$|_id$")
 UNSET = ("eos_token_id", "bos_token_id", "pad_token_id", "image_token_id", "video_token_id")
 """Ids that are set also where a configuration's class has none."""
 OWN = {"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
@@ -194,9 +195,7 @@ def _fit(told: dict[str, Any], processor: Any) -> None:
             told[name] = _id(name, processor, tokens)
         elif name in ("vocab_size", "unpadded_vocab_size", "vocab_size_per_layer_input"):
             told[name] = VOCABULARY
-        elif re.search(r"token_(id|index)$|_id$", name) and isinstance(value, int):
-            told[name] = _id(name, processor, tokens)
-        elif name in UNSET:
+        elif name in UNSET or (isinstance(value, int) and ID.search(name)):
             told[name] = _id(name, processor, tokens)
 
 

@@ -20,7 +20,7 @@ EDGE = 448
 """Edge in pixels of the square budget of the images that are shown."""
 TEXTS = ("Why?", "Which phantom does this image show?", "Which of these, of all, is it?")
 CHOICES = ("striped disc", "ring", "checked cross pair")
-MEMORY = 10 * 2**30
+MEMORY = 12 * 2**30
 TOLERANCE = 2e-3
 
 

@@ -201,8 +201,8 @@ def _whole(value: Any) -> bool:
 
 def _latent(told: Mapping[str, Any]) -> int | None:
     """Units of a head whose rotated and other parts are told apart."""
-    parts = told.get("qk_nope_head_dim"), told.get("qk_rope_head_dim")
-    return sum(parts) if all(_whole(part) and part for part in parts) else None
+    plain, rotated = told.get("qk_nope_head_dim"), told.get("qk_rope_head_dim")
+    return int(plain) + int(rotated) if plain and rotated else None
 
 
 def _feature_layers(value: Any) -> Any:
@@ -221,7 +221,7 @@ def _table(name: str, value: Mapping[str, Any], head: int | None) -> dict[str, A
     """A part's table, or one of rotations."""
     if name.endswith("config") or "model_type" in value:
         return shrunken(value)
-    small = {
+    small: dict[str, Any] = {
         key: _table(key, inner, head) if isinstance(inner, Mapping) else inner
         for key, inner in value.items()
     }

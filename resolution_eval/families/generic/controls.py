@@ -81,6 +81,10 @@ def _patches(size: Size, patch: int) -> dict[str, Any]:
     }
 
 
+def _slices(size: Size, patch: int) -> dict[str, Any]:
+    return {"scale_resolution": 1 << 14}
+
+
 SIZED: Mapping[str, Callable[[Size, int], dict[str, Any]]] = {
     "": _nothing,
     "size": _sides,
@@ -90,6 +94,7 @@ SIZED: Mapping[str, Callable[[Size, int], dict[str, Any]]] = {
     "pixels, as edges": _pixel_edges,
     "pixels": _pixels,
     "patches": _patches,
+    "slices": _slices,
 }
 """Ways to name a size to a processor."""
 
