@@ -161,7 +161,7 @@ def shrunken(told: Mapping[str, Any]) -> dict[str, Any]:
     small: dict[str, Any] = dict(told)
     kept = _kept_layers(told)
     old = next((told[name] for name in LAYER_COUNTS if _whole(told.get(name))), None)
-    head = told.get("head_dim") or _quotient(told)
+    heads = _head(told), _head({**told, **_sized(told)})
     for name, value in told.items():
         if name == "per_layer_config" and isinstance(value, Mapping):
             places = {str(layer): place for place, layer in enumerate(kept)}
@@ -171,13 +171,13 @@ def shrunken(told: Mapping[str, Any]) -> dict[str, Any]:
                 if str(layer) in places
             }
         elif isinstance(value, Mapping):
-            small[name] = _table(name, value, head)
+            small[name] = _table(name, value, heads)
         elif name in LAYER_COUNTS and _whole(value):
             small[name] = len(kept)
         elif name in FEATURE_LAYERS and value is not None:
             small[name] = _feature_layers(value)
         elif name == "num_key_value_heads" and value == told.get("num_attention_heads"):
-            small[name] = HEADS
+            small[name] = min(value, HEADS)
         elif name in SIZES and _whole(value):
             small[name] = min(value, SIZES[name]) if value > 0 else value
         elif name == "moe_intermediate_size" and isinstance(value, list | tuple):
@@ -211,23 +211,38 @@ def _feature_layers(value: Any) -> Any:
     return max(-LAYERS, min(value, LAYERS - 1))
 
 
-def _quotient(told: Mapping[str, Any]) -> int | None:
+def _sized(told: Mapping[str, Any]) -> dict[str, int]:
+    """The sizes of a table, made small."""
+    return {
+        name: min(told[name], size)
+        for name, size in SIZES.items()
+        if _whole(told.get(name)) and told[name] > 0
+    }
+
+
+def _head(told: Mapping[str, Any]) -> int | None:
+    """Units of a head."""
+    if told.get("head_dim"):
+        return int(told["head_dim"])
     heads = told.get("num_attention_heads")
     width = told.get("hidden_size")
     return width // heads if _whole(heads) and _whole(width) and heads else None
 
 
-def _table(name: str, value: Mapping[str, Any], head: int | None) -> dict[str, Any]:
-    """A part's table, or one of rotations."""
+def _table(
+    name: str, value: Mapping[str, Any], heads: tuple[int | None, int | None]
+) -> dict[str, Any]:
+    """A part's table, or one of rotations, of heads with so many units before and now."""
     if name.endswith("config") or "model_type" in value:
         return shrunken(value)
     small: dict[str, Any] = {
-        key: _table(key, inner, head) if isinstance(inner, Mapping) else inner
+        key: _table(key, inner, heads) if isinstance(inner, Mapping) else inner
         for key, inner in value.items()
     }
     for key in SECTIONS:
-        if key in small and head:
-            small[key] = _sections(small[key], sum(small[key]) * HEAD // head)
+        if key in small and all(heads):
+            before, now = heads
+            small[key] = _sections(small[key], sum(small[key]) * int(now or 1) // int(before or 1))
     return small
 
 
