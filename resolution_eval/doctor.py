@@ -53,8 +53,15 @@ class Row:
     """Whether the grid is the expected one, and follows the resolution."""
     processor_alone: int | None
     """Visual tokens that the checkpoint's processor makes of this image if nobody sets it."""
+    expected_tokens: int | None = None
+    """Visual tokens that the grid makes; None where only the processor says."""
     sent: tuple[int, int] | None = None
     """Height and width in pixels of the image that a server would be sent, where one is asked."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether the prompt holds as many image tokens as the grid makes."""
+        return self.expected_tokens in (None, self.visual_tokens)
 
     @property
     def seen(self) -> tuple[int, int] | None:
@@ -129,7 +136,7 @@ def _examine(model: str, patient: Patient, asked: str, sizes: Sequence[Resolutio
     scheme = "restore" if refusal else asked
     rows = tuple(patient.row(size, source, scheme) for source in _sources(sizes) for size in sizes)
     flat = () if scheme == "restore" else tuple(_flat(rows))
-    agree = all(row.seen == row.expected_grid for row in rows)
+    agree = all(row.seen == row.expected_grid and row.counts for row in rows)
     return Diagnosis(
         model=model,
         checkpoint=patient.checkpoint,
@@ -298,7 +305,8 @@ class _HuggingFace(_Alone):
         stored = effect_noise((source.width, source.height), 60).convert("RGB")
         rendered = resize(stored, information, DEFAULT_FILTER)
         prompt = family.prompt(parts, QUESTION, image=True)
-        inputs = prepare(family, parts, prompt, resize(rendered, drawn, DEFAULT_FILTER))
+        settings = family.used_settings(parts, drawn)
+        inputs = prepare(family, parts, prompt, resize(rendered, drawn, DEFAULT_FILTER), settings)
         (received,) = family.received(parts, drawn, family.entering(inputs), 1)
         return new_row(
             requested,
@@ -309,6 +317,7 @@ class _HuggingFace(_Alone):
             visual_tokens=family.counted_tokens(parts, inputs)[0],
             tiles=None if received.images == 1 else received.images,
             match=scheme == "match" and received.grid == foretold.grid,
+            expected_tokens=foretold.tokens if received.grid == foretold.grid else None,
             processor_alone=self._alone(prompt, rendered),
         )
 
@@ -383,6 +392,13 @@ def _notes(diagnosis: Diagnosis) -> Iterator[str]:
         f"not {row.expected_grid}"
         for row in diagnosis.rows
         if row.seen != row.expected_grid
+    )
+    yield from (
+        f"miscounted: {row.requested} at aspect {row.aspect}: {row.visual_tokens} image tokens in "
+        f"the prompt where its grid makes {row.expected_tokens}; look at patch_size, "
+        "num_additional_image_tokens and vision_feature_select_strategy in processor_config.json"
+        for row in diagnosis.rows
+        if not row.counts
     )
     if diagnosis.ok and all(row.grid is None for row in diagnosis.rows):
         yield "every image is sent at the size asked for; what the server makes of it nobody sees"
