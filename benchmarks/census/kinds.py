@@ -185,7 +185,13 @@ KINDS: dict[str, Kind] = {
     "hunyuan_vl": Kind(
         small={"text_config.head_dim": 16}, marker="<image_start_token><image><image_end_token>"
     ),
-    "instructblip": Kind(processing={"num_query_tokens": 32}, plain=True, unnamed=("image_token",)),
+    "instructblip": Kind(
+        ids={"image_token_index": "<image>"},
+        special=("<image>",),
+        processing={"num_query_tokens": 32},
+        plain=True,
+        unnamed=("image_token",),
+    ),
     "instructblipvideo": Kind(left_out="takes videos, and its processor no image"),
     "internvl": Kind(
         small={"vision_config.image_size": [224, 224], "vision_config.patch_size": [14, 14]},

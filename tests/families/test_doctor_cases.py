@@ -1,4 +1,4 @@
-"""Checkpoints as people publish them, before the doctor: a table and a verdict, never a traceback."""
+"""Checkpoints as people publish them, before the doctor: a table and a verdict."""
 
 from __future__ import annotations
 

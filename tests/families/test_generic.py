@@ -87,7 +87,7 @@ def _nearest(length: int, unit: int) -> int:
     return max(1, math.floor(length / unit + 0.5)) * unit
 
 
-UNITS = {"llava": 14, "qwen2_vl": 28, "qwen3_vl": 32, "mistral3": 28}
+UNITS = {"llava": 14, "qwen2_vl": 28, "qwen3_vl": 32}
 
 
 @pytest.mark.parametrize("kind", UNITS)
