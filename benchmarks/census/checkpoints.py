@@ -228,7 +228,8 @@ def parts_of(model_type: str) -> tuple[Any, Any]:
         *names, last = path.split(".")
         for name in names:
             owner = getattr(owner, name)
-        setattr(owner, last, int(processor.tokenizer.convert_tokens_to_ids(token)))
+        found = processor.tokenizer.convert_tokens_to_ids(token)
+        setattr(owner, last, found if isinstance(found, list) else int(found))
     return config, processor
 
 

@@ -15,8 +15,8 @@ class Kind:
     """Arguments of the configuration's class."""
     small: Mapping[str, Any] = field(default_factory=dict)
     """Settings of the shrunk configuration, by path."""
-    ids: Mapping[str, str] = field(default_factory=dict)
-    """Paths in the configuration that hold the id of a token."""
+    ids: Mapping[str, str | list[str]] = field(default_factory=dict)
+    """Paths in the configuration that hold the id of a token, or those of several."""
     processor: str = ""
     image_processor: str = ""
     images: Mapping[str, Any] = field(default_factory=dict)
@@ -209,10 +209,19 @@ KINDS: dict[str, Kind] = {
         image_processor="Qwen2VLImageProcessor", video_processor="Qwen3VLVideoProcessor"
     ),
     "qwen2_5_omni_thinker": Kind(
-        processor="Qwen2_5OmniProcessor", image_processor="Qwen2VLImageProcessor", small=THREE
+        ids={"vision_start_token_id": "<|vision_bos|>"},
+        special=("<|vision_bos|>", "<|vision_eos|>"),
+        marker="<|vision_bos|><image><|vision_eos|>",
+        processor="Qwen2_5OmniProcessor",
+        image_processor="Qwen2VLImageProcessor",
+        small=THREE,
     ),
     "qwen3_omni_moe_thinker": Kind(
-        processor="Qwen3OmniMoeProcessor", image_processor="Qwen2VLImageProcessor"
+        ids={"vision_start_token_id": "<|vision_bos|>"},
+        special=("<|vision_bos|>", "<|vision_eos|>"),
+        marker="<|vision_bos|><image><|vision_eos|>",
+        processor="Qwen3OmniMoeProcessor",
+        image_processor="Qwen2VLImageProcessor",
     ),
     "vision-encoder-decoder": Kind(
         left_out="any encoder with any decoder: captions, and takes no question"
@@ -324,7 +333,19 @@ KINDS: dict[str, Kind] = {
         marker="<boi_token>",
     ),
     "step3p7": Kind(small={"text_config.sliding_window": 512}),
-    "ovis2": Kind(ids={"image_token_id": "<image>"}),
+    "ovis2": Kind(
+        ids={
+            "image_token_id": "<IMG_ATOM>",
+            "visual_indicator_token_ids": [
+                "<IMG_START>",
+                "<IMG_GRID>",
+                "<IMG_COL>",
+                "<IMG_ROW>",
+                "<IMG_END>",
+            ],
+        },
+        special=("<IMG_ATOM>", "<IMG_START>", "<IMG_GRID>", "<IMG_COL>", "<IMG_ROW>", "<IMG_END>"),
+    ),
     "pp_chart2table": Kind(ids={"image_token_id": "<imgpad>"}, marker="<img><imgpad></img>"),
     "molmo2": Kind(ids={"image_patch_id": "<im_patch>"}),
     "muse_glimmer": Kind(small={"out_hidden_size": 256}),
