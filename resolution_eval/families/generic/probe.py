@@ -530,7 +530,7 @@ class _Probe:
                 alone = torch.cat([first(sample) for sample in samples])
         except Exception:  # noqa: BLE001  (what cannot be batched goes one by one)
             return False
-        return torch.allclose(together, alone, atol=1e-3, rtol=1e-3)
+        return torch.allclose(together, alone, atol=1e-5, rtol=1e-4)
 
     def _shown(self, family: GenericFamily) -> Size:
         return OWN[0] if family.own else Size(2 * family.unit, 2 * family.unit)
