@@ -34,6 +34,8 @@ DEFAULTS = {
     "qwen3_5_moe": 16_777_216,
 }
 """Limit of pixels in the processor that the base is published with, by its type."""
+OF_THE_CLASS = 28 * 28 * 1280
+"""The limit that transformers' class has where a file names none: nobody chose it."""
 KWARGS = ("max_pixels", "MAX_PIXELS")
 
 
@@ -122,7 +124,7 @@ def _preprocessor(folder: Path) -> Iterator[Known]:
         size = told.get("size")
         edges = size if isinstance(size, Mapping) else {}
         limit = told.get("max_pixels") or edges.get("longest_edge")
-        if isinstance(limit, int) and limit < min(usual, UNLIMITED):
+        if isinstance(limit, int) and limit < UNLIMITED and limit != OF_THE_CLASS:
             where = f"{name}, changed from its base's {usual}: limit of pixels"
             yield from _limited(limit, where)
 

@@ -49,7 +49,7 @@ def test_a_limit_that_no_image_reaches_is_native(tmp_path: Path) -> None:
     assert str(known_of(str(tmp_path)).training) == "native"
 
 
-@pytest.mark.parametrize("limit", [LOW, 12_845_056])
+@pytest.mark.parametrize("limit", [LOW, 12_845_056, 28 * 28 * 1280])
 @pytest.mark.parametrize("form", ["max_pixels", "size"])
 def test_a_processor_with_a_lower_limit_than_its_bases_was_trained_at_it(
     limit: int, form: str, tmp_path: Path
@@ -60,7 +60,7 @@ def test_a_processor_with_a_lower_limit_than_its_bases_was_trained_at_it(
     (tmp_path / "preprocessor_config.json").write_text(told, encoding="utf-8")
     known = traced(tmp_path)
     if limit != LOW:
-        assert known is None, "the base's own limit says nothing"
+        assert known is None, "the base's own limit, and that of the class, say nothing"
         return
     assert known is not None and str(known.training) == "fixed:224"
     assert "changed from its base's 12845056" in str(known.evidence)
