@@ -172,6 +172,8 @@ def shrunken(told: Mapping[str, Any]) -> dict[str, Any]:
             }
         elif isinstance(value, Mapping):
             small[name] = _table(name, value, heads)
+        elif name in ("dtype", "torch_dtype"):
+            small[name] = "float32"
         elif name in LAYER_COUNTS and _whole(value):
             small[name] = len(kept)
         elif name in FEATURE_LAYERS and value is not None:
