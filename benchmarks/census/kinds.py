@@ -332,7 +332,7 @@ KINDS: dict[str, Kind] = {
         processing={"image_seq_length": 64},
         marker="<boi_token>",
     ),
-    "step3p7": Kind(small={"text_config.sliding_window": 512}),
+    "step3p7": Kind(images={"patch_size": 504}, small={"text_config.sliding_window": 512}),
     "ovis2": Kind(
         ids={
             "image_token_id": "<IMG_ATOM>",
@@ -348,7 +348,7 @@ KINDS: dict[str, Kind] = {
     ),
     "pp_chart2table": Kind(ids={"image_token_id": "<imgpad>"}, marker="<img><imgpad></img>"),
     "molmo2": Kind(ids={"image_patch_id": "<im_patch>"}),
-    "muse_glimmer": Kind(small={"out_hidden_size": 256}),
-    "muse_spark": Kind(small={"out_hidden_size": 256, "audio_config.num_hidden_layers": 4}),
+    "muse_glimmer": Kind(),
+    "muse_spark": Kind(small={"audio_config.num_hidden_layers": 4}),
     "minimax_m3_vl": Kind(tokens={"image_token": "]<]image[>["}),
 }

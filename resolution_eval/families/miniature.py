@@ -180,6 +180,8 @@ def shrunken(told: Mapping[str, Any]) -> dict[str, Any]:
             small[name] = _feature_layers(value)
         elif name == "num_key_value_heads" and value == told.get("num_attention_heads"):
             small[name] = min(value, HEADS)
+        elif name == "out_hidden_size" and (merged := _merged(told)):
+            small[name] = WIDTH * merged
         elif name in SIZES and _whole(value):
             small[name] = min(value, SIZES[name]) if value > 0 else value
         elif name == "moe_intermediate_size" and isinstance(value, list | tuple):
@@ -199,6 +201,16 @@ def shrunken(told: Mapping[str, Any]) -> dict[str, Any]:
 
 def _whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _merged(told: Mapping[str, Any]) -> int | None:
+    """Patches of the vision tower that a projector outside of it joins to one vector."""
+    vision = told.get("vision_config")
+    width = vision.get("hidden_size") if isinstance(vision, Mapping) else None
+    if not width or told["out_hidden_size"] % width:
+        return None
+    joined = int(told["out_hidden_size"] // width)
+    return joined if joined > 1 else None
 
 
 def _latent(told: Mapping[str, Any]) -> int | None:
