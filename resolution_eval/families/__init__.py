@@ -95,10 +95,8 @@ def intended_grid(
     Raises:
         UsageError: the family's grid cannot follow the resolution, or the training grid is unknown.
     """
-    if family.own:
-        return source
     if scheme == "restore":
-        return family.trained_grid(parts, source, training)
+        return source if family.own else family.trained_grid(parts, source, training)
     refusal = family.refusal(parts)
     if refusal is not None:
         raise UsageError(
