@@ -20,7 +20,9 @@ from resolution_eval.errors import ModelError, host_boundary
 from resolution_eval.families import intended_grid
 from resolution_eval.families.base import Received, mean_colour
 from resolution_eval.families.checkpoint import known_of
+from resolution_eval.families.decoding import Decoding
 from resolution_eval.families.spelling import spelling
+from resolution_eval.families.tokens import plain_tokenizers
 from resolution_eval.resolution import Size, TrainingResolution, patch_size_fit, training_size
 from resolution_eval.weights import revision
 
@@ -59,11 +61,29 @@ class ResWrap(ResolutionAdapter):
             self.checkpoint = self.plan.checkpoint
             self.base = self.plan.build()
             self.sight = sight_of(self.base)
+            self.decoding = self._set_straight()
             known = known_of(self.checkpoint, self.sight.family, self.sight.parts)
             self.declare(known, told.train_resolution)
             self.blind = "mean image" if told.blind else None
             self.revision = revision(self.checkpoint, self.sight.model)
         self._describe()
+
+    def _set_straight(self) -> Decoding | None:
+        """Switches off what the tokenizer cuts by itself, and sets aside how the checkpoint likes
+        to write, where the base holds model and processor here; None elsewhere.
+        """
+        parts = self.sight.parts
+        tokenizer = None if parts is None else getattr(parts.processor, "tokenizer", None)
+        if parts is None or tokenizer is None or self.sight.model is None:
+            return None
+        plain_tokenizers(parts.processor)
+        found = Decoding.of(self.sight.model, tokenizer)
+        found.install(self.sight.model)
+        return found
+
+    def writing(self) -> str | None:
+        """What of the checkpoint's generation settings is left to the base."""
+        return None if self.decoding is None else self.decoding.summary
 
     def preparation(self) -> str:
         """The base, its arguments, and its processor where it can be seen."""

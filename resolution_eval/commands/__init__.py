@@ -11,6 +11,7 @@ COMMANDS = {
     "models": "list checkpoints and their training resolution",
     "report": "print and draw lmms-eval's results",
     "demo": "sweep the embedded checkpoints over phantoms",
+    "convert": "write LLaVA's own form of a checkpoint in that of transformers",
     "train": "train a checkpoint further, or a small one from scratch",
     "record": "make records from lmms-eval's results",
     "doctor": "check the installation, or a sweep's grids without weights",

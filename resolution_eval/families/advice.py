@@ -14,10 +14,10 @@ OTHERS: Mapping[str, str] = {
     "llava_llama": "LLaVA's own form: give the twin whose name ends in -hf (llava-hf/...), or "
     "`resolution-eval convert FOLDER OUT`; or --model reswrap --model_args base=llava with the "
     "package llava (github.com/haotian-liu/LLaVA) installed",
-    "llava_qwen2": "HuatuoGPT-Vision's and LLaVA-NeXT's own form: give a twin whose name ends in "
-    "-hf, or `resolution-eval convert FOLDER OUT` where its tower is CLIP; or --model reswrap "
-    "--model_args base=llava_onevision with the package llava (github.com/LLaVA-VL/LLaVA-NeXT) "
-    "installed",
+    "llava_qwen2": "HuatuoGPT-Vision's own form: give the twin whose name ends in -hf "
+    "(FreedomIntelligence/HuatuoGPT-Vision-7B-hf), or `resolution-eval convert FOLDER OUT` where "
+    "its tower is CLIP; or --model reswrap --model_args base=llava with its package llava "
+    "(github.com/FreedomIntelligence/HuatuoGPT-Vision) installed",
     "llava_qwen": "LLaVA-NeXT's own form: give the twin whose name ends in -hf; or --model reswrap "
     "--model_args base=llava_onevision with the package llava (github.com/LLaVA-VL/LLaVA-NeXT) "
     "installed",
@@ -39,7 +39,7 @@ OTHERS: Mapping[str, str] = {
 TEXT_ONLY = "a language model alone has no eyes: give the whole checkpoint, or its base"
 
 PACKAGES = {
-    "gptq": "gptqmodel",
+    "gptq": "gptqmodel and optimum",
     "awq": "gptqmodel",
     "auto-round": "auto-round",
     "compressed-tensors": "compressed-tensors",
@@ -92,7 +92,14 @@ def _by_place(said: str, pretrained: str, config: Mapping[str, Any] | None) -> s
             "upgrade transformers, give trust_remote_code=true if the folder brings its code, or "
             "use --model reswrap"
         )
-    if not any(folder.glob(pattern) for pattern in ("*.safetensors", "*.bin", "*.gguf")):
+    if "automatic conversion" in said:
+        return "a weight, or the scale of a quantised one, is absent or does not fit: get it again"
+    if any(folder.glob("*.gguf")) and not any(folder.glob("*.safetensors")):
+        return (
+            "transformers reads GGUF for language models alone: give the checkpoint's safetensors, "
+            "or serve the file and ask it with --model reswrap --model_args base=openai"
+        )
+    if not any([*folder.glob("*.safetensors"), *folder.glob("pytorch_model*.bin")]):
         return f"{folder} holds no weights: put them there, or name the folder that has them"
     return "look at the folder's files, or save the checkpoint again with save_pretrained"
 

@@ -45,7 +45,7 @@ def load_parts(
     Raises:
         ModelError: they are absent or cannot be read.
     """
-    tuned = adapter_of(pretrained, base)
+    tuned = adapter_of(pretrained, base, arguments.get("revision"))
     whole = pretrained if tuned is None else tuned.base
     elsewhere = {name: value for name, value in arguments.items() if name != "revision"}
     config = _configuration(whole, arguments if tuned is None else elsewhere)
@@ -172,7 +172,7 @@ def load_model(pretrained: str, *, base: str | None = None, **arguments: Any) ->
     Raises:
         ModelError: it cannot be loaded, is cut short, holds code, or is not whole.
     """
-    tuned = adapter_of(pretrained, base)
+    tuned = adapter_of(pretrained, base, arguments.get("revision"))
     if tuned is None:
         return _whole(pretrained, arguments)
     elsewhere = {name: value for name, value in arguments.items() if name != "revision"}

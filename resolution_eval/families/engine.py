@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -179,7 +180,7 @@ class Engine:
     def _batch(self, samples: Sequence[Inputs]) -> Inputs:
         tokenizer = self.parts.processor.tokenizer
         pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
-        batch = self.family.collated(samples, pad or 0)
+        batch = self._known(self.family.collated(samples, pad or 0))
         device, dtype = self.model.device, self.model.dtype
         pinned = device.type == "cuda"
         if pinned:
@@ -190,6 +191,13 @@ class Engine:
             )
             for name, tensor in batch.items()
         }
+
+    def _known(self, batch: Inputs) -> Inputs:
+        """The batch without the types of tokens that some tokenizers add and few models take."""
+        kinds = "token_type_ids"
+        if kinds in batch and kinds not in signature(self.model.forward).parameters:
+            return {name: tensor for name, tensor in batch.items() if name != kinds}
+        return batch
 
     def _spoken(
         self,

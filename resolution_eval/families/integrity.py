@@ -53,7 +53,7 @@ def check(pretrained: str, model: Any, told: Mapping[str, Any]) -> None:
         _listed("that the model has no place for", strange),
         _listed("of another shape", [_shape(fault) for fault in shapes]),
     ]
-    cause = _cause(missing, strange, [str(fault[0]) for fault in shapes])
+    cause = _cause(missing, strange, [_name(fault) for fault in shapes])
     raise ModelError(
         f"{pretrained!r} is not whole: {'; '.join(filter(None, faults))}. {cause}; nothing is "
         "scored with weights that were not loaded"
@@ -103,8 +103,17 @@ def _listed(what: str, names: list[str]) -> str | None:
     return f"{len(names)} {unit} {what} ({', '.join(names[:SHOWN])}{more})"
 
 
+def _name(fault: Any) -> str:
+    """The name of a weight of another shape."""
+    return fault if isinstance(fault, str) else str(fault[0])
+
+
 def _shape(fault: Any) -> str:
-    """A weight's name, its shape in the checkpoint, and the model's."""
+    """A weight's name, its shape in the checkpoint, and the model's, which transformers before 5
+    does not tell.
+    """
+    if isinstance(fault, str):
+        return fault
     name, found, needed = fault
     return f"{name}: {tuple(found)}, the configuration needs {tuple(needed)}"
 

@@ -34,10 +34,11 @@ def plain_tokenizers(processor: Any) -> None:
     """
     for value in list(vars(processor).values()):
         if hasattr(value, "init_kwargs") and hasattr(value, "model_max_length"):
-            _plain(value)
+            plain_tokenizer(value)
 
 
-def _plain(tokenizer: Any) -> None:
+def plain_tokenizer(tokenizer: Any) -> None:
+    """The same of one tokenizer."""
     for name in LEFT_BEHIND:
         tokenizer.init_kwargs.pop(name, None)
     tokenizer.model_max_length = UNLIMITED

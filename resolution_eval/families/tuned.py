@@ -46,8 +46,10 @@ class Tuned:
     settings: Mapping[str, Any]
 
 
-def adapter_of(pretrained: str, base: str | None = None) -> Tuned | None:
-    """The adapter in the folder `pretrained`; None where there is none.
+def adapter_of(
+    pretrained: str, base: str | None = None, revision: str | None = None
+) -> Tuned | None:
+    """The adapter in the folder or repository `pretrained`; None where there is none.
 
     Its base is `base`, or as its configuration names it.
 
@@ -55,7 +57,7 @@ def adapter_of(pretrained: str, base: str | None = None) -> Tuned | None:
         ModelError: the configuration is damaged or names no base, or a base was named for a
             checkpoint that is no adapter; or whole weights lie beside it that are not its base's.
     """
-    folder = Path(pretrained)
+    folder = _folder(pretrained, revision)
     if not (folder / CONFIG).is_file():
         if base is not None:
             raise ModelError(
@@ -74,6 +76,19 @@ def adapter_of(pretrained: str, base: str | None = None) -> Tuned | None:
     if base is None:
         _refuse_two(folder, str(named))
     return Tuned(folder=folder, base=str(named), settings=settings)
+
+
+def _folder(pretrained: str, revision: str | None) -> Path:
+    """The checkpoint's folder; of a repository of the hub that holds an adapter, its copy here."""
+    from huggingface_hub import snapshot_download
+
+    if Path(pretrained).is_dir():
+        return Path(pretrained)
+    try:
+        wanted = [CONFIG, *WEIGHTS]
+        return Path(snapshot_download(pretrained, revision=revision, allow_patterns=wanted))
+    except (OSError, ValueError):  # what is wrong with it is said where its configuration is read
+        return Path(pretrained)
 
 
 def _refuse_two(folder: Path, base: str) -> None:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor, nn
 
 from resolution_eval.errors import ModelError, UsageError
+from resolution_eval.families.tokens import plain_tokenizer
 from resolution_eval.files import replace
 from resolution_eval.flamingo.config import FlamingoConfig
 from resolution_eval.flamingo.model import FlamingoBundle, Strategy, build
@@ -106,6 +107,7 @@ def load_folder(
     folder = Path(path)
     manifest = read_manifest(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    plain_tokenizer(tokenizer)
     rows = manifest.flamingo.language.get("vocab_size")
     bundle = build(manifest.flamingo, tokenizer, vocabulary=rows)
     _load_weights(bundle.model, folder / WEIGHTS)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import functools
 import io
 import json
+import shutil
 import sys
 import threading
 from collections.abc import Iterator
@@ -121,6 +123,42 @@ def _check_whole_patches(judged: dict[tuple[str, str], Any], unit: int) -> None:
         assert attestation.status == "attested", attestation
         assert attestation.grid == (height, width)
         assert attestation.visual_tokens == (height // unit) * (width // unit)
+
+
+@pytest.mark.parametrize("part", ["lm_head", "merger", "layers.1.mlp.up_proj"])
+def test_a_base_whose_weights_are_not_whole_is_refused(
+    part: str, folders: Any, tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    folder = shutil.copytree(folders("qwen2_5_vl"), tmp_path / "folder")
+    weights = load_file(folder / "model.safetensors")
+    kept = {name: tensor for name, tensor in weights.items() if part not in name}
+    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(SystemExit, match="is not whole") as refused:
+        ResWrap("qwen2_5_vl", pretrained=str(folder), force_simple=True)
+    assert part in str(refused.value.code)
+
+
+def test_a_base_cuts_no_question_and_writes_as_it_is_told(
+    folders: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_Source, "read", functools.cache(_Source.read))
+    folder = shutil.copytree(folders("qwen2_5_vl"), tmp_path / "folder")
+    cut = {"direction": "Right", "max_length": 40, "strategy": "LongestFirst", "stride": 0}
+    for file, more in (
+        ("tokenizer.json", {"truncation": cut}),
+        ("generation_config.json", {"repetition_penalty": 2.0, "no_repeat_ngram_size": 1}),
+    ):
+        told = json.loads((folder / file).read_text())
+        (folder / file).write_text(json.dumps({**told, **more}))
+    answers = []
+    for each in (folder, folders("qwen2_5_vl")):
+        adapter = ResWrap("qwen2_5_vl", pretrained=str(each), force_simple=True)
+        judged = _judged(adapter, _documents(sizes=(96,)))
+        answers.append([verdict.answer for verdict, _ in judged.values()])
+        assert all(attestation.status == "attested" for _, attestation in judged.values())
+    assert answers[0] == answers[1]
 
 
 QWENS = [

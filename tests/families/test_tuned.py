@@ -247,3 +247,20 @@ def test_a_chat_template_is_taken_from_a_file_or_left_away(folders: Path, tmp_pa
     assert load_parts(str(folders / "llava"), chat_template="plain").plain
     with pytest.raises(ModelError, match="no file of text"):
         load_parts(str(folders / "llava"), chat_template="/nowhere.jinja")
+
+
+def test_an_adapter_of_the_hub_is_taken_from_its_copy_here(
+    folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the hub's client keeps it, with no network."""
+    from huggingface_hub import constants
+
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    kept = tmp_path / "models--someone--an-adapter"
+    merged = _train(folders / "llava", kept / "snapshots" / commit, target_modules=LAYERS)
+    (kept / "refs").mkdir()
+    (kept / "refs" / "main").write_text(commit)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    _same(load_model("someone/an-adapter"), merged)
+    _same(load_model("someone/an-adapter", revision=commit), merged)

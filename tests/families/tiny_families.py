@@ -153,6 +153,8 @@ def _qwen(kind: str) -> tuple[Any, Any]:
     sections = [1, 1, 2] if kind != "qwen3_vl" else [2, 1, 1]
     rope = {"rope_type": "default", "mrope_section": sections, "rope_theta": 10000.0}
     text = {**TEXT, "rope_parameters": rope}
+    if int(transformers.__version__.partition(".")[0]) < 5:
+        text |= {"rope_scaling": {**rope, "type": "default"}, "rope_theta": 10000.0}
     if kind == "qwen3_vl":
         text["head_dim"] = 8
     config = getattr(transformers, f"{name}Config")(
