@@ -349,7 +349,8 @@ def watched(
     family: Family, parts: Parts, model: Any, grid: Size | None, samples: int
 ) -> Iterator[list[Received]]:
     """Sets the configuration for images of size `grid`, and notes what enters the vision tower for
-    each of `samples` samples; nothing where no image is shown. The list is filled at the end.
+    each of `samples` samples; nothing where no image is shown. Of a tower that runs several
+    times, the list is filled at the end.
 
     Raises:
         ModelError: the tower ran more often than once, and the family's does not.
@@ -365,6 +366,8 @@ def watched(
         if calls and not family.repeats:
             raise ModelError("the vision tower was run a second time for the same images")
         calls.append(family.arguments(module, positional, named))
+        if not family.repeats:
+            seen.extend(family.received_in(parts, grid, calls, samples))
 
     handle = tower.register_forward_pre_hook(before, with_kwargs=True)
     settings = family.used_settings(parts, grid)
@@ -373,7 +376,7 @@ def watched(
             yield seen
     finally:
         handle.remove()
-    if calls:
+    if calls and family.repeats:
         seen.extend(family.received_in(parts, grid, calls, samples))
 
 
