@@ -29,6 +29,8 @@ FAMILIES = {
     "smolvlm": "SmolVLM",
     "paligemma": "PaliGemma",
     "gemma3": "Gemma 3 and MedGemma",
+    "gemma3n": "Gemma 3n",
+    "lfm2_vl": "LFM2-VL",
     "mistral3": "Mistral Small",
     "pixtral": "Pixtral",
     "mllama": "Llama 3.2 Vision",

@@ -55,10 +55,17 @@ class Row:
     """Whether the grid is the expected one, and follows the resolution."""
     processor_alone: int | None
     """Visual tokens that the checkpoint's processor makes of this image if nobody sets it."""
+    expected_tokens: int | None = None
+    """Visual tokens that the grid makes; None where only the processor says."""
     sent: tuple[int, int] | None = None
     """Height and width in pixels of the image that a server would be sent, where one is asked."""
     forecast: Forecast | None = None
     """What a rule says that the server makes of it; None where no rule names its model."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether the prompt holds as many image tokens as the grid makes."""
+        return self.expected_tokens in (None, self.visual_tokens)
 
     @property
     def seen(self) -> tuple[int, int] | None:
@@ -144,7 +151,7 @@ def _examine(model: str, patient: Patient, asked: str, sizes: Sequence[Resolutio
     scheme = "restore" if refusal else asked
     rows = tuple(patient.row(size, source, scheme) for source in _sources(sizes) for size in sizes)
     flat = () if scheme == "restore" else tuple(_flat(rows))
-    agree = all(row.agrees for row in rows)
+    agree = all(row.agrees and row.counts for row in rows)
     return Diagnosis(
         model=model,
         checkpoint=patient.checkpoint,
@@ -281,8 +288,8 @@ class _HuggingFace(_Alone):
     family: str
 
     def __init__(self, arguments: Mapping[str, str]) -> None:
-        from resolution_eval.adapters.arguments import RESHF, flag, refuse_unknown
-        from resolution_eval.families import family_of
+        from resolution_eval.adapters.arguments import RESHF, SOURCES, flag, refuse_unknown
+        from resolution_eval.families import family_for
         from resolution_eval.families.checkpoint import known_training, load_parts
 
         refuse_unknown(_strange(arguments, RESHF), RESHF, "reshf")
@@ -291,10 +298,11 @@ class _HuggingFace(_Alone):
         self.checkpoint = arguments["pretrained"]
         remote = flag("trust_remote_code", arguments.get("trust_remote_code", False))
         revision = arguments.get("revision", "main")
+        sources = {name: arguments[name] for name in SOURCES if name in arguments}
         self._parts: Parts = load_parts(
-            self.checkpoint, revision=revision, trust_remote_code=remote
+            self.checkpoint, revision=revision, trust_remote_code=remote, **sources
         )
-        self._family: Family = family_of(self._parts.config)
+        self._family: Family = family_for(self._parts)
         self.family = self._family.name
         self.refusal = self._family.refusal(self._parts)
         self.training = known_training(
@@ -313,30 +321,44 @@ class _HuggingFace(_Alone):
     def row(self, requested: Resolution, source: Size, scheme: str) -> Row:
         from PIL.Image import effect_noise
 
-        from resolution_eval.families import Settings, intended_grid
+        from resolution_eval.families import intended_grid
         from resolution_eval.families.inputs import prepare
         from resolution_eval.images import DEFAULT_FILTER, resize
 
-        family, parts = self._family, self._parts
+        parts = self._parts
+        family = self._family.under(scheme, parts, self.training)
         information = budget_size(source, requested)
-        grid = intended_grid(family, parts, self.training, scheme, information, source)
+        drawn = intended_grid(family, parts, self.training, scheme, information, source)
+        foretold = family.foretold(parts, drawn)
         stored = effect_noise((source.width, source.height), 60).convert("RGB")
         rendered = resize(stored, information, DEFAULT_FILTER)
         prompt = family.prompt(parts, QUESTION, image=True)
-        inputs = prepare(family, parts, prompt, resize(rendered, grid, DEFAULT_FILTER))
-        (received,) = family.received(parts, grid, family.entering(inputs), 1)
-        alone = prepare(family, parts, prompt, rendered, Settings())
+        settings = family.used_settings(parts, drawn)
+        inputs = prepare(family, parts, prompt, resize(rendered, drawn, DEFAULT_FILTER), settings)
+        (received,) = family.received(parts, drawn, family.entering(inputs), 1)
         return new_row(
             requested,
             source,
             information,
-            grid,
+            Size(foretold.grid[1], foretold.grid[0]),
             grid=received.grid,
             visual_tokens=family.counted_tokens(parts, inputs)[0],
             tiles=None if received.images == 1 else received.images,
-            match=scheme == "match" and received.grid == (grid.height, grid.width),
-            processor_alone=family.counted_tokens(parts, alone)[0],
+            match=scheme == "match" and received.grid == foretold.grid,
+            expected_tokens=foretold.tokens if received.grid == foretold.grid else None,
+            processor_alone=self._alone(prompt, rendered),
         )
+
+    def _alone(self, prompt: str, rendered: Any) -> int | None:
+        """Visual tokens that the processor makes of an image by itself; None where it cannot."""
+        from resolution_eval.families.inputs import prepare
+
+        family, parts = self._family, self._parts
+        try:
+            alone = prepare(family, parts, prompt, rendered, family.own_settings(parts))
+        except Exception:  # noqa: BLE001  (a processor that needs our settings raises what it likes)
+            return None
+        return family.counted_tokens(parts, alone)[0]
 
 
 def _shown(value: Any) -> Any:
@@ -426,6 +448,13 @@ def _notes(diagnosis: Diagnosis) -> Iterator[str]:
         f"not {row.expected_grid}"
         for row in diagnosis.rows
         if not row.agrees
+    )
+    yield from (
+        f"miscounted: {row.requested} at aspect {row.aspect}: {row.visual_tokens} image tokens in "
+        f"the prompt where its grid makes {row.expected_tokens}; look at patch_size, "
+        "num_additional_image_tokens and vision_feature_select_strategy in processor_config.json"
+        for row in diagnosis.rows
+        if not row.counts
     )
     unseen = all(row.grid is None for row in diagnosis.rows)
     if diagnosis.ok and unseen and any(row.forecast is not None for row in diagnosis.rows):

@@ -41,7 +41,7 @@ def test_a_card_goes_before_the_configuration_and_the_evidence_says_so(folder: P
     other = known_of("nobody/nothing", LLAVA, PARTS)
     assert (str(other.training), other.evidence) == (
         "fixed:56",
-        "configuration and processor of the checkpoint",
+        "inferred: configuration and processor of the checkpoint",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -120,3 +121,18 @@ def test_the_page_names_every_checkpoint_once_in_a_table_with_its_evidence(tmp_p
     for card in model_cards().values():
         assert text.count(f"| [{card.pretrained}](") == 1
         assert card.evidence in text
+
+
+@pytest.mark.parametrize("card", [card for card in cards() if card.values[0].adapter == "reshf"])
+def test_every_card_that_promises_reshf_has_a_family(card):
+    """A family that was written, or a type that the census attests by probing."""
+    from resolution_eval.families import FAMILIES
+
+    census = json.loads((paths.models().parent / "benchmarks" / "census.json").read_text("utf-8"))
+    attested = {
+        name
+        for types in census.values()
+        for name, row in types.items()
+        if row["state"] in ("match", "restore")
+    }
+    assert card.family in {family.name for family in FAMILIES.values()} | attested

@@ -42,13 +42,13 @@ COMMON = (
 """Arguments of every adapter."""
 RESFLAMINGO = ("pretrained", *COMMON, "dtype", "trust_remote_code", "revision")
 """Arguments of `resflamingo`."""
+SOURCES = ("base", "processor", "chat_template")
+"""Arguments that name what a checkpoint's folder has not."""
 RESHF = (
     *RESFLAMINGO,
     "device_map",
     "attn_implementation",
-    "base",
-    "processor",
-    "chat_template",
+    *SOURCES,
     *QUANTISATION,
 )
 """Arguments of `reshf`."""

@@ -201,7 +201,11 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
     def _key(self, view: View) -> Key:
         """What the views of one batch have in common."""
         sizes = tuple(Size(*image.size) for image in view.images)
-        return sizes, self.mode(view.job), repr(sorted(view.job.generation.items()))
+        return (
+            sizes,
+            self.mode(view.job),
+            repr((view.job.scheme, sorted(view.job.generation.items()))),
+        )
 
     def _views(
         self, group: Sequence[tuple[Job, tuple[Rendered, ...] | ImageError]]
@@ -225,7 +229,17 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
         information = Size(*image.image.size)
         grid = self.grid_size(information, image.source, job)
         drawn = self._drawn(image.image, grid, job)
-        return Shown(source=image.source, notes=image.notes, information=information, image=drawn)
+        return Shown(
+            source=image.source,
+            notes=image.notes,
+            information=information,
+            image=drawn,
+            foretold=self.expected_grid(grid, job),
+        )
+
+    def expected_grid(self, drawn: Size, job: Job) -> tuple[int, int]:
+        """Height and width in pixels that should enter of an image that is drawn at this size."""
+        return drawn.height, drawn.width
 
     def _drawn(self, rendered: Image, grid: Size, job: Job) -> Image:
         """The image at its grid, or what a blind run shows in its place."""

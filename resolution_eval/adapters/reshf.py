@@ -15,6 +15,7 @@ from resolution_eval.adapters.arguments import (
     DTYPES,
     QUANTISATION,
     RESHF,
+    SOURCES,
     common,
     flag,
     one_of,
@@ -25,11 +26,12 @@ from resolution_eval.adapters.requests import Job
 from resolution_eval.adapters.views import View
 from resolution_eval.answers.replies import THINKING
 from resolution_eval.errors import ModelError, UsageError, host_boundary
-from resolution_eval.families import Parts, family_of, intended_grid
+from resolution_eval.families import Family, Parts, family_for, intended_grid
 from resolution_eval.families.base import EVIDENCE, mean_colour
 from resolution_eval.families.chat import template_of
 from resolution_eval.families.checkpoint import known_of, load_model, load_parts
 from resolution_eval.families.engine import Engine, Question, Spoken
+from resolution_eval.families.spelling import spelling
 from resolution_eval.generation import Generation, cut
 from resolution_eval.resolution import Size
 from resolution_eval.weights import revision
@@ -37,8 +39,6 @@ from resolution_eval.weights import revision
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
 
-SOURCES = ("base", "processor", "chat_template")
-"""Arguments that name what a checkpoint's folder has not."""
 SWITCHES = ("load_in_8bit", "load_in_4bit", "bnb_4bit_use_double_quant")
 """Arguments of quantisation that are true or false."""
 
@@ -64,7 +64,7 @@ class ResHF(ResolutionAdapter):
                     "reshf needs a checkpoint; give pretrained=ID or pretrained=FOLDER"
                 )
             self.checkpoint, self.parts = pretrained, loading.parts(pretrained)
-            self.family = family_of(self.parts.config)
+            self.family = family_for(self.parts)
             self.declare(known_of(pretrained, self.family, self.parts), told.train_resolution)
             if self._answer_mode == "rank" and not self.family.continues_prompt(self.parts):
                 raise UsageError(
@@ -104,7 +104,7 @@ class ResHF(ResolutionAdapter):
 
     def preparation(self) -> str:
         """The processor's own settings, whose defaults differ between versions."""
-        return repr(self.parts.processor)
+        return spelling(self.parts.processor)
 
     def places(self) -> list[torch.device]:
         """Where the weights are, as a device map may have spread them."""
@@ -123,14 +123,24 @@ class ResHF(ResolutionAdapter):
         """`match`: the family's grid for the information. `restore`: the training grid."""
         with host_boundary():
             return intended_grid(
-                self.family, self.parts, self.training, job.scheme, information, source
+                self._under(job), self.parts, self.training, job.scheme, information, source
             )
+
+    def expected_grid(self, drawn: Size, job: Job) -> tuple[int, int]:
+        """What the tower should receive: under `restore` to native training what the checkpoint's
+        own processor makes of the source.
+        """
+        with host_boundary():
+            return self._under(job).foretold(self.parts, drawn).grid
+
+    def _under(self, job: Job) -> Family:
+        return self.family.under(job.scheme, self.parts, self.training)
 
     def answer(self, views: Sequence[View]) -> list[Answer]:
         ranking = self.mode(views[0].job) == "rank"
         asked = thinking.allowed(views[0].job.asked, thinking=self._thinks)
         questions = [self._question(view, ranking=ranking) for view in views]
-        engine = self.engine
+        engine = self.engine.of_family(self._under(views[0].job))
         spoken = engine.rank(questions) if ranking else engine.generate(questions, asked)
         return [
             self._answer(view, question.prompt, answer, None if ranking else asked)

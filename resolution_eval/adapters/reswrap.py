@@ -28,6 +28,7 @@ from resolution_eval.families import intended_grid
 from resolution_eval.families.base import Received, mean_colour
 from resolution_eval.families.checkpoint import known_of
 from resolution_eval.families.decoding import Decoding
+from resolution_eval.families.spelling import spelling
 from resolution_eval.families.tokens import plain_tokenizers
 from resolution_eval.ladder import disagreement, step
 from resolution_eval.providers.usage import read_usage
@@ -144,7 +145,7 @@ class ResWrap(ResolutionAdapter):
     def preparation(self) -> str:
         """The base, its arguments, and its processor where it can be seen."""
         arguments = sorted((name, str(value)) for name, value in self.plan.arguments.items())
-        processor = None if self.sight.parts is None else repr(self.sight.parts.processor)
+        processor = None if self.sight.parts is None else spelling(self.sight.parts.processor)
         return f"{self.plan.title} {arguments} {processor}"
 
     def _place(self) -> dict[str, str]:

@@ -55,12 +55,16 @@ class Shown:
     notes: tuple[str, ...]
     information: Size
     image: Image
-    """Of the size of the grid that the encoder should receive."""
+    """As it is drawn for the processor: of the size of the grid, or of the source where the grid
+    is the processor's own.
+    """
+    foretold: tuple[int, int] | None = None
+    """Height and width in pixels of the grid, where that is not the size that was drawn."""
 
     @property
     def expected_grid(self) -> tuple[int, int]:
         """Height and width in pixels that the encoder should receive."""
-        return self.image.size[::-1]
+        return self.foretold or self.image.size[::-1]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from resolution_eval.errors import ModelError
-from resolution_eval.families import Family, Parts, family_of
+from resolution_eval.families import Family, Parts, family_for
 from resolution_eval.families.base import EVIDENCE, Received
 from resolution_eval.resolution import Size
 
@@ -29,6 +29,10 @@ class Entered:
     images: list[tuple[int, int, int]] = field(default_factory=list)
     """Number, height and width in pixels of what entered a convolution of three channels."""
     raised: list[Exception] = field(default_factory=list)
+    packed: bool = False
+    """Whether patches entered a convolution, rather than images: nobody can tell their grid."""
+    later: Callable[[], list[Received]] | None = None
+    """What reads the grids once all calls of the tower are made."""
     finished: int = 0
     """Calls of the model for an answer that came back."""
 
@@ -38,7 +42,9 @@ class Entered:
         Raises:
             ModelError: their shares cannot be told apart.
         """
-        if self.received or not self.images:
+        if self.later is not None:
+            return list(self.later())
+        if self.received or self.packed or not self.images:
             return list(self.received) or [None] * samples
         sizes = {(height, width) for _, height, width in self.images}
         total = sum(count for count, _, _ in self.images)
@@ -103,16 +109,23 @@ class Sight:
             def entering(module: Any, tensors: Sequence[Any]) -> None:
                 if tensors and tensors[0].ndim == 4:
                     count, _, height, width = tensors[0].shape
-                    seen.images.append((count, height, width))
+                    if is_packed((height, width), module.kernel_size):
+                        seen.packed = True
+                    else:
+                        seen.images.append((count, height, width))
 
             return [module.register_forward_pre_hook(entering) for module in self._convolutions()]
         family, parts = self.family, self.parts
+        calls: list[Mapping[str, Any]] = []
 
         def before(module: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> None:
-            if seen.received:
+            if calls and not family.repeats:
                 raise ModelError("the vision tower was run a second time for the same images")
-            pixels = {"pixel_values": positional[0]} if positional else {}
-            seen.received.extend(family.received(parts, grid, {**pixels, **named}, samples))
+            calls.append(family.arguments(module, positional, named))
+            if family.repeats:
+                seen.later = lambda: family.received_in(parts, grid, calls, samples)
+            else:
+                seen.received.extend(family.received_in(parts, grid, calls, samples))
 
         tower = self.model.get_submodule(family.tower)
         return [tower.register_forward_pre_hook(before, with_kwargs=True)]
@@ -145,6 +158,19 @@ class Sight:
         return counted if len(counted) == samples else []
 
 
+def is_packed(size: tuple[int, int], kernel: Sequence[int]) -> bool:
+    """Whether what enters a convolution of patches is patches already, behind or beside each other:
+    no higher or no wider than one.
+
+    Example:
+        >>> is_packed((14, 14), (14, 14)), is_packed((14, 896), (14, 14))
+        (True, True)
+        >>> is_packed((56, 28), (14, 14))
+        False
+    """
+    return any(length <= edge for length, edge in zip(size, kernel, strict=True))
+
+
 def sight_of(base: Any) -> Sight:
     """What can be seen of a base that is built."""
     modules = [value for value in vars(base).values() if isinstance(value, torch.nn.Module)]
@@ -157,7 +183,7 @@ def sight_of(base: Any) -> Sight:
         return Sight(model, None, None)
     parts = Parts(config, processor)
     try:
-        family = family_of(config)
+        family = family_for(parts)
         model.get_submodule(family.tower)
     except (ModelError, AttributeError):
         return Sight(model, parts, None)

@@ -17,7 +17,16 @@ from resolution_eval.families.pixtral import MISTRAL3, PIXTRAL
 from resolution_eval.families.qwen_vl import QWEN2_5_VL, QWEN2_VL, QWEN3_VL
 from resolution_eval.resolution import Size, TrainingResolution
 
-__all__ = ["FAMILIES", "Family", "Parts", "Received", "Settings", "family_of", "intended_grid"]
+__all__ = [
+    "FAMILIES",
+    "Family",
+    "Parts",
+    "Received",
+    "Settings",
+    "family_for",
+    "family_of",
+    "intended_grid",
+]
 
 FAMILIES: dict[str, Family] = {
     model_type: family
@@ -59,6 +68,20 @@ def family_of(config: Any) -> Family:
     return found
 
 
+def family_for(parts: Parts) -> Family:
+    """The family of a checkpoint: the one written for its type, or one found by probing.
+
+    Raises:
+        ModelError: there is none, and probing finds none.
+    """
+    from resolution_eval.families.generic import generic_family
+
+    try:
+        return family_of(parts.config)
+    except ModelError:
+        return generic_family(parts)
+
+
 def intended_grid(
     family: Family,
     parts: Parts,
@@ -73,7 +96,7 @@ def intended_grid(
         UsageError: the family's grid cannot follow the resolution, or the training grid is unknown.
     """
     if scheme == "restore":
-        return family.trained_grid(parts, source, training)
+        return source if family.own else family.trained_grid(parts, source, training)
     refusal = family.refusal(parts)
     if refusal is not None:
         raise UsageError(

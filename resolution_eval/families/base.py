@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from resolution_eval.errors import ModelError
@@ -33,6 +33,17 @@ class Received:
     """Height and width in pixels; of tiles, the area that they cover together."""
     images: int = 1
     """Images of a sample: its tiles, a thumbnail included."""
+
+
+@dataclass(frozen=True)
+class Foretold:
+    """What should enter a tower of one image."""
+
+    grid: tuple[int, int]
+    """Height and width in pixels."""
+    tokens: int
+    """Visual tokens before the language model."""
+    images: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,9 +117,21 @@ class Family:
     needs_image: bool = False
     """Whether the model refuses a prompt without an image."""
 
+    shares: bool = True
+    """Whether samples that show the same image may share its run through the tower."""
+    caches: bool = True
+    """Whether choices may go on from one cache of their prompt, rather than each with all of it."""
+    batches: bool = True
+    """Whether questions of different lengths go through the model together."""
+    repeats: bool = False
+    """Whether the tower runs several times for one batch, once per image or tile."""
+    own: bool = False
+    """Whether images enter by the processor's own settings, at the size that they have."""
     plain: bool = False
     """Whether its checkpoints are trained on plain prompts, so that a chat template is not missed.
     """
+    computes: bool = True
+    """Whether the number of visual tokens follows from a grid by a rule that was written down."""
     several_images: bool = False
     """Whether a prompt may hold several images, as few-shot demonstrations need."""
     grids_may_differ: bool = False
@@ -149,6 +172,44 @@ class Family:
         """How an image of size `grid` enters the vision tower as it is."""
         return Settings(call={"do_resize": False, "do_center_crop": False})
 
+    def own_settings(self, parts: Parts) -> Settings:
+        """How an image enters as the checkpoint's processor would have it."""
+        return Settings()
+
+    def used_settings(self, parts: Parts, grid: Size) -> Settings:
+        """How an image that is drawn at the size `grid` enters: as it is, or by the processor."""
+        return self.own_settings(parts) if self.own else self.settings(parts, grid)
+
+    def under(self, scheme: str, parts: Parts, training: TrainingResolution) -> Family:
+        """The family as it works under a scheme: `restore` to a training at native sizes leaves
+        the grid to the checkpoint's own processor, since that is what training had.
+        """
+        native = training.kind == "native" and training == self.training(parts)
+        return self.by_processor() if scheme == "restore" and native else self
+
+    def by_processor(self) -> Family:
+        """The family with its grid left to the processor."""
+        return replace(self, own=True)
+
+    def foretold(self, parts: Parts, drawn: Size) -> Foretold:
+        """What should enter of an image that is drawn at the size `drawn`.
+
+        The processor's tensors say it, of a blank image, where the grid is the processor's own.
+        """
+        if self.own:
+            from resolution_eval.families.own import processed
+
+            return processed(self, parts, drawn)
+        return Foretold((drawn.height, drawn.width), self.visual_tokens(parts, drawn))
+
+    def listed(self, images: Sequence[Any]) -> Any:
+        """A prompt's images as the processor's call takes them."""
+        return [list(images)]
+
+    def written(self, parts: Parts, found: Any, inputs: Mapping[str, Any]) -> Any:
+        """What the model wrote: its output, without the prompt where it begins with that."""
+        return found[:, inputs["input_ids"].shape[1] :] if self.continues_prompt(parts) else found
+
     def visual_tokens(self, parts: Parts, grid: Size) -> int:
         """Number of tokens that `grid` becomes before the language model."""
         patch = self.patch(parts)
@@ -160,6 +221,26 @@ class Family:
         """What entered the tower with `arguments`, for each of `samples` samples of one grid."""
         *count, _, height, width = arguments["pixel_values"].shape
         return [Received(grid=(height, width), images=share(count, samples))] * samples
+
+    def arguments(
+        self, tower: Any, positional: Sequence[Any], named: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """A call of the tower by the names of its arguments."""
+        pixels = {"pixel_values": positional[0]} if positional else {}
+        return {**pixels, **named}
+
+    def received_in(
+        self, parts: Parts, grid: Size, calls: Sequence[Mapping[str, Any]], samples: int
+    ) -> list[Received]:
+        """What entered in all calls of the tower, for each of `samples` samples of one grid."""
+        (arguments,) = calls
+        return self.received(parts, grid, arguments, samples)
+
+    def collated(self, samples: Sequence[Any], pad: int) -> dict[str, Any]:
+        """One batch of the tensors of samples with images of one grid."""
+        from resolution_eval.families.inputs import collate
+
+        return collate(samples, pad)
 
     def entering(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         """The vision tower's arguments, as the processor's tensors foretell them."""

@@ -15,7 +15,14 @@ from typing import Any
 from resolution_eval.errors import ModelError
 from resolution_eval.thinking import without_thinking
 
-PLACES = ("image_token", "boi_token", "start_image_token", "image_seq_token", "img_token")
+PLACES = (
+    "image_token",
+    "boi_token",
+    "start_image_token",
+    "image_seq_token",
+    "img_token",
+    "image_placeholder_token",
+)
 """Attributes of processors and tokenizers that hold the text in an image's place."""
 
 

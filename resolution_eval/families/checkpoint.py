@@ -17,6 +17,7 @@ from resolution_eval.families import integrity
 from resolution_eval.families.advice import advice
 from resolution_eval.families.base import Family, Parts
 from resolution_eval.families.tokens import plain_tokenizers
+from resolution_eval.families.traces import traced
 from resolution_eval.families.tuned import adapter_of, without_adapter
 from resolution_eval.families.tuned import apply as tune
 from resolution_eval.resolution import TrainingResolution
@@ -286,7 +287,8 @@ def _first_sentence(error: Exception) -> str:
 
 def known_of(pretrained: str, family: Family | None = None, parts: Parts | None = None) -> Known:
     """What is known of a checkpoint's training: as our own training declared it in the checkpoint's
-    folder, otherwise by its card, otherwise as its configuration tells, if its family is known.
+    folder, otherwise as the tool that trained it left it there, otherwise by its card, otherwise
+    inferred from its configuration, if its family is known.
 
     Raises:
         ModelError: the folder's declaration is damaged.
@@ -294,11 +296,14 @@ def known_of(pretrained: str, family: Family | None = None, parts: Parts | None 
     told, card = read_declaration(pretrained), model_cards().get(pretrained)
     if told is not None:
         return told.known
+    trace = traced(pretrained)
+    if trace is not None:
+        return trace
     if card is not None:
         return Known(training=TrainingResolution.parse(card.training), evidence=card.evidence)
     if family is None or parts is None:
         return Known(training=TrainingResolution("unknown"))
-    evidence = "configuration and processor of the checkpoint"
+    evidence = "inferred: configuration and processor of the checkpoint"
     return Known(training=family.training(parts), evidence=evidence)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from resolution_eval.errors import ModelError
 from resolution_eval.families.base import Family, Parts, Received
 from resolution_eval.families.decoding import Decoding
-from resolution_eval.families.inputs import Inputs, collate, cut, prepare, tokenise
+from resolution_eval.families.inputs import Inputs, cut, extended, prepare, tokenise
 from resolution_eval.families.sharing import Sharing
 from resolution_eval.families.tokens import written
 from resolution_eval.finite import finite_logits
@@ -82,6 +82,8 @@ class Engine:
         Raises:
             ModelError: the logits are not finite.
         """
+        if len(questions) > 1 and not self.family.batches:
+            return [self.generate([question], asked)[0] for question in questions]
         batch = self._batch([self._prepare(question) for question in questions])
         with self._watched(questions) as seen, torch.inference_mode():
             found = self.model.generate(
@@ -89,8 +91,7 @@ class Engine:
                 generation_config=self.decoding.asked(asked),
                 logits_processor=[finite_logits],
             )
-        if self.family.continues_prompt(self.parts):
-            found = found[:, batch["input_ids"].shape[1] :]
+        found = self.family.written(self.parts, found, batch)
         tokenizer = self.parts.processor.tokenizer
         rows = found.tolist()
         special = set(tokenizer.all_special_ids)
@@ -103,6 +104,12 @@ class Engine:
             )
             for answer, row in zip(spoken, rows, strict=True)
         ]
+
+    def of_family(self, family: Family) -> Engine:
+        """The same engine under another setting of its family."""
+        made = replace(self, family=family)
+        vars(made).update(decoding=self.decoding, _tokenised=self._tokenised)
+        return made
 
     @cached_property
     def decoding(self) -> Decoding:
@@ -121,6 +128,8 @@ class Engine:
             ModelError: a choice has no token of its own, or the prompt's end is lost in the
                 processor.
         """
+        if not self.family.caches:
+            return [self._ranked_whole(question) for question in questions]
         prompts, tails, starts = [], [], []
         for question in questions:
             sample, own_tails, own_starts = self._split(question)
@@ -136,6 +145,27 @@ class Engine:
         ]
         return self._spoken(batch, seen, list(zip(texts, scores, strict=True)))
 
+    def _ranked_whole(self, question: Question) -> Spoken:
+        """The same for one question, every choice with the whole prompt before it: right for any
+        decoder, whatever its cache holds and however it counts places. Choices of one length go
+        together, so that nothing is padded.
+        """
+        sample, tails, starts = self._split(question)
+        scores = [0.0] * len(tails)
+        spoken: Spoken | None = None
+        for length in sorted({len(tail) for tail in tails}):
+            places = [place for place, tail in enumerate(tails) if len(tail) == length]
+            batch = self._batch([extended(sample, tails[place]) for place in places])
+            with self._watched([question] * len(places)) as seen, torch.inference_mode():
+                logits = self.model(**batch, use_cache=False).logits[:, -length - 1 :]
+            found = logits.float().log_softmax(-1)
+            for row, place in enumerate(places):
+                scores[place] = _sum(found[row], tails[place], starts[place])
+            spoken = self._spoken(batch, seen, [("", None)] * len(places))[0]
+        assert spoken is not None
+        best = max(range(len(scores)), key=scores.__getitem__)
+        return replace(spoken, text=question.choices[best].strip(), scores=tuple(scores))
+
     def _prepare(self, question: Question) -> Inputs:
         """The tensors of one question.
 
@@ -150,7 +180,7 @@ class Engine:
     def _batch(self, samples: Sequence[Inputs]) -> Inputs:
         tokenizer = self.parts.processor.tokenizer
         pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
-        batch = self._known(collate(samples, pad or 0))
+        batch = self._known(self.family.collated(samples, pad or 0))
         device, dtype = self.model.device, self.model.dtype
         pinned = device.type == "cuda"
         if pinned:
@@ -207,7 +237,7 @@ class Engine:
         """
         images = [image for question in questions for image in question.images]
         grid = Size(*images[-1].size) if images else None
-        alone = len(images) == len(questions)
+        alone = len(images) == len(questions) and self.family.shares
         sharing = Sharing.of(images) if alone else Sharing(tuple(range(len(images))))
         tower = self.model.get_submodule(self.family.tower)
         with (
@@ -319,33 +349,53 @@ def watched(
     family: Family, parts: Parts, model: Any, grid: Size | None, samples: int
 ) -> Iterator[list[Received]]:
     """Sets the configuration for images of size `grid`, and notes what enters the vision tower for
-    each of `samples` samples; nothing where no image is shown.
+    each of `samples` samples; nothing where no image is shown. Of a tower that runs several
+    times, the list is filled at the end.
 
     Raises:
-        ModelError: the tower ran more often than once.
+        ModelError: the tower ran more often than once, and the family's does not.
     """
     seen: list[Received] = []
     if grid is None:
         yield seen
         return
-
-    def before(module: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        if seen:
-            raise ModelError("the vision tower was run a second time for the same images")
-        pixels = {"pixel_values": positional[0]} if positional else {}
-        seen.extend(family.received(parts, grid, {**pixels, **named}, samples))
-        told = {"interpolate_pos_encoding": True} if family.interpolates else {}
-        return positional, {**named, **told}
-
+    calls: list[dict[str, Any]] = []
     tower = model.get_submodule(family.tower)
-    handles = [tower.register_forward_pre_hook(before, with_kwargs=True)]
+
+    def before(module: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> None:
+        if calls and not family.repeats:
+            raise ModelError("the vision tower was run a second time for the same images")
+        calls.append(family.arguments(module, positional, named))
+        if not family.repeats:
+            seen.extend(family.received_in(parts, grid, calls, samples))
+
+    handle = tower.register_forward_pre_hook(before, with_kwargs=True)
+    settings = family.used_settings(parts, grid)
+    try:
+        with settings.applied(Parts(model.config, parts.processor)), steered(family, model):
+            yield seen
+    finally:
+        handle.remove()
+    if calls and family.repeats:
+        seen.extend(family.received_in(parts, grid, calls, samples))
+
+
+@contextmanager
+def steered(family: Family, model: Any) -> Iterator[None]:
+    """Has the model take any grid, where its own `forward` does not hand on what that needs."""
+    handles = []
+    if family.interpolates:
+
+        def interpolating(module: Any, positional: Any, named: dict[str, Any]) -> Any:
+            return positional, {**named, "interpolate_pos_encoding": True}
+
+        tower = model.get_submodule(family.tower)
+        handles.append(tower.register_forward_pre_hook(interpolating, with_kwargs=True))
     if family.squeezed is not None:
         projector = model.get_submodule(family.squeezed)
         handles.append(projector.register_forward_hook(lambda *found: found[-1][None]))
-    settings = family.settings(parts, grid)
     try:
-        with settings.applied(Parts(model.config, parts.processor)):
-            yield seen
+        yield
     finally:
         for handle in handles:
             handle.remove()

@@ -25,7 +25,7 @@ class Idefics3Family(TilingFamily):
     def arrangements(self, parts: Parts) -> list[Arrangement]:
         """As many tiles a side as the longest edge that the processor lets through holds."""
         processor = parts.processor.image_processor
-        most = int(processor.size["longest_edge"]) // self.edge(parts)
+        most = max(1, int(processor.size["longest_edge"]) // self.edge(parts))
         if not processor.do_image_splitting:
             most = 1
         return [(columns, rows) for columns in range(1, most + 1) for rows in range(1, most + 1)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -50,12 +50,19 @@ def prepare(
     if not images:
         found = _tensors(processor(text=[prompt], return_tensors="pt", **text))
     else:
-        used = settings or family.settings(parts, Size(*images[-1].size))
+        used = settings or family.used_settings(parts, Size(*images[-1].size))
         with used.applied(parts):
             found = _tensors(
-                processor(text=[prompt], images=[images], return_tensors="pt", **text, **used.call)
+                processor(
+                    text=[prompt],
+                    images=family.listed(images),
+                    return_tensors="pt",
+                    **text,
+                    **used.call,
+                )
             )
-    _check(family, parts, prompt, found, images, counted=settings is None)
+    known = settings is None and family.computes and not family.own
+    _check(family, parts, prompt, found, images, counted=known)
     return found
 
 
@@ -110,16 +117,25 @@ def _tensors(found: Any) -> Inputs:
     }
 
 
-def collate(samples: Sequence[Inputs], pad: int) -> Inputs:
-    """One batch of samples with images of one grid; texts are padded on the left."""
+def collate(
+    samples: Sequence[Inputs],
+    pad: int,
+    columns: Sequence[str] = (),
+    joins: Mapping[str, int] | None = None,
+) -> Inputs:
+    """One batch of samples with images of one grid; texts are padded on the left.
+
+    `columns` are further tensors with one column per token, and `joins` dimensions along which
+    images lie behind each other, where that is not the first.
+    """
     batch = {}
     for name in samples[0]:
         tensors = [sample[name] for sample in samples]
-        if name in LEFT or name in LEFT_MASKS or name in RIGHT:
+        if name in (*LEFT, *LEFT_MASKS, *RIGHT, *columns):
             longest = max(tensor.shape[1] for tensor in tensors)
             filler = pad if name == "input_ids" else 0
             tensors = [_padded(tensor, longest, filler, name not in RIGHT) for tensor in tensors]
-        batch[name] = torch.cat(tensors)
+        batch[name] = torch.cat(tensors, dim=(joins or {}).get(name, 0))
     return batch
 
 
@@ -135,6 +151,23 @@ def cut(sample: Inputs, tokens: int) -> Inputs:
         name: value[:, : value.shape[1] - tokens] if name in LEFT or name in LEFT_MASKS else value
         for name, value in sample.items()
     }
+
+
+def extended(sample: Inputs, tail: Sequence[int]) -> Inputs:
+    """`sample` with the tokens `tail` behind its text: text too, which sees what its last does."""
+    ids = sample["input_ids"]
+    longer = dict(sample)
+    for name, value in sample.items():
+        if value.shape[:2] != ids.shape:
+            continue
+        if name == "input_ids":
+            more = ids.new_tensor([list(tail)])
+        elif value.ndim > 2:
+            more = value[:, -1:].expand(-1, len(tail), *value.shape[2:])
+        else:
+            more = value.new_full((1, len(tail)), int(name == "attention_mask"))
+        longer[name] = torch.cat([value, more], dim=1)
+    return longer
 
 
 def tokenise(family: Family, parts: Parts, prompt: str, rest: str = "") -> tuple[list[int], int]:

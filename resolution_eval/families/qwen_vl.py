@@ -40,4 +40,4 @@ class QwenFamily(AnyGridFamily):
 
 QWEN2_VL = QwenFamily(name="qwen2_vl", model_types=("qwen2_vl",))
 QWEN2_5_VL = QwenFamily(name="qwen2_5_vl", model_types=("qwen2_5_vl",))
-QWEN3_VL = QwenFamily(name="qwen3_vl", model_types=("qwen3_vl",))
+QWEN3_VL = QwenFamily(name="qwen3_vl", model_types=("qwen3_vl", "qwen3_vl_moe"))

@@ -21,6 +21,16 @@ pixels) and the number of visual tokens that it becomes, the thumbnail's include
 source of 1024 x 1024 pixels. Other aspect ratios, and your own checkpoint, are shown by
 `resolution-eval doctor --model reshf --model_args pretrained=ID --sizes 28,224,448`.
 
+A type that is not among these is *probed*: the processor's own call is searched for arguments that
+leave an image at its size, and a miniature of the model with random weights shows whether every
+grid gets through, where it enters, and how many visual tokens it becomes. `match` is offered only
+where twelve grids of three aspects came out exactly; otherwise `restore` is, with the reason. What
+probing finds for every type of transformers is [a page of its own](types.md); a newer type needs no
+code.
+
+Under `restore` with training at native sizes, the grid is what the checkpoint's own processor makes
+of the source, tiles and thumbnails included.
+
 Under `match` the grid follows the resolution. A tiling family has tiles of the training's size from
 that size on, in a number that follows the resolution, and below it one smaller tile. Where `match`
 is impossible the column says `restore`; the reason stands below the table. InstructBLIP's grid

@@ -120,8 +120,30 @@ class TilingFamily(Family, ABC):
 
         It is the expected arrangement's where their number is; otherwise that of a single column.
         """
-        tiles = tiles_of(grid, self.edge(parts))
         height, width = tile
+        if self.own:
+            return self._arranged(parts, grid, tile, images)
+        tiles = tiles_of(grid, self.edge(parts))
         if images != self.images(parts, grid):
             return Received(grid=(images * height, width), images=images)
         return Received(grid=(tiles.rows * height, tiles.columns * width), images=images)
+
+    def _arranged(self, parts: Parts, drawn: Size, tile: tuple[int, int], images: int) -> Received:
+        """The area of tiles that the processor itself cut from an image of the size `drawn`: of the
+        arrangements with so many tiles the one nearest in aspect, since the tensors hold no other
+        order than theirs.
+        """
+        height, width = tile
+        count = images - int(images > 1 or self.single_has_thumbnail)
+        known = [
+            (columns, count // columns) for columns in range(1, count + 1) if count % columns == 0
+        ]
+        if not known:
+            return Received(grid=(images * height, width), images=images)
+
+        def distance(arrangement: Arrangement) -> float:
+            columns, rows = arrangement
+            return abs(math.log(columns * width / (rows * height) * drawn.height / drawn.width))
+
+        columns, rows = min(known, key=distance)
+        return Received(grid=(rows * height, columns * width), images=images)

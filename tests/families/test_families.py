@@ -414,9 +414,11 @@ def test_the_doctor_foretells_what_a_run_attests(name: str, engine: Engine, fold
     found = diagnose("reshf", {"pretrained": str(folder)}, [28, 64, 112])
     assert (found.refusal is not None) == (name in REFUSES)
     assert len(found.rows) == 9
+    training = engine.family.training(engine.parts)
+    under = engine.of_family(engine.family.under(_scheme(name), engine.parts, training))
     for row in found.rows:
-        grid = _grid(name, engine, Size(*row.information), Size(*row.source))
-        (spoken,) = engine.generate([_question(engine, grid)], ONE_TOKEN)
+        grid = _grid(name, under, Size(*row.information), Size(*row.source))
+        (spoken,) = under.generate([_question(under, grid)], ONE_TOKEN)
         assert spoken.received is not None
         assert row.grid == row.expected_grid == spoken.received.grid
         assert row.visual_tokens == spoken.visual_tokens

@@ -1,0 +1,146 @@
+"""The census: every image-text-to-text type, one process each.
+
+    uv run python -m benchmarks.census [--only TYPE,TYPE] [--again] [--page]
+
+Writes `benchmarks/census.json` as it goes, goes on where it was stopped, and ends with the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import multiprocessing
+import os
+import re
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any
+
+from benchmarks.census.page import page
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "types.md"
+FIGURES = ROOT / "benchmarks" / "census.json"
+FORK = multiprocessing.get_context("fork")
+SECONDS = 900
+"""Longest time that one type may take."""
+
+
+def types() -> list[str]:
+    """The image-text-to-text types of the transformers that is installed."""
+    from transformers.models.auto import modeling_auto
+
+    return list(modeling_auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES)
+
+
+def read() -> dict[str, Any]:
+    """The figures so far, by version of transformers."""
+    return json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.is_file() else {}
+
+
+def keep(number: str, model_type: str, found: dict[str, Any]) -> None:
+    """Write one type's figures among the others'; several censuses may run beside each other."""
+    with (FIGURES.with_suffix(".lock")).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        figures = read()
+        figures.setdefault(number, {})[model_type] = found
+        lines = json.dumps(figures, sort_keys=True, indent=1)
+        FIGURES.write_text(re.sub(r"\[[\d,\s]+\]", _one_line, lines) + "\n", encoding="utf-8")
+
+
+def _one_line(match: re.Match[str]) -> str:
+    return re.sub(r"\s+", " ", match.group())
+
+
+def run(names: Sequence[str], jobs: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every type in a process of its own, `jobs` at once; a fork each, so that transformers is
+    imported once.
+    """
+    waiting, running = list(reversed(names)), {}
+    while waiting or running:
+        while waiting and len(running) < jobs:
+            ours, theirs = FORK.Pipe(duplex=False)
+            name = waiting.pop()
+            process = FORK.Process(target=_look, args=(name, theirs))
+            process.start()
+            theirs.close()
+            running[ours] = name, process, time.monotonic()
+        for ours in wait(list(running), timeout=1):
+            name, process, _ = running.pop(ours)
+            yield name, _found(ours, process)
+        for ours, (name, process, began) in list(running.items()):
+            if time.monotonic() - began > SECONDS:
+                process.kill()
+                del running[ours]
+                yield name, {"state": "refused", "reason": f"not done after {SECONDS} seconds"}
+
+
+def _found(ours: Any, process: Any) -> dict[str, Any]:
+    """What a process found, or how it ended."""
+    try:
+        found: dict[str, Any] = ours.recv()
+        return found
+    except EOFError:
+        process.join()
+        return {"state": "refused", "reason": f"its process ended with {process.exitcode}"}
+
+
+def _look(model_type: str, answer: Any) -> None:
+    from benchmarks.census.look import limited, look
+
+    os.nice(10)
+    limited()
+    answer.send(look(model_type))
+
+
+def _quiet() -> None:
+    """Imports what every type needs, and silences it."""
+    warnings.filterwarnings("ignore")
+    import torch
+    from loguru import logger
+    from transformers import AutoModelForImageTextToText, LlamaForCausalLM  # noqa: F401
+    from transformers.utils import logging
+
+    import resolution_eval.families.checkpoint
+    import resolution_eval.families.generic  # noqa: F401
+
+    torch.set_num_threads(1)
+    logger.remove()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+
+
+def main() -> int:
+    """Run what is asked for."""
+    parser = argparse.ArgumentParser(prog="benchmarks.census", description=__doc__)
+    parser.add_argument("--only", default="", help="types to look at, with commas between")
+    parser.add_argument(
+        "--jobs", type=int, default=1, help="types to look at at once (%(default)s)"
+    )
+    parser.add_argument("--page", action="store_true", help="only write the page")
+    parser.add_argument("--again", action="store_true", help="also those that have a result")
+    told = parser.parse_args()
+    if told.page:
+        PAGE.write_text(page(read()), encoding="utf-8")
+        return 0
+    _quiet()
+    number = version("transformers")
+    known = {} if told.again else read().get(number, {})
+    names = told.only.split(",") if told.only else types()
+    for model_type, found in run([name for name in names if name not in known], told.jobs):
+        keep(number, model_type, found)
+        print(model_type, found["state"], found.get("reason", ""), flush=True)
+    PAGE.write_text(page(read()), encoding="utf-8")
+    mine = read()[number]
+    attested = sum(row["state"] in ("match", "restore") for row in mine.values())
+    print(f"transformers {number}: {attested} of {len(mine)} types attested")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,74 @@
+"""The documentation's page of every type, made from the census's figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+HEAD = """# Every type of checkpoint
+
+Made by `python -m benchmarks.census --page` from the runs in `benchmarks/census.json`; change the
+code and run the census again, not this page.
+
+    uv run python -m benchmarks.census
+
+builds a tiny checkpoint of every image-text-to-text type of the transformers that is installed (its
+real classes, random weights, two layers), saves it, and runs it as `--model reshf` does, at six
+resolutions (56, 112, 168, 224, 336 and 448) of three aspects (1:1, 2:1, 1:3). A type is
+**attested** where at every one of them the grid that entered the tower and the visual tokens in the
+prompt are those that were foretold from the processor alone, where eight questions together get the
+grids and answers that each gets alone, where a blind run sees nothing, where `answer_mode=rank`
+scores alike in every batch, and where `resolution-eval doctor` foretells what entered. The
+checkpoints are random: this proves the machinery, and nothing of what a model knows.
+
+`match`: the grid follows the resolution. `restore`: the grid is what the checkpoint's own processor
+makes of the source, and only the information follows. A family *probed* is one that nobody wrote:
+it was found from the checkpoint's processor and a random miniature of its model. "rank" says
+whether choices can be ranked; a decoder that does not continue its prompt cannot.
+"""
+
+
+def page(figures: Mapping[str, Mapping[str, Any]]) -> str:
+    """The page in Markdown."""
+    lines = [HEAD]
+    for number in sorted(figures, key=_ascending, reverse=True):
+        lines += _section(number, figures[number])
+    return "\n".join(lines)
+
+
+def _ascending(number: str) -> list[int]:
+    return [int(part) if part.isdecimal() else 0 for part in number.split(".")]
+
+
+def _section(number: str, types: Mapping[str, Any]) -> Iterator[str]:
+    attested = {name: row for name, row in types.items() if row["state"] in ("match", "restore")}
+    matched = sum(row["state"] == "match" for row in attested.values())
+    yield f"## transformers {number}\n"
+    yield (
+        f"{len(attested)} of {len(types)} types are attested, {matched} of them under `match` as "
+        "well.\n"
+    )
+    yield "| type | schemes | family | training, as inferred | blind | rank |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for name, row in sorted(attested.items()):
+        schemes = "match, restore" if row["state"] == "match" else "restore"
+        family = "probed" if row["family"] == "generic" else "written"
+        yield (
+            f"| {name} | {schemes} | {family} | `{row['training']}` | {row['blind']} | "
+            f"{row['rank']} |"
+        )
+    yield ""
+    yield from _reasons("Under `restore` only, since:", attested, "restore")
+    others = {name: row for name, row in types.items() if name not in attested}
+    yield from _reasons("Not attested:", others, None)
+
+
+def _reasons(title: str, types: Mapping[str, Any], state: str | None) -> Iterator[str]:
+    told = {name: row for name, row in types.items() if state in (None, row["state"])}
+    if not told:
+        return
+    yield f"{title}\n"
+    for name, row in sorted(told.items()):
+        reason = " ".join(str(row.get("reason", "")).replace("|", "/").split())
+        yield f"- **{name}** ({row['state']}): {reason[:300]}"
+    yield ""

@@ -1,0 +1,226 @@
+"""The family of a type that nobody wrote a family for: what probing its checkpoint found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from torch import Tensor
+
+from resolution_eval.errors import ModelError
+from resolution_eval.families.base import Family, Parts, Received, Settings, fit
+from resolution_eval.families.generic.controls import Control
+from resolution_eval.families.generic.reading import Reading
+from resolution_eval.families.generic.tower import named_arguments
+from resolution_eval.families.inputs import collate
+from resolution_eval.families.own import processed
+from resolution_eval.resolution import Size, TrainingResolution, training_size
+
+
+@dataclass(frozen=True)
+class Placeholders:
+    """A setting of the processor's that says how many tokens stand for an image, and its rule."""
+
+    path: str
+    unit: int
+    """Edge in pixels of what becomes one token; 0 where their number is always the same."""
+    extra: int = 0
+    """Tokens of an image beside its patches'."""
+    form: Literal["count", "edge", "side"] = "count"
+    """What the setting holds: that number, or of a square image the edge in pixels, or in tokens.
+    """
+
+    def value(self, size: Size) -> int:
+        """What the setting must be for an image of this size."""
+        if self.form == "edge":
+            return size.width
+        return size.width // self.unit if self.form == "side" else self.count(size)
+
+    def count(self, size: Size) -> int:
+        """Tokens of an image of this size."""
+        if not self.unit:
+            return self.extra
+        return (size.width // self.unit) * (size.height // self.unit) + self.extra
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenericFamily(Family):
+    """A family that was found by trying: every field is what a trial came out with."""
+
+    control: Control | None = None
+    """How the processor is told to leave an image as it is; None where nothing was found."""
+    reason: str | None = None
+    """Why the grid cannot follow the resolution."""
+    unit: int = 1
+    """Edge in pixels of the steps in which the grid moves."""
+    least: int = 1
+    """Smallest number of units a side."""
+    square: bool = False
+    """Whether only square grids enter."""
+    made: Reading | None = None
+    """Where the grid stands in the processor's tensors."""
+    entered: Reading | None = None
+    """Where the grid stands among the tower's arguments."""
+    placeholders: Placeholders | None = None
+    token: int | None = None
+    """Id of the token in whose place visual tokens are put; None where there is none."""
+    unwritten: Placeholders | None = None
+    """How many the tower makes of a grid, where no token stands in the prompt for them."""
+    mark: str = ""
+    """What a plain prompt needs in the image's place."""
+    nested: bool = True
+    """Whether the processor takes a list of images per text."""
+    joins: Mapping[str, int] = field(default_factory=dict)
+    """Dimension along which a batch's images are behind each other, by the tensor's name."""
+    columns: tuple[str, ...] = ()
+    """Tensors with one column per token."""
+    more: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments that the processor's call needs besides."""
+    begins: bool = True
+    """Whether what the model writes begins with its prompt."""
+    ranks: bool = True
+    """Whether a choice's likelihood can be read behind a prompt."""
+    caches: bool = False
+    repeats: bool = True
+    shares: bool = False
+    computes: bool = False
+
+    def patch(self, parts: Parts) -> int:
+        return self.unit
+
+    def training(self, parts: Parts) -> TrainingResolution:
+        """The edge to which the processor brings every image; `native` where it follows them."""
+        edges = {self.by_processor().foretold(parts, size).grid for size in TRIED}
+        if len(edges) == 1:
+            ((height, width),) = edges
+            return TrainingResolution("fixed", (round((height * width) ** 0.5),))
+        return TrainingResolution("native")
+
+    def refusal(self, parts: Parts) -> str | None:
+        return self.reason
+
+    def grid(self, parts: Parts, information: Size) -> Size:
+        if self.square:
+            side = round(information.pixels**0.5)
+            return Size(self._side(side), self._side(side))
+        return Size(self._side(information.width), self._side(information.height))
+
+    def _side(self, length: int) -> int:
+        return max(self.least * self.unit, fit(length, self.unit, 0))
+
+    def trained_grid(self, parts: Parts, source: Size, training: TrainingResolution) -> Size:
+        """The grid of a training that was declared; otherwise the grid is the processor's own."""
+        return self.grid(parts, training_size(training, source))
+
+    def under(self, scheme: str, parts: Parts, training: TrainingResolution) -> Family:
+        declared = training.kind in ("fixed", "mixed") and training != self.training(parts)
+        if scheme == "match" or (declared and self.reason is None):
+            return self
+        return self.by_processor()
+
+    def settings(self, parts: Parts, grid: Size) -> Settings:
+        if self.control is None:
+            return Settings(call=self.more)
+        fitted: dict[str, Any] = {}
+        if self.placeholders is not None:
+            fitted = {self.placeholders.path: self.placeholders.value(grid)}
+        return Settings(call={**self.control.call(grid), **self.more}, processor=fitted)
+
+    def own_settings(self, parts: Parts) -> Settings:
+        return Settings(call=self.more)
+
+    def listed(self, images: Sequence[Any]) -> Any:
+        return [list(images)] if self.nested else list(images)
+
+    def received(
+        self, parts: Parts, grid: Size, arguments: Mapping[str, Any], samples: int
+    ) -> list[Received]:
+        reading = self.entered
+        if reading is None or not reading.read(arguments):
+            reading = self.made
+        found = [] if reading is None else reading.read(arguments)
+        return shares_of(found, samples)
+
+    def arguments(
+        self, tower: Any, positional: Sequence[Any], named: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        return named_arguments(tower, positional, named)
+
+    def received_in(
+        self, parts: Parts, grid: Size, calls: Sequence[Mapping[str, Any]], samples: int
+    ) -> list[Received]:
+        reading = self.entered
+        assert reading is not None
+        found = [one for arguments in calls for one in reading.read(arguments)]
+        return shares_of(found, samples)
+
+    def collated(self, samples: Sequence[Any], pad: int) -> dict[str, Any]:
+        return collate(samples, pad, self.columns, self.joins)
+
+    def entering(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The processor's tensors, in which the same grids stand under the processor's names."""
+        made = "" if self.made is None else self.made.argument
+        return {name: value for name, value in inputs.items() if name == made}
+
+    def visual_tokens(self, parts: Parts, grid: Size) -> int:
+        """As many as the processor puts into a prompt for an image of this size."""
+        return processed(self, parts, grid).tokens
+
+    def counted_tokens(self, parts: Parts, inputs: Mapping[str, Any]) -> list[int]:
+        """Tokens in the prompt; where none stands there, those that the tower makes of the grid."""
+        if self.token is None:
+            found = [] if self.made is None else self.made.read(inputs)
+            rows = len(_ids(inputs))
+            if not found or self.unwritten is None:
+                return [0] * rows
+            return [self.unwritten.count(Size(*one.grid[::-1])) for one in shares_of(found, rows)]
+        return [int(row.sum()) for row in _ids(inputs) == self.token]
+
+    def image_token(self, parts: Parts) -> int:
+        """The token's id; -1, which is no token's, where none stands in the prompt."""
+        return -1 if self.token is None else self.token
+
+    def plain_prompt(self, parts: Parts, question: str, *, image: bool) -> str:
+        return f"{self.mark if image else ''}{question}\nAnswer:"
+
+    def written(self, parts: Parts, found: Any, inputs: Mapping[str, Any]) -> Any:
+        return found[:, _ids(inputs).shape[1] :] if self.begins else found
+
+    def continues_prompt(self, parts: Parts) -> bool:
+        return self.begins and self.ranks and not getattr(parts.config, "is_encoder_decoder", False)
+
+
+TRIED = (Size(672, 448), Size(300, 900), Size(64, 64))
+"""Sources whose own grids tell whether a processor has one size for all."""
+
+
+def _ids(inputs: Mapping[str, Any]) -> Tensor:
+    found = inputs["input_ids"] if "input_ids" in inputs else inputs["decoder_input_ids"]
+    assert isinstance(found, Tensor)
+    return found
+
+
+def shares_of(found: Sequence[Received], samples: int) -> list[Received]:
+    """What each of `samples` samples of one size sent, of all that entered in order.
+
+    Several images of a sample, its tiles, count together; their grid is that of one column where
+    they are of one size, since how they lie is not in the tensors.
+
+    Raises:
+        ModelError: they do not share equally.
+    """
+    each, rest = divmod(len(found), samples)
+    if rest or not each:
+        raise ModelError(
+            f"{len(found)} images entered for {samples} samples of one grid, which do not share "
+            "them equally"
+        )
+    return [stacked(found[row * each : (row + 1) * each]) for row in range(samples)]
+
+
+def stacked(images: Sequence[Received]) -> Received:
+    """Several images of one sample as one: above each other, as wide as the widest."""
+    height = sum(one.grid[0] for one in images)
+    width = max(one.grid[1] for one in images)
+    return Received(grid=(height, width), images=sum(one.images for one in images))

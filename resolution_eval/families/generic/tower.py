@@ -1,0 +1,98 @@
+"""Finding the module of an unknown model where its images enter."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from torch import Tensor, nn
+
+TEXTS = ("input_ids", "inputs_embeds", "decoder_input_ids")
+"""Arguments of modules that read text: the whole model and its language model."""
+PIXELS = ("pixel_values", "pixel_values_images", "flattened_patches", "image_patches", "images")
+"""Names that processors give to what they made of images."""
+
+Call = tuple[str, Mapping[str, Any]]
+"""A module's path, and its arguments by name."""
+
+
+def named_arguments(
+    module: nn.Module, positional: Sequence[Any], named: Mapping[str, Any]
+) -> dict[str, Any]:
+    """A call's arguments by the names that the module's `forward` gives them."""
+    parameters = list(inspect.signature(module.forward).parameters.values())
+    names = [
+        parameter.name
+        for parameter in parameters
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+    ]
+    spare = [f"argument {place}" for place in range(len(names), len(positional))]
+    return {**dict(zip([*names, *spare], positional, strict=False)), **named}
+
+
+@contextmanager
+def noted_calls(model: nn.Module) -> Iterator[tuple[list[Call], dict[str, int]]]:
+    """The calls of the model's modules, in order, whole models and their parts alike, and the
+    number of tokens that each made of the first row of its input.
+    """
+    calls: list[Call] = []
+    lengths: dict[str, int] = {}
+    handles = []
+    for path, module in model.named_modules():
+
+        def before(
+            module: Any, positional: tuple[Any, ...], named: dict[str, Any], path: str = path
+        ) -> None:
+            calls.append((path, named_arguments(module, positional, named)))
+
+        def after(module: Any, tensors: Any, output: Any, path: str = path) -> None:
+            found = next(iter(output.values()), None) if isinstance(output, Mapping) else output
+            found = found[0] if isinstance(found, tuple) and found else found
+            if isinstance(found, Tensor) and found.ndim == 3:
+                lengths.setdefault(path, int(found.shape[1]))
+
+        handles.append(module.register_forward_pre_hook(before, with_kwargs=True))
+        handles.append(module.register_forward_hook(after))
+    try:
+        yield calls, lengths
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def pixel_tensors(inputs: Mapping[str, Any]) -> dict[str, Tensor]:
+    """What a processor made of images: its floating tensors of more than two dimensions, and the
+    flat ones that bear a known name.
+    """
+    return {
+        name: value
+        for name, value in inputs.items()
+        if isinstance(value, Tensor)
+        and value.is_floating_point()
+        and (value.ndim > 2 or name in PIXELS or "pixel" in name or "patch" in name)
+    }
+
+
+def entrances(calls: Sequence[Call], inputs: Mapping[str, Any]) -> list[str]:
+    """The paths of modules that got the pixels themselves, outermost first.
+
+    A module counts whose argument begins with the values of what the processor made of an image;
+    one that also gets text is the model around it.
+    """
+    starts = [_start(tensor) for tensor in pixel_tensors(inputs).values()]
+    found: dict[str, None] = {}
+    for path, arguments in calls:
+        if not path or any(arguments.get(name) is not None for name in TEXTS):
+            continue
+        tensors = [value for value in arguments.values() if isinstance(value, Tensor)]
+        if any(_start(tensor) in starts for tensor in tensors if tensor.is_floating_point()):
+            found.setdefault(path)
+    return list(found)
+
+
+def _start(tensor: Tensor) -> tuple[float, ...]:
+    """The first values of a tensor, rounded: enough to know noise by."""
+    values = tensor.detach().float().flatten()[:12]
+    return tuple(round(value, 3) for value in values.tolist())
