@@ -281,14 +281,14 @@ def test_every_error_says_what_helps_and_none_names_what_was_given(
     copy: Callable[[str], Path], tmp_path: Path
 ) -> None:
     folder = copy("llava")
+    with pytest.raises(ModelError, match="give attn_implementation=sdpa"):
+        load_model(str(folder), attn_implementation="flash_attention_2")
     (folder / "model.safetensors").rename(folder / "model.gguf")
     with pytest.raises(ModelError, match="reads GGUF for language models alone"):
         load_model(str(folder))
     (folder / "model.gguf").unlink()
     with pytest.raises(ModelError, match="holds no weights"):
         load_model(str(folder))
-    with pytest.raises(ModelError, match="give attn_implementation=sdpa"):
-        load_model(str(folder), attn_implementation="flash_attention_2")
     (folder / "config.json").write_text('{"model_type": "no_such_type"}')
     with pytest.raises(ModelError, match="no model of image and text of type 'no_such_type'"):
         load_parts(str(folder))
