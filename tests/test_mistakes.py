@@ -54,6 +54,8 @@ MISTAKES = [
     ("datasets pathmnsit", 1, "did you mean 'pathmnist'?"),
     ("datasets phantom --sheet empty", 1, "(empty); name a file in place of a folder"),
     ("models extra", 2, "there is no argument 'extra'"),
+    ("convert", 2, "required: FOLDER, OUT"),
+    ("convert nowhere out", 1, "nowhere holds no checkpoint in LLaVA's own form"),
     ("sweep", 2, "required: PLAN.yaml"),
     ("sweep nowhere.yaml", 1, "nowhere.yaml: cannot be read (No such file or directory)"),
     ("sweep empty", 1, "empty: cannot be read (Is a directory)"),

@@ -45,18 +45,18 @@ def _view(generation: dict[str, Any]) -> View:
 def test_beams_and_sampling_reach_the_model(
     adapter: ResFlamingo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[dict[str, Any]] = []
+    told: list[Any] = []
     generate = adapter.bundle.model.lang_encoder.generate
 
     def noting(**arguments: Any) -> Any:
-        told.append(arguments)
+        told.append(arguments["generation_config"])
         return generate(**arguments)
 
     monkeypatch.setattr(adapter.bundle.model.lang_encoder, "generate", noting)
     adapter.answer([_view({"num_beams": 3, "max_new_tokens": 2})])
     adapter.answer([_view({"do_sample": True, "top_p": 0.5, "max_new_tokens": 2})])
-    assert told[0]["num_beams"] == 3 and told[0]["do_sample"] is False
-    assert (told[1]["top_p"], told[1]["temperature"]) == (0.5, 1.0)
+    assert told[0].num_beams == 3 and told[0].do_sample is False
+    assert (told[1].top_p, told[1].temperature) == (0.5, 1.0)
 
 
 def test_an_argument_that_would_do_nothing_stops_the_run(adapter: ResFlamingo) -> None:

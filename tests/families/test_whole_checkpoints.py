@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
@@ -163,8 +164,9 @@ def test_a_checkpoint_that_is_not_whole_is_refused_with_names_and_cause(
     folder = _rewrite(copy(name), change)
     with pytest.raises(ModelError) as refused:
         load_model(str(folder))
+    shapes = int(transformers.__version__.partition(".")[0]) >= 5  # an older one tells none
     for words in said:
-        assert words in str(refused.value)
+        assert words in str(refused.value) or (words.startswith("(") and not shapes)
 
 
 @pytest.mark.parametrize("name", tiny_families.BUILDERS)
@@ -281,14 +283,14 @@ def test_every_error_says_what_helps_and_none_names_what_was_given(
     copy: Callable[[str], Path], tmp_path: Path
 ) -> None:
     folder = copy("llava")
+    with pytest.raises(ModelError, match="give attn_implementation=sdpa"):
+        load_model(str(folder), attn_implementation="flash_attention_2")
     (folder / "model.safetensors").rename(folder / "model.gguf")
     with pytest.raises(ModelError, match="reads GGUF for language models alone"):
         load_model(str(folder))
     (folder / "model.gguf").unlink()
     with pytest.raises(ModelError, match="holds no weights"):
         load_model(str(folder))
-    with pytest.raises(ModelError, match="give attn_implementation=sdpa"):
-        load_model(str(folder), attn_implementation="flash_attention_2")
     (folder / "config.json").write_text('{"model_type": "no_such_type"}')
     with pytest.raises(ModelError, match="no model of image and text of type 'no_such_type'"):
         load_parts(str(folder))
