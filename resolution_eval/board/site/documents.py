@@ -9,21 +9,15 @@ from typing import Any
 
 from resolution_eval import __version__
 from resolution_eval.board.published import PublishedRow
-from resolution_eval.board.recipes import alike
 from resolution_eval.board.rows import Board
-from resolution_eval.board.schema import STATUSES, BoardRow, Budget, Curve, Estimate, Point
+from resolution_eval.board.schema import STATUSES, BoardRow, Budget, Curve, Point
 from resolution_eval.board.scopes import Line, Scope, dataset_id, standing
 from resolution_eval.board.scores import BUDGETS
 from resolution_eval.board.site.answers import Sheet, sheet
-from resolution_eval.resolution import ascending, parse_resolution
+from resolution_eval.board.site.siblings import DIGITS, matrices, resolutions, rounded, siblings
 
 FORMAT = 2
 """Of the data: another number where a reader of it would have to change."""
-DIGITS = 4
-"""Decimals of a fraction: the fourth is beyond every interval's end, and keeps the files small."""
-SIBLINGS = 12
-"""Most rows of one train x inference matrix."""
-
 Document = dict[str, Any]
 
 
@@ -34,7 +28,7 @@ def documents(board: Board, generated: str | None) -> Iterator[tuple[str, Any]]:
         yield _file(scope), _ranking(scope)
     for row in board.rows:
         read = tuple(sheet(row, curve) for curve in row.curves)
-        yield f"models/{row.key}.json", _model(row, read, _siblings(row, board.rows))
+        yield f"models/{row.key}.json", _model(row, read, siblings(row, board.rows))
         for answers in read:
             yield from answers.pages()
 
@@ -106,17 +100,12 @@ def _dataset(scope: Scope, curves: Sequence[Curve]) -> Document:
         "modality": first.modality,
         "chance": _figure(first.chance),
         "n": [],
-        "resolutions": _resolutions(curves),
+        "resolutions": resolutions(curves),
         "rows": 0,
         "licence": first.licence,
         "revision": first.record.dataset.revision,
         "citation": first.citation,
     }
-
-
-def _resolutions(curves: Sequence[Curve]) -> list[str]:
-    names = {point.resolution for curve in curves for point in curve.points}
-    return sorted(names, key=lambda name: ascending(parse_resolution(name)))
 
 
 def _row(row: BoardRow, found: Sequence[Scope]) -> Document:
@@ -164,7 +153,7 @@ def _standing(row: BoardRow, found: Sequence[Scope]) -> Document | None:
         "rank": line.rank,
         "of": scope.ranked,
         "why": line.why,
-        "score": _estimate(line.score),
+        "score": rounded(line.score),
         "runs": [each.key for each in line.rows],
     }
 
@@ -202,7 +191,7 @@ def _ranking(scope: Scope) -> Document:
         "key": scope.key,
         "datasets": list(scope.datasets),
         "chance": _figure(every[0].chance) if single else None,
-        "resolutions": _resolutions(every) if single else [],
+        "resolutions": resolutions(every) if single else [],
         "rows": [_line(line, single) for line in scope.lines],
     }
 
@@ -219,9 +208,9 @@ def _line(line: Line, single: bool) -> Document:
         "place": line.place,
         "rank": line.rank,
         "why": line.why,
-        "score": _estimate(line.score),
-        "area": _estimate(line.area),
-        "drop": _estimate(line.drop),
+        "score": rounded(line.score),
+        "area": rounded(line.area),
+        "drop": rounded(line.drop),
         "tokens": round(sum(known) / len(known), 1)
         if known and len(known) == len(tokens)
         else None,
@@ -257,12 +246,12 @@ def _alone(line: Line) -> Document:
         "claimed": _overclaim([point for run in runs for point in run.points]),
         "budgets": [_budget(each) for each in line.budgets],
         **_choice(runs),
-        "cells": [{**_cell(point), "score": _estimate(mean)} for point, mean in points],
+        "cells": [{**_cell(point), "score": rounded(mean)} for point, mean in points],
     }
 
 
 def _budget(budget: Budget) -> list[Any]:
-    return [budget.most, budget.resolution, round(budget.tokens), _estimate(budget.accuracy)]
+    return [budget.most, budget.resolution, round(budget.tokens), rounded(budget.accuracy)]
 
 
 def _choice(runs: Sequence[Curve]) -> Document:
@@ -293,7 +282,7 @@ def _cell(point: Point) -> Document:
     return {
         "r": point.resolution,
         "edge": point.edge,
-        "score": _estimate(point.accuracy),
+        "score": rounded(point.accuracy),
         "scored": point.cell.scored,
         "status": point.cell.status,
         "tokens": _rounded(point.tokens),
@@ -322,7 +311,7 @@ def _full_cell(point: Point) -> Document:
     }
 
 
-def _model(row: BoardRow, read: Sequence[Sheet], siblings: Sequence[BoardRow]) -> Document:
+def _model(row: BoardRow, read: Sequence[Sheet], kin: Sequence[BoardRow]) -> Document:
     facts = row.facts
     return {
         "key": row.key,
@@ -332,7 +321,7 @@ def _model(row: BoardRow, read: Sequence[Sheet], siblings: Sequence[BoardRow]) -
         "base_trained_on": list(facts.base_trained_on),
         "submitted": facts.submitted.isoformat(),
         "curves": [_curve(curve, answers) for curve, answers in zip(row.curves, read, strict=True)],
-        "matrices": _matrices(row, siblings),
+        "matrices": matrices(row, kin),
     }
 
 
@@ -352,11 +341,11 @@ def _curve(curve: Curve, answers: Sheet) -> Document:
         "contaminated": curve.contaminated,
         "withheld": curve.withheld,
         "looks": curve.looks,
-        "score": _estimate(curve.score),
-        "area": _estimate(curve.area),
-        "drop": _estimate(curve.best_drop),
-        "worst": _estimate(curve.worst_drop),
-        "retention": _estimate(curve.retention),
+        "score": rounded(curve.score),
+        "area": rounded(curve.area),
+        "drop": rounded(curve.best_drop),
+        "worst": rounded(curve.worst_drop),
+        "retention": rounded(curve.retention),
         "budgets": [_budget(each) for each in curve.budgets],
         **_choice([curve]),
         "n": curve.n,
@@ -371,71 +360,6 @@ def _curve(curve: Curve, answers: Sheet) -> Document:
         "cells": [_full_cell(point) for point in curve.points],
         "answers": answers.summary(),
     }
-
-
-def _siblings(row: BoardRow, rows: Sequence[BoardRow]) -> list[BoardRow]:
-    """Rows of the same setting and base and of its size, this one included.
-
-    Models trained from scratch have no base: their submitter is to be the same. A position table
-    for another grid makes a few parameters more or less.
-    """
-    kin = [each for each in rows if _kin(each) == _kin(row)]
-    return [each for each in kin if alike(each.facts.parameters, row.facts.parameters)][:SIBLINGS]
-
-
-def _kin(row: BoardRow) -> tuple[object, ...]:
-    facts = row.facts
-    maker = facts.base or f"from scratch by {facts.submitter}"
-    return (maker, row.scheme, row.filter, row.mode)
-
-
-def _matrices(row: BoardRow, siblings: Sequence[BoardRow]) -> list[Document]:
-    """Per data set of the row, the siblings' accuracies: training by inference resolution."""
-    made = []
-    for mine in row.curves:
-        curves = [
-            (each, curve)
-            for each in siblings
-            for curve in each.curves
-            if dataset_id(curve) == dataset_id(mine)
-        ]
-        if len({curve.training for _, curve in curves}) > 1:
-            names = _resolutions([curve for _, curve in curves])
-            made.append(
-                {
-                    "title": mine.title,
-                    "resolutions": names,
-                    "rows": [_matrix_row(each, curve, names) for each, curve in curves],
-                }
-            )
-    return made
-
-
-def _matrix_row(row: BoardRow, curve: Curve, names: Sequence[str]) -> Document:
-    cells = {point.resolution: point for point in curve.points}
-    return {
-        "key": row.key,
-        "title": row.facts.title,
-        "variant": row.variant,
-        "training": curve.training,
-        "strategy": row.facts.strategy,
-        "cells": [
-            {
-                "score": _estimate(cells[name].accuracy),
-                "status": cells[name].cell.status,
-                "trained": name in curve.trained,
-            }
-            if name in cells
-            else None
-            for name in names
-        ],
-    }
-
-
-def _estimate(estimate: Estimate | None) -> list[float] | None:
-    if estimate is None:
-        return None
-    return [round(each, DIGITS) for each in (estimate.value, estimate.low, estimate.high)]
 
 
 def _figure(value: float | None) -> float | None:
