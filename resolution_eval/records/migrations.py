@@ -13,6 +13,8 @@ Document = dict[str, Any]
 
 JUDGED = ("judge", "judge_model", "judged", "judge_failure")
 """Columns that the first answers of version 2 had not."""
+DETAIL = ("detail",)
+"""Columns that the answers of version 2 had not until there were charts."""
 ADDED = ("tiles", "blind", "adapter", "generated_tokens", "seconds", "peak_memory", *JUDGED)
 """Columns that the answers of version 1 had not."""
 
@@ -76,7 +78,7 @@ MIGRATIONS: Mapping[int, Callable[[Document], Document]] = {1: _second}
 
 def migrated_answers(table: pa.Table) -> pa.Table:
     """The answers with the columns of the present schema, null where older ones had none."""
-    for absent in (ADDED, JUDGED):
+    for absent in ((*ADDED, *DETAIL), (*JUDGED, *DETAIL), DETAIL):
         if table.schema.equals(pa.schema([f for f in SCHEMA if f.name not in absent])):
             for name in absent:
                 field = SCHEMA.field(name)

@@ -14,6 +14,7 @@ from resolution_eval.records.store import SUFFIX
 from resolution_eval.report.comparison import Comparison, compare, comparison_table
 from resolution_eval.report.estimates import Study, study
 from resolution_eval.report.matrix import gap_table, gaps, matrix, matrix_table
+from resolution_eval.report.size_tables import size_tables
 from resolution_eval.report.sweeps import TaskSweeps
 from resolution_eval.report.tables import FORMATS, Table
 from resolution_eval.report.task_tables import tables
@@ -84,6 +85,7 @@ def report(
 NARROW = {
     "accuracy": None,
     "figures": ("checkpoint", "worst drop", "retention at far end", "area", "excess ACE", "knee"),
+    "sizes": ("checkpoint", "thing", "r", "n", "50 % size", "50 % at encoder", "of the limit"),
     "cells": (
         *("checkpoint", "r", "status", "grid asked", "grid received", "visual tokens"),
         *("n", "failed", "mismatched", "unparseable", "missing", "unattested"),
@@ -94,7 +96,7 @@ NARROW = {
 
 def _printed(studies: Sequence[Study], *, everything: bool) -> list[Table]:
     """The tables to print: all, or those that fit a terminal."""
-    made = [table for study in studies for table in tables(study.task, study.estimated)]
+    made = [table for study in studies for table in _all_tables(study)]
     if everything:
         return made
     ends = [(table, table.name.rpartition("-")[2]) for table in made]
@@ -103,6 +105,11 @@ def _printed(studies: Sequence[Study], *, everything: bool) -> list[Table]:
         for table, end in ends
         if end in NARROW
     ]
+
+
+def _all_tables(one: Study) -> Sequence[Table]:
+    found = size_tables(one.task.task, one.task.title, one.sizes)
+    return (*tables(one.task, one.estimated), *found)
 
 
 def write_page(

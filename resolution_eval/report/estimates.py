@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from resolution_eval.records import Record, Scores
 from resolution_eval.records.cells import MAX_CLASSES
@@ -16,6 +17,7 @@ from resolution_eval.report.sampling import (
     column_scores,
     resampled,
 )
+from resolution_eval.report.sizes import Sizes, sizes
 from resolution_eval.report.sweeps import Sweep, TaskSweeps, by_task
 from resolution_eval.statistics import fits, intervals
 from resolution_eval.statistics.curves import Grid, Withheld
@@ -69,6 +71,12 @@ class Study:
 
     task: TaskSweeps
     estimated: tuple[tuple[Sweep, Estimates], ...]
+
+    @cached_property
+    def sizes(self) -> tuple[Sizes, ...]:
+        """Figures by size of the sweeps whose answers say what had to be seen."""
+        found = (sizes(sweep) for sweep, _ in self.estimated)
+        return tuple(one for one in found if one is not None)
 
 
 def study(records: Sequence[Record]) -> tuple[Study, ...]:

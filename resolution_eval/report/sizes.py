@@ -1,0 +1,149 @@
+"""Sizes: from a sweep's answers, with what had to be seen in each, to figures by size."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from resolution_eval.details import Detail
+from resolution_eval.errors import RecordError
+from resolution_eval.records import Record
+from resolution_eval.report.sampling import SEED
+from resolution_eval.report.sweeps import Sweep
+from resolution_eval.statistics.bysize import BySize, Cell, by_size
+from resolution_eval.statistics.psychometric import Trials
+
+TOGETHER = "all together"
+"""All kinds but the controls."""
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Sizes:
+    """Figures by size of one sweep."""
+
+    name: str
+    """Of the sweep."""
+    chart: bool
+    """Whether the things are optotypes, so that cycles per image have a meaning."""
+    side: float | None
+    """Edge of the stored images in pixels, where all have the same."""
+    kinds: tuple[BySize, ...]
+    """All together first, where there are several kinds."""
+    left_out: int
+    """Answers whose thing has no known size or no known chance."""
+    tiled: bool
+    """Whether images were cut into tiles, so that no one scale leads to the encoder."""
+
+
+def sizes(sweep: Sweep) -> Sizes | None:
+    """Figures by size; None where no answer says what had to be seen.
+
+    Raises:
+        RecordError: a detail breaks its schema.
+    """
+    rows = [row for row in _rows(sweep) if row["correct"] is not None]
+    known = [(row, _detail(row)) for row in rows if row["detail"]]
+    used = [(row, detail) for row, detail in known if detail.chance is not None]
+    if not used:
+        return None
+    sides = {(row["source_width"], row["source_height"]) for row, _ in used}
+    side = next(iter(sides))[0] if len(sides) == 1 else None
+    return Sizes(
+        name=sweep.name,
+        chart=sweep.record.dataset.source == "acuity",
+        side=side,
+        kinds=tuple(_kinds(sweep, used)),
+        left_out=len(rows) - len(used),
+        tiled=any((row["tiles"] or 1) > 1 for row, _ in used),
+    )
+
+
+def has_sizes(record: Record) -> bool:
+    """Whether any answer of the record says what had to be seen."""
+    return any(record.answers.column("detail"))
+
+
+def _rows(sweep: Sweep) -> list[Row]:
+    keys = {cell.key for cell in sweep.cells}
+    every = sweep.record.answers.rows()
+    groups = sweep.record.answers.groups()
+    return [every[i] for key, places in groups.items() if key in keys for i in places]
+
+
+def _detail(row: Row) -> Detail:
+    try:
+        return Detail.model_validate_json(row["detail"])
+    except ValidationError as error:
+        raise RecordError(f"sample {row['sample']!r}: its detail breaks the schema") from error
+
+
+def _kinds(sweep: Sweep, used: Sequence[tuple[Row, Detail]]) -> list[BySize]:
+    groups: dict[str, list[tuple[Row, Detail]]] = defaultdict(list)
+    for row, detail in used:
+        groups[detail.kind].append((row, detail))
+    together = [(row, detail) for row, detail in used if not detail.control]
+    named = {TOGETHER: together} if together and len(groups) > 1 else {}
+    return [
+        by_size(kind, _cells(sweep, members), seed=SEED)
+        for kind, members in {**named, **groups}.items()
+    ]
+
+
+def _cells(sweep: Sweep, members: Sequence[tuple[Row, Detail]]) -> list[Cell]:
+    cells = []
+    for resolution in sweep.resolutions:
+        here = [(row, detail) for row, detail in members if row["resolution"] == resolution]
+        if here:
+            cells.append(_cell(resolution, here))
+    return cells
+
+
+def _cell(resolution: str, here: Sequence[tuple[Row, Detail]]) -> Cell:
+    scales = [encoder_scale(row) for row, _ in here]
+    limits = [_limit(row) for row, _ in here]
+    known = [limit for limit in limits if limit is not None]
+    return Cell(
+        resolution=resolution,
+        source=_trials(here, [1.0] * len(here)),
+        encoder=None if None in scales else _trials(here, [scale or 1.0 for scale in scales]),
+        limit=float(np.mean(known)) if len(known) == len(here) else None,
+    )
+
+
+def _trials(here: Sequence[tuple[Row, Detail]], scales: Sequence[float]) -> Trials:
+    return Trials(
+        size=np.array([one[1].size * scale for one, scale in zip(here, scales, strict=True)]),
+        right=np.array([float(row["correct"]) for row, _ in here]),
+        chance=np.array([detail.chance for _, detail in here], dtype=float),
+        clusters=[row["cluster"] for row, _ in here],
+    )
+
+
+def encoder_scale(row: Row) -> float | None:
+    """Pixels at the encoder per pixel of the stored image, from the grid that was read.
+
+    None where nobody read it, where there was no image, and where the image was cut into tiles,
+    which overlap or show it twice.
+    """
+    edges = [row[name] for name in ("grid_width", "grid_height", "source_width", "source_height")]
+    if not all(edges) or (row["tiles"] or 1) > 1:
+        return None
+    grid_width, grid_height, width, height = edges
+    return math.sqrt(grid_width * grid_height / (width * height))
+
+
+def _limit(row: Row) -> float | None:
+    """Half of the finest period that content and grid can hold, in pixels of the stored image."""
+    scale = encoder_scale(row)
+    edges = [row[n] for n in ("information_width", "information_height")]
+    if scale is None or not all(edges):
+        return None
+    content = math.sqrt(edges[0] * edges[1] / (row["source_width"] * row["source_height"]))
+    return 1 / min(scale, content)

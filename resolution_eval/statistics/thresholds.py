@@ -1,0 +1,212 @@
+"""Thresholds: sizes read off psychometric functions, with intervals, tests and comparisons.
+
+Every interval is a bootstrap over clusters (images, patients) in which one draw serves all
+curves, so that curves on the same images are compared in pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from scipy.stats import norm
+from scipy.stats import t as student
+
+from resolution_eval.statistics.curves import FloatArray
+from resolution_eval.statistics.intervals import Interval
+from resolution_eval.statistics.psychometric import Lattice, Trials, Weibull, fit
+
+SEEN = 0.001
+"""How often at most a model that guesses would be said to see."""
+RESAMPLES = 400
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """Psychometric functions of several sets of answers, fitted as observed and to resamples."""
+
+    trials: Mapping[str, Trials]
+    fits: Mapping[str, Weibull]
+    draws: Mapping[str, Sequence[Weibull]]
+    """Per name one function per resample; resample i draws the same clusters for every name."""
+    seed: int
+
+    def sizes(self, name: str, share: float) -> FloatArray:
+        """Size at which `share` is seen, in every resample; infinite where never."""
+        return np.array([function.size_at(share) for function in self.draws[name]])
+
+    def interval(self, name: str, share: float, level: float = 0.95) -> Interval:
+        """The size at which `share` is seen; infinite ends lie beyond what was shown."""
+        drawn = self.sizes(name, share)
+        trials = self.trials[name]
+        tail = (1 - level) / 2
+        low, high = np.quantile(drawn, [tail, 1 - tail], method="inverted_cdf")
+        return Interval(
+            estimate=self.fits[name].size_at(share),
+            low=float(low),
+            high=float(high),
+            level=level,
+            n=len(trials),
+            clusters=int(trials.codes.max()) + 1,
+            resamples=len(drawn),
+            seed=self.seed,
+            method="percentile",
+        )
+
+
+def curves(trials: Mapping[str, Trials], *, seed: int, resamples: int = RESAMPLES) -> Curves:
+    """Fit every set of answers, and as many resamples of the clusters that they share."""
+    if not trials:
+        return Curves({}, {}, {}, seed)
+    names = sorted({name for each in trials.values() for name in each.clusters}, key=repr)
+    places = {name: place for place, name in enumerate(names)}
+    drawn = np.random.default_rng(seed).multinomial(
+        len(names), np.full(len(names), 1 / len(names)), size=resamples
+    )
+    return Curves(
+        trials=trials,
+        fits={name: fit(each) for name, each in trials.items()},
+        draws={name: _refitted(each, drawn, places) for name, each in trials.items()},
+        seed=seed,
+    )
+
+
+def _refitted(
+    trials: Trials, drawn: FloatArray, places: Mapping[Hashable, int]
+) -> Sequence[Weibull]:
+    counts = trials.counts
+    cluster = np.array([places[name] for name in trials.clusters])
+    shape = (drawn.shape[1], len(counts.size))
+    n, right = np.zeros(shape), np.zeros(shape)
+    np.add.at(n, (cluster, counts.group), 1.0)
+    np.add.at(right, (cluster, counts.group), trials.right)
+    return Lattice.of(counts).best(drawn @ n, drawn @ right)
+
+
+def guessing(trials: Trials) -> float:
+    """Probability that a model which guesses does as well, here or at the largest third of sizes.
+
+    Of each, the larger of two probabilities: a normal approximation of the number of right answers,
+    corrected for continuity, and Student's t over clusters; doubled, since there are two.
+    """
+    large = trials.size >= np.quantile(trials.size, 2 / 3)
+    everywhere = np.ones(len(trials), dtype=bool)
+    return min(1.0, 2 * min(_by_chance(trials, which) for which in (everywhere, large)))
+
+
+def _by_chance(trials: Trials, which: FloatArray) -> float:
+    chance, codes = trials.chance[which], trials.codes[which]
+    over = trials.right[which] - chance
+    exact = norm.sf((over.sum() - 0.5) / np.sqrt((chance * (1 - chance)).sum()))
+    sums = np.bincount(codes, over)[np.bincount(codes) > 0]
+    if len(sums) < 2:
+        return 1.0
+    error = np.sqrt((sums**2).sum())
+    clustered = student.sf(sums.sum() / error, len(sums) - 1) if error > 0 else 1.0
+    return float(max(exact, clustered))
+
+
+def misfit(trials: Trials, function: Weibull, *, seed: int, simulations: int = 400) -> float:
+    """How probable a deviance at least as large is where `function` is true: small is a bad fit.
+
+    Source: Wichmann and Hill 2001, by simulation, every simulated data set fitted anew.
+    """
+    counts, lattice = trials.counts, Lattice.of(trials.counts)
+    random = np.random.default_rng(seed)
+    p = function.right(counts.size, counts.chance)
+    simulated = random.binomial(counts.n.astype(int), p, size=(simulations, len(p))).astype(float)
+    rows = np.vstack([counts.right, simulated])
+    n = np.broadcast_to(counts.n, rows.shape)
+    fitted = lattice.best(np.ascontiguousarray(n), rows)
+    deviances = np.array(
+        [_deviance(counts.n, row, one, trials) for row, one in zip(rows, fitted, strict=True)]
+    )
+    return float((1 + (deviances[1:] >= deviances[0] - 1e-9).sum()) / (1 + simulations))
+
+
+def _deviance(n: FloatArray, right: FloatArray, function: Weibull, trials: Trials) -> float:
+    counts = trials.counts
+    p = np.clip(function.right(counts.size, counts.chance), 1e-9, 1 - 1e-9)
+    share = right / n
+    with np.errstate(divide="ignore", invalid="ignore"):
+        hits = np.where(right > 0, right * np.log(share / p), 0.0)
+        misses = np.where(right < n, (n - right) * np.log((1 - share) / (1 - p)), 0.0)
+    return float(2 * (hits + misses).sum())
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How many times larger one curve's size is than another's, at the same share seen."""
+
+    first: str
+    second: str
+    interval: Interval
+    """Simultaneous over all pairs of the comparison."""
+
+
+@dataclass(frozen=True)
+class Coincidence:
+    """Whether curves are one curve."""
+
+    ratios: tuple[Ratio, ...]
+    margin: float
+    verdict: str
+    """`coincide` where every ratio is shown to lie within the margin, `differ` where one is shown
+    not to be 1, else `undecided`; `withheld` where too many resamples have no threshold."""
+
+    @property
+    def widest(self) -> Ratio | None:
+        """The pair whose ratio is furthest from 1; none where the test is withheld."""
+        return max(
+            self.ratios, key=lambda ratio: abs(np.log(ratio.interval.estimate)), default=None
+        )
+
+
+def coincidence(
+    found: Curves, names: Sequence[str], *, share: float = 0.5, margin: float = 1.25
+) -> Coincidence:
+    """Compare the sizes at which `share` is seen, of every pair of the curves `names`.
+
+    Intervals of log ratios are simultaneous at 95 %: the largest of the studentised deviations
+    over the resamples bounds them all.
+    """
+    pairs = list(combinations(names, 2))
+    drawn = np.column_stack([np.log(found.sizes(name, share)) for name in names])
+    whole = np.isfinite(drawn).all(axis=1)
+    points = {name: found.fits[name].size_at(share) for name in names}
+    if not pairs or whole.mean() < 0.95 or not np.isfinite(list(points.values())).all():
+        return Coincidence((), margin, "withheld")
+    places = {name: place for place, name in enumerate(names)}
+    logs = np.column_stack([drawn[whole, places[a]] - drawn[whole, places[b]] for a, b in pairs])
+    observed = np.array([np.log(points[a] / points[b]) for a, b in pairs])
+    spread = np.maximum(logs.std(axis=0), 1e-6)
+    bound = float(np.quantile(np.abs((logs - observed) / spread).max(axis=1), 0.95))
+    ratios = tuple(
+        Ratio(a, b, _ratio_interval(found, a, observed[i], bound * spread[i], int(whole.sum())))
+        for i, (a, b) in enumerate(pairs)
+    )
+    return Coincidence(ratios, margin, _verdict(ratios, margin))
+
+
+def _ratio_interval(found: Curves, name: str, log: float, reach: float, resamples: int) -> Interval:
+    trials = found.trials[name]
+    return Interval(
+        estimate=float(np.exp(log)),
+        low=float(np.exp(log - reach)),
+        high=float(np.exp(log + reach)),
+        level=0.95,
+        n=len(trials),
+        clusters=int(trials.codes.max()) + 1,
+        resamples=resamples,
+        seed=found.seed,
+        method="simultaneous",
+    )
+
+
+def _verdict(ratios: Sequence[Ratio], margin: float) -> str:
+    if all(1 / margin <= ratio.interval.low and ratio.interval.high <= margin for ratio in ratios):
+        return "coincide"
+    apart = any(not ratio.interval.low <= 1 <= ratio.interval.high for ratio in ratios)
+    return "differ" if apart else "undecided"
