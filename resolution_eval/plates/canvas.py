@@ -1,4 +1,4 @@
-"""A canvas: shapes given by formulas become pixels, each the mean of 8 x 8 points inside it."""
+"""A canvas: shapes given by formulas become pixels, each the mean of many points inside it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,20 @@ Shape = Callable[[Floats, Floats], Floats]
 """A function of x (right) and y (down), in pixels from the shape's centre."""
 
 FINE = 8
-"""Points per pixel and axis."""
+"""Fewest points per pixel and axis."""
+ACROSS = 192
+"""Fewest points across a shape: small ones get more points per pixel."""
 
 
 def coverage(
-    shape: Shape, side: int, centre: tuple[float, float], reach: float, fine: int = FINE
+    shape: Shape, side: int, centre: tuple[float, float], reach: float, fine: int = 1
 ) -> Floats:
     """Mean of `shape` over every pixel of a square image of `side` px; 0 beyond `reach` px.
 
-    `centre` is x and y from the image's upper left corner.
+    `centre` is x and y from the image's upper left corner. Every pixel has `fine` times as many
+    points along each axis as are needed.
     """
+    fine *= max(FINE, ceil(ACROSS / (2 * reach)))
     x, y = centre
     left, right = _span(x, reach, side)
     top, bottom = _span(y, reach, side)
