@@ -112,6 +112,7 @@ def _cell(resolution: str, here: Sequence[tuple[Row, Detail]]) -> Cell:
     return Cell(
         resolution=resolution,
         source=_trials(here, [1.0] * len(here)),
+        scale=scales[0] if len(set(scales)) == 1 else None,
         encoder=None if None in scales else _trials(here, [scale or 1.0 for scale in scales]),
         limit=float(np.mean(known)) if len(known) == len(here) else None,
     )

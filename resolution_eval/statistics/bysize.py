@@ -7,7 +7,7 @@ only where somebody read the grid.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -54,6 +54,8 @@ class Cell:
     """Sizes in pixels of the stored image."""
     encoder: Trials | None
     """Sizes in pixels at the encoder; none where nobody saw the grid of every sample."""
+    scale: float | None
+    """Pixels at the encoder per pixel of the stored image, where it is one for all samples."""
     limit: float | None
     """Smallest detail that the sampling can show, in pixels of the stored image: half a period of
     two pixels at the encoder, or of the content where that is coarser; none where not known."""
@@ -77,16 +79,29 @@ class BySize:
     cells: Sequence[Cell]
     source: Curves
     """Of the cells where the model sees, by resolution."""
-    encoder: Curves
-    """As `source`, of those cells whose grid is known."""
     seed: int
+    _found: dict[tuple[str, float], Interval] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def encoder(self) -> Curves:
+        """As `source`, of those cells whose grid is known."""
+        seeing = {cell.resolution: cell.encoder for cell in self.cells if cell.sees}
+        return curves({r: trials for r, trials in seeing.items() if trials}, seed=self.seed)
 
     def threshold(self, resolution: str, share: float = HALF) -> Interval | None:
         """Size in pixels of the stored image at which `share` is seen; none where nothing is."""
-        return self.source.interval(resolution, share) if resolution in self.source.fits else None
+        key = (resolution, share)
+        if resolution in self.source.fits and key not in self._found:
+            self._found[key] = self.source.interval(resolution, share)
+        return self._found.get(key)
 
     def at_encoder(self, resolution: str, share: float = HALF) -> Interval | None:
         """As `threshold`, in pixels at the encoder; none too where the grid is not known."""
+        scales = {cell.resolution: cell.scale for cell in self.cells}
+        scale, found = scales.get(resolution), self.threshold(resolution, share)
+        if scale is not None and found is not None:
+            ends = {name: getattr(found, name) * scale for name in ("estimate", "low", "high")}
+            return replace(found, **ends)
         return self.encoder.interval(resolution, share) if resolution in self.encoder.fits else None
 
     @cached_property
@@ -124,10 +139,6 @@ def by_size(kind: str, cells: Sequence[Cell], *, seed: int) -> BySize:
         kind=kind,
         cells=tuple(cells),
         source=curves({cell.resolution: cell.source for cell in seeing}, seed=seed),
-        encoder=curves(
-            {cell.resolution: cell.encoder for cell in seeing if cell.encoder is not None},
-            seed=seed,
-        ),
         seed=seed,
     )
 

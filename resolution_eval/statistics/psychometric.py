@@ -14,7 +14,7 @@ in a laboratory, do not know half of what they are shown.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from math import ceil, log
@@ -30,12 +30,12 @@ LAPSE = 0.5
 """Largest lapse rate that is fitted."""
 SLOPES = (0.6, 12.0)
 """Least and largest slope that is fitted."""
-STEP = 0.02
-"""Distance between thresholds of the lattice, in natural logarithms: two percent."""
+STEP = 0.025
+"""Distance between thresholds of the lattice, in natural logarithms: two and a half percent."""
 ROUNDED = 0.01
 """Sizes are counted together when they agree to one percent."""
 _LAPSES = np.array([0, 0.01, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.27, 0.35, 0.43, LAPSE])
-_SLOPES = np.geomspace(*SLOPES, 16)
+_SLOPES = np.geomspace(*SLOPES, 14)
 _CHUNK = 1 << 22
 """How many likelihoods are held at once."""
 
@@ -189,14 +189,24 @@ class Lattice:
 
     def best(self, n: FloatArray, right: FloatArray) -> list[Weibull]:
         """The likeliest function for every row of counts (rows, groups)."""
-        rows = max(1, _CHUNK // len(self.functions))
-        found = []
-        for start in range(0, len(n), rows):
-            part = slice(start, start + rows)
-            value = right[part] @ self.right + (n[part] - right[part]) @ self.wrong
-            found.append(value.argmax(axis=1))
+        found = [value.argmax(axis=1) for value in self.values(n, right)]
         chosen = self.functions[np.concatenate(found)]
         return [Weibull(*map(float, row)) for row in chosen]
+
+    def values(self, n: FloatArray, right: FloatArray) -> Iterator[FloatArray]:
+        """Log-likelihood of every function (rows, functions) for rows of counts, some at a time."""
+        rows = max(1, _CHUNK // len(self.functions))
+        for start in range(0, len(n), rows):
+            part = slice(start, start + rows)
+            yield right[part] @ self.right + (n[part] - right[part]) @ self.wrong
+
+    def sizes(self, share: float) -> FloatArray:
+        """Size at which every function has `share` seen; infinite where never."""
+        threshold, slope, lapse = self.functions.T
+        within = share / (1 - lapse)
+        reached = within < 1
+        bits = -np.log2(1 - np.where(reached, within, 0.5))
+        return np.where(reached, threshold * bits ** (1 / slope), np.inf)
 
 
 @lru_cache(maxsize=4)

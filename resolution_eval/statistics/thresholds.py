@@ -11,53 +11,87 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy.stats import norm
+from scipy.stats import chi2, norm
 from scipy.stats import t as student
 
 from resolution_eval.statistics.curves import FloatArray
 from resolution_eval.statistics.intervals import Interval
-from resolution_eval.statistics.psychometric import Lattice, Trials, Weibull, fit
+from resolution_eval.statistics.psychometric import STEP, Lattice, Trials, Weibull, fit
 
 SEEN = 0.001
 """How often at most a model that guesses would be said to see."""
-RESAMPLES = 400
+RESAMPLES = 200
+
+
+@dataclass(frozen=True, eq=False)
+class Redrawn:
+    """Resamples of one set of answers: how many of each size, and how many right."""
+
+    n: FloatArray
+    right: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """Psychometric functions of several sets of answers, fitted as observed and to resamples."""
+    """Psychometric functions of several sets of answers, and resamples of the answers."""
 
     trials: Mapping[str, Trials]
     fits: Mapping[str, Weibull]
-    draws: Mapping[str, Sequence[Weibull]]
-    """Per name one function per resample; resample i draws the same clusters for every name."""
+    redrawn: Mapping[str, Redrawn]
+    """Resample i draws the same clusters for every name."""
     seed: int
 
     def sizes(self, name: str, share: float) -> FloatArray:
         """Size at which `share` is seen, in every resample; infinite where never."""
-        return np.array([function.size_at(share) for function in self.draws[name]])
+        drawn = self.redrawn[name]
+        best = Lattice.of(self.trials[name].counts).best(drawn.n, drawn.right)
+        return np.array([function.size_at(share) for function in best])
 
     def interval(self, name: str, share: float, level: float = 0.95) -> Interval:
-        """The size at which `share` is seen; infinite ends lie beyond what was shown."""
-        drawn = self.sizes(name, share)
-        trials = self.trials[name]
-        tail = (1 - level) / 2
-        low, high = np.quantile(drawn, [tail, 1 - tail], method="inverted_cdf")
+        """The size at which `share` is seen; infinite ends lie beyond what was shown.
+
+        All sizes whose likelihood, over every slope and lapse rate, is within a cut of the largest.
+        The cut is as large as that of the resamples' own ratios in `level` of them, and no smaller
+        than chi-squared has it: percentiles are too narrow where answers are few (docs/coverage).
+        """
+        trials, lattice = self.trials[name], Lattice.of(self.trials[name].counts)
+        sizes, estimate = lattice.sizes(share), self.fits[name].size_at(share)
+        cut = max(chi2.ppf(level, 1) / 2, self._cut(name, lattice, sizes, estimate, level))
+        value = next(lattice.values(trials.counts.n[None], trials.counts.right[None]))[0]
+        within = sizes[value >= value.max() - cut]
         return Interval(
-            estimate=self.fits[name].size_at(share),
-            low=float(low),
-            high=float(high),
+            estimate=estimate,
+            low=min(float(within.min() * np.exp(-STEP / 2)), estimate),
+            high=max(float(within.max() * np.exp(STEP / 2)), estimate),
             level=level,
             n=len(trials),
             clusters=int(trials.codes.max()) + 1,
-            resamples=len(drawn),
+            resamples=len(self.redrawn[name].n),
             seed=self.seed,
-            method="percentile",
+            method="likelihood ratio",
         )
+
+    def _cut(
+        self, name: str, lattice: Lattice, sizes: FloatArray, estimate: float, level: float
+    ) -> float:
+        """The log-likelihood that resamples lose, in `level` of them at most, at the estimate."""
+        finite = np.isfinite(sizes)
+        near = ~finite
+        if np.isfinite(estimate):
+            distance = np.abs(np.log(np.where(finite, sizes, 1.0)) - np.log(estimate))
+            near = finite & (distance < 1.2 * STEP)
+        if not near.any():
+            return 0.0
+        drawn = self.redrawn[name]
+        lost = [
+            value.max(axis=1) - value[:, near].max(axis=1)
+            for value in lattice.values(drawn.n, drawn.right)
+        ]
+        return float(np.quantile(np.concatenate(lost), level))
 
 
 def curves(trials: Mapping[str, Trials], *, seed: int, resamples: int = RESAMPLES) -> Curves:
-    """Fit every set of answers, and as many resamples of the clusters that they share."""
+    """Fit every set of answers, and draw resamples of the clusters that they share."""
     if not trials:
         return Curves({}, {}, {}, seed)
     names = sorted({name for each in trials.values() for name in each.clusters}, key=repr)
@@ -68,21 +102,19 @@ def curves(trials: Mapping[str, Trials], *, seed: int, resamples: int = RESAMPLE
     return Curves(
         trials=trials,
         fits={name: fit(each) for name, each in trials.items()},
-        draws={name: _refitted(each, drawn, places) for name, each in trials.items()},
+        redrawn={name: _redrawn(each, drawn, places) for name, each in trials.items()},
         seed=seed,
     )
 
 
-def _refitted(
-    trials: Trials, drawn: FloatArray, places: Mapping[Hashable, int]
-) -> Sequence[Weibull]:
+def _redrawn(trials: Trials, drawn: FloatArray, places: Mapping[Hashable, int]) -> Redrawn:
     counts = trials.counts
     cluster = np.array([places[name] for name in trials.clusters])
     shape = (drawn.shape[1], len(counts.size))
     n, right = np.zeros(shape), np.zeros(shape)
     np.add.at(n, (cluster, counts.group), 1.0)
     np.add.at(right, (cluster, counts.group), trials.right)
-    return Lattice.of(counts).best(drawn @ n, drawn @ right)
+    return Redrawn(drawn @ n, drawn @ right)
 
 
 def guessing(trials: Trials) -> float:
@@ -173,10 +205,12 @@ def coincidence(
     over the resamples bounds them all.
     """
     pairs = list(combinations(names, 2))
+    if not pairs:
+        return Coincidence((), margin, "withheld")
     drawn = np.column_stack([np.log(found.sizes(name, share)) for name in names])
     whole = np.isfinite(drawn).all(axis=1)
     points = {name: found.fits[name].size_at(share) for name in names}
-    if not pairs or whole.mean() < 0.95 or not np.isfinite(list(points.values())).all():
+    if whole.mean() < 0.95 or not np.isfinite(list(points.values())).all():
         return Coincidence((), margin, "withheld")
     places = {name: place for place, name in enumerate(names)}
     logs = np.column_stack([drawn[whole, places[a]] - drawn[whole, places[b]] for a, b in pairs])

@@ -76,7 +76,7 @@ class TestExactness:
         coarse = shape(64, (30.3, 33.8), 3.1, 0.9)
         monkeypatch.setattr(coverage, "__defaults__", (4,))
         error = np.abs(coarse - shape(64, (30.3, 33.8), 3.1, 0.9))
-        assert error.max() < 0.13  # of one pixel at an edge
+        assert error.max() < 0.15  # of one pixel at an edge
         assert error.sum() / np.abs(coarse).sum() < 0.01
 
     def test_a_disc_of_dots_has_the_area_of_a_disc(self):
