@@ -173,7 +173,7 @@ def _limit(title: str) -> Any:
     data = alt.Data(values=[{"size": 1.0, "text": "sampling limit"}])
     base = alt.Chart(data).encode(x=alt.X("size:Q"))
     rule = base.mark_rule(strokeDash=[5, 4], strokeWidth=1.25, opacity=0.75)
-    label = base.mark_text(align="left", baseline="top", dx=4, dy=2, fontSize=11).encode(
-        y=alt.value(0), text="text:N"
+    label = base.mark_text(align="left", baseline="bottom", dx=4, dy=-4, fontSize=11).encode(
+        y=alt.value(HEIGHT), text="text:N"
     )
     return rule + label
