@@ -12,8 +12,9 @@ or lying stripes, drawn at the promised size:
 A server that makes images coarser by `factor` or more, with a filter that does not alias, sees no
 more of `fine` than of `reduced`, so that to find it better is wrong in at most `alpha` of probes.
 (One that leaves pixels out without a filter folds fine stripes into wide ones of the same
-direction: it is taken for a finer one.) A model that sees half of the fine stripes or more is called coarse in at most `alpha`. Whether the
-server or the model itself is the coarse one no answer can tell.
+direction: it is taken for a finer one.) A model that sees half of the fine stripes or more is
+called coarse in at most `alpha`. Whether the server or the model itself is the coarse one no answer
+can tell.
 """
 
 from __future__ import annotations

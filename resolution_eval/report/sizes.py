@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +22,10 @@ from resolution_eval.statistics.psychometric import Trials
 TOGETHER = "all together"
 """All kinds but the controls."""
 Row = Mapping[str, Any]
+FEWEST = 10
+"""Fewest images without a finding from which false alarms are counted."""
+MOST_ALARMS = 0.95
+"""Most false alarms at which a right answer still says something."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +54,7 @@ def sizes(sweep: Sweep) -> Sizes | None:
     """
     rows = [row for row in _rows(sweep) if row["correct"] is not None]
     known = [(row, _detail(row)) for row in rows if row["detail"]]
-    used = [(row, detail) for row, detail in known if detail.chance is not None]
+    used = _with_alarms(known, [row for row in rows if not row["detail"]])
     if not used:
         return None
     sides = {(row["source_width"], row["source_height"]) for row, _ in used}
@@ -82,6 +86,30 @@ def _detail(row: Row) -> Detail:
         return Detail.model_validate_json(row["detail"])
     except ValidationError as error:
         raise RecordError(f"sample {row['sample']!r}: its detail breaks the schema") from error
+
+
+def _with_alarms(
+    known: Sequence[tuple[Row, Detail]], others: Sequence[Row]
+) -> list[tuple[Row, Detail]]:
+    """The answers with what a guess was worth, where the data has images without a finding too.
+
+    Whoever says yes to everything finds everything. So the chance of a right answer about a finding
+    is then the share of images without one, at the same resolution, that got the same answer; where
+    that is nearly all of them, the answer says nothing of seeing and is left out.
+    """
+    said: dict[str, Counter[str | None]] = defaultdict(Counter)
+    for row in others:
+        said[row["resolution"]][row["prediction"]] += 1
+    used = []
+    for row, detail in known:
+        counts = said.get(row["resolution"], Counter())
+        if counts.total() < FEWEST:
+            used += [(row, detail)] if detail.chance is not None else []
+            continue
+        chance = counts[row["target"]] / counts.total()
+        if chance <= MOST_ALARMS:
+            used.append((row, detail.model_copy(update={"chance": chance})))
+    return used
 
 
 def _kinds(sweep: Sweep, used: Sequence[tuple[Row, Detail]]) -> list[BySize]:
