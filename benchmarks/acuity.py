@@ -99,7 +99,10 @@ def rows(checkpoint: Path, resolutions: list[int], kinds: list[str]) -> Iterator
     source = open_source(task_cards()["acuity"])
     if not isinstance(source, PlateSource):
         raise TypeError("the card acuity names no book of plates")
-    yield "| thing | r | n | sees | detail seen, px | sampling observer, px | ratio | at the largest |"
+    yield (
+        "| thing | r | n | sees | detail seen, px | sampling observer, px | ratio "
+        "| right at the largest |"
+    )
     yield "| --- | ---: | ---: | --- | ---: | ---: | ---: | ---: |"
     for kind in kinds:
         kept: Kept = (

@@ -48,7 +48,10 @@ def coverage(truth: Weibull, blocks: int, repetitions: int) -> tuple[dict[float,
 
 def rows(repetitions: int) -> Iterator[str]:
     """The lines of the tables, in Markdown."""
-    yield "| true threshold, slope, lapse | answers | 50 % size held | 90 % size held | fit rejected |"
+    yield (
+        "| true threshold, slope, lapse | answers | 50 % size held | 90 % size held "
+        "| fit rejected |"
+    )
     yield "| --- | ---: | ---: | ---: | ---: |"
     for truth in TRUTHS:
         for blocks in BLOCKS:
@@ -69,7 +72,9 @@ def rows(repetitions: int) -> Iterator[str]:
     for number in range(repetitions // 2):
         three = {name: answers(TRUTHS[0], 8, random) for name in "abc"}
         wrong += coincidence(curves(three, seed=number), list("abc")).verdict == "differ"
-    yield f"Three equal curves were said to differ in {wrong} of {repetitions // 2} (allowed: 0.05)."
+    yield (
+        f"Three equal curves were said to differ in {wrong} of {repetitions // 2} (allowed: 0.05)."
+    )
 
 
 if __name__ == "__main__":
