@@ -133,8 +133,9 @@ def _lines(
         sets["hidden"] = hidden
     found = curves(sets, seed=SEED)
     seen, ideal = found.interval("as is", 0.5), found.fits["limit"].size_at(0.5)
+    ends = f"[{seen.low:.2f}, {seen.high:.2f}]"
     yield (
-        f"| {kind} | {r} | {len(mine)} | yes | {seen.estimate:.2f} [{seen.low:.2f}, {seen.high:.2f}]"
+        f"| {kind} | {r} | {len(mine)} | yes | {seen.estimate:.2f} {ends}"
         f" | {ideal:.2f} | {seen.estimate / ideal:.2f} | {largest} |"
     )
     again = coincidence(found, ["even", "odd"])

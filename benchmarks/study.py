@@ -1,10 +1,12 @@
 """docs/study.md, made from the results in docs/study.
 
     python -m benchmarks.study collect NAME --matrix DIR --checkpoints DIR [--timed DIR]
+    python -m benchmarks.study recompute
     python -m benchmarks.study render
 
-`collect` keeps what a matrix and its checkpoints' folders say as docs/study/NAME.json; `render`
-writes the page anew from those files alone.
+`collect` keeps what a matrix and its checkpoints' folders say as docs/study/NAME.json, and every
+answer in studies/NAME; `recompute` computes every cell, gap and interval from the answers again and
+says where docs/study has another; `render` writes the page anew from those files alone.
 """
 
 from __future__ import annotations
@@ -18,6 +20,17 @@ from typing import Any
 
 from tabulate import tabulate
 
+from benchmarks.study_answers import keep, recomputed
+from benchmarks.study_claims import (
+    TARGETS,
+    Key,
+    anew,
+    price,
+    price_rows,
+    reached,
+    reached_anew,
+    sign_rows,
+)
 from benchmarks.study_folders import (
     BLIND_HEADS,
     COST_HEADS,
@@ -34,8 +47,6 @@ RESULTS = ROOT / "docs" / "study"
 RECORDS = ROOT / "leaderboard" / "records"
 TEMPLATE = Path(__file__).with_name("study_template.md")
 PAGE = ROOT / "docs" / "study.md"
-TARGETS = {"mixed_low_gap": -0.02, "mixed_retention": 0.99}
-"""What a mixed strategy is to reach: at least these."""
 CLAIMED = ("alignment_gain", "native_trained_mismatch", "low_trained_mismatch", "mixed_low_gap")
 NOT_LOOKING = {
     "vqa56": "**These models [do not look](#do-they-look-at-the-image)**: the figures below are "
@@ -45,6 +56,7 @@ NOT_LOOKING = {
 }
 """Matrices of models that do not look at the image, or are shown none, and what is said above them:
 no figure of theirs is one of resolution."""
+PRICE_HEADS = ("", "study", "strategy", "processor seconds", "at low (%)", "at native (%)")
 BESIDE = ("variants", "cost")
 """Files in the folder of results that are no matrix."""
 
@@ -62,18 +74,45 @@ def collect(name: str, matrix: Path, checkpoints: Path, timed: Path | None = Non
     RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps(kept, indent=1) + "\n")
+    keep(name, matrix)
     return path
 
 
-def page(results: Path = RESULTS) -> str:
+def recompute(matrices: Mapping[str, Document]) -> str:
+    """Per study, how much of it the answers at hand give again, and what they give otherwise."""
+    rows = []
+    for name, one in matrices.items():
+        found = recomputed(name, one)
+        other = ", ".join(found.different) or ("none" if found.compared else "–")
+        rows.append([name, f"{found.checkpoints} of {found.of}", found.compared, other])
+    heads = ["", "checkpoints with answers", "cells and gaps computed again", "that differ"]
+    return _table(heads, rows)
+
+
+def results() -> dict[str, Document]:
+    """Every file of docs/study by its name."""
+    return {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))}
+
+
+def _matrices(found: Mapping[str, Document]) -> dict[str, Document]:
+    return {name: one for name, one in found.items() if name not in BESIDE}
+
+
+def page() -> str:
     """The text of docs/study.md."""
-    found = {path.stem: json.loads(path.read_text()) for path in sorted(results.glob("*.json"))}
-    matrices = {name: one for name, one in found.items() if name not in BESIDE}
-    looking = {name: one for name, one in matrices.items() if name not in NOT_LOOKING}
+    found = results()
+    matrices = _matrices(found)
+    seeing = looking(found)
     parts = {
         "MATRICES": "\n\n".join(_matrix(name, one) for name, one in matrices.items()),
-        "SIGNS": signs(looking),
-        "TARGETS": targets(looking),
+        "SIGNS": signs(seeing),
+        "ANEW": signs_anew(seeing),
+        "TOLD": told_apart(seeing),
+        "DRAWN": drawn("pbc84-long", "anchored", seeing),
+        "TARGETS": targets(seeing),
+        "PRICES": _table(PRICE_HEADS, list(price_rows(matrices))),
+        "PRICE": price(matrices),
+        "TRIED": str(len(found["variants"])),
         "VARIANTS": variants(found["variants"]),
         "RECIPES": recipes(matrices),
         "TRAINING": training(matrices),
@@ -81,11 +120,17 @@ def page(results: Path = RESULTS) -> str:
         "TIMED": _table(TIMED_HEADS, list(timed_rows(matrices))),
         "BLIND": _table(BLIND_HEADS, list(blind_rows(RECORDS, "56"))),
         "COST": cost(found["cost"]),
+        "ANSWERS": recompute(matrices),
     }
     text = TEMPLATE.read_text(encoding="utf-8")
     for name, part in parts.items():
         text = text.replace(f"<!-- {name} -->", part)
     return text
+
+
+def looking(found: Mapping[str, Document]) -> dict[str, Document]:
+    """The matrices among `found` whose models are shown the image and look at it."""
+    return {name: one for name, one in found.items() if name not in (*BESIDE, *NOT_LOOKING)}
 
 
 def _matrix(name: str, one: Document) -> str:
@@ -142,9 +187,11 @@ def _gap_row(gap: Document) -> list[str]:
 def _interval(gap: Document) -> str:
     if "withheld" in gap:
         return "withheld"
-    ratio = gap["unit"] == "ratio"
-    ends = (_value(gap[end], ratio) for end in ("low", "high"))
-    return f"{_value(gap['estimate'], ratio)} [{', '.join(ends)}]"
+    return _ends(gap["estimate"], gap["low"], gap["high"], gap["unit"] == "ratio")
+
+
+def _ends(value: float, low: float, high: float, ratio: bool) -> str:
+    return f"{_value(value, ratio)} [{_value(low, ratio)}, {_value(high, ratio)}]"
 
 
 def _value(value: float, ratio: bool) -> str:
@@ -160,36 +207,85 @@ def signs(matrices: Mapping[str, Document]) -> str:
     return _table(["", *(GAPS[name] for name in CLAIMED)], rows)
 
 
+def signs_anew(matrices: Mapping[str, Document]) -> str:
+    """The same gaps with seeds drawn anew too, and p over all of them by Holm."""
+    rows = [
+        [
+            name, _definition_of(matrices[name]["matrix"], gap, strategy),
+            _ends(one.estimate, one.low, one.high, ratio=False), _p(p),
+        ]
+        for (name, gap, strategy), (one, p) in sign_rows(matrices, CLAIMED).items()
+    ]  # fmt: skip
+    return _table(["", "gap", "value", "p (Holm)"], rows)
+
+
+def told_apart(matrices: Mapping[str, Document]) -> str:
+    """How many of each gap differ from zero with seeds drawn anew, by Holm, in a sentence."""
+    found = sign_rows(matrices, CLAIMED)
+    counts = []
+    for name in CLAIMED:
+        mine = [p for (_, gap, _), (_, p) in found.items() if gap == name]
+        counts.append(f"{GAPS[name]} {sum(p <= 0.05 for p in mine)} of {len(mine)}")
+    return f"Told from zero so, at 5 % over the whole table: {', '.join(counts)}."
+
+
+def drawn(name: str, strategy: str, matrices: Mapping[str, Document]) -> str:
+    """Both aimed gaps of a strategy with seeds drawn anew, in words."""
+    parts = []
+    for gap in _aimed(matrices[name]["matrix"], strategy).values():
+        one = anew(gap)
+        assert one is not None
+        ratio = gap["unit"] == "ratio"
+        parts.append(f"{GAPS[gap['name']]} {_ends(one.estimate, one.low, one.high, ratio)}")
+    return ", ".join(parts)
+
+
+def _definition_of(matrix: Document, name: str, strategy: str) -> str:
+    (gap,) = (g for g in matrix["gaps"] if (g["name"], g["strategy"]) == (name, strategy))
+    return f"{GAPS[name]}, {_gap_row(gap)[1]}"
+
+
+def _p(value: float) -> str:
+    return f"{value:.3f}" if value >= 0.001 else "< 0.001"
+
+
 def targets(matrices: Mapping[str, Document]) -> str:
     """What the variants of mixed training keep, against the targets."""
-    return _table(
-        [
-            "",
-            "strategy",
-            *(GAPS[name] for name in TARGETS),
-            "lowest between the ends",
-            "both reached",
-        ],
-        [row for name, one in matrices.items() for row in _target_rows(name, one["matrix"])],
-    )
+    missed = reached_anew(matrices)
+    rows = [
+        [name, strategy, *_target(name, strategy, one["matrix"], missed)]
+        for name, one in matrices.items()
+        for strategy in one["matrix"]["checkpoints"]
+        if _aimed(one["matrix"], strategy)
+    ]
+    heads = [*(GAPS[name] for name in TARGETS), "lowest between the ends"]
+    shown = ["reached, of these seeds", "p of missing, seeds drawn anew (Holm)"]
+    return _table(["", "strategy", *heads, *shown], rows)
 
 
-def _target_rows(name: str, matrix: Document) -> Iterator[list[str]]:
-    for strategy in matrix["checkpoints"]:
-        mine = {g["name"]: g for g in matrix["gaps"] if g["strategy"] == strategy}
-        if not mine.keys() >= TARGETS.keys() or any("withheld" in mine[k] for k in TARGETS):
-            continue
-        reached = all(mine[k]["estimate"] >= least for k, least in TARGETS.items())
-        between = [
-            cell
-            for cell in matrix["further_cells"]
-            if cell["train"] == strategy and cell["infer"].isdecimal() and "withheld" not in cell
-            and int(matrix["low"]) < int(cell["infer"]) < int(matrix["native"])
-        ]  # fmt: skip
-        worst = min(between, key=lambda cell: cell["accuracy_percent"], default=None)
-        shown = "–" if worst is None else f"{worst['accuracy_percent']:.1f} at {worst['infer']}"
-        values = [_interval(mine[k]) for k in TARGETS]
-        yield [name, strategy, *values, shown, "yes" if reached else "no"]
+def _aimed(matrix: Document, strategy: str) -> dict[str, Document]:
+    """The strategy's gaps that have an aim; empty where one is withheld or absent."""
+    mine = {g["name"]: g for g in matrix["gaps"] if g["strategy"] == strategy}
+    sound = mine.keys() >= TARGETS.keys() and not any("withheld" in mine[k] for k in TARGETS)
+    return {name: mine[name] for name in TARGETS} if sound else {}
+
+
+def _target(
+    name: str, strategy: str, matrix: Document, missed: Mapping[Key, float]
+) -> Iterator[str]:
+    gaps = _aimed(matrix, strategy)
+    yield from map(_interval, gaps.values())
+    between = [
+        cell
+        for cell in matrix["further_cells"]
+        if cell["train"] == strategy and cell["infer"].isdecimal() and "withheld" not in cell
+        and int(matrix["low"]) < int(cell["infer"]) < int(matrix["native"])
+    ]  # fmt: skip
+    worst = min(between, key=lambda cell: cell["accuracy_percent"], default=None)
+    yield "–" if worst is None else f"{worst['accuracy_percent']:.1f} at {worst['infer']}"
+    yield "yes" if all(map(reached, gaps.values())) else "no"
+    found = [missed.get((name, gap, strategy)) for gap in TARGETS]
+    yield ", ".join("one seed" if p is None else _p(p) for p in found)
 
 
 def variants(tried: Sequence[Document]) -> str:
@@ -279,10 +375,13 @@ def main() -> None:
     collecting.add_argument("--matrix", type=Path, required=True)
     collecting.add_argument("--checkpoints", type=Path, required=True)
     collecting.add_argument("--timed", type=Path, help="run with processor seconds per step")
+    actions.add_parser("recompute")
     actions.add_parser("render")
     given = parser.parse_args()
     if given.action == "collect":
         print(collect(given.name, given.matrix, given.checkpoints, given.timed))
+    elif given.action == "recompute":
+        print(recompute(_matrices(results())))
     else:
         PAGE.write_text(page(), encoding="utf-8")
         print(PAGE)

@@ -7,6 +7,7 @@ carries: the sample, the data, and a digest of all that decided the answer.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
@@ -58,14 +59,17 @@ def _impossible(doc: Document, reply: Reply) -> Failure | None:
     """A reply whose ranked choice is none of the options shown, as a damaged cache may serve it."""
     choices, choice = doc["choices"], reply.choice
     ranked = reply.choice_scores
-    sound = choice is None or (
-        0 <= choice < len(choices)
-        and choices[choice] == reply.answer
+    if choice is None and ranked is None:
+        return None
+    if (
+        choice is not None
         and ranked is not None
         and len(ranked) == len(choices)
+        and all(map(math.isfinite, ranked))
+        and 0 <= choice < len(choices)
+        and choices[choice] == reply.answer
         and ranked[choice] == max(ranked)
-    )
-    if sound:
+    ):
         return None
     return Failure(
         kind="unreadable",

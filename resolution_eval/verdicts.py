@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from resolution_eval.answers import exact_match, final_answer, normalise, parse_choice, token_f1
+from resolution_eval.answers import judge
 from resolution_eval.attestation import (
     LEDGER,
     Attestation,
@@ -60,45 +60,29 @@ def _failure(doc: Document, response: str, reply: Reply | None) -> Failure | Non
 def _verdict(
     doc: Document, answer: str | None, reply: Reply | None, failure: Failure | None
 ) -> Verdict:
-    prediction = _prediction(doc, answer, reply)
-    correct = None
-    if failure is None:
-        equal = prediction == doc["answer"] if doc["choices"] else _matches(answer, doc)
-        correct = int(equal)
+    scores = None if reply is None else reply.choice_scores
+    mark = (
+        None
+        if failure is not None
+        else judge(answer, scores, doc["choices"], doc["answer"], doc["form"])
+    )
     return Verdict(
         sample=doc["sample"],
         resolution=doc["resolution"],
         cluster=doc["cluster"],
         target=doc["answer"],
-        prediction=prediction,
-        correct=correct,
+        prediction=mark and mark.prediction,
+        correct=mark and mark.correct,
         answer=answer,
         failure=failure,
-        choice_scores=None if reply is None else reply.choice_scores,
+        choice_scores=scores,
         form=doc["form"],
         generated_tokens=None if reply is None else reply.generated_tokens,
         options=tuple(doc["choices"]),
-        f1=None if failure or doc["form"] == "closed" else token_f1(answer or "", doc["answer"]),
+        f1=mark and mark.f1,
         judgement=None if failure else judgement_of(doc, answer),
         detail=Detail.model_validate_json(doc["detail"]) if doc.get("detail") else None,
     )
-
-
-def _matches(answer: str | None, doc: Document) -> bool:
-    return answer is not None and exact_match(answer, doc["answer"])
-
-
-def _prediction(doc: Document, answer: str | None, reply: Reply | None) -> str | None:
-    """The choice that was ranked first or is said in `answer`; without choices, its phrase."""
-    choices = doc["choices"]
-    if reply is not None and reply.choice is not None:
-        return str(choices[reply.choice])
-    if answer is None:
-        return None
-    if not choices:
-        return normalise(final_answer(answer)) or None
-    said = parse_choice(answer, choices)
-    return None if said is None else str(choices[said])
 
 
 def unattested(doc: Document) -> Attestation:

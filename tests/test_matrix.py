@@ -14,23 +14,16 @@ import pytest
 from synthetic_runs import sweep, write_run
 
 from resolution_eval import cli
+from resolution_eval.analysis.strategies import Matrix, mixture_half
 from resolution_eval.declaration import Declaration, read_declaration
 from resolution_eval.errors import RecordError, UsageError
-from resolution_eval.matrix import (
-    Matrix,
-    Sweep,
-    gap_figures,
-    matrix_tables,
-    mixture_half,
-    parse_checkpoints,
-    scoring,
-    write_matrix,
-)
+from resolution_eval.matrix import Sweep, parse_checkpoints, scoring, write_matrix
 from resolution_eval.matrix.command import _infer, _scored
 from resolution_eval.matrix.heatmap import specification
 from resolution_eval.matrix.named import named_adapter, named_resolution
 from resolution_eval.paths import PACKAGE
 from resolution_eval.records import Record, make_records
+from resolution_eval.report.matrix import matrix_tables
 from resolution_eval.report.tables import as_text
 from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.tables import gaps_of_file
@@ -109,7 +102,7 @@ class TestMixture:
 
 class TestGaps:
     def test_they_are_the_differences_of_their_cells(self, made):
-        found = {(f.name, f.strategy): f for f in gap_figures(made)}
+        found = {(f.name, f.strategy): f for f in made.gaps}
         at = {key: cell.interval.estimate for key, cell in made.cells.items()}
         expected = {
             ("alignment_gain", "mixed"): at["native", "native"] - at["low", "low"],
@@ -125,14 +118,14 @@ class TestGaps:
         assert {key: f.value.estimate for key, f in found.items()} == pytest.approx(expected)
 
     def test_an_interval_is_of_the_same_samples_and_all_seeds(self, made):
-        figure = next(f for f in gap_figures(made) if f.name == "native_trained_mismatch")
+        figure = next(f for f in made.gaps if f.name == "native_trained_mismatch")
         assert (figure.value.n, figure.value.clusters) == (90, 45)
         assert len(figure.per_seed) == 2
         assert statistics.fmean(figure.per_seed) == pytest.approx(figure.value.estimate)
         assert figure.spread == pytest.approx(statistics.stdev(figure.per_seed))
 
     def test_a_sign_holds_only_where_the_interval_and_every_seed_agree(self, made):
-        found = {(f.name, f.strategy): f for f in gap_figures(made)}
+        found = {(f.name, f.strategy): f for f in made.gaps}
         assert found["native_trained_mismatch", "mixed"].sign == "holds"
         spread = found["mixed_low_gap", "spread"]
         assert spread.value.low < 0 < spread.value.high and spread.sign == "open"
@@ -140,12 +133,12 @@ class TestGaps:
             {**made.records, "low": made.records["native"], "native": made.records["low"]},
             64, 16, made.infer,
         )  # fmt: skip
-        gain = next(f for f in gap_figures(reversed_) if f.name == "alignment_gain")
+        gain = next(f for f in reversed_.gaps if f.name == "alignment_gain")
         assert gain.sign == "reversed"
 
     def test_a_gap_without_its_checkpoints_is_withheld_with_the_reason(self, made):
         some = {name: made.records[name] for name in ("low", "mixed")}
-        found = {f.name: f for f in gap_figures(Matrix(some, 16, 64, ("low", "native")))}
+        found = {f.name: f for f in Matrix(some, 16, 64, ("low", "native")).gaps}
         assert "no native-trained checkpoint" in found["alignment_gain"].value.reason
         assert found["alignment_gain"].sign == "none"
         assert not isinstance(found["mixed_low_gap"].value, Withheld)
@@ -160,7 +153,7 @@ class TestGaps:
         assert "mismatched" in found.cells["low", "native"].reason
         assert isinstance(found.cells["low", "mixed"], Withheld)
         assert not isinstance(found.cells["low", "low"], Withheld)
-        assert "mismatched" in as_text(matrix_tables(found, gap_figures(found)))
+        assert "mismatched" in as_text(matrix_tables(found))
 
     def test_closed_questions_that_have_no_options_stay_beside_the_ranked_ones(self, tmp_path):
         lines = sweep({"16": 0.5, "64": 1.0}, samples=30, training="fixed:16")
@@ -188,7 +181,7 @@ class TestOutput:
         write_matrix(made, tmp_path)
         (sets,) = gaps_of_file(tmp_path / "matrix.json").values()
         (published,) = sets["datasets"].values()
-        for figure in gap_figures(made):
+        for figure in made.gaps:
             if figure.strategy == "mixed":
                 scale = 1 if figure.name == "mixed_retention" else 100
                 assert published[figure.name] == pytest.approx(scale * figure.value.estimate)

@@ -16,12 +16,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from synthetic_runs import TASK, line, sweep, write_run
+from synthetic_runs import CLASSES, TASK, line, sweep, write_run
 
 from resolution_eval import files
 from resolution_eval.cards import task_cards
 from resolution_eval.errors import RecordError
 from resolution_eval.records import (
+    Answers,
     Record,
     json_schema,
     make_records,
@@ -155,7 +156,7 @@ def test_what_a_judge_said_stands_beside_exact_match_and_survives_writing(tmp_pa
 
 
 def test_answers_written_before_there_were_judgements_are_read(tmp_path):
-    names = ("judge", "judge_model", "judged", "judge_failure")
+    names = ("judge", "judge_model", "judged", "judge_failure", "options")
     record = one(tmp_path / "run", sweep(CURVE, samples=3))
     path = write_record(record, tmp_path)
     (file,) = tmp_path.glob("*.parquet")
@@ -383,8 +384,8 @@ def rewrite(path: Path, change) -> None:
     ("change", "message"),
     [
         (
-            lambda d: d.update(schema_version=3),
-            "version 3, and this program knows up to 2; upgrade",
+            lambda d: d.update(schema_version=4),
+            "version 4, and this program knows up to 3; upgrade",
         ),
         (lambda d: d.update(schema_version="1"), "schema_version is '1'"),
         (lambda d: d.pop("schema_version"), "schema_version is None"),
@@ -406,15 +407,15 @@ def test_a_record_that_was_edited_is_refused(tmp_path, change, message):
 
 def test_an_older_schema_is_migrated_step_by_step_or_refused(tmp_path, monkeypatch):
     path = write_record(one(tmp_path / "run", sweep(CURVE, samples=3)), tmp_path)
-    monkeypatch.setattr(store, "SCHEMA_VERSION", 4)
-    with pytest.raises(RecordError, match="version 2 cannot be read any more"):
+    monkeypatch.setattr(store, "SCHEMA_VERSION", 5)
+    with pytest.raises(RecordError, match="version 3 cannot be read any more"):
         read_record(path)
     steps = []
-    migrations = {n: lambda d, n=n: steps.append(n) or d for n in (2, 3)}
+    migrations = {n: lambda d, n=n: steps.append(n) or d for n in (3, 4)}
     monkeypatch.setattr(store, "MIGRATIONS", migrations)
-    with pytest.raises(RecordError, match="schema_version: Input should be 2"):
+    with pytest.raises(RecordError, match="schema_version: Input should be 3"):
         read_record(path)
-    assert steps == [2, 3]
+    assert steps == [3, 4]
 
 
 OF_OLD = Path(__file__).with_name("records_of_old")
@@ -422,7 +423,7 @@ OF_OLD = Path(__file__).with_name("records_of_old")
 
 def test_a_record_of_version_1_is_read_and_what_it_did_not_say_is_unknown():
     record = read_record(next(OF_OLD.glob("*.record.json")))
-    assert record.schema_version == 2
+    assert record.schema_version == 3
     assert [(cell.resolution, cell.n, cell.failed) for cell in record.cells] == [
         ("28", 7, 1),
         ("64", 6, 0),
@@ -440,6 +441,57 @@ def test_a_record_of_version_1_is_written_again_in_the_present_version(tmp_path)
         again.model_copy(update={"answers_file": None}).model_dump()
         == record.model_copy(update={"answers_file": None}).model_dump()
     )
+
+
+def shuffled(number, line):
+    """The line with its three options shown in an order of its own."""
+    order = [list(CLASSES), [*CLASSES[1:], CLASSES[0]], list(CLASSES)[::-1]][number % 3]
+    scores = [-0.5 if option == line["verdict"]["prediction"] else -2.0 for option in order]
+    line["verdict"] |= {"options": order, "choice_scores": scores}
+    return line
+
+
+def test_ranked_scores_belong_to_the_options_in_the_order_that_was_shown(tmp_path):
+    lines = [shuffled(i, each) for i, each in enumerate(sweep(CURVE, samples=6))]
+    record = read_record(write_record(one(tmp_path / "run", lines), tmp_path))
+    rows = record.answers.rows()
+    assert len({tuple(row["options"]) for row in rows}) == 3
+    for row in rows:
+        best = max(zip(row["choice_scores"], row["options"], strict=True))[1]
+        assert best == row["prediction"]
+
+
+def test_a_run_that_does_not_tell_its_options_leaves_them_unknown(tmp_path):
+    record = one(tmp_path / "run", sweep(CURVE, samples=3))
+    assert set(record.answers.column("options")) == {None}
+
+
+def test_as_many_scores_as_options(tmp_path):
+    lines = [shuffled(i, each) for i, each in enumerate(sweep(CURVE, samples=3))]
+    lines[1]["verdict"]["options"].pop()
+    with pytest.raises(RecordError, match="line 2: 3 scores of 2 options"):
+        one(tmp_path / "run", lines)
+
+
+def test_answers_whose_options_do_not_fit_their_scores_are_refused(tmp_path):
+    lines = [shuffled(i, each) for i, each in enumerate(sweep(CURVE, samples=3))]
+    record = one(tmp_path / "run", lines)
+    rows = record.answers.rows()
+    rows[1]["options"].pop()
+    path = write_record(record.model_copy(update={"answers": Answers.from_rows(rows)}), tmp_path)
+    with pytest.raises(RecordError, match="options are not as many as their scores"):
+        read_record(path)
+
+
+def test_answers_of_version_2_are_read_without_options(tmp_path):
+    path = write_record(one(tmp_path / "run", sweep(CURVE, samples=3)), tmp_path)
+    answers = next(tmp_path.glob("*.parquet"))
+    older = pq.read_table(answers).drop_columns(["options"])
+    pq.write_table(older, answers)
+    digest = hashlib.sha256(answers.read_bytes()).hexdigest()
+    rewrite(path, lambda d: d["answers_file"].update(sha256=digest) or d.update(schema_version=2))
+    record = read_record(path)
+    assert record.schema_version == 3 and set(record.answers.column("options")) == {None}
 
 
 def test_answers_that_are_not_parquet_are_refused(tmp_path):

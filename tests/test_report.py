@@ -18,28 +18,23 @@ import numpy as np
 import pytest
 from synthetic_runs import CLASSES, facts, line, sweep, write_run
 
+from resolution_eval.analysis import by_task, figures
+from resolution_eval.analysis.comparison import compare
 from resolution_eval.errors import RecordError, UsageError
 from resolution_eval.records import Record, make_records, write_record
 from resolution_eval.records.cells import cells, failures
-from resolution_eval.report import (
-    compare,
-    comparison_table,
-    demo_page,
-    gaps,
-    load,
-    matrix,
-    report,
-    write_page,
-)
+from resolution_eval.report import demo_page, load, report, write_page
 from resolution_eval.report.changes import change_table
 from resolution_eval.report.charts import Point, curve_chart, static_svg
+from resolution_eval.report.comparison import comparison_table
 from resolution_eval.report.content import marks, notices, points
-from resolution_eval.report.estimates import estimate
+from resolution_eval.report.findings import findings
 from resolution_eval.report.page import script_json
-from resolution_eval.report.sweeps import by_task
 from resolution_eval.report.tables import Column, Entry, Table, as_csv, as_markdown, as_text, entry
 from resolution_eval.report.task_tables import cell_table, class_table
 from resolution_eval.statistics.curves import Withheld
+from resolution_eval.statistics.fits import Knee
+from resolution_eval.statistics.intervals import Interval
 
 sys.path.insert(0, str(Path(__file__).parent / "board"))
 from hostile import hostile_record
@@ -75,7 +70,7 @@ def strategies(folder: Path) -> list[Record]:
 
 def studied(*records: Record):
     (task,) = by_task(records)
-    return task, [(each, estimate(each)) for each in task.sweeps]
+    return task, [figures(each) for each in task.sweeps]
 
 
 def test_a_report_without_a_page_imports_neither_torch_nor_lmms_eval_nor_altair(tmp_path):
@@ -91,34 +86,49 @@ def test_a_report_without_a_page_imports_neither_torch_nor_lmms_eval_nor_altair(
 
 def test_intervals_hold_the_accuracy_and_are_those_of_the_statistics(tmp_path):
     record = one(tmp_path, sweep(CURVE, samples=80))
-    (each,) = by_task([record])[0].sweeps
-    estimates = estimate(each)
-    for cell, interval in zip(record.cells, estimates.accuracy, strict=True):
-        assert interval.estimate == pytest.approx(cell.accuracy)
-        assert interval.low < cell.accuracy < interval.high
-        assert (interval.n, interval.clusters) == (80, 40)
+    _, (curve,) = studied(record)
+    for each in curve.cells:
+        assert each.accuracy.estimate == pytest.approx(each.cell.accuracy)
+        assert each.accuracy.low < each.cell.accuracy < each.accuracy.high
+        assert (each.accuracy.n, each.accuracy.clusters) == (80, 40)
 
 
-def test_an_incomplete_cell_is_scored_on_its_own_samples_and_curve_figures_are_withheld(tmp_path):
-    lines = sweep(CURVE, samples=40)
+def failing(folder: Path, names: set[str], at: str = "64", *, samples: int = 40) -> Record:
+    """A record whose samples `names` failed at one resolution."""
+    lines = sweep(CURVE, samples=samples)
     for each in lines:
-        if each["verdict"]["resolution"] == "64" and each["verdict"]["sample"] in (
-            "tile-1",
-            "tile-8",
-        ):
-            failed = line(each["verdict"]["sample"], "64", correct=None)
+        if each["verdict"]["resolution"] == at and each["verdict"]["sample"] in names:
+            failed = line(each["verdict"]["sample"], at, correct=None)
             each["attestation"] = failed["attestation"]
             each.pop("cost", None)
             each["verdict"].update(
                 failed["verdict"] | {k: each["verdict"][k] for k in ("cluster", "target")}
             )
-    record = one(tmp_path, lines)
-    (each,) = by_task([record])[0].sweeps
-    estimates = estimate(each)
-    assert [interval.n for interval in estimates.accuracy] == [40, 38, 40]
-    assert set(estimates.figures.values()) == {Withheld("accuracy at 64 is incomplete")}
-    (notice,) = notices([(each, estimates)])
+    return one(folder, lines)
+
+
+def test_failed_samples_are_in_no_accuracy_and_in_the_ends_of_its_interval(tmp_path):
+    _, (curve,) = studied(failing(tmp_path / "a", {"tile-1", "tile-8"}))
+    _, (whole,) = studied(failing(tmp_path / "b", set()))
+    assert [each.accuracy.n for each in curve.cells] == [40, 38, 40]
+    assert [each.left_out for each in curve.cells] == [0, 2, 0]
+    assert (curve.n, curve.left_out) == (38, 2)
+    for name in ("area", "worst_drop", "gain"):
+        mine, other = curve.figures[name], whole.figures[name]
+        assert mine.high - mine.low > other.high - other.low
+    (notice,) = notices([curve])
     assert notice.text == "small-flamingo at 64: 2 of 40 samples failed"
+    shown = report([tmp_path / "a"])
+    assert "2 without a verdict" in shown and "from all of them wrong to all of them right" in shown
+
+
+def test_figures_are_withheld_where_more_than_one_in_twenty_failed(tmp_path):
+    _, (curve,) = studied(failing(tmp_path, {f"tile-{i}" for i in range(3)}))
+    why = "3 of 40 samples at 64 have no verdict, more than 5%"
+    assert {figure.reason for figure in curve.figures.values()} == {why}
+    assert curve.cells[1].accuracy == Withheld(why)
+    assert not isinstance(curve.cells[0].accuracy, Withheld)
+    assert curve.chosen is None and not curve.robust
 
 
 def test_a_cell_where_all_samples_failed_has_no_interval(tmp_path):
@@ -128,40 +138,57 @@ def test_a_cell_where_all_samples_failed_has_no_interval(tmp_path):
         line("a", "64"),
         line("b", "64"),
     ]
-    (each,) = by_task([one(tmp_path, lines)])[0].sweeps
-    first, second = estimate(each).accuracy
-    assert first is None
+    _, (curve,) = studied(one(tmp_path, lines))
+    first, second = (each.accuracy for each in curve.cells)
+    assert first == Withheld("no sample at 28 has a verdict")
     assert second.estimate == 1.0
     assert "28" in report([tmp_path])
 
 
 def test_figures_at_the_training_resolution_need_it_in_the_sweep(tmp_path):
-    (each,) = by_task([one(tmp_path, sweep(CURVE, training="fixed:512"))])[0].sweeps
-    assert each.reference is None
-    assert "fixed:512" in estimate(each).figures["worst_drop"].reason
-    assert not isinstance(estimate(each).figures["area"], Withheld)
+    _, (curve,) = studied(one(tmp_path, sweep(CURVE, training="fixed:512")))
+    assert curve.sweep.reference is None
+    assert "fixed:512" in curve.figures["worst_drop"].reason
+    assert not isinstance(curve.figures["area"], Withheld)
 
 
 @pytest.mark.parametrize(
-    ("training", "reference", "far"), [("fixed:28", 0, 2), ("fixed:64", 1, 0), ("native", 2, 0)]
+    ("training", "reference", "far"),
+    [
+        ("fixed:28", 0, 2),
+        ("fixed:64", 1, 0),
+        ("native", 2, 0),
+        ("mixed:[28,64]", 1, 2),
+        ("mixed:[28,native]", 2, 0),
+    ],
 )
 def test_loss_is_measured_from_training_to_the_far_end(tmp_path, training, reference, far):
     record = one(tmp_path, sweep(CURVE, samples=50, training=training))
-    (each,) = by_task([record])[0].sweeps
-    assert (each.reference, each.far_end) == (reference, far)
-    lines = record.answers.scores([cell.key for cell in each.cells])
-    for found in estimate(each).classes:
+    _, (curve,) = studied(record)
+    assert (curve.sweep.reference, curve.sweep.far_end) == (reference, far)
+    lines = record.answers.scores([each.cell.key for each in curve.cells])
+    for found in curve.classes:
         mine = lines.correct[np.array(lines.targets) == found.target]
-        assert found.accuracy == pytest.approx(tuple(mine.mean(axis=0)))
+        shares = [share.estimate for share in found.sensitivity]
+        assert shares == pytest.approx(list(mine.mean(axis=0)))
         expected = mine[:, reference].mean() - mine[:, far].mean()
         assert found.loss.estimate == pytest.approx(expected)
+
+
+def test_every_resolution_of_a_mix_is_one_that_it_was_trained_at(tmp_path):
+    _, (curve,) = studied(one(tmp_path, sweep(CURVE, samples=50, training="mixed:[28,native]")))
+    assert [each.trained for each in curve.cells] == [True, False, True]
+    assert [point.training for point in points([curve])] == [True, False, True]
+    shown = report([tmp_path]).splitlines()
+    (row,) = [text for text in shown if text.startswith("small-flamingo  mixed:[28,native]")]
+    assert row.count("r*") == 2
 
 
 def test_native_smaller_than_a_number_asked_for_still_comes_after_it(tmp_path):
     lines = sweep({"28": 0.5, "300": 0.6, "native": 0.6}, samples=20, source=(240, 200))
     (each,) = by_task([one(tmp_path, lines)])[0].sweeps
     assert each.edges == (28, 300, 301)
-    estimate(each)
+    figures(each)
 
 
 def test_a_native_cell_of_sources_of_unknown_size_has_no_place_on_the_axis(tmp_path):
@@ -169,7 +196,7 @@ def test_a_native_cell_of_sources_of_unknown_size_has_no_place_on_the_axis(tmp_p
     for each in lines:
         each["attestation"].update(source=None)
     (each,) = by_task([one(tmp_path, lines)])[0].sweeps
-    assert "not known" in estimate(each).figures["area"].reason
+    assert "not known" in figures(each).figures["area"].reason
 
 
 def test_equal_names_are_told_apart_by_what_differs(tmp_path):
@@ -227,19 +254,22 @@ def test_samples_that_change_are_those_with_two_verdicts(tmp_path):
     assert [item.mark for item in row[3:]] == ["wrong", "right"]
 
 
-def test_the_knee_and_the_cheapest_resolution_stand_on_the_curve(tmp_path):
-    curve = {"16": 0.1, "32": 0.4, "64": 0.7, "128": 0.75, "native": 0.75}
-    _, ((sweep_, estimates),) = studied(one(tmp_path, sweep(curve, samples=600)))
-    knee, cheapest = marks([(sweep_, estimates)])
-    found, scores = estimates.knee.resolution, [cell.accuracy for cell in sweep_.cells]
+def test_the_knee_and_the_chosen_resolution_stand_on_the_curve(tmp_path):
+    curve = {"16": 0.1, "32": 0.4, "64": 0.75, "128": 0.75, "native": 0.75}
+    (task,) = by_task([one(tmp_path, sweep(curve, samples=600))])
+    found = figures(task.sweeps[0], margin=0.1)
+    scores = [each.cell.accuracy for each in found.cells]
+    interval = Interval(80.0, 70.0, 90.0, 0.95, 600, 300, 2000, 1, "percentile")
+    knee, chosen = marks([replace(found, knee=Knee(interval, 0.3, 0.75, True))])
     assert (knee.kind, knee.before, knee.after) == ("knee", "64", "128")
-    assert 64 * 2**knee.share == pytest.approx(found.estimate) and 0 < knee.share < 1
+    assert 64 * 2**knee.share == pytest.approx(80) and 0 < knee.share < 1
     assert knee.accuracy == pytest.approx(np.interp(knee.share, [0, 1], scores[2:4]))
-    assert f"{found.estimate:.0f} px" in knee.text
-    name = estimates.cheapest
-    assert (cheapest.kind, cheapest.before, cheapest.after) == ("cheapest", name, name)
-    assert cheapest.accuracy == scores[list(curve).index(name)]
-    drawn = static_svg(curve_chart(points([(sweep_, estimates)]), list(curve), None, [knee]))
+    assert "80 px" in knee.text
+    name = found.chosen
+    assert (chosen.kind, chosen.before, chosen.after) == ("chosen", name, name)
+    assert chosen.accuracy == scores[list(curve).index(name)]
+    assert "no more than 10 points" in chosen.text
+    drawn = static_svg(curve_chart(points([found]), list(curve), None, [knee]))
     place = re.compile(r'translate\(([\d.]+),[\d.]+\)" d="M0,[^"]*Z" fill="#')
     left, right = axis_places(drawn, "64", "128")
     (at,) = [float(x) for x in place.findall(drawn)]
@@ -256,11 +286,23 @@ def axis_places(drawn: str, *labels: str) -> list[float]:
 def test_neither_is_marked_where_it_is_withheld_or_curves_are_many(tmp_path):
     flawed = sweep({"16": 0.2, "32": 0.5, "64": 0.8, "128": 0.8}, samples=60)
     flawed[0]["attestation"].update(status="mismatched", grid=[8, 8])
-    _, estimated = studied(one(tmp_path, flawed))
-    assert marks(estimated) == []
-    _, whole = studied(one(tmp_path / "flat", sweep({"16": 0.5, "32": 0.5}, samples=60)))
-    assert [mark.kind for mark in marks(whole)] == ["cheapest"]
+    _, curves = studied(one(tmp_path, flawed))
+    assert marks(curves) == []
+    _, whole = studied(one(tmp_path / "steep", sweep({"16": 0.2, "32": 0.9}, samples=300)))
+    assert [mark.kind for mark in marks(whole)] == ["chosen"]
     assert marks(whole * 7) == []
+
+
+def test_no_resolution_is_chosen_where_the_samples_do_not_show_it(tmp_path):
+    _, (curve,) = studied(one(tmp_path, sweep({"28": 0.7, "64": 0.71, "128": 0.72}, samples=100)))
+    assert curve.chosen is None
+    (said,) = findings([curve])
+    text = " ".join(said.sentences)
+    assert re.search(
+        r"No resolution is shown to lose no more than 2 points: not shown: these 100 samples can "
+        r"tell \d+\.\d points apart, 2 points need about [\d,]+\.",
+        text,
+    )
 
 
 def test_scores_of_free_text_stand_beside_exact_match_and_only_there(tmp_path):
@@ -304,47 +346,12 @@ def test_a_mismatched_cell_is_off_the_line_and_has_no_band():
     assert "http" not in re.sub(r'"\$schema": "[^"]*"', "", json.dumps(chart))
 
 
-def test_train_by_inference_has_one_row_per_strategy(tmp_path):
-    records = strategies(tmp_path)
-    rows = matrix(records)
-    assert [row.strategy for row in rows] == ["low", "native", "mixed"]
-    low = rows[0]
-    assert [score.trained for score in low.scores.values()] == [True, False, False]
-    assert low.scores["64"].accuracy == records[1].cells[2].accuracy
-
-
-def test_gaps_are_the_differences_of_their_cells(tmp_path):
-    mixed, low, native = strategies(tmp_path)
-    found = gaps(matrix([mixed, low, native]))
-    at = {
-        (name, cell.resolution): cell.accuracy
-        for name, record in (("mixed", mixed), ("low", low), ("native", native))
-        for cell in record.cells
-    }
-    expected = {
-        "alignment_gain": at["native", "64"] - at["low", "16"],
-        "native_trained_mismatch": at["native", "16"] - at["native", "64"],
-        "low_trained_mismatch": at["low", "64"] - at["low", "16"],
-        "mixed_retention": at["mixed", "64"] / at["native", "64"],
-        "mixed_native_loss": at["mixed", "64"] - at["native", "64"],
-        "mixed_low_gap": at["mixed", "16"] - at["low", "16"],
-    }
-    assert {name: figure.estimate for name, figure in found.items()} == pytest.approx(expected)
-    assert found["low_trained_mismatch"].high < 0 < found["alignment_gain"].estimate + 1
-
-
-def test_a_gap_without_its_cells_is_withheld_with_the_reason(tmp_path):
-    mixed, low, _ = strategies(tmp_path)
-    found = gaps(matrix([mixed, low]))
-    assert "0 checkpoints are native-trained" in found["alignment_gain"].reason
-    assert not isinstance(found["mixed_low_gap"], Withheld)
-
-
-def test_a_matrix_is_of_one_task(tmp_path):
-    a = one(tmp_path / "a", sweep(CURVE, samples=3))
-    b = one(tmp_path / "b", sweep(CURVE, samples=3), task="other_res")
-    with pytest.raises(RecordError, match="of one task"):
-        matrix([a, b])
+def test_the_demo_page_tells_strategies_apart(tmp_path):
+    text = demo_page(strategies(tmp_path), tmp_path / "site").read_text(encoding="utf-8")
+    for words in ("Train × inference", "alignment gain", "mixed retention", "mixed→low − low→low"):
+        assert words in text
+    assert 'role="img"' in text
+    assert len(text) < 5 * 2**20
 
 
 def test_formats_and_inputs_of_the_command(tmp_path):
@@ -442,7 +449,7 @@ def hostile_page(tmp_path_factory) -> Path:
     """A page whose every string from outside tries to act."""
     folder = tmp_path_factory.mktemp("hostile")
     lines = []
-    for i, target in enumerate((HOSTILE, *CLASSES)):
+    for i, target in enumerate((HOSTILE, *CLASSES) * 6):
         for resolution in ("28", "64"):
             made = line(
                 f"{HOSTILE}{i}",
@@ -467,9 +474,9 @@ def hostile_page(tmp_path_factory) -> Path:
 
 
 def test_a_hostile_text_in_every_field_of_a_record_adds_no_element(tmp_path):
-    lines = [line(f"tile-{i}", r, correct=i % 2) for i in range(4) for r in ("28", "64")]
+    lines = [line(f"tile-{i}", r, correct=i % 2) for i in range(24) for r in ("28", "64")]
     lines[0] |= {"run": facts()}
-    lines.append(line("tile-9", "28", correct=None))
+    lines.append(line("tile-99", "28", correct=None))
     write_run(tmp_path / "run", lines)
     (record,) = make_records(tmp_path / "run")
     made = hostile_record(record, iter(range(10**9)))
@@ -533,16 +540,6 @@ def test_json_in_a_script_cannot_close_it_and_is_unchanged():
     assert json.loads(text) == {"a": "</script><!--&\u2028"}
     with pytest.raises(ValueError, match="not JSON compliant"):
         script_json(float("nan"))
-
-
-def test_the_demo_page_holds_curves_table_and_gaps(tmp_path):
-    page = demo_page(strategies(tmp_path), tmp_path / "site")
-    text = page.read_text(encoding="utf-8")
-    assert page == tmp_path / "site" / "index.html"
-    for words in ("Train × inference", "alignment gain", "mixed retention", "mixed→low − low→low"):
-        assert words in text
-    assert 'role="img"' in text
-    assert len(text) < 5 * 2**20
 
 
 def test_the_same_records_give_the_same_page(tmp_path):

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from synthetic_runs import sweep, write_run
 
+from resolution_eval.analysis import Sweep, by_task, figures
+from resolution_eval.analysis.look import looks
 from resolution_eval.records import write_record
 from resolution_eval.report import load
 from resolution_eval.report.content import points
-from resolution_eval.report.estimates import estimate
 from resolution_eval.report.findings import findings
-from resolution_eval.report.sweeps import Sweep, by_task
 from resolution_eval.report.task_tables import accuracy_table, blind_table
 
 SEEN = {"28": 0.34, "64": 0.9}
@@ -41,12 +41,12 @@ def test_a_blind_run_is_a_control_and_no_curve(tmp_path):
 
 def test_a_blind_run_in_another_folder_is_found_too(tmp_path):
     (each,) = sweeps(tmp_path, apart=True)
-    assert all(look is not None for look in estimate(each).looks)
+    assert all(look is not None for look in looks(each))
 
 
 def test_the_difference_is_paired_by_sample_and_tells_whether_it_looks(tmp_path):
     (each,) = sweeps(tmp_path)
-    low, high = estimate(each).looks
+    low, high = looks(each)
     assert (low.place, high.place) == ("on", "above")
     seen = each.scores.correct.mean(axis=0)
     hidden = each.unseen[0].answers.scores([cell.key for cell in each.cells]).correct
@@ -61,17 +61,17 @@ def test_below_its_own_blind_score_is_not_called_blind(tmp_path):
     hidden = sweep({"28": 0.9, "64": 0.9}, samples=90, blind="mean image")
     write_run(tmp_path, hidden, date="20260102_000000")
     ((each,),) = (task.sweeps for task in by_task(load([tmp_path])))
-    assert [look.place for look in estimate(each).looks] == ["below", "below"]
-    (finding,) = findings([(each, estimate(each))])
+    assert [look.place for look in looks(each)] == ["below", "below"]
+    (finding,) = findings([figures(each)])
     assert "Below its own score without the image at 28, 64." in finding.sentences
 
 
 def test_without_the_blind_answers_two_intervals_that_touch_decide(tmp_path):
     (each,) = sweeps(tmp_path, keep=False)
-    low, high = estimate(each).looks
+    low, high = looks(each)
     assert (low.difference, high.difference) == (None, None)
     assert (low.place, high.place) == ("on", "above")
-    interval = estimate(each).accuracy[1]
+    interval = figures(each).cells[1].accuracy
     assert interval.low > high.high > high.accuracy > high.low
 
 
@@ -91,14 +91,14 @@ def test_a_stored_record_keeps_its_control(tmp_path):
     (each,) = sweeps(tmp_path, keep=False)
     stored = write_record(each.record, tmp_path / "records")
     (again,) = by_task(load([stored]))[0].sweeps
-    assert [look.place for look in estimate(again).looks] == ["on", "above"]
+    assert [look.place for look in looks(again)] == ["on", "above"]
 
 
 def test_the_table_has_a_row_without_the_image_and_the_mark(tmp_path):
     write_run(tmp_path / "other", sweep(SEEN, samples=30, checkpoint="x/no-control"))
     (mine,) = sweeps(tmp_path)
     task = by_task([*load([tmp_path / "other"]), mine.record, *mine.unseen])[0]
-    estimated = [(each, estimate(each)) for each in task.sweeps]
+    estimated = [figures(each) for each in task.sweeps]
     table = accuracy_table(task, estimated)
     notes = [(row[0].text, row[0].note) for row in table.rows]
     assert notes == [
@@ -106,9 +106,9 @@ def test_the_table_has_a_row_without_the_image_and_the_mark(tmp_path):
         ("small-flamingo", ""),
         ("small-flamingo", "without the image"),
     ]
-    assert [entry.mark for entry in table.rows[1][2:]] == ["does not look", ""]
-    assert [entry.mark for entry in table.rows[0][2:]] == ["", ""]
-    seen, hidden = (row[2].sort for row in table.rows[1:])
+    assert [entry.mark for entry in table.rows[1][3:]] == ["does not look", ""]
+    assert [entry.mark for entry in table.rows[0][3:]] == ["", ""]
+    seen, hidden = (row[3].sort for row in table.rows[1:])
     gains = blind_table(task, estimated)
     (row,) = gains.rows
     assert [entry.text for entry in row[:2]] == ["small-flamingo", "mean image"]
@@ -119,21 +119,21 @@ def test_the_table_has_a_row_without_the_image_and_the_mark(tmp_path):
 def test_without_the_blind_answers_no_difference_is_shown(tmp_path):
     (each,) = sweeps(tmp_path, keep=False)
     task = by_task([each.record])[0]
-    (row,) = blind_table(task, [(each, estimate(each))]).rows
+    (row,) = blind_table(task, [figures(each)]).rows
     assert [entry.text for entry in row[2:]] == ["–", "–"]
     assert [entry.mark for entry in row[2:]] == ["does not look", ""]
 
 
 def test_the_findings_say_where_it_does_not_look(tmp_path):
     (each,) = sweeps(tmp_path)
-    (finding,) = findings([(each, estimate(each))])
+    (finding,) = findings([figures(each)])
     assert any(text.startswith("Does not look at 28, as far") for text in finding.sentences)
     assert not any("every resolution" in text for text in finding.sentences)
 
 
 def test_the_chart_has_the_blind_score_of_every_cell(tmp_path):
     (each,) = sweeps(tmp_path)
-    drawn = points([(each, estimate(each))])
+    drawn = points([figures(each)])
     hidden = each.unseen[0].cells
     assert [point.blind for point in drawn] == [cell.accuracy for cell in hidden]
     assert not np.isclose(drawn[1].blind, drawn[1].accuracy)
@@ -143,4 +143,4 @@ def test_a_blind_run_of_nothing_is_shown_under_its_own_name(tmp_path):
     write_run(tmp_path, sweep(BLIND, samples=30, blind="mean image"))
     (each,) = by_task(load([tmp_path]))[0].sweeps
     assert each.name == "small-flamingo · mean image"
-    assert estimate(each).looks == (None, None)
+    assert looks(each) == (None, None)

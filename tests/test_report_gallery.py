@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from synthetic_runs import line, phantom_lines, phantom_source, sweep, write_run
 
+from resolution_eval.analysis.sweeps import TaskSweeps, by_task
 from resolution_eval.cards import task_cards
 from resolution_eval.errors import ImageError
 from resolution_eval.images import decode, render
@@ -19,7 +20,6 @@ from resolution_eval.records import make_records
 from resolution_eval.report import load, write_page
 from resolution_eval.report.changes import changed, chosen
 from resolution_eval.report.gallery import gallery, source_of
-from resolution_eval.report.sweeps import TaskSweeps, by_task
 from resolution_eval.resolution import parse_resolution
 
 CURVE = {"16": 0.3, "32": 0.5, "native": 0.9}

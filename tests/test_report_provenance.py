@@ -7,8 +7,8 @@ from pathlib import Path
 from synthetic_runs import facts, sweep, write_run
 
 from resolution_eval.records import make_records
+from resolution_eval.report import studies
 from resolution_eval.report.cost import cost_table
-from resolution_eval.report.estimates import study
 from resolution_eval.report.findings import findings
 from resolution_eval.report.provenance import facts as provenance
 
@@ -39,8 +39,8 @@ def test_demonstrations_and_the_order_of_options_are_said(tmp_path: Path) -> Non
 def test_a_slow_model_does_not_stand_still(tmp_path: Path) -> None:
     write_run(tmp_path, sweep({"28": 0.5, "64": 0.7}, samples=4, seconds=40.0))
     (record,) = make_records(tmp_path)
-    (found,) = study([record])
-    table = cost_table(found.task, found.estimated)
+    ((task, curves),) = studies([record])
+    table = cost_table(task, curves)
     speed = [column.name for column in table.columns].index("samples/s")
     assert {row[speed].text for row in table.rows} == {"0.025"}
     assert dict(provenance(record))["samples per second"] == "0.025"
@@ -48,16 +48,16 @@ def test_a_slow_model_does_not_stand_still(tmp_path: Path) -> None:
 
 def test_of_equal_accuracies_the_lowest_resolution_is_named(tmp_path: Path) -> None:
     write_run(tmp_path, sweep({"64": 1.1, "128": 1.1, "224": 1.1}, samples=8))
-    (found,) = study(make_records(tmp_path))
-    (said,) = findings(found.estimated)
+    ((_, curves),) = studies(make_records(tmp_path))
+    (said,) = findings(curves)
     assert said.sentences[0].startswith("Best at 64 (1.000), worst at 64 (1.000);")
 
 
 def test_a_loss_without_the_training_resolution_is_not_said_to_start_there(tmp_path: Path) -> None:
     lines = sweep({"28": 0.1, "64": 0.9}, samples=90, training="unknown")
     write_run(tmp_path, lines)
-    (found,) = study(make_records(tmp_path))
-    (said,) = findings(found.estimated)
+    ((_, curves),) = studies(make_records(tmp_path))
+    (said,) = findings(curves)
     assert any(
         text.startswith("The class that loses most from 64 to 28 is") for text in said.sentences
     )

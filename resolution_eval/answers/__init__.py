@@ -1,5 +1,6 @@
 """Answers: what a generated text says, as one of the choices, as yes or no, or as a short phrase.
 
+    judge           what an answer is worth: what it says, whether that is right, token F1
     parse_choice    the choice that a text answers, by letter or by text; None when unparseable
     parse_yes_no    the same for yes and no
     normalise       a short open answer as its comparison key
@@ -13,12 +14,15 @@ is not understood is None, which the caller scores wrong and counts in the unpar
 """
 
 from resolution_eval.answers.choices import parse_choice, parse_yes_no
+from resolution_eval.answers.marks import Mark, judge
 from resolution_eval.answers.phrases import exact_match, final_answer, normalise, token_f1
 from resolution_eval.answers.replies import reply
 
 __all__ = [
+    "Mark",
     "exact_match",
     "final_answer",
+    "judge",
     "normalise",
     "parse_choice",
     "parse_yes_no",

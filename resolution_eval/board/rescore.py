@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
-from resolution_eval.answers import exact_match, final_answer, normalise, parse_choice, token_f1
+from resolution_eval.answers import Mark, judge
 from resolution_eval.board.pins import Pin, PinnedSample
 from resolution_eval.errors import UNSHOWN, UsageError
 from resolution_eval.records import CellKey, Record
@@ -181,36 +181,28 @@ def _verdict_faults(row: Row, pinned: PinnedSample) -> Iterator[str]:
     if scores is not None and not all(s is not None and math.isfinite(s) for s in scores):
         yield f"choice_scores {scores} are not all finite numbers"
         return
+    if row["options"] is not None and tuple(row["options"]) != pinned.choices:
+        yield f"options {row['options']!r:.200}, but the pin has {list(pinned.choices)!r:.200}"
+        return
     if row["answer_mode"] == "rank" and len(scores or ()) != len(pinned.choices):
         yield f"ranks {len(scores or ())} choices; the sample has {len(pinned.choices)}"
         return
-    yield from _differences(row, *_rescored(row, pinned))
+    ranked = scores if row["answer_mode"] == "rank" else None
+    mark = judge(row["answer"], ranked, pinned.choices, pinned.target, pinned.form)
+    yield from _differences(row, mark)
 
 
-def _rescored(row: Row, pinned: PinnedSample) -> tuple[str | None, int, float | None]:
-    """Prediction, verdict and F1 as they follow from the answer."""
-    answer, choices = row["answer"] or "", pinned.choices
-    f1 = token_f1(answer, pinned.target) if pinned.form == "open" else None
-    if not choices:
-        prediction = normalise(final_answer(answer)) or None
-        return prediction, int(exact_match(answer, pinned.target)), f1
-    if row["answer_mode"] == "rank":
-        scores = row["choice_scores"]
-        said: int | None = max(range(len(scores)), key=scores.__getitem__)
-    else:
-        said = parse_choice(answer, choices)
-    prediction = None if said is None else choices[said]
-    return prediction, int(prediction == pinned.target), f1
-
-
-def _differences(row: Row, prediction: str | None, correct: int, f1: float | None) -> Iterator[str]:
+def _differences(row: Row, mark: Mark) -> Iterator[str]:
     said = row["answer"] if row["answer_mode"] != "rank" else row["choice_scores"]
-    if row["prediction"] != prediction:
-        yield f"prediction {row['prediction']!r}, but the answer {said!r:.200} says {prediction!r}"
-    if row["correct"] != correct:
+    if row["prediction"] != mark.prediction:
+        yield (
+            f"prediction {row['prediction']!r}, but the answer {said!r:.200} says "
+            f"{mark.prediction!r}"
+        )
+    if row["correct"] != mark.correct:
         yield (
             f"counted as {row['correct']}, but the answer {said!r:.200} to target "
-            f"{row['target']!r} is {correct}"
+            f"{row['target']!r} is {mark.correct}"
         )
-    if (row["f1"] is None) != (f1 is None) or abs((row["f1"] or 0.0) - (f1 or 0.0)) > DRIFT:
-        yield f"f1 {row['f1']}, but the answer {said!r:.200} gives {f1}"
+    if (row["f1"] is None) != (mark.f1 is None) or abs((row["f1"] or 0) - (mark.f1 or 0)) > DRIFT:
+        yield f"f1 {row['f1']}, but the answer {said!r:.200} gives {mark.f1}"

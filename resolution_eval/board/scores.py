@@ -7,15 +7,16 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
+from resolution_eval.analysis.sampling import column_scores
+from resolution_eval.analysis.sweeps import Sweep, by_task
 from resolution_eval.board.rerun import Key
 from resolution_eval.board.schema import BlindPoint, Curve, Estimate, Point, Repeat
 from resolution_eval.board.submission import Claim, Facts
 from resolution_eval.cards import TaskCard, task_cards
 from resolution_eval.records import Cell, Record
-from resolution_eval.report.sampling import column_scores
-from resolution_eval.report.sweeps import Sweep, by_task
-from resolution_eval.statistics import intervals
+from resolution_eval.statistics import floors, intervals
 from resolution_eval.statistics.curves import Grid, Withheld
+from resolution_eval.statistics.floors import Floor
 from resolution_eval.statistics.intervals import Interval
 from resolution_eval.statistics.resampling import Resampled, resample
 
@@ -150,10 +151,8 @@ def _area(sweep: Sweep, drawn: Resampled | None) -> Estimate | None:
         return None
     wanted = {str(r) for r in _card(sweep).resolutions}
     columns = [i for i, name in enumerate(sweep.resolutions) if name in wanted]
-    few = Resampled(
-        drawn.totals[:, [*columns, -1]], drawn.draws[:, columns], drawn.seed, drawn.left_out
-    )
-    return _estimate(intervals.figure("area", few, Grid(tuple(sweep.edges[i] for i in columns))))
+    grid = Grid(tuple(sweep.edges[i] for i in columns))
+    return _estimate(intervals.figure("area", drawn.pick(columns), grid))
 
 
 def _against_training(
@@ -165,7 +164,7 @@ def _against_training(
     worst = intervals.figure("worst_drop", drawn, Grid(sweep.edges, sweep.reference))
     if sweep.chance is None:
         return _estimate(worst), None
-    kept = intervals.retention(drawn, sweep.far_end, sweep.reference, chance=sweep.chance)
+    kept = floors.retention(drawn, sweep.far_end, sweep.reference, Floor(sweep.chance))
     return _estimate(worst), None if isinstance(kept, Withheld) else _estimate(kept)
 
 

@@ -28,8 +28,9 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     """Do it; the exit status."""
     from dataclasses import asdict
 
+    from resolution_eval.analysis.comparison import compare
     from resolution_eval.report import load
-    from resolution_eval.report.comparison import changed_table, compare, comparison_table
+    from resolution_eval.report.comparison import changed_table, comparison_table
     from resolution_eval.report.tables import FORMATS
 
     first, second = (_only(load([path]), path) for path in (known.first, known.second))

@@ -24,6 +24,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--discordance", type=float, help="fraction of samples that differ, without RESULTS"
     )
+    parser.add_argument(
+        "--clusters", type=int, help="patients or slides of the samples, without RESULTS"
+    )
+    parser.add_argument(
+        "--family", type=int, default=1, help="comparisons made together, without RESULTS (1)"
+    )
     parser.add_argument("--power", type=float, default=0.8, help="chance to find it (0.8)")
     parser.add_argument("--error", type=float, default=0.05, help="two-sided error (0.05)")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -60,35 +66,24 @@ def _of_figures(known: argparse.Namespace) -> Plan:
         drop=known.drop,
         power=known.power,
         error=known.error,
+        clusters=known.clusters,
+        family=known.family,
     )
 
 
 def _of_results(known: argparse.Namespace) -> dict[str, Plan]:
     """Every resolution against the training resolution, else the last, of every record."""
+    from resolution_eval.analysis.plans import plans
+    from resolution_eval.analysis.sweeps import by_task
     from resolution_eval.report import load
-    from resolution_eval.report.sampling import column_scores
-    from resolution_eval.report.sweeps import by_task
-    from resolution_eval.statistics.planning import observed, plan
 
-    plans = {}
-    for task in by_task(load([known.results])):
-        for sweep in task.sweeps:
-            answers = column_scores(sweep.scores).aligned()
-            last = len(sweep.cells) - 1 if sweep.reference is None else sweep.reference
-            for column, name in enumerate(sweep.resolutions):
-                if column == last:
-                    continue
-                n, discordance, design = observed(answers, column, last)
-                title = f"{task.task}, {sweep.name}: {name} against {sweep.resolutions[last]}"
-                plans[title] = plan(
-                    n=n,
-                    discordance=max(discordance, 1 / n),
-                    design=max(design, 1 / n),
-                    drop=known.drop,
-                    power=known.power,
-                    error=known.error,
-                )
-    return plans
+    wanted = {"drop": known.drop, "power": known.power, "error": known.error}
+    return {
+        f"{task.task}, {sweep.name}: {name}": found
+        for task in by_task(load([known.results]))
+        for sweep in task.sweeps
+        for name, found in plans(sweep, **wanted).items()
+    }
 
 
 def _row(found: Plan) -> dict[str, Any]:
@@ -105,4 +100,7 @@ def _row(found: Plan) -> dict[str, Any]:
         "design effect": shown(found.design),
         "detectable drop": shown(found.detectable),
     }
-    return row if found.drop is None else {**row, f"n for {found.drop:g}": shown(found.needed)}
+    if found.drop is None:
+        return row
+    chance = {} if found.reached is None else {"chance to find it": shown(found.reached.value)}
+    return {**row, f"n for {found.drop:g}": shown(found.needed), **chance}

@@ -27,7 +27,7 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
 
     from tabulate import tabulate
 
-    from resolution_eval.ranking import ranking
+    from resolution_eval.analysis.ranking import ranking
     from resolution_eval.report import load
 
     found = ranking(load(known.results))
@@ -36,18 +36,25 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
         return 0
     rows = [
         {
-            "rank": _shown(place.rank, 0),
+            "rank": "–" if place.rank is None else _shown(place.rank, 0),
             "model": place.model,
-            found.figure: _shown(place.mean, 3),
+            "gain over the floor": _shown(place.score, 3),
+            "area": _shown(place.area, 3),
+            "looks": LOOKS[place.looks],
         }
         for place in found.places
     ]
     print(tabulate(rows, headers="keys", disable_numparse=True))
     tasks = ", ".join(f"{task} ({n} samples)" for task, n in found.tasks.items())
     print(f"\nMean over {tasks}; 95 % intervals in brackets.")
+    if any(place.rank is None for place in found.places):
+        print("A model that is not shown to look at the image has no rank.")
     for task, why in found.left_out.items():
         print(f"Left out: {task}, {why}.")
     return 0
+
+
+LOOKS = {True: "yes", False: "does not look", None: "no blind run"}
 
 
 def _shown(interval: Interval, digits: int) -> str:

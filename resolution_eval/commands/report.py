@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from resolution_eval.errors import UsageError
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to `parser`."""
@@ -26,6 +28,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "is on this machine",
     )
     parser.add_argument(
+        "--margin",
+        type=float,
+        default=2.0,
+        metavar="POINTS",
+        help="loss of accuracy, in percentage points, that counts as none (default: 2)",
+    )
+    parser.add_argument(
         "--data", type=Path, metavar="FOLDER", help="your own data, of results on folder_res"
     )
 
@@ -34,6 +43,8 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     """Do it; the exit status."""
     from resolution_eval.report import report
 
+    if not 0 < known.margin <= 100:
+        raise UsageError(f"--margin is {known.margin:g}; give points above 0 and at most 100")
     print(
         report(
             known.results,
@@ -41,6 +52,7 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
             format=known.format,
             images=known.images,
             data=known.data,
+            margin=known.margin / 100,
         )
     )
     return 0

@@ -6,10 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from resolution_eval.analysis.strategies import STRATEGIES
 from resolution_eval.errors import UsageError
 
-PAPER = ("none", "low", "native", "mixed")
-"""The strategies of arXiv:2510.18304; any other name is a variant of mixed training."""
 SEPARATOR = "+"
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,23}")
 
@@ -45,12 +44,12 @@ def parse_checkpoints(given: Sequence[str]) -> tuple[Entry, ...]:
             raise UsageError(
                 f"cannot read the checkpoints {text!r}; write STRATEGY=DIR, or "
                 f"STRATEGY=DIR{SEPARATOR}DIR{SEPARATOR}DIR for one checkpoint per seed, where "
-                f"STRATEGY is {', '.join(PAPER)} or a name of your own in lower case"
+                f"STRATEGY is {', '.join(STRATEGIES)} or a name of your own in lower case"
             )
         found.setdefault(name, []).extend(checkpoints)
     named = [checkpoint for checkpoints in found.values() for checkpoint in checkpoints]
     if twice := sorted({name for name in named if named.count(name) > 1}):
         raise UsageError(f"the checkpoint {twice[0]!r} is named twice; each counts once")
-    order = {name: place for place, name in enumerate(PAPER)}
-    names = sorted(found, key=lambda name: order.get(name, len(PAPER)))
+    order = {name: place for place, name in enumerate(STRATEGIES)}
+    names = sorted(found, key=lambda name: order.get(name, len(STRATEGIES)))
     return tuple(Entry(name, tuple(found[name])) for name in names)

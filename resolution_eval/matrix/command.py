@@ -10,15 +10,15 @@ from pathlib import Path
 from loguru import logger
 from tqdm import tqdm
 
+from resolution_eval.analysis.strategies import MIXED, Matrix
 from resolution_eval.errors import UsageError, output_folder, refuse_misspelled, suggest
-from resolution_eval.matrix.cells import MIXED, Matrix
 from resolution_eval.matrix.checkpoints import Entry, parse_checkpoints
-from resolution_eval.matrix.gaps import gap_figures
 from resolution_eval.matrix.named import named_adapter, named_resolution
-from resolution_eval.matrix.output import matrix_tables, write_matrix
+from resolution_eval.matrix.output import write_matrix
 from resolution_eval.matrix.scoring import Sweep, score
 from resolution_eval.plugin import ADAPTERS
 from resolution_eval.records import Record
+from resolution_eval.report.matrix import matrix_tables
 from resolution_eval.report.tables import FORMATS
 from resolution_eval.resolution import Resolution, ascending, label, parse_resolution
 from resolution_eval.statistics.gaps import INFER
@@ -47,7 +47,7 @@ def matrix_of(given: Namespace) -> str:
     )
     matrix = Matrix(_records(entries, sweep, given.output), low, native, infer)
     write_matrix(matrix, given.output)
-    return FORMATS[given.format](matrix_tables(matrix, gap_figures(matrix)))
+    return FORMATS[given.format](matrix_tables(matrix))
 
 
 def _records(entries: Sequence[Entry], sweep: Sweep, output: Path) -> dict[str, tuple[Record, ...]]:

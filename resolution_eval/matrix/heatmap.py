@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from resolution_eval.matrix.cells import Matrix, Scored
+from resolution_eval.analysis.strategies import Matrix, StrategyCell
 from resolution_eval.report.charts import VEGALITE
 
 STEP = 88
@@ -61,7 +61,7 @@ def specification(matrix: Matrix) -> dict[str, Any]:
 
 
 def _row(trained: str, at: str, found: object) -> dict[str, Any]:
-    if not isinstance(found, Scored):
+    if not isinstance(found, StrategyCell):
         return {
             "train": trained,
             "infer": at,

@@ -3,37 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from resolution_eval.analysis.strategies import STRATEGIES, Gap, Matrix, StrategyCell
 from resolution_eval.files import replace
-from resolution_eval.matrix.cells import Matrix, Scored
-from resolution_eval.matrix.checkpoints import PAPER
-from resolution_eval.matrix.gaps import GapFigure, gap_figures
 from resolution_eval.matrix.heatmap import heat_map
 from resolution_eval.records import Record
-from resolution_eval.report.matrix import GAPS
-from resolution_eval.report.tables import Column, Entry, Table, as_markdown, entry
-from resolution_eval.report.task_tables import figure_entry
+from resolution_eval.report.matrix import POINTS, matrix_tables
+from resolution_eval.report.tables import as_markdown
 from resolution_eval.resolution import label
 from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.gaps import INFER
 
 FORMAT = 1
-POINTS = 100
-"""Percentage points in a whole."""
 
 
 def write_matrix(matrix: Matrix, output: Path) -> tuple[Path, ...]:
     """Write matrix.json, matrix.md, and the heat map as SVG, PNG and HTML into `output`."""
     output.mkdir(parents=True, exist_ok=True)
-    figures = gap_figures(matrix)
     drawn = heat_map(matrix)
     texts: Mapping[str, bytes] = {
-        "matrix.json": json.dumps(document(matrix, figures), indent=2, allow_nan=False).encode(),
-        "matrix.md": as_markdown(matrix_tables(matrix, figures)).encode(),
+        "matrix.json": json.dumps(document(matrix), indent=2, allow_nan=False).encode(),
+        "matrix.md": as_markdown(matrix_tables(matrix)).encode(),
         **{f"heatmap.{kind}": content for kind, content in drawn.items()},
     }
     for name, content in texts.items():
@@ -41,7 +35,7 @@ def write_matrix(matrix: Matrix, output: Path) -> tuple[Path, ...]:
     return tuple(output / name for name in texts)
 
 
-def document(matrix: Matrix, figures: Sequence[GapFigure]) -> dict[str, Any]:
+def document(matrix: Matrix) -> dict[str, Any]:
     """The matrix as JSON; its `cells` are what `resolution-eval gaps` reads."""
     first = next(iter(matrix.records.values()))[0]
     cells = [_cell(matrix, trained, at, found) for (trained, at), found in matrix.cells.items()]
@@ -56,11 +50,11 @@ def document(matrix: Matrix, figures: Sequence[GapFigure]) -> dict[str, Any]:
             strategy: [_checkpoint(record) for record in records]
             for strategy, records in matrix.records.items()
         },
-        "cells": [cell for cell in cells if cell["train"] in PAPER and cell["infer"] in INFER],
+        "cells": [cell for cell in cells if cell["train"] in STRATEGIES and cell["infer"] in INFER],
         "further_cells": [
-            cell for cell in cells if cell["train"] not in PAPER or cell["infer"] not in INFER
+            cell for cell in cells if cell["train"] not in STRATEGIES or cell["infer"] not in INFER
         ],
-        "gaps": [_gap(figure) for figure in figures],
+        "gaps": [_gap(gap) for gap in matrix.gaps],
     }
 
 
@@ -75,7 +69,7 @@ def _checkpoint(record: Record) -> dict[str, Any]:
     }
 
 
-def _cell(matrix: Matrix, trained: str, at: str, found: Scored | Withheld) -> dict[str, Any]:
+def _cell(matrix: Matrix, trained: str, at: str, found: StrategyCell | Withheld) -> dict[str, Any]:
     record = matrix.records[trained][0]
     cell: dict[str, Any] = {
         "model": record.checkpoint.adapter or "unknown",
@@ -91,12 +85,14 @@ def _cell(matrix: Matrix, trained: str, at: str, found: Scored | Withheld) -> di
         "interval_percent": [POINTS * found.interval.low, POINTS * found.interval.high],
         "n": found.interval.n,
         "clusters": found.interval.clusters,
+        "interval_over_seeds_percent": found.over_seeds
+        and [POINTS * found.over_seeds.low, POINTS * found.over_seeds.high],
         "per_seed_percent": [POINTS * value for value in found.per_seed],
         "visual_tokens": found.visual_tokens,
     }
 
 
-def _gap(figure: GapFigure) -> dict[str, Any]:
+def _gap(figure: Gap) -> dict[str, Any]:
     (first, second), value = figure.cells, figure.value
     shared = {
         "name": figure.name,
@@ -112,87 +108,6 @@ def _gap(figure: GapFigure) -> dict[str, Any]:
         **asdict(value),
         "per_seed": list(figure.per_seed),
         "spread": figure.spread,
+        "interval_over_seeds": figure.over_seeds
+        and [figure.over_seeds.low, figure.over_seeds.high],
     }
-
-
-def matrix_tables(matrix: Matrix, figures: Sequence[GapFigure]) -> tuple[Table, Table]:
-    """The table of cells, as the paper prints it, and that of the gaps."""
-    return _cell_table(matrix), _gap_table(figures)
-
-
-def _cell_table(matrix: Matrix) -> Table:
-    heads = [matrix.heading(str(at)) for at in matrix.infer]
-    rows = tuple(
-        (
-            Entry(strategy),
-            entry(len(records)),
-            entry(", ".join(sorted({record.checkpoint.training for record in records}))),
-            *(_cell_entry(matrix.cells[strategy, str(at)]) for at in matrix.infer),
-        )
-        for strategy, records in matrix.records.items()
-    )
-    return Table(
-        name="train-inference",
-        caption="Train × inference: accuracy in percent",
-        subject=next(iter(matrix.records.values()))[0].task,
-        columns=(
-            Column("trained"),
-            Column("seeds", numeric=True),
-            Column("declared"),
-            *(Column(head, numeric=True) for head in heads),
-        ),
-        rows=rows,
-        remark=_remark(matrix),
-    )
-
-
-def _remark(matrix: Matrix) -> str:
-    reasons = {found.reason for found in matrix.cells.values() if isinstance(found, Withheld)}
-    return (
-        "Means over seeds; 95 % intervals over the samples' clusters in brackets, ± standard "
-        "deviation between seeds. mixed: half of the samples at low, the others at native."
-        + "".join(f" Withheld: {reason}." for reason in sorted(reasons))
-    )
-
-
-def _cell_entry(found: Scored | Withheld) -> Entry:
-    if isinstance(found, Withheld):
-        return entry(None, mark="withheld")
-    spread = "" if found.spread is None else f" ± {POINTS * found.spread:.1f}"
-    low, high = POINTS * found.interval.low, POINTS * found.interval.high
-    return entry(
-        POINTS * found.interval.estimate, digits=1, note=f"[{low:.1f}, {high:.1f}]{spread}"
-    )
-
-
-def _gap_table(figures: Sequence[GapFigure]) -> Table:
-    return Table(
-        name="gaps",
-        caption="Gaps between cells, fractions",
-        columns=(
-            Column("gap"),
-            Column("definition"),
-            Column("value", numeric=True),
-            Column("by seed"),
-            Column("the paper's sign"),
-        ),
-        rows=tuple(_gap_row(figure) for figure in figures),
-        remark="; ".join(
-            f"{GAPS[figure.name]} ({figure.strategy}) withheld: {figure.value.reason}"
-            for figure in figures
-            if isinstance(figure.value, Withheld)
-        ),
-    )
-
-
-def _gap_row(figure: GapFigure) -> tuple[Entry, ...]:
-    ratio = figure.name == "mixed_retention"
-    first, second = ("→".join(cell) for cell in figure.cells)
-    shown = [f"{value:.3f}" if ratio else f"{value:+.3f}" for value in figure.per_seed]
-    return (
-        Entry(GAPS[figure.name]),
-        Entry(f"{first} {'/' if ratio else '−'} {second}"),
-        figure_entry(figure.value, sign=not ratio),
-        Entry(", ".join(shown).replace("-", "−") or "–"),
-        Entry("–" if figure.sign == "none" else figure.sign),
-    )

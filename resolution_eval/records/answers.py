@@ -53,13 +53,16 @@ SCHEMA: pa.Schema = pa.schema(
         pa.field("judge_model", pa.string()),
         pa.field("judged", pa.int8()),
         pa.field("judge_failure", pa.string()),
+        pa.field("options", pa.list_(pa.string())),
         pa.field("detail", pa.string()),
     ]
 )
 """Columns of the file beside a record. `correct` is null for a failed sample; sizes: pixels;
 `seconds` and `peak_memory` (bytes) are null for a sample that the run did not answer itself;
 `judged` is what the run's judge said of an open answer, null where it was not asked or failed;
-`detail` is a JSON object: what had to be seen and how large it is, null where nobody said."""
+`options` are the choices in the order shown, which is that of `choice_scores`: none of an open
+question, null in records of version 2 and before; `detail` is a JSON object: what had to be seen
+and how large it is, null where nobody said."""
 
 
 @dataclass(frozen=True, order=True)

@@ -309,6 +309,9 @@ def _contradictions(line: _Line) -> Iterator[str]:
         yield f"answers by {attestation.answer_mode!r} to a question of form {verdict.form!r}"
     if line.cost is not None and (attestation.status == "failed" or not attestation.adapter):
         yield "a cost, but no adapter of ours answered"
+    ranked, shown = verdict.choice_scores, verdict.options
+    if ranked is not None and "options" in verdict.model_fields_set and len(ranked) != len(shown):
+        yield f"{len(ranked)} scores of {len(shown)} options"
     if verdict.f1 is not None and not 0 <= verdict.f1 <= 1:
         yield f"f1 lies between 0 and 1, found {verdict.f1}"
     sizes = (
@@ -352,6 +355,7 @@ def _row(line: _Line, setting: tuple[str, str, str]) -> dict[str, Any]:
     failure = verdict.failure
     return {
         **verdict.model_dump(exclude={"failure", "judgement", "detail"}),
+        "options": verdict.options if "options" in verdict.model_fields_set else None,
         "detail": None if verdict.detail is None else verdict.detail.model_dump_json(),
         **_judged(verdict.judgement),
         "failure_kind": None if failure is None else failure.kind,

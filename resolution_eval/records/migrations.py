@@ -11,12 +11,14 @@ from resolution_eval.records.answers import SCHEMA
 
 Document = dict[str, Any]
 
-JUDGED = ("judge", "judge_model", "judged", "judge_failure")
-"""Columns that the first answers of version 2 had not."""
-DETAIL = ("detail",)
-"""Columns that the answers of version 2 had not until there were charts."""
-ADDED = ("tiles", "blind", "adapter", "generated_tokens", "seconds", "peak_memory", *JUDGED)
-"""Columns that the answers of version 1 had not."""
+LATER_COLUMNS = (
+    ("tiles", "blind", "adapter", "generated_tokens", "seconds", "peak_memory"),
+    ("judge", "judge_model", "judged", "judge_failure"),
+    ("options",),
+    ("detail",),
+)
+"""Columns that the answers did not have from the start, in the order in which they came: with
+version 2, within it, with version 3, and within it."""
 
 
 def _second(document: Document) -> Document:
@@ -72,13 +74,19 @@ def _unknown(parts: Mapping[str, Document]) -> list[str]:
     return ["shown", *found, "controls.blind"]
 
 
-MIGRATIONS: Mapping[int, Callable[[Document], Document]] = {1: _second}
+def _third(document: Document) -> Document:
+    """Version 3 from version 2: the document is the same, its answers lack the options shown."""
+    return document
+
+
+MIGRATIONS: Mapping[int, Callable[[Document], Document]] = {1: _second, 2: _third}
 """From a schema version to a function that turns its document into that of the next version."""
 
 
 def migrated_answers(table: pa.Table) -> pa.Table:
     """The answers with the columns of the present schema, null where older ones had none."""
-    for absent in ((*ADDED, *DETAIL), (*JUDGED, *DETAIL), DETAIL):
+    for known in range(len(LATER_COLUMNS)):
+        absent = [name for columns in LATER_COLUMNS[known:] for name in columns]
         if table.schema.equals(pa.schema([f for f in SCHEMA if f.name not in absent])):
             for name in absent:
                 field = SCHEMA.field(name)

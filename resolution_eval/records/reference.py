@@ -84,8 +84,12 @@ and no answer's status, verdict and grid contradict each other.
 answer, and per cell how many it was asked about, how many judgements failed, and how many it called
 right (`judged`). Nothing of it enters `accuracy`.
 
-**Versions.** The present schema version is 2. Records of version 1 are read: what they did not say
-is null. A newer one is refused by its number. The schema is
+**Options.** `options` has a question's options in the order in which the model was shown them, and
+`choice_scores` has one score for each: with `--option-order seeded:N` the order differs by
+question. Answers of versions 1 and 2 do not say it (null).
+
+**Versions.** The present schema version is 3. Records of versions 1 and 2 are read: what they did
+not say is null. A newer one is refused by its number. The schema is
 [record.schema.json](record.schema.json) (JSON Schema 2020-12).
 """
 

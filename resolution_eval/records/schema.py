@@ -14,7 +14,7 @@ from resolution_eval.facts import Excluded, Hardware
 from resolution_eval.records.answers import Answers, CellKey
 from resolution_eval.resolution import label, parse_resolution
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 SCHEMA_FILE = "record.schema.json"
 
 CellStatus = Literal["complete", "incomplete", "mismatched", "unattested"]
@@ -287,7 +287,7 @@ class AnswersFile(_Document):
 class Record(_Document):
     """One checkpoint on one task in one run."""
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[3] = 3
     task: str
     task_version: str | None
     shown: Literal["image", Blind] | None

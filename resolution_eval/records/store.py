@@ -252,5 +252,8 @@ def _contradictions(table: pa.Table) -> Iterator[tuple[pa.ChunkedArray, str]]:
     ]
     other = pc.and_(pc.equal(status, "attested"), pc.invert(pc.and_(*same)))
     yield other, "attested, but the encoder received no grid, or another than was asked for"
+    lengths = [pc.list_value_length(table[name]) for name in ("choice_scores", "options")]
+    apart = pc.fill_null(pc.not_equal(*lengths), False)
+    yield apart, "its options are not as many as their scores"
     seconds = pc.fill_null(pc.less(table["seconds"], 0.0), False)
     yield seconds, "its seconds are below 0"

@@ -6,34 +6,28 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resolution_eval.analysis import CurveFigures, TaskSweeps, by_task, figures
+from resolution_eval.analysis.sizes import task_sizes
+from resolution_eval.analysis.strategies import matrix_of_records
 from resolution_eval.errors import RecordError, UsageError, suggest
 from resolution_eval.files import replace
 from resolution_eval.records import Record, make_records, read_record
 from resolution_eval.records.blind import controlled
 from resolution_eval.records.store import SUFFIX
-from resolution_eval.report.comparison import Comparison, compare, comparison_table
-from resolution_eval.report.estimates import Study, study
-from resolution_eval.report.matrix import gap_table, gaps, matrix, matrix_table
+from resolution_eval.report.matrix import matrix_tables
 from resolution_eval.report.size_tables import size_tables
-from resolution_eval.report.sweeps import TaskSweeps
 from resolution_eval.report.tables import FORMATS, Table
 from resolution_eval.report.task_tables import tables
+from resolution_eval.statistics.margin import MARGIN
 
 if TYPE_CHECKING:
     from resolution_eval.report.gallery import Gallery
     from resolution_eval.report.page import Pictures
 
-__all__ = [
-    "Comparison",
-    "compare",
-    "comparison_table",
-    "demo_page",
-    "gaps",
-    "load",
-    "matrix",
-    "report",
-    "write_page",
-]
+__all__ = ["demo_page", "load", "report", "write_page"]
+
+Study = tuple[TaskSweeps, tuple[CurveFigures, ...]]
+"""One task, and the figures of its curves."""
 
 PAGE = "index.html"
 
@@ -57,6 +51,14 @@ def _load(path: Path) -> list[Record]:
     return [read_record(file) for file in written] or make_records(path)
 
 
+def studies(records: Sequence[Record], *, margin: float = MARGIN) -> tuple[Study, ...]:
+    """The records' curves by task."""
+    return tuple(
+        (task, tuple(figures(sweep, margin=margin) for sweep in task.sweeps))
+        for task in by_task(records)
+    )
+
+
 def report(
     paths: Sequence[Path],
     output: Path | None = None,
@@ -64,11 +66,12 @@ def report(
     format: str = "text",
     images: bool = True,
     data: Path | None = None,
+    margin: float = MARGIN,
 ) -> str:
     """The tables of the results in `paths` as text, and the page as `output`/index.html if given.
 
     With `images`, the page shows samples whose answer changes, from data on this machine; `data` is
-    the folder of `folder_res`.
+    the folder of `folder_res`; `margin` the loss of accuracy (a fraction) that counts as none.
 
     Raises:
         UsageError: no such format.
@@ -76,15 +79,18 @@ def report(
     """
     if format not in FORMATS:
         raise UsageError(f"no format named {format!r}; {suggest(format, FORMATS)}")
-    studies = study(load(paths))
+    found = studies(load(paths), margin=margin)
     if output is not None:
-        _write_studies(studies, output, images=images, data=data)
-    return FORMATS[format](_printed(studies, everything=format != "text"))
+        _write_studies(found, output, images=images, data=data)
+    return FORMATS[format](_printed(found, everything=format != "text"))
 
 
 NARROW = {
     "accuracy": None,
-    "figures": ("checkpoint", "worst drop", "retention at far end", "area", "excess ACE", "knee"),
+    "figures": (
+        *("checkpoint", "gain over the floor", "area", "worst drop", "drop from best"),
+        *("retention at far end", "chosen", "robust", "n", "left out"),
+    ),
     "sizes": ("checkpoint", "thing", "r", "n", "50 % size", "50 % at encoder", "of the limit"),
     "cells": (
         *("checkpoint", "r", "status", "grid asked", "grid received", "visual tokens"),
@@ -96,7 +102,7 @@ NARROW = {
 
 def _printed(studies: Sequence[Study], *, everything: bool) -> list[Table]:
     """The tables to print: all, or those that fit a terminal."""
-    made = [table for study in studies for table in _all_tables(study)]
+    made = [table for task, curves in studies for table in _all_tables(task, curves)]
     if everything:
         return made
     ends = [(table, table.name.rpartition("-")[2]) for table in made]
@@ -107,9 +113,8 @@ def _printed(studies: Sequence[Study], *, everything: bool) -> list[Table]:
     ]
 
 
-def _all_tables(one: Study) -> Sequence[Table]:
-    found = size_tables(one.task.task, one.task.title, one.sizes)
-    return (*tables(one.task, one.estimated), *found)
+def _all_tables(task: TaskSweeps, curves: Sequence[CurveFigures]) -> Sequence[Table]:
+    return (*tables(task, curves), *size_tables(task.task, task.title, task_sizes(task)))
 
 
 def write_page(
@@ -122,7 +127,7 @@ def write_page(
     """
     if not records:
         raise RecordError("there is no record to report; run lmms-eval on one of our tasks first")
-    return _write_studies(study(records), output, images=images, data=data)
+    return _write_studies(studies(records), output, images=images, data=data)
 
 
 def _write_studies(
@@ -156,16 +161,17 @@ def demo_page(records: Sequence[Record], output: Path) -> Path:
     """
     from resolution_eval.report.page import render
 
-    rows = matrix(records)
+    matrix = matrix_of_records(records)
+    rows = [record for records in matrix.records.values() for record in records]
     blind = [record for record in records if record.blind is not None]
     title = "Training against inference resolution"
     lead = "One architecture trained at different resolutions, each scored at every resolution."
     page = render(
-        study([*(row.sweep.record for row in rows), *blind]),
+        studies([*rows, *blind]),
         _pictures(1),
         title=title,
         lead=lead,
-        tables_first=(matrix_table(rows), gap_table(gaps(rows))),
+        tables_first=matrix_tables(matrix),
     )
     return _write(output, page)
 

@@ -9,8 +9,8 @@ from itertools import zip_longest
 
 import numpy as np
 
-from resolution_eval.report.content import Estimated
-from resolution_eval.report.sweeps import Sweep, TaskSweeps
+from resolution_eval.analysis import Sweep, TaskSweeps
+from resolution_eval.report.content import Curves
 from resolution_eval.report.tables import Column, Entry, Table, entry, shorten
 
 MAX_CHANGES = 60
@@ -77,15 +77,15 @@ def _answer(prediction: str | None, correct: int | None) -> Entry:
     return Entry(text, sort=float(correct), mark="right" if correct else "wrong")
 
 
-def change_table(task: TaskSweeps, estimated: Estimated) -> Table:
+def change_table(task: TaskSweeps, curves: Curves) -> Table:
     """Samples whose verdict changes with the resolution, and what was answered at each."""
     heads = [Column(name) for name in task.resolutions]
     rows: list[tuple[Entry, ...]] = []
     found = 0
-    for sweep, _ in estimated:
-        samples = changed(sweep)
+    for curve in curves:
+        samples = changed(curve.sweep)
         found += len(samples)
-        rows += _changes(task, sweep, samples[: MAX_CHANGES - len(rows)])
+        rows += _changes(task, curve.sweep, samples[: MAX_CHANGES - len(rows)])
     return Table(
         name=f"{task.task}-changes",
         caption="Samples whose verdict changes with the resolution",

@@ -7,15 +7,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from resolution_eval.analysis import CurveFigures, Sweep
 from resolution_eval.records import Cell
 from resolution_eval.records.schema import Grid
 from resolution_eval.report.charts import BANDED, Mark, Point
-from resolution_eval.report.estimates import Estimates
-from resolution_eval.report.sweeps import Sweep
 from resolution_eval.report.tables import shorten
 from resolution_eval.statistics.curves import Withheld
+from resolution_eval.statistics.intervals import Interval
 
-Estimated = Sequence[tuple[Sweep, Estimates]]
+Curves = Sequence[CurveFigures]
 
 SHOWN_STATUS = {"complete": "attested"}
 
@@ -30,57 +30,60 @@ def mark(cell: Cell) -> str:
     return "" if cell.status == "complete" else cell.status
 
 
-def points(estimated: Estimated) -> list[Point]:
-    """Every cell of every sweep, for the chart."""
+def points(curves: Curves) -> list[Point]:
+    """Every cell that has an accuracy, for the chart."""
     return [
         Point(
-            name=shorten(sweep.name),
-            resolution=cell.resolution,
-            status=status(cell),
-            accuracy=cell.accuracy,
-            low=None if interval is None else interval.low,
-            high=None if interval is None else interval.high,
-            n=cell.scored,
-            training=index == sweep.reference,
-            tokens=None if cell.visual_tokens is None else cell.visual_tokens.mean,
-            blind=None if look is None else look.accuracy,
-            speed=None if cell.cost is None else cell.cost.samples_per_second,
+            name=shorten(curve.name),
+            resolution=each.cell.resolution,
+            status=status(each.cell),
+            accuracy=each.accuracy.estimate,
+            low=each.accuracy.low,
+            high=each.accuracy.high,
+            n=each.cell.scored,
+            training=each.trained,
+            tokens=each.tokens,
+            blind=None if each.look is None else each.look.accuracy,
+            speed=None if each.cell.cost is None else each.cell.cost.samples_per_second,
         )
-        for sweep, estimates in estimated
-        for index, (cell, interval, look) in enumerate(
-            zip(sweep.cells, estimates.accuracy, estimates.looks, strict=True)
-        )
-        if cell.accuracy is not None
+        for curve in curves
+        for each in curve.cells
+        if isinstance(each.accuracy, Interval)
     ]
 
 
-def marks(estimated: Estimated) -> list[Mark]:
-    """The knee and the cheapest resolution of every curve, for the chart.
+def marks(curves: Curves) -> list[Mark]:
+    """The knee and the chosen resolution of every curve, for the chart.
 
     None where there are more curves than have a band: the tables have them.
     """
-    if len(estimated) > BANDED:
+    if len(curves) > BANDED:
         return []
-    return [mark for sweep, estimates in estimated for mark in _marks(sweep, estimates)]
+    return [mark for curve in curves for mark in _marks(curve)]
 
 
-def _marks(sweep: Sweep, estimates: Estimates) -> Iterator[Mark]:
-    name, knee, cheapest = shorten(sweep.name), estimates.knee, estimates.cheapest
-    accuracy = [cell.accuracy for cell in sweep.cells]
+def _marks(curve: CurveFigures) -> Iterator[Mark]:
+    name, knee, chosen = shorten(curve.name), curve.knee, curve.chosen
+    accuracy = [each.cell.accuracy for each in curve.cells]
+    resolutions = curve.sweep.resolutions
     if not isinstance(knee, Withheld) and knee.reached:
         found = knee.resolution
-        octaves = [math.log2(edge) for edge in sweep.edges]
+        octaves = [math.log2(edge) for edge in curve.sweep.edges]
         index, share = _between(octaves, math.log2(found.estimate))
         low, high = accuracy[index], accuracy[index + 1]
         if low is not None and high is not None:
             text = f"knee {found.estimate:.0f} px, {found.low:.0f} to {found.high:.0f}"
-            before, after = sweep.resolutions[index : index + 2]
+            before, after = resolutions[index : index + 2]
             yield Mark(name, "knee", before, after, share, low + share * (high - low), text)
-    if not isinstance(cheapest, Withheld):
-        score = accuracy[sweep.resolutions.index(cheapest)]
-        if score is not None:
-            text = f"{cheapest} is the lowest that the best one is not shown to beat"
-            yield Mark(name, "cheapest", cheapest, cheapest, 0.0, score, text)
+    score = None if chosen is None else accuracy[resolutions.index(chosen)]
+    if chosen is not None and score is not None and not isinstance(curve.choice, Withheld):
+        text = f"{chosen} is the smallest shown to lose no more than {points_of(curve)} points"
+        yield Mark(name, "chosen", chosen, chosen, 0.0, score, text)
+
+
+def points_of(curve: CurveFigures) -> str:
+    """The margin in percentage points."""
+    return f"{100 * curve.margin:g}"
 
 
 def _between(steps: Sequence[float], place: float) -> tuple[int, float]:
@@ -117,9 +120,9 @@ class Notice:
     text: str
 
 
-def notices(estimated: Estimated) -> list[Notice]:
+def notices(curves: Curves) -> list[Notice]:
     """Every cell that is not what was asked for, in words; cells alike in one sentence."""
-    return [notice for sweep, _ in estimated for notice in _notices(sweep)]
+    return [notice for curve in curves for notice in _notices(curve.sweep)]
 
 
 def _notices(sweep: Sweep) -> Iterator[Notice]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from resolution_eval.analysis import Sweep, TaskSweeps
 from resolution_eval.records import Cell, Record
-from resolution_eval.report.content import Estimated, mark
-from resolution_eval.report.sweeps import Sweep, TaskSweeps
+from resolution_eval.report.content import Curves, mark
 from resolution_eval.report.tables import Column, Entry, Table, entry
 from resolution_eval.statistics.curves import Withheld
 
@@ -23,22 +23,27 @@ def tokens_text(cell: Cell) -> str | None:
     return f"{tokens.mean:.1f} ({tokens.least} to {tokens.most})"
 
 
-def cost_table(task: TaskSweeps, estimated: Estimated) -> Table:
+def cost_table(task: TaskSweeps, curves: Curves) -> Table:
     """Accuracy of every cell beside what it took; no rows where nothing was measured."""
     rows = [
         (
-            entry(sweep.name),
+            entry(curve.name),
             resolution_entry(cell),
-            entry(cell.accuracy, digits=3, mark=mark(cell), shade=cell.status != "mismatched"),
+            entry(
+                None if isinstance(each.accuracy, Withheld) else each.accuracy.estimate,
+                digits=3,
+                mark=mark(cell),
+                shade=cell.status != "mismatched",
+            ),
             _tokens(cell),
             _speed(cell),
-            _memory(sweep.record, cell),
-            Entry("yes" if cell.resolution == estimates.cheapest else ""),
+            _memory(curve.sweep.record, cell),
+            Entry("yes" if cell.resolution == curve.chosen else ""),
         )
-        for sweep, estimates in estimated
-        for cell in sweep.cells
+        for curve in curves
+        for each in curve.cells
+        for cell in [each.cell]
     ]
-    withheld = any(isinstance(estimates.cheapest, Withheld) for _, estimates in estimated)
     return Table(
         name=f"{task.task}-cost",
         caption="Cost beside accuracy",
@@ -51,12 +56,10 @@ def cost_table(task: TaskSweeps, estimated: Estimated) -> Table:
             Column("visual tokens", True, "Per sample: the mean, or least to most"),
             Column("samples/s", True, "Answered per second by one process, images read before"),
             Column("peak memory (GiB)", True, "Of the GPU in the cell, or of the whole process"),
-            Column("cheapest", title="Lowest resolution that the best one is not shown to beat"),
+            Column("chosen", title="Smallest resolution shown to lose no more than the margin"),
         ),
-        rows=tuple(rows) if any(_known(sweep) for sweep, _ in estimated) else (),
-        remark="Where a curve has a cell that is not sound, no cheapest one is named."
-        if withheld
-        else "",
+        rows=tuple(rows) if any(_known(curve.sweep) for curve in curves) else (),
+        remark="Where no resolution is chosen, the table of figures says why.",
     )
 
 

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import itemgetter
 
-from resolution_eval.report.content import Estimated
-from resolution_eval.report.estimates import Estimates
-from resolution_eval.report.sweeps import Sweep
-from resolution_eval.report.tables import shorten
+from resolution_eval.analysis import CurveFigures, Sweep
+from resolution_eval.report.content import Curves, points_of
+from resolution_eval.report.tables import interval_text, shorten
 from resolution_eval.statistics.curves import Withheld
+from resolution_eval.statistics.intervals import Interval
+from resolution_eval.statistics.margin import Unshown
 
 MOST = 12
 """Checkpoints that are put in words; the tables have all."""
@@ -25,64 +26,77 @@ class Finding:
     sentences: tuple[str, ...]
 
 
-def findings(estimated: Estimated) -> tuple[Finding, ...]:
-    """What each of the first sweeps says."""
-    return tuple(
-        Finding(shorten(sweep.name), tuple(_sentences(sweep, estimates)))
-        for sweep, estimates in estimated[:MOST]
-    )
+def findings(curves: Curves) -> tuple[Finding, ...]:
+    """What each of the first curves says."""
+    return tuple(Finding(shorten(curve.name), tuple(_sentences(curve))) for curve in curves[:MOST])
 
 
-def _sentences(sweep: Sweep, estimates: Estimates) -> Iterator[str]:
-    if sweep.flaw is not None:
-        yield f"No figure of the whole curve: {sweep.flaw}."
+def _sentences(curve: CurveFigures) -> Iterator[str]:
+    if curve.withheld is not None:
+        yield f"No figure of the whole curve: {curve.withheld}."
         return
-    yield _ends(sweep)
-    yield from _looking(sweep, estimates)
-    yield from _noise(estimates)
-    yield from _enough(sweep, estimates)
-    yield from _classes(sweep, estimates)
+    yield _ends(curve.sweep)
+    yield from _floor(curve)
+    yield from _looking(curve)
+    yield from _noise(curve)
+    yield from _enough(curve)
+    yield from _classes(curve)
 
 
 def _ends(sweep: Sweep) -> str:
     """Best and worst, of equals the lowest resolution, and where training stands among them."""
     scored = [(cell.accuracy, cell.resolution) for cell in sweep.cells if cell.accuracy is not None]
     (best, top), (worst, bottom) = (pick(scored, key=itemgetter(0)) for pick in (max, min))
-    training = sweep.record.checkpoint.training
-    if sweep.reference is None:
-        trained = f"the training resolution ({training}) is not in this sweep"
+    at = [sweep.cells[index] for index in sorted(sweep.trained)]
+    trained = " and ".join(f"{cell.accuracy:.3f} at {cell.resolution}" for cell in at)
+    where = (
+        f"{trained}, where it was trained"
+        if at
+        else f"the training resolution ({sweep.record.checkpoint.training}) is not in this sweep"
+    )
+    return f"Best at {top} ({best:.3f}), worst at {bottom} ({worst:.3f}); {where}."
+
+
+def _floor(curve: CurveFigures) -> Iterator[str]:
+    """What of the way from the floor to 1 is reached, or that the floor is not left."""
+    gain = curve.figures["gain"]
+    if not isinstance(gain, Interval):
+        return
+    if gain.low > 0:
+        yield (
+            f"Over the curve it reaches {gain.estimate:.3f} {interval_text(gain)} of what lies "
+            f"between its floor {curve.floor} and 1."
+        )
     else:
-        cell = sweep.cells[sweep.reference]
-        trained = f"{cell.accuracy:.3f} at {cell.resolution}, where it was trained"
-    return f"Best at {top} ({best:.3f}), worst at {bottom} ({worst:.3f}); {trained}."
+        yield f"Over the curve it is not shown to be above its floor {curve.floor}."
 
 
-def _looking(sweep: Sweep, estimates: Estimates) -> Iterator[str]:
+def _looking(curve: CurveFigures) -> Iterator[str]:
     """Where the score lies on that without the image: no sign there that the model looks."""
     found = {
         place: [
-            name
-            for name, look in zip(sweep.resolutions, estimates.looks, strict=True)
-            if look is not None and look.place == place
+            each.cell.resolution
+            for each in curve.cells
+            if each.look is not None and each.look.place == place
         ]
         for place in ("above", "on", "below")
     }
     if found["on"]:
-        every = len(found["on"]) == len(sweep.cells)
+        every = len(found["on"]) == len(curve.cells)
         where = "every resolution" if every else ", ".join(found["on"])
         flat = " A flat curve there is not robustness." if every else ""
         yield (
-            f"Does not look at {where}, as far as these samples tell: its interval lies on its "
-            f"score without the image.{flat}"
+            f"Does not look at {where}, as far as these samples tell: its score is not shown to "
+            f"differ from that without the image.{flat}"
         )
     if found["below"]:
         yield f"Below its own score without the image at {', '.join(found['below'])}."
-    if len(found["above"]) == len(sweep.cells):
+    if len(found["above"]) == len(curve.cells):
         yield "Above its own score without the image at every resolution."
 
 
-def _noise(estimates: Estimates) -> Iterator[str]:
-    floor = estimates.floors.get("ace")
+def _noise(curve: CurveFigures) -> Iterator[str]:
+    floor = curve.noise.get("ace")
     if floor is not None and floor.p > SIGNIFICANT:
         yield (
             f"Its steps (ACE {floor.raw:.3f}) are not shown to be more than sampling noise, which "
@@ -90,23 +104,36 @@ def _noise(estimates: Estimates) -> Iterator[str]:
         )
 
 
-def _enough(sweep: Sweep, estimates: Estimates) -> Iterator[str]:
-    knee, cheapest = estimates.knee, estimates.cheapest
+def _enough(curve: CurveFigures) -> Iterator[str]:
+    """How much resolution is enough: only what the samples show."""
+    knee, choice, margin = curve.knee, curve.choice, points_of(curve)
     if not isinstance(knee, Withheld) and knee.reached:
         found = knee.resolution
         yield (
             f"More resolution stops paying near {found.estimate:.0f} px "
             f"(95 % interval {found.low:.0f} to {found.high:.0f})."
         )
-    if not isinstance(cheapest, Withheld) and cheapest != sweep.resolutions[-1]:
-        yield f"{cheapest} is the lowest resolution that the best one is not shown to beat."
+    if curve.robust:
+        yield f"Robust: every resolution is shown to be within {margin} points of the best."
+    if isinstance(choice, Unshown):
+        yield f"No resolution is shown to lose no more than {margin} points: {choice.reason}."
+    elif isinstance(choice, Withheld):
+        yield f"No resolution is recommended: {choice.reason}."
+    else:
+        yield (
+            f"{curve.chosen} is the smallest resolution shown to lose no more than {margin} points "
+            "against the best."
+        )
 
 
-def _classes(sweep: Sweep, estimates: Estimates) -> Iterator[str]:
-    losses = [found for found in estimates.classes if not isinstance(found.loss, Withheld)]
-    if losses and not isinstance(losses[0].loss, Withheld) and losses[0].loss.low > 0:
-        name, loss = shorten(losses[0].target), losses[0].loss
-        lost = f"{loss.estimate:.3f} [{loss.low:.3f}, {loss.high:.3f}]"
+def _classes(curve: CurveFigures) -> Iterator[str]:
+    if not curve.classes:
+        return
+    first, sweep = curve.classes[0], curve.sweep
+    if isinstance(first.loss, Interval) and first.loss.low > 0:
+        lost = f"{first.loss.estimate:.3f} {interval_text(first.loss)}"
         far = sweep.resolutions[sweep.far_end]
         start = "training" if sweep.reference is not None else sweep.resolutions[-1]
-        yield f"The class that loses most from {start} to {far} is “{name}”: {lost}."
+        yield (
+            f"The class that loses most from {start} to {far} is “{shorten(first.target)}”: {lost}."
+        )

@@ -13,10 +13,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resolution_eval.analysis import Sweep, TaskSweeps
 from resolution_eval.cards import TaskCard, parse_task_card, task_cards
 from resolution_eval.errors import DataError, ImageError
 from resolution_eval.report.changes import answers_of, chosen, said_at, targets_of
-from resolution_eval.report.sweeps import Sweep, TaskSweeps
 from resolution_eval.report.tables import Entry, shorten
 from resolution_eval.resolution import Size, parse_resolution
 from resolution_eval.sources.base import Sample, Source

@@ -1,28 +1,13 @@
-"""The train x inference table: checkpoints of one recipe, trained apart, on one task.
-
-Source: Chen et al. 2025, arXiv:2510.18304; the definitions of the gaps are in DESIGN.md, "Figures".
-"""
+"""The train x inference matrix as tables: its cells, and the gaps between them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-
-from resolution_eval.errors import RecordError
-from resolution_eval.records import Record, resolution_order
-from resolution_eval.report.estimates import Figure
-from resolution_eval.report.estimates import estimate as estimate_sweep
-from resolution_eval.report.sampling import Columns, column_scores, resampled
-from resolution_eval.report.sweeps import Sweep, by_task
-from resolution_eval.report.tables import Column, Entry, Table, entry
-from resolution_eval.report.task_tables import figure_entry, interval_text
-from resolution_eval.resolution import TrainingResolution
-from resolution_eval.statistics import intervals
+from resolution_eval.analysis.strategies import Gap, Matrix, StrategyCell
+from resolution_eval.report.tables import Column, Entry, Table, entry, figure_entry, interval_text
 from resolution_eval.statistics.curves import Withheld
-from resolution_eval.statistics.gaps import DIFFERENCES, RATIO
-from resolution_eval.statistics.intervals import Interval
 
-STRATEGIES = ("low", "native", "mixed", "none")
+POINTS = 100
+"""Percentage points in a whole."""
 
 GAPS = {
     "alignment_gain": "alignment gain",
@@ -32,180 +17,97 @@ GAPS = {
     "mixed_native_loss": "mixed native loss",
     "mixed_low_gap": "mixed low gap",
 }
-"""The gaps shown, in order, by the names of `resolution_eval.statistics.gaps`."""
+"""The gaps shown, by the names of `resolution_eval.statistics.gaps`."""
 
 
-@dataclass(frozen=True)
-class Score:
-    """One entry of the table."""
-
-    accuracy: float | None
-    interval: Interval | None
-    status: str
-    """As of its cell: complete, incomplete, mismatched or unattested."""
-    trained: bool
-    """Whether the checkpoint was trained at this resolution."""
+def matrix_tables(matrix: Matrix) -> tuple[Table, Table]:
+    """The table of cells, as the paper prints it, and that of the gaps."""
+    return _cell_table(matrix), _gap_table(matrix)
 
 
-@dataclass(frozen=True, eq=False)
-class StrategyRow:
-    """One strategy's accuracy at every resolution."""
-
-    strategy: str
-    sweep: Sweep
-    scores: Mapping[str, Score]
-
-
-def strategy(sweep: Sweep) -> str:
-    """How the sweep's checkpoint was trained: none (not declared), low, native or mixed.
-
-    A fixed training resolution is native where nothing in the sweep is larger, else low.
-    """
-    training = TrainingResolution.parse(sweep.record.checkpoint.training)
-    if training.kind == "mixed":
-        return "mixed"
-    if training.kind == "unknown" or sweep.reference is None:
-        return "native" if training.kind == "native" else "none"
-    return "native" if sweep.reference == len(sweep.cells) - 1 else "low"
-
-
-def matrix(records: Sequence[Record]) -> tuple[StrategyRow, ...]:
-    """One row per record, strategies in the order low, native, mixed, none.
-
-    Raises:
-        RecordError: records of several tasks, or none.
-    """
-    tasks = by_task(records)
-    if len(tasks) != 1:
-        raise RecordError(
-            f"a train x inference table is of one task, found {[task.task for task in tasks]}"
+def _cell_table(matrix: Matrix) -> Table:
+    heads = [matrix.heading(str(at)) for at in matrix.infer]
+    rows = tuple(
+        (
+            Entry(strategy),
+            entry(len(records)),
+            entry(", ".join(sorted({record.checkpoint.training for record in records}))),
+            *(_cell(matrix.cells[strategy, str(at)]) for at in matrix.infer),
         )
-    rows = [_row(sweep) for sweep in tasks[0].sweeps]
-    return tuple(sorted(rows, key=lambda row: STRATEGIES.index(row.strategy)))
-
-
-def _row(sweep: Sweep) -> StrategyRow:
-    accuracy = estimate_sweep(sweep).accuracy
-    scores = {
-        cell.resolution: Score(cell.accuracy, interval, cell.status, index == sweep.reference)
-        for index, (cell, interval) in enumerate(zip(sweep.cells, accuracy, strict=True))
-    }
-    return StrategyRow(strategy(sweep), sweep, scores)
-
-
-def gaps(rows: Sequence[StrategyRow]) -> dict[str, Figure]:
-    """The gaps between strategies by name, with intervals from the samples that all scored.
-
-    low is the resolution at which the low checkpoint was trained, native the native one's. A gap is
-    withheld where a strategy is absent or double, or where one of its cells is not sound.
-    """
-    found: dict[str, Figure] = {name: _gap(rows, *pair) for name, pair in DIFFERENCES.items()}
-    found["mixed_retention"] = _mixed_retention(rows)
-    return {name: found[name] for name in GAPS}
-
-
-def _gap(rows: Sequence[StrategyRow], first: tuple[str, str], second: tuple[str, str]) -> Figure:
-    columns = _pair(rows, first, second)
-    if isinstance(columns, Withheld):
-        return columns
-    return intervals.contrast(resampled(columns), (1, -1))
-
-
-def _mixed_retention(rows: Sequence[StrategyRow]) -> Figure:
-    columns = _pair(rows, *RATIO)
-    if isinstance(columns, Withheld):
-        return columns
-    return intervals.retention(resampled(columns), 0, 1)
-
-
-def _pair(
-    rows: Sequence[StrategyRow], first: tuple[str, str], second: tuple[str, str]
-) -> Columns | Withheld:
-    """The scores of two cells, each named by how it was trained and at what it is scored."""
-    columns: list[Columns] = []
-    for trained, scored in (first, second):
-        column = _column(rows, trained, scored)
-        if isinstance(column, Withheld):
-            return column
-        columns.append(column)
-    one, other = columns
-    return Columns([one.values[0], other.values[0]], {**other.clusters, **one.clusters})
-
-
-def _column(rows: Sequence[StrategyRow], trained: str, scored: str) -> Columns | Withheld:
-    sweeps = {name: [row.sweep for row in rows if row.strategy == name] for name in STRATEGIES}
-    for name in (trained, scored):
-        if len(sweeps[name]) != 1:
-            return Withheld(f"{len(sweeps[name])} checkpoints are {name}-trained, one is needed")
-    (sweep,), (at,) = sweeps[trained], sweeps[scored]
-    resolution = at.resolutions[-1 if at.reference is None else at.reference]
-    cell = next((cell for cell in sweep.cells if cell.resolution == resolution), None)
-    if cell is None:
-        return Withheld(f"the {trained}-trained checkpoint was not scored at {resolution}")
-    if cell.status in ("mismatched", "incomplete"):
-        return Withheld(f"{trained}→{scored} (at {resolution}) is {cell.status}")
-    return column_scores(sweep.record.answers.scores([cell.key]))
-
-
-def matrix_table(rows: Sequence[StrategyRow]) -> Table:
-    """The train x inference table."""
-    names = {name for row in rows for name in row.sweep.resolutions}
-    resolutions = sorted(names, key=resolution_order)
+        for strategy, records in matrix.records.items()
+    )
     return Table(
         name="train-inference",
-        caption="Train × inference: accuracy of each training strategy at each resolution",
+        caption="Train × inference: accuracy in percent",
+        subject=next(iter(matrix.records.values()))[0].task,
         columns=(
             Column("trained"),
-            Column("checkpoint"),
+            Column("seeds", numeric=True),
             Column("declared"),
-            *(Column(f"at {name}", numeric=True) for name in resolutions),
+            *(Column(head, numeric=True) for head in heads),
         ),
-        rows=tuple(
-            (
-                Entry(row.strategy),
-                entry(row.sweep.name),
-                entry(row.sweep.record.checkpoint.training),
-                *(_score(row.scores.get(name)) for name in resolutions),
-            )
-            for row in rows
-        ),
-        remark="95 % intervals in brackets; r* marks the resolution trained at.",
+        rows=rows,
+        remark=_remark(matrix),
     )
 
 
-def _score(score: Score | None) -> Entry:
-    if score is None:
-        return entry(None)
-    note = interval_text(score.interval) + (" r*" if score.trained else "")
-    shown = "" if score.status == "complete" else score.status
-    tinted = score.status != "mismatched"
-    return entry(score.accuracy, digits=3, mark=shown, note=note, shade=tinted)
+def _remark(matrix: Matrix) -> str:
+    reasons = {found.reason for found in matrix.cells.values() if isinstance(found, Withheld)}
+    several = any(len(records) > 1 for records in matrix.records.values())
+    return (
+        f"low is {matrix.low}, native {matrix.native}; r* marks a resolution trained at. 95 % "
+        "intervals over the samples' clusters in brackets."
+        + (" Means over seeds; after ±: the interval with other seeds in it." if several else "")
+        + (
+            " mixed: half of the samples at low, the others at native."
+            if "mixed" in matrix.infer
+            else ""
+        )
+        + "".join(f" Withheld: {reason}." for reason in sorted(reasons))
+    )
 
 
-def _definition(name: str) -> str:
-    """The two cells of a gap, trained→scored each."""
-    first, second = DIFFERENCES.get(name, RATIO)
-    sign = "−" if name in DIFFERENCES else "/"
-    return f"{'→'.join(first)} {sign} {'→'.join(second)}"
+def _cell(found: StrategyCell | Withheld) -> Entry:
+    if isinstance(found, Withheld):
+        return entry(None, mark="withheld")
+    low, high = POINTS * found.interval.low, POINTS * found.interval.high
+    note = f"[{low:.1f}, {high:.1f}]"
+    if (wide := found.over_seeds) is not None:
+        note += f" ± [{POINTS * wide.low:.1f}, {POINTS * wide.high:.1f}]"
+    note += " r*" if found.trained else ""
+    return entry(POINTS * found.interval.estimate, digits=1, note=note)
 
 
-def gap_table(found: Mapping[str, Figure]) -> Table:
-    """The gaps between strategies, each with its definition."""
+def _gap_table(matrix: Matrix) -> Table:
     return Table(
         name="gaps",
-        caption="Gaps between training strategies",
-        columns=(Column("gap"), Column("definition"), Column("value", numeric=True)),
-        rows=tuple(
-            (
-                Entry(GAPS[name]),
-                Entry(_definition(name)),
-                figure_entry(figure, sign=name != "mixed_retention"),
-            )
-            for name, figure in found.items()
+        caption="Gaps between training strategies, fractions",
+        columns=(
+            Column("gap"),
+            Column("definition"),
+            Column("value", numeric=True),
+            Column("with other seeds", numeric=True),
+            Column("by seed"),
+            Column("the paper's sign"),
         ),
+        rows=tuple(_gap(gap) for gap in matrix.gaps),
         remark="; ".join(
-            f"{GAPS[name]} withheld: {figure.reason}"
-            for name, figure in found.items()
-            if isinstance(figure, Withheld)
+            f"{GAPS[gap.name]} ({gap.strategy}) withheld: {gap.value.reason}"
+            for gap in matrix.gaps
+            if isinstance(gap.value, Withheld)
         ),
+    )
+
+
+def _gap(gap: Gap) -> tuple[Entry, ...]:
+    ratio = gap.name == "mixed_retention"
+    first, second = ("→".join(cell) for cell in gap.cells)
+    shown = [f"{value:.3f}" if ratio else f"{value:+.3f}" for value in gap.per_seed]
+    return (
+        Entry(GAPS[gap.name]),
+        Entry(f"{first} {'/' if ratio else '−'} {second}"),
+        figure_entry(gap.value, sign=not ratio),
+        Entry("–") if gap.over_seeds is None else Entry(interval_text(gap.over_seeds)),
+        Entry(", ".join(shown).replace("-", "−") or "–"),
+        Entry("–" if gap.sign == "none" else gap.sign),
     )

@@ -18,18 +18,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from resolution_eval import __version__
+from resolution_eval.analysis import DRAWS, CurveFigures, TaskSweeps
+from resolution_eval.analysis.sizes import Sizes, task_sizes
 from resolution_eval.records import Record
 from resolution_eval.report import charts, size_charts
 from resolution_eval.report.charts import Point
 from resolution_eval.report.content import Notice, marks, notices, points
-from resolution_eval.report.estimates import Study
 from resolution_eval.report.findings import Finding, findings
 from resolution_eval.report.gallery import Gallery
 from resolution_eval.report.provenance import facts
-from resolution_eval.report.sampling import RESAMPLES, SEED
 from resolution_eval.report.size_tables import size_tables, size_words
-from resolution_eval.report.sizes import Sizes
-from resolution_eval.report.sweeps import TaskSweeps
 from resolution_eval.report.tables import Table, shorten
 from resolution_eval.report.task_tables import tables
 
@@ -73,19 +71,23 @@ class Section:
     @property
     def gallery_before(self) -> str:
         """Name of the table that the gallery stands before: the first one of details."""
-        ends = ("-classes", "-cells")
+        ends = ("-runs", "-measures", "-classes", "-specificity", "-cells")
         return next(table.name for table in self.tables if table.name.endswith(ends))
 
 
+Study = tuple[TaskSweeps, Sequence[CurveFigures]]
+"""One task, and the figures of its curves."""
+
+
 def _section(number: int, study: Study, pictures: Pictures) -> Section:
-    task, estimated = study.task, study.estimated
-    anchor, drawn, marked = f"task-{number}", points(estimated), marks(estimated)
+    task, curves = study
+    anchor, drawn, marked = f"task-{number}", points(curves), marks(curves)
     return Section(
         task=task,
         anchor=anchor,
         summary=_summary(task),
-        notices=tuple(notices(estimated)),
-        findings=findings(estimated),
+        notices=tuple(notices(curves)),
+        findings=findings(curves),
         curve=_chart(
             f"{anchor}-chart",
             charts.curve_chart(drawn, task.resolutions, task.chance, marked),
@@ -93,9 +95,9 @@ def _section(number: int, study: Study, pictures: Pictures) -> Section:
             _curve_caption(drawn, task.chance, {mark.kind for mark in marked}),
         ),
         cost=_cost(anchor, task, drawn),
-        by_size=_by_size(anchor, study.sizes),
+        by_size=_by_size(anchor, task_sizes(task)),
         gallery=pictures(task),
-        tables=(*tables(task, estimated), *size_tables(task.task, task.title, study.sizes)),
+        tables=(*tables(task, curves), *size_tables(task.task, task.title, task_sizes(task))),
     )
 
 
@@ -156,13 +158,13 @@ def _curve_caption(drawn: Sequence[Point], chance: float | None, marked: Set[str
     """How to read the curves: what is drawn, and nothing that is not."""
     parts = ["Accuracy against inference resolution, with 95 % bands."]
     if any(point.training for point in drawn):
-        parts.append("A ring marks the resolution trained at.")
+        parts.append("A ring marks each resolution trained at.")
     if chance is not None:
         parts.append("The dashed line is the chance level.")
     if "knee" in marked:
         parts.append("A triangle stands above the knee, where more resolution stops paying.")
-    if "cheapest" in marked:
-        parts.append("A diamond marks the lowest resolution that the best is not shown to beat.")
+    if "chosen" in marked:
+        parts.append("A diamond marks the smallest resolution shown to be within the margin.")
     if any(point.blind is not None for point in drawn):
         parts.append("Dotted lines are the same checkpoints without the image.")
     else:
@@ -254,15 +256,14 @@ def render(
         scripts=[Markup(script) for script in scripts],
         policy=_policy(scripts),
         version=__version__,
-        seed=SEED,
-        resamples=RESAMPLES,
+        resamples=DRAWS,
         shorten=shorten,
     )
 
 
 def _records(studies: Sequence[Study]) -> list[Record]:
     """Every record once, blind runs last, though one of several settings has several sweeps."""
-    sweeps = [sweep for one in studies for sweep, _ in one.estimated]
+    sweeps = [curve.sweep for _, curves in studies for curve in curves]
     found = {id(sweep.record): sweep.record for sweep in sweeps}
     found.update((id(record), record) for sweep in sweeps for record in sweep.unseen)
     return list(found.values())

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from resolution_eval.report.charts import _layered, _legend, _percent
-from resolution_eval.report.sizes import Sizes
+from resolution_eval.analysis.sizes import Sizes
+from resolution_eval.report.charts import layered, legend, percent
 from resolution_eval.report.tables import shorten
 from resolution_eval.statistics.bysize import BySize, bins, line
 
@@ -43,7 +43,7 @@ def threshold_chart(found: Sequence[Sizes]) -> dict[str, Any] | None:
         return alt.Y(f"{field}:Q", title=title, scale=scale, axis=axis)
 
     colour = alt.Color(
-        "name:N", sort=names, legend=_legend("checkpoint"), scale=alt.Scale(domain=names)
+        "name:N", sort=names, legend=legend("checkpoint"), scale=alt.Scale(domain=names)
     )
     base = alt.Chart().encode(x=x, color=colour)
     tooltip = [
@@ -61,7 +61,7 @@ def threshold_chart(found: Sequence[Sizes]) -> dict[str, Any] | None:
         base.mark_rule(strokeWidth=1.5).encode(y=y("low"), y2="high:Q"),
         base.mark_point(filled=True, size=64, opacity=1).encode(y=y("size"), tooltip=tooltip),
     ]
-    return _layered(layers, rows, HEIGHT)
+    return layered(layers, rows, HEIGHT)
 
 
 def _threshold_rows(one: Sizes) -> list[dict[str, Any]]:
@@ -123,11 +123,11 @@ def seen_chart(kind: BySize, *, optotypes: bool) -> dict[str, Any] | None:
     colour = alt.Color(
         "resolution:N",
         sort=order,
-        legend=_legend("inference resolution r"),
+        legend=legend("inference resolution r"),
         scale=alt.Scale(domain=order),
     )
     title = "share seen, corrected for guessing"
-    y = alt.Y("seen:Q", title=title, scale=alt.Scale(domain=[-0.4, 1]), axis=_percent())
+    y = alt.Y("seen:Q", title=title, scale=alt.Scale(domain=[-0.4, 1]), axis=percent())
     base = alt.Chart().encode(x=x, color=colour)
     tooltip = [
         alt.Tooltip("resolution:N"),
@@ -144,7 +144,7 @@ def seen_chart(kind: BySize, *, optotypes: bool) -> dict[str, Any] | None:
         ),
         base.mark_point(filled=True, size=58, opacity=1).encode(y=y, tooltip=tooltip),
     ]
-    return _layered(layers, points, HEIGHT)
+    return layered(layers, points, HEIGHT)
 
 
 def _fitted(kind: BySize, order: Sequence[str], x: Any, colour: Any, title: str) -> Any | None:

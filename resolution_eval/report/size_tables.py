@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from resolution_eval.report.sizes import Sizes
+from resolution_eval.analysis.sizes import Sizes
 from resolution_eval.report.tables import Column, Entry, Table, entry, shorten
 from resolution_eval.statistics.bysize import HALF, LEAST, MOST, BySize, Cell
 from resolution_eval.statistics.intervals import Interval

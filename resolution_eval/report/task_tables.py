@@ -4,33 +4,54 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from resolution_eval.analysis import CurveFigures, TaskSweeps
+from resolution_eval.analysis.curve import FIGURES, CellFigures
+from resolution_eval.analysis.look import Look
 from resolution_eval.records import Cell
-from resolution_eval.report.blind import Look
 from resolution_eval.report.changes import change_table
-from resolution_eval.report.content import Estimated, asked_grid, mark, received_grid, status
+from resolution_eval.report.content import (
+    Curves,
+    asked_grid,
+    mark,
+    points_of,
+    received_grid,
+    status,
+)
 from resolution_eval.report.cost import cost_table, resolution_entry, tokens_text
-from resolution_eval.report.estimates import FIGURES, Estimates, Figure
-from resolution_eval.report.sweeps import Sweep, TaskSweeps
-from resolution_eval.report.tables import Column, Entry, Table, entry, shorten
+from resolution_eval.report.measures import (
+    class_table,
+    measure_table,
+    run_table,
+    specificity_table,
+)
+from resolution_eval.report.tables import (
+    Column,
+    Entry,
+    Table,
+    entry,
+    figure_entry,
+    interval_text,
+    shorten,
+)
 from resolution_eval.statistics.curves import Withheld
-from resolution_eval.statistics.intervals import Interval
-
-MAX_UNFOLDED = 40
-"""Rows above which a table of details is shown only on demand."""
+from resolution_eval.statistics.margin import Unshown
 
 DOES_NOT_LOOK = "does not look"
 """Mark of an accuracy that is not shown to differ from that without the image."""
 
-FAR_END = "Accuracy at training (else the last), less that at the sweep's end farther from it"
-
 FIGURE_NAMES = {
+    "gain": (
+        "gain over the floor",
+        "Mean over the resolutions of (accuracy - floor) / (1 - floor): 1 at best, 0 at the floor",
+    ),
+    "best_drop": ("drop from best", "Best accuracy of the curve less its worst"),
     "worst_drop": (
         "worst drop",
         "Largest fall of the accuracy below that at the training resolution",
     ),
     "retention": (
         "retention at far end",
-        "Score above chance at the end of the sweep farther from training, over that at training",
+        "Score above the floor at the end of the sweep away from training, over that at training",
     ),
     "area": ("area", "Mean accuracy over the resolutions, trapezoid in log2 of the edge"),
     "rho": ("rho", "Spearman's rank correlation of accuracy with resolution"),
@@ -43,74 +64,70 @@ FIGURE_NAMES = {
 }
 
 
-def tables(task: TaskSweeps, estimated: Estimated) -> tuple[Table, ...]:
+def tables(task: TaskSweeps, curves: Curves) -> tuple[Table, ...]:
     """All tables of one task; empty ones are left out."""
     made = (
-        accuracy_table(task, estimated),
-        blind_table(task, estimated),
-        grid_table(task, estimated),
-        cost_table(task, estimated),
-        figure_table(task, estimated),
-        class_table(task, estimated),
-        cell_table(task, estimated),
-        change_table(task, estimated),
+        accuracy_table(task, curves),
+        blind_table(task, curves),
+        grid_table(task, curves),
+        cost_table(task, curves),
+        figure_table(task, curves),
+        run_table(task, curves),
+        measure_table(task, curves),
+        class_table(task, curves),
+        specificity_table(task, curves),
+        cell_table(task, curves),
+        change_table(task, curves),
     )
     return tuple(table for table in made if table.rows)
 
 
-def interval_text(interval: Interval | None, digits: int = 3) -> str:
-    """Both ends in brackets; nothing where there is no interval."""
-    if interval is None:
-        return ""
-    return f"[{interval.low:.{digits}f}, {interval.high:.{digits}f}]".replace("-", "−")
-
-
-def accuracy_table(task: TaskSweeps, estimated: Estimated) -> Table:
+def accuracy_table(task: TaskSweeps, curves: Curves) -> Table:
     """Accuracy of every checkpoint at every resolution, and below it that without the image."""
     heads = [Column(name, numeric=True) for name in task.resolutions]
-    rows = [row for sweep, estimates in estimated for row in _accuracies(task, sweep, estimates)]
-    chance = "" if task.chance is None else f" Chance {task.chance:.3f}."
-    blind = any(look for _, estimates in estimated for look in estimates.looks)
+    blind = any(each.look for curve in curves for each in curve.cells)
     return Table(
         name=f"{task.task}-accuracy",
         caption="Accuracy by inference resolution",
         subject=task.title,
-        columns=(Column("checkpoint"), Column("trained at"), *heads),
-        rows=tuple(rows),
-        remark=f"95 % intervals in brackets, clusters resampled.{chance}{LOOKS if blind else ''}",
+        columns=(Column("checkpoint"), Column("trained at"), Column("floor", True, FLOOR), *heads),
+        rows=tuple(row for curve in curves for row in _accuracies(task, curve)),
+        remark="95 % intervals in brackets, clusters resampled; r* marks each resolution trained "
+        f"at.{LEFT_OUT if any(curve.left_out for curve in curves) else ''}{LOOKS if blind else ''}",
     )
 
 
+FLOOR = "The largest of chance, the best constant answer and the score without the image"
+LEFT_OUT = (
+    " Samples without a verdict are in no accuracy; the intervals reach from all of them wrong to "
+    "all of them right."
+)
 LOOKS = " Without the image: the same checkpoint and samples in a blind run."
 
 
-def _accuracies(
-    task: TaskSweeps, sweep: Sweep, estimates: Estimates
-) -> Iterator[tuple[Entry, ...]]:
-    found = {
-        cell.resolution: _accuracy(cell, interval, look, trained=index == sweep.reference)
-        for index, (cell, interval, look) in enumerate(
-            zip(sweep.cells, estimates.accuracy, estimates.looks, strict=True)
-        )
-    }
-    training = entry(sweep.record.checkpoint.training)
-    shown = (found.get(name, entry(None)) for name in task.resolutions)
-    yield (entry(sweep.name), training, *shown)
-    looks = dict(zip(sweep.resolutions, estimates.looks, strict=True))
-    if any(looks.values()):
-        unseen = (_unseen(looks.get(name)) for name in task.resolutions)
-        yield (entry(sweep.name, note="without the image"), entry(None), *unseen)
+def _accuracies(task: TaskSweeps, curve: CurveFigures) -> Iterator[tuple[Entry, ...]]:
+    at = {each.cell.resolution: each for each in curve.cells}
+    training = entry(curve.sweep.record.checkpoint.training)
+    base = curve.floor
+    floor = entry(base.value, digits=3, note=shorten(base.name, 60))
+    cells = [at.get(name) for name in task.resolutions]
+    yield (entry(curve.name), training, floor, *(_accuracy(each) for each in cells))
+    if any(each.look for each in curve.cells):
+        unseen = (_unseen(None if each is None else each.look) for each in cells)
+        yield (entry(curve.name, note="without the image"), entry(None), entry(None), *unseen)
 
 
-def _accuracy(cell: Cell, interval: Interval | None, look: Look | None, *, trained: bool) -> Entry:
-    note = interval_text(interval)
-    on_blind = DOES_NOT_LOOK if look is not None and look.place == "on" else ""
-    return entry(
-        cell.accuracy,
-        digits=3,
-        mark=mark(cell) or on_blind,
-        note=f"{note} r*" if trained else note,
-        shade=cell.status != "mismatched",
+def _accuracy(each: CellFigures | None) -> Entry:
+    if each is None:
+        return entry(None)
+    on_blind = DOES_NOT_LOOK if each.look is not None and each.look.place == "on" else ""
+    left_out = f"{each.left_out} without a verdict" if each.left_out else ""
+    trained = "r*" if each.trained else ""
+    return figure_entry(
+        each.accuracy,
+        note=", ".join(filter(None, (trained, left_out))),
+        mark=mark(each.cell) or on_blind,
+        shade=each.cell.status != "mismatched",
     )
 
 
@@ -120,13 +137,13 @@ def _unseen(look: Look | None) -> Entry:
     return entry(look.accuracy, digits=3, note=f"[{look.low:.3f}, {look.high:.3f}]")
 
 
-def blind_table(task: TaskSweeps, estimated: Estimated) -> Table:
+def blind_table(task: TaskSweeps, curves: Curves) -> Table:
     """What the image adds to each checkpoint's accuracy; no rows without a blind run."""
     rows = [
-        (entry(sweep.name), entry(_kinds(looks)), *(_gain(found.get(n)) for n in task.resolutions))
-        for sweep, estimates in estimated
-        for looks in [estimates.looks]
-        for found in [dict(zip(sweep.resolutions, looks, strict=True))]
+        (entry(curve.name), entry(_kinds(looks)), *(_added(found.get(n)) for n in task.resolutions))
+        for curve in curves
+        for looks in [[each.look for each in curve.cells]]
+        for found in [dict(zip(curve.sweep.resolutions, looks, strict=True))]
         if any(looks)
     ]
     return Table(
@@ -139,8 +156,9 @@ def blind_table(task: TaskSweeps, estimated: Estimated) -> Table:
             *(Column(name, True) for name in task.resolutions),
         ),
         rows=tuple(rows),
-        remark="95 % intervals of the paired difference in brackets. “Does not look”: it holds 0, "
-        "so that these samples do not show that the answer depends on the image.",
+        remark="Intervals of the paired difference in brackets, 95 % for all resolutions of a row "
+        "together. “Does not look”: it holds 0, so that these samples do not show that the answer "
+        "depends on the image.",
     )
 
 
@@ -148,26 +166,21 @@ def _kinds(looks: Sequence[Look | None]) -> str:
     return ", ".join(sorted({look.kind for look in looks if look is not None}))
 
 
-def _gain(look: Look | None) -> Entry:
+def _added(look: Look | None) -> Entry:
     if look is None:
         return entry(None)
     verdict = DOES_NOT_LOOK if look.place == "on" else ""
     if look.difference is None:
         return Entry("–", mark=verdict, note="blind answers not at hand")
-    found = look.difference
-    note = interval_text(found)
-    return entry(found.estimate, digits=3, sign=True, mark=verdict, note=note)
+    return figure_entry(look.difference, sign=True, mark=verdict)
 
 
-def grid_table(task: TaskSweeps, estimated: Estimated) -> Table:
+def grid_table(task: TaskSweeps, curves: Curves) -> Table:
     """What every encoder received at every resolution, and whether that was what was asked for."""
     rows = [
-        (
-            entry(sweep.name),
-            *(_grid(cells.get(name)) for name in task.resolutions),
-        )
-        for sweep, _ in estimated
-        for cells in [{cell.resolution: cell for cell in sweep.cells}]
+        (entry(curve.name), *(_grid(cells.get(name)) for name in task.resolutions))
+        for curve in curves
+        for cells in [{each.cell.resolution: each.cell for each in curve.cells}]
     ]
     return Table(
         name=f"{task.task}-grids",
@@ -189,87 +202,93 @@ def _grid(cell: Cell | None) -> Entry:
     return Entry(received_grid(cell), mark=mark(cell), note=note)
 
 
-def figure_table(task: TaskSweeps, estimated: Estimated) -> Table:
+def figure_table(task: TaskSweeps, curves: Curves) -> Table:
     """Figures of whole curves: one row per checkpoint."""
-    heads = [Column(*_heading(name)) for name in FIGURES]
+    heads = [Column(short, True, title) for short, title in (FIGURE_NAMES[n] for n in FIGURES)]
     rows = [
         (
-            entry(sweep.name),
-            *(figure_entry(estimates.figures[name]) for name in FIGURES),
-            *_noise(estimates),
-            _knee(estimates),
-            entry(estimates.cheapest)
-            if isinstance(estimates.cheapest, str)
-            else _withheld(estimates.cheapest),
+            entry(curve.name),
+            *(figure_entry(curve.figures[name]) for name in FIGURES[:5]),
+            _chosen(curve),
+            Entry("yes" if curve.robust else "not shown"),
+            entry(curve.n),
+            entry(curve.left_out),
+            _knee(curve),
+            *(figure_entry(curve.figures[name]) for name in FIGURES[5:]),
+            *_noise(curve),
         )
-        for sweep, estimates in estimated
+        for curve in curves
     ]
-    reasons = [reason for sweep, estimates in estimated for reason in _reasons(sweep, estimates)]
+    margin = points_of(curves[0]) if curves else "2"
+    reasons = [reason for curve in curves for reason in _reasons(curve)]
     return Table(
         name=f"{task.task}-figures",
         caption="Robustness figures",
         subject=task.title,
         columns=(
             Column("checkpoint"),
-            *heads,
+            *heads[:5],
+            Column(
+                "chosen",
+                True,
+                f"Smallest resolution shown to lose no more than {margin} points against the best",
+            ),
+            Column("robust", title=f"Whether the whole curve is shown within {margin} points"),
+            Column("n", True, "Samples scored at every resolution"),
+            Column("left out", True, "Samples that some resolution has no verdict on"),
+            Column("knee", True, "Edge in pixels above which more resolution stops paying"),
+            *heads[5:],
             Column("ACE by noise alone", True, "Mean ACE if accuracy did not depend on resolution"),
             Column("ACE without noise", True, "ACE less the part that sampling noise adds"),
-            Column("knee", True, "Edge in pixels above which more resolution stops paying"),
-            Column("cheapest", True, "Lowest resolution that the best one is not shown to beat"),
         ),
         rows=tuple(rows),
         remark=f"Withheld: {'; '.join(reasons)}." if reasons else "",
     )
 
 
-def _heading(name: str) -> tuple[str, bool, str]:
-    short, meaning = FIGURE_NAMES[name]
-    return short, True, meaning
-
-
-def figure_entry(figure: Figure, *, sign: bool = False) -> Entry:
-    """A figure with its interval, or a mark that it is withheld."""
-    if isinstance(figure, Withheld):
-        return _withheld(figure)
-    if figure.estimate != figure.estimate:
-        return Entry("–", note="undefined for a constant curve")
-    return entry(figure.estimate, digits=3, sign=sign, note=interval_text(figure))
-
-
-def _withheld(_: Withheld) -> Entry:
-    return Entry("–", mark="withheld")
-
-
-def _noise(estimates: Estimates) -> tuple[Entry, Entry]:
-    floor = estimates.floors.get("ace")
+def _noise(curve: CurveFigures) -> tuple[Entry, Entry]:
+    floor = curve.noise.get("ace")
     if floor is None:
         return Entry("–", mark="withheld"), Entry("–", mark="withheld")
     note = f"in 95 % up to {floor.ceiling:.3f}"
     return entry(floor.floor, digits=3, note=note), entry(floor.debiased, digits=3)
 
 
-def _knee(estimates: Estimates) -> Entry:
-    knee = estimates.knee
+def _knee(curve: CurveFigures) -> Entry:
+    knee = curve.knee
     if isinstance(knee, Withheld):
-        return _withheld(knee)
+        return figure_entry(knee)
     unseen = "" if knee.reached else ", plateau not seen"
     return entry(
         knee.resolution.estimate, digits=0, note=interval_text(knee.resolution, 0) + unseen
     )
 
 
-def _reasons(sweep: Sweep, estimates: Estimates) -> Iterator[str]:
+def _chosen(curve: CurveFigures) -> Entry:
+    """The resolution; else what the samples can tell, and how many the margin needs."""
+    if isinstance(curve.choice, Unshown):
+        return Entry("–", note=curve.choice.reason)
+    if isinstance(curve.choice, Withheld):
+        return figure_entry(curve.choice)
+    fewest = f"{curve.cheapest} by visual tokens"
+    return entry(curve.chosen, note=fewest if curve.cheapest not in (None, curve.chosen) else "")
+
+
+def _reasons(curve: CurveFigures) -> Iterator[str]:
     named: Mapping[str, object] = {
-        **{FIGURE_NAMES[name][0]: figure for name, figure in estimates.figures.items()},
-        "knee": estimates.knee,
-        "cheapest": estimates.cheapest,
+        **{FIGURE_NAMES[name][0]: figure for name, figure in curve.figures.items()},
+        "knee": curve.knee,
+        "chosen": curve.choice,
     }
-    withheld = {name: value.reason for name, value in named.items() if isinstance(value, Withheld)}
-    if len(withheld) == len(named):
-        yield f"all of {shorten(sweep.name)} ({next(iter(withheld.values()))})"
+    if curve.withheld is not None:
+        yield f"all of {shorten(curve.name)} ({curve.withheld})"
         return
-    for name, reason in withheld.items():
-        yield f"{name} of {shorten(sweep.name)} ({reason})"
+    alike: dict[str, list[str]] = {}
+    for name, value in named.items():
+        if isinstance(value, Withheld):
+            alike.setdefault(value.reason, []).append(name)
+    for reason, names in alike.items():
+        yield f"{', '.join(names)} of {shorten(curve.name)} ({reason})"
 
 
 OPEN = "Answers by open are free text: their accuracy is exact match after normalising."
@@ -284,20 +303,19 @@ ALWAYS = ("n", "failed", "mismatched", "unparseable")
 """Counts that have a column even where they are all 0."""
 
 
-def cell_table(task: TaskSweeps, estimated: Estimated) -> Table:
+def cell_table(task: TaskSweeps, curves: Curves) -> Table:
     """Every cell: what was asked, what the encoder received, and what was counted."""
-    cells = [cell for sweep, _ in estimated for cell in sweep.cells]
+    cells = [each.cell for curve in curves for each in curve.cells]
     names = [name for name in COUNTS if name in ALWAYS or any(getattr(c, name) for c in cells)]
     settings = {_setting(cell) for cell in cells}
     free = {name: title for name, title in FREE.items() if any(_free(c, name) for c in cells)}
     rows = [
         (
-            entry(sweep.name),
+            entry(curve.name),
             resolution_entry(cell),
             Entry(status(cell), mark="!" if mark(cell) else ""),
-            entry(cell.accuracy),
-            entry(None if interval is None else interval.low),
-            entry(None if interval is None else interval.high),
+            *_scored(each),
+            figure_entry(each.gain),
             entry(asked_grid(cell)),
             Entry(received_grid(cell), mark="mismatched" if cell.mismatched else ""),
             entry(tokens_text(cell)),
@@ -305,8 +323,9 @@ def cell_table(task: TaskSweeps, estimated: Estimated) -> Table:
             *(_free(cell, name) or entry(None) for name in free),
             *([entry(_setting(cell))] if len(settings) > 1 else []),
         )
-        for sweep, estimates in estimated
-        for cell, interval in zip(sweep.cells, estimates.accuracy, strict=True)
+        for curve in curves
+        for each in curve.cells
+        for cell in [each.cell]
     ]
     phrases = f" {OPEN}" if any(cell.answer_mode == "open" for cell in cells) else ""
     shared = f" All cells: {', '.join(settings)}." if len(settings) == 1 else ""
@@ -334,11 +353,19 @@ def _cell_columns(counts: Sequence[str]) -> tuple[Column, ...]:
         Column("accuracy", numeric=True),
         Column("low", True, "Lower end of the 95 % interval"),
         Column("high", True, "Upper end of the 95 % interval"),
+        Column("gain", True, "(accuracy - floor) / (1 - floor), simultaneous over the curve"),
         Column("grid asked", title="Height x width in pixels that the encoder should receive"),
         Column("grid received", title="Height x width of the tensor that entered the encoder"),
         Column("visual tokens", title="Per sample: the mean, or least to most"),
         *(Column(name, numeric=True) for name in counts),
     )
+
+
+def _scored(each: CellFigures) -> tuple[Entry, Entry, Entry]:
+    found = each.accuracy
+    if isinstance(found, Withheld):
+        return figure_entry(found), entry(None), entry(None)
+    return entry(found.estimate), entry(found.low), entry(found.high)
 
 
 def _setting(cell: Cell) -> str:
@@ -360,34 +387,3 @@ def _count(cell: Cell, name: str) -> Entry:
     value = int(getattr(cell, name))
     wrong = name in ("failed", "missing", "mismatched", "unattested") and value > 0
     return entry(value, mark="!" if wrong else "")
-
-
-def class_table(task: TaskSweeps, estimated: Estimated) -> Table:
-    """Accuracy of each class by resolution; of each checkpoint, the class that loses most first."""
-    heads = [Column(name, numeric=True) for name in task.resolutions]
-    rows = [
-        (
-            entry(sweep.name),
-            entry(found.target),
-            entry(found.n),
-            *(entry(accuracy.get(name), digits=3, shade=True) for name in task.resolutions),
-            figure_entry(found.loss, sign=True),
-        )
-        for sweep, estimates in estimated
-        for found in estimates.classes
-        for accuracy in [dict(zip(sweep.resolutions, found.accuracy, strict=True))]
-    ]
-    return Table(
-        name=f"{task.task}-classes",
-        caption="Which classes lose most",
-        subject=task.title,
-        folded=len(rows) > MAX_UNFOLDED,
-        columns=(
-            Column("checkpoint"),
-            Column("class"),
-            Column("n", numeric=True),
-            *heads,
-            Column("lost at far end", True, FAR_END),
-        ),
-        rows=tuple(rows),
-    )

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.stats import binomtest, norm
+from scipy.stats import binomtest
 
 from resolution_eval.statistics.curves import FloatArray, Withheld
 from resolution_eval.statistics.intervals import Interval, contrast
-from resolution_eval.statistics.resampling import CHUNK, Answers, IntArray, resample
+from resolution_eval.statistics.resampling import CHUNK, Answers, IntArray, Resampled
 
 Name = TypeVar("Name")
 EXACT = 14
@@ -54,14 +53,15 @@ def sign_flip(differences: FloatArray, *, seed: int, flips: int = 10_000) -> flo
     moving = moving[moving != 0]
     reach = abs(moving.sum()) - 1e-9
     if len(moving) <= EXACT:
-        sums = _signs(len(moving)) @ moving
+        sums = signs(len(moving)) @ moving
         return float((np.abs(sums) >= reach).mean())
     rng = np.random.default_rng(seed)
     hits = int((np.abs(_flipped(moving, rng, flips)) >= reach).sum())
     return (1 + hits) / (1 + flips)
 
 
-def _signs(clusters: int) -> FloatArray:
+def signs(clusters: int) -> FloatArray:
+    """Every pattern of signs of so many clusters (patterns, clusters)."""
     patterns = np.arange(2**clusters)[:, None] >> np.arange(clusters) & 1
     return np.asarray(patterns * 2.0 - 1.0, dtype=np.float64)
 
@@ -103,7 +103,7 @@ class Comparison:
     difference: Interval
     """A(second) - A(first), as a fraction."""
     p: float
-    """Two-sided, of 'no difference'."""
+    """Two-sided, of 'no difference', failed samples against it."""
     test: str
     """`mcnemar` where every sample is its own cluster and right or wrong, else `sign flip`."""
     only_first: int
@@ -111,12 +111,15 @@ class Comparison:
     only_second: int
     """Samples that scored higher in the second column."""
     left_out: int
+    failed: int
+    """Samples that failed in one of the two, among those left out."""
 
 
-def compare(
-    answers: Answers, first: int, second: int, *, seed: int, resamples: int = 10_000
-) -> Comparison:
-    """Paired comparison of two columns of `answers`.
+def compare(answers: Answers, first: int, second: int, *, seed: int) -> Comparison | Withheld:
+    """Paired comparison of two columns of `answers`; withheld where too many samples failed.
+
+    A failed sample counts for p as if it spoke against the difference that the others show, and
+    widens the interval to its worst cases: no failure can make a difference, or hide a loss.
 
     Example:
         >>> from resolution_eval.statistics.resampling import align
@@ -128,106 +131,35 @@ def compare(
         >>> round(found.p, 6)
         6.1e-05
     """
-    pair = answers.correct[:, [first, second]]
-    step = pair[:, 1] - pair[:, 0]
+    pair = answers.pick([first, second])
+    if pair.withheld is not None:
+        return pair.withheld
+    step = pair.correct[:, 1] - pair.correct[:, 0]
     lost, won = int((step < 0).sum()), int((step > 0).sum())
-    binary = bool(np.isin(pair, (0.0, 1.0)).all())
-    alone = len(np.unique(answers.clusters)) == len(pair)
-    if binary and alone:
-        p, test = mcnemar(lost, won), "mcnemar"
+    seen = Resampled(pair, np.empty((0, 2)), seed)
+    against = _against(pair, float(step.sum()))
+    if seen.simple:
+        more = int(np.abs(against).sum())
+        p, test = mcnemar(min(lost, won) + more, max(lost, won)), "mcnemar"
+        p = 1.0 if min(lost, won) + more >= max(lost, won) else p
     else:
-        p, test = sign_flip(_sums(answers, step), seed=seed), "sign flip"
-    drawn = resample(
-        Answers(pair, answers.clusters, answers.left_out), seed=seed, resamples=resamples
-    )
-    return Comparison(contrast(drawn, (-1, 1)), p, test, lost, won, answers.left_out)
+        sums = np.concatenate([np.bincount(pair.clusters, step), against])
+        p, test = sign_flip(sums, seed=seed), "sign flip"
+        p = 1.0 if sums.sum() * step.sum() <= 0 else p
+    failed = 0 if pair.failed is None else int(np.isnan(pair.failed).any(axis=1).sum())
+    difference = contrast(seen, (-1, 1))
+    return Comparison(difference, p, test, lost, won, pair.left_out, failed)
 
 
-def _sums(answers: Answers, step: FloatArray) -> FloatArray:
-    return np.bincount(answers.clusters, step).astype(np.float64)
-
-
-def minimum_detectable_drop(
-    n: int, discordance: float, *, power: float = 0.8, error: float = 0.05, design: float = 1.0
-) -> float | Withheld:
-    """Smallest drop of accuracy (fraction) that `n` samples find with `power` at two-sided `error`.
-
-    `discordance` is the fraction of samples that differ between the two columns, and `design` the
-    design effect of the clusters: how many times the variance is that of unclustered samples.
-
-        n / design = (z_error * sqrt(q) + z_power * sqrt(q - d^2))^2 / d^2   (q discordance, d drop)
-
-    Withheld where even a drop of all discordant samples, d = q, would be missed.
-
-    Source: Connor 1987, Biometrics 43.
-
-    Raises:
-        ValueError: a fraction outside (0, 1], a power or error of 1, no sample, or a design effect
-            not above 0.
-
-    Example:
-        >>> round(minimum_detectable_drop(1000, 0.2), 4)
-        0.0396
-    """
-    _check(discordance=discordance)
-    _check_odds(power=power, error=error)
-    if n < 1 or design <= 0:
-        raise ValueError(
-            f"need at least one sample and a design effect above 0, found {n}, {design}"
-        )
-
-    def lacking(drop: float) -> float:
-        return _samples(drop, discordance, power, error) - n / design
-
-    if lacking(discordance) > 0:
-        return Withheld(f"{n} samples cannot show a drop when {discordance:.4g} of them differ")
-    return float(brentq(lacking, 1e-9, discordance))
-
-
-def samples_needed(
-    drop: float,
-    discordance: float,
-    *,
-    power: float = 0.8,
-    error: float = 0.05,
-    design: float = 1.0,
-) -> int:
-    """Samples needed to find a `drop` of accuracy (fraction); see `minimum_detectable_drop`.
-
-    Raises:
-        ValueError: a fraction outside (0, 1], a power or error of 1, or a drop larger than the
-            discordance.
-
-    Example:
-        >>> samples_needed(0.05, 0.2)
-        626
-    """
-    _check(drop=drop, discordance=discordance)
-    _check_odds(power=power, error=error)
-    if drop > discordance:
-        raise ValueError(
-            f"a drop of {drop} needs a discordance of at least that, not {discordance}"
-        )
-    return int(np.ceil(design * _samples(drop, discordance, power, error) - 1e-9))
-
-
-def _samples(drop: float, discordance: float, power: float, error: float) -> float:
-    sure, strong = norm.ppf(1 - error / 2), norm.ppf(power)
-    spread = sure * np.sqrt(discordance) + strong * np.sqrt(discordance - drop**2)
-    return float((spread / drop) ** 2)
-
-
-def _check(**fractions: float) -> None:
-    for name, value in fractions.items():
-        if not 0 < value <= 1:
-            raise ValueError(f"{name} must be above 0 and at most 1, found {value}")
-
-
-def _check_odds(**fractions: float) -> None:
-    """Refuse what no number of samples gives: certainty."""
-    for name, value in fractions.items():
-        if not 0 < value < 1:
-            raise ValueError(f"{name} must be above 0 and below 1, found {value}")
+def _against(pair: Answers, total: float) -> FloatArray:
+    """What the failed samples could add at most against a difference of this sign, one by one."""
+    if pair.failed is None:
+        return np.empty(0)
+    sign = np.sign(total)
+    worst = np.where(np.isnan(pair.failed), [[float(sign > 0), float(sign < 0)]], pair.failed)
+    steps = worst[:, 1] - worst[:, 0]
+    broken = np.isnan(pair.failed).any(axis=1)
+    return np.asarray(np.where(steps[broken] * sign < 0, steps[broken], 0.0))
 
 
 def design_effect(

@@ -62,6 +62,10 @@ def _worst_drop(rows: FloatArray, grid: Grid) -> FloatArray:
     return np.asarray(rows[..., grid.reference] - rows.min(axis=-1))
 
 
+def _best_drop(rows: FloatArray, grid: Grid) -> FloatArray:
+    return np.asarray(rows.max(axis=-1) - rows.min(axis=-1))
+
+
 def _ace(rows: FloatArray, grid: Grid) -> FloatArray:
     return np.asarray(np.abs(np.diff(rows, axis=-1)).sum(axis=-1))
 
@@ -91,6 +95,7 @@ FIGURES: dict[str, Statistic] = {
     "excess_ace": _excess_ace,
     "area": _area,
     "worst_drop": _worst_drop,
+    "best_drop": _best_drop,
 }
 """Every figure of a curve, by the name that results and commands show."""
 
@@ -151,7 +156,7 @@ def worst_drop(curve: Curve, *, reference: int) -> float:
 
 
 def ace(curve: Curve) -> float:
-    """Absolute cumulative error: the sum of absolute steps along the curve (unit of the curve).
+    """Absolute Continuous Error: the sum of absolute steps along the curve (unit of the curve).
 
         ACE = sum_i |A(r_i+1) - A(r_i)|
 
@@ -165,7 +170,7 @@ def ace(curve: Curve) -> float:
 
 
 def rce(curve: Curve) -> float:
-    """Relative cumulative error: `ace` over the mean accuracy (unitless); 0 for a curve of zeros.
+    """Relative Continuous Error: `ace` over the mean accuracy (unitless); 0 for a curve of zeros.
 
     Source: Res-Bench, arXiv:2510.16926.
 
@@ -205,38 +210,6 @@ class Withheld:
     """A figure that is not given, because it would say more than the data do."""
 
     reason: str
-
-
-def retention(
-    curve: Curve, *, reference: int, chance: float, reference_low: float | None = None
-) -> dict[int, float] | Withheld:
-    """Score above chance at each resolution, as a fraction of that at `reference` (may exceed 1).
-
-        retention(r) = (A(r) - c) / (A(r*) - c)
-
-    Withheld when A(r*), or `reference_low` (the lower end of its interval) where given, is not
-    above chance: a quotient of two noises would look like robustness.
-
-    Source: LR0.FM, arXiv:2502.03950, where a model at chance everywhere scores as robust.
-
-    Raises:
-        ValueError: `reference` is not in the curve.
-
-    Example:
-        >>> retention({112: 0.5, 224: 0.75}, reference=224, chance=0.25)
-        {112: 0.5, 224: 1.0}
-        >>> retention({112: 0.4, 224: 0.6}, reference=224, chance=0.5, reference_low=0.45)
-        Withheld(reason='accuracy 0.6 at 224 (interval from 0.45) is not above chance 0.5')
-    """
-    if reference not in curve:
-        raise ValueError(f"the curve has no resolution {reference}; choose from {sorted(curve)}")
-    top = curve[reference]
-    if top <= chance or (reference_low is not None and reference_low <= chance):
-        bound = "" if reference_low is None else f" (interval from {reference_low:.4g})"
-        return Withheld(
-            f"accuracy {top:.4g} at {reference}{bound} is not above chance {chance:.4g}"
-        )
-    return {r: (value - chance) / (top - chance) for r, value in curve.items()}
 
 
 def balanced_accuracy(targets: Sequence[Hashable], predictions: Sequence[Any]) -> float:

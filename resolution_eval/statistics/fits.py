@@ -5,21 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit, fdtri
 
 from resolution_eval.statistics.curves import FloatArray, Grid, Withheld
-from resolution_eval.statistics.intervals import FLAT, Interval, contrast
+from resolution_eval.statistics.intervals import Interval, contrast, interval
+from resolution_eval.statistics.proportions import Bounded
 from resolution_eval.statistics.resampling import Resampled
 
 PER_OCTAVE = 32
 """Candidate knees per doubling of the resolution: the knee is found to about 2 %."""
+FEWEST = 5
+"""Resolutions below which every smooth curve fits, so that no knee can be shown."""
+ERROR = 0.05
+"""How often a smooth curve may be called one with a knee."""
 
 
 @dataclass(frozen=True)
 class Knee:
-    """A rise in log2 r that turns into a plateau."""
+    """A rise in log2 r that turns into a plateau, and is shown not to be a smooth curve."""
 
     resolution: Interval
-    """Where it turns (edge in pixels), with its percentile interval."""
+    """Where it turns (edge in pixels): all turns that fit no worse than the best one, by chance."""
     slope: float
     """Accuracy gained per doubling below the knee."""
     plateau: float
@@ -29,70 +35,100 @@ class Knee:
 
 
 def knee(resampled: Resampled, grid: Grid, *, level: float = 0.95) -> Knee | Withheld:
-    """The least-squares fit A = plateau + slope * min(log2 r - log2 knee, 0), one fit per resample.
+    """The fit A = plateau + slope * min(log2 r - log2 knee, 0), where no smooth curve fits.
 
-    Withheld with fewer than four resolutions, or where accuracy does not rise from the first to
-    the last by the interval of that difference: a flat curve has no knee.
+    Every curve is fitted by generalised least squares, with the errors that the clusters show, and
+    rejected by its residuals (Hotelling's). A knee is given only where a quadratic, a saturating
+    exponential and a logistic curve in log2 r are all rejected and the broken line is not: a smooth
+    curve that bends is no knee.
 
-    Source: segmented regression, Hinkley 1971, J. Am. Stat. Assoc. 66.
+    Source: segmented regression, Hinkley 1971, J. Am. Stat. Assoc. 66; Berger 1982, Technometrics
+    24, for rejecting all of several.
 
     Example:
         >>> from resolution_eval.statistics.resampling import align, resample
-        >>> rates = (30, 50, 70, 72, 72)
-        >>> columns = [{str(i): float(i * 37 % 100 < rate) for i in range(400)} for rate in rates]
-        >>> found = knee(resample(align(columns), seed=1), Grid((28, 56, 112, 224, 448)))
+        >>> rates = (10, 25, 40, 55, 70, 70, 70, 70)
+        >>> columns = [{str(i): float(i * 37 % 100 < rate) for i in range(4000)} for rate in rates]
+        >>> grid = Grid((14, 28, 56, 112, 224, 448, 896, 1792))
+        >>> found = knee(resample(align(columns), seed=1), grid)
         >>> round(found.resolution.estimate), round(found.slope, 2), round(found.plateau, 2)
-        (121, 0.2, 0.72)
+        (222, 0.15, 0.7)
         >>> found.reached
         True
     """
-    if len(grid.resolutions) < 4:
-        return Withheld(f"a knee needs four resolutions, found {len(grid.resolutions)}")
-    rise = [-1.0, *[0.0] * (len(grid.resolutions) - 2), 1.0]
+    count = len(grid.resolutions)
+    if count < FEWEST:
+        return Withheld(f"a knee needs {FEWEST} resolutions, found {count}")
+    rise = [-1.0, *[0.0] * (count - 2), 1.0, *[0.0] * (len(resampled.accuracy) - count)]
     if resampled.clusters < 2 or contrast(resampled, rise, level=level).low <= 0:
         return Withheld("accuracy does not rise from the first to the last resolution")
+    if resampled.clusters <= count + 1:
+        return Withheld(f"a knee needs more than {count + 1} clusters, found {resampled.clusters}")
+    curve = resampled.pick(range(count))
     octaves = np.log2(np.asarray(grid.resolutions, dtype=float))
-    turn, slope, plateau = (float(part[0]) for part in _fit(resampled.accuracy[None], octaves))
-    turns = _fit(resampled.draws, octaves)[0]
-    tail = (1 - level) / 2
-    low, high = np.quantile(turns, [tail, 1 - tail])
-    counts = (resampled.n, resampled.clusters, len(resampled.draws), resampled.seed)
-    ends = (2**turn, float(2**low), float(2**high))
-    interval = Interval(*ends, level, *counts, "percentile")
-    return Knee(interval, slope, plateau, bool(high < octaves[-1] - FLAT))
+    turns = np.linspace(octaves[1], octaves[-1], int((octaves[-1] - octaves[1]) * PER_OCTAVE) + 2)
+    lines = np.minimum(octaves[None, :] - turns[:, None], 0.0)
+    misfits, slopes, plateaus = _fits(curve, lines)
+    best = int(misfits.argmin())
+    if misfits[best] > _limit(curve, count - 3, ERROR):
+        return Withheld("no rise that turns into a plateau fits the curve")
+    if smooth := _smooth(curve, octaves):
+        return Withheld(f"a smooth curve fits too ({smooth}): nothing shows a knee")
+    near = turns[misfits - misfits[best] <= _limit(curve, 1, 1 - level)]
+    ends = (float(2 ** turns[best]), float(2 ** near.min()), float(2 ** near.max()))
+    reached = bool(near.max() < turns[-1] - 1e-9)
+    found = interval(resampled, Bounded(*ends), "likelihood ratio", level)
+    return Knee(found, float(slopes[best]), float(plateaus[best]), reached)
 
 
-def _fit(rows: FloatArray, octaves: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Knee in octaves, slope and plateau of the best fit of every row."""
-    count = int((octaves[-1] - octaves[1]) * PER_OCTAVE) + 2
-    turns = np.linspace(octaves[1], octaves[-1], count)
-    ramps = np.minimum(octaves[None, :] - turns[:, None], 0.0)
-    centred = ramps - ramps.mean(axis=1, keepdims=True)
-    power = (centred**2).sum(axis=1)
-    products = rows @ centred.T
-    best = (products**2 / power).argmax(axis=1)
-    slopes = products[np.arange(len(rows)), best] / power[best]
-    plateaus = rows.mean(axis=1) - slopes * ramps[best].mean(axis=1)
-    return turns[best], slopes, plateaus
+def _smooth(curve: Resampled, octaves: FloatArray) -> str:
+    """The first smooth curve that is not rejected; empty where all are."""
+    place = (octaves - octaves[0]) / (octaves[-1] - octaves[0])
+    rates = np.linspace(-6, 30, 145)
+    rates = rates[np.abs(rates) > 1e-6]
+    middles, widths = np.meshgrid(np.linspace(-0.5, 1.5, 81), np.geomspace(0.01, 1, 41))
+    logistic = expit((place - middles.reshape(-1, 1)) / widths.reshape(-1, 1))
+    families = (
+        ("quadratic", 3, _quadratic(curve, place)),
+        ("exponential", 3, _fits(curve, np.exp(-rates[:, None] * place))[0].min()),
+        ("logistic", 4, _fits(curve, logistic)[0].min()),
+    )
+    for name, parameters, misfit in families:
+        if misfit <= _limit(curve, len(place) - parameters, ERROR):
+            return name
+    return ""
 
 
-def cheapest(resampled: Resampled, grid: Grid, *, level: float = 0.95) -> int:
-    """Smallest resolution whose paired difference to the best one has an interval that reaches 0.
+def _weights(curve: Resampled) -> FloatArray:
+    """Inverse covariance of the accuracies; a sample that differs in its cluster is added."""
+    unseen = np.eye(len(curve.accuracy)) / (curve.n * curve.effective)
+    return np.asarray(np.linalg.inv(curve.covariance + unseen))
 
-    The best is the one with the highest accuracy, the smallest of equals; it is its own answer
-    where no smaller one reaches it.
 
-    Example:
-        >>> from resolution_eval.statistics.resampling import align, resample
-        >>> rates = (30, 50, 70, 71, 72)
-        >>> columns = [{str(i): float(i * 37 % 100 < rate) for i in range(100)} for rate in rates]
-        >>> cheapest(resample(align(columns), seed=1), Grid((28, 56, 112, 224, 448)))
-        112
-    """
-    best = int(resampled.accuracy.argmax())
-    for column, resolution in enumerate(grid.resolutions[:best]):
-        weights = np.zeros(len(grid.resolutions))
-        weights[best], weights[column] = 1.0, -1.0
-        if contrast(resampled, weights.tolist(), level=level).low <= 0:
-            return resolution
-    return grid.resolutions[best]
+def _quadratic(curve: Resampled, place: FloatArray) -> float:
+    weights = _weights(curve)
+    basis = np.stack([np.ones_like(place), place, place**2], axis=1)
+    fitted = np.linalg.solve(basis.T @ weights @ basis, basis.T @ weights @ curve.accuracy)
+    rest = curve.accuracy - basis @ fitted
+    return float(rest @ weights @ rest)
+
+
+def _fits(curve: Resampled, shapes: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Misfit, factor and constant of the best constant + factor * shape, for every shape."""
+    weights, observed = _weights(curve), curve.accuracy
+    total = weights.sum()
+    mean = shapes @ weights.sum(axis=0) / total
+    centred = shapes - mean[:, None]
+    level = weights.sum(axis=0) @ observed / total
+    rest = observed - level
+    power = np.maximum(np.einsum("ij,jk,ik->i", centred, weights, centred), 1e-12)
+    products = centred @ weights @ rest
+    factors = products / power
+    misfits = rest @ weights @ rest - products * factors
+    return np.asarray(misfits), np.asarray(factors), np.asarray(level - factors * mean)
+
+
+def _limit(curve: Resampled, freedom: int, error: float) -> float:
+    """Misfit that chance exceeds with `error`. Source: Hotelling 1931, Ann. Math. Stat. 2."""
+    rest = max(curve.effective - freedom, 1.0)
+    return float(fdtri(freedom, rest, 1 - error) * freedom * (curve.effective - 1) / rest)

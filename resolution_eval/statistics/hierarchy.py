@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import ndtr, stdtrit
 
 from resolution_eval.errors import RecordError
 from resolution_eval.statistics.curves import FloatArray
-from resolution_eval.statistics.intervals import FLAT, Interval
+from resolution_eval.statistics.intervals import Interval
+from resolution_eval.statistics.proportions import FLAT
+
+FEW = 50
+"""Clusters per data set, below which draws do not show the largest of many differences."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +30,12 @@ class Part:
     """The figure in every resample (resamples, models), the same clusters for every model."""
     n: int
     clusters: int
+    """Effective clusters, where they differ in size."""
     seed: int
+    between: FloatArray | None = None
+    """Variance of each model's mean over its runs (seeds, prompts) (models,); None for one run."""
+    runs: FloatArray | None = None
+    """How many runs each model's figure is the mean of (models,)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,10 +45,10 @@ class Pool:
     estimates: FloatArray
     errors: FloatArray
     """Draws minus estimates (resamples, models), widened by sqrt(C / (C - 1)) per data set."""
+    sources: tuple[tuple[FloatArray, FloatArray], ...]
+    """Per source of error its covariance of the models, and its degrees of freedom (models,)."""
     unseen: FloatArray
-    """How far each mean may lie off where no draw of a data set differs (models,)."""
-    freedom: float
-    """Degrees of freedom, after Welch and Satterthwaite, of the first model's error."""
+    """Variance that too few samples may hide, where draws hardly differ (scalar per data set)."""
     n: int
     clusters: int
     seed: int
@@ -64,11 +73,10 @@ def weights(parts: Sequence[Part]) -> tuple[float, ...]:
     return tuple(1 / (len(sizes) * sizes[part.modality]) for part in parts)
 
 
-def pool(parts: Sequence[Part], *, level: float = 0.95) -> Pool:
+def pool(parts: Sequence[Part]) -> Pool:
     """Hierarchical means of every model: equal weight per data set, then per modality.
 
-    Data sets are independent: give each part its own seed. `level` is that of what draws that do
-    not differ leave unseen.
+    Data sets are independent: give each part its own seed.
 
     Raises:
         RecordError: no data set, one twice, seeds that repeat, or counts of models that differ.
@@ -79,26 +87,27 @@ def pool(parts: Sequence[Part], *, level: float = 0.95) -> Pool:
             "the parts of a mean need as many models and resamples each, and seeds of their own; "
             f"found draws {[p.draws.shape for p in parts]}, seeds {[p.seed for p in parts]}"
         )
-    estimates = sum(
-        (w * p.estimates for w, p in zip(shares, parts, strict=True)), start=np.zeros(1)
-    )
-    errors = [w * _widened(p) for w, p in zip(shares, parts, strict=True)]
-    variances = np.array([error[:, 0].var() for error in errors])
-    loss = sum(v**2 / max(p.clusters - 1, 1) for v, p in zip(variances, parts, strict=True))
-    freedom = float(variances.sum() ** 2 / loss) if loss > 0 else 1.0
-    counts = (sum(p.n for p in parts), sum(p.clusters for p in parts), parts[0].seed)
-    unseen = [w * _unseen(p, level) for w, p in zip(shares, parts, strict=True)]
-    hidden = np.sqrt(np.sum(np.square(unseen), axis=0))
-    return Pool(np.asarray(estimates), np.sum(errors, axis=0), hidden, freedom, *counts)
+    weighed = list(zip(shares, parts, strict=True))
+    estimates = np.sum([w * p.estimates for w, p in weighed], axis=0)
+    errors = np.sum([w * _widened(p) for w, p in weighed], axis=0)
+    sources = tuple(source for w, p in weighed for source in _sources(w, p))
+    unseen = float(sum(w**2 / (p.n * p.clusters) for w, p in weighed))
+    counts = (sum(p.n for p in parts), round(sum(p.clusters for p in parts)), parts[0].seed)
+    return Pool(estimates, errors, sources, np.asarray(unseen), *counts)
 
 
-def _unseen(part: Part, level: float) -> FloatArray:
-    """The share of clusters that could differ unseen, for models whose draws are all the same.
+def _sources(weight: float, part: Part) -> Iterator[tuple[FloatArray, FloatArray]]:
+    """The error of the samples, which models share, and that of each model's runs.
 
-    All right or all wrong, or one cluster: the draws then say nothing of the error.
+    Runs are taken to scatter alike for all models of a data set, also for one that ran once.
     """
-    share = 1 - (1 - level) ** (1 / part.clusters)
-    return np.where(part.draws.std(axis=0) <= FLAT, share, 0.0)
+    noise = weight * _widened(part)
+    freedom = np.full(len(part.estimates), max(part.clusters - 1, 1), dtype=float)
+    yield np.asarray(noise.T @ noise / len(noise)), freedom
+    if part.between is not None and part.runs is not None and (part.runs > 1).any():
+        freedom = np.full(len(part.runs), float((part.runs - 1).sum()))
+        one = float(((part.runs - 1) * part.runs * part.between).sum() / freedom[0])
+        yield np.diag(weight**2 * one / part.runs), freedom
 
 
 def _widened(part: Part) -> FloatArray:
@@ -106,8 +115,12 @@ def _widened(part: Part) -> FloatArray:
     return np.asarray((part.draws - part.estimates) * widening)
 
 
-def means(parts: Sequence[Part], *, level: float = 0.95) -> tuple[Interval, ...]:
-    """The hierarchical mean of every model with its interval (unit of the figure), by Student's t.
+def means(
+    parts: Sequence[Part], *, bounds: tuple[float, float] = (0.0, 1.0), level: float = 0.95
+) -> tuple[Interval, ...]:
+    """The hierarchical mean of every model with its interval, kept within `bounds`.
+
+    By Student's t, with each model's own degrees of freedom; fractions.
 
     Example:
         >>> rng = np.random.default_rng(1)
@@ -119,24 +132,42 @@ def means(parts: Sequence[Part], *, level: float = 0.95) -> tuple[Interval, ...]
         >>> round(mean.estimate, 3), round(mean.low, 2), round(mean.high, 2)
         (0.7, 0.68, 0.72)
     """
-    pooled = pool(parts, level=level)
-    t = float(student.ppf((1 + level) / 2, pooled.freedom))
-    halves = np.hypot(t * pooled.errors.std(axis=0), pooled.unseen)
+    pooled = pool(parts)
+    variances = np.array([np.diag(covariance) for covariance, _ in pooled.sources])
+    freedoms = np.array([freedom for _, freedom in pooled.sources])
+    halves = _reach(variances, freedoms, pooled.unseen, (1 - level) / 2)
     counts = (pooled.n, pooled.clusters, len(pooled.errors), pooled.seed)
+    low = np.maximum(pooled.estimates - halves, bounds[0])
+    high = np.minimum(pooled.estimates + halves, bounds[1])
     return tuple(
-        Interval(float(e), float(e - h), float(e + h), level, *counts, "t")
-        for e, h in zip(pooled.estimates, halves, strict=True)
+        Interval(float(e), float(a), float(b), level, *counts, "t")
+        for e, a, b in zip(pooled.estimates, low, high, strict=True)
     )
 
 
-def ranks(pooled: Pool, *, level: float = 0.95) -> tuple[Interval, ...]:
+def _reach(
+    variances: FloatArray, freedoms: FloatArray, unseen: FloatArray, tail: float
+) -> FloatArray:
+    """Half width of sums over sources (sources, ...): each by its own Student's quantile.
+
+    Source: Cochran 1964, Biometrics 20: never narrower than one quantile for the mixed freedom.
+    """
+    shares = variances + unseen / len(variances)
+    return np.asarray(np.sqrt((stdtrit(freedoms, 1 - tail) ** 2 * shares).sum(axis=0)))
+
+
+def ranks(
+    pooled: Pool, *, level: float = 0.95, slack: tuple[FloatArray, FloatArray] | None = None
+) -> tuple[Interval, ...]:
     """Rank of every model (1 is the highest mean; equals share the better one) with its interval.
 
-    A model's interval leaves out the ranks that its differences to the others rule out,
-    simultaneously over the others. Means that differ by rounding are equal. Resampled ranks would
-    not do: they are far too sure where models are close.
+    A model's interval leaves out the ranks that its differences to the others rule out, all
+    differences of all models together: with `level` no interval of any model misses its true rank.
+    Means that differ by rounding are equal. `slack` says how far below and above each mean may lie
+    by its failed samples: a difference counts where it holds at the worst of them.
 
-    Source: Mogstad, Romano, Shaikh and Wilhelm 2024, Review of Economic Studies 91.
+    Source: Mogstad, Romano, Shaikh and Wilhelm 2024, Review of Economic Studies 91; largest of the
+    paired, studentised differences, Romano and Wolf 2005, Econometrica 73.
 
     Example:
         >>> rng = np.random.default_rng(1)
@@ -145,20 +176,52 @@ def ranks(pooled: Pool, *, level: float = 0.95) -> tuple[Interval, ...]:
         >>> [(rank.estimate, rank.low, rank.high) for rank in ranks(pool([part]))]
         [(3.0, 2.0, 3.0), (1.0, 1.0, 1.0), (2.0, 2.0, 3.0)]
     """
-    return tuple(_rank(pooled, model, level) for model in range(len(pooled.estimates)))
-
-
-def _rank(pooled: Pool, model: int, level: float) -> Interval:
-    others = np.delete(np.arange(len(pooled.estimates)), model)
-    ahead = pooled.estimates[others] - pooled.estimates[model]
-    noise = pooled.errors[:, others] - pooled.errors[:, [model]]
-    errors = np.maximum(noise.std(axis=0), FLAT)
-    reach = 0.0
-    if len(others):
-        reach = float(np.quantile(np.abs(noise / errors).max(axis=1), level))
-    margin = reach * errors + np.minimum(pooled.unseen[others], pooled.unseen[model])
-    better, worse = (ahead > margin).sum(), (ahead < -margin).sum()
-    estimate = 1.0 + float((ahead > FLAT).sum())
-    low, high = 1.0 + float(better), float(len(others) + 1 - worse)
+    count = len(pooled.estimates)
+    ahead = pooled.estimates[None, :] - pooled.estimates[:, None]
+    margin = _margins(pooled, level) if count > 1 else np.zeros((1, 1))
+    down, up = (np.zeros(count), np.zeros(count)) if slack is None else slack
+    better = (ahead - down[None, :] - up[:, None] > margin).sum(axis=1)
+    worse = (ahead + up[None, :] + down[:, None] < -margin).sum(axis=1)
+    estimates = 1 + (ahead > FLAT).sum(axis=1)
     counts = (pooled.n, pooled.clusters, len(pooled.errors), pooled.seed)
-    return Interval(estimate, low, high, level, *counts, "pairwise")
+    return tuple(
+        Interval(float(e), float(1 + b), float(count - w), level, *counts, "pairwise")
+        for e, b, w in zip(estimates, better, worse, strict=True)
+    )
+
+
+def _margins(pooled: Pool, level: float) -> FloatArray:
+    """By how much two means must differ to be told apart, all pairs at once (models, models)."""
+    sums = [
+        (np.diag(c)[:, None] + np.diag(c)[None, :] - 2 * c, np.minimum(f[:, None], f[None, :]))
+        for c, f in pooled.sources
+    ]
+    variances, freedoms = (np.array(each) for each in zip(*sums, strict=True))
+    variances = np.maximum(variances, 0.0)
+    tail = _tail(pooled, np.sqrt(variances.sum(axis=0) + pooled.unseen), level)
+    return _reach(variances, freedoms, pooled.unseen, tail)
+
+
+def _tail(pooled: Pool, errors: FloatArray, level: float) -> float:
+    """The error for one end of one pair that leaves 1 - `level` for all pairs together.
+
+    From the draws of all models; where there are few clusters for so many models, whose draws
+    move in too few directions, Bonferroni's.
+    """
+    models = len(pooled.estimates)
+    bonferroni = (1 - level) / (models * (models - 1))
+    if pooled.clusters < FEW * len(pooled.sources):
+        return bonferroni
+    scale, largest = 1 / errors, np.empty(len(pooled.errors))
+    np.fill_diagonal(scale, 0.0)
+    rng = np.random.default_rng(pooled.seed)
+    for row, noise in enumerate(_runs_added(pooled, rng)):
+        largest[row] = ((noise[:, None] - noise) * scale).max()
+    return max(float(ndtr(-np.quantile(largest, level))), bonferroni)
+
+
+def _runs_added(pooled: Pool, rng: np.random.Generator) -> FloatArray:
+    """The draws' errors with those of the runs, which no resample of samples shows."""
+    whole = sum(np.diag(covariance) for covariance, _ in pooled.sources)
+    hidden = np.maximum(whole - pooled.errors.var(axis=0), 0.0) * (len(pooled.sources) > 1)
+    return np.asarray(pooled.errors + np.sqrt(hidden) * rng.standard_normal(pooled.errors.shape))

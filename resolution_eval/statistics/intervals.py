@@ -1,37 +1,42 @@
-"""Intervals of every figure from one paired cluster bootstrap.
+"""Intervals of every figure of a sweep, from paired answers that are clustered.
 
 Which method serves which figure was decided by simulation (docs/coverage.md), not by custom:
 
 | figure | method | why |
 | --- | --- | --- |
-| accuracy, balanced accuracy, area | `score` | percentile and BCa give [1, 1] when all is right |
-| differences | `t` | percentile and BCa are too narrow where few answers differ |
-| retention | `fieller` | unbounded exactly when the denominator is noise |
+| accuracy, area | `score` | Wilson's, on the effective number of samples: never of width 0 |
+| differences | `tango` | a score interval too: honest where few or no answers differ |
+| retention, gain | `ratio` | both parts by their score intervals, the floor's own error included |
+| worst drop, drop from the best | `maximum` | a maximum of noisy drops is biased upwards |
 | ACE, RCE, excess ACE | `inversion` | noise only adds to them: percentile covers 0 % when flat |
-| worst drop | `maximum` | a maximum of noisy drops has the same upward bias |
-| rho | `percentile` | |
 
-With one cluster, an interval is the whole range that the figure can have (`vacuous`). Where no
-resample differs from another, it reaches as far as the share of clusters that could differ unseen:
-1 - (1 - level)^(1/clusters), about 3/clusters.
+rho has none: no method covered it, so it is shown without.
+
+A failed sample widens each interval to its worst cases, were it wrong or right. With one cluster,
+an interval is the whole range that the figure can have (`vacuous`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
 from scipy.special import ndtr, ndtri
-from scipy.stats import t as student
 
-from resolution_eval.statistics.curves import FIGURES, FloatArray, Grid, Withheld
-from resolution_eval.statistics.resampling import Resampled
+from resolution_eval.statistics.curves import FIGURES, FloatArray, Grid
+from resolution_eval.statistics.proportions import (
+    FLAT,
+    Bounded,
+    effective_size,
+    tango,
+    tango_z,
+    wilson,
+)
+from resolution_eval.statistics.resampling import IntArray, Resampled
 
-FLAT = 1e-12
-"""Below this a spread is rounding."""
 BELOW = 0.7
 """Part of the error that `maximum` allows at the low end.
 
@@ -56,252 +61,133 @@ class Interval:
     resamples: int
     seed: int
     method: str
+    left_out: int = 0
+    """Samples without a score in every column; those that failed are allowed for in the ends."""
 
 
-Map: TypeAlias = Callable[[FloatArray], FloatArray]
-"""Accuracies (rows, columns) to a figure (rows,)."""
+def interval(resampled: Resampled, part: Bounded, method: str, level: float) -> Interval:
+    """`part` with the counts of what it was computed from."""
+    counts = (resampled.n, resampled.clusters, len(resampled.draws), resampled.seed)
+    ends = (float(part.estimate), float(part.low), float(part.high))
+    return Interval(*ends, level, *counts, method, resampled.left_out)
+
+
+Tails: TypeAlias = tuple[float, float]
+"""The error allowed below the low end and above the high end."""
+
+
+def even(level: float) -> Tails:
+    """The same error at both ends."""
+    return (1 - level) / 2, (1 - level) / 2
+
+
+def contrasts(resampled: Resampled, lines: FloatArray, tails: Tails) -> list[Bounded]:
+    """Several differences at once (lines, columns): Tango's intervals, as `linear` has them."""
+    reach = np.maximum(np.maximum(lines, 0).sum(axis=1), np.maximum(-lines, 0).sum(axis=1))
+    reach = np.maximum(reach, FLAT)
+    scaled = lines / reach[:, None]
+    if resampled.clusters < 2:
+        ends = np.ones((2, len(lines))) * [[-1.0], [1.0]]
+    else:
+        steps = resampled.answers.correct @ scaled.T
+        gained, lost = np.maximum(steps, 0).mean(axis=0), np.maximum(-steps, 0).mean(axis=0)
+        pair = Pairs.of(resampled, gained, lost, scaled)
+        ends = np.array(pair.ends(*(resampled.quantile(tail) for tail in tails)))
+    made = []
+    for line, scale, low, high in zip(lines, reach, *ends, strict=True):
+        down, up = _slack(resampled, line)
+        bottom, top = max(low * scale - down, -scale), min(high * scale + up, scale)
+        made.append(Bounded(float(line @ resampled.accuracy), float(bottom), float(top)))
+    return made
+
+
+def linear(resampled: Resampled, weights: Sequence[float] | FloatArray, tails: Tails) -> Bounded:
+    """Weighted sum of the columns' accuracies, its failed samples at their worst.
+
+    A mean of columns (weights from 0, which sum to 1) has Wilson's interval, every other sum
+    Tango's, both on the effective number of samples.
+    """
+    line = np.asarray(weights, dtype=float)
+    if (line < 0).any() or abs(line.sum() - 1) > 1e-9:
+        return contrasts(resampled, line[None, :], tails)[0]
+    mean = float(np.clip(line @ resampled.accuracy, 0.0, 1.0))
+    if resampled.clusters < 2:
+        return Bounded(mean, 0.0, 1.0)
+    error = line @ resampled.covariance @ line
+    size = float(effective_size(resampled.n, mean * (1 - mean), error, resampled.effective))
+    low, high = (wilson(mean, size, resampled.quantile(tail)) for tail in tails)
+    down, up = _slack(resampled, line)
+    return Bounded(mean, max(low[0] - down, 0.0), min(high[1] + up, 1.0))
+
+
+def _slack(resampled: Resampled, line: FloatArray) -> tuple[float, float]:
+    down, up = resampled.answers.slack
+    positive, negative = np.maximum(line, 0), np.maximum(-line, 0)
+    return float(positive @ down + negative @ up), float(positive @ up + negative @ down)
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
-    """What a method needs: a figure, the draws it varies over, and the range that it can have."""
+class Pairs:
+    """Differences between columns, as Tango's test takes them: one entry per pair."""
 
-    figure: Map
-    resampled: Resampled
-    bounds: tuple[float, float]
-    level: float = 0.95
-    lines: FloatArray = field(default_factory=lambda: np.empty((0, 0)))
-    """For `maximum`: the figure is the largest of lines @ accuracy, and 0."""
+    gained: FloatArray
+    """Fraction of samples by which only the first column is right."""
+    lost: FloatArray
+    """Fraction of samples by which only the second column is right."""
+    size: FloatArray
+    """Effective number of samples."""
 
-    @cached_property
-    def estimate(self) -> float:
-        return float(self.figure(self.resampled.accuracy[None, :])[0])
+    @classmethod
+    def of(
+        cls,
+        resampled: Resampled,
+        gained: FloatArray,
+        lost: FloatArray,
+        lines: FloatArray,
+    ) -> Pairs:
+        """With the effective number of samples of the differences `lines @ accuracy`."""
+        variance = gained + lost - (gained - lost) ** 2
+        error = np.einsum("...i,ij,...j->...", lines, resampled.covariance, lines)
+        size = effective_size(resampled.n, variance, error, resampled.effective)
+        return cls(np.asarray(gained), np.asarray(lost), size)
 
-    @cached_property
-    def draws(self) -> FloatArray:
-        return self.figure(self.resampled.draws)
+    def ends(self, low: float, high: float) -> tuple[FloatArray, FloatArray]:
+        """Ends of Tango's intervals at one quantile for the low ends and one for the high."""
+        return tango(self.gained, self.lost, self.size, (low, high))
 
-    @cached_property
-    def error(self) -> float:
-        """Standard error over the draws, widened by sqrt(E / (E - 1)) for E effective clusters."""
-        effective = self.resampled.effective
-        return float(self.draws.std() * np.sqrt(effective / (effective - 1)))
-
-    def quantile(self, tail: float) -> float:
-        """Student's quantile that `tail` of the errors exceed, for one less than E clusters."""
-        return float(student.ppf(1 - tail, self.resampled.effective - 1))
-
-    @property
-    def tail(self) -> float:
-        """The error allowed at each end."""
-        return (1 - self.level) / 2
-
-
-Ends: TypeAlias = tuple[float, float]
+    def z(self, difference: float | FloatArray) -> FloatArray:
+        """Tango's statistics of 'the difference is `difference`'."""
+        return tango_z(self.gained, self.lost, self.size, difference)
 
 
-def _unseen(problem: Problem) -> Ends:
-    """Ends where no draw differs: what the share of clusters that could differ unseen would do."""
-    share = 1 - (1 - problem.level) ** (1 / problem.resampled.clusters)
-    low, high = problem.bounds
-    return problem.estimate - share * abs(low), problem.estimate + share * high
+def pairs(resampled: Resampled, first: IntArray, second: IntArray) -> Pairs:
+    """The differences A(first) - A(second) of several pairs of columns."""
+    correct = resampled.answers.correct
+    steps = correct[:, first] - correct[:, second]
+    identity = np.eye(correct.shape[1])
+    gained = np.maximum(steps, 0).mean(axis=0)
+    lost = np.maximum(-steps, 0).mean(axis=0)
+    return Pairs.of(resampled, gained, lost, identity[first] - identity[second])
 
 
-def _score(problem: Problem) -> Ends:
-    """Wilson's interval on the number of independent samples that would have this standard error.
-
-    Source: Wilson 1927; Dean and Pagano 2015, Survey Methodology 41, for the effective sample size.
-    """
-    mean, error, z = problem.estimate, problem.error, problem.quantile(problem.tail)
-    size = mean * (1 - mean) / error**2 if error > FLAT else problem.resampled.clusters
-    centre = (mean + z**2 / (2 * size)) / (1 + z**2 / size)
-    half = z * np.sqrt(mean * (1 - mean) / size + (z / (2 * size)) ** 2) / (1 + z**2 / size)
-    return centre - half, centre + half
-
-
-def _t(problem: Problem) -> Ends:
-    """Estimate plus and minus Student's quantile times the standard error of the draws."""
-    if problem.error <= FLAT:
-        return _unseen(problem)
-    half = problem.quantile(problem.tail) * problem.error
-    return problem.estimate - half, problem.estimate + half
-
-
-def _percentile(problem: Problem) -> Ends:
-    """Quantiles of the draws. Source: Efron 1979."""
-    low, high = np.nanquantile(problem.draws, [problem.tail, 1 - problem.tail])
-    return float(low), float(high)
-
-
-def _bca(problem: Problem) -> Ends:
-    """Quantiles of the draws at levels corrected for bias and acceleration. Source: Efron 1987."""
-    draws, estimate = problem.draws, problem.estimate
-    below = ((draws < estimate).mean() + (draws <= estimate).mean()) / 2
-    bias = ndtri(np.clip(below, 1 / (len(draws) + 1), len(draws) / (len(draws) + 1)))
-    left_out = problem.figure(problem.resampled.jackknife())
-    pull = left_out.mean() - left_out
-    spread = (pull**2).sum() ** 1.5
-    skew = (pull**3).sum() / (6 * spread) if spread > FLAT else 0.0
-    shift = bias + ndtri(np.array([problem.tail, 1 - problem.tail]))
-    low, high = np.quantile(draws, ndtr(bias + shift / (1 - skew * shift)))
-    return float(low), float(high)
-
-
-def _inversion(problem: Problem) -> Ends:
-    """Test inversion along the curves between flat and ever steeper: mean + t * (A - mean), t >= 0.
-
-    For every t the figure is resampled around that curve; t stays in where the observed figure is
-    no farther from that curve's figure than `level` of the resampled ones. So t = 1 is always in.
-
-    A figure observed at 0 has no shape to make steeper: its interval reaches from 0 to the quantile
-    of the resampled ones that leaves a tenth of one end's error. A true figure just above 0 is
-    missed from both sides, and the other side already has all the error (docs/coverage.md).
-
-    Source: hybrid resampling, Chuang and Lai 2000, Statistica Sinica 10.
-    """
-    observed, noise = problem.resampled.accuracy, problem.resampled.deviations
-    if np.abs(noise).max() <= FLAT:
-        return _unseen(problem)
-    mean, estimate = observed.mean(), problem.estimate
-    shape = observed - mean
-
-    def at(scale: float) -> float:
-        return float(problem.figure((mean + scale * shape)[None, :])[0])
-
-    def fits(scale: float) -> bool:
-        drawn = problem.figure(mean + scale * shape + noise)
-        reach = np.quantile(np.abs(drawn - at(scale)), problem.level)
-        return bool(abs(estimate - at(scale)) <= reach)
-
-    if estimate <= FLAT:
-        return 0.0, float(np.quantile(problem.figure(observed + noise), 1 - problem.tail / 10))
-    low = 0.0 if fits(0.0) else _bisect(fits, inside=1.0, outside=0.0)
-    beyond = 2.0
-    while fits(beyond) and at(beyond) < problem.bounds[1]:
-        beyond *= 2
-    return at(low), at(_bisect(fits, inside=1.0, outside=beyond))
-
-
-def _bisect(fits: Callable[[float], bool], *, inside: float, outside: float) -> float:
-    for _ in range(14):
-        middle = (inside + outside) / 2
-        inside, outside = (middle, outside) if fits(middle) else (inside, middle)
-    return inside
-
-
-def _maximum(problem: Problem) -> Ends:
-    """Ends for the largest of several linear figures: below simultaneous, above one at a time.
-
-    The lower end is the largest lower bound, simultaneous over the lines that can still be the
-    largest; the upper end the largest single upper bound, as the true maximiser's is among them.
-
-    Source: Andrews and Soares 2010, Econometrica 78, for leaving out what cannot be the largest.
-    """
-    lines, clusters = problem.lines, problem.resampled.clusters
-    noise = problem.resampled.deviations @ lines.T
-    errors = noise.std(axis=0)
-    noisy = errors > FLAT
-    if not noisy.any():
-        return _unseen(problem)
-    values, noise, errors = (
-        (lines @ problem.resampled.accuracy)[noisy],
-        noise[:, noisy],
-        errors[noisy],
-    )
-    below, above = 2 * BELOW * problem.tail, 2 * (1 - BELOW) * problem.tail
-    high = float((values + problem.quantile(above) * errors).max())
-    margin = np.sqrt(np.log(clusters)) * errors
-    able = values + margin >= (values - margin).max()
-    largest = (noise[:, able] / errors[able]).max(axis=1)
-    low = values[able] - np.quantile(largest, 1 - below) * errors[able]
-    return float(low.max()), high
-
-
-METHODS: dict[str, Callable[[Problem], Ends]] = {
-    "score": _score,
-    "t": _t,
-    "percentile": _percentile,
-    "bca": _bca,
-    "inversion": _inversion,
-    "maximum": _maximum,
-}
-CHOSEN = {
-    "area": "score",
-    "ace": "inversion",
-    "rce": "inversion",
-    "excess_ace": "inversion",
-    "worst_drop": "maximum",
-    "rho": "percentile",
-}
-"""The method that each figure of a curve uses unless told otherwise."""
-
-
-def solve(problem: Problem, method: str) -> Interval:
-    """The interval of `problem` by `method`, kept within the bounds of the figure."""
-    source = problem.resampled
-    low, high = problem.bounds
-    if source.clusters > 1 and np.isfinite(problem.estimate):
-        ends = METHODS[method](problem)
-        low, high = max(low, float(ends[0])), min(high, float(ends[1]))
-    else:
-        method = "vacuous"
-    counts = (source.n, source.clusters, len(source.draws), source.seed)
-    return Interval(problem.estimate, low, high, problem.level, *counts, method)
-
-
-def accuracies(
-    resampled: Resampled, *, level: float = 0.95, method: str = "score"
-) -> tuple[Interval, ...]:
-    """Accuracy (or balanced accuracy, if so resampled) of every column, in [0, 1].
+def accuracies(resampled: Resampled, *, level: float = 0.95) -> tuple[Interval, ...]:
+    """Accuracy of every column, in [0, 1]: Wilson's interval on the effective number of samples.
 
     Example:
         >>> from resolution_eval.statistics.resampling import align, resample
         >>> answers = {str(i): float(i % 4 > 0) for i in range(80)}
         >>> (cell,) = accuracies(resample(align([answers]), seed=1))
         >>> cell.estimate, round(cell.low, 2), round(cell.high, 2), cell.clusters
-        (0.75, 0.64, 0.83, 80)
+        (0.75, 0.65, 0.83, 80)
     """
-    columns = range(len(resampled.accuracy))
-    picks = (_column(column) for column in columns)
-    return tuple(solve(Problem(pick, resampled, (0.0, 1.0), level), method) for pick in picks)
-
-
-def _column(column: int) -> Map:
-    return lambda rows: rows[:, column]
-
-
-def figure(
-    name: str, resampled: Resampled, grid: Grid, *, level: float = 0.95, method: str = ""
-) -> Interval:
-    """The figure `name` of `curves.FIGURES` with its interval; the columns are those of `grid`.
-
-    Fractions only: accuracies lie in [0, 1].
-
-    Example:
-        >>> from resolution_eval.statistics.resampling import align, resample
-        >>> low = {str(i): float(i % 2) for i in range(60)}
-        >>> high = {str(i): float(i % 6 > 0) for i in range(60)}
-        >>> drop = figure("worst_drop", resample(align([low, high]), seed=1), Grid((28, 224)))
-        >>> round(drop.estimate, 3), round(drop.low, 2), round(drop.high, 2)
-        (0.333, 0.22, 0.47)
-    """
-    steps = max(len(grid.resolutions) - 1, 1)
-    tops = {"area": 1.0, "rho": 1.0, "worst_drop": 1.0, "rce": 2.0 * (steps + 1)}
-    bounds = (-1.0 if name == "rho" else 0.0, tops.get(name, float(steps)))
-    identity = np.eye(len(grid.resolutions))
-    problem = Problem(
-        lambda rows: FIGURES[name](rows, grid),
-        resampled,
-        bounds,
-        level,
-        identity[grid.reference] - identity,
+    method = "score" if resampled.clusters > 1 else "vacuous"
+    return tuple(
+        interval(resampled, linear(resampled, line, even(level)), method, level)
+        for line in np.eye(len(resampled.accuracy))
     )
-    return solve(problem, method or CHOSEN[name])
 
 
-def contrast(
-    resampled: Resampled, weights: Sequence[float], *, level: float = 0.95, method: str = "t"
-) -> Interval:
+def contrast(resampled: Resampled, weights: Sequence[float], *, level: float = 0.95) -> Interval:
     """Weighted sum of the columns' accuracies, such as (1, -1) for the first minus the second.
 
     Example:
@@ -310,45 +196,180 @@ def contrast(
         >>> high = {str(i): float(i % 6 > 0) for i in range(60)}
         >>> gain = contrast(resample(align([low, high]), seed=1), (-1, 1))
         >>> round(gain.estimate, 3), round(gain.low, 2), round(gain.high, 2)
-        (0.333, 0.21, 0.46)
+        (0.333, 0.23, 0.46)
     """
-    line = np.asarray(weights, dtype=float)
-    bounds = (float(line[line < 0].sum()), float(line[line > 0].sum()))
-    return solve(Problem(lambda rows: rows @ line, resampled, bounds, level), method)
+    method = "tango" if resampled.clusters > 1 else "vacuous"
+    return interval(resampled, linear(resampled, weights, even(level)), method, level)
 
 
-def retention(
-    resampled: Resampled, column: int, reference: int, *, chance: float = 0.0, level: float = 0.95
-) -> Interval | Withheld:
-    """(A(column) - chance) / (A(reference) - chance) with Fieller's interval (may exceed 1).
+def figure(name: str, resampled: Resampled, grid: Grid, *, level: float = 0.95) -> Interval:
+    """The figure `name` of `METHODS` with its interval; the first columns are those of `grid`.
 
-    Withheld where the denominator is not above 0 by its own interval: Fieller's is then unbounded.
-    With chance 0 it is the ratio of two accuracies, as in mixed retention.
+    Fractions only: accuracies lie in [0, 1].
 
-    Source: Fieller 1954, J. R. Stat. Soc. B 16.
+    Raises:
+        KeyError: a figure without an interval that covers, such as rho.
 
     Example:
         >>> from resolution_eval.statistics.resampling import align, resample
         >>> low = {str(i): float(i % 2) for i in range(60)}
         >>> high = {str(i): float(i % 6 > 0) for i in range(60)}
-        >>> kept = retention(resample(align([low, high]), seed=1), 0, 1, chance=0.25)
-        >>> round(kept.estimate, 3), round(kept.low, 2), round(kept.high, 2)
-        (0.429, 0.22, 0.63)
+        >>> drop = figure("worst_drop", resample(align([low, high]), seed=1), Grid((28, 224)))
+        >>> round(drop.estimate, 3), round(drop.low, 2), round(drop.high, 2)
+        (0.333, 0.23, 0.47)
     """
-    above = resampled.accuracy[[column, reference]] - chance
-    if resampled.clusters < 2:
-        return Withheld("one cluster: nothing tells the reference from chance")
-    noise = resampled.deviations[:, [column, reference]]
-    t = float(student.ppf((1 + level) / 2, resampled.effective - 1))
-    (top, mixed), (_, bottom) = (noise.T @ noise / len(noise) * t**2).tolist()
-    free = above[1] ** 2 - bottom
-    if above[1] <= 0 or free <= 0:
-        return Withheld(
-            f"accuracy {above[1] + chance:.4g} at the reference is not above chance "
-            f"{chance:.4g} by its {level:.0%} interval"
-        )
-    centre = above[0] * above[1] - mixed
-    half = np.sqrt(max(centre**2 - free * (above[0] ** 2 - top), 0.0))
-    counts = (resampled.n, resampled.clusters, len(resampled.draws), resampled.seed)
-    low, high = float((centre - half) / free), float((centre + half) / free)
-    return Interval(float(above[0] / above[1]), low, high, level, *counts, "fieller")
+    method, solve = METHODS[name]
+    curve = resampled.pick(range(len(grid.resolutions)))
+    if curve.clusters > 1:
+        return interval(resampled, solve(curve, grid, level), method, level)
+    estimate = float(FIGURES[name](curve.accuracy[None, :], grid)[0])
+    return interval(resampled, Bounded(estimate, 0.0, _top(name, grid)), "vacuous", level)
+
+
+def _top(name: str, grid: Grid) -> float:
+    steps = max(len(grid.resolutions) - 1, 1)
+    return {"ace": float(steps), "excess_ace": float(steps), "rce": 2.0 * (steps + 1)}.get(name, 1)
+
+
+def area_weights(grid: Grid) -> FloatArray:
+    """How much each resolution weighs in the area."""
+    return FIGURES["area"](np.eye(len(grid.resolutions)), grid)
+
+
+def _area(resampled: Resampled, grid: Grid, level: float) -> Bounded:
+    return linear(resampled, area_weights(grid), even(level))
+
+
+def _worst_drop(resampled: Resampled, grid: Grid, level: float) -> Bounded:
+    """Over every other resolution; r* itself adds the drop of 0."""
+    columns = np.arange(len(grid.resolutions))
+    reference = columns[grid.reference]
+    others = columns[columns != reference]
+    return _maximum(resampled, np.full_like(others, reference), others, level)
+
+
+def _best_drop(resampled: Resampled, grid: Grid, level: float) -> Bounded:
+    columns = np.arange(len(grid.resolutions))
+    first, second = (each.ravel() for each in np.meshgrid(columns, columns))
+    return _maximum(resampled, first[first != second], second[first != second], level)
+
+
+def _maximum(resampled: Resampled, first: IntArray, second: IntArray, level: float) -> Bounded:
+    """Ends for the largest of the differences A(first) - A(second), and 0.
+
+    The lower end is the largest lower bound, simultaneous over the differences that can still be
+    the largest; the upper end the largest single upper bound, as the true maximiser's is among
+    them. 0 is always among them: it is the reference's own drop.
+
+    Source: Andrews and Soares 2010, Econometrica 78, for leaving out what cannot be the largest.
+    """
+    if not len(first):
+        return Bounded(0.0, 0.0, 0.0)
+    found = pairs(resampled, first, second)
+    values = found.gained - found.lost
+    below, above = 2 * BELOW * (1 - level) / 2, 2 * (1 - BELOW) * (1 - level) / 2
+    margin = np.sqrt(np.log(resampled.clusters) * (found.gained + found.lost + FLAT) / found.size)
+    able = values + margin >= max((values - margin).max(), 0.0)
+    noise = resampled.draws - resampled.accuracy
+    steps = (noise[:, first] - noise[:, second])[:, able]
+    reach = _simultaneous(resampled, steps, below)
+    low, high = found.ends(reach, resampled.quantile(above))
+    down, up = resampled.answers.slack
+    low, high = low - down[first] - up[second], high + up[first] + down[second]
+    estimate = max(float(values.max()), 0.0)
+    ends = max(float(low[able].max(initial=0.0)), 0.0), min(max(float(high.max()), 0.0), 1.0)
+    return Bounded(estimate, min(ends[0], estimate), max(ends[1], estimate))
+
+
+def _simultaneous(resampled: Resampled, noise: FloatArray, tail: float) -> float:
+    """Quantile that `tail` of the largest standardised errors (draws, figures) exceed."""
+    errors = noise.std(axis=0)
+    moving = noise[:, errors > FLAT] / errors[errors > FLAT]
+    single = -ndtri(tail)
+    largest = single if not moving.size else np.quantile(moving.max(axis=1), 1 - tail)
+    return resampled.quantile(float(ndtr(-max(largest, single))))
+
+
+def _inversion(name: str, resampled: Resampled, grid: Grid, level: float) -> Bounded:
+    """Test inversion along the curves between flat and ever steeper: mean + t * (A - mean), t >= 0.
+
+    Failed samples widen the ends by as much as they could move the steps.
+
+    Source: hybrid resampling, Chuang and Lai 2000, Statistica Sinica 10.
+    """
+    statistic = partial(_rows, name, grid)
+    observed = resampled.accuracy
+    base = np.full_like(observed, observed.mean())
+    found = invert(statistic, base, observed - base, resampled, level=level, top=_top(name, grid))
+    down, up = resampled.answers.slack
+    steps = 2 * float((down + up).sum())
+    if name == "rce" and steps:  # steps / mean: the mean moves too, by no more than each column
+        steps *= (1 + found.estimate) / max(float((observed - down).mean()), FLAT)
+    low, high = max(found.low - steps, 0.0), min(found.high + steps, _top(name, grid))
+    return Bounded(found.estimate, low, high)
+
+
+def _rows(name: str, grid: Grid, rows: FloatArray) -> FloatArray:
+    return FIGURES[name](rows, grid)
+
+
+def invert(
+    statistic: Callable[[FloatArray], FloatArray],
+    base: FloatArray,
+    shape: FloatArray,
+    resampled: Resampled,
+    *,
+    level: float,
+    top: float,
+) -> Bounded:
+    """Interval of statistic(base + shape), a figure that noise only raises, by test inversion.
+
+    For every t >= 0 the figure is resampled around base + t * shape; t stays in where the observed
+    figure is no farther from that curve's than `level` of the resampled ones. So t = 1 is in.
+
+    A figure observed at 0 has no shape to make steeper: its interval reaches from 0 to the quantile
+    of the resampled ones that leaves a tenth of one end's error. Where no draw differs, it reaches
+    as far as the share of clusters that could differ unseen: 1 - (1 - level)^(1 / clusters).
+    """
+    noise = resampled.deviations
+    estimate = float(statistic((base + shape)[None, :])[0])
+    around = statistic(base + shape + noise)
+    if np.ptp(around) <= FLAT:
+        unseen = 1 - (1 - level) ** (1 / resampled.effective)
+        return Bounded(estimate, max(0.0, estimate - top * unseen), estimate + top * unseen)
+
+    def at(scale: float) -> float:
+        return float(statistic((base + scale * shape)[None, :])[0])
+
+    def fits(scale: float) -> bool:
+        centre = at(scale)
+        drawn = statistic(base + scale * shape + noise)
+        nearer = np.count_nonzero(np.abs(drawn - centre) < abs(estimate - centre) - FLAT)
+        return bool(nearer <= level * len(drawn))
+
+    if estimate <= FLAT:
+        return Bounded(estimate, 0.0, float(np.quantile(around, 1 - (1 - level) / 20)))
+    low = 0.0 if fits(0.0) else _bisect(fits, inside=1.0, outside=0.0)
+    beyond = 2.0
+    while fits(beyond) and at(beyond) < top:
+        beyond *= 2
+    return Bounded(estimate, at(low), at(_bisect(fits, inside=1.0, outside=beyond)))
+
+
+def _bisect(fits: Callable[[float], bool], *, inside: float, outside: float) -> float:
+    for _ in range(10):
+        middle = (inside + outside) / 2
+        inside, outside = (middle, outside) if fits(middle) else (inside, middle)
+    return inside
+
+
+Solver: TypeAlias = Callable[[Resampled, Grid, float], Bounded]
+METHODS: dict[str, tuple[str, Solver]] = {
+    "area": ("score", _area),
+    "worst_drop": ("maximum", _worst_drop),
+    "best_drop": ("maximum", _best_drop),
+    "ace": ("inversion", partial(_inversion, "ace")),
+    "rce": ("inversion", partial(_inversion, "rce")),
+    "excess_ace": ("inversion", partial(_inversion, "excess_ace")),
+}
+"""The figures of a curve that have an interval, and by which method."""

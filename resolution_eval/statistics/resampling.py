@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri, stdtrit
 
 from resolution_eval.errors import RecordError
-from resolution_eval.statistics.curves import FloatArray
+from resolution_eval.statistics.curves import FloatArray, Withheld
 
 IntArray = NDArray[np.int64]
 CHUNK = 1 << 16
 """How many cluster counts are held at once: few enough to stay in the processor's cache."""
+
+
+FAILED_SHARE = 0.05
+"""Above this share of failed samples in a column its figures are withheld."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,9 +35,11 @@ class Answers:
     clusters: IntArray
     """Which patient, slide or image each sample belongs to, numbered from 0 without gaps."""
     left_out: int = 0
-    """Samples without a score in at least one column; they are in no row."""
+    """Samples without a score in at least one column, failed ones among them; in no row."""
     samples: tuple[str, ...] = ()
     """Name of every row, where known."""
+    failed: FloatArray | None = None
+    """Scores of the samples that failed in a column: not a number there."""
 
     def __post_init__(self) -> None:
         if self.correct.ndim != 2 or 0 in self.correct.shape:
@@ -59,39 +66,80 @@ class Answers:
         sums = np.array([np.bincount(self.clusters, column) for column in columns], dtype=float)
         return sums.T[np.lexsort(sums)]
 
+    def pick(self, columns: Sequence[int]) -> Answers:
+        """The same samples in some of the columns."""
+        chosen = list(columns)
+        failed = None if self.failed is None else self.failed[:, chosen]
+        return replace(self, correct=self.correct[:, chosen], failed=failed)
+
+    @property
+    def slack(self) -> tuple[FloatArray, FloatArray]:
+        """How far below, and above, each column's mean over all samples may lie.
+
+        Were every failed answer wrong, or every one right: the worst cases of what is not known.
+        """
+        if self.failed is None or not len(self.failed):
+            return np.zeros(self.correct.shape[1]), np.zeros(self.correct.shape[1])
+        count, mean = len(self.correct) + len(self.failed), self.correct.mean(axis=0)
+        least = (self.correct.sum(axis=0) + np.nansum(self.failed, axis=0)) / count
+        most = least + np.isnan(self.failed).sum(axis=0) / count
+        return np.maximum(mean - least, 0.0), np.maximum(most - mean, 0.0)
+
+    @property
+    def withheld(self) -> Withheld | None:
+        """Why no figure may be given: too many samples failed. None where they are few."""
+        if self.failed is None:
+            return None
+        count, failures = len(self.correct) + len(self.failed), np.isnan(self.failed).sum(axis=0)
+        if failures.max(initial=0) <= FAILED_SHARE * count:
+            return None
+        return Withheld(
+            f"{int(failures.max())} of {count} samples failed, more than {FAILED_SHARE:.0%}: "
+            "run them again"
+        )
+
 
 def align(
-    scores: Sequence[Mapping[str, float]], clusters: Mapping[str, Hashable] | None = None
+    scores: Sequence[Mapping[str, float | None]], clusters: Mapping[str, Hashable] | None = None
 ) -> Answers:
     """The samples scored in every column, paired; `scores` maps sample to score, once per column.
 
-    Samples missing in a column (failed ones) are left out of all columns and counted in `left_out`.
-    Without `clusters` every sample is a cluster of its own.
+    A score of None or NaN is a failed sample: it is left out of all columns, and widens every
+    interval to its worst cases. A sample absent from a column was not asked there: it is left out
+    and says nothing. Both are counted in `left_out`. Without `clusters` every sample is a cluster
+    of its own.
 
     Raises:
         RecordError: no sample is in every column, one has no cluster, or a score is not in [0, 1].
 
     Example:
-        >>> low, high = {"a": 0.0, "b": 1.0}, {"b": 1.0, "a": 1.0, "c": 0.0}
-        >>> paired = align([low, high], {"a": "patient 1", "b": "patient 1", "c": "patient 2"})
+        >>> low, high = {"a": 0.0, "b": 1.0, "d": None}, {"b": 1.0, "a": 1.0, "c": 0.0, "d": 1.0}
+        >>> patients = {"a": "patient 1", "b": "patient 1", "c": "patient 2", "d": "patient 2"}
+        >>> paired = align([low, high], patients)
         >>> paired.correct.tolist(), paired.clusters.tolist(), paired.left_out
-        ([[0.0, 1.0], [1.0, 1.0]], [0, 0], 1)
+        ([[0.0, 1.0], [1.0, 1.0]], [0, 0], 2)
+        >>> paired.failed.tolist(), [slack.round(3).tolist() for slack in paired.slack]
+        ([[nan, 1.0]], [[0.167, 0.0], [0.167, 0.0]])
     """
     everywhere = set(scores[0]).intersection(*scores[1:]) if scores else set()
     anywhere = set().union(*scores)
-    samples = sorted(everywhere)
-    if clusters is not None and (lacking := [name for name in samples if name not in clusters]):
+    asked = sorted(everywhere)
+    if clusters is not None and (lacking := [name for name in asked if name not in clusters]):
         raise RecordError(
             f"{len(lacking)} samples have no cluster, first {lacking[0]!r}; name one for each"
         )
+    rows = np.array([[column[name] for column in scores] for name in asked], dtype=float)
+    rows = rows.reshape(len(asked), len(scores))
+    broken = np.isnan(rows).any(axis=1)
+    samples = [name for name, bad in zip(asked, broken, strict=True) if not bad]
     labels = [name if clusters is None else clusters[name] for name in samples]
     codes = {label: code for code, label in enumerate(dict.fromkeys(labels))}
-    correct = np.array([[column[name] for column in scores] for name in samples], dtype=float)
     return Answers(
-        correct.reshape(len(samples), len(scores)),
+        rows[~broken],
         np.array([codes[label] for label in labels], dtype=np.int64),
         len(anywhere) - len(samples),
         tuple(samples),
+        rows[broken],
     )
 
 
@@ -104,20 +152,25 @@ def ratios(totals: FloatArray) -> FloatArray:
 class Resampled:
     """Accuracies of every column, observed and in every resample of the clusters."""
 
-    totals: FloatArray
-    """Observed sums per cluster, as `Answers.totals` gives them."""
+    answers: Answers
     draws: FloatArray
     """Accuracy (resamples, columns); the same clusters are drawn for all columns of a row."""
     seed: int
-    left_out: int = 0
-    """Samples that were not scored in every column, and so are not in `totals`."""
-    measure: Callable[[FloatArray], FloatArray] = ratios
-    """Sums (rows, ...) to accuracies (rows, columns)."""
 
     @property
+    def left_out(self) -> int:
+        """Samples that were not scored in every column."""
+        return self.answers.left_out
+
+    @cached_property
+    def totals(self) -> FloatArray:
+        """Observed sums per cluster, as `Answers.totals` gives them."""
+        return self.answers.totals()
+
+    @cached_property
     def accuracy(self) -> FloatArray:
         """Observed accuracy of every column."""
-        return self.measure(self.totals.sum(axis=0))
+        return ratios(self.totals.sum(axis=0))
 
     @property
     def clusters(self) -> int:
@@ -127,9 +180,9 @@ class Resampled:
     @property
     def n(self) -> int:
         """Samples in every column."""
-        return round(float(self.totals[:, -1].sum()))
+        return len(self.answers.correct)
 
-    @property
+    @cached_property
     def effective(self) -> float:
         """Clusters of equal size that would say as much: (sum n_c)^2 / sum n_c^2, at least 2.
 
@@ -138,18 +191,45 @@ class Resampled:
         sizes = self.totals[:, -1]
         return max(float(sizes.sum() ** 2 / (sizes**2).sum()), 2.0)
 
+    @cached_property
+    def simple(self) -> bool:
+        """Whether every sample stands alone and is right or wrong: then no error is estimated."""
+        return self.clusters == self.n and bool(np.isin(self.answers.correct, (0.0, 1.0)).all())
+
+    def quantile(self, tail: float) -> float:
+        """What `tail` of the standardised errors exceed: Student's, for E - 1 degrees of freedom.
+
+        The normal one where the samples are `simple`.
+        """
+        return float(-ndtri(tail) if self.simple else -stdtrit(self.effective - 1, tail))
+
+    @cached_property
+    def covariance(self) -> FloatArray:
+        """Of the columns' accuracies, from the clusters' totals (columns, columns).
+
+        Source: Liang and Zeger 1986, Biometrika 73, with C / (C - 1); without it where `simple`.
+        """
+        residuals = self.totals[:, :-1] - self.totals[:, -1:] * self.accuracy
+        widening = 1.0 if self.simple else self.clusters / max(self.clusters - 1, 1)
+        return np.asarray(residuals.T @ residuals * widening / self.n**2)
+
     @property
     def deviations(self) -> FloatArray:
-        """Draws minus observed, widened by sqrt(E / (E - 1)) for `effective` clusters E."""
+        """Draws minus observed, widened for E effective clusters.
+
+        By sqrt(E / (E - 1)), and by how much Student's quantile exceeds the normal one.
+        """
         widening = np.sqrt(self.effective / (self.effective - 1))
+        widening *= stdtrit(self.effective - 1, 0.975) / ndtri(0.975)
         return np.asarray((self.draws - self.accuracy) * widening)
 
-    def jackknife(self) -> FloatArray:
-        """Accuracy of every column without each cluster in turn (clusters, columns)."""
-        return self.measure(self.totals.sum(axis=0) - self.totals)
+    def pick(self, columns: Sequence[int]) -> Resampled:
+        """The same draws of some of the columns."""
+        chosen = list(columns)
+        return Resampled(self.answers.pick(chosen), self.draws[:, chosen], self.seed)
 
 
-def resample(answers: Answers, *, seed: int, resamples: int = 10_000) -> Resampled:
+def resample(answers: Answers, *, seed: int, resamples: int = 2_000) -> Resampled:
     """Accuracies of `answers` in draws, with replacement, of as many clusters as it has.
 
     The generator is `numpy.random.default_rng(seed)`. The order of samples does not matter.
@@ -162,49 +242,8 @@ def resample(answers: Answers, *, seed: int, resamples: int = 10_000) -> Resampl
         >>> drawn.draws.shape, drawn.accuracy.round(3).tolist(), drawn.clusters
         ((1000, 2), [0.667, 1.0], 3)
     """
-    totals = answers.totals()
-    sums = draw_totals(totals, np.random.default_rng(seed), resamples)
-    return Resampled(totals, ratios(sums), seed, answers.left_out)
-
-
-def resample_balanced(
-    answers: Answers, targets: Sequence[Hashable], *, seed: int, resamples: int = 10_000
-) -> Resampled:
-    """As `resample`, with balanced accuracy (mean recall over the classes among `targets`) instead.
-
-    A class that a resample lacks is left out of that resample's mean.
-
-    Raises:
-        RecordError: not one target per sample.
-
-    Example:
-        >>> paired = align([{f"{i:02}": float(i % 4 > 0 or i < 20) for i in range(60)}])
-        >>> drawn = resample_balanced(paired, ["cat"] * 40 + ["dog"] * 20, seed=1, resamples=100)
-        >>> drawn.accuracy.tolist()
-        [0.8125]
-    """
-    if len(targets) != len(answers.correct):
-        raise RecordError(
-            f"{len(answers.correct)} samples but {len(targets)} targets; every sample needs one"
-        )
-    classes = sorted(set(targets), key=repr)
-    member = np.array([[target == name for name in classes] for target in targets], dtype=float)
-    columns = answers.correct.shape[1]
-    right = [answers.correct[:, [column]] * member for column in range(columns)]
-    wide = Answers(np.column_stack([*right, member]), answers.clusters)
-    measure = partial(_recalls, columns=columns)
-    totals = wide.totals()
-    sums = draw_totals(totals, np.random.default_rng(seed), resamples)
-    return Resampled(totals, measure(sums), seed, answers.left_out, measure)
-
-
-def _recalls(sums: FloatArray, columns: int) -> FloatArray:
-    """Mean recall (..., columns) from sums: right by column and class, then class sizes, then n."""
-    classes = (sums.shape[-1] - 1) // (columns + 1)
-    right = sums[..., : columns * classes].reshape(*sums.shape[:-1], columns, classes)
-    sizes = np.broadcast_to(sums[..., None, columns * classes : -1], right.shape)
-    recall = np.divide(right, sizes, out=np.zeros_like(right), where=sizes > 0)
-    return np.asarray(recall.sum(axis=-1) / (sizes > 0).sum(axis=-1))
+    sums = draw_totals(answers.totals(), np.random.default_rng(seed), resamples)
+    return Resampled(answers, ratios(sums), seed)
 
 
 def draw_totals(totals: FloatArray, rng: np.random.Generator, resamples: int) -> FloatArray:

@@ -19,6 +19,7 @@ from resolution_eval.board.checks import check_board
 from resolution_eval.board.ledger import LEDGER, answers_of
 from resolution_eval.board.publish import record_files
 from resolution_eval.board.rows import board_of
+from resolution_eval.cards import task_cards
 from resolution_eval.records import Answers
 from resolution_eval.records.cells import cells, failures
 
@@ -209,6 +210,10 @@ FAULTS: dict[str, tuple[Plant, str]] = {
         "are not all finite numbers",
     ),
     "too few choices": (row({"choice_scores": [0.5]}), "ranks 1 choices; the sample has 8"),
+    "options in another order than the pinned one": (
+        each_row({"options": task_cards()["phantom"].classes[::-1]}),
+        "but the pin has ['",
+    ),
     "a verdict without an answer": (
         row({"answer": None, "choice_scores": None}),
         "a verdict without an answer",

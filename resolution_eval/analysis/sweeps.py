@@ -7,8 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from resolution_eval.records import Cell, Record, Scores, resolution_order
-from resolution_eval.resolution import NATIVE, TrainingResolution, label, parse_resolution
+from resolution_eval.analysis import soundness
+from resolution_eval.errors import RecordError
+from resolution_eval.records import BlindControl, Cell, Record, Scores, resolution_order
+from resolution_eval.resolution import TrainingResolution, label, parse_resolution
+
+Setting = tuple[str, str, str]
+"""Scheme, filter and answer mode: the cells of one setting make one curve."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,18 +67,40 @@ class Sweep:
 
     @property
     def far_end(self) -> int:
-        """Index of the end away from training: the lowest, or the last if trained there."""
-        return len(self.cells) - 1 if self.reference == 0 else 0
+        """Index of the end away from training: the lowest, or the last if only that is away."""
+        last = len(self.cells) - 1
+        return last if 0 in self.trained and last not in self.trained else 0
+
+    @property
+    def trained(self) -> frozenset[int]:
+        """Indices of every resolution trained at: all members of a mixed training."""
+        training = TrainingResolution.parse(self.record.checkpoint.training)
+        members = {label(member) for member in training.members}
+        found = {i for i, name in enumerate(self.resolutions) if name in members}
+        return frozenset(found if self.reference is None else {*found, self.reference})
 
     @property
     def flaw(self) -> str | None:
         """Why figures over the whole curve are withheld; None where every cell is sound."""
-        for cell in self.cells:
-            if cell.status in ("mismatched", "incomplete"):
-                return f"accuracy at {cell.resolution} is {cell.status}"
-            if cell.resolution == NATIVE and cell.source_edge is None:
-                return "the size of the sources is not known, so native has no place on the axis"
+        reasons = (soundness.flaw(cell, "curve") for cell in self.cells)
+        if reason := next((reason for reason in reasons if reason is not None), None):
+            return reason
         return None if len(self.cells) > 1 else "a curve needs two resolutions"
+
+    @property
+    def setting(self) -> Setting:
+        """Scheme, filter and answer mode."""
+        return self.cells[0].key.setting
+
+    def control(self, cell: Cell) -> tuple[BlindControl, Record | None] | None:
+        """The blind control of `cell`, with the record of its answers where that is here."""
+        found = next((one for one in self.record.controls.blind if one.key == cell.key), None)
+        if found is None or found.accuracy is None:
+            return None
+        runs = (
+            run for run in self.unseen if run.environment.results_sha256 == found.results_sha256
+        )
+        return found, next(runs, None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,13 +149,31 @@ def _controls(records: Sequence[Record]) -> tuple[Record, ...]:
     )
 
 
+def sweep_of(record: Record, setting: Setting | None, blind: Sequence[Record] = ()) -> Sweep:
+    """The record's sweep in `setting`; None is the only one that it has.
+
+    `blind` are runs that may hold the answers of the record's blind controls.
+
+    Raises:
+        RecordError: the record has no such setting, or several where none is named.
+    """
+    found = [each for each in _sweeps([record, *blind]) if each.record is record]
+    mine = [each for each in found if setting in (None, each.setting)]
+    if len(mine) != 1:
+        known = ", ".join("/".join(each.setting) for each in found)
+        raise RecordError(
+            f"{record.label} on {record.task} has the settings {known}; name one of them"
+        )
+    return mine[0]
+
+
 def _sweeps(records: Sequence[Record]) -> tuple[Sweep, ...]:
     parts, unseen = [], _controls(records)
     hidden = {id(record) for record in unseen}
     for record in records:
         if id(record) in hidden:
             continue
-        settings: dict[tuple[str, str, str], list[Cell]] = {}
+        settings: dict[Setting, list[Cell]] = {}
         for cell in record.cells:
             settings.setdefault(cell.key.setting, []).append(cell)
         parts += [(record, tuple(cells)) for cells in settings.values()]

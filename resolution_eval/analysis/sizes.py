@@ -6,19 +6,21 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
 
+from resolution_eval.analysis.sweeps import Sweep, TaskSweeps
 from resolution_eval.details import Detail
 from resolution_eval.errors import RecordError
 from resolution_eval.records import Record
-from resolution_eval.report.sampling import SEED
-from resolution_eval.report.sweeps import Sweep
 from resolution_eval.statistics.bysize import BySize, Cell, by_size
 from resolution_eval.statistics.psychometric import Trials
 
+SEED = 20_261_127
+"""Of every resample: the same answers give the same figures."""
 TOGETHER = "all together"
 """All kinds but the controls."""
 Row = Mapping[str, Any]
@@ -44,6 +46,13 @@ class Sizes:
     """Answers whose thing has no known size or no known chance."""
     tiled: bool
     """Whether images were cut into tiles, so that no one scale leads to the encoder."""
+
+
+@lru_cache(maxsize=8)
+def task_sizes(task: TaskSweeps) -> tuple[Sizes, ...]:
+    """Figures by size of the sweeps whose answers say what had to be seen."""
+    found = (sizes(sweep) for sweep in task.sweeps)
+    return tuple(one for one in found if one is not None)
 
 
 def sizes(sweep: Sweep) -> Sizes | None:

@@ -1,0 +1,126 @@
+"""Answers of the study: every sample's, kept as records, and the intervals that follow again.
+
+studies/NAME/ holds the records of a matrix whose answers were kept; of two studies the leaderboard
+has the records of most checkpoints. Of the others only docs/study/NAME.json was kept.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from resolution_eval.matrix.cells import MIXED, Matrix
+from resolution_eval.matrix.gaps import gap_figures
+
+from resolution_eval.matrix.output import document
+from resolution_eval.records import Record, read_record
+from resolution_eval.records.store import SUFFIX
+from resolution_eval.resolution import Resolution, parse_resolution
+
+Document = Mapping[str, Any]
+
+ROOT = Path(__file__).parent.parent
+STUDIES = ROOT / "studies"
+RECORDS = ROOT / "leaderboard" / "records"
+ON_THE_BOARD = {"pbc56": "*pbc56-*", "phantom": "*embedded-*"}
+"""Studies whose answers stand in the leaderboard's records, and under which names."""
+SAME = 1e-9
+
+
+def keep(name: str, matrix: Path) -> Path:
+    """Copy the records that `resolution-eval matrix` left in `matrix` to studies/NAME."""
+    folder = STUDIES / name
+    shutil.rmtree(folder, ignore_errors=True)
+    for record in sorted(matrix.glob(f"checkpoints/*/*{SUFFIX}")):
+        place = folder / record.parent.name.rpartition("-")[0]
+        place.mkdir(parents=True)
+        for file in record.parent.glob(f"{record.name.removesuffix(SUFFIX)}.*"):
+            shutil.copyfile(file, place / file.name)
+    return folder
+
+
+def records(name: str) -> dict[str, dict[int, Record]]:
+    """The scored records of a study at hand, by strategy and seed; empty where none was kept."""
+    home, pattern = STUDIES / name, "*"
+    if not home.is_dir():
+        home, pattern = RECORDS, ON_THE_BOARD.get(name, "")
+    found: dict[str, dict[int, Record]] = {}
+    for path in sorted(home.glob(f"{pattern}/**/*{SUFFIX}")) if pattern else ():
+        record = read_record(path)
+        if record.blind is None:
+            strategy, _, seed = record.label.removeprefix(f"{name}-").partition("-")
+            found.setdefault(strategy, {})[int(seed or 0)] = record
+    return found
+
+
+@dataclass(frozen=True)
+class Recomputed:
+    """What the answers at hand say of one study again."""
+
+    name: str
+    checkpoints: int
+    """With answers, and in the study."""
+    of: int
+    compared: int
+    """Cells and gaps that could be computed again."""
+    different: tuple[str, ...]
+    """Those whose figure or interval is another one than docs/study has."""
+
+
+def recomputed(name: str, kept: Document) -> Recomputed:
+    """The study's cells and gaps, computed from its answers by `matrix`, beside those kept."""
+    every = {k: len(v) for k, v in kept["matrix"]["checkpoints"].items()}
+    found = {k: v for k, v in records(name).items() if len(v) == every.get(k)}
+    compared: list[tuple[str, Document, Document]] = []
+    if found:
+        again = document(matrix := _matrix(kept["matrix"], found), gap_figures(matrix))
+        compared = list(_pairs(kept["matrix"], again))
+    return Recomputed(
+        name=name,
+        checkpoints=sum(map(len, found.values())),
+        of=sum(every.values()),
+        compared=len(compared),
+        different=tuple(key for key, old, new in compared if not _same(old, new)),
+    )
+
+
+def _matrix(kept: Document, found: Mapping[str, Mapping[int, Record]]) -> Matrix:
+    """The matrix of what was kept, over the resolutions that every record has."""
+    low, native = (parse_resolution(kept[end]) for end in ("low", "native"))
+    every = [record for seeds in found.values() for record in seeds.values()]
+    scored = set.intersection(*({c.resolution for c in record.cells} for record in every))
+    asked = {cell["infer"] for cell in (*kept["cells"], *kept["further_cells"])}
+    between: list[Resolution | str] = [parse_resolution(r) for r in sorted(scored & asked)]
+    by_seed = {name: tuple(seeds[s] for s in sorted(seeds)) for name, seeds in found.items()}
+    return Matrix(by_seed, low, native, ("low", "native", MIXED, *between))
+
+
+def _pairs(old: Document, new: Document) -> Iterator[tuple[str, Document, Document]]:
+    """Every cell and gap that both have, with its name."""
+    for part, names in (
+        ("cells", ("train", "infer")),
+        ("further_cells", ("train", "infer")),
+        ("gaps", ("name", "strategy")),
+    ):
+        before = {tuple(each[n] for n in names): each for each in old[part]}
+        for each in new[part]:
+            key = tuple(each[n] for n in names)
+            if key in before and "withheld" not in each:
+                yield " ".join(key), before[key], each
+
+
+def _same(old: Document, new: Document) -> bool:
+    return all(
+        _close(old[name], new[name])
+        for name in ("accuracy_percent", "interval_percent", "estimate", "low", "high", "per_seed")
+        if name in new
+    )
+
+
+def _close(old: Any, new: Any) -> bool:
+    if isinstance(new, list):
+        return len(old) == len(new) and all(map(_close, old, new))
+    return bool(abs(old - new) <= SAME * max(1.0, abs(new)))

@@ -1,0 +1,147 @@
+"""Classes: how each is told from the others at every resolution, and what it loses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resolution_eval.analysis.ranked import RankedChoices
+from resolution_eval.analysis.sampling import Columns, Figure, accuracy, difference
+from resolution_eval.analysis.soundness import flaw
+from resolution_eval.analysis.sweeps import Sweep
+from resolution_eval.records.cells import MAX_CLASSES
+from resolution_eval.statistics.classes import balanced
+from resolution_eval.statistics.curves import FloatArray, Withheld
+from resolution_eval.statistics.intervals import Interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassFigures:
+    """One class: how much of it is found, and how much else is not taken for it."""
+
+    target: str
+    n: int
+    sensitivity: tuple[Figure, ...]
+    """Per resolution, of the samples of the class the share answered right."""
+    specificity: tuple[Figure, ...]
+    """Per resolution, of the other samples the share not answered with the class."""
+    auroc: tuple[Figure, ...]
+    """Per resolution, by the class's probability; empty where choices were not ranked."""
+    average_precision: tuple[Figure, ...]
+    """The same where there are two classes: a finding, and its absence."""
+    loss: Figure
+    """Sensitivity at the training resolution (else the last) less that at the far end."""
+
+
+def has_classes(sweep: Sweep) -> bool:
+    """Whether the sweep's questions are a classification."""
+    return sweep.setting[2] != "open" and 1 < len(set(sweep.scores.targets)) <= MAX_CLASSES
+
+
+def balanced_accuracies(sweep: Sweep) -> tuple[Figure | None, ...]:
+    """Per resolution the mean recall over the classes; None for a task without classes."""
+    if not has_classes(sweep):
+        return (None,) * len(sweep.cells)
+    return tuple(_balanced(sweep, index) for index in range(len(sweep.cells)))
+
+
+def _balanced(sweep: Sweep, index: int) -> Figure:
+    if reason := flaw(sweep.cells[index], "accuracy"):
+        return Withheld(reason)
+    column = sweep.scores.correct[:, index]
+    known = ~np.isnan(column)
+    found = _mean_recall(sweep, column, known)
+    if known.all():
+        return found
+    every = np.ones_like(known)
+    ends = [_mean_recall(sweep, np.where(known, column, end), every) for end in (0.0, 1.0)]
+    low, high = min(end.low for end in ends), max(end.high for end in ends)
+    return replace(found, low=low, high=high, left_out=int((~known).sum()))
+
+
+def _mean_recall(sweep: Sweep, column: FloatArray, known: NDArray[np.bool_]) -> Interval:
+    places = np.flatnonzero(known)
+    targets = [sweep.scores.targets[i] for i in places]
+    clusters = np.unique([sweep.scores.clusters[i] for i in places], return_inverse=True)[1]
+    return balanced(targets, column[known], clusters)
+
+
+def class_figures(
+    sweep: Sweep, ranked: Sequence[RankedChoices | Withheld]
+) -> tuple[ClassFigures, ...]:
+    """Every class, the largest loss first; none for a task without classes."""
+    if not has_classes(sweep):
+        return ()
+    said = [_said(sweep, index) for index in range(len(sweep.cells))]
+    targets = sorted(set(sweep.scores.targets))
+    found = [_class(sweep, said, ranked, target) for target in targets]
+    return tuple(sorted(found, key=_by_loss))
+
+
+def _by_loss(found: ClassFigures) -> tuple[float, str]:
+    loss = found.loss
+    return (1.0 if isinstance(loss, Withheld) else -loss.estimate, found.target)
+
+
+Said = dict[str, tuple[str | None, bool]]
+"""Prediction of every scored sample of a cell, and whether it counted as right."""
+
+
+def _said(sweep: Sweep, index: int) -> Said:
+    answers = sweep.record.answers
+    names = ("sample", "prediction", "correct")
+    sample, prediction, correct = (answers.column(name) for name in names)
+    return {
+        sample[row]: (prediction[row], bool(correct[row]))
+        for row in answers.groups()[sweep.cells[index].key]
+        if correct[row] is not None
+    }
+
+
+def _class(
+    sweep: Sweep, said: Sequence[Said], ranked: Sequence[RankedChoices | Withheld], target: str
+) -> ClassFigures:
+    scores = sweep.scores
+    named = list(zip(scores.samples, scores.targets, scores.clusters, strict=True))
+    mine = {name: cluster for name, found, cluster in named if found == target}
+    others = {name: cluster for name, found, cluster in named if found != target}
+    right = [{s: float(cell[s][1]) if s in cell else None for s in mine} for cell in said]
+    apart = [
+        {s: float(cell[s][0] != target) if s in cell else None for s in others} for cell in said
+    ]
+    told = any(isinstance(each, RankedChoices) for each in ranked)
+    two = told and len(set(scores.targets)) == 2
+    return ClassFigures(
+        target=target,
+        n=len(mine),
+        sensitivity=_shares(sweep, Columns(right, mine)),
+        specificity=_shares(sweep, Columns(apart, others)),
+        auroc=tuple(_told(each, "auroc", target) for each in ranked if told),
+        average_precision=tuple(_told(each, "average_precision", target) for each in ranked if two),
+        loss=_loss(sweep, Columns(right, mine)),
+    )
+
+
+def _shares(sweep: Sweep, columns: Columns) -> tuple[Figure, ...]:
+    reasons = [flaw(cell, "accuracy") for cell in sweep.cells]
+    return tuple(
+        Withheld(reason) if reason else accuracy(columns.pick([index]))
+        for index, reason in enumerate(reasons)
+    )
+
+
+def _told(ranked: RankedChoices | Withheld, name: str, target: str) -> Figure:
+    if isinstance(ranked, Withheld):
+        return ranked
+    found: Figure = getattr(ranked, name)(target)
+    return found
+
+
+def _loss(sweep: Sweep, columns: Columns) -> Figure:
+    if sweep.flaw is not None:
+        return Withheld(sweep.flaw)
+    reference = len(sweep.cells) - 1 if sweep.reference is None else sweep.reference
+    return difference(columns.pick([sweep.far_end, reference]))

@@ -1,0 +1,136 @@
+"""Ranked choices: what their scores say beyond the choice ranked first.
+
+The scores of a sample's choices become probabilities by softmax. A class is told from the others by
+its probability: AUROC, average precision. Brier score and calibration error say how far the
+probabilities agree with being right. A sample without a verdict stands at its worst, and at its
+best, in the ends of each interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+
+from resolution_eval.analysis.sampling import DRAWS, Figure, seed_from
+from resolution_eval.analysis.soundness import flaw
+from resolution_eval.analysis.sweeps import Sweep
+from resolution_eval.records import Cell, Record
+from resolution_eval.statistics.calibration import brier, calibration_error, probabilities
+from resolution_eval.statistics.curves import Withheld
+from resolution_eval.statistics.discrimination import auroc, average_precision
+from resolution_eval.statistics.intervals import Interval
+from resolution_eval.statistics.resampling import IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class RankedChoices:
+    """The probabilities of one cell's choices, by sample in order of name."""
+
+    targets: tuple[str, ...]
+    stated: tuple[Mapping[str, float] | None, ...]
+    """Probability by choice; None for a sample without a verdict."""
+    correct: tuple[float, ...]
+    """Only of the samples that have a verdict."""
+    clusters: tuple[str, ...]
+    seed: int
+
+    @cached_property
+    def known(self) -> tuple[int, ...]:
+        """Places of the samples with a verdict."""
+        return tuple(i for i, each in enumerate(self.stated) if each is not None)
+
+    def auroc(self, target: str) -> Figure:
+        """How often a sample of the class has a higher probability of it than another sample."""
+        return self._told(target, auroc)
+
+    def average_precision(self, target: str) -> Figure:
+        """Mean precision at the probabilities of the class's samples."""
+        return self._told(target, partial(average_precision, seed=self.seed, resamples=DRAWS))
+
+    def brier(self) -> Figure:
+        """Squared distance of the probabilities from the right choice, 0 at best and 2 at worst."""
+        stated = [np.array(list((self.stated[i] or {}).values())) for i in self.known]
+        places = [list(self.stated[i] or {}).index(self.targets[i]) for i in self.known]
+        found = brier(stated, places, self._labels(self.known))
+        share = 1 - len(self.known) / len(self.targets)
+        low, high = found.low * (1 - share), found.high * (1 - share) + 2 * share
+        return replace(found, low=low, high=high, left_out=len(self.targets) - len(self.known))
+
+    def calibration(self) -> Figure:
+        """Expected calibration error of the choice ranked first, less what noise adds."""
+        if len(self.known) < len(self.targets):
+            lacking = len(self.targets) - len(self.known)
+            return Withheld(f"{lacking} samples have no verdict, and no bound for them is known")
+        confidence = [max((self.stated[i] or {}).values()) for i in self.known]
+        labels = self._labels(self.known)
+        made = calibration_error(confidence, self.correct, labels, seed=self.seed, resamples=DRAWS)
+        return made.error
+
+    def _told(self, target: str, figure: Callable[..., Figure]) -> Figure:
+        mine = np.array([each == target for each in self.targets])
+        if mine.all() or not mine[list(self.known)].any() or mine[list(self.known)].all():
+            return Withheld("needs samples of the class and of others")
+        values = np.array([np.nan if s is None else s.get(target, 0.0) for s in self.stated])
+        lacking = np.isnan(values)
+        found = figure(mine[~lacking], values[~lacking], self._labels(self.known))
+        if not lacking.any() or isinstance(found, Withheld):
+            return found
+        ends = [
+            figure(
+                mine, np.where(lacking, np.where(mine == good, 2.0, -1.0), values), self._labels()
+            )
+            for good in (True, False)
+        ]
+        known = [found, *(end for end in ends if isinstance(end, Interval))]
+        low, high = min(each.low for each in known), max(each.high for each in known)
+        return replace(found, low=low, high=high, left_out=int(lacking.sum()))
+
+    def _labels(self, places: Sequence[int] | None = None) -> IntArray:
+        chosen = self.clusters if places is None else [self.clusters[i] for i in places]
+        return np.unique(chosen, return_inverse=True)[1].astype(np.int64)
+
+
+def ranked_choices(sweep: Sweep, index: int) -> RankedChoices | Withheld:
+    """The cell's choices with their probabilities; withheld where they were not ranked, or lack."""
+    cell, record = sweep.cells[index], sweep.record
+    if cell.answer_mode != "rank":
+        return Withheld("choices were not ranked")
+    if reason := flaw(cell, "accuracy"):
+        return Withheld(reason)
+    rows = _rows(record, cell)
+    stated = {name: _stated(record, row) for name, row in rows.items()}
+    unknown = [n for n, row in rows.items() if row["correct"] is not None and stated[n] is None]
+    if unknown:
+        return Withheld("which score is which choice's is not in the record")
+    scores = sweep.scores
+    known = [name for name in scores.samples if stated.get(name) is not None]
+    return RankedChoices(
+        targets=scores.targets,
+        stated=tuple(stated.get(name) for name in scores.samples),
+        correct=tuple(float(rows[name]["correct"]) for name in known),
+        clusters=scores.clusters,
+        seed=seed_from(repr([sorted(rows), [stated[name] for name in known]]).encode()),
+    )
+
+
+def _rows(record: Record, cell: Cell) -> dict[str, dict[str, Any]]:
+    """What the record holds of each of the cell's samples, by name."""
+    names = ("sample", "correct", "choice_scores", "options")
+    columns = [record.answers.column(name) for name in names]
+    rows = record.answers.groups()[cell.key]
+    return {columns[0][i]: {n: c[i] for n, c in zip(names, columns, strict=True)} for i in rows}
+
+
+def _stated(record: Record, row: Mapping[str, Any]) -> dict[str, float] | None:
+    """Probability by choice; None for a failed sample, or where the choices are not known."""
+    scores, options = row["choice_scores"], row["options"]
+    if options is None and record.environment.option_order in (None, "fixed"):
+        options = record.dataset.classes
+    known = row["correct"] is not None and scores is not None
+    if not known or len(options or ()) != len(scores) or not np.isfinite(scores).all():
+        return None
+    return dict(zip(options, probabilities(np.array(scores)).tolist(), strict=True))

@@ -1,0 +1,188 @@
+"""The margin: what is shown to lose no more than delta, which no absence of evidence shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtr, ndtri, stdtr
+
+from resolution_eval.statistics.curves import FloatArray, Grid, Withheld
+from resolution_eval.statistics.intervals import Pairs, pairs
+from resolution_eval.statistics.resampling import IntArray, Resampled
+
+MARGIN = 0.02
+"""The loss of accuracy that a user calls none, unless told: 2 points."""
+ERROR = 0.05
+"""How often a choice may lose more than the margin, and a curve be called robust that is not."""
+POWER = 0.8
+"""With which the samples named as needed would show what these do not."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The smallest (or cheapest) resolution shown to lose no more than the margin."""
+
+    resolution: int
+    """Edge in pixels."""
+    column: int
+    loss: float
+    """Observed accuracy of the best less that of the choice; 0 where it is the best itself."""
+    bound: float
+    """What the loss is shown to be below, at the error of the whole choice."""
+    delta: float
+    p: float
+    """Of 'it loses more than delta', adjusted by Holm over the resolutions."""
+    error: float
+
+
+@dataclass(frozen=True)
+class Unshown(Withheld):
+    """What these samples do not show, with what they can show and how many would do."""
+
+    tells: float
+    """The smallest margin (fraction) that these samples do show."""
+    needed: int
+    """Samples, clustered as these, that show the margin in 80 % where nothing is lost."""
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """Whether the whole curve lies within the margin of its best."""
+
+    shown: bool
+    bound: float
+    """No resolution loses more than this against any other, at 95 % one-sided."""
+    delta: float
+    p: float
+    """Of 'some resolution loses more than delta'."""
+
+
+def choose(
+    resampled: Resampled,
+    grid: Grid,
+    *,
+    delta: float = MARGIN,
+    costs: Sequence[float] | None = None,
+    error: float = ERROR,
+) -> Choice | Unshown:
+    """The cheapest resolution shown to lose no more than `delta` against the best.
+
+    Cheapest is the smallest, or that with the least of `costs` (such as visual tokens). Every
+    resolution is tested against each other one by Tango's test of 'the other is better by delta or
+    more' and counts only where all reject (intersection and union), so that the best need not be
+    known; Holm over the resolutions then keeps the chance of choosing any that loses more within
+    `error`, whatever the curve's form.
+
+    Source: Berger 1982, Technometrics 24, for the intersection and union; Tango 1998; Holm 1979.
+
+    Example:
+        >>> from resolution_eval.statistics.resampling import align, resample
+        >>> rates = (30, 50, 72, 72, 72)
+        >>> columns = [{str(i): float(i * 37 % 100 < rate) for i in range(2000)} for rate in rates]
+        >>> found = choose(resample(align(columns), seed=1), Grid((28, 56, 112, 224, 448)))
+        >>> found.resolution, found.loss, found.bound < 0.02
+        (112, 0.0, True)
+    """
+    count = len(grid.resolutions)
+    if count == 1:
+        return Choice(grid.resolutions[0], 0, 0.0, 0.0, delta, 0.0, error)
+    p, bounds = _losses(resampled, count, delta, error)
+    price = np.asarray(grid.resolutions if costs is None else costs, dtype=float)
+    if resampled.clusters > 1:
+        for column in np.lexsort((np.arange(count), price)):
+            if p[column] <= error:
+                loss = float(resampled.accuracy[:count].max() - resampled.accuracy[column])
+                place = (grid.resolutions[column], int(column))
+                return Choice(*place, loss, float(bounds[column]), delta, float(p[column]), error)
+    tells = float(bounds.min())
+    needed = _needed(resampled, count, delta, error)
+    return Unshown(
+        f"not shown: these {resampled.n} samples can tell {100 * tells:.1f} points apart, "
+        f"{100 * delta:g} points need about {needed:,}",
+        tells,
+        needed,
+    )
+
+
+def robust(
+    resampled: Resampled, grid: Grid, *, delta: float = MARGIN, error: float = ERROR
+) -> Robustness:
+    """Whether no resolution loses more than `delta` against any other, by intersection and union.
+
+    Source: Berger 1982, Technometrics 24: each single test at `error` gives `error` altogether.
+
+    Example:
+        >>> from resolution_eval.statistics.resampling import align, resample
+        >>> columns = [{str(i): float(i * 37 % 100 < 70) for i in range(900)} for _ in range(4)]
+        >>> robust(resample(align(columns), seed=1), Grid((28, 56, 112, 224))).shown
+        True
+    """
+    count = len(grid.resolutions)
+    if count == 1:
+        return Robustness(True, 0.0, delta, 0.0)
+    if resampled.clusters < 2:
+        return Robustness(False, 1.0, delta, 1.0)
+    found = _all_pairs(resampled, count)
+    p = float(_p(resampled, found, delta).max())
+    bound = min(max(float(_upper(resampled, found, error).max()), 0.0), 1.0)
+    return Robustness(bound <= delta, bound, delta, p)
+
+
+def _losses(
+    resampled: Resampled, count: int, delta: float, error: float
+) -> tuple[FloatArray, FloatArray]:
+    """Per resolution the adjusted p of losing more than delta, and a bound of its loss."""
+    found = _all_pairs(resampled, count)
+    p = _by_column(_p(resampled, found, delta), count)
+    bounds = np.maximum(_by_column(_upper(resampled, found, error / (count - 1)), count), 0.0)
+    order = np.argsort(p, kind="stable")
+    left = np.minimum(count - np.arange(count), count - 1)
+    adjusted = np.empty(count)
+    adjusted[order] = np.minimum(np.maximum.accumulate(left * p[order]), 1.0)
+    return adjusted, np.minimum(bounds, 1.0)
+
+
+def _columns(count: int) -> tuple[IntArray, IntArray]:
+    """Every ordered pair of different columns: the other one, and the one that may lose to it."""
+    one, other = (each.ravel() for each in np.indices((count, count)))
+    return other[one != other], one[one != other]
+
+
+def _all_pairs(resampled: Resampled, count: int) -> Pairs:
+    return pairs(resampled, *_columns(count))
+
+
+def _by_column(values: FloatArray, count: int) -> FloatArray:
+    return np.asarray(values.reshape(count, count - 1).max(axis=1))
+
+
+def _slack(resampled: Resampled, count: int) -> FloatArray:
+    """By how much failed samples could raise each difference."""
+    first, second = _columns(count)
+    down, up = resampled.answers.slack
+    return np.asarray(up[first] + down[second])
+
+
+def _p(resampled: Resampled, found: Pairs, delta: float) -> FloatArray:
+    """One-sided, of 'the first is better by delta or more', failed samples at their worst."""
+    count = round((1 + np.sqrt(1 + 4 * len(found.gained))) / 2)
+    z = found.z(delta - _slack(resampled, count))
+    tail = ndtr(z) if resampled.simple else stdtr(resampled.effective - 1, z)
+    return np.asarray(tail)
+
+
+def _upper(resampled: Resampled, found: Pairs, tail: float) -> FloatArray:
+    count = round((1 + np.sqrt(1 + 4 * len(found.gained))) / 2)
+    return np.asarray(found.ends(0.0, resampled.quantile(tail))[1] + _slack(resampled, count))
+
+
+def _needed(resampled: Resampled, count: int, delta: float, error: float) -> int:
+    """Samples that show the margin for one resolution as good as all others."""
+    found = _all_pairs(resampled, count)
+    spread = _by_column(
+        (found.gained + found.lost + 1 / resampled.effective) * resampled.n / found.size, count
+    ).min()
+    reach = resampled.quantile(error / (count - 1)) + ndtri(POWER)
+    return int(np.ceil(spread * (reach / delta) ** 2))
