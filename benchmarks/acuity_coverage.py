@@ -35,15 +35,14 @@ def coverage(truth: Weibull, blocks: int, repetitions: int) -> tuple[dict[float,
     """Share of intervals that hold the true size, for 50 and 90 %; and rejections of a true fit."""
     random, held, rejected = np.random.default_rng(SEED + blocks), {0.5: 0, 0.9: 0}, 0
     for number in range(repetitions):
-        found = curves({"r": answers(truth, blocks, random)}, seed=number)
-        for share in held:
-            interval = found.interval("r", share)
+        found = curves({"r": answers(truth, blocks, random)}, seed=number, resamples=100)
+        for share, interval in zip(held, found.intervals("r", tuple(held)), strict=True):
             held[share] += interval.low <= truth.size_at(share) <= interval.high
-        if number < repetitions // 4:
+        if number < repetitions // 5:
             trials = found.trials["r"]
-            rejected += misfit(trials, found.fits["r"], seed=number, simulations=100) <= 0.05
+            rejected += misfit(trials, found.fits["r"], seed=number, simulations=60) <= 0.05
     shares = {share: count / repetitions for share, count in held.items()}
-    return shares, rejected / (repetitions // 4)
+    return shares, rejected / (repetitions // 5)
 
 
 def rows(repetitions: int) -> Iterator[str]:
@@ -69,11 +68,13 @@ def rows(repetitions: int) -> Iterator[str]:
         f"answers (allowed: {SEEN:g})."
     )
     wrong = 0
-    for number in range(repetitions // 2):
+    for number in range(repetitions // 4):
         three = {name: answers(TRUTHS[0], 8, random) for name in "abc"}
-        wrong += coincidence(curves(three, seed=number), list("abc")).verdict == "differ"
+        wrong += (
+            coincidence(curves(three, seed=number, resamples=100), list("abc")).verdict == "differ"
+        )
     yield (
-        f"Three equal curves were said to differ in {wrong} of {repetitions // 2} (allowed: 0.05)."
+        f"Three equal curves were said to differ in {wrong} of {repetitions // 4} (allowed: 0.05)."
     )
 
 

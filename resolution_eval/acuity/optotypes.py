@@ -34,7 +34,7 @@ def ring(side: int, centre: tuple[float, float], detail: float, turn: float) -> 
             across = y * np.cos(turn) - x * np.sin(turn)
             off = np.abs(np.hypot(x, y) - middle)
             gap = (along > 0) & (np.abs(across) < stroke / 2)
-            return ((off >= least) & (off < most) & ~gap).astype(np.float64)
+            return np.asarray((off >= least) & (off < most) & ~gap, dtype=np.float64)
 
         return inside
 
@@ -56,7 +56,7 @@ def letter(side: int, centre: tuple[float, float], detail: float, turn: float) -
         box = (np.abs(along) < 2.5) & (np.abs(across) < 2.5)
         spine = along < -1.5
         arm = (np.abs(across) < 0.5) | (np.abs(across) > 1.5)
-        return (box & (spine | arm)).astype(np.float64)
+        return np.asarray(box & (spine | arm), dtype=np.float64)
 
     return -coverage(inside, side, centre, 3.6 * detail)
 
@@ -67,7 +67,7 @@ def dots(side: int, centre: tuple[float, float], detail: float, turn: float) -> 
     def inside(x: Floats, y: Floats) -> Floats:
         along = np.abs(x * np.cos(turn) + y * np.sin(turn))
         across = y * np.cos(turn) - x * np.sin(turn)
-        return (np.hypot(along - detail, across) < detail / 2).astype(np.float64)
+        return np.asarray(np.hypot(along - detail, across) < detail / 2, dtype=np.float64)
 
     return -coverage(inside, side, centre, 1.6 * detail)
 

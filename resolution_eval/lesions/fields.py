@@ -49,7 +49,7 @@ def fundus(side: int, random: np.random.RandomState) -> Floats:
         across = y * np.cos(angle) - x * np.sin(angle) - bend * along**2
         light = light - 0.10 * np.exp(-((across / 0.035) ** 2)) * (along > -0.2)
     light = light + 0.03 * clouds(side, random)
-    return light[..., None] * np.array([205.0, 112.0, 62.0])
+    return np.asarray(light[..., None] * np.array([205.0, 112.0, 62.0]))
 
 
 def tissue(side: int, random: np.random.RandomState) -> Floats:

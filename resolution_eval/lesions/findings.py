@@ -66,6 +66,6 @@ def mitosis(
         across = (y * np.cos(turn) - x * np.sin(turn)) / (size / 6)
         angle = np.arctan2(across, along)
         ragged = 0.85 + 0.1 * np.sin(7 * angle + phase) + 0.05 * np.sin(11 * angle + other)
-        return (np.hypot(along, across) < ragged).astype(np.float64)
+        return np.asarray(np.hypot(along, across) < ragged, dtype=np.float64)
 
     return coverage(inside, side, centre, size / 2)

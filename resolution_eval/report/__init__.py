@@ -91,6 +91,7 @@ NARROW = {
         *("checkpoint", "gain over the floor", "area", "worst drop", "drop from best"),
         *("retention at far end", "chosen", "robust", "n", "left out"),
     ),
+    "coincidence": ("checkpoint", "thing", "curves of r", "widest ratio", "between", "enough r"),
     "sizes": ("checkpoint", "thing", "r", "n", "50 % size", "50 % at encoder", "of the limit"),
     "cells": (
         *("checkpoint", "r", "status", "grid asked", "grid received", "visual tokens"),

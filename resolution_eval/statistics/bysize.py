@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
-from resolution_eval.statistics.curves import FloatArray
 from resolution_eval.statistics.intervals import Interval
 from resolution_eval.statistics.psychometric import Trials, Weibull
 from resolution_eval.statistics.thresholds import (
@@ -92,7 +92,11 @@ class BySize:
         """Size in pixels of the stored image at which `share` is seen; none where nothing is."""
         key = (resolution, share)
         if resolution in self.source.fits and key not in self._found:
-            self._found[key] = self.source.interval(resolution, share)
+            shares = (HALF, MOST) if share in (HALF, MOST) else (share,)
+            found = self.source.intervals(resolution, shares)
+            self._found.update(
+                {(resolution, one): each for one, each in zip(shares, found, strict=True)}
+            )
         return self._found.get(key)
 
     def at_encoder(self, resolution: str, share: float = HALF) -> Interval | None:
@@ -159,7 +163,7 @@ def bins(trials: Trials) -> list[Bin]:
     return [_bin(trials, group) for group in groups]
 
 
-def _bin(trials: Trials, group: FloatArray) -> Bin:
+def _bin(trials: Trials, group: NDArray[np.intp]) -> Bin:
     chance = trials.chance[group]
     seen = (trials.right[group] - chance) / (1 - chance)
     mean = float(seen.mean())

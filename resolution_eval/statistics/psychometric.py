@@ -125,7 +125,11 @@ class Trials:
         n = np.bincount(group)
         size = np.exp(np.bincount(group, np.log(self.size)) / n)
         return Counts(
-            size, self.chance[first], n.astype(float), np.bincount(group, self.right), group
+            size,
+            self.chance[first],
+            n.astype(float),
+            np.bincount(group, self.right).astype(float),
+            group,
         )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import chi2, norm
 from scipy.stats import t as student
 
@@ -48,46 +49,65 @@ class Curves:
         return np.array([function.size_at(share) for function in best])
 
     def interval(self, name: str, share: float, level: float = 0.95) -> Interval:
-        """The size at which `share` is seen; infinite ends lie beyond what was shown.
+        """The size at which `share` is seen, as `intervals` gives it."""
+        return self.intervals(name, (share,), level)[0]
+
+    def intervals(
+        self, name: str, shares: Sequence[float], level: float = 0.95
+    ) -> tuple[Interval, ...]:
+        """The sizes at which `shares` are seen; infinite ends lie beyond what was shown.
 
         All sizes whose likelihood, over every slope and lapse rate, is within a cut of the largest.
         The cut is as large as that of the resamples' own ratios in `level` of them, and no smaller
-        than chi-squared has it: percentiles are too narrow where answers are few (docs/coverage).
+        than chi-squared has it: percentiles are too narrow where answers are few (docs/acuity).
         """
         trials, lattice = self.trials[name], Lattice.of(self.trials[name].counts)
-        sizes, estimate = lattice.sizes(share), self.fits[name].size_at(share)
-        cut = max(chi2.ppf(level, 1) / 2, self._cut(name, lattice, sizes, estimate, level))
-        value = next(lattice.values(trials.counts.n[None], trials.counts.right[None]))[0]
-        within = sizes[value >= value.max() - cut]
-        return Interval(
-            estimate=estimate,
-            low=min(float(within.min() * np.exp(-STEP / 2)), estimate),
-            high=max(float(within.max() * np.exp(STEP / 2)), estimate),
-            level=level,
-            n=len(trials),
-            clusters=int(trials.codes.max()) + 1,
-            resamples=len(self.redrawn[name].n),
-            seed=self.seed,
-            method="likelihood ratio",
+        estimates = [self.fits[name].size_at(share) for share in shares]
+        sizes = [lattice.sizes(share) for share in shares]
+        lost = self._lost(
+            name, lattice, [_near(*pair) for pair in zip(sizes, estimates, strict=True)]
         )
+        value = next(lattice.values(trials.counts.n[None], trials.counts.right[None]))[0]
+        found = []
+        for size, estimate, losses in zip(sizes, estimates, lost, strict=True):
+            cut = max(chi2.ppf(level, 1) / 2, float(np.quantile(losses, level)))
+            within = size[value >= value.max() - cut]
+            found.append(
+                Interval(
+                    estimate=estimate,
+                    low=min(float(within.min() * np.exp(-STEP / 2)), estimate),
+                    high=max(float(within.max() * np.exp(STEP / 2)), estimate),
+                    level=level,
+                    n=len(trials),
+                    clusters=int(trials.codes.max()) + 1,
+                    resamples=len(losses),
+                    seed=self.seed,
+                    method="likelihood ratio",
+                )
+            )
+        return tuple(found)
 
-    def _cut(
-        self, name: str, lattice: Lattice, sizes: FloatArray, estimate: float, level: float
-    ) -> float:
-        """The log-likelihood that resamples lose, in `level` of them at most, at the estimate."""
-        finite = np.isfinite(sizes)
-        near = ~finite
-        if np.isfinite(estimate):
-            distance = np.abs(np.log(np.where(finite, sizes, 1.0)) - np.log(estimate))
-            near = finite & (distance < 1.2 * STEP)
-        if not near.any():
-            return 0.0
+    def _lost(self, name: str, lattice: Lattice, places: Sequence[FloatArray]) -> list[FloatArray]:
+        """The log-likelihood that every resample loses where the size is as estimated, per place;
+        nothing where no function of the lattice has that size.
+        """
         drawn = self.redrawn[name]
-        lost = [
-            value.max(axis=1) - value[:, near].max(axis=1)
-            for value in lattice.values(drawn.n, drawn.right)
-        ]
-        return float(np.quantile(np.concatenate(lost), level))
+        lost: list[list[FloatArray]] = [[] for _ in places]
+        for value in lattice.values(drawn.n, drawn.right):
+            best = value.max(axis=1)
+            for near, losses in zip(places, lost, strict=True):
+                here = value[:, near].max(axis=1) if near.any() else best
+                losses.append(best - here)
+        return [np.concatenate(losses) for losses in lost]
+
+
+def _near(sizes: FloatArray, estimate: float) -> FloatArray:
+    """Which of the lattice's sizes are the estimate, as closely as its steps allow."""
+    finite = np.isfinite(sizes)
+    if not np.isfinite(estimate):
+        return np.asarray(~finite)
+    distance = np.abs(np.log(np.where(finite, sizes, 1.0)) - np.log(estimate))
+    return np.asarray(finite & (distance < 1.2 * STEP))
 
 
 def curves(trials: Mapping[str, Trials], *, seed: int, resamples: int = RESAMPLES) -> Curves:
@@ -102,7 +122,9 @@ def curves(trials: Mapping[str, Trials], *, seed: int, resamples: int = RESAMPLE
     return Curves(
         trials=trials,
         fits={name: fit(each) for name, each in trials.items()},
-        redrawn={name: _redrawn(each, drawn, places) for name, each in trials.items()},
+        redrawn={
+            name: _redrawn(each, drawn.astype(float), places) for name, each in trials.items()
+        },
         seed=seed,
     )
 
@@ -123,12 +145,12 @@ def guessing(trials: Trials) -> float:
     Of each, the larger of two probabilities: a normal approximation of the number of right answers,
     corrected for continuity, and Student's t over clusters; doubled, since there are two.
     """
-    large = trials.size >= np.quantile(trials.size, 2 / 3)
+    large = np.asarray(trials.size >= np.quantile(trials.size, 2 / 3))
     everywhere = np.ones(len(trials), dtype=bool)
     return min(1.0, 2 * min(_by_chance(trials, which) for which in (everywhere, large)))
 
 
-def _by_chance(trials: Trials, which: FloatArray) -> float:
+def _by_chance(trials: Trials, which: NDArray[np.bool_]) -> float:
     chance, codes = trials.chance[which], trials.codes[which]
     over = trials.right[which] - chance
     exact = norm.sf((over.sum() - 0.5) / np.sqrt((chance * (1 - chance)).sum()))
@@ -140,7 +162,7 @@ def _by_chance(trials: Trials, which: FloatArray) -> float:
     return float(max(exact, clustered))
 
 
-def misfit(trials: Trials, function: Weibull, *, seed: int, simulations: int = 400) -> float:
+def misfit(trials: Trials, function: Weibull, *, seed: int, simulations: int = 200) -> float:
     """How probable a deviance at least as large is where `function` is true: small is a bad fit.
 
     Source: Wichmann and Hill 2001, by simulation, every simulated data set fitted anew.
