@@ -173,6 +173,24 @@ def fit(trials: Trials) -> Weibull:
     return better if likelihood(better, counts) > likelihood(start, counts) else start
 
 
+def profile(counts: Counts, share: float, sizes: FloatArray) -> FloatArray:
+    """Largest log-likelihood, over slope and lapse rate, where `share` is seen at each of `sizes`.
+
+    Lapse rates are those at which the share can be seen.
+    """
+    slope = np.geomspace(*SLOPES, 28)[:, None, None]
+    lapse = min(LAPSE, 0.999 - share) * np.linspace(0, 1, 18)[:, None] ** 2
+    bits = -np.log2(1 - share / (1 - lapse))
+    values = np.empty(len(sizes))
+    for place, size in enumerate(sizes):
+        raised = bits * (counts.size / size) ** slope
+        seen = (1 - lapse) * (1 - np.exp2(-raised))
+        p = np.clip(counts.chance + (1 - counts.chance) * seen, 1e-9, 1 - 1e-9)
+        value = np.log(p) @ counts.right + np.log(1 - p) @ (counts.n - counts.right)
+        values[place] = value.max()
+    return values
+
+
 @dataclass(frozen=True, eq=False)
 class Lattice:
     """Many functions at once: a thousand resamples are fitted by one product of matrices."""

@@ -17,11 +17,22 @@ from scipy.stats import t as student
 
 from resolution_eval.statistics.curves import FloatArray
 from resolution_eval.statistics.intervals import Interval
-from resolution_eval.statistics.psychometric import STEP, Lattice, Trials, Weibull, fit
+from resolution_eval.statistics.psychometric import (
+    STEP,
+    Counts,
+    Lattice,
+    Trials,
+    Weibull,
+    fit,
+    likelihood,
+    profile,
+)
 
 SEEN = 0.001
 """How often at most a model that guesses would be said to see."""
 RESAMPLES = 200
+POINTS = 48
+"""At which the likelihood of a size is found, between the ends of an interval and beyond them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,14 +80,15 @@ class Curves:
         )
         value = next(lattice.values(trials.counts.n[None], trials.counts.right[None]))[0]
         found = []
-        for size, estimate, losses in zip(sizes, estimates, lost, strict=True):
+        for share, size, estimate, losses in zip(shares, sizes, estimates, lost, strict=True):
             cut = max(chi2.ppf(level, 1) / 2, float(np.quantile(losses, level)))
-            within = size[value >= value.max() - cut]
+            top = max(value.max(), likelihood(self.fits[name], trials.counts))
+            low, high = _ends(trials.counts, share, size[value >= value.max() - cut], top - cut)
             found.append(
                 Interval(
                     estimate=estimate,
-                    low=min(float(within.min() * np.exp(-STEP / 2)), estimate),
-                    high=max(float(within.max() * np.exp(STEP / 2)), estimate),
+                    low=min(low, estimate),
+                    high=max(high, estimate),
                     level=level,
                     n=len(trials),
                     clusters=int(trials.codes.max()) + 1,
@@ -99,6 +111,31 @@ class Curves:
                 here = value[:, near].max(axis=1) if near.any() else best
                 losses.append(best - here)
         return [np.concatenate(losses) for losses in lost]
+
+
+def _ends(counts: Counts, share: float, within: FloatArray, least: float) -> tuple[float, float]:
+    """Smallest and largest size whose profile likelihood is `least`, starting from those `within`
+    it on the lattice; infinite where functions that never see the share are as likely.
+    """
+    finite = within[np.isfinite(within)]
+    if not len(finite):
+        return float("inf"), float("inf")
+    logs = np.linspace(np.log(finite.min()) - 0.15, np.log(finite.max()) + 0.15, POINTS)
+    value = profile(counts, share, np.exp(logs)) - least
+    inside = np.flatnonzero(value >= 0)
+    if not len(inside):
+        return float(finite.min()), float(finite.max())
+    low = _crossing(logs, value, inside[0], inside[0] - 1)
+    high = _crossing(logs, value, inside[-1], inside[-1] + 1)
+    return float(np.exp(low)), float(np.exp(high)) if len(finite) == len(within) else float("inf")
+
+
+def _crossing(logs: FloatArray, value: FloatArray, inside: int, outside: int) -> float:
+    """Where the value passes 0 between a point inside and its neighbour outside, if it has one."""
+    if not 0 <= outside < len(logs):
+        return float(logs[inside])
+    share = value[inside] / (value[inside] - value[outside])
+    return float(logs[inside] + share * (logs[outside] - logs[inside]))
 
 
 def _near(sizes: FloatArray, estimate: float) -> FloatArray:
