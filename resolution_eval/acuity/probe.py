@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.stats import beta, binom
 
-from resolution_eval.acuity.book import AMPLITUDE, FULL
+from resolution_eval.acuity.book import AMPLITUDE
 from resolution_eval.acuity.gratings import RADIUS, grating
 from resolution_eval.acuity.grounds import NOISE
 from resolution_eval.answers import parse_choice
@@ -43,6 +43,8 @@ PROMPTS = (
     "There is a patch of fine stripes. Which way do its stripes run?",
     "Are the lines of the striped patch upright or lying?",
 )
+CONTRAST = 0.5
+"""Of the stripes: enough to be seen, and too little for what leaks through a filter to be."""
 LEAST_EDGE = 32
 """Smallest promised edge, in pixels, in which a patch of stripes has room."""
 
@@ -203,8 +205,8 @@ def _detail(factor: float, number: int) -> float:
     """Width of one fine stripe in pixels: the promised grid shows one pixel, the coarser `factor`;
     nearer to the first, since filters let through what lies just beyond the second.
     """
-    shift = (number * 0.618 % 1 - 0.5) * 0.1
-    width: float = factor ** (0.3 + shift)
+    shift = (number * 0.618 % 1 - 0.5) * 0.06
+    width: float = factor ** (0.18 + shift)
     return width
 
 
@@ -215,7 +217,7 @@ def stripes(edge: int, detail: float, number: int, seed: int) -> Image.Image:
     turn = np.pi / 2 * (number % 2)
     pattern = grating(edge, centre, detail, turn, random.uniform(0, 2 * np.pi))
     noise = random.normal(0, NOISE, pattern.shape)
-    grey: NDArray[np.uint8] = quantised(128 + AMPLITUDE * FULL * pattern + noise)
+    grey: NDArray[np.uint8] = quantised(128 + AMPLITUDE * CONTRAST * pattern + noise)
     return Image.fromarray(np.repeat(grey[..., None], 3, axis=2))
 
 

@@ -15,7 +15,6 @@ from pydantic import ValidationError
 from resolution_eval.analysis.sweeps import Sweep, TaskSweeps
 from resolution_eval.details import Detail
 from resolution_eval.errors import RecordError
-from resolution_eval.records import Record
 from resolution_eval.statistics.bysize import BySize, Cell, by_size
 from resolution_eval.statistics.psychometric import Trials
 
@@ -76,11 +75,6 @@ def sizes(sweep: Sweep) -> Sizes | None:
         left_out=len(rows) - len(used),
         tiled=any((row["tiles"] or 1) > 1 for row, _ in used),
     )
-
-
-def has_sizes(record: Record) -> bool:
-    """Whether any answer of the record says what had to be seen."""
-    return any(record.answers.column("detail"))
 
 
 def _rows(sweep: Sweep) -> list[Row]:
