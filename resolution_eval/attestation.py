@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from resolution_eval.details import Detail
 from resolution_eval.facts import CheckpointFacts, Count
 
 Status = Literal["attested", "counted", "predicted", "mismatched", "unattested", "failed"]
@@ -213,6 +214,8 @@ class Verdict(BaseModel):
     """Of an open question in a run with a judge; null elsewhere, and where the sample failed."""
     generated_tokens: Annotated[int, Field(ge=0, lt=2**31)] | None = None
     """Tokens that the model wrote; null where choices were ranked, or nobody counted."""
+    detail: Detail | None = None
+    """What had to be seen to answer, and how large it is; null where nobody said."""
 
 
 class Cost(BaseModel):

@@ -1,4 +1,6 @@
-"""The main job on what the package brings along: three small checkpoints, swept over phantoms."""
+"""The main job on what the package brings along: three small checkpoints, swept over phantoms, and
+an eye chart for a fourth.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +10,18 @@ from pathlib import Path
 from loguru import logger
 from tqdm import tqdm
 
+from resolution_eval.cards import task_cards
 from resolution_eval.errors import output_folder
 from resolution_eval.records import make_records
-from resolution_eval.report import demo_page
+from resolution_eval.report import demo_page, write_page
 from resolution_eval.runs import evaluate
 
 STRATEGIES = ("low", "native", "mixed")
 TASK = "phantom_res"
+CHART = "acuity"
+"""Name of the embedded checkpoint that reads the eye chart, and of its folder."""
+PLATES = 480
+"""Plates of the eye chart that it is shown, at every resolution: ten of its blocks."""
 
 
 def demo(output: Path, *, batch_size: int = 64) -> Path:
@@ -37,3 +44,19 @@ def demo(output: Path, *, batch_size: int = 64) -> Path:
         )
     records = [record for strategy in STRATEGIES for record in make_records(output / strategy)]
     return demo_page(records, output)
+
+
+def eye_chart(output: Path, *, batch_size: int = 64) -> Path:
+    """Show the embedded reader the eye chart and write `output`/acuity/index.html; its path."""
+    folder = output / CHART
+    output_folder(folder)
+    limit = PLATES * len(task_cards()["acuity"].resolutions)
+    evaluate(
+        "resflamingo",
+        f"pretrained=embedded/{CHART}",
+        "acuity_res",
+        folder,
+        batch_size=batch_size,
+        limit=limit,
+    )
+    return write_page(make_records(folder), folder, images=False)

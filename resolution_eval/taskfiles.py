@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from resolution_eval import folder, paths
-from resolution_eval.cards import TaskCard, parse_task_card, task_card, task_cards
+from resolution_eval.cards import GENERATED, TaskCard, parse_task_card, task_card, task_cards
 from resolution_eval.errors import UsageError, refuse_misspelled, suggest
 from resolution_eval.resolution import Resolution, label
 
@@ -130,7 +130,7 @@ def groups(cards: Iterable[TaskCard]) -> dict[str, list[str]]:
     """Every group of tasks, and its members' names in lmms-eval."""
     found: dict[str, list[str]] = {}
     for card in cards:
-        everything = () if "phantom" in card.sources else (EVERYTHING,)
+        everything = () if GENERATED & set(card.sources) else (EVERYTHING,)
         for group in () if card.refused else (*card.groups, *everything):
             found.setdefault(group + SUFFIX, []).append(card.name + SUFFIX)
     return {group: sorted(tasks) for group, tasks in sorted(found.items())}

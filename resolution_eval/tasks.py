@@ -44,6 +44,7 @@ _TEXTS = (
     "data",
     "option_order",
     "judge",
+    "detail",
 )
 """Columns of a document beside its choices."""
 
@@ -119,6 +120,7 @@ def _of_sample(sample: Sample, options: Sequence[str]) -> dict[str, Any]:
         "form": sample.form,
         "answer": sample.answer,
         "cluster": sample.cluster,
+        "detail": "" if sample.detail is None else sample.detail.model_dump_json(),
     }
 
 

@@ -15,6 +15,7 @@ from resolution_eval.attestation import (
     Verdict,
     decode_reply,
 )
+from resolution_eval.details import Detail
 from resolution_eval.judge import judgement_of
 from resolution_eval.replies import stale
 
@@ -80,6 +81,7 @@ def _verdict(
         options=tuple(doc["choices"]),
         f1=mark and mark.f1,
         judgement=None if failure else judgement_of(doc, answer),
+        detail=Detail.model_validate_json(doc["detail"]) if doc.get("detail") else None,
     )
 
 

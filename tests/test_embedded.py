@@ -12,13 +12,13 @@ from resolution_eval.cards import parse_model_card, task_cards
 from resolution_eval.flamingo import encode, load_pretrained, rank
 from resolution_eval.prompts import flamingo_prompt, question_text
 from resolution_eval.sources import open_source
-from resolution_eval.training import TrainingPlan, embedded
-from resolution_eval.training.answers import accuracy
+from resolution_eval.training import TrainingPlan, chart, embedded
+from resolution_eval.training.answers import accuracy, verdicts
 from resolution_eval.training.examples import load
 from resolution_eval.training.recipes import STRATEGIES
 
 LIMIT = 10_000_000
-"""Bytes that the three may have together."""
+"""Bytes that all may have together."""
 SUBSET = 80
 """Test samples that the checks below score, of 240."""
 
@@ -48,9 +48,9 @@ def subsets():
     return load(source, "test", [16, 64], patch=8, filter=card.filter, limit=SUBSET, progress=False)
 
 
-def test_the_three_together_are_no_more_than_ten_megabytes():
+def test_all_together_are_no_more_than_ten_megabytes():
     files = [path for path in (paths.models() / "embedded").rglob("*") if path.is_file()]
-    assert {path.parent.name for path in files} == set(STRATEGIES)
+    assert {path.parent.name for path in files} == {*STRATEGIES, "acuity"}
     assert sum(path.stat().st_size for path in files) <= LIMIT
 
 
@@ -125,3 +125,34 @@ def test_the_prompt_of_another_task_is_answered_too(bundles):
     scores = rank(bundles["native"], encoded, [prompt], [[f" {name}" for name in card.classes]])
     assert torch.isfinite(scores).all()
     assert scores.shape == (1, len(card.classes))
+
+
+class TestEyeChartReader:
+    """The embedded checkpoint that reads the eye chart."""
+
+    def test_its_recipe_is_the_one_that_would_rebuild_it(self):
+        recipe = manifest("acuity")["extra"]["recipe"]
+        assert TrainingPlan.model_validate(recipe) == chart.plan()
+
+    def test_the_data_are_todays_chart(self):
+        source = open_source(task_cards()["acuity"])
+        assert manifest("acuity")["extra"]["data"] == {
+            "source": "acuity",
+            "revision": source.revision,
+            "fingerprint": source.fingerprint,
+        }
+
+    def test_it_sees_coarse_stripes_at_its_grid_and_guesses_at_fine_ones(self):
+        bundle = load_pretrained("embedded/acuity")
+        assert (str(bundle.training), bundle.strategy) == ("fixed:64", "native")
+        source = open_source(task_cards()["acuity"])
+        examples = load(source, "test", [64], patch=8, filter="bicubic", limit=480, progress=False)
+        right = {"coarse": [], "fine": []}
+        for sample, verdict in verdicts(bundle, examples[64]):
+            if sample.detail.kind == "grating":
+                if sample.detail.size > 3:
+                    right["coarse"].append(verdict)
+                elif sample.detail.size < 1.2:
+                    right["fine"].append(verdict)
+        assert sum(right["coarse"]) / len(right["coarse"]) >= 0.9
+        assert sum(right["fine"]) / len(right["fine"]) <= 0.85

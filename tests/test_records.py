@@ -156,7 +156,7 @@ def test_what_a_judge_said_stands_beside_exact_match_and_survives_writing(tmp_pa
 
 
 def test_answers_written_before_there_were_judgements_are_read(tmp_path):
-    names = ("judge", "judge_model", "judged", "judge_failure", "options")
+    names = ("judge", "judge_model", "judged", "judge_failure", "options", "detail")
     record = one(tmp_path / "run", sweep(CURVE, samples=3))
     path = write_record(record, tmp_path)
     (file,) = tmp_path.glob("*.parquet")
@@ -486,7 +486,7 @@ def test_answers_whose_options_do_not_fit_their_scores_are_refused(tmp_path):
 def test_answers_of_version_2_are_read_without_options(tmp_path):
     path = write_record(one(tmp_path / "run", sweep(CURVE, samples=3)), tmp_path)
     answers = next(tmp_path.glob("*.parquet"))
-    older = pq.read_table(answers).drop_columns(["options"])
+    older = pq.read_table(answers).drop_columns(["options", "detail"])
     pq.write_table(older, answers)
     digest = hashlib.sha256(answers.read_bytes()).hexdigest()
     rewrite(path, lambda d: d["answers_file"].update(sha256=digest) or d.update(schema_version=2))

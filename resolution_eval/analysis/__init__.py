@@ -12,6 +12,7 @@
 | `curve` | all of that for one record and setting |
 | `comparison` | two records |
 | `series` | curves that differ in seed or prompt alone, as one |
+| `sizes` | how small a thing is still seen, by what the samples say had to be seen |
 | `strategies` | train x inference |
 | `ranking` | models over tasks |
 | `plans` | what comparisons of a curve's resolutions can show |

@@ -16,9 +16,17 @@ from resolution_eval.cards.reading import (
     task_card,
     task_cards,
 )
-from resolution_eval.cards.task import ArchiveCard, ChexpertCard, HubCard, NpzCard, TaskCard
+from resolution_eval.cards.task import (
+    GENERATED,
+    ArchiveCard,
+    ChexpertCard,
+    HubCard,
+    NpzCard,
+    TaskCard,
+)
 
 __all__ = [
+    "GENERATED",
     "ArchiveCard",
     "ChexpertCard",
     "FlamingoCard",

@@ -1,4 +1,4 @@
-"""`resolution-eval demo`: sweep the embedded checkpoints over phantoms."""
+"""`resolution-eval demo`: sweep the embedded checkpoints over phantoms; an eye chart at the end."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="DIR",
-        help="folder for the results and index.html",
+        help="folder for the results, index.html and acuity/index.html",
     )
 
 
 def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     """Do it; the exit status."""
-    from resolution_eval.demo import demo
+    from resolution_eval.demo import demo, eye_chart
 
     print(f"open {demo(known.output)}")
+    print(f"and its eye chart, {eye_chart(known.output)}")
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from resolution_eval import paths
-from resolution_eval.cards import TaskCard, task_cards
+from resolution_eval.cards import GENERATED, TaskCard, task_cards
 from resolution_eval.datasets.entry import Measured, measure, published_count, source_size
 from resolution_eval.resolution import label
 from resolution_eval.sources import PUBLISHED_FORMS, at_hand, ways
@@ -93,7 +93,7 @@ def _how(card: TaskCard) -> str:
         return "refused"
     words = {"local": "folder", "medmnist": "MedMNIST+ file", "chexpert": "official folder"}
     words |= dict.fromkeys(PUBLISHED_FORMS, "published files")
-    kinds = ", ".join(words.get(kind, kind) for kind in card.sources if kind != "phantom")
+    kinds = ", ".join(words.get(kind, kind) for kind in card.sources if kind not in GENERATED)
     return f"{kinds}; registration" if card.registration else kinds or "generated"
 
 

@@ -69,14 +69,16 @@ SCHEMA: pa.Schema = pa.schema(
         pa.field("server_model", pa.string()),
         pa.field("server_fingerprint", pa.string()),
         pa.field("attempts", pa.int32()),
+        pa.field("detail", pa.string()),
     ]
 )
 """Columns of the file beside a record. `correct` is null for a failed sample; sizes: pixels;
 `seconds` and `peak_memory` (bytes) are null for a sample that the run did not answer itself;
 `judged` is what the run's judge said of an open answer, null where it was not asked or failed;
 `options` are the choices in the order shown, which is that of `choice_scores`: none of an open
-question, null in records of version 2 and before. From `sent_width` on, a sample that a server
-answered: what was sent, and what was predicted of it and counted; null of any other."""
+question, null in records of version 2 and before. From `sent_width` to `attempts`, a sample that a
+server answered: what was sent, and what was predicted of it and counted; null of any other.
+`detail` is a JSON object: what had to be seen and how large it is, null where nobody said."""
 
 
 @dataclass(frozen=True, order=True)

@@ -375,8 +375,9 @@ def _row(line: _Line, setting: tuple[str, str, str]) -> dict[str, Any]:
     scheme, filter, answer_mode = setting
     failure = verdict.failure
     return {
-        **verdict.model_dump(exclude={"failure", "judgement"}),
+        **verdict.model_dump(exclude={"failure", "judgement", "detail"}),
         "options": verdict.options if "options" in verdict.model_fields_set else None,
+        "detail": None if verdict.detail is None else verdict.detail.model_dump_json(),
         **_judged(verdict.judgement),
         "failure_kind": None if failure is None else failure.kind,
         "failure_message": None if failure is None else redacted(failure.message),

@@ -20,9 +20,11 @@ LATER_COLUMNS = (
         *("predicted_width", "predicted_height", "predicted_least", "predicted_most"),
         *("counted_tokens", "counted_by", "server_model", "server_fingerprint", "attempts"),
     ),
+    ("detail",),
 )
 """Columns that the answers did not have from the start, in the order in which they came: with
-version 2, within it, with version 3, and within that: of samples that a server answered."""
+version 2, within it, with version 3, and within that: of samples that a server answered, and of
+what had to be seen."""
 
 
 def _second(document: Document) -> Document:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resolution_eval.analysis import CurveFigures, TaskSweeps, by_task, figures
+from resolution_eval.analysis.sizes import task_sizes
 from resolution_eval.analysis.strategies import matrix_of_records
 from resolution_eval.errors import RecordError, UsageError, suggest
 from resolution_eval.files import replace
@@ -14,6 +15,7 @@ from resolution_eval.records import Record, make_records, read_record
 from resolution_eval.records.blind import controlled
 from resolution_eval.records.store import SUFFIX
 from resolution_eval.report.matrix import matrix_tables
+from resolution_eval.report.size_tables import size_tables
 from resolution_eval.report.tables import FORMATS, Table
 from resolution_eval.report.task_tables import tables
 from resolution_eval.statistics.margin import MARGIN
@@ -89,6 +91,8 @@ NARROW = {
         *("checkpoint", "gain over the floor", "area", "worst drop", "drop from best"),
         *("retention at far end", "chosen", "robust", "n", "left out"),
     ),
+    "coincidence": ("checkpoint", "thing", "curves of r", "widest ratio", "between", "enough r"),
+    "sizes": ("checkpoint", "thing", "r", "n", "50 % size", "50 % at encoder", "of the limit"),
     "cells": (
         *("checkpoint", "r", "status", "grid asked", "grid received", "visual tokens"),
         *("n", "failed", "mismatched", "unparseable", "missing", "unattested"),
@@ -99,7 +103,7 @@ NARROW = {
 
 def _printed(studies: Sequence[Study], *, everything: bool) -> list[Table]:
     """The tables to print: all, or those that fit a terminal."""
-    made = [table for task, curves in studies for table in tables(task, curves)]
+    made = [table for task, curves in studies for table in _all_tables(task, curves)]
     if everything:
         return made
     ends = [(table, table.name.rpartition("-")[2]) for table in made]
@@ -108,6 +112,10 @@ def _printed(studies: Sequence[Study], *, everything: bool) -> list[Table]:
         for table, end in ends
         if end in NARROW
     ]
+
+
+def _all_tables(task: TaskSweeps, curves: Sequence[CurveFigures]) -> Sequence[Table]:
+    return (*tables(task, curves), *size_tables(task.task, task.title, task_sizes(task)))
 
 
 def write_page(

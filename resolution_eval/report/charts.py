@@ -98,7 +98,7 @@ def curve_chart(
         axis=alt.Axis(labelAngle=0),
     )
     base = alt.Chart().encode(x=x, color=_colour(names))
-    y = alt.Y("drawn:Q", title="accuracy", scale=alt.Scale(domain=[0, 1]), axis=_percent())
+    y = alt.Y("drawn:Q", title="accuracy", scale=alt.Scale(domain=[0, 1]), axis=percent())
     layers = [
         base.mark_area(opacity=0.16, invalid="break-paths-show-path-domains").encode(
             y=alt.Y("low:Q", title="accuracy"), y2="high:Q"
@@ -115,7 +115,7 @@ def curve_chart(
         *_marks(names, marks),
         *([_chance(chance)] if chance is not None else []),
     ]
-    return _layered(layers, rows, HEIGHT)
+    return layered(layers, rows, HEIGHT)
 
 
 def cost_chart(points: Sequence[Point]) -> dict[str, Any]:
@@ -134,14 +134,14 @@ def cost_chart(points: Sequence[Point]) -> dict[str, Any]:
         axis=alt.Axis(tickCount=6, format="~s", grid=False),
     )
     base = alt.Chart().encode(x=x, color=_colour(names))
-    y = alt.Y("drawn:Q", title="accuracy", scale=alt.Scale(domain=[0, 1]), axis=_percent())
+    y = alt.Y("drawn:Q", title="accuracy", scale=alt.Scale(domain=[0, 1]), axis=percent())
     line = base.mark_line(strokeWidth=1.5, opacity=0.6, invalid="break-paths-show-path-domains")
     layers = [
         _labels(x, known),
         line.encode(y=y, order="tokens:Q", **_dash(names)),
         _points(base, known),
     ]
-    return _layered(layers, [_row(point) for point in known], COST_HEIGHT)
+    return layered(layers, [_row(point) for point in known], COST_HEIGHT)
 
 
 def _labels(x: Any, points: Sequence[Point]) -> Any | None:
@@ -157,7 +157,7 @@ def _labels(x: Any, points: Sequence[Point]) -> Any | None:
     return base.mark_rule(strokeWidth=1, opacity=0.25, strokeDash=[2, 2]) + text
 
 
-def _layered(layers: Sequence[Any], rows: list[dict[str, Any]], height: int) -> dict[str, Any]:
+def layered(layers: Sequence[Any], rows: list[dict[str, Any]], height: int) -> dict[str, Any]:
     import altair as alt
 
     present = (layer for layer in layers if layer is not None)
@@ -172,7 +172,7 @@ def _colour(names: Sequence[str]) -> Any:
     import altair as alt
 
     scale = alt.Scale(domain=list(names))
-    return alt.Color("name:N", sort=list(names), legend=_legend("checkpoint"), scale=scale)
+    return alt.Color("name:N", sort=list(names), legend=legend("checkpoint"), scale=scale)
 
 
 def _row(point: Point) -> dict[str, Any]:
@@ -206,7 +206,7 @@ def _points(base: Any, points: Sequence[Point]) -> Any:
     scale = alt.Scale(domain=present, range=[STATUSES[status] for status in present])
     plain = present in ([], ["attested"])
     shape = alt.Shape(
-        "status:N", scale=scale, legend=None if plain else _legend("grid seen by the encoder")
+        "status:N", scale=scale, legend=None if plain else legend("grid seen by the encoder")
     )
     tooltip = [
         alt.Tooltip("name:N", title="checkpoint"),
@@ -314,10 +314,10 @@ def _dash(names: Sequence[str]) -> dict[str, Any]:
     patterns = ([1, 0], [7, 3], [2, 2])
     cycle = [patterns[min(i // COLOURS, 2)] for i in range(len(names))]
     scale = alt.Scale(domain=list(names), range=cycle)
-    return {"strokeDash": alt.StrokeDash("name:N", scale=scale, legend=_legend("checkpoint"))}
+    return {"strokeDash": alt.StrokeDash("name:N", scale=scale, legend=legend("checkpoint"))}
 
 
-def _legend(title: str) -> Any:
+def legend(title: str) -> Any:
     import altair as alt
 
     return alt.Legend(
@@ -330,7 +330,7 @@ def _legend(title: str) -> Any:
     )
 
 
-def _percent() -> Any:
+def percent() -> Any:
     import altair as alt
 
     return alt.Axis(format=".1f", tickCount=6)

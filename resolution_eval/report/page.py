@@ -19,15 +19,20 @@ from markupsafe import Markup
 
 from resolution_eval import __version__
 from resolution_eval.analysis import DRAWS, CurveFigures, TaskSweeps
+from resolution_eval.analysis.sizes import Sizes, task_sizes
 from resolution_eval.records import Record
-from resolution_eval.report import charts
+from resolution_eval.report import charts, size_charts
 from resolution_eval.report.charts import Point
 from resolution_eval.report.content import Notice, marks, notices, points
 from resolution_eval.report.findings import Finding, findings
 from resolution_eval.report.gallery import Gallery
 from resolution_eval.report.provenance import facts
+from resolution_eval.report.size_tables import size_tables, size_words
 from resolution_eval.report.tables import Table, shorten
 from resolution_eval.report.task_tables import tables
+
+SHOWN = 4
+"""Most checkpoints whose curves by size are drawn; the table has all."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,8 @@ class Section:
     curve: Chart
     cost: Chart | None
     """None where no visual tokens were counted."""
+    by_size: tuple[Chart, ...]
+    """Empty where no answer says how large a thing had to be seen."""
     gallery: Gallery | None
     """None where no verdict changes with the resolution, or pictures are not wanted."""
     tables: tuple[Table, ...]
@@ -88,9 +95,40 @@ def _section(number: int, study: Study, pictures: Pictures) -> Section:
             _curve_caption(drawn, task.chance, {mark.kind for mark in marked}),
         ),
         cost=_cost(anchor, task, drawn),
+        by_size=_by_size(anchor, task_sizes(task)),
         gallery=pictures(task),
-        tables=tables(task, curves),
+        tables=(*tables(task, curves), *size_tables(task.task, task.title, task_sizes(task))),
     )
+
+
+def _by_size(anchor: str, found: Sequence[Sizes]) -> tuple[Chart, ...]:
+    """Smallest detail against resolution, and each checkpoint's curves against size."""
+    drawn = []
+    specification = size_charts.threshold_chart(found)
+    if specification is not None:
+        drawn.append(
+            _chart(
+                f"{anchor}-detail",
+                specification,
+                f"Smallest detail seen at each resolution. {size_words(found)}",
+                "Smallest detail seen half of the time, in pixels of the stored image, with 95 % "
+                "intervals. Dashed: the smallest detail that the encoder's sampling can show.",
+            )
+        )
+    for number, one in enumerate(found[:SHOWN], 1):
+        specification = size_charts.seen_chart(one.kinds[0], optotypes=one.chart)
+        if specification is not None:
+            drawn.append(
+                _chart(
+                    f"{anchor}-seen-{number}",
+                    specification,
+                    f"Share seen against size at the encoder, of {shorten(one.name)}.",
+                    f"{shorten(one.name)}, {one.kinds[0].kind}: share seen, corrected for guessing "
+                    "(0 is chance, 1 is all), against size in pixels at the encoder, one curve "
+                    "per resolution, with 95 % intervals.",
+                )
+            )
+    return tuple(drawn)
 
 
 def _chart(name: str, specification: dict[str, Any], description: str, caption: str) -> Chart:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from resolution_eval.attestation import Form
 from resolution_eval.cards import TaskCard
+from resolution_eval.details import Detail
 from resolution_eval.errors import DataError, suggest
 
 SPLITS = ("train", "val", "test")
@@ -33,6 +34,8 @@ class Sample:
     split: str
     form: Form = "closed"
     """Whether the answer is one of few, by the data's own word, or for want of one by `choices`."""
+    detail: Detail | None = None
+    """What must be seen to answer, and how large it is; none where nobody said."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +133,7 @@ def fingerprint(samples: Iterable[Sample], contents: Mapping[str, str]) -> str:
                 sample.cluster,
                 contents[sample.image],
                 *(["open"] if sample.form == "open" else []),
+                *([sample.detail.model_dump_json()] if sample.detail else []),
             )
         )
         for sample in samples

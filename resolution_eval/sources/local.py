@@ -1,7 +1,8 @@
 """Local layout: a folder with `labels.csv` beside its images, which is also how users bring data.
 
 Columns: file, label, split, source; for questions also question, and where known qid, choices
-(separated by "|"), answer_type (closed or open); any further column may serve as the cluster.
+(separated by "|"), answer_type (closed or open); where known the finding's box or mask (see
+`targets`); any further column may serve as the cluster.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from resolution_eval.sources.base import (
     of_split,
     ordered,
 )
+from resolution_eval.sources.targets import with_details
 
 TABLE = "labels.csv"
 SPLIT_NAMES = {
@@ -80,7 +82,8 @@ class LocalSource:
         rows = list(rows_of(data, table))
         _require_columns(rows, card, table)
         _refuse_faulty(rows, card, self._folder)
-        self._samples = ordered(_sample(row, card) for row in rows)
+        samples = [_sample(row, card) for row in rows]
+        self._samples = ordered(with_details(rows, samples, self._folder, table))
         self._found: dict[str, str] = {}
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 
-from resolution_eval.cards import ArchiveCard, NpzCard, TaskCard
+from resolution_eval.cards import GENERATED, ArchiveCard, NpzCard, TaskCard
 from resolution_eval.errors import DataError
 from resolution_eval.sources.archive import ArchiveSource
 from resolution_eval.sources.base import Source
@@ -146,6 +146,20 @@ def _phantom(card: TaskCard) -> Source | None:
     return PhantomSource(card)
 
 
+def _acuity(card: TaskCard) -> Source | None:
+    from resolution_eval.acuity import AcuityBook
+    from resolution_eval.plates import PlateSource
+
+    return PlateSource("acuity", card, AcuityBook(card.source_width or 128))
+
+
+def _lesion(card: TaskCard) -> Source | None:
+    from resolution_eval.lesions import LesionBook
+    from resolution_eval.plates import PlateSource
+
+    return PlateSource("lesion", card, LesionBook(card.source_width or 128))
+
+
 _OPENERS: dict[str, Callable[[TaskCard], Source | None]] = {
     "local": _local,
     "medmnist": _medmnist,
@@ -153,6 +167,8 @@ _OPENERS: dict[str, Callable[[TaskCard], Source | None]] = {
     "chexpert": _chexpert,
     "hub": _hub,
     "phantom": _phantom,
+    "acuity": _acuity,
+    "lesion": _lesion,
     "bbbc021": _bbbc021,
     "wsivqa": _wsivqa,
     "hpa": _hpa,
@@ -184,7 +200,7 @@ _HERE: dict[str, Callable[[TaskCard], bool]] = {
     "archive": lambda card: _has_file(card, card.archive),
     "chexpert": _has_chexpert,
     "hub": lambda card: _hub_copy(card) is not None,
-    "phantom": lambda card: True,
+    **dict.fromkeys(GENERATED, lambda card: True),
     "bbbc021": lambda card: _has_published(card, "BBBC021_v1_image.csv"),
     "wsivqa": lambda card: _has_published(card, "WsiVQA_test.json"),
     "hpa": lambda card: _has_published(card, "*.xml*"),

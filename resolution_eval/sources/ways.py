@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from resolution_eval.cards import ArchiveCard, NpzCard, TaskCard
+from resolution_eval.cards import GENERATED, ArchiveCard, NpzCard, TaskCard
 from resolution_eval.sources.local import TABLE
 from resolution_eval.sources.places import DATA_VARIABLE, data_root
 
@@ -30,7 +30,7 @@ def nothing_found(card: TaskCard, reason: str | None = None) -> str:
 
 def ways(card: TaskCard) -> list[str]:
     """Each way to get the data of `card`, in the order in which they are tried."""
-    found = ["nothing to get: it is generated"] if "phantom" in card.sources else []
+    found = ["nothing to get: it is generated"] if GENERATED & set(card.sources) else []
     forms = [kind for kind in card.sources if kind in PUBLISHED_FORMS]
     by_hand = f" ({card.obtain})" if card.obtain else ""
     if forms:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from jaxtyping import Float, Int
@@ -75,16 +75,18 @@ def accuracy(bundle: FlamingoBundle, examples: Examples, *, batch: int = 64) -> 
 
     Samples without choices count as wrong.
     """
+    return sum(right for _, right in verdicts(bundle, examples, batch=batch)) / count(examples)
+
+
+def verdicts(
+    bundle: FlamingoBundle, examples: Examples, *, batch: int = 64
+) -> Iterator[tuple[Sample, bool]]:
+    """Every sample, and whether its answer ranks first among its choices."""
     bundle.model.eval()
-    right = 0
     for part in in_order(examples, batch):
         with torch.inference_mode():
             encoded = encode(bundle, normalise(part.pixels, bundle.config))
         choices = [[f" {choice}" for choice in sample.choices] for sample in part.samples]
         scores = rank(bundle, encoded, [prompt(sample) for sample in part.samples], choices)
-        first = scores.argmax(1).tolist()
-        right += sum(
-            sample.choices[best] == sample.answer
-            for sample, best in zip(part.samples, first, strict=True)
-        )
-    return right / count(examples)
+        for best, sample in zip(scores.argmax(1).tolist(), part.samples, strict=True):
+            yield sample, sample.choices[best] == sample.answer

@@ -1,0 +1,58 @@
+"""The probe on a small trained Flamingo, as it is and with a hidden reduction in front.
+
+    python -m benchmarks.acuity_probe --checkpoint embedded/acuity [--promised 64] [--images 48]
+
+prints what the probe says of the checkpoint as it is, and of the same one behind a reduction.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from resolution_eval.acuity import ProbeQuestion, probe
+from resolution_eval.flamingo import FlamingoBundle, encode, load_pretrained, rank
+from resolution_eval.images import resize
+from resolution_eval.prompts import flamingo_prompt, question_text
+from resolution_eval.resolution import Size
+from resolution_eval.training.examples import normalise
+
+HIDDEN = (1.0, 2.0)
+
+
+def answers(bundle: FlamingoBundle, questions: Sequence[ProbeQuestion], hidden: float) -> list[str]:
+    """What the checkpoint ranks first, its images made `hidden` times coarser before it."""
+    seen = []
+    for question in questions:
+        size = Size(*question.image.size)
+        small = Size(round(size.width / hidden), round(size.height / hidden))
+        seen.append(resize(resize(question.image, small, "bicubic"), size, "bicubic"))
+    said: list[str] = []
+    for start in range(0, len(questions), 24):
+        part = questions[start : start + 24]
+        pixels = torch.from_numpy(np.stack([np.asarray(one) for one in seen[start : start + 24]]))
+        with torch.inference_mode():
+            encoded = encode(bundle, normalise(pixels.permute(0, 3, 1, 2), bundle.config))
+        prompts = [flamingo_prompt(question_text(one.question, one.choices)) for one in part]
+        scores = rank(bundle, encoded, prompts, [[f" {c}" for c in one.choices] for one in part])
+        said += [one.choices[i] for one, i in zip(part, scores.argmax(1).tolist(), strict=True)]
+    return said
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--checkpoint", default="embedded/acuity")
+    parser.add_argument("--promised", type=int, default=64)
+    parser.add_argument("--images", type=int, default=48)
+    given = parser.parse_args()
+    loaded = load_pretrained(given.checkpoint)
+    for factor in HIDDEN:
+        found = probe(
+            lambda asked, factor=factor: answers(loaded, asked, factor),
+            promised=given.promised,
+            images=given.images,
+        )
+        print(f"hidden reduction {factor:g}: {found.sentence}", flush=True)

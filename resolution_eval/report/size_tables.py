@@ -1,0 +1,195 @@
+"""Tables by size: thresholds with their intervals and limits, and whether curves coincide."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from resolution_eval.analysis.sizes import Sizes
+from resolution_eval.report.tables import Column, Entry, Table, entry, shorten
+from resolution_eval.statistics.bysize import HALF, LEAST, MOST, BySize, Cell
+from resolution_eval.statistics.intervals import Interval
+from resolution_eval.statistics.thresholds import Coincidence
+
+_THRESHOLDS = (
+    Column("checkpoint"),
+    Column("thing", title="What had to be seen; controls are seen by their brightness too."),
+    Column("r", numeric=True, title="Inference resolution in pixels."),
+    Column("n", numeric=True, title="Answers."),
+    Column(
+        "50 % size", numeric=True, title="Seen half of the time, in pixels of the stored image."
+    ),
+    Column(
+        "90 % size", numeric=True, title="Seen nine times in ten, in pixels of the stored image."
+    ),
+    Column("50 % at encoder", numeric=True, title="The same in pixels at the encoder."),
+    Column("90 % at encoder", numeric=True, title="The same in pixels at the encoder."),
+    Column("limit", numeric=True, title="Smallest detail that the encoder's sampling can show."),
+    Column("lapses", numeric=True, title="Share of answers that are guessed however large it is."),
+    Column(
+        "fit", numeric=True, title="Probability of a fit as bad as this one; below 0.05 is bad."
+    ),
+)
+_CYCLES = (
+    Column("cycles per image", numeric=True, title="Finest stripes seen half of the time."),
+    Column("of the limit", numeric=True, title="Part of the sampling limit that is reached."),
+)
+_TOGETHER = (
+    Column("checkpoint"),
+    Column("thing"),
+    Column("curves of r", title="Whether they are one curve in pixels at the encoder."),
+    Column("widest ratio", numeric=True, title="Of two 50 % sizes at the encoder."),
+    Column("between"),
+    Column("enough r", numeric=True, title="Above it no finer detail is seen."),
+)
+
+
+def size_tables(task: str, title: str, found: Sequence[Sizes]) -> tuple[Table, ...]:
+    """Both tables; none where no answer says what had to be seen."""
+    if not found:
+        return ()
+    chart = any(one.chart for one in found)
+    columns = (*_THRESHOLDS, *(_CYCLES if chart else ()))
+    thresholds = Table(
+        name=f"{task}-sizes",
+        caption="How small a thing is still seen",
+        subject=title,
+        columns=columns,
+        rows=tuple(row for one in found for row in _rows(one, chart)),
+        remark=_remark(found),
+    )
+    together = Table(
+        name=f"{task}-coincidence",
+        caption="Do only the pixels on the thing matter?",
+        subject=title,
+        columns=_TOGETHER,
+        rows=tuple(_coincidence_row(one, kind) for one in found for kind in one.kinds[:1]),
+        remark=(
+            "Where the curves of all resolutions coincide in pixels at the encoder, only the "
+            "pixels on the thing matter; where they differ, the resolution itself does, and so "
+            "the one trained at. Intervals are simultaneous over all pairs of resolutions; "
+            "'coincide' means that all ratios are shown to be within 1.25, 'differ' that one is "
+            "shown not to be 1. 'enough r' is the lowest whose 50 % size in the stored image is "
+            "shown to be within 1.25 of every higher one's."
+        ),
+    )
+    return thresholds, together
+
+
+def size_words(found: Sequence[Sizes]) -> str:
+    """The 50 % sizes of all together in words."""
+    return "; ".join(f"{shorten(one.name)}: {_words(one.kinds[0])}" for one in found) + "."
+
+
+def _words(kind: BySize) -> str:
+    parts = []
+    for cell in kind.cells:
+        half = kind.threshold(cell.resolution)
+        size = _unseen(cell) if half is None else _size(half, None).text
+        parts.append(f"{size} at {cell.resolution}")
+    return ", ".join(parts)
+
+
+def _remark(found: Sequence[Sizes]) -> str:
+    parts = [
+        "Sizes are corrected for guessing: half seen lies halfway between chance and all right.",
+        "Intervals are 95 %, by bootstrap over images (or patients).",
+        f"No size is given where fewer than {LEAST} answers are there, or where a model that "
+        "guesses would do as well in more than one of a thousand runs: it does not see.",
+    ]
+    left = sum(one.left_out for one in found)
+    if left:
+        parts.append(f"{left} answers about things of unknown size, or without one, are left out.")
+    if any(one.tiled for one in found):
+        parts.append(
+            "Images were cut into tiles, which show parts of it twice: sizes at the encoder are "
+            "not given."
+        )
+    return " ".join(parts)
+
+
+def _rows(one: Sizes, chart: bool) -> Iterator[tuple[Entry, ...]]:
+    for kind in one.kinds:
+        for cell in kind.cells:
+            yield _row(one, kind, cell, chart)
+
+
+def _row(one: Sizes, kind: BySize, cell: Cell, chart: bool) -> tuple[Entry, ...]:
+    r = cell.resolution
+    half, most = kind.threshold(r, HALF), kind.threshold(r, MOST)
+    function = kind.source.fits.get(r)
+    said = None if cell.sees else _unseen(cell)
+    row = (
+        entry(shorten(one.name)),
+        entry(kind.kind),
+        entry(r),
+        entry(len(cell.source)),
+        _size(half, said),
+        _size(most, said),
+        _size(kind.at_encoder(r, HALF), said),
+        _size(kind.at_encoder(r, MOST), said),
+        entry(cell.limit, digits=2),
+        entry(None if function is None else function.lapse, digits=2),
+        entry(kind.misfits.get(r), digits=3),
+    )
+    return (*row, *_cycles(one, cell, half)) if chart else row
+
+
+def _unseen(cell: Cell) -> str:
+    return "too few" if len(cell.source) < LEAST else "does not see"
+
+
+def _size(interval: Interval | None, said: str | None) -> Entry:
+    if said is not None:
+        return entry(said)
+    if interval is None:
+        return entry(None)
+    if math.isinf(interval.estimate):
+        return Entry("not reached", note=_range(interval, 1.0))
+    return Entry(f"{interval.estimate:.2f}", sort=interval.estimate, note=_range(interval, 1.0))
+
+
+def _range(interval: Interval, scale: float) -> str:
+    low, high = interval.low * scale, interval.high * scale
+    return f"[{_end(low)}, {_end(high)}]"
+
+
+def _end(value: float) -> str:
+    return "∞" if math.isinf(value) else f"{value:.2f}"
+
+
+def _cycles(one: Sizes, cell: Cell, half: Interval | None) -> tuple[Entry, Entry]:
+    """Finest stripes seen, and the part of the sampling limit that they are."""
+    if half is None or math.isinf(half.estimate) or not one.chart:
+        return entry(None), entry(None)
+    cycles = entry(None)
+    if one.side is not None:
+        found = one.side / 2 / half.estimate
+        cycles = Entry(f"{found:.1f}", sort=found)
+    if cell.limit is None:
+        return cycles, entry(None)
+    reached = cell.limit / half.estimate
+    return cycles, Entry(f"{100 * reached:.0f} %", sort=reached)
+
+
+def _coincidence_row(one: Sizes, kind: BySize) -> tuple[Entry, ...]:
+    found = kind.coincidence
+    return (
+        entry(shorten(one.name)),
+        entry(kind.kind),
+        entry(_verdict(found)),
+        _ratio(found),
+        entry("–" if found.widest is None else f"{found.widest.first} and {found.widest.second}"),
+        entry(kind.enough),
+    )
+
+
+def _verdict(found: Coincidence) -> str:
+    return "no two thresholds to compare" if found.verdict == "withheld" else found.verdict
+
+
+def _ratio(found: Coincidence) -> Entry:
+    if found.widest is None:
+        return entry(None)
+    interval = found.widest.interval
+    return Entry(f"{interval.estimate:.2f}", sort=interval.estimate, note=_range(interval, 1.0))

@@ -1,0 +1,183 @@
+"""Figures by size: what a cell's answers say of how small a thing is still seen, and where it ends.
+
+Sizes are in pixels of the stored image; `scale` turns them into pixels at the encoder, and is known
+only where somebody read the grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resolution_eval.statistics.intervals import Interval
+from resolution_eval.statistics.psychometric import Trials, Weibull
+from resolution_eval.statistics.thresholds import (
+    SEEN,
+    Coincidence,
+    Curves,
+    coincidence,
+    curves,
+    guessing,
+    misfit,
+)
+
+LEAST = 16
+"""Fewest answers that a function is fitted to."""
+BINS = 8
+"""Most points of a curve."""
+HALF, MOST = 0.5, 0.9
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Answers to things of about one size."""
+
+    size: float
+    """Geometric mean, in pixels."""
+    seen: float
+    """Share right beyond guessing: 0 is chance, 1 is all."""
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """The answers at one resolution."""
+
+    resolution: str
+    source: Trials
+    """Sizes in pixels of the stored image."""
+    encoder: Trials | None
+    """Sizes in pixels at the encoder; none where nobody saw the grid of every sample."""
+    scale: float | None
+    """Pixels at the encoder per pixel of the stored image, where it is one for all samples."""
+    limit: float | None
+    """Smallest detail that the sampling can show, in pixels of the stored image: half a period of
+    two pixels at the encoder, or of the content where that is coarser; none where not known."""
+
+    @cached_property
+    def guessing(self) -> float:
+        """Probability that a model which guesses does as well."""
+        return guessing(self.source)
+
+    @property
+    def sees(self) -> bool:
+        """Whether the model is shown to see anything at all."""
+        return len(self.source) >= LEAST and self.guessing < SEEN
+
+
+@dataclass(frozen=True, eq=False)
+class BySize:
+    """All that is said of one kind of thing over the resolutions; cells in their order."""
+
+    kind: str
+    cells: Sequence[Cell]
+    source: Curves
+    """Of the cells where the model sees, by resolution."""
+    seed: int
+    _found: dict[tuple[str, float], Interval] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def encoder(self) -> Curves:
+        """As `source`, of those cells whose grid is known."""
+        seeing = {cell.resolution: cell.encoder for cell in self.cells if cell.sees}
+        return curves({r: trials for r, trials in seeing.items() if trials}, seed=self.seed)
+
+    def threshold(self, resolution: str, share: float = HALF) -> Interval | None:
+        """Size in pixels of the stored image at which `share` is seen; none where nothing is."""
+        key = (resolution, share)
+        if resolution in self.source.fits and key not in self._found:
+            shares = (HALF, MOST) if share in (HALF, MOST) else (share,)
+            found = self.source.intervals(resolution, shares)
+            self._found.update(
+                {(resolution, one): each for one, each in zip(shares, found, strict=True)}
+            )
+        return self._found.get(key)
+
+    def at_encoder(self, resolution: str, share: float = HALF) -> Interval | None:
+        """As `threshold`, in pixels at the encoder; none too where the grid is not known."""
+        scales = {cell.resolution: cell.scale for cell in self.cells}
+        scale, found = scales.get(resolution), self.threshold(resolution, share)
+        if scale is not None and found is not None:
+            ends = {name: getattr(found, name) * scale for name in ("estimate", "low", "high")}
+            return replace(found, **ends)
+        return self.encoder.interval(resolution, share) if resolution in self.encoder.fits else None
+
+    @cached_property
+    def misfits(self) -> Mapping[str, float]:
+        """How probable a fit as bad as this one is, by resolution."""
+        return {
+            name: misfit(trials, self.source.fits[name], seed=self.seed)
+            for name, trials in self.source.trials.items()
+        }
+
+    @cached_property
+    def coincidence(self) -> Coincidence:
+        """Whether the curves of all resolutions are one curve in pixels at the encoder."""
+        return coincidence(self.encoder, list(self.encoder.fits))
+
+    @cached_property
+    def enough(self) -> str | None:
+        """The lowest resolution whose threshold in pixels of the stored image is shown to be within
+        a quarter of every higher one's: above it, more resolution brings no finer sight. None where
+        that is not shown of any but the highest.
+        """
+        names = list(self.source.fits)
+        for place, name in enumerate(names[:-1]):
+            found = coincidence(self.source, names[place:])
+            mine = [ratio for ratio in found.ratios if ratio.first == name]
+            if mine and all(ratio.interval.high <= found.margin for ratio in mine):
+                return name
+        return None
+
+
+def by_size(kind: str, cells: Sequence[Cell], *, seed: int) -> BySize:
+    """Fit every cell in which the model is shown to see."""
+    seeing = [cell for cell in cells if cell.sees]
+    return BySize(
+        kind=kind,
+        cells=tuple(cells),
+        source=curves({cell.resolution: cell.source for cell in seeing}, seed=seed),
+        seed=seed,
+    )
+
+
+def bins(trials: Trials) -> list[Bin]:
+    """Shares seen by size, in at most `BINS` groups of about as many answers.
+
+    The interval is that of a mean over clusters, by its standard error and 1.96, within what is
+    possible; where all answers of a bin agree, by the rule of three.
+    """
+    order = np.argsort(trials.size, kind="stable")
+    sizes = np.unique(np.rint(np.log(trials.size) / 0.01))
+    if len(sizes) <= BINS:
+        logs = np.rint(np.log(trials.size) / 0.01)
+        groups = [np.flatnonzero(logs == size) for size in sizes]
+    else:
+        groups = [group for group in np.array_split(order, BINS) if len(group)]
+    return [_bin(trials, group) for group in groups]
+
+
+def _bin(trials: Trials, group: NDArray[np.intp]) -> Bin:
+    chance = trials.chance[group]
+    seen = (trials.right[group] - chance) / (1 - chance)
+    mean = float(seen.mean())
+    codes = np.unique(trials.codes[group], return_inverse=True)[1]
+    sums = np.bincount(codes, seen - mean)
+    count = len(sums)
+    error = float(np.sqrt((sums**2).sum() * count / max(count - 1, 1)) / len(group))
+    reach = 1.96 * error if error > 0 else 3 / count
+    size = float(np.exp(np.log(trials.size[group]).mean()))
+    least = -float((chance / (1 - chance)).mean())
+    return Bin(size, mean, max(least, mean - reach), min(1.0, mean + reach), len(group))
+
+
+def line(function: Weibull, low: float, high: float, points: int = 60) -> list[tuple[float, float]]:
+    """Sizes from `low` to `high`, evenly in logarithms, and the share seen at each."""
+    sizes = np.geomspace(low, high, points)
+    return list(zip(sizes.tolist(), function.seen(sizes).tolist(), strict=True))

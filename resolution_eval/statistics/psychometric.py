@@ -1,0 +1,245 @@
+"""Psychometric functions: the probability of a right answer by size, fitted by maximum likelihood.
+
+p(size) = chance + (1 - chance) (1 - lapse) F(size), F(size) = 1 - 2^-(size / threshold)^slope
+
+F is Weibull's function, its threshold where it is one half. `chance` is known for every answer, so
+that questions with two, four and eight choices share one curve; `lapse` is the share of answers
+that are guessed however large the thing is. Sizes are positive and of any unit.
+
+Source: Wichmann and Hill 2001, "The psychometric function", Perception & Psychophysics 63, 1293 and
+1314; maximum likelihood with a lapse rate, intervals by bootstrap, fit tested by the deviance's
+simulated distribution. The lapse rate may reach one half here, not 0.06: models, unlike observers
+in a laboratory, do not know half of what they are shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from math import ceil, log
+
+import numpy as np
+from scipy.optimize import minimize
+
+from resolution_eval.errors import RecordError
+from resolution_eval.statistics.curves import FloatArray
+from resolution_eval.statistics.resampling import IntArray
+
+LAPSE = 0.5
+"""Largest lapse rate that is fitted."""
+SLOPES = (0.6, 12.0)
+"""Least and largest slope that is fitted."""
+STEP = 0.025
+"""Distance between thresholds of the lattice, in natural logarithms: two and a half percent."""
+ROUNDED = 0.01
+"""Sizes are counted together when they agree to one percent."""
+_LAPSES = np.array([0, 0.01, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.27, 0.35, 0.43, LAPSE])
+_SLOPES = np.geomspace(*SLOPES, 14)
+_CHUNK = 1 << 22
+"""How many likelihoods are held at once."""
+
+
+@dataclass(frozen=True)
+class Weibull:
+    """One psychometric function."""
+
+    threshold: float
+    """Size at which half of what can be seen is seen, in the unit of the sizes."""
+    slope: float
+    lapse: float
+    """Share of answers that are guessed whatever the size."""
+
+    def seen(self, size: FloatArray | float) -> FloatArray:
+        """Share of answers that are right for having seen, 0 to 1 - lapse."""
+        shape = np.exp2(-((np.asarray(size, dtype=float) / self.threshold) ** self.slope))
+        return np.asarray((1 - self.lapse) * (1 - shape))
+
+    def right(self, size: FloatArray | float, chance: FloatArray | float) -> FloatArray:
+        """Probability of a right answer.
+
+        Example:
+            >>> float(Weibull(threshold=2.0, slope=3.0, lapse=0.0).right(2.0, 0.25))
+            0.625
+        """
+        return np.asarray(chance + (1 - np.asarray(chance)) * self.seen(size))
+
+    def size_at(self, share: float) -> float:
+        """Size at which `share` of the answers are right for having seen; infinite where never.
+
+        Example:
+            >>> Weibull(threshold=2.0, slope=3.0, lapse=0.2).size_at(0.9)
+            inf
+        """
+        within = share / (1 - self.lapse)
+        if not 0 < within < 1:
+            return float("inf")
+        return float(self.threshold * (-np.log2(1 - within)) ** (1 / self.slope))
+
+
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """Answers to things of known size.
+
+    Raises:
+        RecordError: no answer, columns of different lengths, a size that is not positive, a chance
+            outside [0, 1), or an answer that is neither right (1) nor wrong (0).
+    """
+
+    size: FloatArray
+    right: FloatArray
+    chance: FloatArray
+    """Probability of a right answer by guessing, for every answer."""
+    clusters: Sequence[Hashable]
+    """Image or patient of every answer; intervals resample these."""
+    codes: IntArray = field(init=False, repr=False)
+    """The clusters numbered from 0."""
+
+    def __post_init__(self) -> None:
+        lengths = {len(self.size), len(self.right), len(self.chance), len(self.clusters)}
+        if lengths == {0} or len(lengths) > 1:
+            raise RecordError(
+                f"{len(self.size)} sizes, {len(self.right)} answers, {len(self.chance)} chances "
+                f"and {len(self.clusters)} clusters; need as many of each, and one at least"
+            )
+        if not (np.isfinite(self.size) & (self.size > 0)).all():
+            raise RecordError("a size is not a positive number; leave out what has no size")
+        if not ((self.chance >= 0) & (self.chance < 1)).all():
+            raise RecordError("the chance of a right guess lies within 0 and 1")
+        if not np.isin(self.right, (0, 1)).all():
+            raise RecordError("answers are 1 (right) or 0 (wrong); leave failed ones out")
+        numbers: dict[Hashable, int] = {}
+        codes = [numbers.setdefault(name, len(numbers)) for name in self.clusters]
+        object.__setattr__(self, "codes", np.array(codes, dtype=np.int64))
+
+    def __len__(self) -> int:
+        return len(self.size)
+
+    @cached_property
+    def counts(self) -> Counts:
+        """Answers of one size and chance, counted together."""
+        logs = np.rint(np.log(self.size) / ROUNDED).astype(np.int64)
+        keys = np.column_stack([logs, np.rint(self.chance * 1e9).astype(np.int64)])
+        _, first, group = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+        group = group.reshape(-1)
+        n = np.bincount(group)
+        size = np.exp(np.bincount(group, np.log(self.size)) / n)
+        return Counts(
+            size,
+            self.chance[first],
+            n.astype(float),
+            np.bincount(group, self.right).astype(float),
+            group,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """Per size and chance, how many answers there are and how many of them are right."""
+
+    size: FloatArray
+    chance: FloatArray
+    n: FloatArray
+    right: FloatArray
+    group: IntArray
+    """Place of every answer's size and chance among them."""
+
+
+def likelihood(function: Weibull, counts: Counts) -> float:
+    """Log-likelihood of the counts, without the binomial coefficients."""
+    p = np.clip(function.right(counts.size, counts.chance), 1e-9, 1 - 1e-9)
+    return float((counts.right * np.log(p) + (counts.n - counts.right) * np.log(1 - p)).sum())
+
+
+def fit(trials: Trials) -> Weibull:
+    """The function of largest likelihood: the best of a lattice, then improved from there."""
+    counts = trials.counts
+    lattice = Lattice.of(counts)
+    start = lattice.best(counts.n[None], counts.right[None])[0]
+    low, high = log(lattice.thresholds[0]), log(lattice.thresholds[-1])
+
+    def loss(place: FloatArray) -> float:
+        return -likelihood(
+            Weibull(float(np.exp(place[0])), float(place[1]), float(place[2])), counts
+        )
+
+    found = minimize(
+        loss,
+        np.array([log(start.threshold), start.slope, start.lapse]),
+        method="L-BFGS-B",
+        bounds=[(low, high), SLOPES, (0, LAPSE)],
+    )
+    better = Weibull(float(np.exp(found.x[0])), float(found.x[1]), float(found.x[2]))
+    return better if likelihood(better, counts) > likelihood(start, counts) else start
+
+
+def profile(counts: Counts, share: float, sizes: FloatArray) -> FloatArray:
+    """Largest log-likelihood, over slope and lapse rate, where `share` is seen at each of `sizes`.
+
+    Lapse rates are those at which the share can be seen.
+    """
+    slope = np.geomspace(*SLOPES, 28)[:, None, None]
+    lapse = min(LAPSE, 0.999 - share) * np.linspace(0, 1, 18)[:, None] ** 2
+    bits = -np.log2(1 - share / (1 - lapse))
+    values = np.empty(len(sizes))
+    for place, size in enumerate(sizes):
+        raised = bits * (counts.size / size) ** slope
+        seen = (1 - lapse) * (1 - np.exp2(-raised))
+        p = np.clip(counts.chance + (1 - counts.chance) * seen, 1e-9, 1 - 1e-9)
+        value = np.log(p) @ counts.right + np.log(1 - p) @ (counts.n - counts.right)
+        values[place] = value.max()
+    return values
+
+
+@dataclass(frozen=True, eq=False)
+class Lattice:
+    """Many functions at once: a thousand resamples are fitted by one product of matrices."""
+
+    thresholds: FloatArray
+    functions: FloatArray
+    """Threshold, slope and lapse of every function (functions, 3)."""
+    right: FloatArray
+    """Log-probability of a right answer (groups, functions)."""
+    wrong: FloatArray
+
+    @classmethod
+    def of(cls, counts: Counts) -> Lattice:
+        """The functions whose thresholds lie among the sizes, or up to twice beyond them."""
+        low, high = float(counts.size.min()) / 2, float(counts.size.max()) * 2
+        steps = ceil(log(high / low) / STEP) + 1
+        return _lattice(low, high, steps, tuple(counts.size), tuple(counts.chance))
+
+    def best(self, n: FloatArray, right: FloatArray) -> list[Weibull]:
+        """The likeliest function for every row of counts (rows, groups)."""
+        found = [value.argmax(axis=1) for value in self.values(n, right)]
+        chosen = self.functions[np.concatenate(found)]
+        return [Weibull(*map(float, row)) for row in chosen]
+
+    def values(self, n: FloatArray, right: FloatArray) -> Iterator[FloatArray]:
+        """Log-likelihood of every function (rows, functions) for rows of counts, some at a time."""
+        rows = max(1, _CHUNK // len(self.functions))
+        for start in range(0, len(n), rows):
+            part = slice(start, start + rows)
+            yield right[part] @ self.right + (n[part] - right[part]) @ self.wrong
+
+    def sizes(self, share: float) -> FloatArray:
+        """Size at which every function has `share` seen; infinite where never."""
+        threshold, slope, lapse = self.functions.T
+        within = share / (1 - lapse)
+        reached = within < 1
+        bits = -np.log2(1 - np.where(reached, within, 0.5))
+        return np.where(reached, threshold * bits ** (1 / slope), np.inf)
+
+
+@lru_cache(maxsize=4)
+def _lattice(
+    low: float, high: float, steps: int, sizes: tuple[float, ...], chances: tuple[float, ...]
+) -> Lattice:
+    thresholds = np.geomspace(low, high, steps)
+    mesh = np.meshgrid(thresholds, _SLOPES, _LAPSES, indexing="ij")
+    functions = np.column_stack([axis.ravel() for axis in mesh])
+    threshold, slope, lapse = functions.T
+    size, chance = np.array(sizes)[:, None], np.array(chances)[:, None]
+    seen = (1 - lapse) * (1 - np.exp2(-((size / threshold) ** slope)))
+    p = np.clip(chance + (1 - chance) * seen, 1e-9, 1 - 1e-9)
+    return Lattice(thresholds, functions, np.log(p), np.log(1 - p))

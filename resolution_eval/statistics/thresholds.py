@@ -1,0 +1,305 @@
+"""Thresholds: sizes read off psychometric functions, with intervals, tests and comparisons.
+
+Every interval is a bootstrap over clusters (images, patients) in which one draw serves all
+curves, so that curves on the same images are compared in pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import chi2, norm
+from scipy.stats import t as student
+
+from resolution_eval.statistics.curves import FloatArray
+from resolution_eval.statistics.intervals import Interval
+from resolution_eval.statistics.psychometric import (
+    STEP,
+    Counts,
+    Lattice,
+    Trials,
+    Weibull,
+    fit,
+    likelihood,
+    profile,
+)
+
+SEEN = 0.001
+"""How often at most a model that guesses would be said to see."""
+RESAMPLES = 200
+POINTS = 48
+"""At which the likelihood of a size is found, between the ends of an interval and beyond them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Redrawn:
+    """Resamples of one set of answers: how many of each size, and how many right."""
+
+    n: FloatArray
+    right: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """Psychometric functions of several sets of answers, and resamples of the answers."""
+
+    trials: Mapping[str, Trials]
+    fits: Mapping[str, Weibull]
+    redrawn: Mapping[str, Redrawn]
+    """Resample i draws the same clusters for every name."""
+    seed: int
+
+    def sizes(self, name: str, share: float) -> FloatArray:
+        """Size at which `share` is seen, in every resample; infinite where never."""
+        drawn = self.redrawn[name]
+        best = Lattice.of(self.trials[name].counts).best(drawn.n, drawn.right)
+        return np.array([function.size_at(share) for function in best])
+
+    def interval(self, name: str, share: float, level: float = 0.95) -> Interval:
+        """The size at which `share` is seen, as `intervals` gives it."""
+        return self.intervals(name, (share,), level)[0]
+
+    def intervals(
+        self, name: str, shares: Sequence[float], level: float = 0.95
+    ) -> tuple[Interval, ...]:
+        """The sizes at which `shares` are seen; infinite ends lie beyond what was shown.
+
+        All sizes whose likelihood, over every slope and lapse rate, is within a cut of the largest.
+        The cut is as large as that of the resamples' own ratios in `level` of them, and no smaller
+        than chi-squared has it: percentiles are too narrow where answers are few (docs/acuity).
+        """
+        trials, lattice = self.trials[name], Lattice.of(self.trials[name].counts)
+        estimates = [self.fits[name].size_at(share) for share in shares]
+        sizes = [lattice.sizes(share) for share in shares]
+        lost = self._lost(
+            name, lattice, [_near(*pair) for pair in zip(sizes, estimates, strict=True)]
+        )
+        value = next(lattice.values(trials.counts.n[None], trials.counts.right[None]))[0]
+        found = []
+        for share, size, estimate, losses in zip(shares, sizes, estimates, lost, strict=True):
+            cut = max(chi2.ppf(level, 1) / 2, float(np.quantile(losses, level)))
+            top = max(value.max(), likelihood(self.fits[name], trials.counts))
+            low, high = _ends(trials.counts, share, size[value >= value.max() - cut], top - cut)
+            found.append(
+                Interval(
+                    estimate=estimate,
+                    low=min(low, estimate),
+                    high=max(high, estimate),
+                    level=level,
+                    n=len(trials),
+                    clusters=int(trials.codes.max()) + 1,
+                    resamples=len(losses),
+                    seed=self.seed,
+                    method="likelihood ratio",
+                )
+            )
+        return tuple(found)
+
+    def _lost(self, name: str, lattice: Lattice, places: Sequence[FloatArray]) -> list[FloatArray]:
+        """The log-likelihood that every resample loses where the size is as estimated, per place;
+        nothing where no function of the lattice has that size.
+        """
+        drawn = self.redrawn[name]
+        lost: list[list[FloatArray]] = [[] for _ in places]
+        for value in lattice.values(drawn.n, drawn.right):
+            best = value.max(axis=1)
+            for near, losses in zip(places, lost, strict=True):
+                here = value[:, near].max(axis=1) if near.any() else best
+                losses.append(best - here)
+        return [np.concatenate(losses) for losses in lost]
+
+
+def _ends(counts: Counts, share: float, within: FloatArray, least: float) -> tuple[float, float]:
+    """Smallest and largest size whose profile likelihood is `least`, starting from those `within`
+    it on the lattice; infinite where functions that never see the share are as likely.
+    """
+    finite = within[np.isfinite(within)]
+    if not len(finite):
+        return float("inf"), float("inf")
+    logs = np.linspace(np.log(finite.min()) - 0.15, np.log(finite.max()) + 0.15, POINTS)
+    value = profile(counts, share, np.exp(logs)) - least
+    inside = np.flatnonzero(value >= 0)
+    if not len(inside):
+        return float(finite.min()), float(finite.max())
+    low = _crossing(logs, value, inside[0], inside[0] - 1)
+    high = _crossing(logs, value, inside[-1], inside[-1] + 1)
+    return float(np.exp(low)), float(np.exp(high)) if len(finite) == len(within) else float("inf")
+
+
+def _crossing(logs: FloatArray, value: FloatArray, inside: int, outside: int) -> float:
+    """Where the value passes 0 between a point inside and its neighbour outside, if it has one."""
+    if not 0 <= outside < len(logs):
+        return float(logs[inside])
+    share = value[inside] / (value[inside] - value[outside])
+    return float(logs[inside] + share * (logs[outside] - logs[inside]))
+
+
+def _near(sizes: FloatArray, estimate: float) -> FloatArray:
+    """Which of the lattice's sizes are the estimate, as closely as its steps allow."""
+    finite = np.isfinite(sizes)
+    if not np.isfinite(estimate):
+        return np.asarray(~finite)
+    distance = np.abs(np.log(np.where(finite, sizes, 1.0)) - np.log(estimate))
+    return np.asarray(finite & (distance < 1.2 * STEP))
+
+
+def curves(trials: Mapping[str, Trials], *, seed: int, resamples: int = RESAMPLES) -> Curves:
+    """Fit every set of answers, and draw resamples of the clusters that they share."""
+    if not trials:
+        return Curves({}, {}, {}, seed)
+    names = sorted({name for each in trials.values() for name in each.clusters}, key=repr)
+    places = {name: place for place, name in enumerate(names)}
+    drawn = np.random.default_rng(seed).multinomial(
+        len(names), np.full(len(names), 1 / len(names)), size=resamples
+    )
+    return Curves(
+        trials=trials,
+        fits={name: fit(each) for name, each in trials.items()},
+        redrawn={
+            name: _redrawn(each, drawn.astype(float), places) for name, each in trials.items()
+        },
+        seed=seed,
+    )
+
+
+def _redrawn(trials: Trials, drawn: FloatArray, places: Mapping[Hashable, int]) -> Redrawn:
+    counts = trials.counts
+    cluster = np.array([places[name] for name in trials.clusters])
+    shape = (drawn.shape[1], len(counts.size))
+    n, right = np.zeros(shape), np.zeros(shape)
+    np.add.at(n, (cluster, counts.group), 1.0)
+    np.add.at(right, (cluster, counts.group), trials.right)
+    return Redrawn(drawn @ n, drawn @ right)
+
+
+def guessing(trials: Trials) -> float:
+    """Probability that a model which guesses does as well, here or at the largest third of sizes.
+
+    Of each, the larger of two probabilities: a normal approximation of the number of right answers,
+    corrected for continuity, and Student's t over clusters; doubled, since there are two.
+    """
+    large = np.asarray(trials.size >= np.quantile(trials.size, 2 / 3))
+    everywhere = np.ones(len(trials), dtype=bool)
+    return min(1.0, 2 * min(_by_chance(trials, which) for which in (everywhere, large)))
+
+
+def _by_chance(trials: Trials, which: NDArray[np.bool_]) -> float:
+    chance, codes = trials.chance[which], trials.codes[which]
+    over = trials.right[which] - chance
+    exact = norm.sf((over.sum() - 0.5) / np.sqrt((chance * (1 - chance)).sum()))
+    sums = np.bincount(codes, over)[np.bincount(codes) > 0]
+    if len(sums) < 2:
+        return 1.0
+    error = np.sqrt((sums**2).sum())
+    clustered = student.sf(sums.sum() / error, len(sums) - 1) if error > 0 else 1.0
+    return float(max(exact, clustered))
+
+
+def misfit(trials: Trials, function: Weibull, *, seed: int, simulations: int = 200) -> float:
+    """How probable a deviance at least as large is where `function` is true: small is a bad fit.
+
+    Source: Wichmann and Hill 2001, by simulation, every simulated data set fitted anew.
+    """
+    counts, lattice = trials.counts, Lattice.of(trials.counts)
+    random = np.random.default_rng(seed)
+    p = function.right(counts.size, counts.chance)
+    simulated = random.binomial(counts.n.astype(int), p, size=(simulations, len(p))).astype(float)
+    rows = np.vstack([counts.right, simulated])
+    n = np.broadcast_to(counts.n, rows.shape)
+    fitted = lattice.best(np.ascontiguousarray(n), rows)
+    deviances = np.array(
+        [_deviance(counts.n, row, one, trials) for row, one in zip(rows, fitted, strict=True)]
+    )
+    return float((1 + (deviances[1:] >= deviances[0] - 1e-9).sum()) / (1 + simulations))
+
+
+def _deviance(n: FloatArray, right: FloatArray, function: Weibull, trials: Trials) -> float:
+    counts = trials.counts
+    p = np.clip(function.right(counts.size, counts.chance), 1e-9, 1 - 1e-9)
+    share = right / n
+    with np.errstate(divide="ignore", invalid="ignore"):
+        hits = np.where(right > 0, right * np.log(share / p), 0.0)
+        misses = np.where(right < n, (n - right) * np.log((1 - share) / (1 - p)), 0.0)
+    return float(2 * (hits + misses).sum())
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How many times larger one curve's size is than another's, at the same share seen."""
+
+    first: str
+    second: str
+    interval: Interval
+    """Simultaneous over all pairs of the comparison."""
+
+
+@dataclass(frozen=True)
+class Coincidence:
+    """Whether curves are one curve."""
+
+    ratios: tuple[Ratio, ...]
+    margin: float
+    verdict: str
+    """`coincide` where every ratio is shown to lie within the margin, `differ` where one is shown
+    not to be 1, else `undecided`; `withheld` where too many resamples have no threshold."""
+
+    @property
+    def widest(self) -> Ratio | None:
+        """The pair whose ratio is furthest from 1; none where the test is withheld."""
+        return max(
+            self.ratios, key=lambda ratio: abs(np.log(ratio.interval.estimate)), default=None
+        )
+
+
+def coincidence(
+    found: Curves, names: Sequence[str], *, share: float = 0.5, margin: float = 1.25
+) -> Coincidence:
+    """Compare the sizes at which `share` is seen, of every pair of the curves `names`.
+
+    Intervals of log ratios are simultaneous at 95 %: the largest of the studentised deviations
+    over the resamples bounds them all.
+    """
+    pairs = list(combinations(names, 2))
+    if not pairs:
+        return Coincidence((), margin, "withheld")
+    drawn = np.column_stack([np.log(found.sizes(name, share)) for name in names])
+    whole = np.isfinite(drawn).all(axis=1)
+    points = {name: found.fits[name].size_at(share) for name in names}
+    if whole.mean() < 0.95 or not np.isfinite(list(points.values())).all():
+        return Coincidence((), margin, "withheld")
+    places = {name: place for place, name in enumerate(names)}
+    logs = np.column_stack([drawn[whole, places[a]] - drawn[whole, places[b]] for a, b in pairs])
+    observed = np.array([np.log(points[a] / points[b]) for a, b in pairs])
+    spread = np.maximum(logs.std(axis=0), 1e-6)
+    bound = float(np.quantile(np.abs((logs - observed) / spread).max(axis=1), 0.95))
+    ratios = tuple(
+        Ratio(a, b, _ratio_interval(found, a, observed[i], bound * spread[i], int(whole.sum())))
+        for i, (a, b) in enumerate(pairs)
+    )
+    return Coincidence(ratios, margin, _verdict(ratios, margin))
+
+
+def _ratio_interval(found: Curves, name: str, log: float, reach: float, resamples: int) -> Interval:
+    trials = found.trials[name]
+    return Interval(
+        estimate=float(np.exp(log)),
+        low=float(np.exp(log - reach)),
+        high=float(np.exp(log + reach)),
+        level=0.95,
+        n=len(trials),
+        clusters=int(trials.codes.max()) + 1,
+        resamples=resamples,
+        seed=found.seed,
+        method="simultaneous",
+    )
+
+
+def _verdict(ratios: Sequence[Ratio], margin: float) -> str:
+    if all(1 / margin <= ratio.interval.low and ratio.interval.high <= margin for ratio in ratios):
+        return "coincide"
+    apart = any(not ratio.interval.low <= 1 <= ratio.interval.high for ratio in ratios)
+    return "differ" if apart else "undecided"

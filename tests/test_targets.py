@@ -1,0 +1,132 @@
+"""Targets in a local folder: boxes and masks become details, and faults are named by line."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from resolution_eval.cards import task_cards
+from resolution_eval.errors import DataError
+from resolution_eval.sources.local import LocalSource
+from resolution_eval.sources.targets import detail_of
+
+CARD = task_cards()["chestxray14"]
+
+
+def picture(folder, name="a.png", size=(200, 120)):
+    Image.new("RGB", size).save(folder / name)
+    return name
+
+
+def masked(folder, name, *parts, size=(200, 120)):
+    marked = np.zeros((size[1], size[0]), dtype=np.uint8)
+    for x, y, width, height in parts:
+        marked[y : y + height, x : x + width] = 255
+    Image.fromarray(marked).save(folder / name)
+    return name
+
+
+class TestBoxes:
+    def test_a_box_is_x_y_width_height(self, tmp_path):
+        cells = {"file": picture(tmp_path), "target": "20, 30, 41.5,17"}
+        detail = detail_of(cells, 2, tmp_path)
+        assert (detail.width, detail.height, detail.kind) == (41.5, 17, "box")
+        assert detail.chance == 0.5
+        assert detail.size == pytest.approx((41.5 * 17) ** 0.5)
+
+    def test_of_several_the_largest_counts(self, tmp_path):
+        cells = {"file": picture(tmp_path), "target": "0,0,10,10;50,50,30,20; 5,5,9,9"}
+        assert detail_of(cells, 2, tmp_path).width == 30
+
+    def test_an_empty_cell_is_no_finding(self, tmp_path):
+        assert detail_of({"file": picture(tmp_path), "target": " "}, 2, tmp_path) is None
+        assert detail_of({"file": "a.png"}, 2, tmp_path) is None
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("10,20,30", "four numbers"),
+            ("a,b,c,d", "four numbers"),
+            ("10,20,0,5", "no extent"),
+            ("10,20,-4,5", "no extent"),
+            ("10,20,nan,5", "no extent"),
+            ("190,20,30,5", "outside its image of 200x120"),
+            ("20,110,5,30", "outside its image"),
+            ("-3,20,30,5", "outside"),
+        ],
+    )
+    def test_an_impossible_box_is_refused(self, tmp_path, text, said):
+        with pytest.raises(DataError, match=said):
+            detail_of({"file": picture(tmp_path), "target": text}, 2, tmp_path)
+
+    def test_grades_of_subtlety_are_kinds_of_their_own(self, tmp_path):
+        cells = {"file": picture(tmp_path), "target": "1,1,5,5", "subtlety": "3"}
+        assert detail_of(cells, 2, tmp_path).kind == "subtlety 3"
+
+
+class TestMasks:
+    def test_the_largest_part_counts(self, tmp_path):
+        mask = masked(tmp_path, "m.png", (5, 5, 6, 7), (60, 40, 31, 22))
+        detail = detail_of({"file": picture(tmp_path), "mask": mask}, 4, tmp_path)
+        assert (detail.width, detail.height, detail.chance) == (31, 22, 0.25)
+
+    def test_parts_that_touch_at_a_corner_are_one(self, tmp_path):
+        mask = masked(tmp_path, "m.png", (10, 10, 5, 5), (15, 15, 5, 5))
+        assert detail_of({"file": picture(tmp_path), "mask": mask}, 2, tmp_path).width == 10
+
+    def test_a_mask_of_another_size_is_refused(self, tmp_path):
+        mask = masked(tmp_path, "m.png", (1, 1, 5, 5), size=(100, 60))
+        with pytest.raises(DataError, match="100x60 px and its image 200x120"):
+            detail_of({"file": picture(tmp_path), "mask": mask}, 2, tmp_path)
+
+    def test_a_black_mask_is_refused(self, tmp_path):
+        with pytest.raises(DataError, match="all black"):
+            detail_of({"file": picture(tmp_path), "mask": masked(tmp_path, "m.png")}, 2, tmp_path)
+
+    def test_a_mask_that_is_not_there_is_refused(self, tmp_path):
+        with pytest.raises(DataError, match=r"gone\.png"):
+            detail_of({"file": picture(tmp_path), "mask": "gone.png"}, 2, tmp_path)
+
+    @pytest.mark.parametrize("mask", ["../m.png", "/etc/passwd", "a\0b"])
+    def test_a_mask_outside_the_folder_is_refused(self, tmp_path, mask):
+        with pytest.raises(DataError, match="leads out"):
+            detail_of({"file": picture(tmp_path), "mask": mask}, 2, tmp_path)
+
+    def test_box_and_mask_together_are_refused(self, tmp_path):
+        cells = {"file": picture(tmp_path), "mask": "m.png", "target": "1,1,2,2"}
+        with pytest.raises(DataError, match="both"):
+            detail_of(cells, 2, tmp_path)
+
+
+class TestFolder:
+    def folder(self, tmp_path, lines):
+        for name in ("a.png", "b.png"):
+            picture(tmp_path, name)
+        (tmp_path / "labels.csv").write_text("file,label,split,patient,target\n" + lines)
+        return tmp_path
+
+    def card(self):
+        return CARD.model_copy(update={"cluster": "patient"})
+
+    def test_samples_carry_their_findings(self, tmp_path):
+        classes = self.card().classes
+        lines = f'a.png,{classes[0]},test,p1,\nb.png,{classes[1]},test,p2,"10,20,30,20"\n'
+        source = LocalSource(self.folder(tmp_path, lines), self.card())
+        found = {sample.id: sample.detail for sample in source.samples("test")}
+        assert found["a.png"] is None
+        assert found["b.png"].size == pytest.approx(600**0.5)
+
+    def test_the_fingerprint_follows_the_box(self, tmp_path):
+        classes = self.card().classes
+        prints = []
+        for box in ("10,20,30,20", "10,20,31,20"):
+            lines = f'a.png,{classes[0]},test,p1,"{box}"\n'
+            prints.append(LocalSource(self.folder(tmp_path, lines), self.card()).fingerprint)
+        assert prints[0] != prints[1]
+
+    def test_every_line_at_fault_is_named(self, tmp_path):
+        classes = self.card().classes
+        lines = f'a.png,{classes[0]},test,p1,"1,2"\nb.png,{classes[1]},test,p2,"x"\n'
+        with pytest.raises(DataError, match=r"line 2: .*line 3: "):
+            LocalSource(self.folder(tmp_path, lines), self.card())
