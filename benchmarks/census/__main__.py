@@ -90,6 +90,13 @@ def _found(ours: Any, process: Any) -> dict[str, Any]:
         return {"state": "refused", "reason": f"its process ended with {process.exitcode}"}
 
 
+def _write_page(number: str) -> None:
+    """Write the page; types that have no figures yet are told as not run."""
+    for missing in set(types()) - set(read().get(number, {})):
+        keep(number, missing, {"state": "not run", "reason": "the census was stopped before it"})
+    PAGE.write_text(page(read()), encoding="utf-8")
+
+
 def _look(model_type: str, answer: Any) -> None:
     from benchmarks.census.look import limited, look
 
@@ -125,17 +132,18 @@ def main() -> int:
     parser.add_argument("--page", action="store_true", help="only write the page")
     parser.add_argument("--again", action="store_true", help="also those that have a result")
     told = parser.parse_args()
+    number = version("transformers")
     if told.page:
-        PAGE.write_text(page(read()), encoding="utf-8")
+        _write_page(number)
         return 0
     _quiet()
-    number = version("transformers")
     known = {} if told.again else read().get(number, {})
+    known = {name: row for name, row in known.items() if row["state"] != "not run"}
     names = told.only.split(",") if told.only else types()
     for model_type, found in run([name for name in names if name not in known], told.jobs):
         keep(number, model_type, found)
         print(model_type, found["state"], found.get("reason", ""), flush=True)
-    PAGE.write_text(page(read()), encoding="utf-8")
+    _write_page(number)
     mine = read()[number]
     attested = sum(row["state"] in ("match", "restore") for row in mine.values())
     print(f"transformers {number}: {attested} of {len(mine)} types attested")

@@ -183,7 +183,11 @@ KINDS: dict[str, Kind] = {
         processing={"downsample_rate": "4/8"},
     ),
     "hunyuan_vl": Kind(
-        small={"text_config.head_dim": 16}, marker="<image_start_token><image><image_end_token>"
+        small={
+            "text_config.head_dim": 16,
+            "text_config.rope_parameters.mrope_section": [2, 2, 2, 2],
+        },
+        marker="<image_start_token><image><image_end_token>",
     ),
     "instructblip": Kind(
         ids={"image_token_index": "<image>"},
@@ -346,7 +350,11 @@ KINDS: dict[str, Kind] = {
         },
         special=("<IMG_ATOM>", "<IMG_START>", "<IMG_GRID>", "<IMG_COL>", "<IMG_ROW>", "<IMG_END>"),
     ),
-    "pp_chart2table": Kind(ids={"image_token_id": "<imgpad>"}, marker="<img><imgpad></img>"),
+    "pp_chart2table": Kind(
+        ids={"image_token_id": "<imgpad>"},
+        special=("<img>", "<imgpad>", "</img>"),
+        marker=f"<img>{'<imgpad>' * 256}</img>",
+    ),
     "molmo2": Kind(ids={"image_patch_id": "<im_patch>"}),
     "muse_glimmer": Kind(),
     "muse_spark": Kind(small={"audio_config.num_hidden_layers": 4}),

@@ -278,6 +278,8 @@ def _kept_layers(told: Mapping[str, Any]) -> list[int]:
         and count > LAYERS
         and all(isinstance(each, str) for each in value)
     ]
+    if len(told.get("depths") or ()) == count:
+        return list(range(count))  # stages, each with sizes of its own
     kinds: dict[tuple[Any, ...], int] = {}
     for place in range(count):
         kinds.setdefault(tuple(each[place] for each in lists), place)
