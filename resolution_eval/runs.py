@@ -17,9 +17,9 @@ from resolution_eval.resolution import Resolution
 from resolution_eval.taskfiles import (
     Variation,
     derive,
-    derive_text,
     members,
     refuse_misspelled_task,
+    write_task,
 )
 
 
@@ -64,8 +64,8 @@ def run(
         raise UsageError(f"--tasks {own_folder.TASK} and --data PATH go together; give both")
     with TemporaryDirectory(prefix="resolution-eval-") as folder, preferred(folder):
         if data is not None:
-            card = own_folder.folder_card(data)
-            derive_text(card, Path(folder), variation)
+            card = variation.applied(own_folder.folder_card(data))
+            write_task(Path(folder) / card.name, card)
         shipped = [task for name in tasks for task in members(name) if task != own_folder.TASK]
         for task in shipped if changed else ():
             derive(task, Path(folder), variation)

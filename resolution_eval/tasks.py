@@ -50,7 +50,7 @@ _TEXTS = (
 def documents(cards: Dataset) -> Dataset:
     """Every test sample of the one card in `cards` at every resolution of that card.
 
-    `cards` is a card's TOML as lmms-eval loads it: one row, its text. Serves as `process_docs`.
+    `cards` is a card's file as lmms-eval loads it: one row, its text. Serves as `process_docs`.
     """
     from datasets import Dataset
 
