@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from resolution_eval.errors import ImageError, UsageError
+from resolution_eval.errors import ImageError
 from resolution_eval.pixels.jpeg import refuse_damaged_scan
-from resolution_eval.pixels.options import FIRST, FULL, Options
+from resolution_eval.pixels.options import FIRST, FULL, Options, numbers
 from resolution_eval.pixels.raster import Raster, Values
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _frame(options: Options, frames: int) -> int:
 
 def _stored(dataset: Dataset, frame: int) -> Values:
     """The values of one frame as stored; YBR as RGB."""
-    from pydicom.pixels import pixel_array
+    from pydicom.pixels.utils import pixel_array
 
     _refuse_damaged(dataset, frame)
     try:
@@ -115,7 +115,7 @@ def _refuse_damaged(dataset: Dataset, frame: int) -> None:
 
 
 def _looked_up(dataset: Dataset, values: Values) -> Values:
-    from pydicom.pixels import apply_color_lut
+    from pydicom.pixels.processing import apply_color_lut
 
     colours = np.asarray(apply_color_lut(values, dataset))
     return (colours >> 8).astype(np.uint8) if colours.dtype == np.uint16 else colours
@@ -130,7 +130,7 @@ def _grey(
     notes: tuple[str, ...],
     window: str,
 ) -> Raster:
-    from pydicom.pixels import apply_modality_lut
+    from pydicom.pixels.processing import apply_modality_lut
 
     padding = _padding(dataset, values, apply_modality_lut)
     measured = np.asarray(apply_modality_lut(values, dataset))
@@ -152,7 +152,7 @@ def _as_the_file_says(
 ) -> Raster:
     """Shown through the file's own VOI LUT, else its first window, else over its own range."""
     if dataset.get("VOILUTSequence"):
-        from pydicom.pixels import apply_voi
+        from pydicom.pixels.processing import apply_voi
 
         shown = np.asarray(apply_voi(measured.astype(np.int64), dataset, index=0))
         depth = int(dataset.VOILUTSequence[0].LUTDescriptor[2])
@@ -190,24 +190,6 @@ def _edges(centre: float, width: float) -> tuple[float, float]:
     """Lowest and highest value shown by the function LINEAR (DICOM PS3.3 C.11.2.1.2.1)."""
     half = max(width - 1, 1e-6) / 2
     return centre - 0.5 - half, centre - 0.5 + half
-
-
-def numbers(window: str) -> tuple[float, float]:
-    """Centre and width of a window written as "40/400".
-
-    Raises:
-        UsageError: it is written otherwise, or the width is not above 0.
-    """
-    centre, _, width = window.partition("/")
-    try:
-        found = float(centre), float(width)
-    except ValueError:
-        found = (0.0, 0.0)
-    if found[1] <= 0:
-        raise UsageError(
-            f"no window {window!r}; write CENTRE/WIDTH, as 40/400, or '{FIRST}' or '{FULL}'"
-        )
-    return found
 
 
 def _padding(dataset: Dataset, values: Values, measure: Any) -> tuple[float, ...]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Any, Literal, Self
+
+from resolution_eval.errors import UsageError
 
 FIRST = "first"
 FULL = "full range"
@@ -19,6 +22,44 @@ class Options:
     """DICOM: the frame of several, by number from 1, "first" or "middle"."""
     max_pixels: int | None = None
     """Most pixels of an image that is decoded; none: Pillow's own limit."""
+
+
+def numbers(window: str) -> tuple[float, float]:
+    """Centre and width of a window written as "40/400".
+
+    Raises:
+        UsageError: it is written otherwise, or the width is not above 0.
+    """
+    centre, _, width = window.partition("/")
+    try:
+        found = float(centre), float(width)
+    except ValueError:
+        found = (0.0, 0.0)
+    if not found[1] > 0:
+        raise UsageError(
+            f"no window {window!r}; write CENTRE/WIDTH, as 40/400, or '{FIRST}' or '{FULL}'"
+        )
+    return found
+
+
+def checked(chosen: Mapping[str, Any]) -> Options:
+    """The options with what the user chose.
+
+    Raises:
+        UsageError: a value is impossible.
+    """
+    options = Options(**chosen)
+    if options.window not in (FIRST, FULL):
+        numbers(options.window)
+    if options.frame not in ("first", "middle") and (
+        not isinstance(options.frame, int) or options.frame < 1
+    ):
+        raise UsageError(f"no frame {options.frame!r}; give first, middle, or a number from 1")
+    if options.max_pixels is not None and options.max_pixels < 1:
+        raise UsageError(
+            f"--max-pixels {options.max_pixels} is impossible; give a number of pixels"
+        )
+    return options
 
 
 class EncodedImage(bytes):

@@ -105,14 +105,16 @@ def _opacity(raster: Raster) -> tuple[Values | None, tuple[str, ...]]:
 
 def _eight_bits(raster: Raster) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     if raster.white_is_zero:
-        return 255 - raster.values, ("0 is white",)
+        inverted: NDArray[np.uint8] = 255 - raster.values
+        return inverted, ("0 is white",)
     return raster.values, ()
 
 
 def _over_white(values: Values, alpha: Values, *, associated: bool) -> NDArray[np.uint8]:
     share = alpha if values.ndim == 2 else alpha[..., None]
     laid = (values if associated else values * share) + 255 * (1 - share)
-    return np.floor(laid.clip(0, 255) + 0.5).astype(np.uint8)
+    whole: NDArray[np.uint8] = np.floor(laid.clip(0, 255) + 0.5).astype(np.uint8)
+    return whole
 
 
 def _refuse_hidden(raster: Raster, shown: Values, alpha: Values | None) -> None:

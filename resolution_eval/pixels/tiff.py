@@ -241,7 +241,8 @@ def _scaled(
 def _to_eight(values: Values, bits: int) -> Values:
     if bits == 8:
         return values
-    return np.floor(values * (255 / (2**bits - 1)) + 0.5).astype(np.uint8)
+    scaled: Values = np.floor(values * (255 / (2**bits - 1)) + 0.5).astype(np.uint8)
+    return scaled
 
 
 def _looked_up(
