@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 
+from resolution_eval import paths
 from resolution_eval.cards import ArchiveCard, NpzCard, TaskCard
 from resolution_eval.errors import DataError
 from resolution_eval.sources.archive import ArchiveSource
@@ -146,6 +147,11 @@ def _phantom(card: TaskCard) -> Source | None:
     return PhantomSource(card)
 
 
+def _shipped(card: TaskCard) -> Source | None:
+    """Samples that travel in this package, beside their card."""
+    return LocalSource(paths.tasks() / card.name / "data", card)
+
+
 _OPENERS: dict[str, Callable[[TaskCard], Source | None]] = {
     "local": _local,
     "medmnist": _medmnist,
@@ -153,6 +159,7 @@ _OPENERS: dict[str, Callable[[TaskCard], Source | None]] = {
     "chexpert": _chexpert,
     "hub": _hub,
     "phantom": _phantom,
+    "shipped": _shipped,
     "bbbc021": _bbbc021,
     "wsivqa": _wsivqa,
     "hpa": _hpa,
@@ -185,6 +192,7 @@ _HERE: dict[str, Callable[[TaskCard], bool]] = {
     "chexpert": _has_chexpert,
     "hub": lambda card: _hub_copy(card) is not None,
     "phantom": lambda card: True,
+    "shipped": lambda card: True,
     "bbbc021": lambda card: _has_published(card, "BBBC021_v1_image.csv"),
     "wsivqa": lambda card: _has_published(card, "WsiVQA_test.json"),
     "hpa": lambda card: _has_published(card, "*.xml*"),

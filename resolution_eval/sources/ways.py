@@ -31,6 +31,7 @@ def nothing_found(card: TaskCard, reason: str | None = None) -> str:
 def ways(card: TaskCard) -> list[str]:
     """Each way to get the data of `card`, in the order in which they are tried."""
     found = ["nothing to get: it is generated"] if "phantom" in card.sources else []
+    found += ["nothing to get: it comes with this package"] if "shipped" in card.sources else []
     forms = [kind for kind in card.sources if kind in PUBLISHED_FORMS]
     by_hand = f" ({card.obtain})" if card.obtain else ""
     if forms:
