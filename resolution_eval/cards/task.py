@@ -19,7 +19,17 @@ JudgeName = Annotated[str, Field(pattern=r"^[a-z]+:[^\s\"\\]+$", max_length=200)
 OptionOrder = Annotated[str, Field(pattern=r"^(fixed|seeded:[0-9]{1,9})$")]
 Md5 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 SourceKind = Literal[
-    "local", "medmnist", "archive", "chexpert", "hub", "phantom", "bbbc021", "wsivqa", "hpa", "published", "shipped"
+    "local",
+    "medmnist",
+    "archive",
+    "chexpert",
+    "hub",
+    "phantom",
+    "bbbc021",
+    "wsivqa",
+    "hpa",
+    "published",
+    "shipped",
 ]
 
 

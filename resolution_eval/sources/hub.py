@@ -375,8 +375,8 @@ def unlettered(choices: Iterable[str]) -> tuple[str, ...]:
     theirs: else a "C." is a part of a name.
 
     Example:
-        >>> unlettered(["A. E. coli", "B. C. elegans"]), unlettered(["yeast", "mouse", "C. elegans"])
-        (('E. coli', 'C. elegans'), ('yeast', 'mouse', 'C. elegans'))
+        >>> unlettered(["A. E. coli", "B. C. elegans"]), unlettered(["mouse", "C. elegans"])
+        (('E. coli', 'C. elegans'), ('mouse', 'C. elegans'))
     """
     found = tuple(choices)
     return (

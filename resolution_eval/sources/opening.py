@@ -147,6 +147,20 @@ def _phantom(card: TaskCard) -> Source | None:
     return PhantomSource(card)
 
 
+def _published(card: TaskCard) -> Source | None:
+    from resolution_eval.sources.published import is_here, open_published
+
+    folder = _own_folder(card)
+    return open_published(folder, card) if folder and is_here(folder, card) else None
+
+
+def _has_set(card: TaskCard) -> bool:
+    from resolution_eval.sources.published import is_here
+
+    folder = _own_folder(card)
+    return folder is not None and is_here(folder, card)
+
+
 def _shipped(card: TaskCard) -> Source | None:
     """Samples that travel in this package, beside their card."""
     return LocalSource(paths.tasks() / card.name / "data", card)
@@ -160,6 +174,7 @@ _OPENERS: dict[str, Callable[[TaskCard], Source | None]] = {
     "hub": _hub,
     "phantom": _phantom,
     "shipped": _shipped,
+    "published": _published,
     "bbbc021": _bbbc021,
     "wsivqa": _wsivqa,
     "hpa": _hpa,
@@ -193,6 +208,7 @@ _HERE: dict[str, Callable[[TaskCard], bool]] = {
     "hub": lambda card: _hub_copy(card) is not None,
     "phantom": lambda card: True,
     "shipped": lambda card: True,
+    "published": _has_set,
     "bbbc021": lambda card: _has_published(card, "BBBC021_v1_image.csv"),
     "wsivqa": lambda card: _has_published(card, "WsiVQA_test.json"),
     "hpa": lambda card: _has_published(card, "*.xml*"),

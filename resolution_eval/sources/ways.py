@@ -39,6 +39,11 @@ def ways(card: TaskCard) -> list[str]:
             f"in ${DATA_VARIABLE}/{card.folder}: {PUBLISHED_FORMS[kind]}{by_hand}" for kind in forms
         ]
         by_hand = ""
+    if "published" in card.sources:
+        from resolution_eval.sources.published.opening import told
+
+        found.append(f"in ${DATA_VARIABLE}/{card.folder}: {told(card)}{by_hand}")
+        by_hand = ""
     if "local" in card.sources:
         found.append(f"a folder ${DATA_VARIABLE}/{card.folder} with {TABLE} and images/{by_hand}")
     for kind, published in (("MedMNIST+ file", card.npz), ("archive", card.archive)):
