@@ -24,7 +24,7 @@ TISSUE_TASKS = frozenset({"pathmnist_res", "pathmnist_sample_res"})
 
 
 def default_checkpoint() -> str:
-    """Name of the embedded checkpoint for the tasks of this process, where lmms-eval was told them."""
+    """Name of the embedded checkpoint for the tasks that lmms-eval was told in this process."""
     asked = set(plugin.ASKED)
     return TISSUE if asked and asked <= TISSUE_TASKS else DEFAULT
 

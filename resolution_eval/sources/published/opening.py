@@ -128,9 +128,10 @@ def open_published(folder: Path, card: TaskCard) -> GatheredSource:
     contents = {sample.image: images.content(sample.image) for sample in samples}
     alike = copies.groups({k: v for k, v in contents.items() if v != "missing"})
     options = Options(window=card.window, frame=card.frame, max_pixels=card.max_pixels)
+    digest = sha256(repr(sorted(contents.items())).encode()).hexdigest()
     source = GatheredSource(
         name="published",
-        revision=f"files of the user, {sha256(repr(sorted(contents.items())).encode()).hexdigest()[:16]}",
+        revision=f"files of the user, {digest[:16]}",
         where=str(folder),
         gathered=copies.clustered(samples, alike),
         excluded=tuple(excluded),
