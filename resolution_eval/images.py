@@ -76,7 +76,7 @@ def decode(data: bytes) -> Decoded:
     """
     if not data:
         raise ImageError("the image file is empty (0 bytes)")
-    with _refusing_truncated():
+    with _refusing_truncated(), _allowing(options_of(data).max_pixels):
         options = options_of(data)
         raster = read(data, options.max_pixels or pixel_limit(), options)
         rgb, notes = to_rgb(raster)
@@ -85,6 +85,25 @@ def decode(data: bytes) -> Decoded:
         image = image.transpose(_TURNS[raster.orientation])
         notes = (*notes, f"exif orientation {raster.orientation} applied")
     return Decoded(image, notes)
+
+
+_RAISED = threading.Lock()
+
+
+@contextmanager
+def _allowing(pixels: int | None) -> Iterator[None]:
+    """Let Pillow open images of up to `pixels`, where that is more than its limit, one at a time:
+    the limit is the whole process's.
+    """
+    if pixels is None or Image.MAX_IMAGE_PIXELS is None or pixels <= Image.MAX_IMAGE_PIXELS:
+        yield
+        return
+    with _RAISED:
+        own, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, pixels
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = own
 
 
 def pixel_limit() -> int:

@@ -44,7 +44,8 @@ def test_every_member_of_a_group_is_a_task_that_can_be_run() -> None:
     assert set(made) == expected
     for members in made.values():
         assert set(members) <= set(taskfiles.card_files()) - {"tissuemnist_res", "phantom_res"}
-    assert len(made["biomed_res"]) == len(cards.task_cards()) - 2
+    refused = sum(card.refused is not None for card in cards.task_cards().values())
+    assert len(made["biomed_res"]) == len(cards.task_cards()) - refused
 
 
 @pytest.mark.parametrize("task", sorted(taskfiles.card_files()))

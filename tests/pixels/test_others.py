@@ -1,4 +1,4 @@
-"""PNG, JPEG, BMP, Netpbm, JPEG 2000 and the modern formats, against the arrays that were written."""
+"""PNG, JPEG, BMP, Netpbm, JPEG 2000 and modern formats, against the arrays that were written."""
 
 from __future__ import annotations
 
