@@ -7,6 +7,7 @@ import json
 import unicodedata
 from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -14,11 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from resolution_eval.cards import task_cards
 from resolution_eval.errors import DataError, ImageError
 from resolution_eval.folder import folder_card
 from resolution_eval.images import decode
 from resolution_eval.sources import data_summary
+from resolution_eval.sources.archive import ArchiveSource
 from resolution_eval.sources.local import LocalSource
+from resolution_eval.sources.medmnist import MedMnistSource
 from resolution_eval.sources.spelling import normal
 
 
@@ -273,3 +277,32 @@ def test_the_normal_form_is_settled_by_one_step(text):
 def test_case_blanks_and_composition_do_not_count(text):
     for other in (text.upper().lower(), f" {text} ", unicodedata.normalize("NFD", text)):
         assert normal(other) == normal(text)
+
+
+def test_copies_in_an_archive_are_one_cluster_and_told(tmp_path):
+    card = task_cards()["pathmnist"]
+    file = tmp_path / "tiles.zip"
+    with ZipFile(file, "w") as packed:
+        for name, seed in (("ADI/1.png", 1), ("ADI/2.png", 1), ("DEB/3.png", 2), ("MUC/4.png", 2)):
+            packed.writestr(name, picture(seed))
+    assert card.archive is not None
+    published = card.archive.model_copy(update={"bytes": None, "md5": None})
+    source = ArchiveSource(file, published, card)
+    clusters = {sample.id: sample.cluster for sample in source.samples()}
+    assert clusters["ADI/1.png"] == clusters["ADI/2.png"] != clusters["DEB/3.png"]
+    assert "4 of 4 test images are copies, byte for byte, of 2 pictures" in source.notes[0]
+    assert "1 pictures stand under several labels" in source.notes[1]
+
+
+def test_copies_in_a_medmnist_file_are_one_cluster_and_told(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (4, 28, 28, 3), dtype=np.uint8)
+    images[1] = images[0]
+    file = tmp_path / "pathmnist_28.npz"
+    labels = np.array([[0], [1], [2], [3]], np.uint8)
+    arrays = {f"{split}_images": images for split in ("train", "val", "test")}
+    np.savez(file, **arrays, **{f"{split}_labels": labels for split in ("train", "val", "test")})
+    source = MedMnistSource(file, task_cards()["pathmnist"])
+    clusters = {sample.id: sample.cluster for sample in source.samples()}
+    assert clusters["test/000000"] == clusters["test/000001"] == "test/000000"
+    assert len(set(clusters.values())) == 3
+    assert "1 pictures stand under several labels" in source.notes[1]
