@@ -1,4 +1,6 @@
-"""The main job on what the package brings along: three small checkpoints, swept over phantoms."""
+"""The main job on what the package brings along: three small checkpoints, swept over phantoms, and
+one on real tissue.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +12,22 @@ from tqdm import tqdm
 
 from resolution_eval.errors import output_folder
 from resolution_eval.records import make_records
-from resolution_eval.report import demo_page
+from resolution_eval.report import demo_page, write_page
 from resolution_eval.runs import evaluate
 
 STRATEGIES = ("low", "native", "mixed")
 TASK = "phantom_res"
+TISSUE = "embedded/tissue"
+TISSUE_TASK = "pathmnist_sample_res"
+TISSUE_BATCH = 8
+"""At 224 px a tile has 3,136 patches of 4 px, whose attention takes memory."""
 
 
 def demo(output: Path, *, batch_size: int = 64) -> Path:
     """Sweep the embedded checkpoints over `phantom_res` and write `output`/index.html; its path.
 
     Each is run twice, the second time blind, as a control. lmms-eval's results of a checkpoint lie
-    in `output`/STRATEGY.
+    in `output`/STRATEGY. The last run is on real tissue: `output`/tissue/index.html tells it.
     """
     output_folder(output)
     logger.remove()
@@ -36,4 +42,13 @@ def demo(output: Path, *, batch_size: int = 64) -> Path:
             batch_size=batch_size,
         )
     records = [record for strategy in STRATEGIES for record in make_records(output / strategy)]
+    tissue(output / "tissue", batch_size=min(batch_size, TISSUE_BATCH))
     return demo_page(records, output)
+
+
+def tissue(output: Path, *, batch_size: int = TISSUE_BATCH) -> Path:
+    """Sweep the tissue checkpoint over the tiles of this package and write `output`/index.html; its
+    path.
+    """
+    evaluate("resflamingo", f"pretrained={TISSUE}", TISSUE_TASK, output, batch_size=batch_size)
+    return write_page(make_records(output), output)

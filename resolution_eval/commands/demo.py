@@ -23,4 +23,5 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     from resolution_eval.demo import demo
 
     print(f"open {demo(known.output)}")
+    print(f"and, on real tissue, {known.output / 'tissue' / 'index.html'}")
     return 0
