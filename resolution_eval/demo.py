@@ -1,5 +1,5 @@
 """The main job on what the package brings along: three small checkpoints, swept over phantoms, and
-an eye chart for a fourth.
+an eye chart for a fourth, and real tissue for a fifth.
 """
 
 from __future__ import annotations
@@ -22,13 +22,17 @@ CHART = "acuity"
 """Name of the embedded checkpoint that reads the eye chart, and of its folder."""
 PLATES = 480
 """Plates of the eye chart that it is shown, at every resolution: ten of its blocks."""
+TISSUE = "embedded/tissue"
+TISSUE_TASK = "pathmnist_sample_res"
+TISSUE_BATCH = 8
+"""At 224 px a tile has 3,136 patches of 4 px, whose attention takes memory."""
 
 
 def demo(output: Path, *, batch_size: int = 64) -> Path:
     """Sweep the embedded checkpoints over `phantom_res` and write `output`/index.html; its path.
 
     Each is run twice, the second time blind, as a control. lmms-eval's results of a checkpoint lie
-    in `output`/STRATEGY.
+    in `output`/STRATEGY. The last run is on real tissue: `output`/tissue/index.html tells it.
     """
     output_folder(output)
     logger.remove()
@@ -43,6 +47,7 @@ def demo(output: Path, *, batch_size: int = 64) -> Path:
             batch_size=batch_size,
         )
     records = [record for strategy in STRATEGIES for record in make_records(output / strategy)]
+    tissue(output / "tissue", batch_size=min(batch_size, TISSUE_BATCH))
     return demo_page(records, output)
 
 
@@ -60,3 +65,11 @@ def eye_chart(output: Path, *, batch_size: int = 64) -> Path:
         limit=limit,
     )
     return write_page(make_records(folder), folder, images=False)
+
+
+def tissue(output: Path, *, batch_size: int = TISSUE_BATCH) -> Path:
+    """Sweep the tissue checkpoint over the tiles of this package and write `output`/index.html; its
+    path.
+    """
+    evaluate("resflamingo", f"pretrained={TISSUE}", TISSUE_TASK, output, batch_size=batch_size)
+    return write_page(make_records(output), output)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import sqrt
 from pathlib import Path
 from statistics import fmean
@@ -13,7 +13,11 @@ from resolution_eval.errors import DataError, ImageError
 from resolution_eval.images import decode
 from resolution_eval.resolution import NATIVE, Resolution
 from resolution_eval.sources.base import Sample
-from resolution_eval.sources.local import TABLE, LocalSource, read_table, rows_of
+from resolution_eval.sources.layout import layout_of, refuse_without_layout
+from resolution_eval.sources.local import LocalSource
+from resolution_eval.sources.spelling import spellings
+from resolution_eval.sources.stored import refuse_all_missing
+from resolution_eval.sources.table import require_columns
 
 TASK = "folder_res"
 EDGES = (14, 28, 56, 112, 224, 448, 896, 1792)
@@ -25,8 +29,10 @@ SAMPLED = 500
 """Images whose size is looked at, of a large folder."""
 
 
-def folder_card(folder: Path) -> TaskCard:
-    """The card of the data set in `folder`, as its `labels.csv` and images describe it.
+def folder_card(folder: Path, choices: Mapping[str, Any] | None = None) -> TaskCard:
+    """The card of the data set in `folder`, as its table or class folders and images describe it.
+
+    `choices` are keys of the card that the user chose: window, frame, max_pixels, root.
 
     Questions where there is a column `question`, else a classification among the labels found; the
     intervals resample the column `cluster` where there is one, else the image. The sweep ends at
@@ -37,23 +43,24 @@ def folder_card(folder: Path) -> TaskCard:
             can be decoded.
     """
     folder = folder.resolve()
-    table = folder / TABLE
-    if not table.is_file():
-        raise DataError(f"{folder} has no {TABLE}; --data needs a folder with {TABLE} and images/")
-    rows = list(rows_of(read_table(table), table))
-    columns = rows[0].cells if rows else {}
+    refuse_without_layout(folder)
+    layout = layout_of(folder, "cluster")
+    columns = layout.rows[0].cells if layout.rows else {}
     facts = _facts(folder, "questions" if "question" in columns else "classification")
+    facts |= dict(choices or {})
     if "cluster" in columns:
         facts["cluster"] = "cluster"
     if facts["kind"] == "classification":
-        facts |= _classes(sorted({row["label"] for row in rows} - {""}), table)
-    card = task_card(facts, str(table))
+        require_columns(layout.rows, ("file", "label", "split"), layout.table)
+        facts |= _classes([row["label"] for row in layout.rows if row["label"]], layout.table)
+    card = task_card(facts, str(layout.table))
     source = LocalSource(folder, card)
     samples = source.samples("test")
+    refuse_all_missing(list(dict.fromkeys(sample.image for sample in samples)), folder)
     if card.kind == "questions":
         facts |= _forms(samples)
     facts["resolutions"] = sweep(_edges(source, samples))
-    return task_card(facts, str(table))
+    return task_card(facts, str(layout.table))
 
 
 def _facts(folder: Path, kind: str) -> dict[str, Any]:
@@ -74,14 +81,16 @@ def _facts(folder: Path, kind: str) -> dict[str, Any]:
     }
 
 
-def _classes(labels: Sequence[str], table: Path) -> dict[str, Any]:
+def _classes(found: Sequence[str], table: Path) -> dict[str, Any]:
+    """The classes: labels that are one in normal form are one, by its most frequent spelling."""
+    labels = sorted(spelt[0] for spelt in spellings(found).values())
     if not 2 <= len(labels) <= MOST_CLASSES:
         raise DataError(
             f"{table} has {len(labels)} different labels; a classification needs 2 to "
             f"{MOST_CLASSES}, and questions need a column 'question'"
         )
     return {
-        "classes": list(labels),
+        "classes": labels,
         "chance": 1 / len(labels),
         "question": "Which of these does the image show?",
     }
@@ -99,14 +108,18 @@ def _forms(samples: Sequence[Sample]) -> dict[str, Any]:
 def _edges(source: LocalSource, samples: Sequence[Sample]) -> list[float]:
     """Edge in pixels of the square that each image has as many pixels as."""
     edges = []
+    failures = []
     for image in list(dict.fromkeys(sample.image for sample in samples))[:SAMPLED]:
         try:
             size = decode(source.read(image)).size
-        except ImageError:  # its samples fail in the run, and are named there
+        except ImageError as error:  # its samples fail in the run, and are named there
+            failures.append(f"{image}: {error}")
             continue
         edges.append(sqrt(size.width * size.height))
     if not edges:
-        raise DataError(f"none of the {len(samples)} test images can be decoded; look at one")
+        raise DataError(
+            f"none of the {len(samples)} test images can be decoded; the first: {failures[0]}"
+        )
     return edges
 
 

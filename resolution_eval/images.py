@@ -6,12 +6,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BytesIO
 
-import numpy as np
 from PIL import Image, ImageFile
 
 from resolution_eval.errors import ImageError, UsageError, suggest
+from resolution_eval.pixels import read
+from resolution_eval.pixels.options import options_of
+from resolution_eval.pixels.rules import to_rgb
 from resolution_eval.resolution import Resolution, Size, budget_size
 
 DEFAULT_FILTER = "bicubic"
@@ -28,15 +29,13 @@ All widen with the reduction (antialiasing) except `nearest`, which picks pixels
 """
 
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "PPM", "JPEG2000")
-"""Formats that are read. PIL knows more, some of which start other programs (EPS: Ghostscript)."""
+"""Formats that are read, by Pillow's names; JPEG XL, JPEG-LS and DICOM, which Pillow lacks, are
+beside them in `pixels.formats`.
+"""
 
 DEFAULT_PIXEL_LIMIT = 89_478_485
 """Largest image in pixels where `PIL.Image.MAX_IMAGE_PIXELS` was switched off: PIL's default."""
 
-CONSTANT_GREY = 128
-"""What a deep grey image (16 or 32 bit) of pixels all alike becomes: it has no range to spread."""
-
-_ORIENTATION_TAG = 0x0112
 _TURNS: dict[int, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -47,8 +46,6 @@ _TURNS: dict[int, Image.Transpose] = {
     8: Image.Transpose.ROTATE_90,
 }
 """EXIF orientation (TIFF 6.0 / CIPA DC-008, tag 0x0112) to the turn that sets the image upright."""
-
-_MODE_NOTES = {"1": "1-bit", "L": "greyscale", "P": "palette", "LA": "greyscale", "PA": "palette"}
 
 
 @dataclass(frozen=True)
@@ -67,101 +64,51 @@ class Decoded:
 def decode(data: bytes) -> Decoded:
     """The first frame of the image file `data`, upright, in 8-bit RGB.
 
-    Every rule that changed something is named in `notes`:
-
-    - 1-bit, greyscale and palette become RGB ("1-bit", "greyscale", "palette"); CMYK and the like
-      by PIL's conversion, without colour management ("CMYK").
-    - Transparency of any kind (RGBA, LA, palette or a transparent colour) is laid over white
-      ("alpha over white").
-    - 16-bit and 32-bit grey is spread linearly from its own minimum and maximum to 0..255
-      ("16-bit, min-max 12..4000"); if all pixels are alike they become 128
-      ("16-bit, constant 7 shown as 128"). Colour files of 16 bits a channel are cut to their
-      upper 8 bits by PIL, without a note.
-    - The EXIF orientation is applied ("exif orientation 6 applied").
-    - Of an animation or multi-page file the first frame is taken ("first of 4 frames").
+    The rules are those of `pixels.rules.RULES`; every rule that changed something is named in
+    `notes` ("16-bit, min-max 12..4000", "exif orientation 6 applied", "first of 4 frames"). What
+    the samples of a file mean is read from the file before any is decoded.
 
     Raises:
-        ImageError: no bytes; not one of `FORMATS`; corrupt; cut short before its last pixel,
-            whatever `PIL.ImageFile.LOAD_TRUNCATED_IMAGES` says; more pixels than
-            `PIL.Image.MAX_IMAGE_PIXELS` (than 89,478,485 where that is None); grey pixels that
-            are not finite.
+        ImageError: no bytes; not one of `FORMATS` (what it is and what to do is named); corrupt,
+            cut short before its last pixel, or a damaged scan, whatever
+            `PIL.ImageFile.LOAD_TRUNCATED_IMAGES` says; more pixels than `pixel_limit`; hidden by
+            its own opacity; or no pixel that is a number.
     """
     if not data:
         raise ImageError("the image file is empty (0 bytes)")
-    try:
-        with _refusing_truncated(), Image.open(BytesIO(data), formats=FORMATS) as opened:
-            return _upright_rgb(opened)
-    except ImageError:
-        raise
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise ImageError(f"the image is too large: {error}") from error
-    except Exception as error:  # PIL raises a dozen types on broken files; each is named here
-        raise ImageError(
-            f"the image file of {len(data)} bytes cannot be decoded: "
-            f"{type(error).__name__}: {error}"
-        ) from error
+    with _refusing_truncated(), _allowing(options_of(data).max_pixels):
+        options = options_of(data)
+        raster = read(data, options.max_pixels or pixel_limit(), options)
+        rgb, notes = to_rgb(raster)
+    image = Image.fromarray(rgb)
+    if raster.orientation in _TURNS:
+        image = image.transpose(_TURNS[raster.orientation])
+        notes = (*notes, f"exif orientation {raster.orientation} applied")
+    return Decoded(image, notes)
 
 
-def _upright_rgb(opened: ImageFile.ImageFile) -> Decoded:
-    _check_pixels(opened)
-    frames = getattr(opened, "n_frames", 1)
-    notes = [f"first of {frames} frames"] if frames > 1 else []
-    opened.seek(0)
-    orientation = opened.getexif().get(_ORIENTATION_TAG, 1)
-    opened.load()
-    image = _to_rgb(opened, notes)
-    if orientation in _TURNS:
-        # PIL turns a TIFF while it loads it, and then forgets the tag; the others it leaves to us.
-        left = opened.getexif().get(_ORIENTATION_TAG, 1)
-        image = image.transpose(_TURNS[left]) if left in _TURNS else image
-        notes.append(f"exif orientation {orientation} applied")
-    return Decoded(image, tuple(notes))
+_RAISED = threading.Lock()
 
 
-def _check_pixels(image: Image.Image) -> None:
-    limit = Image.MAX_IMAGE_PIXELS or DEFAULT_PIXEL_LIMIT
-    size = Size(*image.size)
-    if size.pixels > limit:
-        raise ImageError(f"the image is too large: {size} is {size.pixels} pixels, limit {limit}")
-
-
-def _to_rgb(image: Image.Image, notes: list[str]) -> Image.Image:
-    """`image` in RGB, detached from its file; what was done is added to `notes`."""
-    if image.mode.startswith(("I", "F")):
-        image = _spread(image, notes)
-    elif image.mode not in ("RGB", "RGBA"):
-        notes.append(_MODE_NOTES.get(image.mode, image.mode))
-    if image.has_transparency_data:
-        notes.append("alpha over white")
-        coloured = image.convert("RGBA")
-        white = Image.new("RGBA", coloured.size, "white")
-        return Image.alpha_composite(white, coloured).convert("RGB")
-    return image.convert("RGB")
-
-
-def _spread(image: Image.Image, notes: list[str]) -> Image.Image:
-    """Deep grey (modes I;16*, I and F) spread from its minimum and maximum to 8 bits; pixels of a
-    transparent grey become white, and do not count for the range.
+@contextmanager
+def _allowing(pixels: int | None) -> Iterator[None]:
+    """Let Pillow open images of up to `pixels`, where that is more than its limit, one at a time:
+    the limit is the whole process's.
     """
-    values = np.asarray(image).astype(np.float64)
-    if not np.isfinite(values).all():
-        raise ImageError("the image has pixels that are not finite (NaN or infinite)")
-    clear = values == image.info.get("transparency", np.nan)
-    opaque = values[~clear] if clear.any() else values
-    low, high = (float(opaque.min()), float(opaque.max())) if opaque.size else (0.0, 0.0)
-    depth = "16-bit" if image.mode.startswith("I;16") else "32-bit"
-    if low == high:
-        if opaque.size:
-            notes.append(f"{depth}, constant {low:g} shown as {CONSTANT_GREY}")
-        spread = np.full(values.shape, CONSTANT_GREY, np.uint8)
-    else:
-        notes.append(f"{depth}, min-max {low:g}..{high:g}")
-        values = values.clip(low, high, out=values)
-        spread = np.floor((values - low) / (high - low) * 255 + 0.5).astype(np.uint8)
-    if clear.any():
-        notes.append("alpha over white")
-        spread[clear] = 255
-    return Image.fromarray(spread)
+    if pixels is None or Image.MAX_IMAGE_PIXELS is None or pixels <= Image.MAX_IMAGE_PIXELS:
+        yield
+        return
+    with _RAISED:
+        own, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, pixels
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = own
+
+
+def pixel_limit() -> int:
+    """Largest number of pixels of an image that is decoded."""
+    return Image.MAX_IMAGE_PIXELS or DEFAULT_PIXEL_LIMIT
 
 
 class _LenientElsewhere:

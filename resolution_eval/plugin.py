@@ -28,6 +28,8 @@ FOLDERS: list[str] = []
 """Task folders of this process alone, whose tasks take the place of the shipped ones of the same
 name.
 """
+ASKED: list[str] = []
+"""Names of the tasks that lmms-eval was last told to run in this process."""
 ADAPTERS = {
     "resflamingo": "resolution_eval.adapters.resflamingo.ResFlamingo",
     "reshf": "resolution_eval.adapters.reshf.ResHF",
@@ -188,7 +190,9 @@ def _add_tasks(module: ModuleType) -> None:
         for task in set(task_list) - set(self.all_tasks):
             with host_boundary():
                 refuse_misspelled("task", task, ours)
-        return matching(self, task_list)
+        found = matching(self, task_list)
+        ASKED[:] = found
+        return found
 
     manager.initialize_tasks = initialize_tasks
     manager.match_tasks = match_tasks

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,10 +34,12 @@ def run(
     option_order: str | None = None,
     judge: str | None = None,
     data: Path | None = None,
+    choices: Mapping[str, Any] | None = None,
 ) -> int:
     """Run `lmms-eval` on `tasks` with another sweep than the tasks' own; its exit status.
 
-    `arguments` go to lmms-eval as they are. `data` is the folder of the task `folder_res`.
+    `arguments` go to lmms-eval as they are. `data` is the folder of the task `folder_res`,
+    and `choices` are keys of its card: window, frame, max_pixels, root.
 
     Raises:
         UsageError: the sweep is asked of a task that is not ours; or `folder_res` without `data`,
@@ -63,9 +65,11 @@ def run(
         )
     if (own_folder.TASK in tasks) != (data is not None):
         raise UsageError(f"--tasks {own_folder.TASK} and --data PATH go together; give both")
+    if choices and data is None:
+        raise UsageError("--window, --frame, --max-pixels and --root need --data PATH")
     with TemporaryDirectory(prefix="resolution-eval-") as folder, preferred(folder):
         if data is not None:
-            card = variation.applied(own_folder.folder_card(data))
+            card = variation.applied(own_folder.folder_card(data, choices))
             write_task(Path(folder) / card.name, card)
         shipped = [task for name in tasks for task in members(name) if task != own_folder.TASK]
         for task in shipped if changed else ():

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+from collections import Counter
+from pathlib import Path
 
 import pytest
 import torch
 
-from resolution_eval import paths
+from resolution_eval import paths, plugin
 from resolution_eval.cards import parse_model_card, task_cards
 from resolution_eval.flamingo import encode, load_pretrained, rank
+from resolution_eval.flamingo.pretrained import default_checkpoint
 from resolution_eval.prompts import flamingo_prompt, question_text
 from resolution_eval.sources import open_source
-from resolution_eval.training import TrainingPlan, chart, embedded
+from resolution_eval.sources.local import LocalSource
+from resolution_eval.training import TrainingPlan, chart, embedded, tissue
 from resolution_eval.training.answers import accuracy, verdicts
 from resolution_eval.training.examples import load
 from resolution_eval.training.recipes import STRATEGIES
@@ -50,7 +55,7 @@ def subsets():
 
 def test_all_together_are_no_more_than_ten_megabytes():
     files = [path for path in (paths.models() / "embedded").rglob("*") if path.is_file()]
-    assert {path.parent.name for path in files} == {*STRATEGIES, "acuity"}
+    assert {path.parent.name for path in files} == {*STRATEGIES, "acuity", "tissue"}
     assert sum(path.stat().st_size for path in files) <= LIMIT
 
 
@@ -156,3 +161,45 @@ class TestEyeChartReader:
                     right["fine"].append(verdict)
         assert sum(right["coarse"]) / len(right["coarse"]) >= 0.9
         assert sum(right["fine"]) / len(right["fine"]) <= 0.85
+
+
+def test_the_tissue_checkpoint_is_rebuilt_by_its_recipe_and_states_what_its_folder_holds():
+    assert TrainingPlan.model_validate(manifest("tissue")["extra"]["recipe"]) == tissue.plan()
+    card, extra = card_of("tissue"), manifest("tissue")["extra"]
+    for split in ("train", "val", "test"):
+        assert f"{split} {extra['accuracy'][split]['28']:.4f} at 28 px" in card.evidence
+    assert "n = 480, 100, 514" in card.evidence
+
+
+def test_tissue_tasks_run_on_the_tissue_checkpoint_where_none_is_named(monkeypatch):
+    for asked, expected in (
+        (["pathmnist_res"], "embedded/tissue"),
+        (["pathmnist_sample_res", "pathmnist_res"], "embedded/tissue"),
+        (["pathmnist_res", "phantom_res"], "embedded/native"),
+        ([], "embedded/native"),
+    ):
+        monkeypatch.setattr(plugin, "ASKED", asked)
+        assert default_checkpoint() == expected
+
+
+def test_the_tissue_checkpoint_on_the_tiles_of_this_package_at_its_own_resolution():
+    """Chance is 1 in 9."""
+    card = task_cards()["pathmnist_sample"]
+    source = open_source(card)
+    counts = Counter(sample.answer for sample in source.samples())
+    assert (len(counts), set(counts.values())) == (9, {10})
+    bundle = load_pretrained("embedded/tissue")
+    found = load(source, "test", [28], patch=bundle.patch, filter=card.filter, progress=False)
+    assert accuracy(bundle, found[28]) > 0.6
+
+
+@pytest.mark.skipif(
+    not (Path(os.environ.get("RESOLUTION_EVAL_DATA", "")) / "pathmnist28").is_dir(),
+    reason="RESOLUTION_EVAL_DATA has no pathmnist28",
+)
+def test_the_tissue_checkpoint_scores_what_its_card_says():
+    card = task_cards()["pathmnist"]
+    source = LocalSource(Path(os.environ["RESOLUTION_EVAL_DATA"]) / "pathmnist28", card)
+    bundle = load_pretrained("embedded/tissue")
+    found = load(source, "test", [28], patch=bundle.patch, filter=card.filter, progress=False)
+    assert accuracy(bundle, found[28]) == pytest.approx(0.8560, abs=0.004)

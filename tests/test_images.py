@@ -154,10 +154,13 @@ def test_deep_grey_without_a_range_is_a_stated_constant():
     assert decode(data).notes == ("16-bit, constant 700 shown as 128",)
 
 
-def test_pixels_that_are_no_number_are_refused():
+def test_pixels_that_are_no_number_are_padding_and_refused_where_there_are_no_others():
     data = encoded(Image.fromarray(np.array([[0.5, np.nan, 2.0]], np.float32)), "TIFF")
-    with pytest.raises(ImageError, match="not finite"):
-        decode(data)
+    assert pixels(data)[0, :, 0].tolist() == [0, 0, 255]
+    assert decode(data).notes[1] == "padding NaN or infinity in 1 of 3 pixels left out of the range"
+    nothing = encoded(Image.fromarray(np.full((1, 3), np.nan, np.float32)), "TIFF")
+    with pytest.raises(ImageError, match="NaN or infinite everywhere"):
+        decode(nothing)
 
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF", "JPEG"])
@@ -201,7 +204,7 @@ def test_what_is_no_image_is_refused(data):
 
 
 def test_postscript_is_refused_unread():
-    with pytest.raises(ImageError, match="cannot identify"):
+    with pytest.raises(ImageError, match="it is PostScript, which is not read; convert"):
         decode(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n")
 
 

@@ -184,7 +184,6 @@ def test_an_empty_image_keeps_its_sample_and_fails_when_decoded(tmp_path):
     [
         ([row(1), row(2, "catt")], "line 3: unknown label 'catt'; did you mean 'cat'?"),
         ([row(1, "=1+1")], "line 2: unknown label '=1+1'"),
-        ([row(1, "Cat")], "unknown label 'Cat'"),
         ([row(1), row(2), row(1)], "duplicate id 'images/1.png' on lines [2, 4]"),
         ([row(1, split="tset")], "line 2: unknown split 'tset'; did you mean 'test'?"),
         ([row(1, split="")], "line 2: unknown split ''"),
@@ -193,7 +192,8 @@ def test_an_empty_image_keeps_its_sample_and_fails_when_decoded(tmp_path):
         ([{**row(1), "file": "/etc/passwd"}], "'/etc/passwd' is not a plain path"),
         ([{**row(1), "file": "images/../../x.png"}], "not a plain path"),
         ([{**row(1), "file": "C:x.png"}], "not a plain path"),
-        ([{**row(1), "file": "images\\x.png"}], "not a plain path"),
+        ([{**row(1), "file": "C:\\images\\x.png"}], "not a plain path"),
+        ([{**row(1), "file": "\\\\server\\x.png"}], "not a plain path"),
         ([{"file": "images/1.png", "split": "test"}], "no column 'label'"),
         ([{"file": "images/1.png", "lable": "cat", "split": "test"}], "did you mean 'lable'?"),
         ([row(n, "x") for n in range(9)], "and 4 more"),

@@ -38,7 +38,8 @@ def test_the_shipped_groups_are_what_the_cards_make() -> None:
         assert (folder / f"{group}.yaml").read_text() == taskfiles.group_yaml(group, members)
 
 
-OUTSIDE = {"tissuemnist_res", "phantom_res", "acuity_res", "lesion_res"}
+GENERATED = {"phantom_res", "acuity_res", "lesion_res"}
+OUTSIDE = {"tissuemnist_res", *GENERATED}
 """Tasks in no group: refused, or generated."""
 
 
@@ -48,7 +49,8 @@ def test_every_member_of_a_group_is_a_task_that_can_be_run() -> None:
     assert set(made) == expected
     for members in made.values():
         assert set(members) <= set(taskfiles.card_files()) - OUTSIDE
-    assert len(made["biomed_res"]) == len(cards.task_cards()) - len(OUTSIDE)
+    refused = sum(card.refused is not None for card in cards.task_cards().values())
+    assert len(made["biomed_res"]) == len(cards.task_cards()) - refused - len(GENERATED)
 
 
 @pytest.mark.parametrize("task", sorted(taskfiles.card_files()))

@@ -29,14 +29,15 @@ A denial never affirms: "no pneumonia" is neither "no" nor "no finding".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_lowercase
 from typing import TypeAlias
 
-from resolution_eval.answers.cues import COPULAS, is_cue, word_set
+from resolution_eval.answers.cues import COPULAS, is_cue, is_other, others, word_set
 from resolution_eval.answers.replies import plain, reply
-from resolution_eval.answers.words import Word, read_words
+from resolution_eval.answers.words import Word, key, read_words
 
 _FILLERS = COPULAS | word_set(
     "the a an it it's its this that these option choice letter answer most best likely probably"
@@ -49,7 +50,10 @@ _REASONS = word_set("because since as due based given there it this that the the
 _CONFIRMATIONS = word_set("correct right answer best appropriate likely")
 _PREDICATES = word_set("can has have had does did were")
 # Set off a letter in running text: "option B", "I would pick B".
-_LEADS = word_set("option choice letter answer is it's be say choose pick select with 选 择 项 是")
+_LEADS = word_set(
+    "option choice letter answer is it's be say choose pick select with but grade stage class"
+    " category type level score 选 择 项 是"
+)
 _WEAK_WORDS = word_set("no none not true false")
 _DENIALS = word_set(
     "not no nor neither never none without non absent absence cannot exclude excludes excluded"
@@ -58,6 +62,10 @@ _DENIALS = word_set(
     " difficult insufficient versus vs against except eliminate eliminates eliminated less"
     " 不 没 无 非"
 )
+# Deny what follows them in their clause, not what stands before ("CT without contrast").
+_FORWARD = word_set("no without non lack lacks lacking except versus vs against unlike 无")
+# May stand between a denial and what it denies, within a choice that begins with one.
+_INNER = 5
 # Begin a clause without punctuation.
 _TURNS = word_set(
     "but however while whereas although though because so therefore thus hence rather instead"
@@ -68,6 +76,16 @@ _PHRASE_ENDS = _SENTENCE_ENDS | frozenset("?)]}<>\\")
 _CLAUSE_ENDS = frozenset(".;!?—\n。")
 
 
+_GRADED = ("grade", "stage", "class", "type")
+_ROMAN = {name: n for n, name in enumerate(("i", "ii", "iii", "iv", "v", "vi", "vii"), 1)}
+_ARABIC = {str(n): n for n in range(9)} | {
+    key(name): n
+    for n, name in enumerate(
+        ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight")
+    )
+}
+_OWN_MARK = re.compile(r"\A\W{0,4}A\W{0,2}:\W{0,3}(?=yes\b|no\b)", re.IGNORECASE)
+_PLAIN_NO = re.compile(r"(\banswer\W{0,3}:\W{0,4})no(?= (?!choice|option|answer)\w)", re.IGNORECASE)
 _Phrases: TypeAlias = dict[str, list[tuple[tuple[str, ...], frozenset[int]]]]
 
 
@@ -111,10 +129,23 @@ def parse_yes_no(text: str) -> bool | None:
 
 
 def _verdict(text: str, choices: Sequence[str], *, letters: str) -> int | None:
-    words = read_words(reply(text))
+    words = _of_the_answer(reply(text), asks_yes_no={*map(str.lower, choices)} == {"yes", "no"})
     mentions = _mentions(words, _phrases(choices, letters))
     stated = _final(words, mentions) or _stated(words, mentions, 0)
     return _common(stated or _final_line(words, mentions) or _affirmed(words, mentions))
+
+
+def _of_the_answer(said: str, *, asks_yes_no: bool) -> list[Word]:
+    """The words of a reply without those that tell of other answers ("Second choice: F").
+
+    Of yes and no, "A:" at the start is the model's own mark of its answer, not a letter; and a "no"
+    straight after a cue answers, whatever it denies further ("Answer: No evidence of fluid").
+    """
+    if asks_yes_no:
+        said = _PLAIN_NO.sub(r"\1no.", _OWN_MARK.sub("Answer: ", said))
+    words = read_words(said)
+    dropped = {id(word) for word in others(words)}
+    return [word for word in words if id(word) not in dropped] if dropped else words
 
 
 def _common(mentions: Iterable[_Mention]) -> int | None:
@@ -128,7 +159,8 @@ def _phrases(choices: Sequence[str], letters: str) -> _Phrases:
     """Each phrase that names choices with those that it means, by its first key, longest first."""
     meanings: dict[tuple[str, ...], set[int]] = {}
     texts = [tuple(word.key for word in read_words(plain(choice))) for choice in choices]
-    for index, phrase in [*enumerate(texts), *((i, (letter,)) for i, letter in enumerate(letters))]:
+    named = [*enumerate(texts), *((i, (letter,)) for i, letter in enumerate(letters))]
+    for index, phrase in [*named, *_other_numerals(texts)]:
         if phrase:
             meanings.setdefault(phrase, set()).add(index)
     phrases: _Phrases = {}
@@ -137,12 +169,34 @@ def _phrases(choices: Sequence[str], letters: str) -> _Phrases:
     return phrases
 
 
+def _other_numerals(texts: Sequence[tuple[str, ...]]) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Grades in the numerals that the choices are not written in: "grade 2" of "grade II".
+
+    Only where every choice ends with a numeral: then "I" is no letter and no word.
+    """
+    grades = [text for text in texts if text and (text[-1] in _ROMAN or text[-1] in _ARABIC)]
+    if len(grades) < max(2, len(texts)):
+        return
+    own = set(texts)
+    for index, text in enumerate(texts):
+        number = _ROMAN.get(text[-1]) or _ARABIC.get(text[-1])
+        spelt = [name for table in (_ROMAN, _ARABIC) for name in table if table[name] == number]
+        for name in spelt:
+            for lead in {text[:-1], *((key(word),) for word in _GRADED)}:
+                if (*lead, name) not in own and lead:
+                    yield index, (*lead, name)
+            if len(name) > 1 and (name,) not in own and name in _ROMAN:
+                yield index, (name,)
+            if name.isdecimal() and (name,) not in own and not text[:-1]:
+                yield index, (name,)
+
+
 def _mentions(words: Sequence[Word], phrases: _Phrases) -> dict[int, _Mention]:
     """The mentions that count, by their first word; of several at one word, the longest."""
     mentions: dict[int, _Mention] = {}
     for start in reversed(range(len(words))):
         for phrase, means in phrases.get(words[start].key, ()):
-            mention = _match(words, start, phrase, means)
+            mention = _match(words, start, phrase, means) or _parted(words, start, phrase, means)
             if (
                 mention
                 and not _is_tied(words, mention, phrases)
@@ -165,6 +219,23 @@ def _match(
     first = words[start]
     weak = len(phrase) == 1 and (_is_letter(first) or first.plain in _WEAK_WORDS)
     return _Mention(start, end, means, weak)
+
+
+def _parted(
+    words: Sequence[Word], start: int, phrase: tuple[str, ...], means: frozenset[int]
+) -> _Mention | None:
+    """The mention of a choice that begins with "no", with a few words after that: "no signs of
+    diabetic retinopathy" of "no retinopathy".
+    """
+    if len(phrase) < 2 or phrase[0] not in ("no", "without") or words[start].key != phrase[0]:
+        return None
+    rest = phrase[1:]
+    for place in range(start + 1, min(start + 2 + _INNER, len(words) - len(rest) + 1)):
+        if words[place].before.strip() not in ("", "-") or _denies(words[place].plain):
+            return None
+        if tuple(word.key for word in words[place : place + len(rest)]) == rest:
+            return _Mention(start, place + len(rest), means, weak=False)
+    return None
 
 
 def _is_tied(words: Sequence[Word], mention: _Mention, phrases: _Phrases) -> bool:
@@ -239,7 +310,7 @@ def _final(words: Sequence[Word], mentions: Mapping[int, _Mention]) -> list[_Men
     final: list[_Mention] = []
     read = 0
     for i in range(len(words)):
-        if i >= read and is_cue(words, i):
+        if i >= read and is_cue(words, i) and not is_other(words, i):
             read = _run_end(words, mentions, i + 1)
             final = _stated(words, mentions, i + 1) or final
     return final
@@ -284,22 +355,34 @@ def _final_line(words: Sequence[Word], mentions: Mapping[int, _Mention]) -> list
 
 
 def _affirmed(words: Sequence[Word], mentions: Mapping[int, _Mention]) -> list[_Mention]:
-    """The mentions in clauses without a denial."""
+    """The mentions in clauses without a denial, or before one that reaches forward only."""
     affirmed: list[_Mention] = []
     clause: list[_Mention] = []
-    denied = False
+    denied, closed = False, False
     i = 0
     while i < len(words):
         if i > 0 and _opens_clause(words, mentions, i):
             affirmed += [] if denied or "?" in words[i].before else clause
-            clause, denied = [], False
+            clause, denied, closed = [], False, False
         if i in mentions and _is_set_off(words, mentions[i]):
-            clause.append(mentions[i])
+            clause += [] if closed else [mentions[i]]
             i = mentions[i].end
         else:
-            denied |= _denies(words[i].plain)
+            if words[i].plain == "non":
+                i += _denied_by_non(words, i)
+            elif words[i].plain in _FORWARD and clause:
+                closed = True
+            else:
+                denied |= _denies(words[i].plain)
             i += 1
     return affirmed + ([] if denied or (words and "?" in words[-1].after) else clause)
+
+
+def _denied_by_non(words: Sequence[Word], i: int) -> int:
+    """How many words after "non" it reaches: the next one, where only a hyphen or space parts
+    them.
+    """
+    return int(i + 1 < len(words) and words[i].after in ("-", " "))
 
 
 def _denies(word: str) -> bool:

@@ -27,12 +27,14 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 from itertools import groupby, zip_longest
 
-from resolution_eval.answers.cues import COPULAS, is_cue, word_set
+from resolution_eval.answers.cues import COPULAS, is_cue, others, word_set
 from resolution_eval.answers.replies import plain, reply
 from resolution_eval.answers.words import Word, read_words
 
 _ARTICLES = word_set("a an the")
 _NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_ORDINALS = {"1st": "first", "2nd": "second", "3rd": "third", "4th": "fourth", "5th": "fifth"}
+_ORDINALS |= {"6th": "sixth", "7th": "seventh", "8th": "eighth", "9th": "ninth", "10th": "tenth"}
 _SIDES = {"l": "left", "lt": "left", "r": "right", "rt": "right"}
 _SIDES |= {"bilateral": "both", "bilaterally": "both"}
 _NAMED_SIDES = {"left": {"left"}, "right": {"right"}, "both": {"left", "right"}}
@@ -43,6 +45,12 @@ _UNITS = {
     "mm": ("mm", 0),
     "cm": ("mm", 1),
     "ml": ("ml", 0),
+    "l": ("ml", 3),
+    "dl": ("ml", 2),
+    "ul": ("ml", -3),
+    "μl": ("ml", -3),
+    "μg": ("g", -6),
+    "ug": ("g", -6),
     "cc": ("ml", 0),
     "mg": ("g", -3),
     "g": ("g", 0),
@@ -58,6 +66,8 @@ _UNITS |= {
     for ending in ("er", "re", "ers", "res")
     if symbol + unit in _UNITS
 }
+_SHORT = 6
+_CONCLUDING = word_set("conclusion diagnosis prediction response")
 _CLOSING = {'"': '"', "{": "}", ">": "<"}
 
 
@@ -73,7 +83,10 @@ def final_answer(text: str) -> str:
     """
     said = reply(text)
     words = read_words(said)
-    cues = [i + 1 for i in range(len(words)) if is_cue(words, i)]
+    dropped = {word.start for word in others(words)}
+    cues = [i + 1 for i in range(len(words)) if is_cue(words, i) and words[i].start not in dropped]
+    if cues and _stands_before(said, words, cues):
+        cues = []
     start = cues[-1] if cues else 0
     while cues and start < len(words) - 1 and words[start].plain in COPULAS:
         start += 1
@@ -82,6 +95,13 @@ def final_answer(text: str) -> str:
     line = said[words[start].start :].partition("\n")[0]
     closing = _CLOSING.get(words[start].before[-1:]) if cues else None
     return line.partition(closing)[0].strip() if closing else line.strip()
+
+
+def _stands_before(said: str, words: Sequence[Word], cues: Sequence[int]) -> bool:
+    """Whether a short first paragraph is the answer, and all cues after it only conclude."""
+    first, break_, _ = said.partition("\n\n")
+    short = len(read_words(first)) <= _SHORT and bool(break_) and ":" not in first
+    return short and all(words[cue - 1].plain in _CONCLUDING for cue in cues)
 
 
 def normalise(text: str) -> str:
@@ -160,7 +180,7 @@ def _keys(words: Sequence[Word]) -> Iterator[str]:
         number = _number(word)
         next_unit = _UNITS.get(following.plain) if following else None
         if number is None:
-            yield _SIDES.get(word.plain, word.key)
+            yield _SIDES.get(word.plain) or _ORDINALS.get(word.plain, word.key)
         else:
             yield _quantity(number, *next_unit) if next_unit else number
 

@@ -12,7 +12,8 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 
-_UNIT = r"(?:nm|um|μm|mm|cm|ml|cc|mg|kg|hu)"  # NFKC writes the micro sign as Greek mu
+# NFKC writes the micro sign as Greek mu
+_UNIT = r"(?:nm|um|μm|mm|cm|ml|μl|ul|dl|l|cc|mg|μg|ug|kg|g|hu)"
 _CJK = r"\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _NUMBER = r"(?:(?<![\w.)])[-+])?(?:\d+(?:[.,]\d+)*|(?<![\w.])\.\d+)"
 _WORD = re.compile(

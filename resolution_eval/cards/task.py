@@ -30,6 +30,8 @@ SourceKind = Literal[
     "bbbc021",
     "wsivqa",
     "hpa",
+    "published",
+    "shipped",
 ]
 GENERATED = frozenset({"phantom", "acuity", "lesion"})
 """Sources whose images are drawn, not stored."""
@@ -121,6 +123,14 @@ class TaskCard(CardBase):
     """Name of the data set's folder under RESOLUTION_EVAL_DATA."""
     path: Text | None = None
     """The folder itself, of data that the user brought; it counts in place of `folder`."""
+    root: Text | None = None
+    """A folder that links in the data may lead into, a store of images say."""
+    window: Text = "first"
+    """DICOM: `first` (the file's own first window or table), `full range`, or `CENTRE/WIDTH`."""
+    frame: Annotated[int, Field(ge=1)] | Literal["first", "middle"] = "first"
+    """DICOM: the frame of several, by number from 1, `first` or `middle`."""
+    max_pixels: Annotated[int, Field(ge=1)] | None = None
+    """Most pixels of an image that is decoded; none: Pillow's own limit, 89,478,485."""
     resolutions: Annotated[tuple[Edge | Literal["native"], ...], Field(min_length=1, strict=False)]
     """Inference resolutions to evaluate: edge in pixels of the budget, ascending, native last."""
     classes: Annotated[tuple[Text, ...], Field(strict=False)] = ()

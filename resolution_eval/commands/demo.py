@@ -24,4 +24,5 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
 
     print(f"open {demo(known.output)}")
     print(f"and its eye chart, {eye_chart(known.output)}")
+    print(f"and, on real tissue, {known.output / 'tissue' / 'index.html'}")
     return 0

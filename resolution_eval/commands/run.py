@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +30,45 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", type=Path, metavar="PATH", help="your own folder, for the task folder_res"
     )
+    _own_data(parser.add_argument_group("how the folder of --data is read"))
+
+
+def _own_data(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--window",
+        metavar="W",
+        help="DICOM: first (default: the file's own first window or table), 'full range', or "
+        "CENTRE/WIDTH, 40/400 say",
+    )
+    group.add_argument(
+        "--frame", metavar="N", help="DICOM: first (default), middle, or a number from 1"
+    )
+    group.add_argument(
+        "--max-pixels",
+        type=int,
+        metavar="N",
+        help="most pixels of an image that is decoded (default: 89478485)",
+    )
+    group.add_argument("--root", metavar="PATH", help="folder that links in the data may lead into")
+
+
+def _choices(known: argparse.Namespace) -> dict[str, Any]:
+    """The keys of the folder's card that were given.
+
+    Raises:
+        UsageError: a value is impossible.
+    """
+    from resolution_eval.errors import UsageError
+    from resolution_eval.pixels.options import checked
+
+    chosen = {name: getattr(known, name) for name in ("window", "frame", "max_pixels", "root")}
+    chosen = {name: value for name, value in chosen.items() if value is not None}
+    if str(chosen.get("frame", "")).isdecimal():
+        chosen["frame"] = int(chosen["frame"])
+    if "root" in chosen and not Path(chosen["root"]).is_dir():
+        raise UsageError(f"--root {chosen['root']} is no folder")
+    checked({name: value for name, value in chosen.items() if name != "root"})
+    return chosen
 
 
 def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
@@ -58,4 +98,5 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
         option_order=known.option_order,
         judge=known.judge,
         data=known.data,
+        choices=_choices(known),
     )

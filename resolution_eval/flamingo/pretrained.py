@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from loguru import logger
 
-from resolution_eval import paths
+from resolution_eval import paths, plugin
 from resolution_eval.cards import ModelCard, model_cards
 from resolution_eval.errors import ModelError, suggest
 from resolution_eval.flamingo.folder import load_folder, read_manifest
@@ -18,6 +18,15 @@ from resolution_eval.resolution import TrainingResolution
 
 DEFAULT = "embedded/native"
 """Name of the embedded checkpoint that runs when none is asked for."""
+TISSUE = "embedded/tissue"
+TISSUE_TASKS = frozenset({"pathmnist_res", "pathmnist_sample_res"})
+"""Tasks on colorectal tissue, on which `TISSUE` runs instead: the default knows phantoms only."""
+
+
+def default_checkpoint() -> str:
+    """Name of the embedded checkpoint for the tasks that lmms-eval was told in this process."""
+    asked = set(plugin.ASKED)
+    return TISSUE if asked and asked <= TISSUE_TASKS else DEFAULT
 
 
 def load_pretrained(
@@ -38,8 +47,8 @@ def load_pretrained(
         ModelError: there is no such checkpoint, or it cannot be loaded.
     """
     if pretrained is None:
-        logger.info(f"no checkpoint was named (pretrained=...): using {DEFAULT}")
-        pretrained = DEFAULT
+        pretrained = default_checkpoint()
+        logger.info(f"no checkpoint was named (pretrained=...): using {pretrained}")
     if pretrained in _embedded():
         folder = _embedded()[pretrained]
         return load_folder(folder, dtype=dtype, device=device, identity=pretrained)
@@ -70,7 +79,7 @@ def describe(pretrained: str | None = None) -> Described:
     Raises:
         ModelError: there is no such checkpoint.
     """
-    name = DEFAULT if pretrained is None else pretrained
+    name = default_checkpoint() if pretrained is None else pretrained
     if not Path(name).is_dir() and name not in _embedded():
         from open_clip import get_model_config
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from resolution_eval.cards import ArchiveCard, TaskCard
 from resolution_eval.errors import DataError, ImageError
+from resolution_eval.sources import copies
 from resolution_eval.sources.base import Exclusion, Sample, fingerprint, of_split, ordered
 from resolution_eval.sources.checksum import check_size
 from resolution_eval.sources.containers import open_container
@@ -43,7 +45,18 @@ class ArchiveSource:
             if not self._class(member.name)
         )
         self._checksums = {member.name: member.checksum for member in images}
-        self._samples = ordered(self._make_samples())
+        samples = list(self._make_samples())
+        # a CRC and the size tell contents apart; the size alone, all that a tar holds, does not
+        alike = copies.groups({name: c for name, c in self._checksums.items() if ":" in c})
+        same = {sample.image: sample.id for sample in samples}
+        self._samples = ordered(
+            replace(sample, cluster=same[alike[sample.image][0]])
+            if archive.cluster is None and sample.image in alike
+            else sample
+            for sample in samples
+        )
+        found = copies.contradictions(samples, alike, lambda sample: sample.id)
+        self.notes = tuple(copies.notes(samples, alike, found))
         self._refuse_duplicates()
 
     def _class(self, member: str) -> str | None:

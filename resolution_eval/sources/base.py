@@ -12,6 +12,7 @@ from resolution_eval.attestation import Form
 from resolution_eval.cards import TaskCard
 from resolution_eval.details import Detail
 from resolution_eval.errors import DataError, suggest
+from resolution_eval.sources.spelling import matching
 
 SPLITS = ("train", "val", "test")
 NAMED_AT_MOST = 5
@@ -142,9 +143,12 @@ def fingerprint(samples: Iterable[Sample], contents: Mapping[str, str]) -> str:
 
 
 def class_of(label: str, card: TaskCard) -> str | None:
-    """The class that a label in the data stands for; none where the card knows no such label."""
-    name = card.label_names.get(label, label)
-    return name if name in card.classes else None
+    """The class that a label in the data stands for; none where the card knows no such label.
+
+    Labels are compared in normal form (see `spelling`).
+    """
+    known = matching(label, card.label_names)
+    return matching(label if known is None else card.label_names[known], card.classes)
 
 
 def listing(items: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
@@ -27,13 +27,14 @@ from resolution_eval.sources.base import (
     ordered,
 )
 from resolution_eval.sources.local import YES_NO
+from resolution_eval.sources.spelling import matching
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
     from resolution_eval.sources.containers import Container, Member
 
-_LETTERED = re.compile(r"\(?([A-Z])\s*[:.)]\s*(?=\S)")
+_LETTERED = re.compile(r"^\(?([A-Z])\s*[:.)]\s*(?=\S)")
 
 
 class HubSource:
@@ -136,7 +137,8 @@ class HubSource:
         hub = self._hub
         needed = [hub.image, *hub.choices]
         needed += [hub.question] if self._card.kind == "questions" else []
-        needed += [c for c in (hub.answer, hub.correct, hub.answer_type, hub.id, hub.cluster) if c]
+        answer = None if hub.correct else hub.answer  # beside an index the text only confirms
+        needed += [c for c in (answer, hub.correct, hub.answer_type, hub.id, hub.cluster) if c]
         for column in needed:
             if column not in table.column_names:
                 advice = suggest(column, table.column_names)
@@ -231,17 +233,28 @@ class HubSource:
             return self._card.classes, self._class(row), "closed"
         choices = self._choices(row)
         if choices and self._hub.correct:
-            return choices, choices[_index(row[self._hub.correct], choices)], "closed"
+            return choices, self._by_index(row, choices), "closed"
         answer = _text(row.get(self._hub.answer or ""))
         kind = _text(row.get(self._hub.answer_type or "")).lower()
         if not choices and kind != "open" and answer.lower() in YES_NO:
             choices = YES_NO
         if not choices:
             return (), answer, "closed" if kind == "closed" else "open"
-        same = [choice for choice in choices if choice.casefold() == answer.casefold()]
-        if not same:
+        same = matching(answer, choices)
+        if same is None:
             raise DataError(f"answer {answer!r} is not one of the choices {choices}")
-        return choices, same[0], "closed"
+        return choices, same, "closed"
+
+    def _by_index(self, row: Mapping[str, Any], choices: tuple[str, ...]) -> str:
+        """The right choice by its letter or number, which the answer's text must not contradict."""
+        chosen = choices[_index(row[self._hub.correct or ""], choices)]
+        text = _text(row.get(self._hub.answer or ""))
+        named = matching(text, choices) or matching(_LETTERED.sub("", text, count=1), choices)
+        if text and named is not None and named != chosen:
+            raise DataError(
+                f"the answer {text!r} is not the choice {chosen!r} that is marked right"
+            )
+        return chosen
 
     def _class(self, row: Mapping[str, Any]) -> str:
         value = row[self._hub.answer or ""]
@@ -255,7 +268,18 @@ class HubSource:
     def _choices(self, row: Mapping[str, Any]) -> tuple[str, ...]:
         columns = [row[column] for column in self._hub.choices]
         values = columns[0] if len(columns) == 1 and isinstance(columns[0], list) else columns
-        return tuple(_unlettered(_text(value), i) for i, value in enumerate(values))
+        texts = [_text(value) for value in values]
+        return unlettered(texts) if self._lettered else tuple(texts)
+
+    @cached_property
+    def _lettered(self) -> bool:
+        """Whether every option of the test table has its letter before it: its habit, and not the
+        abbreviated genus of "C. elegans".
+        """
+        table = self._table("test").select_columns(list(self._hub.choices))
+        rows = ([row[column] for column in self._hub.choices] for row in table)
+        listed = (row[0] if len(row) == 1 and isinstance(row[0], list) else row for row in rows)
+        return all(has_letters([_text(value) for value in values]) for values in listed if values)
 
     @cached_property
     def _container(self) -> Container | None:
@@ -346,11 +370,26 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value).strip()
 
 
-def _unlettered(choice: str, index: int) -> str:
-    """A choice without the letter that the data puts before it ("B: kidney")."""
-    match = _LETTERED.match(choice)
-    own = match is not None and match[1] == ascii_uppercase[index % 26]
-    return choice[match.end() :] if match and own else choice
+def unlettered(choices: Iterable[str]) -> tuple[str, ...]:
+    """The choices without the letters that the data puts before them ("B: kidney"), where all have
+    theirs: else a "C." is a part of a name.
+
+    Example:
+        >>> unlettered(["A. E. coli", "B. C. elegans"]), unlettered(["mouse", "C. elegans"])
+        (('E. coli', 'C. elegans'), ('mouse', 'C. elegans'))
+    """
+    found = tuple(choices)
+    return (
+        tuple(_LETTERED.sub("", choice, count=1) for choice in found)
+        if has_letters(found)
+        else found
+    )
+
+
+def has_letters(choices: Iterable[str]) -> bool:
+    """Whether each choice begins with the letter of its place."""
+    marks = [_LETTERED.match(choice) for choice in choices]
+    return all(mark and mark[1] == ascii_uppercase[i % 26] for i, mark in enumerate(marks))
 
 
 def _index(value: Any, choices: tuple[str, ...]) -> int:

@@ -7,20 +7,19 @@ Columns: file, label, split, source; for questions also question, and where know
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from hashlib import sha256
-from io import StringIO
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 
 from resolution_eval.attestation import Form
 from resolution_eval.cards import TaskCard
 from resolution_eval.errors import DataError, ImageError, suggest
+from resolution_eval.pixels import format_of
+from resolution_eval.pixels.options import EncodedImage, Options
+from resolution_eval.sources import copies
 from resolution_eval.sources.base import (
-    Exclusion,
     Sample,
     class_of,
     fingerprint,
@@ -28,34 +27,22 @@ from resolution_eval.sources.base import (
     of_split,
     ordered,
 )
+from resolution_eval.sources.layout import SPLIT_NAMES, TABLE, layout_of
+from resolution_eval.sources.spelling import matching, normal, spellings
+from resolution_eval.sources.stored import (
+    escape,
+    not_found,
+    on_disk,
+    plain_path,
+)
+from resolution_eval.sources.table import Row, read_table, require_columns, rows_of
 from resolution_eval.sources.targets import with_details
 
-TABLE = "labels.csv"
-SPLIT_NAMES = {
-    "train": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "unsplit": "test",
-    "unknown": "test",
-}
-"""Splits as written in labels.csv, to ours: data that nobody split is there to be tested on."""
+__all__ = ["TABLE", "YES_NO", "LocalSource", "Row", "escape", "read_table", "rows_of"]
 
 YES_NO = ("yes", "no")
 FORMULA = ("=", "@")
 """How a cell begins that a spreadsheet would run; "+" and "-" may begin an answer."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of labels.csv: its number in the file, and its cells by column."""
-
-    line: int
-    cells: dict[str, str]
-
-    def __getitem__(self, column: str) -> str:
-        return self.cells.get(column, "").strip()
 
 
 class LocalSource:
@@ -76,25 +63,39 @@ class LocalSource:
     def __init__(self, folder: Path, card: TaskCard) -> None:
         self._folder = folder.resolve()
         self._card = card
-        table = self._folder / TABLE
-        data = read_table(table)
-        self.revision = f"labels.csv sha256:{sha256(data).hexdigest()}"
-        rows = list(rows_of(data, table))
-        _require_columns(rows, card, table)
-        _refuse_faulty(rows, card, self._folder)
-        samples = [_sample(row, card) for row in rows]
-        self._samples = ordered(with_details(rows, samples, self._folder, table))
+        self._options = _options(card)
+        self._layout = layout_of(self._folder, card.cluster)
+        self.revision = self._layout.revision
+        self.excluded = self._layout.excluded
+        rows = [_tidy(row, self._folder) for row in self._layout.rows]
+        require_columns(rows, _needed(card), self._layout.table)
+        _refuse_faulty(rows, card, self._folder, self._layout.table)
+        samples = with_details(
+            rows, [_sample(row, card) for row in rows], self._folder, self._layout.table
+        )
+        self._alike = copies.groups(self._sized(samples))
+        _refuse_contradictions(samples, self._alike, card, self._layout.table)
+        self._samples = ordered(copies.clustered(samples, self._alike))
+        self._spelt = tuple(_spelling_notes(rows, card))
         self._found: dict[str, str] = {}
 
-    @property
-    def excluded(self) -> tuple[Exclusion, ...]:
-        """Nothing: every line is a sample, or an error."""
-        return ()
+    def _sized(self, samples: Iterable[Sample]) -> dict[str, str]:
+        """Content of each image that is not alone in its size: only those can be copies."""
+        sizes: dict[int, list[str]] = {}
+        for file in sorted({sample.image for sample in samples}):
+            path = self._folder / file
+            if path.is_file() and path.stat().st_size:
+                sizes.setdefault(path.stat().st_size, []).append(file)
+        alike = [file for files in sizes.values() if len(files) > 1 for file in files]
+        return {file: self._content(file) for file in alike}
 
     @cached_property
     def notes(self) -> tuple[str, ...]:
-        """Images that train and test share, and questions that stand more than once."""
-        return tuple(_notes(self._samples))
+        """Copies, images that train and test share, questions that stand more than once, and what
+        was read otherwise than it was written.
+        """
+        told = [*self._layout.notes, *self._spelt, *_notes(self._samples)]
+        return (*told, *copies.notes(self._samples, self._alike))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -113,7 +114,7 @@ class LocalSource:
         Raises:
             DataError: the split is unknown or has no line.
         """
-        return of_split(self._samples, split, str(self._folder / TABLE))
+        return of_split(self._samples, split, str(self._layout.table))
 
     def read(self, locator: str) -> bytes:
         """The image file named `locator` in labels.csv, as the fingerprint knows it.
@@ -121,8 +122,11 @@ class LocalSource:
         Raises:
             ImageError: it is missing, cannot be read, or changed since the fingerprint was taken.
         """
+        path = self._folder / locator
+        if not path.is_file():
+            raise ImageError(f"image file {not_found(locator, self._folder)} (No such file)")
         try:
-            data = (self._folder / locator).read_bytes()
+            data = path.read_bytes()
         except OSError as error:
             reason = error.strerror or type(error).__name__
             raise ImageError(
@@ -134,69 +138,30 @@ class LocalSource:
                 f"image file {locator!r} of {self._folder} changed while the run was under way; "
                 "run again on data that stays as it is"
             )
-        return data
+        return EncodedImage.of(data, self._options)
 
 
-def read_table(table: Path) -> bytes:
-    """Content of the file `table`.
-
-    Raises:
-        DataError: it cannot be read.
-    """
-    try:
-        return table.read_bytes()
-    except OSError as error:
-        raise DataError(
-            f"{table} cannot be read: {error.strerror}; it must list the images"
-        ) from error
+def _options(card: TaskCard) -> Options:
+    return Options(window=card.window, frame=card.frame, max_pixels=card.max_pixels)
 
 
-def rows_of(data: bytes, table: Path) -> Iterator[Row]:
-    """The lines of the CSV in `data` below its header; `table` names it in errors.
-
-    Raises:
-        DataError: it is not UTF-8 or not CSV, or a line has more or fewer cells than the header.
-    """
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{table}, line {line}: not UTF-8 (byte 0x{data[error.start]:02x}); "
-            "save the table as UTF-8"
-        ) from error
-    reader = csv.reader(StringIO(text, newline=""), strict=True)
-    try:
-        header = [name.strip() for name in next(reader, [])]
-        for cells in reader:
-            if not cells:
-                continue
-            if len(cells) != len(header):
-                raise DataError(
-                    f"{table}, line {reader.line_num}: {len(cells)} cells, but the header has "
-                    f"{len(header)} columns; quote cells that contain commas"
-                )
-            yield Row(reader.line_num, dict(zip(header, cells, strict=True)))
-    except csv.Error as error:
-        raise DataError(f"{table}, line {reader.line_num}: not CSV: {error}") from error
-
-
-def _require_columns(rows: list[Row], card: TaskCard, table: Path) -> None:
-    if not rows:
-        raise DataError(f"{table} has no line below its header; it must list the images")
-    present = rows[0].cells
+def _needed(card: TaskCard) -> list[str]:
     needed = ["file", "label", "split"]
     needed += ["question"] if card.kind == "questions" else []
-    needed += [card.cluster] if card.cluster != "image" else []
-    for column in needed:
-        if column not in present:
-            raise DataError(f"{table} has no column {column!r}; {suggest(column, present)}")
+    return needed + ([card.cluster] if card.cluster != "image" else [])
 
 
-def _refuse_faulty(rows: list[Row], card: TaskCard, folder: Path) -> None:
+def _tidy(row: Row, folder: Path) -> Row:
+    """The line with its path as it is stored, and its split as ours is called."""
+    split = SPLIT_NAMES.get(normal(row["split"]), row["split"])
+    return Row(
+        row.line, row.cells | {"file": on_disk(plain_path(row["file"]), folder), "split": split}
+    )
+
+
+def _refuse_faulty(rows: list[Row], card: TaskCard, folder: Path, table: Path) -> None:
     """Raise one DataError that names the lines at fault, the first rule that is broken."""
-    table = folder / TABLE
-    for fault in (_empty_cell, _formula, _bad_split, _bad_label, _bad_path):
+    for fault in (_empty_cell, _formula, _bad_split, _bad_choices, _bad_label, _bad_path):
         found = [f"line {row.line}: {text}" for row in rows if (text := fault(row, card, folder))]
         if found:
             raise DataError(f"{table}: {listing(found)}")
@@ -208,6 +173,21 @@ def _refuse_faulty(rows: list[Row], card: TaskCard, folder: Path) -> None:
         raise DataError(
             f"{table}: duplicate id {listing(duplicates)}; keep one line each, or tell the lines "
             "apart in a column qid"
+        )
+
+
+def _refuse_contradictions(
+    samples: Sequence[Sample], alike: dict[str, tuple[str, ...]], card: TaskCard, table: Path
+) -> None:
+    if card.kind != "classification":
+        return
+    found = copies.contradictions(samples, alike, lambda sample: sample.image)
+    if found:
+        first = next(iter(alike))
+        kind = format_of((table.parent / first).read_bytes()).name
+        raise DataError(
+            f"{table}: the same {kind} file, byte for byte, has several labels: {listing(found)}; "
+            "keep the right one"
         )
 
 
@@ -232,9 +212,20 @@ def _formula(row: Row, card: TaskCard, folder: Path) -> str | None:
 
 
 def _bad_split(row: Row, card: TaskCard, folder: Path) -> str | None:
-    if row["split"] in SPLIT_NAMES:
+    if row["split"] in SPLIT_NAMES.values():
         return None
     return f"unknown split {row['split']!r}; {suggest(row['split'], SPLIT_NAMES)}"
+
+
+def _bad_choices(row: Row, card: TaskCard, folder: Path) -> str | None:
+    choices = _choices(row) if card.kind == "questions" else ()
+    if not all(choices):
+        return f"an option is empty in {row['choices']!r}"
+    alike = [spelt for spelt in spellings(choices).values() if len(spelt) > 1]
+    if alike or len({normal(choice) for choice in choices}) < len(choices):
+        told = " and ".join(map(repr, alike[0])) if alike else repr(row["choices"])
+        return f"an option stands twice: {told}"
+    return None
 
 
 def _bad_label(row: Row, card: TaskCard, folder: Path) -> str | None:
@@ -249,19 +240,7 @@ def _bad_label(row: Row, card: TaskCard, folder: Path) -> str | None:
 
 
 def _bad_path(row: Row, card: TaskCard, folder: Path) -> str | None:
-    return escape(row["file"], folder)
-
-
-def escape(file: str, folder: Path) -> str | None:
-    """How the relative path `file` leads out of `folder`; None where it does not."""
-    posix, windows = PurePosixPath(file), PureWindowsPath(file)
-    if "\\" in file or "\0" in file or windows.drive or posix.is_absolute() or ".." in posix.parts:
-        return f"{file!r} is not a plain path inside the folder"
-    try:
-        inside = (folder / file).resolve().is_relative_to(folder)
-    except (OSError, RuntimeError):  # a loop of links
-        inside = False
-    return None if inside else f"{file!r} leads out of the folder by a link; copy the file into it"
+    return escape(row["file"], folder, Path(card.root) if card.root else None)
 
 
 def _id(row: Row, card: TaskCard) -> str:
@@ -283,7 +262,7 @@ def _sample(row: Row, card: TaskCard) -> Sample:
         answer=_answer(row, choices) if asks else class_of(row["label"], card) or "",
         choices=choices,
         cluster=row["file"] if card.cluster == "image" else row[card.cluster],
-        split=SPLIT_NAMES[row["split"]],
+        split=row["split"],
         form="closed" if choices else unlisted,
     )
 
@@ -306,6 +285,20 @@ def _notes(samples: Sequence[Sample]) -> Iterator[str]:
         yield f"{repeated} questions stand more than once about the same image; all are kept"
 
 
+def _spelling_notes(rows: Sequence[Row], card: TaskCard) -> Iterator[str]:
+    """Labels that are spelt otherwise than the class that they are taken for."""
+    if card.kind != "classification":
+        return
+    known = {*card.classes, *card.label_names}
+    other = Counter(row["label"] for row in rows if row["label"] not in known)
+    told = [f"{label!r} as {class_of(label, card)!r}" for label in sorted(other)]
+    if told:
+        yield (
+            f"{sum(other.values())} labels are spelt otherwise than their class and taken for it: "
+            f"{listing(told)}"
+        )
+
+
 def _choices(row: Row) -> tuple[str, ...]:
     """Options of a question: its column `choices`, else yes and no if that is the answer; none of
     an open one.
@@ -314,10 +307,9 @@ def _choices(row: Row) -> tuple[str, ...]:
         return ()
     if row["choices"]:
         return tuple(choice.strip() for choice in row["choices"].split("|"))
-    return YES_NO if row["label"].lower() in YES_NO else ()
+    return YES_NO if normal(row["label"]) in YES_NO else ()
 
 
 def _answer(row: Row, choices: tuple[str, ...]) -> str:
-    """The label, spelt as the choice that it matches regardless of case, if one does."""
-    same = [choice for choice in choices if choice.casefold() == row["label"].casefold()]
-    return same[0] if same else row["label"]
+    """The label, spelt as the choice that it matches in normal form, if one does."""
+    return matching(row["label"], choices) or row["label"]

@@ -6,6 +6,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from functools import cached_property
+from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
@@ -16,6 +17,7 @@ from PIL import Image
 
 from resolution_eval.cards import TaskCard
 from resolution_eval.errors import DataError
+from resolution_eval.sources import copies
 from resolution_eval.sources.base import (
     SPLITS,
     Exclusion,
@@ -47,7 +49,6 @@ class MedMnistSource:
     """
 
     name = "medmnist"
-    notes: tuple[str, ...] = ()
 
     def __init__(self, file: Path, card: TaskCard) -> None:
         self._file = file
@@ -139,13 +140,35 @@ class MedMnistSource:
         }
         return fingerprint(self._samples, contents)
 
+    @cached_property
+    def _alike(self) -> dict[str, tuple[str, ...]]:
+        """Test images that are one picture, pixel for pixel."""
+        test = [sample.image for sample in self._samples if sample.split == "test"]
+        try:
+            images = self._split_images("test")
+        except DataError:  # told where an image is read
+            return {}
+        places = {locator: int(locator.partition("/")[2]) for locator in test}
+        return copies.groups(
+            {name: sha256(images[place].tobytes()).hexdigest() for name, place in places.items()}
+        )
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """Test images that are copies of each other, and those with several labels."""
+        test = [sample for sample in self._samples if sample.split == "test"]
+        found = copies.contradictions(test, self._alike, lambda sample: sample.id)
+        return tuple(copies.notes(test, self._alike, found))
+
     def samples(self, split: str = "test") -> tuple[Sample, ...]:
-        """The samples of one split, ordered by the SHA-256 of their id.
+        """The samples of one split, ordered by the SHA-256 of their id; of the test split, copies
+        are one cluster.
 
         Raises:
             DataError: the split is unknown or empty.
         """
-        return of_split(self._samples, split, str(self._file))
+        found = of_split(self._samples, split, str(self._file))
+        return copies.clustered(found, self._alike) if split == "test" else found
 
     def read(self, locator: str) -> bytes:
         """The image `locator` ("test/000012") as PNG.

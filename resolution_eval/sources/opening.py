@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 
+from resolution_eval import paths
 from resolution_eval.cards import GENERATED, ArchiveCard, NpzCard, TaskCard
 from resolution_eval.errors import DataError
 from resolution_eval.sources.archive import ArchiveSource
@@ -160,6 +161,25 @@ def _lesion(card: TaskCard) -> Source | None:
     return PlateSource("lesion", card, LesionBook(card.source_width or 128))
 
 
+def _published(card: TaskCard) -> Source | None:
+    from resolution_eval.sources.published import is_here, open_published
+
+    folder = _own_folder(card)
+    return open_published(folder, card) if folder and is_here(folder, card) else None
+
+
+def _has_set(card: TaskCard) -> bool:
+    from resolution_eval.sources.published import is_here
+
+    folder = _own_folder(card)
+    return folder is not None and is_here(folder, card)
+
+
+def _shipped(card: TaskCard) -> Source | None:
+    """Samples that travel in this package, beside their card."""
+    return LocalSource(paths.tasks() / card.name / "data", card)
+
+
 _OPENERS: dict[str, Callable[[TaskCard], Source | None]] = {
     "local": _local,
     "medmnist": _medmnist,
@@ -169,6 +189,8 @@ _OPENERS: dict[str, Callable[[TaskCard], Source | None]] = {
     "phantom": _phantom,
     "acuity": _acuity,
     "lesion": _lesion,
+    "shipped": _shipped,
+    "published": _published,
     "bbbc021": _bbbc021,
     "wsivqa": _wsivqa,
     "hpa": _hpa,
@@ -201,6 +223,8 @@ _HERE: dict[str, Callable[[TaskCard], bool]] = {
     "chexpert": _has_chexpert,
     "hub": lambda card: _hub_copy(card) is not None,
     **dict.fromkeys(GENERATED, lambda card: True),
+    "shipped": lambda card: True,
+    "published": _has_set,
     "bbbc021": lambda card: _has_published(card, "BBBC021_v1_image.csv"),
     "wsivqa": lambda card: _has_published(card, "WsiVQA_test.json"),
     "hpa": lambda card: _has_published(card, "*.xml*"),

@@ -31,12 +31,18 @@ def nothing_found(card: TaskCard, reason: str | None = None) -> str:
 def ways(card: TaskCard) -> list[str]:
     """Each way to get the data of `card`, in the order in which they are tried."""
     found = ["nothing to get: it is generated"] if GENERATED & set(card.sources) else []
+    found += ["nothing to get: it comes with this package"] if "shipped" in card.sources else []
     forms = [kind for kind in card.sources if kind in PUBLISHED_FORMS]
     by_hand = f" ({card.obtain})" if card.obtain else ""
     if forms:
         found += [
             f"in ${DATA_VARIABLE}/{card.folder}: {PUBLISHED_FORMS[kind]}{by_hand}" for kind in forms
         ]
+        by_hand = ""
+    if "published" in card.sources:
+        from resolution_eval.sources.published.opening import told
+
+        found.append(f"in ${DATA_VARIABLE}/{card.folder}: {told(card)}{by_hand}")
         by_hand = ""
     if "local" in card.sources:
         found.append(f"a folder ${DATA_VARIABLE}/{card.folder} with {TABLE} and images/{by_hand}")

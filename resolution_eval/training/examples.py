@@ -12,6 +12,7 @@ from jaxtyping import Float, UInt8
 from loguru import logger
 from PIL.Image import Image
 from torch import Tensor
+from torch.nn import functional
 from tqdm import tqdm
 
 from resolution_eval.errors import DataError, ImageError
@@ -198,7 +199,9 @@ def augment(
         if height != width:
             raise ValueError(f"only square images are transposed; these have {width}x{height} px")
         pixels = _some(pixels, lambda images: images.transpose(2, 3), 0.5, random)
-    return pixels
+    if plan.stain:
+        pixels = _stained(pixels, plan.stain, random)
+    return _shifted(pixels, plan.shift, random) if plan.shift else pixels
 
 
 def _some(
@@ -206,6 +209,28 @@ def _some(
 ) -> Tensor:
     chosen = torch.rand(len(pixels), generator=random) < probability
     return torch.where(chosen.view(-1, 1, 1, 1), change(pixels), pixels)
+
+
+def _stained(images: Tensor, most: float, random: torch.Generator) -> Tensor:
+    """Each image with its channels' optical densities scaled, and all of them bent, at random."""
+    scale = 1 + most * (2 * torch.rand(len(images), 3, 1, 1, generator=random) - 1)
+    bend = 1 + most * (2 * torch.rand(len(images), 1, 1, 1, generator=random) - 1)
+    density = -(images.float().add(1) / 256).log()
+    changed = (-(density.pow(bend) * scale)).exp() * 256 - 1
+    return changed.round().clamp(0, 255).to(images.dtype)
+
+
+def _shifted(images: Tensor, most: int, random: torch.Generator) -> Tensor:
+    """Each image moved by up to `most` pixels along each axis."""
+    height, width = images.shape[2:]
+    padded = functional.pad(images.float(), (most,) * 4, mode="reflect").to(images.dtype)
+    places = torch.randint(2 * most + 1, (len(images), 2), generator=random).tolist()
+    return torch.stack(
+        [
+            image[:, top : top + height, left : left + width]
+            for image, (top, left) in zip(padded, places, strict=True)
+        ]
+    )
 
 
 def _grey(images: Tensor) -> Tensor:

@@ -42,6 +42,12 @@ class Augmentation(_Record):
     """Whether it is mirrored, left to right and top to bottom, each with probability one half."""
     transposition: bool = False
     """Whether its rows and columns change places, with probability one half; of square images."""
+    stain: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Largest relative change of each channel's optical density, and, of it, of its exponent: the
+    colours of another laboratory's stain and scanner.
+    """
+    shift: Annotated[int, Field(ge=0)] = 0
+    """Largest move in pixels, along each axis; what comes in is the mirror of what is there."""
 
 
 class Architecture(_Record):

@@ -1,0 +1,15 @@
+"""Pixels: from the bytes of an image file to grey or colour of any depth, and from there to RGB.
+
+| module | noun |
+| --- | --- |
+| `formats` | the format of a file, by its first bytes and by our own name |
+| `raster` | pixels of any depth with what their file says of them |
+| `rules` | the rules by which a raster becomes 8-bit RGB |
+| `tiff`, `jpeg`, `png`, `netpbm`, `jpeg2000`, `modern`, `plain`, `dicom` | readers of formats |
+"""
+
+from resolution_eval.pixels.formats import Format, format_of
+from resolution_eval.pixels.raster import Raster
+from resolution_eval.pixels.reading import read
+
+__all__ = ["Format", "Raster", "format_of", "read"]

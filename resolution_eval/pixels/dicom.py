@@ -1,0 +1,205 @@
+"""DICOM: stored values by the rules of their own file, through pydicom (extra `dicom`).
+
+Only tags that say how pixels are shown are looked at: no name, number or date of a patient is
+read, and no message repeats what a library says of the file.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from resolution_eval.errors import ImageError
+from resolution_eval.pixels.jpeg import refuse_damaged_scan
+from resolution_eval.pixels.options import FIRST, FULL, Options, numbers
+from resolution_eval.pixels.raster import Raster, Values
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+_BASELINE = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")
+_PALETTE = "PALETTE COLOR"
+
+
+def read_dicom(data: bytes, limit: int, options: Options) -> Raster:
+    """One frame of the DICOM file `data`: modality rescale first, then the window of `options`.
+
+    Raises:
+        ImageError: pydicom is not installed; there are no pixels; they are damaged or compressed
+            in a way that none of its decoders reads; or there are more than `limit`.
+    """
+    try:
+        import pydicom
+    except ImportError as error:
+        raise ImageError(
+            "the image file is DICOM; install resolution-eval[dicom] to read it"
+        ) from error
+    from pydicom import config
+
+    config.settings.reading_validation_mode = config.IGNORE
+    try:
+        dataset = pydicom.dcmread(BytesIO(data), force=True)
+        rows, columns = int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)
+    except Exception as error:  # of many types, whose texts may hold a patient's name
+        raise ImageError(
+            f"the DICOM file of {len(data)} bytes is damaged ({type(error).__name__})"
+        ) from error
+    if "PixelData" not in dataset and "FloatPixelData" not in dataset:
+        raise ImageError("the DICOM file has no pixels (a report, a directory or a structure set?)")
+    if rows * columns > limit:
+        raise ImageError(
+            f"the image is too large: {columns}x{rows} is {rows * columns} pixels, limit {limit}"
+        )
+    return _raster(dataset, options)
+
+
+def _raster(dataset: Dataset, options: Options) -> Raster:
+    frames = int(dataset.get("NumberOfFrames") or 1)
+    frame = _frame(options, frames)
+    values = _stored(dataset, frame)
+    notes = [f"frame {frame + 1} of {frames}"] if frames > 1 else []
+    if any(element.tag.group in range(0x6000, 0x6020, 2) for element in dataset):
+        notes.append("overlays left out")
+    photometric = str(dataset.get("PhotometricInterpretation", ""))
+    if photometric == _PALETTE:
+        return Raster(values=_looked_up(dataset, values), bits=8, notes=(*notes, "palette"))
+    bits = int(dataset.get("BitsStored") or dataset.get("BitsAllocated") or 16)
+    if values.ndim == 3:
+        return Raster(values=values, bits=bits, notes=tuple(notes))
+    inverse = str(dataset.get("PresentationLUTShape", "")) == "INVERSE"
+    white = photometric == "MONOCHROME1" or inverse
+    return _grey(dataset, values, bits, white=white, notes=tuple(notes), window=options.window)
+
+
+def _frame(options: Options, frames: int) -> int:
+    """Number of the frame from 0."""
+    if isinstance(options.frame, int):
+        if options.frame > frames:
+            raise ImageError(f"frame {options.frame} is asked for, and the file has {frames}")
+        return options.frame - 1
+    return frames // 2 if options.frame == "middle" else 0
+
+
+def _stored(dataset: Dataset, frame: int) -> Values:
+    """The values of one frame as stored; YBR as RGB."""
+    from pydicom.pixels.utils import pixel_array
+
+    _refuse_damaged(dataset, frame)
+    try:
+        found = np.asarray(pixel_array(dataset, index=frame))
+    except Exception as error:  # as above
+        syntax = dataset.file_meta.get("TransferSyntaxUID", None)
+        kind = "uncompressed" if syntax is None else syntax.name
+        raise ImageError(
+            f"the pixels of the DICOM file cannot be decoded ({kind}; {type(error).__name__}): "
+            "they are damaged or cut short, or compressed in a way that is not read"
+        ) from error
+    if found.ndim == 3 and found.shape[2] != 3:
+        raise ImageError(f"the DICOM image has {found.shape[2]} samples a pixel; 1 or 3 are read")
+    return found
+
+
+def _refuse_damaged(dataset: Dataset, frame: int) -> None:
+    """Raise where a baseline JPEG in the file has a damaged scan: its decoders are lenient."""
+    syntax = dataset.file_meta.get("TransferSyntaxUID", None) if "file_meta" in dir(dataset) else ""
+    if syntax not in _BASELINE:
+        return
+    from pydicom.encaps import generate_frames
+
+    count = int(dataset.get("NumberOfFrames") or 1)
+    for number, part in enumerate(generate_frames(dataset.PixelData, number_of_frames=count)):
+        if number == frame:
+            refuse_damaged_scan(part.rstrip(b"\0"))
+
+
+def _looked_up(dataset: Dataset, values: Values) -> Values:
+    from pydicom.pixels.processing import apply_color_lut
+
+    colours = np.asarray(apply_color_lut(values, dataset))
+    return (colours >> 8).astype(np.uint8) if colours.dtype == np.uint16 else colours
+
+
+def _grey(
+    dataset: Dataset,
+    values: Values,
+    bits: int,
+    *,
+    white: bool,
+    notes: tuple[str, ...],
+    window: str,
+) -> Raster:
+    from pydicom.pixels.processing import apply_modality_lut
+
+    padding = _padding(dataset, values, apply_modality_lut)
+    measured = np.asarray(apply_modality_lut(values, dataset))
+    common: dict[str, Any] = {"bits": bits, "white_is_zero": white, "padding": padding}
+    if window == FULL:
+        return Raster(values=measured.astype(np.float64), notes=notes, **common)
+    if window != FIRST:
+        return Raster(
+            values=measured.astype(np.float64),
+            window=_edges(*numbers(window)),
+            notes=notes,
+            **common,
+        )
+    return _as_the_file_says(dataset, measured, notes, common)
+
+
+def _as_the_file_says(
+    dataset: Dataset, measured: Values, notes: tuple[str, ...], common: dict[str, Any]
+) -> Raster:
+    """Shown through the file's own VOI LUT, else its first window, else over its own range."""
+    if dataset.get("VOILUTSequence"):
+        from pydicom.pixels.processing import apply_voi
+
+        shown = np.asarray(apply_voi(measured.astype(np.int64), dataset, index=0))
+        depth = int(dataset.VOILUTSequence[0].LUTDescriptor[2])
+        return Raster(
+            values=shown.astype(np.float64),
+            window=(0.0, float(2**depth - 1)),
+            notes=(*notes, "VOI LUT of the file"),
+            **common | {"padding": ()},
+        )
+    centre, width = _first(dataset.get("WindowCenter")), _first(dataset.get("WindowWidth"))
+    if centre is None or width is None or width <= 0:
+        eight = measured.dtype == np.uint8
+        told = (*notes, "greyscale") if eight else notes
+        return Raster(
+            values=measured if eight else measured.astype(np.float64), notes=told, **common
+        )
+    function = str(dataset.get("VOILUTFunction") or "LINEAR")
+    notes = (*notes, f"window {centre:g}/{width:g} of the file ({function})")
+    if function == "SIGMOID":
+        curve = 1 / (1 + np.exp(-4 * (measured.astype(np.float64) - centre) / width))
+        return Raster(values=curve, window=(0.0, 1.0), notes=notes, **common | {"padding": ()})
+    exact = function == "LINEAR_EXACT"
+    window = (centre - width / 2, centre + width / 2) if exact else _edges(centre, width)
+    return Raster(values=measured.astype(np.float64), window=window, notes=notes, **common)
+
+
+def _first(value: Any) -> float | None:
+    if value is None or value == "":
+        return None
+    chosen = value[0] if hasattr(value, "__len__") and not isinstance(value, str) else value
+    return float(chosen)
+
+
+def _edges(centre: float, width: float) -> tuple[float, float]:
+    """Lowest and highest value shown by the function LINEAR (DICOM PS3.3 C.11.2.1.2.1)."""
+    half = max(width - 1, 1e-6) / 2
+    return centre - 0.5 - half, centre - 0.5 + half
+
+
+def _padding(dataset: Dataset, values: Values, measure: Any) -> tuple[float, ...]:
+    """Values of no pixel, as measured: the padding value, or all stored ones up to its limit."""
+    value = dataset.get("PixelPaddingValue")
+    if value is None:
+        return ()
+    if isinstance(value, bytes):  # written without a type: by the sign of the pixels
+        value = int.from_bytes(value, "little", signed=values.dtype.kind == "i")
+    end = dataset.get("PixelPaddingRangeLimit")
+    low, high = sorted((int(value), int(value if end is None or isinstance(end, bytes) else end)))
+    stored = np.unique(values[(values >= low) & (values <= high)])
+    return tuple(float(one) for one in np.asarray(measure(stored, dataset)).ravel())

@@ -1,0 +1,46 @@
+"""Exif: the orientation that a file's metadata gives, wherever it stands; damaged metadata none."""
+
+from __future__ import annotations
+
+import re
+from struct import error as struct_error
+
+from PIL import Image
+
+_TAG = 0x0112
+_XMP = re.compile(rb"tiff:Orientation(?:=[\"']|>)([1-8])")
+_BROKEN = (
+    *(SyntaxError, ValueError, OSError, KeyError, IndexError, TypeError, EOFError),
+    struct_error,
+)
+_LARGEST = 1 << 20
+"""Bytes of metadata that are looked through."""
+
+
+def orientation_in(exif: bytes) -> int:
+    """The orientation in a block of EXIF data (from its TIFF header on); 1 where there is none.
+
+    Pixels need no metadata: a damaged block is as none.
+    """
+    found = Image.Exif()
+    try:
+        found.load(b"Exif\0\0" + exif[:_LARGEST].removeprefix(b"Exif\0\0"))
+        value = found.get(_TAG, 1)
+    except (
+        SyntaxError,
+        ValueError,
+        OSError,
+        KeyError,
+        IndexError,
+        TypeError,
+        EOFError,
+        struct_error,
+    ):
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def orientation_in_xmp(xmp: bytes) -> int:
+    """The orientation in a block of XMP; 1 where there is none."""
+    found = _XMP.search(xmp[:_LARGEST])
+    return int(found[1]) if found else 1

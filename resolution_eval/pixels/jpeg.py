@@ -1,0 +1,268 @@
+"""JPEG: what its scans hold is checked strictly, what its other segments hold not at all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+import simplejpeg
+from PIL import Image
+
+from resolution_eval.errors import ImageError
+from resolution_eval.pixels.exif import orientation_in
+from resolution_eval.pixels.raster import Raster, of_pillow
+
+_SOI, _EOI, _SOS, _TEM, _APP0, _APP1, _APP2, _APP14, _COM = (
+    *(0xD8, 0xD9, 0xDA, 0x01, 0xE0, 0xE1, 0xE2, 0xEE, 0xFE),
+)
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
+_LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
+_KEPT = frozenset({_APP0, _APP14})
+"""Segments of applications that say how colours are stored (JFIF, Adobe)."""
+_IN_SCAN = re.compile(rb"\xff+[\x01-\xcf\xd8-\xfe]", re.DOTALL)
+"""The end of a scan: a marker that is neither a stuffed zero nor a restart."""
+_DHT = 0xC4
+_ZEROS = bytes(32)
+_TAIL = 8
+"""Bytes: more than the padding of a scan's last byte, or a restart mark."""
+_HARMLESS = ("Warning: unknown JFIF revision", "Unknown Adobe color transform")
+
+
+@dataclass(frozen=True)
+class _Segment:
+    marker: int
+    body: bytes
+    """What follows the length; of a scan also its entropy-coded data."""
+
+
+@dataclass(frozen=True)
+class _Frame:
+    marker: int
+    precision: int
+    height: int
+    width: int
+    components: tuple[int, ...]
+
+
+def read_jpeg(data: bytes, limit: int) -> Raster:
+    """The image in the JPEG file `data`.
+
+    Raises:
+        ImageError: a scan is damaged, cut short or absent; or it has more pixels than `limit`.
+    """
+    segments = list(_segments(data))
+    frame = _frame(segments)
+    if frame.width * frame.height > limit:
+        raise ImageError(
+            f"the image is too large: {frame.width}x{frame.height} is "
+            f"{frame.width * frame.height} pixels, limit {limit}"
+        )
+    bare = _written(segments)
+    orientation = next(
+        (
+            orientation_in(segment.body[6:])
+            for segment in segments
+            if segment.marker == _APP1 and segment.body.startswith(b"Exif\0\0")
+        ),
+        1,
+    )
+    notes = ("first of several pictures (MPF)",) if _several(segments) else ()
+    if frame.precision > 8:
+        return _deep(bare, frame, orientation, notes)
+    refuse_damaged_scan(bare)
+    with Image.open(BytesIO(bare), formats=["JPEG"]) as opened:
+        opened.load()
+        raster = of_pillow(opened, notes)
+    return Raster(values=raster.values, bits=8, orientation=orientation, notes=raster.notes)
+
+
+def refuse_damaged_scan(data: bytes) -> None:
+    """Raise where the scans of the JPEG `data` are not whole, by libjpeg-turbo's own warnings.
+
+    Raises:
+        ImageError: they are damaged, cut short, or lack a component or a band of coefficients.
+    """
+    segments = list(_segments(data))
+    frame = _frame(segments)
+    _refuse_missing_scans(segments, frame)
+    if frame.precision > 8:
+        return
+    if frame.marker not in _LOSSLESS:
+        _refuse_impossible_zeros(segments)
+    bare = _written(segments)
+    fault = _fault(bare)
+    if fault and "extraneous bytes before" in fault:
+        bare = bare.removesuffix(b"\xff\xd9").rstrip(b"\0") + b"\xff\xd9"
+        fault = _fault(bare)
+    if fault and not fault.startswith(_HARMLESS):
+        raise ImageError(f"the JPEG is damaged: {fault}")
+    if frame.marker not in _PROGRESSIVE and _fault(_shortened(bare)) is None:
+        raise ImageError("the JPEG is damaged: data are left over after its last pixel")
+
+
+def _fault(data: bytes) -> str | None:
+    """What libjpeg-turbo warns of or refuses; none where the scans are whole.
+
+    All of the scans are decoded; the pixels, at an eighth of the size, are thrown away.
+    """
+    header = simplejpeg.decode_jpeg_header(data, strict=False)
+    space = {"Gray": "GRAY", "CMYK": "CMYK", "YCCK": "CMYK"}.get(header[2], "RGB")
+    try:
+        simplejpeg.decode_jpeg(data, colorspace=space, min_height=1, min_width=1, min_factor=8)
+    except ValueError as error:
+        return str(error).removeprefix("Corrupt JPEG data: ")
+    return None
+
+
+def _shortened(data: bytes) -> bytes:
+    """The file without the last bytes of its last scan: a sound one is not decoded without them.
+
+    A scan whose damage made the decoder read fewer bits than there are ends early, which
+    libjpeg-turbo says nothing of. Zeros after a scan are padding of some encoders.
+    """
+    return data.removesuffix(b"\xff\xd9").rstrip(b"\0")[:-_TAIL] + b"\xff\xd9"
+
+
+def _segments(data: bytes) -> Iterator[_Segment]:
+    """The segments of the first picture in `data`, up to its end mark.
+
+    Raises:
+        ImageError: a segment is cut short, or there is no end mark after a scan.
+    """
+    place = 2
+    while place < len(data):
+        if data[place] != 0xFF:
+            place = _next_marker(data, place)
+            continue
+        while place < len(data) and data[place] == 0xFF:
+            place += 1
+        marker = data[place] if place < len(data) else _EOI
+        place += 1
+        if marker == _EOI:
+            return
+        if marker in (0, _TEM, _SOI) or 0xD0 <= marker <= 0xD7:
+            continue
+        length = int.from_bytes(data[place : place + 2], "big")
+        end = place + length
+        if length < 2 or end > len(data):
+            raise ImageError("the JPEG is cut short or damaged: a segment reaches beyond its end")
+        if marker == _SOS:
+            found = _IN_SCAN.search(data, end)
+            end = found.start() if found else len(data)
+        yield _Segment(marker, data[place + 2 : end])
+        place = end
+
+
+def _next_marker(data: bytes, place: int) -> int:
+    found = data.find(b"\xff", place)
+    return len(data) if found < 0 else found
+
+
+def _written(segments: list[_Segment]) -> bytes:
+    """The file with what decoding needs, and no metadata."""
+    parts = [b"\xff\xd8"]
+    for segment in segments:
+        metadata = 0xE0 <= segment.marker <= 0xEF or segment.marker == _COM
+        if metadata and segment.marker not in _KEPT:
+            continue
+        if segment.marker == _SOS:
+            length = int.from_bytes(segment.body[:1], "big") * 2 + 6
+        else:
+            length = len(segment.body) + 2
+        parts.append(bytes([0xFF, segment.marker]) + length.to_bytes(2, "big") + segment.body)
+    return b"".join([*parts, b"\xff\xd9"])
+
+
+def _frame(segments: list[_Segment]) -> _Frame:
+    body = next((part.body for part in segments if part.marker in _FRAMES), b"")
+    marker = next((part.marker for part in segments if part.marker in _FRAMES), 0)
+    if len(body) < 6 or len(body) < 6 + 3 * body[5]:
+        raise ImageError("the JPEG is cut short or damaged: it has no whole frame header")
+    height, width = int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")
+    if not height or not width:
+        raise ImageError("the JPEG is damaged: its frame has no height or width")
+    components = tuple(body[6 + 3 * place] for place in range(body[5]))
+    return _Frame(marker, body[0], height, width, components)
+
+
+def _refuse_missing_scans(segments: list[_Segment], frame: _Frame) -> None:
+    """Raise where a component, or a band of a progressive one, was never sent in full."""
+    wanted = 64 if frame.marker in _PROGRESSIVE else 1
+    low = {(component, place): 99 for component in frame.components for place in range(wanted)}
+    for segment in segments:
+        if segment.marker != _SOS or not segment.body:
+            continue
+        count = segment.body[0]
+        head = segment.body[1 : 1 + 2 * count + 3]
+        if len(head) < 2 * count + 3:
+            raise ImageError("the JPEG is cut short or damaged: a scan has no whole header")
+        first, last, bits = head[-3], min(head[-2], 63), head[-1] & 0xF
+        if wanted == 1:
+            first, last, bits = 0, 0, 0
+        for component in head[: 2 * count : 2]:
+            low.update({(component, place): bits for place in range(first, last + 1)})
+    missing = {component for (component, _), bits in low.items() if bits}
+    if missing:
+        raise ImageError(
+            f"the JPEG is cut short: the scans of {len(missing)} of its {len(frame.components)} "
+            "components are not all there"
+        )
+
+
+def _refuse_impossible_zeros(segments: list[_Segment]) -> None:
+    """Raise where a scan has a run of zero bytes that its Huffman codes cannot mean.
+
+    A code of zeros alone is the first of its table. Where that says "no more coefficients", zeros
+    are flat blocks; else they are blocks of 63 equal ones, which no picture has. Small damage of
+    this kind keeps the number of blocks, so that no decoder notices it.
+    """
+    first: dict[int, int] = {}
+    for segment in segments:
+        if segment.marker == _DHT:
+            first.update(_first_symbols(segment.body))
+        if segment.marker != _SOS or _ZEROS not in segment.body:
+            continue
+        count = segment.body[0]
+        head = segment.body[1 : 1 + 2 * count + 3]
+        start, refines = head[-3], head[-1] >> 4
+        tables = {selector & 0xF for selector in head[1 : 2 * count : 2]}
+        progressive_dc = start == 0 and head[-2] == 0
+        if not progressive_dc and not refines and any(first.get(t, 0) & 0xF for t in tables):
+            raise ImageError("the JPEG is damaged: a run of zero bytes in its scan")
+
+
+def _first_symbols(body: bytes) -> Iterator[tuple[int, int]]:
+    """Each AC Huffman table's number, and the symbol of its code of zeros alone."""
+    place = 0
+    while place + 17 < len(body):
+        count = sum(body[place + 1 : place + 17])
+        if body[place] >> 4 == 1:
+            yield body[place] & 0xF, body[place + 17]
+        place += 17 + count
+
+
+def _several(segments: list[_Segment]) -> bool:
+    return any(part.marker == _APP2 and part.body.startswith(b"MPF\0") for part in segments)
+
+
+def _deep(data: bytes, frame: _Frame, orientation: int, notes: tuple[str, ...]) -> Raster:
+    """12-bit and lossless JPEG of more than 8 bits, by libjpeg-turbo 3."""
+    import imagecodecs
+
+    _refuse_missing_scans(list(_segments(data)), frame)
+    try:
+        values = imagecodecs.jpeg_decode(data)
+    except (ValueError, RuntimeError) as error:
+        raise ImageError(
+            f"the JPEG of {frame.precision} bits is damaged or of a kind that is not read; save it "
+            "as PNG"
+        ) from error
+    if values.ndim == 3 and values.shape[2] != 3:
+        raise ImageError(f"the JPEG has {values.shape[2]} channels of {frame.precision} bits")
+    return Raster(
+        values=np.asarray(values), bits=frame.precision, orientation=orientation, notes=notes
+    )

@@ -1,0 +1,55 @@
+"""Netpbm: PGM and PPM of more than 8 bits by their own largest value; the others by Pillow."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from resolution_eval.errors import ImageError
+from resolution_eval.pixels.plain import read_plain
+from resolution_eval.pixels.raster import Raster
+
+_HEADER = re.compile(
+    rb"P([2356])(?:\s|#[^\n]*\n)+(\d+)(?:\s|#[^\n]*\n)+(\d+)(?:\s|#[^\n]*\n)+(\d+)\s"
+)
+
+
+def read_netpbm(data: bytes, limit: int) -> Raster:
+    """The image in the PBM, PGM, PPM or PFM file `data`.
+
+    Raises:
+        ImageError: it is damaged or cut short, or has more pixels than `limit`.
+    """
+    found = _HEADER.match(data[:4096])
+    if found is None or int(found[4]) <= 255:
+        return read_plain(data, "PPM", limit)
+    kind, width, height, most = (int(group) for group in found.groups())
+    if width * height > limit:
+        raise ImageError(
+            f"the image is too large: {width}x{height} is {width * height} pixels, limit {limit}"
+        )
+    if most > 65_535 or not width or not height:
+        raise ImageError(f"the Netpbm header is impossible: {width}x{height}, largest value {most}")
+    channels = 3 if kind in (3, 6) else 1
+    values = _values(data[found.end() :], width * height * channels, binary=kind >= 5)
+    if int(values.max()) > most:
+        raise ImageError(f"the Netpbm file has a value of {int(values.max())}, above its {most}")
+    shape = (height, width, 3) if channels == 3 else (height, width)
+    window = (0.0, float(most)) if channels == 3 and most < 65_535 else None
+    return Raster(values=values.reshape(shape), bits=most.bit_length(), window=window)
+
+
+def _values(
+    body: bytes, count: int, *, binary: bool
+) -> np.ndarray[tuple[int], np.dtype[np.uint16]]:
+    if binary:
+        found = np.frombuffer(body[: 2 * count], ">u2").astype(np.uint16)
+    else:
+        try:
+            found = np.array(body.split()[:count], dtype=np.int64).astype(np.uint16)
+        except (ValueError, OverflowError) as error:
+            raise ImageError("the Netpbm file has text that is no number") from error
+    if len(found) < count:
+        raise ImageError(f"the Netpbm file is cut short: {len(found)} of {count} values")
+    return found

@@ -1,0 +1,79 @@
+"""Raster: the pixels of one image at the depth of their file, with what the file says of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Values = NDArray[Any]
+"""Pixels, rows by columns (grey) or rows by columns by three (RGB)."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Raster:
+    """Grey or RGB pixels of any depth, black at zero unless `white_is_zero`."""
+
+    values: Values
+    bits: int
+    """Bits that a sample has in the file: 1 to 64."""
+    alpha: Values | None = None
+    """Opacity from 0 to 1, rows by columns; none where the file has none."""
+    associated: bool = False
+    """Whether the colours are already multiplied by the opacity."""
+    white_is_zero: bool = False
+    padding: tuple[float, ...] = ()
+    """Values that the file itself says stand for no pixel."""
+    window: tuple[float, float] | None = None
+    """Lowest and highest value shown, where the file or the user says so."""
+    orientation: int = 1
+    """EXIF orientation, 1 (upright) to 8."""
+    notes: tuple[str, ...] = ()
+    alpha_ignorable: bool = False
+    """Whether opacity of 0 everywhere means that there is none (BMP)."""
+    few_levels: bool = False
+    """Whether few levels are the file's own and already said (1-bit)."""
+
+    def __post_init__(self) -> None:
+        if self.values.ndim not in (2, 3) or (self.values.ndim == 3 and self.values.shape[2] != 3):
+            raise ValueError(f"grey or RGB pixels are needed, received {self.values.shape}")
+
+    @property
+    def grey(self) -> bool:
+        """Whether there is one channel."""
+        return self.values.ndim == 2
+
+    @property
+    def deep(self) -> bool:
+        """Whether samples are more than 8 bits, signed or fractions."""
+        return self.values.dtype != np.uint8
+
+    def noted(self, *notes: str) -> Self:
+        """The same pixels with more notes."""
+        return replace(self, notes=(*self.notes, *notes))
+
+
+def of_pillow(image: Image.Image, notes: tuple[str, ...] = ()) -> Raster:
+    """The raster of a loaded Pillow image of 8 bits a channel, or of grey of any depth."""
+    mode_notes = {"1": "1-bit", "L": "greyscale", "P": "palette", "LA": "greyscale"}
+    mode_notes["PA"] = "palette"
+    if image.mode.startswith(("I", "F")):
+        bits = 16 if image.mode.startswith("I;16") else 32
+        return _deep(np.asarray(image), bits, image.info.get("transparency"), notes)
+    if image.mode not in ("RGB", "RGBA"):
+        notes = (*notes, mode_notes.get(image.mode, image.mode))
+    alpha = None
+    if image.has_transparency_data:
+        coloured = np.asarray(image.convert("RGBA"))
+        values, alpha = coloured[..., :3], coloured[..., 3] / 255
+    else:
+        values = np.asarray(image.convert("RGB"))
+    return Raster(values=values, bits=8, alpha=alpha, notes=notes, few_levels=image.mode == "1")
+
+
+def _deep(values: Values, bits: int, clear: Any, notes: tuple[str, ...]) -> Raster:
+    alpha = None if clear is None else (values != clear).astype(np.float64)
+    return Raster(values=values, bits=bits, alpha=alpha, notes=notes)

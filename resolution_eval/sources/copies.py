@@ -1,0 +1,74 @@
+"""Copies: files of one content under several names, by their bytes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from resolution_eval.sources.base import Sample, listing
+
+
+def groups(contents: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """Locators of images to the locators of all that have the same content, the first the least.
+
+    `contents` has the content of each image, by locator; one that stands alone has no entry.
+    """
+    found: dict[str, list[str]] = defaultdict(list)
+    for locator, content in sorted(contents.items()):
+        found[content].append(locator)
+    return {
+        locator: tuple(members)
+        for members in found.values()
+        if len(members) > 1
+        for locator in members
+    }
+
+
+def clustered(samples: Iterable[Sample], alike: Mapping[str, Sequence[str]]) -> tuple[Sample, ...]:
+    """`samples` whose cluster is their image: copies have one, that of the first of them."""
+    return tuple(
+        replace(sample, cluster=alike[sample.image][0])
+        if sample.image in alike and sample.cluster == sample.image
+        else sample
+        for sample in samples
+    )
+
+
+def contradictions(
+    samples: Iterable[Sample], alike: Mapping[str, Sequence[str]], name: Callable[[Sample], str]
+) -> list[str]:
+    """Each set of copies that samples of a classification give several answers, in words."""
+    answers: dict[str, dict[str, str]] = defaultdict(dict)
+    for sample in samples:
+        if sample.image in alike:
+            answers[alike[sample.image][0]].setdefault(sample.answer, name(sample))
+    return [
+        " and ".join(f"{where} says {answer!r}" for answer, where in sorted(found.items()))
+        for found in answers.values()
+        if len(found) > 1
+    ]
+
+
+def notes(
+    samples: Sequence[Sample], alike: Mapping[str, Sequence[str]], contradicting: Sequence[str] = ()
+) -> Iterator[str]:
+    """What a reader should know of copies: how many there are, and across which splits."""
+    test = {sample.image for sample in samples if sample.split == "test"}
+    copied = {image for image in test if any(other in test for other in alike.get(image, ())[:])}
+    several = {image for image in copied if len(set(alike[image]) & test) > 1}
+    if several:
+        distinct = len({alike[image][0] for image in several})
+        yield (
+            f"{len(several)} of {len(test)} test images are copies, byte for byte, of "
+            f"{distinct} pictures; copies are one cluster"
+        )
+    train = {sample.image for sample in samples if sample.split == "train"}
+    seen = {image for image in test if set(alike.get(image, ())) & (train - {image})}
+    if seen:
+        yield (
+            f"{len(seen)} of {len(test)} test images are copies, byte for byte, of train images: a "
+            "model trained on that train split has seen them"
+        )
+    if contradicting:
+        yield f"{len(contradicting)} pictures stand under several labels: {listing(contradicting)}"

@@ -1,0 +1,227 @@
+"""DICOM: built with pydicom, shown by the rules of the standard."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import imagecodecs
+import numpy as np
+import pytest
+
+from resolution_eval.errors import ImageError, UsageError
+from resolution_eval.images import decode
+from resolution_eval.pixels.options import EncodedImage, Options
+
+pydicom = pytest.importorskip("pydicom")
+from pydicom.dataset import Dataset, FileMetaDataset  # noqa: E402
+from pydicom.encaps import encapsulate  # noqa: E402
+from pydicom.uid import (  # noqa: E402
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    RLELossless,
+)
+
+VALUES = np.random.default_rng(5).integers(0, 4096, (24, 40)).astype(np.uint16)
+VALUES[0, :2] = 0, 4095
+NAME = "Doe^Jane"
+
+
+ENCODERS = {
+    JPEG2000Lossless: lambda values: imagecodecs.jpeg2k_encode(
+        values, codecformat="j2k", reversible=True
+    ),
+    JPEGLSLossless: imagecodecs.jpegls_encode,
+    JPEGLosslessSV1: lambda values: imagecodecs.ljpeg_encode(values, bitspersample=16),
+}
+
+
+def dicom(values: np.ndarray, syntax=ExplicitVRLittleEndian, **tags) -> bytes:
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
+    dataset.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
+    dataset.SOPClassUID, dataset.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.7", "1.2.3"
+    dataset.PatientName, dataset.PatientID = NAME, "12345"
+    colour = values.ndim >= 3 and values.shape[-1] == 3
+    size = values.dtype.itemsize * 8
+    dataset.SamplesPerPixel = 3 if colour else 1
+    dataset.PhotometricInterpretation = "RGB" if colour else "MONOCHROME2"
+    if colour:
+        dataset.PlanarConfiguration = 0
+    dataset.Rows, dataset.Columns = values.shape[-3:-1] if colour else values.shape[-2:]
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = size, size, size - 1
+    dataset.PixelRepresentation = int(values.dtype.kind == "i")
+    for name, value in tags.items():
+        setattr(dataset, name, value)
+    little = syntax != ExplicitVRBigEndian
+    stored = values.astype(values.dtype.newbyteorder("<" if little else ">"))
+    dataset.PixelData = stored.tobytes()
+    dataset["PixelData"].VR = "OW"
+    if syntax == RLELossless:
+        dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        dataset.compress(syntax, generate_instance_uid=False)
+    if syntax in ENCODERS:
+        dataset.PixelData = encapsulate([ENCODERS[syntax](values)])
+        dataset["PixelData"].VR = "OB"
+    data = BytesIO()
+    pydicom.dcmwrite(data, dataset, enforce_file_format=True)
+    return data.getvalue()
+
+
+def shown(data: bytes, **options) -> np.ndarray:
+    image = decode(EncodedImage.of(data, Options(**options))).image
+    return np.asarray(image)[..., 0].astype(int)
+
+
+def windowed(values: np.ndarray, centre: float, width: float) -> np.ndarray:
+    """PS3.3 C.11.2.1.2.1, for each pixel in its own words, to 0..255."""
+    out = np.empty(values.shape)
+    for place, x in np.ndenumerate(values.astype(float)):
+        if x <= centre - 0.5 - (width - 1) / 2:
+            out[place] = 0
+        elif x > centre - 0.5 + (width - 1) / 2:
+            out[place] = 255
+        else:
+            out[place] = ((x - (centre - 0.5)) / (width - 1) + 0.5) * 255
+    return out
+
+
+@pytest.mark.parametrize(
+    "syntax",
+    [
+        ImplicitVRLittleEndian,
+        ExplicitVRLittleEndian,
+        RLELossless,
+        JPEG2000Lossless,
+        JPEGLSLossless,
+        JPEGLosslessSV1,
+    ],
+)
+@pytest.mark.parametrize("kind", ["uint16", "int16"])
+def test_stored_values_through_every_syntax(syntax, kind):
+    values = VALUES.astype(kind) - (1000 if kind == "int16" else 0)
+    if syntax in (JPEGLSLossless, JPEGLosslessSV1) and kind == "int16":
+        pytest.skip("imagecodecs writes no signed values in this syntax")
+    found = shown(dicom(values, syntax))
+    assert np.abs(found - np.round(VALUES / 4095 * 255)).max() <= 1
+
+
+def test_the_first_window_of_the_file_after_its_rescale():
+    data = dicom(
+        VALUES,
+        RescaleSlope=2,
+        RescaleIntercept=-1024,
+        WindowCenter=[40, 600],
+        WindowWidth=[400, 2800],
+    )
+    measured = VALUES.astype(float) * 2 - 1024
+    assert np.abs(shown(data) - windowed(measured, 40, 400)).max() <= 1
+    assert "window 40/400 of the file (LINEAR)" in decode(data).notes
+    assert "16-bit, window -160..239" in decode(data).notes
+    assert np.abs(shown(data, window="600/2800") - windowed(measured, 600, 2800)).max() <= 1
+    assert np.abs(shown(data, window="full range") - np.round(VALUES / 4095 * 255)).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("function", "formula"),
+    [
+        ("LINEAR_EXACT", lambda x: np.clip((x - 2000) / 1000 + 0.5, 0, 1)),
+        ("SIGMOID", lambda x: 1 / (1 + np.exp(-4 * (x - 2000) / 1000))),
+    ],
+)
+def test_the_other_functions_of_a_window(function, formula):
+    data = dicom(VALUES, WindowCenter=2000, WindowWidth=1000, VOILUTFunction=function)
+    assert np.abs(shown(data) - 255 * formula(VALUES.astype(float))).max() <= 1
+
+
+def test_a_table_of_the_file_comes_before_its_window():
+    table = Dataset()
+    table.LUTDescriptor = [4096, 0, 16]
+    table.LUTData = [min(65535, (4095 - i) * 16) for i in range(4096)]
+    data = dicom(VALUES, BitsStored=12, HighBit=11, WindowCenter=9, WindowWidth=9)
+    dataset = pydicom.dcmread(BytesIO(data))
+    dataset.VOILUTSequence = [table]
+    dataset.VOILUTSequence[0]["LUTDescriptor"].VR = "US"
+    dataset.VOILUTSequence[0]["LUTData"].VR = "US"
+    written = BytesIO()
+    dataset.save_as(written)
+    expected = (4095 - VALUES.astype(int)) * 16 / 65535 * 255
+    assert np.abs(shown(written.getvalue()) - expected).max() <= 1
+    assert "VOI LUT of the file" in decode(written.getvalue()).notes
+
+
+@pytest.mark.parametrize(
+    "tags", [{"PhotometricInterpretation": "MONOCHROME1"}, {"PresentationLUTShape": "INVERSE"}]
+)
+@pytest.mark.parametrize("window", [{}, {"WindowCenter": 2048, "WindowWidth": 4096}])
+def test_monochrome_one_is_white_at_zero(tags, window):
+    found = shown(dicom(VALUES, **tags, **window))
+    assert np.abs(found - np.round(255 - VALUES / 4095 * 255)).max() <= 1
+
+
+def test_padding_is_left_out_of_the_range():
+    values = VALUES.astype(np.int16)
+    padded = values.copy()
+    padded[5:9, 5:9] = -2000
+    data = dicom(padded, PixelPaddingValue=-2000)
+    outside = padded != -2000
+    assert np.abs(shown(data) - np.round(values / 4095 * 255))[outside].max() <= 1
+    assert "padding -2000 in 16 of 960 pixels left out of the range" in decode(data).notes
+
+
+def test_of_several_frames_the_one_that_is_asked_for():
+    frames = np.stack([VALUES, VALUES[::-1], VALUES[:, ::-1]])
+    data = dicom(frames, NumberOfFrames=3)
+    for frame, expected in (("first", 0), ("middle", 1), (3, 2)):
+        found = shown(data, frame=frame)
+        assert np.abs(found - np.round(frames[expected] / 4095 * 255)).max() <= 1
+    assert "frame 1 of 3" in decode(data).notes
+    with pytest.raises(ImageError, match="frame 4 is asked for"):
+        shown(data, frame=4)
+
+
+def test_bits_above_those_stored_and_overlays_are_left_out():
+    data = dicom((VALUES | 0xF000).astype(np.uint16), BitsStored=12, HighBit=11)
+    dataset = pydicom.dcmread(BytesIO(data))
+    dataset.add_new(0x60000010, "US", 24)
+    dataset.add_new(0x60000011, "US", 40)
+    dataset.add_new(0x60003000, "OW", bytes([255] * 120))
+    written = BytesIO()
+    dataset.save_as(written)
+    assert np.abs(shown(written.getvalue()) - np.round(VALUES / 4095 * 255)).max() <= 1
+    assert "overlays left out" in decode(written.getvalue()).notes
+
+
+def test_colour_and_a_file_without_its_preamble():
+    colours = np.random.default_rng(2).integers(0, 256, (24, 40, 3), dtype=np.uint8)
+    data = dicom(colours)
+    assert np.array_equal(np.asarray(decode(data).image), colours)
+    assert np.array_equal(np.asarray(decode(data[132:]).image), colours)
+
+
+def test_no_message_or_note_names_the_patient():
+    data = dicom(VALUES)
+    told = list(decode(data).notes)
+    for cut in range(140, len(data), 97):
+        try:
+            told += decode(data[:cut]).notes
+        except ImageError as error:
+            told.append(str(error))
+    assert len(told) > 15
+    assert not any("Doe" in text or "12345" in text for text in told)
+
+
+def test_a_file_without_pixels_and_a_window_misspelt():
+    dataset = pydicom.dcmread(BytesIO(dicom(VALUES)))
+    del dataset.PixelData
+    written = BytesIO()
+    dataset.save_as(written)
+    with pytest.raises(ImageError, match="has no pixels"):
+        decode(written.getvalue())
+    with pytest.raises(UsageError, match="write CENTRE/WIDTH"):
+        shown(dicom(VALUES), window="bone")

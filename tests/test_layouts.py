@@ -1,0 +1,308 @@
+"""Layouts: every way a folder says what its images show, and the cause named where it does not."""
+
+from __future__ import annotations
+
+import csv
+import json
+import unicodedata
+from io import BytesIO
+from pathlib import Path
+from zipfile import ZipFile
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from resolution_eval.cards import task_cards
+from resolution_eval.errors import DataError, ImageError
+from resolution_eval.folder import folder_card
+from resolution_eval.images import decode
+from resolution_eval.sources import data_summary
+from resolution_eval.sources.archive import ArchiveSource
+from resolution_eval.sources.local import LocalSource
+from resolution_eval.sources.medmnist import MedMnistSource
+from resolution_eval.sources.spelling import normal
+
+
+def picture(seed: int) -> bytes:
+    values = np.random.default_rng(seed).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    data = BytesIO()
+    Image.fromarray(values).save(data, "PNG")
+    return data.getvalue()
+
+
+def folder(root: Path, table: str, *files: str) -> Path:
+    for seed, name in enumerate(files):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(picture(seed))
+    if table:
+        root.mkdir(parents=True, exist_ok=True)
+        (root / "labels.csv").write_text(table, encoding="utf-8")
+    return root
+
+
+def opened(root: Path) -> LocalSource:
+    return LocalSource(root, folder_card(root))
+
+
+AB = ("images/a.png", "images/b.png")
+ROWS = [("images/a.png", "benign", "test"), ("images/b.png", "malignant", "test")]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("header", ["file,label,split", "File,LABEL, Split ", "split,file,label"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_any_delimiter_case_and_order_of_the_header(tmp_path, delimiter, header, mark):
+    names = [name.strip().lower() for name in header.split(",")]
+    lines = [delimiter.join(header.split(","))]
+    for row in ROWS:
+        cells = dict(zip(("file", "label", "split"), row, strict=True))
+        lines.append(delimiter.join(cells[name] for name in names))
+    source = opened(folder(tmp_path, mark + "\n".join(lines), *AB))
+    assert {sample.id: sample.answer for sample in source.samples()} == {
+        "images/a.png": "benign",
+        "images/b.png": "malignant",
+    }
+
+
+@pytest.mark.parametrize("path", ["images\\{}.png", "./images/{}.png", "images//{}.png"])
+def test_any_spelling_of_a_path_is_the_same_file(tmp_path, path):
+    rows = "".join(f"{path.format(name)},{name},test\n" for name in "ab")
+    source = opened(folder(tmp_path, "file,label,split\n" + rows, *AB))
+    assert {sample.image for sample in source.samples()} == set(AB)
+    assert decode(source.read("images/a.png")).size.width == 40
+
+
+def test_one_file_under_two_spellings_is_listed_twice(tmp_path):
+    table = "file,label,split\nimages/a.png,x,test\nimages\\a.png,y,test\n"
+    with pytest.raises(DataError, match=r"duplicate id 'images/a\.png' on lines \[2, 3\]"):
+        opened(folder(tmp_path, table, *AB))
+
+
+def test_accents_composed_or_not_name_one_file(tmp_path):
+    stored, written = (unicodedata.normalize(form, "images/é.png") for form in ("NFD", "NFC"))
+    table = f"file,label,split\n{written},x,test\nimages/b.png,y,test\n"
+    source = opened(folder(tmp_path, table, stored, "images/b.png"))
+    for sample in source.samples():
+        assert decode(source.read(sample.image)).size.height == 30
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ("file,label,split\nimages/a.PNG,x,test\nimages/b.PNG,y,test\n", "mean 'images/[ab].png'"),
+        ("file,label,split\nimages/a,x,test\nimages/b,y,test\n", "mean 'images/[ab].png'"),
+        ("file,label,split\na.png,x,test\nb.png,y,test\n", "mean 'images/[ab].png'"),
+        ("file,label,split\nimage/a.png,x,test\nimage/b.png,y,test\n", "mean 'images/[ab].png'"),
+        ("file,label,label,split\nimages/a.png,x,x,test\n", "names a column twice: 'label'"),
+        ("file,Label,label,split\nimages/a.png,x,x,test\n", "names a column twice: 'label'"),
+        ("file|label|split\nimages/a.png|x|test\n", "no column 'file', but one column"),
+        ("file,lable,split\nimages/a.png,x,test\n", "no column 'label'; did you mean 'lable'"),
+        ("file,label,split\nimages/a.png,x,test\nimages/b.png,X.,test\n", "1 different labels"),
+    ],
+)
+def test_the_cause_is_named(tmp_path, table, told):
+    with pytest.raises(DataError, match=told):
+        opened(folder(tmp_path, table, *AB))
+
+
+def test_a_table_in_utf_16_is_named(tmp_path):
+    root = folder(tmp_path, "", *AB)
+    (root / "labels.csv").write_bytes("file,label,split\n".encode("utf-16"))
+    with pytest.raises(DataError, match="is UTF-16; save the table as UTF-8"):
+        opened(root)
+
+
+def test_one_missing_file_fails_alone_with_the_nearest_name(tmp_path):
+    table = "file,label,split\nimages/a.png,x,test\nimages/B.png,y,test\n"
+    source = opened(folder(tmp_path, table, *AB))
+    assert len(source.samples()) == 2
+    with pytest.raises(ImageError, match=r"'images/B\.png' is not found .*'images/b\.png'"):
+        source.read("images/B.png")
+
+
+def test_no_column_split_is_all_test_and_noted(tmp_path):
+    source = opened(folder(tmp_path, "file,label\nimages/a.png,x\nimages/b.png,y\n", *AB))
+    assert len(source.samples("test")) == 2
+    assert "has no column split: all of its 2 lines are taken as test samples" in source.notes[0]
+
+
+@pytest.mark.parametrize("split", ["Test", "TEST ", "testing", "test"])
+def test_a_split_in_any_case(tmp_path, split):
+    table = f"file,label,split\nimages/a.png,x,{split}\nimages/b.png,y,{split}\n"
+    assert len(opened(folder(tmp_path, table, *AB)).samples("test")) == 2
+
+
+def test_labels_of_one_spelling_are_one_class_and_noted(tmp_path):
+    labels = ["Benign", "benign", "Benign", "smooth\u00a0muscle", "smooth muscle", "smooth muscle."]
+    files = [f"images/{n}.png" for n in range(6)]
+    rows = "".join(f"{file},{label},test\n" for file, label in zip(files, labels, strict=True))
+    root = folder(tmp_path, "file,label,split\n" + rows, *files)
+    card = folder_card(root)
+    assert len(card.classes) == 2
+    assert card.chance == pytest.approx(0.5)
+    source = LocalSource(root, card)
+    assert {sample.answer for sample in source.samples()} == set(card.classes)
+    assert any("spelt otherwise than their class" in note for note in source.notes)
+
+
+def test_copies_are_one_cluster_and_noted_across_splits(tmp_path):
+    files = ["images/a.png", "images/b.png", "images/c.png", "images/d.png"]
+    splits = ["test", "test", "test", "train"]
+    labels = ["x", "x", "y", "x"]
+    rows = "".join(
+        f"{file},{label},{split}\n"
+        for file, label, split in zip(files, labels, splits, strict=True)
+    )
+    root = folder(tmp_path, "file,label,split\n" + rows, *files)
+    for copy in ("b", "d"):
+        (root / "images" / f"{copy}.png").write_bytes((root / "images" / "a.png").read_bytes())
+    source = opened(root)
+    clusters = {sample.id: sample.cluster for sample in source.samples()}
+    assert clusters["images/a.png"] == clusters["images/b.png"] != clusters["images/c.png"]
+    assert "2 of 3 test images are copies, byte for byte, of 1 pictures" in source.notes[0]
+    assert "2 of 3 test images are copies, byte for byte, of train images" in source.notes[1]
+
+
+def test_one_picture_with_two_labels_is_an_error_that_names_both(tmp_path):
+    root = folder(tmp_path, "file,label,split\nimages/a.png,x,test\nimages/b.png,y,test\n", *AB)
+    (root / "images" / "b.png").write_bytes((root / "images" / "a.png").read_bytes())
+    with pytest.raises(DataError, match=r"images/a\.png says 'x' and images/b\.png says 'y'"):
+        opened(root)
+
+
+@pytest.mark.parametrize("choices", ["CT|CT", "CT|ct.", "CT||MRI", "None|NONE"])
+def test_an_option_twice_or_empty_is_an_error(tmp_path, choices):
+    table = f"file,label,split,question,choices\nimages/a.png,CT,test,What?,{choices}\n"
+    with pytest.raises(DataError, match=r"an option (stands twice|is empty)"):
+        opened(folder(tmp_path, table, *AB))
+
+
+def test_options_like_nothing_stay_text_and_answers_match_in_normal_form(tmp_path):
+    table = (
+        "file,label,split,question,choices\n"
+        "images/a.png,none,test,Which?,CT|None|NA\nimages/b.png,nan,test,Which?,null|NaN\n"
+    )
+    answers = {s.image: s.answer for s in opened(folder(tmp_path, table, *AB)).samples()}
+    assert answers == {"images/a.png": "None", "images/b.png": "NaN"}
+
+
+# --- other layouts
+
+
+@pytest.mark.parametrize("inside", ["", "test/", "Test/"])
+def test_class_folders_run_without_a_table_and_lose_no_file(tmp_path, inside):
+    root = folder(
+        tmp_path,
+        "",
+        f"{inside}benign/1.png",
+        f"{inside}benign/deep/2.PNG",
+        f"{inside}malignant/3.png",
+        f"{inside}loose.png",
+        ".hidden/4.png",
+    )
+    (root / inside / "benign" / "notes.txt").write_text("a note")
+    source = opened(root)
+    assert {sample.answer for sample in source.samples()} == {"benign", "malignant"}
+    assert len(source.samples()) == 3
+    reasons = {exclusion.reason for exclusion in source.excluded}
+    assert reasons == {"not an image by its ending", "not in a class folder"}
+    assert "3 samples, 2 excluded" in data_summary(source)
+
+
+def test_class_folders_in_splits(tmp_path):
+    files = [f"{split}/{c}/{n}.png" for split in ("train", "test") for c in "xy" for n in range(2)]
+    source = opened(folder(tmp_path, "", *files))
+    assert (len(source.samples("train")), len(source.samples("test"))) == (4, 4)
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+@pytest.mark.parametrize("inside", ["", "test/"])
+def test_hugging_face_imagefolder(tmp_path, ending, inside):
+    root = folder(tmp_path, "", f"{inside}a.png", f"{inside}b.png", f"{inside}unlisted.png")
+    rows = [{"file_name": "a.png", "label": "x"}, {"file_name": "b.png", "label": "None"}]
+    table = root / inside / f"metadata.{ending}"
+    if ending == "jsonl":
+        table.write_text("\n".join(map(json.dumps, rows)))
+    else:
+        with table.open("w", newline="") as stream:
+            writer = csv.DictWriter(stream, ["file_name", "label"])
+            writer.writeheader()
+            writer.writerows(rows)
+    source = opened(root)
+    assert {s.image: s.answer for s in source.samples()} == {
+        f"{inside}a.png": "x",
+        f"{inside}b.png": "None",
+    }
+    assert [e.reason for e in source.excluded] == [f"not listed in metadata.{ending}"]
+
+
+def test_a_folder_without_any_layout_names_the_three(tmp_path):
+    with pytest.raises(DataError, match=r"labels\.csv.*metadata\.csv.*one folder of images per"):
+        folder_card(folder(tmp_path, "", "a.png"))
+
+
+def test_links_lead_into_a_store_that_the_user_names_and_nowhere_else(tmp_path):
+    store, root = tmp_path / "store", tmp_path / "data"
+    folder(store, "", "1.png", "2.png")
+    (root / "images").mkdir(parents=True)
+    for name, target in (("a", "1"), ("b", "2")):
+        (root / "images" / f"{name}.png").symlink_to(store / f"{target}.png")
+    (root / "labels.csv").write_text("file,label,split\nimages/a.png,x,test\nimages/b.png,y,test\n")
+    with pytest.raises(DataError, match=r"leads out of the folder by a link.*--root"):
+        folder_card(root)
+    with pytest.raises(DataError, match="leads out of the folder by a link"):
+        folder_card(root, {"root": str(tmp_path / "data" / "images")})
+    card = folder_card(root, {"root": str(store)})
+    assert len(LocalSource(root, card).samples()) == 2
+
+
+def test_the_pixel_limit_is_raised_by_an_argument(tmp_path, monkeypatch):
+    root = folder(tmp_path, "file,label,split\nimages/a.png,x,test\nimages/b.png,y,test\n", *AB)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(DataError, match="too large: 40x30 is 1200 pixels, limit 100"):
+        folder_card(root)
+    source = LocalSource(root, folder_card(root, {"max_pixels": 1200}))
+    assert decode(source.read("images/a.png")).size.pixels == 1200
+
+
+@given(st.text(min_size=1))
+def test_the_normal_form_is_settled_by_one_step(text):
+    assert normal(normal(text)) == normal(text)
+
+
+@given(st.text(alphabet="abé ñ.\u00a0Ü", min_size=1, max_size=12))
+def test_case_blanks_and_composition_do_not_count(text):
+    for other in (text.upper().lower(), f" {text} ", unicodedata.normalize("NFD", text)):
+        assert normal(other) == normal(text)
+
+
+def test_copies_in_an_archive_are_one_cluster_and_told(tmp_path):
+    card = task_cards()["pathmnist"]
+    file = tmp_path / "tiles.zip"
+    with ZipFile(file, "w") as packed:
+        for name, seed in (("ADI/1.png", 1), ("ADI/2.png", 1), ("DEB/3.png", 2), ("MUC/4.png", 2)):
+            packed.writestr(name, picture(seed))
+    assert card.archive is not None
+    published = card.archive.model_copy(update={"bytes": None, "md5": None})
+    source = ArchiveSource(file, published, card)
+    clusters = {sample.id: sample.cluster for sample in source.samples()}
+    assert clusters["ADI/1.png"] == clusters["ADI/2.png"] != clusters["DEB/3.png"]
+    assert "4 of 4 test images are copies, byte for byte, of 2 pictures" in source.notes[0]
+    assert "1 pictures stand under several labels" in source.notes[1]
+
+
+def test_copies_in_a_medmnist_file_are_one_cluster_and_told(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (4, 28, 28, 3), dtype=np.uint8)
+    images[1] = images[0]
+    file = tmp_path / "pathmnist_28.npz"
+    labels = np.array([[0], [1], [2], [3]], np.uint8)
+    arrays = {f"{split}_images": images for split in ("train", "val", "test")}
+    np.savez(file, **arrays, **{f"{split}_labels": labels for split in ("train", "val", "test")})
+    source = MedMnistSource(file, task_cards()["pathmnist"])
+    clusters = {sample.id: sample.cluster for sample in source.samples()}
+    assert clusters["test/000000"] == clusters["test/000001"] == "test/000000"
+    assert len(set(clusters.values())) == 3
+    assert "1 pictures stand under several labels" in source.notes[1]
