@@ -116,7 +116,7 @@ def joined_calls(calls: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         return {}
     together = {}
     for name, value in calls[0].items():
-        values = [call.get(name) for call in calls]
+        values: list[Any] = [call.get(name) for call in calls]
         if isinstance(value, Tensor) and value.ndim:
             rest = {each.shape[1:] for each in values if isinstance(each, Tensor)}
             if len(rest) == 1:
@@ -146,7 +146,7 @@ class _Probe:
             self._parts.processor.image_processor,
         )
         for owner in places:
-            value = getattr(owner, "patch_size", None)
+            value: Any = getattr(owner, "patch_size", None)
             if isinstance(value, Mapping) or hasattr(value, "height"):
                 value = value["height"]
             if isinstance(value, list | tuple) and value:
