@@ -6,7 +6,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -41,10 +41,27 @@ class Sizes:
     """Edge of the stored images in pixels, where all have the same."""
     kinds: tuple[BySize, ...]
     """All together first, where there are several kinds."""
+    controls: frozenset[str]
+    """Names of the kinds that are controls."""
     left_out: int
     """Answers whose thing has no known size or no known chance."""
     tiled: bool
     """Whether images were cut into tiles, so that no one scale leads to the encoder."""
+
+    @cached_property
+    def main(self) -> BySize:
+        """What the figures show: all together, or where that is no one curve at some resolution,
+        the kind, no control, that is seen at the most resolutions.
+        """
+        first = self.kinds[0]
+        others = [kind for kind in self.kinds[1:] if kind.kind not in self.controls]
+        if not others or all(p >= ONE_CURVE for p in first.misfits.values()):
+            return first
+        return max(others, key=lambda kind: len(kind.source.fits))
+
+
+ONE_CURVE = 0.01
+"""Least probability of a fit as bad at which all together pass for one curve."""
 
 
 @lru_cache(maxsize=8)
@@ -72,6 +89,7 @@ def sizes(sweep: Sweep) -> Sizes | None:
         chart=sweep.record.dataset.source == "acuity",
         side=side,
         kinds=tuple(_kinds(sweep, used)),
+        controls=frozenset(detail.kind for _, detail in used if detail.control),
         left_out=len(rows) - len(used),
         tiled=any((row["tiles"] or 1) > 1 for row, _ in used),
     )

@@ -101,6 +101,11 @@ def _section(number: int, study: Study, pictures: Pictures) -> Section:
     )
 
 
+def _kinds(found: Sequence[Sizes]) -> str:
+    """The kinds that the figures show, each once."""
+    return ", ".join(dict.fromkeys(one.main.kind for one in found))
+
+
 def _by_size(anchor: str, found: Sequence[Sizes]) -> tuple[Chart, ...]:
     """Smallest detail against resolution, and each checkpoint's curves against size."""
     drawn = []
@@ -111,19 +116,20 @@ def _by_size(anchor: str, found: Sequence[Sizes]) -> tuple[Chart, ...]:
                 f"{anchor}-detail",
                 specification,
                 f"Smallest detail seen at each resolution. {size_words(found)}",
-                "Smallest detail seen half of the time, in pixels of the stored image, with 95 % "
+                f"Smallest detail ({_kinds(found)}) seen half of the time, in pixels of the stored "
+                "image, with 95 % "
                 "intervals. Dashed: the smallest detail that the encoder's sampling can show.",
             )
         )
     for number, one in enumerate(found[:SHOWN], 1):
-        specification = size_charts.seen_chart(one.kinds[0], optotypes=one.chart)
+        specification = size_charts.seen_chart(one.main, optotypes=one.chart)
         if specification is not None:
             drawn.append(
                 _chart(
                     f"{anchor}-seen-{number}",
                     specification,
                     f"Share seen against size at the encoder, of {shorten(one.name)}.",
-                    f"{shorten(one.name)}, {one.kinds[0].kind}: share seen, corrected for guessing "
+                    f"{shorten(one.name)}, {one.main.kind}: share seen, corrected for guessing "
                     "(0 is chance, 1 is all), against size in pixels at the encoder, one curve "
                     "per resolution, with 95 % intervals.",
                 )

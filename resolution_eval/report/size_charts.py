@@ -26,7 +26,7 @@ def threshold_chart(found: Sequence[Sizes]) -> dict[str, Any] | None:
     rows = [row for one in found for row in _threshold_rows(one)]
     if not rows:
         return None
-    order = list(dict.fromkeys(cell.resolution for one in found for cell in one.kinds[0].cells))
+    order = list(dict.fromkeys(cell.resolution for one in found for cell in one.main.cells))
     names = [shorten(one.name) for one in found]
     x = alt.X(
         "resolution:N",
@@ -66,22 +66,23 @@ def threshold_chart(found: Sequence[Sizes]) -> dict[str, Any] | None:
 
 def _threshold_rows(one: Sizes) -> list[dict[str, Any]]:
     """One row per resolution; none where nothing is seen at any."""
-    first = one.kinds[0]
+    first = one.main
     if not first.source.fits:
         return []
     largest = max(float(cell.source.size.max()) for cell in first.cells)
+    smallest = min(float(cell.source.size.min()) for cell in first.cells)
     rows = []
     for cell in first.cells:
         interval = first.threshold(cell.resolution)
-        known = interval is not None and np.isfinite(interval.estimate)
+        known = interval is not None and 0 < interval.estimate < np.inf
         rows.append(
             {
                 "name": shorten(one.name),
                 "resolution": cell.resolution,
                 "limit": cell.limit,
                 "size": interval.estimate if interval and known else None,
-                "low": min(interval.low, 2 * largest) if interval and known else None,
-                "high": min(interval.high, 2 * largest) if interval and known else None,
+                "low": max(interval.low, smallest) if interval and known else None,
+                "high": min(interval.high, largest) if interval and known else None,
                 "interval": f"{interval.low:.3g} to {interval.high:.3g}" if interval else "",
                 "n": len(cell.source),
             }

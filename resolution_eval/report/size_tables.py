@@ -63,7 +63,7 @@ def size_tables(task: str, title: str, found: Sequence[Sizes]) -> tuple[Table, .
         caption="Do only the pixels on the thing matter?",
         subject=title,
         columns=_TOGETHER,
-        rows=tuple(_coincidence_row(one, kind) for one in found for kind in one.kinds[:1]),
+        rows=tuple(_coincidence_row(one, kind) for one in found for kind in (one.main,)),
         remark=(
             "Where the curves of all resolutions coincide in pixels at the encoder, only the "
             "pixels on the thing matter; where they differ, the resolution itself does, and so "
@@ -78,7 +78,7 @@ def size_tables(task: str, title: str, found: Sequence[Sizes]) -> tuple[Table, .
 
 def size_words(found: Sequence[Sizes]) -> str:
     """The 50 % sizes of all together in words."""
-    return "; ".join(f"{shorten(one.name)}: {_words(one.kinds[0])}" for one in found) + "."
+    return "; ".join(f"{shorten(one.name)}: {_words(one.main)}" for one in found) + "."
 
 
 def _words(kind: BySize) -> str:
@@ -93,9 +93,11 @@ def _words(kind: BySize) -> str:
 def _remark(found: Sequence[Sizes]) -> str:
     parts = [
         "Sizes are corrected for guessing: half seen lies halfway between chance and all right.",
-        "Intervals are 95 %, by bootstrap over images (or patients).",
+        "Intervals are 95 %, by bootstrap over images (or patients); sizes beyond those that were "
+        "shown are not given.",
         f"No size is given where fewer than {LEAST} answers are there, or where a model that "
-        "guesses would do as well in more than one of a thousand runs: it does not see.",
+        "guesses would do as well in more than one of a thousand runs: it does not see. Nor is one "
+        "for all together where the kinds are not one curve: each has its own.",
     ]
     left = sum(one.left_out for one in found)
     if left:
@@ -119,6 +121,8 @@ def _row(one: Sizes, kind: BySize, cell: Cell, chart: bool) -> tuple[Entry, ...]
     half, most = kind.threshold(r, HALF), kind.threshold(r, MOST)
     function = kind.source.fits.get(r)
     said = None if cell.sees else _unseen(cell)
+    if said is None and kind is one.kinds[0] and kind is not one.main:
+        said = "no one curve"
     row = (
         entry(shorten(one.name)),
         entry(kind.kind),
@@ -146,6 +150,8 @@ def _size(interval: Interval | None, said: str | None) -> Entry:
         return entry(None)
     if math.isinf(interval.estimate):
         return Entry("not reached", note=_range(interval, 1.0))
+    if not interval.estimate:
+        return Entry("below the smallest", note=_range(interval, 1.0))
     return Entry(f"{interval.estimate:.2f}", sort=interval.estimate, note=_range(interval, 1.0))
 
 
@@ -160,7 +166,7 @@ def _end(value: float) -> str:
 
 def _cycles(one: Sizes, cell: Cell, half: Interval | None) -> tuple[Entry, Entry]:
     """Finest stripes seen, and the part of the sampling limit that they are."""
-    if half is None or math.isinf(half.estimate) or not one.chart:
+    if half is None or not 0 < half.estimate < math.inf or not one.chart:
         return entry(None), entry(None)
     cycles = entry(None)
     if one.side is not None:

@@ -31,6 +31,8 @@ from resolution_eval.statistics.psychometric import (
 SEEN = 0.001
 """How often at most a model that guesses would be said to see."""
 RESAMPLES = 200
+BEYOND = 1.01
+"""How far beyond the smallest and the largest size a curve is believed: rounding."""
 POINTS = 48
 """At which the likelihood of a size is found, between the ends of an interval and beyond them."""
 
@@ -86,9 +88,9 @@ class Curves:
             low, high = _ends(trials.counts, share, size[value >= value.max() - cut], top - cut)
             found.append(
                 Interval(
-                    estimate=estimate,
-                    low=min(low, estimate),
-                    high=max(high, estimate),
+                    estimate=shown(trials, estimate),
+                    low=shown(trials, min(low, estimate)),
+                    high=shown(trials, max(high, estimate)),
                     level=level,
                     n=len(trials),
                     clusters=int(trials.codes.max()) + 1,
@@ -111,6 +113,15 @@ class Curves:
                 here = value[:, near].max(axis=1) if near.any() else best
                 losses.append(best - here)
         return [np.concatenate(losses) for losses in lost]
+
+
+def shown(trials: Trials, size: float) -> float:
+    """`size` where things of about that size were shown; 0 below the smallest of them, infinite
+    above the largest: what a curve says beyond its answers is not measured.
+    """
+    if size < float(trials.size.min()) / BEYOND:
+        return 0.0
+    return size if size <= float(trials.size.max()) * BEYOND else float("inf")
 
 
 def _ends(counts: Counts, share: float, within: FloatArray, least: float) -> tuple[float, float]:
@@ -268,8 +279,8 @@ def coincidence(
         return Coincidence((), margin, "withheld")
     drawn = np.column_stack([np.log(found.sizes(name, share)) for name in names])
     whole = np.isfinite(drawn).all(axis=1)
-    points = {name: found.fits[name].size_at(share) for name in names}
-    if whole.mean() < 0.95 or not np.isfinite(list(points.values())).all():
+    points = {name: shown(found.trials[name], found.fits[name].size_at(share)) for name in names}
+    if whole.mean() < 0.95 or not all(0 < size < np.inf for size in points.values()):
         return Coincidence((), margin, "withheld")
     places = {name: place for place, name in enumerate(names)}
     logs = np.column_stack([drawn[whole, places[a]] - drawn[whole, places[b]] for a, b in pairs])
