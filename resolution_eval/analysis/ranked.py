@@ -115,6 +115,9 @@ def _ranked(sweep: Sweep, cell: Cell, columns: Sequence[Sequence[Any]]) -> Ranke
     found = dict(zip((sample[i] for i in known), _stated(scores, known, named), strict=True))
     right = {sample[i]: float(correct[i]) for i in known}
     every = sweep.scores
+    targets = zip(every.samples, every.targets, strict=True)
+    if any(target not in found[name] for name, target in targets if name in found):
+        return Withheld("the right answer of a sample is not among its choices")
     mine = [name for name in every.samples if name in found]
     return RankedChoices(
         targets=every.targets,
@@ -144,4 +147,7 @@ def _stated(
         table = probabilities(np.array([scores[known[place]] for place in places]))
         stated.update(zip(places, table.tolist(), strict=True))
     for place, names in enumerate(named):
-        yield dict(zip(names, stated[place], strict=True))
+        whole = dict.fromkeys(names, 0.0)
+        for name, probability in zip(names, stated[place], strict=True):
+            whole[name] += probability  # a choice that is there twice
+        yield whole

@@ -300,7 +300,11 @@ FREE = {
     "are in neither part of it",
 }
 """Scores that only answers in free text have, beside exact match and never mixed with it."""
-COUNTS = ("n", "failed", "mismatched", "unparseable", "missing", "unattested", "capped")
+CUT = (
+    "Answers that are cut are those of the unparseable whose thinking the limit of tokens cut: "
+    "raise --gen_kwargs max_new_tokens."
+)
+COUNTS = ("n", "failed", "mismatched", "unparseable", "cut", "missing", "unattested", "capped")
 ALWAYS = ("n", "failed", "mismatched", "unparseable")
 """Counts that have a column even where they are all 0."""
 
@@ -329,6 +333,7 @@ def cell_table(task: TaskSweeps, curves: Curves) -> Table:
         for each in curve.cells
         for cell in [each.cell]
     ]
+    cut = f" {CUT}" if any(cell.cut for cell in cells) else ""
     phrases = f" {OPEN}" if any(cell.answer_mode == "open" for cell in cells) else ""
     shared = f" All cells: {', '.join(settings)}." if len(settings) == 1 else ""
     return Table(
@@ -343,7 +348,7 @@ def cell_table(task: TaskSweeps, curves: Curves) -> Table:
         ),
         rows=tuple(rows),
         remark="Grids are height x width in pixels, the most frequent first. Failed samples are "
-        f"neither right nor wrong; unparseable answers are wrong.{shared}{phrases}",
+        f"neither right nor wrong; unparseable answers are wrong.{cut}{shared}{phrases}",
     )
 
 

@@ -275,6 +275,15 @@ def test_scores_that_are_no_choices_by_the_record_give_no_auroc(tmp_path):
     assert found.cells[0].brier is None and found.classes[0].auroc == ()
 
 
+@pytest.mark.parametrize("options", [("finding", "other"), ("finding", "finding")])
+def test_choices_without_the_right_answer_give_no_probability_of_it(tmp_path, options):
+    lines = ranked_lines(30, (("finding", "none"),))
+    for each in lines:
+        each["verdict"]["options"] = list(options)
+    cell = shown(record(tmp_path, lines)).cells[0]
+    assert cell.brier is None and cell.accuracy.n == 30
+
+
 def test_runs_that_differ_in_seed_alone_are_one_row_with_both_errors(tmp_path):
     def seeded(seed: int):
         def change(results: dict) -> None:
