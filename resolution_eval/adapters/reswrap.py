@@ -18,7 +18,7 @@ from resolution_eval.attestation import Attestation, Failure, Sent
 from resolution_eval.bases.ask import Asked, Question, ask
 from resolution_eval.bases.build import Plan, plan
 from resolution_eval.bases.journal import Journal, journal_path
-from resolution_eval.bases.meter import Meter, dropped, evidence_of
+from resolution_eval.bases.meter import TokenMeter, dropped, evidence_of
 from resolution_eval.bases.predictors import OWN as PREDICTING
 from resolution_eval.bases.predictors import predictor, whole
 from resolution_eval.bases.probing import GENERATION, sentence
@@ -84,7 +84,7 @@ class ResWrap(ResolutionAdapter):
             self.revision = revision(self.checkpoint, self.sight.model)
         self._describe()
 
-    def _meter(self, serving: Mapping[str, Any]) -> Meter:
+    def _meter(self, serving: Mapping[str, Any]) -> TokenMeter:
         """Reads what the base's server counts."""
         differs = serving["count_difference"]
         self.probed_edge = whole("probe", serving["probe"])
@@ -93,7 +93,7 @@ class ResWrap(ResolutionAdapter):
         if kept is None and beside is not None:
             kept = beside.with_name("resolution_eval_baselines.json")
         self.predictor = predictor(self.checkpoint, serving)
-        return Meter(
+        return TokenMeter(
             self.checkpoint,
             self.predictor,
             counts_by_difference=flag("count_difference", True if differs is None else differs),
@@ -267,7 +267,7 @@ def answers(plan: Plan, sight: Sight, asked: Asked) -> list[Answer | Failure]:
 
 
 def served_answers(
-    plan: Plan, meter: Meter, asked: Asked, questions: Sequence[Question]
+    plan: Plan, meter: TokenMeter, asked: Asked, questions: Sequence[Question]
 ) -> list[Answer | Failure]:
     """What a server answered, with what it counted and what was sent."""
     found: list[Answer | Failure] = []

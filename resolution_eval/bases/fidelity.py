@@ -22,7 +22,7 @@ from resolution_eval.answers import parse_choice
 from resolution_eval.bases.probing import Asking
 
 ALPHA = 0.05
-FAINT = 6
+FAINT = 3
 """Grey levels, of 255, by which stripes differ from their ground."""
 PERIOD = 4
 """Pixels from stripe to stripe."""

