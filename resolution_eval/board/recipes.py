@@ -85,7 +85,7 @@ def obstacle(
     if any(curve.looks is None for curve in every):
         return "no blind run: nobody can tell whether it looks at the image"
     if not any(all(curve.looks for curve in runs) for runs in curves):
-        return "does not look: it scores no more than it does without the image"
+        return "does not look: not shown to score more with the image than without it"
     return _ranked_otherwise(recipe, others)
 
 

@@ -167,7 +167,7 @@ def test_what_is_only_claimed_stands_apart(opened):
 @pytest.mark.parametrize(
     ("label", "option", "query", "left"),
     [
-        ("Answers", "rank", "mode=rank", ["high", "low"]),
+        ("Answers", "ranked options", "mode=rank", ["high", "low"]),
         ("Strategy", "native", "strategy=native", ["high"]),
         ("Size", "below 1 B", "size=0-1e9", ["high", "low"]),
         ("Status", "verified", "status=verified", []),

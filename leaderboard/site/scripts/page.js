@@ -152,7 +152,7 @@ export function labels(row, datasets = null) {
   return [
     ...row.labels.map((text) => mark(text, "Declared by the submitter", "label")),
     trained.length > 0 && mark("trained on it", `Trained on ${trained.join(", ")}; declaring it costs no rank`, "unsure"),
-    unseen.length > 0 && mark("does not look", `It scores no more than it does without the image: ${unseen.join(", ")}`, "bad"),
+    unseen.length > 0 && mark("does not look", `Not shown to score more with the image than without it: ${unseen.join(", ")}`, "bad"),
   ];
 }
 
