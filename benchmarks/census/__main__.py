@@ -13,6 +13,7 @@ import json
 import multiprocessing
 import os
 import re
+import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -45,7 +46,7 @@ def read() -> dict[str, Any]:
 
 def keep(number: str, model_type: str, found: dict[str, Any]) -> None:
     """Write one type's figures among the others'; several censuses may run beside each other."""
-    with (FIGURES.with_suffix(".lock")).open("w") as lock:
+    with (Path(tempfile.gettempdir()) / "census.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         figures = read()
         figures.setdefault(number, {})[model_type] = found

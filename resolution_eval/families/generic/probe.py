@@ -507,22 +507,25 @@ class _Probe:
 
     def _batches(self, family: GenericFamily) -> bool:
         """Whether a short and a long question get together what each gets alone, as the logits of
-        their first word tell.
+        their first words tell.
         """
         size = self._shown(family)
         settings = family.used_settings(self._parts, size)
         samples = [
-            prepare(family, self._parts, prompt, noise(size), settings)
-            for prompt in (family.prompt(self._parts, text, image=True) for text in SHORT_AND_LONG)
+            prepare(
+                family, self._parts, family.prompt(self._parts, text, image=True), image, settings
+            )
+            for text, image in zip(
+                SHORT_AND_LONG, (noise(size), noise(size).rotate(180)), strict=True
+            )
         ]
         told = {"return_dict_in_generate": True, "output_logits": True, "do_sample": False}
         pad = int(self._parts.processor.tokenizer.pad_token_id or 0)
 
         def first(batch: Mapping[str, Any]) -> Tensor:
             with settings.applied(self._parts._replace(config=self._model.config)):
-                found = self._model.generate(**batch, max_new_tokens=1, **told)
-            logits: Tensor = found.logits[0]
-            return logits
+                found = self._model.generate(**batch, max_new_tokens=3, **told)
+            return torch.stack(list(found.logits), dim=1)
 
         try:
             with steered(family, self._model):
