@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 from resolution_eval.board import Board, BoardRow, Curve, Estimate, Facts, Point
-from resolution_eval.board.rows import ranked
-from resolution_eval.board.schema import BlindPoint
-from resolution_eval.records import Answers, Record
+from resolution_eval.board.schema import BlindPoint, Budget
+from resolution_eval.board.scopes import Kind, Line, Scope, slug
+from resolution_eval.records import Answers, Cell, Record
 
 SAYS = "Random numbers, made by benchmarks/site.py to measure the pages. No model was run."
 RESOLUTIONS = ("28", "56", "112", "224", "448", "native")
@@ -34,10 +35,60 @@ SAMPLES = 400
 def generated_board(record: Record, *, models: int = 300, datasets: int = 20) -> Board:
     """A board of `models` rows on `datasets` data sets at six resolutions; the same every time."""
     chance = random.Random(0)
-    return Board(
-        rows=ranked(_row(number, datasets, record, chance) for number in range(models)),
-        published=(),
-        refused=(),
+    rows = tuple(_row(number, datasets, record, chance) for number in range(models))
+    return Board(rows=rows, scopes=tuple(_scopes(rows)), published=(), refused=())
+
+
+def _scopes(rows: Sequence[BoardRow]) -> Iterator[Scope]:
+    """Per scheme the lists over all data sets, one modality, and one data set."""
+    for scheme in ("match", "restore"):
+        mine = [row for row in rows if row.scheme == scheme]
+        if not mine:
+            continue
+        every = range(len(mine[0].curves))
+        yield _scope("mean-all", "mean", f"{len(every)} data sets", mine, every)
+        for modality in sorted({mine[0].curves[i].modality for i in every}):
+            some = [i for i in every if mine[0].curves[i].modality == modality]
+            yield _scope(f"modality-{slug(modality)}", "modality", modality, mine, some)
+        for i in every:
+            curve = mine[0].curves[i]
+            yield _scope(f"dataset-{curve.dataset}", "dataset", curve.title, mine, [i])
+
+
+def _scope(
+    key: str, kind: Kind, label: str, rows: Sequence[BoardRow], which: Sequence[int]
+) -> Scope:
+    scheme = rows[0].scheme
+    ordered = sorted(rows, key=lambda row: -_mean(row, which).value)
+    return Scope(
+        key=key if scheme == "match" else f"{key}-{scheme}",
+        kind=kind,
+        label=label,
+        scheme=scheme,
+        datasets=tuple(rows[0].curves[i].dataset for i in which),
+        lines=tuple(_line(row, which, place, len(rows)) for place, row in enumerate(ordered, 1)),
+    )
+
+
+def _mean(row: BoardRow, which: Sequence[int]) -> Estimate:
+    values = [row.curves[i].score.value for i in which if row.curves[i].score]
+    value, half = sum(values) / len(values), 0.06 / math.sqrt(len(values))
+    return Estimate(value, value - half, value + half)
+
+
+def _line(row: BoardRow, which: Sequence[int], place: int, among: int) -> Line:
+    curves = [row.curves[i] for i in which]
+    return Line(
+        rows=(row,),
+        curves=tuple((curve,) for curve in curves),
+        place=place,
+        rank=(max(1, place - among // 10), min(among, place + among // 10)),
+        why=None,
+        score=_mean(row, which),
+        area=curves[0].area,
+        drop=curves[0].best_drop,
+        budgets=curves[0].budgets if len(curves) == 1 else (),
+        accuracies=tuple(p.accuracy for p in curves[0].points) if len(curves) == 1 else (),
     )
 
 
@@ -62,9 +113,6 @@ def _row(number: int, datasets: int, record: Record, chance: random.Random) -> B
         pretrained=model,
     )
     curves = tuple(_curve(i, strategy, training, skill, record, chance) for i in range(datasets))
-    areas = [curve.area for curve in curves if curve.area is not None]
-    value = sum(area.value for area in areas) / len(areas)
-    half = 0.025 / math.sqrt(len(areas) / 5)
     return BoardRow(
         key=f"generated__model-{number:03}",
         facts=facts,
@@ -74,9 +122,6 @@ def _row(number: int, datasets: int, record: Record, chance: random.Random) -> B
         mode="generate",
         variant=None,
         curves=curves,
-        score=Estimate(value, value - half, value + half),
-        scored_on=tuple(curve.dataset for curve in curves),
-        rank=None,
     )
 
 
@@ -105,11 +150,21 @@ def _curve(
         answer_mode="generate",
         training=training,
         reference=reference,
+        trained=(reference,) if reference else (),
         chance=0.125,
+        floor="0.125 (chance)",
         contaminated="trained on this data set" if chance.random() < 0.03 else None,
         points=points,
+        score=Estimate((area - 0.125) / 0.875, (area - 0.16) / 0.875, (area - 0.09) / 0.875),
         area=Estimate(area, area - 0.03, area + 0.03),
         worst_drop=Estimate(max(values) - min(values), 0.0, 0.5) if reference else None,
+        best_drop=Estimate(max(values) - min(values), 0.0, 0.5),
+        choice=RESOLUTIONS[2],
+        choice_why="made up",
+        robust=False,
+        looks=True,
+        budgets=tuple(_budget(most, points) for most in (64, 256, 1024)),
+        failed=0,
         retention=Estimate(min(values) / max(values), 0.3, 1.0) if reference else None,
         withheld=None,
         n=SAMPLES,
@@ -122,6 +177,7 @@ def _curve(
         record_path=Path("generated/0/generated.record.json"),
         record_sha256="0" * 64,
         record=record,
+        figures=None,
     )
 
 
@@ -133,31 +189,52 @@ def _accuracy(
     return 0.125 + 0.875 / (1 + math.exp(-logit))
 
 
+def _budget(most: int, points: Sequence[Point]) -> Budget:
+    within = [point for point in points if point.tokens and point.tokens <= most]
+    last = within[-1]
+    assert last.tokens is not None and last.accuracy is not None
+    return Budget(most, last.tokens, last.resolution, last.accuracy)
+
+
 def _point(place: int, accuracy: float) -> Point:
     half = 1.96 * math.sqrt(accuracy * (1 - accuracy) / SAMPLES)
     edge = EDGES[place]
+    tokens = (edge / 14) ** 2
+    cell = Cell.model_validate(
+        {
+            **dict.fromkeys(("failed", "missing", "unparseable", "mismatched", "unattested"), 0),
+            **dict.fromkeys(("f1", "generated_tokens", "source_edge"), None),
+            "resolution": RESOLUTIONS[place],
+            "scheme": "match",
+            "filter": "bicubic",
+            "answer_mode": "generate",
+            "status": "complete",
+            "n": SAMPLES,
+            "correct": round(accuracy * SAMPLES),
+            "capped": 0,
+            "accuracy": accuracy,
+            "balanced_accuracy": accuracy,
+            "grids": [
+                {
+                    **dict.fromkeys(("expected_height", "expected_width", "height", "width"), edge),
+                    "samples": SAMPLES,
+                }
+            ],
+            "other_grids": 0,
+            "visual_tokens": {"least": int(tokens), "mean": tokens, "most": math.ceil(tokens)},
+            "cost": {
+                "timed": SAMPLES,
+                "seconds": SAMPLES * edge / 400,
+                "samples_per_second": 400 / edge,
+                "peak_memory": None,
+            },
+            "evidence": ["made up"],
+        }
+    )
     return Point(
-        resolution=RESOLUTIONS[place],
+        cell=cell,
         edge=edge,
-        status="complete",
         accuracy=Estimate(accuracy, accuracy - half, accuracy + half),
-        balanced_accuracy=accuracy,
-        f1=None,
-        n=SAMPLES,
-        scored=SAMPLES,
-        correct=round(accuracy * SAMPLES),
-        failed=0,
-        missing=0,
-        unparseable=0,
-        mismatched=0,
-        unattested=0,
-        capped=0,
-        grid=(edge, edge),
-        expected_grid=(edge, edge),
-        grids=1,
-        tokens=(edge / 14) ** 2,
-        throughput=400 / edge,
-        evidence=("made up",),
         blind=BlindPoint("no image", SAMPLES, 0.2),
         claimed=None,
         repeat=None,

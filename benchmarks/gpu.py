@@ -16,6 +16,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.host import timed
+from benchmarks.operations import counted
 from benchmarks.result import Result
 
 TARGET = 0.40
@@ -159,7 +160,6 @@ def _model(sizes: dict[str, Any], device: str, attention: str) -> Any:
 
 def _prefill(model: Any, side: int, size: int, given: argparse.Namespace, device: str) -> _Prefill:
     import torch
-    from torch.utils.flop_counter import FlopCounterMode
 
     patches = side // 14
     tokens = (patches // 2) ** 2
@@ -179,10 +179,9 @@ def _prefill(model: Any, side: int, size: int, given: argparse.Namespace, device
             model(**batch, use_cache=True, logits_to_keep=1)
         _wait(device)
 
-    with FlopCounterMode(display=False) as counter:
-        forward()
+    operations = counted(forward)
     seconds = median([timed(forward) for _ in range(given.repetitions + 3)][3:])
-    return _Prefill(size, seconds, counter.get_total_flops(), tokens)
+    return _Prefill(size, seconds, operations, tokens)
 
 
 def _matrix_rate(device: str, edge: int) -> float:

@@ -1,12 +1,12 @@
 """docs/study.md, made from the results in docs/study.
 
     python -m benchmarks.study collect NAME --matrix DIR --checkpoints DIR [--timed DIR]
-    python -m benchmarks.study recompute
+    python -m benchmarks.study recompute [--write]
     python -m benchmarks.study render
 
 `collect` keeps what a matrix and its checkpoints' folders say as docs/study/NAME.json, and every
-answer in studies/NAME; `recompute` computes every cell, gap and interval from the answers again and
-says where docs/study has another; `render` writes the page anew from those files alone.
+answer in studies/NAME; `recompute` computes cells, gaps and intervals from the answers again, and
+says where docs/study has another, or puts it there; `render` writes the page from all these.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from benchmarks.study_answers import keep, recomputed
+from benchmarks.study_answers import keep, recomputed, renewed
 from benchmarks.study_claims import (
     TARGETS,
     Key,
@@ -87,6 +87,13 @@ def recompute(matrices: Mapping[str, Document]) -> str:
         rows.append([name, f"{found.checkpoints} of {found.of}", found.compared, other])
     heads = ["", "checkpoints with answers", "cells and gaps computed again", "that differ"]
     return _table(heads, rows)
+
+
+def renew() -> None:
+    """Put the figures that the answers give in the place of those in docs/study."""
+    for name, one in _matrices(results()).items():
+        text = json.dumps(renewed(name, one), indent=1) + "\n"
+        (RESULTS / f"{name}.json").write_text(text)
 
 
 def results() -> dict[str, Document]:
@@ -283,7 +290,8 @@ def _target(
     ]  # fmt: skip
     worst = min(between, key=lambda cell: cell["accuracy_percent"], default=None)
     yield "–" if worst is None else f"{worst['accuracy_percent']:.1f} at {worst['infer']}"
-    yield "yes" if all(map(reached, gaps.values())) else "no"
+    old = "" if recomputed(name, {"matrix": matrix}).compared else ", by intervals of 0.1.0"
+    yield f"yes{old}" if all(map(reached, gaps.values())) else "no"
     found = [missed.get((name, gap, strategy)) for gap in TARGETS]
     yield ", ".join("one seed" if p is None else _p(p) for p in found)
 
@@ -375,12 +383,15 @@ def main() -> None:
     collecting.add_argument("--matrix", type=Path, required=True)
     collecting.add_argument("--checkpoints", type=Path, required=True)
     collecting.add_argument("--timed", type=Path, help="run with processor seconds per step")
-    actions.add_parser("recompute")
+    again = actions.add_parser("recompute")
+    again.add_argument("--write", action="store_true", help="put what is computed into docs/study")
     actions.add_parser("render")
     given = parser.parse_args()
     if given.action == "collect":
         print(collect(given.name, given.matrix, given.checkpoints, given.timed))
     elif given.action == "recompute":
+        if given.write:
+            renew()
         print(recompute(_matrices(results())))
     else:
         PAGE.write_text(page(), encoding="utf-8")

@@ -7,14 +7,12 @@ has the records of most checkpoints. Of the others only docs/study/NAME.json was
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resolution_eval.matrix.cells import MIXED, Matrix
-from resolution_eval.matrix.gaps import gap_figures
-
+from resolution_eval.analysis.strategies import MIXED, Matrix
 from resolution_eval.matrix.output import document
 from resolution_eval.records import Record, read_record
 from resolution_eval.records.store import SUFFIX
@@ -27,6 +25,12 @@ STUDIES = ROOT / "studies"
 RECORDS = ROOT / "leaderboard" / "records"
 ON_THE_BOARD = {"pbc56": "*pbc56-*", "phantom": "*embedded-*"}
 """Studies whose answers stand in the leaderboard's records, and under which names."""
+PARTS = {
+    "cells": ("train", "infer"),
+    "further_cells": ("train", "infer"),
+    "gaps": ("name", "strategy"),
+}
+"""Lists of a matrix's document, and what names an entry."""
 SAME = 1e-9
 
 
@@ -73,10 +77,10 @@ class Recomputed:
 def recomputed(name: str, kept: Document) -> Recomputed:
     """The study's cells and gaps, computed from its answers by `matrix`, beside those kept."""
     every = {k: len(v) for k, v in kept["matrix"]["checkpoints"].items()}
-    found = {k: v for k, v in records(name).items() if len(v) == every.get(k)}
+    found = _whole(name, every)
     compared: list[tuple[str, Document, Document]] = []
     if found:
-        again = document(matrix := _matrix(kept["matrix"], found), gap_figures(matrix))
+        again = document(_matrix(kept["matrix"], found))
         compared = list(_pairs(kept["matrix"], again))
     return Recomputed(
         name=name,
@@ -85,6 +89,30 @@ def recomputed(name: str, kept: Document) -> Recomputed:
         compared=len(compared),
         different=tuple(key for key, old, new in compared if not _same(old, new)),
     )
+
+
+def _whole(name: str, every: Mapping[str, int]) -> dict[str, dict[int, Record]]:
+    """The strategies of which every seed's answers are here."""
+    return {k: v for k, v in records(name).items() if len(v) == every.get(k)}
+
+
+def renewed(name: str, kept: Document) -> dict[str, Any]:
+    """What was kept of the study, with every cell and gap that its answers give computed anew."""
+    matrix = kept["matrix"]
+    found = _whole(name, {k: len(v) for k, v in matrix["checkpoints"].items()})
+    if not found:
+        return dict(kept)
+    again = document(_matrix(matrix, found))
+    parts = {part: _replaced(matrix[part], again[part], names) for part, names in PARTS.items()}
+    return {**kept, "matrix": {**matrix, **parts}}
+
+
+def _replaced(
+    old: Sequence[Document], new: Sequence[Document], names: tuple[str, str]
+) -> list[Document]:
+    """`old` with the entries of `new` that are not withheld in place of those of their name."""
+    sound = {tuple(e[n] for n in names): e for e in new if "withheld" not in e}
+    return [sound.get(tuple(each[n] for n in names), each) for each in old]
 
 
 def _matrix(kept: Document, found: Mapping[str, Mapping[int, Record]]) -> Matrix:
@@ -100,11 +128,7 @@ def _matrix(kept: Document, found: Mapping[str, Mapping[int, Record]]) -> Matrix
 
 def _pairs(old: Document, new: Document) -> Iterator[tuple[str, Document, Document]]:
     """Every cell and gap that both have, with its name."""
-    for part, names in (
-        ("cells", ("train", "infer")),
-        ("further_cells", ("train", "infer")),
-        ("gaps", ("name", "strategy")),
-    ):
+    for part, names in PARTS.items():
         before = {tuple(each[n] for n in names): each for each in old[part]}
         for each in new[part]:
             key = tuple(each[n] for n in names)

@@ -9,6 +9,8 @@ sample is scored.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -18,7 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from resolution_eval.details import Detail
 from resolution_eval.facts import CheckpointFacts, Count
 
-Status = Literal["attested", "mismatched", "unattested", "failed"]
+Status = Literal["attested", "counted", "predicted", "mismatched", "unattested", "failed"]
+"""`attested` is of tensors alone; where none can be seen, `ladder.step` says which word holds."""
 Scheme = Literal["match", "restore"]
 AnswerMode = Literal["rank", "generate", "open"]
 """How a sample was answered: choices ranked, a choice generated, an open answer generated."""
@@ -28,6 +31,16 @@ Form = Literal["closed", "open"]
 
 MARK = '{"resolution_eval_reply":1,'
 """How a reply's text begins; the 1 is its version."""
+
+
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+"""A string in JSON, quotes included."""
+_TELLING = re.compile(r"[^\w\s\"\\.,:;+-]", re.ASCII)
+"""Characters that a tag could be made of."""
+
+
+def _escape(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
 
 
 class Sent(BaseModel):
@@ -41,6 +54,39 @@ class Sent(BaseModel):
     format: str
     """PNG, JPEG, ..."""
     bytes: int
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """Of those bytes; null in the answers of older versions."""
+
+
+class Served(BaseModel):
+    """What is known of a sample that a server answered, where no tensor can be seen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rule: str | None
+    """What predicted: a provider's dated rule, or the processor's own files; null of a model that
+    no rule names."""
+    predicted_size: tuple[int, int] | None
+    """Width and height in pixels that the rule leaves; null where it does not tell."""
+    predicted_tokens: tuple[int, int] | None
+    """Fewest and most image tokens that agree with the rule; null where it does not tell."""
+    unit: int
+    """Edge in pixels of the rule's patches: a size is known to that."""
+    by_size: bool
+    """Whether the rule's tokens follow from the size: only then a count speaks of it."""
+    wrapping: int
+    """Tokens that stand around an image in a prompt, beside its own."""
+    counted_tokens: int | None
+    """Image tokens that the server counted; null where it did not say."""
+    counted_by: str | None
+    """Where it said so: a field of its usage, `difference` (prompt tokens less those of the same
+    request without the image), or `count_tokens`."""
+    model: str | None
+    """Name of the model that answered, by the server's own word."""
+    fingerprint: str | None
+    """The server's word for its own version."""
+    attempts: int
+    """Requests that were sent for this answer; those before the last one had none."""
 
 
 class Demonstrated(BaseModel):
@@ -109,6 +155,8 @@ class Attestation(BaseModel):
     """What stood in the image's place in a control run; its grid is 0 x 0 where nothing did."""
     sent: Sent | None = None
     """The image as another program, a server as a rule, was sent it; null where none was."""
+    served: Served | None = None
+    """What a server said and what a rule predicts; null where the model ran in this process."""
     demonstrations: tuple[Demonstrated, ...] = ()
     """The few-shot demonstrations before the question, in order; `grid` and `visual_tokens` are of
     the question's own image alone. One that is mismatched makes the sample so.
@@ -201,8 +249,14 @@ class Reply(BaseModel):
     """Digest of all that decided the answer beside the image, see `replies.state_of`."""
 
     def encode(self) -> str:
-        """One line of JSON, beginning with `MARK`."""
-        return MARK + self.model_dump_json()[1:]
+        """One line of JSON, beginning with `MARK`, in whose texts all but letters, digits and plain
+        punctuation is escaped.
+
+        lmms-eval takes what stands before `</think>`, or between any tags that a user or a task
+        names, out of every response. An escaped text has no tags.
+        """
+        line = json.dumps(self.model_dump(mode="json"), separators=(",", ":"))
+        return MARK + _STRING.sub(lambda text: _TELLING.sub(_escape, text[0]), line)[1:]
 
 
 @dataclass(frozen=True)
@@ -241,6 +295,12 @@ class Ledger:
         """Digest of what decides the answers of the adapter that answers here."""
         self.demonstrated: dict[SampleKey, tuple[Mapping[str, Any], ...]] = {}
         """Documents of the train samples shown before each question, of a few-shot run."""
+        self.outcomes: dict[str, tuple[int, int]] = {}
+        """Per data set, how many samples were asked and how many of them failed, over all
+        processes, once lmms-eval has added them up.
+        """
+        self.error: str | None = None
+        """What lmms-eval logged when an evaluation ended in an error; it ends with status 0."""
         self.adapter: str | None = None
         """Name of the adapter of ours that answers in this process; null for the host's own models.
         """
@@ -256,6 +316,8 @@ class Ledger:
         self.failures.clear()
         self.costs.clear()
         self.told.clear()
+        self.outcomes.clear()
+        self.error = None
 
     def forget(self, dataset: str) -> None:
         """A run over `dataset` begins: what is known of its samples is of an earlier one."""
@@ -269,6 +331,22 @@ class Ledger:
         for table in known:
             for key in [key for key in table if key.dataset == dataset]:
                 del table[key]
+
+    @property
+    def lost(self) -> str | None:
+        """Why the run has nothing to show, in one sentence; None where a sample was scored."""
+        if self.error is not None:
+            return f"the evaluation ended in an error: {self.error}"
+        asked, failed = (
+            (sum(counts) for counts in zip(*self.outcomes.values(), strict=True))
+            if (self.outcomes)
+            else (0, 0)
+        )
+        if not asked or failed < asked:
+            return None
+        reason = next(iter(self.failures.values()), None)
+        said = "" if reason is None else f", the first of them with {reason.kind}: {reason.message}"
+        return f"all {asked} samples failed{said}"
 
 
 LEDGER = Ledger()

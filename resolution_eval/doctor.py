@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
 from resolution_eval.errors import UsageError, suggest
+from resolution_eval.ladder import spelled
 from resolution_eval.resolution import (
     NATIVE,
     Resolution,
@@ -24,6 +25,7 @@ from resolution_eval.resolution import (
 
 if TYPE_CHECKING:
     from resolution_eval.families import Family, Parts
+    from resolution_eval.providers import Forecast
 
 ASPECTS = ((1, 1), (3, 2), (1, 2))
 """Width to height of the images that are tried."""
@@ -55,11 +57,24 @@ class Row:
     """Visual tokens that the checkpoint's processor makes of this image if nobody sets it."""
     sent: tuple[int, int] | None = None
     """Height and width in pixels of the image that a server would be sent, where one is asked."""
+    forecast: Forecast | None = None
+    """What a rule says that the server makes of it; None where no rule names its model."""
 
     @property
     def seen(self) -> tuple[int, int] | None:
-        """The grid, or what was sent in its place."""
+        """The grid, or what a rule leaves of the image that was sent, or that image."""
+        if self.forecast is not None and self.forecast.size is not None:
+            return self.forecast.size.height, self.forecast.size.width
         return self.grid or self.sent
+
+    @property
+    def agrees(self) -> bool:
+        """Whether it is the expected grid, to half a patch where a rule predicts it."""
+        if self.forecast is None or self.sent is None:
+            return self.seen == self.expected_grid
+        kept = self.forecast.keeps(Size(self.sent[1], self.sent[0]))
+        refused = self.forecast.refused is not None
+        return self.sent == self.expected_grid and kept is not False and not refused
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +144,7 @@ def _examine(model: str, patient: Patient, asked: str, sizes: Sequence[Resolutio
     scheme = "restore" if refusal else asked
     rows = tuple(patient.row(size, source, scheme) for source in _sources(sizes) for size in sizes)
     flat = () if scheme == "restore" else tuple(_flat(rows))
-    agree = all(row.seen == row.expected_grid for row in rows)
+    agree = all(row.agrees for row in rows)
     return Diagnosis(
         model=model,
         checkpoint=patient.checkpoint,
@@ -175,11 +190,24 @@ def _flat(rows: Sequence[Row]) -> Iterator[str]:
     for first, second in pairwise(rows):
         same_image = first.source == second.source
         both = first.seen
-        if both and same_image and first.information != second.information and both == second.seen:
+        budget = first.forecast is not None and not first.forecast.by_size
+        if budget and same_image and first.forecast == second.forecast:
+            assert first.forecast is not None
+            yield (
+                f"{first.requested} and {second.requested} at aspect {first.aspect}: "
+                f"{first.forecast.told}, whatever the size"
+            )
+        elif (
+            both and same_image and first.information != second.information and both == second.seen
+        ):
             yield (
                 f"{first.requested} and {second.requested} at aspect {first.aspect}: "
                 f"both {both[0]}x{both[1]}"
             )
+
+
+def _other(first: Row, second: Row) -> bool:
+    return first.information != second.information
 
 
 def new_row(
@@ -332,8 +360,11 @@ PATIENTS: dict[str, Callable[[Mapping[str, str]], Patient]] = {
 """Models that the doctor knows, by the name that `lmms-eval --model` gives them."""
 
 
-def report(diagnosis: Diagnosis) -> str:
-    """The diagnosis as text: what it found, a table, and what is wrong with the sweep."""
+def report(diagnosis: Diagnosis, price: float | None = None) -> str:
+    """The diagnosis as text: what it found, a table, and what is wrong with the sweep.
+
+    `price` is that of a million prompt tokens of a server.
+    """
     from tabulate import tabulate
 
     table = [
@@ -344,6 +375,9 @@ def report(diagnosis: Diagnosis) -> str:
             "grid (h x w)": "x".join(map(str, row.grid)) if row.grid else "unattested",
             "sent (h x w)": "x".join(map(str, row.sent)) if row.sent else None,
             "images": row.tiles or 1,
+            "predicted (w x h)": _predicted(row),
+            "predicted tokens": _predicted_tokens(row),
+            "1,000 images cost": _cost(row, price),
             "visual tokens": row.visual_tokens,
             "match": "yes" if row.match else "no",
             "processor alone": row.processor_alone,
@@ -359,6 +393,28 @@ def report(diagnosis: Diagnosis) -> str:
     return "\n".join((head, tabulate(shown, headers="keys", missingval="-"), *_notes(diagnosis)))
 
 
+def _predicted(row: Row) -> str | None:
+    """Size that the rule leaves; None where no rule names the model."""
+    if row.forecast is None:
+        return None
+    return row.forecast.refused or (
+        "unknown" if row.forecast.size is None else str(row.forecast.size)
+    )
+
+
+def _cost(row: Row, price: float | None) -> str | None:
+    """Money for the image tokens of a thousand images, the most that agree with the rule."""
+    if price is None or row.forecast is None or row.forecast.tokens is None:
+        return None
+    return f"{row.forecast.tokens[1] * price / 1000:.2f}"
+
+
+def _predicted_tokens(row: Row) -> str | None:
+    if row.forecast is None:
+        return None
+    return "unknown" if row.forecast.tokens is None else spelled(row.forecast.tokens)
+
+
 def _notes(diagnosis: Diagnosis) -> Iterator[str]:
     if diagnosis.refusal is not None:
         yield f"match is impossible: {diagnosis.refusal}; shown and offered: scheme=restore"
@@ -369,9 +425,12 @@ def _notes(diagnosis: Diagnosis) -> Iterator[str]:
         f"mismatched: {row.requested} at aspect {row.aspect} enters at {row.seen}, "
         f"not {row.expected_grid}"
         for row in diagnosis.rows
-        if row.seen != row.expected_grid
+        if not row.agrees
     )
-    if diagnosis.ok and all(row.grid is None for row in diagnosis.rows):
+    unseen = all(row.grid is None for row in diagnosis.rows)
+    if diagnosis.ok and unseen and any(row.forecast is not None for row in diagnosis.rows):
+        yield "predicted by a rule, attested by nothing: a run counts, where the server says what"
+    elif diagnosis.ok and unseen:
         yield "every image is sent at the size asked for; what the server makes of it nobody sees"
     elif diagnosis.ok:
         yield "every grid is the expected one, and none is flat"

@@ -105,6 +105,13 @@ class CheckpointFacts(_Facts):
     """What it was trained on, as its folder says."""
     dtype: str | None
     device: str | None
+    writing: str | None = None
+    """What of the checkpoint's own generation settings is used, what is set aside, and how many
+    tokens a checkpoint that thinks is allowed.
+    """
+    probes: tuple[str, ...] = ()
+    """What a behavioural probe found before the run and after it, each in one sentence: a lower
+    bound of what the model sees, and no attestation."""
 
 
 class RunFacts(_Facts):

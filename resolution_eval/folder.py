@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from math import sqrt
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from resolution_eval.cards import TaskCard
+from resolution_eval.cards import TaskCard, task_card
 from resolution_eval.errors import DataError, ImageError
 from resolution_eval.images import decode
 from resolution_eval.resolution import NATIVE, Resolution
@@ -26,8 +25,8 @@ SAMPLED = 500
 """Images whose size is looked at, of a large folder."""
 
 
-def folder_card(folder: Path) -> str:
-    """TOML of the card of the data set in `folder`, as its `labels.csv` and images describe it.
+def folder_card(folder: Path) -> TaskCard:
+    """The card of the data set in `folder`, as its `labels.csv` and images describe it.
 
     Questions where there is a column `question`, else a classification among the labels found; the
     intervals resample the column `cluster` where there is one, else the image. The sweep ends at
@@ -48,13 +47,13 @@ def folder_card(folder: Path) -> str:
         facts["cluster"] = "cluster"
     if facts["kind"] == "classification":
         facts |= _classes(sorted({row["label"] for row in rows} - {""}), table)
-    card = TaskCard.model_validate(facts)
+    card = task_card(facts, str(table))
     source = LocalSource(folder, card)
     samples = source.samples("test")
     if card.kind == "questions":
         facts |= _forms(samples)
     facts["resolutions"] = sweep(_edges(source, samples))
-    return "".join(f"{key} = {json.dumps(value)}\n" for key, value in facts.items())
+    return task_card(facts, str(table))
 
 
 def _facts(folder: Path, kind: str) -> dict[str, Any]:

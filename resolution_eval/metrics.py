@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from resolution_eval.attestation import LEDGER
 from resolution_eval.resolution import (
     NATIVE,
     Resolution,
@@ -83,9 +84,19 @@ def balanced_accuracy(items: Sequence[Item]) -> float | str:
     )
 
 
-def count(items: Iterable[Item]) -> int:
-    """How many samples, over all resolutions, are so."""
-    return sum(item["count"] for item in items)
+def count(items: Iterable[Item]) -> int | str:
+    """How many samples, over all resolutions, are so; in words where a limit made some of them.
+
+    Example:
+        >>> count([{"count": 1}, {"count": 0}])
+        1
+        >>> count([{"count": 1, "cut": "cut while thinking at max_new_tokens=64"}, {"count": 1}])
+        '2 (1 cut while thinking at max_new_tokens=64)'
+    """
+    counted = list(items)
+    total = sum(item["count"] for item in counted)
+    cut = [item["cut"] for item in counted if item.get("cut")]
+    return f"{total} ({len(cut)} {cut[0]})" if cut else total
 
 
 def attestation_summary(attestations: Sequence[Item]) -> str:
@@ -96,6 +107,9 @@ def attestation_summary(attestations: Sequence[Item]) -> str:
         '1 attested, 1 failed'
     """
     statuses = Counter(item["status"] for item in attestations)
+    for item in attestations[:1]:
+        outcome = (len(attestations), statuses["failed"])
+        LEDGER.outcomes[str(item.get("fingerprint"))] = outcome
     return ", ".join(f"{number} {status}" for status, number in sorted(statuses.items()))
 
 

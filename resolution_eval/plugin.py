@@ -3,23 +3,27 @@
 Two doors lead here, and neither imports torch or lmms-eval before the host itself does:
 
 - the entry point `lmms_eval.models` calls `manifests`, which names the model adapters;
-- `resolution_eval.pth`, read by Python at start-up, calls `watch_for_host`. lmms-eval has no entry
-point for
-  tasks, and `lmms-eval tasks list` loads no entry point at all, so its task manager is taught our
-  folder at the moment it is imported, whoever imports it.
+- `resolution_eval.pth`, read by Python at start-up, sets up the look-out of `startup`, which calls
+  `host_finder`. lmms-eval has no entry point for tasks, and `lmms-eval tasks list` loads no entry
+  point at all, so its task manager is taught our folder at the moment it is imported, whoever
+  imports it.
 """
 
 from __future__ import annotations
 
+import atexit
+import os
 import sys
 from collections.abc import Sequence
 from functools import wraps
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from pathlib import PurePath
 from types import ModuleType
 from typing import Any
 
-HOST_TASKS = "lmms_eval.tasks"
+from resolution_eval.startup import HOST_TASKS, LookOut
+
 FOLDERS: list[str] = []
 """Task folders of this process alone, whose tasks take the place of the shipped ones of the same
 name.
@@ -80,8 +84,45 @@ def watch_for_host() -> None:
     module = sys.modules.get(HOST_TASKS)
     if module is not None and hasattr(module, "TaskManager"):
         _add_tasks(module)
-    elif not any(isinstance(finder, _HostFinder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _HostFinder())
+    else:
+        host_finder()
+
+
+def host_finder() -> MetaPathFinder:
+    """The finder that has the host's tasks adjusted, set before all others if it is not yet."""
+    for finder in sys.meta_path:
+        if isinstance(finder, _HostFinder):
+            return finder
+    sys.meta_path.insert(0, made := _HostFinder())
+    atexit.register(_end_with_status)
+    return made
+
+
+def _end_with_status() -> None:
+    """Ends the process of the command `lmms-eval` with status 1 where its run has nothing to show.
+
+    lmms-eval ends with 0 after any exception, and after a run in which every sample failed; a job
+    that waits for it would go on. Registered early, this runs late.
+    """
+    attestation = sys.modules.get("resolution_eval.attestation")
+    lost = None if attestation is None else attestation.LEDGER.lost
+    if lost is None or not _is_host(sys.argv[0]):
+        return
+    print(f"resolution-eval: {lost}", file=sys.stderr, flush=True)
+    sys.stdout.flush()
+    os._exit(1)
+
+
+def _is_host(program: str) -> bool:
+    """Whether a program's path is that of lmms-eval's command line.
+
+    Example:
+        >>> _is_host("/usr/bin/lmms-eval"), _is_host("/usr/bin/pytest")
+        (True, False)
+    """
+    path = PurePath(program)
+    module = path.parts[-2:] == ("lmms_eval", "__main__.py")
+    return module or path.stem in ("lmms-eval", "lmms_eval")
 
 
 class _HostFinder(MetaPathFinder):
@@ -92,7 +133,7 @@ class _HostFinder(MetaPathFinder):
     ) -> ModuleSpec | None:
         if fullname != HOST_TASKS:
             return None
-        others = (finder for finder in sys.meta_path if finder is not self)
+        others = (each for each in sys.meta_path if each not in (self, LookOut))
         specs = (finder.find_spec(fullname, path, target) for finder in others)
         spec = next((found for found in specs if found is not None), None)
         if spec is not None and spec.loader is not None:

@@ -11,15 +11,16 @@ from typing import Any
 
 from resolution_eval import folder as own_folder
 from resolution_eval import plugin
-from resolution_eval.errors import UsageError, suggest
+from resolution_eval.attestation import LEDGER
+from resolution_eval.errors import UsageError, suggest, visible
 from resolution_eval.judge import PROVIDERS
 from resolution_eval.resolution import Resolution
 from resolution_eval.taskfiles import (
     Variation,
     derive,
-    derive_text,
     members,
     refuse_misspelled_task,
+    write_task,
 )
 
 
@@ -64,8 +65,8 @@ def run(
         raise UsageError(f"--tasks {own_folder.TASK} and --data PATH go together; give both")
     with TemporaryDirectory(prefix="resolution-eval-") as folder, preferred(folder):
         if data is not None:
-            card = own_folder.folder_card(data)
-            derive_text(card, Path(folder), variation)
+            card = variation.applied(own_folder.folder_card(data))
+            write_task(Path(folder) / card.name, card)
         shipped = [task for name in tasks for task in members(name) if task != own_folder.TASK]
         for task in shipped if changed else ():
             derive(task, Path(folder), variation)
@@ -85,13 +86,15 @@ def preferred(folder: str) -> Iterator[None]:
 
 def lmms_eval(arguments: Sequence[str]) -> int:
     """Run the command line `lmms-eval` with `arguments` in this process; 1 where an evaluation
-    failed.
+    failed, or no sample was scored.
 
     lmms-eval itself prints the error and ends with status 0.
     """
     import lmms_eval.__main__ as host
 
     failures: list[Exception] = []
+    LEDGER.outcomes.clear()
+    LEDGER.error = None
     evaluate = host.cli_evaluate_single
 
     def noting(args: Any) -> Any:
@@ -107,7 +110,9 @@ def lmms_eval(arguments: Sequence[str]) -> int:
         host.cli_evaluate()
     finally:
         sys.argv, host.cli_evaluate_single = saved, evaluate
-    return 1 if failures else 0
+    if LEDGER.lost and not failures:
+        print(visible(f"resolution-eval: {LEDGER.lost}"), file=sys.stderr)
+    return 1 if failures or LEDGER.lost else 0
 
 
 def evaluate(

@@ -7,13 +7,12 @@ tasks/NAME/card.toml, and tasks/groups/GROUP_res.yaml from the groups that the c
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from resolution_eval import folder, paths
-from resolution_eval.cards import GENERATED, TaskCard, parse_task_card, task_cards
+from resolution_eval.cards import GENERATED, TaskCard, parse_task_card, task_card, task_cards
 from resolution_eval.errors import UsageError, refuse_misspelled, suggest
 from resolution_eval.resolution import Resolution, label
 
@@ -45,7 +44,7 @@ task: {task}
 dataset_path: text
 dataset_kwargs:
   data_files:
-    test: card.toml
+    test: {file}
   sample_by: document
 test_split: test
 process_docs: !function resolution_eval.tasks.documents
@@ -88,10 +87,13 @@ metadata:
 """
 
 
-def task_yaml(card: TaskCard) -> str:
-    """The YAML that makes `card` a task of lmms-eval, with a row of each score per resolution."""
+def task_yaml(card: TaskCard, file: str = "card.toml") -> str:
+    """The YAML that makes the card in `file` a task of lmms-eval, with a row of each score per
+    resolution.
+    """
     head = _HEAD.format(
         task=card.name + SUFFIX,
+        file=file,
         name=card.name,
         version=VERSION,
         resolutions=", ".join(label(r) for r in card.resolutions),
@@ -145,12 +147,12 @@ def group_yaml(group: str, tasks: Iterable[str]) -> str:
     return _GROUP.format(group=group, tasks=listed, version=VERSION)
 
 
-def write_task(folder: Path, card_text: str) -> None:
-    """Write `card.toml` and the YAML of its task into `folder`."""
-    card = parse_task_card(card_text)
+def write_task(folder: Path, card: TaskCard) -> None:
+    """Write the card, as JSON, and the YAML of its task into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "card.toml").write_text(card_text, encoding="utf-8")
-    (folder / f"{card.name}{SUFFIX}.yaml").write_text(task_yaml(card), encoding="utf-8")
+    (folder / "card.json").write_text(card.model_dump_json(), encoding="utf-8")
+    text = task_yaml(card, "card.json")
+    (folder / f"{card.name}{SUFFIX}.yaml").write_text(text, encoding="utf-8")
 
 
 def card_files() -> dict[str, Path]:
@@ -172,19 +174,14 @@ class Variation:
     only: Sequence[str] | None = None
     """Ids of the test samples to ask."""
 
-    def applied(self, card_text: str) -> str:
-        """The card's TOML with this variation."""
-        changes = {
-            "filter": _quoted(self.filter),
-            "scheme": _quoted(self.scheme),
-            "option_order": _quoted(self.option_order),
-            "judge": _quoted(self.judge),
-            "only": None if self.only is None else json.dumps(list(self.only)),
-        }
-        if self.resolutions is not None:
-            values = (str(r) if isinstance(r, int) else f'"{r}"' for r in self.resolutions)
-            changes["resolutions"] = f"[{', '.join(values)}]"
-        return _with(card_text, changes)
+    def applied(self, card: TaskCard) -> TaskCard:
+        """The card with this variation.
+
+        Raises:
+            CardError: the variation is impossible.
+        """
+        changes = {name: value for name, value in vars(self).items() if value is not None}
+        return task_card(card.model_dump() | changes, f"{card.name}, varied")
 
 
 def task_names() -> set[str]:
@@ -213,46 +210,21 @@ def derive(task: str, folder: Path, variation: Variation) -> None:
         UsageError: no task of ours has that name.
         CardError: the variation is impossible.
     """
-    files = card_files()
-    if task not in files:
-        raise UsageError(f"no task of resolution-eval is named {task!r}; {suggest(task, files)}")
-    derive_text(files[task].read_text(encoding="utf-8"), folder, variation)
-
-
-def derive_text(text: str, folder: Path, variation: Variation) -> None:
-    """Write into `folder` the task of the card `text` (TOML), varied.
-
-    Raises:
-        CardError: the variation is impossible.
-    """
-    changed = variation.applied(text)
-    write_task(folder / parse_task_card(changed).name, changed)
-
-
-def _quoted(value: str | None) -> str | None:
-    """`value` as a TOML string; quotes in it must not end it."""
-    return None if value is None else json.dumps(value)
-
-
-def _with(card_text: str, changes: Mapping[str, str | None]) -> str:
-    """The card's TOML with the given top-level keys set; None leaves a key as it is."""
-    for key, value in changes.items():
-        if value is not None:
-            line = re.compile(rf"^{key}\s*=.*?$", re.MULTILINE)
-            card_text = f"{key} = {value}\n" + line.sub("", card_text, count=1)
-    return card_text
+    cards = {f"{name}{SUFFIX}": card for name, card in task_cards().items()}
+    if task not in cards:
+        raise UsageError(f"no task of resolution-eval is named {task!r}; {suggest(task, cards)}")
+    card = variation.applied(cards[task])
+    write_task(folder / card.name, card)
 
 
 def main() -> None:
     """Write every shipped task's and group's YAML anew."""
-    cards = []
-    for path in card_files().values():
-        text = path.read_text(encoding="utf-8")
-        write_task(path.parent, text)
-        cards.append(parse_task_card(text))
+    for name, path in card_files().items():
+        card = parse_task_card(path.read_text(encoding="utf-8"), str(path))
+        (path.parent / f"{name}.yaml").write_text(task_yaml(card), encoding="utf-8")
     folder = paths.tasks() / "groups"
     folder.mkdir(exist_ok=True)
-    for group, tasks in groups(cards).items():
+    for group, tasks in groups(task_cards().values()).items():
         (folder / f"{group}.yaml").write_text(group_yaml(group, tasks), encoding="utf-8")
 
 

@@ -13,7 +13,7 @@ from math import sqrt
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from resolution_eval.attestation import LEDGER, Attestation, Cost, SampleKey
+from resolution_eval.attestation import LEDGER, Attestation, Cost, SampleKey, Verdict
 from resolution_eval.cards import TaskCard, parse_task_card
 from resolution_eval.errors import UsageError, host_boundary
 from resolution_eval.facts import run_facts
@@ -22,6 +22,7 @@ from resolution_eval.options import shown_options
 from resolution_eval.prompts import question_text
 from resolution_eval.resolution import Resolution, Size, is_capped, label, parse_resolution
 from resolution_eval.sources import Sample, Source, data_summary, open_source
+from resolution_eval.thinking import is_cut
 from resolution_eval.verdicts import Document, unattested, verdict_of
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ _TEXTS = (
 def documents(cards: Dataset) -> Dataset:
     """Every test sample of the one card in `cards` at every resolution of that card.
 
-    `cards` is a card's TOML as lmms-eval loads it: one row, its text. Serves as `process_docs`.
+    `cards` is a card's file as lmms-eval loads it: one row, its text. Serves as `process_docs`.
     """
     from datasets import Dataset
 
@@ -265,7 +266,7 @@ def process_results(doc: Document, results: list[str]) -> dict[str, Any]:
         }
     return {
         **figures,
-        "unparseable": _COUNTED[verdict.prediction is None and not failed],
+        "unparseable": _unparseable(verdict, attestation),
         "failed": _COUNTED[failed],
         "mismatched": _COUNTED[status == "mismatched"],
         "data": _data(doc["data"], doc["fingerprint"]),
@@ -278,6 +279,14 @@ def process_results(doc: Document, results: list[str]) -> dict[str, Any]:
 # lmms-eval keeps all that a sample contributes until the last one is answered: what is the same for
 # many samples is one object for them all.
 _COUNTED = {known: {"count": int(known)} for known in (False, True)}
+
+
+def _unparseable(verdict: Verdict, attestation: Attestation) -> dict[str, Any]:
+    """Whether an answer could not be read, and why, where a limit cut its thinking."""
+    if verdict.prediction is not None or verdict.correct is None:
+        return _COUNTED[False]
+    cut = next(filter(is_cut, attestation.notes), None)
+    return _COUNTED[True] if cut is None else {"count": 1, "cut": cut}
 
 
 @lru_cache(maxsize=64)

@@ -137,6 +137,22 @@ def sweep(
     return lines
 
 
+def failed_at(
+    lines: Sequence[dict[str, Any]], names: set[str], resolution: str
+) -> list[dict[str, Any]]:
+    """`lines` with the samples `names` failed at one resolution."""
+    found = []
+    for each in lines:
+        verdict = each["verdict"]
+        if verdict["resolution"] == resolution and verdict["sample"] in names:
+            failed = line(verdict["sample"], resolution, correct=None)
+            kept = {name: verdict[name] for name in ("cluster", "target")}
+            found.append({**failed, "verdict": {**failed["verdict"], **kept}})
+        else:
+            found.append(each)
+    return found
+
+
 def phantom_source() -> Any:
     """The generated images that `phantom_lines` are about."""
     from resolution_eval.cards import task_cards

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from benchmarks import NAMES, table
+from benchmarks.operations import counted
 from benchmarks.result import Foreign, Result
 
 ROOT = Path(__file__).parents[1]
@@ -64,3 +66,34 @@ def test_others_are_seen_apart_from_ourselves(monkeypatch: pytest.MonkeyPatch) -
     moments = iter([(100.0, 50.0, 10.0), (120.0, 65.0, 20.0)])
     monkeypatch.setattr(Foreign, "_now", staticmethod(lambda: next(moments)))
     assert Foreign().share() == pytest.approx((15 - 10) / 20)
+
+
+@pytest.mark.parametrize(("query_heads", "heads"), [(4, 4), (4, 2), (6, 1)])
+@pytest.mark.parametrize("masked", [False, True])
+def test_operations_of_attention_are_those_of_its_products(
+    query_heads: int, heads: int, masked: bool
+) -> None:
+    import torch
+
+    query, key = torch.randn(3, query_heads, 5, 8), torch.randn(3, heads, 7, 8)
+    mask = torch.ones(5, 7, dtype=torch.bool).tril(2) if masked else None
+    attend = torch.nn.functional.scaled_dot_product_attention
+    with torch.inference_mode():
+        one = counted(lambda: attend(query, key, key, attn_mask=mask, enable_gqa=True))
+        again = key.repeat_interleave(query_heads // heads, 1)
+        plain = counted(lambda: (query @ again.mT).softmax(-1) @ again)
+    assert one == plain == 2 * 2 * 3 * query_heads * 5 * 7 * 8
+
+
+def test_a_small_grouped_model_counts_the_same_under_any_attention() -> None:
+    import torch
+
+    from benchmarks.gpu import IMAGE_TOKEN, SIZES, _model
+
+    ids = torch.full((2, 12), IMAGE_TOKEN + 5)
+    with torch.inference_mode():
+        operations = {
+            name: counted(partial(_model(SIZES["rehearsal"], "cpu", name), input_ids=ids))
+            for name in ("sdpa", "eager")
+        }
+    assert operations["sdpa"] == operations["eager"] > 0

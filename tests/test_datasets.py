@@ -154,7 +154,7 @@ def test_a_misspelt_data_set_is_told_its_name(capsys: pytest.CaptureFixture[str]
 
 
 def test_a_folder_with_labels_becomes_a_classification(tmp_path: Path) -> None:
-    card = parse_task_card(folder.folder_card(bring(tmp_path / "My data!", classified())))
+    card = folder.folder_card(bring(tmp_path / "My data!", classified()))
     assert (card.kind, card.classes, card.chance) == ("classification", ("cat", "newt"), 0.5)
     assert card.resolutions == (14, 28, NATIVE)
     assert card.cluster == "image"
@@ -163,7 +163,7 @@ def test_a_folder_with_labels_becomes_a_classification(tmp_path: Path) -> None:
 
 
 def test_a_folder_with_a_question_column_becomes_questions(tmp_path: Path) -> None:
-    card = parse_task_card(folder.folder_card(bring(tmp_path / "asks", QUESTIONS)))
+    card = folder.folder_card(bring(tmp_path / "asks", QUESTIONS))
     assert (card.kind, card.forms) == ("questions", ("closed", "open"))
     assert card.chance == pytest.approx((1 / 2 + 1 / 3) / 2)
     assert "em@native" in taskfiles.task_yaml(card)
@@ -171,7 +171,7 @@ def test_a_folder_with_a_question_column_becomes_questions(tmp_path: Path) -> No
 
 def test_a_column_named_cluster_is_what_the_intervals_resample(tmp_path: Path) -> None:
     rows = [{**row, "cluster": f"p{i % 2}"} for i, row in enumerate(classified())]
-    card = parse_task_card(folder.folder_card(bring(tmp_path / "d", rows)))
+    card = folder.folder_card(bring(tmp_path / "d", rows))
     source = at_hand(card)
     assert source is not None
     assert {sample.cluster for sample in source.samples()} == {"p0", "p1"}
@@ -240,5 +240,15 @@ def test_a_folder_is_run_with_the_sweep_that_was_asked_for(
     monkeypatch.setattr(plugin, "FOLDERS", [])
     path = bring(tmp_path / "d", classified())
     assert runs.run(["folder_res"], ["--model", "toy"], resolutions=[20, "native"], data=path) == 0
-    assert parse_task_card(written["card.toml"]).resolutions == (20, NATIVE)
+    assert parse_task_card(written["card.json"]).resolutions == (20, NATIVE)
     assert "metric: acc@20" in written["folder_res.yaml"]
+
+
+@pytest.mark.parametrize("name", ["𠮷 tiles", 'a "quoted" one', "back\\slash", "tab\tbed"])
+def test_a_folder_of_any_name_is_run_with_a_sweep_of_its_own(tmp_path: Path, name: str) -> None:
+    path = bring(tmp_path / name, classified())
+    card = taskfiles.Variation(resolutions=[20, "native"]).applied(folder.folder_card(path))
+    taskfiles.write_task(tmp_path / "task", card)
+    read = parse_task_card((tmp_path / "task" / "card.json").read_text(encoding="utf-8"))
+    assert read == card
+    assert (read.path, read.resolutions) == (str(path), (20, NATIVE))

@@ -37,7 +37,7 @@ PLACEHOLDER = re.compile(
 )
 OTHERS = {
     "accelerate", "bash", "cd", "cp", "export", "git", "mkdir", "mkdocs", "pip", "pytest", "source",
-    "tensorboard", "vllm",
+    "tensorboard", "transformers", "vllm",
 }  # fmt: skip
 AFTER_A_RUN = ("report", "record", "compare", "rank", "gaps", "metrics", "leaderboard", "power")
 MINUTES = ("run", "demo", "sweep", "matrix", "train")

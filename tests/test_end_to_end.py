@@ -207,7 +207,8 @@ def test_data_that_cannot_be_had_is_one_error_at_once(
 ) -> None:
     text = (paths.tasks() / "pathmnist" / "card.toml").read_text()
     url = parse_task_card(text).archive.url  # type: ignore[union-attr]
-    taskfiles.write_task(tmp_path / "pathmnist", text.replace(url, "http://127.0.0.1:9/tiles.zip"))
+    card = parse_task_card(text.replace(url, "http://127.0.0.1:9/tiles.zip"))
+    taskfiles.write_task(tmp_path / "pathmnist", card)
     plugin.FOLDERS.insert(0, str(tmp_path))
     (tmp_path / "nothing").mkdir()
     monkeypatch.setenv("RESOLUTION_EVAL_DATA", str(tmp_path / "nothing"))

@@ -12,10 +12,10 @@ import pytest
 
 from resolution_eval import judge, metrics, tasks
 from resolution_eval.attestation import LEDGER, Failure, SampleKey
-from resolution_eval.cards import parse_task_card, task_cards
+from resolution_eval.cards import task_cards
 from resolution_eval.errors import CardError, UsageError
 from resolution_eval.judge import open_judge
-from resolution_eval.taskfiles import Variation, card_files, task_yaml
+from resolution_eval.taskfiles import Variation, task_yaml
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 NAME = "openai:a-judge"
@@ -161,16 +161,16 @@ def test_without_a_judge_nothing_is_asked_and_no_row_is_added(served: Served) ->
 
 
 def test_the_rows_of_a_judged_run_are_those_of_its_yaml(served: Served) -> None:
-    text = Variation(judge=NAME, resolutions=[28]).applied(card_files()["vqa_rad_res"].read_text())
+    card = Variation(judge=NAME, resolutions=[28]).applied(task_cards()["vqa_rad"])
     named = {
         line.partition("metric: ")[2]
-        for line in task_yaml(parse_task_card(text)).splitlines()
+        for line in task_yaml(card).splitlines()
         if "- metric: " in line
     }
     given = set(tasks.process_results(document(), ["lobe"]))
     given |= set(tasks.process_results(document(form="closed"), ["yes"]))
     assert named == given - {"bacc@train"}
-    assert f'judge: "{NAME}"' in task_yaml(parse_task_card(text))
+    assert f'judge: "{NAME}"' in task_yaml(card)
 
 
 @pytest.mark.parametrize(
@@ -193,9 +193,9 @@ def test_a_judge_without_a_key_is_refused_before_the_run(
 @pytest.mark.parametrize("judged", ["openai", "openai:", 'x:"', "openai:a b"])
 def test_a_judges_name_is_provider_and_model(judged: str) -> None:
     with pytest.raises(CardError, match="judge"):
-        parse_task_card(Variation(judge=judged).applied(card_files()["vqa_rad_res"].read_text()))
+        Variation(judge=judged).applied(task_cards()["vqa_rad"])
 
 
 def test_a_task_without_open_questions_has_no_judge() -> None:
     with pytest.raises(CardError, match="a judge is for open questions"):
-        parse_task_card(Variation(judge=NAME).applied(card_files()["pbc_res"].read_text()))
+        Variation(judge=NAME).applied(task_cards()["pbc"])

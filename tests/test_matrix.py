@@ -11,13 +11,13 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from synthetic_runs import sweep, write_run
+from synthetic_runs import facts, sweep, write_run
 
 from resolution_eval import cli
-from resolution_eval.analysis.strategies import Matrix, mixture_half
+from resolution_eval.analysis.strategies import Matrix, matrix_of_records, mixture_half
 from resolution_eval.declaration import Declaration, read_declaration
 from resolution_eval.errors import RecordError, UsageError
-from resolution_eval.matrix import Sweep, parse_checkpoints, scoring, write_matrix
+from resolution_eval.matrix import Scoring, parse_checkpoints, scoring, write_matrix
 from resolution_eval.matrix.command import _infer, _scored
 from resolution_eval.matrix.heatmap import specification
 from resolution_eval.matrix.named import named_adapter, named_resolution
@@ -174,6 +174,41 @@ class TestGaps:
             Matrix(pair, 16, 64, ("low",))
 
 
+class TestRecords:
+    def test_records_tell_their_own_strategies(self, made):
+        some = [record for name in ("mixed", "native", "low") for record in made.records[name]]
+        found = matrix_of_records(some)
+        assert {name: len(mine) for name, mine in found.records.items()} == {
+            "low": 2, "native": 2, "mixed": 2,
+        }  # fmt: skip
+        assert (found.low, found.native, found.infer) == (16, 64, (16, 32, 64))
+        expected = {gap.name: gap for gap in made.gaps if gap.strategy == "mixed"}
+        assert {gap.name for gap in found.gaps} == set(expected)
+        for gap in found.gaps:
+            assert gap.value == expected[gap.name].value
+            assert gap.over_seeds == expected[gap.name].over_seeds
+        trained = {key for key, cell in found.cells.items() if cell.trained}
+        assert trained == {("low", "16"), ("native", "64"), ("mixed", "16"), ("mixed", "64")}
+
+    def test_the_sources_own_size_is_not_what_native_stands_for(self, tmp_path):
+        lines = sweep({"16": 0.2, "64": 0.9, "native": 0.4}, samples=60, training="fixed:64")
+        lines[0]["run"] = facts(strategy="native")
+        found = matrix_of_records([one(tmp_path, lines)])
+        assert found.native == 64
+        at = {key: cell.interval.estimate for key, cell in found.cells.items()}
+        (mismatch,) = [gap for gap in found.gaps if gap.name == "native_trained_mismatch"]
+        low, native, source = (at["native", name] for name in ("16", "64", "native"))
+        assert source not in (low, native)
+        assert mismatch.value.estimate == pytest.approx(low - native)
+
+    def test_other_seeds_widen_the_interval_and_one_seed_has_none(self, made):
+        cell = made.cells["native", "low"]
+        wide, narrow = cell.over_seeds, cell.interval
+        assert wide.low < narrow.low < narrow.high < wide.high
+        single = Matrix({"low": made.records["low"][:1]}, 16, 64, ("low",))
+        assert single.cells["low", "low"].over_seeds is None
+
+
 class TestOutput:
     def test_the_json_gives_the_same_gaps_to_the_command_that_reads_published_tables(
         self, made, tmp_path
@@ -293,10 +328,10 @@ class TestArguments:
 class TestScoring:
     def test_weights_written_anew_and_another_sweep_are_scored_anew(self, tmp_path):
         (tmp_path / "weights").write_text("a")
-        first = Sweep(task="phantom_res", resolutions=(16, 64))
+        first = Scoring(task="phantom_res", resolutions=(16, 64))
         keys = {scoring.key(str(tmp_path), first)}
-        keys.add(scoring.key(str(tmp_path), Sweep(task="phantom_res", resolutions=(16, 32))))
-        keys.add(scoring.key(str(tmp_path), Sweep(task="pbc_res", resolutions=(16, 64))))
+        keys.add(scoring.key(str(tmp_path), Scoring(task="phantom_res", resolutions=(16, 32))))
+        keys.add(scoring.key(str(tmp_path), Scoring(task="pbc_res", resolutions=(16, 64))))
         (tmp_path / "weights").write_text("b")
         keys.add(scoring.key(str(tmp_path), first))
         assert len(keys) == 4
@@ -304,7 +339,7 @@ class TestScoring:
 
     def test_a_name_that_would_be_read_as_several_arguments_is_refused(self):
         with pytest.raises(UsageError, match="comma"):
-            Sweep(task="t", resolutions=(1,)).arguments("a,trust_remote_code=true")
+            Scoring(task="t", resolutions=(1,)).arguments("a,trust_remote_code=true")
 
     def test_the_matrix_runs_and_what_is_scored_is_not_scored_again(
         self, tmp_path, monkeypatch, capsys
@@ -321,7 +356,7 @@ class TestScoring:
         scored = []
         evaluate = scoring._evaluate
 
-        def stopped_at_native(checkpoint: str, sweep: Sweep, results: Path) -> None:
+        def stopped_at_native(checkpoint: str, sweep: Scoring, results: Path) -> None:
             scored.append(Path(checkpoint).name)
             if scored == ["low", "native"]:
                 (results / "half").mkdir(parents=True)

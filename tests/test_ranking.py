@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
-from synthetic_runs import sweep, write_run
+from synthetic_runs import failed_at, sweep, write_run
 
 from resolution_eval import cli
 from resolution_eval.analysis.ranking import Ranking, ranking
 from resolution_eval.errors import RecordError
 from resolution_eval.records import Record, make_records
+from resolution_eval.report import load
 
 GOOD, POOR = {"28": 0.7, "64": 0.9}, {"28": 0.3, "64": 0.5}
 
@@ -65,6 +67,62 @@ def test_the_mean_is_that_of_the_tasks_areas(tmp_path: Path) -> None:
 def test_a_task_that_a_model_lacks_is_left_out_and_named(found: Ranking) -> None:
     assert found.tasks == {"one_res": 60, "two_res": 60}
     assert found.left_out == {"three_res": "not scored: lab/poor"}
+
+
+def test_the_score_is_the_mean_of_the_gains_over_the_floor(found: Ranking, tmp_path: Path) -> None:
+    """The floor is the most frequent right answer: there is no chance level, and no blind run."""
+    gains = []
+    for record in two_models(tmp_path / "again"):
+        if record.checkpoint.name == "lab/poor":
+            rows = [row for row in record.answers.rows() if row["resolution"] == "28"]
+            (_, often) = Counter(row["target"] for row in rows).most_common(1)[0]
+            base = often / len(rows)
+            area = np.mean([cell.accuracy for cell in record.cells])
+            gains.append((area - base) / (1 - base))
+    assert found.places[1].score.estimate == pytest.approx(np.mean(gains))
+
+
+def test_a_model_that_does_not_look_stands_last_without_a_rank(tmp_path: Path) -> None:
+    """It has the best score of all; without the image it has the same."""
+    blind_best, looks = {"28": 0.85, "64": 0.85}, {"28": 0.7, "64": 0.8}
+    run(tmp_path, "b/reader", "one_res", blind_best, 1)
+    run(tmp_path, "b/reader", "one_res", blind_best, 2, blind="no image")
+    run(tmp_path, "a/seer", "one_res", looks, 3)
+    run(tmp_path, "a/seer", "one_res", {"28": 0.1, "64": 0.1}, 4, blind="no image")
+    first, last = ranking(load([tmp_path])).places
+    assert (first.model, first.looks, first.rank.estimate) == ("a/seer", True, 1)
+    assert (last.model, last.looks, last.rank) == ("b/reader", False, None)
+    assert last.area.estimate > first.area.estimate
+
+
+def test_order_and_rank_never_disagree(tmp_path: Path) -> None:
+    for number, rate in enumerate((0.5, 0.62, 0.58, 0.55, 0.6)):
+        run(tmp_path, f"m{number}", "one_res", {"28": rate, "64": rate + 0.1}, number)
+    places = ranking(make_records(tmp_path)).places
+    scores, ranks = [p.score.estimate for p in places], [p.rank.estimate for p in places]
+    assert scores == sorted(scores, reverse=True) and ranks == sorted(ranks)
+    assert all(p.rank.low <= p.rank.estimate <= p.rank.high for p in places)
+
+
+def test_hidden_failures_gain_no_rank(tmp_path: Path) -> None:
+    """The wrong answers of the poorer model at 28 turned into failures: 5 % of its samples."""
+    better = {"28": 0.75, "64": 0.75}
+    run(tmp_path, "a", "one_res", better, 1, samples=400)
+    run(tmp_path, "b", "one_res", {"28": 0.72, "64": 0.72}, 2, samples=400)
+    honest = ranking(make_records(tmp_path)).places
+    lines = sweep({"28": 0.72, "64": 0.72}, samples=400, checkpoint="b", seed=2)
+    wrong = [
+        each["verdict"]["sample"]
+        for each in lines
+        if each["verdict"]["resolution"] == "28" and not each["verdict"]["correct"]
+    ]
+    lines = failed_at(lines, set(wrong[:20]), "28")
+    write_run(tmp_path / "2", lines, task="one_res", date="20260101_000002")
+    found = {place.model: place for place in ranking(make_records(tmp_path)).places}
+    before = {place.model: place for place in honest}
+    assert found["b"].rank.low <= before["b"].rank.low and found["b"].rank.high == 2
+    assert found["a"].rank.low == 1
+    assert found["b"].score.low <= before["b"].score.estimate
 
 
 def test_equal_models_share_their_ranks_interval(tmp_path: Path) -> None:

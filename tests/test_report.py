@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthetic_runs import CLASSES, facts, line, sweep, write_run
+from synthetic_runs import CLASSES, facts, failed_at, line, sweep, write_run
 
 from resolution_eval.analysis import by_task, figures
 from resolution_eval.analysis.comparison import compare
@@ -93,18 +93,9 @@ def test_intervals_hold_the_accuracy_and_are_those_of_the_statistics(tmp_path):
         assert (each.accuracy.n, each.accuracy.clusters) == (80, 40)
 
 
-def failing(folder: Path, names: set[str], at: str = "64", *, samples: int = 40) -> Record:
-    """A record whose samples `names` failed at one resolution."""
-    lines = sweep(CURVE, samples=samples)
-    for each in lines:
-        if each["verdict"]["resolution"] == at and each["verdict"]["sample"] in names:
-            failed = line(each["verdict"]["sample"], at, correct=None)
-            each["attestation"] = failed["attestation"]
-            each.pop("cost", None)
-            each["verdict"].update(
-                failed["verdict"] | {k: each["verdict"][k] for k in ("cluster", "target")}
-            )
-    return one(folder, lines)
+def failing(folder: Path, names: set[str]) -> Record:
+    """A record of 40 samples, of which `names` failed at 64."""
+    return one(folder, failed_at(sweep(CURVE, samples=40), names, "64"))
 
 
 def test_failed_samples_are_in_no_accuracy_and_in_the_ends_of_its_interval(tmp_path):

@@ -57,6 +57,7 @@ def test_a_run_says_what_it_scored(plain: Record) -> None:
     assert (data.source, data.loaded, data.excluded_total) == ("phantom", 240, 0)
     assert plain.shown == "image"
     assert set(plain.unknown) == {"controls.blind", "checkpoint.training_evidence_url"}
+    assert "eos_token_id" in (checkpoint.writing or "")
 
 
 def test_the_same_run_twice_gives_the_same_bytes_times_aside(plain: Record, tmp_path: Path) -> None:

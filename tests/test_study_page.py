@@ -56,7 +56,11 @@ def test_cells_are_in_order_of_resolution_with_interval_and_spread():
 
 @pytest.mark.parametrize(
     ("gap", "kept", "said"),
-    [(-0.0199, 0.9901, "yes"), (-0.0201, 0.9901, "no"), (-0.0199, 0.9899, "no")],
+    [
+        (-0.0199, 0.9901, "yes, by intervals of 0.1.0"),
+        (-0.0201, 0.9901, "no"),
+        (-0.0199, 0.9899, "no"),
+    ],
 )
 def test_a_target_is_reached_only_by_the_lower_ends_of_both_intervals(gap, kept, said):
     made = matrix(GAP | {"low": gap}, KEPT | {"low": kept})
@@ -196,6 +200,18 @@ def test_the_study_s_figures_follow_from_the_answers_that_were_kept(name):
     found = study_answers.recomputed(name, study.results()[name])
     assert found.checkpoints == KEPT_ANSWERS[name] and found.compared >= 20
     assert found.different == ()
+
+
+def test_what_the_answers_give_takes_the_place_of_what_was_kept():
+    one = json.loads((study.RESULTS / "phantom.json").read_text())
+    old = json.loads((study.RESULTS / "phantom.json").read_text())
+    for gap in one["matrix"]["gaps"]:
+        gap["low"] -= 0.01
+    found = study_answers.renewed("phantom", one)["matrix"]["gaps"]
+    of_mixed = [gap["strategy"] != "anchored" for gap in found]
+    assert [gap == before for gap, before in zip(found, old["matrix"]["gaps"], strict=True)] == (
+        of_mixed
+    )
 
 
 def test_a_figure_that_the_answers_do_not_give_is_named():

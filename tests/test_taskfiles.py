@@ -72,7 +72,7 @@ def test_a_derived_task_has_its_own_sweep_in_card_and_table(tmp_path: Path) -> N
     )
     taskfiles.derive("pathmnist_res", tmp_path, variation)
     config = _read(tmp_path / "pathmnist" / "pathmnist_res.yaml")
-    card = cards.parse_task_card((tmp_path / "pathmnist" / "card.toml").read_text())
+    card = cards.parse_task_card((tmp_path / "pathmnist" / "card.json").read_text())
     assert card.resolutions == (32, 96, "native")
     assert (card.filter, card.scheme, card.option_order) == ("box", "restore", "seeded:7")
     metrics = config["metric_list"]
@@ -84,7 +84,7 @@ def test_a_derived_task_has_its_own_sweep_in_card_and_table(tmp_path: Path) -> N
 
 def test_a_derived_task_keeps_what_was_not_changed(tmp_path: Path) -> None:
     taskfiles.derive("pbc_res", tmp_path, Variation(filter="lanczos"))
-    derived = cards.parse_task_card((tmp_path / "pbc" / "card.toml").read_text())
+    derived = cards.parse_task_card((tmp_path / "pbc" / "card.json").read_text())
     assert derived == cards.task_cards()["pbc"].model_copy(update={"filter": "lanczos"})
 
 
@@ -122,3 +122,13 @@ def _names(path: Path) -> set[str]:
     lines = path.read_text(errors="replace").splitlines()
     given = (line.partition(": ") for line in lines)
     return {name.strip() for key, _, name in given if key in ("task", "group", "tag")}
+
+
+def test_a_sweep_of_ones_own_is_of_any_layout_of_the_card() -> None:
+    text = (taskfiles.card_files()["pbc_res"]).read_text(encoding="utf-8")
+    start = text.index("resolutions = [")
+    end = text.index("]", start)
+    spread = text[:start] + "resolutions = [\n  28,\n  56,\n" + text[end:]
+    card = cards.parse_task_card(spread)
+    assert card.resolutions == (28, 56)
+    assert Variation(resolutions=[14, 28]).applied(card).resolutions == (14, 28)

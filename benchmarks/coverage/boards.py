@@ -37,7 +37,7 @@ def part(
     clusters = labels(sample, rng)
     right = latent(sample, clusters, len(accuracy), own, rng) < ndtri(np.array(accuracy))
     seed = int(rng.integers(2**31))
-    drawn = resample(Answers(right.astype(float), clusters), seed=seed, resamples=500)
+    drawn = resample(Answers(right.astype(float), clusters), seed=seed, resamples=600)
     place = (drawn.n, drawn.effective, seed)
     return Part(name, name[0], drawn.accuracy, drawn.draws, *place)
 

@@ -12,6 +12,10 @@ from resolution_eval.statistics.promises import ERRORS, PROMISES
 
 TEMPLATE = Path(__file__).with_name("template.md")
 LEAST = 0.93
+FEWEST = 20
+"""Tries below which a row tells nothing: figures are withheld, or repetitions few."""
+ENOUGH = 300
+"""Repetitions below which the page says that it tells little."""
 REMARKS: dict[str, str] = {}
 Row = tuple[str, str, str, int, int]
 
@@ -40,6 +44,7 @@ def page() -> str:
         [name, ", ".join(f"{a:g}" for a in t.accuracy), f"{t.own:g}"] for name, t in TRUTHS.items()
     ]
     return TEMPLATE.read_text(encoding="utf-8").format(
+        warning=_warning(studies),
         made=table(["study", "repetitions", "seed", "minutes", "made with"], made),
         curves=table(["name", "accuracy", "shared by a sample's answers"], curves),
         summary=_summary(rows),
@@ -47,6 +52,18 @@ def page() -> str:
         errors=_errors(rows),
         shown=_shown(rows),
         coverage=_by_study(studies),
+    )
+
+
+def _warning(studies: Sequence[Study]) -> str:
+    """What few repetitions can tell; empty where there are enough."""
+    few = min(int(study.facts.get("repetitions", 0)) for study in studies)
+    if few >= ENOUGH:
+        return ""
+    return (
+        f"**{few} repetitions tell no more than that nothing is far off: an interval that covers "
+        f"85 % shows here.** Run the command with `--repetitions {ENOUGH}` or more before a row is "
+        "quoted.\n\n"
     )
 
 
@@ -60,7 +77,9 @@ def _summary(rows: Sequence[Row]) -> str:
         mine = [row for row in rows if row[0] == promise.coverage]
         if not mine:
             continue
-        rates = [hits / tries for *_, hits, tries in mine]
+        rates = [hits / tries for *_, hits, tries in mine if tries >= FEWEST]
+        if not rates:
+            continue
         mean = sum(row[3] for row in mine) / sum(row[4] for row in mine)
         ends = [f"{100 * value:.1f}" for value in (mean, min(rates), max(rates))]
         below = str(sum(rate < LEAST for rate in rates))
@@ -75,7 +94,7 @@ def _below(rows: Sequence[Row]) -> str:
     made = []
     for figure, truth, sample, hits, tries in rows:
         rate = hits / tries
-        if figure in keys and rate < LEAST:
+        if figure in keys and rate < LEAST and tries >= FEWEST:
             error = (0.95 * 0.05 / tries) ** 0.5
             chance = "within chance of 95 (3 standard errors)"
             said = REMARKS.get(figure, "") or (

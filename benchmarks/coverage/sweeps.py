@@ -16,7 +16,7 @@ from resolution_eval.statistics.floors import Floor
 from resolution_eval.statistics.intervals import Interval
 from resolution_eval.statistics.resampling import Answers, resample
 
-RESAMPLES = 1000
+RESAMPLES = 400
 SHAPED = ("ace", "rce", "excess_ace", "worst_drop", "best_drop")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from resolution_eval.attestation import Failure, Sent
+from resolution_eval.attestation import Failure, Sent, Served
 from resolution_eval.errors import ModelError
 
 Entered = tuple[tuple[int, int], int]
@@ -27,6 +27,8 @@ class Answer:
     """Images that entered, where the image is cut into tiles."""
     notes: tuple[str, ...] = ()
     sent: Sent | None = None
+    served: Served | None = None
+    """What a server said and what is predicted of it, where one answered."""
     generated_tokens: int | None = None
     """Tokens of the text that was written; None where choices were ranked."""
     demonstrations: tuple[Entered, ...] = ()

@@ -79,10 +79,13 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
     strategy: str | None = None
     training_data: str | None = None
     dtype: str | None = None
+    probes: tuple[str, ...] = ()
+    """What behavioural probes found before the run and after it."""
 
     def __init__(self) -> None:
         super().__init__()
         me = weakref.proxy(self)
+        _note_errors()
         LEDGER.begin(self.name, lambda: me.checkpoint_facts(), lambda: me.state)
 
     def checkpoint_facts(self) -> CheckpointFacts:
@@ -96,7 +99,15 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
             training_data=self.training_data,
             dtype=self.dtype,
             device=", ".join(map(str, self.places())) or None,
+            probes=self.probes,
+            writing=self.writing(),
         )
+
+    def writing(self) -> str | None:
+        """How answers are written: what of the checkpoint's own settings is used; None where
+        nothing of them is known.
+        """
+        return None
 
     def places(self) -> list[torch.device]:
         """The devices that hold the model's weights; none where it runs outside this process."""
@@ -115,6 +126,7 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
         """
         facts = self.checkpoint_facts().model_dump(mode="json")
         device = str(facts.pop("device")).partition(":")[0]
+        del facts["probes"]  # what was found beside the run decides no answer
         said = [self.name, self.checkpoint, str(self.training), self.blind, device, facts]
         said += [asdict(self.overrides), self.preparation(), versions()]
         return sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
@@ -309,6 +321,7 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
             tiles=answer.tiles,
             blind=self.blind,
             sent=answer.sent,
+            served=answer.served,
             demonstrations=demonstrations,
         )
 
@@ -349,6 +362,17 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
     def _report_failures(self) -> None:
         if len(LEDGER.failures) > 10:
             logger.warning(f"{len(LEDGER.failures)} samples failed; the samples file names each")
+
+
+def _note_errors() -> None:
+    """Has the error noted that lmms-eval logs when an evaluation ends in one: its process ends with
+    status 0 all the same, unless somebody tells.
+    """
+    logger.add(
+        lambda message: setattr(LEDGER, "error", str(message.record["message"])),
+        level="ERROR",
+        filter=lambda record: str(record["message"]).startswith("Error during evaluation"),
+    )
 
 
 def _status(grids: Iterable[tuple[tuple[int, int] | None, tuple[int, int]]]) -> Status:

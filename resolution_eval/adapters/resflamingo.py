@@ -80,6 +80,10 @@ class ResFlamingo(ResolutionAdapter):
             self.mean_colour = (red, green, blue)
         logger.info(f"{self.checkpoint}, trained at {self.training}, on {self.device}")
 
+    def writing(self) -> str:
+        """How answers are written, whatever the language model would like."""
+        return flamingo.decoding(self.bundle).summary
+
     def preparation(self) -> str:
         """The encoder's normalisation, the tokenizer, and the commit of the language model, which a
         released checkpoint takes from a repository of its own.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from loguru import logger
 
+from resolution_eval import thinking
 from resolution_eval.adapters.answers import Answer, Entered
 from resolution_eval.adapters.arguments import (
     DTYPES,
@@ -22,12 +23,14 @@ from resolution_eval.adapters.arguments import (
 from resolution_eval.adapters.base import ResolutionAdapter, places_of
 from resolution_eval.adapters.requests import Job
 from resolution_eval.adapters.views import View
+from resolution_eval.answers.replies import THINKING
 from resolution_eval.errors import ModelError, UsageError, host_boundary
 from resolution_eval.families import Parts, family_of, intended_grid
 from resolution_eval.families.base import EVIDENCE, mean_colour
+from resolution_eval.families.chat import template_of
 from resolution_eval.families.checkpoint import known_of, load_model, load_parts
 from resolution_eval.families.engine import Engine, Question, Spoken
-from resolution_eval.generation import cut
+from resolution_eval.generation import Generation, cut
 from resolution_eval.resolution import Size
 from resolution_eval.weights import revision
 
@@ -69,12 +72,33 @@ class ResHF(ResolutionAdapter):
             if told.blind:
                 self.blind = "mean image" if self.family.needs_image else "no image"
             self.mean_colour = mean_colour(self.parts)
+            self._thinks = self._try_prompt()
             model = loading.model(pretrained, self.device)
             self.engine = Engine(self.family, self.parts, model)
             self.dtype = str(model.dtype).removeprefix("torch.")
             self.revision = revision(pretrained, model)
         places = ", ".join(map(str, self.places()))
         logger.info(f"{pretrained} ({self.family.name}), trained at {self.training}, on {places}")
+
+    def _try_prompt(self) -> bool:
+        """Whether the checkpoint thinks before it answers, found from a prompt, before its weights
+        are read.
+
+        Raises:
+            ModelError: its chat template makes no prompt of a question and an image.
+        """
+        prompt = self.family.prompt(self.parts, "Which?", image=self.blind != "no image")
+        template = None if self.parts.plain else template_of(self.parts.processor)
+        return thinking.thinks(template, prompt)
+
+    def writing(self) -> str:
+        """How answers are written, whatever the checkpoint would like."""
+        room = (
+            f"; it thinks: {thinking.TOKENS} tokens where a task allows {thinking.TASK_TOKENS}"
+            if self._thinks
+            else ""
+        )
+        return self.engine.decoding.summary + room
 
     def preparation(self) -> str:
         """The processor's own settings, whose defaults differ between versions."""
@@ -102,34 +126,37 @@ class ResHF(ResolutionAdapter):
 
     def answer(self, views: Sequence[View]) -> list[Answer]:
         ranking = self.mode(views[0].job) == "rank"
-        questions = [self._question(view) for view in views]
-        if ranking:
-            spoken = self.engine.rank(questions)
-        else:
-            spoken = self.engine.generate(questions, views[0].job.asked)
+        asked = thinking.allowed(views[0].job.asked, thinking=self._thinks)
+        questions = [self._question(view, ranking=ranking) for view in views]
+        engine = self.engine
+        spoken = engine.rank(questions) if ranking else engine.generate(questions, asked)
         return [
-            self._answer(view, answer, ranking) for view, answer in zip(views, spoken, strict=True)
+            self._answer(view, question.prompt, answer, None if ranking else asked)
+            for view, question, answer in zip(views, questions, spoken, strict=True)
         ]
 
-    def _question(self, view: View) -> Question:
+    def _question(self, view: View, *, ranking: bool) -> Question:
         shown = () if self.blind == "no image" else view.images
         told = [(one.question, one.answer) for one in view.job.demonstrations]
         prompt = self.family.prompt(
             self.parts, view.job.prompt, image=bool(shown), demonstrations=told
         )
+        if ranking:
+            prompt = thinking.closed(prompt)
         choices = view.job.choices
         continued = (self.family.continuation(self.parts, prompt, choice) for choice in choices)
         return Question(prompt, shown[-1] if shown else None, tuple(continued), shown[:-1])
 
-    def _answer(self, view: View, spoken: Spoken, ranking: bool) -> Answer:
+    def _answer(self, view: View, prompt: str, spoken: Spoken, asked: Generation | None) -> Answer:
+        """The answer and what entered; `asked` is how it was written, None where it was ranked."""
         received = spoken.received
         if received is None and self.blind != "no image":
             raise ModelError("no image entered the vision tower")
         scores = spoken.scores
         choice = None if scores is None else max(range(len(scores)), key=scores.__getitem__)
-        text = spoken.text if choice is None else view.job.choices[choice]
+        text, notes = _text(prompt, spoken, asked, view.job.choices, choice)
         return Answer(
-            text=text if ranking else cut(text, view.job.asked.until).strip(),
+            text=text,
             choice=choice,
             choice_scores=scores,
             grid=(0, 0) if received is None else received.grid,
@@ -137,6 +164,7 @@ class ResHF(ResolutionAdapter):
             evidence=EVIDENCE,
             tiles=None if received is None or received.images == 1 else received.images,
             generated_tokens=spoken.generated_tokens,
+            notes=notes,
             demonstrations=self._earlier(view, spoken),
         )
 
@@ -149,6 +177,31 @@ class ResHF(ResolutionAdapter):
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
         """Refused: tasks of ours generate, and rank through `answer_mode=rank`."""
         raise ModelError(f"{self.name} answers generate_until tasks; choose one")
+
+
+def _text(
+    prompt: str,
+    spoken: Spoken,
+    asked: Generation | None,
+    choices: Sequence[str],
+    choice: int | None,
+) -> tuple[str, tuple[str, ...]]:
+    """An answer's text, and what is to be noted of it.
+
+    Of a thinking that the prompt opened and the limit cut, the text begins with its tag, so that no
+    word of it is taken for an answer. Strings that end an answer do not end a thinking.
+    """
+    if asked is None:
+        closed = prompt.rstrip().endswith(tuple(closing for _, closing in THINKING))
+        note = ("an empty thinking stands before the choices",) if closed else ()
+        return (spoken.text if choice is None else choices[choice]), note
+    opening = thinking.opened(prompt)
+    whole = f"{opening[0]}{spoken.text}" if opening else spoken.text
+    if not spoken.ended and thinking.opened(whole):
+        return whole, (thinking.cut_note(asked.max_new_tokens),)
+    answer = thinking.without_thinking(spoken.text)
+    thought = spoken.text[: len(spoken.text) - len(answer)]
+    return (thought + cut(answer, asked.until)).strip(), ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loguru import logger
@@ -12,14 +14,21 @@ from resolution_eval.adapters.arguments import COMMON, common, flag
 from resolution_eval.adapters.base import ResolutionAdapter, places_of
 from resolution_eval.adapters.requests import Job
 from resolution_eval.adapters.views import View
-from resolution_eval.attestation import Failure, Sent
+from resolution_eval.attestation import Attestation, Failure, Sent
 from resolution_eval.bases.ask import Asked, Question, ask
 from resolution_eval.bases.build import Plan, plan
+from resolution_eval.bases.journal import Journal, journal_path
+from resolution_eval.bases.meter import Meter, dropped, evidence_of
+from resolution_eval.bases.predictors import OWN as PREDICTING
+from resolution_eval.bases.predictors import predictor, whole
+from resolution_eval.bases.probing import GENERATION, sentence
 from resolution_eval.bases.sight import Sight, sight_of
 from resolution_eval.errors import ModelError, host_boundary
 from resolution_eval.families import intended_grid
 from resolution_eval.families.base import Received, mean_colour
 from resolution_eval.families.checkpoint import known_of
+from resolution_eval.ladder import disagreement, step
+from resolution_eval.providers.usage import read_usage
 from resolution_eval.resolution import Size, TrainingResolution, patch_size_fit, training_size
 from resolution_eval.weights import revision
 
@@ -27,7 +36,9 @@ if TYPE_CHECKING:
     import torch
     from lmms_eval.api.instance import Instance
 
-OWN = ("base", "force_simple", *COMMON)
+SERVING = (*PREDICTING, "count_difference", "baselines", "probe")
+"""Arguments that say how a server's samples are predicted and counted."""
+OWN = ("base", "force_simple", *COMMON, *SERVING)
 """Arguments that are not the base's, or that it is given as we understand them."""
 
 
@@ -35,7 +46,8 @@ class ResWrap(ResolutionAdapter):
     """One of lmms-eval's models, its images rendered at the inference resolution.
 
     Where the base holds its model in this process, its grid is attested from the tensors that enter
-    it; where it does not, a sample is `unattested` and its record holds what was sent.
+    it; where it does not, a sample climbs the ladder of `ladder.step`, and its record holds what
+    was sent.
     """
 
     name = "reswrap"
@@ -44,8 +56,10 @@ class ResWrap(ResolutionAdapter):
         self, base: str | None = None, *, force_simple: bool | str = False, **given: Any
     ) -> None:
         super().__init__()
+        self.probed_edge: int | None = None
         with host_boundary():
             told = common(given, ("generate",))
+            serving = {name: given.pop(name, None) for name in SERVING}
             self.configure(told)
             self.finds_batch = False  # the base runs batches of the size that it is built with
             self.plan = plan(
@@ -58,11 +72,54 @@ class ResWrap(ResolutionAdapter):
             self.checkpoint = self.plan.checkpoint
             self.base = self.plan.build()
             self.sight = sight_of(self.base)
+            self.journal = Journal(journal_path(sys.argv))
+            self.meter = None if self.sight.model is not None else self._meter(serving)
             known = known_of(self.checkpoint, self.sight.family, self.sight.parts)
             self.declare(known, told.train_resolution)
             self.blind = "mean image" if told.blind else None
             self.revision = revision(self.checkpoint, self.sight.model)
         self._describe()
+
+    def _meter(self, serving: Mapping[str, Any]) -> Meter:
+        """Reads what the base's server counts."""
+        differs = serving["count_difference"]
+        self.probed_edge = whole("probe", serving["probe"])
+        kept = serving["baselines"]
+        beside = journal_path(sys.argv)
+        if kept is None and beside is not None:
+            kept = beside.with_name("resolution_eval_baselines.json")
+        self.predictor = predictor(self.checkpoint, serving)
+        return Meter(
+            self.checkpoint,
+            self.predictor,
+            counts_by_difference=flag("count_difference", True if differs is None else differs),
+            baselines=None if kept is None else Path(kept),
+            trust_environment=flag(
+                "httpx_trust_env", self.plan.arguments.get("httpx_trust_env", True)
+            ),
+        )
+
+    def generate_until(self, requests: list[Instance]) -> list[str]:
+        """As every adapter; a server is probed before the first question and after the last."""
+        self._probe()
+        replies = super().generate_until(requests)
+        self._probe()
+        return replies
+
+    def _probe(self) -> None:
+        """Ask what the server's model sees, where that is wanted."""
+        if self.probed_edge is None:
+            return
+        with host_boundary():
+            found = sentence(self._answer_texts, self.batch, self.probed_edge)
+        self.probes = (*self.probes, found)
+        logger.info(f"{self.plan.title}: {found}")
+
+    def _answer_texts(self, asked: Sequence[tuple[str, Any]]) -> list[str | Failure]:
+        """Texts of the answers to prompts with their images."""
+        questions = [Question(prompt, image, GENERATION) for prompt, image in asked]
+        done = ask(self.base, self.sight, questions)
+        return [done.failure(place, visible=False) or text for place, text in enumerate(done.texts)]
 
     def preparation(self) -> str:
         """The base, its arguments, and its processor where it can be seen."""
@@ -83,7 +140,8 @@ class ResWrap(ResolutionAdapter):
             self.mean_colour = mean_colour(self.sight.parts)
         if self.sight.model is None:  # a server: as many at once as the base asks at once
             self.batch = max(self.batch, int(getattr(self.base, "num_concurrent", 1)))
-            logger.warning(f"{self.plan.title}: nobody can see its grid; samples are unattested")
+            told = "no rule names its model" if self.predictor is None else self.predictor.title
+            logger.info(f"{self.plan.title}: nobody can see its grid; predicted by: {told}")
         for name, (own, limit) in self.plan.limits.items():
             logger.info(f"{self.plan.title}: {name}={limit} instead of its own {own}")
         self._warned = False
@@ -105,19 +163,33 @@ class ResWrap(ResolutionAdapter):
 
     def answer(self, views: Sequence[View]) -> list[Answer | Failure]:
         questions = [Question(view.job.prompt, view.image, view.job.generation) for view in views]
-        asked = ask(self.base, self.sight, questions)
+        asked = ask(self.base, self.sight, questions, self.journal)
+        if self.meter is not None:
+            return served_answers(self.plan, self.meter, asked, questions)
         return answers(self.plan, self.sight, asked)
 
-    def _attest(self, view: View, answer: Answer, fingerprint: str) -> Any:
+    def _attest(self, view: View, answer: Answer, fingerprint: str) -> Attestation:
         found = super()._attest(view, answer, fingerprint)
+        if answer.served is not None:
+            word = step(answer.served, answer.sent, found.expected_grid)
+            why = disagreement(answer.served, answer.sent, found.expected_grid)
+            notes = found.notes if why is None else (*found.notes, why)
+            found = found.model_copy(update={"status": word, "notes": notes})
+            self._warn_once(found, f"{self.plan.title}: {why}; such samples are mismatched")
+            return found
+        self._warn_once(
+            found,
+            f"{self.plan.title} sets its own grid: {found.expected_grid} was expected, "
+            f"{found.grid} entered. Such samples are mismatched; `resolution-eval doctor` "
+            "shows where, and --model reshf or scheme=restore may help",
+        )
+        return found
+
+    def _warn_once(self, found: Attestation, said: str) -> None:
+        """Say of the first mismatched sample what is wrong."""
         if found.status == "mismatched" and not self._warned:
             self._warned = True
-            logger.warning(
-                f"{self.plan.title} sets its own grid: {found.expected_grid} was expected, "
-                f"{found.grid} entered. Such samples are mismatched; `resolution-eval doctor` "
-                "shows where, and --model reshf or scheme=restore may help"
-            )
-        return found
+            logger.warning(said)
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
         """Refused: bases differ in what they mean by it."""
@@ -168,6 +240,38 @@ def answers(plan: Plan, sight: Sight, asked: Asked) -> list[Answer | Failure]:
                 tiles=None if received is None or received.images == 1 else received.images,
                 notes=(*encoding_notes(sent), *tile_notes(received)) if seen else (),
                 sent=None if seen else sent,
+            )
+        )
+    return found
+
+
+def served_answers(
+    plan: Plan, meter: Meter, asked: Asked, questions: Sequence[Question]
+) -> list[Answer | Failure]:
+    """What a server answered, with what it counted and what was sent."""
+    found: list[Answer | Failure] = []
+    for place, exchanges in enumerate(asked.exchanges_of(questions)):
+        failure = meter.failure(exchanges, asked.failure(place, visible=False))
+        if failure is not None:
+            found.append(failure)
+            continue
+        wired = exchanges[-1].images if exchanges else []
+        sent = wired[0] if len(wired) == 1 else asked.sent.get(place)
+        served = meter.served(exchanges, sent)
+        usage = read_usage((exchanges[-1].answer if exchanges else None) or {})
+        found.append(
+            dropped(served)
+            or Answer(
+                text=asked.texts[place].strip(),
+                choice=None,
+                choice_scores=None,
+                grid=None,
+                visual_tokens=None,
+                evidence=f"{evidence_of(served, sent)}; base {plan.title}",
+                notes=(*encoding_notes(sent), *meter.changes(served)),
+                sent=sent,
+                served=served,
+                generated_tokens=usage.generated,
             )
         )
     return found

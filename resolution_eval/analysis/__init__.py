@@ -8,11 +8,11 @@
 | `floor` | what a checkpoint that does not look would score |
 | `look` | whether it looks: one rule |
 | `ranked` | probabilities of ranked choices: AUROC, average precision, Brier, calibration |
-| `classes` | how each class is told from the others |
+| `confusion` | how each class is told from the others |
 | `curve` | all of that for one record and setting |
 | `comparison` | two records |
 | `sizes` | how small a thing is still seen, by what the samples say had to be seen |
-| `runs` | curves that differ in seed or prompt alone, as one |
+| `series` | curves that differ in seed or prompt alone, as one |
 | `strategies` | train x inference |
 | `ranking` | models over tasks |
 | `plans` | what comparisons of a curve's resolutions can show |

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from resolution_eval.analysis.classes import ClassFigures, balanced_accuracies, class_figures
+from resolution_eval.analysis.confusion import ClassFigures, balanced_accuracies, class_figures
 from resolution_eval.analysis.floor import CurveFloor, curve_floor
 from resolution_eval.analysis.look import Look, looking, looks
 from resolution_eval.analysis.ranked import RankedChoices, ranked_choices
@@ -102,14 +103,17 @@ class CurveFigures:
     """The same by visual tokens."""
     robustness: Robustness | Withheld
     """Whether no resolution loses more than the margin."""
-    classes: tuple[ClassFigures, ...]
-    """Largest loss first; empty for a task without classes."""
     n: int
     """Samples scored at every resolution: those that the figures of the curve are made of."""
     left_out: int
     """Samples that at least one resolution has no verdict on: in the intervals' ends."""
     margin: float
     """The loss of accuracy (a fraction) that counts as none."""
+
+    @cached_property
+    def classes(self) -> tuple[ClassFigures, ...]:
+        """Largest loss first; empty for a task without classes. Computed when it is asked for."""
+        return class_figures(self.sweep, ranked_choices(self.sweep))
 
     @property
     def name(self) -> str:
@@ -127,7 +131,7 @@ class CurveFigures:
         return self._label(self.choice)
 
     @property
-    def cheapest(self) -> str | None:
+    def chosen_by_tokens(self) -> str | None:
         """Label of the resolution chosen by visual tokens; None where none is shown."""
         return self._label(self.fewest)
 
@@ -167,14 +171,13 @@ def figures(sweep: Sweep, *, margin: float = MARGIN) -> CurveFigures:
     """Every figure of `sweep`; see `curve`."""
     columns = column_scores(sweep.scores)
     base = curve_floor(sweep, columns)
-    ranked = [ranked_choices(sweep, index) for index in range(len(sweep.cells))]
+    ranked = ranked_choices(sweep)
     cells = _cells(sweep, columns, base, ranked)
     return CurveFigures(
         sweep=sweep,
         floor=base,
         cells=cells,
         **_whole(sweep, columns, base, cells, margin),
-        classes=class_figures(sweep, ranked),
         n=len(columns.clusters) - columns.left_out,
         left_out=columns.left_out,
         margin=margin,

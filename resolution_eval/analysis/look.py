@@ -22,7 +22,7 @@ from resolution_eval.attestation import Blind
 from resolution_eval.records import BlindControl, Cell, Record
 from resolution_eval.statistics.intervals import Interval
 
-Place = Literal["above", "on", "below"]
+Side = Literal["above", "on", "below"]
 ERROR = 0.05
 """Of calling a checkpoint looking that does not, over all resolutions of its curve."""
 
@@ -42,7 +42,7 @@ class Look:
     difference: Interval | None
     """With the image less without, paired by sample, simultaneous over the curve's resolutions;
     None where the blind answers are not here."""
-    place: Place
+    place: Side
     """Whether the score with the image is shown to lie above the blind one, or below it."""
 
 
@@ -82,7 +82,7 @@ def _look(
     return Look(control.accuracy, *counted(control), scored, control.kind, None, place)
 
 
-def _place(low: float, high: float) -> Place:
+def _place(low: float, high: float) -> Side:
     """By the ends of the difference."""
     if low > 0:
         return "above"

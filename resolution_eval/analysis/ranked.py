@@ -8,7 +8,7 @@ best, in the ends of each interval.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
@@ -94,43 +94,60 @@ class RankedChoices:
         return np.unique(chosen, return_inverse=True)[1].astype(np.int64)
 
 
-def ranked_choices(sweep: Sweep, index: int) -> RankedChoices | Withheld:
-    """The cell's choices with their probabilities; withheld where they were not ranked, or lack."""
-    cell, record = sweep.cells[index], sweep.record
-    if cell.answer_mode != "rank":
-        return Withheld("choices were not ranked")
+def ranked_choices(sweep: Sweep) -> tuple[RankedChoices | Withheld, ...]:
+    """Every cell's choices with their probabilities; withheld where they were not ranked."""
+    if sweep.setting[2] != "rank":
+        return (Withheld("choices were not ranked"),) * len(sweep.cells)
+    answers = sweep.record.answers
+    columns = [answers.column(name) for name in ("sample", "correct", "choice_scores", "options")]
+    return tuple(_ranked(sweep, cell, columns) for cell in sweep.cells)
+
+
+def _ranked(sweep: Sweep, cell: Cell, columns: Sequence[Sequence[Any]]) -> RankedChoices | Withheld:
     if reason := flaw(cell, "accuracy"):
         return Withheld(reason)
-    rows = _rows(record, cell)
-    stated = {name: _stated(record, row) for name, row in rows.items()}
-    unknown = [n for n, row in rows.items() if row["correct"] is not None and stated[n] is None]
-    if unknown:
+    rows = sweep.record.answers.groups()[cell.key]
+    sample, correct, scores, options = ([column[row] for row in rows] for column in columns)
+    known = [i for i in range(len(rows)) if correct[i] is not None]
+    named = [_options(sweep.record, options[i]) for i in known]
+    if any(len(scores[i] or ()) != len(names) for i, names in zip(known, named, strict=True)):
         return Withheld("which score is which choice's is not in the record")
-    scores = sweep.scores
-    known = [name for name in scores.samples if stated.get(name) is not None]
+    found = dict(zip((sample[i] for i in known), _stated(scores, known, named), strict=True))
+    right = {sample[i]: float(correct[i]) for i in known}
+    every = sweep.scores
+    targets = zip(every.samples, every.targets, strict=True)
+    if any(target not in found[name] for name, target in targets if name in found):
+        return Withheld("the right answer of a sample is not among its choices")
+    mine = [name for name in every.samples if name in found]
     return RankedChoices(
-        targets=scores.targets,
-        stated=tuple(stated.get(name) for name in scores.samples),
-        correct=tuple(float(rows[name]["correct"]) for name in known),
-        clusters=scores.clusters,
-        seed=seed_from(repr([sorted(rows), [stated[name] for name in known]]).encode()),
+        targets=every.targets,
+        stated=tuple(found.get(name) for name in every.samples),
+        correct=tuple(right[name] for name in mine),
+        clusters=every.clusters,
+        seed=seed_from(repr([mine, [right[name] for name in mine]]).encode()),
     )
 
 
-def _rows(record: Record, cell: Cell) -> dict[str, dict[str, Any]]:
-    """What the record holds of each of the cell's samples, by name."""
-    names = ("sample", "correct", "choice_scores", "options")
-    columns = [record.answers.column(name) for name in names]
-    rows = record.answers.groups()[cell.key]
-    return {columns[0][i]: {n: c[i] for n, c in zip(names, columns, strict=True)} for i in rows}
+def _options(record: Record, shown: Sequence[str] | None) -> Sequence[str]:
+    """The choices in the order of their scores: as shown, or the classes of an older record."""
+    if shown is not None:
+        return shown
+    return record.dataset.classes if record.environment.option_order in (None, "fixed") else ()
 
 
-def _stated(record: Record, row: Mapping[str, Any]) -> dict[str, float] | None:
-    """Probability by choice; None for a failed sample, or where the choices are not known."""
-    scores, options = row["choice_scores"], row["options"]
-    if options is None and record.environment.option_order in (None, "fixed"):
-        options = record.dataset.classes
-    known = row["correct"] is not None and scores is not None
-    if not known or len(options or ()) != len(scores) or not np.isfinite(scores).all():
-        return None
-    return dict(zip(options, probabilities(np.array(scores)).tolist(), strict=True))
+def _stated(
+    scores: Sequence[Sequence[float]], known: Sequence[int], named: Sequence[Sequence[str]]
+) -> Iterator[dict[str, float]]:
+    """Probability by choice of each known sample, those with as many choices at once."""
+    by_count: dict[int, list[int]] = {}
+    for place, names in enumerate(named):
+        by_count.setdefault(len(names), []).append(place)
+    stated: dict[int, list[float]] = {}
+    for places in by_count.values():
+        table = probabilities(np.array([scores[known[place]] for place in places]))
+        stated.update(zip(places, table.tolist(), strict=True))
+    for place, names in enumerate(named):
+        whole = dict.fromkeys(names, 0.0)
+        for name, probability in zip(names, stated[place], strict=True):
+            whole[name] += probability  # a choice that is there twice
+        yield whole

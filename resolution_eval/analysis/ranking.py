@@ -230,15 +230,23 @@ def _part(entrants: Sequence[Sequence[CurveFigures]], name: str) -> Part:
 
 def _filled(curves: Sequence[CurveFigures]) -> Columns:
     """The curves' columns, each followed by those of its floor, without a gap."""
-    whole = curves[0].floor.columns
-    for curve in curves[1:]:
-        whole = whole.beside(curve.floor.columns)
-    values = []
-    for column in whole.values:
-        known = [score for score in column.values() if score is not None]
-        mean = sum(known) / len(known)
-        values.append({n: mean if score is None else score for n, score in column.items()})
-    return Columns(values, whole.clusters)
+    every = [curve.floor.columns for curve in curves]
+    shared = sorted(set(every[0].clusters).intersection(*(each.clusters for each in every)))
+    values = [
+        _without_gap({name: column[name] for name in shared})
+        for each in every
+        for column in each.values
+    ]
+    return Columns(values, {name: every[0].clusters[name] for name in shared})
+
+
+def _without_gap(column: Mapping[str, float | None]) -> Mapping[str, float | None]:
+    """The column with its mean for every sample without a verdict."""
+    known = [score for score in column.values() if score is not None]
+    if len(known) == len(column):
+        return column
+    mean = sum(known) / len(known)
+    return {name: mean if score is None else score for name, score in column.items()}
 
 
 def _rows(curves: Sequence[CurveFigures], rows: FloatArray, name: str) -> FloatArray:

@@ -19,7 +19,7 @@ from resolution_eval.statistics.intervals import Interval, accuracies, contrast
 from resolution_eval.statistics.resampling import Answers, Resampled, align, resample
 
 DRAWS = 2_000
-"""Resamples wherever draws are needed; docs/coverage.md is measured with as many."""
+"""Resamples wherever draws are needed: enough for the third digit of an interval's ends."""
 
 Figure = Interval | Withheld
 

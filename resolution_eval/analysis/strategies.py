@@ -14,7 +14,6 @@ from statistics import fmean
 from typing import Any, Literal
 
 from resolution_eval.analysis import soundness
-from resolution_eval.analysis.runs import over_runs
 from resolution_eval.analysis.sampling import (
     Columns,
     Figure,
@@ -23,6 +22,7 @@ from resolution_eval.analysis.sampling import (
     difference,
     solved,
 )
+from resolution_eval.analysis.series import over_runs
 from resolution_eval.analysis.sweeps import by_task
 from resolution_eval.errors import RecordError
 from resolution_eval.records import Cell, Record
@@ -89,11 +89,6 @@ class StrategyCell:
     """Whether every checkpoint was trained at this resolution, it or one of a mix."""
 
     @property
-    def spread(self) -> float | None:
-        """Standard deviation between seeds; None with one seed."""
-        return statistics.stdev(self.per_seed) if len(self.per_seed) > 1 else None
-
-    @property
     def over_seeds(self) -> Interval | None:
         """The interval with the part of other seeds in it; None with one seed."""
         return over_runs(self.columns, [1.0])
@@ -131,6 +126,8 @@ class Matrix:
     native: Resolution
     infer: tuple[Resolution | str, ...]
     """What every checkpoint is scored at: `low`, `native`, `mixed`, or a resolution."""
+    named: bool = True
+    """Whether `native` in `infer` is what the name stands for here; else the sources' own size."""
 
     def __post_init__(self) -> None:
         every = [record for records in self.records.values() for record in records]
@@ -141,7 +138,7 @@ class Matrix:
     def cells(self) -> Mapping[tuple[str, str], StrategyCell | Withheld]:
         """Every cell by strategy and what it is scored at."""
         return {
-            (strategy, str(at)): self.cell(strategy, at)
+            (strategy, str(at)): self.cell(strategy, at) if self.named else self._at(strategy, at)
             for strategy in self.records
             for at in self.infer
         }
@@ -153,7 +150,7 @@ class Matrix:
 
     def heading(self, at: str) -> str:
         """`at` as a column is headed: low and native with what they stand for."""
-        named = {"low": label(self.low), "native": label(self.native)}
+        named = {"low": label(self.low), "native": label(self.native)} if self.named else {}
         return at if named.get(at, at) == at else f"{at} ({named[at]})"
 
     def resolution(self, at: Resolution | str) -> Resolution:
@@ -165,17 +162,20 @@ class Matrix:
         return found
 
     def cell(self, strategy: str, at: Resolution | str) -> StrategyCell | Withheld:
-        """The strategy's accuracy at `at`; withheld, with why, where there is no sound one."""
+        """The strategy's accuracy at what `at` names; withheld where there is no sound one."""
+        return self._at(strategy, at if at == MIXED else self.resolution(at))
+
+    def _at(self, strategy: str, at: Resolution | str) -> StrategyCell | Withheld:
         if strategy not in self.records:
-            return Withheld(f"there is no {strategy}-trained checkpoint scored at {at}")
+            return Withheld(f"there is no {strategy}-trained checkpoint")
         columns, tokens, trained = [], [], []
         for record in self.records[strategy]:
-            found = self._mixture(record) if at == MIXED else _one(record, self.resolution(at))
+            found = self._mixture(record) if at == MIXED else _one(record, parse_resolution(at))
             if isinstance(found, Withheld):
                 return found
             columns.append(found[0])
             tokens.append(found[1])
-            trained.append(at != MIXED and _trained(record, self.resolution(at)))
+            trained.append(at != MIXED and _trained(record, parse_resolution(at)))
         interval = accuracy(mean_scores(columns))
         if isinstance(interval, Withheld):
             return interval
@@ -211,7 +211,7 @@ class Matrix:
                 yield name, "mixed", cells
 
     def _gap(self, name: str, strategy: str, cells: Cells) -> Gap:
-        pair = [self.cells[cell] if cell in self.cells else self.cell(*cell) for cell in cells]
+        pair = [self.cell(*cell) for cell in cells]
         missing = next((each for each in pair if isinstance(each, Withheld)), None)
         found = [each for each in pair if isinstance(each, StrategyCell)]
         if missing is not None:
@@ -246,7 +246,7 @@ def matrix_of_records(records: Sequence[Record]) -> Matrix:
     ordered = {name: tuple(found[name]) for name in order}
     low = _named(ordered.get("low", ()), resolutions, min, resolutions[0])
     native = _named(ordered.get("native", ()), resolutions, max, resolutions[-1])
-    return Matrix(ordered, low, native, tuple(resolutions))
+    return Matrix(ordered, low, native, tuple(resolutions), named=False)
 
 
 def strategy(record: Record, resolutions: Sequence[str]) -> str:

@@ -61,9 +61,16 @@ class Sweep:
 
     @property
     def chance(self) -> float | None:
-        """The chance level, where known; an open question has none."""
-        answered = self.cells[0].answer_mode
-        return None if answered == "open" else self.record.controls.chance
+        """The chance level, where known; a question that is open, or has no options, has none."""
+        known = None if self.optionless else self.record.controls.chance
+        return None if self.setting[2] == "open" else known
+
+    @property
+    def optionless(self) -> bool:
+        """Whether these are the few closed questions without options of a run that ranked them."""
+        scheme, filter, mode = self.setting
+        settings = {cell.key.setting for cell in self.record.cells}
+        return mode == "generate" and (scheme, filter, "rank") in settings
 
     @property
     def far_end(self) -> int:

@@ -22,12 +22,16 @@ _PLAIN = str.maketrans(
     | dict.fromkeys("’‘ʼ`´", "'")
     | dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad", None)
 )
-_THINKING = (
+THINKING = (
     ("<think>", "</think>"),
     ("<thinking>", "</thinking>"),
     ("◁think▷", "◁/think▷"),
+    ("[THINK]", "[/THINK]"),  # Magistral
+    ("<seed:think>", "</seed:think>"),
+    ("<|channel>thought", "<channel|>"),  # Gemma 4
     ("<unused94>", "<unused95>"),  # MedGemma
 )
+"""Tags that a thinking opens and closes with."""
 _NEXT_TURN = re.compile(
     r"\b(?:Question|QUESTION|User|USER|Human|HUMAN)[ \t]{0,3}\d{0,3}[*'\" \t]{0,3}:"
     r"|^[#* \t]{0,6}Q\d{0,3}[ \t]?:"
@@ -52,7 +56,7 @@ def reply(text: str) -> str:
         'smooth muscle'
     """
     said = plain(text)
-    for opening, closing in _THINKING:
+    for opening, closing in THINKING:
         said = said.rpartition(closing)[2].partition(opening)[0]
     said = _before_next_turn(said)
     return _LATEX.sub(" ", _TAG.sub(" ", said)).strip()

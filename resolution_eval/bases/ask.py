@@ -7,14 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
 from resolution_eval.attestation import Failure, Sent
+from resolution_eval.bases.journal import Journal
 from resolution_eval.bases.replacing import replaced
 from resolution_eval.bases.sight import Entered, Sight
+from resolution_eval.bases.traffic import Exchange, watched
 from resolution_eval.errors import ModelError
 from resolution_eval.finite import watched_logits
 from resolution_eval.resolution import Size
@@ -24,9 +27,18 @@ if TYPE_CHECKING:
 
 TAG = "resolution_eval_question"
 """Key in an image's `info`, which Pillow copies with the image, of its place in the batch."""
-SENTINELS = ("[LMMS_EVAL_REQUEST_FAILED",)
-"""How a base's answers begin that are none."""
+SENTINELS = {
+    "[LMMS_EVAL_REQUEST_FAILED": "request",
+    "[LMMS_EVAL_BUDGET_EXCEEDED": "budget",
+}
+"""How a base's answers begin that are none, and what kind of failure each is."""
 TASK, SPLIT = "reswrap", "test"
+
+
+def _asks(exchange: Exchange, digest: str | None, prompt: str) -> bool:
+    """Whether an exchange asks `prompt` of the image with `digest`; of any, where that is None."""
+    digests = {image.sha256 for image in exchange.images}
+    return (digest is None or digest in digests) and prompt.strip() in exchange.text
 
 
 @dataclass(frozen=True)
@@ -48,6 +60,28 @@ class Asked:
     """The image as it was encoded last, by its place in the batch."""
     errors: list[str] = field(default_factory=list)
     """What the base logged as an error."""
+    exchanges: list[Exchange] = field(default_factory=list)
+    """What was sent to a server, and answered, in order."""
+
+    def exchanges_of(self, questions: Sequence[Question]) -> list[list[Exchange]]:
+        """Those of each question, told by its image's bytes and its prompt.
+
+        Questions that are equal share them equally: each has its own last one.
+        """
+        found: list[list[Exchange]] = [[] for _ in questions]
+        same: dict[tuple[str | None, str], list[int]] = {}
+        for place, question in enumerate(questions):
+            sent = self.sent.get(place)
+            same.setdefault((sent.sha256 if sent else None, question.prompt), []).append(place)
+        for (digest, prompt), places in same.items():
+            own = [each for each in self.exchanges if _asks(each, digest, prompt)]
+            answered = [each for each in own if each.answer is not None]
+            for turn, place in enumerate(places):
+                if len(places) == 1:
+                    found[place] = own
+                elif turn < len(answered):
+                    found[place] = [answered[turn]]
+        return found
 
     def failure(self, place: int, *, visible: bool) -> Failure | None:
         """Why the answer at `place` is none; None where it is one.
@@ -56,16 +90,21 @@ class Asked:
         where the model was seen to come back from generating it.
         """
         text = self.texts[place]
-        if text.startswith(SENTINELS):
-            return Failure(kind="request", message=text)
+        for sentinel, kind in SENTINELS.items():
+            if text.startswith(sentinel):
+                return Failure(kind=kind, message=text)
         if text.strip() or (visible and self.entered.finished and not self.errors):
             return None
         reason = self.errors[-1] if self.errors else "many adapters answer so after an error"
         return Failure(kind="empty", message=f"the base's answer is empty; {reason}")
 
 
-def ask(base: Any, sight: Sight, questions: Sequence[Question]) -> Asked:
+def ask(
+    base: Any, sight: Sight, questions: Sequence[Question], journal: Journal | None = None
+) -> Asked:
     """The base's answers to questions whose images are of one size.
+
+    A server is not asked again what the `journal` holds an answer to.
 
     Raises:
         ModelError: the base gave another number of answers than it was asked for.
@@ -73,10 +112,12 @@ def ask(base: Any, sight: Sight, questions: Sequence[Question]) -> Asked:
     """
     sent: dict[int, Sent] = {}
     errors: list[str] = []
+    exchanges: list[Exchange] = []
     grid = Size(*questions[0].image.size)
     with ExitStack() as stack:
         entered = stack.enter_context(sight.watching(grid, len(questions)))
         stack.enter_context(_encodings(sent))
+        stack.enter_context(watched(exchanges, journal or Journal(None)))
         stack.enter_context(_logged(errors))
         stack.enter_context(_silent(type(base)))
         stack.enter_context(watched_logits(sight.model))
@@ -87,7 +128,7 @@ def ask(base: Any, sight: Sight, questions: Sequence[Question]) -> Asked:
     if len(answers) != len(questions):
         raise ModelError(f"the base gave {len(answers)} answers to {len(questions)} questions")
     texts = [str(getattr(answer, "text", answer) or "") for answer in answers]
-    return Asked(texts, entered, sent, errors)
+    return Asked(texts, entered, sent, errors, exchanges)
 
 
 def _requests(base: Any, questions: Sequence[Question]) -> list[Any]:
@@ -139,11 +180,22 @@ def _encodings(sent: dict[int, Sent]) -> Iterator[None]:
             length = target.tell() - begin if stream else Path(target).stat().st_size
             kind = format or Path(target).suffix.lstrip(".")
             sent[image.info[TAG]] = Sent(
-                width=image.width, height=image.height, format=kind.upper(), bytes=length
+                width=image.width,
+                height=image.height,
+                format=kind.upper(),
+                bytes=length,
+                sha256=_digest(target, begin),
             )
 
     with replaced(PIL.Image.Image, "save", save):
         yield
+
+
+def _digest(target: Any, begin: int) -> str | None:
+    """Digest of the bytes that were written; None where they cannot be read back."""
+    if hasattr(target, "getvalue"):
+        return sha256(target.getvalue()[begin:]).hexdigest()
+    return None if hasattr(target, "tell") else sha256(Path(target).read_bytes()).hexdigest()
 
 
 @contextmanager

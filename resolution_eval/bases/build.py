@@ -13,6 +13,7 @@ from resolution_eval import plugin
 from resolution_eval.adapters.arguments import flag
 from resolution_eval.bases.repairs import DISTRUSTED, mend, repaired, video_reader
 from resolution_eval.errors import ModelError, UsageError, suggest
+from resolution_eval.families.integrity import watched_loading
 
 LIMITS: dict[str, int] = {"min_pixels": 28 * 28, "max_pixels": 16384 * 28 * 28}
 """Floor and ceiling, in pixels, that a base is given instead of its own: one visual token of
@@ -57,12 +58,14 @@ class Plan:
         """The model, with what is broken in it mended.
 
         Raises:
-            ModelError: it raised while it was built.
+            ModelError: it raised while it was built, or its weights are not whole.
         """
         try:
-            with repaired(self.maker):
+            with repaired(self.maker), watched_loading():
                 base = self.maker(**self.arguments)
             mend(base)
+        except ModelError:
+            raise
         except Exception as error:
             raise ModelError(
                 f"base={self.name} cannot be built ({type(error).__name__}: {error})"

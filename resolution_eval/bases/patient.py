@@ -10,12 +10,15 @@ from typing import Any
 from PIL.Image import effect_noise
 
 from resolution_eval.adapters.arguments import flag
-from resolution_eval.adapters.reswrap import OWN, encoding_notes, wanted_grid
+from resolution_eval.adapters.reswrap import OWN, SERVING, encoding_notes, wanted_grid
+from resolution_eval.attestation import Sent
 from resolution_eval.bases.build import LIMITS, Plan, accepted, plan
 from resolution_eval.bases.hollow import HollowBase, Receipt
-from resolution_eval.doctor import Row, new_row
+from resolution_eval.bases.predictors import Predictor, predictor
+from resolution_eval.doctor import QUESTION, Row, new_row
 from resolution_eval.families.checkpoint import known_training
 from resolution_eval.images import DEFAULT_FILTER, resize
+from resolution_eval.providers import Forecast
 from resolution_eval.resolution import Resolution, Size, budget_size
 
 PROBES = {"min_pixels": (448 * 448, 64), "max_pixels": (112 * 112, 448)}
@@ -47,8 +50,15 @@ class Wrapped:
             made.checkpoint, sight.family, sight.parts, own.get("train_resolution")
         )
         self.refusal = sight.refusal
+        self._predictor = self._who_predicts(own)
         self._noted: dict[str, None] = dict.fromkeys(self._set())
         self.ineffective = tuple(self._silent())
+
+    def _who_predicts(self, own: Mapping[str, str]) -> Predictor | None:
+        """Who foretells what the server makes of an image; nobody, of a model in this process."""
+        if self._hollow.sight.model is not None:
+            return None
+        return predictor(self.checkpoint, {name: own.get(name) for name in SERVING})
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -66,8 +76,16 @@ class Wrapped:
             yield f"set: {name} = {ours}, in place of the base's own {own}"
         for name in self._plan.unknown:
             yield f"unknown to the base's signature, which takes any argument: {name}"
-        if self._hollow.sight.model is None:
-            yield "unattested: nobody can see the grid behind a server; shown is what was sent"
+        if self._hollow.sight.model is not None:
+            return
+        if self._predictor is None:
+            yield (
+                f"unknown: no rule names {self.checkpoint!r}, and none is guessed; shown is what "
+                "was sent. Name rule=MODEL or processor=FOLDER, or the samples are unattested"
+            )
+            return
+        yield f"predicted by {self._predictor.title}"
+        yield from (f"the rule: {note}" for note in self._predictor.notes)
 
     def _silent(self) -> Iterator[str]:
         """Limits that the base takes and that change no image."""
@@ -97,10 +115,25 @@ class Wrapped:
             grid=seen,
             visual_tokens=tokens,
             tiles=None if received is None or received.images == 1 else received.images,
-            match=scheme == "match" and seen == (grid.height, grid.width),
+            match=scheme == "match" and self._matches(sent, grid, seen),
             processor_alone=None,
             sent=None if seen or sent is None else (sent.height, sent.width),
+            forecast=self._forecast(None if seen else sent),
         )
+
+    def _matches(self, sent: Sent | None, grid: Size, seen: tuple[int, int] | None) -> bool:
+        """Whether the grid is the expected one; of a server, whether its rule leaves it so."""
+        forecast = self._forecast(None if seen else sent)
+        if forecast is None or sent is None:
+            return seen == (grid.height, grid.width)
+        return bool(forecast.keeps(Size(sent.width, sent.height)))
+
+    def _forecast(self, sent: Sent | None) -> Forecast | None:
+        if self._predictor is None or sent is None:
+            return None
+        parts = [{"type": "image"}, {"type": "text", "text": QUESTION}]
+        turns = [{"role": "user", "content": parts}]
+        return self._predictor.forecast(Size(sent.width, sent.height), turns)
 
 
 def _receipt(made: Plan) -> Receipt | None:

@@ -28,7 +28,7 @@ def add(known: argparse.Namespace) -> int:
 
     names = ("model", "revision", "title", "parameters", "strategy", "base", "licence", "submitter")
     declared = {name: getattr(known, name) for name in names}
-    for name in ("training_evidence", "training_evidence_url"):
+    for name in ("training_evidence", "training_evidence_url", "recipe"):
         declared[name] = getattr(known, name)
     for name in ("trained_on", "base_trained_on", "labels"):
         text = getattr(known, name)
@@ -123,8 +123,9 @@ def rerun(known: argparse.Namespace) -> int:
     for cell in found.cells:
         verdict = "agrees" if cell.agrees else "DIFFERS"
         print(
-            f"{' '.join(cell.key)}: {verdict}, {cell.agreeing} of {cell.n} verdicts and "
-            f"{cell.same_grid} grids the same; right {cell.recorded_correct} -> {cell.correct}"
+            f"{' '.join(cell.key)}, shown {cell.shown}: {verdict}, {cell.agreeing} of {cell.n} "
+            f"verdicts and {cell.same_grid} grids the same; right {cell.recorded_correct} -> "
+            f"{cell.correct}"
         )
     return 0 if found.agrees else 1
 

@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from resolution_eval.board.copies import Originals
 from resolution_eval.board.files import Fault, RefusedError, file_faults, load_record
 from resolution_eval.board.ledger import (
     LEDGER,
     Ledger,
     answers_of,
     changes,
-    digest,
     lost,
     read_ledger,
 )
@@ -72,30 +72,35 @@ def check_board(folder: Path, ledger: Path | None = None) -> CheckedBoard:
     checked = [
         check_submission(place, folder, accepted) for place in submissions(folder / "records")
     ]
-    present = {f"{each.folder.parent.name}/{each.folder.name}" for each in checked}
+    present = {_name(each) for each in checked}
     gone = tuple(
         Fault(folder / "records" / key, message) for key, message in lost(accepted, present)
     )
     changed = read_ledger(folder / LEDGER) != accepted
     forged = (Fault(folder / LEDGER, f"differs from {ledger}; only the maintainers enter into it"),)
-    return CheckedBoard(tuple(_uncopied(checked)), gone + (forged if changed else ()))
+    return CheckedBoard(tuple(_uncopied(checked, accepted)), gone + (forged if changed else ()))
 
 
-def _uncopied(checked: list[Checked]) -> Iterator[Checked]:
-    """`checked` with a fault for answers, and for names, that another submission has too."""
-    answers: dict[str, Path] = {}
-    folders: dict[str, Path] = {}
-    for each in checked:
+def _uncopied(checked: list[Checked], ledger: Ledger) -> Iterator[Checked]:
+    """`checked` with a fault for answers, and for names, that another submission has too.
+
+    What the ledger has was there first, by whatever name a later one comes.
+    """
+    originals, folders = Originals(), dict[str, Path]()
+    for each in sorted(checked, key=lambda each: _name(each) not in ledger.submissions):
         faults = list(each.faults)
-        name = f"{each.folder.parent.name}/{each.folder.name}"
-        twin = folders.setdefault(name.casefold(), each.folder)
+        twin = folders.setdefault(_name(each).casefold(), each.folder)
         if twin != each.folder:
             faults.append(Fault(each.folder, f"differs from {twin} in the case of letters only"))
-        for path in each.records:
-            first = answers.setdefault(digest(answers_of(path)), path)
-            if first != path:
+        for path, record in each.records.items():
+            first = originals.original(path, record)
+            if first is not None:
                 faults.append(Fault(path, f"has the very answers of {first}: a copy"))
         yield replace(each, faults=tuple(faults))
+
+
+def _name(each: Checked) -> str:
+    return f"{each.folder.parent.name}/{each.folder.name}"
 
 
 def check_submission(place: Path, board: Path, ledger: Ledger) -> Checked:

@@ -22,6 +22,7 @@ import yaml
 
 from resolution_eval.board.rows import Board
 from resolution_eval.board.schema import BoardRow, Curve, Estimate, Point
+from resolution_eval.board.scopes import dataset_id
 from resolution_eval.errors import RecordError
 from resolution_eval.files import replace
 
@@ -60,8 +61,9 @@ def table(board: Board) -> Iterator[Line]:
     """One line per point of every curve of every row, in the board's order."""
     for row in board.rows:
         for curve in row.curves:
+            place = _of_line(board, row, curve)
             for point in curve.points:
-                yield {**_of_row(row), **_of_curve(curve), **_of_point(point)}
+                yield {**_of_row(row), **place, **_of_curve(curve), **_of_point(point)}
 
 
 def _of_row(row: BoardRow) -> Line:
@@ -80,8 +82,29 @@ def _of_row(row: BoardRow) -> Line:
         "submitter": facts.submitter,
         "scheme": row.scheme,
         "filter": row.filter,
-        "rank": row.rank,
-        **_estimate("score", row.score),
+    }
+
+
+def _of_line(board: Board, row: BoardRow, curve: Curve) -> Line:
+    """Where the row stands in the list of the curve's data set, with the other runs of its
+    recipe.
+    """
+    (line,) = (
+        line
+        for scope in board.scopes
+        if (scope.kind, scope.scheme) == ("dataset", row.scheme)
+        if scope.datasets == (dataset_id(curve),)
+        for line in scope.lines
+        if row.key in {each.key for each in line.rows}
+    )
+    first, last = line.rank or (None, None)
+    return {
+        "line": line.key,
+        "runs": len(line.rows),
+        "rank_first": first,
+        "rank_last": last,
+        "not_ranked": line.why,
+        **_estimate("line_score", line.score),
     }
 
 
@@ -94,23 +117,28 @@ def _of_curve(curve: Curve) -> Line:
         "training": curve.training,
         "chance": curve.chance,
         "trained_on": curve.contaminated,
+        "floor": curve.floor,
+        "looks": curve.looks,
+        **_estimate("score", curve.score),
         **_estimate("area", curve.area),
+        **_estimate("drop_from_best", curve.best_drop),
+        "enough": curve.choice,
         "record_sha256": curve.record_sha256,
     }
 
 
 def _of_point(point: Point) -> Line:
-    blind, repeat = point.blind, point.repeat
+    blind, repeat, cell = point.blind, point.repeat, point.cell
     return {
         "resolution": point.resolution,
-        "cell_status": point.status,
+        "cell_status": cell.status,
         **_estimate("accuracy", point.accuracy),
-        "balanced_accuracy": point.balanced_accuracy,
-        "f1": point.f1,
-        "n": point.n,
-        "failed": point.failed,
-        "mismatched": point.mismatched,
-        "unattested": point.unattested,
+        "balanced_accuracy": cell.balanced_accuracy,
+        "f1": cell.f1,
+        "n": cell.n,
+        "failed": cell.failed,
+        "mismatched": cell.mismatched,
+        "unattested": cell.unattested,
         "grid_height": point.grid[0] if point.grid else None,
         "grid_width": point.grid[1] if point.grid else None,
         "visual_tokens": point.tokens,
@@ -194,7 +222,7 @@ def eval_results(row: BoardRow, dataset: str = DATASET) -> bytes:
 
 def _scored(curve: Curve) -> list[Point]:
     """Points whose cell is what was asked for: no other has a field to say that it is not."""
-    return [p for p in curve.points if p.accuracy is not None and p.status == "complete"]
+    return [p for p in curve.points if p.accuracy is not None and p.cell.status == "complete"]
 
 
 def task_id(curve: Curve, point: Point) -> str:
@@ -211,7 +239,7 @@ def _notes(row: BoardRow, curve: Curve, point: Point) -> str:
     accuracy = point.accuracy
     parts = [
         f"95 % interval [{accuracy.low:.4f}, {accuracy.high:.4f}]" if accuracy else "",
-        f"n {point.scored}",
+        f"n {point.cell.scored}",
         f"trained at {curve.training}",
         f"grid {point.grid[0]}x{point.grid[1]} px" if point.grid else "grid not attested",
         _setting(row, curve),

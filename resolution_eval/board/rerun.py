@@ -58,6 +58,8 @@ class CellRepeat(Document):
     """Right among the n, when repeated."""
     failed: Count = 0
     """Without a verdict among the n, when repeated: neither right nor wrong."""
+    shown: Name = "image"
+    """What the model was shown; without the image it is the blind control that was repeated."""
 
     @property
     def key(self) -> Key:
@@ -96,7 +98,7 @@ class Rerun(Document):
         return {
             cell.key: Repeat(cell.n, cell.agreeing, cell.correct / (cell.n - cell.failed))
             for cell in self.cells
-            if cell.n > cell.failed
+            if cell.n > cell.failed and cell.shown == "image"
         }
 
 
@@ -124,19 +126,21 @@ class Plan:
 
 
 def rerun(submission: Submission, records: Mapping[Path, Record], plan: Plan) -> Rerun:
-    """Repeat samples of every score of the submission through lmms-eval, and write what was found.
+    """Repeat samples of every score, and of every blind control, through lmms-eval, and write what
+    was found.
 
     Raises:
         UsageError: a record's adapter is none of ours, or the checkpoint's name is no plain one.
         RecordError: the submission has no record, or lmms-eval could not run it.
     """
-    scores = {path: record for path, record in records.items() if record.blind is None}
-    if not scores:
+    if all(record.blind is not None for record in records.values()):
         raise RecordError(f"{submission.folder}: no score to repeat")
-    repeated = [(record, _again(record, path, submission, plan)) for path, record in scores.items()]
+    repeated = [
+        (record, _again(record, path, submission, plan)) for path, record in records.items()
+    ]
     environment = repeated[0][1][0].environment
     found = Rerun(
-        records={path.name: digest(path) for path in scores},
+        records={path.name: digest(path) for path in records},
         seed=plan.seed,
         by=plan.by,
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
@@ -198,6 +202,8 @@ def _arguments(record: Record, submission: Submission, plan: Plan, scheme: str) 
         given.append(f"revision={facts.revision}")
     if record.checkpoint.training_overridden:
         given.append(f"train_resolution={record.checkpoint.training}")
+    if record.blind is not None:
+        given.append("blind=true")
     return given
 
 
@@ -242,6 +248,7 @@ def compared(record: Record, again: Sequence[Record]) -> list[CellRepeat]:
                 recorded_correct=sum(a["correct"] or 0 for a, _ in pairs),
                 correct=sum(b["correct"] or 0 for _, b in pairs),
                 failed=sum(b["correct"] is None for _, b in pairs),
+                shown=record.shown or "unknown",
             )
         )
     return made

@@ -1,21 +1,22 @@
-"""The board: every submission's rows, ranked by interval, and the published rows beside them."""
+"""The board: every submission's rows, the lists that they stand in, and published rows beside."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from resolution_eval import paths
+from resolution_eval.analysis.sweeps import Setting
 from resolution_eval.board.checks import CheckedBoard, check_board
 from resolution_eval.board.ledger import LEDGER, Accepted, digest, read_ledger
-from resolution_eval.board.means import mean
 from resolution_eval.board.published import PublishedRow, read_published
 from resolution_eval.board.rerun import Rerun, read_rerun
-from resolution_eval.board.schema import BoardRow, Curve, Estimate, Refused, Status
-from resolution_eval.board.scores import Given, Setting, curves
+from resolution_eval.board.schema import BoardRow, Curve, Refused, Status
+from resolution_eval.board.scopes import Scope, scopes
+from resolution_eval.board.scores import Entry, curves
 from resolution_eval.board.submission import RERUN, Facts, Submission
 from resolution_eval.cards import model_cards
 from resolution_eval.records import Record
@@ -26,7 +27,9 @@ class Board:
     """All that the site shows."""
 
     rows: tuple[BoardRow, ...]
-    """Ranked rows first, by rank and then by score; then the others by title."""
+    """In the order of the lists."""
+    scopes: tuple[Scope, ...]
+    """The lists: data sets and scheme, and a line for every recipe, best first."""
     published: tuple[PublishedRow, ...]
     refused: tuple[Refused, ...]
     """Submissions that are not shown; `leaderboard validate` says the same."""
@@ -63,9 +66,10 @@ def board_of(checked: CheckedBoard, home: Path) -> Board:
         elif each.withdrawn is None:
             entry = ledger.submissions.get(name)
             rows += rows_of(each.submission, each.records, entry, lineage)
-    published = home / "published"
+    published, found = home / "published", scopes(rows)
     return Board(
-        rows=ranked(rows),
+        rows=tuple(sorted(rows, key=lambda row: _order(found, row))),
+        scopes=found,
         published=read_published(published) if published.is_dir() else (),
         refused=tuple(refused),
     )
@@ -95,11 +99,12 @@ def rows_of(
     trained = inherited(submission.facts, lineage)
     variants: dict[Setting, list[Curve]] = defaultdict(list)
     opened: dict[tuple[str, str], list[Curve]] = defaultdict(list)
+    blind = [record for record in records.values() if record.blind is not None]
     for path, record in sorted(records.items()):
         if record.blind is not None:
             continue
-        given = Given(record, path, submission.facts, trained, repeats)
-        for (scheme, filter, mode), curve in curves(given).items():
+        entry = Entry(record, path, submission.facts, blind, trained, repeats)
+        for (scheme, filter, mode), curve in curves(entry).items():
             if curve.form == "open":
                 opened[scheme, filter].append(curve)
             else:
@@ -119,7 +124,8 @@ def _counted_rerun(
 ) -> Rerun | None:
     """What the maintainers repeated, if the ledger vouches for it and it is of every score there.
 
-    A record that was added since, or changed, was repeated by nobody.
+    A record that was added since, or changed, was repeated by nobody. Repetitions of version 0.1.0
+    left blind controls out; a later one has them all.
     """
     path = submission.folder / RERUN
     if accepted is None or accepted.rerun_sha256 is None or not path.is_file():
@@ -127,8 +133,12 @@ def _counted_rerun(
     if digest(path) != accepted.rerun_sha256:
         return None
     found = read_rerun(submission.folder)
+    if found is None:
+        return None
     scores = {path.name: digest(path) for path, record in records.items() if record.blind is None}
-    return found if found is not None and scores.items() <= found.records.items() else None
+    every = {path.name: digest(path) for path in records}
+    wanted = scores if found.records.keys() == scores.keys() else every
+    return found if wanted.items() <= found.records.items() else None
 
 
 def _status(submission: Submission, repeated: Rerun | None) -> Status:
@@ -173,7 +183,6 @@ def _row(
 ) -> BoardRow:
     scheme, filter, mode = key
     facts = submission.facts
-    counted = [curve for curve in found if curve.form == "closed" and curve.area is not None]
     return BoardRow(
         key=_slug(facts.model, facts.revision[:14], scheme, filter, mode),
         facts=facts,
@@ -183,9 +192,6 @@ def _row(
         mode=mode,
         variant=f"{scheme}, {filter}, {mode}" if several else None,
         curves=tuple(sorted(found, key=lambda curve: (curve.task, curve.form))),
-        score=mean(counted, "area"),
-        scored_on=tuple(sorted(curve.dataset for curve in counted)),
-        rank=None,
     )
 
 
@@ -193,30 +199,10 @@ def _slug(*parts: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", "__".join(parts).replace("/", "__"))
 
 
-def ranked(rows: Iterable[BoardRow]) -> tuple[BoardRow, ...]:
-    """`rows` with their ranks among the rows scored on the same data sets, in the board's order."""
-    groups: dict[tuple[str, ...], list[Estimate]] = defaultdict(list)
-    given = list(rows)
-    for row in given:
-        if row.score is not None:
-            groups[row.scored_on].append(row.score)
-    placed = [
-        replace(row, rank=rank(row.score, groups[row.scored_on])) if row.score else row
-        for row in given
-    ]
-    return tuple(sorted(placed, key=_order))
-
-
-def rank(mine: Estimate, all: Iterable[Estimate]) -> int:
-    """One plus the number of intervals that lie wholly above `mine`.
-
-    Example:
-        >>> rank(Estimate(0.5, 0.4, 0.6), [Estimate(0.7, 0.65, 0.75), Estimate(0.65, 0.6, 0.7)])
-        2
-    """
-    return 1 + sum(other.low > mine.high for other in all)
-
-
-def _order(row: BoardRow) -> tuple[bool, int, int, float, str]:
-    score = row.score.value if row.score else 0.0
-    return (row.rank is None, -len(row.scored_on), row.rank or 0, -score, row.key)
+def _order(found: Sequence[Scope], row: BoardRow) -> tuple[int, int, str]:
+    """As the lists have it: by list, by line in it, then by name."""
+    for number, scope in enumerate(found):
+        for line, each in enumerate(scope.lines):
+            if row.key in {one.key for one in each.rows}:
+                return number, line, row.key
+    return len(found), 0, row.key

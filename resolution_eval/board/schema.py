@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from resolution_eval.analysis import CurveFigures
 from resolution_eval.board.submission import Facts
-from resolution_eval.records import Record
+from resolution_eval.records import Cell, Record
 
 Status = Literal["claimed", "re-scored", "re-run", "verified"]
 
@@ -54,43 +55,62 @@ class Repeat:
 class Point:
     """One cell of a curve."""
 
-    resolution: str
-    """Edge in pixels of the square budget, or `native`."""
+    cell: Cell
+    """As the record has it: what was asked for, received, counted and spent."""
     edge: int
     """Edge in pixels at which it is drawn; native is the sources' mean."""
-    status: str
-    """The cell's: complete, incomplete, mismatched or unattested."""
     accuracy: Estimate | None
-    balanced_accuracy: float | None
-    f1: float | None
-    n: int
-    scored: int
-    correct: int
-    failed: int
-    missing: int
-    unparseable: int
-    mismatched: int
-    unattested: int
-    capped: int
-    grid: tuple[int, int] | None
-    """Height and width in pixels of the most frequent grid that entered the encoder."""
-    expected_grid: tuple[int, int] | None
-    grids: int
-    """How many different grids; at most eight are told apart."""
-    tokens: float | None
-    """Mean visual tokens per sample."""
-    throughput: float | None
-    """Samples per second of this cell, where the run measured it."""
-    evidence: tuple[str, ...]
-    """Where grids and tokens were read."""
     blind: BlindPoint | None
     claimed: float | None
     repeat: Repeat | None
 
+    @property
+    def resolution(self) -> str:
+        """Edge in pixels of the square budget, or `native`."""
+        return self.cell.resolution
+
+    @property
+    def grid(self) -> tuple[int, int] | None:
+        """Height and width in pixels of the most frequent grid that entered the encoder."""
+        first = self.cell.grids[0] if self.cell.grids else None
+        return None if first is None else _size(first.height, first.width)
+
+    @property
+    def expected_grid(self) -> tuple[int, int] | None:
+        """Height and width in pixels of the grid that was asked for most often."""
+        first = self.cell.grids[0] if self.cell.grids else None
+        return None if first is None else _size(first.expected_height, first.expected_width)
+
+    @property
+    def tokens(self) -> float | None:
+        """Mean visual tokens per sample; None where nobody counted."""
+        return self.cell.visual_tokens.mean if self.cell.visual_tokens else None
+
+    @property
+    def throughput(self) -> float | None:
+        """Samples per second of this cell, where the run measured it."""
+        return self.cell.cost.samples_per_second if self.cell.cost else None
+
+
+def _size(height: int | None, width: int | None) -> tuple[int, int] | None:
+    return None if height is None or width is None else (height, width)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Accuracy at so many visual tokens, or as many as the data set's resolutions have below."""
+
+    most: int
+    """Visual tokens that are allowed."""
+    tokens: float
+    """Those of the resolution taken."""
+    resolution: str
+    accuracy: Estimate
+
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """One checkpoint on one data set in one setting, over resolutions."""
+    """One checkpoint on one data set in one setting, over the card's resolutions."""
 
     dataset: str
     """Name of the data set's card; the next four are the card's too."""
@@ -106,17 +126,37 @@ class Curve:
     """Training resolution as the record declares it."""
     reference: str | None
     """Resolution of the points that is the training resolution's; null where none is."""
+    trained: tuple[str, ...]
+    """Resolutions of the points that were trained at."""
     chance: float | None
+    floor: str
+    """What could be scored without looking, and how."""
     contaminated: str | None
     """Why the cells are marked: the data set that was trained on; null where it was not."""
     points: tuple[Point, ...]
+    score: Estimate | None
+    """Area over log2 r of (A - B) / (1 - B), B the floor, failed samples wrong: what ranks."""
     area: Estimate | None
-    """Mean accuracy over the card's resolutions, trapezoid in log2: the figure that ranks."""
+    """Mean accuracy over the card's resolutions, trapezoid in log2 r."""
     worst_drop: Estimate | None
+    """Below the training resolution."""
+    best_drop: Estimate | None
+    """Below the best resolution."""
     retention: Estimate | None
     """At the end that is farther from training."""
+    choice: str | None
+    """The smallest resolution shown to lose no more than the margin; null where none is."""
+    choice_why: str
+    """What is shown, or what these samples cannot tell."""
+    robust: bool
+    """Whether the whole curve is shown to be within the margin."""
+    looks: bool | None
+    """Whether it is shown to look at the image; null where no blind run says so."""
+    budgets: tuple[Budget, ...]
     withheld: str | None
     """Why figures over the whole curve are missing; null where none is."""
+    failed: int
+    """Most failed samples at a resolution: wrong in the score."""
     n: int
     clusters: int
     hardware: str | None
@@ -131,11 +171,13 @@ class Curve:
     record_sha256: str
     record: Record
     """With every answer, to be shown sample by sample."""
+    figures: CurveFigures | None
+    """What ranks, by sample; null where the score is withheld."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BoardRow:
-    """One checkpoint in one setting: a line of the board."""
+    """One checkpoint in one setting."""
 
     key: str
     """Unique and stable, of letters, digits, `.`, `_` and `-`: for links and file names."""
@@ -148,12 +190,13 @@ class BoardRow:
     variant: str | None
     """What tells this row from its checkpoint's other rows; null where it is the only one."""
     curves: tuple[Curve, ...]
-    score: Estimate | None
-    """Mean of the closed curves' areas: data sets weigh the same in a modality, then modalities."""
-    scored_on: tuple[str, ...]
-    """Data sets that the score is over; rows compare only where these are the same."""
-    rank: int | None
-    """One plus the number of rows on the same data sets whose interval lies wholly above."""
+
+    @property
+    def scored_on(self) -> tuple[str, ...]:
+        """Data sets that it has a score on; rows compare only where these are the same."""
+        return tuple(
+            sorted(c.dataset for c in self.curves if c.form == "closed" and c.score is not None)
+        )
 
 
 @dataclass(frozen=True)

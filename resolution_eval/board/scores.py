@@ -1,58 +1,56 @@
-"""Scores: the curves of a record, with intervals, made from its answers."""
+"""Scores: the curves of a record as the analysis has them, over the card's resolutions."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from resolution_eval.analysis.sampling import column_scores
-from resolution_eval.analysis.sweeps import Sweep, by_task
+import pyarrow.compute as pc
+
+from resolution_eval.analysis import CurveFigures, figures
+from resolution_eval.analysis.curve import CellFigures
+from resolution_eval.analysis.sweeps import Setting, Sweep, sweep_of
 from resolution_eval.board.rerun import Key
-from resolution_eval.board.schema import BlindPoint, Curve, Estimate, Point, Repeat
+from resolution_eval.board.schema import BlindPoint, Budget, Curve, Estimate, Point, Repeat
 from resolution_eval.board.submission import Claim, Facts
 from resolution_eval.cards import TaskCard, task_cards
-from resolution_eval.records import Cell, Record
-from resolution_eval.statistics import floors, intervals
-from resolution_eval.statistics.curves import Grid, Withheld
-from resolution_eval.statistics.floors import Floor
+from resolution_eval.records import Answers, Cell, Record
+from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.intervals import Interval
-from resolution_eval.statistics.resampling import Resampled, resample
 
-RESAMPLES = 2_000
-"""Of every bootstrap; the third digit of an interval's end can move by one or two."""
+BUDGETS = (64, 256, 1024)
+"""Visual tokens per image at which accuracies stand beside the score."""
 
 
 @dataclass(frozen=True, eq=False)
-class Given:
+class Entry:
     """A record with what lies beside it."""
 
     record: Record
     path: Path
     facts: Facts
+    blind: Sequence[Record]
+    """The submission's blind runs."""
     trained: Mapping[str, str]
     """Data set to the model that was trained on it: this one, its base, and so on back."""
     repeats: Mapping[Key, Repeat]
     """By (task, scheme, filter, answer mode, resolution)."""
 
 
-Setting = tuple[str, str, str]
-"""Scheme, filter and answer mode."""
-
-
-def curves(given: Given) -> dict[Setting, Curve]:
+def curves(entry: Entry) -> dict[Setting, Curve]:
     """The record's curves by setting.
 
     Where options are ranked, the few closed questions without options are answered by generation:
     they are in the record, and in no curve.
     """
-    (task,) = by_task([given.record])
-    settings = {sweep.cells[0].key.setting for sweep in task.sweeps}
+    settings = {cell.key.setting for cell in entry.record.cells}
     return {
-        sweep.cells[0].key.setting: _curve(sweep, given)
-        for sweep in task.sweeps
-        if not _without_options(sweep.cells[0].key.setting, settings)
+        setting: _curve(entry, setting)
+        for setting in sorted(settings)
+        if not _without_options(setting, settings)
     }
 
 
@@ -61,12 +59,15 @@ def _without_options(setting: Setting, settings: Set[Setting]) -> bool:
     return mode == "generate" and (scheme, filter, "rank") in settings
 
 
-def _curve(sweep: Sweep, given: Given) -> Curve:
-    record, card = sweep.record, _card(sweep)
-    first = sweep.cells[0]
-    drawn, why = _drawn(sweep)
-    area = _area(sweep, drawn)
-    worst, kept = _against_training(sweep, drawn)
+def _curve(entry: Entry, setting: Setting) -> Curve:
+    record, card = entry.record, _card(entry.record)
+    shown = figures(_on_card(record, entry.blind, setting, card))
+    lacking = missing(shown.sweep, card)
+    withheld = shown.withheld or lacking
+    scored = None if withheld else _at_worst(entry, setting, card, shown)
+    if scored is not None and isinstance(scored.figures["gain"], Withheld):
+        withheld, scored = scored.figures["gain"].reason, None
+    run = record.environment
     return Curve(
         dataset=card.name,
         title=card.title,
@@ -74,146 +75,154 @@ def _curve(sweep: Sweep, given: Given) -> Curve:
         licence=card.licence,
         citation=card.citation,
         task=record.task,
-        form="open" if first.answer_mode == "open" else "closed",
-        answer_mode=first.answer_mode,
+        form="open" if setting[2] == "open" else "closed",
+        answer_mode=setting[2],
         training=record.checkpoint.training,
-        reference=None if sweep.reference is None else sweep.resolutions[sweep.reference],
-        chance=sweep.chance,
-        contaminated=contaminated(record.dataset.name, given),
-        points=tuple(_point(sweep, number, given) for number in range(len(sweep.cells))),
-        area=area,
-        worst_drop=worst,
-        retention=kept,
-        withheld=why or (None if area else missing(sweep)),
-        n=max(cell.n for cell in sweep.cells),
-        clusters=len(set(sweep.scores.clusters)),
-        hardware=_machine(record),
-        peak_memory=record.environment.peak_memory,
-        throughput=record.environment.samples_per_second,
-        versions=tuple(sorted(record.environment.versions.items())),
-        date=record.environment.date,
-        record_path=given.path,
-        record_sha256=hashlib.sha256(given.path.read_bytes()).hexdigest(),
+        reference=_reference(shown.sweep),
+        trained=tuple(each.cell.resolution for each in shown.cells if each.trained),
+        chance=shown.sweep.chance,
+        floor=str(shown.floor),
+        contaminated=contaminated(record.dataset.name, entry),
+        points=tuple(_points(shown, entry)),
+        withheld=withheld,
+        failed=max(each.left_out for each in shown.cells),
+        **_whole(shown, scored),
+        n=max(cell.n for cell in shown.sweep.cells),
+        clusters=len(set(shown.sweep.scores.clusters)),
+        hardware=run.hardware.summary if run.hardware else None,
+        peak_memory=run.peak_memory,
+        throughput=run.samples_per_second,
+        versions=tuple(sorted(run.versions.items())),
+        date=run.date,
+        record_path=entry.path,
+        record_sha256=hashlib.sha256(entry.path.read_bytes()).hexdigest(),
         record=record,
+        figures=scored,
     )
 
 
-def _card(sweep: Sweep) -> TaskCard:
+def _card(record: Record) -> TaskCard:
     """The card of the data set: what a record says of it (the modality that weighs) is not taken.
 
     There is one: the checks refuse a record on any other data set.
     """
-    return task_cards()[sweep.record.dataset.name]
+    return task_cards()[record.dataset.name]
 
 
-def _machine(record: Record) -> str | None:
-    hardware = record.environment.hardware
-    return None if hardware is None else hardware.summary
+def _on_card(record: Record, blind: Sequence[Record], setting: Setting, card: TaskCard) -> Sweep:
+    """The sweep over the card's resolutions: others can help no row."""
+    sweep = sweep_of(record, setting, blind)
+    wanted = {str(r) for r in card.resolutions}
+    kept = tuple(cell for cell in sweep.cells if cell.resolution in wanted)
+    return replace(sweep, cells=kept or sweep.cells)
 
 
-def contaminated(dataset: str, given: Given) -> str | None:
-    """Why a data set's cells are marked, or None: it was trained on, by the model or its base.
-
-    A declared name is that of the data set, or `NAME:SPLIT` of one split of it.
-    """
-    for name, model in sorted(given.trained.items()):
-        known, _, split = name.partition(":")
-        if known == dataset:
-            what = f"the {split} split of this data set" if split else "this data set"
-            who = "trained" if model == given.facts.model else f"its base {model} was trained"
-            return f"{who} on {what}"
-    return None
-
-
-def missing(sweep: Sweep) -> str | None:
+def missing(sweep: Sweep, card: TaskCard) -> str | None:
     """Which of the card's resolutions the sweep lacks, in words; None where it has them all."""
-    wanted = (str(r) for r in _card(sweep).resolutions)
+    wanted = (str(r) for r in card.resolutions)
     lacking = [name for name in wanted if name not in sweep.resolutions]
     return f"the sweep lacks {', '.join(lacking)}" if lacking else None
 
 
-def _seed(sweep: Sweep) -> int:
-    """One seed per task and setting: data sets are independent, a rebuilt board is the same."""
-    name = f"{sweep.record.task} {sweep.cells[0].answer_mode}"
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4])
+def _at_worst(entry: Entry, setting: Setting, card: TaskCard, shown: CurveFigures) -> CurveFigures:
+    """The figures with every failed sample wrong, and right without the image: failing where it is
+    hard helps no row.
+    """
+    blind = [filled(record, 1) for record in entry.blind]
+    if not shown.left_out and all(new is old for new, old in zip(blind, entry.blind, strict=True)):
+        return shown
+    return figures(_on_card(filled(entry.record, 0), blind, setting, card))
 
 
-def _drawn(sweep: Sweep) -> tuple[Resampled | None, str | None]:
-    if sweep.flaw is not None:
-        return None, sweep.flaw
-    paired = column_scores(sweep.scores).aligned()
-    return resample(paired, seed=_seed(sweep), resamples=RESAMPLES), None
+def filled(record: Record, verdict: int) -> Record:
+    """The record with `verdict` (1 right, 0 wrong) for every failed sample; itself without one."""
+    table = record.answers.table
+    column = table.column("correct")
+    if not column.null_count:
+        return record
+    place = table.schema.get_field_index("correct")
+    whole = table.set_column(place, table.schema.field(place), pc.fill_null(column, verdict))
+    cells = tuple(_filled(cell, verdict) for cell in record.cells)
+    return record.model_copy(update={"answers": Answers(whole), "cells": cells})
 
 
-def _area(sweep: Sweep, drawn: Resampled | None) -> Estimate | None:
-    """The area over the card's resolutions only, so that it is the same figure for every model."""
-    if drawn is None or missing(sweep) is not None:
-        return None
-    wanted = {str(r) for r in _card(sweep).resolutions}
-    columns = [i for i, name in enumerate(sweep.resolutions) if name in wanted]
-    grid = Grid(tuple(sweep.edges[i] for i in columns))
-    return _estimate(intervals.figure("area", drawn.pick(columns), grid))
-
-
-def _against_training(
-    sweep: Sweep, drawn: Resampled | None
-) -> tuple[Estimate | None, Estimate | None]:
-    """Worst drop, and retention at the far end; None where no point is the training resolution."""
-    if drawn is None or sweep.reference is None:
-        return None, None
-    worst = intervals.figure("worst_drop", drawn, Grid(sweep.edges, sweep.reference))
-    if sweep.chance is None:
-        return _estimate(worst), None
-    kept = floors.retention(drawn, sweep.far_end, sweep.reference, Floor(sweep.chance))
-    return _estimate(worst), None if isinstance(kept, Withheld) else _estimate(kept)
-
-
-def _estimate(interval: Interval) -> Estimate:
-    return Estimate(interval.estimate, interval.low, interval.high)
-
-
-def _accuracy(sweep: Sweep, cell: Cell) -> Estimate | None:
-    """Accuracy over the samples scored in this cell."""
-    column = column_scores(sweep.record.answers.scores([cell.key]))
-    if not column.values[0]:
-        return None
-    drawn = resample(column.aligned(), seed=_seed(sweep), resamples=RESAMPLES)
-    return _estimate(intervals.accuracies(drawn)[0])
-
-
-def _point(sweep: Sweep, number: int, given: Given) -> Point:
-    cell = sweep.cells[number]
-    first = cell.grids[0] if cell.grids else None
-    return Point(
-        resolution=cell.resolution,
-        edge=sweep.edges[number],
-        status=cell.status,
-        accuracy=_accuracy(sweep, cell),
-        balanced_accuracy=cell.balanced_accuracy,
-        f1=cell.f1,
-        n=cell.n,
-        scored=cell.scored,
-        correct=cell.correct,
-        failed=cell.failed,
-        missing=cell.missing,
-        unparseable=cell.unparseable,
-        mismatched=cell.mismatched,
-        unattested=cell.unattested,
-        capped=cell.capped,
-        grid=_size(first.height, first.width) if first else None,
-        expected_grid=_size(first.expected_height, first.expected_width) if first else None,
-        grids=len(cell.grids),
-        tokens=cell.visual_tokens.mean if cell.visual_tokens else None,
-        throughput=cell.cost.samples_per_second if cell.cost else None,
-        evidence=cell.evidence,
-        blind=_blind(sweep.record, cell),
-        claimed=_claimed(given.facts.claims, sweep.record.task, cell),
-        repeat=given.repeats.get((sweep.record.task, *cell.key.setting, cell.resolution)),
+def _filled(cell: Cell, verdict: int) -> Cell:
+    correct = cell.correct + verdict * cell.failed
+    return cell.model_copy(
+        update={"correct": correct, "failed": 0, "accuracy": correct / cell.n if cell.n else None}
     )
 
 
-def _size(height: int | None, width: int | None) -> tuple[int, int] | None:
-    return None if height is None or width is None else (height, width)
+def _whole(shown: CurveFigures, scored: CurveFigures | None) -> dict[str, Any]:
+    """Figures over the whole curve; none where it is withheld."""
+    names = ("area", "worst_drop", "best_drop", "retention")
+    if scored is None:
+        nothing = dict.fromkeys(("score", *names, "choice"))
+        return nothing | {"choice_why": "", "robust": False, "looks": shown.looks, "budgets": ()}
+    why = scored.choice.reason if isinstance(scored.choice, Withheld) else _shown_choice(scored)
+    return {
+        "score": estimate(scored.figures["gain"]),
+        **{name: estimate(scored.figures[name]) for name in names},
+        "choice": scored.chosen,
+        "choice_why": why,
+        "robust": scored.robust,
+        "looks": scored.looks,
+        "budgets": tuple(_budgets(scored.cells)),
+    }
+
+
+def _shown_choice(scored: CurveFigures) -> str:
+    return f"shown to lose no more than {100 * scored.margin:g} points against the best"
+
+
+def _budgets(cells: Sequence[CellFigures]) -> Iterator[Budget]:
+    """Per budget the resolution with the most visual tokens within it, the largest of equals."""
+    known = [(each.tokens, each) for each in cells if each.tokens is not None]
+    for most in BUDGETS:
+        within = [(tokens, i, each) for i, (tokens, each) in enumerate(known) if tokens <= most]
+        if within and len(known) == len(cells):
+            tokens, _, best = max(within, key=lambda each: each[:2])
+            accuracy = estimate(best.accuracy)
+            if accuracy is not None:
+                yield Budget(most, tokens, best.cell.resolution, accuracy)
+
+
+def estimate(figure: object) -> Estimate | None:
+    """The figure with its interval; None where it is withheld."""
+    if not isinstance(figure, Interval):
+        return None
+    return Estimate(figure.estimate, figure.low, figure.high)
+
+
+def _reference(sweep: Sweep) -> str | None:
+    return None if sweep.reference is None else sweep.resolutions[sweep.reference]
+
+
+def contaminated(dataset: str, entry: Entry) -> str | None:
+    """Why a data set's cells are marked, or None: it was trained on, by the model or its base.
+
+    A declared name is that of the data set, or `NAME:SPLIT` of one split of it.
+    """
+    for name, model in sorted(entry.trained.items()):
+        known, _, split = name.partition(":")
+        if known == dataset:
+            what = f"the {split} split of this data set" if split else "this data set"
+            who = "trained" if model == entry.facts.model else f"its base {model} was trained"
+            return f"{who} on {what}"
+    return None
+
+
+def _points(shown: CurveFigures, entry: Entry) -> Iterator[Point]:
+    task = entry.record.task
+    for each, edge in zip(shown.cells, shown.sweep.edges, strict=True):
+        yield Point(
+            cell=each.cell,
+            edge=edge,
+            accuracy=estimate(each.accuracy),
+            blind=_blind(entry.record, each.cell),
+            claimed=_claimed(entry.facts.claims, task, each.cell),
+            repeat=entry.repeats.get((task, *each.cell.key.setting, each.cell.resolution)),
+        )
 
 
 def _blind(record: Record, cell: Cell) -> BlindPoint | None:

@@ -110,6 +110,9 @@ class Facts(Document):
     """Data sets that it was trained on: names of our cards where they have one."""
     base_trained_on: Annotated[tuple[Name, ...], Field(strict=False, max_length=1000)] = ()
     """Data sets that `base` and what that was made from were trained on."""
+    recipe: Name | None = None
+    """What tells its training from that of the submitter's other models of which all else here is
+    the same. Where nothing does they are runs of one recipe, and one line of the board."""
     labels: Annotated[tuple[Name, ...], Field(strict=False, max_length=8)] = ()
     """What a reader must know, for instance `from scratch`, `generated images`."""
     licence: Name

@@ -13,6 +13,7 @@ from resolution_eval.cards.reading import (
     model_cards,
     parse_model_card,
     parse_task_card,
+    task_card,
     task_cards,
 )
 from resolution_eval.cards.task import (
@@ -36,5 +37,6 @@ __all__ = [
     "model_cards",
     "parse_model_card",
     "parse_task_card",
+    "task_card",
     "task_cards",
 ]

@@ -1,12 +1,12 @@
-"""Cards read from their TOML files, all of them or one; what is wrong with one is named."""
+"""Cards read from their files, all of them or one; what is wrong with one is named."""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -21,11 +21,14 @@ Card = TypeVar("Card", bound=CardBase)
 
 
 def parse_task_card(text: str, origin: str = "task card") -> TaskCard:
-    """The task card written in TOML in `text`; `origin` names it in errors.
+    """The task card in `text`, in TOML as shipped or in JSON as derived; `origin` names it in
+    errors.
 
     Raises:
-        CardError: not TOML, a key missing or unknown, or a value outside its rule.
+        CardError: neither, a key missing or unknown, or a value outside its rule.
     """
+    if text.lstrip().startswith("{"):
+        return _checked(TaskCard, lambda: TaskCard.model_validate_json(text), origin)
     return _parse(TaskCard, text, origin)
 
 
@@ -38,11 +41,31 @@ def parse_model_card(text: str, origin: str = "model card") -> ModelCard:
     return _parse(ModelCard, text, origin)
 
 
+def task_card(facts: Mapping[str, Any], origin: str = "task card") -> TaskCard:
+    """The task card of these keys and values; `origin` names it in errors.
+
+    Raises:
+        CardError: a key missing or unknown, or a value outside its rule.
+    """
+    return _checked(TaskCard, lambda: TaskCard.model_validate(facts), origin)
+
+
 def _parse(schema: type[Card], text: str, origin: str) -> Card:
     try:
-        return schema.model_validate(tomllib.loads(text))
+        facts = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise CardError(f"{origin} is not TOML: {error}") from error
+    return _checked(schema, lambda: schema.model_validate(facts), origin)
+
+
+def _checked(schema: type[Card], make: Callable[[], Card], origin: str) -> Card:
+    """What `make` makes, its faults told in the words of `schema`.
+
+    Raises:
+        CardError: it is refused.
+    """
+    try:
+        return make()
     except ValidationError as error:
         raise CardError(f"{origin}: {'; '.join(told(error, schema.model_fields))}") from error
 

@@ -6,8 +6,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
+from pathlib import Path
 
 from resolution_eval.commands.printing import as_json
+from resolution_eval.commands.sweep import positive
 from resolution_eval.errors import UsageError
 
 
@@ -21,11 +23,25 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", help="reshf, resflamingo or reswrap: show its sweep's grids")
     parser.add_argument("--model_args", metavar="ARGS", help="as for lmms-eval: pretrained=DIR,...")
     parser.add_argument("--sizes", help="comma-separated (default: 28,64,112,224,448,896)")
+    parser.add_argument(
+        "--price",
+        type=positive,
+        metavar="MONEY",
+        help="of a million prompt tokens, in your currency: what 1,000 images cost of a server",
+    )
+    parser.add_argument(
+        "--against",
+        type=Path,
+        metavar="RECORD",
+        help="what changed since that record was made, and which of its cells that touches",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     """Do it; the exit status."""
+    if known.against is not None:
+        return _against(known)
     if known.model is not None:
         return _model(known)
     if known.model_args is not None or known.sizes is not None:
@@ -40,6 +56,18 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     return 3 if any(finding.state == "fault" for finding in found) else 0
 
 
+def _against(known: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from resolution_eval.drift import drift, told
+    from resolution_eval.records import read_record
+
+    with redirect_stdout(sys.stderr):
+        found = drift(read_record(known.against), known.model_args)
+    print(as_json([asdict(change) for change in found]) if known.json else told(found))
+    return 3 if found else 0
+
+
 def _model(known: argparse.Namespace) -> int:
     from dataclasses import asdict
 
@@ -51,5 +79,5 @@ def _model(known: argparse.Namespace) -> int:
         found = diagnose(
             known.model, model_arguments(known.model_args or ""), list(map(parse_resolution, sizes))
         )
-    print(as_json(asdict(found)) if known.json else report(found))
+    print(as_json(asdict(found)) if known.json else report(found, known.price))
     return 0 if found.ok else 3

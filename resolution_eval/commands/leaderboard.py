@@ -60,6 +60,12 @@ def _add(actions: Actions[argparse.ArgumentParser]) -> None:
             help=f"data sets that {what} was trained on, comma-separated, NAME or NAME:SPLIT; "
             '"" for none',
         )
+    parser.add_argument(
+        "--recipe",
+        metavar="TEXT",
+        help="what tells its training from that of your other models of which all else is the same "
+        "(default: they are runs of one recipe, and one line of the board)",
+    )
     parser.add_argument("--labels", metavar="TEXTS", help="comma-separated, as `from scratch`")
     parser.add_argument("--licence", help="of the weights")
     parser.add_argument("--submitter", help="who answers for it")

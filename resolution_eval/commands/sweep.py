@@ -15,8 +15,48 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("plan", type=Path, metavar="PLAN.yaml", help="models, tasks, executor")
     parser.add_argument(
-        "--dry-run", action="store_true", help="print each job's command and state, run nothing"
+        "--dry-run",
+        action="store_true",
+        help="print each job's command and state, and what a server would count; run nothing",
     )
+    parser.add_argument(
+        "--price",
+        type=positive,
+        metavar="MONEY",
+        help="of a million prompt tokens, in your currency: --dry-run then says what cells cost",
+    )
+    parser.add_argument(
+        "--budget",
+        type=whole,
+        metavar="TOKENS",
+        help="stop each job before it has spent more; what was answered is kept",
+    )
+
+
+def positive(text: str) -> float:
+    """A price: a number above 0.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0 < found < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no price; give a number above 0, as 2.5")
+    return found
+
+
+def whole(text: str) -> int:
+    """A number of tokens, from 1.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of tokens; give one from 1")
+    return int(text)
 
 
 def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
@@ -24,11 +64,14 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     import shlex
 
     from resolution_eval.jobs import execute, read_plan, summary
+    from resolution_eval.jobs.estimate import told
 
-    plan = read_plan(known.plan)
+    plan = read_plan(known.plan, budget=known.budget)
     if known.dry_run:
         for job in plan.jobs():
             print(f"# {job.name}: {'finished' if job.finished else 'to run'}")
+            for line in told(job, known.price):
+                print(line)
             print(shlex.join(job.command(job.folder / "attempt-N")))
         return 0
     outcomes = execute(plan)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from resolution_eval.errors import ModelError
+from resolution_eval.families.chat import NO_TEMPLATE, Turn, rendered, template_of
 from resolution_eval.resolution import Size, TrainingResolution, training_size
 
 EVIDENCE = "tensors entering the vision tower; image tokens entering the language model"
@@ -20,6 +21,8 @@ class Parts(NamedTuple):
 
     config: Any
     processor: Any
+    plain: bool = False
+    """Whether its questions are asked without a chat template, as it was told."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +106,9 @@ class Family:
     needs_image: bool = False
     """Whether the model refuses a prompt without an image."""
 
+    plain: bool = False
+    """Whether its checkpoints are trained on plain prompts, so that a chat template is not missed.
+    """
     several_images: bool = False
     """Whether a prompt may hold several images, as few-shot demonstrations need."""
     grids_may_differ: bool = False
@@ -200,11 +206,16 @@ class Family:
         image: bool,
         demonstrations: Sequence[tuple[str, str]] = (),
     ) -> str:
-        """The question in the checkpoint's chat template; plain where it has none.
+        """The question in the checkpoint's chat template; plain where the family is, or it is told.
 
         Demonstrations (question, answer) are turns before it, each with an image if `image`.
+
+        Raises:
+            ModelError: there is no template, or it does not put image and question in the prompt.
         """
-        if chat_template(parts.processor) is None:
+        if parts.plain or template_of(parts.processor) is None:
+            if not (parts.plain or self.plain):
+                raise ModelError(NO_TEMPLATE)
             earlier = "".join(
                 f"{self.plain_prompt(parts, asked, image=image)} {answer}\n\n"
                 for asked, answer in demonstrations
@@ -212,13 +223,9 @@ class Family:
             return earlier + self.plain_prompt(parts, question, image=image)
         turns = []
         for asked, answer in demonstrations:
-            turns += [_turn("user", asked, image=image), _turn("assistant", answer, image=False)]
-        text: str = parts.processor.apply_chat_template(
-            [*turns, _turn("user", question, image=image)],
-            add_generation_prompt=True,
-            tokenize=False,
-        )
-        return text
+            turns += [Turn("user", asked, image), Turn("assistant", answer, image=False)]
+        turns.append(Turn("user", question, image))
+        return rendered(parts.processor, parts.config, turns)
 
     def plain_prompt(self, parts: Parts, question: str, *, image: bool) -> str:
         """The question for a checkpoint without chat template."""
@@ -256,17 +263,6 @@ class Family:
         `owners`.
         """
         return {}
-
-
-def _turn(role: str, text: str, *, image: bool) -> dict[str, Any]:
-    content = [{"type": "image"}] if image else []
-    return {"role": role, "content": [*content, {"type": "text", "text": text}]}
-
-
-def chat_template(processor: Any) -> Any:
-    """The processor's or its tokenizer's chat template, or None."""
-    own = getattr(processor, "chat_template", None)
-    return own or getattr(processor.tokenizer, "chat_template", None)
 
 
 def mean_colour(parts: Parts) -> tuple[int, int, int]:

@@ -1,7 +1,11 @@
-"""A Hugging Face checkpoint without its weights, and the training resolution known of it."""
+"""A Hugging Face checkpoint, loaded whole or not at all, and what is known of its training."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from json import JSONDecodeError
+from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
@@ -9,12 +13,18 @@ from resolution_eval.adapters.arguments import declared_training
 from resolution_eval.cards import model_cards
 from resolution_eval.declaration import Known, read_declaration
 from resolution_eval.errors import ModelError
+from resolution_eval.families import integrity
+from resolution_eval.families.advice import advice
 from resolution_eval.families.base import Family, Parts
+from resolution_eval.families.tokens import plain_tokenizers
 from resolution_eval.resolution import TrainingResolution
 
+INDEX = "model.safetensors.index.json"
 
-def load_parts(pretrained: str, **arguments: Any) -> Parts:
-    """Configuration and processor of a checkpoint, no weights.
+
+def load_parts(pretrained: str, *, processor: str | None = None, **arguments: Any) -> Parts:
+    """Configuration and processor of a checkpoint, no weights; the processor of the checkpoint
+    `processor` where one is named.
 
     Raises:
         ModelError: they are absent or cannot be read.
@@ -23,44 +33,150 @@ def load_parts(pretrained: str, **arguments: Any) -> Parts:
 
     try:
         config = AutoConfig.from_pretrained(pretrained, **arguments)
-        processor = AutoProcessor.from_pretrained(pretrained, **arguments)
-    except (OSError, ValueError, ImportError) as error:
-        what = f"configuration and processor of {pretrained!r}"
-        raise ModelError(f"{what} cannot be loaded: {_said(error)}") from error
-    if not hasattr(processor, "tokenizer"):
-        raise ModelError(f"{pretrained!r} has no processor of images and text")
-    return Parts(config, processor)
+    except Exception as error:
+        raise _refusal(f"the configuration of {pretrained!r}", pretrained, error) from error
+    own = processor or pretrained
+    pinned = {k: v for k, v in arguments.items() if processor is None or k != "revision"}
+    try:
+        found = AutoProcessor.from_pretrained(own, **pinned)
+    except Exception as error:
+        if processor is None and Path(pretrained).is_dir():
+            raise _no_processor(pretrained, error) from error
+        raise _refusal(f"the processor of {own!r}", own, error) from error
+    if not hasattr(found, "tokenizer") or not hasattr(found, "image_processor"):
+        raise _no_processor(own, None)
+    plain_tokenizers(found)
+    _complete(found, config)
+    return Parts(config, found)
+
+
+def _complete(processor: Any, config: Any) -> None:
+    """Gives a processor without configuration of its own, as older LLaVA folders have it, what it
+    counts image tokens by: patches, and the tower's class token.
+    """
+    if getattr(processor, "patch_size", 0) is not None:
+        return
+    vision = config.vision_config
+    processor.patch_size = vision.patch_size
+    processor.vision_feature_select_strategy = config.vision_feature_select_strategy
+    if hasattr(processor, "num_additional_image_tokens"):
+        processor.num_additional_image_tokens = int("clip_vision" in vision.model_type)
+
+
+def _no_processor(pretrained: str, error: Exception | None) -> ModelError:
+    said = "" if error is None else f" ({_first_sentence(error)})"
+    return ModelError(
+        f"{pretrained!r} has no processor of images and text{said}; give processor=ID or "
+        "processor=FOLDER of the checkpoint that it was trained from"
+    )
 
 
 def load_model(pretrained: str, **arguments: Any) -> Any:
-    """The checkpoint's model with its weights.
+    """The checkpoint's model, every weight of which is the checkpoint's.
 
     Raises:
-        ModelError: it cannot be loaded, is cut short, or holds code.
+        ModelError: it cannot be loaded, is cut short, holds code, or is not whole.
     """
+    _check_shards(pretrained)
+    model, told = _loaded(pretrained, arguments)
+    integrity.check(pretrained, model, told)
+    folder = Path(pretrained)
+    if folder.is_dir():
+        integrity.check_ties(pretrained, model, sorted(folder.glob("model*.safetensors")))
+    return model
+
+
+def _loaded(pretrained: str, arguments: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:
+    """The model, and what transformers says of its loading."""
     from safetensors import SafetensorError
-    from transformers import AutoModelForImageTextToText
+    from transformers import AutoModelForImageTextToText as Loader
 
     try:
-        return AutoModelForImageTextToText.from_pretrained(pretrained, **arguments)
+        return Loader.from_pretrained(pretrained, output_loading_info=True, **arguments)  # type: ignore[no-any-return]
     except UnpicklingError as error:
         raise ModelError(
             f"{pretrained!r} has weights that are no table of tensors, and code in a checkpoint is "
             "not run; get its weights as safetensors"
         ) from error
-    except (EOFError, SafetensorError) as error:
+    except (EOFError, SafetensorError, MemoryError) as error:
         raise ModelError(
             f"{pretrained!r} cannot be loaded: {error}; its weights are cut short or damaged, get "
             "them again"
         ) from error
-    except (OSError, ValueError, ImportError) as error:
-        raise ModelError(f"{pretrained!r} cannot be loaded: {_said(error)}") from error
+    except RuntimeError as error:
+        _name_shapes(pretrained, arguments)
+        raise _refusal(repr(pretrained), pretrained, error) from error
+    except Exception as error:
+        raise _refusal(repr(pretrained), pretrained, error) from error
 
 
-def _said(error: Exception) -> str:
-    """The first sentence of what transformers says, and what to do."""
-    said = " ".join(str(error).split()).partition(". ")[0].rstrip(".")
-    return f"{said}; give pretrained= a folder here, or the id of a checkpoint that the hub has"
+def _name_shapes(pretrained: str, arguments: Mapping[str, Any]) -> None:
+    """Names the weights of another shape, which transformers tells only who would pass over them.
+
+    The model that comes of it is thrown away.
+
+    Raises:
+        ModelError: there are such weights.
+    """
+    from transformers import AutoModelForImageTextToText as Loader
+
+    try:
+        model, told = Loader.from_pretrained(
+            pretrained, output_loading_info=True, ignore_mismatched_sizes=True, **arguments
+        )
+    except Exception:  # noqa: BLE001  (the first error is told)
+        return
+    integrity.check(pretrained, model, told)
+
+
+def _check_shards(pretrained: str) -> None:
+    """Refuse an index that names a shard which is not there.
+
+    Raises:
+        ModelError: it does, or is no index.
+    """
+    folder = Path(pretrained)
+    for index in (folder / INDEX, folder / "pytorch_model.bin.index.json"):
+        if not index.is_file() or (folder / "model.safetensors").is_file():
+            continue
+        try:
+            named = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        except (JSONDecodeError, KeyError, AttributeError, TypeError) as error:
+            raise ModelError(f"{index} is no index of shards; get it again") from error
+        absent = sorted(name for name in named if not (folder / name).is_file())
+        if absent:
+            raise ModelError(
+                f"{pretrained!r} is not whole: its index names {len(named)} shards, and "
+                f"{len(absent)} are absent ({', '.join(absent[:3])}); get them again"
+            )
+
+
+def read_configuration(pretrained: str) -> dict[str, Any] | None:
+    """The checkpoint's config.json as it stands, no code of its own run; None where it cannot be
+    had.
+    """
+    from transformers import PretrainedConfig
+
+    try:
+        found, _ = PretrainedConfig.get_config_dict(pretrained)
+    except (OSError, ValueError):
+        return None
+    return dict(found) or None
+
+
+def _refusal(what: str, pretrained: str, error: Exception) -> ModelError:
+    hint = advice(error, pretrained, read_configuration(pretrained))
+    return ModelError(f"{what} cannot be loaded: {_first_sentence(error)}; {hint}")
+
+
+def _first_sentence(error: Exception) -> str:
+    """The first sentence of what transformers says."""
+    said = " ".join(str(error).split()).partition(". ")[0].rstrip(".")[:400]
+    return (
+        said
+        if isinstance(error, OSError | ValueError | ImportError) and said
+        else (f"{type(error).__name__}: {said}")
+    )
 
 
 def known_of(pretrained: str, family: Family | None = None, parts: Parts | None = None) -> Known:

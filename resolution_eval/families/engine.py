@@ -13,8 +13,10 @@ from torch import Tensor
 
 from resolution_eval.errors import ModelError
 from resolution_eval.families.base import Family, Parts, Received
+from resolution_eval.families.decoding import Decoding
 from resolution_eval.families.inputs import Inputs, collate, cut, prepare, tokenise
 from resolution_eval.families.sharing import Sharing
+from resolution_eval.families.tokens import written
 from resolution_eval.finite import finite_logits
 from resolution_eval.generation import Generation
 from resolution_eval.resolution import Size
@@ -59,6 +61,8 @@ class Spoken:
     visual_tokens: int
     generated_tokens: int | None = None
     """Tokens written, special ones not counted; None where choices were ranked."""
+    ended: bool = True
+    """Whether it ended by itself, rather than at the limit of tokens."""
     earlier: tuple[Entered, ...] = ()
     """The same of the demonstrations' images."""
 
@@ -81,22 +85,30 @@ class Engine:
         with self._watched(questions) as seen, torch.inference_mode():
             found = self.model.generate(
                 **batch,
-                max_new_tokens=asked.max_new_tokens,
-                num_beams=asked.num_beams,
-                do_sample=asked.do_sample,
-                **asked.sampling,
+                generation_config=self.decoding.asked(asked),
                 logits_processor=[finite_logits],
             )
         if self.family.continues_prompt(self.parts):
             found = found[:, batch["input_ids"].shape[1] :]
         tokenizer = self.parts.processor.tokenizer
-        texts = tokenizer.batch_decode(found, skip_special_tokens=True)
+        rows = found.tolist()
         special = set(tokenizer.all_special_ids)
-        spoken = self._spoken(batch, seen, [(text, None) for text in texts])
+        spoken = self._spoken(batch, seen, [(written(tokenizer, row), None) for row in rows])
         return [
-            replace(answer, generated_tokens=sum(token not in special for token in row))
-            for answer, row in zip(spoken, found.tolist(), strict=True)
+            replace(
+                answer,
+                generated_tokens=sum(token not in special for token in row),
+                ended=self.decoding.ends(row),
+            )
+            for answer, row in zip(spoken, rows, strict=True)
         ]
+
+    @cached_property
+    def decoding(self) -> Decoding:
+        """What of the checkpoint's generation settings is used; the rest is taken out of it."""
+        found = Decoding.of(self.model, self.parts.processor.tokenizer)
+        found.install(self.model)
+        return found
 
     def rank(self, questions: Sequence[Question]) -> list[Spoken]:
         """The log-likelihoods of every question's choices, and the likeliest choice's text.

@@ -14,6 +14,7 @@ class PaliGemmaFamily(Family):
 
     interpolates: bool = True
     needs_image: bool = True
+    plain: bool = True
 
     def settings(self, parts: Parts, grid: Size) -> Settings:
         return Settings(

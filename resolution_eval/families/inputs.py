@@ -10,6 +10,7 @@ from torch import Tensor
 
 from resolution_eval.errors import ModelError
 from resolution_eval.families.base import Family, Parts, Settings
+from resolution_eval.families.tokens import check_text
 from resolution_eval.resolution import Size
 
 if TYPE_CHECKING:
@@ -38,17 +39,61 @@ def prepare(
 
     Images of demonstrations, `earlier`, enter before it, by the same settings. With other
     `settings` than the family's, all enter as those say.
+
+    Raises:
+        ModelError: the prompt is not whole among the tokens, or the image has not as many as its
+            grid makes.
     """
     processor = parts.processor
     text: dict[str, Any] = {"add_special_tokens": not _begun(processor.tokenizer, prompt)}
-    if image is None:
-        return _tensors(processor(text=[prompt], return_tensors="pt", **text))
-    settings = settings or family.settings(parts, Size(*image.size))
-    with settings.applied(parts):
-        images = [[*earlier, image]]
-        return _tensors(
-            processor(text=[prompt], images=images, return_tensors="pt", **text, **settings.call)
-        )
+    images = [] if image is None else [*earlier, image]
+    if not images:
+        found = _tensors(processor(text=[prompt], return_tensors="pt", **text))
+    else:
+        used = settings or family.settings(parts, Size(*images[-1].size))
+        with used.applied(parts):
+            found = _tensors(
+                processor(text=[prompt], images=[images], return_tensors="pt", **text, **used.call)
+            )
+    _check(family, parts, prompt, found, images, counted=settings is None)
+    return found
+
+
+def _check(
+    family: Family,
+    parts: Parts,
+    prompt: str,
+    found: Inputs,
+    images: Sequence[Image],
+    *,
+    counted: bool,
+) -> None:
+    """Refuse tensors that do not hold the prompt that was meant, or another number of visual tokens
+    than the images' grids make (where that is `counted`).
+    """
+    grids = [Size(*image.size) for image in images]
+    if counted and _as_asked(family, parts, found, grids):
+        made = sum(family.visual_tokens(parts, grid) for grid in grids)
+        (placed,) = family.counted_tokens(parts, found)
+        if placed != made:
+            raise ModelError(
+                f"the processor puts {placed} image tokens into the prompt where the grid makes "
+                f"{made}; look at patch_size, num_additional_image_tokens and "
+                "vision_feature_select_strategy in its processor_config.json"
+            )
+    spelled = family.spelled(parts, prompt) if images else prompt
+    tokenizer = parts.processor.tokenizer
+    meant = tokenizer(spelled, add_special_tokens=not _begun(tokenizer, spelled))["input_ids"]
+    check_text(meant, found["input_ids"][0].tolist(), family.image_token(parts), len(images))
+
+
+def _as_asked(family: Family, parts: Parts, found: Inputs, grids: Sequence[Size]) -> bool:
+    """Whether the processor left every image its grid; where not, the sample is mismatched."""
+    if not grids:
+        return True
+    received = family.received(parts, grids[-1], family.entering(found), 1)
+    wanted = {(grid.height, grid.width) for grid in grids}
+    return {one.grid for one in received} <= wanted
 
 
 def _begun(tokenizer: Any, prompt: str) -> bool:

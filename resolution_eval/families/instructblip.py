@@ -16,6 +16,7 @@ class InstructBlipFamily(Family):
     tower: str = "vision_model"
     interpolates: bool = True
     needs_image: bool = True
+    plain: bool = True
 
     def settings(self, parts: Parts, grid: Size) -> Settings:
         return Settings(call={"do_resize": False})

@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from resolution_eval.families.base import Family
+from dataclasses import dataclass
 
-LLAVA = Family(name="llava", model_types=("llava",), interpolates=True, several_images=True)
+from resolution_eval.families.base import Family, Parts, Settings
+from resolution_eval.resolution import Size
+
+
+@dataclass(frozen=True, kw_only=True)
+class LlavaFamily(Family):
+    """An image enters as it is, whatever the processor crops or pads by itself."""
+
+    def settings(self, parts: Parts, grid: Size) -> Settings:
+        usual = super().settings(parts, grid)
+        if not getattr(parts.processor.image_processor, "do_pad", False):
+            return usual
+        return Settings(call={**usual.call, "do_pad": False})
+
+
+LLAVA = LlavaFamily(name="llava", model_types=("llava",), interpolates=True, several_images=True)
 """Its forward drops `interpolate_pos_encoding`, so the tower has to be told apart from it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from resolution_eval.flamingo.config import FlamingoConfig
 from resolution_eval.flamingo.folder import load_folder, save_folder
-from resolution_eval.flamingo.generation import generate, write
+from resolution_eval.flamingo.generation import decoding, generate, write
 from resolution_eval.flamingo.model import FlamingoBundle, build
 from resolution_eval.flamingo.pretrained import load_pretrained
 from resolution_eval.flamingo.scoring import loglikelihood, rank
@@ -18,6 +18,7 @@ __all__ = [
     "FlamingoConfig",
     "Joined",
     "build",
+    "decoding",
     "encode",
     "generate",
     "join",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
+from resolution_eval.families.decoding import Decoding
 from resolution_eval.finite import finite_logits
 from resolution_eval.flamingo.language import END_OF_CHUNK, conditioned
 from resolution_eval.flamingo.model import FlamingoBundle
@@ -41,23 +43,39 @@ def write(
     check_images(bundle, encoded, sequences)
     batch = pad(bundle, sequences, "left")
     stop = _StopAt(bundle.tokenizer, asked.until, batch.ids.shape[1])
+    settings = decoding(bundle).asked(asked)
     latents = encoded.latents.repeat_interleave(asked.num_beams, dim=0)
     with torch.inference_mode(), conditioned(bundle.model.lang_encoder, latents, cached=True):
         written = bundle.model.lang_encoder.generate(
             input_ids=batch.ids,
             attention_mask=batch.mask,
-            max_new_tokens=asked.max_new_tokens,
-            do_sample=asked.do_sample,
-            num_beams=asked.num_beams,
-            use_cache=True,
-            eos_token_id=_ends(bundle),
-            pad_token_id=bundle.tokenizer.pad_token_id,
+            generation_config=settings,
             logits_processor=[finite_logits],
-            suppress_tokens=[bundle.model.media_token_id],
             stopping_criteria=[stop] if asked.until else None,
-            **asked.sampling,
         )
     return [_text(bundle, row, asked.until) for row in written[:, batch.ids.shape[1] :].tolist()]
+
+
+def decoding(bundle: FlamingoBundle) -> Decoding:
+    """What of the language model's generation settings is used: none but its marks of an end; the
+    rest is taken out of it.
+    """
+    language = bundle.model.lang_encoder
+    marks = {
+        "eos_token_id": _ends(bundle),
+        "pad_token_id": bundle.tokenizer.pad_token_id,
+        "suppress_tokens": [bundle.model.media_token_id],
+    }
+    if bundle not in _DECODINGS:
+        found = Decoding.of(language, bundle.tokenizer)
+        dropped = {k: v for k, v in found.dropped.items() if k not in marks}
+        _DECODINGS[bundle] = Decoding(kept=marks, dropped=dropped)
+        _DECODINGS[bundle].install(language)
+    return _DECODINGS[bundle]
+
+
+_DECODINGS: WeakKeyDictionary[FlamingoBundle, Decoding] = WeakKeyDictionary()
+"""What was found of each model, before it was taken out."""
 
 
 def _ends(bundle: FlamingoBundle) -> list[int]:

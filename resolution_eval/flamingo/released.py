@@ -10,6 +10,7 @@ from torch import nn
 
 from resolution_eval.cards import FlamingoCard, ModelCard
 from resolution_eval.errors import CardError, ModelError
+from resolution_eval.families import integrity
 from resolution_eval.flamingo.checkpoint import embedding_rows, load_trained, read_checkpoint
 from resolution_eval.flamingo.config import CLIP_MEAN, CLIP_STD, FlamingoConfig
 from resolution_eval.flamingo.language import add_special_tokens
@@ -71,11 +72,15 @@ def _language(parts: FlamingoCard, dtype: torch.dtype) -> tuple[Any, Any]:
         tokenizer = AutoTokenizer.from_pretrained(
             parts.language, trust_remote_code=parts.remote_code
         )
-        language_model = AutoModelForCausalLM.from_pretrained(
-            parts.language, trust_remote_code=parts.remote_code, dtype=dtype
+        language_model, told = AutoModelForCausalLM.from_pretrained(
+            parts.language,
+            trust_remote_code=parts.remote_code,
+            dtype=dtype,
+            output_loading_info=True,
         )
     except (OSError, ValueError) as error:
         raise ModelError(f"no language model {parts.language!r} to be had: {error}") from error
+    integrity.check(parts.language, language_model, told)
     add_special_tokens(tokenizer)
     _give_embeddings(language_model)
     return tokenizer, language_model

@@ -58,6 +58,8 @@ class Job:
     model: str
     settings: Settings
     launch: tuple[str, ...] = ()
+    budget: int | None = None
+    """Most tokens that it may spend."""
 
     @property
     def name(self) -> str:
@@ -103,6 +105,7 @@ class Job:
             *("--batch_size", settings.batch_size),
             *("--output_path", str(results), "--log_samples"),
             *("--use_cache", str(self.folder / "cache")),
+            *(("--max_tokens", str(self.budget)) if self.budget else ()),
             *settings.arguments,
         ]
 

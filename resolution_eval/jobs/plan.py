@@ -95,6 +95,8 @@ class Plan(_Part):
     filter: str | None = None
     arguments: tuple[str, ...] = ()
     """Further arguments of lmms-eval, e.g. `[--limit, "100"]`."""
+    budget: Count | None = None
+    """Most tokens that one job may spend; it changes no answer, and so no job's name."""
     executor: Executor = Local()
 
     @field_validator("arguments", mode="before")
@@ -129,7 +131,7 @@ class Plan(_Part):
                     arguments=self.arguments,
                     weights=_weights(model.model_args),
                 )
-                yield Job(self.output.absolute(), model.name, settings, model.launch)
+                yield Job(self.output.absolute(), model.name, settings, model.launch, self.budget)
 
 
 def _keys() -> set[str]:
@@ -142,8 +144,9 @@ def _weights(model_args: str) -> str | None:
     return None if named is None else stamp_of(Path(named[1]))
 
 
-def read_plan(path: Path) -> Plan:
-    """The plan in the YAML file `path`; a relative `output` lies beside the file.
+def read_plan(path: Path, *, budget: int | None = None) -> Plan:
+    """The plan in the YAML file `path`; a relative `output` lies beside the file. Each of its jobs
+    stops before it has spent more than `budget` tokens, where that is given.
 
     Raises:
         UsageError: it cannot be read, is no YAML, or breaks its form; the first fault is named.
@@ -168,4 +171,5 @@ def read_plan(path: Path) -> Plan:
         refuse_misspelled("model", model.model, ADAPTERS)
     for task in plan.tasks:
         refuse_misspelled("task", task, task_names())
-    return plan.model_copy(update={"output": path.absolute().parent / plan.output})
+    spent = plan.budget if budget is None else budget
+    return plan.model_copy(update={"output": path.absolute().parent / plan.output, "budget": spent})

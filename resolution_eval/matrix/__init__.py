@@ -14,6 +14,6 @@ Its figures are those of `resolution_eval.analysis.strategies`.
 
 from resolution_eval.matrix.checkpoints import Entry, parse_checkpoints
 from resolution_eval.matrix.output import write_matrix
-from resolution_eval.matrix.scoring import Sweep, score
+from resolution_eval.matrix.scoring import Scoring, score
 
-__all__ = ["Entry", "Sweep", "parse_checkpoints", "score", "write_matrix"]
+__all__ = ["Entry", "Scoring", "parse_checkpoints", "score", "write_matrix"]

@@ -15,7 +15,7 @@ from resolution_eval.errors import UsageError, output_folder, refuse_misspelled,
 from resolution_eval.matrix.checkpoints import Entry, parse_checkpoints
 from resolution_eval.matrix.named import named_adapter, named_resolution
 from resolution_eval.matrix.output import write_matrix
-from resolution_eval.matrix.scoring import Sweep, score
+from resolution_eval.matrix.scoring import Scoring, score
 from resolution_eval.plugin import ADAPTERS
 from resolution_eval.records import Record
 from resolution_eval.report.matrix import matrix_tables
@@ -37,7 +37,7 @@ def matrix_of(given: Namespace) -> str:
     infer = _infer(given.infer)
     low = named_resolution("low", given.low, entries)
     native = named_resolution("native", given.native, entries)
-    sweep = Sweep(
+    sweep = Scoring(
         task=given.task,
         resolutions=_scored(infer, low, native),
         model=named_adapter(given.model, entries),
@@ -50,7 +50,9 @@ def matrix_of(given: Namespace) -> str:
     return FORMATS[given.format](matrix_tables(matrix))
 
 
-def _records(entries: Sequence[Entry], sweep: Sweep, output: Path) -> dict[str, tuple[Record, ...]]:
+def _records(
+    entries: Sequence[Entry], sweep: Scoring, output: Path
+) -> dict[str, tuple[Record, ...]]:
     """The records by strategy, one per checkpoint; those that are there are read."""
     logger.remove()
     logger.add(sys.stderr, level="WARNING")

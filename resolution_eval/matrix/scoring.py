@@ -22,7 +22,7 @@ from resolution_eval.resolution import Resolution, label
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sweep:
+class Scoring:
     """What every checkpoint of a matrix is asked, and how."""
 
     task: str
@@ -46,7 +46,7 @@ class Sweep:
         return ",".join(filter(None, (f"pretrained={checkpoint}", self.model_args)))
 
 
-def score(checkpoint: str, sweep: Sweep, output: Path) -> Record:
+def score(checkpoint: str, sweep: Scoring, output: Path) -> Record:
     """The record of `checkpoint`, from `output` where it is there, else from a run of lmms-eval.
 
     Raises:
@@ -71,7 +71,7 @@ def _kept(folder: Path) -> Record | None:
     return read_record(found[0]) if found else None
 
 
-def _evaluate(checkpoint: str, sweep: Sweep, results: Path) -> None:
+def _evaluate(checkpoint: str, sweep: Scoring, results: Path) -> None:
     from resolution_eval.runs import evaluate
 
     evaluate(
@@ -85,7 +85,7 @@ def _evaluate(checkpoint: str, sweep: Sweep, results: Path) -> None:
     )
 
 
-def key(checkpoint: str, sweep: Sweep) -> str:
+def key(checkpoint: str, sweep: Scoring) -> str:
     """Name of the folder for `checkpoint` under `sweep`: its last part, and a digest.
 
     The digest is over the sweep, this program's version and the content of the checkpoint's files.

@@ -39,12 +39,17 @@ class Plate:
 class Book(Protocol):
     """Numbered plates of one kind of test."""
 
-    revision: str
-    """Recipe of the images; any change of a pixel is a new revision."""
-    side: int
-    """Edge of every image in pixels."""
-    counts: Mapping[str, int]
-    """Plates per split."""
+    @property
+    def revision(self) -> str:
+        """Recipe of the images; any change of a pixel is a new revision."""
+
+    @property
+    def side(self) -> int:
+        """Edge of every image in pixels."""
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Plates per split."""
 
     def plate(self, split: str, index: int) -> Plate:
         """The plate number `index` of `split`."""

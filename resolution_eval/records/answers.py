@@ -54,6 +54,21 @@ SCHEMA: pa.Schema = pa.schema(
         pa.field("judged", pa.int8()),
         pa.field("judge_failure", pa.string()),
         pa.field("options", pa.list_(pa.string())),
+        pa.field("sent_width", pa.int32()),
+        pa.field("sent_height", pa.int32()),
+        pa.field("sent_format", pa.string()),
+        pa.field("sent_bytes", pa.int64()),
+        pa.field("sent_sha256", pa.string()),
+        pa.field("rule", pa.string()),
+        pa.field("predicted_width", pa.int32()),
+        pa.field("predicted_height", pa.int32()),
+        pa.field("predicted_least", pa.int32()),
+        pa.field("predicted_most", pa.int32()),
+        pa.field("counted_tokens", pa.int32()),
+        pa.field("counted_by", pa.string()),
+        pa.field("server_model", pa.string()),
+        pa.field("server_fingerprint", pa.string()),
+        pa.field("attempts", pa.int32()),
         pa.field("detail", pa.string()),
     ]
 )
@@ -61,8 +76,9 @@ SCHEMA: pa.Schema = pa.schema(
 `seconds` and `peak_memory` (bytes) are null for a sample that the run did not answer itself;
 `judged` is what the run's judge said of an open answer, null where it was not asked or failed;
 `options` are the choices in the order shown, which is that of `choice_scores`: none of an open
-question, null in records of version 2 and before; `detail` is a JSON object: what had to be seen
-and how large it is, null where nobody said."""
+question, null in records of version 2 and before. From `sent_width` on, a sample that a server
+answered: what was sent, and what was predicted of it and counted; null of any other. `detail` is a
+JSON object: what had to be seen and how large it is, null where nobody said."""
 
 
 @dataclass(frozen=True, order=True)

@@ -15,15 +15,19 @@ from resolution_eval.records.schema import (
     FailedSample,
     Grid,
     Judged,
-    Tokens,
 )
+from resolution_eval.records.serving import serving, tokens
 from resolution_eval.statistics.curves import balanced_accuracy
+from resolution_eval.thinking import is_cut
 
 MAX_GRIDS = 8
 MAX_EVIDENCE = 4
 MAX_FAILURES = 100
 MAX_CLASSES = 64
 """A task with more different targets is not a classification: it has no per-class figures."""
+
+WEAKEST_FIRST: tuple[CellStatus, ...] = ("unattested", "predicted", "counted")
+"""What is known of a cell's grids, by its weakest sample."""
 
 Row = Mapping[str, Any]
 
@@ -72,8 +76,11 @@ def _cell(key: CellKey, rows: Sequence[Row], samples: int) -> Cell:
         failed=failed,
         missing=samples - len(rows),
         unparseable=sum(row["prediction"] is None for row in scored),
+        cut=sum(any(map(is_cut, row["notes"] or ())) for row in scored),
         mismatched=statuses["mismatched"],
         unattested=statuses["unattested"],
+        predicted=statuses["predicted"],
+        counted=statuses["counted"],
         capped=sum(row["capped"] for row in rows),
         accuracy=correct / len(scored) if scored else None,
         balanced_accuracy=_balanced(scored),
@@ -82,9 +89,10 @@ def _cell(key: CellKey, rows: Sequence[Row], samples: int) -> Cell:
         source_edge=_source_edge(rows),
         grids=grids,
         other_grids=other,
-        visual_tokens=_tokens([row["visual_tokens"] for row in rows]),
-        generated_tokens=_tokens([row["generated_tokens"] for row in rows]),
+        visual_tokens=tokens([row["visual_tokens"] for row in rows]),
+        generated_tokens=tokens([row["generated_tokens"] for row in rows]),
         cost=cost(rows),
+        serving=serving(rows),
         evidence=_evidence(scored),
     )
 
@@ -109,7 +117,10 @@ def _status(statuses: Mapping[str, int], absent: int) -> CellStatus:
         return "mismatched"
     if absent:
         return "incomplete"
-    return "unattested" if statuses["unattested"] else "complete"
+    for word in WEAKEST_FIRST:
+        if statuses[word]:
+            return word
+    return "complete"
 
 
 def _f1(scored: Sequence[Row]) -> float | None:
@@ -164,13 +175,6 @@ def _grids(rows: Sequence[Row]) -> tuple[tuple[Grid, ...], int]:
         for (eh, ew, h, w), number in common
     )
     return grids, counts.total() - sum(grid.samples for grid in grids)
-
-
-def _tokens(counts: Sequence[int | None]) -> Tokens | None:
-    known = [count for count in counts if count is not None]
-    if not known:
-        return None
-    return Tokens(least=min(known), mean=sum(known) / len(known), most=max(known))
 
 
 def _evidence(scored: Sequence[Row]) -> tuple[str, ...]:

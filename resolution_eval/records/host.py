@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from resolution_eval.attestation import Attestation, Blind, Cost, Judgement, Verdict
 from resolution_eval.errors import RecordError
 from resolution_eval.facts import CheckpointFacts, RunFacts
+from resolution_eval.ladder import step
 from resolution_eval.records.answers import Answers
 from resolution_eval.records.bounded import read_document, read_lines
 from resolution_eval.records.secrets import redacted
@@ -305,6 +306,14 @@ def _contradictions(line: _Line) -> Iterator[str]:
             f"status 'attested', but the encoder received {attestation.grid} "
             f"and {attestation.expected_grid} was expected"
         )
+    served = attestation.status in ("counted", "predicted") or attestation.served is not None
+    if served and attestation.status != "failed":
+        word = step(attestation.served, attestation.sent, attestation.expected_grid)
+        if word != attestation.status or attestation.grid is not None:
+            yield (
+                f"status {attestation.status!r}, but what was sent, predicted and counted makes it "
+                f"{word!r}"
+            )
     if (attestation.answer_mode == "open") is not (verdict.form == "open"):
         yield f"answers by {attestation.answer_mode!r} to a question of form {verdict.form!r}"
     if line.cost is not None and (attestation.status == "failed" or not attestation.adapter):
@@ -322,8 +331,20 @@ def _contradictions(line: _Line) -> Iterator[str]:
     )
     counts = [side for size in sizes if size is not None for side in size]
     counts += [n for n in (attestation.visual_tokens, attestation.tiles) if n is not None]
+    counts += _served_counts(attestation)
     if any(not 0 <= count <= LARGEST_COUNT for count in counts):
         yield f"sizes and token counts lie between 0 and {LARGEST_COUNT}, found {counts}"
+
+
+def _served_counts(attestation: Attestation) -> list[int]:
+    """Sizes and counts of a sample that a server answered."""
+    sent, served = attestation.sent, attestation.served
+    found = [] if sent is None else [sent.width, sent.height, sent.bytes]
+    if served is not None:
+        known = (served.predicted_size, served.predicted_tokens)
+        found += [value for pair in known if pair is not None for value in pair]
+        found += [served.unit, served.wrapping, served.attempts, served.counted_tokens or 0]
+    return found
 
 
 def _setting(line: _Line) -> tuple[str, str, str]:
@@ -373,10 +394,37 @@ def _row(line: _Line, setting: tuple[str, str, str]) -> dict[str, Any]:
         "adapter": attestation.adapter or None,
         "seconds": None if line.cost is None else line.cost.seconds,
         "peak_memory": None if line.cost is None else line.cost.peak_memory,
+        **_served(attestation),
         **_pair("source", ("width", "height"), attestation.source),
         **_pair("information", ("width", "height"), attestation.information),
         **_pair("expected", ("height", "width"), attestation.expected_grid),
         **_pair("grid", ("height", "width"), attestation.grid),
+    }
+
+
+def _served(attestation: Attestation) -> dict[str, Any]:
+    """What was sent to a server, and what was predicted and counted of it."""
+    sent, served = attestation.sent, attestation.served
+    row: dict[str, Any] = {}
+    if sent is not None:
+        row = {
+            f"sent_{name}": getattr(sent, name)
+            for name in ("width", "height", "format", "bytes", "sha256")
+        }
+    if served is None:
+        return row
+    least, most = served.predicted_tokens or (None, None)
+    return {
+        **row,
+        **_pair("predicted", ("width", "height"), served.predicted_size),
+        "rule": served.rule,
+        "predicted_least": least,
+        "predicted_most": most,
+        "counted_tokens": served.counted_tokens,
+        "counted_by": served.counted_by,
+        "server_model": None if served.model is None else redacted(served.model),
+        "server_fingerprint": None if served.fingerprint is None else redacted(served.fingerprint),
+        "attempts": served.attempts,
     }
 
 

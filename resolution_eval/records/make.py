@@ -145,6 +145,8 @@ def _checkpoint(run: Run, given: TaskAnswers) -> Checkpoint:
         strategy=told and told.strategy,
         training_data=told and told.training_data,
         dtype=told and told.dtype,
+        probes=told.probes if told else (),
+        writing=told and told.writing,
     )
 
 

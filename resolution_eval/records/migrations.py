@@ -15,10 +15,16 @@ LATER_COLUMNS = (
     ("tiles", "blind", "adapter", "generated_tokens", "seconds", "peak_memory"),
     ("judge", "judge_model", "judged", "judge_failure"),
     ("options",),
+    (
+        *("sent_width", "sent_height", "sent_format", "sent_bytes", "sent_sha256", "rule"),
+        *("predicted_width", "predicted_height", "predicted_least", "predicted_most"),
+        *("counted_tokens", "counted_by", "server_model", "server_fingerprint", "attempts"),
+    ),
     ("detail",),
 )
 """Columns that the answers did not have from the start, in the order in which they came: with
-version 2, within it, with version 3, and within it."""
+version 2, within it, with version 3, and within that: of samples that a server answered, and what
+had to be seen."""
 
 
 def _second(document: Document) -> Document:

@@ -17,7 +17,7 @@ from resolution_eval.resolution import label, parse_resolution
 SCHEMA_VERSION = 3
 SCHEMA_FILE = "record.schema.json"
 
-CellStatus = Literal["complete", "incomplete", "mismatched", "unattested"]
+CellStatus = Literal["complete", "counted", "predicted", "incomplete", "mismatched", "unattested"]
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -76,6 +76,37 @@ class CellCost(_Document):
     included; null on a CPU, and of a model that runs in another process."""
 
 
+class Disagreement(_Document):
+    """Image tokens that a server counted, against those that were due: how many samples."""
+
+    counted: Count
+    least: Count
+    """Fewest tokens due by the rule, without those around the image."""
+    most: Count
+    samples: Count
+
+
+class Serving(_Document):
+    """What is known of a cell that a server answered: never from tensors."""
+
+    rules: tuple[str, ...]
+    """What predicted: dated rules, or the processor's own files; most frequent first."""
+    counted_by: tuple[str, ...]
+    """Where the server said what it counted."""
+    models: tuple[str, ...]
+    """Models that answered, by the server's own word, most frequent first; at most eight."""
+    fingerprints: tuple[str, ...]
+    predicted_tokens: Tokens | None
+    """Most that agree with the rule, per sample."""
+    counted_tokens: Tokens | None
+    disagreements: tuple[Disagreement, ...]
+    """The most frequent, at most eight."""
+    sent_bytes: Tokens | None
+    """Bytes of the image as it was sent, per sample."""
+    retried: Count
+    """Samples for which more than one request was sent; those without an answer may be billed."""
+
+
 class Judged(_Document):
     """What a language model said of a cell's open answers: beside exact match, never part of it."""
 
@@ -101,8 +132,11 @@ class Cell(_Document):
     filter: str
     answer_mode: str
     status: CellStatus
-    """`mismatched`: an encoder received another grid than asked. `incomplete`: samples failed or
-    are missing. `unattested`: nobody saw a grid. The worst of them stands here."""
+    """`mismatched`: an encoder received another grid than asked, or what a server counted, or its
+    rule, says so. `incomplete`: samples failed or are missing. `unattested`: nobody saw a grid, and
+    nothing is known of it. `predicted`: a rule says that the image is kept. `counted`: so do the
+    tokens that the server counted. `complete`: every grid was attested from tensors. The worst of
+    them stands here."""
     n: Count
     """Samples asked for: those present, whether scored or failed."""
     correct: Count
@@ -112,8 +146,14 @@ class Cell(_Document):
     """Samples that other cells of this scheme, filter and mode hold and this one does not."""
     unparseable: Count
     """Answers that could not be read: wrong, and counted here."""
+    cut: Count = 0
+    """Those of them whose thinking the limit of tokens cut: a larger max_new_tokens may mend it."""
     mismatched: Count
     unattested: Count
+    predicted: Count = 0
+    """Samples of which a rule alone says that the image is kept at the size sent."""
+    counted: Count = 0
+    """Samples of which the tokens that the server counted say so besides."""
     capped: Count
     """Samples whose source is smaller than the resolution."""
     accuracy: Fraction | None
@@ -136,6 +176,8 @@ class Cell(_Document):
     """Written per sample, the ending one not counted; null where choices were ranked."""
     cost: CellCost | None
     """Null where no sample was answered by an adapter of ours in this run."""
+    serving: Serving | None = None
+    """What the server and the rule say; null where the model ran in lmms-eval's process."""
     evidence: tuple[str, ...]
     """Where grids and token counts were read, most frequent first, at most four."""
 
@@ -171,6 +213,12 @@ class Checkpoint(_Document):
     training_data: str | None
     """What it was trained on."""
     dtype: str | None
+    probes: tuple[str, ...] = ()
+    """What a behavioural probe found before the run and after it: a lower bound of what the model
+    sees, beside what was predicted and counted."""
+    writing: str | None = None
+    """What of its own generation settings was used, what was set aside, and how many tokens it was
+    allowed where it thinks before it answers."""
 
 
 class Dataset(_Document):

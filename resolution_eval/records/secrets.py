@@ -21,6 +21,11 @@ _OPTION = re.compile(
 """A value that follows an option of such a name on a command line: --token ..."""
 _USER = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]{0,20}://)[^/@\s,\"']{1,500}@", re.IGNORECASE)
 """The user and password of a URL."""
+_SIGNED = re.compile(
+    r"(?P<name>[?&;][\w.-]*(?:sig|signature|signed|expires|policy|key-pair-id|code)=)[^&\s,\"']+",
+    re.IGNORECASE,
+)
+"""What signs an address: ?X-Amz-Signature=..., &sig=..."""
 _FORMS = re.compile(
     r"\b(?:hf_|sk-|sk_|gh[pousr]_|github_pat_|glpat-|xox[abprs]-|AKIA|AIza|eyJ)[\w.-]{12,}"
 )
@@ -37,4 +42,5 @@ def redacted(text: str) -> str:
     struck = _USER.sub(rf"\g<scheme>{STRUCK}@", text)
     struck = _NAMED.sub(rf"\g<name>{STRUCK}", struck)
     struck = _OPTION.sub(rf"\g<name>{STRUCK}", struck)
+    struck = _SIGNED.sub(rf"\g<name>{STRUCK}", struck)
     return _FORMS.sub(STRUCK, struck)

@@ -255,5 +255,8 @@ def _contradictions(table: pa.Table) -> Iterator[tuple[pa.ChunkedArray, str]]:
     lengths = [pc.list_value_length(table[name]) for name in ("choice_scores", "options")]
     apart = pc.fill_null(pc.not_equal(*lengths), False)
     yield apart, "its options are not as many as their scores"
+    for word, needed in (("counted", "counted_tokens"), ("predicted", "rule")):
+        bare = pc.and_(pc.equal(status, word), pc.is_null(table[needed]))
+        yield bare, f"{word}, but {needed} is null"
     seconds = pc.fill_null(pc.less(table["seconds"], 0.0), False)
     yield seconds, "its seconds are below 0"

@@ -25,6 +25,8 @@ VEGALITE = "6.4"
 
 STATUSES = {
     "attested": "circle",
+    "counted": "diamond",
+    "predicted": "triangle-down",
     "unattested": "square",
     "incomplete": "triangle-up",
     "mismatched": "cross",

@@ -143,6 +143,10 @@ def _wrong(cell: Cell) -> str:
         parts.append(f"{cell.failed} of {cell.n} samples failed")
     if cell.missing:
         parts.append(f"{cell.missing} samples are missing")
+    if cell.counted:
+        parts.append(f"{cell.counted} of {cell.n} samples counted by the server, none attested")
+    if cell.predicted:
+        parts.append(f"{cell.predicted} of {cell.n} samples predicted by a rule, none counted")
     if cell.unattested:
         parts.append(f"nobody saw the grid of {cell.unattested} of {cell.n} samples")
     return "; ".join(parts)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resolution_eval.analysis import Sweep, TaskSweeps
-from resolution_eval.cards import TaskCard, parse_task_card, task_cards
+from resolution_eval.cards import TaskCard, task_cards
 from resolution_eval.errors import DataError, ImageError
 from resolution_eval.report.changes import answers_of, chosen, said_at, targets_of
 from resolution_eval.report.tables import Entry, shorten
@@ -110,7 +110,7 @@ def _card(name: str, folder: Path | None) -> TaskCard | None:
         return task_cards().get(name)
     from resolution_eval.folder import folder_card
 
-    card = parse_task_card(folder_card(folder))
+    card = folder_card(folder)
     return card if card.name == name else task_cards().get(name)
 
 

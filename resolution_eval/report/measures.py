@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from resolution_eval.analysis import CurveFigures, Figure, TaskSweeps
-from resolution_eval.analysis.runs import runs_of_one
+from resolution_eval.analysis.series import runs_of_one
 from resolution_eval.report.content import Curves
 from resolution_eval.report.tables import Column, Entry, Table, entry, figure_entry, shorten
 from resolution_eval.statistics.intervals import Interval

@@ -34,6 +34,8 @@ class Entry:
     """Said in addition, small: an interval."""
     shade: float | None = None
     """How strongly the page tints the entry, from 0 to 1: an accuracy."""
+    ends: tuple[float, float] | None = None
+    """Of the interval that the note shows, for the form that has numbers in full."""
 
 
 @dataclass(frozen=True)
@@ -121,9 +123,11 @@ def figure_entry(
     value = figure.estimate if isinstance(figure, Interval) else figure
     if value != value:
         return Entry("–", note="undefined for a constant curve")
-    ends = interval_text(figure, digits) if isinstance(figure, Interval) else ""
-    text = " ".join(part for part in (ends, note) if part)
-    return entry(value, digits=digits, sign=sign, note=text, mark=mark, shade=shade)
+    if not isinstance(figure, Interval):
+        return entry(value, digits=digits, sign=sign, note=note, mark=mark, shade=shade)
+    text = " ".join(part for part in (interval_text(figure, digits), note) if part)
+    shown = entry(value, digits=digits, sign=sign, note=text, mark=mark, shade=shade)
+    return replace(shown, ends=(figure.low, figure.high))
 
 
 def shorten(text: str, longest: int = LONGEST) -> str:
@@ -183,18 +187,37 @@ def _escaped(text: str) -> str:
 
 
 def as_csv(tables: Sequence[Table]) -> str:
-    """Tables as comma-separated values, one after the other, each named in the first column."""
+    """Tables as comma-separated values, one after the other, each named in the first column.
+
+    A column of figures with intervals is followed by their low and high ends.
+    """
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     for table in tables:
-        writer.writerow(["table", *(column.name for column in table.columns)])
+        wide = [any(row[i].ends for row in table.rows) for i in range(len(table.columns))]
+        heads = [
+            name
+            for column, ends in zip(table.columns, wide, strict=True)
+            for name in (column.name, f"{column.name} low", f"{column.name} high")[: 1 + 2 * ends]
+        ]
+        writer.writerow(["table", *heads])
         for row in table.rows:
-            writer.writerow([table.name, *(_field(item) for item in row)])
+            fields = [
+                text
+                for item, ends in zip(row, wide, strict=True)
+                for text in (_field(item), *(_ends(item) if ends else ()))
+            ]
+            writer.writerow([table.name, *fields])
     return file.getvalue().rstrip("\n")
 
 
 _NUMBER = re.compile(r"(?:< )?[+−]?\d")
 """How an entry begins that shows a number; `native` is sorted by one and shows none."""
+
+
+def _ends(item: Entry) -> tuple[str, ...]:
+    ends = item.ends or (None, None)
+    return tuple("" if end is None else f"{end:.10g}" for end in ends)
 
 
 def _field(item: Entry) -> str:

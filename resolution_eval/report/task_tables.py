@@ -92,7 +92,7 @@ def accuracy_table(task: TaskSweeps, curves: Curves) -> Table:
         subject=task.title,
         columns=(Column("checkpoint"), Column("trained at"), Column("floor", True, FLOOR), *heads),
         rows=tuple(row for curve in curves for row in _accuracies(task, curve)),
-        remark="95 % intervals in brackets, clusters resampled; r* marks each resolution trained "
+        remark="95 % intervals in brackets, over clusters; r* marks each resolution trained "
         f"at.{LEFT_OUT if any(curve.left_out for curve in curves) else ''}{LOOKS if blind else ''}",
     )
 
@@ -270,8 +270,10 @@ def _chosen(curve: CurveFigures) -> Entry:
         return Entry("–", note=curve.choice.reason)
     if isinstance(curve.choice, Withheld):
         return figure_entry(curve.choice)
-    fewest = f"{curve.cheapest} by visual tokens"
-    return entry(curve.chosen, note=fewest if curve.cheapest not in (None, curve.chosen) else "")
+    fewest = f"{curve.chosen_by_tokens} by visual tokens"
+    return entry(
+        curve.chosen, note=fewest if curve.chosen_by_tokens not in (None, curve.chosen) else ""
+    )
 
 
 def _reasons(curve: CurveFigures) -> Iterator[str]:
@@ -298,7 +300,11 @@ FREE = {
     "are in neither part of it",
 }
 """Scores that only answers in free text have, beside exact match and never mixed with it."""
-COUNTS = ("n", "failed", "mismatched", "unparseable", "missing", "unattested", "capped")
+CUT = (
+    "Answers that are cut are those of the unparseable whose thinking the limit of tokens cut: "
+    "raise --gen_kwargs max_new_tokens."
+)
+COUNTS = ("n", "failed", "mismatched", "unparseable", "cut", "missing", "unattested", "capped")
 ALWAYS = ("n", "failed", "mismatched", "unparseable")
 """Counts that have a column even where they are all 0."""
 
@@ -327,6 +333,7 @@ def cell_table(task: TaskSweeps, curves: Curves) -> Table:
         for each in curve.cells
         for cell in [each.cell]
     ]
+    cut = f" {CUT}" if any(cell.cut for cell in cells) else ""
     phrases = f" {OPEN}" if any(cell.answer_mode == "open" for cell in cells) else ""
     shared = f" All cells: {', '.join(settings)}." if len(settings) == 1 else ""
     return Table(
@@ -341,7 +348,7 @@ def cell_table(task: TaskSweeps, curves: Curves) -> Table:
         ),
         rows=tuple(rows),
         remark="Grids are height x width in pixels, the most frequent first. Failed samples are "
-        f"neither right nor wrong; unparseable answers are wrong.{shared}{phrases}",
+        f"neither right nor wrong; unparseable answers are wrong.{cut}{shared}{phrases}",
     )
 
 

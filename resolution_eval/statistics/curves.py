@@ -97,7 +97,16 @@ FIGURES: dict[str, Statistic] = {
     "worst_drop": _worst_drop,
     "best_drop": _best_drop,
 }
-"""Every figure of a curve, by the name that results and commands show."""
+"""Every figure of a curve, by the name that results and commands show.
+
+rho: Spearman's rank correlation of accuracy with resolution, in [-1, 1]; ties share a rank, and it
+is not a number where no order exists. ace: Absolute Continuous Error, the sum of absolute steps
+along the curve; rce: Relative Continuous Error, that over the mean accuracy (unitless), 0 for a
+curve of zeros. excess_ace: the part of ace that goes back and forth, ACE - |A(last) - A(first)|.
+worst_drop: max over r of A(r*) - A(r), r* itself included; best_drop: that from the best r.
+
+Source: Res-Bench, arXiv:2510.16926, for rho, ace and rce.
+"""
 
 
 def figure(name: str, curve: Curve, *, reference: int | None = None) -> float:
@@ -136,73 +145,6 @@ def area(curve: Curve) -> float:
         0.3667
     """
     return figure("area", curve)
-
-
-def worst_drop(curve: Curve, *, reference: int) -> float:
-    """Largest loss against the accuracy at `reference`, the training resolution (curve's unit).
-
-        worst_drop = max over r of A(r*) - A(r)
-
-    Never negative, as r* itself is among the r.
-
-    Raises:
-        ValueError: `reference` is not in the curve, or an accuracy is not finite.
-
-    Example:
-        >>> worst_drop({28: 0.25, 56: 0.5, 224: 0.75}, reference=56)
-        0.25
-    """
-    return figure("worst_drop", curve, reference=reference)
-
-
-def ace(curve: Curve) -> float:
-    """Absolute Continuous Error: the sum of absolute steps along the curve (unit of the curve).
-
-        ACE = sum_i |A(r_i+1) - A(r_i)|
-
-    Source: Res-Bench, arXiv:2510.16926. It grows with sampling noise: see `noise.noise_floor`.
-
-    Example:
-        >>> ace({28: 0.25, 56: 0.75, 224: 0.5})
-        0.75
-    """
-    return figure("ace", curve)
-
-
-def rce(curve: Curve) -> float:
-    """Relative Continuous Error: `ace` over the mean accuracy (unitless); 0 for a curve of zeros.
-
-    Source: Res-Bench, arXiv:2510.16926.
-
-    Example:
-        >>> rce({28: 0.25, 56: 0.75, 224: 0.5})
-        1.5
-    """
-    return figure("rce", curve)
-
-
-def excess_ace(curve: Curve) -> float:
-    """The part of `ace` that goes back and forth: ACE - |A(last) - A(first)|; 0 when monotone.
-
-    Example:
-        >>> excess_ace({28: 0.25, 56: 0.75, 224: 0.5})
-        0.5
-    """
-    return figure("excess_ace", curve)
-
-
-def rho(curve: Curve) -> float:
-    """Spearman's rank correlation of accuracy with resolution, in [-1, 1]; ties share a rank.
-
-    Not a number for a constant curve or a single resolution, where no order exists.
-
-    Source: Res-Bench, arXiv:2510.16926.
-
-    Example:
-        >>> rho({28: 0.25, 56: 0.75, 224: 0.5})
-        0.5
-    """
-    return figure("rho", curve)
 
 
 @dataclass(frozen=True)

@@ -201,7 +201,8 @@ def retention(
             f"floor {float(reached(resampled.accuracy[None], floor)[0]):.4g} by its {level:.0%} "
             "interval"
         )
-    kept = Bounded(1 + part.estimate, 1 + part.low, 1 + part.high)
+    least = 0.0 if floor == Floor() else -np.inf  # of two accuracies the ratio is never below 0
+    kept = Bounded(1 + part.estimate, max(1 + part.low, least), 1 + part.high)
     return interval(resampled, kept, "ratio", level)
 
 

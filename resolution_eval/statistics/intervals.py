@@ -10,7 +10,7 @@ Which method serves which figure was decided by simulation (docs/coverage.md), n
 | worst drop, drop from the best | `maximum` | a maximum of noisy drops is biased upwards |
 | ACE, RCE, excess ACE | `inversion` | noise only adds to them: percentile covers 0 % when flat |
 
-rho has none: no method covered it, so it is shown without.
+rho has none: quantiles of resamples did not cover it, so it is shown without.
 
 A failed sample widens each interval to its worst cases, were it wrong or right. With one cluster,
 an interval is the whole range that the figure can have (`vacuous`).

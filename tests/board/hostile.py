@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from resolution_eval.board import Board, BoardRow, Curve, PublishedRow, Refused
+from resolution_eval.board import Board, BoardRow, Curve, Point, PublishedRow, Refused
+from resolution_eval.board.scopes import Scope, dataset_id
 from resolution_eval.records import Answers, Record
 from resolution_eval.records.answers import SCHEMA
 
@@ -29,6 +30,9 @@ KEPT = {
     "answer_mode",
     "resolution",
     "reference",
+    "trained",
+    "choice",
+    "budgets",
 }
 """Fields that are not free text: made by us, or of a closed set that the records' schema checks."""
 STRUCTURAL = {"resolution", "scheme", "filter", "answer_mode", "form", "status"}
@@ -38,9 +42,29 @@ STRUCTURAL = {"resolution", "scheme", "filter", "answer_mode", "form", "status"}
 def hostile(board: Board) -> Board:
     """The board with `HOSTILE` and a number in place of each text."""
     numbers = iter(range(10**9))
-    rows = tuple(_row(row, numbers) for row in board.rows)
-    published = tuple(_changed(row, numbers) for row in board.published)
-    return Board(rows=rows, published=published, refused=(Refused(HOSTILE, HOSTILE),))
+    rows = {row.key: _row(row, numbers) for row in board.rows}
+    return Board(
+        rows=tuple(rows.values()),
+        scopes=tuple(_scope(scope, rows) for scope in board.scopes),
+        published=tuple(_changed(row, numbers) for row in board.published),
+        refused=(Refused(HOSTILE, HOSTILE),),
+    )
+
+
+def _scope(scope: Scope, rows: dict[str, BoardRow]) -> Scope:
+    """The list with its hostile rows, whose data sets have the identifiers of their names."""
+    lines = []
+    for line in scope.lines:
+        mine = tuple(rows[row.key] for row in line.rows)
+        curves = tuple(tuple(_twin(curve, mine) for curve in runs) for runs in line.curves)
+        lines.append(replace(line, rows=mine, curves=curves, why=line.why and HOSTILE))
+    ids = tuple(dataset_id(runs[0]) for runs in lines[0].curves)
+    return replace(scope, label=HOSTILE, datasets=ids, lines=tuple(lines))
+
+
+def _twin(curve: Curve, rows: tuple[BoardRow, ...]) -> Curve:
+    found = (each for row in rows for each in row.curves)
+    return next(each for each in found if each.record_sha256.endswith(curve.record_sha256))
 
 
 def _row(row: BoardRow, numbers: Iterator[int]) -> BoardRow:
@@ -48,23 +72,31 @@ def _row(row: BoardRow, numbers: Iterator[int]) -> BoardRow:
     facts = _changed(row.facts, numbers).model_copy(
         update={"training_evidence_url": "javascript:window.owned=1"}
     )
-    names = tuple(f"{HOSTILE}{name}" for name in row.scored_on)
-    return replace(row, facts=facts, curves=curves, variant=HOSTILE, scored_on=names)
+    return replace(row, facts=facts, curves=curves, variant=HOSTILE)
 
 
 def _curve(curve: Curve, numbers: Iterator[int]) -> Curve:
     bare = {
         name: _changed(getattr(curve, name), numbers)
         for name in (f.name for f in fields(curve))
-        if name not in KEPT | {"record", "record_path", "dataset"}
+        if name
+        not in KEPT | {"record", "record_path", "dataset", "points", "figures", "record_sha256"}
     }
     return replace(
         curve,
         **{**bare, "withheld": HOSTILE, "contaminated": HOSTILE, "hardware": HOSTILE},
+        record_sha256=f"{HOSTILE}{curve.record_sha256}",
+        points=tuple(_point(point) for point in curve.points),
         dataset=f"{HOSTILE}{curve.dataset}",
         record=hostile_record(curve.record, numbers),
         record_path=curve.record_path.with_name("<b>.record.json"),
     )
+
+
+def _point(point: Point) -> Point:
+    cell = point.cell.model_copy(update={"evidence": (HOSTILE,)})
+    blind = point.blind and replace(point.blind, kind=HOSTILE)
+    return replace(point, cell=cell, blind=blind)
 
 
 def hostile_record(record: Record, numbers: Iterator[int]) -> Record:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,13 @@ from typing import Any
 from synthetic_runs import facts as run_facts
 from synthetic_runs import line, write_run
 
+from resolution_eval.board.checks import check_board
+from resolution_eval.board.ledger import LEDGER, Ledger, accept, digest, write_ledger
 from resolution_eval.board.pins import Pin, read_pin
-from resolution_eval.board.submission import FACTS, folder_name
+from resolution_eval.board.rerun import CellRepeat, Rerun
+from resolution_eval.board.submission import FACTS, RERUN, folder_name
 from resolution_eval.cards import task_cards
-from resolution_eval.records import make_records, write_record
+from resolution_eval.records import Record, make_records, write_record
 
 CURVE = {"16": 0.9, "24": 0.5, "32": 0.5, "48": 0.6, "64": 0.7}
 """Accuracies at the resolutions of phantom_res."""
@@ -70,6 +73,7 @@ def facts(model: str = "synthetic/one", revision: str = REVISION, **changes: Any
         "training_evidence": "synthetic",
         "base": None,
         "trained_on": [],
+        "recipe": model,
         "labels": ["synthetic"],
         "licence": "Apache-2.0",
         "submitter": "nobody",
@@ -79,14 +83,20 @@ def facts(model: str = "synthetic/one", revision: str = REVISION, **changes: Any
     }
 
 
-def lines(pin: Pin, curve: Mapping[str, float], seed: str, **options: Any) -> list[dict[str, Any]]:
-    """A whole sweep over the pinned samples, each right at r with probability `curve[r]`."""
-    chance = random.Random(seed)
+def lines(
+    pin: Pin, curve: Mapping[str, float], seed: str, own: str = "", **options: Any
+) -> list[dict[str, Any]]:
+    """A whole sweep over the pinned samples, each right at r with probability `curve[r]`.
+
+    What is answered follows from `seed`; the scores of the options, from `own` too.
+    """
+    noise = random.Random(f"{seed} {own}")
     edge = task_cards()[pin.dataset].source_width or 64
     made = []
     for sample, truth in pin.by_id.items():
-        hardness = chance.random()
+        hardness = random.Random(f"{seed} {sample}").random()
         for resolution, probability in curve.items():
+            chance = random.Random(f"{seed} {sample} {resolution}")
             right = 0.8 * hardness + 0.2 * chance.random() < probability
             target = truth.choices.index(truth.target)
             others = len(truth.choices)
@@ -94,22 +104,28 @@ def lines(pin: Pin, curve: Mapping[str, float], seed: str, **options: Any) -> li
             one = line(
                 sample,
                 resolution,
-                correct=int(right),
                 target=truth.target,
                 cluster=truth.cluster,
                 source=(edge, edge),
                 **options,
             )
-            scores = [-2.0 - chance.random() for _ in truth.choices]
-            scores[said] = -0.5
-            one["verdict"] |= {
-                "choice_scores": scores,
-                "prediction": truth.choices[said],
-                "answer": truth.choices[said],
-            }
+            say(one, truth.choices, said, noise)
             made.append(one)
     made[0]["run"] = run_facts()
     return made
+
+
+def say(one: dict[str, Any], choices: Sequence[str], said: int, noise: random.Random) -> None:
+    """Have the line answer with a choice, by ranking it first or by writing it."""
+    scores = [-2.0 - noise.random() for _ in choices]
+    scores[said] = -0.5
+    ranked = one["attestation"]["answer_mode"] == "rank"
+    one["verdict"] |= {
+        "choice_scores": scores if ranked else None,
+        "prediction": choices[said],
+        "answer": choices[said],
+        "correct": int(choices[said] == one["verdict"]["target"]),
+    }
 
 
 def submit(
@@ -119,29 +135,35 @@ def submit(
     *,
     samples: int = 60,
     change: Change | None = None,
+    unseen: Change | None = None,
+    like: str | None = None,
     **options: Any,
 ) -> Path:
     """Write a submission with a record and a blind control per task of `curves`; its folder.
 
-    `change` is applied to the lines of each run before they are written; `options` are those of
-    `synthetic_runs.line`. `samples` are pinned of a data set that the board has no pin of.
+    `change` is applied to the lines of each run before they are written, `unseen` to those without
+    the image; `options` are those of `synthetic_runs.line`. `samples` are pinned of a data set that
+    the board has no pin of. `like` names the model whose answers it gives.
     """
     folder = board / "records" / folder_name(declared["model"], declared["revision"])
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / FACTS).write_text(json.dumps(declared, indent=1), encoding="utf-8")
     given = {"checkpoint": declared["pretrained"], **options}
+    mode = options.get("answer_mode", "")
     for number, (task, curve) in enumerate((curves or {"phantom_res": CURVE}).items()):
         pin = pinned(board, task.removesuffix("_res"), samples)
-        run = board.parent / "runs" / f"{folder.parent.name}-{folder.name[-7:]}-{number}"
-        seed = f"{declared['model']} {task}"
-        shown = lines(pin, curve, seed, **given)
+        run = board.parent / "runs" / f"{folder.parent.name}-{folder.name[-7:]}-{number}{mode}"
+        seed, own = f"{like or declared['model']} {task}", f"{declared['model']}{mode}"
+        shown = lines(pin, curve, seed, own, **given)
         if change is not None:
             change(shown)
-        told = partial(_told, task=task)
-        write_run(run, shown, task=task, date=f"20260102_03040{number}", change=told)
+        told, hour = partial(_told, task=task), 5 if mode else 3
+        write_run(run, shown, task=task, date=f"20260102_0{hour}040{number}", change=told)
         guesses = dict.fromkeys(curve, 0.125)
-        unseen = lines(pin, guesses, f"{seed} blind", **given, blind="mean image")
-        write_run(run, unseen, task=task, date=f"20260102_04050{number}", change=told)
+        hidden = lines(pin, guesses, f"{seed} {own} blind", **given, blind="mean image")
+        if unseen is not None:
+            unseen(hidden)
+        write_run(run, hidden, task=task, date=f"20260102_0{hour + 1}050{number}", change=told)
         for record in make_records(run):
             write_record(record, folder)
     return folder
@@ -151,6 +173,56 @@ def _told(results: dict[str, Any], task: str) -> None:
     """What lmms-eval says of our tasks beside the scores."""
     results["n-shot"] = {task: 0}
     results["configs"][task]["metadata"]["option_order"] = "fixed"
+
+
+def vouch(
+    board: Path, samples: int = 20, *, doubt: Iterable[Path] = (), skip: Iterable[Path] = ()
+) -> None:
+    """Have the maintainers repeat `samples` of every cell of every submission, the blind ones too,
+    and enter all into the ledger. Those in `doubt` do not repeat; those in `skip` nobody tried.
+    """
+    doubted, skipped, entries = set(doubt), set(skip), {}
+    for each in check_board(board).submissions:
+        if each.submission is None or each.faults or each.folder in skipped:
+            continue
+        cells = tuple(
+            cell
+            for record in each.records.values()
+            for cell in repeated(record, samples, agree=each.folder not in doubted)
+        )
+        found = Rerun(
+            records={path.name: digest(path) for path in each.records},
+            seed=1,
+            by="maintainer",
+            date="2026-01-03",
+            hardware="synthetic",
+            versions={},
+            cells=cells,
+        )
+        (each.folder / RERUN).write_text(found.model_dump_json(), encoding="utf-8")
+        entry = accept(each.submission, each.records, by="maintainer", date="2026-01-03")
+        entries[each.submission.key] = entry
+    write_ledger(Ledger(submissions=entries), board / LEDGER)
+
+
+def repeated(record: Record, samples: int, *, agree: bool = True) -> Iterator[CellRepeat]:
+    """What a repetition of `samples` of every cell finds; else that half the verdicts differ."""
+    for cell in record.cells:
+        n = min(samples, cell.n)
+        yield CellRepeat(
+            task=record.task,
+            scheme=cell.scheme,
+            filter=cell.filter,
+            answer_mode=cell.answer_mode,
+            resolution=cell.resolution,
+            of=cell.n,
+            n=n,
+            agreeing=n if agree else n // 2,
+            same_grid=n,
+            recorded_correct=n // 2,
+            correct=n // 2,
+            shown=record.shown or "unknown",
+        )
 
 
 def score_of(folder: Path, task: str = "phantom_res") -> Path:

@@ -166,9 +166,14 @@ def _damage_rows(beside: Path, chance: random.Random) -> None:
 
 
 def comparable(board: Board, model: str) -> list[dict[str, Any]]:
-    """The model's rows without what is relative to others: their rank."""
-    rows = [replace(row, rank=None) for row in board.rows if row.facts.model == model]
-    bare = [replace(row, curves=tuple(replace(c, record=None) for c in row.curves)) for row in rows]
+    """The model's rows; what is relative to others, their ranks, stands in the lists."""
+    rows = [row for row in board.rows if row.facts.model == model]
+    bare = [
+        replace(
+            row, curves=tuple(replace(c, record=None, figures=None, points=()) for c in row.curves)
+        )
+        for row in rows
+    ]
     return [asdict(replace(row, facts=None)) for row in bare]
 
 

@@ -99,6 +99,19 @@ def test_a_refused_submission_is_not_repeated(
     assert "environment.limit" in capsys.readouterr().err
 
 
+def test_a_repeated_control_counts_and_is_no_score(score: Path) -> None:
+    blind = next(
+        read_record(path)
+        for path in score.parent.glob("*.record.json")
+        if read_record(path).blind is not None
+    )
+    first = blind.answers.rows()[0]
+    doctored = compared(blind, [again(blind, 5, correct=1 - first["correct"])])
+    assert {cell.shown for cell in doctored} == {"mean image"}
+    found = Rerun(records={}, seed=1, by="m", date="d", hardware="h", versions={}, cells=doctored)
+    assert not found.agrees and found.repeats() == {}
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_an_embedded_checkpoint_repeats_and_a_forged_record_of_it_does_not(
@@ -113,9 +126,10 @@ def test_an_embedded_checkpoint_repeats_and_a_forged_record_of_it_does_not(
     (folder / "rerun.json").unlink(missing_ok=True)
     arguments = ["--board", str(board), "--seed", "4711", "--by", "me", "--samples", "12"]
     assert cli.main(["leaderboard", "rerun", str(folder), *arguments]) == 0
-    assert capfd.readouterr().out.count("agrees, 12 of 12 verdicts") == 5
+    assert capfd.readouterr().out.count("agrees, 12 of 12 verdicts") == 10
     found = json.loads((folder / "rerun.json").read_text(encoding="utf-8"))
-    assert [cell["n"] for cell in found["cells"]] == [12] * 5
+    assert [cell["n"] for cell in found["cells"]] == [12] * 10
+    assert sorted({cell["shown"] for cell in found["cells"]}) == ["image", "mean image"]
 
     def forge(rows: list[dict[str, object]]) -> None:
         """All right at 64 pixels, with choices' scores that say so."""
@@ -129,4 +143,5 @@ def test_an_embedded_checkpoint_repeats_and_a_forged_record_of_it_does_not(
     assert check_submission(folder, board, Ledger(submissions={})).faults == ()
     assert cli.main(["leaderboard", "rerun", str(folder), *arguments]) == 1
     said = [line for line in capfd.readouterr().out.splitlines() if line.startswith("phantom_res")]
-    assert [" DIFFERS" in line for line in said] == [False] * 4 + [True]
+    differs = [line for line in said if " DIFFERS" in line]
+    assert len(said) == 10 and len(differs) == 1 and " 64, shown image" in differs[0]

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 from hostile import SHOWN, hostile, published_row
-from synthetic_board import CURVE, facts, submit
+from synthetic_board import CURVE, facts, submit, vouch
 
 from resolution_eval.board import Board, Claim, load_board
-from resolution_eval.board.schema import BlindPoint
 from resolution_eval.board.site import write_site
 from resolution_eval.board.site.serve import server
 
@@ -24,7 +23,9 @@ PHONE = {"width": 375, "height": 780}
 
 @pytest.fixture(scope="module")
 def board(tmp_path_factory: pytest.TempPathFactory) -> Board:
-    """Siblings trained at two resolutions, a large model under another scheme, a blind run."""
+    """Siblings trained at two resolutions, a large model that does not look, one under another
+    scheme.
+    """
     home = tmp_path_factory.mktemp("board") / "leaderboard"
     high = dict.fromkeys(CURVE, 0.95)
     submit(
@@ -39,34 +40,25 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Board:
         samples=120,
         training="fixed:16",
     )
-    submit(
-        home,
-        facts("other/big", parameters=7_000_000_000, strategy="none", base="other/base"),
-        {"phantom_res": dict.fromkeys(CURVE, 0.3)},
-        samples=120,
-        scheme="restore",
-    )
+    for name, scheme in (("big", "match"), ("restored", "restore")):
+        declared = facts(
+            f"other/{name}", parameters=7_000_000_000, strategy="none", base="other/base"
+        )
+        level = 0.125 if scheme == "match" else 0.9
+        curve = dict.fromkeys(CURVE, level)
+        submit(home, declared, {"phantom_res": curve}, samples=120, scheme=scheme)
+    vouch(home)
     found = load_board(home)
-    measured = tuple(map(_with_blind, found.rows))
-    return replace(found, rows=(*measured, _claimed(measured[0])), published=(published_row(),))
+    rows = (*found.rows, _claimed(found.rows[0]))
+    return replace(found, rows=rows, published=(published_row(),))
 
 
 def _claimed(row):
     """A row of a submission without records."""
     claim = Claim(task="phantom_res", resolution="64", accuracy=0.99, source="A press release")
     facts = row.facts.model_copy(update={"title": "boast", "claims": (claim,)})
-    bare = replace(row, key="boast", facts=facts, status="claimed", curves=(), scored_on=())
-    return replace(bare, scheme="", filter="", mode="", score=None, rank=None)
-
-
-def _with_blind(row):
-    """The row with a blind score of 0.21 at every resolution: that of `big` with the image."""
-    blind = BlindPoint("no image", 120, 0.21)
-    curves = tuple(
-        replace(curve, points=tuple(replace(point, blind=blind) for point in curve.points))
-        for curve in row.curves
-    )
-    return replace(row, curves=curves)
+    bare = replace(row, key="boast", facts=facts, status="claimed", curves=())
+    return replace(bare, scheme="", filter="", mode="")
 
 
 @pytest.fixture(scope="module")
@@ -131,21 +123,34 @@ def column(page, name: str, table: str = "#ranking") -> list[str]:
     return [text.split("\n")[0] for text in cells.all_inner_texts()]
 
 
-def test_rows_are_ranked_by_interval_and_published_rows_stand_apart(opened, board):
+def test_rows_stand_by_score_and_those_that_do_not_look_apart(opened, board):
     page = opened()
-    assert column(page, "Rank") == ["1", "2", "3"]
-    assert column(page, "Model") == ["high", "low", "big"]
+    assert column(page, "Rank") == ["1", "2"]
+    assert column(page, "Model") == ["high", "low"]
     scores = [float(text) for text in column(page, "Score")]
     assert scores == sorted(scores, reverse=True)
-    assert scores[0] == pytest.approx(board.rows[0].curves[-1].area.value, abs=6e-4)
+    assert scores[0] == pytest.approx(board.rows[0].curves[-1].score.value, abs=6e-4)
     assert "trained on it" in page.locator("#ranking tr", has_text="low").inner_text()
     assert "from scratch" in page.locator("#ranking tr", has_text="high").inner_text()
-    assert "does not look" in page.locator("#ranking tr", has_text="big").inner_text()
-    assert page.locator("#ranking").get_by_text("does not look").count() == 1
+    assert column(page, "@ 64") == [f"{board.rows[0].curves[-1].budgets[0].accuracy.value:.3f}",
+                                    column(page, "@ 64")[1]]  # fmt: skip
+    apart = page.locator("#apart")
+    assert column(page, "Model", "#apart table") == ["big"]
+    assert "does not look" in column(page, "Why it has none", "#apart table")[0]
+    assert page.locator("#ranking").get_by_text("does not look").count() == 0
+    assert apart.locator("h2").inner_text() == "Without a rank"
     published = page.locator("#published")
     assert "classifier" in published.inner_text()
     assert column(page, "Status", "#published table") == ["published"]
     assert "classifier" not in column(page, "Model")
+
+
+def test_what_is_restored_first_has_a_list_of_its_own(opened):
+    page = opened("?scope=dataset-phantom-restore")
+    assert column(page, "Model") == ["restored"] and column(page, "Rank") == ["1"]
+    assert page.locator("#apart").is_hidden()
+    other = opened("dataset.html?id=phantom&scheme=restore")
+    assert column(other, "Model", "section:last-of-type") == ["restored"]
 
 
 def test_what_is_only_claimed_stands_apart(opened):
@@ -162,24 +167,24 @@ def test_what_is_only_claimed_stands_apart(opened):
 @pytest.mark.parametrize(
     ("label", "option", "query", "left"),
     [
-        ("Scheme", "restore", "scheme=restore", ["big"]),
+        ("Answers", "ranked options", "mode=rank", ["high", "low"]),
         ("Strategy", "native", "strategy=native", ["high"]),
         ("Size", "below 1 B", "size=0-1e9", ["high", "low"]),
         ("Status", "verified", "status=verified", []),
-        ("Status", "re-scored or better", "status=re-scored", ["high", "low", "big"]),
+        ("Status", "re-scored or better", "status=re-scored", ["high", "low"]),
         (
             "Data",
-            "PathMNIST at its source: colorectal H&E tiles (CRC-VAL-HE-7K)",
+            "PathMNIST at its source: colorectal H&E tiles (CRC-VAL-HE-7K) · match",
             "scope=dataset-pathmnist",
             ["high"],
         ),
-        ("Data", "histopathology (H&E, colon)", "scope=modality-histopathology", ["high"]),
+        ("Data", "histopathology (H&E, colon) · match", "scope=modality-histopathology", ["high"]),
     ],
 )
 def test_a_filter_is_kept_in_the_link(opened, label, option, query, left):
     page = opened()
     page.get_by_label(label, exact=True).select_option(label=option)
-    page.locator("#shown", has_text=f"{len(left)} of").wait_for()
+    page.locator("#ranking tbody tr").nth(max(len(left), 1) - 1).wait_for()
     shown = column(page, "Model") if left else []
     assert shown == left
     assert query in page.url
@@ -195,7 +200,7 @@ def test_words_and_filters_join_and_ranks_stay(opened):
     assert column(page, "Model") == ["low"]
     assert column(page, "Rank") == ["2"]
     page.get_by_label("Strategy").select_option("native")
-    page.get_by_text("No row fits these filters.").wait_for()
+    page.locator("#ranking").get_by_text("No row fits these filters.").wait_for()
     page.get_by_role("button", name="Reset").click()
     page.locator("#shown", has_text="3 of 3").wait_for()
     assert page.url.endswith("/")
@@ -203,13 +208,13 @@ def test_words_and_filters_join_and_ranks_stay(opened):
 
 def test_sorting_goes_up_and_down_and_is_kept_in_the_link(opened):
     page = opened()
-    drops = [float(text) for text in column(page, "Worst drop") if text != "–"]
-    head = page.locator("#ranking thead th", has_text="Worst drop")
+    drops = [float(text) for text in column(page, "Drop") if text != "–"]
+    head = page.locator("#ranking thead th", has_text="Drop")
     head.get_by_role("button").click()
-    assert [float(t) for t in column(page, "Worst drop") if t != "–"] == sorted(drops)
+    assert [float(t) for t in column(page, "Drop") if t != "–"] == sorted(drops)
     assert head.get_attribute("aria-sort") == "ascending"
     head.get_by_role("button").click()
-    assert [float(t) for t in column(page, "Worst drop") if t != "–"] == sorted(drops)[::-1]
+    assert [float(t) for t in column(page, "Drop") if t != "–"] == sorted(drops)[::-1]
     assert "sort=-drop" in page.url
     again = opened(page.url.split("/", 3)[3])
     assert again.locator("#ranking [aria-sort]").get_attribute("aria-sort") == "descending"
@@ -222,15 +227,15 @@ def test_the_keyboard_sorts_chooses_and_compares(opened):
     assert page.locator(":focus").inner_text() == "Skip to the content"
     reach(page, page.locator("#ranking").get_by_role("button", name="Model"))
     page.keyboard.press("Enter")
-    assert column(page, "Model") == ["big", "high", "low"]
+    assert column(page, "Model") == ["high", "low"]
     assert page.locator(":focus").inner_text().startswith("Model")
-    for name in ("big", "high"):
+    for name in ("low", "big"):
         reach(page, page.get_by_label(f"Compare {name}"))
         page.keyboard.press("Space")
     reach(page, page.get_by_role("link", name="Compare", exact=True).last)
     page.keyboard.press("Enter")
     page.locator("h1", has_text="Compare").wait_for()
-    assert page.locator("#comparison tbody tr").first.inner_text().startswith("big")
+    assert page.locator("#comparison tbody tr").first.inner_text().startswith("low")
     assert page.url.count("m=") == 2
 
 
@@ -256,7 +261,7 @@ def test_a_models_page_has_curves_matrix_cost_attestation_and_answers(opened, bo
     assert column(page, "Grid received", "#attestation")[0] == "28 × 28"
     page.locator("#cost .chart[data-drawn]").nth(1).wait_for()
     steps = page.locator(".ladder li.reached strong").all_inner_texts()
-    assert steps == ["claimed", "re-scored"]
+    assert steps == ["claimed", "re-scored", "re-run"]
     assert not [url for url in opened.asked if "/answers/" in url]
     page.get_by_role("button", name="Show the answers").click()
     page.locator("#answer-pages tbody tr").first.wait_for()

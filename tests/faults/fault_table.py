@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Where = Literal["data", "model", "run", "record, statistics, board"]
+Where = Literal["data", "model", "run", "server", "record, statistics, board"]
 Holds = Literal[
     "the scores are those without the fault",
     "the cells are marked and the samples named",
@@ -40,6 +40,8 @@ BASE, BOARD, INTERVALS = (
     "board/test_validate.py::",
     "statistics/test_statistics_intervals.py::",
 )
+
+SERVED = "servers/test_server_faults.py::"
 
 DATA = (
     Fault(
@@ -717,5 +719,149 @@ RECORD = (
     ),
 )
 
-FAULTS = (*DATA, *MODEL, *RUN, *RECORD)
+SERVERS = (
+    Fault(
+        "server",
+        "a server that drops the image",
+        "`0 image tokens were counted where 100 to 102 were due`, by sample",
+        MARKED,
+        SERVED + "test_an_image_that_is_dropped_is_a_failure",
+    ),
+    Fault(
+        "server",
+        "a relay that puts a text in the image's place",
+        "the few tokens that were counted, and those that were due",
+        MARKED,
+        SERVED + "test_an_image_that_a_relay_replaces_by_a_text_is_a_failure",
+    ),
+    Fault(
+        "server",
+        "an image halved on its way, and billed so",
+        "`mismatched`: the tokens that were counted, and those that were due",
+        MARKED,
+        SERVED + "test_an_image_halved_on_the_way_is_mismatched_with_both_figures",
+    ),
+    Fault(
+        "server",
+        "images capped at a megapixel, and billed so",
+        "`mismatched` above it, `counted` below",
+        MARKED,
+        SERVED + "test_an_image_capped_at_a_megapixel_is_mismatched_above_and_counted_below",
+    ),
+    Fault(
+        "server",
+        "another model behind the name",
+        "a failure by both names",
+        MARKED,
+        SERVED + "test_an_answer_of_another_model_is_a_failure_by_both_names",
+    ),
+    Fault(
+        "server",
+        "a usage that is absent",
+        "`predicted`, not counted",
+        MARKED,
+        SERVED + "test_an_absent_usage_leaves_the_samples_predicted",
+    ),
+    Fault(
+        "server",
+        "a usage that is doubled",
+        "`mismatched`, both figures",
+        MARKED,
+        SERVED + "test_a_doubled_usage_is_mismatched_however_it_is_counted",
+    ),
+    Fault(
+        "server",
+        "the usage of the request before",
+        "`mismatched`, both figures, where sizes change",
+        MARKED,
+        SERVED + "test_the_usage_of_the_previous_request_is_mismatched_where_sizes_change",
+    ),
+    Fault(
+        "server",
+        "a storm of status 429 with Retry-After",
+        "nothing but the number of attempts",
+        SAME,
+        SERVED + "test_a_storm_of_429_is_waited_out_and_every_attempt_is_counted",
+    ),
+    Fault(
+        "server",
+        "a server that answers 429 for ever",
+        "`rate limited`, the status",
+        MARKED,
+        SERVED + "test_a_server_that_stays_busy_is_a_failure_by_its_status",
+    ),
+    Fault(
+        "server",
+        "an answer that comes, and is billed, after the timeout",
+        "`timeout`: the request may have been billed",
+        MARKED,
+        SERVED + "test_an_answer_that_comes_after_the_timeout_is_said_to_be_billed_perhaps",
+    ),
+    Fault(
+        "server",
+        "JSON cut short",
+        "`truncated`, and how it begins",
+        MARKED,
+        SERVED + "test_truncated_json_is_a_failure",
+    ),
+    Fault(
+        "server",
+        "a model's name that changes within the run",
+        "a warning and a note with both names",
+        MARKED,
+        SERVED + "test_a_model_name_that_changes_within_the_run_is_noted",
+    ),
+    Fault(
+        "server",
+        "a server's fingerprint that changes within the run",
+        "a warning and a note with both",
+        MARKED,
+        SERVED + "test_a_fingerprint_that_changes_within_the_run_is_noted",
+    ),
+    Fault(
+        "server",
+        "a refusal",
+        "`refusal`, in the model's words",
+        MARKED,
+        SERVED + "test_a_refusal_is_a_failure_in_the_models_words",
+    ),
+    Fault(
+        "server",
+        "an answer that a filter withheld",
+        "`refusal`, by its finish_reason",
+        MARKED,
+        SERVED + "test_a_filtered_answer_is_a_failure",
+    ),
+    Fault(
+        "server",
+        "an empty answer of a server",
+        "`empty`",
+        MARKED,
+        SERVED + "test_an_empty_answer_is_a_failure",
+    ),
+    Fault(
+        "server",
+        "a page of a proxy, with status 200",
+        "`not JSON`, its type and how it begins",
+        MARKED,
+        SERVED + "test_a_page_of_a_proxy_is_a_failure_by_its_type",
+    ),
+    Fault(
+        "server",
+        "an image made smaller by lmms-eval to fit its limit of bytes",
+        "`mismatched`: sent at which size, and which was asked for",
+        MARKED,
+        SERVED + "test_an_image_that_the_base_made_smaller_to_fit_a_limit_of_bytes_is_mismatched",
+    ),
+    Fault(
+        "server",
+        "a run against a server killed in the middle, and resumed",
+        "nothing: no question that was answered is asked again",
+        SAME,
+        "servers/test_server_runs.py::test_a_run_killed_and_resumed_asks_nothing_twice",
+        slow=True,
+    ),
+)
+
+FAULTS = (*DATA, *MODEL, *RUN, *SERVERS, *RECORD)
 """Along the way."""

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from resolution_eval.errors import RecordError
 from resolution_eval.statistics.hierarchy import Part, means, pool, ranks, weights
+from resolution_eval.statistics.resampling import Answers, resample
 
 
 def part(name, modality, estimates, *, seed, error=0.02, clusters=400):
@@ -82,11 +83,60 @@ def test_equal_models_share_the_better_rank_and_one_model_is_first():
 def test_a_mean_whose_draws_never_differ_is_not_sure():
     right = part("a", "x", [1.0, 0.5], seed=1, error=0.0, clusters=60)
     (perfect, _), both = means([right]), ranks(pool([right]))
-    share = 1 - 0.05 ** (1 / 60)
-    assert (perfect.high - perfect.low) / 2 == pytest.approx(share)
+    assert perfect.high == 1
+    assert perfect.low == pytest.approx(1 - 2.001 / np.sqrt(120 * 60), abs=1e-4)
     assert [(r.low, r.high) for r in both] == [(1, 1), (2, 2)]
     few = ranks(pool([part("a", "x", [1.0, 0.5], seed=1, error=0.0, clusters=2)]))
     assert [(r.low, r.high) for r in few] == [(1, 2), (1, 2)]
+
+
+def test_every_model_has_its_own_error_and_freedom():
+    """One model errs on the data set of few clusters, the other on that of many."""
+    rng = np.random.default_rng(1)
+    few = 0.6 + rng.standard_normal((4000, 2)) * [0.02, 0.0001]
+    many = 0.6 + rng.standard_normal((4000, 2)) * [0.0001, 0.02]
+    centre = np.array([0.6, 0.6])
+    parts = [Part("a", "x", centre, few, 10**7, 6, 1), Part("b", "x", centre, many, 10**7, 3000, 2)]
+    one, other = means(parts)
+    assert (one.high - one.low) / (other.high - other.low) == pytest.approx(
+        2.571 / 1.960 * np.sqrt(6 / 5), rel=0.1
+    )
+
+
+def test_a_mean_stays_within_its_bounds():
+    (high,) = means([part("a", "x", [0.985], seed=1, clusters=20)])
+    assert high.high == 1
+    (gain,) = means([part("a", "x", [-0.2], seed=1)], bounds=(-1.0, 1.0))
+    assert gain.low < -0.2 < gain.high < 0
+
+
+def test_runs_widen_means_and_ranks_and_lend_their_scatter_to_a_single_run():
+    plain = part("a", "x", [0.60, 0.70], seed=1, error=0.005)
+    apart = [(r.low, r.high) for r in ranks(pool([plain]))]
+    scattered = Part(
+        *(getattr(plain, n) for n in ("dataset", "modality", "estimates", "draws", "n")),
+        plain.clusters,
+        plain.seed,
+        np.array([0.06**2 / 3, 0.0]),
+        np.array([3, 1]),
+    )
+    assert apart == [(2, 2), (1, 1)]
+    assert [(r.low, r.high) for r in ranks(pool([scattered]))] == [(1, 2), (1, 2)]
+    three, one = means([scattered])
+    assert (one.high - one.low) / (three.high - three.low) == pytest.approx(np.sqrt(3), rel=0.05)
+
+
+@pytest.mark.parametrize(("models", "clusters"), [(60, 320), (60, 8)])
+def test_equal_models_seldom_rank_below_one(models, clusters):
+    rng = np.random.default_rng(4)
+    below = 0
+    for seed in range(40):
+        right = (rng.standard_normal((320, 1)) + rng.standard_normal((320, models)) < 0.6) * 1.0
+        labels = np.arange(320) * clusters // 320
+        drawn = resample(Answers(right, labels), seed=seed, resamples=400)
+        one = Part("a", "x", drawn.accuracy, drawn.draws, drawn.n, drawn.clusters, seed)
+        below += any(rank.low > 1 for rank in ranks(pool([one])))
+    assert below <= 5
 
 
 def test_means_that_differ_by_rounding_share_a_rank():

@@ -1,12 +1,12 @@
-// The board: rows ranked by interval, filtered and sorted; the address holds all of it.
+// The board: one list per data and scheme, a line per recipe by score; the address holds all that is chosen.
 
-import { address, announce, count, estimate, fill, h, labels, load, many, modelLink, name, number, query, remember, select, shortRevision, size, start, status } from "./page.js";
+import { ANSWERED, address, announce, count, estimate, fill, h, labels, load, many, mark, modelLink, name, number, query, ranks, remember, select, shortRevision, size, start, status } from "./page.js";
 import { spark, whisker } from "./charts.js";
 import { Table } from "./table.js";
 
 const MOST = 4;
 const BINS = [["", "any size"], ["0-1e9", "below 1 B"], ["1e9-5e9", "1 B to 5 B"], ["5e9-2e10", "5 B to 20 B"], ["2e10-1e15", "20 B and more"], ["unknown", "not stated"]];
-const DEFAULTS = { scope: "", scheme: "", strategy: "", size: "", status: "", q: "", sort: "" };
+const DEFAULTS = { scope: "", mode: "", strategy: "", size: "", status: "", q: "", sort: "" };
 
 start(async (place, board) => {
   const state = { ...DEFAULTS, pick: [] };
@@ -25,8 +25,9 @@ class View {
     this.note = h("p", { class: "lead-in" });
     this.shown = h("p", { class: "shown", id: "shown" });
     this.holder = h("div", { id: "ranking" });
+    this.apart = h("section", { id: "apart", hidden: true });
     this.compare = h("div", { class: "compare-bar", hidden: true });
-    fill(place, this.controls(), this.note, this.shown, this.holder, this.compare, claimedOnly(board), this.published(), refused(board));
+    fill(place, this.controls(), this.note, this.shown, this.holder, this.apart, this.compare, claimedOnly(board), this.published(), refused(board));
   }
 
   get scope() {
@@ -42,16 +43,19 @@ class View {
     const clear = h("button", { type: "button", class: "tool", onclick: () => { location.href = location.pathname; } }, "Reset");
     return h("form", { class: "filters", "aria-label": "Filters", onsubmit: (event) => event.preventDefault() },
       select("Data", this.scopeOptions(), this.scope?.key || "", (value) => { this.state.scope = value; this.show(); }),
-      select("Scheme", options("scheme", "any scheme"), this.state.scheme, set("scheme")),
+      select("Answers", options("mode", "any").map(([value, text]) => [value, ANSWERED[value] || text]), this.state.mode, set("mode")),
       select("Strategy", options("strategy", "any strategy"), this.state.strategy, set("strategy")),
       select("Size", BINS, this.state.size, set("size")),
       select("Status", [["", "any status"], ...this.board.statuses.map((each, i) => [each, i + 1 < this.board.statuses.length ? `${each} or better` : each])], this.state.status, set("status")),
       h("div", { class: "field grow" }, h("label", { for: "search" }, "Search"), search), clear);
   }
 
+  // Rows under other schemes are in other lists: what is restored before it is shown is another task.
   scopeOptions() {
     const kinds = [["mean", "Mean over data sets"], ["modality", "Modality"], ["dataset", "Data set"]];
-    return kinds.map(([kind, group]) => ({ group, options: this.board.scopes.filter((scope) => scope.kind === kind).map((scope) => [scope.key, scope.label]) }))
+    const schemes = [...new Set(this.board.scopes.map((scope) => scope.scheme))];
+    const text = (scope) => (schemes.length > 1 || scope.scheme !== "match" ? `${scope.label} · ${scope.scheme}` : scope.label);
+    return kinds.map(([kind, group]) => ({ group, options: this.board.scopes.filter((scope) => scope.kind === kind).map((scope) => [scope.key, text(scope)]) }))
       .filter((group) => group.options.length);
   }
 
@@ -67,13 +71,20 @@ class View {
     const columns = this.columns(data, single, lines);
     this.lines = lines;
     this.table = new Table({
-      caption: `Ranking: ${scope.label}`, columns, rows: lines,
+      caption: `Ranking: ${scope.label}`, columns, rows: lines.filter((line) => line.rank),
       sort: this.sorting(columns),
       remember: ({ id, desc }) => { this.state.sort = id === "rank" && !desc ? "" : `${desc ? "-" : ""}${id}`; this.remember(); },
+      empty: lines.some((line) => line.rank) ? "No row fits these filters." : "No row of this list has a rank.",
+    });
+    const rest = lines.filter((line) => !line.rank);
+    this.others = new Table({
+      caption: `Without a rank: ${scope.label}`, rows: rest, sort: null,
+      columns: columns.map((column) => (column.id === "rank" ? { id: "why", head: "Why it has none", class: "why", value: (line) => line.why, cell: (line) => line.why } : column)),
       empty: "No row fits these filters.",
-      rowClass: (line) => (line.rank === null ? "unranked" : null),
     });
     fill(this.holder, this.table.element);
+    this.apart.hidden = !rest.length;
+    fill(this.apart, h("h2", {}, "Without a rank"), h("p", {}, "Measured, and not ranked: what a row scores without looking at the image, or what nobody could check, is not compared."), this.others.element);
     this.note.textContent = scope.about;
     this.refilter();
     this.drawPicks();
@@ -87,20 +98,21 @@ class View {
 
   refilter() {
     if (!this.table) return;
-    this.table.filter((line) => this.keeps(line.row));
-    this.shown.textContent = `${this.table.shown.length} of ${many(this.lines.length, "row")} shown. Ranks count all rows, also those that a filter hides.`;
+    for (const table of [this.table, this.others]) table.filter((line) => this.keeps(line));
+    this.shown.textContent = `${this.table.shown.length + this.others.shown.length} of ${many(this.lines.length, "row")} shown. Ranks count all rows, also those that a filter hides.`;
     announce(this.shown.textContent);
     this.remember();
   }
 
-  keeps(row) {
-    const { scheme, strategy, size: bin, status: least, q } = this.state;
+  keeps(line) {
+    const { mode, strategy, size: bin, status: least, q } = this.state;
+    const { row } = line;
     const order = this.board.statuses;
-    const text = [row.title, row.variant, row.model, row.base, row.submitter].filter(Boolean).join(" ").toLowerCase();
-    return (!scheme || row.scheme === scheme)
+    const text = [...line.runs.map((key) => this.rows.get(key).title), row.title, row.variant, row.model, row.base, row.submitter].filter(Boolean).join(" ").toLowerCase();
+    return (!mode || row.mode === mode)
       && (!strategy || row.strategy === strategy)
       && (!bin || within(row.parameters, bin))
-      && (!least || order.indexOf(row.status) >= order.indexOf(least))
+      && (!least || order.indexOf(line.status) >= order.indexOf(least))
       && (!q || q.toLowerCase().split(/\s+/).every((word) => text.includes(word)));
   }
 
@@ -113,14 +125,16 @@ class View {
     const some = (test) => lines.some(test);
     const columns = [
       { id: "pick", head: "Compare", sortable: false, quietHead: true, class: "pick", value: () => null, cell: (line) => this.box(line.row) },
-      { id: "rank", head: "Rank", numeric: true, class: "rank", title: "One plus the number of rows whose interval lies wholly above", value: (line) => line.rank, cell: (line) => line.rank ?? "–" },
-      { id: "model", head: "Model", names: true, value: (line) => name(line.row), cell: (line) => this.modelCell(line.row, data.datasets) },
-      { id: "status", head: "Status", ordered: true, value: (line) => this.board.statuses.indexOf(line.row.status), cell: (line) => status(line.row.status) },
-      { id: "score", head: "Score", numeric: true, descending: true, title: "Mean accuracy over the resolutions, trapezoid in log2 r, with its 95 % interval", value: (line) => line.score?.[0], cell: (line) => (line.score ? estimate(line.score) : h("span", { class: "quiet", title: line.withheld }, "withheld")) },
-      { id: "interval", head: "Interval", sortable: false, class: "wide", title: "Score and interval on the scale from 0 to 1; the tick is chance", value: () => null, cell: (line) => whisker(line.score, data.chance) },
-      single && { id: "curve", head: "Curve", sortable: false, class: "wide", title: "Accuracy over the resolutions; the ring is the training resolution", value: () => null, cell: (line) => spark(line.cells, resolutions, line.reference, data.chance) },
-      { id: "drop", head: "Worst drop", numeric: true, title: "Largest fall of the accuracy below that at the training resolution", value: (line) => line.drop?.[0], cell: (line) => estimate(line.drop) },
-      { id: "retention", head: "Retention", numeric: true, descending: true, title: "What is left above chance at the end of the sweep that is farther from training", value: (line) => line.retention?.[0], cell: (line) => estimate(line.retention, 2) },
+      { id: "rank", head: "Rank", numeric: true, class: "rank", title: "The ranks that these samples leave open, all rows together: 1–3 is first, second or third", value: (line) => line.place, cell: (line) => ranks(line.rank) },
+      { id: "model", head: "Model", names: true, value: (line) => name({ ...line.row, title: line.title }), cell: (line) => this.modelCell(line, data.datasets) },
+      { id: "status", head: "Status", ordered: true, value: (line) => this.board.statuses.indexOf(line.status), cell: (line) => status(line.status) },
+      { id: "score", head: "Score", numeric: true, descending: true, title: "How much of what can be gained by looking is gained, mean over the resolutions: 0 is the score without the image, 1 is all right", value: (line) => line.score?.[0], cell: (line) => (line.score ? estimate(line.score) : h("span", { class: "quiet" }, "withheld")) },
+      { id: "interval", head: "Interval", sortable: false, class: "wide", title: "Score and interval on the scale from 0 to 1", value: () => null, cell: (line) => whisker(line.score, null) },
+      single && { id: "curve", head: "Curve", sortable: false, class: "wide", title: "Accuracy over the resolutions; a ring marks a training resolution", value: () => null, cell: (line) => spark(line.cells, resolutions, line.trained, data.chance) },
+      { id: "area", head: "Accuracy", numeric: true, descending: true, title: "Mean accuracy over the resolutions, trapezoid in log2 r", value: (line) => line.area?.[0], cell: (line) => estimate(line.area) },
+      { id: "drop", head: "Drop", numeric: true, title: "From the best resolution to the worst; of several runs, the largest", value: (line) => line.drop?.[0], cell: (line) => estimate(line.drop) },
+      single && { id: "enough", head: "Enough", numeric: true, title: "The smallest resolution shown to lose no more than 2 points against the best", value: (line) => (line.choice === null ? null : resolutions.indexOf(line.choice)), cell: (line) => enough(line) },
+      ...(single ? this.board.budgets : []).map((most, i) => some((line) => budget(line, most)) && { id: `tokens-${most}`, head: `@ ${most}`, numeric: true, descending: true, title: `Accuracy at ${most} visual tokens, or at the resolution with the next fewer`, value: (line) => budget(line, most)?.[3][0], cell: (line) => budgetCell(budget(line, most)) }),
       { id: "trained", head: "Trained at", value: (line) => line.row.training, cell: (line) => [line.row.training, h("small", {}, line.row.strategy)] },
       { id: "parameters", head: "Size", numeric: true, value: (line) => line.row.parameters, cell: (line) => size(line.row.parameters) },
       some((line) => line.tokens !== null) && { id: "tokens", head: "Tokens", numeric: true, title: "Visual tokens per image, mean over the resolutions", value: (line) => line.tokens, cell: (line) => count(line.tokens) },
@@ -130,8 +144,13 @@ class View {
     return columns.filter(Boolean);
   }
 
-  modelCell(row, datasets) {
-    return [modelLink(row), h("small", {}, [row.scheme, row.mode].filter(Boolean).join(", "), " · ", shortRevision(row.revision)), h("span", { class: "marks" }, labels(row, datasets))];
+  modelCell(line, datasets) {
+    const { row, runs } = line;
+    const seeds = runs.length > 1 && h("small", {}, `mean of ${runs.length} runs: `, runs.map((key, i) => [i ? ", " : "", h("a", { href: address("model.html", { id: key }) }, String(i + 1))]));
+    const what = [row.recipe, runs.length > 1 ? null : shortRevision(row.revision)].filter(Boolean);
+    return [modelLink({ ...row, title: line.title }), what.length > 0 && h("small", {}, what.join(" · ")), seeds,
+      h("span", { class: "marks" }, mark(ANSWERED[row.mode] || row.mode, "How closed questions were answered: by the options' likelihoods, or in the model's own words", "label"), labels(row, datasets),
+        line.failed > 0 && mark(`${line.failed} failed`, "Samples that failed, at the resolution with most: wrong in the score", "bad"))];
   }
 
   box(row) {
@@ -214,6 +233,20 @@ function refused(board) {
   if (!board.refused.length) return null;
   return h("details", { id: "refused" }, h("summary", {}, `${many(board.refused.length, "submission")} not shown`),
     h("ul", {}, board.refused.map((each) => h("li", {}, h("code", {}, each.folder), ": ", each.reason))));
+}
+
+function budget(line, most) {
+  return line.budgets.find((each) => each[0] === most);
+}
+
+function budgetCell(found) {
+  return found ? [estimate(found[3]), h("small", { title: "The resolution that it is, and its visual tokens" }, ` r = ${found[1]}, ${found[2]} tokens`)] : "–";
+}
+
+function enough(line) {
+  return line.choice === null
+    ? h("span", { class: "quiet", title: line.choice_why }, "not shown")
+    : [h("span", { title: line.choice_why }, `r = ${line.choice}`), line.robust && h("small", {}, " all are")];
 }
 
 function within(parameters, bin) {

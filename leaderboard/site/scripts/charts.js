@@ -36,7 +36,7 @@ function drawable(series) {
       low: sound(cell) ? cell.score[1] : NaN,
       high: sound(cell) ? cell.score[2] : NaN,
       sound: sound(cell),
-      reference: cell.r === one.reference,
+      trained: one.trained.includes(cell.r),
       title: tip(one, cell),
     })));
 }
@@ -52,7 +52,7 @@ function tip(one, cell) {
   return lines.join("\n");
 }
 
-// Accuracy against resolution. series: [{name, reference, cells}], at most four.
+// Accuracy against resolution. series: [{name, trained, cells}], at most four.
 export function curves(series, { resolutions, chance, height = 230, caption = null }) {
   const { Plot } = globalThis;
   const points = drawable(series);
@@ -71,7 +71,7 @@ export function curves(series, { resolutions, chance, height = 230, caption = nu
       Plot.dot(blind, { x: "r", y: "value", stroke: "colour", r: 2.5, fill: "var(--panel)" }),
       Plot.ruleX(points, { x: "r", y1: "low", y2: "high", stroke: "colour", strokeOpacity: 0.55 }),
       Plot.lineY(points, { x: "r", y: "line", stroke: "colour", strokeWidth: 2.25, z: "name" }),
-      Plot.dot(points.filter((d) => d.reference), { x: "r", y: "value", stroke: "colour", r: 8, strokeWidth: 1.75 }),
+      Plot.dot(points.filter((d) => d.trained), { x: "r", y: "value", stroke: "colour", r: 8, strokeWidth: 1.75 }),
       Plot.dot(points.filter((d) => d.sound), { x: "r", y: "value", fill: "colour", r: 3.75 }),
       Plot.dot(points.filter((d) => !d.sound), { x: "r", y: "value", stroke: "colour", symbol: "times", r: 6, strokeWidth: 2 }),
       Plot.tip(points, Plot.pointer({ x: "r", y: "value", title: "title", fontSize: 12 })),
@@ -133,20 +133,20 @@ export function whisker(triple, chance = null) {
     svg("circle", { cx: value, cy: 8, r: 3.5 }));
 }
 
-// The curve in a table's cell: scores from 0 to 1, the training resolution ringed.
-export function spark(cells, resolutions, reference, chance) {
+// The curve in a table's cell: scores from 0 to 1, the training resolutions ringed.
+export function spark(cells, resolutions, trained, chance) {
   const step = 92 / Math.max(resolutions.length - 1, 1);
   const at = (cell) => [4 + step * resolutions.indexOf(cell.r), 25 - 22 * cell.score[0]];
   const drawn = cells.filter((cell) => cell.score && sound(cell));
   if (!drawn.length) return h("span", { class: "quiet" }, "–");
   const path = drawn.map((cell, i) => `${i ? "L" : "M"}${at(cell).map((x) => x.toFixed(1)).join(" ")}`).join("");
-  const trained = drawn.find((cell) => cell.r === reference);
+  const rings = drawn.filter((cell) => trained.includes(cell.r));
   const text = drawn.map((cell) => `${number(cell.score[0], 2)} at ${cell.r}`).join(", ");
   return svg("svg", { class: "spark", viewBox: "0 0 100 28", width: 88, height: 25, role: "img", "aria-label": text },
     svg("title", {}, text),
     chance !== null && svg("line", { x1: 0, x2: 100, y1: 25 - 22 * chance, y2: 25 - 22 * chance, class: "chance" }),
     svg("path", { d: path }),
-    trained && svg("circle", { cx: at(trained)[0], cy: at(trained)[1], r: 3 }));
+    rings.map((cell) => svg("circle", { cx: at(cell)[0], cy: at(cell)[1], r: 3 })));
 }
 
 export function legend(series, { blind, chance }) {

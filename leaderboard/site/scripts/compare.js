@@ -1,6 +1,6 @@
 // Up to four rows side by side, on the data sets that they share; the address names them.
 
-import { estimate, fill, h, labels, load, modelLink, name, query, remember, select, size, start, status } from "./page.js";
+import { estimate, fill, h, labels, load, modelLink, name, query, ranks, remember, select, size, start, status } from "./page.js";
 import { curves, legend } from "./charts.js";
 import { Table } from "./table.js";
 
@@ -53,8 +53,7 @@ function facing(rows) {
     caption: "The chosen rows", rows, sort: null,
     columns: [
       { id: "model", head: "Model", names: true, sortable: false, value: name, cell: (row) => [modelLink(row), h("span", { class: "marks" }, labels(row))] },
-      { id: "score", head: "Score", numeric: true, sortable: false, value: (row) => row.score?.[0], cell: (row) => estimate(row.score) },
-      { id: "over", head: "Scored on", sortable: false, value: (row) => row.scored_on.join(", ") || "–" },
+      { id: "rank", head: "Rank", numeric: true, sortable: false, value: (row) => row.standing?.rank?.[0], cell: (row) => (row.standing?.rank ? [ranks(row.standing.rank), h("small", {}, ` of ${row.standing.of}, ${row.standing.label}`)] : h("small", {}, row.standing?.why || "none")) },
       { id: "trained", head: "Trained at", sortable: false, value: (row) => row.training },
       { id: "scheme", head: "Scheme", sortable: false, value: (row) => row.scheme },
       { id: "size", head: "Size", numeric: true, sortable: false, value: (row) => row.parameters, cell: (row) => size(row.parameters) },
@@ -66,14 +65,15 @@ function facing(rows) {
 function card(dataset, rows, models) {
   const found = models.map((model) => curveOf(model, dataset.id));
   const resolutions = [...new Map(found.filter(Boolean).flatMap((curve) => curve.cells.map((cell) => [cell.r, cell.edge]))).entries()].sort(byEdge).map(([r]) => r);
-  const series = rows.map((row, i) => ({ name: name(row), reference: found[i]?.reference, cells: found[i]?.cells || [] }));
+  const series = rows.map((row, i) => ({ name: name(row), trained: found[i]?.trained || [], cells: found[i]?.cells || [] }));
   const lines = rows.map((row, i) => ({ row, i, curve: found[i] })).filter((line) => line.curve);
   const table = new Table({
     caption: `Figures on ${dataset.title}`, rows: lines, sort: null,
     columns: [
       { id: "model", head: "Row", names: true, sortable: false, value: (line) => name(line.row), cell: (line) => [h("span", { class: `swatch swatch-${line.i + 1}` }), h("bdi", {}, name(line.row))] },
-      { id: "score", head: "Score", numeric: true, sortable: false, value: (line) => line.curve.area?.[0], cell: (line) => estimate(line.curve.area) },
-      { id: "drop", head: "Worst drop", numeric: true, sortable: false, value: (line) => line.curve.drop?.[0], cell: (line) => estimate(line.curve.drop) },
+      { id: "score", head: "Score", numeric: true, sortable: false, value: (line) => line.curve.score?.[0], cell: (line) => estimate(line.curve.score) },
+      { id: "area", head: "Accuracy", numeric: true, sortable: false, value: (line) => line.curve.area?.[0], cell: (line) => estimate(line.curve.area) },
+      { id: "drop", head: "Drop from best", numeric: true, sortable: false, value: (line) => line.curve.drop?.[0], cell: (line) => estimate(line.curve.drop) },
       { id: "retention", head: "Retention", numeric: true, sortable: false, value: (line) => line.curve.retention?.[0], cell: (line) => estimate(line.curve.retention, 2) },
     ],
   });

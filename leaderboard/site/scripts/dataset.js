@@ -1,6 +1,6 @@
 // Data sets: all of them, or one with every row's curve.
 
-import { address, count, estimate, facts, fill, h, labels, load, many, modelLink, name, number, query, remember, start, status } from "./page.js";
+import { address, count, estimate, facts, fill, h, labels, load, many, modelLink, name, number, query, ranks, remember, select, start, status } from "./page.js";
 import { curves, legend, spark } from "./charts.js";
 import { Table } from "./table.js";
 
@@ -18,16 +18,18 @@ start(async (place, board) => {
     return;
   }
   document.title = `${found.title} · ${document.title}`;
-  const data = await load(found.file);
+  const [scheme, file, scope] = found.lists.find(([each]) => each === query().get("scheme")) || found.lists[0];
+  const data = await load(file);
   const rows = new Map(board.rows.map((row) => [row.key, row]));
   const lines = data.rows.map((line) => ({ ...line, row: rows.get(line.key) }));
   fill(place, 
     h("header", { class: "title" }, h("h1", {}, found.title),
-      facts([["Modality", found.modality], ["Samples", found.n.join(" to ")], ["Chance", number(found.chance)], ["Resolutions", found.resolutions.join(", ")],
+      facts([["Modality", found.modality], ["Scheme", scheme], ["Samples", found.n.join(" to ")], ["Chance", number(found.chance)], ["Resolutions", found.resolutions.join(", ")],
         ["Licence", found.licence], ["Revision", found.revision && h("code", {}, found.revision)], ["Citation", found.citation]])),
-    chart(found, lines),
+    found.lists.length > 1 && select("Scheme", found.lists.map(([each]) => [each, each]), scheme, (value) => { location.search = `?${new URLSearchParams({ id: found.id, scheme: value })}`; }),
+    chart(found, lines, scheme),
     h("section", { "aria-labelledby": "rows-heading" }, h("h2", { id: "rows-heading" }, "Every row"), ranking(found, lines).element,
-      h("p", {}, h("a", { href: address("./", { scope: `dataset-${found.id}` }) }, "With filters, on the board"))),
+      h("p", {}, h("a", { href: address("./", { scope }) }, "With filters, on the board"))),
   );
 });
 
@@ -45,13 +47,13 @@ function list(board) {
   });
 }
 
-function chart(found, lines) {
+function chart(found, lines, scheme) {
   const holder = h("div", {});
   const closed = lines.filter((line) => line.cells.some((cell) => cell.score));
   const asked = query().getAll("m").filter((key) => closed.some((line) => line.key === key)).slice(0, MOST);
   let chosen = asked.length ? asked : closed.slice(0, MOST).map((line) => line.key);
   const draw = () => {
-    const series = chosen.map((key) => closed.find((line) => line.key === key)).map((line) => ({ name: name(line.row), reference: line.reference, cells: line.cells }));
+    const series = chosen.map((key) => closed.find((line) => line.key === key)).map((line) => ({ name: name({ ...line.row, title: line.title }), trained: line.trained, cells: line.cells }));
     fill(holder, legend(series.map((one) => one.name), { blind: series.some((one) => one.cells.some((cell) => cell.blind)), chance: found.chance !== null }),
       curves(series, { resolutions: found.resolutions, chance: found.chance, height: 320 }));
   };
@@ -60,12 +62,12 @@ function chart(found, lines) {
     const box = h("input", { type: "checkbox", onchange: () => {
       chosen = box.checked ? [...chosen, line.key].slice(-MOST) : chosen.filter((key) => key !== line.key);
       for (const [key, other] of boxes) other.checked = chosen.includes(key);
-      remember({ id: found.id, m: chosen });
+      remember({ id: found.id, scheme: found.lists.length > 1 ? scheme : "", m: chosen });
       draw();
     } });
     box.checked = chosen.includes(line.key);
     boxes.push([line.key, box]);
-    return h("label", {}, box, " ", h("bdi", {}, name(line.row)));
+    return h("label", {}, box, " ", h("bdi", {}, name({ ...line.row, title: line.title })));
   }));
   return h("section", { "aria-labelledby": "curves-heading" }, h("h2", { id: "curves-heading" }, "Accuracy over resolutions"), holder,
     closed.length > 1 && h("details", { open: closed.length <= 12 }, h("summary", {}, `Choose curves (${many(closed.length, "row")})`), picker));
@@ -77,11 +79,11 @@ function ranking(found, lines) {
   return new Table({
     caption: `Rows on ${found.title}`, rows: lines, sort: { id: "rank", desc: false },
     columns: [
-      { id: "rank", head: "Rank", numeric: true, class: "rank", value: (line) => line.rank, cell: (line) => line.rank ?? "–" },
-      { id: "model", head: "Model", names: true, value: (line) => name(line.row), cell: (line) => [modelLink(line.row), h("span", { class: "marks" }, labels(line.row, [found.id]))] },
-      { id: "status", head: "Status", value: (line) => line.row.status, cell: (line) => status(line.row.status) },
-      { id: "score", head: "Score", numeric: true, descending: true, value: (line) => line.score?.[0], cell: (line) => (line.score ? estimate(line.score) : h("span", { class: "quiet" }, `withheld: ${line.withheld}`)) },
-      { id: "curve", head: "Curve", sortable: false, value: () => null, cell: (line) => spark(line.cells, found.resolutions, line.reference, found.chance) },
+      { id: "rank", head: "Rank", numeric: true, class: "rank", value: (line) => line.place, cell: (line) => (line.rank ? ranks(line.rank) : h("small", {}, line.why)) },
+      { id: "model", head: "Model", names: true, value: (line) => name({ ...line.row, title: line.title }), cell: (line) => [modelLink({ ...line.row, title: line.title }), line.runs.length > 1 && h("small", {}, `mean of ${line.runs.length} runs`), h("span", { class: "marks" }, labels(line.row, [found.id]))] },
+      { id: "status", head: "Status", value: (line) => line.status, cell: (line) => status(line.status) },
+      { id: "score", head: "Score", numeric: true, descending: true, value: (line) => line.score?.[0], cell: (line) => (line.score ? estimate(line.score) : h("span", { class: "quiet" }, "withheld")) },
+      { id: "curve", head: "Curve", sortable: false, value: () => null, cell: (line) => spark(line.cells, found.resolutions, line.trained, found.chance) },
       ...found.resolutions.map((r) => ({ id: `r-${r}`, head: `r = ${r}`, numeric: true, descending: true, value: (line) => cell(line, r)?.score?.[0], cell: (line) => (cell(line, r) ? estimate(cell(line, r).score) : "–") })),
       { id: "tokens", head: "Tokens", numeric: true, value: (line) => line.tokens, cell: (line) => count(line.tokens) },
     ],

@@ -1,6 +1,6 @@
 // One row's page: its curves, train x inference matrix, cost, attestation and every answer.
 
-import { address, bytes, count, estimate, facts, fill, h, labels, load, many, mark, meaning, modelLink, name, number, outside, query, remember, select, size, start, status } from "./page.js";
+import { address, bytes, count, estimate, facts, fill, h, labels, load, many, mark, meaning, modelLink, name, number, outside, query, ranks, remember, select, size, start, status } from "./page.js";
 import { curves, frontier, legend } from "./charts.js";
 import { Table } from "./table.js";
 
@@ -13,26 +13,43 @@ start(async (place, board) => {
   document.title = `${name(row)} · ${document.title}`;
   const model = await load(`models/${row.key}.json`);
   if (!row.measured) {
-    fill(place, heading(row, model), ladder(board, row));
+    fill(place, heading(row, model, board), ladder(board, row));
     return;
   }
-  fill(place, heading(row, model), ladder(board, row), curveSection(row, model), matrixSection(model),
+  fill(place, heading(row, model, board), ladder(board, row), curveSection(row, model), matrixSection(model),
     await costSection(board, row, model), attestation(model), answersSection(model), provenance(row, model));
 });
 
-function heading(row, model) {
+function heading(row, model, board) {
   return h("header", { class: "title" },
     h("h1", {}, h("bdi", {}, name(row))),
     h("p", { class: "marks" }, status(row.status), labels(row)),
     h("dl", { class: "figures" },
-      figure("Score", estimate(row.score)), figure("Rank", row.rank === null ? "–" : String(row.rank), row.rank === null ? null : `among ${many(row.among, "row")} on the same ${many(row.scored_on.length, "data set")}`),
+      ...place(row.standing),
       figure("Trained at", row.training, row.strategy), figure("Size", size(row.parameters)), row.scheme && figure("Scheme", row.scheme, `${row.filter}, ${row.mode}`)),
     facts([["Model", h("code", {}, row.model)], ["Revision", h("code", {}, row.revision)], ["Base", row.base ? h("code", {}, row.base) : "none: trained from scratch"],
       ["Training resolution known from", outside(model.training_evidence_url, model.training_evidence)],
       ["Trained on", model.trained_on.join(", ") || "nothing declared"], ["Base trained on", model.base_trained_on.join(", ")],
       ["Licence", row.licence], ["Submitted by", `${row.submitter}, ${model.submitted}`]]),
+    runs(row, board),
     row.measured && h("p", {}, h("a", { href: address("compare.html", { m: row.key }) }, "Compare it with other rows")),
     claims(row));
+}
+
+// Score and rank of the row's recipe in the list where it stands first.
+function place(standing) {
+  if (!standing) return [];
+  const rank = standing.rank
+    ? figure("Rank", ranks(standing.rank), `of ${standing.of}`)
+    : figure("Rank", "none", standing.why);
+  return [figure("Score", estimate(standing.score), h("a", { href: address("./", { scope: standing.scope }) }, standing.label)), rank];
+}
+
+function runs(row, board) {
+  const others = (row.standing?.runs || []).filter((key) => key !== row.key);
+  if (!others.length) return null;
+  return h("p", {}, `One of ${others.length + 1} runs of one recipe: score and rank are of all of them. The others: `,
+    others.map((key, i) => [i ? ", " : "", modelLink(board.rows.find((each) => each.key === key))]), ".");
 }
 
 // What the submitter states; the attestation table has it beside what was measured.
@@ -60,8 +77,10 @@ function curveSection(row, model) {
   const parts = model.curves.map((curve) => h("article", { class: "card" },
     h("h3", {}, h("a", { href: `dataset.html?id=${encodeURIComponent(curve.dataset)}` }, curve.title), " ", h("small", {}, `${curve.modality}, ${curve.n} samples${curve.form === "open" ? ", open answers: not ranked" : ""}`)),
     h("p", { class: "marks" }, curve.contaminated && mark("trained on it", curve.contaminated, "unsure"), curve.withheld && mark(`figures withheld: ${curve.withheld}`, "Figures over the whole curve", "bad")),
-    curves([{ name: name(row), reference: curve.reference, cells: curve.cells }], { resolutions: curve.cells.map((cell) => cell.r), chance: curve.chance }),
-    h("dl", { class: "figures small" }, figure("Score", estimate(curve.area)), figure("Worst drop", estimate(curve.drop)), figure("Retention", estimate(curve.retention, 2)))));
+    curves([{ name: name(row), trained: curve.trained, cells: curve.cells }], { resolutions: curve.cells.map((cell) => cell.r), chance: curve.chance }),
+    h("dl", { class: "figures small" }, figure("Score", estimate(curve.score), "over the floor"), figure("Accuracy", estimate(curve.area)), figure("Drop from best", estimate(curve.drop)), figure("Drop from training", estimate(curve.worst)), figure("Retention", estimate(curve.retention, 2)),
+      figure("Enough", curve.choice === null ? "not shown" : `r = ${curve.choice}`, curve.robust ? "no resolution loses more than 2 points" : curve.choice_why)),
+    h("p", { class: "quiet" }, `Floor: ${curve.floor}.`)));
   const blind = model.curves.some((curve) => curve.cells.some((cell) => cell.blind));
   return section("curves", "Accuracy over resolutions", legend([name(row)], { blind, chance: model.curves.some((curve) => curve.chance !== null) }),
     !blind && h("p", { class: "quiet" }, "No blind run of this model is at hand: what it scores without the image is not known."),
@@ -86,6 +105,11 @@ function heat(cell) {
   return h("span", { class: `heat heat-${level}${cell.trained ? " trained" : ""}` }, estimate(cell.score), cell.status === "mismatched" && mark("mismatched", "The encoder received another grid than asked", "bad"));
 }
 
+// The data set's list in which the row stands: that of its scheme.
+function list(board, row, curve) {
+  return board.datasets.find((each) => each.id === curve.dataset).lists.find(([scheme]) => scheme === row.scheme)[1];
+}
+
 async function costSection(board, row, model) {
   const usable = model.curves.filter((curve) => curve.cells.some((cell) => cell.tokens !== null));
   if (!usable.length) return section("cost", "Cost", h("p", {}, "Neither visual tokens nor throughput is known for this row."));
@@ -93,9 +117,9 @@ async function costSection(board, row, model) {
   const chosen = usable.find((curve) => curve.id === query().get("cost")) || usable[0];
   const show = async (id) => {
     const curve = usable.find((each) => each.id === id);
-    const data = await load(`datasets/${curve.dataset_file}`);
+    const data = await load(list(board, row, curve));
     const points = data.rows.flatMap((line) => line.cells.filter((cell) => cell.score && cell.status !== "mismatched")
-      .map((cell) => ({ ...cell, name: name(board.rows.find((each) => each.key === line.key)), mine: line.key === row.key })));
+      .map((cell) => ({ ...cell, name: name(board.rows.find((each) => each.key === line.key)), mine: line.runs.includes(row.key) })));
     const charts = [["tokens", "visual tokens per image", true], ["speed", "samples per second", false]].map(([field, label, less]) => {
       const priced = points.filter((point) => point[field] > 0).map((point) => ({ ...point, cost: point[field] }));
       return priced.some((point) => point.mine)

@@ -152,8 +152,17 @@ export function labels(row, datasets = null) {
   return [
     ...row.labels.map((text) => mark(text, "Declared by the submitter", "label")),
     trained.length > 0 && mark("trained on it", `Trained on ${trained.join(", ")}; declaring it costs no rank`, "unsure"),
-    unseen.length > 0 && mark("does not look", `The whole curve lies on the score without the image: ${unseen.join(", ")}`, "bad"),
+    unseen.length > 0 && mark("does not look", `Not shown to score more with the image than without it: ${unseen.join(", ")}`, "bad"),
   ];
+}
+
+// How closed questions were answered.
+export const ANSWERED = { rank: "ranked options", generate: "written answers", open: "open answers" };
+
+// [1, 3] as "1–3": the ranks that are left open.
+export function ranks(pair) {
+  if (!pair) return "–";
+  return pair[0] === pair[1] ? String(pair[0]) : `${pair[0]}–${pair[1]}`;
 }
 
 export function modelLink(row) {

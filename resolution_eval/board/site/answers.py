@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from resolution_eval.board.schema import BoardRow, Curve
-from resolution_eval.board.site.scopes import dataset_id
+from resolution_eval.board.scopes import dataset_id
 
 PAGE = 100
 """Samples per file."""

@@ -2,120 +2,116 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from typing import Any
 
 from resolution_eval import __version__
-from resolution_eval.board.means import chance_of
 from resolution_eval.board.published import PublishedRow
 from resolution_eval.board.rows import Board
-from resolution_eval.board.schema import STATUSES, BoardRow, Curve, Estimate, Point
+from resolution_eval.board.schema import STATUSES, BoardRow, Budget, Curve, Point
+from resolution_eval.board.scopes import Line, Scope, dataset_id, standing
+from resolution_eval.board.scores import BUDGETS
 from resolution_eval.board.site.answers import Sheet, sheet
-from resolution_eval.board.site.scopes import Line, Scope, dataset_id, scopes
-from resolution_eval.resolution import (
-    TrainingResolution,
-    ascending,
-    label,
-    parse_resolution,
-)
+from resolution_eval.board.site.siblings import DIGITS, matrices, resolutions, rounded, siblings
 
-FORMAT = 1
+FORMAT = 2
 """Of the data: another number where a reader of it would have to change."""
-DIGITS = 4
-"""Decimals of a fraction: the fourth is beyond every interval's end, and keeps the files small."""
-SIBLINGS = 12
-"""Most rows of one train x inference matrix."""
-ALIKE = 1.05
-"""Largest ratio of two siblings' numbers of parameters."""
-
 Document = dict[str, Any]
 
 
 def documents(board: Board, generated: str | None) -> Iterator[tuple[str, Any]]:
     """Every document, by its path under `data/`."""
-    found = scopes(board.rows)
-    yield "board.json", _board(board, found, generated)
-    for scope in found:
+    yield "board.json", _board(board, generated)
+    for scope in board.scopes:
         yield _file(scope), _ranking(scope)
     for row in board.rows:
         read = tuple(sheet(row, curve) for curve in row.curves)
-        yield f"models/{row.key}.json", _model(row, read, _siblings(row, board.rows))
+        yield f"models/{row.key}.json", _model(row, read, siblings(row, board.rows))
         for answers in read:
             yield from answers.pages()
 
 
 def _file(scope: Scope) -> str:
-    """A data set's ranking is its page's document too."""
-    if scope.kind == "dataset":
-        return f"datasets/{scope.datasets[0]}.json"
-    return f"scopes/{scope.key}.json"
+    """A data set's list is its page's document too."""
+    folder = "datasets" if scope.kind == "dataset" else "scopes"
+    return f"{folder}/{scope.key.removeprefix('dataset-')}.json"
 
 
-def _board(board: Board, found: Sequence[Scope], generated: str | None) -> Document:
-    among = dict.fromkeys((row.scored_on for row in board.rows), 0)
-    for row in board.rows:
-        among[row.scored_on] += row.score is not None
+def _board(board: Board, generated: str | None) -> Document:
     return {
         "format": FORMAT,
         "version": __version__,
         "generated": generated,
         "statuses": list(STATUSES),
         "meanings": STATUSES,
+        "budgets": list(BUDGETS),
         "scopes": [
             {
                 "key": scope.key,
                 "kind": scope.kind,
                 "label": scope.label,
+                "scheme": scope.scheme,
                 "file": _file(scope),
                 "about": _about(scope),
             }
-            for scope in found
+            for scope in board.scopes
         ],
-        "datasets": [_dataset(scope) for scope in found if scope.kind == "dataset"],
-        "rows": [{**_row(row), "among": among[row.scored_on]} for row in board.rows],
+        "datasets": _datasets(board.scopes),
+        "rows": [_row(row, board.scopes) for row in board.rows],
         "published": [_published(row) for row in board.published],
         "refused": [{"folder": each.folder, "reason": each.reason} for each in board.refused],
     }
 
 
 def _about(scope: Scope) -> str:
-    if scope.kind == "dataset":
-        if scope.lines[0].curves[0].form == "open":
-            return "Open answers, exact match: shown and not ranked."
-        return "Score: mean accuracy over the data set's resolutions."
+    if scope.lines[0].curves[0][0].form == "open":
+        return "Open answers, exact match: shown and not ranked."
     count = len(scope.datasets)
-    over = "1 data set" if count == 1 else f"{count} data sets"
+    over = "" if count == 1 else f", mean over {count} data sets"
     weights = "" if count == 1 else "; they weigh the same in a modality, then the modalities do"
-    return f"Score: mean accuracy over the resolutions, over {over}{weights}."
+    return (
+        "Score: the part of what can be gained by looking that is gained, mean over the "
+        f"resolutions{over}{weights}. 0 is what is scored without the image, 1 is all right."
+    )
 
 
-def _dataset(scope: Scope) -> Document:
-    curves = [line.curves[0] for line in scope.lines]
+def _datasets(found: Sequence[Scope]) -> list[Document]:
+    """One entry per data set and form, with its list under each scheme."""
+    made: dict[str, Document] = {}
+    for scope in found:
+        if scope.kind != "dataset":
+            continue
+        curves = [curve for line in scope.lines for curve in line.curves[0]]
+        entry = made.setdefault(scope.datasets[0], _dataset(scope, curves))
+        entry["lists"].append([scope.scheme, _file(scope), scope.key])
+        entry["n"] = sorted({*entry["n"], *(curve.n for curve in curves)})
+        entry["rows"] += len(curves)
+    return list(made.values())
+
+
+def _dataset(scope: Scope, curves: Sequence[Curve]) -> Document:
     first = curves[0]
     return {
         "id": scope.datasets[0],
-        "file": _file(scope),
+        "lists": [],
         "title": scope.label,
         "modality": first.modality,
         "chance": _figure(first.chance),
-        "n": sorted({curve.n for curve in curves}),
-        "resolutions": _resolutions(curves),
-        "rows": len(curves),
+        "n": [],
+        "resolutions": resolutions(curves),
+        "rows": 0,
         "licence": first.licence,
         "revision": first.record.dataset.revision,
         "citation": first.citation,
     }
 
 
-def _resolutions(curves: Sequence[Curve]) -> list[str]:
-    names = {point.resolution for curve in curves for point in curve.points}
-    return sorted(names, key=lambda name: ascending(parse_resolution(name)))
-
-
-def _row(row: BoardRow) -> Document:
+def _row(row: BoardRow, found: Sequence[Scope]) -> Document:
     facts = row.facts
     contaminated = {dataset_id(curve) for curve in row.curves if curve.contaminated}
-    unseen = {dataset_id(curve) for curve in row.curves if _unseen(curve)}
+    unseen = {dataset_id(curve) for curve in row.curves if curve.looks is False}
     return {
         "key": row.key,
         "title": facts.title,
@@ -126,6 +122,7 @@ def _row(row: BoardRow) -> Document:
         "parameters": facts.parameters,
         "strategy": facts.strategy,
         "training": facts.training,
+        "recipe": facts.recipe,
         "labels": list(facts.labels),
         "licence": facts.licence,
         "submitter": facts.submitter,
@@ -133,9 +130,7 @@ def _row(row: BoardRow) -> Document:
         "scheme": row.scheme,
         "filter": row.filter,
         "mode": row.mode,
-        "score": _estimate(row.score),
-        "scored_on": list(row.scored_on),
-        "rank": row.rank,
+        "standing": _standing(row, found),
         "contaminated": sorted(contaminated),
         "blind_like": sorted(unseen),
         "claims": [
@@ -146,14 +141,21 @@ def _row(row: BoardRow) -> Document:
     }
 
 
-def _unseen(curve: Curve) -> bool:
-    """Whether the whole curve lies on the blind score: every interval holds it."""
-    return bool(curve.points) and all(
-        point.blind is not None
-        and point.accuracy is not None
-        and point.accuracy.low <= point.blind.accuracy <= point.accuracy.high
-        for point in curve.points
-    )
+def _standing(row: BoardRow, found: Sequence[Scope]) -> Document | None:
+    """Where the row stands first, and the other runs that stand there with it."""
+    place = standing(found, row)
+    if place is None:
+        return None
+    scope, line = place
+    return {
+        "scope": scope.key,
+        "label": scope.label,
+        "rank": line.rank,
+        "of": scope.ranked,
+        "why": line.why,
+        "score": rounded(line.score),
+        "runs": [each.key for each in line.rows],
+    }
 
 
 def _published(row: PublishedRow) -> Document:
@@ -183,40 +185,87 @@ def _published(row: PublishedRow) -> Document:
 
 
 def _ranking(scope: Scope) -> Document:
-    first = scope.lines[0].curves
     single = scope.kind == "dataset"
+    every = [curve for line in scope.lines for curve in line.curves[0]]
     return {
         "key": scope.key,
         "datasets": list(scope.datasets),
-        "chance": _figure(chance_of(first)),
-        "resolutions": _resolutions([line.curves[0] for line in scope.lines]) if single else [],
+        "chance": _figure(every[0].chance) if single else None,
+        "resolutions": resolutions(every) if single else [],
         "rows": [_line(line, single) for line in scope.lines],
     }
 
 
 def _line(line: Line, single: bool) -> Document:
-    tokens = [point.tokens for curve in line.curves for point in curve.points]
+    every = [curve for runs in line.curves for curve in runs]
+    tokens = [point.tokens for curve in every for point in curve.points]
     known = [value for value in tokens if value is not None]
     found: Document = {
-        "key": line.row.key,
+        "key": line.key,
+        "title": shared_title([row.facts.title for row in line.rows]),
+        "runs": [row.key for row in line.rows],
+        "status": min((row.status for row in line.rows), key=list(STATUSES).index),
+        "place": line.place,
         "rank": line.rank,
-        "score": _estimate(line.score),
-        "drop": _estimate(line.drop),
-        "retention": _estimate(line.retention),
+        "why": line.why,
+        "score": rounded(line.score),
+        "area": rounded(line.area),
+        "drop": rounded(line.drop),
         "tokens": round(sum(known) / len(known), 1)
         if known and len(known) == len(tokens)
         else None,
-        "withheld": "; ".join(curve.withheld for curve in line.curves if curve.withheld) or None,
+        "failed": max(curve.failed for curve in every),
     }
-    if single:
-        (curve,) = line.curves
-        found |= {
-            "reference": curve.reference,
-            "speed": _rounded(curve.throughput),
-            "claimed": _overclaim(curve.points),
-            "cells": [_cell(point) for point in curve.points],
-        }
-    return found
+    return found | _alone(line) if single else found
+
+
+def shared_title(titles: Sequence[str]) -> str:
+    """What the titles begin with alike, up to what counts the runs; of one, the title.
+
+    Example:
+        >>> shared_title(["cells, mixed, seed 0", "cells, mixed, seed 1"])
+        'cells, mixed'
+    """
+    if len(titles) == 1:
+        return titles[0]
+    letters = takewhile(lambda each: len(set(each)) == 1, zip(*titles, strict=False))
+    alike = "".join(each[0] for each in letters).rstrip(" ,;:-–·(")
+    return re.sub(r"[\s,;:·(–-]*\b(seed|run)$", "", alike, flags=re.IGNORECASE) or titles[0]
+
+
+def _alone(line: Line) -> Document:
+    """What a line has on one data set."""
+    runs = line.curves[0]
+    first, speeds = runs[0], [run.throughput for run in runs if run.throughput is not None]
+    points = zip(first.points, line.accuracies, strict=True)
+    return {
+        "reference": first.reference,
+        "trained": list(first.trained),
+        "floor": first.floor,
+        "speed": _rounded(sum(speeds) / len(speeds)) if len(speeds) == len(runs) else None,
+        "claimed": _overclaim([point for run in runs for point in run.points]),
+        "budgets": [_budget(each) for each in line.budgets],
+        **_choice(runs),
+        "cells": [{**_cell(point), "score": rounded(mean)} for point, mean in points],
+    }
+
+
+def _budget(budget: Budget) -> list[Any]:
+    return [budget.most, budget.resolution, round(budget.tokens), rounded(budget.accuracy)]
+
+
+def _choice(runs: Sequence[Curve]) -> Document:
+    """The resolution that is enough for every run; none where one run shows none."""
+    order = [point.resolution for point in runs[0].points]
+    unshown = next((run for run in runs if run.choice is None), None)
+    if unshown is not None:
+        return {"choice": None, "choice_why": unshown.choice_why, "robust": False}
+    largest = max(runs, key=lambda run: order.index(run.choice or ""))
+    return {
+        "choice": largest.choice,
+        "choice_why": largest.choice_why,
+        "robust": all(run.robust for run in runs),
+    }
 
 
 def _overclaim(points: Sequence[Point]) -> float | None:
@@ -233,9 +282,9 @@ def _cell(point: Point) -> Document:
     return {
         "r": point.resolution,
         "edge": point.edge,
-        "score": _estimate(point.accuracy),
-        "scored": point.scored,
-        "status": point.status,
+        "score": rounded(point.accuracy),
+        "scored": point.cell.scored,
+        "status": point.cell.status,
         "tokens": _rounded(point.tokens),
         "speed": _rounded(point.throughput),
         "blind": point.blind and [_figure(point.blind.accuracy), point.blind.n, point.blind.kind],
@@ -243,25 +292,26 @@ def _cell(point: Point) -> Document:
 
 
 def _full_cell(point: Point) -> Document:
+    cell = point.cell
     return {
         **_cell(point),
-        "n": point.n,
-        "failed": point.failed,
-        "missing": point.missing,
-        "mismatched": point.mismatched,
-        "unattested": point.unattested,
-        "capped": point.capped,
+        "n": cell.n,
+        "failed": cell.failed,
+        "missing": cell.missing,
+        "mismatched": cell.mismatched,
+        "unattested": cell.unattested,
+        "capped": cell.capped,
         "asked": point.expected_grid,
         "grid": point.grid,
-        "grids": point.grids,
+        "grids": len(cell.grids),
         "claimed": _figure(point.claimed),
         "repeat": point.repeat
         and [point.repeat.n, point.repeat.agreeing, _figure(point.repeat.accuracy)],
-        "evidence": list(point.evidence),
+        "evidence": list(cell.evidence),
     }
 
 
-def _model(row: BoardRow, read: Sequence[Sheet], siblings: Sequence[BoardRow]) -> Document:
+def _model(row: BoardRow, read: Sequence[Sheet], kin: Sequence[BoardRow]) -> Document:
     facts = row.facts
     return {
         "key": row.key,
@@ -271,7 +321,7 @@ def _model(row: BoardRow, read: Sequence[Sheet], siblings: Sequence[BoardRow]) -
         "base_trained_on": list(facts.base_trained_on),
         "submitted": facts.submitted.isoformat(),
         "curves": [_curve(curve, answers) for curve, answers in zip(row.curves, read, strict=True)],
-        "matrices": _matrices(row, siblings),
+        "matrices": matrices(row, kin),
     }
 
 
@@ -285,12 +335,19 @@ def _curve(curve: Curve, answers: Sheet) -> Document:
         "task": curve.task,
         "form": curve.form,
         "reference": curve.reference,
+        "trained": list(curve.trained),
         "chance": _figure(curve.chance),
+        "floor": curve.floor,
         "contaminated": curve.contaminated,
         "withheld": curve.withheld,
-        "area": _estimate(curve.area),
-        "drop": _estimate(curve.worst_drop),
-        "retention": _estimate(curve.retention),
+        "looks": curve.looks,
+        "score": rounded(curve.score),
+        "area": rounded(curve.area),
+        "drop": rounded(curve.best_drop),
+        "worst": rounded(curve.worst_drop),
+        "retention": rounded(curve.retention),
+        "budgets": [_budget(each) for each in curve.budgets],
+        **_choice([curve]),
         "n": curve.n,
         "clusters": curve.clusters,
         "hardware": curve.hardware,
@@ -303,78 +360,6 @@ def _curve(curve: Curve, answers: Sheet) -> Document:
         "cells": [_full_cell(point) for point in curve.points],
         "answers": answers.summary(),
     }
-
-
-def _siblings(row: BoardRow, rows: Sequence[BoardRow]) -> list[BoardRow]:
-    """Rows of the same setting and base and of its size, this one included.
-
-    Models trained from scratch have no base: their submitter is to be the same. A position table
-    for another grid makes a few parameters more or less.
-    """
-    kin = [each for each in rows if _kin(each) == _kin(row)]
-    return [each for each in kin if _alike(each.facts.parameters, row.facts.parameters)][:SIBLINGS]
-
-
-def _kin(row: BoardRow) -> tuple[object, ...]:
-    facts = row.facts
-    maker = facts.base or f"from scratch by {facts.submitter}"
-    return (maker, row.scheme, row.filter, row.mode)
-
-
-def _alike(one: int | None, other: int | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return max(one, other) <= ALIKE * min(one, other)
-
-
-def _matrices(row: BoardRow, siblings: Sequence[BoardRow]) -> list[Document]:
-    """Per data set of the row, the siblings' accuracies: training by inference resolution."""
-    made = []
-    for mine in row.curves:
-        curves = [
-            (each, curve)
-            for each in siblings
-            for curve in each.curves
-            if dataset_id(curve) == dataset_id(mine)
-        ]
-        if len({curve.training for _, curve in curves}) > 1:
-            names = _resolutions([curve for _, curve in curves])
-            made.append(
-                {
-                    "title": mine.title,
-                    "resolutions": names,
-                    "rows": [_matrix_row(each, curve, names) for each, curve in curves],
-                }
-            )
-    return made
-
-
-def _matrix_row(row: BoardRow, curve: Curve, names: Sequence[str]) -> Document:
-    cells = {point.resolution: point for point in curve.points}
-    trained = {label(member) for member in TrainingResolution.parse(curve.training).members}
-    return {
-        "key": row.key,
-        "title": row.facts.title,
-        "variant": row.variant,
-        "training": curve.training,
-        "strategy": row.facts.strategy,
-        "cells": [
-            {
-                "score": _estimate(cells[name].accuracy),
-                "status": cells[name].status,
-                "trained": name == curve.reference or name in trained,
-            }
-            if name in cells
-            else None
-            for name in names
-        ],
-    }
-
-
-def _estimate(estimate: Estimate | None) -> list[float] | None:
-    if estimate is None:
-        return None
-    return [round(each, DIGITS) for each in (estimate.value, estimate.low, estimate.high)]
 
 
 def _figure(value: float | None) -> float | None:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from resolution_eval.declaration import Declaration
 from resolution_eval.errors import ModelError
 from resolution_eval.families import Family, Parts
-from resolution_eval.families.base import chat_template
+from resolution_eval.families.chat import template_of
 from resolution_eval.families.engine import place_arguments, token_places, watched
 from resolution_eval.families.inputs import Inputs, collate, prepare, tokenise
 from resolution_eval.prompts import question_text
@@ -178,7 +178,7 @@ def ending(parts: Parts) -> str:
     one of the tokenizer's special tokens; otherwise the tokenizer's end of text.
     """
     tokenizer = parts.processor.tokenizer
-    if chat_template(parts.processor) is not None:
+    if template_of(parts.processor) is not None:
         content = [{"type": "text", "text": _MARK}]
         said = [{"role": "user", "content": content}, {"role": "assistant", "content": content}]
         text = str(parts.processor.apply_chat_template([said], tokenize=False)[0])

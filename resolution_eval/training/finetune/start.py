@@ -38,7 +38,7 @@ def load_learner(model: str, given: Mapping[str, str]) -> Learner:
     """
     refuse_unknown({n: v for n, v in given.items() if n not in ARGUMENTS}, ARGUMENTS, model)
     dtype = getattr(torch, one_of("dtype", given.get("dtype"), DTYPES) or "float32")
-    known = {
+    known: dict[str, Any] = {
         "revision": given.get("revision"),
         "trust_remote_code": flag("trust_remote_code", given.get("trust_remote_code", False)),
     }
@@ -46,7 +46,7 @@ def load_learner(model: str, given: Mapping[str, str]) -> Learner:
         from resolution_eval.flamingo import load_pretrained
         from resolution_eval.training.finetune.flamingo import FlamingoLearner
 
-        return FlamingoLearner(load_pretrained(given["pretrained"], dtype=dtype, **known))  # type: ignore[arg-type]
+        return FlamingoLearner(load_pretrained(given["pretrained"], dtype=dtype, **known))
     known = {name: value for name, value in known.items() if value is not None}
     parts = load_parts(given["pretrained"], **known)
     family = family_of(parts.config)

@@ -1,4 +1,4 @@
-"""Runs of one recipe: curves that differ in seed or prompt alone, as one with both errors in it."""
+"""Series: curves that differ in seed or prompt alone, as one with both errors in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Classes: how each is told from the others at every resolution, and what it loses."""
+"""Confusion: how each class is told from the others at every resolution, and what it loses."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def class_figures(
     """Every class, the largest loss first; none for a task without classes."""
     if not has_classes(sweep):
         return ()
-    said = [_said(sweep, index) for index in range(len(sweep.cells))]
+    said = _said(sweep)
     targets = sorted(set(sweep.scores.targets))
     found = [_class(sweep, said, ranked, target) for target in targets]
     return tuple(sorted(found, key=_by_loss))
@@ -90,15 +90,19 @@ Said = dict[str, tuple[str | None, bool]]
 """Prediction of every scored sample of a cell, and whether it counted as right."""
 
 
-def _said(sweep: Sweep, index: int) -> Said:
+def _said(sweep: Sweep) -> list[Said]:
+    """The cells' predictions, in order of resolution."""
     answers = sweep.record.answers
     names = ("sample", "prediction", "correct")
     sample, prediction, correct = (answers.column(name) for name in names)
-    return {
-        sample[row]: (prediction[row], bool(correct[row]))
-        for row in answers.groups()[sweep.cells[index].key]
-        if correct[row] is not None
-    }
+    return [
+        {
+            sample[row]: (prediction[row], bool(correct[row]))
+            for row in answers.groups()[cell.key]
+            if correct[row] is not None
+        }
+        for cell in sweep.cells
+    ]
 
 
 def _class(

@@ -1,0 +1,313 @@
+"""Scopes: the lists of the board, each over some data sets and one scheme, and their lines."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from resolution_eval.analysis.ranking import Entrant, Place, places
+from resolution_eval.analysis.sampling import column_scores
+from resolution_eval.analysis.series import over_runs
+from resolution_eval.board.recipes import Recipe, obstacle, recipes
+from resolution_eval.board.schema import BoardRow, Budget, Curve, Estimate
+from resolution_eval.board.scores import estimate
+
+Kind = Literal["mean", "modality", "dataset"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One recipe in one list."""
+
+    rows: Recipe
+    """Its runs."""
+    curves: tuple[tuple[Curve, ...], ...]
+    """Per data set of the list, those of the runs."""
+    place: int | None
+    """1 is the highest score of those that have a rank; null where it has none."""
+    rank: tuple[int, int] | None
+    """The first and the last rank that these samples leave open, all lines together."""
+    why: str | None
+    """Why it has no rank; null where it has one."""
+    score: Estimate | None
+    """Mean over runs, and over data sets, of the gain over the floor; null where withheld."""
+    area: Estimate | None
+    """The same of the accuracy itself."""
+    drop: Estimate | None
+    """From the best resolution: the largest of its runs and data sets."""
+    budgets: tuple[Budget, ...]
+    """Mean over runs; on one data set alone."""
+    accuracies: tuple[Estimate | None, ...]
+    """At each resolution, mean over runs; on one data set alone."""
+
+    @property
+    def key(self) -> str:
+        """That of its first run."""
+        return self.rows[0].key
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """What a list is over, and its lines: by score, and after them those without a rank."""
+
+    key: str
+    kind: Kind
+    label: str
+    scheme: str
+    datasets: tuple[str, ...]
+    """Identifiers, see `dataset_id`."""
+    lines: tuple[Line, ...]
+
+    @property
+    def ranked(self) -> int:
+        """Lines that have a rank."""
+        return sum(line.rank is not None for line in self.lines)
+
+
+def dataset_id(curve: Curve) -> str:
+    """Identifier of a curve's data set and form, for links and file names.
+
+    A name that has anything but letters, digits, `_` and `-` gets a digest, so that no two meet.
+    """
+    name = slug(curve.dataset)
+    return name if curve.form == "closed" else f"{name}-open"
+
+
+def slug(name: str) -> str:
+    """A file name for `name`: itself where it is one, else its letters and a digest.
+
+    Example:
+        >>> slug("pbc_blood"), slug("../etc")
+        ('pbc_blood', 'etc-f7f9121f')
+    """
+    plain = re.sub(r"[^A-Za-z0-9_]+", "-", name).strip("-")
+    return (
+        name if plain == name and 0 < len(name) <= 64 else f"{plain[:40] or 'name'}-{digest(name)}"
+    )
+
+
+def digest(text: str) -> str:
+    """Eight characters that stand for `text`."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
+Group = tuple[Recipe, tuple[tuple[Curve, ...], ...]]
+"""A recipe, and per data set its runs' curves."""
+
+
+def scopes(rows: Sequence[BoardRow]) -> tuple[Scope, ...]:
+    """Every list that rows have; first the one that ranks most, over most data sets.
+
+    `match` and `restore` never share a list: the same weights do better by `restore`.
+    """
+    found: list[Scope] = []
+    for scheme in sorted({row.scheme for row in rows if row.curves}):
+        mine = recipes([row for row in rows if row.scheme == scheme and row.curves])
+        found += [*_means(mine, scheme), *_single(mine, scheme), *_modalities(mine, scheme)]
+    first = max(found, key=lambda scope: (scope.ranked, len(scope.datasets)), default=None)
+    return tuple(sorted(found, key=lambda scope: scope is not first))
+
+
+def _means(every: Sequence[Recipe], scheme: str) -> list[Scope]:
+    """One list per set of two or more data sets that a recipe is scored on."""
+    groups: dict[tuple[str, ...], list[Group]] = defaultdict(list)
+    for recipe in every:
+        names = _scored_on(recipe)
+        if len(names) > 1:
+            groups[names].append((recipe, _closed(recipe, names)))
+    made = []
+    for names, members in groups.items():
+        titles = [runs[0].title for runs in members[0][1]]
+        label = ", ".join(titles) if len(titles) < 4 else f"{len(titles)} data sets"
+        made.append(_scope(f"mean-{digest(' '.join(names))}", "mean", label, scheme, members))
+    return _told_apart(sorted(made, key=lambda scope: (-len(scope.lines), scope.key)))
+
+
+def _scored_on(recipe: Recipe) -> tuple[str, ...]:
+    return tuple(sorted({name for row in recipe for name in row.scored_on}))
+
+
+def _closed(recipe: Recipe, names: Sequence[str]) -> tuple[tuple[Curve, ...], ...]:
+    """Per data set the runs' curves of closed questions."""
+    return tuple(_on(recipe, name, "closed") for name in names)
+
+
+def _on(recipe: Recipe, name: str, form: str) -> tuple[Curve, ...]:
+    return tuple(c for row in recipe for c in row.curves if (c.dataset, c.form) == (name, form))
+
+
+def _told_apart(found: list[Scope]) -> list[Scope]:
+    """Scopes of one kind, with a digest in the labels that would be the same."""
+    counts = Counter(scope.label for scope in found)
+    return [
+        replace(scope, label=f"{scope.label} ({scope.key.partition('-')[2][:8]})")
+        if counts[scope.label] > 1
+        else scope
+        for scope in found
+    ]
+
+
+def _modalities(every: Sequence[Recipe], scheme: str) -> list[Scope]:
+    """One list per modality and set of its data sets that a recipe is scored on."""
+    groups: dict[str, dict[tuple[str, ...], list[Group]]] = {}
+    for recipe in every:
+        scored = _closed(recipe, _scored_on(recipe))
+        for modality in {runs[0].modality for runs in scored}:
+            mine = tuple(runs for runs in scored if runs[0].modality == modality)
+            ids = tuple(dataset_id(runs[0]) for runs in mine)
+            groups.setdefault(modality, {}).setdefault(ids, []).append((recipe, mine))
+    made = []
+    for modality, sets in sorted(groups.items()):
+        order = sorted(sets.items(), key=lambda item: (-len(item[1]), item[0]))
+        for number, (ids, members) in enumerate(order):
+            titles = ", ".join(runs[0].title for runs in members[0][1])
+            key = f"modality-{slug(modality)}" + (f"-{digest(' '.join(ids))}" if number else "")
+            label = modality if len(order) == 1 else f"{modality}: {titles}"
+            made.append(_scope(key, "modality", label, scheme, members))
+    return made
+
+
+def _single(every: Sequence[Recipe], scheme: str) -> list[Scope]:
+    """One list per data set and form."""
+    groups: dict[str, list[Group]] = defaultdict(list)
+    for recipe in every:
+        for name, form in sorted({(c.dataset, c.form) for row in recipe for c in row.curves}):
+            runs = _on(recipe, name, form)
+            groups[dataset_id(runs[0])].append((recipe, (runs,)))
+    made = []
+    for name, members in sorted(groups.items()):
+        first = members[0][1][0][0]
+        label = first.title if first.form == "closed" else f"{first.title} (open answers)"
+        made.append(_scope(f"dataset-{name}", "dataset", label, scheme, members))
+    return made
+
+
+def _scope(key: str, kind: Kind, label: str, scheme: str, members: Sequence[Group]) -> Scope:
+    return Scope(
+        key=key if scheme == "match" else f"{key}-{slug(scheme)}",
+        kind=kind,
+        label=label,
+        scheme=scheme,
+        datasets=tuple(dataset_id(runs[0]) for runs in members[0][1]),
+        lines=tuple(lines(members)),
+    )
+
+
+Standing = tuple[Place, tuple[int, int] | None]
+"""A recipe's figures in one list, and the ranks left open; None where it has none."""
+
+
+def lines(members: Sequence[Group]) -> Iterator[Line]:
+    """The lines of one list: by score, and after them those without a rank."""
+    every = [recipe for recipe, _ in members]
+    why = {recipe[0].key: obstacle(recipe, curves, every) for recipe, curves in members}
+    scored = {recipe[0].key: _entrant(curves) for recipe, curves in members}
+    entrants = {key: found for key, found in scored.items() if found}
+    ranked = {key: found for key, found in entrants.items() if why[key] is None}
+    standings: dict[str, Standing] = dict(_in_order(places(ranked))) if ranked else {}
+    for key in sorted(entrants.keys() - standings.keys()):
+        standings[key] = (places({key: entrants[key]})[0], None)
+    order = {key: number for number, key in enumerate(standings)}
+    last = len(order)
+    for recipe, curves in sorted(
+        members,
+        key=lambda each: (order.get(each[0][0].key, last), each[0][0].key),
+    ):
+        key = recipe[0].key
+        place, rank = standings.get(key, (None, None))
+        yield _line(recipe, curves, place, rank, why[key], order.get(key))
+
+
+def _entrant(curves: Sequence[Sequence[Curve]]) -> Entrant | None:
+    """What a recipe is ranked by; None where a curve of it is withheld, or open."""
+    found = [[c.figures for c in runs if c.form == "closed" and c.figures] for runs in curves]
+    whole = all(len(some) == len(runs) > 0 for some, runs in zip(found, curves, strict=True))
+    return found if whole else None
+
+
+def _in_order(found: Sequence[Place]) -> Iterator[tuple[str, Standing]]:
+    """The places in order of score, with ranks that never contradict it.
+
+    A line's first rank is at most that of any line below it, its last at least that of any above:
+    both only widen what the samples leave open.
+    """
+    assert all(each.rank is not None for each in found)
+    ranks = [each.rank for each in found if each.rank is not None]
+    firsts = np.minimum.accumulate([rank.low for rank in ranks][::-1])[::-1]
+    lasts = np.maximum.accumulate([rank.high for rank in ranks])
+    for place, first, last in zip(found, firsts, lasts, strict=True):
+        yield place.model, (place, (int(first), int(last)))
+
+
+def _line(
+    recipe: Recipe,
+    curves: tuple[tuple[Curve, ...], ...],
+    place: Place | None,
+    rank: tuple[int, int] | None,
+    why: str | None,
+    order: int | None,
+) -> Line:
+    drops = [c.best_drop for runs in curves for c in runs if c.best_drop is not None]
+    whole = len(drops) == sum(map(len, curves))
+    (runs, *more) = curves
+    return Line(
+        rows=recipe,
+        curves=curves,
+        place=None if rank is None or order is None else order + 1,
+        rank=rank,
+        why=why,
+        score=None if place is None else estimate(place.score),
+        area=None if place is None else estimate(place.area),
+        drop=max(drops, key=lambda drop: drop.value) if drops and whole else None,
+        budgets=() if more else _budgets(runs),
+        accuracies=() if more else _accuracies(runs),
+    )
+
+
+def _budgets(runs: Sequence[Curve]) -> tuple[Budget, ...]:
+    """The runs' budgets, where all take the same resolutions for them."""
+    if len(runs) == 1:
+        return runs[0].budgets
+    shared = [{(b.most, b.resolution): b for b in run.budgets} for run in runs]
+    return tuple(
+        replace(budget, accuracy=mean)
+        for key, budget in shared[0].items()
+        if all(key in each for each in shared)
+        and (mean := _mean_accuracy(runs, budget.resolution)) is not None
+    )
+
+
+def _accuracies(runs: Sequence[Curve]) -> tuple[Estimate | None, ...]:
+    if len(runs) == 1:
+        return tuple(point.accuracy for point in runs[0].points)
+    return tuple(_mean_accuracy(runs, point.resolution) for point in runs[0].points)
+
+
+def _mean_accuracy(runs: Sequence[Curve], resolution: str) -> Estimate | None:
+    """Mean over the runs, its interval that of samples and runs; None where a run lacks it."""
+    cells = [
+        (run.record, point.cell)
+        for run in runs
+        for point in run.points
+        if point.resolution == resolution and point.accuracy is not None
+    ]
+    if len(cells) < len(runs):
+        return None
+    columns = [column_scores(record.answers.scores([cell.key])) for record, cell in cells]
+    return estimate(over_runs(columns, [1.0]))
+
+
+def standing(found: Sequence[Scope], row: BoardRow) -> tuple[Scope, Line] | None:
+    """The list that a row stands in first, with its line: over several data sets, else over one."""
+    order: Mapping[Kind, int] = {"mean": 0, "dataset": 1, "modality": 2}
+    for scope in sorted(found, key=lambda scope: order[scope.kind]):
+        for line in scope.lines:
+            if any(each.key == row.key for each in line.rows):
+                return scope, line
+    return None

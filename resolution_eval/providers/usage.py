@@ -1,0 +1,131 @@
+"""What a server's answer says that it counted: tokens of the prompt, of its images, of the answer.
+
+Three formats are read: OpenAI's (vLLM, SGLang, llama.cpp, transformers and most others speak it),
+Anthropic's and Gemini's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens by an answer's own word; None where it says nothing."""
+
+    prompt: int | None = None
+    image: int | None = None
+    image_field: str | None = None
+    """Name of the field that `image` was read from."""
+    generated: int | None = None
+
+
+def read_usage(answer: Mapping[str, Any]) -> Usage:
+    """The usage in an answer's JSON.
+
+    Example:
+        >>> details = {"image_tokens": 4}
+        >>> found = read_usage({"usage": {"prompt_tokens": 9, "prompt_tokens_details": details}})
+        >>> found.prompt, found.image, found.image_field
+        (9, 4, 'usage.prompt_tokens_details.image_tokens')
+    """
+    if "usageMetadata" in answer:
+        return _gemini(_table(answer, "usageMetadata"))
+    usage = _table(answer, "usage")
+    details = _table(usage, "prompt_tokens_details") or _table(usage, "input_tokens_details")
+    image = _count(details, "image_tokens")
+    kept = "prompt_tokens_details" if "prompt_tokens_details" in usage else "input_tokens_details"
+    return Usage(
+        prompt=_first(usage, "prompt_tokens", "input_tokens"),
+        image=image,
+        image_field=None if image is None else f"usage.{kept}.image_tokens",
+        generated=_first(usage, "completion_tokens", "output_tokens"),
+    )
+
+
+def _gemini(usage: Mapping[str, Any]) -> Usage:
+    """Gemini counts by modality."""
+    details = usage.get("promptTokensDetails")
+    listed: Sequence[Any] = details if isinstance(details, list) else ()
+    shares = [
+        _count(each, "tokenCount")
+        for each in listed
+        if isinstance(each, dict) and each.get("modality") == "IMAGE"
+    ]
+    known = [share for share in shares if share is not None]
+    return Usage(
+        prompt=_count(usage, "promptTokenCount"),
+        image=sum(known) if known else None,
+        image_field="usageMetadata.promptTokensDetails" if known else None,
+        generated=_count(usage, "candidatesTokenCount"),
+    )
+
+
+def model_of(answer: Mapping[str, Any]) -> str | None:
+    """Name of the model that answered, by the answer's own word."""
+    said = answer.get("model") or answer.get("modelVersion")
+    return said[:200] if isinstance(said, str) else None
+
+
+def fingerprint_of(answer: Mapping[str, Any]) -> str | None:
+    """The server's word for its own version."""
+    said = answer.get("system_fingerprint")
+    return said[:200] if isinstance(said, str) and said else None
+
+
+def refusal_of(answer: Mapping[str, Any]) -> str | None:
+    """Why the model would not answer, where the answer says that by a field of its own."""
+    for choice in answer.get("choices") or ():
+        if not isinstance(choice, dict):
+            continue
+        refused = _table(choice, "message").get("refusal")
+        if isinstance(refused, str) and refused:
+            return refused
+        if choice.get("finish_reason") in ("content_filter", "safety"):
+            return f"finish_reason {choice['finish_reason']}"
+    if answer.get("stop_reason") == "refusal":
+        return "stop_reason refusal"
+    return None
+
+
+def related(asked: str, answered: str) -> bool:
+    """Whether the name of the model that answered is that of the model asked for.
+
+    A date or revision may be added to it, and the vendor's name before it may differ.
+
+    Example:
+        >>> related("gpt-4o", "gpt-4o-2024-08-06"), related("openai/gpt-4o", "gpt-4o")
+        (True, True)
+        >>> related("gpt-4o", "gpt-4o-mini"), related("gpt-4o", "qwen-vl")
+        (False, False)
+    """
+    wanted, found = (_bare(name) for name in (asked, answered))
+    if wanted == found:
+        return True
+    longer, shorter = max(wanted, found, key=len), min(wanted, found, key=len)
+    rest = longer.removeprefix(shorter)
+    return rest != longer and rest.lstrip("-@:").replace("-", "").replace(".", "").isdecimal()
+
+
+def _bare(name: str) -> str:
+    """Last part of a name, in lower case, without a revision or the word for the newest."""
+    last = name.strip().rstrip("/").rpartition("/")[2].partition("@")[0].lower()
+    return last.removesuffix("-latest").removesuffix(":latest")
+
+
+def _table(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = document.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _first(document: Mapping[str, Any], *keys: str) -> int | None:
+    found = (_count(document, key) for key in keys)
+    return next((count for count in found if count is not None), None)
+
+
+def _count(document: Mapping[str, Any], key: str) -> int | None:
+    value = document.get(key)
+    sound = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
+    return value if sound else None

@@ -1,0 +1,34 @@
+"""What Python runs of this package at every start: a look-out for lmms-eval, and nothing else.
+
+`lmms-eval tasks list` loads no entry point, so `resolution_eval.pth` has Python call `watch` when
+it starts. Every Python program of the environment pays for this module: it imports nothing that
+Python has not loaded by then, and whatever fails in it fails in silence.
+`RESOLUTION_EVAL_STARTUP=off` turns it off; our tasks then come with `--include_path`, or by
+`resolution-eval run`.
+"""
+
+import os
+import sys
+
+HOST_TASKS = "lmms_eval.tasks"
+SWITCH = "RESOLUTION_EVAL_STARTUP"
+"""Environment variable that turns the look-out off where it is `off`."""
+
+
+class LookOut:
+    """A finder that finds nothing, and calls the plugin when lmms-eval's tasks are looked for."""
+
+    @staticmethod
+    def find_spec(fullname, path=None, target=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN205
+        """The host's tasks, to be adjusted once executed; None for any other module."""
+        if fullname != HOST_TASKS:
+            return None
+        from resolution_eval.plugin import host_finder
+
+        return host_finder().find_spec(fullname, path, target)
+
+
+def watch() -> None:
+    """Look out for the host from now on, once."""
+    if os.environ.get(SWITCH) != "off" and LookOut not in sys.meta_path:
+        sys.meta_path.insert(0, LookOut)

@@ -1,0 +1,257 @@
+"""A server on loopback that speaks OpenAI's chat completions and can be told to misbehave.
+
+It counts images by arithmetic of its own, not by the package's rules.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from PIL import Image
+
+Count = Callable[[int, int], int]
+"""Image tokens of a width and a height."""
+
+
+def claude(width: int, height: int, edge: int = 1568, most: int = 1568) -> int:
+    """Squares of 28 px, the long edge walked down a pixel at a time until both bounds hold."""
+    long, short = max(width, height), min(width, height)
+    for left in range(min(long, edge), 0, -1):
+        other = max(1, math.floor(short * left / long + 0.5))
+        squares = math.ceil(left / 28) * math.ceil(other / 28)
+        if squares <= most:
+            return squares
+    raise AssertionError("no size fits")
+
+
+def gpt_4o(width: int, height: int) -> int:
+    """85 and 170 a tile; sides are cut to whole pixels after each step."""
+    wide, high = width, height
+    if max(wide, high) > 2048:
+        wide, high = wide * 2048 // max(width, height), high * 2048 // max(width, height)
+    if min(wide, high) > 768:
+        least = min(wide, high)
+        wide, high = wide * 768 // least, high * 768 // least
+    return 85 + 170 * (-(-max(1, wide) // 512)) * (-(-max(1, high) // 512))
+
+
+def qwen(width: int, height: int) -> int:
+    """As transformers' own `smart_resize` says."""
+    from transformers.models.qwen2_vl.image_processing_qwen2_vl import smart_resize
+
+    high, wide = smart_resize(height, width, 28, 3136, 12845056)
+    return int(high * wide // 28**2)
+
+
+@dataclass
+class Received:
+    """One request."""
+
+    size: tuple[int, int] | None
+    """Width and height of its image; None where it has none."""
+    text: str
+    body: dict[str, Any] = field(repr=False)
+
+
+class StandIn(ThreadingHTTPServer):
+    """Answers `answer`, with the usage of `count`; `faults` name how it misbehaves."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(
+        self,
+        count: Count = qwen,
+        *,
+        faults: Sequence[str] = (),
+        wrapping: int = 0,
+        details: bool = True,
+        reply: Callable[[Received], str] = lambda _: "A",
+    ) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.count, self.faults = count, set(faults)
+        self.wrapping, self.details, self.reply = wrapping, details, reply
+        self.received: list[Received] = []
+        self.headers_seen: list[dict[str, str]] = []
+        self.refusals = 0
+        """Requests answered by status 429 so far."""
+        self.busy = self.most_busy = 0
+        """Requests under way, and the most there were at once."""
+        self.delay = 0.0
+        self.lock = threading.Lock()
+        self.previous: tuple[int, int] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+    @property
+    def questions(self) -> list[Received]:
+        """Requests with an image."""
+        return [each for each in self.received if each.size is not None]
+
+    def image_tokens(self, size: tuple[int, int] | None) -> int:
+        """What it says that an image took."""
+        if size is None or "dropped" in self.faults:
+            return 0
+        if "placeholder" in self.faults:
+            return 4
+        width, height = size
+        if "halved" in self.faults:
+            width, height = max(1, width // 2), max(1, height // 2)
+        if "capped" in self.faults and width * height > 1_000_000:
+            scale = math.sqrt(1_000_000 / (width * height))
+            width, height = int(width * scale), int(height * scale)
+        return self.count(width, height)
+
+    def usage(self, asked: Received) -> dict[str, Any] | None:
+        if "no usage" in self.faults:
+            return None
+        size = asked.size
+        if "previous" in self.faults and size is not None:
+            size, self.previous = self.previous or size, size
+        image = self.image_tokens(size)
+        around = self.wrapping if image else 0
+        prompt = 9 + len(asked.text.split()) + image + around
+        times = 2 if "doubled" in self.faults else 1
+        told: dict[str, Any] = {
+            "prompt_tokens": times * prompt,
+            "completion_tokens": 1,
+            "total_tokens": times * prompt + 1,
+        }
+        if self.details:
+            told["prompt_tokens_details"] = {"image_tokens": times * image, "cached_tokens": 0}
+        return told
+
+    def model_name(self, asked: str) -> str:
+        if "another model" in self.faults:
+            return "some/other-model-3b"
+        if "changing model" in self.faults and len(self.questions) > 3:
+            return f"{asked}-2026-11-20"
+        return asked
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: StandIn
+
+    def do_POST(self) -> None:
+        server = self.server
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        asked = _read(body)
+        with server.lock:
+            server.headers_seen.append(dict(self.headers))
+            server.busy += 1
+            server.most_busy = max(server.most_busy, server.busy)
+            storm = "storm" in server.faults and server.refusals < 3 and asked.size is not None
+            server.refusals += storm
+            if not storm:
+                server.received.append(asked)
+        try:
+            time.sleep(server.delay)
+            if storm or "always busy" in server.faults:
+                self._send(429, b'{"error": {"message": "too many requests"}}', retry="0")
+            elif self.path.endswith("/count_tokens"):
+                told = server.usage(asked) or {}
+                self._json({"input_tokens": told.get("prompt_tokens")})
+            else:
+                self._answer(asked)
+        finally:
+            with server.lock:
+                server.busy -= 1
+
+    def _answer(self, asked: Received) -> None:
+        faults = self.server.faults
+        if "late" in faults and asked.size is not None:
+            time.sleep(1.5)
+        if "html" in faults and asked.size is not None:
+            self._send(200, b"<html><body>Sign in to the proxy</body></html>", "text/html")
+            return
+        with self.server.lock:
+            document = self._document(asked)
+        written = json.dumps(document).encode()
+        if "truncated" in faults and asked.size is not None:
+            written = written[: len(written) // 2]
+        self._send(200, written)
+
+    def _document(self, asked: Received) -> dict[str, Any]:
+        faults, server = self.server.faults, self.server
+        message: dict[str, Any] = {"role": "assistant", "content": server.reply(asked)}
+        reason = "stop"
+        if asked.size is not None and "refusal" in faults:
+            message |= {"content": None, "refusal": "I cannot help with medical images."}
+        if asked.size is not None and "filtered" in faults:
+            message["content"], reason = "", "content_filter"
+        if asked.size is not None and "empty" in faults:
+            message["content"] = ""
+        fingerprint = "fp_1"
+        if "changing fingerprint" in faults and len(server.questions) > 3:
+            fingerprint = "fp_2"
+        document = {
+            "id": "1",
+            "object": "chat.completion",
+            "created": 0,
+            "model": server.model_name(str(asked.body.get("model"))),
+            "system_fingerprint": fingerprint,
+            "choices": [{"index": 0, "finish_reason": reason, "message": message}],
+        }
+        usage = server.usage(asked)
+        return document if usage is None else {**document, "usage": usage}
+
+    def _json(self, document: dict[str, Any]) -> None:
+        self._send(200, json.dumps(document).encode())
+
+    def _send(
+        self, status: int, data: bytes, kind: str = "application/json", retry: str | None = None
+    ) -> None:
+        try:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(data)))
+            if retry is not None:
+                self.send_header("Retry-After", retry)
+            self.end_headers()
+            self.wfile.write(data)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # the client did not wait
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def _read(body: dict[str, Any]) -> Received:
+    size, texts = None, []
+    for message in body["messages"]:
+        content = message["content"]
+        parts = content if isinstance(content, list) else [{"type": "text", "text": content}]
+        for part in parts:
+            if part["type"] == "text":
+                texts.append(part["text"])
+                continue
+            url = part["image_url"]["url"] if "image_url" in part else part["source"]["data"]
+            data = base64.b64decode(url.rpartition("base64,")[2])
+            with Image.open(io.BytesIO(data)) as image:
+                size = image.size
+    return Received(size, "\n".join(texts), body)
+
+
+@contextmanager
+def running(*arguments: Any, **named: Any) -> Iterator[StandIn]:
+    """A stand-in that serves until the block ends."""
+    server = StandIn(*arguments, **named)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -1,0 +1,152 @@
+"""Servers that misbehave: each fault is named, and none becomes a wrong answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from asking import MODEL, adapter, ask, documents, judged
+from stand_in import qwen, running
+
+from resolution_eval.attestation import Attestation, Failure, Verdict
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+IMAGE, SIZES = ["420x420"], (140, 280)
+Pairs = list[tuple[Verdict, Attestation]]
+
+
+def misbehaving(*faults: str, sizes: tuple[Any, ...] = SIZES, **more: Any) -> Pairs:
+    told = {key: more.pop(key) for key in ("details", "wrapping") if key in more}
+    with running(qwen, faults=faults, **told) as server:
+        return ask(server, more.pop("images", IMAGE), sizes, **more)
+
+
+def failures(pairs: Pairs) -> list[Failure]:
+    """Of samples that all failed, and none of which is wrong."""
+    found = [verdict.failure for verdict, _ in pairs]
+    assert all(verdict.correct is None for verdict, _ in pairs)
+    assert {attested.status for _, attested in pairs} == {"failed"}
+    return [failure for failure in found if failure is not None]
+
+
+def notes(pairs: Pairs) -> list[str]:
+    return [note for _, attested in pairs for note in attested.notes]
+
+
+def statuses(pairs: Pairs) -> list[str]:
+    return [attested.status for _, attested in pairs]
+
+
+def test_an_image_that_is_dropped_is_a_failure() -> None:
+    for details in (True, False):
+        for failure in failures(misbehaving("dropped", details=details)):
+            assert failure.kind == "dropped" and "0 image tokens" in failure.message
+
+
+def test_an_image_that_a_relay_replaces_by_a_text_is_a_failure() -> None:
+    for failure in failures(misbehaving("placeholder", sizes=(280, 420))):
+        assert failure.kind == "dropped" and failure.message.startswith("4 image tokens")
+
+
+def test_an_image_halved_on_the_way_is_mismatched_with_both_figures() -> None:
+    found = misbehaving("halved")
+    assert statuses(found) == ["mismatched"] * 2
+    assert "9 image tokens were counted, 25 to 27 were due" in notes(found)[0] or (
+        "4 image tokens were counted" in notes(found)[0]
+    )
+
+
+def test_an_image_capped_at_a_megapixel_is_mismatched_above_and_counted_below() -> None:
+    found = misbehaving("capped", images=["1260x1260"], sizes=(980, 1260))
+    assert statuses(found) == ["counted", "mismatched"]
+    assert "2025 to 2027 were due" in notes(found)[-1]
+
+
+def test_an_answer_of_another_model_is_a_failure_by_both_names() -> None:
+    for failure in failures(misbehaving("another model")):
+        assert failure.kind == "another model"
+        assert MODEL in failure.message and "some/other-model-3b" in failure.message
+
+
+def test_an_absent_usage_leaves_the_samples_predicted() -> None:
+    found = misbehaving("no usage")
+    assert statuses(found) == ["predicted"] * 2
+    assert all(verdict.correct is not None for verdict, _ in found)
+
+
+def test_a_doubled_usage_is_mismatched_however_it_is_counted() -> None:
+    for details in (True, False):
+        found = misbehaving("doubled", details=details)
+        assert statuses(found) == ["mismatched"] * 2
+    assert "50 image tokens were counted" in notes(found)[0]
+
+
+def test_the_usage_of_the_previous_request_is_mismatched_where_sizes_change() -> None:
+    found = misbehaving("previous", sizes=(140, 280, 420))
+    assert sorted(statuses(found)) == ["counted", "mismatched", "mismatched"]
+
+
+def test_a_storm_of_429_is_waited_out_and_every_attempt_is_counted() -> None:
+    with running(qwen, faults=["storm"]) as server:
+        found = ask(server, IMAGE, SIZES, max_retries=3, retry_backoff_s=0)
+        assert server.refusals == 3 and len(server.questions) == 2
+    assert statuses(found) == ["counted"] * 2
+    assert sorted(attested.served.attempts for _, attested in found)[-1] > 1  # type: ignore[union-attr]
+
+
+def test_a_server_that_stays_busy_is_a_failure_by_its_status() -> None:
+    for failure in failures(misbehaving("always busy", sizes=(140,))):
+        assert failure.kind == "rate limited" and "status 429" in failure.message
+
+
+def test_an_answer_that_comes_after_the_timeout_is_said_to_be_billed_perhaps() -> None:
+    with running(qwen, faults=["late"]) as server:
+        made = adapter(server)
+        made.base.client = made.base.client.with_options(timeout=0.3, max_retries=0)
+        (failure,) = failures(judged(made, documents(IMAGE, (140,))))
+        assert len(server.questions) == 1, "asked once, and not again by itself"
+    assert failure.kind == "timeout" and "may have been billed" in failure.message
+
+
+def test_truncated_json_is_a_failure() -> None:
+    for failure in failures(misbehaving("truncated", sizes=(140,))):
+        assert failure.kind == "truncated" and "ends early" in failure.message
+
+
+def test_a_model_name_that_changes_within_the_run_is_noted() -> None:
+    found = misbehaving("changing model", sizes=(84, 112, 140, 168, 196))
+    changed = [note for note in notes(found) if "model changed within the run" in note]
+    assert len(changed) == 2 and f"{MODEL}, then {MODEL}-2026-11-20" in changed[0]
+    assert statuses(found) == ["counted"] * 5
+
+
+def test_a_fingerprint_that_changes_within_the_run_is_noted() -> None:
+    found = misbehaving("changing fingerprint", sizes=(84, 112, 140, 168, 196))
+    changed = [note for note in notes(found) if "fingerprint changed" in note]
+    assert len(changed) == 2 and "fp_1, then fp_2" in changed[0]
+
+
+def test_a_refusal_is_a_failure_in_the_models_words() -> None:
+    for failure in failures(misbehaving("refusal")):
+        assert failure.kind == "refusal" and "cannot help" in failure.message
+
+
+def test_a_filtered_answer_is_a_failure() -> None:
+    for failure in failures(misbehaving("filtered")):
+        assert failure.kind == "refusal" and "content_filter" in failure.message
+
+
+def test_an_empty_answer_is_a_failure() -> None:
+    for failure in failures(misbehaving("empty")):
+        assert failure.kind == "empty"
+
+
+def test_a_page_of_a_proxy_is_a_failure_by_its_type() -> None:
+    for failure in failures(misbehaving("html", sizes=(140,))):
+        assert failure.kind == "not JSON" and "text/html" in failure.message
+
+
+def test_an_image_that_the_base_made_smaller_to_fit_a_limit_of_bytes_is_mismatched() -> None:
+    found = misbehaving(sizes=(280,), max_size_in_mb=0.1, force_simple=True)
+    assert statuses(found) == ["mismatched"]
+    assert "sent at" in notes(found)[0] and "not 280x280" in notes(found)[0]
