@@ -33,6 +33,7 @@ from resolution_eval.records import (
     store,
     write_record,
 )
+from resolution_eval.records.migrations import LATER_COLUMNS
 
 CURVE = {"28": 0.3, "64": 0.8, "128": 0.7, "native": 0.75}
 
@@ -156,11 +157,11 @@ def test_what_a_judge_said_stands_beside_exact_match_and_survives_writing(tmp_pa
 
 
 def test_answers_written_before_there_were_judgements_are_read(tmp_path):
-    names = ("judge", "judge_model", "judged", "judge_failure", "options", "detail")
+    names = [name for columns in LATER_COLUMNS[1:] for name in columns]
     record = one(tmp_path / "run", sweep(CURVE, samples=3))
     path = write_record(record, tmp_path)
     (file,) = tmp_path.glob("*.parquet")
-    pq.write_table(pq.read_table(file).drop_columns(list(names)), file)
+    pq.write_table(pq.read_table(file).drop_columns(names), file)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     rewrite(path, lambda d: d["answers_file"].update(sha256=digest))
     rewrite(path, lambda d: [cell.pop("judged") for cell in d["cells"]])
@@ -486,7 +487,8 @@ def test_answers_whose_options_do_not_fit_their_scores_are_refused(tmp_path):
 def test_answers_of_version_2_are_read_without_options(tmp_path):
     path = write_record(one(tmp_path / "run", sweep(CURVE, samples=3)), tmp_path)
     answers = next(tmp_path.glob("*.parquet"))
-    older = pq.read_table(answers).drop_columns(["options", "detail"])
+    names = [name for columns in LATER_COLUMNS[2:] for name in columns]
+    older = pq.read_table(answers).drop_columns(names)
     pq.write_table(older, answers)
     digest = hashlib.sha256(answers.read_bytes()).hexdigest()
     rewrite(path, lambda d: d["answers_file"].update(sha256=digest) or d.update(schema_version=2))
