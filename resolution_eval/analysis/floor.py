@@ -9,6 +9,7 @@ from scipy.stats import binomtest
 
 from resolution_eval.analysis.sampling import Columns, closed, column_scores
 from resolution_eval.analysis.sweeps import Sweep
+from resolution_eval.errors import visible
 from resolution_eval.records import BlindControl
 from resolution_eval.statistics import floors
 from resolution_eval.statistics.floors import Floor
@@ -80,7 +81,8 @@ def _candidates(sweep: Sweep) -> Iterator[tuple[str, Columns]]:
     targets = dict(zip(scores.samples, scores.targets, strict=True))
     for answer, said in floors.constants(targets).items():
         if sum(said.values()) > (sweep.chance or 0.0) * len(said):
-            yield f"“{answer}” to every question", Columns([said], clusters)
+            words = " ".join(visible(answer).split())
+            yield f"“{words}” to every question", Columns([said], clusters)
 
 
 def _sound(control: BlindControl) -> bool:

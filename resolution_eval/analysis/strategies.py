@@ -89,11 +89,6 @@ class StrategyCell:
     """Whether every checkpoint was trained at this resolution, it or one of a mix."""
 
     @property
-    def spread(self) -> float | None:
-        """Standard deviation between seeds; None with one seed."""
-        return statistics.stdev(self.per_seed) if len(self.per_seed) > 1 else None
-
-    @property
     def over_seeds(self) -> Interval | None:
         """The interval with the part of other seeds in it; None with one seed."""
         return over_runs(self.columns, [1.0])

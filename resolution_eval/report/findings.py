@@ -16,6 +16,8 @@ from resolution_eval.statistics.margin import Unshown
 MOST = 12
 """Checkpoints that are put in words; the tables have all."""
 SIGNIFICANT = 0.05
+LONGEST = 1000
+"""Characters of one sentence: it may name what a stranger's file says."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,10 @@ class Finding:
 
 def findings(curves: Curves) -> tuple[Finding, ...]:
     """What each of the first curves says."""
-    return tuple(Finding(shorten(curve.name), tuple(_sentences(curve))) for curve in curves[:MOST])
+    return tuple(
+        Finding(shorten(curve.name), tuple(shorten(said, LONGEST) for said in _sentences(curve)))
+        for curve in curves[:MOST]
+    )
 
 
 def _sentences(curve: CurveFigures) -> Iterator[str]:

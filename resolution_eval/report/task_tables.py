@@ -283,14 +283,14 @@ def _reasons(curve: CurveFigures) -> Iterator[str]:
         "chosen": curve.choice,
     }
     if curve.withheld is not None:
-        yield f"all of {shorten(curve.name)} ({curve.withheld})"
+        yield f"all of {shorten(curve.name)} ({shorten(curve.withheld)})"
         return
     alike: dict[str, list[str]] = {}
     for name, value in named.items():
         if isinstance(value, Withheld):
             alike.setdefault(value.reason, []).append(name)
     for reason, names in alike.items():
-        yield f"{', '.join(names)} of {shorten(curve.name)} ({reason})"
+        yield f"{', '.join(names)} of {shorten(curve.name)} ({shorten(reason)})"
 
 
 OPEN = "Answers by open are free text: their accuracy is exact match after normalising."
