@@ -29,6 +29,7 @@ from resolution_eval.records import (
     publish_schema,
     read_record,
     read_run,
+    reference,
     resolution_order,
     store,
     write_record,
@@ -156,8 +157,14 @@ def test_what_a_judge_said_stands_beside_exact_match_and_survives_writing(tmp_pa
     assert plain.judged is None
 
 
+def columns_since(first: str) -> list[str]:
+    """The columns that the answers did not have before there was the column `first`."""
+    (start,) = (i for i, names in enumerate(LATER_COLUMNS) if first in names)
+    return [name for names in LATER_COLUMNS[start:] for name in names]
+
+
 def test_answers_written_before_there_were_judgements_are_read(tmp_path):
-    names = [name for columns in LATER_COLUMNS[1:] for name in columns]
+    names = columns_since("judge")
     record = one(tmp_path / "run", sweep(CURVE, samples=3))
     path = write_record(record, tmp_path)
     (file,) = tmp_path.glob("*.parquet")
@@ -487,8 +494,7 @@ def test_answers_whose_options_do_not_fit_their_scores_are_refused(tmp_path):
 def test_answers_of_version_2_are_read_without_options(tmp_path):
     path = write_record(one(tmp_path / "run", sweep(CURVE, samples=3)), tmp_path)
     answers = next(tmp_path.glob("*.parquet"))
-    names = [name for columns in LATER_COLUMNS[2:] for name in columns]
-    older = pq.read_table(answers).drop_columns(names)
+    older = pq.read_table(answers).drop_columns(columns_since("options"))
     pq.write_table(older, answers)
     digest = hashlib.sha256(answers.read_bytes()).hexdigest()
     rewrite(path, lambda d: d["answers_file"].update(sha256=digest) or d.update(schema_version=2))
@@ -507,6 +513,10 @@ def test_answers_that_are_not_parquet_are_refused(tmp_path):
     answers.unlink()
     with pytest.raises(RecordError, match="are missing; copy both files"):
         read_record(path)
+
+
+def test_the_page_of_records_has_every_part_of_one():
+    assert set(reference.ORDER) == set(json_schema()["$defs"])
 
 
 def test_a_written_record_fits_the_published_schema(tmp_path):

@@ -25,6 +25,8 @@ ORDER = (
     "Cell",
     "CellCost",
     "Judged",
+    "Serving",
+    "Disagreement",
     "Grid",
     "Tokens",
     "FailedSample",
