@@ -139,6 +139,8 @@ def _lines(
         f" | {ideal:.2f} | {seen.estimate / ideal:.2f} | {largest} |"
     )
     again = coincidence(found, ["even", "odd"])
+    if not again.widest:
+        yield "| | | | second chart: withheld | | | | |"
     if again.widest:
         i = again.widest.interval
         yield f"| | | | second chart, ratio | {i.estimate:.2f} [{i.low:.2f}, {i.high:.2f}] | | | |"
