@@ -9,6 +9,7 @@ from functools import cached_property
 
 from resolution_eval.analysis import soundness
 from resolution_eval.errors import RecordError
+from resolution_eval.ladder import Step, weakest
 from resolution_eval.records import BlindControl, Cell, Record, Scores, resolution_order
 from resolution_eval.resolution import TrainingResolution, label, parse_resolution
 
@@ -93,6 +94,11 @@ class Sweep:
         if reason := next((reason for reason in reasons if reason is not None), None):
             return reason
         return None if len(self.cells) > 1 else "a curve needs two resolutions"
+
+    @property
+    def step(self) -> Step | None:
+        """The step of the ladder that its weakest cell has; None where nothing was scored."""
+        return weakest(cell.step for cell in self.cells)
 
     @property
     def setting(self) -> Setting:
