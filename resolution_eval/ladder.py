@@ -47,6 +47,7 @@ def listed(steps: Iterable[Step | None]) -> str:
     found = set(steps)
     return " and ".join(step for step in reversed(STEPS) if step in found)
 
+
 DIFFERENCE = "difference"
 """`Served.counted_by` of a count that holds the tokens around the image as well."""
 PLACEHOLDER = 8

@@ -204,9 +204,7 @@ def of_steps(folder: Path, *steps: str) -> Path:
 @pytest.mark.parametrize(
     "steps", [("attested", "counted"), ("counted", "predicted"), ("attested", "unattested")]
 )
-def test_steps_are_ranked_together_only_when_asked_and_it_is_said(
-    tmp_path, capsys, steps
-) -> None:
+def test_steps_are_ranked_together_only_when_asked_and_it_is_said(tmp_path, capsys, steps) -> None:
     folder = str(of_steps(tmp_path, *steps))
     assert cli.main(["rank", folder]) != 0
     refused = " ".join(capsys.readouterr().err.split())
