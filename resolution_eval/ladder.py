@@ -45,7 +45,7 @@ def listed(steps: Iterable[Step | None]) -> str:
         'attested and counted'
     """
     found = set(steps)
-    return " and ".join(step for step in reversed(STEPS) if step in found)
+    return " and ".join(step for step in reversed(tuple(STEPS)) if step in found)
 
 
 DIFFERENCE = "difference"
