@@ -19,8 +19,8 @@ HEADER = "file,label,split,question,answer_type,qid\n"
 
 def local(folder: Path, *lines: str) -> LocalSource:
     (folder / "images").mkdir(parents=True, exist_ok=True)
-    for name in ("a", "b"):
-        Image.new("RGB", (7, 5), "red").save(folder / "images" / f"{name}.png")
+    for name, colour in (("a", "red"), ("b", "blue")):
+        Image.new("RGB", (7, 5), colour).save(folder / "images" / f"{name}.png")
     (folder / "labels.csv").write_text(HEADER + "\n".join(lines) + "\n")
     return LocalSource(folder, CARD)
 

@@ -75,6 +75,8 @@ class Command:
             return "takes minutes" if hosts(self) is not None else "not a command of ours"
         if arguments[0] in MINUTES:
             return "takes minutes"
+        if arguments[0] == "convert":
+            return "needs a checkpoint"
         if arguments[0] == "datasets" and not {*arguments[1:]} <= {*task_cards()}:
             return "an example's name"
         needs_results = arguments[0] in AFTER_A_RUN and "--discordance" not in arguments

@@ -233,6 +233,7 @@ def qwen(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("model", ["resflamingo", pytest.param("reshf", marks=pytest.mark.slow)])
+@pytest.mark.whole
 def test_a_whole_run_shows_demonstrations_at_the_questions_resolution(
     model: str, qwen: Path, tmp_path: Path
 ) -> None:

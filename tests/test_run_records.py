@@ -60,6 +60,7 @@ def test_a_run_says_what_it_scored(plain: Record) -> None:
     assert "eos_token_id" in (checkpoint.writing or "")
 
 
+@pytest.mark.whole
 def test_the_same_run_twice_gives_the_same_bytes_times_aside(plain: Record, tmp_path: Path) -> None:
     again = swept(tmp_path)
     assert again.environment.wall_time != plain.environment.wall_time

@@ -69,11 +69,13 @@ def test_the_wheel_holds_the_content_and_nothing_of_the_tests(wheel: Path) -> No
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/"))]
 
 
+@pytest.mark.whole
 def test_installed_our_tasks_are_listed(environment: Path) -> None:
     listed = _run(environment, "lmms-eval", "tasks", "list")
     assert set(listed.stdout.split()) >= OUR_TASKS, listed.stderr[-2000:]
 
 
+@pytest.mark.whole
 def test_without_open_flamingo_resflamingo_names_the_command_that_brings_it(
     environment: Path,
 ) -> None:
@@ -83,6 +85,7 @@ def test_without_open_flamingo_resflamingo_names_the_command_that_brings_it(
     assert run.returncode == 1
 
 
+@pytest.mark.whole
 def test_installed_the_command_states_its_versions(environment: Path) -> None:
     printed = _run(environment, "resolution-eval", "--version").stdout
     assert "open-flamingo not installed" in printed

@@ -51,7 +51,7 @@ def hollowed() -> Iterator[None]:
             model = cls._from_config(config)
         model.__class__ = type(cls.__name__, (Hollow, type(model)), {})
         model.asked = []
-        return model
+        return (model, {}) if arguments.get("output_loading_info") else model
 
     PreTrainedModel.from_pretrained = classmethod(from_pretrained)
     try:

@@ -154,9 +154,9 @@ def shrunken(told: Mapping[str, Any]) -> dict[str, Any]:
     """A configuration's table with every size in it made small, its parts' tables as well.
 
     Example:
-        >>> small = shrunken({"hidden_size": 4096, "depth": 32, "stages": list(range(32))})
-        >>> small["hidden_size"], small["depth"], small["stages"]
-        (64, 2, [0, 1])
+        >>> small = shrunken({"hidden_size": 4096, "depth": 32, "layer_types": ["full"] * 32})
+        >>> small["hidden_size"], small["depth"], small["layer_types"]
+        (64, 2, ['full', 'full'])
     """
     small: dict[str, Any] = dict(told)
     kept = _kept_layers(told)

@@ -125,6 +125,7 @@ def test_an_answer_behind_its_thinking_survives_the_host(
     assert "it thinks: 4096 tokens" in told
 
 
+@pytest.mark.whole
 def test_a_thinking_that_the_limit_cut_is_unparseable_and_counted(
     llava: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,6 +158,7 @@ def test_a_thinking_that_the_limit_cut_is_unparseable_and_counted(
     assert [cell.unparseable for cell in record.cells] == [1] * 5
 
 
+@pytest.mark.whole
 def test_ranking_stands_behind_an_empty_thinking(llava: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(llava, tmp_path / "folder")
     _thinking(folder)

@@ -108,6 +108,7 @@ def test_a_blind_run_shows_no_image_and_says_so(llava: Path, tmp_path: Path) -> 
     assert all(len(scores) == 1 for scores in by_sample.values()), "no resolution may be seen"
 
 
+@pytest.mark.whole
 def test_out_of_memory_fails_its_sample_and_leaves_the_other_resolutions(
     llava: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -334,6 +334,7 @@ def _run(output: Path, arguments: str) -> tuple[dict[str, Any], list[dict[str, A
     return json.loads(results.read_text())["results"]["phantom_res"], lines
 
 
+@pytest.mark.whole
 def test_out_of_memory_at_the_largest_r_leaves_the_others_through_a_whole_run(
     folders: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -367,6 +368,7 @@ def test_out_of_memory_at_the_largest_r_leaves_the_others_through_a_whole_run(
     assert [row[name] for name in others] == [clean[name] for name in others]
 
 
+@pytest.mark.whole
 def test_a_run_against_a_server_is_unattested_and_says_what_was_sent(
     server: _Server, tmp_path: Path
 ) -> None:

@@ -158,6 +158,7 @@ def ends(figure: object) -> Numbers | None:
     return figure.estimate, figure.low, figure.high
 
 
+@pytest.mark.whole
 def test_order_changes_no_digit(curves) -> None:
     """The same record beside others, in another order, has the same figures."""
     folders = [folder for folder in FOLDERS if re.search("pbc56-(mixed|low)-[01]", str(folder))]

@@ -206,6 +206,7 @@ def fuzz(home: Path, rounds: int, seed: int) -> tuple[int, int]:
     return counts[0], counts[1]
 
 
+@pytest.mark.whole
 def test_damage_is_accepted_or_refused_and_hurts_no_other(tmp_path: Path) -> None:
     accepted, refused = fuzz(tmp_path, 150, seed=1)
     assert accepted + refused == 150 and refused > 100

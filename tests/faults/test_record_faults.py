@@ -305,6 +305,7 @@ def test_a_clock_that_jumps_back_makes_no_negative_time(
     assert outcome.job.finished is not None and outcome.job.finished["seconds"] >= 0
 
 
+@pytest.mark.whole
 def test_an_interrupt_of_a_sweep_is_said_and_the_next_one_finishes(tmp_path: Path) -> None:
     path = plan_file(tmp_path)
     command = [sys.executable, "-m", "resolution_eval", "sweep", str(path)]

@@ -71,6 +71,7 @@ def counted(output: Path) -> None:
         assert b"secret" not in data and b"Bearer" not in data and b"uthorization" not in data
 
 
+@pytest.mark.whole
 def test_a_run_against_the_stand_in_is_counted_in_every_line(tmp_path: Path) -> None:
     with running(small, wrapping=2, details=False) as server:
         ended(command(tmp_path, server.url, f"{QWEN},num_concurrent=4"))

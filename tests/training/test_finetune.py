@@ -194,6 +194,7 @@ start(Path({folder!r}), plan(steps=2000, augmentation={{"flips": True}}), name={
 @pytest.mark.parametrize(
     "name", ["small llava", pytest.param("resflamingo", marks=pytest.mark.slow)]
 )
+@pytest.mark.whole
 def test_a_run_that_was_killed_goes_on_with_the_losses_of_one_without_a_break(tmp_path, name):
     chosen = plan(steps=2000, augmentation={"flips": True})
     folder, whole = tmp_path / "killed", tmp_path / "whole"
