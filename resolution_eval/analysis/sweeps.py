@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,6 +15,11 @@ from resolution_eval.resolution import TrainingResolution, label, parse_resoluti
 
 Setting = tuple[str, str, str]
 """Scheme, filter and answer mode: the cells of one setting make one curve."""
+
+
+def step_of(cells: Iterable[Cell]) -> Step | None:
+    """The weakest step of the cells that are not mismatched; None where there is none."""
+    return weakest(cell.step for cell in cells if cell.step != "mismatched")
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,8 +102,11 @@ class Sweep:
 
     @property
     def step(self) -> Step | None:
-        """The step of the ladder that its weakest cell has; None where nothing was scored."""
-        return weakest(cell.step for cell in self.cells)
+        """The step of the ladder that its weakest cell has; None where nothing was scored.
+
+        Mismatched cells are left aside: they enter nothing that the step is of.
+        """
+        return step_of(self.cells)
 
     @property
     def setting(self) -> Setting:
