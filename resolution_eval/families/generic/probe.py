@@ -259,7 +259,7 @@ class _Probe:
 
     def _through(self, family: GenericFamily, size: Size, inputs: Mapping[str, Any]) -> _Run:
         with noted_calls(self._model) as (calls, lengths), steered(family, self._model):
-            output = self._model.generate(**inputs, max_new_tokens=1, do_sample=False)
+            output = self._model.generate(**as_entering(inputs), max_new_tokens=1, do_sample=False)
         output = getattr(output, "sequences", output)
         paths = entrances(calls, inputs)
         arguments = {
@@ -524,7 +524,7 @@ class _Probe:
 
         def first(batch: Mapping[str, Any]) -> Tensor:
             with settings.applied(self._parts._replace(config=self._model.config)):
-                found = self._model.generate(**batch, max_new_tokens=3, **told)
+                found = self._model.generate(**as_entering(batch), max_new_tokens=3, **told)
             return torch.stack(list(found.logits), dim=1)
 
         try:
@@ -552,6 +552,16 @@ class _Probe:
         except Exception:  # noqa: BLE001  (then text is generated, and nothing ranked)
             return False
         return True
+
+
+def as_entering(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """A processor's tensors in the miniature's precision, as a loaded model gets them in its own:
+    some processors make halves, whatever the model is.
+    """
+    return {
+        name: value.float() if isinstance(value, Tensor) and value.is_floating_point() else value
+        for name, value in inputs.items()
+    }
 
 
 def _volume(arguments: Mapping[str, Any]) -> int:
