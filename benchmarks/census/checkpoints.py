@@ -149,7 +149,7 @@ def _video_processor(model_type: str, kind: Kind) -> Any:
     name = kind.video_processor or VIDEO_PROCESSOR_MAPPING_NAMES.get(model_type)
     if isinstance(name, Mapping):
         name = next(iter(name.values()))
-    return getattr(transformers, name or "Qwen2VLVideoProcessor")()
+    return getattr(transformers, name or "Qwen2VLVideoProcessor")(**kind.videos)
 
 
 def _feature_extractor(kind: Kind) -> Any:

@@ -399,21 +399,24 @@ class _Probe:
         return reading
 
     def _adapted(self, family: GenericFamily) -> GenericFamily | None:
-        """The family with what lets the model take every grid; None where it does not."""
+        """The family with what lets the model take every grid; None where it does not, for the
+        reason that it gave when nothing was adapted.
+        """
+        reasons: list[str] = []
         for adapted in self._adaptations(family):
             runs: list[_Run] = []
             try:
                 for size in (*self._grids(adapted), *self._beyond(adapted)):
                     runs.append(self._run_adapted(adapted, size))
             except Exception as error:  # noqa: BLE001  (the model refuses this grid)
-                self._why = (
+                reasons.append(
                     f"its model refuses a grid of {runs[-1].size if runs else 'another size'} "
                     f"or the next ({_says(error)})"
                 )
                 continue
             where = self._readings(runs)
             if where is None:
-                self._why = "the tensors that enter its tower do not hold the grid"
+                reasons.append("the tensors that enter its tower do not hold the grid")
                 continue
             path, entered = where
             adapted = replace(adapted, tower=path, entered=entered)
@@ -422,7 +425,8 @@ class _Probe:
             rule = self._unwritten(runs, path)
             if rule is not None:
                 return replace(adapted, unwritten=rule)
-            self._why = "nobody can count the visual tokens that its tower makes"
+            reasons.append("nobody can count the visual tokens that its tower makes")
+        self._why = reasons[0]
         return None
 
     def _unwritten(self, runs: Sequence[_Run], path: str) -> Placeholders | None:
