@@ -154,8 +154,8 @@ def shrunken(told: Mapping[str, Any]) -> dict[str, Any]:
     """A configuration's table with every size in it made small, its parts' tables as well.
 
     Example:
-        >>> small = shrunken({"hidden_size": 4096, "depth": 32, "stages": list(range(32))})
-        >>> small["hidden_size"], small["depth"], small["stages"]
+        >>> small = shrunken({"hidden_size": 4096, "depth": 32, "deepstack_layers": [8, 24]})
+        >>> small["hidden_size"], small["depth"], small["deepstack_layers"]
         (64, 2, [0, 1])
     """
     small: dict[str, Any] = dict(told)
@@ -165,7 +165,7 @@ def shrunken(told: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in told.items():
         if name == "per_layer_config" and isinstance(value, Mapping):
             continue  # below: what differs from the whole table's
-        elif isinstance(value, Mapping):
+        if isinstance(value, Mapping):
             small[name] = _table(name, value, heads)
         elif name in ("dtype", "torch_dtype"):
             small[name] = "float32"
@@ -187,8 +187,6 @@ def shrunken(told: Mapping[str, Any]) -> dict[str, Any]:
             small[name] = [WIDTH] * len(value)
         elif name == "intermediate_size" and isinstance(value, list | tuple):
             small[name] = [WIDTH] * len(kept)
-        elif name == "head_dim" and value and value == _latent(told):
-            small[name] = 2 * HEAD
         elif name == "moe_intermediate_size" and _whole(value):
             small[name] = WIDTH
         elif isinstance(value, list | tuple) and old is not None:
@@ -208,9 +206,12 @@ def _own_of_layers(
     for layer, inner in told["per_layer_config"].items():
         if int(layer) in kept:
             own = {name: value for name, value in told.items() if _whole(value)} | dict(inner)
+            shrunk = shrunken(own)
+            if own.get("head_dim") and own["head_dim"] == _latent(own):
+                shrunk["head_dim"] = 2 * HEAD
             found[str(kept.index(int(layer)))] = {
                 name: value
-                for name, value in shrunken(own).items()
+                for name, value in shrunk.items()
                 if name in inner or (name in SIZES and value != small.get(name))
             }
     return found
