@@ -278,7 +278,10 @@ KINDS: dict[str, Kind] = {
     ),
     "mistral3": Kind(processing={"spatial_merge_size": 2}),
     "mistral_large4": Kind(processing={"spatial_merge_size": 2}),
-    "llama4": Kind(config={"vision_config": {"hidden_size": 1408, "vision_output_dim": 4096}}),
+    "llama4": Kind(
+        config={"vision_config": {"hidden_size": 1408, "vision_output_dim": 4096}},
+        ids={"image_token_index": "<|patch|>"},
+    ),
     "mllama": Kind(small={"vision_config.vision_output_dim": 192}),
     "nemotron_h_omni": Kind(ids={"image_token_id": "<image>"}),
     "paligemma": Kind(

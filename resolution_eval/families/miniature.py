@@ -236,7 +236,7 @@ def _shuffled(told: Mapping[str, Any]) -> int | None:
     ratio, width = told.get("pixel_shuffle_ratio"), told.get("hidden_size")
     if not ratio or not width or round(width / ratio**2) != told["intermediate_size"]:
         return None
-    return round(WIDTH / ratio**2)
+    return int(WIDTH / ratio**2)
 
 
 def _latent(told: Mapping[str, Any]) -> int | None:
