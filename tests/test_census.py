@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from benchmarks.census.page import page
+from benchmarks.census.page import attested_types, page
 
 ROOT = Path(__file__).parents[1]
 
@@ -21,3 +21,21 @@ def test_a_type_that_is_not_attested_has_its_reason() -> None:
     for types in figures.values():
         for name, row in types.items():
             assert row["state"] == "match" or row["reason"], name
+
+
+def test_the_readme_says_the_number_that_was_measured() -> None:
+    figures = json.loads((ROOT / "benchmarks" / "census.json").read_text(encoding="utf-8"))
+    number = max(figures, key=lambda told: [int(part) for part in told.split(".")])
+    types = figures[number]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    release = number.rsplit(".", 1)[0]
+    assert (
+        f"[{len(attested_types(types))} of the {len(types)} types](docs/types.md) of "
+        f"transformers {release}" in readme
+    )
+
+
+def test_a_type_that_was_not_run_is_not_counted() -> None:
+    row = {"state": "not run", "reason": "the census was stopped before it"}
+    assert attested_types({"a": row, "b": {**row, "state": "refused"}}) == {}
+    assert list(attested_types({"a": row, "b": {**row, "state": "restore"}})) == ["b"]

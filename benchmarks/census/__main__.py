@@ -22,7 +22,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
-from benchmarks.census.page import page
+from benchmarks.census.page import attested_types, page
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "types.md"
@@ -62,7 +62,8 @@ def run(names: Sequence[str], jobs: int) -> Iterator[tuple[str, dict[str, Any]]]
     """Every type in a process of its own, `jobs` at once; a fork each, so that transformers is
     imported once.
     """
-    waiting, running = list(reversed(names)), {}
+    waiting = list(reversed(names))
+    running: dict[Any, tuple[str, Any, float]] = {}
     while waiting or running:
         while waiting and len(running) < jobs:
             ours, theirs = FORK.Pipe(duplex=False)
@@ -71,9 +72,9 @@ def run(names: Sequence[str], jobs: int) -> Iterator[tuple[str, dict[str, Any]]]
             process.start()
             theirs.close()
             running[ours] = name, process, time.monotonic()
-        for ours in wait(list(running), timeout=1):
-            name, process, _ = running.pop(ours)
-            yield name, _found(ours, process)
+        for ready in wait(list(running), timeout=1):
+            name, process, _ = running.pop(ready)
+            yield name, _found(ready, process)
         for ours, (name, process, began) in list(running.items()):
             if time.monotonic() - began > SECONDS:
                 process.kill()
@@ -146,8 +147,7 @@ def main() -> int:
         print(model_type, found["state"], found.get("reason", ""), flush=True)
     _write_page(number)
     mine = read()[number]
-    attested = sum(row["state"] in ("match", "restore") for row in mine.values())
-    print(f"transformers {number}: {attested} of {len(mine)} types attested")
+    print(f"transformers {number}: {len(attested_types(mine))} of {len(mine)} types attested")
     return 0
 
 

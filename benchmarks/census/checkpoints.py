@@ -91,7 +91,9 @@ def processor_of(model_type: str, config: Any) -> Any:
     image_class = kind.image_processor or images
     if image_class and "image_processor" in parameters:
         maker_of_images = getattr(transformers, image_class)
-        given["image_processor"] = maker_of_images(**_images(maker_of_images, config) | kind.images)
+        given["image_processor"] = maker_of_images(
+            **(_images(maker_of_images, config) | dict(kind.images))
+        )
         for name, value in kind.image_attributes.items():
             setattr(given["image_processor"], name, value)
     if "video_processor" in parameters:
@@ -149,7 +151,7 @@ def _video_processor(model_type: str, kind: Kind) -> Any:
     name = kind.video_processor or VIDEO_PROCESSOR_MAPPING_NAMES.get(model_type)
     if isinstance(name, Mapping):
         name = next(iter(name.values()))
-    return getattr(transformers, name or "Qwen2VLVideoProcessor")()
+    return getattr(transformers, name or "Qwen2VLVideoProcessor")(**kind.videos)
 
 
 def _feature_extractor(kind: Kind) -> Any:

@@ -22,6 +22,8 @@ class Kind:
     images: Mapping[str, Any] = field(default_factory=dict)
     """Arguments of the image processor."""
     video_processor: str = ""
+    videos: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments of the video processor."""
     feature_extractor: str = "WhisperFeatureExtractor"
     processing: Mapping[str, Any] = field(default_factory=dict)
     """Arguments of the processor."""
@@ -109,14 +111,21 @@ KINDS: dict[str, Kind] = {
         },
     ),
     "ernie4_5_vl_moe": Kind(
-        video_processor="Qwen2VLVideoProcessor",
+        video_processor="Ernie4_5_VLMoeVideoProcessor",
+        videos={"draw_on_frames": False},
         small={"text_config.rope_parameters.mrope_section": [3, 3, 2]},
     ),
     "evolla": Kind(left_out="answers questions about proteins, and takes no image"),
     "fast_vlm": Kind(
         processor="LlavaProcessor",
         image_processor="CLIPImageProcessor",
-        small={"vision_config.hidden_size": 3072},
+        small={
+            "vision_config.model_args": {
+                "inference_mode": True,
+                "layers": [1, 1, 1, 1, 1],
+                "embed_dims": [16, 32, 32, 32, 32],
+            }
+        },
         images={"size": {"shortest_edge": 1024}, "crop_size": {"height": 1024, "width": 1024}},
         processing={"patch_size": 64, "vision_feature_select_strategy": "full"},
     ),
@@ -269,6 +278,10 @@ KINDS: dict[str, Kind] = {
     ),
     "mistral3": Kind(processing={"spatial_merge_size": 2}),
     "mistral_large4": Kind(processing={"spatial_merge_size": 2}),
+    "llama4": Kind(
+        config={"vision_config": {"hidden_size": 1408, "vision_output_dim": 4096}},
+        ids={"image_token_index": "<|patch|>"},
+    ),
     "mllama": Kind(small={"vision_config.vision_output_dim": 192}),
     "nemotron_h_omni": Kind(ids={"image_token_id": "<image>"}),
     "paligemma": Kind(

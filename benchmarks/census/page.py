@@ -36,12 +36,17 @@ def page(figures: Mapping[str, Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def attested_types(types: Mapping[str, Any]) -> dict[str, Any]:
+    """The types of which every check came out, with their figures."""
+    return {name: row for name, row in types.items() if row["state"] in ("match", "restore")}
+
+
 def _ascending(number: str) -> list[int]:
     return [int(part) if part.isdecimal() else 0 for part in number.split(".")]
 
 
 def _section(number: str, types: Mapping[str, Any]) -> Iterator[str]:
-    attested = {name: row for name, row in types.items() if row["state"] in ("match", "restore")}
+    attested = attested_types(types)
     matched = sum(row["state"] == "match" for row in attested.values())
     yield f"## transformers {number}\n"
     yield (

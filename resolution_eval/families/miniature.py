@@ -131,7 +131,7 @@ SECTIONS = ("mrope_section", "xdrope_section", "mrope_sections")
 
 FEATURE_LAYERS = ("vision_feature_layer", "spatial_vision_layer")
 """Layers of the vision tower, named outside of its configuration."""
-LAYERED = re.compile("layer|index|idx|block|types")
+LAYERED = re.compile("layer|index|idx|block|types|pattern")
 """Names of lists of layers, or of one entry per layer."""
 
 
@@ -154,9 +154,9 @@ def shrunken(told: Mapping[str, Any]) -> dict[str, Any]:
     """A configuration's table with every size in it made small, its parts' tables as well.
 
     Example:
-        >>> small = shrunken({"hidden_size": 4096, "depth": 32, "layer_types": ["full"] * 32})
-        >>> small["hidden_size"], small["depth"], small["layer_types"]
-        (64, 2, ['full', 'full'])
+        >>> small = shrunken({"hidden_size": 4096, "depth": 32, "deepstack_layers": [8, 24]})
+        >>> small["hidden_size"], small["depth"], small["deepstack_layers"]
+        (64, 2, [0, 1])
     """
     small: dict[str, Any] = dict(told)
     kept = _kept_layers(told)
@@ -164,13 +164,8 @@ def shrunken(told: Mapping[str, Any]) -> dict[str, Any]:
     heads = _head(told), _head({**told, **_sized(told)})
     for name, value in told.items():
         if name == "per_layer_config" and isinstance(value, Mapping):
-            places = {str(layer): place for place, layer in enumerate(kept)}
-            small[name] = {
-                str(places[str(layer)]): shrunken(inner)
-                for layer, inner in value.items()
-                if str(layer) in places
-            }
-        elif isinstance(value, Mapping):
+            continue  # below: what differs from the whole table's
+        if isinstance(value, Mapping):
             small[name] = _table(name, value, heads)
         elif name in ("dtype", "torch_dtype"):
             small[name] = "float32"
@@ -182,21 +177,44 @@ def shrunken(told: Mapping[str, Any]) -> dict[str, Any]:
             small[name] = min(value, HEADS)
         elif name == "out_hidden_size" and (merged := _merged(told)):
             small[name] = WIDTH * merged
+        elif name == "intermediate_size" and (shuffled := _shuffled(told)):
+            small[name] = shuffled
+        elif name == "vision_output_dim" and value == told.get("projector_output_dim"):
+            small[name] = WIDTH
         elif name in SIZES and _whole(value):
             small[name] = min(value, SIZES[name]) if value > 0 else value
         elif name == "moe_intermediate_size" and isinstance(value, list | tuple):
             small[name] = [WIDTH] * len(value)
         elif name == "intermediate_size" and isinstance(value, list | tuple):
             small[name] = [WIDTH] * len(kept)
-        elif name == "head_dim" and value and value == _latent(told):
-            small[name] = 2 * HEAD
         elif name == "moe_intermediate_size" and _whole(value):
             small[name] = WIDTH
         elif isinstance(value, list | tuple) and old is not None:
             small[name] = _layers(name, value, old, kept)
         elif name == "first_k_dense_replace" and _whole(value):
             small[name] = min(value, 1)
+    if isinstance(told.get("per_layer_config"), Mapping):
+        small["per_layer_config"] = _own_of_layers(told, small, kept)
     return small
+
+
+def _own_of_layers(
+    told: Mapping[str, Any], small: Mapping[str, Any], kept: Sequence[int]
+) -> dict[str, Any]:
+    """What the layers `kept` have of their own, beside what is the whole table's, made small."""
+    found = {}
+    for layer, inner in told["per_layer_config"].items():
+        if int(layer) in kept:
+            own = {name: value for name, value in told.items() if _whole(value)} | dict(inner)
+            shrunk = shrunken(own)
+            if own.get("head_dim") and own["head_dim"] == _latent(own):
+                shrunk["head_dim"] = 2 * HEAD
+            found[str(kept.index(int(layer)))] = {
+                name: value
+                for name, value in shrunk.items()
+                if name in inner or (name in SIZES and value != small.get(name))
+            }
+    return found
 
 
 def _whole(value: Any) -> bool:
@@ -211,6 +229,14 @@ def _merged(told: Mapping[str, Any]) -> int | None:
         return None
     joined = int(told["out_hidden_size"] // width)
     return joined if joined > 1 else None
+
+
+def _shuffled(told: Mapping[str, Any]) -> int | None:
+    """Units of the patches that a tower joins to one by shuffling, where its MLP reads those."""
+    ratio, width = told.get("pixel_shuffle_ratio"), told.get("hidden_size")
+    if not ratio or not width or round(width / ratio**2) != told["intermediate_size"]:
+        return None
+    return int(WIDTH / ratio**2)
 
 
 def _latent(told: Mapping[str, Any]) -> int | None:

@@ -259,7 +259,7 @@ class _Probe:
 
     def _through(self, family: GenericFamily, size: Size, inputs: Mapping[str, Any]) -> _Run:
         with noted_calls(self._model) as (calls, lengths), steered(family, self._model):
-            output = self._model.generate(**inputs, max_new_tokens=1, do_sample=False)
+            output = self._model.generate(**as_entering(inputs), max_new_tokens=1, do_sample=False)
         output = getattr(output, "sequences", output)
         paths = entrances(calls, inputs)
         arguments = {
@@ -399,21 +399,24 @@ class _Probe:
         return reading
 
     def _adapted(self, family: GenericFamily) -> GenericFamily | None:
-        """The family with what lets the model take every grid; None where it does not."""
+        """The family with what lets the model take every grid; None where it does not, for the
+        reason that it gave when nothing was adapted.
+        """
+        reasons: list[str] = []
         for adapted in self._adaptations(family):
             runs: list[_Run] = []
             try:
                 for size in (*self._grids(adapted), *self._beyond(adapted)):
                     runs.append(self._run_adapted(adapted, size))
             except Exception as error:  # noqa: BLE001  (the model refuses this grid)
-                self._why = (
+                reasons.append(
                     f"its model refuses a grid of {runs[-1].size if runs else 'another size'} "
                     f"or the next ({_says(error)})"
                 )
                 continue
             where = self._readings(runs)
             if where is None:
-                self._why = "the tensors that enter its tower do not hold the grid"
+                reasons.append("the tensors that enter its tower do not hold the grid")
                 continue
             path, entered = where
             adapted = replace(adapted, tower=path, entered=entered)
@@ -422,7 +425,8 @@ class _Probe:
             rule = self._unwritten(runs, path)
             if rule is not None:
                 return replace(adapted, unwritten=rule)
-            self._why = "nobody can count the visual tokens that its tower makes"
+            reasons.append("nobody can count the visual tokens that its tower makes")
+        self._why = reasons[0]
         return None
 
     def _unwritten(self, runs: Sequence[_Run], path: str) -> Placeholders | None:
@@ -524,7 +528,7 @@ class _Probe:
 
         def first(batch: Mapping[str, Any]) -> Tensor:
             with settings.applied(self._parts._replace(config=self._model.config)):
-                found = self._model.generate(**batch, max_new_tokens=3, **told)
+                found = self._model.generate(**as_entering(batch), max_new_tokens=3, **told)
             return torch.stack(list(found.logits), dim=1)
 
         try:
@@ -552,6 +556,16 @@ class _Probe:
         except Exception:  # noqa: BLE001  (then text is generated, and nothing ranked)
             return False
         return True
+
+
+def as_entering(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """A processor's tensors in the miniature's precision, as a loaded model gets them in its own:
+    some processors make halves, whatever the model is.
+    """
+    return {
+        name: value.float() if isinstance(value, Tensor) and value.is_floating_point() else value
+        for name, value in inputs.items()
+    }
 
 
 def _volume(arguments: Mapping[str, Any]) -> int:
