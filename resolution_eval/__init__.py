@@ -55,15 +55,17 @@ MODULES = {
 it would hide a function of that name, so what a doctor does is `diagnose`."""
 
 
-def __getattr__(name: str) -> object:
-    """The public name, from its module."""
-    if name not in MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+if not TYPE_CHECKING:  # with it in sight, a type-checker would let any name pass
 
-    value: object = getattr(import_module(f"{__name__}.{MODULES[name]}"), name)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> object:
+        """The public name, from its module."""
+        if name not in MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        value: object = getattr(import_module(f"{__name__}.{MODULES[name]}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
