@@ -24,7 +24,7 @@ RECORDS = ROOT / "leaderboard" / "records"
 
 @pytest.fixture(scope="module")
 def metric() -> Any:
-    return robustness.Robustness()
+    return robustness.ResolutionRobustness()
 
 
 def _inputs(record: Any) -> dict[str, list[Any]]:

@@ -33,7 +33,7 @@ Returns:
 """
 
 
-class Robustness(evaluate.Metric):  # type: ignore[misc]
+class ResolutionRobustness(evaluate.Metric):  # type: ignore[misc]
     """Accuracy by resolution, and what their curve says."""
 
     def _info(self) -> Any:
