@@ -64,6 +64,7 @@ def _scope(
         key=key if scheme == "match" else f"{key}-{scheme}",
         kind=kind,
         label=label,
+        step="attested",
         scheme=scheme,
         datasets=tuple(rows[0].curves[i].dataset for i in which),
         lines=tuple(_line(row, which, place, len(rows)) for place, row in enumerate(ordered, 1)),

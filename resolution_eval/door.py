@@ -51,13 +51,15 @@ def choose(
     return choice if isinstance(choice, Withheld) else found.sweep.resolutions[choice.column]
 
 
-def rank(records: Sequence[Record]) -> Ranking:
+def rank(records: Sequence[Record], *, mix_steps: bool = False) -> Ranking:
     """The models of `records` by their mean over the tasks that all were scored on.
+
+    Models of different steps of the ladder are ranked together where `mix_steps` says so.
 
     Raises:
         RecordError: fewer than two models, a model twice on a task, or no task that all share.
     """
-    return ranking(records)
+    return ranking(records, mix_steps=mix_steps)
 
 
 def run(

@@ -7,7 +7,46 @@ disagrees is *mismatched*, with both figures; where nothing is known, a sample i
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
 from resolution_eval.attestation import Sent, Served, Status
+
+Step = Literal["mismatched", "unattested", "predicted", "counted", "attested"]
+"""What is known of the resolution at which an answer was given."""
+STEPS: Mapping[Step, str] = {
+    "mismatched": "what is known says that another size was seen than was asked for",
+    "unattested": "nobody saw the grid, and no rule tells of it",
+    "predicted": "a rule says that the image is kept at the size sent; nobody counted or saw it",
+    "counted": "the tokens that the server counted agree with the rule; nobody saw the grid",
+    "attested": "the encoder was seen to receive the grid that was asked for",
+}
+"""Every step in words, the weakest first."""
+WEAKER = "what is not attested may have been seen at another size than is taken here"
+"""What must be said where steps are mixed."""
+
+
+def weakest(steps: Iterable[Step | None]) -> Step | None:
+    """The weakest of the steps that are known; None where none is.
+
+    Example:
+        >>> weakest(["attested", None, "predicted", "counted"])
+        'predicted'
+    """
+    found = set(steps)
+    return next((step for step in STEPS if step in found), None)
+
+
+def listed(steps: Iterable[Step | None]) -> str:
+    """Every step that is there, once, the strongest first.
+
+    Example:
+        >>> listed(["counted", "attested", None, "counted"])
+        'attested and counted'
+    """
+    found = set(steps)
+    return " and ".join(step for step in reversed(tuple(STEPS)) if step in found)
+
 
 DIFFERENCE = "difference"
 """`Served.counted_by` of a count that holds the tokens around the image as well."""

@@ -153,6 +153,40 @@ def failed_at(
     return found
 
 
+RULE = "synthetic/kept@2026-01-02"
+
+
+def behind_server(lines: Sequence[dict[str, Any]], step: str = "counted") -> list[dict[str, Any]]:
+    """`lines` as a server would have answered them, all of one step of the ladder."""
+    return [_behind_server(each, step) for each in lines]
+
+
+def _behind_server(one: dict[str, Any], step: str) -> dict[str, Any]:
+    told = one["attestation"]
+    if told["status"] == "failed":
+        return one
+    height, width = told["expected_grid"]
+    tokens, ruled = told["visual_tokens"], step != "unattested"
+    counted = {"counted": tokens, "mismatched": 2 * tokens + 9}.get(step)
+    sent = {"width": width, "height": height, "format": "PNG", "bytes": 99, "sha256": "a" * 64}
+    served = {
+        "rule": RULE if ruled else None,
+        "predicted_size": [width, height] if ruled else None,
+        "predicted_tokens": [tokens, tokens] if ruled else None,
+        "unit": 4,
+        "by_size": True,
+        "wrapping": 0,
+        "counted_tokens": counted,
+        "counted_by": None if counted is None else "usage",
+        "model": "synthetic",
+        "fingerprint": "fp-1",
+        "attempts": 1,
+    }
+    unseen = {"grid": None, "rounding": None, "visual_tokens": None, "evidence": "none"}
+    changed = {"status": step, "sent": sent, "served": served, "adapter": "reswrap", **unseen}
+    return {**one, "attestation": {**told, **changed}}
+
+
 def phantom_source() -> Any:
     """The generated images that `phantom_lines` are about."""
     from resolution_eval.cards import task_cards

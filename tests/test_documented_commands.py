@@ -224,6 +224,16 @@ def test_commands_of_seconds_run(command: Command, tmp_path, monkeypatch) -> Non
         assert stopped.code == 0
 
 
+def test_the_size_that_the_page_on_servers_warns_of_ends_with_status_3(capsys) -> None:
+    page = (ROOT / "docs" / "howto" / "vllm.md").read_text(encoding="utf-8")
+    (kept,) = re.findall(r"model_version=gpt-4o --sizes ([\d,]+)\n", page)
+    command = "doctor --model reswrap --model_args base=openai,model_version=gpt-4o --sizes"
+    assert cli.main([*command.split(), f"{kept},1120"]) == 3
+    printed = capsys.readouterr().out
+    assert "flat: 768 and 1120 at aspect 1.00: both 768x768" in printed
+    assert "mismatched: 1120" in printed and "mismatched: 768" not in printed
+
+
 def test_the_json_in_the_page_about_figures_is_read(tmp_path, capsys) -> None:
     text = (ROOT / "docs" / "figures.md").read_text(encoding="utf-8")
     curves, cells = (body for language, body in FENCED.findall(text) if language == "json")

@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from synthetic_runs import facts, sweep, write_run
+from synthetic_runs import behind_server, facts, sweep, write_run
 
 from resolution_eval import cli
 from resolution_eval.analysis.strategies import Matrix, matrix_of_records, mixture_half
@@ -189,6 +189,17 @@ class TestRecords:
             assert gap.over_seeds == expected[gap.name].over_seeds
         trained = {key for key, cell in found.cells.items() if cell.trained}
         assert trained == {("low", "16"), ("native", "64"), ("mixed", "16"), ("mixed", "64")}
+
+    def test_records_of_different_steps_of_the_ladder_make_no_matrix(self, tmp_path):
+        low, native = (
+            sweep(curve, samples=30, training=t) for t, curve in list(CURVES.values())[:2]
+        )
+        seen = one(tmp_path / "seen", low)
+        served = one(tmp_path / "served", behind_server(native))
+        with pytest.raises(
+            RecordError, match=r"same step of the ladder, found .'attested', 'counted'"
+        ):
+            matrix_of_records([seen, served])
 
     def test_the_sources_own_size_is_not_what_native_stands_for(self, tmp_path):
         lines = sweep({"16": 0.2, "64": 0.9, "native": 0.4}, samples=60, training="fixed:64")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthetic_runs import failed_at, sweep, write_run
+from synthetic_runs import behind_server, failed_at, sweep, write_run
 
 from resolution_eval import cli
 from resolution_eval.analysis.ranking import Ranking, ranking
@@ -190,3 +190,41 @@ def test_power_plans_from_figures_and_refuses_what_is_impossible(capsys) -> None
     assert "--discordance" in capsys.readouterr().err
     assert cli.main(["power", "--n", "10", "--discordance", "2"]) == 1
     assert "--discordance is 2" in capsys.readouterr().err
+
+
+def of_steps(folder: Path, *steps: str) -> Path:
+    """Two models on one task, the first of them better, each of its step of the ladder."""
+    for number, (model, curve, step) in enumerate(zip("ab", (GOOD, POOR), steps, strict=True)):
+        lines = sweep(curve, checkpoint=f"lab/{model}", seed=number)
+        told = lines if step == "attested" else behind_server(lines, step)
+        write_run(folder / model, told, task="one_res", date=f"20260101_00000{number}")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "steps", [("attested", "counted"), ("counted", "predicted"), ("attested", "unattested")]
+)
+def test_steps_are_ranked_together_only_when_asked_and_it_is_said(tmp_path, capsys, steps) -> None:
+    folder = str(of_steps(tmp_path, *steps))
+    assert cli.main(["rank", folder]) != 0
+    refused = " ".join(capsys.readouterr().err.split())
+    assert f"{' and '.join(steps)} are different steps of the ladder; --mix-steps" in refused
+    assert cli.main(["rank", folder, "--mix-steps"]) == 0
+    printed = capsys.readouterr().out
+    first, second = (line.split() for line in printed.splitlines() if "lab/" in line)
+    assert (first[-1], second[-1]) == steps
+    assert f"Steps of the ladder are mixed, as asked: {' and '.join(steps)}; " in printed
+
+
+def test_one_step_is_ranked_without_asking_and_nothing_is_said_to_be_mixed(
+    tmp_path, capsys
+) -> None:
+    assert cli.main(["rank", str(of_steps(tmp_path, "counted", "counted"))]) == 0
+    printed = capsys.readouterr().out
+    assert "counted" in printed and "mixed" not in printed
+
+
+def test_what_is_mismatched_is_ranked_with_nothing_though_asked(tmp_path) -> None:
+    records = load([of_steps(tmp_path, "attested", "mismatched")])
+    with pytest.raises(RecordError, match="mismatched"):
+        ranking(records, mix_steps=True)

@@ -12,6 +12,7 @@ from resolution_eval.analysis.sampling import (
     seed_of,
 )
 from resolution_eval.errors import RecordError
+from resolution_eval.ladder import Step
 from resolution_eval.records import Cell, Record
 from resolution_eval.statistics import comparison
 from resolution_eval.statistics.curves import Withheld
@@ -34,6 +35,8 @@ class CellComparison:
     """Samples that only the first got right."""
     left_out: int
     """Samples that were asked of both and that at least one has no verdict on."""
+    steps: tuple[Step, Step]
+    """The step of the ladder that the first's cell has, and the second's."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +51,12 @@ class RecordComparison:
     withheld, with why, where they cannot be compared."""
 
 
-def compare(a: Record, b: Record) -> RecordComparison:
+def compare(a: Record, b: Record, *, mix_steps: bool = False) -> RecordComparison:
     """`b` against `a` at every resolution that both have.
 
     There is no verdict at a resolution where the encoders of the two did not receive the same grid
-    for every sample, or where nobody saw it.
+    for every sample (behind a server: where the rules do not make the same size of each), or where
+    nothing is known of it. Cells of two steps of the ladder are compared where `mix_steps` says so.
 
     Raises:
         RecordError: the records are of different tasks or data, or share no resolution.
@@ -64,7 +68,7 @@ def compare(a: Record, b: Record) -> RecordComparison:
             f"no resolution in common: {_sweep(a.cells)} and {_sweep(b.cells)}; "
             "score both at the same resolutions"
         )
-    found = {name: _compared(a, b, *pair) for name, pair in pairs.items()}
+    found = {name: _compared(a, b, *pair, mix_steps) for name, pair in pairs.items()}
     sound = {name: each for name, each in found.items() if isinstance(each, CellComparison)}
     adjusted = comparison.holm({name: each.p for name, each in sound.items()})
     verdicts = {
@@ -118,7 +122,7 @@ def _named(pairs: Sequence[Pair]) -> dict[str, Pair]:
     }
 
 
-def _obstacle(a: Record, b: Record, one: Cell, other: Cell) -> str | None:
+def _obstacle(a: Record, b: Record, one: Cell, other: Cell, mix_steps: bool) -> str | None:
     """Why the two cells cannot be compared; None where they can."""
     for record, cell in ((a, one), (b, other)):
         if reason := soundness.flaw(cell, "comparison"):
@@ -126,35 +130,58 @@ def _obstacle(a: Record, b: Record, one: Cell, other: Cell) -> str | None:
     for name in ("scheme", "filter", "answer_mode"):
         if getattr(one, name) != getattr(other, name):
             return f"{name.replace('_', ' ')} {getattr(one, name)} against {getattr(other, name)}"
+    if one.step != other.step and not mix_steps:
+        return f"{one.step} against {other.step}; --mix-steps compares different steps"
     first, second = _received(a, one), _received(b, other)
     shared = first.keys() & second.keys()
     differing = [sample for sample in shared if first[sample] != second[sample]]
     if differing:
         sample = min(differing)
+        seen = one.step == other.step == "attested"
+        told = "the encoders received different grids"
         return (
-            f"the encoders received different grids in {len(differing)} of {len(shared)} samples "
+            f"{told if seen else UNSEEN} in {len(differing)} of {len(shared)} samples "
             f"({_size(first[sample])} against {_size(second[sample])}, for instance)"
         )
     return None if shared else "no sample was scored by both"
 
 
-def _received(record: Record, cell: Cell) -> dict[str, tuple[int, int, int | None]]:
-    """Grid, height and width in pixels, and number of tiles, of each scored sample."""
-    names = ("sample", "grid_height", "grid_width", "tiles", "correct")
-    columns = [record.answers.column(name) for name in names]
+UNSEEN = "different grids were received, or predicted,"
+Received = tuple[int | None, int | None, int | None]
+
+
+def _received(record: Record, cell: Cell) -> dict[str, Received]:
+    """Grid, height and width in pixels, and number of tiles, of each scored sample.
+
+    Where no grid was seen, it is what the rule makes of the image, else the image as it was sent.
+    """
+    names = [f"{of}_{side}" for of in ("grid", "predicted", "sent") for side in ("height", "width")]
+    columns = [record.answers.column(name) for name in ("sample", "tiles", "correct", *names)]
     rows = list(zip(*columns, strict=True))
-    numbers = record.answers.groups()[cell.key]
-    return {rows[i][0]: rows[i][1:4] for i in numbers if rows[i][4] is not None}
+    mine = (rows[i] for i in record.answers.groups()[cell.key])
+    return {
+        sample: (*_known(sizes), tiles)
+        for sample, tiles, correct, *sizes in mine
+        if correct is not None
+    }
 
 
-def _size(grid: tuple[int, int, int | None]) -> str:
+def _known(sizes: Sequence[int | None]) -> tuple[int | None, int | None]:
+    """The first height and width that are known, of the pairs in `sizes`."""
+    pairs = zip(sizes[::2], sizes[1::2], strict=True)
+    return next((pair for pair in pairs if None not in pair), (None, None))
+
+
+def _size(grid: Received) -> str:
     tiles = "" if grid[2] is None else f" in {grid[2]} tiles"
     return f"{grid[0]}x{grid[1]}{tiles}"
 
 
-def _compared(a: Record, b: Record, one: Cell, other: Cell) -> CellComparison | Withheld:
+def _compared(
+    a: Record, b: Record, one: Cell, other: Cell, mix_steps: bool
+) -> CellComparison | Withheld:
     """The comparison with a p of its own, not yet adjusted."""
-    if why := _obstacle(a, b, one, other):
+    if why := _obstacle(a, b, one, other, mix_steps):
         return Withheld(why)
     first = column_scores(a.answers.scores([one.key]))
     pair = first.beside(column_scores(b.answers.scores([other.key])))
@@ -170,4 +197,10 @@ def _compared(a: Record, b: Record, one: Cell, other: Cell) -> CellComparison | 
         gained=tuple(name for name, step in changes if step > 0),
         lost=tuple(name for name, step in changes if step < 0),
         left_out=pair.left_out,
+        steps=_steps(one, other),
     )
+
+
+def _steps(one: Cell, other: Cell) -> tuple[Step, Step]:
+    assert one.step is not None and other.step is not None, "a sound cell has scored samples"
+    return one.step, other.step

@@ -16,6 +16,7 @@ from resolution_eval.analysis.curve import CurveFigures, figures
 from resolution_eval.analysis.sampling import Columns, resampled
 from resolution_eval.analysis.sweeps import Sweep, by_task
 from resolution_eval.errors import RecordError
+from resolution_eval.ladder import Step, listed, weakest
 from resolution_eval.records import Record
 from resolution_eval.statistics import floors, hierarchy
 from resolution_eval.statistics.curves import FloatArray, Grid, Withheld
@@ -54,10 +55,14 @@ class Ranking:
     """Tasks in the mean, and how many samples all models share on each."""
     left_out: Mapping[str, str]
     """Tasks that are not in the mean, and why."""
+    steps: Mapping[str, Step]
+    """By model, the weakest step of the ladder that it has on any of the tasks."""
 
 
-def ranking(records: Sequence[Record]) -> Ranking:
+def ranking(records: Sequence[Record], *, mix_steps: bool = False) -> Ranking:
     """The models of `records`, over the tasks where all have the same sound sweep.
+
+    Models of different steps of the ladder are ranked together where `mix_steps` says so.
 
     Raises:
         RecordError: fewer than two models, a model twice on a task, or no task that all share.
@@ -66,7 +71,7 @@ def ranking(records: Sequence[Record]) -> Ranking:
     models = sorted({model for mine in sweeps.values() for model in mine})
     if len(models) < 2:
         raise RecordError(f"a ranking needs two models, found {len(models)}")
-    obstacles = {task: _obstacle(mine, models) for task, mine in sweeps.items()}
+    obstacles = {task: _obstacle(mine, models, mix_steps) for task, mine in sweeps.items()}
     left_out = {task: reason for task, reason in obstacles.items() if reason is not None}
     kept = {task: mine for task, mine in sweeps.items() if task not in left_out}
     if not kept:
@@ -76,7 +81,12 @@ def ranking(records: Sequence[Record]) -> Ranking:
         for model in models
     }
     shared = {task: _shared(list(mine.values())) for task, mine in kept.items()}
-    return Ranking(places(entrants), shared, left_out)
+    steps = {
+        _title(model, models): step
+        for model in models
+        if (step := weakest(mine[model].step for mine in kept.values())) is not None
+    }
+    return Ranking(places(entrants), shared, left_out, steps)
 
 
 def _sweeps(records: Sequence[Record]) -> dict[str, dict[Identity, Sweep]]:
@@ -104,7 +114,9 @@ def _title(model: Identity, models: Sequence[Identity]) -> str:
     return name if sum(other[0] == name for other in models) == 1 else ", ".join([name, *setting])
 
 
-def _obstacle(mine: Mapping[Identity, Sweep], models: Sequence[Identity]) -> str | None:
+def _obstacle(
+    mine: Mapping[Identity, Sweep], models: Sequence[Identity], mix_steps: bool
+) -> str | None:
     """Why a task is not in the mean; None where it is."""
     missing = [model[0] for model in models if model not in mine]
     if missing:
@@ -112,6 +124,9 @@ def _obstacle(mine: Mapping[Identity, Sweep], models: Sequence[Identity]) -> str
     for sweep in mine.values():
         if sweep.flaw is not None:
             return f"{sweep.record.label}: {sweep.flaw}"
+    steps = {sweep.step for sweep in mine.values()}
+    if len(steps) > 1 and not mix_steps:
+        return f"{listed(steps)} are different steps of the ladder; --mix-steps ranks them together"
     sweeps = {sweep.resolutions for sweep in mine.values()}
     if len(sweeps) > 1:
         return f"other resolutions: {' and '.join(', '.join(each) for each in sorted(sweeps))}"

@@ -43,6 +43,7 @@ def _recipe(curve: CurveFigures) -> Hashable:
         *(record.task, record.task_version, record.dataset.fingerprint, run.limit),
         *(checkpoint.name, checkpoint.revision, checkpoint.adapter, checkpoint.dtype),
         *(run.generation, run.fewshot, curve.sweep.setting, curve.sweep.resolutions),
+        curve.sweep.step,
     )
 
 

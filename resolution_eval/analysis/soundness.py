@@ -65,7 +65,11 @@ INVARIANTS = (
     Invariant(_unplaced, {"curve"}),
     Invariant(_unseen, {"comparison"}),
 )
-"""A mismatched cell's own accuracy is shown, marked and off its line; it enters nothing else."""
+"""A mismatched cell's own accuracy is shown, marked and off its line; it enters nothing else.
+
+A cell that a rule predicted, or a server counted, is sound, and marked: what is known says that the
+model saw the size asked for. It is compared with a cell of another step only where that is asked.
+"""
 
 
 def flaw(cell: Cell, use: Use) -> str | None:

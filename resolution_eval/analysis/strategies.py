@@ -23,7 +23,7 @@ from resolution_eval.analysis.sampling import (
     solved,
 )
 from resolution_eval.analysis.series import over_runs
-from resolution_eval.analysis.sweeps import by_task
+from resolution_eval.analysis.sweeps import by_task, step_of
 from resolution_eval.errors import RecordError
 from resolution_eval.records import Cell, Record
 from resolution_eval.resolution import (
@@ -133,6 +133,7 @@ class Matrix:
         every = [record for records in self.records.values() for record in records]
         _alike("task", {record.task for record in every})
         _alike("data", {record.dataset.fingerprint for record in every})
+        _alike("step of the ladder", {step_of(record.cells) for record in every} - {None} or {None})
 
     @cached_property
     def cells(self) -> Mapping[tuple[str, str], StrategyCell | Withheld]:

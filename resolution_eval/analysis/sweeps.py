@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from resolution_eval.analysis import soundness
 from resolution_eval.errors import RecordError
+from resolution_eval.ladder import Step, weakest
 from resolution_eval.records import BlindControl, Cell, Record, Scores, resolution_order
 from resolution_eval.resolution import TrainingResolution, label, parse_resolution
 
 Setting = tuple[str, str, str]
 """Scheme, filter and answer mode: the cells of one setting make one curve."""
+
+
+def step_of(cells: Iterable[Cell]) -> Step | None:
+    """The weakest step of the cells that are not mismatched; None where there is none."""
+    return weakest(cell.step for cell in cells if cell.step != "mismatched")
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +99,14 @@ class Sweep:
         if reason := next((reason for reason in reasons if reason is not None), None):
             return reason
         return None if len(self.cells) > 1 else "a curve needs two resolutions"
+
+    @property
+    def step(self) -> Step | None:
+        """The step of the ladder that its weakest cell has; None where nothing was scored.
+
+        Mismatched cells are left aside: they enter nothing that the step is of.
+        """
+        return step_of(self.cells)
 
     @property
     def setting(self) -> Setting:

@@ -82,6 +82,7 @@ def _of_row(row: BoardRow) -> Line:
         "submitter": facts.submitter,
         "scheme": row.scheme,
         "filter": row.filter,
+        "step": row.step,
     }
 
 
@@ -92,7 +93,7 @@ def _of_line(board: Board, row: BoardRow, curve: Curve) -> Line:
     (line,) = (
         line
         for scope in board.scopes
-        if (scope.kind, scope.scheme) == ("dataset", row.scheme)
+        if (scope.kind, scope.scheme, scope.step) == ("dataset", row.scheme, row.step)
         if scope.datasets == (dataset_id(curve),)
         for line in scope.lines
         if row.key in {each.key for each in line.rows}
@@ -132,12 +133,15 @@ def _of_point(point: Point) -> Line:
     return {
         "resolution": point.resolution,
         "cell_status": cell.status,
+        "cell_step": cell.step,
         **_estimate("accuracy", point.accuracy),
         "balanced_accuracy": cell.balanced_accuracy,
         "f1": cell.f1,
         "n": cell.n,
         "failed": cell.failed,
         "mismatched": cell.mismatched,
+        "counted": cell.counted,
+        "predicted": cell.predicted,
         "unattested": cell.unattested,
         "grid_height": point.grid[0] if point.grid else None,
         "grid_width": point.grid[1] if point.grid else None,

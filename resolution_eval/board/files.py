@@ -13,8 +13,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from resolution_eval.board.characters import hostile
 from resolution_eval.board.lines import line_at, repeated_key
-from resolution_eval.board.rescore import hostile
 from resolution_eval.board.submission import FACTS, MAX_ENTRIES, MODEL, RERUN, REVISION
 from resolution_eval.errors import RecordError, visible
 from resolution_eval.records import Record, read_record

@@ -8,13 +8,14 @@ The verdict is worked out again from the answer's text, or the choices' scores, 
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from resolution_eval.answers import Mark, judge
+from resolution_eval.board.characters import MAX_NAME, hostile
+from resolution_eval.board.counts import LARGEST, UNSEEN, count_faults
 from resolution_eval.board.pins import Pin, PinnedSample
-from resolution_eval.errors import UNSHOWN, UsageError
+from resolution_eval.errors import UsageError
 from resolution_eval.records import CellKey, Record
 from resolution_eval.resolution import Size, budget_size, is_capped, parse_resolution
 
@@ -22,10 +23,6 @@ DRIFT = 1e-3
 """How far a recomputed score may lie from the stated one."""
 MAX_ANSWER = 20_000
 """Longest answer in characters."""
-MAX_NAME = 500
-"""Longest other text of an answer's row."""
-LARGEST = 2**20
-"""Largest side of an image or grid in pixels, and most visual tokens."""
 
 Row = Mapping[str, Any]
 
@@ -116,22 +113,18 @@ def _text_faults(row: Row) -> Iterator[str]:
         yield "notes: more than 100, too long, or with characters that are not shown"
 
 
-def hostile(text: str, longest: int) -> str | None:
-    """Why `text` is not shown as it is: too long, or a character that hides or reorders others."""
-    if len(text) > longest:
-        return f"{len(text)} characters; at most {longest}"
-    bad = [c for c in text if c not in "\n\t" and unicodedata.category(c) in UNSHOWN]
-    return f"holds U+{ord(bad[0]):04X}, which is not shown" if bad else None
-
-
 def _resolution_faults(row: Row) -> Iterator[str]:
     """Whether what was shown is what was asked for; of `attested` rows the reader made sure."""
     status, grid = row["status"], (row["grid_height"], row["grid_width"])
     expected = (row["expected_height"], row["expected_width"])
     if status == "mismatched":
-        yield f"the encoder received {_size(grid)} and {_size(expected)} was asked: not accepted"
-    if status == "unattested" and grid != (None, None):
-        yield f"unattested, yet with a grid of {_size(grid)}: a grid was read or it was not"
+        yield (
+            f"mismatched, not accepted: {_size(expected)} was asked and the encoder received "
+            f"{_size(grid)}{_counted(row)}"
+        )
+    if status in UNSEEN and grid != (None, None):
+        yield f"{status}, yet with a grid of {_size(grid)}: a grid was read or it was not"
+    yield from count_faults(row)
     names = ("source", "information", "expected", "grid")
     sizes = [row[f"{name}_{side}"] for name in names for side in ("width", "height")]
     known = [size for size in (*sizes, row["visual_tokens"]) if size is not None]
@@ -143,6 +136,14 @@ def _resolution_faults(row: Row) -> Iterator[str]:
 
 def _size(size: Sequence[int | None]) -> str:
     return "no grid that anyone saw" if None in size else f"{size[0]}x{size[1]} px"
+
+
+def _counted(row: Row) -> str:
+    """What a server counted, against what was due; nothing where none did."""
+    if row["counted_tokens"] is None:
+        return ""
+    due = f"{row['predicted_least']} to {row['predicted_most']}"
+    return f"; {row['counted_tokens']} tokens were counted and {due} were due"
 
 
 def _budget_faults(row: Row) -> Iterator[str]:

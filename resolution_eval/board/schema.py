@@ -8,6 +8,7 @@ from typing import Literal
 
 from resolution_eval.analysis import CurveFigures
 from resolution_eval.board.submission import Facts
+from resolution_eval.ladder import Step, weakest
 from resolution_eval.records import Cell, Record
 
 Status = Literal["claimed", "re-scored", "re-run", "verified"]
@@ -190,6 +191,12 @@ class BoardRow:
     variant: str | None
     """What tells this row from its checkpoint's other rows; null where it is the only one."""
     curves: tuple[Curve, ...]
+
+    @property
+    def step(self) -> Step:
+        """The step of the ladder of tensors, rules and counts that its weakest cell has."""
+        cells = (point.cell for curve in self.curves for point in curve.points)
+        return weakest(cell.step for cell in cells) or "unattested"
 
     @property
     def scored_on(self) -> tuple[str, ...]:

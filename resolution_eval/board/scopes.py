@@ -1,4 +1,6 @@
-"""Scopes: the lists of the board, each over some data sets and one scheme, and their lines."""
+"""Scopes: the lists of the board, each over some data sets, one scheme and one step of the ladder
+from predicted to attested; and their lines.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +19,7 @@ from resolution_eval.analysis.series import over_runs
 from resolution_eval.board.recipes import Recipe, obstacle, recipes
 from resolution_eval.board.schema import BoardRow, Budget, Curve, Estimate
 from resolution_eval.board.scores import estimate
+from resolution_eval.ladder import Step
 
 Kind = Literal["mean", "modality", "dataset"]
 
@@ -60,14 +63,31 @@ class Scope:
     kind: Kind
     label: str
     scheme: str
+    step: Step
+    """What is known of the resolutions of all its rows."""
     datasets: tuple[str, ...]
     """Identifiers, see `dataset_id`."""
     lines: tuple[Line, ...]
 
     @property
+    def setting(self) -> str:
+        """Scheme and, where it is not attested, step: of the data set's lists, which one."""
+        return setting_of(self.scheme, self.step)
+
+    @property
     def ranked(self) -> int:
         """Lines that have a rank."""
         return sum(line.rank is not None for line in self.lines)
+
+
+def setting_of(scheme: str, step: Step) -> str:
+    """Name of a list among those of one data set.
+
+    Example:
+        >>> setting_of("match", "attested"), setting_of("restore", "counted")
+        ('match', 'restore, counted')
+    """
+    return scheme if step == "attested" else f"{scheme}, {step}"
 
 
 def dataset_id(curve: Curve) -> str:
@@ -101,20 +121,29 @@ Group = tuple[Recipe, tuple[tuple[Curve, ...], ...]]
 """A recipe, and per data set its runs' curves."""
 
 
+Setting = tuple[str, Step]
+"""Scheme and step, which all rows of a list share."""
+
+
 def scopes(rows: Sequence[BoardRow]) -> tuple[Scope, ...]:
     """Every list that rows have; first the one that ranks most, over most data sets.
 
-    `match` and `restore` never share a list: the same weights do better by `restore`.
+    `match` and `restore` never share a list: the same weights do better by `restore`. Nor do rows
+    of two steps of the ladder: what a server counted is not known as what was attested is.
     """
     found: list[Scope] = []
-    for scheme in sorted({row.scheme for row in rows if row.curves}):
-        mine = recipes([row for row in rows if row.scheme == scheme and row.curves])
-        found += [*_means(mine, scheme), *_single(mine, scheme), *_modalities(mine, scheme)]
+    kinds: dict[Setting, list[BoardRow]] = defaultdict(list)
+    for row in rows:
+        if row.curves:
+            kinds[row.scheme, row.step].append(row)
+    for setting, same in sorted(kinds.items()):
+        mine = recipes(same)
+        found += [*_means(mine, setting), *_single(mine, setting), *_modalities(mine, setting)]
     first = max(found, key=lambda scope: (scope.ranked, len(scope.datasets)), default=None)
     return tuple(sorted(found, key=lambda scope: scope is not first))
 
 
-def _means(every: Sequence[Recipe], scheme: str) -> list[Scope]:
+def _means(every: Sequence[Recipe], setting: Setting) -> list[Scope]:
     """One list per set of two or more data sets that a recipe is scored on."""
     groups: dict[tuple[str, ...], list[Group]] = defaultdict(list)
     for recipe in every:
@@ -125,7 +154,7 @@ def _means(every: Sequence[Recipe], scheme: str) -> list[Scope]:
     for names, members in groups.items():
         titles = [runs[0].title for runs in members[0][1]]
         label = ", ".join(titles) if len(titles) < 4 else f"{len(titles)} data sets"
-        made.append(_scope(f"mean-{digest(' '.join(names))}", "mean", label, scheme, members))
+        made.append(_scope(f"mean-{digest(' '.join(names))}", "mean", label, setting, members))
     return _told_apart(sorted(made, key=lambda scope: (-len(scope.lines), scope.key)))
 
 
@@ -153,7 +182,7 @@ def _told_apart(found: list[Scope]) -> list[Scope]:
     ]
 
 
-def _modalities(every: Sequence[Recipe], scheme: str) -> list[Scope]:
+def _modalities(every: Sequence[Recipe], setting: Setting) -> list[Scope]:
     """One list per modality and set of its data sets that a recipe is scored on."""
     groups: dict[str, dict[tuple[str, ...], list[Group]]] = {}
     for recipe in every:
@@ -169,11 +198,11 @@ def _modalities(every: Sequence[Recipe], scheme: str) -> list[Scope]:
             titles = ", ".join(runs[0].title for runs in members[0][1])
             key = f"modality-{slug(modality)}" + (f"-{digest(' '.join(ids))}" if number else "")
             label = modality if len(order) == 1 else f"{modality}: {titles}"
-            made.append(_scope(key, "modality", label, scheme, members))
+            made.append(_scope(key, "modality", label, setting, members))
     return made
 
 
-def _single(every: Sequence[Recipe], scheme: str) -> list[Scope]:
+def _single(every: Sequence[Recipe], setting: Setting) -> list[Scope]:
     """One list per data set and form."""
     groups: dict[str, list[Group]] = defaultdict(list)
     for recipe in every:
@@ -182,18 +211,25 @@ def _single(every: Sequence[Recipe], scheme: str) -> list[Scope]:
             groups[dataset_id(runs[0])].append((recipe, (runs,)))
     made = []
     for name, members in sorted(groups.items()):
-        first = members[0][1][0][0]
-        label = first.title if first.form == "closed" else f"{first.title} (open answers)"
-        made.append(_scope(f"dataset-{name}", "dataset", label, scheme, members))
+        label = single_title(members[0][1][0][0])
+        made.append(_scope(f"dataset-{name}", "dataset", label, setting, members))
     return made
 
 
-def _scope(key: str, kind: Kind, label: str, scheme: str, members: Sequence[Group]) -> Scope:
+def single_title(curve: Curve) -> str:
+    """Of the data set and form of a curve."""
+    return curve.title if curve.form == "closed" else f"{curve.title} (open answers)"
+
+
+def _scope(key: str, kind: Kind, label: str, setting: Setting, members: Sequence[Group]) -> Scope:
+    scheme, step = setting
+    parts = [key, *([] if scheme == "match" else [slug(scheme)])]
     return Scope(
-        key=key if scheme == "match" else f"{key}-{slug(scheme)}",
+        key="-".join([*parts, *([] if step == "attested" else [step])]),
         kind=kind,
-        label=label,
+        label=label if step == "attested" else f"{label} ({step})",
         scheme=scheme,
+        step=step,
         datasets=tuple(dataset_id(runs[0]) for runs in members[0][1]),
         lines=tuple(lines(members)),
     )

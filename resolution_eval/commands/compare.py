@@ -16,6 +16,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--samples", action="store_true", help="name every sample whose verdict differs"
     )
+    parser.add_argument(
+        "--mix-steps",
+        action="store_true",
+        help="compare cells of different steps of the ladder too: attested against counted, say",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -30,7 +35,7 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     from resolution_eval.report.tables import FORMATS
 
     first, second = (only(load([path]), path) for path in (known.first, known.second))
-    found = compare(first, second)
+    found = compare(first, second, mix_steps=known.mix_steps)
     tables = [comparison_table(found), *([changed_table(found)] if known.samples else [])]
     print(as_json(asdict(found)) if known.json else FORMATS["text"](tables))
     return 0

@@ -18,6 +18,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "results", type=Path, nargs="+", metavar="RESULTS", help="records, or folders of results"
     )
+    parser.add_argument(
+        "--mix-steps",
+        action="store_true",
+        help="rank models of different steps of the ladder together: attested and counted, say",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -28,9 +33,10 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     from tabulate import tabulate
 
     from resolution_eval.analysis.ranking import ranking
+    from resolution_eval.ladder import WEAKER, listed
     from resolution_eval.report import load
 
-    found = ranking(load(known.results))
+    found = ranking(load(known.results), mix_steps=known.mix_steps)
     if known.json:
         print(as_json(asdict(found)))
         return 0
@@ -41,6 +47,7 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
             "gain over the floor": _shown(place.score, 3),
             "area": _shown(place.area, 3),
             "looks": LOOKS[place.looks],
+            "step": found.steps[place.model],
         }
         for place in found.places
     ]
@@ -49,6 +56,8 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     print(f"\nMean over {tasks}; 95 % intervals in brackets.")
     if any(place.rank is None for place in found.places):
         print("A model that is not shown to look at the image has no rank.")
+    if len(set(found.steps.values())) > 1:
+        print(f"Steps of the ladder are mixed, as asked: {listed(found.steps.values())}; {WEAKER}.")
     for task, why in found.left_out.items():
         print(f"Left out: {task}, {why}.")
     return 0

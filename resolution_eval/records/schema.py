@@ -11,6 +11,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from resolution_eval.attestation import Blind
 from resolution_eval.facts import Excluded, Hardware
+from resolution_eval.ladder import STEPS, Step
 from resolution_eval.records.answers import Answers, CellKey
 from resolution_eval.resolution import label, parse_resolution
 
@@ -185,6 +186,17 @@ class Cell(_Document):
     def scored(self) -> int:
         """Samples with a verdict."""
         return self.n - self.failed
+
+    @property
+    def attested(self) -> int:
+        """Samples whose encoder was seen to receive the grid that was asked for."""
+        others = self.mismatched + self.unattested + self.predicted + self.counted
+        return self.scored - others
+
+    @property
+    def step(self) -> Step | None:
+        """The step of the ladder that the weakest of its scored samples has; null without one."""
+        return next((step for step in STEPS if getattr(self, step)), None)
 
     @property
     def key(self) -> CellKey:

@@ -25,7 +25,7 @@ VEGALITE = "6.4"
 
 STATUSES = {
     "attested": "circle",
-    "counted": "diamond",
+    "counted": "triangle-right",
     "predicted": "triangle-down",
     "unattested": "square",
     "incomplete": "triangle-up",

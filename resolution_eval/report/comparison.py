@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from resolution_eval.analysis.comparison import CellComparison, RecordComparison
+from resolution_eval.ladder import WEAKER, listed
 from resolution_eval.report.tables import Column, Entry, Table, entry, figure_entry
 from resolution_eval.statistics.curves import Withheld
 
@@ -21,12 +22,22 @@ def comparison_table(found: RecordComparison) -> Table:
             Column("lost", True, "Samples that only the first got right"),
             Column("n", True, "Samples that both scored"),
             Column("left out", True, "Samples asked of both that one has no verdict on"),
+            Column("step", title="What is known of the resolution of the first, and of the second"),
             Column("no verdict because"),
         ),
         rows=tuple(_row(name, verdict) for name, verdict in found.verdicts.items()),
         remark="95 % intervals in brackets, paired over the samples that both scored; "
-        "samples without a verdict are in their ends and in p, at their worst.",
+        f"samples without a verdict are in their ends and in p, at their worst.{_mixed(found)}",
     )
+
+
+def _mixed(found: RecordComparison) -> str:
+    """That cells of different steps were compared, as asked; nothing where none was."""
+    steps = [each.steps for each in found.verdicts.values() if isinstance(each, CellComparison)]
+    mixed = [one for pair in steps if pair[0] != pair[1] for one in pair]
+    if not mixed:
+        return ""
+    return f" Steps of the ladder are mixed, as asked: {listed(mixed)}; {WEAKER}."
 
 
 def changed_table(found: RecordComparison) -> Table:
@@ -57,7 +68,7 @@ def _p(value: float) -> Entry:
 
 def _row(resolution: str, verdict: CellComparison | Withheld) -> tuple[Entry, ...]:
     if isinstance(verdict, Withheld):
-        return (Entry(resolution), *([entry(None)] * 7), entry(verdict.reason))
+        return (Entry(resolution), *([entry(None)] * 8), entry(verdict.reason))
     return (
         Entry(resolution),
         figure_entry(verdict.difference, sign=True),
@@ -67,5 +78,6 @@ def _row(resolution: str, verdict: CellComparison | Withheld) -> tuple[Entry, ..
         entry(len(verdict.lost)),
         entry(verdict.difference.n),
         entry(verdict.left_out),
+        Entry(" / ".join(dict.fromkeys(verdict.steps))),
         entry(""),
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from resolution_eval.analysis import CurveFigures, Sweep
+from resolution_eval.ladder import STEPS
 from resolution_eval.records import Cell
 from resolution_eval.records.schema import Grid
 from resolution_eval.report.charts import BANDED, Mark, Point
@@ -25,9 +26,37 @@ def status(cell: Cell) -> str:
     return SHOWN_STATUS.get(cell.status, cell.status)
 
 
+def status_and_step(cell: Cell) -> str:
+    """The status, and where it tells of absent samples, the step that the others have.
+
+    Every cell's step of the ladder is in it.
+    """
+    others = cell.step if cell.status == "incomplete" else None
+    return ", ".join(filter(None, (status(cell), others)))
+
+
 def mark(cell: Cell) -> str:
-    """The status where it is not as it should be, else nothing."""
-    return "" if cell.status == "complete" else cell.status
+    """Status and step where the status is not as it should be, else nothing."""
+    if cell.status == "complete":
+        return ""
+    return cell.status if cell.step == "attested" else status_and_step(cell)
+
+
+def known(cell: Cell) -> str:
+    """In how many samples the size asked for was seen, counted or predicted, in words."""
+    counts = {
+        "as asked": cell.attested,
+        "counted by the server": cell.counted,
+        "predicted by a rule alone": cell.predicted,
+    }
+    found = [f"{words} in {count} of {cell.n}" for words, count in counts.items() if count]
+    return "; ".join(found) or f"as asked in 0 of {cell.n}"
+
+
+def steps_in_words(cells: Iterable[Cell]) -> str:
+    """A sentence for each step that is not the encoder's own word; nothing where all are."""
+    found = {cell.step for cell in cells} - {"attested", "mismatched"}
+    return "".join(f" {step.capitalize()}: {STEPS[step]}." for step in STEPS if step in found)
 
 
 def points(curves: Curves) -> list[Point]:
@@ -121,7 +150,7 @@ class Notice:
 
 
 def notices(curves: Curves) -> list[Notice]:
-    """Every cell that is not what was asked for, in words; cells alike in one sentence."""
+    """Every cell not shown to be what was asked for, in words; cells alike in one sentence."""
     return [notice for curve in curves for notice in _notices(curve.sweep)]
 
 

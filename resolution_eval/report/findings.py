@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 
 from resolution_eval.analysis import CurveFigures, Sweep
+from resolution_eval.ladder import STEPS
 from resolution_eval.report.content import Curves, points_of
 from resolution_eval.report.tables import interval_text, shorten
 from resolution_eval.statistics.curves import Withheld
@@ -41,11 +42,18 @@ def _sentences(curve: CurveFigures) -> Iterator[str]:
         yield f"No figure of the whole curve: {curve.withheld}."
         return
     yield _ends(curve.sweep)
+    yield from _step(curve.sweep)
     yield from _floor(curve)
     yield from _looking(curve)
     yield from _noise(curve)
     yield from _enough(curve)
     yield from _classes(curve)
+
+
+def _step(sweep: Sweep) -> Iterator[str]:
+    """What is known of the resolutions, where the encoder was not seen."""
+    if sweep.step not in (None, "attested"):
+        yield f"Its resolutions are {sweep.step}, not attested: {STEPS[sweep.step]}."
 
 
 def _ends(sweep: Sweep) -> str:

@@ -20,6 +20,7 @@ from markupsafe import Markup
 from resolution_eval import __version__
 from resolution_eval.analysis import DRAWS, CurveFigures, TaskSweeps
 from resolution_eval.analysis.sizes import Sizes, task_sizes
+from resolution_eval.ladder import STEPS
 from resolution_eval.records import Record
 from resolution_eval.report import charts, size_charts
 from resolution_eval.report.charts import Point
@@ -183,6 +184,8 @@ def _curve_caption(drawn: Sequence[Point], chance: float | None, marked: Set[str
             "A cross is a cell whose encoder did not receive the grid asked for: it is not part "
             "of its line."
         )
+    found = {point.status for point in drawn} - {"attested", "mismatched"}
+    parts += [f"{step.capitalize()}: {STEPS[step]}." for step in STEPS if step in found]
     return " ".join(parts)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from resolution_eval.records import Record
 from resolution_eval.report.tables import shorten
@@ -80,7 +80,22 @@ def _run(record: Record) -> Facts:
         yield "peak memory", f"{run.peak_memory / GIBIBYTE:.2f} GiB of the {run.peak_memory_of}"
     yield "results file", run.results_file
     yield "its SHA-256", run.results_sha256
+    yield from _server(record)
     yield "evidence of grids", "; ".join(sorted({e for c in record.cells for e in c.evidence}))
+
+
+def _server(record: Record) -> Facts:
+    """What a server that answered said of itself, and what predicted its images."""
+    said = [cell.serving for cell in record.cells if cell.serving is not None]
+    yield "predicted by", _names(each.rules for each in said)
+    yield "counted by", _names(each.counted_by for each in said)
+    yield "model, by the server's word", _names(each.models for each in said)
+    yield "fingerprint, by the server's word", _names(each.fingerprints for each in said)
+    yield "probed", "; ".join(record.checkpoint.probes)
+
+
+def _names(lists: Iterable[Sequence[str]]) -> str:
+    return ", ".join(sorted({name for names in lists for name in names}))
 
 
 def _text(value: int | None) -> str | None:

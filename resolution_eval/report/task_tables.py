@@ -12,10 +12,12 @@ from resolution_eval.report.changes import change_table
 from resolution_eval.report.content import (
     Curves,
     asked_grid,
+    known,
     mark,
     points_of,
     received_grid,
-    status,
+    status_and_step,
+    steps_in_words,
 )
 from resolution_eval.report.cost import cost_table, resolution_entry, tokens_text
 from resolution_eval.report.measures import (
@@ -126,7 +128,7 @@ def _accuracy(each: CellFigures | None) -> Entry:
     return figure_entry(
         each.accuracy,
         note=", ".join(filter(None, (trained, left_out))),
-        mark=mark(each.cell) or on_blind,
+        mark=", ".join(filter(None, (mark(each.cell), on_blind))),
         shade=each.cell.status != "mismatched",
     )
 
@@ -177,6 +179,7 @@ def _added(look: Look | None) -> Entry:
 
 def grid_table(task: TaskSweeps, curves: Curves) -> Table:
     """What every encoder received at every resolution, and whether that was what was asked for."""
+    every = [each.cell for curve in curves for each in curve.cells]
     rows = [
         (entry(curve.name), *(_grid(cells.get(name)) for name in task.resolutions))
         for curve in curves
@@ -189,17 +192,15 @@ def grid_table(task: TaskSweeps, curves: Curves) -> Table:
         columns=(Column("checkpoint"), *(Column(name, True) for name in task.resolutions)),
         rows=tuple(rows),
         remark="Height x width in pixels of the tensor that entered the encoder, the most frequent "
-        "first, and in how many samples it was the one asked for.",
+        f"first, and in how many samples it was the one asked for.{steps_in_words(every)}",
     )
 
 
 def _grid(cell: Cell | None) -> Entry:
     if cell is None:
         return entry(None)
-    sound = cell.scored - cell.mismatched - cell.unattested
     asked = f", asked for {asked_grid(cell)}" if cell.mismatched and asked_grid(cell) else ""
-    note = f"as asked in {sound} of {cell.n}{asked}"
-    return Entry(received_grid(cell), mark=mark(cell), note=note)
+    return Entry(received_grid(cell), mark=mark(cell), note=f"{known(cell)}{asked}")
 
 
 def figure_table(task: TaskSweeps, curves: Curves) -> Table:
@@ -304,7 +305,8 @@ CUT = (
     "Answers that are cut are those of the unparseable whose thinking the limit of tokens cut: "
     "raise --gen_kwargs max_new_tokens."
 )
-COUNTS = ("n", "failed", "mismatched", "unparseable", "cut", "missing", "unattested", "capped")
+UNSEEN = ("counted", "predicted", "unattested")
+COUNTS = ("n", "failed", "mismatched", "unparseable", "cut", "missing", *UNSEEN, "capped")
 ALWAYS = ("n", "failed", "mismatched", "unparseable")
 """Counts that have a column even where they are all 0."""
 
@@ -319,7 +321,7 @@ def cell_table(task: TaskSweeps, curves: Curves) -> Table:
         (
             entry(curve.name),
             resolution_entry(cell),
-            Entry(status(cell), mark="!" if mark(cell) else ""),
+            Entry(status_and_step(cell), mark="!" if mark(cell) else ""),
             *_scored(each),
             figure_entry(each.gain),
             entry(asked_grid(cell)),
@@ -348,7 +350,8 @@ def cell_table(task: TaskSweeps, curves: Curves) -> Table:
         ),
         rows=tuple(rows),
         remark="Grids are height x width in pixels, the most frequent first. Failed samples are "
-        f"neither right nor wrong; unparseable answers are wrong.{cut}{shared}{phrases}",
+        "neither right nor wrong; unparseable answers are wrong."
+        f"{steps_in_words(cells)}{cut}{shared}{phrases}",
     )
 
 
@@ -356,7 +359,7 @@ def _cell_columns(counts: Sequence[str]) -> tuple[Column, ...]:
     return (
         Column("checkpoint"),
         Column("r", True, "Inference resolution asked for"),
-        Column("status"),
+        Column("status", title="Whether samples lack, and the step of the ladder that is known"),
         Column("accuracy", numeric=True),
         Column("low", True, "Lower end of the 95 % interval"),
         Column("high", True, "Upper end of the 95 % interval"),

@@ -51,6 +51,7 @@ class View {
   }
 
   // Rows under other schemes are in other lists: what is restored before it is shown is another task.
+  // So are rows of other steps of the ladder, which the label names.
   scopeOptions() {
     const kinds = [["mean", "Mean over data sets"], ["modality", "Modality"], ["dataset", "Data set"]];
     const schemes = [...new Set(this.board.scopes.map((scope) => scope.scheme))];

@@ -45,7 +45,7 @@ function tip(one, cell) {
   const lines = [
     one.name,
     `${number(cell.score[0])}  [${number(cell.score[1])}, ${number(cell.score[2])}] at ${cell.r}`,
-    `${cell.scored} samples, ${cell.status}`,
+    `${cell.scored} samples, ${cell.status}${cell.status === "incomplete" && cell.step ? `, ${cell.step}` : ""}`,
   ];
   if (cell.tokens !== null) lines.push(`${Math.round(cell.tokens)} visual tokens`);
   if (cell.blind) lines.push(`blind ${number(cell.blind[0])} (${cell.blind[2]})`);

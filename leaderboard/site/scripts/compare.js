@@ -1,6 +1,6 @@
 // Up to four rows side by side, on the data sets that they share; the address names them.
 
-import { estimate, fill, h, labels, load, modelLink, name, query, ranks, remember, select, size, start, status } from "./page.js";
+import { estimate, fill, h, labels, load, modelLink, name, query, ranks, remember, select, size, start, status, stepMark } from "./page.js";
 import { curves, legend } from "./charts.js";
 import { Table } from "./table.js";
 
@@ -56,6 +56,7 @@ function facing(rows) {
       { id: "rank", head: "Rank", numeric: true, sortable: false, value: (row) => row.standing?.rank?.[0], cell: (row) => (row.standing?.rank ? [ranks(row.standing.rank), h("small", {}, ` of ${row.standing.of}, ${row.standing.label}`)] : h("small", {}, row.standing?.why || "none")) },
       { id: "trained", head: "Trained at", sortable: false, value: (row) => row.training },
       { id: "scheme", head: "Scheme", sortable: false, value: (row) => row.scheme },
+      { id: "step", head: "Resolution", sortable: false, value: (row) => row.step, cell: (row) => stepMark(row.step) },
       { id: "size", head: "Size", numeric: true, sortable: false, value: (row) => row.parameters, cell: (row) => size(row.parameters) },
       { id: "status", head: "Status", sortable: false, value: (row) => row.status, cell: (row) => status(row.status) },
     ],

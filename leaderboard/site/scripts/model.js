@@ -1,6 +1,6 @@
 // One row's page: its curves, train x inference matrix, cost, attestation and every answer.
 
-import { address, bytes, count, estimate, facts, fill, h, labels, load, many, mark, meaning, modelLink, name, number, outside, query, ranks, remember, select, size, start, status } from "./page.js";
+import { address, bytes, count, estimate, facts, fill, h, labels, load, many, mark, meaning, modelLink, name, number, outside, query, ranks, remember, select, size, start, status, stepMark } from "./page.js";
 import { curves, frontier, legend } from "./charts.js";
 import { Table } from "./table.js";
 
@@ -102,12 +102,12 @@ function matrixSection(model) {
 function heat(cell) {
   if (!cell?.score) return h("span", { class: "quiet" }, "–");
   const level = Math.min(9, Math.floor(cell.score[0] * 10));
-  return h("span", { class: `heat heat-${level}${cell.trained ? " trained" : ""}` }, estimate(cell.score), cell.status === "mismatched" && mark("mismatched", "The encoder received another grid than asked", "bad"));
+  return h("span", { class: `heat heat-${level}${cell.trained ? " trained" : ""}` }, estimate(cell.score), cell.status === "mismatched" ? mark("mismatched", "The encoder received another grid than asked", "bad") : cell.step && cell.step !== "attested" && stepMark(cell.step));
 }
 
-// The data set's list in which the row stands: that of its scheme.
+// The data set's list in which the row stands: that of its scheme and step.
 function list(board, row, curve) {
-  return board.datasets.find((each) => each.id === curve.dataset).lists.find(([scheme]) => scheme === row.scheme)[1];
+  return board.datasets.find((each) => each.id === curve.dataset).lists.find(([each]) => each === row.list)[1];
 }
 
 async function costSection(board, row, model) {
@@ -152,7 +152,7 @@ function attestation(model) {
     { id: "evidence", head: "Read from", value: (line) => line.evidence.join(", ") },
   ];
   const table = new Table({ caption: "What each cell asked for and what the encoder received", columns: columns.filter(Boolean), rows, sort: null });
-  return section("attestation", "Attestation", h("p", {}, "What was asked for, and what entered the vision encoder, of every cell."), table.element);
+  return section("attestation", "Attestation", h("p", {}, "What was asked for, and what entered the vision encoder, of every cell. Where a server answered nobody sees that: a rule predicts it, and at best the server's count of tokens agrees."), table.element);
 }
 
 function grid(sides) {
@@ -160,8 +160,9 @@ function grid(sides) {
 }
 
 function attested(cell) {
-  const found = { complete: ["attested", "right"], incomplete: ["incomplete", "unsure"], mismatched: [`${cell.mismatched} mismatched`, "bad"], unattested: [`${cell.unattested} unattested`, "unsure"] }[cell.status];
-  return [mark(found[0], cell.status, found[1]), cell.capped > 0 && h("small", {}, ` ${cell.capped} capped at the source`)];
+  const found = { incomplete: ["incomplete", "unsure"], mismatched: [`${cell.mismatched} mismatched`, "bad"] }[cell.status];
+  const counts = ["counted", "predicted", "unattested"].filter((each) => cell[each] > 0).map((each) => `${cell[each]} ${each}`);
+  return [found && mark(found[0], cell.status, found[1]), cell.step && cell.step !== "mismatched" && stepMark(cell.step), counts.length > 0 && h("small", {}, ` ${counts.join(", ")}`), cell.capped > 0 && h("small", {}, ` ${cell.capped} capped at the source`)];
 }
 
 function answersSection(model) {

@@ -53,6 +53,7 @@ export async function start(run) {
   try {
     const board = await load("board.json");
     meanings = board.meanings;
+    steps = board.steps;
     await run(place, board);
     place.dataset.ready = "yes";
   } catch (error) {
@@ -131,6 +132,7 @@ export function many(amount, noun) {
 }
 
 let meanings = {};
+let steps = {};
 
 // What a status means, in words of the board's.
 export function meaning(name) {
@@ -145,12 +147,18 @@ export function mark(text, title, kind = "") {
   return h("span", { class: `mark ${kind}`, title }, text);
 }
 
+// The step of the ladder: what is known of the resolution that an encoder received.
+export function stepMark(name) {
+  return mark(name, `${name.replace(/^./, (first) => first.toUpperCase())}: ${steps[name]}`, name === "attested" ? "right" : "unsure");
+}
+
 // Marks of a row: what a reader must know before comparing it.
 export function labels(row, datasets = null) {
   const trained = row.contaminated.filter((id) => !datasets || datasets.includes(id));
   const unseen = row.blind_like.filter((id) => !datasets || datasets.includes(id));
   return [
     ...row.labels.map((text) => mark(text, "Declared by the submitter", "label")),
+    row.measured && row.step !== "attested" && stepMark(row.step),
     trained.length > 0 && mark("trained on it", `Trained on ${trained.join(", ")}; declaring it costs no rank`, "unsure"),
     unseen.length > 0 && mark("does not look", `Not shown to score more with the image than without it: ${unseen.join(", ")}`, "bad"),
   ];

@@ -11,10 +11,18 @@ from resolution_eval import __version__
 from resolution_eval.board.published import PublishedRow
 from resolution_eval.board.rows import Board
 from resolution_eval.board.schema import STATUSES, BoardRow, Budget, Curve, Point
-from resolution_eval.board.scopes import Line, Scope, dataset_id, standing
+from resolution_eval.board.scopes import (
+    Line,
+    Scope,
+    dataset_id,
+    setting_of,
+    single_title,
+    standing,
+)
 from resolution_eval.board.scores import BUDGETS
 from resolution_eval.board.site.answers import Sheet, sheet
 from resolution_eval.board.site.siblings import DIGITS, matrices, resolutions, rounded, siblings
+from resolution_eval.ladder import STEPS
 
 FORMAT = 2
 """Of the data: another number where a reader of it would have to change."""
@@ -46,6 +54,7 @@ def _board(board: Board, generated: str | None) -> Document:
         "generated": generated,
         "statuses": list(STATUSES),
         "meanings": STATUSES,
+        "steps": STEPS,
         "budgets": list(BUDGETS),
         "scopes": [
             {
@@ -53,6 +62,7 @@ def _board(board: Board, generated: str | None) -> Document:
                 "kind": scope.kind,
                 "label": scope.label,
                 "scheme": scope.scheme,
+                "step": scope.step,
                 "file": _file(scope),
                 "about": _about(scope),
             }
@@ -78,14 +88,14 @@ def _about(scope: Scope) -> str:
 
 
 def _datasets(found: Sequence[Scope]) -> list[Document]:
-    """One entry per data set and form, with its list under each scheme."""
+    """One entry per data set and form, with its list under each scheme and step."""
     made: dict[str, Document] = {}
     for scope in found:
         if scope.kind != "dataset":
             continue
         curves = [curve for line in scope.lines for curve in line.curves[0]]
         entry = made.setdefault(scope.datasets[0], _dataset(scope, curves))
-        entry["lists"].append([scope.scheme, _file(scope), scope.key])
+        entry["lists"].append([scope.setting, _file(scope), scope.key])
         entry["n"] = sorted({*entry["n"], *(curve.n for curve in curves)})
         entry["rows"] += len(curves)
     return list(made.values())
@@ -96,7 +106,7 @@ def _dataset(scope: Scope, curves: Sequence[Curve]) -> Document:
     return {
         "id": scope.datasets[0],
         "lists": [],
-        "title": scope.label,
+        "title": single_title(first),
         "modality": first.modality,
         "chance": _figure(first.chance),
         "n": [],
@@ -128,6 +138,8 @@ def _row(row: BoardRow, found: Sequence[Scope]) -> Document:
         "submitter": facts.submitter,
         "status": row.status,
         "scheme": row.scheme,
+        "step": row.step,
+        "list": setting_of(row.scheme, row.step),
         "filter": row.filter,
         "mode": row.mode,
         "standing": _standing(row, found),
@@ -285,6 +297,7 @@ def _cell(point: Point) -> Document:
         "score": rounded(point.accuracy),
         "scored": point.cell.scored,
         "status": point.cell.status,
+        "step": point.cell.step,
         "tokens": _rounded(point.tokens),
         "speed": _rounded(point.throughput),
         "blind": point.blind and [_figure(point.blind.accuracy), point.blind.n, point.blind.kind],
@@ -299,6 +312,8 @@ def _full_cell(point: Point) -> Document:
         "failed": cell.failed,
         "missing": cell.missing,
         "mismatched": cell.mismatched,
+        "counted": cell.counted,
+        "predicted": cell.predicted,
         "unattested": cell.unattested,
         "capped": cell.capped,
         "asked": point.expected_grid,

@@ -19,7 +19,7 @@ Document = dict[str, Any]
 
 
 def siblings(row: BoardRow, rows: Sequence[BoardRow]) -> list[BoardRow]:
-    """Rows of the same setting and base and of its size, this one included.
+    """Rows of the same setting, step and base and of its size, this one included.
 
     Models trained from scratch have no base: their submitter is to be the same. A position table
     for another grid makes a few parameters more or less.
@@ -31,7 +31,7 @@ def siblings(row: BoardRow, rows: Sequence[BoardRow]) -> list[BoardRow]:
 def _kin(row: BoardRow) -> tuple[object, ...]:
     facts = row.facts
     maker = facts.base or f"from scratch by {facts.submitter}"
-    return (maker, row.scheme, row.filter, row.mode)
+    return (maker, row.scheme, row.step, row.filter, row.mode)
 
 
 def matrices(row: BoardRow, kin: Sequence[BoardRow]) -> list[Document]:
