@@ -23,7 +23,7 @@ CELL_TYPES = {
     **dict.fromkeys(("accuracy", "low", "high"), "float64"),
     **dict.fromkeys(("n", "failed", "missing"), "int64"),
     "tokens": "float64",
-    **dict.fromkeys(("status", "withheld"), "string"),
+    **dict.fromkeys(("status", "step", "withheld"), "string"),
 }
 """Columns of `cell_frame`, and their types."""
 
@@ -36,6 +36,7 @@ def cell_frame(curves: Sequence[CurveFigures]) -> pd.DataFrame:
     that have a verdict, and `low` to `high` its 95 % interval, in which the `failed` and `missing`
     samples are at their worst. `tokens` is the mean number of visual tokens per sample. `status` is
     the report's: an accuracy that is `mismatched` is of another grid than the one asked for.
+    `step` is how the grid is known, whatever else is wrong (attested, counted, predicted, ...).
     `withheld` says why there is no accuracy.
     """
     rows = [_cell_row(curve, cell) for curve in curves for cell in curve.cells]
@@ -61,6 +62,7 @@ def _cell_row(curve: CurveFigures, figures: CellFigures) -> dict[str, Any]:
         "missing": cell.missing,
         "tokens": figures.tokens,
         "status": status(cell),
+        "step": cell.step,
     }
 
 

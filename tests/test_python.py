@@ -137,7 +137,7 @@ def test_the_frame_has_the_figures_of_every_cell(embedded: Collection) -> None:
     assert list(frame["accuracy"]) == pytest.approx([cell.accuracy for cell in cells])
     assert list(frame["r"]) == [cell.resolution for cell in cells]
     assert list(frame["tokens"]) == [cell.visual_tokens.mean for cell in cells]
-    assert set(frame["status"]) == {"attested"}
+    assert set(frame["status"]) == set(frame["step"]) == {"attested"}
     assert frame["withheld"].isna().all()
 
 
