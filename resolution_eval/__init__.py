@@ -1,3 +1,73 @@
-"""Score multimodal LLMs across inference resolutions, and attest the resolution each sample had."""
+"""Score multimodal LLMs across inference resolutions, and attest the resolution each sample had.
+
+Every Python of the environment loads this file when it starts (see `startup`): the public names
+come from their modules when they are first asked for, and nothing is imported here.
+"""
 
 __version__ = "0.1.0"
+
+TYPE_CHECKING = False
+"""For type-checkers, which take it for true; `typing` would cost every start of Python."""
+
+if TYPE_CHECKING:
+    from resolution_eval.analysis.comparison import compare
+    from resolution_eval.analysis.curve import curve
+    from resolution_eval.cards.reading import model_cards, task_cards
+    from resolution_eval.collection import Collection
+    from resolution_eval.doctor import diagnose
+    from resolution_eval.door import choose, load, rank, run
+    from resolution_eval.entrance import attest
+    from resolution_eval.errors import ResolutionEvalError
+    from resolution_eval.statistics.curves import Withheld
+
+__all__ = [
+    "Collection",
+    "ResolutionEvalError",
+    "Withheld",
+    "attest",
+    "choose",
+    "compare",
+    "curve",
+    "diagnose",
+    "load",
+    "model_cards",
+    "rank",
+    "run",
+    "task_cards",
+]
+
+MODULES = {
+    "Collection": "collection",
+    "ResolutionEvalError": "errors",
+    "Withheld": "statistics.curves",
+    "attest": "entrance",
+    "choose": "door",
+    "compare": "analysis.comparison",
+    "curve": "analysis.curve",
+    "diagnose": "doctor",
+    "load": "door",
+    "model_cards": "cards.reading",
+    "rank": "door",
+    "run": "door",
+    "task_cards": "cards.reading",
+}
+"""Where each public name lives. None is also a module's: once `resolution_eval.doctor` is imported,
+it would hide a function of that name, so what a doctor does is `diagnose`."""
+
+
+if not TYPE_CHECKING:  # with it in sight, a type-checker would let any name pass
+
+    def __getattr__(name: str) -> object:
+        """The public name, from its module."""
+        if name not in MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        value: object = getattr(import_module(f"{__name__}.{MODULES[name]}"), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    """The public names beside what is loaded already."""
+    return sorted({*globals(), *__all__})

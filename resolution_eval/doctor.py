@@ -24,6 +24,8 @@ from resolution_eval.resolution import (
 )
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from resolution_eval.families import Family, Parts
     from resolution_eval.providers import Forecast
 
@@ -119,8 +121,8 @@ class Patient(Protocol):
     def notes(self) -> tuple[str, ...]:
         """What was set, and what was seen, once the rows are made."""
 
-    def row(self, requested: Resolution, source: Size, scheme: str) -> Row:
-        """What an image of size `source` becomes."""
+    def row(self, requested: Resolution, stored: Image, scheme: str) -> Row:
+        """What an image (RGB) becomes."""
 
     def close(self) -> None:
         """Give back what was opened."""
@@ -149,7 +151,8 @@ def diagnose(model: str, arguments: Mapping[str, str], sizes: Sequence[Resolutio
 def _examine(model: str, patient: Patient, asked: str, sizes: Sequence[Resolution]) -> Diagnosis:
     refusal = patient.refusal if asked == "match" else None
     scheme = "restore" if refusal else asked
-    rows = tuple(patient.row(size, source, scheme) for source in _sources(sizes) for size in sizes)
+    images = [noise(source) for source in _sources(sizes)]
+    rows = tuple(patient.row(size, image, scheme) for image in images for size in sizes)
     flat = () if scheme == "restore" else tuple(_flat(rows))
     agree = all(row.agrees and row.counts for row in rows)
     return Diagnosis(
@@ -191,6 +194,13 @@ def _sources(sizes: Sequence[Resolution]) -> list[Size]:
     numbers = [size for size in sizes if isinstance(size, int)] or [224]
     edge = max(numbers) * (2 if NATIVE in sizes else 1)
     return [restored_size(Size(*aspect), edge) for aspect in ASPECTS]
+
+
+def noise(size: Size) -> Image:
+    """An image of that size, of which only the size is of interest."""
+    from PIL.Image import effect_noise
+
+    return effect_noise((size.width, size.height), 60).convert("RGB")
 
 
 def _flat(rows: Sequence[Row]) -> Iterator[str]:
@@ -265,7 +275,8 @@ class _Flamingo(_Alone):
         self.checkpoint, self._patch = described.identity, described.patch
         self.training = declared_training(arguments.get("train_resolution"), described.training)
 
-    def row(self, requested: Resolution, source: Size, scheme: str) -> Row:
+    def row(self, requested: Resolution, stored: Image, scheme: str) -> Row:
+        source = Size(*stored.size)
         information = budget_size(source, requested)
         wanted = information if scheme == "match" else training_size(self.training, source)
         grid = patch_size_fit(wanted, self._patch)
@@ -318,19 +329,16 @@ class _HuggingFace(_Alone):
             if value is not None:
                 yield f"the processor's {name} = {_shown(value)}: the adapter sets the grid"
 
-    def row(self, requested: Resolution, source: Size, scheme: str) -> Row:
-        from PIL.Image import effect_noise
-
+    def row(self, requested: Resolution, stored: Image, scheme: str) -> Row:
         from resolution_eval.families import intended_grid
         from resolution_eval.families.inputs import prepare
         from resolution_eval.images import DEFAULT_FILTER, resize
 
-        parts = self._parts
+        parts, source = self._parts, Size(*stored.size)
         family = self._family.under(scheme, parts, self.training)
         information = budget_size(source, requested)
         drawn = intended_grid(family, parts, self.training, scheme, information, source)
         foretold = family.foretold(parts, drawn)
-        stored = effect_noise((source.width, source.height), 60).convert("RGB")
         rendered = resize(stored, information, DEFAULT_FILTER)
         prompt = family.prompt(parts, QUESTION, image=True)
         settings = family.used_settings(parts, drawn)

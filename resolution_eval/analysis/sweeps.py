@@ -173,12 +173,14 @@ def _controls(records: Sequence[Record]) -> tuple[Record, ...]:
 def sweep_of(record: Record, setting: Setting | None, blind: Sequence[Record] = ()) -> Sweep:
     """The record's sweep in `setting`; None is the only one that it has.
 
-    `blind` are runs that may hold the answers of the record's blind controls.
+    `blind` are runs that may hold the answers of the record's blind controls; a whole collection,
+    the record in it, will do.
 
     Raises:
         RecordError: the record has no such setting, or several where none is named.
     """
-    found = [each for each in _sweeps([record, *blind]) if each.record is record]
+    others = [run for run in blind if run is not record] if record.blind is None else []
+    found = [each for each in _sweeps([record, *others]) if each.record is record]
     mine = [each for each in found if setting in (None, each.setting)]
     if len(mine) != 1:
         known = ", ".join("/".join(each.setting) for each in found)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from PIL.Image import effect_noise
+from PIL.Image import Image
 
 from resolution_eval.adapters.arguments import flag
 from resolution_eval.adapters.reswrap import OWN, SERVING, encoding_notes, wanted_grid
@@ -15,7 +15,7 @@ from resolution_eval.attestation import Sent
 from resolution_eval.bases.build import LIMITS, Plan, accepted, plan
 from resolution_eval.bases.hollow import HollowBase, Receipt
 from resolution_eval.bases.predictors import Predictor, predictor
-from resolution_eval.doctor import QUESTION, Row, new_row
+from resolution_eval.doctor import QUESTION, Row, new_row, noise
 from resolution_eval.families.checkpoint import known_training
 from resolution_eval.images import DEFAULT_FILTER, resize
 from resolution_eval.providers import Forecast
@@ -93,16 +93,16 @@ class Wrapped:
             if name not in accepted(self._plan.maker)[0] or self._hollow.sight.family is None:
                 continue
             value, edge = PROBES[name]
-            image = effect_noise((edge, edge), 60).convert("RGB")
+            image = noise(Size(edge, edge))
             told = replace(self._plan, arguments={**self._plan.arguments, name: value})
             if HollowBase(told, None).show(image)[0] == self._hollow.show(image)[0]:
                 yield f"{name}: {self._plan.title} gives it to no image"
 
-    def row(self, requested: Resolution, source: Size, scheme: str) -> Row:
-        """What an image of size `source` becomes."""
+    def row(self, requested: Resolution, stored: Image, scheme: str) -> Row:
+        """What an image (RGB) becomes."""
+        source = Size(*stored.size)
         information = budget_size(source, requested)
         grid = wanted_grid(self._hollow.sight, self.training, scheme, information, source)
-        stored = effect_noise((source.width, source.height), 60).convert("RGB")
         rendered = resize(stored, information, DEFAULT_FILTER)
         received, tokens, sent = self._hollow.show(resize(rendered, grid, DEFAULT_FILTER))
         seen = None if received is None else received.grid

@@ -5,13 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from resolution_eval.commands.printing import as_json
-from resolution_eval.errors import UsageError
-
-if TYPE_CHECKING:
-    from resolution_eval.records import Record
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,21 +29,13 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     from dataclasses import asdict
 
     from resolution_eval.analysis.comparison import compare
+    from resolution_eval.collection import only
     from resolution_eval.report import load
     from resolution_eval.report.comparison import changed_table, comparison_table
     from resolution_eval.report.tables import FORMATS
 
-    first, second = (_only(load([path]), path) for path in (known.first, known.second))
+    first, second = (only(load([path]), path) for path in (known.first, known.second))
     found = compare(first, second, mix_steps=known.mix_steps)
     tables = [comparison_table(found), *([changed_table(found)] if known.samples else [])]
     print(as_json(asdict(found)) if known.json else FORMATS["text"](tables))
     return 0
-
-
-def _only(records: Sequence[Record], path: Path) -> Record:
-    """The one record in `path`; a blind run beside the run that it controls is no second one."""
-    found = [record for record in records if record.blind is None] or records
-    if len(found) != 1:
-        names = ", ".join(f"{record.label} on {record.task}" for record in found)
-        raise UsageError(f"{path} holds {len(found)} records ({names}); name one record's file")
-    return found[0]

@@ -1,0 +1,1 @@
+"""The folder that `evaluate.load` takes: a metric in a file of the folder's name."""
