@@ -273,6 +273,7 @@ def test_no_demonstrations_is_what_it_was_and_two_matter(
     assert _scores(two) != _scores(none)
 
 
+@pytest.mark.whole
 def test_a_family_of_one_image_refuses_in_one_sentence(tmp_path: Path) -> None:
     folder = tiny_families.save("paligemma", tmp_path / "paligemma")
     arguments = ["--model", "reshf", "--model_args", f"pretrained={folder}"]

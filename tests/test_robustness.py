@@ -17,6 +17,8 @@ from resolution_eval.errors import UsageError
 from resolution_eval.robustness import robustness
 from resolution_eval.statistics.intervals import Interval
 
+pytestmark = pytest.mark.whole
+
 ROOT = Path(__file__).parents[1]
 FOLDER = Path(robustness.__file__).parent
 RECORDS = ROOT / "leaderboard" / "records"

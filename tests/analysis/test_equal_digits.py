@@ -19,10 +19,11 @@ from resolution_eval.report import load, report
 from resolution_eval.report.task_tables import FIGURE_NAMES
 from resolution_eval.statistics.intervals import Interval
 
+
 RECORDS = paths.leaderboard() / "records"
 FOLDERS = sorted(path for path in RECORDS.glob("*/*") if path.is_dir())
 Numbers = tuple[float, float, float]
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.whole, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,8 @@ from resolution_eval.board.ledger import answers_of
 from resolution_eval.board.scopes import Line, Scope
 from resolution_eval.cards import task_cards
 
+pytestmark = pytest.mark.whole
+
 SAMPLES = 120
 TWIN = "honest/twin"
 CLASSES = task_cards()["phantom"].classes

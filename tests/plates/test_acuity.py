@@ -51,6 +51,7 @@ def seen_at(resolution, image):
     return np.asarray(render(Image.fromarray(image), resolution, "bicubic"), dtype=float)
 
 
+@pytest.mark.whole
 def test_the_images_are_the_same_in_another_process():
     images = (BOOK.draw(BOOK.plate("test", i)).tobytes() for i in range(40, 60))
     here = sha256(b"".join(images)).hexdigest()

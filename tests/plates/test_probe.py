@@ -57,6 +57,7 @@ def test_a_reduction_by_less_than_the_factor_is_not_called_coarser():
     assert probe(server(1.2), promised=96, factor=3.0).outcome == "finer"
 
 
+@pytest.mark.whole
 def test_a_model_that_guesses_is_blind_and_nothing_is_said_of_its_grid():
     found = [probe(guesser(seed), promised=48, images=24).outcome for seed in range(40)]
     assert binomtest(40 - found.count("blind"), 40, 0.05, alternative="greater").pvalue > 0.01
@@ -67,6 +68,7 @@ def test_a_model_that_always_says_upright_is_blind():
     assert probe(lambda asked: ["upright"] * len(asked), promised=48).outcome == "blind"
 
 
+@pytest.mark.whole
 def test_a_reduced_server_is_called_finer_in_at_most_one_of_twenty():
     found = [
         probe(server(2.0, noise=0.3, seed=seed), promised=48, images=16, seed=seed).outcome
