@@ -19,7 +19,6 @@ from resolution_eval.report import load, report
 from resolution_eval.report.task_tables import FIGURE_NAMES
 from resolution_eval.statistics.intervals import Interval
 
-
 RECORDS = paths.leaderboard() / "records"
 FOLDERS = sorted(path for path in RECORDS.glob("*/*") if path.is_dir())
 Numbers = tuple[float, float, float]
