@@ -134,7 +134,29 @@ def test_old_names_are_those_of_the_same_modules(
     _same(load_model(str(tmp_path / "adapter")), merged)
 
 
-def test_a_pickled_adapter_is_read_without_running_code(folders: Path, tmp_path: Path) -> None:
+class Running:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self._mark = mark
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        return Path.touch, (self._mark,)
+
+
+def test_a_pickled_adapter_that_holds_code_is_refused_and_not_run(
+    folders: Path, tmp_path: Path
+) -> None:
+    _train(folders / "llava", tmp_path / "adapter", target_modules=LAYERS)
+    path = tmp_path / "adapter" / "adapter_model.safetensors"
+    torch.save({"code": Running(tmp_path / "ran")}, path.with_suffix(".bin"))
+    path.unlink()
+    with pytest.raises(ModelError):
+        load_model(str(tmp_path / "adapter"))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_pickled_adapter_of_tensors_is_read(folders: Path, tmp_path: Path) -> None:
     merged = _train(folders / "llava", tmp_path / "adapter", target_modules=LAYERS)
     path = tmp_path / "adapter" / "adapter_model.safetensors"
     torch.save(load_file(path), path.with_suffix(".bin"))
