@@ -22,20 +22,7 @@ from pathlib import PurePath
 from types import ModuleType
 from typing import Any
 
-from resolution_eval.startup import HOST_TASKS, LookOut
-
-FOLDERS: list[str] = []
-"""Task folders of this process alone, whose tasks take the place of the shipped ones of the same
-name.
-"""
-ASKED: list[str] = []
-"""Names of the tasks that lmms-eval was last told to run in this process."""
-ADAPTERS = {
-    "resflamingo": "resolution_eval.adapters.resflamingo.ResFlamingo",
-    "reshf": "resolution_eval.adapters.reshf.ResHF",
-    "reswrap": "resolution_eval.adapters.reswrap.ResWrap",
-}
-"""Names under which `lmms-eval --model` knows our adapters, and their classes."""
+from resolution_eval.registry import ADAPTERS, ASKED, FOLDERS, HOST_TASKS
 
 
 def manifests() -> list[Any]:
@@ -130,12 +117,15 @@ def _is_host(program: str) -> bool:
 class _HostFinder(MetaPathFinder):
     """Finds `lmms_eval.tasks` as the other finders do, and has it adjusted once it is executed."""
 
+    looks_out = True
+    """Whether it is one of ours, which do not ask each other."""
+
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         if fullname != HOST_TASKS:
             return None
-        others = (each for each in sys.meta_path if each not in (self, LookOut))
+        others = (each for each in sys.meta_path if not hasattr(each, "looks_out"))
         specs = (finder.find_spec(fullname, path, target) for finder in others)
         spec = next((found for found in specs if found is not None), None)
         if spec is not None and spec.loader is not None:

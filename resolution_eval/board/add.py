@@ -18,8 +18,8 @@ from resolution_eval.board.submission import FACTS, Facts, folder_name
 from resolution_eval.cards import model_cards
 from resolution_eval.errors import RecordError, UsageError
 from resolution_eval.records import Record, write_record
+from resolution_eval.records.loader import load
 from resolution_eval.refusals import clause
-from resolution_eval.report import load
 
 
 def add(results: Sequence[Path], board: Path, declared: Mapping[str, Any]) -> Path:

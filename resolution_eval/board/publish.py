@@ -20,7 +20,7 @@ from resolution_eval.board.ledger import answers_of
 from resolution_eval.board.rows import Board
 from resolution_eval.board.submission import FACTS
 from resolution_eval.errors import PublishError, UsageError
-from resolution_eval.records.secrets import STRUCK, redacted
+from resolution_eval.redaction import STRUCK, redacted
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi

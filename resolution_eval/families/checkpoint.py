@@ -9,7 +9,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
-from resolution_eval.adapters.arguments import declared_training
+from resolution_eval.arguments import declared_training
 from resolution_eval.cards import model_cards
 from resolution_eval.declaration import Known, read_declaration
 from resolution_eval.errors import ModelError

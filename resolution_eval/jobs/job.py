@@ -16,7 +16,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from resolution_eval.errors import RecordError, ResolutionEvalError
-from resolution_eval.records.secrets import redacted
+from resolution_eval.redaction import redacted
 
 LOG_SHOWN = 5
 """Lines at the end of a failed job's log that its error quotes."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,10 +9,11 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from resolution_eval.arguments import model_arguments
 from resolution_eval.errors import UsageError, refuse_misspelled
 from resolution_eval.jobs.job import Job, Settings
-from resolution_eval.plugin import ADAPTERS
 from resolution_eval.refusals import told
+from resolution_eval.registry import ADAPTERS
 from resolution_eval.taskfiles import task_names
 from resolution_eval.weights import stamp_of
 
@@ -140,8 +140,9 @@ def _keys() -> set[str]:
 
 def _weights(model_args: str) -> str | None:
     """Stamp of the local checkpoint that `--model_args` names; None where it names none."""
-    named = re.search(r"(?:^|,)(?:pretrained|model)=([^,]+)", model_args)
-    return None if named is None else stamp_of(Path(named[1]))
+    told = model_arguments(model_args)
+    named = told.get("pretrained") or told.get("model")
+    return None if named is None else stamp_of(Path(named))
 
 
 def read_plan(path: Path, *, budget: int | None = None) -> Plan:

@@ -27,7 +27,7 @@ from resolution_eval.records.schema import (
     Environment,
     Record,
 )
-from resolution_eval.records.secrets import redacted
+from resolution_eval.redaction import redacted
 
 ROUNDING = 6e-5
 """How far a printed accuracy may lie from the samples': rows in words have four decimals."""
