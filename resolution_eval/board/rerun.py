@@ -21,7 +21,7 @@ from pydantic import Field
 from resolution_eval.board.document import Document, read
 from resolution_eval.board.ledger import digest
 from resolution_eval.board.schema import Repeat
-from resolution_eval.board.submission import PRETRAINED, RERUN, Name, Submission
+from resolution_eval.board.submission import PRETRAINED, RERUN, Facts, Name, Submission
 from resolution_eval.errors import RecordError, UsageError
 from resolution_eval.files import replace
 from resolution_eval.records import Record, make_records
@@ -81,12 +81,21 @@ class Rerun(Document):
     date: Name
     hardware: Name
     versions: Mapping[str, str]
+    revision: Name | None = None
+    """Of the checkpoint as it was found when it was repeated; null in re-runs of version 0.1.0."""
+    pretrained: Name | None = None
+    """What `pretrained=` was given; null in re-runs of version 0.1.0."""
     cells: Annotated[tuple[CellRepeat, ...], Field(strict=False)]
 
     @property
     def agrees(self) -> bool:
         """Whether every cell does."""
         return bool(self.cells) and all(cell.agrees for cell in self.cells)
+
+    def is_of(self, facts: Facts) -> bool:
+        """Whether what was repeated is what the submission calls itself."""
+        found = None if self.revision is None else self.revision.replace("sha256:", "sha256-")
+        return found == facts.revision and self.pretrained == facts.model
 
     @property
     def complete(self) -> bool:
@@ -139,6 +148,7 @@ def rerun(submission: Submission, records: Mapping[Path, Record], plan: Plan) ->
         (record, _again(record, path, submission, plan)) for path, record in records.items()
     ]
     environment = repeated[0][1][0].environment
+    revisions = {str(one.checkpoint.revision) for _, again in repeated for one in again}
     found = Rerun(
         records={path.name: digest(path) for path in records},
         seed=plan.seed,
@@ -146,6 +156,8 @@ def rerun(submission: Submission, records: Mapping[Path, Record], plan: Plan) ->
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
         hardware=environment.hardware.summary if environment.hardware else "unknown",
         versions=environment.versions,
+        revision=", ".join(sorted(revisions)),
+        pretrained=plan.pretrained,
         cells=tuple(cell for record, again in repeated for cell in compared(record, again)),
     )
     text = found.model_dump_json(indent=1)

@@ -124,7 +124,9 @@ def _counted_rerun(
 ) -> Rerun | None:
     """What the maintainers repeated, if the ledger vouches for it and it is of every score there.
 
-    A record that was added since, or changed, was repeated by nobody. Repetitions of version 0.1.0
+    A record that was added since, or changed, was repeated by nobody. What was found to be another
+    revision, or another model than the submission calls itself, counts where the maintainers vouch
+    for it. Repetitions of version 0.1.0
     left blind controls out; a later one has them all.
     """
     path = submission.folder / RERUN
@@ -138,7 +140,8 @@ def _counted_rerun(
     scores = {path.name: digest(path) for path, record in records.items() if record.blind is None}
     every = {path.name: digest(path) for path in records}
     wanted = scores if found.records.keys() == scores.keys() else every
-    return found if wanted.items() <= found.records.items() else None
+    known = accepted.vouched is not None or found.is_of(submission.facts)
+    return found if known and wanted.items() <= found.records.items() else None
 
 
 def _status(submission: Submission, repeated: Rerun | None) -> Status:

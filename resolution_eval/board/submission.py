@@ -156,14 +156,14 @@ def submissions(records: Path) -> Iterator[Path]:
         RecordError: there is no such folder, or one holds more entries than allowed.
     """
     for model in entries(records, MAX_SUBMISSIONS):
-        if model.is_symlink() or not model.is_dir():
+        if model.is_symlink() or not model.is_dir() or model.name.startswith("."):
             yield model
         else:
             yield from entries(model)
 
 
 def entries(folder: Path, most: int = MAX_ENTRIES) -> list[Path]:
-    """What is in `folder`, by name, hidden entries left out.
+    """What is in `folder`, by name.
 
     Raises:
         RecordError: a link, not a folder, or more than `most` entries.
@@ -174,7 +174,7 @@ def entries(folder: Path, most: int = MAX_ENTRIES) -> list[Path]:
         names = [entry.name for _, entry in zip(range(most + 1), found, strict=False)]
     if len(names) > most:
         raise RecordError(f"{folder}: more than {most} entries")
-    return [folder / name for name in sorted(names) if not name.startswith(".")]
+    return [folder / name for name in sorted(names)]
 
 
 def read_submission(folder: Path) -> Submission:

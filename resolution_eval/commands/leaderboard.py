@@ -72,6 +72,11 @@ def _add(actions: Actions[argparse.ArgumentParser]) -> None:
     parser.add_argument("--claims", type=Path, metavar="FILE", help="JSON list of claimed scores")
 
 
+VOUCH = (
+    "why the model is what it is called, where pretrained= was given another name; for maintainers"
+)
+
+
 def _validate(actions: Actions[argparse.ArgumentParser]) -> None:
     parser = _action(actions, "validate", "check every submission, or one")
     parser.add_argument(
@@ -80,6 +85,14 @@ def _validate(actions: Actions[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--ledger", type=Path, metavar="FILE", help="accepted.json to hold against, as main has it"
     )
+    parser.add_argument(
+        "--base",
+        type=Path,
+        metavar="DIR",
+        help="the leaderboard's folder of the branch that a request goes to: its ledger and pins "
+        "count, and nothing may differ but new submissions",
+    )
+    parser.add_argument("--vouch", metavar="WHY", help=VOUCH)
     parser.add_argument(
         "--accept", metavar="NAME", help="enter what is valid into the ledger; for maintainers"
     )
@@ -96,6 +109,7 @@ def _rerun(actions: Actions[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("--by", required=True, metavar="NAME", help="who repeats")
     parser.add_argument("--pretrained", metavar="PATH", help="where the checkpoint lies here")
+    parser.add_argument("--vouch", metavar="WHY", help=VOUCH)
     parser.add_argument("--batch-size", type=int, default=16, metavar="N")
 
 

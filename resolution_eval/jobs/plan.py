@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from resolution_eval.errors import UsageError, refuse_misspelled
 from resolution_eval.jobs.job import Job, Settings
+from resolution_eval.notation import NotationError, yaml_value
 from resolution_eval.plugin import ADAPTERS
 from resolution_eval.refusals import told
 from resolution_eval.taskfiles import task_names
@@ -156,11 +156,11 @@ def read_plan(path: Path, *, budget: int | None = None) -> Plan:
             data = file.read(MAX_PLAN + 1)
         if len(data) > MAX_PLAN:
             raise UsageError(f"{path}: larger than {MAX_PLAN} bytes; is this a plan?")
-        document = yaml.safe_load(data.decode())
+        document = yaml_value(data)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"{path}: no YAML ({' '.join(str(error).split())})") from error
+    except NotationError as error:
+        raise UsageError(f"{path}: {error}") from error
     if not isinstance(document, dict):
         raise UsageError(f"{path}: expected keys and values (output, models, tasks), found none")
     try:
