@@ -13,6 +13,7 @@ ResolutionEvalError
 from __future__ import annotations
 
 import os
+import sys
 import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -81,6 +82,16 @@ def visible(text: str) -> str:
     return "".join(
         c if c == "\n" or unicodedata.category(c) not in UNSHOWN else ascii(c)[1:-1] for c in text
     )
+
+
+def printable() -> None:
+    """Have the standard streams print what they cannot encode as its escape, not end the program:
+    a terminal in latin-1, cp1252 or ASCII loses a sign, and never a result.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None and getattr(stream, "errors", "") in ("strict", None):
+            reconfigure(errors="backslashreplace")
 
 
 def refuse_misspelled(what: str, name: str, ours: Iterable[str]) -> None:

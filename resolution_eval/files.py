@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and folders of which only what was written here is deleted.
+"""Files that appear whole or not at all; of a folder, only what was written here is deleted.
 
 replace          a file's content, in one step
 replace_folder   a folder that an earlier run wrote, by a new one, in one step

@@ -165,9 +165,12 @@ class _AdjustingLoader(Loader):
 
 def _add_tasks(module: ModuleType) -> None:
     """Make every `TaskManager` of `module` index our task folder after the host's own."""
+    from resolution_eval.errors import printable
+
     manager = module.TaskManager
     if getattr(manager, "knows_resolution_eval", False):
         return
+    printable()
     _add_sampler()
     original = manager.initialize_tasks
 

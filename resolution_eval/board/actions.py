@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -116,6 +117,7 @@ def _accept(
 
 def rerun(known: argparse.Namespace) -> int:
     """Repeat samples; 1 where a cell does not agree."""
+    from resolution_eval.board.agreement import needed
     from resolution_eval.board.rerun import Plan
     from resolution_eval.board.rerun import rerun as repeat
 
@@ -125,9 +127,11 @@ def rerun(known: argparse.Namespace) -> int:
     checked = check_submission(known.path, home, ledger, vouched=known.vouch)
     if checked.faults or checked.submission is None:
         raise RecordError(f"{known.path} is not valid: {checked.faults[0]}")
+    cells = sum(len(record.cells) for record in checked.records.values())
+    samples = needed(cells) if known.samples is None else known.samples or 10**9
     plan = Plan(
-        samples=known.samples or 10**9,
-        seed=known.seed,
+        samples=samples,
+        seed=secrets.randbelow(2**53) if known.seed is None else known.seed,
         by=known.by,
         pretrained=known.pretrained or checked.submission.facts.pretrained,
         batch_size=known.batch_size,
@@ -139,8 +143,10 @@ def rerun(known: argparse.Namespace) -> int:
         print(
             f"{' '.join(cell.key)}, shown {cell.shown}: {verdict}, {cell.agreeing} of {cell.n} "
             f"verdicts and {cell.same_grid} grids the same; right {cell.recorded_correct} -> "
-            f"{cell.correct}"
+            f"{cell.correct}; consistent with the claim within {100 * cell.flips.within:.1f} points"
         )
+    if found.leans:
+        print("the disagreements lie on one side: more of the record's verdicts are in its favour")
     return 0 if found.agrees else 1
 
 

@@ -102,10 +102,16 @@ def _rerun(actions: Actions[argparse.ArgumentParser]) -> None:
     parser = _action(actions, "rerun", "repeat samples of every cell of a submission")
     parser.add_argument("path", type=Path, metavar="PATH", help="the submission's folder")
     parser.add_argument(
-        "--samples", type=int, default=20, metavar="K", help="of every cell (default: 20; 0: all)"
+        "--samples",
+        type=int,
+        metavar="K",
+        help="of every cell; 0: all (default: as many as find 5 points too many in one cell with "
+        "a chance of 90 %%)",
     )
     parser.add_argument(
-        "--seed", type=int, required=True, help="a number that the submitter cannot know"
+        "--seed",
+        type=int,
+        help="of the samples drawn, which the submitter must not know (default: drawn now)",
     )
     parser.add_argument("--by", required=True, metavar="NAME", help="who repeats")
     parser.add_argument("--pretrained", metavar="PATH", help="where the checkpoint lies here")
