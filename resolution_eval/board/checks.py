@@ -23,6 +23,7 @@ from resolution_eval.board.ledger import (
     read_ledger,
     rerun_faults,
 )
+from resolution_eval.board.likeness import skeleton
 from resolution_eval.board.pins import most_answers, read_pin
 from resolution_eval.board.rerun import read_rerun
 from resolution_eval.board.rescore import sample_faults
@@ -116,12 +117,16 @@ def _uncopied(checked: list[Checked], ledger: Ledger) -> Iterator[Checked]:
 
     What the ledger has was there first, by whatever name a later one comes.
     """
-    originals, folders = Originals(), dict[str, Path]()
+    originals, folders, names = Originals(), dict[str, Path](), dict[str, str]()
     for each in sorted(checked, key=lambda each: _name(each) not in ledger.submissions):
         faults = list(each.faults)
         twin = folders.setdefault(_name(each).casefold(), each.folder)
         if twin != each.folder:
             faults.append(Fault(each.folder, f"differs from {twin} in the case of letters only"))
+        said = None if each.submission is None else each.submission.facts.submitter
+        if said is not None and (first_said := names.setdefault(skeleton(said), said)) != said:
+            told = f"submitter {said!r} reads as {first_said!r}, who is somebody else here"
+            faults.append(Fault(each.folder / FACTS, told))
         for path, record in each.records.items():
             first = originals.original(path, record)
             if first is not None:
@@ -170,7 +175,9 @@ def _checked(place: Path, board: Path, ledger: Ledger, vouched: str | None) -> C
     faults += _duplicates(records)
     accepted = ledger.submissions.get(submission.key)
     vouched = vouched or (accepted.vouched if accepted else None)
-    faults += [Fault(place / FACTS, said) for said in identity_faults(submission.facts, vouched)]
+    known = accepted is not None
+    named = identity_faults(submission.facts, vouched, accepted=known)
+    faults += [Fault(place / FACTS, said) for said in named]
     faults += _rerun_faults(place, accepted)
     if accepted is not None:
         faults += [

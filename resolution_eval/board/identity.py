@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from resolution_eval.board.likeness import PROJECT, skeleton
 from resolution_eval.board.pins import Pin
 from resolution_eval.board.submission import Facts
 from resolution_eval.cards import TaskCard
@@ -13,10 +14,15 @@ from resolution_eval.records import Record
 from resolution_eval.taskfiles import GENERATION
 
 
-def identity_faults(facts: Facts, vouched: str | None) -> Iterator[str]:
+def identity_faults(facts: Facts, vouched: str | None, *, accepted: bool) -> Iterator[str]:
     """Whether the model's name is what ran; `vouched` is why, in the maintainers' words, if not."""
     if vouched is not None:
         return
+    if not accepted and skeleton(facts.submitter) == skeleton(PROJECT):
+        yield (
+            f"submitter {facts.submitter!r} reads as this project's own name; give your own, or "
+            "have the maintainers vouch for it (--vouch)"
+        )
     if facts.model != facts.pretrained:
         yield (
             f"model {facts.model!r}, but what ran is pretrained={facts.pretrained!r}; name the "

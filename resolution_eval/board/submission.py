@@ -22,7 +22,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from resolution_eval.board.document import Document, read
-from resolution_eval.errors import RecordError
+from resolution_eval.board.likeness import mixed
+from resolution_eval.errors import RecordError, unseen
 from resolution_eval.records.store import SUFFIX
 from resolution_eval.resolution import TrainingResolution, parse_resolution
 
@@ -46,13 +47,18 @@ def plain(text: str) -> str:
     """`text`, where every character in it can be seen and none changes how others are shown.
 
     Raises:
-        ValueError: a control, format (bidi, zero-width), surrogate or unassigned character.
+        ValueError: a control, format (bidi, zero-width), surrogate, unassigned or invisible
+            character, a blank other than a space, or a word of letters of two scripts.
     """
     for place, character in enumerate(text):
-        if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Cn", "Zl", "Zp"):
+        blank = unicodedata.category(character) in ("Zl", "Zp", "Zs") and character != " "
+        if blank or unseen(character):
             raise ValueError(
                 f"character {place} is U+{ord(character):04X}, which is not shown; leave it out"
             )
+    word = mixed(text)
+    if word is not None:
+        raise ValueError(f"{word!r} mixes letters of two scripts that look alike; use one")
     return text
 
 

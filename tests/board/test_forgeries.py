@@ -255,6 +255,31 @@ FORGERIES: dict[str, tuple[Forge, str, str]] = {
         "but the submission is of c0ffee",
         "c0ffee",
     ),
+    "this project's name for a submitter": (
+        renamed(submitter="Resolution Eval"),
+        "reads as this project's own name",
+        "three",
+    ),
+    "a look-alike of this project": (
+        renamed(submitter="res\u043elution-eval"),
+        "mixes letters of two scripts",
+        "three",
+    ),
+    "a look-alike of another submitter": (
+        renamed(submitter="N0body"),
+        "reads as 'nobody'",
+        "three",
+    ),
+    "a title of letters that nobody sees": (
+        renamed(title="Gemini\u3164"),
+        "U+3164, which is not shown",
+        "three",
+    ),
+    "a title parted by a blank that is no space": (
+        renamed(title="Gemini\u2003pro"),
+        "U+2003",
+        "three",
+    ),
     "a withdrawn contamination": (twice_trained, "the key 'trained_on' stands twice", FACTS),
     "a prompt that helps": (
         new(asking("Hint: it is a ring.\nWhich phantom does this image show?")),

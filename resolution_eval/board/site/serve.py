@@ -38,7 +38,10 @@ class _Site(SimpleHTTPRequestHandler):
             self.send_error(HTTPStatus.MISDIRECTED_REQUEST, "served to this machine alone")
             return None
         asked = Path(self.translate_path(self.path))
-        inside = asked.resolve().is_relative_to(Path(self.directory).resolve())
+        try:
+            inside = asked.resolve().is_relative_to(Path(self.directory).resolve())
+        except (OSError, ValueError):  # a loop of links, a NUL
+            inside = False
         parts = asked.relative_to(self.directory).parts if inside else ()
         if not inside or any(part.startswith(".") for part in parts):
             self.send_error(HTTPStatus.NOT_FOUND)
