@@ -18,6 +18,9 @@ SWITCH = "RESOLUTION_EVAL_STARTUP"
 class LookOut:
     """A finder that finds nothing, and calls the plugin when lmms-eval's tasks are looked for."""
 
+    looks_out = True
+    """Whether it is one of ours, which do not ask each other."""
+
     @staticmethod
     def find_spec(fullname, path=None, target=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN205
         """The host's tasks, to be adjusted once executed; None for any other module."""

@@ -21,7 +21,7 @@ from resolution_eval.judge import judgement_rows, open_judge
 from resolution_eval.options import shown_options
 from resolution_eval.prompts import question_text
 from resolution_eval.resolution import Resolution, Size, is_capped, label, parse_resolution
-from resolution_eval.sources import Sample, Source, data_summary, open_source
+from resolution_eval.sources import Sample, Source, data_facts, data_summary, open_source
 from resolution_eval.thinking import is_cut
 from resolution_eval.verdicts import Document, unattested, verdict_of
 
@@ -311,5 +311,5 @@ def _told(doc: Document) -> dict[str, Any]:
     if source is not None and doc["dataset"] not in LEDGER.told:
         LEDGER.told.add(doc["dataset"])
         checkpoint = None if LEDGER.describe is None else LEDGER.describe()
-        told["run"] = run_facts(source, checkpoint).model_dump(mode="json")
+        told["run"] = run_facts(data_facts(source), checkpoint).model_dump(mode="json")
     return told

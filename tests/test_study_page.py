@@ -105,8 +105,8 @@ def test_one_seed_says_nothing_of_seeds():
 def test_the_page_and_the_readme_say_what_the_claim_costs():
     results = study.results()
     matrices = study._matrices(results)
-    page, readme = (path.read_text(encoding="utf-8") for path in (study.PAGE, study.README))
-    assert readme == study.readme_page()
+    page, readme = (path.read_text(encoding="utf-8") for path in (study.PAGE, study.told()))
+    assert readme == study.told_page()
     readme = " ".join(readme.split())
     short, long = results["pbc84"], results["pbc84-long"]
     native = max((short, long), key=lambda one: study_claims.accuracy(one, "native", "native"))
@@ -241,6 +241,7 @@ def test_the_recipes_table_says_shares_steps_and_average():
     ]
 
 
+@pytest.mark.whole
 def test_models_that_do_not_look_are_said_to_and_kept_out_of_signs_and_aims():
     text = study.page()
     for name, note in study.NOT_LOOKING.items():

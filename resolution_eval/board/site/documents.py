@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from importlib.metadata import version
 from itertools import takewhile
 from typing import Any
 
-from resolution_eval import __version__
 from resolution_eval.board.published import PublishedRow
 from resolution_eval.board.rows import Board
 from resolution_eval.board.schema import STATUSES, BoardRow, Budget, Curve, Point, fields
@@ -50,7 +50,7 @@ def _file(scope: Scope) -> str:
 def _board(board: Board, generated: str | None) -> Document:
     return {
         "format": FORMAT,
-        "version": __version__,
+        "version": version("resolution-eval"),
         "generated": generated,
         "statuses": list(STATUSES),
         "meanings": STATUSES,
@@ -272,7 +272,12 @@ def _full_cell(point: Point) -> Document:
         "grids": len(cell.grids),
         "claimed": _figure(point.claimed),
         "repeat": point.repeat
-        and [point.repeat.n, point.repeat.agreeing, _figure(point.repeat.accuracy)],
+        and [
+            point.repeat.n,
+            point.repeat.agreeing,
+            _figure(point.repeat.accuracy),
+            _figure(point.repeat.within),
+        ],
     }
 
 
