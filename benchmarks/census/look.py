@@ -65,6 +65,7 @@ def _looked(folder: Path, told: dict[str, str]) -> dict[str, Any]:
         "reason": refusal or "",
         "family": type(family).__name__.removesuffix("Family").lower(),
         "training": str(family.training(parts)),
+        "lacks": dict(family.limits(parts)),
     }
     schemes = ("restore",) if refusal else ("match", "restore")
     for scheme in schemes:

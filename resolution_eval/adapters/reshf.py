@@ -27,7 +27,7 @@ from resolution_eval.adapters.views import View
 from resolution_eval.answers.replies import THINKING
 from resolution_eval.errors import ModelError, UsageError, host_boundary
 from resolution_eval.families import Family, Parts, family_for, intended_grid
-from resolution_eval.families.base import EVIDENCE, mean_colour
+from resolution_eval.families.base import EVIDENCE, RANK, mean_colour
 from resolution_eval.families.chat import template_of
 from resolution_eval.families.checkpoint import known_of, load_model, load_parts
 from resolution_eval.families.engine import Engine, Question, Spoken
@@ -67,9 +67,11 @@ class ResHF(ResolutionAdapter):
             self.family = family_for(self.parts)
             self.declare(known_of(pretrained, self.family, self.parts), told.train_resolution)
             if self._answer_mode == "rank" and not self.family.continues_prompt(self.parts):
+                own = "this checkpoint has an encoder and a decoder"
+                why = self.family.limits(self.parts).get(RANK, own)
                 raise UsageError(
-                    "answer_mode=rank needs a decoder that continues its prompt; this checkpoint "
-                    "has an encoder and a decoder: use answer_mode=generate"
+                    f"answer_mode=rank needs a decoder that continues its prompt; {why}: use "
+                    "answer_mode=generate"
                 )
             if told.blind:
                 self.blind = "mean image" if self.family.needs_image else "no image"

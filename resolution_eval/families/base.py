@@ -14,6 +14,10 @@ from resolution_eval.resolution import Size, TrainingResolution, training_size
 
 EVIDENCE = "tensors entering the vision tower; image tokens entering the language model"
 """Where grid and visual tokens of a family's checkpoint are read."""
+BATCH = "batches of questions"
+RANK = "answer_mode=rank"
+IMAGELESS = "questions without an image"
+"""What a family's checkpoints may be unable to."""
 
 
 class Parts(NamedTuple):
@@ -152,6 +156,10 @@ class Family:
     def refusal(self, parts: Parts) -> str | None:
         """Why the grid cannot follow the inference resolution; None where it can."""
         return None
+
+    def limits(self, parts: Parts) -> Mapping[str, str]:
+        """What its checkpoints cannot do beside that, by name, each with the reason."""
+        return {}
 
     def grid(self, parts: Parts, information: Size) -> Size:
         """Size in pixels of the grid that follows `information`: scheme `match`."""

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
-from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,7 +14,7 @@ from torch import Tensor
 from resolution_eval.errors import ModelError
 from resolution_eval.families.base import Family, Parts, Received
 from resolution_eval.families.decoding import Decoding
-from resolution_eval.families.inputs import Inputs, cut, extended, prepare, tokenise
+from resolution_eval.families.inputs import Inputs, cut, extended, prepare, taken, tokenise
 from resolution_eval.families.sharing import Sharing
 from resolution_eval.families.tokens import written
 from resolution_eval.finite import finite_logits
@@ -180,24 +179,17 @@ class Engine:
     def _batch(self, samples: Sequence[Inputs]) -> Inputs:
         tokenizer = self.parts.processor.tokenizer
         pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
-        batch = self._known(self.family.collated(samples, pad or 0))
+        batch = taken(self.family.collated(samples, pad or 0), self.model.forward)
         device, dtype = self.model.device, self.model.dtype
         pinned = device.type == "cuda"
-        if pinned:
-            batch = {name: tensor.pin_memory() for name, tensor in batch.items()}
-        return {
-            name: tensor.to(
-                device, dtype if tensor.is_floating_point() else None, non_blocking=pinned
-            )
-            for name, tensor in batch.items()
-        }
 
-    def _known(self, batch: Inputs) -> Inputs:
-        """The batch without the types of tokens that some tokenizers add and few models take."""
-        kinds = "token_type_ids"
-        if kinds in batch and kinds not in signature(self.model.forward).parameters:
-            return {name: tensor for name, tensor in batch.items() if name != kinds}
-        return batch
+        def moved(value: Any) -> Any:
+            if not isinstance(value, Tensor):
+                return value
+            kind = dtype if value.is_floating_point() else None
+            return (value.pin_memory() if pinned else value).to(device, kind, non_blocking=pinned)
+
+        return {name: moved(value) for name, value in batch.items()}
 
     def _spoken(
         self,
