@@ -17,6 +17,7 @@ EVIDENCE = "tensors entering the vision tower; image tokens entering the languag
 BATCH = "batches of questions"
 RANK = "answer_mode=rank"
 IMAGELESS = "questions without an image"
+SEVERAL = "several images in one question"
 """What a family's checkpoints may be unable to."""
 
 
@@ -244,6 +245,12 @@ class Family:
         (arguments,) = calls
         return self.received(parts, grid, arguments, samples)
 
+    def received_each(
+        self, parts: Parts, grids: Sequence[Size], calls: Sequence[Mapping[str, Any]]
+    ) -> list[Received]:
+        """What entered of every image, drawn at these sizes, in all calls of the tower."""
+        return self.received_in(parts, grids[-1], calls, len(grids))
+
     def collated(self, samples: Sequence[Any], pad: int) -> dict[str, Any]:
         """One batch of the tensors of samples with images of one grid."""
         from resolution_eval.families.inputs import collate
@@ -294,10 +301,12 @@ class Family:
         *,
         image: bool,
         demonstrations: Sequence[tuple[str, str]] = (),
+        pieces: Sequence[str | int] = (),
     ) -> str:
         """The question in the checkpoint's chat template; plain where the family is, or it is told.
 
-        Demonstrations (question, answer) are turns before it, each with an image if `image`.
+        Demonstrations (question, answer) are turns before it, each with an image if `image`. Of a
+        question with several images, `pieces` are its texts and the images' numbers, in order.
 
         Raises:
             ModelError: there is no template, or it does not put image and question in the prompt.
@@ -305,6 +314,8 @@ class Family:
         if parts.plain or template_of(parts.processor) is None:
             if not (parts.plain or self.plain):
                 raise ModelError(NO_TEMPLATE)
+            if pieces:
+                raise ModelError("a plain prompt has one image, and the question has several")
             earlier = "".join(
                 f"{self.plain_prompt(parts, asked, image=image)} {answer}\n\n"
                 for asked, answer in demonstrations
@@ -313,7 +324,7 @@ class Family:
         turns = []
         for asked, answer in demonstrations:
             turns += [Turn("user", asked, image), Turn("assistant", answer, image=False)]
-        turns.append(Turn("user", question, image))
+        turns.append(Turn("user", question, image, tuple(pieces)))
         return rendered(parts.processor, parts.config, turns)
 
     def plain_prompt(self, parts: Parts, question: str, *, image: bool) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from resolution_eval.errors import ModelError
-from resolution_eval.families.base import BATCH, IMAGELESS, RANK, Settings
+from resolution_eval.families.base import BATCH, IMAGELESS, RANK, SEVERAL, Settings
 from resolution_eval.families.engine import Engine, Question, steered
 from resolution_eval.families.generic.family import GenericFamily
 from resolution_eval.families.generic.foreign import FOREIGN, reason_of
 from resolution_eval.families.generic.forms import SHOWN
 from resolution_eval.families.generic.trial import QUESTION, Bench, as_entering, noise
 from resolution_eval.families.inputs import prepare, taken
+from resolution_eval.generation import Generation
 from resolution_eval.resolution import Size
 
 SHORT_AND_LONG = ("Why?", f"{QUESTION} Say which, and nothing else.")
@@ -38,7 +39,49 @@ def tried(family: GenericFamily, bench: Bench) -> GenericFamily:
         _rank(family, bench)
     except FOREIGN as error:
         family = replace(family, ranks=False).without(RANK, reason_of(error))
-    return family
+    return _several(family, bench)
+
+
+def _several(family: GenericFamily, bench: Bench) -> GenericFamily:
+    """The family with whether a prompt may hold several images, of different sizes or of one."""
+    size = _shown(family)
+    other = Size(size.height, size.width) if size.width != size.height else _wider(family)
+    reasons: list[str] = []
+    for sizes in ((size, other), (size, size)):
+        free = sizes[0] != sizes[1]
+        tried = replace(family, several_images=True, grids_may_differ=free and not family.own)
+        try:
+            _show_several(tried, bench, sizes)
+        except FOREIGN as error:
+            reasons.append(reason_of(error))
+        else:
+            return tried if free else tried.without(f"{SEVERAL} of different sizes", reasons[0])
+    return family.without(SEVERAL, reasons[-1])
+
+
+def _wider(family: GenericFamily) -> Size:
+    """A grid of another size: of another aspect, where that may be."""
+    columns, rows = (3, 3) if family.square else (4, 2)
+    return Size(columns * family.unit, rows * family.unit)
+
+
+def _show_several(family: GenericFamily, bench: Bench, sizes: Sequence[Size]) -> None:
+    """Two images in one prompt.
+
+    Raises:
+        ModelError: each does not enter as it does alone.
+    """
+    parts = bench.parts._replace(config=bench.model.config)
+    prompt = family.prompt(parts, QUESTION, image=True, pieces=(0, 1, QUESTION))
+    earlier, last = map(noise, sizes)
+    question = Question(prompt, last, earlier=(earlier,))
+    (spoken,) = Engine(family, parts, bench.model).generate(
+        [question], Generation(max_new_tokens=1)
+    )
+    seen = [*spoken.earlier, (spoken.received, spoken.visual_tokens)]
+    told = [family.foretold(parts, size) for size in sizes]
+    if [(one and one.grid, count) for one, count in seen] != [(f.grid, f.tokens) for f in told]:
+        raise ModelError(f"of two images, {told} was foretold, and {seen} entered")
 
 
 def _answer_blindly(family: GenericFamily, bench: Bench) -> None:

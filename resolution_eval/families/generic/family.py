@@ -149,6 +149,26 @@ class GenericFamily(Family):
         found = [reading.read(arguments) for arguments in calls]
         return [self.laid(parts, grid, own) for own in shares_of(found, samples)]
 
+    def received_each(
+        self, parts: Parts, grids: Sequence[Size], calls: Sequence[Mapping[str, Any]]
+    ) -> list[Received]:
+        """As many pictures of every image as its processor makes of one of its size."""
+        reading = self.entered
+        if reading is None or len(set(grids)) == 1:
+            return super().received_each(parts, grids, calls)
+        found = [one for arguments in calls for one in reading.read(arguments)]
+        counts = [self.foretold(parts, grid).images for grid in grids]
+        if sum(counts) != len(found):
+            raise ModelError(
+                f"{len(found)} pictures entered of {len(grids)} images, of which the processor "
+                f"makes {counts} one by one"
+            )
+        starts = [sum(counts[:place]) for place in range(len(counts))]
+        return [
+            self.laid(parts, grid, found[start : start + count])
+            for grid, start, count in zip(grids, starts, counts, strict=True)
+        ]
+
     def collated(self, samples: Sequence[Any], pad: int) -> dict[str, Any]:
         return collate(samples, pad, self.columns, self.joins)
 
