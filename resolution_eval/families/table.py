@@ -121,6 +121,14 @@ GEOMETRIES: dict[str, tuple[str, Parts]] = {
         "meta-llama/Llama-3.2-11B-Vision-Instruct",
         Parts(_config({**_square(560), "supported_aspect_ratios": MLLAMA}), NONE),
     ),
+    "aya_vision": (
+        "CohereLabs/aya-vision-8b",
+        Parts(_config(_square(364), downsample_factor=2), _images(max_patches=12)),
+    ),
+    "cohere2_vision": (
+        "CohereLabs/command-a-vision-07-2025",
+        Parts(_config(_square(512, 16), downsample_factor=2), _images(max_patches=12)),
+    ),
     "instructblip": (
         "Salesforce/instructblip-vicuna-7b",
         Parts(_config(_square(224), num_query_tokens=32), NONE),

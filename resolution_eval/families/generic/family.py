@@ -10,11 +10,12 @@ from typing import Any
 from torch import Tensor
 
 from resolution_eval.errors import ModelError
-from resolution_eval.families.base import Family, Parts, Received, Settings, fit
+from resolution_eval.families.base import Family, Foretold, Parts, Received, Settings, fit
 from resolution_eval.families.generic.controls import Control
 from resolution_eval.families.generic.layout import Layout, compass, measured
 from resolution_eval.families.generic.placeholders import Placeholders
 from resolution_eval.families.generic.reading import Reading
+from resolution_eval.families.generic.steps import Steps
 from resolution_eval.families.generic.tower import named_arguments
 from resolution_eval.families.inputs import collate, prepare
 from resolution_eval.families.own import QUESTION, processed
@@ -35,6 +36,8 @@ class GenericFamily(Family):
     """Smallest number of units a side."""
     square: bool = False
     """Whether only square grids enter."""
+    steps: Steps | None = None
+    """Budgets of the processor's, one of which makes the grid that is nearest the resolution."""
     made: tuple[Reading, ...] = ()
     """Where the grid stands in the processor's tensors: in one, or in several, of which each holds
     a part of the pictures.
@@ -82,6 +85,8 @@ class GenericFamily(Family):
         return self.reason
 
     def grid(self, parts: Parts, information: Size) -> Size:
+        if self.steps is not None:
+            return information  # the processor brings it to the grid of its budget
         if self.square:
             side = round(information.pixels**0.5)
             return Size(self._side(side), self._side(side))
@@ -101,6 +106,8 @@ class GenericFamily(Family):
         return self.by_processor()
 
     def settings(self, parts: Parts, grid: Size) -> Settings:
+        if self.steps is not None:
+            return Settings(call={**self.more, self.steps.argument: self.steps.nearest(grid)})
         if self.control is None:
             return Settings(call=self.more)
         fitted: dict[str, Any] = {}
@@ -201,7 +208,13 @@ class GenericFamily(Family):
         return replace(self, lacks={**self.lacks, ability: reason})
 
     def limits(self, parts: Parts) -> Mapping[str, str]:
-        return self.lacks
+        steps = {} if self.steps is None else {"grids between its steps": str(self.steps)}
+        return {**steps, **self.lacks}
+
+    def foretold(self, parts: Parts, drawn: Size) -> Foretold:
+        return (
+            super().foretold(parts, drawn) if self.steps is None else processed(self, parts, drawn)
+        )
 
     def image_token(self, parts: Parts) -> int:
         """The token's id; -1, which is no token's, where none stands in the prompt."""

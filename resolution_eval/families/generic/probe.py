@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 
@@ -14,6 +15,7 @@ from resolution_eval.errors import ModelError
 from resolution_eval.families.base import Parts
 from resolution_eval.families.generic.abilities import tried
 from resolution_eval.families.generic.batching import batched
+from resolution_eval.families.generic.budgets import budgeted
 from resolution_eval.families.generic.family import GenericFamily
 from resolution_eval.families.generic.foreign import FOREIGN, reason_of
 from resolution_eval.families.generic.forms import SHOWN, TYPES, spoken
@@ -64,15 +66,26 @@ def _probed(bench: Bench) -> GenericFamily:
     _made(bench)
     watched, runs = _own_runs(first, bench)
     watched = batched(watched, runs[0], bench)
+    own, why = _restoring(watched, runs, bench)
+    if own is not None:
+        with suppress(ModelError):  # few processors have budgets; without, the grid may still move
+            return tried(budgeted(own, bench), bench)
     try:
         return tried(Search(bench).matching(watched), bench)
     except ModelError as error:
-        reason = str(error)
+        if own is None:
+            raise ModelError(f"{why}; under match, {error}") from error
+        return tried(replace(own, reason=str(error), own=True), bench)
+
+
+def _restoring(
+    family: GenericFamily, runs: Sequence[Trial], bench: Bench
+) -> tuple[GenericFamily | None, str]:
+    """The family that leaves the grid to the processor; otherwise why there is none."""
     try:
-        own = restoring(watched, runs, bench.patch)
+        return restoring(family, runs, bench.patch), ""
     except ModelError as error:
-        raise ModelError(f"{error}; under match, {reason}") from error
-    return tried(replace(own, reason=reason, own=True), bench)
+        return None, str(error)
 
 
 def _made(bench: Bench) -> None:
