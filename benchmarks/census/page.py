@@ -54,6 +54,12 @@ def _section(number: str, types: Mapping[str, Any]) -> Iterator[str]:
         f"{len(attested)} of {len(types)} types are attested, {matched} of them under `match` as "
         "well.\n"
     )
+    quick = sum(bool(row.get("quick")) for row in attested.values())
+    if quick:
+        yield (
+            f"{quick} of them were looked at quickly: at two resolutions, 112 and 336, rather than "
+            "six.\n"
+        )
     yield "| type | schemes | family | training, as inferred | blind | rank |"
     yield "| --- | --- | --- | --- | --- | --- |"
     for name, row in sorted(attested.items()):
