@@ -169,6 +169,7 @@ def _add_tasks(module: ModuleType) -> None:
     if getattr(manager, "knows_resolution_eval", False):
         return
     _add_sampler()
+    _add_closing()
     original = manager.initialize_tasks
 
     def initialize_tasks(
@@ -206,6 +207,15 @@ def _add_sampler() -> None:
     from resolution_eval.fewshot import SAMPLER, Demonstrations
 
     samplers.SAMPLER_REGISTRY[SAMPLER] = Demonstrations
+
+
+def _add_closing() -> None:
+    """Have lmms-eval's table, which it sorts as text, in order, and what it says in words below."""
+    from lmms_eval import utils
+
+    from resolution_eval.closing import add_closing
+
+    add_closing(utils)
 
 
 def _warn(error: Exception) -> None:

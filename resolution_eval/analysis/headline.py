@@ -216,7 +216,7 @@ def _one_size(said: _Said) -> str:
     grids = [grid for cell in said.plain for grid in cell.grids]
     received, asked = set(map(_seen, grids)) - {None}, set(map(_asked, grids))
     if len(received) == 1 and len(asked) > 1:
-        (height, width), = filter(None, received)
+        ((height, width),) = filter(None, received)
         return f"{where} reached the encoder as {height}x{width}"
     counts = [cell.serving and cell.serving.counted_tokens for cell in said.plain]
     sums = {(each.least, each.most) for each in counts if each}
@@ -246,7 +246,9 @@ def _at_chance(said: _Said) -> Headline | None:
     best = said.best
     score = f"{best.cell.accuracy:.3f} at best, at {best.cell.resolution}"
     words = "at chance" if name == "chance" else f"no better than {name}"
-    return Headline("chance", f"Do not trust this: {words} ({score}, against {level:.3f}).", said.notes)
+    return Headline(
+        "chance", f"Do not trust this: {words} ({score}, against {level:.3f}).", said.notes
+    )
 
 
 def _blind(said: _Said) -> Headline | None:
@@ -352,7 +354,10 @@ def _use(said: _Said) -> tuple[Kind, str]:
         saved = "" if larger is chosen else _cost(said, chosen, larger, of=True)
         return "use", f"Use {_name(said, chosen)}: {beats}{saved}"
     saved = _cost(said, chosen, said.best)
-    return "use", f"Use {_name(said, chosen)}: within {points} of the best ({_at(said.best)}){saved}"
+    return (
+        "use",
+        f"Use {_name(said, chosen)}: within {points} of the best ({_at(said.best)}){saved}",
+    )
 
 
 def _too_few(said: _Said, points: str) -> str:

@@ -5,6 +5,7 @@ command imports what it needs when it runs.
 """
 
 COMMANDS = {
+    "score": "score a checkpoint on images, and say what came of it",
     "run": "run lmms-eval with a sweep of your own",
     "sweep": "run many models on many tasks, here or on a cluster",
     "datasets": "list the data sets, or show one",

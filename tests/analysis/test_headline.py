@@ -133,9 +133,7 @@ class TestNoAdvice:
 
     def test_it_does_not_look(self, tmp_path):
         rates = dict.fromkeys(SIZES, 0.7)
-        found = said(
-            record(tmp_path / "a", spread(rates)), dark(tmp_path / "b", SIZES, rate=0.7)
-        )
+        found = said(record(tmp_path / "a", spread(rates)), dark(tmp_path / "b", SIZES, rate=0.7))
         assert found.kind == "blind"
         assert found.sentence.startswith("Does not look: ")
         assert "0.700 without the image" in found.sentence
@@ -146,7 +144,9 @@ class TestNoAdvice:
             each["verdict"].update(prediction=None, answer=f"<0x0{number}>\nnoise", correct=0)
         found = said(record(tmp_path / "a", lines))
         assert found.kind == "unreadable"
-        assert found.sentence.startswith("12 of 12 answers could not be read; the first three: “<0x")
+        assert found.sentence.startswith(
+            "12 of 12 answers could not be read; the first three: “<0x"
+        )
         assert "\n" not in found.sentence
 
     def test_a_few_of_them_are_a_note_beside_the_sentence(self, tmp_path):
