@@ -23,7 +23,7 @@ Item = Mapping[str, Any]
 
 
 class Told:
-    """What lmms-eval added up in this process: every sample's verdict and attestation, by data set."""
+    """What lmms-eval added up in this process: verdicts and attestations, by data set."""
 
     def __init__(self) -> None:
         self._verdicts: Sequence[Item] = ()

@@ -108,18 +108,18 @@ def _end_with_status() -> None:
     """
     attestation = sys.modules.get("resolution_eval.attestation")
     lost = None if attestation is None else attestation.LEDGER.lost
-    if lost is None or not _is_host(sys.argv[0]):
+    if lost is None or not is_host(sys.argv[0]):
         return
     print(f"resolution-eval: {lost}", file=sys.stderr, flush=True)
     sys.stdout.flush()
     os._exit(1)
 
 
-def _is_host(program: str) -> bool:
+def is_host(program: str) -> bool:
     """Whether a program's path is that of lmms-eval's command line.
 
     Example:
-        >>> _is_host("/usr/bin/lmms-eval"), _is_host("/usr/bin/pytest")
+        >>> is_host("/usr/bin/lmms-eval"), is_host("/usr/bin/pytest")
         (True, False)
     """
     path = PurePath(program)

@@ -418,7 +418,7 @@ def _falls(said: _Said) -> str:
 
 
 def _collapsed(said: _Said) -> list[bool]:
-    """Per resolution, whether it is shown to lose more than half of the best's gain, all together."""
+    """Per resolution, whether it is shown to lose more than half of the best's gain."""
     columns = column_scores(said.curve.sweep.scores)
     best = next(i for i, each in enumerate(said.cells) if each is said.best)
     gain = (said.best.cell.accuracy or 0.0) - said.curve.floor.value

@@ -8,9 +8,9 @@ from pathlib import Path
 
 EPILOG = (
     "CHECKPOINT: a folder (of PEFT's too), ORGANISATION/NAME of the hub, embedded/NAME, or "
-    "openai:NAME@URL. IMAGES: a folder with labels.csv, with Hugging Face's metadata.csv, or with one "
-    "folder per class; or a task's name. Resolutions and samples are chosen within reach of the "
-    "training and of 20 minutes (--quick: 3); what is left out is named with the argument that "
+    "openai:NAME@URL. IMAGES: a folder with labels.csv, with Hugging Face's metadata.csv, or with "
+    "one folder per class; or a task's name. Resolutions and samples are chosen within reach of "
+    "the training and of 20 minutes (--quick: 3); what is left out is named with the argument that "
     "brings it. Exit status 3: the sweep would be flat or mismatched, and nothing was run."
 )
 

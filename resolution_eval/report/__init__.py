@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resolution_eval.analysis import CurveFigures, TaskSweeps, by_task, figures
+from resolution_eval.analysis.headline import headline
 from resolution_eval.analysis.sizes import task_sizes
 from resolution_eval.analysis.strategies import matrix_of_records
 from resolution_eval.errors import RecordError, UsageError, suggest
@@ -14,10 +15,12 @@ from resolution_eval.files import replace
 from resolution_eval.records import Record, make_records, read_record
 from resolution_eval.records.blind import controlled
 from resolution_eval.records.store import SUFFIX
+from resolution_eval.report.compact import said, said_table
 from resolution_eval.report.matrix import matrix_tables
 from resolution_eval.report.size_tables import size_tables
 from resolution_eval.report.tables import FORMATS, Table
 from resolution_eval.report.task_tables import tables
+from resolution_eval.report.tidy import TIDY
 from resolution_eval.statistics.margin import MARGIN
 
 if TYPE_CHECKING:
@@ -77,12 +80,19 @@ def report(
         UsageError: no such format.
         RecordError: as `load`.
     """
-    if format not in FORMATS:
-        raise UsageError(f"no format named {format!r}; {suggest(format, FORMATS)}")
+    known = {**FORMATS, **TIDY}
+    if format not in known:
+        raise UsageError(f"no format named {format!r}; {suggest(format, known)}")
     found = studies(load(paths), margin=margin)
     if output is not None:
         _write_studies(found, output, images=images, data=data)
-    return FORMATS[format](_printed(found, everything=format != "text"))
+    curves = [curve for _, mine in found for curve in mine]
+    if format in TIDY:
+        return TIDY[format](curves)
+    if format == "text":
+        printed = FORMATS[format](_printed(found, everything=False))
+        return "\n".join((*(said(curve, headline(curve)) for curve in curves), "", printed))
+    return FORMATS[format]([said_table(curves), *_printed(found, everything=True)])
 
 
 NARROW = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from resolution_eval.analysis.curve import CellFigures, CurveFigures
 from resolution_eval.analysis.headline import Headline, headline
@@ -33,6 +33,18 @@ def said(curve: CurveFigures, found: Headline) -> str:
     name = shorten(curve.name, WIDEST)
     notes = "".join(f"\n  {shorten(note, 600)}" for note in found.notes)
     return f"{name}: {shorten(found.sentence, 600)}{notes}"
+
+
+def said_table(curves: Sequence[CurveFigures]) -> Table:
+    """What every curve says, a row each."""
+    return Table(
+        name="said",
+        caption="What it says",
+        columns=(Column("checkpoint"), Column("sentence")),
+        rows=tuple(
+            (entry(curve.name), Entry(shorten(str(headline(curve)), 600))) for curve in curves
+        ),
+    )
 
 
 def compact_table(curve: CurveFigures) -> Table:
@@ -100,7 +112,7 @@ def _steps(curve: CurveFigures, found: Headline, results: str) -> Iterator[str]:
     if found.kind in ("flat", "mismatched", "unseen"):
         yield f"see what each size becomes: resolution-eval doctor {model}"
     if found.kind in ("chance", "blind"):
-        yield "score the checkpoint that it was trained from on the same images, and compare the two"
+        yield "score the checkpoint that it was trained from on the same images, and compare"
     if found.kind in ("unscored", "withheld"):
         yield "mend what the first failure says, and run the same command again"
     if curve.looks is None and found.readable:

@@ -1,4 +1,4 @@
-"""The material: what IMAGES names, with its card, its number of samples and the sizes of its images."""
+"""The material: what IMAGES names, with its card, its samples and the sizes of its images."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def _number(config: Mapping[str, Any], names: tuple[str, ...], otherwise: int) -
 
 
 def parameters(folder: Path | None, name: str) -> float:
-    """Number of weights: as the files say, else as the name does (7B), else three thousand million."""
+    """Number of weights: as the files say, else as the name does (7B), else 3e9."""
     files = [] if folder is None else sorted(folder.glob("*.safetensors"))
     counted = sum(map(_weights, files))
     if counted:

@@ -136,8 +136,8 @@ class _Examination:
         if len(self.impossible) == len(self._known) and self.impossible:
             row = next(iter(self._known.values()))
             return (
-                f"{self._subject.name}: Do not trust this: mismatched at every resolution (asked for "
-                f"{row.expected_grid}, {row.seen} would enter).\n{advice}"
+                f"{self._subject.name}: Do not trust this: mismatched at every resolution (asked "
+                f"for {row.expected_grid}, {row.seen} would enter).\n{advice}"
             )
         return None
 

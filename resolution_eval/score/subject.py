@@ -19,6 +19,8 @@ from resolution_eval.errors import ModelError, UsageError, suggest
 PATIENCE = 2.0
 """Seconds that the hub or a server is waited for when a name is checked."""
 FORMS = "a folder, a hub id (ORGANISATION/NAME), embedded/NAME, or openai:NAME@URL"
+UNREACHABLE = 0
+"""In place of a status, where there is no way to the hub."""
 OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 WEIGHTS = ("*.safetensors", "pytorch_model*.bin", "*.pt")
 
@@ -151,16 +153,16 @@ def _of_hub(text: str, more: Mapping[str, str]) -> Subject:
     close = close if close.startswith("did you mean") else ""
     if any(os.environ.get(name, "") not in ("", "0") for name in OFFLINE):
         raise ModelError(
-            f"{text} is neither a folder here nor in the cache of the hub, and the hub is turned off "
+            f"{text} is neither a folder here nor in the cache of the hub, which is turned off "
             f"({' or '.join(OFFLINE)}); get it first{close and f', or: {close}'}"
         )
     status = _hub_status(text)
-    if status == 200:
+    if status in (None, 200):  # a slow hub may know it: who loads it will see
         return found
-    if status is None:
+    if status == UNREACHABLE:
         raise ModelError(
-            f"{text} is no folder here, and the hub does not answer within {PATIENCE:g} s; give a "
-            f"folder{close and f', or: {close}'}"
+            f"{text} is no folder here, and the hub cannot be reached; give a folder"
+            f"{close and f', or: {close}'}"
         )
     raise UsageError(
         f"the hub has no open checkpoint {text!r} (status {status}); {close or f'give {FORMS}'}"
@@ -176,7 +178,7 @@ def _cached(text: str) -> Path | None:
 
 
 def _hub_status(text: str) -> int | None:
-    """What the hub says of the name, as HTTP does; None where it does not answer in time.
+    """What the hub says of the name, as HTTP does; None where nothing came in time.
 
     In a thread, since the look-up of a host's name heeds no time limit.
     """
@@ -193,8 +195,10 @@ def _hub_status(text: str) -> int | None:
                 said.append(int(it.status))
         except urllib.error.HTTPError as error:
             said.append(error.code)
-        except (OSError, ValueError):
+        except TimeoutError:
             return
+        except (OSError, ValueError):
+            said.append(UNREACHABLE)
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
