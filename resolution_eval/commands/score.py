@@ -47,12 +47,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     """Do it; the exit status."""
     from resolution_eval.doctor import model_arguments
-    from resolution_eval.errors import output_folder, visible
-    from resolution_eval.score.material import named
-    from resolution_eval.score.subject import subject
-    from resolution_eval.score.wishes import Wishes, checked_resolutions
+    from resolution_eval.errors import visible
+    from resolution_eval.score import verdict
+    from resolution_eval.score.wishes import checked_resolutions
 
-    wishes = Wishes(
+    status = 0
+    for step in verdict(
+        known.checkpoint,
+        known.images,
+        known.output,
+        model_args=model_arguments(known.model_args),
         resolutions=checked_resolutions(known.resolutions),
         samples=known.samples,
         minutes=known.minutes,
@@ -60,14 +64,7 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
         blind=known.blind,
         anyway=known.anyway,
         batch=known.batch_size,
-    )
-    images = named(known.images)
-    checkpoint = subject(known.checkpoint, model_arguments(known.model_args))
-    output_folder(known.output)
-    from resolution_eval.score.session import score
-
-    status = 0
-    for step in score(checkpoint, images, known.output, wishes):
+    ):
         print(visible(step.text), flush=True)
         status = step.status
     return status

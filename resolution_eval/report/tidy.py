@@ -17,7 +17,8 @@ COLUMNS = (
     *("checkpoint", "task", "r", "scheme", "accuracy", "low", "high", "n", "tokens", "status"),
 )
 """`r` is a number of pixels or `native`; `low` and `high` are the ends of the 95 % interval; `n`
-are samples with a verdict; `tokens` are the visual tokens of one, on average. What nobody knows is empty (null)."""
+are samples with a verdict; `tokens` are the visual tokens of one, on average; what nobody
+knows is empty (null)."""
 
 
 def as_tidy_csv(curves: Sequence[CurveFigures]) -> str:
