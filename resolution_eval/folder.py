@@ -66,7 +66,7 @@ def folder_card(folder: Path, choices: Mapping[str, Any] | None = None) -> TaskC
 def _facts(folder: Path, kind: str) -> dict[str, Any]:
     return {
         "name": TASK.removesuffix("_res"),
-        "title": f"Your own data: {folder.name}",
+        "title": folder.name.replace("_", " "),
         "modality": "as brought",
         "kind": kind,
         "folder": "folder",

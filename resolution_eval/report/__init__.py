@@ -146,10 +146,9 @@ def _write_studies(
 ) -> Path:
     from resolution_eval.report.page import render
 
-    title = "Accuracy across inference resolutions"
     lead = "What was asked for and what the encoder received, for every score."
     pictures = _pictures(len(studies), images=images, data=data)
-    return _write(output, render(studies, pictures, title=title, lead=lead))
+    return _write(output, render(studies, pictures, lead=lead))
 
 
 def _pictures(tasks: int, *, images: bool = True, data: Path | None = None) -> Pictures:
@@ -175,12 +174,10 @@ def demo_page(records: Sequence[Record], output: Path) -> Path:
     matrix = matrix_of_records(records)
     rows = [record for records in matrix.records.values() for record in records]
     blind = [record for record in records if record.blind is not None]
-    title = "Training against inference resolution"
     lead = "One architecture trained at different resolutions, each scored at every resolution."
     page = render(
         studies([*rows, *blind]),
         _pictures(1),
-        title=title,
         lead=lead,
         tables_first=matrix_tables(matrix),
     )
