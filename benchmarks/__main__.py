@@ -1,6 +1,7 @@
 """`python -m benchmarks NAME [--json FILE]`: run one measurement and print its table.
 
-`python -m benchmarks table` writes RESULTS.md, and the table in docs/howto/speed.md, from `results/*.json`.
+`python -m benchmarks table` writes RESULTS.md, and the table of docs/howto/speed.md, from the files
+in `results/`.
 """
 
 from __future__ import annotations

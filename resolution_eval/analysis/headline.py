@@ -350,7 +350,8 @@ def _use(said: _Said) -> tuple[Kind, str]:
         return "robust", f"Use {_name(said, chosen)}: {sentence}{saved}"
     if chosen is said.best:
         larger = said.cells[-1]
-        beats = "the best here, and no smaller one is shown to be within " + points
+        smaller = "the smallest tried" if chosen is said.cells[0] else ""
+        beats = f"the best here, and {smaller or f'no smaller one is shown to be within {points}'}"
         saved = "" if larger is chosen else _cost(said, chosen, larger, of=True)
         return "use", f"Use {_name(said, chosen)}: {beats}{saved}"
     saved = _cost(said, chosen, said.best)

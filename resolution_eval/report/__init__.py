@@ -15,7 +15,7 @@ from resolution_eval.files import replace
 from resolution_eval.records import Record, make_records, read_record
 from resolution_eval.records.blind import controlled
 from resolution_eval.records.store import SUFFIX
-from resolution_eval.report.compact import said, said_table
+from resolution_eval.report.compact import compact_table, said, said_table
 from resolution_eval.report.matrix import matrix_tables
 from resolution_eval.report.size_tables import size_tables
 from resolution_eval.report.tables import FORMATS, Table
@@ -90,13 +90,13 @@ def report(
     if format in TIDY:
         return TIDY[format](curves)
     if format == "text":
-        printed = FORMATS[format](_printed(found, everything=False))
-        return "\n".join((*(said(curve, headline(curve)) for curve in curves), "", printed))
+        first = "\n".join(said(curve, headline(curve)) for curve in curves)
+        tables = [*map(compact_table, curves), *_printed(found, everything=False)]
+        return f"{first}\n\n{FORMATS[format](tables)}"
     return FORMATS[format]([said_table(curves), *_printed(found, everything=True)])
 
 
 NARROW = {
-    "accuracy": None,
     "figures": (
         *("checkpoint", "gain over the floor", "area", "worst drop", "drop from best"),
         *("retention at far end", "chosen", "robust", "n", "left out"),

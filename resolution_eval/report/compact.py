@@ -55,7 +55,7 @@ def compact_table(curve: CurveFigures) -> Table:
     limited = "" if limit is None else f" The run was limited to {_limit(limit)}."
     return Table(
         name=f"{record.task}-compact",
-        caption="Accuracy by inference resolution",
+        caption=f"{shorten(curve.name, WIDEST)}: accuracy by inference resolution",
         subject=shorten(record.dataset.title or record.task, WIDEST),
         columns=(
             Column("r", True),

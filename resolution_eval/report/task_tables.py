@@ -160,8 +160,8 @@ def blind_table(task: TaskSweeps, curves: Curves) -> Table:
         ),
         rows=tuple(rows),
         remark="Intervals of the paired difference in brackets, 95 % for all resolutions of a row "
-        "together. “No better than without the image”: it holds 0, so that these samples do not show that the answer "
-        "depends on the image.",
+        "together. “No better than without the image”: it holds 0, so that "
+        "these samples do not show that the answer depends on the image.",
     )
 
 
