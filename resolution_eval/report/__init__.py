@@ -108,7 +108,7 @@ NARROW = {
         *("n", "failed", "mismatched", "unparseable", "missing", "unattested"),
     ),
 }
-"""Tables, by the end of their name, and columns that a terminal shows; None is all of them."""
+"""Tables, by the end of their name, and columns that a terminal shows."""
 
 
 def _printed(studies: Sequence[Study], *, everything: bool) -> list[Table]:
@@ -117,11 +117,7 @@ def _printed(studies: Sequence[Study], *, everything: bool) -> list[Table]:
     if everything:
         return made
     ends = [(table, table.name.rpartition("-")[2]) for table in made]
-    return [
-        table if NARROW[end] is None else table.select(NARROW[end] or ())
-        for table, end in ends
-        if end in NARROW
-    ]
+    return [table.select(NARROW[end]) for table, end in ends if end in NARROW]
 
 
 def _all_tables(task: TaskSweeps, curves: Sequence[CurveFigures]) -> Sequence[Table]:
