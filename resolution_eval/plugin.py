@@ -214,8 +214,10 @@ def _add_closing() -> None:
     from lmms_eval import utils
 
     from resolution_eval.closing import add_closing
+    from resolution_eval.colour import plain_logs
 
     add_closing(utils)
+    plain_logs()
 
 
 def _warn(error: Exception) -> None:

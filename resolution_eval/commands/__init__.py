@@ -23,6 +23,7 @@ COMMANDS = {
     "matrix": "score checkpoints by training strategy at every resolution",
     "gaps": "gaps of a train x inference table",
     "leaderboard": "check submissions, and make the board",
+    "completion": "print what makes a shell complete this command",
 }
 """Name of each command, which is its module's, and its line of help, in the order of `--help`."""
 PASSING_ON = ("run",)
