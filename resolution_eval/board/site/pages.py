@@ -8,6 +8,7 @@ from __future__ import annotations
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from resolution_eval import __version__, paths
+from resolution_eval.board.add import pinned
 from resolution_eval.board.schema import STATUSES
 from resolution_eval.board.site import vendor
 from resolution_eval.board.site.public import SIZES, defaults, printed
@@ -52,6 +53,7 @@ def pages(count: str, generated: str | None, warning: str = "") -> dict[str, str
         "statuses": STATUSES,
         "libraries": vendor.libraries(),
         "banner": warning,
+        "pinned": pinned(paths.leaderboard()),
         "sizes": SIZES,
         "defaults": defaults(),
         "printed": tuple(printed()),
