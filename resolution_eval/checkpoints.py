@@ -55,8 +55,10 @@ MARK = "?"
 INTRODUCTION = """\
 # Checkpoints and the resolution they were trained at
 
-Made from the cards in `models/` by `python -m resolution_eval.checkpoints`; correct a card, not
-this page.
+<!-- Made by `python -m resolution_eval.checkpoints` from the cards in models/; correct a card. -->
+
+At which resolution public checkpoints were trained, with where that is known from. `resolution-eval
+models NAME` says the same of one.
 
 - **training**: `fixed:N` is one square grid of N px; `native`, the grid follows the image, within
   the range given; `mixed:[...]`, several grids; `unknown`, nothing that could be read says.
