@@ -7,7 +7,8 @@
 `collect` keeps what a matrix and its checkpoints' folders say as docs/study/NAME.json, and every
 answer in studies/NAME; `recompute` computes cells, gaps and intervals from the answers again, and
 says where docs/study has another, or puts it there; `render` writes the page from all these, and
-the paragraph of the README on them. A study that is collected again keeps what it said before.
+the paragraph of docs/explain/measured.md on them. A study that is collected again keeps what it
+said before.
 """
 
 from __future__ import annotations
@@ -46,13 +47,13 @@ from benchmarks.study_words import (
     aimed,
     between,
     ceiling,
+    claim,
     ends,
     first_trained,
     moved_rows,
     number,
     put_in,
     reaching,
-    readme,
     to_come,
 )
 from resolution_eval.report.matrix import GAPS
@@ -62,7 +63,7 @@ RESULTS = ROOT / "docs" / "study"
 RECORDS = ROOT / "leaderboard" / "records"
 TEMPLATE = Path(__file__).with_name("study_template.md")
 PAGE = ROOT / "docs" / "study.md"
-README = ROOT / "README.md"
+MEASURED = ROOT / "docs" / "explain" / "measured.md"
 CLAIMED = ("alignment_gain", "native_trained_mismatch", "low_trained_mismatch", "mixed_low_gap")
 NOT_LOOKING = {
     "vqa56": "**These models [do not look](#do-they-look-at-the-image)**: the figures below are "
@@ -157,11 +158,11 @@ def page() -> str:
     return text
 
 
-def readme_page() -> str:
-    """The text of README.md, its paragraph on the study made anew."""
+def measured_page() -> str:
+    """The text of docs/explain/measured.md, its paragraph on the study made anew."""
     found = results()
-    text = readme(_matrices(found), looking(found), len(found["variants"]))
-    return put_in(README.read_text(encoding="utf-8"), text)
+    text = claim(_matrices(found), looking(found), len(found["variants"]))
+    return put_in(MEASURED.read_text(encoding="utf-8"), text)
 
 
 def _moved(matrices: Mapping[str, Document]) -> str:
@@ -399,7 +400,7 @@ def main() -> None:
         print(recompute(_matrices(results())))
     else:
         PAGE.write_text(page(), encoding="utf-8")
-        README.write_text(readme_page(), encoding="utf-8")
+        MEASURED.write_text(measured_page(), encoding="utf-8")
         print(PAGE)
 
 

@@ -206,8 +206,8 @@ def moved_rows(matrices: Mapping[str, Document]) -> Iterator[list[str]]:
                 yield [name, old["strategy"], GAPS[old["name"]], *shown]
 
 
-def readme(matrices: Mapping[str, Document], seeing: Mapping[str, Document], tried: int) -> str:
-    """The paragraph of the README that makes the claim, with its price."""
+def claim(matrices: Mapping[str, Document], seeing: Mapping[str, Document], tried: int) -> str:
+    """The paragraph of docs/explain/measured.md that makes the claim, with its price."""
     long, phantoms = matrices["pbc84-long"], matrices["phantom-long"]
     matrix, parts = long["matrix"], price_parts(matrices)
     values, drawn = [], []
@@ -253,7 +253,7 @@ def wrapped(text: str, width: int = 120) -> str:
 
 
 def put_in(page: str, text: str) -> str:
-    """The README `page` with `text` between the marks."""
+    """The page with `text` between the marks."""
     first, last = MARKS
     head, rest = page.split(first)
     return f"{head}{first}\n{text}\n{last}{rest.split(last)[1]}"
