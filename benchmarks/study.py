@@ -7,8 +7,8 @@
 `collect` keeps what a matrix and its checkpoints' folders say as docs/study/NAME.json, and every
 answer in studies/NAME; `recompute` computes cells, gaps and intervals from the answers again, and
 says where docs/study has another, or puts it there; `render` writes the page from all these, and
-the paragraph of the README (or docs/explain/measured.md) on them. A study that is collected again
-keeps what it said before.
+the paragraph of docs/explain/measured.md on them. A study that is collected again keeps what it
+said before.
 """
 
 from __future__ import annotations
@@ -42,7 +42,6 @@ from benchmarks.study_folders import (
     trained,
 )
 from benchmarks.study_words import (
-    MARKS,
     MOVED_HEADS,
     again,
     aimed,
@@ -64,8 +63,7 @@ RESULTS = ROOT / "docs" / "study"
 RECORDS = ROOT / "leaderboard" / "records"
 TEMPLATE = Path(__file__).with_name("study_template.md")
 PAGE = ROOT / "docs" / "study.md"
-CLAIMS = (ROOT / "README.md", ROOT / "docs" / "explain" / "measured.md")
-"""Where the claim may stand, between the marks that `study_words` names."""
+MEASURED = ROOT / "docs" / "explain" / "measured.md"
 CLAIMED = ("alignment_gain", "native_trained_mismatch", "low_trained_mismatch", "mixed_low_gap")
 NOT_LOOKING = {
     "vqa56": "**These models [do not look](#do-they-look-at-the-image)**: the figures below are "
@@ -160,17 +158,11 @@ def page() -> str:
     return text
 
 
-def told() -> Path:
-    """The page that makes the claim."""
-    there = (path for path in CLAIMS if path.is_file())
-    return next(path for path in there if MARKS[0] in path.read_text(encoding="utf-8"))
-
-
-def told_page() -> str:
-    """The text of the page that makes the claim, its paragraph made anew."""
+def measured_page() -> str:
+    """The text of docs/explain/measured.md, its paragraph on the study made anew."""
     found = results()
     text = claim(_matrices(found), looking(found), len(found["variants"]))
-    return put_in(told().read_text(encoding="utf-8"), text)
+    return put_in(MEASURED.read_text(encoding="utf-8"), text)
 
 
 def _moved(matrices: Mapping[str, Document]) -> str:
@@ -408,7 +400,7 @@ def main() -> None:
         print(recompute(_matrices(results())))
     else:
         PAGE.write_text(page(), encoding="utf-8")
-        told().write_text(told_page(), encoding="utf-8")
+        MEASURED.write_text(measured_page(), encoding="utf-8")
         print(PAGE)
 
 

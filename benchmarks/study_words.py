@@ -207,7 +207,7 @@ def moved_rows(matrices: Mapping[str, Document]) -> Iterator[list[str]]:
 
 
 def claim(matrices: Mapping[str, Document], seeing: Mapping[str, Document], tried: int) -> str:
-    """The paragraph that makes the claim, with its price."""
+    """The paragraph of docs/explain/measured.md that makes the claim, with its price."""
     long, phantoms = matrices["pbc84-long"], matrices["phantom-long"]
     matrix, parts = long["matrix"], price_parts(matrices)
     values, drawn = [], []
@@ -253,7 +253,7 @@ def wrapped(text: str, width: int = 120) -> str:
 
 
 def put_in(page: str, text: str) -> str:
-    """The text `page` with `text` between the marks."""
+    """The page with `text` between the marks."""
     first, last = MARKS
     head, rest = page.split(first)
     return f"{head}{first}\n{text}\n{last}{rest.split(last)[1]}"

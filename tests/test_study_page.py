@@ -102,12 +102,12 @@ def test_one_seed_says_nothing_of_seeds():
     assert study_claims.anew(GAP | {"per_seed": [-0.02]}) is None
 
 
-def test_the_page_and_the_readme_say_what_the_claim_costs():
+def test_the_pages_say_what_the_claim_costs():
     results = study.results()
     matrices = study._matrices(results)
-    page, readme = (path.read_text(encoding="utf-8") for path in (study.PAGE, study.told()))
-    assert readme == study.told_page()
-    readme = " ".join(readme.split())
+    page, told = (path.read_text(encoding="utf-8") for path in (study.PAGE, study.MEASURED))
+    assert told == study.measured_page()
+    readme = " ".join(told.split())
     short, long = results["pbc84"], results["pbc84-long"]
     native = max((short, long), key=lambda one: study_claims.accuracy(one, "native", "native"))
     spent = [study_claims.seconds(long, "anchored"), study_claims.seconds(native, "native")]
