@@ -18,9 +18,6 @@ from filelock import FileLock, Timeout
 from resolution_eval.errors import RecordError, ResolutionEvalError
 from resolution_eval.redaction import redacted
 
-LOG_SHOWN = 5
-"""Lines at the end of a failed job's log that its error quotes."""
-
 
 class JobError(ResolutionEvalError):
     """A job ended without a complete record."""
