@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from resolution_eval.diagnosis import QUESTION, Diagnosis, Patient, Row, new_row, noise
+from resolution_eval.diagnosis import Diagnosis, Patient, Row, new_row, noise
 from resolution_eval.errors import UsageError, suggest
 from resolution_eval.ladder import spelled
 from resolution_eval.resolution import (
@@ -24,12 +24,8 @@ from resolution_eval.resolution import (
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from resolution_eval.families import Family, Parts
-
 ASPECTS = ((1, 1), (3, 2), (1, 2))
 """Width to height of the images that are tried."""
-SILENT = ("size", "crop_size", "min_pixels", "max_pixels")
-"""Settings of an image processor that decide its grid, and that our adapters set by themselves."""
 
 
 def diagnose(model: str, arguments: Mapping[str, str], sizes: Sequence[Resolution]) -> Diagnosis:
@@ -153,87 +149,10 @@ class _Flamingo(_Alone):
         )
 
 
-class _HuggingFace(_Alone):
-    """A checkpoint of one of our families."""
+def _huggingface(arguments: Mapping[str, str]) -> Patient:
+    from resolution_eval.huggingface_patient import HuggingFacePatient
 
-    family: str
-
-    def __init__(self, arguments: Mapping[str, str]) -> None:
-        from resolution_eval.arguments import RESHF, SOURCES, flag, refuse_unknown
-        from resolution_eval.families import family_for
-        from resolution_eval.families.checkpoint import known_training, load_parts
-
-        refuse_unknown(_strange(arguments, RESHF), RESHF, "reshf")
-        if not arguments.get("pretrained"):
-            raise UsageError("reshf needs a checkpoint; give pretrained=ID or pretrained=FOLDER")
-        self.checkpoint = arguments["pretrained"]
-        remote = flag("trust_remote_code", arguments.get("trust_remote_code", False))
-        revision = arguments.get("revision", "main")
-        sources = {name: arguments[name] for name in SOURCES if name in arguments}
-        self._parts: Parts = load_parts(
-            self.checkpoint, revision=revision, trust_remote_code=remote, **sources
-        )
-        self._family: Family = family_for(self._parts)
-        self.family = self._family.name
-        self.refusal = self._family.refusal(self._parts)
-        self.training = known_training(
-            self.checkpoint, self._family, self._parts, arguments.get("train_resolution")
-        )
-        self.ineffective = tuple(self._silent())
-
-    def _silent(self) -> Iterator[str]:
-        """Settings of the processor's own that our call replaces."""
-        processor = self._parts.processor.image_processor
-        for name in SILENT:
-            value = getattr(processor, name, None)
-            if value is not None:
-                yield f"the processor's {name} = {_shown(value)}: the adapter sets the grid"
-
-    def row(self, requested: Resolution, stored: Image, scheme: str) -> Row:
-        from resolution_eval.families import intended_grid
-        from resolution_eval.families.inputs import prepare
-        from resolution_eval.images import DEFAULT_FILTER, resize
-
-        parts, source = self._parts, Size(*stored.size)
-        family = self._family.under(scheme, parts, self.training)
-        information = budget_size(source, requested)
-        drawn = intended_grid(family, parts, self.training, scheme, information, source)
-        foretold = family.foretold(parts, drawn)
-        rendered = resize(stored, information, DEFAULT_FILTER)
-        prompt = family.prompt(parts, QUESTION, image=True)
-        settings = family.used_settings(parts, drawn)
-        inputs = prepare(family, parts, prompt, resize(rendered, drawn, DEFAULT_FILTER), settings)
-        (received,) = family.received(parts, drawn, family.entering(inputs), 1)
-        return new_row(
-            requested,
-            source,
-            information,
-            Size(foretold.grid[1], foretold.grid[0]),
-            grid=received.grid,
-            visual_tokens=family.counted_tokens(parts, inputs)[0],
-            tiles=None if received.images == 1 else received.images,
-            match=scheme == "match" and received.grid == foretold.grid,
-            expected_tokens=foretold.tokens if received.grid == foretold.grid else None,
-            processor_alone=self._alone(prompt, rendered),
-        )
-
-    def _alone(self, prompt: str, rendered: Any) -> int | None:
-        """Visual tokens that the processor makes of an image by itself; None where it cannot."""
-        from resolution_eval.families.inputs import prepare
-
-        family, parts = self._family, self._parts
-        try:
-            alone = prepare(family, parts, prompt, rendered, family.own_settings(parts))
-        except Exception:  # noqa: BLE001  (a processor that needs our settings raises what it likes)
-            return None
-        return family.counted_tokens(parts, alone)[0]
-
-
-def _shown(value: Any) -> Any:
-    """A setting without the keys that are not set."""
-    if not hasattr(value, "items"):
-        return value
-    return {key: number for key, number in value.items() if number is not None}
+    return HuggingFacePatient(arguments)
 
 
 def _wrapped(arguments: Mapping[str, str]) -> Patient:
@@ -244,7 +163,7 @@ def _wrapped(arguments: Mapping[str, str]) -> Patient:
 
 PATIENTS: dict[str, Callable[[Mapping[str, str]], Patient]] = {
     "resflamingo": _Flamingo,
-    "reshf": _HuggingFace,
+    "reshf": _huggingface,
     "reswrap": _wrapped,
 }
 """Models that the doctor knows, by the name that `lmms-eval --model` gives them."""

@@ -56,7 +56,7 @@ def folder_card(folder: Path, choices: Mapping[str, Any] | None = None) -> TaskC
     card = task_card(facts, str(layout.table))
     source = LocalSource(folder, card)
     samples = source.samples("test")
-    refuse_all_missing(list(dict.fromkeys(sample.image for sample in samples)), folder)
+    refuse_all_missing(_images(samples), folder)
     if card.kind == "questions":
         facts |= _forms(samples)
     facts["resolutions"] = sweep(_edges(source, samples))
@@ -96,6 +96,11 @@ def _classes(found: Sequence[str], table: Path) -> dict[str, Any]:
     }
 
 
+def _images(samples: Sequence[Sample]) -> list[str]:
+    """Every image of the samples, once."""
+    return list(dict.fromkeys(image for sample in samples for image in sample.images))
+
+
 def _forms(samples: Sequence[Sample]) -> dict[str, Any]:
     """Which forms of question there are, and what guessing among the options would score."""
     guesses = [1 / len(sample.choices) for sample in samples if len(sample.choices) > 1]
@@ -109,7 +114,7 @@ def _edges(source: LocalSource, samples: Sequence[Sample]) -> list[float]:
     """Edge in pixels of the square that each image has as many pixels as."""
     edges = []
     failures = []
-    for image in list(dict.fromkeys(sample.image for sample in samples))[:SAMPLED]:
+    for image in _images(samples)[:SAMPLED]:
         try:
             size = decode(source.read(image)).size
         except ImageError as error:  # its samples fail in the run, and are named there

@@ -155,9 +155,12 @@ class _AdjustingLoader(Loader):
 
 def _add_tasks(module: ModuleType) -> None:
     """Make every `TaskManager` of `module` index our task folder after the host's own."""
+    from resolution_eval.errors import printable
+
     manager = module.TaskManager
     if getattr(manager, "knows_resolution_eval", False):
         return
+    printable()
     _add_sampler()
     original = manager.initialize_tasks
 
@@ -174,6 +177,7 @@ def _add_tasks(module: ModuleType) -> None:
 
     def match_tasks(self: Any, task_list: list[str]) -> Any:
         from resolution_eval.errors import host_boundary, refuse_misspelled
+        from resolution_eval.installation import refuse_unwritable_cache
         from resolution_eval.taskfiles import SUFFIX
 
         ours = [name for name in self.all_tasks if name.endswith(SUFFIX)]
@@ -182,11 +186,39 @@ def _add_tasks(module: ModuleType) -> None:
                 refuse_misspelled("task", task, ours)
         found = matching(self, task_list)
         ASKED[:] = found
+        if set(found) & set(ours):
+            with host_boundary():
+                refuse_unwritable_cache()
         return found
 
+    _refuse_cached_requests()
     manager.initialize_tasks = initialize_tasks
     manager.match_tasks = match_tasks
     manager.knows_resolution_eval = True
+
+
+def _refuse_cached_requests() -> None:
+    """Have lmms-eval refuse `--cache_requests` for our tasks: its cache knows a task by name alone,
+    and would ask the questions of one folder and score them against the answers of another.
+    """
+    from lmms_eval.api.task import ConfigurableTask
+
+    original = ConfigurableTask.build_all_requests
+
+    @wraps(original)
+    def build_all_requests(self: Any, **options: Any) -> Any:
+        from resolution_eval.errors import UsageError, host_boundary
+
+        ours = "card" in (self.config.metadata or {})
+        if ours and options.get("cache_requests"):
+            with host_boundary():
+                raise UsageError(
+                    "--cache_requests knows a task by its name and not by its data; run without it "
+                    "(--use_cache keeps answers, and tells data apart)"
+                )
+        return original(self, **options)
+
+    ConfigurableTask.build_all_requests = build_all_requests
 
 
 def _add_sampler() -> None:

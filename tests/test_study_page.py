@@ -183,6 +183,7 @@ def test_the_recipes_table_says_shares_steps_and_average():
     ]
 
 
+@pytest.mark.whole
 def test_models_that_do_not_look_are_said_to_and_kept_out_of_signs_and_aims():
     text = study.page()
     for name, note in study.NOT_LOOKING.items():

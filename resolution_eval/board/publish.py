@@ -179,12 +179,17 @@ def _digests(data: bytes) -> tuple[str, str]:
 
 
 def difference(place: str, there: Mapping[str, str], wanted: Files) -> Changes:
-    """What makes the files `there` (name to digest) those `wanted`."""
+    """What makes the files `there` (name to digest) those `wanted`.
+
+    Deleted is only what lies in a folder that we publish: anything else is somebody's own.
+    """
     added = sorted(set(wanted) - set(there))
     changed = sorted(
         name for name in set(wanted) & set(there) if there[name] not in _digests(wanted[name])
     )
-    deleted = sorted(set(there) - set(wanted) - set(KEPT))
+    ours = {name.partition("/")[0] for name in wanted if "/" in name}
+    gone = set(there) - set(wanted) - set(KEPT)
+    deleted = sorted(name for name in gone if name.partition("/")[0] in ours)
     return Changes(place, tuple(added), tuple(changed), tuple(deleted))
 
 

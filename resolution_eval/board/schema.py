@@ -16,8 +16,10 @@ Status = Literal["claimed", "re-scored", "re-run", "verified"]
 STATUSES: dict[Status, str] = {
     "claimed": "stated by the submitter; no answers to check it with",
     "re-scored": "computed here from the answers of every sample",
-    "re-run": "some samples of every cell repeated by the maintainers, with the same verdicts",
-    "verified": "every sample of every cell repeated by the maintainers, with the same verdicts",
+    "re-run": "some samples of every cell repeated by the maintainers: consistent with the claim, "
+    "within the points that stand beside each cell",
+    "verified": "every sample of every cell repeated by the maintainers; where their verdicts are "
+    "on file, the score is made from them",
 }
 """The ladder, lowest first, and what each status means."""
 
@@ -50,6 +52,8 @@ class Repeat:
     """Repeated samples whose verdict is that of the record."""
     accuracy: float
     """Of the repeated samples, as measured by the maintainers."""
+    within: float = 1.0
+    """How far the record's accuracy may lie above, as a fraction: the end of a 95 % interval."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -74,9 +74,11 @@ def _choices(known: argparse.Namespace) -> dict[str, Any]:
 def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     """Do it; the exit status."""
     from resolution_eval.errors import UsageError, refuse_misspelled
+    from resolution_eval.jobs.process import die_with_launcher
     from resolution_eval.resolution import parse_resolution
     from resolution_eval.runs import run
 
+    die_with_launcher()
     options = [text for action in known.parser._actions for text in action.option_strings]
     for word in rest:
         if word.startswith("--"):

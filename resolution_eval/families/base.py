@@ -28,6 +28,11 @@ __all__ = [
 
 EVIDENCE = "tensors entering the vision tower; image tokens entering the language model"
 """Where grid and visual tokens of a family's checkpoint are read."""
+BATCH = "batches of questions"
+RANK = "answer_mode=rank"
+IMAGELESS = "questions without an image"
+SEVERAL = "several images in one question"
+"""What a family's checkpoints may be unable to."""
 
 
 def share(counts: Sequence[int], samples: int) -> int:
@@ -102,6 +107,10 @@ class Family:
     def refusal(self, parts: Parts) -> str | None:
         """Why the grid cannot follow the inference resolution; None where it can."""
         return None
+
+    def limits(self, parts: Parts) -> Mapping[str, str]:
+        """What its checkpoints cannot do beside that, by name, each with the reason."""
+        return {}
 
     def grid(self, parts: Parts, information: Size) -> Size:
         """Size in pixels of the grid that follows `information`: scheme `match`."""
@@ -184,6 +193,12 @@ class Family:
         (arguments,) = calls
         return self.received(parts, grid, arguments, samples)
 
+    def received_each(
+        self, parts: Parts, grids: Sequence[Size], calls: Sequence[Mapping[str, Any]]
+    ) -> list[Received]:
+        """What entered of every image, drawn at these sizes, in all calls of the tower."""
+        return self.received_in(parts, grids[-1], calls, len(grids))
+
     def collated(self, samples: Sequence[Any], pad: int) -> dict[str, Any]:
         """One batch of the tensors of samples with images of one grid."""
         return collate(samples, pad)
@@ -232,10 +247,12 @@ class Family:
         *,
         image: bool,
         demonstrations: Sequence[tuple[str, str]] = (),
+        pieces: Sequence[str | int] = (),
     ) -> str:
         """The question in the checkpoint's chat template; plain where the family is, or it is told.
 
-        Demonstrations (question, answer) are turns before it, each with an image if `image`.
+        Demonstrations (question, answer) are turns before it, each with an image if `image`. Of a
+        question with several images, `pieces` are its texts and the images' numbers, in order.
 
         Raises:
             ModelError: there is no template, or it does not put image and question in the prompt.
@@ -243,6 +260,8 @@ class Family:
         if parts.plain or template_of(parts.processor) is None:
             if not (parts.plain or self.plain):
                 raise ModelError(NO_TEMPLATE)
+            if pieces:
+                raise ModelError("a plain prompt has one image, and the question has several")
             earlier = "".join(
                 f"{self.plain_prompt(parts, asked, image=image)} {answer}\n\n"
                 for asked, answer in demonstrations
@@ -251,7 +270,7 @@ class Family:
         turns = []
         for asked, answer in demonstrations:
             turns += [Turn("user", asked, image), Turn("assistant", answer, image=False)]
-        turns.append(Turn("user", question, image))
+        turns.append(Turn("user", question, image, tuple(pieces)))
         return rendered(parts.processor, parts.config, turns)
 
     def plain_prompt(self, parts: Parts, question: str, *, image: bool) -> str:

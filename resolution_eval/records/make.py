@@ -204,6 +204,7 @@ def _environment(run: Run, task: str, given: TaskAnswers) -> Environment:
         model_args=_text(host, "model_args"),
         batch_size=_text(host, "batch_size"),
         limit=_number(host, "limit"),
+        offset=int(_number(host, "offset") or 0) or None,
         generation=_text(configuration, "generation_kwargs") or _text(host, "gen_kwargs"),
         fewshot=None if shots is None else int(shots),
         option_order=_text(_table(configuration, "metadata"), "option_order"),
@@ -252,7 +253,7 @@ def _versions(run: Run, told: RunFacts | None) -> dict[str, str]:
     return {name: value for name, value in named.items() if value}
 
 
-_ALWAYS_KNOWN = ("environment.limit", "environment.model_args")
+_ALWAYS_KNOWN = ("environment.limit", "environment.offset", "environment.model_args")
 """Fields whose null is an answer: none was given."""
 
 

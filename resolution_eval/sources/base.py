@@ -22,11 +22,12 @@ NAMED_AT_MOST = 5
 
 @dataclass(frozen=True)
 class Sample:
-    """One question about one image."""
+    """One question about one image, or about several."""
 
     id: str
     image: str
-    """Locator of the image, for the `read` of the source that gave this sample."""
+    """Locator of the image, the first where there are several, for the `read` of the source that
+    gave this sample."""
     question: str
     answer: str
     choices: tuple[str, ...]
@@ -38,6 +39,13 @@ class Sample:
     """Whether the answer is one of few, by the data's own word, or for want of one by `choices`."""
     detail: Detail | None = None
     """What must be seen to answer, and how large it is; none where nobody said."""
+    more: tuple[str, ...] = ()
+    """Locators of the images after the first, in the order of the question."""
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """Locators of all its images, in the order of the question."""
+        return (self.image, *self.more)
 
 
 @dataclass(frozen=True)
@@ -138,7 +146,7 @@ def of_split(samples: Iterable[Sample], split: str, where: str) -> tuple[Sample,
 
 
 def fingerprint(samples: Iterable[Sample], contents: Mapping[str, str]) -> str:
-    """SHA-256 over every sample and the content hash of its image (by locator), order-free."""
+    """SHA-256 over every sample and the content hashes of its images (by locator), order-free."""
     rows = sorted(
         "\x1f".join(
             (
@@ -148,7 +156,7 @@ def fingerprint(samples: Iterable[Sample], contents: Mapping[str, str]) -> str:
                 sample.answer,
                 "\x1e".join(sample.choices),
                 sample.cluster,
-                contents[sample.image],
+                *(contents[image] for image in sample.images),
                 *(["open"] if sample.form == "open" else []),
                 *([sample.detail.model_dump_json()] if sample.detail else []),
             )

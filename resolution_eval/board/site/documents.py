@@ -321,7 +321,12 @@ def _full_cell(point: Point) -> Document:
         "grids": len(cell.grids),
         "claimed": _figure(point.claimed),
         "repeat": point.repeat
-        and [point.repeat.n, point.repeat.agreeing, _figure(point.repeat.accuracy)],
+        and [
+            point.repeat.n,
+            point.repeat.agreeing,
+            _figure(point.repeat.accuracy),
+            _figure(point.repeat.within),
+        ],
         "evidence": list(cell.evidence),
     }
 

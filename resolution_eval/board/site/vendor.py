@@ -19,6 +19,7 @@ from typing import Any
 
 from resolution_eval import paths
 from resolution_eval.errors import DataError
+from resolution_eval.notation import json_value
 
 LIST = "libraries.json"
 LONGEST_WAIT = 60
@@ -34,7 +35,7 @@ def folder() -> Path:
 
 def libraries() -> list[dict[str, Any]]:
     """Name, version, licence, source and files (name to path in package and SHA-256) of each."""
-    found: list[dict[str, Any]] = json.loads((folder() / LIST).read_text(encoding="utf-8"))
+    found: list[dict[str, Any]] = json_value((folder() / LIST).read_bytes())
     return found
 
 
