@@ -172,6 +172,12 @@ def _open(card: TaskCard) -> Source:
     return _SOURCES[card.name]
 
 
+def fingerprint_of(dataset: str) -> str | None:
+    """Fingerprint of the data set's samples; None where no task of this process has opened it."""
+    source = _SOURCES.get(dataset)
+    return None if source is None else source.fingerprint
+
+
 def is_document(doc: Document) -> bool:
     """Whether `doc` comes from one of our tasks rather than from one of lmms-eval's own."""
     return "resolution" in doc and doc.get("dataset") in _SOURCES

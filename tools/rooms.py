@@ -1,6 +1,6 @@
 """The page of the rooms, from the contract in pyproject.toml and the docstrings of what it names.
 
-    python -m tools.rooms > docs/explain/rooms.md
+python -m tools.rooms > docs/explain/rooms.md
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ PACKAGE = "resolution_eval"
 PAGE = ROOT / "docs" / "explain" / "rooms.md"
 HEAD = """# The rooms, and the ways through them
 
-Made by `python -m tools.rooms`; change the docstrings, or the contract in `pyproject.toml`, not this page.
+Made by `python -m tools.rooms`; change docstrings, or the contract in `pyproject.toml`, not this page.
 
 The package is a house of rooms: a folder, or a module that needs none. A room imports only rooms of
-lower lines of this table, or of its own line where the rooms stand together in it; imports that only
-type-checkers read count too, and nowhere is there a circle. `lint-imports`, which CI runs, says so. A
-newcomer reads it from below: the last line stands on nothing.
+lower lines of this table, or of its own line; imports that only type-checkers read count too, and
+nowhere is there a circle. `lint-imports`, which CI runs, says so. A newcomer reads it from below: the
+last line stands on nothing.
 
 | line | room | what it holds |
 | --- | --- | --- |
 """
 WAYS: dict[str, tuple[str, tuple[str, ...]]] = {
     "A resolution, from the command to the record": (
-        "What is asked for with `--resolutions 56` becomes pixels once, is read again from the tensor "
-        "that enters the encoder, and both stand in the record.",
+        "What is asked for with `--resolutions 56` becomes pixels once, is read again from the "
+        "tensor that enters the encoder, and both stand in the record.",
         (
             "resolution_eval.resolution.parse_resolution",
             "resolution_eval.taskfiles.derive",
