@@ -15,11 +15,11 @@ PACKAGE = "resolution_eval"
 PAGE = ROOT / "docs" / "explain" / "rooms.md"
 HEAD = """# The rooms, and the ways through them
 
-Made by `python -m tools.rooms`; change docstrings, or the contract in `pyproject.toml`, not this page.
+Made by `python -m tools.rooms`; change docstrings or `pyproject.toml`, not this page.
 
 The package is a house of rooms: a folder, or a module that needs none. A room imports only rooms of
-lower lines of this table, or of its own line; imports that only type-checkers read count too, and
-nowhere is there a circle. `lint-imports`, which CI runs, says so. A newcomer reads it from below: the
+lower lines of this table, or of its own line; imports for type-checkers count too, and
+nowhere is there a circle. `lint-imports`, which CI runs, says so. A newcomer reads from below: the
 last line stands on nothing.
 
 | line | room | what it holds |
