@@ -13,10 +13,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from synthetic_runs import one, sweep
+from synthetic_runs import sweep, write_run
 
 from resolution_eval.errors import DataError, RecordError
-from resolution_eval.records import read_record, write_record
+from resolution_eval.records import make_records, read_record, write_record
 from resolution_eval.sources import table as tables
 from resolution_eval.sources.table import read_table, rows_of
 
@@ -24,7 +24,8 @@ from resolution_eval.sources.table import read_table, rows_of
 @pytest.fixture(scope="module")
 def record(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("record")
-    made = one(home / "run", sweep({"28": 0.4, "64": 0.8}, samples=40))
+    write_run(home / "run", sweep({"28": 0.4, "64": 0.8}, samples=40))
+    (made,) = make_records(home / "run")
     return write_record(made, home / "records")
 
 
@@ -36,9 +37,8 @@ def repeated(column: str, value: object) -> Callable[[pa.Table], pa.Table]:
         kind = table.schema.field(column).type
         if pa.types.is_list(kind):
             offsets = pa.array([i * len(value) for i in range(len(table) + 1)], pa.int32())
-            flat = pa.chunked_array(
-                [pa.array(value, kind.value_type)] * len(table)
-            ).combine_chunks()
+            each = pa.array(value, kind.value_type)
+            flat = pa.chunked_array([each] * len(table)).combine_chunks()
             made = pa.ListArray.from_arrays(offsets, flat)
         else:
             made = pa.array([value] * len(table), kind)
@@ -59,10 +59,10 @@ def planted(record: Path, folder: Path, change: Callable[[pa.Table], pa.Table]) 
 
 
 BOMBS = {
-    "scores": repeated("choice_scores", [0.0] * 1_000_000),
+    "scores": repeated("choice_scores", [0.0] * 500_000),
     "notes": repeated("notes", ["x"] * 300_000),
     "options": repeated("options", ["x"] * 300_000),
-    "answers": repeated("answer", "x" * 30_000_000),
+    "answers": repeated("answer", "x" * 5_000_000),
 }
 READ = """
 import resource, sys

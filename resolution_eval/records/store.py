@@ -30,6 +30,10 @@ ANSWERS_SUFFIX = ".answers.parquet"
 MAX_ANSWERS = 2 * 2**30
 """Largest answers file, and largest uncompressed content of one, in bytes."""
 MAX_ROWS = 10_000_000
+TEXT_OF_A_ROW = 8_192
+"""Most bytes of text of an answer, on average over a record."""
+LEAST_TEXT = 64 * 2**20
+"""Bytes of text that any record may have."""
 MAX_LISTED = 300
 """Most elements of a list column, per row on average: options, their scores, notes."""
 
@@ -220,8 +224,9 @@ def _spelled_out(data: bytes, schema: pq.ParquetSchema, path: Path) -> pa.Table:
     texts = [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
     table = pq.ParquetFile(BytesIO(data), read_dictionary=texts).read()
     size = sum(_length(chunk) for column in table.columns for chunk in column.chunks)
-    if size > MAX_ANSWERS:
-        raise RecordError(f"{path}: {size} bytes of text; at most {MAX_ANSWERS}")
+    most = min(MAX_ANSWERS, max(LEAST_TEXT, TEXT_OF_A_ROW * len(table)))
+    if size > most:
+        raise RecordError(f"{path}: {size} bytes of text; at most {most}")
     return table
 
 
