@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import json
 import shutil
 import subprocess
@@ -92,6 +94,61 @@ def test_answers_that_would_fill_the_memory_are_refused(
     said, grown = done.stdout.splitlines()
     assert "at most" in said and size < 4 * 2**20
     assert int(grown) < 300, "MiB that reading it took"
+
+
+def lying(data: bytes, column: str) -> bytes:
+    """The file with a footer that says fewer values of the column than its one page has."""
+    footer = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    made, group = bytearray(data), pq.ParquetFile(io.BytesIO(data)).metadata.row_group(0)
+    told = {group.column(i).path_in_schema: group.column(i) for i in range(group.num_columns)}
+    wanted = _varint(2 * told[f"{column}.list.element"].num_values)
+    place = made.find(wanted, footer)
+    while place >= 0:
+        made[place : place + len(wanted)] = _varint(2 * 100, len(wanted))
+        place = made.find(wanted, place + 1)
+    return bytes(made)
+
+
+def _varint(value: int, width: int = 1) -> bytes:
+    """A number as Thrift writes it, in at least `width` bytes."""
+    out = bytearray()
+    while value >= 0x80 or len(out) + 1 < width:
+        out.append(0x80 | (value & 0x7F))
+        value >>= 7
+    return bytes([*out, value])
+
+
+def test_a_footer_that_says_less_than_its_pages_is_not_believed(
+    record: Path, tmp_path: Path
+) -> None:
+    document = planted(record, tmp_path / "lie", repeated("choice_scores", [0.0] * 40_000))
+    (answers,) = document.parent.glob("*.parquet")
+    table = pq.read_table(answers)
+    one_page = {"data_page_size": 2**30, "write_batch_size": 2**28}
+    pq.write_table(table, answers, compression="zstd", **one_page)
+    answers.write_bytes(lying(answers.read_bytes(), "choice_scores"))
+    group = pq.ParquetFile(answers).metadata.row_group(0)
+    told = [group.column(i).num_values for i in range(group.num_columns)]
+    assert max(told) <= 100, "the footer's word"
+    found = json.loads(document.read_text(encoding="utf-8"))
+    found["answers_file"]["sha256"] = hashlib.sha256(answers.read_bytes()).hexdigest()
+    document.write_text(json.dumps(found), encoding="utf-8")
+    with pytest.raises(RecordError, match="3200000 elements of choice_scores"):
+        read_record(document)
+
+
+@pytest.mark.parametrize("damage", range(0, 4_000, 97))
+def test_a_damaged_file_of_answers_is_one_error(record: Path, tmp_path: Path, damage: int) -> None:
+    folder = Path(shutil.copytree(record.parent, tmp_path / "damaged"))
+    (document,), (answers,) = folder.glob("*.json"), folder.glob("*.parquet")
+    data = bytearray(answers.read_bytes())
+    data[damage % len(data)] ^= 0x5A
+    answers.write_bytes(data)
+    found = json.loads(document.read_text(encoding="utf-8"))
+    found["answers_file"]["sha256"] = hashlib.sha256(data).hexdigest()
+    document.write_text(json.dumps(found), encoding="utf-8")
+    with contextlib.suppress(RecordError):
+        read_record(document)
 
 
 def test_an_honest_record_is_read(record: Path) -> None:

@@ -43,7 +43,7 @@ def test_a_request_to_the_board_is_checked_by_the_code_of_its_base() -> None:
     (path,) = (path for path in WORKFLOWS if path.stem == "leaderboard")
     base, request, *rest = steps(yaml.safe_load(path.read_text()))
     assert "ref" not in base["with"] and "path" not in base["with"]
-    assert request["with"]["path"] == "request" and "head.sha" in request["with"]["ref"]
+    assert request["with"]["path"] == "request" and request["with"]["ref"].endswith("/merge")
     runs = [step["run"] for step in rest]
     assert not any(
         re.search(r"cd request|--project request|request/(?!leaderboard)", run) for run in runs
