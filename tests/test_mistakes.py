@@ -71,7 +71,7 @@ MISTAKES = [
         1,
         "--batch-size is 0; give a number from",
     ),
-    ("completion fish", 2, "did you mean 'bash'?"),
+    ("completion fish", 2, "choose from ['bash', 'tcsh', 'zsh']"),
     ("convert", 2, "required: FOLDER, OUT"),
     ("convert nowhere out", 1, "nowhere holds no checkpoint in LLaVA's own form"),
     ("sweep", 2, "required: PLAN.yaml"),
