@@ -73,10 +73,9 @@ def _refuse_checkpoint(model: str, pretrained: str, *, local: bool) -> None:
     from resolution_eval.score.subject import subject
 
     if model == "resflamingo":
-        return _refuse_flamingo(pretrained)
-    if local and not Path(pretrained).is_dir():
+        _refuse_flamingo(pretrained)
+    elif local and not Path(pretrained).is_dir():
         subject(pretrained)
-    return None
 
 
 def _refuse_flamingo(pretrained: str) -> None:
