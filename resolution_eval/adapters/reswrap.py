@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
-from resolution_eval.adapters.answers import Answer
 from resolution_eval.adapters.base import ResolutionAdapter, places_of
 from resolution_eval.adapters.requests import Job
 from resolution_eval.adapters.views import View
@@ -32,6 +31,7 @@ from resolution_eval.families.decoding import Decoding
 from resolution_eval.families.spelling import spelling
 from resolution_eval.families.tokens import plain_tokenizers
 from resolution_eval.ladder import disagreement, step
+from resolution_eval.model_answer import Answer
 from resolution_eval.providers.usage import read_usage
 from resolution_eval.resolution import Size, TrainingResolution, patch_size_fit, training_size
 from resolution_eval.weights import revision
