@@ -68,7 +68,7 @@ def test_the_sentence_the_table_and_the_next_command_stand_below(told: None) -> 
     assert text.startswith("the host's table\n")
     _, _, rest = text.partition("small-flamingo: ")
     assert "Do not trust this" in rest and "Next: " in rest
-    assert rest.index("   28") < rest.index("  224")
+    assert rest.index("\n 28 ") < rest.index("\n224 ")
     assert utils.make_table(given, "results") == "the host's table"  # told once
 
 
