@@ -26,9 +26,9 @@ from scipy.optimize import curve_fit
 from scipy.stats import t as student
 
 from resolution_eval.flamingo import FlamingoBundle, build, encode, rank
-from resolution_eval.phantoms import CLASSES
 from resolution_eval.resolution import Size
 from resolution_eval.sources import Sample
+from resolution_eval.sources.phantoms import CLASSES
 from resolution_eval.training.answers import answer_loss, prompt
 from resolution_eval.training.study import ARCHITECTURE
 from resolution_eval.training.tokenizer import learn_tokenizer

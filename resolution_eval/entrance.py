@@ -188,7 +188,7 @@ def _watched(model: Any, family: Family, parts: Parts, shown: Image) -> tuple[An
     """What entered while the model wrote one token, and how many visual tokens it was given."""
     import torch
 
-    from resolution_eval.doctor import QUESTION
+    from resolution_eval.diagnosis import QUESTION
     from resolution_eval.families.engine import watched
     from resolution_eval.families.inputs import prepare
 

@@ -147,6 +147,7 @@ class TestEyeChartReader:
             "fingerprint": source.fingerprint,
         }
 
+    @pytest.mark.whole
     def test_it_sees_coarse_stripes_at_its_grid_and_guesses_at_fine_ones(self):
         bundle = load_pretrained("embedded/acuity")
         assert (str(bundle.training), bundle.strategy) == ("fixed:64", "native")

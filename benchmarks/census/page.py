@@ -7,8 +7,12 @@ from typing import Any
 
 HEAD = """# Every type of checkpoint
 
-Made by `python -m benchmarks.census --page` from the runs in `benchmarks/census.json`; change the
-code and run the census again, not this page.
+<!-- Made by `python -m benchmarks.census --page` from benchmarks/census.json; change the code. -->
+
+Find your checkpoint's `model_type` (in its config.json): whether `--model reshf` runs it, whether
+its grid can follow the resolution, and why not where it cannot.
+
+The census
 
     uv run python -m benchmarks.census
 

@@ -11,7 +11,10 @@ import torch
 from loguru import logger
 
 from resolution_eval.adapters.answers import Answer, Entry, together
-from resolution_eval.adapters.arguments import (
+from resolution_eval.adapters.base import ResolutionAdapter
+from resolution_eval.adapters.requests import Job, only_image
+from resolution_eval.adapters.views import View
+from resolution_eval.arguments import (
     DTYPES,
     RESFLAMINGO,
     common,
@@ -19,9 +22,6 @@ from resolution_eval.adapters.arguments import (
     one_of,
     refuse_unknown,
 )
-from resolution_eval.adapters.base import ResolutionAdapter
-from resolution_eval.adapters.requests import Job, only_image
-from resolution_eval.adapters.views import View
 from resolution_eval.cards import model_cards
 from resolution_eval.declaration import Known, data_line
 from resolution_eval.errors import host_boundary

@@ -11,7 +11,11 @@ from loguru import logger
 
 from resolution_eval import thinking
 from resolution_eval.adapters.answers import Answer, Entry, together
-from resolution_eval.adapters.arguments import (
+from resolution_eval.adapters.base import ResolutionAdapter, places_of
+from resolution_eval.adapters.requests import Job
+from resolution_eval.adapters.views import View
+from resolution_eval.answers.replies import THINKING
+from resolution_eval.arguments import (
     DTYPES,
     QUANTISATION,
     RESHF,
@@ -21,10 +25,6 @@ from resolution_eval.adapters.arguments import (
     one_of,
     refuse_unknown,
 )
-from resolution_eval.adapters.base import ResolutionAdapter, places_of
-from resolution_eval.adapters.requests import Job
-from resolution_eval.adapters.views import View
-from resolution_eval.answers.replies import THINKING
 from resolution_eval.errors import ModelError, UsageError, host_boundary
 from resolution_eval.families import Family, Parts, Received, family_for, intended_grid
 from resolution_eval.families.base import EVIDENCE, RANK, SEVERAL, mean_colour

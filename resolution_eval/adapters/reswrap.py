@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from loguru import logger
 
 from resolution_eval.adapters.answers import Answer
-from resolution_eval.adapters.arguments import COMMON, common, flag
 from resolution_eval.adapters.base import ResolutionAdapter, places_of
 from resolution_eval.adapters.requests import Job
 from resolution_eval.adapters.views import View
+from resolution_eval.arguments import COMMON, common, flag
 from resolution_eval.attestation import Attestation, Failure, Sent
 from resolution_eval.bases.ask import Asked, Question, ask
 from resolution_eval.bases.build import Plan, plan

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from resolution_eval.errors import ModelError
 from resolution_eval.families.chat import NO_TEMPLATE, Turn, rendered, template_of
+from resolution_eval.families.inputs import collate
+from resolution_eval.families.own import processed
+from resolution_eval.families.parts import Foretold, Parts, Received, Settings
 from resolution_eval.resolution import Size, TrainingResolution, training_size
+
+__all__ = [
+    "EVIDENCE",
+    "Family",
+    "Foretold",
+    "Parts",
+    "Received",
+    "Settings",
+    "fit",
+    "mean_colour",
+    "share",
+]
 
 EVIDENCE = "tensors entering the vision tower; image tokens entering the language model"
 """Where grid and visual tokens of a family's checkpoint are read."""
@@ -19,63 +33,6 @@ RANK = "answer_mode=rank"
 IMAGELESS = "questions without an image"
 SEVERAL = "several images in one question"
 """What a family's checkpoints may be unable to."""
-
-
-class Parts(NamedTuple):
-    """A checkpoint without its weights."""
-
-    config: Any
-    processor: Any
-    plain: bool = False
-    """Whether its questions are asked without a chat template, as it was told."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Received:
-    """What entered a vision tower, per sample, read from its input tensors."""
-
-    grid: tuple[int, int]
-    """Height and width in pixels; of tiles, the area that they cover together."""
-    images: int = 1
-    """Images of a sample: its tiles, a thumbnail included."""
-
-
-@dataclass(frozen=True)
-class Foretold:
-    """What should enter a tower of one image."""
-
-    grid: tuple[int, int]
-    """Height and width in pixels."""
-    tokens: int
-    """Visual tokens before the language model."""
-    images: int = 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """How processor and configuration must be set for one grid."""
-
-    call: Mapping[str, Any] = field(default_factory=dict)
-    """Keyword arguments of the processor's call."""
-    processor: Mapping[str, Any] = field(default_factory=dict)
-    """Attributes of the processor; "image_processor.size" is its image processor's."""
-    config: Mapping[str, Any] = field(default_factory=dict)
-    """Attributes of the configuration; "vision_config.image_size" is its vision tower's."""
-
-    @contextmanager
-    def applied(self, parts: Parts) -> Iterator[None]:
-        """Sets the attributes, and gives them their own values back."""
-        saved = []
-        for root, changes in ((parts.processor, self.processor), (parts.config, self.config)):
-            for path, value in changes.items():
-                owner, name = _owner(root, path)
-                saved.append((owner, name, getattr(owner, name)))
-                setattr(owner, name, value)
-        try:
-            yield
-        finally:
-            for owner, name, value in reversed(saved):
-                setattr(owner, name, value)
 
 
 def share(counts: Sequence[int], samples: int) -> int:
@@ -91,13 +48,6 @@ def share(counts: Sequence[int], samples: int) -> int:
             "share them equally"
         )
     return images
-
-
-def _owner(root: Any, path: str) -> tuple[Any, str]:
-    *names, last = path.split(".")
-    for name in names:
-        root = getattr(root, name)
-    return root, last
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,8 +156,6 @@ class Family:
         The processor's tensors say it, of a blank image, where the grid is the processor's own.
         """
         if self.own:
-            from resolution_eval.families.own import processed
-
             return processed(self, parts, drawn)
         return Foretold((drawn.height, drawn.width), self.visual_tokens(parts, drawn))
 
@@ -253,8 +201,6 @@ class Family:
 
     def collated(self, samples: Sequence[Any], pad: int) -> dict[str, Any]:
         """One batch of the tensors of samples with images of one grid."""
-        from resolution_eval.families.inputs import collate
-
         return collate(samples, pad)
 
     def entering(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:

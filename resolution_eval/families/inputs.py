@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from resolution_eval.errors import ModelError
-from resolution_eval.families.base import Family, Parts, Settings
+from resolution_eval.families.parts import Parts, Preparer, Settings
 from resolution_eval.families.tokens import check_text
 from resolution_eval.resolution import Size
 
@@ -29,7 +29,7 @@ RIGHT = ("qformer_input_ids", "qformer_attention_mask")
 
 
 def prepare(
-    family: Family,
+    family: Preparer,
     parts: Parts,
     prompt: str,
     image: Image | None,
@@ -69,7 +69,7 @@ def prepare(
 
 
 def _check(
-    family: Family,
+    family: Preparer,
     parts: Parts,
     prompt: str,
     found: Inputs,
@@ -96,7 +96,7 @@ def _check(
     check_text(meant, found["input_ids"][0].tolist(), family.image_token(parts), len(images))
 
 
-def _as_asked(family: Family, parts: Parts, found: Inputs, grids: Sequence[Size]) -> bool:
+def _as_asked(family: Preparer, parts: Parts, found: Inputs, grids: Sequence[Size]) -> bool:
     """Whether the processor left every image its grid; where not, the sample is mismatched."""
     if not grids:
         return True
@@ -194,7 +194,7 @@ def extended(sample: Inputs, tail: Sequence[int]) -> Inputs:
     return longer
 
 
-def tokenise(family: Family, parts: Parts, prompt: str, rest: str = "") -> tuple[list[int], int]:
+def tokenise(family: Preparer, parts: Parts, prompt: str, rest: str = "") -> tuple[list[int], int]:
     """Token ids of `prompt + rest` tokenised together, and the index of the first that is `rest`'s.
 
     Image tokens are not repeated here.

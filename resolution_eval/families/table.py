@@ -14,8 +14,9 @@ SOURCE = Size(1024, 1024)
 
 HEAD = """# Families of Hugging Face checkpoints
 
-Made by `python -m resolution_eval.families.table`; change the families, not this page.
+<!-- Made by `python -m resolution_eval.families.table`; change the families, not this page. -->
 
+What the encoder of each family receives at each resolution, and how many visual tokens that costs.
 `--model reshf` runs these. A cell is the grid that enters the vision encoder (height x width, in
 pixels) and the number of visual tokens that it becomes, the thumbnail's included, for a square
 source of 1024 x 1024 pixels. Other aspect ratios, and your own checkpoint, are shown by

@@ -30,6 +30,8 @@ ANSWERS_SUFFIX = ".answers.parquet"
 MAX_ANSWERS = 2 * 2**30
 """Largest answers file, and largest uncompressed content of one, in bytes."""
 MAX_ROWS = 10_000_000
+MAX_LISTED = 300
+"""Most elements of a list column, per row on average: options, their scores, notes."""
 
 
 def write_record(record: Record, folder: Path) -> Path:
@@ -68,15 +70,16 @@ def _parquet(answers: Answers) -> bytes:
     return buffer.getvalue()
 
 
-def read_record(path: Path) -> Record:
-    """The record whose JSON document is `path`, with its answers, checked against each other.
+def read_record(path: Path, *, most: int | None = None) -> Record:
+    """The record whose JSON document is `path`, with its answers, checked against each other; of
+    more than `most` answers, where that is given, none is read.
 
     Raises:
         RecordError: unreadable, of an unknown schema version, breaking its schema, without its
             answers, or with cells that do not follow from them.
     """
     document = _migrated(read_document(path), path)
-    answers = _read_answers(document, path)
+    answers = _read_answers(document, path, MAX_ROWS if most is None else most)
     try:
         record = Record.model_validate({**document, "answers": answers})
     except ValidationError as error:
@@ -150,7 +153,7 @@ def _migrated(document: dict[str, Any], path: Path) -> dict[str, Any]:
     return document
 
 
-def _read_answers(document: Mapping[str, Any], path: Path) -> Answers:
+def _read_answers(document: Mapping[str, Any], path: Path, most: int) -> Answers:
     try:
         file = AnswersFile.model_validate(document.get("answers_file"))
     except ValidationError as error:
@@ -159,6 +162,8 @@ def _read_answers(document: Mapping[str, Any], path: Path) -> Answers:
         raise RecordError(
             f"{path}: its answers are to lie beside it under its name, not {file.name!r}"
         )
+    if file.rows > most:
+        raise RecordError(f"{path}: {file.rows} answers; at most {most} can be its samples'")
     beside = path.with_name(file.name)
     if not beside.is_file():
         raise RecordError(f"{path}: its answers ({file.name}) are missing; copy both files")
@@ -179,6 +184,7 @@ def _table(data: bytes, path: Path, rows: int) -> pa.Table:
             raise RecordError(
                 f"{path}: {file.metadata.num_rows} rows, {content} bytes; expected {rows} rows"
             )
+        _check_lists(file, path)
         if not migrated_answers(file.schema_arrow.empty_table()).schema.equals(SCHEMA):
             raise RecordError(f"{path}: its columns are not those of a record's answers")
         table = migrated_answers(_spelled_out(data, file.schema, path).cast(file.schema_arrow))
@@ -189,6 +195,22 @@ def _table(data: bytes, path: Path, rows: int) -> pa.Table:
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise RecordError(f"{path}: not a readable parquet file ({error})") from error
     return table
+
+
+def _check_lists(file: pq.ParquetFile, path: Path) -> None:
+    """Refuse lists that would become far more than they take in the file: the same element a
+    million times compresses to nothing.
+    """
+    rows = file.metadata.num_rows
+    for number in range(file.metadata.num_row_groups):
+        group = file.metadata.row_group(number)
+        for place in range(group.num_columns):
+            column = group.column(place)
+            if column.num_values > MAX_LISTED * (rows + 1):
+                raise RecordError(
+                    f"{path}: {column.num_values} elements of {column.path_in_schema} in {rows} "
+                    f"rows; at most {MAX_LISTED} a row"
+                )
 
 
 def _spelled_out(data: bytes, schema: pq.ParquetSchema, path: Path) -> pa.Table:

@@ -7,8 +7,8 @@ from typing import Any
 
 from PIL.Image import Image
 
-from resolution_eval.adapters.arguments import RESHF, SOURCES, flag, refuse_unknown
-from resolution_eval.doctor import QUESTION, Row, new_row
+from resolution_eval.arguments import RESHF, SOURCES, flag, refuse_unknown
+from resolution_eval.diagnosis import QUESTION, Row, new_row
 from resolution_eval.errors import UsageError
 from resolution_eval.families import Family, Parts, family_for, intended_grid
 from resolution_eval.families.checkpoint import known_training, load_parts
