@@ -11,6 +11,7 @@ from loguru import logger
 
 from resolution_eval.adapters.answers import Answer, Entry, by_number, together
 from resolution_eval.adapters.base import ResolutionAdapter, places_of
+from resolution_eval.adapters.proof import checked
 from resolution_eval.adapters.requests import Job
 from resolution_eval.adapters.views import View
 from resolution_eval.arguments import COMMON, common, flag
@@ -24,7 +25,6 @@ from resolution_eval.bases.predictors import predictor, whole
 from resolution_eval.bases.probing import GENERATION, sentence
 from resolution_eval.bases.sight import Sight, sight_of
 from resolution_eval.bases.single import single_image
-from resolution_eval.bases.transcript import checked
 from resolution_eval.errors import ModelError, host_boundary
 from resolution_eval.families import intended_grid
 from resolution_eval.families.base import Received, mean_colour

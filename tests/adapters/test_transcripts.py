@@ -15,8 +15,9 @@ import tiny_families
 
 from resolution_eval import thinking
 from resolution_eval.adapters.answers import Answer
+from resolution_eval.adapters.proof import UNSEEN, checked
 from resolution_eval.attestation import Failure
-from resolution_eval.bases.transcript import UNSEEN, Transcript, checked, transcripts
+from resolution_eval.bases.transcript import Transcript, transcripts
 from resolution_eval.families import Parts, family_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")
