@@ -126,8 +126,9 @@ def _named(name: str, cards: Sequence[ModelCard]) -> list[ModelCard]:
     exact = [card for card in cards if name in (card.pretrained, card.name)]
     parts = [card for card in cards if name.lower() in card.pretrained.lower()]
     if not exact and not parts:
-        known = [card.pretrained for card in cards]
-        raise UsageError(f"no checkpoint has {name!r} in its name; {suggest(name, known)}")
+        advice = suggest(name, [card.pretrained for card in cards])
+        close = advice if advice.startswith("did") else "resolution-eval models lists them"
+        raise UsageError(f"no checkpoint has {name!r} in its name; {close}")
     return exact or parts
 
 

@@ -21,7 +21,7 @@ from resolution_eval.errors import (
     refuse_misspelled,
     suggest,
 )
-from resolution_eval.plugin import ADAPTERS, is_host
+from resolution_eval.registry import ADAPTERS, is_host
 
 LISTED = ("--model", "--model_args", "--tasks", "--limit", "--output_path")
 _WRITTEN = re.compile(r"_results\.json$|_samples_.+\.jsonl$|\.record\.json$")
@@ -73,10 +73,9 @@ def _refuse_checkpoint(model: str, pretrained: str, *, local: bool) -> None:
     from resolution_eval.score.subject import subject
 
     if model == "resflamingo":
-        return _refuse_flamingo(pretrained)
-    if local and not Path(pretrained).is_dir():
+        _refuse_flamingo(pretrained)
+    elif local and not Path(pretrained).is_dir():
         subject(pretrained)
-    return None
 
 
 def _refuse_flamingo(pretrained: str) -> None:

@@ -10,7 +10,6 @@ import torch
 from loguru import logger
 
 from resolution_eval import thinking
-from resolution_eval.adapters.answers import Answer, Entry, together
 from resolution_eval.adapters.base import ResolutionAdapter, places_of
 from resolution_eval.adapters.requests import Job
 from resolution_eval.adapters.views import View
@@ -33,6 +32,7 @@ from resolution_eval.families.checkpoint import known_of, load_model, load_parts
 from resolution_eval.families.engine import Engine, Question, Spoken
 from resolution_eval.families.spelling import spelling
 from resolution_eval.generation import Generation, cut
+from resolution_eval.model_answer import Answer, Entry, together
 from resolution_eval.resolution import Size
 from resolution_eval.weights import revision
 
