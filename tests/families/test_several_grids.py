@@ -57,6 +57,15 @@ def test_an_image_stands_where_the_text_names_it_or_is_named_there(kind: str, pa
     assert found.strip() == wanted.replace("MARK", mark)
 
 
+def test_names_out_of_order_are_no_names(parts: Parts) -> None:
+    """A template that puts all images first would call the second shown the first."""
+    parts.processor.chat_template = IMAGES_FIRST.replace("MARK", parts.processor.image_token)
+    text = "Is <image 2> like <image 1>?"
+    turn = Turn("user", text, image=True, pieces=pieces(text, 2))
+    with pytest.raises(ModelError, match="names them in another order|moves an image"):
+        rendered(parts.processor, parts.config, [turn])
+
+
 def test_images_that_the_text_does_not_name_stand_before_it(parts: Parts) -> None:
     mark = parts.processor.image_token
     parts.processor.chat_template = IN_PLACE.replace("MARK", mark)
