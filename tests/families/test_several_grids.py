@@ -62,7 +62,7 @@ def test_names_out_of_order_are_no_names(parts: Parts) -> None:
     parts.processor.chat_template = IMAGES_FIRST.replace("MARK", parts.processor.image_token)
     text = "Is <image 2> like <image 1>?"
     turn = Turn("user", text, image=True, pieces=pieces(text, 2))
-    with pytest.raises(ModelError, match="names them in another order|moves an image"):
+    with pytest.raises(ModelError, match=r"names them in another order|moves an image"):
         rendered(parts.processor, parts.config, [turn])
 
 
