@@ -178,13 +178,13 @@ def _again(name: str, one: Document) -> str:
     }
     if not any(abs(step) > 1e-6 for step in steps.values()):
         return (
-            f"{_who(name, one)} trained again by the same commands on {_day(day)}, to keep the "
+            f"{_who(name, one)} made again by the same commands on {_day(day)}, to keep the "
             f"answers: all {len(steps)} mean accuracies of the study came out the same."
         )
     (trained, at), most = max(steps.items(), key=lambda item: abs(item[1]))
     mean = sum(map(abs, steps.values())) / len(steps)
     return (
-        f"{_who(name, one)} trained again by the same commands on {_day(day)}, to keep the answers "
+        f"{_who(name, one)} made again by the same commands on {_day(day)}, to keep the answers "
         f"(first on {_day(old['date'])}): the {len(steps)} mean accuracies of the study moved by "
         f"{mean:.1f} points on average, most that of `{trained}` at {at}: "
         + f"{most:+.1f}.".replace("-", "−")
