@@ -89,9 +89,11 @@ def collect(name: str, matrix: Path, checkpoints: Path, timed: Path | None = Non
     if timed is not None:
         kept["timed"] = trained(timed)
     path = RESULTS / f"{name}.json"
-    if path.is_file():
-        kept["before"] = first_trained(json.loads(path.read_text()))
     kept["training"] = [trained(p.parent) for p in sorted(checkpoints.glob("*/config.json"))]
+    if path.is_file():
+        old = json.loads(path.read_text())
+        kept |= {"before": first_trained(old), "training_again": kept["training"]}
+        kept["training"] = old["training"]
     RESULTS.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(kept, indent=1) + "\n")
     keep(name, matrix)

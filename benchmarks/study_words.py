@@ -14,6 +14,7 @@ from benchmarks.study_claims import (
     price_parts,
     reached,
     reached_anew,
+    seconds,
 )
 from resolution_eval.report.matrix import GAPS
 
@@ -159,7 +160,9 @@ def first_trained(one: Document) -> dict[str, Any]:
 
 def again(matrices: Mapping[str, Document]) -> str:
     """Which studies were trained again, when, and how far their figures moved, in sentences."""
-    said = [_again(name, one) for name, one in matrices.items() if "before" in one]
+    said = [
+        f"{_again(name, one)}{_seconds(one)}" for name, one in matrices.items() if "before" in one
+    ]
     return " ".join(said) or "No study was trained again."
 
 
@@ -175,17 +178,34 @@ def _again(name: str, one: Document) -> str:
     }
     if not any(abs(step) > 1e-6 for step in steps.values()):
         return (
-            f"{_who(name, one)} trained again by the same commands on {_day(day)}, to keep the "
+            f"{_who(name, one)} made again by the same commands on {_day(day)}, to keep the "
             f"answers: all {len(steps)} mean accuracies of the study came out the same."
         )
     (trained, at), most = max(steps.items(), key=lambda item: abs(item[1]))
     mean = sum(map(abs, steps.values())) / len(steps)
     return (
-        f"{_who(name, one)} trained again by the same commands on {_day(day)}, to keep the answers "
+        f"{_who(name, one)} made again by the same commands on {_day(day)}, to keep the answers "
         f"(first on {_day(old['date'])}): the {len(steps)} mean accuracies of the study moved by "
         f"{mean:.1f} points on average, most that of `{trained}` at {at}: "
         + f"{most:+.1f}.".replace("-", "−")
     )
+
+
+def _seconds(one: Document) -> str:
+    """What training took the second time; the page's seconds are of the first."""
+    if "training_again" not in one:
+        return ""
+    spent = {name: seconds({"training": one["training_again"]}, name) for name in one_trained(one)}
+    listed = ", ".join(f"{name} {value:.0f} s" for name, value in spent.items())
+    return (
+        " Seconds on this page are of the first training; the second ran beside much other work, "
+        f"which costs processor time as well, and took {listed}."
+    )
+
+
+def one_trained(one: Document) -> list[str]:
+    """The strategies of a study that are trained at all."""
+    return [name for name in one["matrix"]["checkpoints"] if name != "none"]
 
 
 def _who(name: str, one: Document) -> str:
