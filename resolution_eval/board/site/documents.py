@@ -355,6 +355,7 @@ def _curve(curve: Curve, answers: Sheet) -> Document:
         "floor": curve.floor,
         "contaminated": curve.contaminated,
         "withheld": curve.withheld,
+        "said": curve.said,
         "looks": curve.looks,
         "score": rounded(curve.score),
         "area": rounded(curve.area),
