@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from operator import attrgetter
 from pathlib import Path
 
 from tabulate import tabulate
@@ -36,6 +37,22 @@ FAMILIES = {
     "pixtral": "Pixtral",
     "mllama": "Llama 3.2 Vision",
     "instructblip": "InstructBLIP",
+    "gemma4": "Gemma 4",
+    "qwen3_5": "Qwen3.5",
+    "qwen3_5_moe": "Qwen3.5, mixtures of experts",
+    "glm4v": "GLM-4.1V",
+    "glm46v": "GLM-4.6V Flash",
+    "glm4v_moe": "GLM-4.5V and 4.6V",
+    "minicpmv": "MiniCPM-V 4.5",
+    "minicpmv4_6": "MiniCPM-V 4.6",
+    "minicpmv4_7": "MiniCPM-V 4.7",
+    "kimi_vl": "Kimi-VL",
+    "kimi_k25": "Kimi K2.5",
+    "llama4": "Llama 4",
+    "phi4_multimodal": "Phi-4-multimodal",
+    "molmo2": "Molmo 2",
+    "ovis": "Ovis 2",
+    "llava_onevision_1_5": "LLaVA-OneVision-1.5",
     "llava_med": "LLaVA-Med",
     "llava_rad": "LLaVA-Rad",
     "biomedgpt": "BiomedGPT",
@@ -46,6 +63,9 @@ FAMILIES = {
     "medvint": "MedVInT",
     "radfm": "RadFM",
     "vila": "VILA-M3",
+    "healthgpt": "HealthGPT",
+    "bimedix2": "BiMediX2",
+    "slidechat": "SlideChat",
 }
 """Every family that a card may name, to its heading; in the order of the page."""
 
@@ -87,8 +107,8 @@ def selected(
     """
     cards = _in_order()
     for what, asked, of in (
-        ("family", family, lambda card: card.family),
-        ("adapter", adapter, lambda card: card.adapter),
+        ("family", family, attrgetter("family")),
+        ("adapter", adapter, attrgetter("adapter")),
     ):
         values = {of(card) for card in cards}
         if asked is not None and asked not in values:

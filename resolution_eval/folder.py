@@ -56,7 +56,7 @@ def folder_card(folder: Path, choices: Mapping[str, Any] | None = None) -> TaskC
     card = task_card(facts, str(layout.table))
     source = LocalSource(folder, card)
     samples = source.samples("test")
-    refuse_all_missing(list(dict.fromkeys(sample.image for sample in samples)), folder)
+    refuse_all_missing(_images(samples), folder)
     if card.kind == "questions":
         facts |= _forms(samples)
     facts["resolutions"] = sweep(edges_of(source, samples))
@@ -96,6 +96,11 @@ def _classes(found: Sequence[str], table: Path) -> dict[str, Any]:
     }
 
 
+def _images(samples: Sequence[Sample]) -> list[str]:
+    """Every image of the samples, once."""
+    return list(dict.fromkeys(image for sample in samples for image in sample.images))
+
+
 def _forms(samples: Sequence[Sample]) -> dict[str, Any]:
     """Which forms of question there are, and what guessing among the options would score."""
     guesses = [1 / len(sample.choices) for sample in samples if len(sample.choices) > 1]
@@ -113,7 +118,7 @@ def edges_of(source: Source, samples: Sequence[Sample], *, most: int = SAMPLED) 
     """
     edges = []
     failures = []
-    for image in list(dict.fromkeys(sample.image for sample in samples))[:most]:
+    for image in _images(samples)[:most]:
         try:
             size = decode(source.read(image)).size
         except ImageError as error:  # its samples fail in the run, and are named there

@@ -10,13 +10,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from resolution_eval import folder as own_folder
-from resolution_eval import plugin
+from resolution_eval import registry
 from resolution_eval.attestation import LEDGER
 from resolution_eval.cards import TaskCard
-from resolution_eval.closing import TOLD
 from resolution_eval.errors import UsageError, suggest, visible
 from resolution_eval.judge import PROVIDERS
 from resolution_eval.resolution import Resolution
+from resolution_eval.tally import TOLD
 from resolution_eval.taskfiles import (
     Variation,
     derive,
@@ -83,11 +83,11 @@ def run(
 @contextmanager
 def preferred(folder: str) -> Iterator[None]:
     """Has lmms-eval take the tasks in `folder` instead of ours of the same name, for a while."""
-    plugin.FOLDERS.insert(0, folder)
+    registry.FOLDERS.insert(0, folder)
     try:
         yield
     finally:
-        plugin.FOLDERS.remove(folder)
+        registry.FOLDERS.remove(folder)
 
 
 def lmms_eval(arguments: Sequence[str]) -> int:

@@ -19,6 +19,9 @@ SWITCH = "RESOLUTION_EVAL_STARTUP"
 class LookOut:
     """A finder that finds nothing, and calls the plugin when lmms-eval's tasks are looked for."""
 
+    looks_out = True
+    """Whether it is one of ours, which do not ask each other."""
+
     @staticmethod
     def find_spec(fullname, path=None, target=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN205
         """The host's tasks, to be adjusted once executed; None for any other module.
@@ -27,7 +30,7 @@ class LookOut:
         told now, not in a minute.
         """
         if fullname == HOST:
-            _look_at_command_line()
+            _look_at_command_line()  # type: ignore[no-untyped-call]
         if fullname != HOST_TASKS:
             return None
         from resolution_eval.plugin import host_finder

@@ -23,6 +23,9 @@ VERSION = 1
 EVERYTHING = "biomed"
 """Group of every task on published data that can be run."""
 
+GENERATION = {"do_sample": False, "max_new_tokens": 64, "until": ["\nQuestion:"]}
+"""How answers are written: `generation_kwargs` of every task."""
+
 _CLASSES = (("bacc@train", "balanced_accuracy", True),)
 _CLOSED = (("worst_drop", "worst_drop", False), ("area", "area", True))
 _OPEN = (("em_worst_drop", "worst_drop", False), ("em_area", "area", True))

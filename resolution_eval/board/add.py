@@ -18,8 +18,8 @@ from resolution_eval.board.submission import FACTS, Facts, folder_name
 from resolution_eval.cards import model_cards
 from resolution_eval.errors import RecordError, UsageError
 from resolution_eval.records import Record, write_record
+from resolution_eval.records.loader import load
 from resolution_eval.refusals import clause
-from resolution_eval.report import load
 
 
 def add(results: Sequence[Path], board: Path, declared: Mapping[str, Any]) -> Path:
@@ -50,9 +50,16 @@ def add(results: Sequence[Path], board: Path, declared: Mapping[str, Any]) -> Pa
         if faults:
             listed = "\n".join(f"  {fault}".replace(f"{made}/", "") for fault in faults)
             raise RecordError(f"not added, {len(faults)} faults:\n{listed}")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(made, place)
+        _put(made, place)
     return place
+
+
+def _put(made: Path, place: Path) -> None:
+    """Copy the folder beside its place, and put it there in one step: whole, or not at all."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=place.parents[2], prefix=".adding-") as beside:
+        shutil.copytree(made, Path(beside) / place.name)
+        (Path(beside) / place.name).rename(place)
 
 
 def pinned(board: Path) -> list[str]:

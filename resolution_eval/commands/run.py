@@ -86,8 +86,10 @@ def _preflight(tasks: Sequence[str], rest: Sequence[str]) -> None:
 def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     """Do it; the exit status."""
     from resolution_eval.errors import UsageError, refuse_misspelled
+    from resolution_eval.jobs.process import die_with_launcher
     from resolution_eval.resolution import parse_resolution
 
+    die_with_launcher()
     options = [text for action in known.parser._actions for text in action.option_strings]
     for word in rest:
         if word.startswith("--"):

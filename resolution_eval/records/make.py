@@ -27,7 +27,7 @@ from resolution_eval.records.schema import (
     Environment,
     Record,
 )
-from resolution_eval.records.secrets import redacted
+from resolution_eval.redaction import redacted
 
 ROUNDING = 6e-5
 """How far a printed accuracy may lie from the samples': rows in words have four decimals."""
@@ -220,6 +220,7 @@ def _environment(run: Run, task: str, given: TaskAnswers) -> Environment:
         model_args=_text(host, "model_args"),
         batch_size=_text(host, "batch_size"),
         limit=_number(host, "limit"),
+        offset=int(_number(host, "offset") or 0) or None,
         generation=_text(configuration, "generation_kwargs") or _text(host, "gen_kwargs"),
         fewshot=None if shots is None else int(shots),
         option_order=_text(_table(configuration, "metadata"), "option_order"),
@@ -268,7 +269,7 @@ def _versions(run: Run, told: RunFacts | None) -> dict[str, str]:
     return {name: value for name, value in named.items() if value}
 
 
-_ALWAYS_KNOWN = ("environment.limit", "environment.model_args")
+_ALWAYS_KNOWN = ("environment.limit", "environment.offset", "environment.model_args")
 """Fields whose null is an answer: none was given."""
 
 

@@ -12,9 +12,8 @@ from resolution_eval.analysis.sizes import task_sizes
 from resolution_eval.analysis.strategies import matrix_of_records
 from resolution_eval.errors import RecordError, UsageError, suggest
 from resolution_eval.files import replace
-from resolution_eval.records import Record, make_records, read_record
-from resolution_eval.records.blind import controlled
-from resolution_eval.records.store import SUFFIX
+from resolution_eval.records import Record
+from resolution_eval.records.loader import load
 from resolution_eval.report.compact import compact_table, said, said_table
 from resolution_eval.report.matrix import matrix_tables
 from resolution_eval.report.size_tables import size_tables
@@ -33,25 +32,6 @@ Study = tuple[TaskSweeps, tuple[CurveFigures, ...]]
 """One task, and the figures of its curves."""
 
 PAGE = "index.html"
-
-
-def load(paths: Sequence[Path]) -> list[Record]:
-    """The records in `paths`: lmms-eval's output folders, records, or folders of records.
-
-    A blind run in any of them is the control of the records that it fits.
-
-    Raises:
-        RecordError: a path holds neither, or a file in it cannot be read.
-    """
-    records = [record for path in paths for record in _load(path)]
-    return [controlled(record, records) for record in records]
-
-
-def _load(path: Path) -> list[Record]:
-    if path.name.endswith(SUFFIX):
-        return [read_record(path)]
-    written = sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() else []
-    return [read_record(file) for file in written] or make_records(path)
 
 
 def studies(records: Sequence[Record], *, margin: float = MARGIN) -> tuple[Study, ...]:

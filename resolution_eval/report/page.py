@@ -12,12 +12,12 @@ import json
 import re
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from resolution_eval import __version__
 from resolution_eval.analysis import DRAWS, CurveFigures, TaskSweeps
 from resolution_eval.analysis.sizes import Sizes, task_sizes
 from resolution_eval.ladder import STEPS
@@ -265,7 +265,7 @@ def render(
         style=Markup(_source(environment, "page.css")),
         scripts=[Markup(script) for script in scripts],
         policy=_policy(scripts),
-        version=__version__,
+        version=version("resolution-eval"),
         resamples=DRAWS,
         shorten=shorten,
     )

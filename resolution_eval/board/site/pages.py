@@ -5,9 +5,11 @@ No page holds a string of a record: scripts read those from the data and make th
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from resolution_eval import __version__, paths
+from resolution_eval import paths
 from resolution_eval.board.add import pinned
 from resolution_eval.board.schema import STATUSES
 from resolution_eval.board.site import vendor
@@ -47,7 +49,7 @@ def pages(count: str, generated: str | None, warning: str = "") -> dict[str, str
     )
     values = {
         "policy": POLICY,
-        "version": __version__,
+        "version": version("resolution-eval"),
         "generated": generated,
         "count": f"the records of {count}",
         "statuses": STATUSES,
