@@ -55,7 +55,9 @@ def questions(folder: Path, samples: int) -> Path:
             Image.new("RGB", (EDGE, EDGE), (shade(number),) * 3).save(folder / "images" / name)
             right, wrong = f"striped {number}", f"checked {number}"
             shown = f"{right}|{wrong}" if number % 2 else f"{wrong}|{right}"
-            writer.writerow((name, "test", "Which phantom does this image show?", right, shown))
+            writer.writerow(
+                (f"images/{name}", "test", "Which phantom does this image show?", right, shown)
+            )
     return folder
 
 
