@@ -71,7 +71,7 @@ def _local(card: TaskCard) -> Source | None:
 
 
 def _is_local(folder: Path, card: TaskCard) -> bool:
-    """Whether `folder` says what its images show: one that was named, in any layout that is read."""
+    """Whether `folder` says what its images show; a named one, in any layout that is read."""
     return (folder / TABLE).is_file() or (card.path is not None and has_layout(folder))
 
 
