@@ -112,8 +112,8 @@ def refuse_command_line(program: Sequence[str]) -> None:
 def _is_lmms_eval(program: str) -> bool:
     """Whether this process is lmms-eval's command line, `python -m` included."""
     original = getattr(sys, "orig_argv", [])
-    module = program == "-m" and original[1:3] == ["-m", "lmms_eval"]
-    return module or is_host(program)
+    module = original[original.index("-m") + 1 :][:1] if "-m" in original else []
+    return (program == "-m" and module == ["lmms_eval"]) or is_host(program)
 
 
 def refuse_absent(folders: Iterable[Path]) -> None:

@@ -150,6 +150,8 @@ class Curve:
     """The smallest resolution shown to lose no more than the margin; null where none is."""
     choice_why: str
     """What is shown, or what these samples cannot tell."""
+    said: str
+    """What the curve says, in one sentence, and what to know beside it."""
     robust: bool
     """Whether the whole curve is shown to be within the margin."""
     looks: bool | None

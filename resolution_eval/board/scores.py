@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from resolution_eval.analysis import CurveFigures, figures
 from resolution_eval.analysis.curve import CellFigures
+from resolution_eval.analysis.headline import headline
 from resolution_eval.analysis.sweeps import Setting, Sweep, sweep_of
 from resolution_eval.board.rerun import Key
 from resolution_eval.board.schema import Budget, Curve, Estimate, Point, Repeat
@@ -152,14 +153,16 @@ def _whole(shown: CurveFigures, scored: CurveFigures | None) -> dict[str, Any]:
     """Figures over the whole curve; none where it is withheld."""
     names = ("area", "worst_drop", "best_drop", "retention")
     if scored is None:
-        nothing = dict.fromkeys(("score", *names, "choice"))
-        return nothing | {"choice_why": "", "robust": False, "looks": shown.looks, "budgets": ()}
+        nothing: dict[str, Any] = dict.fromkeys(("score", *names, "choice"))
+        nothing |= {"choice_why": "", "robust": False, "looks": shown.looks, "budgets": ()}
+        return nothing | {"said": str(headline(shown))}
     why = scored.choice.reason if isinstance(scored.choice, Withheld) else _shown_choice(scored)
     return {
         "score": estimate(scored.figures["gain"]),
         **{name: estimate(scored.figures[name]) for name in names},
         "choice": scored.chosen,
         "choice_why": why,
+        "said": str(headline(shown)),
         "robust": scored.robust,
         "looks": scored.looks,
         "budgets": tuple(_budgets(scored.cells)),

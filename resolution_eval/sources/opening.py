@@ -12,6 +12,7 @@ from resolution_eval.errors import DataError
 from resolution_eval.sources.archive import ArchiveSource
 from resolution_eval.sources.base import Source
 from resolution_eval.sources.checksum import check_size, verify_md5
+from resolution_eval.sources.layout import has_layout
 from resolution_eval.sources.local import TABLE, LocalSource
 from resolution_eval.sources.medmnist import MedMnistSource
 from resolution_eval.sources.places import cache_root, data_root
@@ -66,7 +67,12 @@ def _local_folder(card: TaskCard) -> Path | None:
 
 def _local(card: TaskCard) -> Source | None:
     folder = _local_folder(card)
-    return LocalSource(folder, card) if folder and (folder / TABLE).is_file() else None
+    return LocalSource(folder, card) if folder and _is_local(folder, card) else None
+
+
+def _is_local(folder: Path, card: TaskCard) -> bool:
+    """Whether `folder` says what its images show; a named one, in any layout that is read."""
+    return (folder / TABLE).is_file() or (card.path is not None and has_layout(folder))
 
 
 def _medmnist(card: TaskCard) -> Source | None:
@@ -199,7 +205,7 @@ _OPENERS: dict[str, Callable[[TaskCard], Source | None]] = {
 
 def _has_table(card: TaskCard) -> bool:
     folder = _local_folder(card)
-    return folder is not None and (folder / TABLE).is_file()
+    return folder is not None and _is_local(folder, card)
 
 
 def _has_file(card: TaskCard, published: NpzCard | ArchiveCard | None) -> bool:

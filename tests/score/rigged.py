@@ -55,7 +55,9 @@ def questions(folder: Path, samples: int) -> Path:
             Image.new("RGB", (EDGE, EDGE), (shade(number),) * 3).save(folder / "images" / name)
             right, wrong = f"striped {number}", f"checked {number}"
             shown = f"{right}|{wrong}" if number % 2 else f"{wrong}|{right}"
-            writer.writerow((name, "test", "Which phantom does this image show?", right, shown))
+            writer.writerow(
+                (f"images/{name}", "test", "Which phantom does this image show?", right, shown)
+            )
     return folder
 
 
@@ -98,7 +100,9 @@ def _drawn(edge: int, step: int, count: int = 8) -> Drawn:
 def blind(folder: Path) -> Path:
     """Writes nothing of what it sees: the word `striped` is the likeliest next one, always."""
     model, processor = copy.deepcopy(tiny_families.built(FAMILY))
-    word = processor.tokenizer(" striped", add_special_tokens=False)["input_ids"]
+    spelt = ("striped", " striped")
+    ids = [processor.tokenizer(word, add_special_tokens=False)["input_ids"] for word in spelt]
+    word = [token for tokens in ids for token in tokens]
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name.endswith(("lm_head.weight", "embed_tokens.weight")):

@@ -149,3 +149,17 @@ def test_wishes_are_checked() -> None:
     assert checked_resolutions(None) is None
     with pytest.raises(UsageError, match="--batch-size"):
         Wishes(batch=0)
+
+
+def test_a_folder_of_class_folders_is_opened_as_material(tmp_path: Path) -> None:
+    from PIL import Image
+
+    from resolution_eval.score.material import material, named
+
+    for number in range(6):
+        place = tmp_path / ("bright" if number % 2 else "dark")
+        place.mkdir(exist_ok=True)
+        Image.new("RGB", (84, 84), (30 * number,) * 3).save(place / f"{number}.png")
+    found = material(named(str(tmp_path)))
+    assert (found.samples, found.typical, found.task) == (6, 84, "folder_res")
+    assert found.card.classes == ("bright", "dark") and found.card.chance == 0.5

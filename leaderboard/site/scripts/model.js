@@ -76,6 +76,7 @@ function section(id, title, ...content) {
 function curveSection(row, model) {
   const parts = model.curves.map((curve) => h("article", { class: "card" },
     h("h3", {}, h("a", { href: `dataset.html?id=${encodeURIComponent(curve.dataset)}` }, curve.title), " ", h("small", {}, `${curve.modality}, ${curve.n} samples${curve.form === "open" ? ", open answers: not ranked" : ""}`)),
+    h("p", {}, h("strong", {}, curve.said)),
     h("p", { class: "marks" }, curve.contaminated && mark("trained on it", curve.contaminated, "unsure"), curve.withheld && mark(`figures withheld: ${curve.withheld}`, "Figures over the whole curve", "bad")),
     curves([{ name: name(row), trained: curve.trained, cells: curve.cells }], { resolutions: curve.cells.map((cell) => cell.r), chance: curve.chance }),
     h("dl", { class: "figures small" }, figure("Score", estimate(curve.score), "over the floor"), figure("Accuracy", estimate(curve.area)), figure("Drop from best", estimate(curve.drop)), figure("Drop from training", estimate(curve.worst)), figure("Retention", estimate(curve.retention, 2)),

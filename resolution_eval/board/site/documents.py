@@ -300,7 +300,9 @@ def _curve(curve: Curve, answers: Sheet) -> Document:
         "dataset_file": f"{dataset_id(curve)}.json",
         "title": single_title(curve),
         **fields(curve, "modality", "task", "form", "reference", "trained", "floor"),
-        **fields(curve, "contaminated", "withheld", "looks", "n", "clusters", "record_sha256"),
+        **fields(
+            curve, "contaminated", "withheld", "said", "looks", "n", "clusters", "record_sha256"
+        ),
         **fields(curve.run, "peak_memory", "date"),
         "hardware": curve.run.hardware and curve.run.hardware.summary,
         "versions": sorted(curve.run.versions.items()),
