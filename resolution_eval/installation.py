@@ -64,9 +64,9 @@ def table(findings: list[Finding]) -> str:
 
 
 def _python() -> list[Finding]:
-    from resolution_eval import __version__
-
-    found = f"{__version__}, Python {platform.python_version()}, {sys.platform}"
+    found = (
+        f"{metadata.version('resolution-eval')}, Python {platform.python_version()}, {sys.platform}"
+    )
     findings = [Finding(name="resolution-eval", state="ok", found=found)]
     for name in NEEDED:
         installed = _version(name)

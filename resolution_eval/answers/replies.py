@@ -65,7 +65,7 @@ _CONTAINERS = tuple(
         r"<\|channel\|> ?(?P<name>analysis|commentary|final)[\w .=]{0,40}"
         r"(?:<\|constrain\|>\w{1,9})?<\|message\|>(?P<closes>)",
         r"(?-i:assistant(?P<name>analysis|commentary|final))(?P<closes>)",
-        r"(?-i:\A(?P<name>analysis)(?=[A-Z\"*(\[]))(?P<closes>)",
+        r"(?-i:\A\s*(?P<name>analysis)(?=[A-Z\"*(\[]))(?P<closes>)",
     )
 )
 """How names are marked as containers: tags, square brackets, special tokens, and the channels of

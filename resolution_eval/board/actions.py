@@ -17,6 +17,7 @@ from resolution_eval.board.ledger import LEDGER, Ledger, accept, read_ledger, wr
 from resolution_eval.board.rows import board_of, load_board
 from resolution_eval.errors import RecordError, UsageError, suggest
 from resolution_eval.notation import json_value
+from resolution_eval.printing import as_json
 
 
 def _home(known: argparse.Namespace) -> Path:
@@ -176,12 +177,17 @@ def status(known: argparse.Namespace) -> int:
     checked = check_board(home)
     board = board_of(checked, home)
     reached = {f"{row.facts.model}@{row.facts.revision}": row.status for row in board.rows}
-    print(
-        tabulate(
-            [_line(each, reached) for each in checked.submissions],
-            headers=("submission", "status", "records", "faults"),
+    rows = [
+        dict(zip(("submission", "status", "records", "faults"), _line(each, reached), strict=True))
+        for each in checked.submissions
+    ]
+    levels = {str(row["status"]) for row in rows}
+    if known.level is not None and known.level not in levels:
+        raise UsageError(
+            f"no submission has the status {known.level!r}; {suggest(known.level, levels)}"
         )
-    )
+    shown = [row for row in rows if known.level in (None, row["status"])]
+    print(as_json(shown) if known.json else tabulate(shown, headers="keys"))
     return 0
 
 

@@ -283,7 +283,7 @@ def _run(
     record: Record, variation: Variation, arguments: Sequence[str], plan: Plan
 ) -> list[Record]:
     """Run the record's task, varied; the records of it."""
-    from resolution_eval.plugin import ADAPTERS
+    from resolution_eval.registry import ADAPTERS
     from resolution_eval.runs import lmms_eval, preferred
 
     adapter = record.checkpoint.adapter

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from resolution_eval.analysis import CurveFigures
 from resolution_eval.board.submission import Facts
 from resolution_eval.ladder import Step, weakest
 from resolution_eval.records import Cell, Record
+from resolution_eval.records.schema import BlindControl, Environment
 
 Status = Literal["claimed", "re-scored", "re-run", "verified"]
 
@@ -24,6 +25,11 @@ STATUSES: dict[Status, str] = {
 """The ladder, lowest first, and what each status means."""
 
 
+def fields(of: object, *names: str) -> dict[str, Any]:
+    """What `of` holds under `names`."""
+    return {name: getattr(of, name) for name in names}
+
+
 @dataclass(frozen=True)
 class Estimate:
     """A figure and its 95 % interval; accuracies are fractions."""
@@ -31,16 +37,6 @@ class Estimate:
     value: float
     low: float
     high: float
-
-
-@dataclass(frozen=True)
-class BlindPoint:
-    """The same model, samples and resolution without the image."""
-
-    kind: str
-    """`no image` or `mean image`."""
-    n: int
-    accuracy: float
 
 
 @dataclass(frozen=True)
@@ -65,7 +61,8 @@ class Point:
     edge: int
     """Edge in pixels at which it is drawn; native is the sources' mean."""
     accuracy: Estimate | None
-    blind: BlindPoint | None
+    blind: BlindControl | None
+    """The same model, samples and resolution without the image."""
     claimed: float | None
     repeat: Repeat | None
 
@@ -164,14 +161,7 @@ class Curve:
     """Most failed samples at a resolution: wrong in the score."""
     n: int
     clusters: int
-    hardware: str | None
-    peak_memory: int | None
-    """Bytes, of the whole run."""
-    throughput: float | None
-    """Samples per second of the whole run."""
-    versions: tuple[tuple[str, str], ...]
-    date: str
-    """Of the run, as lmms-eval writes it."""
+    run: Environment
     record_path: Path
     record_sha256: str
     record: Record

@@ -120,7 +120,9 @@ def _rerun(actions: Actions[argparse.ArgumentParser]) -> None:
 
 
 def _status(actions: Actions[argparse.ArgumentParser]) -> None:
-    _action(actions, "status", "list the submissions and how far each is checked")
+    parser = _action(actions, "status", "list the submissions and how far each is checked")
+    parser.add_argument("--level", metavar="STATUS", help="list those of this status")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _build(actions: Actions[argparse.ArgumentParser]) -> None:

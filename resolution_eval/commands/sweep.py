@@ -65,7 +65,7 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
 
     from resolution_eval.jobs import execute, read_plan, summary
     from resolution_eval.jobs.estimate import told
-    from resolution_eval.records.secrets import redacted
+    from resolution_eval.redaction import redacted
 
     plan = read_plan(known.plan, budget=known.budget)
     if known.dry_run:

@@ -7,7 +7,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
-from resolution_eval.adapters.arguments import declared_training
+from resolution_eval.arguments import declared_training
 from resolution_eval.cards import model_cards
 from resolution_eval.declaration import Known, read_declaration
 from resolution_eval.errors import ModelError
@@ -154,14 +154,6 @@ def _complete(processor: Any, config: Any) -> None:
     processor.vision_feature_select_strategy = config.vision_feature_select_strategy
     if hasattr(processor, "num_additional_image_tokens"):
         processor.num_additional_image_tokens = int("clip_vision" in vision.model_type)
-
-
-def _no_processor(pretrained: str, error: Exception | None) -> ModelError:
-    said = "" if error is None else f" ({_first_sentence(error)})"
-    return ModelError(
-        f"{pretrained!r} has no processor of images and text{said}; give processor=ID or "
-        "processor=FOLDER of the checkpoint that it was trained from"
-    )
 
 
 def load_model(pretrained: str, *, base: str | None = None, **arguments: Any) -> Any:

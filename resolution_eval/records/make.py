@@ -27,7 +27,7 @@ from resolution_eval.records.schema import (
     Environment,
     Record,
 )
-from resolution_eval.records.secrets import redacted
+from resolution_eval.redaction import redacted
 
 ROUNDING = 6e-5
 """How far a printed accuracy may lie from the samples': rows in words have four decimals."""
@@ -64,8 +64,8 @@ def _record(run: Run, task: str, given: TaskAnswers) -> Record:
     _check(run, task, summed)
     parts: dict[str, Any] = {
         "checkpoint": _checkpoint(run, given),
-        "dataset": _dataset(card, task, given),
-        "controls": Controls(chance=card.chance if card else None, blind=()),
+        "dataset": _dataset(card, task, given).model_copy(update=_titled(metadata)),
+        "controls": Controls(chance=card.chance if card else _chance(metadata), blind=()),
         "environment": _environment(run, task, given),
     }
     version = metadata.get("version")
@@ -183,6 +183,22 @@ def _dataset(card: TaskCard | None, task: str, given: TaskAnswers) -> Dataset:
         excluded=told.excluded if told else (),
         notes=told.notes if told else (),
     )
+
+
+def _titled(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """What a folder's card says of its own data, beside what shipped cards would."""
+    own = _table(metadata, "own")
+    told = {name: _text(own, name) for name in ("title", "modality", "kind")}
+    classes = own.get("classes")
+    named = isinstance(classes, list) and all(isinstance(each, str) for each in classes)
+    known: dict[str, Any] = {name: text for name, text in told.items() if text is not None}
+    return known | ({"classes": tuple(classes)} if named and classes else {})
+
+
+def _chance(metadata: Mapping[str, Any]) -> float | None:
+    """The chance level of a folder's card; None where it has none."""
+    found = _number(_table(metadata, "own"), "chance")
+    return found if found is not None and 0 < found < 1 else None
 
 
 def _environment(run: Run, task: str, given: TaskAnswers) -> Environment:

@@ -195,6 +195,7 @@ def _table(data: bytes, path: Path, rows: int) -> pa.Table:
         table = migrated_answers(_spelled_out(data, file.schema, path).cast(file.schema_arrow))
         table.validate(full=True)
         _check_sizes(table, path)
+        _check_sizes(_images(table), path)
         _check_verdicts(table, path)
     except (pa.ArrowException, OSError, UnicodeDecodeError, PageError) as error:
         raise RecordError(f"{path}: not a readable parquet file ({error})") from error
@@ -246,6 +247,13 @@ def _length(chunk: pa.Array) -> int:
     return int(pc.sum(pc.cast(lengths, pa.int64())).as_py() or 0)
 
 
+def _images(table: pa.Table) -> pa.Table:
+    """A line for each of several images, with the number of its answer's row."""
+    lists = table["images"].combine_chunks()
+    each = pa.Table.from_struct_array(pc.list_flatten(lists))
+    return each.append_column("row", pc.list_parent_indices(lists))
+
+
 def _check_sizes(table: pa.Table, path: Path) -> None:
     """Refuse half a size, and sizes and counts below zero."""
     for name in ("source", "information", "expected", "grid"):
@@ -284,8 +292,10 @@ def _contradictions(table: pa.Table) -> Iterator[tuple[pa.ChunkedArray, str]]:
         pc.fill_null(pc.equal(table[f"grid_{side}"], table[f"expected_{side}"]), False)
         for side in ("height", "width")
     ]
-    other = pc.and_(pc.equal(status, "attested"), pc.invert(pc.and_(*same)))
+    agree = pc.and_(pc.and_(*same), _images_agree(table))
+    other = pc.and_(pc.equal(status, "attested"), pc.invert(agree))
     yield other, "attested, but the encoder received no grid, or another than was asked for"
+    yield pc.invert(_images_add_up(table)), "its images are not those that its own fields sum up"
     lengths = [pc.list_value_length(table[name]) for name in ("choice_scores", "options")]
     apart = pc.fill_null(pc.not_equal(*lengths), False)
     yield apart, "its options are not as many as their scores"
@@ -294,3 +304,42 @@ def _contradictions(table: pa.Table) -> Iterator[tuple[pa.ChunkedArray, str]]:
         yield bare, f"{word}, but {needed} is null"
     seconds = pc.fill_null(pc.less(table["seconds"], 0.0), False)
     yield seconds, "its seconds are below 0"
+
+
+def _images_agree(table: pa.Table) -> pa.Array:
+    """Per answer, whether each of its several images has the grid that was asked for."""
+    each = _images(table)
+    same = [
+        pc.fill_null(pc.equal(each[f"grid_{side}"], each[f"expected_{side}"]), False)
+        for side in ("height", "width")
+    ]
+    return _without(table, each.filter(pc.invert(pc.and_(*same)))["row"])
+
+
+def _images_add_up(table: pa.Table) -> pa.Array:
+    """Per answer, whether it has no list of images, or one of several whose visual tokens are its
+    own together.
+    """
+    each = _images(table)
+    sums = each.group_by("row").aggregate([("visual_tokens", "sum"), ("visual_tokens", "count")])
+    counts = pc.list_value_length(table["images"]).to_pylist()
+    own = table["visual_tokens"].to_pylist()
+    wrong = [
+        row
+        for row, total, known in zip(
+            *(
+                sums[name].to_pylist()
+                for name in ("row", "visual_tokens_sum", "visual_tokens_count")
+            ),
+            strict=True,
+        )
+        if known == counts[row] and total != own[row]
+    ]
+    wrong += [row for row, count in enumerate(counts) if count is not None and count < 2]
+    return _without(table, pa.chunked_array([wrong], pa.int64()))
+
+
+def _without(table: pa.Table, rows: pa.ChunkedArray) -> pa.Array:
+    """Per answer, whether it is none of `rows`."""
+    places = pa.array(range(table.num_rows), pa.int64())
+    return pc.invert(pc.is_in(places, value_set=rows.combine_chunks().cast(pa.int64())))

@@ -142,21 +142,21 @@ def _hpa(card: TaskCard) -> Source | None:
 
 
 def _phantom(card: TaskCard) -> Source | None:
-    from resolution_eval.phantoms import PhantomSource
+    from resolution_eval.sources.phantoms import PhantomSource
 
     return PhantomSource(card)
 
 
 def _acuity(card: TaskCard) -> Source | None:
     from resolution_eval.acuity import AcuityBook
-    from resolution_eval.plates import PlateSource
+    from resolution_eval.sources.plates import PlateSource
 
     return PlateSource("acuity", card, AcuityBook(card.source_width or 128))
 
 
 def _lesion(card: TaskCard) -> Source | None:
     from resolution_eval.lesions import LesionBook
-    from resolution_eval.plates import PlateSource
+    from resolution_eval.sources.plates import PlateSource
 
     return PlateSource("lesion", card, LesionBook(card.source_width or 128))
 

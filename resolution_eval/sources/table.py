@@ -124,8 +124,10 @@ def _header(names: list[str], columns: Sequence[str], table: Path) -> list[str]:
             for name in twice
         }
         told = [f"{name!r} (columns {numbers})" for name, numbers in places.items()]
+        several = "; images after the first stand in file_2, file_3, ..." * ("file" in places)
         raise DataError(
             f"{table}: the header names a column twice: {listing(told)}; remove or rename one"
+            f"{several}"
         )
     return header
 

@@ -115,7 +115,8 @@ def test_a_slow_model_does_not_stand_still(board, tmp_path):
     for point in row.curves[0].points:
         cost = point.cell.cost.model_copy(update={"samples_per_second": 0.0412})
         points.append(replace(point, cell=point.cell.model_copy(update={"cost": cost})))
-    slow = replace(row.curves[0], throughput=0.00123, points=tuple(points))
+    run = row.curves[0].run.model_copy(update={"samples_per_second": 0.00123})
+    slow = replace(row.curves[0], run=run, points=tuple(points))
     write_site(replace(board, rows=(replace(row, curves=(slow,)),)), tmp_path / "site")
     (curve,) = read(tmp_path / "site", f"models/{row.key}.json")["curves"]
     assert (curve["speed"], {cell["speed"] for cell in curve["cells"]}) == (0.00123, {0.0412})

@@ -14,6 +14,7 @@ from resolution_eval.board.rows import Board, load_board
 from resolution_eval.board.site import vendor
 from resolution_eval.board.site.documents import documents
 from resolution_eval.board.site.pages import pages
+from resolution_eval.board.site.public import banner
 from resolution_eval.files import refuse_foreign, replace_folder
 
 MARKER = Path("data") / "board.json"
@@ -65,7 +66,8 @@ def _fill(folder: Path, board: Board, generated: str | None) -> None:
         else:
             folder.mkdir(exist_ok=True)
             shutil.copyfile(source, folder / name)
-    for name, page in pages(_many(len(board.rows), "row"), generated).items():
+    count = _many(len(board.rows), "row")
+    for name, page in pages(count, generated, banner(board)).items():
         (folder / name).write_text(page, encoding="utf-8")
     for name, document in documents(board, generated):
         path = folder / "data" / name

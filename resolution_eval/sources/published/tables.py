@@ -23,7 +23,6 @@ from resolution_eval.sources.table import read_table, rows_of
 
 _SHORTEST_IMAGE = 64
 """Characters: a shorter cell of a TSV names the row that holds the image."""
-_LETTERS = "ABCDEFGH"
 SUBJECTS = (
     "Basic_Medical_Science",
     "Clinical_Medicine",
@@ -81,7 +80,7 @@ def _of_letters(
     *,
     last_may_be_none: bool = False,
 ) -> Iterator[Item]:
-    kept: dict[str, str] = {}
+    kept: dict[str, tuple[str, ...]] = {}
     for row in rows:
         need(row, ("index", "image", "question", "answer", *letters[:2]), file)
         options = tuple(text(row.get(name)) for name in letters)
@@ -91,15 +90,24 @@ def _of_letters(
         if last_may_be_none and len(options) == len(letters) and options[-1] == "None":
             options = options[:-1] if text(row["answer"]) != letters[-1] else options
         index, cell = text(row["index"]), text(row["image"])
-        data = decoded(cell) if len(cell) > _SHORTEST_IMAGE else b""
-        kept[index] = images.hold(data) if data else kept.get(cell, "")
+        if len(cell) > _SHORTEST_IMAGE:
+            kept[index] = tuple(map(images.hold, _encoded(cell)))
         yield Item(
             id=index,
-            images=(kept[index],) if kept[index] else (),
+            images=kept.setdefault(index, kept.get(cell, ())),
             question=text(row["question"]),
             options=options,
             answer=letter(text(row["answer"]), options),
         )
+
+
+def _encoded(cell: str) -> Iterator[bytes]:
+    """The images in a cell of base64, or of a list of such as Python writes it."""
+    try:
+        parts = ast.literal_eval(cell) if cell.startswith("[") else [cell]
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        parts = []
+    yield from filter(None, (decoded(str(part)) for part in parts))
 
 
 def mmmu(folder: Path, images: Images) -> Iterator[Item]:
@@ -117,21 +125,39 @@ def _of_mmmu(row: Mapping[str, Any], images: Images) -> Item:
     except (ValueError, SyntaxError) as error:
         raise DataError(f"MMMU, {row['id']}: its options are no list") from error
     options = tuple(text(option) for option in listed)
-    held = tuple(
-        images.hold(row[name]["bytes"])
-        for name in (f"image_{number}" for number in range(1, 8))
-        if row.get(name) and row[name].get("bytes")
-    )
     answer = text(row["answer"])
-    marked = any("<image" in option for option in options)
     return Item(
         id=text(row["id"]),
-        images=held,
-        question=text(row["question"]).replace("<image 1>", "").strip(),
+        images=_held(row, images, 7),
+        question=text(row["question"]),
         options=options,
         answer=letter(answer, options) if options else answer,
-        reason="its options are images" if marked else None,
     )
+
+
+def _held(row: Mapping[str, Any], images: Images, most: int) -> tuple[str, ...]:
+    """The images in the columns `image_1` to `image_<most>` of a row, those that there are."""
+    cells = (row.get(f"image_{number}") for number in range(1, most + 1))
+    return tuple(images.hold(cell["bytes"]) for cell in cells if cell and cell.get("bytes"))
+
+
+def medframeqa(folder: Path, images: Images) -> Iterator[Item]:
+    """MedFrameQA: data/*.parquet, two to five frames per question; a video is a cluster.
+
+    Its options have no letters, and its answers are letters.
+    """
+    columns = ("question_id", "question", "options", "correct_answer", "image_1", "video_id")
+    for row in parquet_rows(sorted(folder.glob("data/*.parquet"))):
+        need(row, columns, folder / "data")
+        options = tuple(text(option) for option in row["options"] or ())
+        yield Item(
+            id=text(row["question_id"]),
+            images=_held(row, images, 5),
+            question=text(row["question"]),
+            options=options,
+            answer=letter(text(row["correct_answer"]), options),
+            cluster=text(row["video_id"]) or None,
+        )
 
 
 def vstar(folder: Path, images: Images) -> Iterator[Item]:
