@@ -16,6 +16,7 @@ from torch import Tensor
 
 from resolution_eval.declaration import FILE, Declaration, read_declaration
 from resolution_eval.errors import ModelError, UsageError
+from resolution_eval.notation import json_value
 from resolution_eval.sources import Source
 from resolution_eval.training.finetune import trainable
 from resolution_eval.training.finetune.cost import Meter, by_resolution
@@ -134,7 +135,7 @@ def _begun_with(file: Path) -> dict[str, Any]:
         ModelError: the file is no plan.
     """
     try:
-        told = json.loads(file.read_text(encoding="utf-8"))
+        told = json_value(file.read_bytes())
         return {**told, "plan": FinetunePlan.model_validate(told["plan"])}
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{file} is no plan of a run ({error})") from error
