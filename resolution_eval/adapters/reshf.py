@@ -32,7 +32,7 @@ from resolution_eval.families.checkpoint import known_of, load_model, load_parts
 from resolution_eval.families.engine import Engine, Question, Spoken
 from resolution_eval.families.spelling import spelling
 from resolution_eval.generation import Generation, cut
-from resolution_eval.model_answer import Answer, Entry, together
+from resolution_eval.model_answer import Answer, Entry, by_number, together
 from resolution_eval.resolution import Size
 from resolution_eval.weights import revision
 
@@ -201,8 +201,10 @@ class ResHF(ResolutionAdapter):
             every = [(None, 0)] * (first + len(view.own))
         entries = [_entry(received, tokens) for received, tokens in every]
         shown = tuple((each.grid or (0, 0), each.visual_tokens or 0) for each in entries[:first])
-        own = together(entries[first:]) | ({} if view.more else {"images": ()})
-        return {**own, "demonstrations": shown}
+        if not view.more:
+            return {**together(entries[first:]), "images": (), "demonstrations": shown}
+        own = by_number(entries[first:], view.job.order)  # they entered as the prompt shows them
+        return {**together(own), "demonstrations": shown}
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
         """Refused: tasks of ours generate, and rank through `answer_mode=rank`."""
