@@ -53,6 +53,17 @@ def _keep(folder: Path) -> None:
             os.close(handle)
 
 
+def copy_folder(source: Path, target: Path) -> None:
+    """Copy every file below `source`; the first that cannot be is the error, with its reason."""
+    target.mkdir(parents=True, exist_ok=True)
+    for path in sorted(source.rglob("*")):
+        place = target / path.relative_to(source)
+        if path.is_dir():
+            place.mkdir(exist_ok=True)
+        else:
+            shutil.copyfile(path, place)
+
+
 def manifest(folder: Path) -> dict[str, str]:
     """Digest of every file below `folder`, by its name there; the manifest itself left out."""
     return {

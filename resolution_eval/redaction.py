@@ -74,6 +74,9 @@ _FORMS = re.compile(
 )
 """Tokens that are known by how they begin, wherever they stand: of the second
 kind, which words may begin with too, those that hold a digit or a capital."""
+_WINDOW, _OVERLAP = 2_000, 500
+"""Characters that a detector is shown at once, since its time may grow with their square, and how
+many of them again: no secret that it knows is longer."""
 _LOOSE = frozenset({"Artifactory Credentials", "Public IP (ipv4)", "Secret Keyword"})
 """Detectors that take words for secrets; names are looked at above."""
 
@@ -108,7 +111,8 @@ def _behind(match: re.Match[str]) -> str:
 
 def _detected(text: str) -> Iterator[str]:
     """What the detectors of detect-secrets find, longest first."""
-    found = {secret for detect in _detectors() for secret in detect(text) if secret}
+    parts = [text[i : i + _WINDOW] for i in range(0, len(text), _WINDOW - _OVERLAP)]
+    found = {one for part in parts for detect in _detectors() for one in detect(part) if one}
     yield from sorted(found - {STRUCK}, key=len, reverse=True)
 
 

@@ -102,6 +102,7 @@ OWN = {
     "notation.py": "the reader itself",
     "board/lines.py": "one text in quotes, of a document that was read before",
     "bases/predictors.py": "a conversation that this process wrote",
+    "report/charts.py": "a template of this package",
     "verdicts.py": "a column that this process wrote",
 }
 """Modules that may parse without the one reader, and why."""

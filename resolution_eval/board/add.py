@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +16,7 @@ from resolution_eval.board.ledger import LEDGER, read_ledger
 from resolution_eval.board.submission import FACTS, Facts, folder_name
 from resolution_eval.cards import model_cards
 from resolution_eval.errors import RecordError, UsageError
+from resolution_eval.files import copy_folder
 from resolution_eval.records import Record, write_record
 from resolution_eval.records.loader import load
 from resolution_eval.refusals import clause
@@ -58,7 +58,7 @@ def _put(made: Path, place: Path) -> None:
     """Copy the folder beside its place, and put it there in one step: whole, or not at all."""
     place.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=place.parents[2], prefix=".adding-") as beside:
-        shutil.copytree(made, Path(beside) / place.name)
+        copy_folder(made, Path(beside) / place.name)
         (Path(beside) / place.name).rename(place)
 
 

@@ -19,8 +19,8 @@ from resolution_eval.board.submission import RERUN
 from resolution_eval.cards import task_cards
 from resolution_eval.errors import RecordError
 
-RECORDS, SITE = "records", "site"
-HOME = (LEDGER, PUBLISHED, RECORDS, SAMPLES, SITE)
+CARDS, CURVES, RECORDS, SITE = "cards", "curves", "records", "site"
+HOME = (LEDGER, CARDS, CURVES, PUBLISHED, RECORDS, SAMPLES, SITE)
 """All that a leaderboard's folder may hold."""
 MAX_FILES = 500_000
 """Most files and folders of a board."""
@@ -92,9 +92,25 @@ def home_faults(folder: Path) -> Iterator[Fault]:
         yield from _pin_faults(path)
     for path in _files(folder / PUBLISHED):
         yield from _faults_of(path, read_figures)
-    for path in (folder / SITE).rglob("*"):
-        if path.is_symlink():
-            yield Fault(path, "a link; put the file itself there")
+    for path in _files(folder / CURVES):
+        yield from _faults_of(path, _read_curves)
+    for name in (CARDS, SITE):
+        for path in (folder / name).rglob("*"):
+            if path.is_symlink():
+                yield Fault(path, "a link; put the file itself there")
+
+
+def _read_curves(path: Path) -> None:
+    """Read the published curves as the site does.
+
+    Raises:
+        RecordError: they break their schema, or the file is not the one that is read.
+    """
+    from resolution_eval.board.site.public import printed
+
+    if path.name != "published.json":
+        raise RecordError(f"{path}: the published curves are in published.json alone")
+    list(printed(path.parent))
 
 
 def _files(folder: Path) -> list[Path]:

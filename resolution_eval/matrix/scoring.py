@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -56,12 +55,20 @@ def score(checkpoint: str, sweep: Scoring, output: Path) -> Record:
     folder = output / "checkpoints" / key(checkpoint, sweep)
     if (kept := _kept(folder)) is not None:
         return kept
-    results = folder / "lmms-eval"
-    shutil.rmtree(results, ignore_errors=True)  # of a run that was stopped
+    results = _fresh(folder)
     _evaluate(checkpoint, sweep, results)
     (record,) = make_records(results)
     write_record(record, folder)
     return record
+
+
+def _fresh(folder: Path) -> Path:
+    """A folder for one attempt: what a run that was stopped left is neither read nor deleted."""
+    number, results = 1, folder / "lmms-eval"
+    while results.exists():
+        number += 1
+        results = folder / f"lmms-eval-{number}"
+    return results
 
 
 def _kept(folder: Path) -> Record | None:

@@ -7,7 +7,6 @@ nothing that is reported as measured.
 
 from __future__ import annotations
 
-import json
 import re
 import struct
 import time
@@ -15,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from resolution_eval.notation import json_value
 
 SHARE = 0.3
 """Of the measured rate that forward passes reach."""
@@ -100,7 +101,7 @@ def _weights(file: Path) -> int:
     try:
         with file.open("rb") as stream:
             (length,) = struct.unpack("<Q", stream.read(8))
-            header = json.loads(stream.read(min(length, 100_000_000)))
+            header = json_value(stream.read(min(length, 100_000_000)))
     except (OSError, struct.error, ValueError):
         return 0
     total = 0

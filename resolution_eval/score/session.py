@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resolution_eval.errors import output_folder
+from resolution_eval.notation import json_value
 from resolution_eval.resolution import NATIVE, Resolution, label
 from resolution_eval.score.material import Material, Name, material
 from resolution_eval.score.pace import Pace, pace
@@ -105,7 +105,7 @@ class _Examination:
         subject = self._subject
         config: dict[str, Any] = {}
         if subject.folder is not None and (subject.folder / "config.json").is_file():
-            config = json.loads((subject.folder / "config.json").read_text(encoding="utf-8"))
+            config = json_value((subject.folder / "config.json").read_bytes())
         return pace(subject.folder, subject.name, config, served=subject.served)
 
     def _seconds(self, resolutions: Sequence[Resolution], samples: int) -> float:

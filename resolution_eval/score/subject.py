@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import threading
@@ -10,11 +9,11 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
-from json import JSONDecodeError
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from resolution_eval.errors import ModelError, UsageError, suggest
+from resolution_eval.notation import NotationError, json_value
 
 PATIENCE = 2.0
 """Seconds that the hub or a server is waited for when a name is checked."""
@@ -85,8 +84,8 @@ def _local(folder: Path, more: Mapping[str, str]) -> Subject:
             f"({inside}); give the folder that save_pretrained wrote"
         )
     try:
-        told = json.loads(config.read_text(encoding="utf-8"))
-    except (JSONDecodeError, UnicodeDecodeError) as error:
+        told = json_value(config.read_bytes())
+    except NotationError as error:
         raise ModelError(f"{config} is no JSON ({error}); get the checkpoint again") from error
     if not any(any(folder.glob(pattern)) for pattern in WEIGHTS):
         raise ModelError(f"{folder} has a config.json and no weights (*.safetensors); get it again")

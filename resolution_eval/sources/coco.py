@@ -6,7 +6,6 @@ of a split. Boxes are x, y, width, height in pixels of the image that the file d
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -15,6 +14,7 @@ from typing import Any
 from PIL import Image, UnidentifiedImageError
 
 from resolution_eval.errors import DataError
+from resolution_eval.notation import BOM, json_value
 from resolution_eval.sources.base import listing
 from resolution_eval.sources.stored import plain_path
 from resolution_eval.sources.table import Row, read_table
@@ -83,7 +83,7 @@ def _described(file: Path, folder: Path, listed: Sequence[str]) -> dict[str, str
 
 def _document(file: Path) -> Mapping[str, Any]:
     try:
-        value = json.loads(read_table(file).decode("utf-8-sig"))
+        value = json_value(read_table(file).removeprefix(BOM))
     except (ValueError, RecursionError) as error:
         raise DataError(f"{file} is not JSON in UTF-8") from error
     lists = [value.get(key) for key in ("images", "annotations")] if isinstance(value, dict) else []

@@ -21,6 +21,8 @@ from resolution_eval.board.ledger import LEDGER, answers_of, digest
 from resolution_eval.board.rows import load_board
 from resolution_eval.board.submission import FACTS, RERUN
 
+pytestmark = pytest.mark.whole
+
 Forge = Callable[[Path], object]
 """Forges the request's board, whose new submission is `synthetic/three`."""
 

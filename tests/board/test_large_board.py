@@ -15,10 +15,12 @@ RECORDS = int(os.environ.get("RESOLUTION_EVAL_LARGE_BOARD", "2000"))
 MOST = 2_000
 """MiB that checking, or building, may take in all."""
 RUN = """
-import resource, sys
+import sys
+from pathlib import Path
 from resolution_eval.cli import main
 status = main(sys.argv[1:])
-print(status, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+told = Path("/proc/self/status").read_text().split("VmHWM:")[1]
+print(status, int(told.split()[0]) // 1024)
 """
 
 

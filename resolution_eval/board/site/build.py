@@ -15,7 +15,7 @@ from resolution_eval.board.site import vendor
 from resolution_eval.board.site.documents import documents
 from resolution_eval.board.site.pages import pages
 from resolution_eval.board.site.public import banner
-from resolution_eval.files import refuse_foreign, replace_folder
+from resolution_eval.files import copy_folder, refuse_foreign, replace_folder
 
 MARKER = Path("data") / "board.json"
 """By this file a folder is known to be a site."""
@@ -62,7 +62,7 @@ def _fill(folder: Path, board: Board, generated: str | None) -> None:
     for name in ASSETS:
         source = content / name
         if source.is_dir():
-            shutil.copytree(source, folder / name)
+            copy_folder(source, folder / name)
         else:
             folder.mkdir(exist_ok=True)
             shutil.copyfile(source, folder / name)

@@ -16,6 +16,8 @@ from torch import Tensor
 
 from resolution_eval.declaration import FILE, Declaration, read_declaration
 from resolution_eval.errors import ModelError, UsageError
+from resolution_eval.files import replace
+from resolution_eval.notation import json_value
 from resolution_eval.sources import Source
 from resolution_eval.training.finetune import trainable
 from resolution_eval.training.finetune.cost import Meter, by_resolution
@@ -76,7 +78,7 @@ def finetune(run: Run, *, resume: bool = False, progress: bool = True) -> Declar
     accelerator.wait_for_everyone()  # all have looked before the first writes
     if main and not resume:
         run.output.mkdir(parents=True, exist_ok=True)
-        (run.output / PLAN).write_text(_stated(run), encoding="utf-8")
+        replace(run.output / PLAN, _stated(run).encode())
     accelerator.wait_for_everyone()
     check_shared(accelerator, run.output / PLAN)
     shown = progress and main
@@ -134,7 +136,7 @@ def _begun_with(file: Path) -> dict[str, Any]:
         ModelError: the file is no plan.
     """
     try:
-        told = json.loads(file.read_text(encoding="utf-8"))
+        told = json_value(file.read_bytes())
         return {**told, "plan": FinetunePlan.model_validate(told["plan"])}
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{file} is no plan of a run ({error})") from error
