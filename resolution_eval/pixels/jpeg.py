@@ -120,8 +120,8 @@ def _fault(data: bytes) -> str | None:
         if "subsampling" not in str(error):
             raise
         raise ImageError(
-            "the JPEG's colours are subsampled in a way (CMYK as a rule) in which its scan cannot be "
-            "checked for damage; save it as RGB or PNG"
+            "the JPEG's colours are subsampled in a way (CMYK as a rule) in which its scan cannot "
+            "be checked for damage; save it as RGB or PNG"
         ) from error
     space = {"Gray": "GRAY", "CMYK": "CMYK", "YCCK": "CMYK"}.get(header[2], "RGB")
     try:
