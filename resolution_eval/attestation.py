@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from resolution_eval.details import Detail
 from resolution_eval.facts import CheckpointFacts, Count
+from resolution_eval.notation import NotationError, unambiguous
 
 Status = Literal["attested", "counted", "predicted", "mismatched", "unattested", "failed"]
 """`attested` is of tensors alone; where none can be seen, `ladder.step` says which word holds."""
@@ -389,6 +390,6 @@ def decode_reply(text: str) -> Reply | None:
     if LEDGER.adapter is None or not text.startswith(MARK):
         return None
     try:
-        return Reply.model_validate_json("{" + text[len(MARK) :])
-    except ValidationError:
+        return Reply.model_validate_json(unambiguous("{" + text[len(MARK) :]))
+    except (ValidationError, NotationError):
         return None

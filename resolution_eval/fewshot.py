@@ -128,7 +128,8 @@ def split_prompt(doc: Mapping[str, Any], prompt: str) -> tuple[str, tuple[Mappin
     """The host's `prompt` without its demonstrations, and these as documents.
 
     Raises:
-        UsageError: the prompt has demonstrations that were not drawn in this process.
+        UsageError: the prompt has demonstrations that were not drawn in this process, or does not
+            end with the document's own question, as a cache of requests may have it.
     """
     examples = LEDGER.demonstrated.get(SampleKey.of(doc), ())
     before, found, own = prompt.partition(context(examples)) if examples else ("", "", prompt)
@@ -136,5 +137,10 @@ def split_prompt(doc: Mapping[str, Any], prompt: str) -> tuple[str, tuple[Mappin
         raise UsageError(
             f"the prompt of {doc['sample']!r} has demonstrations that were not drawn in this run; "
             "run without --cache_requests"
+        )
+    if not own.endswith(tasks.doc_to_text(doc)):
+        raise UsageError(
+            f"the prompt of {doc['sample']!r} is not its own question: {own[-200:]!r}; a cache of "
+            "requests is of other data: run without --cache_requests"
         )
     return before + own, examples

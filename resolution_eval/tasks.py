@@ -28,7 +28,7 @@ from resolution_eval.judge import judgement_rows, open_judge
 from resolution_eval.options import shown_options
 from resolution_eval.prompts import question_text
 from resolution_eval.resolution import Resolution, Size, is_capped, label, parse_resolution
-from resolution_eval.sources import Sample, Source, data_summary, open_source
+from resolution_eval.sources import Sample, Source, data_facts, data_summary, open_source
 from resolution_eval.thinking import is_cut
 from resolution_eval.verdicts import Document, unattested, verdict_of
 
@@ -170,6 +170,12 @@ def _open(card: TaskCard) -> Source:
     """The card's data, kept under its name for as long as the process lives."""
     _SOURCES[card.name] = open_source(card)
     return _SOURCES[card.name]
+
+
+def fingerprint_of(dataset: str) -> str | None:
+    """Fingerprint of the data set's samples; None where no task of this process has opened it."""
+    source = _SOURCES.get(dataset)
+    return None if source is None else source.fingerprint
 
 
 def is_document(doc: Document) -> bool:
@@ -347,5 +353,5 @@ def _told(doc: Document) -> dict[str, Any]:
     if source is not None and doc["dataset"] not in LEDGER.told:
         LEDGER.told.add(doc["dataset"])
         checkpoint = None if LEDGER.describe is None else LEDGER.describe()
-        told["run"] = run_facts(source, checkpoint).model_dump(mode="json")
+        told["run"] = run_facts(data_facts(source), checkpoint).model_dump(mode="json")
     return told

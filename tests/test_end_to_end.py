@@ -88,6 +88,7 @@ def _answers(output: Path) -> dict[tuple[str, str], tuple[Any, ...]]:
     }
 
 
+@pytest.mark.whole
 def test_batches_do_not_change_answers(swept: Path, tmp_path: Path) -> None:
     assert _sweep(tmp_path, "--limit", "20", "--batch_size", "3") == 0
     ours, theirs = _answers(tmp_path), _answers(swept)
@@ -97,6 +98,7 @@ def test_batches_do_not_change_answers(swept: Path, tmp_path: Path) -> None:
         assert scores == pytest.approx(theirs[key][1], abs=2e-4)
 
 
+@pytest.mark.whole
 def test_a_response_from_the_hosts_cache_keeps_its_attestation(
     swept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,6 +113,7 @@ def test_a_response_from_the_hosts_cache_keeps_its_attestation(
     assert _answers(tmp_path / "warm") == _answers(swept)
 
 
+@pytest.mark.whole
 def test_run_sweeps_what_it_is_told(tmp_path: Path) -> None:
     arguments = ["--model", "resflamingo", "--output_path", str(tmp_path), "--log_samples"]
     status = runs.run(
@@ -172,6 +175,7 @@ def _local_task(folder: Path, rows: list[str], monkeypatch: pytest.MonkeyPatch) 
     return images
 
 
+@pytest.mark.whole
 def test_a_broken_image_is_failed_and_named_and_the_rest_is_scored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -221,6 +221,7 @@ class TestRecords:
 
 
 class TestOutput:
+    @pytest.mark.whole
     def test_the_json_gives_the_same_gaps_to_the_command_that_reads_published_tables(
         self, made, tmp_path
     ):
@@ -352,6 +353,7 @@ class TestScoring:
         with pytest.raises(UsageError, match="comma"):
             Scoring(task="t", resolutions=(1,)).arguments("a,trust_remote_code=true")
 
+    @pytest.mark.whole
     def test_the_matrix_runs_and_what_is_scored_is_not_scored_again(
         self, tmp_path, monkeypatch, capsys
     ):

@@ -40,6 +40,7 @@ def listings() -> dict[str, set[str]]:
     return {head: set(body.split()) for head, _, body in parts}
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("listing", ["tasks list", "--tasks list"])
 def test_our_tasks_are_listed(listings: dict[str, set[str]], listing: str) -> None:
     assert listings[listing] >= OUR_TASKS

@@ -204,6 +204,7 @@ class TestCoincidence:
         found = curves(self.at((0.5, 1.0), (1.2, 1.3), blocks=2), seed=1)
         assert coincidence(found, ["64", "128"]).verdict in ("undecided", "withheld")
 
+    @pytest.mark.whole
     def test_equal_curves_are_said_to_differ_in_about_one_of_twenty(self):
         wrong = 0
         for seed in range(40):

@@ -20,8 +20,6 @@ from loguru import logger
 from tqdm import tqdm
 
 from resolution_eval.adapters.ahead import ahead
-from resolution_eval.adapters.answers import Answer, finite
-from resolution_eval.adapters.arguments import Common, checked_device, declared_training
 from resolution_eval.adapters.batches import Batches, BatchSizes, Key
 from resolution_eval.adapters.requests import (
     Job,
@@ -30,6 +28,7 @@ from resolution_eval.adapters.requests import (
     with_several_images,
 )
 from resolution_eval.adapters.views import Rendered, Shown, View, rendered
+from resolution_eval.arguments import Common, checked_device, declared_training
 from resolution_eval.attestation import (
     LEDGER,
     AnswerMode,
@@ -47,7 +46,8 @@ from resolution_eval.declaration import Known
 from resolution_eval.errors import ImageError, ModelError, UsageError, host_boundary
 from resolution_eval.facts import CheckpointFacts, versions
 from resolution_eval.images import resize
-from resolution_eval.records.secrets import redacted
+from resolution_eval.model_answer import Answer, finite
+from resolution_eval.redaction import redacted
 from resolution_eval.replies import state_of
 from resolution_eval.resolution import Size, TrainingResolution, is_capped, label
 

@@ -10,8 +10,10 @@ import numpy as np
 import torch
 from loguru import logger
 
-from resolution_eval.adapters.answers import Answer, Entry, by_number, together
-from resolution_eval.adapters.arguments import (
+from resolution_eval.adapters.base import ResolutionAdapter
+from resolution_eval.adapters.requests import Job, only_image
+from resolution_eval.adapters.views import View
+from resolution_eval.arguments import (
     DTYPES,
     RESFLAMINGO,
     common,
@@ -19,13 +21,11 @@ from resolution_eval.adapters.arguments import (
     one_of,
     refuse_unknown,
 )
-from resolution_eval.adapters.base import ResolutionAdapter
-from resolution_eval.adapters.requests import Job, only_image
-from resolution_eval.adapters.views import View
 from resolution_eval.cards import model_cards
 from resolution_eval.declaration import Known, data_line
 from resolution_eval.errors import host_boundary
 from resolution_eval.images import DEFAULT_FILTER, resize
+from resolution_eval.model_answer import Answer, Entry, by_number, together
 from resolution_eval.prompts import IMAGE, flamingo_prompt
 from resolution_eval.resolution import Size, patch_size_fit, training_size
 

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
-from resolution_eval.adapters.answers import Answer, Entry, by_number, together
-from resolution_eval.adapters.arguments import COMMON, common, flag
 from resolution_eval.adapters.base import ResolutionAdapter, places_of
 from resolution_eval.adapters.requests import Job
 from resolution_eval.adapters.views import View
+from resolution_eval.arguments import COMMON, common, flag
 from resolution_eval.attestation import Attestation, Failure, Sent
 from resolution_eval.bases.ask import Asked, Question, ask
 from resolution_eval.bases.build import Plan, plan
@@ -24,6 +23,7 @@ from resolution_eval.bases.predictors import predictor, whole
 from resolution_eval.bases.probing import GENERATION, sentence
 from resolution_eval.bases.sight import Sight, sight_of
 from resolution_eval.bases.single import single_image
+from resolution_eval.bases.transcript import checked
 from resolution_eval.errors import ModelError, host_boundary
 from resolution_eval.families import intended_grid
 from resolution_eval.families.base import Received, mean_colour
@@ -32,6 +32,7 @@ from resolution_eval.families.decoding import Decoding
 from resolution_eval.families.spelling import spelling
 from resolution_eval.families.tokens import plain_tokenizers
 from resolution_eval.ladder import disagreement, step
+from resolution_eval.model_answer import Answer, Entry, by_number, together
 from resolution_eval.providers.usage import read_usage
 from resolution_eval.resolution import Size, TrainingResolution, patch_size_fit, training_size
 from resolution_eval.weights import revision
@@ -202,7 +203,22 @@ class ResWrap(ResolutionAdapter):
         asked = ask(self.base, self.sight, questions, self.journal)
         if self.meter is not None:
             return served_answers(self.plan, self.meter, asked, questions)
-        return answers(self.plan, self.sight, asked, questions)
+        return checked(
+            self.sight.family,
+            self.sight.parts,
+            answers(self.plan, self.sight, asked, questions),
+            asked.entered.transcripts,
+            [_text_of(question) for question in questions],
+            [int(view.job.generation.get("max_new_tokens") or 0) for view in views],
+        )
+
+    def expected_grid(self, drawn: Size, job: Job) -> tuple[int, int]:
+        """What the processor makes of the image, where the grid is left to it."""
+        family, parts = self.sight.family, self.sight.parts
+        if family is None or parts is None or not family.own:
+            return super().expected_grid(drawn, job)
+        with host_boundary():
+            return family.foretold(parts, drawn).grid
 
     def _attest(self, view: View, answer: Answer, fingerprint: str) -> Attestation:
         found = super()._attest(view, answer, fingerprint)
@@ -230,6 +246,11 @@ class ResWrap(ResolutionAdapter):
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
         """Refused: bases differ in what they mean by it."""
         raise ModelError(f"{self.name} answers generate_until tasks; choose one")
+
+
+def _text_of(question: Question) -> str:
+    """A question's text without its images' places, a line for each piece."""
+    return "\n".join(piece for piece in question.pieces if isinstance(piece, str))
 
 
 def wanted_grid(

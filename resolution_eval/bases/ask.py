@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 from loguru import logger
 
 from resolution_eval.attestation import Failure, Sent
 from resolution_eval.bases.journal import Journal
-from resolution_eval.bases.replacing import replaced
 from resolution_eval.bases.sight import Entered, Sight
 from resolution_eval.bases.traffic import Exchange, watched
 from resolution_eval.errors import ModelError
@@ -221,7 +221,7 @@ def _encodings(sent: dict[tuple[int, int], Sent]) -> Iterator[None]:
                 sha256=_digest(target, begin),
             )
 
-    with replaced(PIL.Image.Image, "save", save):
+    with patch.object(PIL.Image.Image, "save", save):
         yield
 
 
@@ -254,7 +254,7 @@ def _silent(maker: type) -> Iterator[None]:
             module = sys.modules.get(parent.__module__)
             bar = getattr(module, "tqdm", None)
             if parent.__module__.startswith("lmms_eval.models") and bar is not None:
-                stack.enter_context(replaced(module, "tqdm", _Quiet(bar)))
+                stack.enter_context(patch.object(module, "tqdm", _Quiet(bar)))
         yield
 
 

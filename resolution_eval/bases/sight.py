@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from resolution_eval.bases.transcript import Transcript, transcripts
 from resolution_eval.errors import ModelError
 from resolution_eval.families import Family, Parts, family_for
 from resolution_eval.families.base import EVIDENCE, Received
@@ -38,6 +39,8 @@ class Entered:
     """Whether patches entered a convolution, rather than images: nobody can tell their grid."""
     later: Callable[[], list[Received]] | None = None
     """What reads the grids once all calls of the tower are made."""
+    transcripts: list[Transcript] = field(default_factory=list)
+    """Per sample what its model read and wrote, where that is seen."""
     finished: int = 0
     """Calls of the model for an answer that came back."""
 
@@ -103,7 +106,7 @@ class Sight:
         exception that the model raises on its way.
         """
         seen = Entered(each=len(sizes), alike=len(set(sizes)) == 1)
-        handles = self._hooks(seen, sizes[-1], samples * len(sizes))
+        handles = self._hooks(seen, [*sizes] * samples)
         wrapped = list(self._wrapped(seen, samples))
         try:
             yield seen
@@ -113,7 +116,7 @@ class Sight:
             for name in wrapped:
                 delattr(self.model, name)
 
-    def _hooks(self, seen: Entered, grid: Size, samples: int) -> list[Any]:
+    def _hooks(self, seen: Entered, grids: Sequence[Size]) -> list[Any]:
         if self.family is None or self.parts is None:
 
             def entering(module: Any, tensors: Sequence[Any]) -> None:
@@ -133,9 +136,9 @@ class Sight:
                 raise ModelError("the vision tower was run a second time for the same images")
             calls.append(family.arguments(module, positional, named))
             if family.repeats:
-                seen.later = lambda: family.received_in(parts, grid, calls, samples)
+                seen.later = lambda: family.received_each(parts, grids, calls)
             else:
-                seen.received.extend(family.received_in(parts, grid, calls, samples))
+                seen.received.extend(family.received_each(parts, grids, calls))
 
         tower = self.model.get_submodule(family.tower)
         return [tower.register_forward_pre_hook(before, with_kwargs=True)]
@@ -155,6 +158,7 @@ class Sight:
                     raise
                 seen.finished += 1
                 seen.tokens.extend(self._tokens(named, samples, seen.each))
+                seen.transcripts.extend(transcripts(named, found))
                 return found
 
             object.__setattr__(self.model, name, watched)

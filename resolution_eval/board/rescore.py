@@ -30,7 +30,7 @@ Row = Mapping[str, Any]
 def sample_faults(record: Record, pin: Pin) -> Iterator[str]:
     """What is wrong with the record's answers, in order of resolution and sample."""
     yield from _coverage(record, pin)
-    for row in record.answers.rows():
+    for row in record.answers.each():
         where = f"sample {row['sample'][:MAX_NAME]!r} at {row['resolution']}"
         for fault in _row_faults(row, pin.by_id.get(row["sample"])):
             yield f"{where}: {fault}"

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from resolution_eval.commands.printing import as_json
+from resolution_eval.printing import as_json
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +27,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     """Do it; the exit status."""
     from dataclasses import asdict
+
+    from resolution_eval.preflight import refuse_absent
+
+    refuse_absent([known.first, known.second])
 
     from resolution_eval.analysis.comparison import compare
     from resolution_eval.collection import only

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resolution_eval.commands.printing import as_json
 from resolution_eval.errors import UsageError
+from resolution_eval.printing import as_json
 
 if TYPE_CHECKING:
     from resolution_eval.statistics.planning import Plan
@@ -37,6 +37,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     """Do it; the exit status."""
+    from resolution_eval.preflight import refuse_absent
+
+    refuse_absent([known.results] if known.results else [])
     from tabulate import tabulate
 
     for name in ("drop", "discordance", "power", "error"):

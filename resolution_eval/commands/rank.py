@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resolution_eval.commands.printing import as_json
+from resolution_eval.printing import as_json
 
 if TYPE_CHECKING:
     from resolution_eval.statistics.intervals import Interval
@@ -30,6 +30,9 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     """Do it; the exit status."""
     from dataclasses import asdict
 
+    from resolution_eval.preflight import refuse_absent
+
+    refuse_absent(known.results)
     from tabulate import tabulate
 
     from resolution_eval.analysis.ranking import ranking

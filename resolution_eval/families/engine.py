@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
-from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,7 +14,7 @@ from torch import Tensor
 from resolution_eval.errors import ModelError
 from resolution_eval.families.base import Family, Parts, Received
 from resolution_eval.families.decoding import Decoding
-from resolution_eval.families.inputs import Inputs, cut, extended, prepare, tokenise
+from resolution_eval.families.inputs import Inputs, cut, extended, prepare, taken, tokenise
 from resolution_eval.families.sharing import Sharing
 from resolution_eval.families.tokens import written
 from resolution_eval.finite import finite_logits
@@ -35,7 +34,8 @@ class Question:
     choices: tuple[str, ...] = ()
     """Continuations to score, each with the space that belongs before it."""
     earlier: tuple[Image, ...] = ()
-    """Images of the demonstrations that the prompt holds before the question."""
+    """Images that the prompt holds before that: of demonstrations, and of a question with several.
+    """
 
     @property
     def images(self) -> tuple[Image, ...]:
@@ -65,7 +65,7 @@ class Spoken:
     ended: bool = True
     """Whether it ended by itself, rather than at the limit of tokens."""
     earlier: tuple[Entered, ...] = ()
-    """The same of the demonstrations' images."""
+    """The same of the images before the last."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,8 @@ class Engine:
         tokenizer = self.parts.processor.tokenizer
         rows = found.tolist()
         special = set(tokenizer.all_special_ids)
-        spoken = self._spoken(batch, seen, [(written(tokenizer, row), None) for row in rows])
+        told = [(written(tokenizer, row), None) for row in rows]
+        spoken = self._spoken(batch, seen, told, questions)
         return [
             replace(
                 answer,
@@ -143,7 +144,7 @@ class Engine:
         texts = [
             question.choices[place].strip() for question, place in zip(questions, best, strict=True)
         ]
-        return self._spoken(batch, seen, list(zip(texts, scores, strict=True)))
+        return self._spoken(batch, seen, list(zip(texts, scores, strict=True)), questions)
 
     def _ranked_whole(self, question: Question) -> Spoken:
         """The same for one question, every choice with the whole prompt before it: right for any
@@ -161,7 +162,8 @@ class Engine:
             found = logits.float().log_softmax(-1)
             for row, place in enumerate(places):
                 scores[place] = _sum(found[row], tails[place], starts[place])
-            spoken = self._spoken(batch, seen, [("", None)] * len(places))[0]
+            same = [question] * len(places)
+            spoken = self._spoken(batch, seen, [("", None)] * len(places), same)[0]
         assert spoken is not None
         best = max(range(len(scores)), key=scores.__getitem__)
         return replace(spoken, text=question.choices[best].strip(), scores=tuple(scores))
@@ -180,33 +182,27 @@ class Engine:
     def _batch(self, samples: Sequence[Inputs]) -> Inputs:
         tokenizer = self.parts.processor.tokenizer
         pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
-        batch = self._known(self.family.collated(samples, pad or 0))
+        batch = taken(self.family.collated(samples, pad or 0), self.model.forward)
         device, dtype = self.model.device, self.model.dtype
         pinned = device.type == "cuda"
-        if pinned:
-            batch = {name: tensor.pin_memory() for name, tensor in batch.items()}
-        return {
-            name: tensor.to(
-                device, dtype if tensor.is_floating_point() else None, non_blocking=pinned
-            )
-            for name, tensor in batch.items()
-        }
 
-    def _known(self, batch: Inputs) -> Inputs:
-        """The batch without the types of tokens that some tokenizers add and few models take."""
-        kinds = "token_type_ids"
-        if kinds in batch and kinds not in signature(self.model.forward).parameters:
-            return {name: tensor for name, tensor in batch.items() if name != kinds}
-        return batch
+        def moved(value: Any) -> Any:
+            if not isinstance(value, Tensor):
+                return value
+            kind = dtype if value.is_floating_point() else None
+            return (value.pin_memory() if pinned else value).to(device, kind, non_blocking=pinned)
+
+        return {name: moved(value) for name, value in batch.items()}
 
     def _spoken(
         self,
         batch: Inputs,
         seen: Sequence[Received],
         answers: Sequence[tuple[str, tuple[float, ...] | None]],
+        questions: Sequence[Question],
     ) -> list[Spoken]:
         if len(seen) > len(answers):
-            return self._spoken_of_several(batch, seen, answers)
+            return self._spoken_of_several(batch, seen, answers, questions)
         tokens = self.family.counted_tokens(self.parts, batch)
         entered: Sequence[Received | None] = seen or [None] * len(answers)
         return [
@@ -219,16 +215,39 @@ class Engine:
         batch: Inputs,
         seen: Sequence[Received],
         answers: Sequence[tuple[str, tuple[float, ...] | None]],
+        questions: Sequence[Question],
     ) -> list[Spoken]:
         """As `_spoken`, of questions with equally many images each."""
         each = len(seen) // len(answers)
         spoken = []
         for row, (text, scores) in enumerate(answers):
-            tokens = self.family.tokens_per_image(self.parts, batch["input_ids"][row], each)
+            tokens = self._tokens_each(batch["input_ids"][row], questions[row])
             entered = list(zip(seen[row * each : (row + 1) * each], tokens, strict=True))
             *earlier, (received, count) = entered
             spoken.append(Spoken(text, scores, received, count, earlier=tuple(earlier)))
         return spoken
+
+    def _tokens_each(self, ids: Tensor, question: Question) -> list[int]:
+        """Visual tokens of each of a prompt's images.
+
+        Where no text parts two images, or the processor set their grids, each its own, they are
+        those that were foretold of each, if they are as many together as stand there.
+
+        Raises:
+            ModelError: the tokens are not those of so many images.
+        """
+        sizes = [Size(*image.size) for image in question.images]
+        foretold = [self.family.foretold(self.parts, size).tokens for size in sizes]
+        if not self.family.own or len(set(sizes)) == 1:
+            with suppress(ModelError):
+                return self.family.tokens_per_image(self.parts, ids, len(sizes))
+        (counted,) = self.family.counted_tokens(self.parts, {"input_ids": ids[None]})
+        if sum(foretold) != counted:
+            raise ModelError(
+                f"{counted} visual tokens stand in the prompt of {len(sizes)} images, of which the "
+                f"processor makes {foretold} one by one"
+            )
+        return foretold
 
     @contextmanager
     def _watched(self, questions: Sequence[Question]) -> Iterator[list[Received]]:
@@ -236,13 +255,13 @@ class Engine:
         unless the questions have demonstrations.
         """
         images = [image for question in questions for image in question.images]
-        grid = Size(*images[-1].size) if images else None
+        grids = [Size(*image.size) for image in images]
         alone = len(images) == len(questions) and self.family.shares
         sharing = Sharing.of(images) if alone else Sharing(tuple(range(len(images))))
         tower = self.model.get_submodule(self.family.tower)
         with (
             sharing.applied(tower),
-            watched(self.family, self.parts, self.model, grid, sharing.different) as seen,
+            watched(self.family, self.parts, self.model, sharing.firsts(grids)) as seen,
         ):
             yield seen
         if seen:
@@ -250,10 +269,10 @@ class Engine:
 
     def _refuse_mixture(self, question: Question) -> None:
         sizes = {image.size for image in question.images}
-        if len(sizes) > 1 and not self.family.grids_may_differ:
+        if len(sizes) > 1 and not (self.family.grids_may_differ or self.family.own):
             raise ModelError(
-                f"{self.family.name} takes the images of one prompt at one grid, and question and "
-                f"demonstrations come at {sorted(sizes)} (width, height); use images of one size, "
+                f"{self.family.name} takes the images of one prompt at one grid, and those of this "
+                f"one come at {sorted(sizes)} (width, height); use images of one size, "
                 "scheme=restore, or run without --num_fewshot"
             )
 
@@ -346,17 +365,17 @@ class Engine:
 
 @contextmanager
 def watched(
-    family: Family, parts: Parts, model: Any, grid: Size | None, samples: int
+    family: Family, parts: Parts, model: Any, grids: Sequence[Size]
 ) -> Iterator[list[Received]]:
-    """Sets the configuration for images of size `grid`, and notes what enters the vision tower for
-    each of `samples` samples; nothing where no image is shown. Of a tower that runs several
-    times, the list is filled at the end.
+    """Sets the configuration for images of the last of the sizes `grids`, and notes what enters the
+    vision tower of each; nothing where no image is shown. Of a tower that runs several times, the
+    list is filled at the end.
 
     Raises:
         ModelError: the tower ran more often than once, and the family's does not.
     """
     seen: list[Received] = []
-    if grid is None:
+    if not grids:
         yield seen
         return
     calls: list[dict[str, Any]] = []
@@ -367,17 +386,17 @@ def watched(
             raise ModelError("the vision tower was run a second time for the same images")
         calls.append(family.arguments(module, positional, named))
         if not family.repeats:
-            seen.extend(family.received_in(parts, grid, calls, samples))
+            seen.extend(family.received_each(parts, grids, calls))
 
     handle = tower.register_forward_pre_hook(before, with_kwargs=True)
-    settings = family.used_settings(parts, grid)
+    settings = family.used_settings(parts, grids[-1])
     try:
         with settings.applied(Parts(model.config, parts.processor)), steered(family, model):
             yield seen
     finally:
         handle.remove()
     if calls and family.repeats:
-        seen.extend(family.received_in(parts, grid, calls, samples))
+        seen.extend(family.received_each(parts, grids, calls))
 
 
 @contextmanager

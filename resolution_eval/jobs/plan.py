@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import re
+import copyreg
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from resolution_eval.arguments import model_arguments
 from resolution_eval.errors import UsageError, refuse_misspelled
-from resolution_eval.jobs.job import Job, Settings
-from resolution_eval.plugin import ADAPTERS
+from resolution_eval.jobs.job import Job, JobError, Settings
+from resolution_eval.notation import NotationError, yaml_value
 from resolution_eval.refusals import told
+from resolution_eval.registry import ADAPTERS
 from resolution_eval.taskfiles import task_names
 from resolution_eval.weights import stamp_of
 
@@ -98,6 +99,8 @@ class Plan(_Part):
     budget: Count | None = None
     """Most tokens that one job may spend; it changes no answer, and so no job's name."""
     executor: Executor = Local()
+    file: Annotated[Path | None, Field(exclude=True)] = None
+    """Where it was read from; not a key of the file."""
 
     @field_validator("arguments", mode="before")
     @classmethod
@@ -131,7 +134,14 @@ class Plan(_Part):
                     arguments=self.arguments,
                     weights=_weights(model.model_args),
                 )
-                yield Job(self.output.absolute(), model.name, settings, model.launch, self.budget)
+                yield Job(
+                    self.output.absolute(),
+                    model.name,
+                    settings,
+                    model.launch,
+                    self.budget,
+                    self.file,
+                )
 
 
 def _keys() -> set[str]:
@@ -140,8 +150,9 @@ def _keys() -> set[str]:
 
 def _weights(model_args: str) -> str | None:
     """Stamp of the local checkpoint that `--model_args` names; None where it names none."""
-    named = re.search(r"(?:^|,)(?:pretrained|model)=([^,]+)", model_args)
-    return None if named is None else stamp_of(Path(named[1]))
+    told = model_arguments(model_args)
+    named = told.get("pretrained") or told.get("model")
+    return None if named is None else stamp_of(Path(named))
 
 
 def read_plan(path: Path, *, budget: int | None = None) -> Plan:
@@ -152,15 +163,17 @@ def read_plan(path: Path, *, budget: int | None = None) -> Plan:
         UsageError: it cannot be read, is no YAML, or breaks its form; the first fault is named.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_PLAN + 1)
+        with path.open("rb") as stream:
+            data = stream.read(MAX_PLAN + 1)
         if len(data) > MAX_PLAN:
             raise UsageError(f"{path}: larger than {MAX_PLAN} bytes; is this a plan?")
-        document = yaml.safe_load(data.decode())
+        document = yaml_value(data)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"{path}: no YAML ({' '.join(str(error).split())})") from error
+    except NotationError as error:
+        raise UsageError(f"{path}: {error}") from error
+    if isinstance(document, dict) and "file" in document:
+        raise UsageError(f"{path}: there is no key 'file'")
     if not isinstance(document, dict):
         raise UsageError(f"{path}: expected keys and values (output, models, tasks), found none")
     try:
@@ -172,4 +185,30 @@ def read_plan(path: Path, *, budget: int | None = None) -> Plan:
     for task in plan.tasks:
         refuse_misspelled("task", task, task_names())
     spent = plan.budget if budget is None else budget
-    return plan.model_copy(update={"output": path.absolute().parent / plan.output, "budget": spent})
+    output, file = path.absolute().parent / plan.output, path.absolute()
+    return plan.model_copy(update={"output": output, "budget": spent, "file": file})
+
+
+def job_of(plan: Path, model: str, task: str, digest: str, budget: int | None) -> Job:
+    """The job that the plan in the file `plan` states.
+
+    Raises:
+        JobError: the plan no longer states it as it did.
+    """
+    for job in read_plan(plan, budget=budget).jobs():
+        if (job.model, job.settings.task, job.settings.digest) == (model, task, digest):
+            return job
+    raise JobError(f"{model} on {task}: {plan} has changed since the job was handed over")
+
+
+def _kept(job: Job) -> str | tuple[Any, ...]:
+    """What a cluster's job file holds: where the plan lies and which job it is. The arguments, in
+    which there may be a token, are read from the plan where the job runs.
+    """
+    if job.plan is None:
+        return object.__reduce_ex__(job, 4)
+    settings = job.settings
+    return job_of, (job.plan, job.model, settings.task, settings.digest, job.budget)
+
+
+copyreg.pickle(Job, _kept)

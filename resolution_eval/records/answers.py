@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -183,6 +183,11 @@ class Answers:
     def rows(self) -> list[dict[str, Any]]:
         """Every answer as a mapping from column to value."""
         return list(self.table.to_pylist())
+
+    def each(self) -> Iterator[dict[str, Any]]:
+        """Every answer in turn, a thousand of them in memory at once."""
+        for batch in self.table.to_batches(max_chunksize=1_000):
+            yield from batch.to_pylist()
 
     def groups(self) -> Mapping[CellKey, Sequence[int]]:
         """Row numbers of each cell, cells in order."""

@@ -29,7 +29,7 @@ from resolution_eval.facts import CheckpointFacts, RunFacts
 from resolution_eval.ladder import step
 from resolution_eval.records.answers import Answers
 from resolution_eval.records.bounded import read_document, read_lines
-from resolution_eval.records.secrets import redacted
+from resolution_eval.redaction import redacted
 from resolution_eval.resolution import TrainingResolution, parse_resolution
 
 MAX_FILES = 100_000

@@ -35,7 +35,7 @@ ORDER = (
 
 HEAD = """# Records
 
-Made by `python -m resolution_eval.records.reference`; change the schema, not this page.
+<!-- Made by `python -m resolution_eval.records.reference`; change the schema, not this page. -->
 
 A record is one checkpoint on one task in one run: a JSON document with every cell and all that is
 known of how it came about, and beside it a parquet file with every answer. Reports, comparisons and

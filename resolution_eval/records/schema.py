@@ -305,6 +305,8 @@ class Environment(_Document):
     batch_size: str | None
     limit: float | None
     """Most documents asked for, a fraction of them below 1; null where there was none."""
+    offset: Count | None = None
+    """Documents passed over before the first that was asked (`--offset`); null where none was."""
     generation: str | None
     """Generation arguments, as JSON."""
     fewshot: Count | None = None

@@ -23,6 +23,7 @@ from resolution_eval.records.answers import SCHEMA, Answers
 from resolution_eval.records.bounded import read_document
 from resolution_eval.records.cells import cells, failures
 from resolution_eval.records.migrations import MIGRATIONS, migrated_answers
+from resolution_eval.records.pages import PageError, pages
 from resolution_eval.records.schema import SCHEMA_VERSION, AnswersFile, Cell, Record
 
 SUFFIX = ".record.json"
@@ -30,6 +31,12 @@ ANSWERS_SUFFIX = ".answers.parquet"
 MAX_ANSWERS = 2 * 2**30
 """Largest answers file, and largest uncompressed content of one, in bytes."""
 MAX_ROWS = 10_000_000
+TEXT_OF_A_ROW = 8_192
+"""Most bytes of text of an answer, on average over a record."""
+LEAST_TEXT = 64 * 2**20
+"""Bytes of text that any record may have."""
+MAX_LISTED = 300
+"""Most elements of a list column, per row on average: options, their scores, notes."""
 
 
 def write_record(record: Record, folder: Path) -> Path:
@@ -68,15 +75,16 @@ def _parquet(answers: Answers) -> bytes:
     return buffer.getvalue()
 
 
-def read_record(path: Path) -> Record:
-    """The record whose JSON document is `path`, with its answers, checked against each other.
+def read_record(path: Path, *, most: int | None = None) -> Record:
+    """The record whose JSON document is `path`, with its answers, checked against each other; of
+    more than `most` answers, where that is given, none is read.
 
     Raises:
         RecordError: unreadable, of an unknown schema version, breaking its schema, without its
             answers, or with cells that do not follow from them.
     """
     document = _migrated(read_document(path), path)
-    answers = _read_answers(document, path)
+    answers = _read_answers(document, path, MAX_ROWS if most is None else most)
     try:
         record = Record.model_validate({**document, "answers": answers})
     except ValidationError as error:
@@ -150,7 +158,7 @@ def _migrated(document: dict[str, Any], path: Path) -> dict[str, Any]:
     return document
 
 
-def _read_answers(document: Mapping[str, Any], path: Path) -> Answers:
+def _read_answers(document: Mapping[str, Any], path: Path, most: int) -> Answers:
     try:
         file = AnswersFile.model_validate(document.get("answers_file"))
     except ValidationError as error:
@@ -159,6 +167,8 @@ def _read_answers(document: Mapping[str, Any], path: Path) -> Answers:
         raise RecordError(
             f"{path}: its answers are to lie beside it under its name, not {file.name!r}"
         )
+    if file.rows > most:
+        raise RecordError(f"{path}: {file.rows} answers; at most {most} can be its samples'")
     beside = path.with_name(file.name)
     if not beside.is_file():
         raise RecordError(f"{path}: its answers ({file.name}) are missing; copy both files")
@@ -179,6 +189,7 @@ def _table(data: bytes, path: Path, rows: int) -> pa.Table:
             raise RecordError(
                 f"{path}: {file.metadata.num_rows} rows, {content} bytes; expected {rows} rows"
             )
+        _check_lists(file, data, path)
         if not migrated_answers(file.schema_arrow.empty_table()).schema.equals(SCHEMA):
             raise RecordError(f"{path}: its columns are not those of a record's answers")
         table = migrated_answers(_spelled_out(data, file.schema, path).cast(file.schema_arrow))
@@ -186,9 +197,31 @@ def _table(data: bytes, path: Path, rows: int) -> pa.Table:
         _check_sizes(table, path)
         _check_sizes(_images(table), path)
         _check_verdicts(table, path)
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError, PageError) as error:
         raise RecordError(f"{path}: not a readable parquet file ({error})") from error
     return table
+
+
+def _check_lists(file: pq.ParquetFile, data: bytes, path: Path) -> None:
+    """Refuse columns that would become far more than they take in the file: the same element a
+    million times compresses to nothing. What the pages say is counted beside what the footer says.
+    """
+    rows, content = file.metadata.num_rows, 0
+    for number in range(file.metadata.num_row_groups):
+        group = file.metadata.row_group(number)
+        for place in range(group.num_columns):
+            column = group.column(place)
+            first = column.dictionary_page_offset
+            start = column.data_page_offset if first is None else first
+            found = list(pages(data, start, column.total_compressed_size))
+            content += sum(page.uncompressed for page in found)
+            values = max(column.num_values, sum(page.values for page in found))
+            # a dictionary's own values stand beside those that refer to it
+            if values > 2 * MAX_LISTED * (rows + 1) or content > MAX_ANSWERS:
+                raise RecordError(
+                    f"{path}: {values} elements of {column.path_in_schema} in {rows} rows, "
+                    f"{content} bytes so far; at most {MAX_LISTED} a row and {MAX_ANSWERS} bytes"
+                )
 
 
 def _spelled_out(data: bytes, schema: pq.ParquetSchema, path: Path) -> pa.Table:
@@ -199,8 +232,9 @@ def _spelled_out(data: bytes, schema: pq.ParquetSchema, path: Path) -> pa.Table:
     texts = [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
     table = pq.ParquetFile(BytesIO(data), read_dictionary=texts).read()
     size = sum(_length(chunk) for column in table.columns for chunk in column.chunks)
-    if size > MAX_ANSWERS:
-        raise RecordError(f"{path}: {size} bytes of text; at most {MAX_ANSWERS}")
+    most = min(MAX_ANSWERS, max(LEAST_TEXT, TEXT_OF_A_ROW * len(table)))
+    if size > most:
+        raise RecordError(f"{path}: {size} bytes of text; at most {most}")
     return table
 
 

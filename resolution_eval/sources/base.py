@@ -12,6 +12,7 @@ from resolution_eval.attestation import Form
 from resolution_eval.cards import TaskCard
 from resolution_eval.details import Detail
 from resolution_eval.errors import DataError, suggest
+from resolution_eval.facts import MAX_EXCLUDED, DataFacts, Excluded
 from resolution_eval.sources.spelling import matching
 
 SPLITS = ("train", "val", "test")
@@ -106,6 +107,21 @@ def data_summary(source: Source) -> str:
     count = len(source.notes)
     noted = f", {count} note{'s' if count > 1 else ''}" if count else ""
     return f"{len(source.samples('test'))} samples, {len(excluded)} excluded{because}{noted}"
+
+
+def data_facts(source: Source) -> DataFacts:
+    """The test split of `source`, and what it excluded from it, by name."""
+    excluded = [exclusion for exclusion in source.excluded if exclusion.split == "test"]
+    return DataFacts(
+        source=source.name,
+        revision=source.revision,
+        loaded=len(source.samples("test")),
+        excluded_total=len(excluded),
+        excluded=tuple(
+            Excluded(item=each.item, reason=each.reason) for each in excluded[:MAX_EXCLUDED]
+        ),
+        notes=tuple(source.notes),
+    )
 
 
 def ordered(samples: Iterable[Sample]) -> tuple[Sample, ...]:

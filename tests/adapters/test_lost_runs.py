@@ -48,6 +48,7 @@ def _miscounting(folder: Path) -> None:
     file.write_text(json.dumps({**told, "num_additional_image_tokens": 0}))
 
 
+@pytest.mark.whole
 def test_a_run_in_which_every_sample_failed_ends_with_status_1(
     llava: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

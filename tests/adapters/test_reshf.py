@@ -63,6 +63,7 @@ def _answers(lines: list[dict[str, Any]]) -> list[Any]:
     ]
 
 
+@pytest.mark.whole
 def test_every_sample_is_attested_at_the_grid_of_whole_patches(llava: Path, tmp_path: Path) -> None:
     row, lines = _run(tmp_path / "one", llava, batch=1)
     assert row["attestation,none"] == "10 attested"
@@ -77,6 +78,7 @@ def test_every_sample_is_attested_at_the_grid_of_whole_patches(llava: Path, tmp_
     assert _answers(batched) == _answers(lines)
 
 
+@pytest.mark.whole
 def test_restore_keeps_the_training_grid_and_ranks(gemma3: Path, tmp_path: Path) -> None:
     row, lines = _run(tmp_path, gemma3, "scheme=restore", "answer_mode=rank")
     assert row["attestation,none"] == "10 attested"
@@ -87,6 +89,7 @@ def test_restore_keeps_the_training_grid_and_ranks(gemma3: Path, tmp_path: Path)
     assert informed == {(edge, edge) for edge in SIZES}
 
 
+@pytest.mark.whole
 def test_match_is_refused_with_the_reason(gemma3: Path, tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as stopped:
         _run(tmp_path, gemma3)
@@ -94,6 +97,7 @@ def test_match_is_refused_with_the_reason(gemma3: Path, tmp_path: Path) -> None:
     assert "pools exactly 4 x 4 patches" in message and "scheme=restore" in message
 
 
+@pytest.mark.whole
 def test_a_blind_run_shows_no_image_and_says_so(llava: Path, tmp_path: Path) -> None:
     _, lines = _run(tmp_path, llava, "blind=true", "answer_mode=rank")
     shown = {
@@ -135,6 +139,7 @@ def test_out_of_memory_fails_its_sample_and_leaves_the_other_resolutions(
     assert [row[name] for name in others] == [clean[name] for name in others]
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     ("more", "said"),
     [
@@ -161,6 +166,7 @@ def test_a_checkpoint_is_needed() -> None:
         ResHF()
 
 
+@pytest.mark.whole
 def test_a_blind_flamingo_is_shown_its_mean_colour(tmp_path: Path) -> None:
     command = ["--model", "resflamingo", "--model_args", "blind=true", "--tasks", "phantom_res"]
     written = ["--output_path", str(tmp_path), "--log_samples"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import csv
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ from resolution_eval.sources.table import read_table, rows_of
 
 _SHORTEST_IMAGE = 64
 """Characters: a shorter cell of a TSV names the row that holds the image."""
-_LETTERS = "ABCDEFGH"
 SUBJECTS = (
     "Basic_Medical_Science",
     "Clinical_Medicine",
@@ -34,16 +32,25 @@ SUBJECTS = (
 )
 
 
+LONGEST_CELL = 2**28
+"""Characters of one cell: an image of 192 MiB in base64."""
+
+
 def tsv_rows(file: Path) -> Iterator[Mapping[str, str | None]]:
     """The rows of a table in the convention of VLMEvalKit, megabytes of base64 in a cell included.
 
     Raises:
-        DataError: it cannot be read.
+        DataError: it cannot be read, or names a column twice.
     """
-    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+    csv.field_size_limit(LONGEST_CELL)
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
-            yield from csv.DictReader(stream, delimiter="\t")
+            reader = csv.DictReader(stream, delimiter="\t")
+            names = list(reader.fieldnames or ())
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise DataError(f"{file}: the header names the column {twice[0]!r} twice")
+            yield from reader
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{file} cannot be read ({type(error).__name__})") from error
 

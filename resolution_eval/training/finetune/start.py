@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from resolution_eval.adapters.arguments import DTYPES, flag, one_of, refuse_unknown
+from resolution_eval.arguments import DTYPES, flag, one_of, refuse_unknown
 from resolution_eval.errors import ModelError, UsageError, suggest
 from resolution_eval.families import family_of
 from resolution_eval.families.checkpoint import load_model, load_parts
@@ -16,7 +16,13 @@ from resolution_eval.resolution import NATIVE, Resolution, Size, budget_size
 from resolution_eval.sources import Source
 from resolution_eval.training.finetune.hf import HFLearner
 from resolution_eval.training.finetune.learner import Learner
+from resolution_eval.training.finetune.plan import FinetunePlan
+from resolution_eval.training.finetune.pool import Pools
 from resolution_eval.training.finetune.small import SMALL, small_model
+from resolution_eval.training.tokenizer import learn_tokenizer
+
+if TYPE_CHECKING:
+    from resolution_eval.training.finetune.flamingo import FlamingoLearner
 
 ARGUMENTS = (
     "pretrained",
@@ -60,6 +66,30 @@ def load_learner(model: str, given: Mapping[str, str]) -> Learner:
     return HFLearner(family, parts, load_model(given["pretrained"], dtype=dtype, **known))
 
 
+def small_flamingo(plan: FinetunePlan, pools: Pools) -> FlamingoLearner:
+    """A small Flamingo of random weights by the plan, for the data of `pools`.
+
+    Its tokenizer is learned from the train split's questions and answers; its table of positions
+    has the grid of the largest image that it is trained on.
+
+    Raises:
+        DataError: the source lacks a train split.
+    """
+    from resolution_eval.flamingo import build
+    from resolution_eval.training.finetune.flamingo import FlamingoLearner, prompt
+
+    assert plan.architecture is not None
+    samples = pools.source.samples("train")
+    texts = [prompt(sample) for sample in samples] + [f" {sample.answer}" for sample in samples]
+    tokenizer = learn_tokenizer(texts, plan.architecture.vocabulary)
+    pool = pools.open("train")
+    grids = [grid for r in plan.sampler.resolutions for grid in pool.groups(r)]
+    config = plan.architecture.config(max(grids, key=lambda grid: grid.pixels))
+    classes = sorted({sample.answer for sample in samples}) if plan.teaching else ()
+    bundle = build(config, tokenizer, seed=plan.seed)
+    return FlamingoLearner(bundle, classes=classes, seed=plan.seed)
+
+
 def small_learner(
     source: Source, architecture: str, largest: Resolution, *, patch: int, seed: int
 ) -> HFLearner:
@@ -93,18 +123,3 @@ def _first_size(source: Source) -> Size:
 
     image = decode(source.read(source.samples("train")[0].image)).image
     return budget_size(Size(*image.size), NATIVE)
-
-
-def arguments_of(text: str) -> dict[str, Any]:
-    """The arguments in `name=value,name=value`.
-
-    Raises:
-        UsageError: a part is no such pair.
-    """
-    found = {}
-    for part in filter(None, text.split(",")):
-        name, equals, value = part.partition("=")
-        if not equals or not name:
-            raise UsageError(f"--model_args are name=value,name=value; received {part!r}")
-        found[name.strip()] = value.strip()
-    return found
