@@ -110,8 +110,19 @@ def _fault(data: bytes) -> str | None:
     """What libjpeg-turbo warns of or refuses; none where the scans are whole.
 
     All of the scans are decoded; the pixels, at an eighth of the size, are thrown away.
+
+    Raises:
+        ImageError: its subsampling is none that libjpeg-turbo's simple interface knows.
     """
-    header = simplejpeg.decode_jpeg_header(data, strict=False)
+    try:
+        header = simplejpeg.decode_jpeg_header(data, strict=False)
+    except ValueError as error:
+        if "subsampling" not in str(error):
+            raise
+        raise ImageError(
+            "the JPEG's colours are subsampled in a way (CMYK as a rule) in which its scan cannot "
+            "be checked for damage; save it as RGB or PNG"
+        ) from error
     space = {"Gray": "GRAY", "CMYK": "CMYK", "YCCK": "CMYK"}.get(header[2], "RGB")
     try:
         simplejpeg.decode_jpeg(data, colorspace=space, min_height=1, min_width=1, min_factor=8)

@@ -101,11 +101,8 @@ def test_the_pixels_that_are_asked_about_are_the_right_ones(
         assert np.abs(found - right).max() <= 1, name
 
 
-@pytest.mark.parametrize("part", ["data", "only_dicom"])
-def test_two_runs_say_the_same_of_formats_that_pillow_cannot_read(
-    part: str, tmp_path: Path
-) -> None:
-    data = CASES / "nondeterministic" / part
+def test_two_runs_say_the_same_of_formats_that_pillow_cannot_read(tmp_path: Path) -> None:
+    data = CASES / "nondeterministic" / "data"
     told = []
     for name in ("one", "two"):
         assert swept(data, tmp_path / name) == 0
@@ -121,12 +118,13 @@ TABLES = {
     "header_case": 2,
     "no_split": 2,
     "semicolon": 2,
-    "label_spelling": 5,
+    "label_spelling": 6,
     "copies": "says 'benign' and",
     "twice_named": "names a column twice",
-    "capital_ending": "did you mean 'images/a.jpg'",
-    "no_ending": "did you mean 'images/a.jpg'",
+    "capital_ending": "did you mean 'images/b.jpg'",
+    "no_ending": "did you mean 'images/b.jpg'",
     "no_folder": "did you mean 'images/a.jpg'",
+    "../nondeterministic/only_dicom": "the same DICOM file, byte for byte, has several labels",
 }
 """By case, how many test samples it has, or what is said of it."""
 
