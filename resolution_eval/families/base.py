@@ -121,6 +121,10 @@ class Family:
     """Whether samples that show the same image may share its run through the tower."""
     caches: bool = True
     """Whether choices may go on from one cache of their prompt, rather than each with all of it."""
+    packs: bool = True
+    """Whether they may do so behind each other in one sequence, where the model's attention allows
+    it; otherwise each has a copy of the cache.
+    """
     batches: bool = True
     """Whether questions of different lengths go through the model together."""
     repeats: bool = False

@@ -65,7 +65,7 @@ class _Adapter(ResolutionAdapter):
     def loglikelihood(self, requests: list[Any]) -> list[tuple[float, bool]]:
         raise AssertionError("not asked here")
 
-    def answer(self, views: Sequence[View]) -> list[Answer]:
+    def answer(self, views: Sequence[View], prepared: Any = None) -> list[Answer]:
         self.batches.append(list(views))
         for view in views:
             document = view.job.document
