@@ -67,7 +67,8 @@ def measure(given: argparse.Namespace) -> Result:
         sense="at least",
         rows=rows,
         sizes=vars(given) | {"json": None},
-        note=f"A rehearsal with played memory: ratio {ratio:.2f}. {said}" if rehearsed else said,
+        note=f"A rehearsal with played memory. {said}" if rehearsed else said,
+        rehearsed=ratio if rehearsed else None,
     )
 
 

@@ -113,7 +113,7 @@ class Sweep:
         said = f"In turn the ratio is {turn:.2f}. {self.batches} batches; "
         said += f"{self.requests / median(self.whole):.1f} requests/s."
         if rehearsed:
-            said = f"A rehearsal, the device played by a sleep: ratio {ratio:.2f}. {said}"
+            said = f"A rehearsal, the device played by a sleep. {said}"
         return Result(
             name=name,
             ratio=None if rehearsed else ratio,
@@ -122,6 +122,7 @@ class Sweep:
             rows=[{"what": what, "seconds": spread(seconds)} for what, seconds in told.items()],
             sizes=vars(given) | {"json": None},
             note=said,
+            rehearsed=ratio if rehearsed else None,
         )
 
 

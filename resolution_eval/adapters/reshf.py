@@ -36,7 +36,6 @@ from resolution_eval.families.engine import Engine, Spoken
 from resolution_eval.families.preparation import (
     KEPT,
     Material,
-    Preparation,
     Question,
     Workshop,
     copied,
@@ -174,7 +173,7 @@ class ResHF(ResolutionAdapter):
         if not engine.prepares(len(views), ranking=ranking):
             return None
         made = self.workshop.map(partial(self._tensors, ranking=ranking), views)
-        whole = Preparation(engine.family, self.parts)
+        whole = self.workshop.preparation(job.scheme, engine.family)
         tensors: Any = [tensors for _, tensors in made]
         material = whole.joined(tensors) if ranking else whole.collated(tensors)
         return _Ready([question for question, _ in made], engine.shipped(material))

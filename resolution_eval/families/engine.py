@@ -16,6 +16,7 @@ from resolution_eval.errors import ModelError
 from resolution_eval.families.base import Family, Parts, Received
 from resolution_eval.families.decoding import Decoding
 from resolution_eval.families.inputs import Inputs, extended
+from resolution_eval.families.normalisation import PIXELS
 from resolution_eval.families.preparation import Material, Preparation
 from resolution_eval.families.preparation import Question as Question
 from resolution_eval.families.sharing import Sharing
@@ -118,7 +119,10 @@ class Engine:
         """The tensors on the device."""
         sent = material.shipment or self.shipped(material).shipment
         assert sent is not None
-        return sent.arrived()
+        batch = sent.arrived()
+        if material.normalisation is not None:
+            batch[PIXELS] = material.normalisation.applied(batch[PIXELS]).to(self.model.dtype)
+        return batch
 
     @cached_property
     def decoding(self) -> Decoding:

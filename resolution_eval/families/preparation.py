@@ -6,13 +6,16 @@ import copy
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import torch
 
 from resolution_eval.errors import ModelError
 from resolution_eval.families.base import Family, Parts
 from resolution_eval.families.inputs import Inputs, cut, prepare, tokenise
+from resolution_eval.families.normalisation import PIXELS, Bytes, Normalisation
 from resolution_eval.tails import Tails
 from resolution_eval.transfer import Shipment
 
@@ -57,6 +60,8 @@ class Material:
     tails: Tails | None = None
     shipment: Shipment | None = None
     """The tensors on their way to the device, where they were sent."""
+    normalisation: Normalisation | None = None
+    """What makes pixels of the bytes, where these are bytes."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,7 @@ class Preparation:
 
     family: Family
     parts: Parts
+    bytes: Bytes = field(default_factory=Bytes)
 
     def material(self, questions: Sequence[Question], *, ranking: bool) -> Material:
         """The tensors of a batch."""
@@ -76,12 +82,25 @@ class Preparation:
         """Samples whose images are of one grid, as one batch."""
         tokenizer = self.parts.processor.tokenizer
         pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
-        return Material(self.family.collated(samples, pad or 0))
+        batch = self.family.collated(self._alike(samples), pad or 0)
+        raw = PIXELS in batch and batch[PIXELS].dtype == torch.uint8
+        return Material(batch, normalisation=self.bytes.normalisation if raw else None)
+
+    def _alike(self, samples: Sequence[Inputs]) -> Sequence[Inputs]:
+        """The samples, all in bytes or none: the first of a grid is as the processor makes it."""
+        raw = [PIXELS in sample and sample[PIXELS].dtype == torch.uint8 for sample in samples]
+        found = self.bytes.normalisation
+        if all(raw) or not any(raw) or found is None:
+            return samples
+        return [
+            {**sample, PIXELS: found.applied(sample[PIXELS])} if bytes_ else sample
+            for sample, bytes_ in zip(samples, raw, strict=True)
+        ]
 
     def joined(self, splits: Sequence[Split]) -> Material:
         """Split prompts as one batch."""
         samples, ids, starts = zip(*splits, strict=True)
-        return Material(self.collated(samples).batch, Tails.of(ids, starts))
+        return replace(self.collated(samples), tails=Tails.of(ids, starts))
 
     def prepare(self, question: Question) -> Inputs:
         """The tensors of one question.
@@ -90,9 +109,17 @@ class Preparation:
             ModelError: its images are of different grids, and the family takes them of one.
         """
         self._refuse_mixture(question)
-        return prepare(
-            self.family, self.parts, question.prompt, question.image, earlier=question.earlier
-        )
+
+        def made(**call: Any) -> Inputs:
+            return prepare(
+                self.family, self.parts, question.prompt, question.image,
+                earlier=question.earlier, call=call,
+            )  # fmt: skip
+
+        if question.image is None:
+            return made()
+        sizes = tuple(image.size for image in question.images)
+        return self.bytes.tried(sizes, made, self.parts.processor.image_processor)
 
     def split(self, question: Question) -> Split:
         """The prompt's tensors up to where its choices differ, and the rest of each.
@@ -141,6 +168,7 @@ class Workshop:
     def __init__(self, parts: Parts, workers: int) -> None:
         self._pristine = copied(parts)
         self._own = threading.local()
+        self._bytes: dict[str, Bytes] = {}
         self._copying = threading.Lock()
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="prepare")
 
@@ -156,7 +184,8 @@ class Workshop:
         """The present thread's own, of the family as it works under a scheme."""
         known: dict[str, Preparation] = vars(self._own).setdefault("preparations", {})
         if scheme not in known:
-            known[scheme] = Preparation(family, self.parts())
+            shared = self._bytes.setdefault(scheme, Bytes())
+            known[scheme] = Preparation(family, self.parts(), shared)
         return known[scheme]
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:

@@ -117,7 +117,7 @@ def _alone(engine: Engine, question: Question) -> list[float]:
     sample, tails, starts = engine.preparation.split(question)
     found = []
     for tail, start in zip(tails, starts, strict=True):
-        batch = engine.preparation.collated([extended(sample, tail)]).batch
+        batch = engine._entering(engine.preparation.collated([extended(sample, tail)]))
         with engine._watched([question]), torch.inference_mode():
             logits = engine.model(**batch, use_cache=False).logits[0, -len(tail) - 1 : -1]
         said = logits.log_softmax(-1)[torch.arange(len(tail)), torch.tensor(tail)]
