@@ -174,9 +174,9 @@ class ResHF(ResolutionAdapter):
             return None
         made = self.workshop.map(partial(self._tensors, ranking=ranking), views)
         whole = self.workshop.preparation(job.scheme, engine.family)
-        tensors: Any = [tensors for _, tensors in made]
-        material = whole.joined(tensors) if ranking else whole.collated(tensors)
-        return _Ready([question for question, _ in made], engine.shipped(material))
+        questions = [question for question, _ in made]
+        material = whole.gathered(questions, [tensors for _, tensors in made], ranking=ranking)
+        return _Ready(questions, engine.shipped(material))
 
     def _tensors(self, view: View, *, ranking: bool) -> tuple[Question, Any]:
         """A question and what the processor makes of it, in one of the workshop's threads."""

@@ -69,8 +69,9 @@ class Engine:
         """
         if len(questions) > 1 and not self.family.batches:
             return [self.generate([question], asked)[0] for question in questions]
-        batch = self._entering(material or self.preparation.material(questions, ranking=False))
-        with self._watched(questions) as seen, torch.inference_mode():
+        material = material or self.preparation.material(questions, ranking=False)
+        batch = self._entering(material)
+        with self._watched(questions, material.sharing) as seen, torch.inference_mode():
             found = self.model.generate(
                 **batch,
                 generation_config=self.decoding.asked(asked),
@@ -146,7 +147,7 @@ class Engine:
         material = material or self.preparation.material(questions, ranking=True)
         assert material.tails is not None
         batch = self._entering(material)
-        with self._watched(questions) as seen, torch.inference_mode():
+        with self._watched(questions, material.sharing) as seen, torch.inference_mode():
             found = iter(self._scores(batch, material.tails))
         scores = [tuple(next(found).log_likelihood for _ in each.choices) for each in questions]
         best = [max(range(len(row)), key=row.__getitem__) for row in scores]
@@ -216,14 +217,15 @@ class Engine:
         return spoken
 
     @contextmanager
-    def _watched(self, questions: Sequence[Question]) -> Iterator[list[Received]]:
+    def _watched(
+        self, questions: Sequence[Question], known: Sharing | None = None
+    ) -> Iterator[list[Received]]:
         """What enters the vision tower, for each image, in order; each different one enters once,
         unless the questions have demonstrations.
         """
         images = [image for question in questions for image in question.images]
         grid = Size(*images[-1].size) if images else None
-        alone = len(images) == len(questions) and self.family.shares
-        sharing = Sharing.of(images) if alone else Sharing(tuple(range(len(images))))
+        sharing = known or self.preparation.sharing(questions)
         tower = self.model.get_submodule(self.family.tower)
         with (
             sharing.applied(tower),

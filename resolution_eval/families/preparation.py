@@ -16,6 +16,7 @@ from resolution_eval.errors import ModelError
 from resolution_eval.families.base import Family, Parts
 from resolution_eval.families.inputs import Inputs, cut, prepare, tokenise
 from resolution_eval.families.normalisation import PIXELS, Bytes, Normalisation
+from resolution_eval.families.sharing import Sharing
 from resolution_eval.tails import Tails
 from resolution_eval.transfer import Shipment
 
@@ -62,6 +63,8 @@ class Material:
     """The tensors on their way to the device, where they were sent."""
     normalisation: Normalisation | None = None
     """What makes pixels of the bytes, where these are bytes."""
+    sharing: Sharing | None = None
+    """Which questions show the same image, where that was looked for."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +77,22 @@ class Preparation:
 
     def material(self, questions: Sequence[Question], *, ranking: bool) -> Material:
         """The tensors of a batch."""
-        if ranking:
-            return self.joined([self.split(question) for question in questions])
-        return self.collated([self.prepare(question) for question in questions])
+        made = [self.split(each) if ranking else self.prepare(each) for each in questions]
+        return self.gathered(questions, made, ranking=ranking)
+
+    def gathered(
+        self, questions: Sequence[Question], made: Sequence[Any], *, ranking: bool
+    ) -> Material:
+        """The same, of what `split` or `prepare` made of each question."""
+        material = self.joined(made) if ranking else self.collated(made)
+        return replace(material, sharing=self.sharing(questions))
+
+    def sharing(self, questions: Sequence[Question]) -> Sharing:
+        """Which of the questions show the same image; with demonstrations all images enter."""
+        images = [image for question in questions for image in question.images]
+        if len(images) == len(questions) and self.family.shares:
+            return Sharing.of(images)
+        return Sharing(tuple(range(len(images))))
 
     def collated(self, samples: Sequence[Inputs]) -> Material:
         """Samples whose images are of one grid, as one batch."""
