@@ -1,6 +1,7 @@
 """`python -m benchmarks NAME [--json FILE]`: run one measurement and print its table.
 
-`python -m benchmarks table` writes RESULTS.md, and the README's table, from `results/*.json`.
+`python -m benchmarks table` writes RESULTS.md, and the table of docs/howto/speed.md, from the files
+in `results/`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ def main() -> int:
         command = commands.add_parser(name, help=help, description=help)
         command.add_argument("--json", type=Path, metavar="FILE", help="also write the result")
         module(name).arguments(command)
-    commands.add_parser("table", help="write RESULTS.md and the README's table from results/")
+    commands.add_parser(
+        "table", help="write RESULTS.md and the table in docs/howto/speed.md from results/"
+    )
     known = parser.parse_args()
     if known.name == "table":
         write_tables()

@@ -19,9 +19,9 @@ from PIL import Image
 from resolution_eval.cards import task_cards
 from resolution_eval.flamingo import FlamingoBundle, load_folder
 from resolution_eval.images import resize
-from resolution_eval.plates import PlateSource
 from resolution_eval.resolution import Size
 from resolution_eval.sources import Sample, open_source
+from resolution_eval.sources.plates import PlateSource
 from resolution_eval.statistics.psychometric import Trials
 from resolution_eval.statistics.thresholds import coincidence, curves, guessing
 from resolution_eval.training.answers import verdicts

@@ -29,10 +29,10 @@ from tabulate import tabulate
 
 from resolution_eval import nvml
 from resolution_eval.flamingo import FlamingoBundle, build, encode, rank
-from resolution_eval.phantoms import CLASSES
 from resolution_eval.precision import Precision
 from resolution_eval.resolution import Size
 from resolution_eval.sources import Sample
+from resolution_eval.sources.phantoms import CLASSES
 from resolution_eval.training.answers import answer_loss, prompt
 from resolution_eval.training.study import ARCHITECTURE
 from resolution_eval.training.tokenizer import learn_tokenizer

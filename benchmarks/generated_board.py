@@ -14,9 +14,10 @@ from datetime import date
 from pathlib import Path
 
 from resolution_eval.board import Board, BoardRow, Curve, Estimate, Facts, Point
-from resolution_eval.board.schema import BlindPoint, Budget
+from resolution_eval.board.schema import Budget
 from resolution_eval.board.scopes import Kind, Line, Scope, slug
 from resolution_eval.records import Answers, Cell, Record
+from resolution_eval.records.schema import BlindControl
 
 SAYS = "Random numbers, made by benchmarks/site.py to measure the pages. No model was run."
 RESOLUTIONS = ("28", "56", "112", "224", "448", "native")
@@ -170,11 +171,15 @@ def _curve(
         withheld=None,
         n=SAMPLES,
         clusters=SAMPLES,
-        hardware="none",
-        peak_memory=int(chance.uniform(2, 60) * 2**30),
-        throughput=chance.uniform(1, 60),
-        versions=(("resolution-eval", "generated"),),
-        date="20260102_030405",
+        run=record.environment.model_copy(
+            update={
+                "hardware": None,
+                "peak_memory": int(chance.uniform(2, 60) * 2**30),
+                "samples_per_second": chance.uniform(1, 60),
+                "versions": {"resolution-eval": "generated"},
+                "date": "20260102_030405",
+            }
+        ),
         record_path=Path("generated/0/generated.record.json"),
         record_sha256="0" * 64,
         record=record,
@@ -236,7 +241,20 @@ def _point(place: int, accuracy: float) -> Point:
         cell=cell,
         edge=edge,
         accuracy=Estimate(accuracy, accuracy - half, accuracy + half),
-        blind=BlindPoint("no image", SAMPLES, 0.2),
+        blind=BlindControl.model_validate(
+            {
+                "resolution": cell.resolution,
+                "scheme": "match",
+                "filter": "bicubic",
+                "answer_mode": "generate",
+                "kind": "no image",
+                "n": SAMPLES,
+                "failed": 0,
+                "correct": SAMPLES // 5,
+                "accuracy": 0.2,
+                "results_sha256": "0" * 64,
+            }
+        ),
         claimed=None,
         repeat=None,
     )

@@ -6,7 +6,9 @@
 
 `collect` keeps what a matrix and its checkpoints' folders say as docs/study/NAME.json, and every
 answer in studies/NAME; `recompute` computes cells, gaps and intervals from the answers again, and
-says where docs/study has another, or puts it there; `render` writes the page from all these.
+says where docs/study has another, or puts it there; `render` writes the page from all these, and
+the paragraph of docs/explain/measured.md on them. A study that is collected again keeps what it
+said before.
 """
 
 from __future__ import annotations
@@ -24,7 +26,6 @@ from benchmarks.study_answers import keep, recomputed, renewed
 from benchmarks.study_claims import (
     TARGETS,
     Key,
-    anew,
     price,
     price_rows,
     reached,
@@ -40,6 +41,21 @@ from benchmarks.study_folders import (
     timed_rows,
     trained,
 )
+from benchmarks.study_words import (
+    MOVED_HEADS,
+    again,
+    aimed,
+    between,
+    ceiling,
+    claim,
+    ends,
+    first_trained,
+    moved_rows,
+    number,
+    put_in,
+    reaching,
+    to_come,
+)
 from resolution_eval.report.matrix import GAPS
 
 ROOT = Path(__file__).parent.parent
@@ -47,6 +63,7 @@ RESULTS = ROOT / "docs" / "study"
 RECORDS = ROOT / "leaderboard" / "records"
 TEMPLATE = Path(__file__).with_name("study_template.md")
 PAGE = ROOT / "docs" / "study.md"
+MEASURED = ROOT / "docs" / "explain" / "measured.md"
 CLAIMED = ("alignment_gain", "native_trained_mismatch", "low_trained_mismatch", "mixed_low_gap")
 NOT_LOOKING = {
     "vqa56": "**These models [do not look](#do-they-look-at-the-image)**: the figures below are "
@@ -70,9 +87,11 @@ def collect(name: str, matrix: Path, checkpoints: Path, timed: Path | None = Non
     kept: dict[str, Any] = {"matrix": json.loads((matrix / "matrix.json").read_text())}
     if timed is not None:
         kept["timed"] = trained(timed)
+    path = RESULTS / f"{name}.json"
+    if path.is_file():
+        kept["before"] = first_trained(json.loads(path.read_text()))
     kept["training"] = [trained(p.parent) for p in sorted(checkpoints.glob("*/config.json"))]
     RESULTS.mkdir(parents=True, exist_ok=True)
-    path = RESULTS / f"{name}.json"
     path.write_text(json.dumps(kept, indent=1) + "\n")
     keep(name, matrix)
     return path
@@ -115,7 +134,11 @@ def page() -> str:
         "SIGNS": signs(seeing),
         "ANEW": signs_anew(seeing),
         "TOLD": told_apart(seeing),
-        "DRAWN": drawn("pbc84-long", "anchored", seeing),
+        "REACHED": reaching(matrices, "anchored"),
+        "DRAWN": to_come(seeing, "anchored"),
+        "CEILING": ceiling(matrices["phantom-long"]),
+        "AGAIN": again(matrices),
+        "MOVED": _moved(matrices),
         "TARGETS": targets(seeing),
         "PRICES": _table(PRICE_HEADS, list(price_rows(matrices))),
         "PRICE": price(matrices),
@@ -133,6 +156,18 @@ def page() -> str:
     for name, part in parts.items():
         text = text.replace(f"<!-- {name} -->", part)
     return text
+
+
+def measured_page() -> str:
+    """The text of docs/explain/measured.md, its paragraph on the study made anew."""
+    found = results()
+    text = claim(_matrices(found), looking(found), len(found["variants"]))
+    return put_in(MEASURED.read_text(encoding="utf-8"), text)
+
+
+def _moved(matrices: Mapping[str, Document]) -> str:
+    rows = list(moved_rows(matrices))
+    return _table(MOVED_HEADS, rows) if rows else ""
 
 
 def looking(found: Mapping[str, Document]) -> dict[str, Document]:
@@ -186,7 +221,7 @@ def gaps(matrix: Document) -> str:
 def _gap_row(gap: Document) -> list[str]:
     ratio = gap["unit"] == "ratio"
     definition = f" {'/' if ratio else '−'} ".join(gap["cells"]).replace("->", "→")
-    seeds = ", ".join(_value(value, ratio) for value in gap.get("per_seed", ()))
+    seeds = ", ".join(number(value, ratio) for value in gap.get("per_seed", ()))
     sign = "–" if gap["sign"] == "none" else gap["sign"]
     return [GAPS[gap["name"]], definition, _interval(gap), seeds or "–", sign]
 
@@ -198,11 +233,7 @@ def _interval(gap: Document) -> str:
 
 
 def _ends(value: float, low: float, high: float, ratio: bool) -> str:
-    return f"{_value(value, ratio)} [{_value(low, ratio)}, {_value(high, ratio)}]"
-
-
-def _value(value: float, ratio: bool) -> str:
-    return (f"{value:.3f}" if ratio else f"{100 * value:+.1f}").replace("-", "−")
+    return f"{number(value, ratio)} {ends(low, high, ratio)}"
 
 
 def signs(matrices: Mapping[str, Document]) -> str:
@@ -236,17 +267,6 @@ def told_apart(matrices: Mapping[str, Document]) -> str:
     return f"Told from zero so, at 5 % over the whole table: {', '.join(counts)}."
 
 
-def drawn(name: str, strategy: str, matrices: Mapping[str, Document]) -> str:
-    """Both aimed gaps of a strategy with seeds drawn anew, in words."""
-    parts = []
-    for gap in _aimed(matrices[name]["matrix"], strategy).values():
-        one = anew(gap)
-        assert one is not None
-        ratio = gap["unit"] == "ratio"
-        parts.append(f"{GAPS[gap['name']]} {_ends(one.estimate, one.low, one.high, ratio)}")
-    return ", ".join(parts)
-
-
 def _definition_of(matrix: Document, name: str, strategy: str) -> str:
     (gap,) = (g for g in matrix["gaps"] if (g["name"], g["strategy"]) == (name, strategy))
     return f"{GAPS[name]}, {_gap_row(gap)[1]}"
@@ -260,37 +280,22 @@ def targets(matrices: Mapping[str, Document]) -> str:
     """What the variants of mixed training keep, against the targets."""
     missed = reached_anew(matrices)
     rows = [
-        [name, strategy, *_target(name, strategy, one["matrix"], missed)]
+        [name, strategy, *_target(name, strategy, one, missed)]
         for name, one in matrices.items()
         for strategy in one["matrix"]["checkpoints"]
-        if _aimed(one["matrix"], strategy)
+        if aimed(one, strategy)
     ]
     heads = [*(GAPS[name] for name in TARGETS), "lowest between the ends"]
     shown = ["reached, of these seeds", "p of missing, seeds drawn anew (Holm)"]
     return _table(["", "strategy", *heads, *shown], rows)
 
 
-def _aimed(matrix: Document, strategy: str) -> dict[str, Document]:
-    """The strategy's gaps that have an aim; empty where one is withheld or absent."""
-    mine = {g["name"]: g for g in matrix["gaps"] if g["strategy"] == strategy}
-    sound = mine.keys() >= TARGETS.keys() and not any("withheld" in mine[k] for k in TARGETS)
-    return {name: mine[name] for name in TARGETS} if sound else {}
-
-
-def _target(
-    name: str, strategy: str, matrix: Document, missed: Mapping[Key, float]
-) -> Iterator[str]:
-    gaps = _aimed(matrix, strategy)
+def _target(name: str, strategy: str, one: Document, missed: Mapping[Key, float]) -> Iterator[str]:
+    gaps = aimed(one, strategy)
     yield from map(_interval, gaps.values())
-    between = [
-        cell
-        for cell in matrix["further_cells"]
-        if cell["train"] == strategy and cell["infer"].isdecimal() and "withheld" not in cell
-        and int(matrix["low"]) < int(cell["infer"]) < int(matrix["native"])
-    ]  # fmt: skip
-    worst = min(between, key=lambda cell: cell["accuracy_percent"], default=None)
-    yield "–" if worst is None else f"{worst['accuracy_percent']:.1f} at {worst['infer']}"
-    old = "" if recomputed(name, {"matrix": matrix}).compared else ", by intervals of 0.1.0"
+    worst = between(one, strategy)
+    yield "–" if worst is None else f"{worst[0]:.1f} at {worst[1]}"
+    old = "" if recomputed(name, one).compared else ", by intervals of 0.1.0"
     yield f"yes{old}" if all(map(reached, gaps.values())) else "no"
     found = [missed.get((name, gap, strategy)) for gap in TARGETS]
     yield ", ".join("one seed" if p is None else _p(p) for p in found)
@@ -395,6 +400,7 @@ def main() -> None:
         print(recompute(_matrices(results())))
     else:
         PAGE.write_text(page(), encoding="utf-8")
+        MEASURED.write_text(measured_page(), encoding="utf-8")
         print(PAGE)
 
 

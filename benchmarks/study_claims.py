@@ -4,7 +4,6 @@ that each interval can be computed from again.
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 from scipy import optimize, stats
 
 from resolution_eval.statistics.comparison import holm
+from resolution_eval.statistics.replicates import half_of_both
 
 Document = Mapping[str, Any]
 Key = tuple[str, str, str]
@@ -29,12 +29,9 @@ SPECIALISTS = {"blood cells": ("pbc84", "pbc84-long"), "phantoms": ("phantom-lon
 class Anew:
     """A gap where samples and seeds are both drawn anew: the mean over seeds.
 
-    Half the interval is the root of the sum of two squares: half of Student's interval over samples
-    of the same seeds, and of that between seeds. What seeds and samples vary together is in both,
-    so that it is on the safe side; with three seeds it covers 95 % and more, where Satterthwaite's
-    degrees of freedom cover 92 % (`tests/test_study_page.py`).
-
-    Source: Zou and Donner 2008, Statistics in Medicine 27, doi:10.1002/sim.3095.
+    Its interval is that of every row over runs, `replicates.half_of_both`; with three seeds it
+    covers 95 % and more, where Satterthwaite's degrees of freedom cover 92 %
+    (`tests/test_study_page.py`).
     """
 
     estimate: float
@@ -56,8 +53,8 @@ class Anew:
         return self.estimate + self._half(1 - LEVEL)
 
     def _half(self, p: float) -> float:
-        parts = ((self.samples, self.clusters - 1), (self.between, self.seeds - 1))
-        return math.hypot(*(error * float(stats.t.isf(p / 2, freedom)) for error, freedom in parts))
+        samples = self.samples * float(stats.t.isf(p / 2, self.clusters - 1))
+        return half_of_both(samples, self.between, self.seeds, p / 2)
 
     def p_equal(self, value: float) -> float:
         """Two-sided p of 'the gap is `value`': one less the level whose interval ends there."""
@@ -149,8 +146,8 @@ def accuracy(one: Document, strategy: str, at: str) -> float:
     return float(found)
 
 
-def price(matrices: Mapping[str, Document]) -> str:
-    """The price of `anchored` on blood cells in sentences of figures."""
+def price_parts(matrices: Mapping[str, Document]) -> dict[str, float]:
+    """What `anchored` costs on blood cells: seconds of both, and points lost when trained short."""
     first, last = SPECIALISTS["blood cells"]
     short, long = matrices[first], matrices[last]
     (loss,) = (
@@ -160,21 +157,41 @@ def price(matrices: Mapping[str, Document]) -> str:
     )
     drawn = anew(loss)
     assert drawn is not None
-    value, low, high = (-100 * each for each in (loss["estimate"], loss["high"], loss["low"]))
+    better = matrices[_better(matrices, "native")]
+    return {
+        "spent": seconds(long, "anchored"),
+        "native": seconds(better, "native"),
+        "short": seconds(short, "anchored"),
+        "loss": -100 * loss["estimate"],
+        "low": -100 * loss["high"],
+        "high": -100 * loss["low"],
+        "drawn low": -100 * drawn.high,
+        "drawn high": -100 * drawn.low,
+    }
+
+
+def price(matrices: Mapping[str, Document]) -> str:
+    """The price of `anchored` on blood cells in sentences of figures."""
+    first, last = SPECIALISTS["blood cells"]
+    found = price_parts(matrices)
     return (
-        f"`anchored` in `{last}` took {seconds(long, 'anchored'):.0f} s of training; the better "
+        f"`anchored` in `{last}` took {found['spent']:.0f} s of training; the better "
         f"native specialist {_best(matrices, 'native')}, the better low one "
-        f"{_best(matrices, 'low')}. At an equal short budget (`{first}`: "
-        f"{seconds(short, 'anchored'):.0f} s) `anchored` loses {value:.1f} points at native "
-        f"[{low:.1f}, {high:.1f}], with seeds drawn anew [{-100 * drawn.high:.1f}, "
-        f"{-100 * drawn.low:.1f}]."
+        f"{_best(matrices, 'low')}. At an equal short budget (`{first}`: {found['short']:.0f} s) "
+        f"`anchored` loses {found['loss']:.1f} points at native [{found['low']:.1f}, "
+        f"{found['high']:.1f}], with seeds drawn anew [{found['drawn low']:.1f}, "
+        f"{found['drawn high']:.1f}]."
     )
+
+
+def _better(matrices: Mapping[str, Document], end: str) -> str:
+    """The study whose specialist for `end` is the better one."""
+    return max(SPECIALISTS["blood cells"], key=lambda one: accuracy(matrices[one], end, end))
 
 
 def _best(matrices: Mapping[str, Document], end: str) -> str:
     """Seconds, accuracy and study of the better of a task's specialists for `end`."""
-    names = SPECIALISTS["blood cells"]
-    name = max(names, key=lambda one: accuracy(matrices[one], end, end))
+    name = _better(matrices, end)
     found = matrices[name]
     at = found["matrix"][end]
     spent, right = seconds(found, end), accuracy(found, end, end)

@@ -1,4 +1,4 @@
-"""RESULTS.md, and the README's table, from the results in `results/`.
+"""RESULTS.md, and the table of docs/howto/speed.md, from the results in `results/`.
 
 `results/NAME.json` is what a run wrote; `results/NAME.md`, where there is one, is what a person
 says of it: what holds a row back, with its profile.
@@ -24,12 +24,13 @@ BEGIN, END = "<!-- benchmarks: made by `python -m benchmarks table` -->", "<!-- 
 def write_tables() -> None:
     """Write both anew."""
     (HERE / "RESULTS.md").write_text(page(), encoding="utf-8")
-    readme = HERE.parent / "README.md"
-    readme.write_text(with_table(readme.read_text(encoding="utf-8")), encoding="utf-8")
+    page_on_speed = HERE.parent / "docs" / "howto" / "speed.md"
+    told = with_table(page_on_speed.read_text(encoding="utf-8"))
+    page_on_speed.write_text(told, encoding="utf-8")
 
 
 def with_table(text: str) -> str:
-    """The README's text with the table between its marks."""
+    """The page's text with the table between its marks."""
     pattern = re.escape(BEGIN) + ".*?" + re.escape(END)
     new = f"{BEGIN}\n{table()}\n{END}"
     return re.sub(pattern, lambda _: new, text, flags=re.DOTALL)

@@ -127,6 +127,14 @@ def measure_under(transformers: str, folder: Path) -> Figures:
     return figures
 
 
+HEAD = """\
+<!-- Made by `python -m benchmarks.versions`; change that, not this page. -->
+
+Whether a sweep means the same under two versions of transformers: what enters the encoder with our
+control, and what the checkpoints' own processors do without it.
+"""
+
+
 def page(old: Figures, new: Figures) -> str:
     """The page in Markdown."""
     return "\n".join(_lines(old, new)) + "\n"
@@ -135,10 +143,7 @@ def page(old: Figures, new: Figures) -> str:
 def _lines(old: Figures, new: Figures) -> Iterator[str]:
     before, after = old["transformers"], new["transformers"]
     yield f"# Grids under transformers {before} and {after}\n"
-    yield (
-        "Made by `python -m benchmarks.versions`, which builds an environment for each version and "
-        "measures there;\nchange that, not this page.\n"
-    )
+    yield HEAD
     yield "## Under the families' control\n"
     differing = list(_differing(old, new, "controlled"))
     cells = sum(len(found["controlled"]) for found in new["families"].values())

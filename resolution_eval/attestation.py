@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from resolution_eval.details import Detail
 from resolution_eval.facts import CheckpointFacts, Count
+from resolution_eval.notation import NotationError, unambiguous
 
 Status = Literal["attested", "counted", "predicted", "mismatched", "unattested", "failed"]
 """`attested` is of tensors alone; where none can be seen, `ladder.step` says which word holds."""
@@ -107,11 +108,37 @@ class Demonstrated(BaseModel):
     visual_tokens: int
 
 
+class ImageAttestation(BaseModel):
+    """One image of a question that has several: as asked for, and as received by the encoder."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: tuple[int, int]
+    """Width and height of the stored image, in pixels."""
+    information: tuple[int, int]
+    """Width and height of the content that reaches the model, in pixels."""
+    capped: bool
+    """Whether the source is smaller than what was asked for."""
+    expected_grid: tuple[int, int] | None
+    """Height and width, in pixels, that the encoder should receive."""
+    grid: tuple[int, int] | None
+    """Height and width, in pixels, of the tensor that entered the encoder."""
+    visual_tokens: int | None
+    tiles: int | None = None
+    """Images that entered the encoder for this one; null where it is not cut."""
+    sent: Sent | None = None
+    """As another program was sent it; null where none was."""
+    predicted_size: tuple[int, int] | None = None
+    """Width and height in pixels that a server's rule leaves of it; null where it does not tell."""
+
+
 class Attestation(BaseModel):
     """One sample's resolution: asked for, expected, and received by the encoder.
 
     A grid or visual-token count stands here only if it was read from the tensor that entered the
-    encoder; where nobody could look, it is null and the status is `unattested`.
+    encoder; where nobody could look, it is null and the status is `unattested`. Of a question with
+    several images sizes and grids are the first's, `visual_tokens` and `tiles` are the sums, and
+    `images` has each; one that is mismatched or unattested makes the sample so.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -161,6 +188,8 @@ class Attestation(BaseModel):
     """The few-shot demonstrations before the question, in order; `grid` and `visual_tokens` are of
     the question's own image alone. One that is mismatched makes the sample so.
     """
+    images: tuple[ImageAttestation, ...] = ()
+    """Each image of a question that has several, in order; none of a question with one."""
 
 
 class Failure(BaseModel):
@@ -362,6 +391,6 @@ def decode_reply(text: str) -> Reply | None:
     if LEDGER.adapter is None or not text.startswith(MARK):
         return None
     try:
-        return Reply.model_validate_json("{" + text[len(MARK) :])
-    except ValidationError:
+        return Reply.model_validate_json(unambiguous("{" + text[len(MARK) :]))
+    except (ValidationError, NotationError):
         return None

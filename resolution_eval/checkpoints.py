@@ -15,6 +15,7 @@ from tabulate import tabulate
 
 from resolution_eval import paths
 from resolution_eval.cards import ModelCard, model_cards
+from resolution_eval.errors import UsageError, suggest
 
 FAMILIES = {
     "openflamingo": "OpenFlamingo",
@@ -35,6 +36,22 @@ FAMILIES = {
     "pixtral": "Pixtral",
     "mllama": "Llama 3.2 Vision",
     "instructblip": "InstructBLIP",
+    "gemma4": "Gemma 4",
+    "qwen3_5": "Qwen3.5",
+    "qwen3_5_moe": "Qwen3.5, mixtures of experts",
+    "glm4v": "GLM-4.1V",
+    "glm46v": "GLM-4.6V Flash",
+    "glm4v_moe": "GLM-4.5V and 4.6V",
+    "minicpmv": "MiniCPM-V 4.5",
+    "minicpmv4_6": "MiniCPM-V 4.6",
+    "minicpmv4_7": "MiniCPM-V 4.7",
+    "kimi_vl": "Kimi-VL",
+    "kimi_k25": "Kimi K2.5",
+    "llama4": "Llama 4",
+    "phi4_multimodal": "Phi-4-multimodal",
+    "molmo2": "Molmo 2",
+    "ovis": "Ovis 2",
+    "llava_onevision_1_5": "LLaVA-OneVision-1.5",
     "llava_med": "LLaVA-Med",
     "llava_rad": "LLaVA-Rad",
     "biomedgpt": "BiomedGPT",
@@ -45,6 +62,9 @@ FAMILIES = {
     "medvint": "MedVInT",
     "radfm": "RadFM",
     "vila": "VILA-M3",
+    "healthgpt": "HealthGPT",
+    "bimedix2": "BiMediX2",
+    "slidechat": "SlideChat",
 }
 """Every family that a card may name, to its heading; in the order of the page."""
 
@@ -54,8 +74,10 @@ MARK = "?"
 INTRODUCTION = """\
 # Checkpoints and the resolution they were trained at
 
-Made from the cards in `models/` by `python -m resolution_eval.checkpoints`; correct a card, not
-this page.
+<!-- Made by `python -m resolution_eval.checkpoints` from the cards in models/; correct a card. -->
+
+At which resolution public checkpoints were trained, with where that is known from. `resolution-eval
+models NAME` says the same of one.
 
 - **training**: `fixed:N` is one square grid of N px; `native`, the grid follows the image, within
   the range given; `mixed:[...]`, several grids; `unknown`, nothing that could be read says.
@@ -70,12 +92,75 @@ this page.
 """
 
 
-def listing() -> str:
-    """Every card as a line of plain text: checkpoint, training, range, tokens, adapter."""
-    headers = ("checkpoint", "family", "training", "range", "tokens", "adapter")
-    rows = [
-        (card.pretrained, card.family, *_resolution(card), card.adapter) for card in _in_order()
+def selected(
+    *,
+    name: str | None = None,
+    family: str | None = None,
+    training: str | None = None,
+    adapter: str | None = None,
+) -> list[ModelCard]:
+    """The cards of that name, or whose name holds it, of a family, a training, an adapter.
+
+    Raises:
+        UsageError: no card is so.
+    """
+    cards = _in_order()
+    for what, asked, of in (
+        ("family", family, lambda card: card.family),
+        ("adapter", adapter, lambda card: card.adapter),
+    ):
+        values = {of(card) for card in cards}
+        if asked is not None and asked not in values:
+            raise UsageError(f"no checkpoint of the {what} {asked!r}; {suggest(asked, values)}")
+    found = [
+        card
+        for card in cards
+        if family in (None, card.family)
+        and adapter in (None, card.adapter)
+        and (training is None or card.training.partition(":")[0] == training)
     ]
+    return found if name is None else _named(name, found)
+
+
+def _named(name: str, cards: Sequence[ModelCard]) -> list[ModelCard]:
+    exact = [card for card in cards if name in (card.pretrained, card.name)]
+    parts = [card for card in cards if name.lower() in card.pretrained.lower()]
+    if not exact and not parts:
+        known = [card.pretrained for card in cards]
+        raise UsageError(f"no checkpoint has {name!r} in its name; {suggest(name, known)}")
+    return exact or parts
+
+
+def describe(card: ModelCard) -> str:
+    """All that is known of one checkpoint."""
+    training, edges, tokens = _resolution(card)
+    facts = {
+        "checkpoint": card.pretrained,
+        "family": card.family,
+        "training": training,
+        "range": edges and f"{edges} px, edge of a square",
+        "tile": card.tile and f"{card.tile} px",
+        "tokens": tokens,
+        "adapter": card.adapter,
+        "licence": card.licence,
+        "known from": card.evidence,
+        "see": card.evidence_url,
+        "trained on": ", ".join(card.trained_on),
+        "not confirmed": ", ".join(card.unconfirmed),
+    }
+    lines = [f"{name:13} {value}" for name, value in facts.items() if value]
+    if card.adapter == "reshf":
+        lines += ["", f"score it: resolution-eval score {card.pretrained} IMAGES"]
+    return "\n".join(lines)
+
+
+def listing(cards: Sequence[ModelCard] | None = None) -> str:
+    """The cards, all by default, a line of plain text each: checkpoint, training, range, tokens,
+    adapter.
+    """
+    headers = ("checkpoint", "family", "training", "range", "tokens", "adapter")
+    shown = _in_order() if cards is None else cards
+    rows = [(card.pretrained, card.family, *_resolution(card), card.adapter) for card in shown]
     note = f"{len(rows)} checkpoints; {MARK} marks what is not confirmed. Evidence: docs/models.md"
     return f"{_table(rows, headers, 'simple')}\n\n{note}"
 

@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from resolution_eval import __version__
 from resolution_eval.commands import COMMANDS, PASSING_ON
-from resolution_eval.errors import ResolutionEvalError, suggest, visible
+from resolution_eval.errors import ResolutionEvalError, printable, suggest, visible
 
 PACKAGES = ("lmms-eval", "open-flamingo", "torch", "transformers", "open-clip-torch")
 
@@ -38,6 +38,7 @@ DISK = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit status: 0 done, 1 an error that was said, 2 unusable arguments."""
+    printable()
     try:
         return _run(arguments)
     except ResolutionEvalError as error:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from resolution_eval.errors import ModelError, UsageError
 from resolution_eval.files import replace
+from resolution_eval.notation import NotationError, unambiguous
 from resolution_eval.resolution import TrainingResolution
 
 FILE = "training.json"
@@ -84,9 +85,9 @@ def read_declaration(folder: Path | str) -> Declaration | None:
     if not file.is_file():
         return None
     try:
-        found = Declaration.model_validate_json(file.read_text(encoding="utf-8"))
+        found = Declaration.model_validate_json(unambiguous(file.read_bytes()))
         TrainingResolution.parse(found.training)
-    except (ValidationError, UnicodeDecodeError, UsageError) as error:
+    except (ValidationError, NotationError, UsageError) as error:
         raise ModelError(f"{file} is not one that our training wrote: {error}") from error
     if found.format != FORMAT:
         raise ModelError(f"{file} has format {found.format}, not {FORMAT}")

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
+from resolution_eval.diagnosis import Diagnosis, Patient, Row, new_row, noise
 from resolution_eval.errors import UsageError, suggest
 from resolution_eval.ladder import spelled
 from resolution_eval.resolution import (
     NATIVE,
     Resolution,
     Size,
-    TrainingResolution,
     ascending,
     budget_size,
-    label,
     patch_size_fit,
     restored_size,
     training_size,
@@ -26,106 +24,8 @@ from resolution_eval.resolution import (
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from resolution_eval.families import Family, Parts
-    from resolution_eval.providers import Forecast
-
 ASPECTS = ((1, 1), (3, 2), (1, 2))
 """Width to height of the images that are tried."""
-QUESTION = "Which of these does the image show?"
-SILENT = ("size", "crop_size", "min_pixels", "max_pixels")
-"""Settings of an image processor that decide its grid, and that our adapters set by themselves."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One image at one resolution."""
-
-    requested: str
-    aspect: str
-    source: tuple[int, int]
-    """Width and height in pixels."""
-    information: tuple[int, int]
-    """Width and height in pixels of the content that is left."""
-    expected_grid: tuple[int, int]
-    """Height and width in pixels."""
-    grid: tuple[int, int] | None
-    """Height and width in pixels that would enter the vision encoder; None where nobody can look.
-    """
-    visual_tokens: int | None
-    tiles: int | None
-    match: bool
-    """Whether the grid is the expected one, and follows the resolution."""
-    processor_alone: int | None
-    """Visual tokens that the checkpoint's processor makes of this image if nobody sets it."""
-    expected_tokens: int | None = None
-    """Visual tokens that the grid makes; None where only the processor says."""
-    sent: tuple[int, int] | None = None
-    """Height and width in pixels of the image that a server would be sent, where one is asked."""
-    forecast: Forecast | None = None
-    """What a rule says that the server makes of it; None where no rule names its model."""
-
-    @property
-    def counts(self) -> bool:
-        """Whether the prompt holds as many image tokens as the grid makes."""
-        return self.expected_tokens in (None, self.visual_tokens)
-
-    @property
-    def seen(self) -> tuple[int, int] | None:
-        """The grid, or what a rule leaves of the image that was sent, or that image."""
-        if self.forecast is not None and self.forecast.size is not None:
-            return self.forecast.size.height, self.forecast.size.width
-        return self.grid or self.sent
-
-    @property
-    def agrees(self) -> bool:
-        """Whether it is the expected grid, to half a patch where a rule predicts it."""
-        if self.forecast is None or self.sent is None:
-            return self.seen == self.expected_grid
-        kept = self.forecast.keeps(Size(self.sent[1], self.sent[0]))
-        refused = self.forecast.refused is not None
-        return self.sent == self.expected_grid and kept is not False and not refused
-
-
-@dataclass(frozen=True, kw_only=True)
-class Diagnosis:
-    """What a sweep would do."""
-
-    model: str
-    checkpoint: str
-    family: str
-    training: str
-    scheme: str
-    refusal: str | None
-    """Why the grid cannot follow the resolution, which is then shown under scheme restore."""
-    rows: tuple[Row, ...]
-    ineffective: tuple[str, ...]
-    """Settings that do nothing here."""
-    notes: tuple[str, ...]
-    """What was set, and what else to know."""
-    flat: tuple[str, ...]
-    """Where different information enters at one grid, though the grid should follow."""
-    ok: bool
-    """Whether the sweep can be run as asked: neither refused, mismatched nor flat."""
-
-
-class Patient(Protocol):
-    """A checkpoint without its weights."""
-
-    checkpoint: str
-    family: str
-    training: TrainingResolution
-    refusal: str | None
-    ineffective: tuple[str, ...]
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What was set, and what was seen, once the rows are made."""
-
-    def row(self, requested: Resolution, stored: Image, scheme: str) -> Row:
-        """What an image (RGB) becomes."""
-
-    def close(self) -> None:
-        """Give back what was opened."""
 
 
 def diagnose(model: str, arguments: Mapping[str, str], sizes: Sequence[Resolution]) -> Diagnosis:
@@ -170,37 +70,11 @@ def _examine(model: str, patient: Patient, asked: str, sizes: Sequence[Resolutio
     )
 
 
-def model_arguments(text: str) -> dict[str, str]:
-    """The arguments written in `text` as `name=value,name=value`.
-
-    Example:
-        >>> model_arguments("pretrained=folder,scheme=restore")
-        {'pretrained': 'folder', 'scheme': 'restore'}
-
-    Raises:
-        UsageError: a part has no value.
-    """
-    arguments = {}
-    for part in filter(None, text.split(",")):
-        name, equals, value = part.partition("=")
-        if not equals:
-            raise UsageError(f"--model_args: {part!r} has no value; write name=value")
-        arguments[name.strip()] = value.strip()
-    return arguments
-
-
 def _sources(sizes: Sequence[Resolution]) -> list[Size]:
     """Images as large as the largest size; with `native`, of twice its edge."""
     numbers = [size for size in sizes if isinstance(size, int)] or [224]
     edge = max(numbers) * (2 if NATIVE in sizes else 1)
     return [restored_size(Size(*aspect), edge) for aspect in ASPECTS]
-
-
-def noise(size: Size) -> Image:
-    """An image of that size, of which only the size is of interest."""
-    from PIL.Image import effect_noise
-
-    return effect_noise((size.width, size.height), 60).convert("RGB")
 
 
 def _flat(rows: Sequence[Row]) -> Iterator[str]:
@@ -227,20 +101,6 @@ def _other(first: Row, second: Row) -> bool:
     return first.information != second.information
 
 
-def new_row(
-    requested: Resolution, source: Size, information: Size, intended: Size, **found: Any
-) -> Row:
-    """A row of what was found."""
-    return Row(
-        requested=label(requested),
-        aspect=f"{source.width / source.height:.2f}",
-        source=(source.width, source.height),
-        information=(information.width, information.height),
-        expected_grid=(intended.height, intended.width),
-        **found,
-    )
-
-
 class _Alone:
     """A patient that opens nothing, and of whom there is no more to say."""
 
@@ -263,7 +123,7 @@ class _Flamingo(_Alone):
     ineffective: tuple[str, ...] = ()
 
     def __init__(self, arguments: Mapping[str, str]) -> None:
-        from resolution_eval.adapters.arguments import (
+        from resolution_eval.arguments import (
             RESFLAMINGO,
             declared_training,
             refuse_unknown,
@@ -293,98 +153,21 @@ class _Flamingo(_Alone):
         )
 
 
-class _HuggingFace(_Alone):
-    """A checkpoint of one of our families."""
+def _huggingface(arguments: Mapping[str, str]) -> Patient:
+    from resolution_eval.huggingface_patient import HuggingFacePatient
 
-    family: str
-
-    def __init__(self, arguments: Mapping[str, str]) -> None:
-        from resolution_eval.adapters.arguments import RESHF, SOURCES, flag, refuse_unknown
-        from resolution_eval.families import family_for
-        from resolution_eval.families.checkpoint import known_training, load_parts
-
-        refuse_unknown(_strange(arguments, RESHF), RESHF, "reshf")
-        if not arguments.get("pretrained"):
-            raise UsageError("reshf needs a checkpoint; give pretrained=ID or pretrained=FOLDER")
-        self.checkpoint = arguments["pretrained"]
-        remote = flag("trust_remote_code", arguments.get("trust_remote_code", False))
-        revision = arguments.get("revision", "main")
-        sources = {name: arguments[name] for name in SOURCES if name in arguments}
-        self._parts: Parts = load_parts(
-            self.checkpoint, revision=revision, trust_remote_code=remote, **sources
-        )
-        self._family: Family = family_for(self._parts)
-        self.family = self._family.name
-        self.refusal = self._family.refusal(self._parts)
-        self.training = known_training(
-            self.checkpoint, self._family, self._parts, arguments.get("train_resolution")
-        )
-        self.ineffective = tuple(self._silent())
-
-    def _silent(self) -> Iterator[str]:
-        """Settings of the processor's own that our call replaces."""
-        processor = self._parts.processor.image_processor
-        for name in SILENT:
-            value = getattr(processor, name, None)
-            if value is not None:
-                yield f"the processor's {name} = {_shown(value)}: the adapter sets the grid"
-
-    def row(self, requested: Resolution, stored: Image, scheme: str) -> Row:
-        from resolution_eval.families import intended_grid
-        from resolution_eval.families.inputs import prepare
-        from resolution_eval.images import DEFAULT_FILTER, resize
-
-        parts, source = self._parts, Size(*stored.size)
-        family = self._family.under(scheme, parts, self.training)
-        information = budget_size(source, requested)
-        drawn = intended_grid(family, parts, self.training, scheme, information, source)
-        foretold = family.foretold(parts, drawn)
-        rendered = resize(stored, information, DEFAULT_FILTER)
-        prompt = family.prompt(parts, QUESTION, image=True)
-        settings = family.used_settings(parts, drawn)
-        inputs = prepare(family, parts, prompt, resize(rendered, drawn, DEFAULT_FILTER), settings)
-        (received,) = family.received(parts, drawn, family.entering(inputs), 1)
-        return new_row(
-            requested,
-            source,
-            information,
-            Size(foretold.grid[1], foretold.grid[0]),
-            grid=received.grid,
-            visual_tokens=family.counted_tokens(parts, inputs)[0],
-            tiles=None if received.images == 1 else received.images,
-            match=scheme == "match" and received.grid == foretold.grid,
-            expected_tokens=foretold.tokens if received.grid == foretold.grid else None,
-            processor_alone=self._alone(prompt, rendered),
-        )
-
-    def _alone(self, prompt: str, rendered: Any) -> int | None:
-        """Visual tokens that the processor makes of an image by itself; None where it cannot."""
-        from resolution_eval.families.inputs import prepare
-
-        family, parts = self._family, self._parts
-        try:
-            alone = prepare(family, parts, prompt, rendered, family.own_settings(parts))
-        except Exception:  # noqa: BLE001  (a processor that needs our settings raises what it likes)
-            return None
-        return family.counted_tokens(parts, alone)[0]
-
-
-def _shown(value: Any) -> Any:
-    """A setting without the keys that are not set."""
-    if not hasattr(value, "items"):
-        return value
-    return {key: number for key, number in value.items() if number is not None}
+    return HuggingFacePatient(arguments)
 
 
 def _wrapped(arguments: Mapping[str, str]) -> Patient:
-    from resolution_eval.bases.patient import Wrapped
+    from resolution_eval.patient import Wrapped
 
     return Wrapped(arguments)
 
 
 PATIENTS: dict[str, Callable[[Mapping[str, str]], Patient]] = {
     "resflamingo": _Flamingo,
-    "reshf": _HuggingFace,
+    "reshf": _huggingface,
     "reswrap": _wrapped,
 }
 """Models that the doctor knows, by the name that `lmms-eval --model` gives them."""

@@ -50,8 +50,8 @@ def _packages(record: Record) -> Iterator[Change]:
 
 def _rules(record: Record, model_args: str | None) -> Iterator[Change]:
     """The rule, or the processor's files, that predicts today; and what it makes of each grid."""
+    from resolution_eval.arguments import model_arguments
     from resolution_eval.bases.predictors import predictor
-    from resolution_eval.doctor import model_arguments
 
     served = [cell for cell in record.cells if cell.serving is not None]
     if not served or record.checkpoint.name is None:

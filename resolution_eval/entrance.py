@@ -188,7 +188,7 @@ def _watched(model: Any, family: Family, parts: Parts, shown: Image) -> tuple[An
     """What entered while the model wrote one token, and how many visual tokens it was given."""
     import torch
 
-    from resolution_eval.doctor import QUESTION
+    from resolution_eval.diagnosis import QUESTION
     from resolution_eval.families.engine import watched
     from resolution_eval.families.inputs import prepare
 
@@ -197,6 +197,6 @@ def _watched(model: Any, family: Family, parts: Parts, shown: Image) -> tuple[An
         name: tensor.to(model.device, model.dtype if tensor.is_floating_point() else None)
         for name, tensor in family.collated([inputs], 0).items()
     }
-    with watched(family, parts, model, Size(*shown.size), 1) as seen, torch.inference_mode():
+    with watched(family, parts, model, [Size(*shown.size)]) as seen, torch.inference_mode():
         model.generate(**batch, max_new_tokens=1, do_sample=False)
     return seen, family.counted_tokens(parts, batch)[0]

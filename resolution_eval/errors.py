@@ -13,6 +13,7 @@ ResolutionEvalError
 from __future__ import annotations
 
 import os
+import sys
 import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -69,6 +70,27 @@ UNSHOWN = ("Cc", "Cf", "Cs", "Cn")
 (bidi, zero-width), surrogate, unassigned."""
 
 
+_IGNORED = (
+    *(0xAD, 0x34F, 0x61C, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810)),
+    *(*range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0x2800, 0x3164),
+    *(*range(0xFE00, 0xFE10), 0xFEFF, 0xFFA0, *range(0xFFF0, 0xFFF9)),
+    *(*range(0x1BCA0, 0x1BCA4), *range(0x1D173, 0x1D17B), *range(0xE0000, 0xE1000)),
+)
+"""Characters that Unicode lists as ignorable where they are not known (letters and marks among
+them), and the blank pattern of Braille."""
+_INVISIBLE = frozenset(map(chr, _IGNORED))
+
+
+def unseen(character: str) -> bool:
+    """Whether a character is not shown, or moves others.
+
+    Example:
+        >>> [unseen(c) for c in ("a", "é", "\u202e", "\u3164")]
+        [False, False, True, True]
+    """
+    return unicodedata.category(character) in UNSHOWN or character in _INVISIBLE
+
+
 def visible(text: str) -> str:
     """`text` with every character that is not shown, or that moves others, as its escape.
 
@@ -78,9 +100,17 @@ def visible(text: str) -> str:
         >>> visible("a\\u202eb\\x1b[31m")
         'a\\\\u202eb\\\\x1b[31m'
     """
-    return "".join(
-        c if c == "\n" or unicodedata.category(c) not in UNSHOWN else ascii(c)[1:-1] for c in text
-    )
+    return "".join(ascii(c)[1:-1] if c != "\n" and unseen(c) else c for c in text)
+
+
+def printable() -> None:
+    """Have the standard streams print what they cannot encode as its escape, not end the program:
+    a terminal in latin-1, cp1252 or ASCII loses a sign, and never a result.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None and getattr(stream, "errors", "") in ("strict", None):
+            reconfigure(errors="backslashreplace")
 
 
 def refuse_misspelled(what: str, name: str, ours: Iterable[str]) -> None:

@@ -12,14 +12,11 @@ import platform
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from resolution_eval.nvml import driver
-
-if TYPE_CHECKING:
-    from resolution_eval.sources import Source
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 PACKAGES = (
@@ -167,8 +164,8 @@ class RunFacts(_Facts):
     data: DataFacts
 
 
-def run_facts(source: Source, checkpoint: CheckpointFacts | None) -> RunFacts:
-    """What this process knows of itself, of the data in `source` and of its `checkpoint`."""
+def run_facts(data: DataFacts, checkpoint: CheckpointFacts | None) -> RunFacts:
+    """What this process knows of itself, beside what it was told of `data` and `checkpoint`."""
     return RunFacts(
         rank=_rank(),
         hardware=hardware(),
@@ -176,22 +173,7 @@ def run_facts(source: Source, checkpoint: CheckpointFacts | None) -> RunFacts:
         versions=versions(),
         peak_memory=peak_resident(),
         checkpoint=checkpoint,
-        data=data_facts(source),
-    )
-
-
-def data_facts(source: Source) -> DataFacts:
-    """The test split of `source`, and what it excluded from it, by name."""
-    excluded = [exclusion for exclusion in source.excluded if exclusion.split == "test"]
-    return DataFacts(
-        source=source.name,
-        revision=source.revision,
-        loaded=len(source.samples("test")),
-        excluded_total=len(excluded),
-        excluded=tuple(
-            Excluded(item=each.item, reason=each.reason) for each in excluded[:MAX_EXCLUDED]
-        ),
-        notes=tuple(source.notes),
+        data=data,
     )
 
 

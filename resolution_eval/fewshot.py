@@ -86,8 +86,8 @@ def context(examples: Sequence[Mapping[str, Any]]) -> str:
 def draw(doc: Mapping[str, Any], count: int, seed: int) -> list[dict[str, Any]]:
     """`count` train samples, as documents at the resolution of `doc`, in the order drawn.
 
-    Each is of the question's form, of another image than all others and the question's own, and of
-    another cluster than the question's.
+    Each is of the question's form, of one image, another than all others and the question's own,
+    and of another cluster than the question's.
 
     Raises:
         DataError: train has no sample, or fewer than `count` that fit.
@@ -95,7 +95,7 @@ def draw(doc: Mapping[str, Any], count: int, seed: int) -> list[dict[str, Any]]:
     train = _train(doc["dataset"], doc["form"], doc["fingerprint"])
     generator = random.Random(f"{seed}/{doc['dataset']}/{doc['sample']}")
     chosen: list[Sample] = []
-    images = {doc["image"]}
+    images = set(tasks.images_of(doc))
     for sample in _shuffled(train, generator):
         if len(chosen) == count:
             break
@@ -105,7 +105,7 @@ def draw(doc: Mapping[str, Any], count: int, seed: int) -> list[dict[str, Any]]:
     if len(chosen) < count:
         raise DataError(
             f"--num_fewshot {count}: only {len(chosen)} train samples of {doc['dataset']} fit the "
-            f"question {doc['sample']!r} (another image, another cluster, form {doc['form']!r}); "
+            f"question {doc['sample']!r} (one image, another cluster, form {doc['form']!r}); "
             "ask for fewer"
         )
     return [tasks.example_document(sample, doc) for sample in chosen]
@@ -121,14 +121,15 @@ def _shuffled(train: Sequence[Sample], generator: random.Random) -> Iterator[Sam
 def _train(dataset: str, form: str, fingerprint: str) -> tuple[Sample, ...]:
     """The train samples of one form; the fingerprint keeps two versions of the data apart."""
     samples = tasks.samples(dataset, "train")
-    return tuple(sample for sample in samples if sample.form == form)
+    return tuple(sample for sample in samples if sample.form == form and not sample.more)
 
 
 def split_prompt(doc: Mapping[str, Any], prompt: str) -> tuple[str, tuple[Mapping[str, Any], ...]]:
     """The host's `prompt` without its demonstrations, and these as documents.
 
     Raises:
-        UsageError: the prompt has demonstrations that were not drawn in this process.
+        UsageError: the prompt has demonstrations that were not drawn in this process, or does not
+            end with the document's own question, as a cache of requests may have it.
     """
     examples = LEDGER.demonstrated.get(SampleKey.of(doc), ())
     before, found, own = prompt.partition(context(examples)) if examples else ("", "", prompt)
@@ -136,5 +137,10 @@ def split_prompt(doc: Mapping[str, Any], prompt: str) -> tuple[str, tuple[Mappin
         raise UsageError(
             f"the prompt of {doc['sample']!r} has demonstrations that were not drawn in this run; "
             "run without --cache_requests"
+        )
+    if not own.endswith(tasks.doc_to_text(doc)):
+        raise UsageError(
+            f"the prompt of {doc['sample']!r} is not its own question: {own[-200:]!r}; a cache of "
+            "requests is of other data: run without --cache_requests"
         )
     return before + own, examples

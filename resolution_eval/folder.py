@@ -12,7 +12,7 @@ from resolution_eval.cards import TaskCard, task_card
 from resolution_eval.errors import DataError, ImageError
 from resolution_eval.images import decode
 from resolution_eval.resolution import NATIVE, Resolution
-from resolution_eval.sources.base import Sample
+from resolution_eval.sources.base import Sample, Source
 from resolution_eval.sources.layout import layout_of, refuse_without_layout
 from resolution_eval.sources.local import LocalSource
 from resolution_eval.sources.spelling import spellings
@@ -56,17 +56,17 @@ def folder_card(folder: Path, choices: Mapping[str, Any] | None = None) -> TaskC
     card = task_card(facts, str(layout.table))
     source = LocalSource(folder, card)
     samples = source.samples("test")
-    refuse_all_missing(list(dict.fromkeys(sample.image for sample in samples)), folder)
+    refuse_all_missing(_images(samples), folder)
     if card.kind == "questions":
         facts |= _forms(samples)
-    facts["resolutions"] = sweep(_edges(source, samples))
+    facts["resolutions"] = sweep(edges_of(source, samples))
     return task_card(facts, str(layout.table))
 
 
 def _facts(folder: Path, kind: str) -> dict[str, Any]:
     return {
         "name": TASK.removesuffix("_res"),
-        "title": f"Your own data: {folder.name}",
+        "title": folder.name.replace("_", " "),
         "modality": "as brought",
         "kind": kind,
         "folder": "folder",
@@ -96,6 +96,11 @@ def _classes(found: Sequence[str], table: Path) -> dict[str, Any]:
     }
 
 
+def _images(samples: Sequence[Sample]) -> list[str]:
+    """Every image of the samples, once."""
+    return list(dict.fromkeys(image for sample in samples for image in sample.images))
+
+
 def _forms(samples: Sequence[Sample]) -> dict[str, Any]:
     """Which forms of question there are, and what guessing among the options would score."""
     guesses = [1 / len(sample.choices) for sample in samples if len(sample.choices) > 1]
@@ -105,11 +110,15 @@ def _forms(samples: Sequence[Sample]) -> dict[str, Any]:
     }
 
 
-def _edges(source: LocalSource, samples: Sequence[Sample]) -> list[float]:
-    """Edge in pixels of the square that each image has as many pixels as."""
+def edges_of(source: Source, samples: Sequence[Sample], *, most: int = SAMPLED) -> list[float]:
+    """Edge in pixels of the square that each of the first `most` images has as many pixels as.
+
+    Raises:
+        DataError: none of them can be decoded.
+    """
     edges = []
     failures = []
-    for image in list(dict.fromkeys(sample.image for sample in samples))[:SAMPLED]:
+    for image in _images(samples)[:most]:
         try:
             size = decode(source.read(image)).size
         except ImageError as error:  # its samples fail in the run, and are named there

@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Literal
 
-from resolution_eval.errors import ResolutionEvalError
+from resolution_eval.errors import ResolutionEvalError, UsageError
 
 State = Literal["ok", "note", "fault"]
 HUB_SECONDS = 5.0
@@ -64,9 +64,9 @@ def table(findings: list[Finding]) -> str:
 
 
 def _python() -> list[Finding]:
-    from resolution_eval import __version__
-
-    found = f"{__version__}, Python {platform.python_version()}, {sys.platform}"
+    found = (
+        f"{metadata.version('resolution-eval')}, Python {platform.python_version()}, {sys.platform}"
+    )
     findings = [Finding(name="resolution-eval", state="ok", found=found)]
     for name in NEEDED:
         installed = _version(name)
@@ -188,6 +188,27 @@ def _room(name: str, folder: Path, variable: str) -> Finding:
     return Finding(
         name=name, state="note" if scarce else "ok", found=found, advice=advice if scarce else ""
     )
+
+
+def refuse_unwritable_cache() -> None:
+    """Refuse a run whose data sets' cache cannot be written, before lmms-eval tries five times.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    from datasets.config import HF_DATASETS_CACHE
+
+    folder = Path(HF_DATASETS_CACHE)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        writable = os.access(folder, os.W_OK | os.X_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        raise UsageError(
+            f"{folder} cannot be written, and lmms-eval prepares its data sets there; set HF_HOME "
+            "to a folder that can be"
+        )
 
 
 def _hub() -> list[Finding]:

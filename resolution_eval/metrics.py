@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from resolution_eval.attestation import LEDGER
+from resolution_eval.closing import TOLD
 from resolution_eval.resolution import (
     NATIVE,
     Resolution,
@@ -106,6 +107,7 @@ def attestation_summary(attestations: Sequence[Item]) -> str:
         >>> attestation_summary([{"status": "attested"}, {"status": "failed"}])
         '1 attested, 1 failed'
     """
+    TOLD.attestations(attestations)
     statuses = Counter(item["status"] for item in attestations)
     for item in attestations[:1]:
         outcome = (len(attestations), statuses["failed"])
@@ -126,6 +128,7 @@ def data_summary(items: Sequence[Item]) -> str:
 
 def verdict_summary(verdicts: Sequence[Item]) -> str:
     """How many samples stand at how many resolutions."""
+    TOLD.verdicts(verdicts)
     samples = {item["sample"] for item in verdicts}
     resolutions = {item["resolution"] for item in verdicts}
     return f"{len(samples)} samples at {len(resolutions)} resolutions"

@@ -22,20 +22,7 @@ from pathlib import PurePath
 from types import ModuleType
 from typing import Any
 
-from resolution_eval.startup import HOST_TASKS, LookOut
-
-FOLDERS: list[str] = []
-"""Task folders of this process alone, whose tasks take the place of the shipped ones of the same
-name.
-"""
-ASKED: list[str] = []
-"""Names of the tasks that lmms-eval was last told to run in this process."""
-ADAPTERS = {
-    "resflamingo": "resolution_eval.adapters.resflamingo.ResFlamingo",
-    "reshf": "resolution_eval.adapters.reshf.ResHF",
-    "reswrap": "resolution_eval.adapters.reswrap.ResWrap",
-}
-"""Names under which `lmms-eval --model` knows our adapters, and their classes."""
+from resolution_eval.registry import ADAPTERS, ASKED, FOLDERS, HOST_TASKS
 
 
 def manifests() -> list[Any]:
@@ -108,18 +95,18 @@ def _end_with_status() -> None:
     """
     attestation = sys.modules.get("resolution_eval.attestation")
     lost = None if attestation is None else attestation.LEDGER.lost
-    if lost is None or not _is_host(sys.argv[0]):
+    if lost is None or not is_host(sys.argv[0]):
         return
     print(f"resolution-eval: {lost}", file=sys.stderr, flush=True)
     sys.stdout.flush()
     os._exit(1)
 
 
-def _is_host(program: str) -> bool:
+def is_host(program: str) -> bool:
     """Whether a program's path is that of lmms-eval's command line.
 
     Example:
-        >>> _is_host("/usr/bin/lmms-eval"), _is_host("/usr/bin/pytest")
+        >>> is_host("/usr/bin/lmms-eval"), is_host("/usr/bin/pytest")
         (True, False)
     """
     path = PurePath(program)
@@ -130,12 +117,15 @@ def _is_host(program: str) -> bool:
 class _HostFinder(MetaPathFinder):
     """Finds `lmms_eval.tasks` as the other finders do, and has it adjusted once it is executed."""
 
+    looks_out = True
+    """Whether it is one of ours, which do not ask each other."""
+
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         if fullname != HOST_TASKS:
             return None
-        others = (each for each in sys.meta_path if each not in (self, LookOut))
+        others = (each for each in sys.meta_path if not hasattr(each, "looks_out"))
         specs = (finder.find_spec(fullname, path, target) for finder in others)
         spec = next((found for found in specs if found is not None), None)
         if spec is not None and spec.loader is not None:
@@ -165,10 +155,14 @@ class _AdjustingLoader(Loader):
 
 def _add_tasks(module: ModuleType) -> None:
     """Make every `TaskManager` of `module` index our task folder after the host's own."""
+    from resolution_eval.errors import printable
+
     manager = module.TaskManager
     if getattr(manager, "knows_resolution_eval", False):
         return
+    printable()
     _add_sampler()
+    _add_closing()
     original = manager.initialize_tasks
 
     def initialize_tasks(
@@ -184,6 +178,7 @@ def _add_tasks(module: ModuleType) -> None:
 
     def match_tasks(self: Any, task_list: list[str]) -> Any:
         from resolution_eval.errors import host_boundary, refuse_misspelled
+        from resolution_eval.installation import refuse_unwritable_cache
         from resolution_eval.taskfiles import SUFFIX
 
         ours = [name for name in self.all_tasks if name.endswith(SUFFIX)]
@@ -192,11 +187,39 @@ def _add_tasks(module: ModuleType) -> None:
                 refuse_misspelled("task", task, ours)
         found = matching(self, task_list)
         ASKED[:] = found
+        if set(found) & set(ours):
+            with host_boundary():
+                refuse_unwritable_cache()
         return found
 
+    _refuse_cached_requests()
     manager.initialize_tasks = initialize_tasks
     manager.match_tasks = match_tasks
     manager.knows_resolution_eval = True
+
+
+def _refuse_cached_requests() -> None:
+    """Have lmms-eval refuse `--cache_requests` for our tasks: its cache knows a task by name alone,
+    and would ask the questions of one folder and score them against the answers of another.
+    """
+    from lmms_eval.api.task import ConfigurableTask
+
+    original = ConfigurableTask.build_all_requests
+
+    @wraps(original)
+    def build_all_requests(self: Any, **options: Any) -> Any:
+        from resolution_eval.errors import UsageError, host_boundary
+
+        ours = "card" in (self.config.metadata or {})
+        if ours and options.get("cache_requests"):
+            with host_boundary():
+                raise UsageError(
+                    "--cache_requests knows a task by its name and not by its data; run without it "
+                    "(--use_cache keeps answers, and tells data apart)"
+                )
+        return original(self, **options)
+
+    ConfigurableTask.build_all_requests = build_all_requests
 
 
 def _add_sampler() -> None:
@@ -206,6 +229,17 @@ def _add_sampler() -> None:
     from resolution_eval.fewshot import SAMPLER, Demonstrations
 
     samplers.SAMPLER_REGISTRY[SAMPLER] = Demonstrations
+
+
+def _add_closing() -> None:
+    """Have lmms-eval's table, which it sorts as text, in order, and what it says in words below."""
+    from lmms_eval import utils
+
+    from resolution_eval.closing import add_closing
+    from resolution_eval.colour import plain_logs
+
+    add_closing(utils)
+    plain_logs()
 
 
 def _warn(error: Exception) -> None:

@@ -15,15 +15,16 @@ from resolution_eval.records.reference import section
 
 COMMANDS_HEAD = """# Commands
 
-Made by `python -m resolution_eval.reference`; change the commands, not this page.
+<!-- Made by `python -m resolution_eval.reference`; change the commands, not this page. -->
+
+Every command with its arguments.
 
 `resolution-eval COMMAND --help` says the same on the screen. A mistake is one sentence on stderr
 and exit status 1, or 2 where the arguments themselves are wrong.
 """
 CARDS_HEAD = """# Cards
 
-Made by `python -m resolution_eval.reference`; change the schemas in `resolution_eval/cards/`, not
-this page.
+<!-- Made by `python -m resolution_eval.reference`; change the schemas in cards/. -->
 
 What is known of a data set or a checkpoint stands in a card, a TOML file. A key that is missing,
 unknown or outside its rule is refused with its name. A data set's card is `tasks/NAME/card.toml`

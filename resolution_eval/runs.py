@@ -10,8 +10,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from resolution_eval import folder as own_folder
-from resolution_eval import plugin
+from resolution_eval import registry
 from resolution_eval.attestation import LEDGER
+from resolution_eval.cards import TaskCard
+from resolution_eval.closing import TOLD
 from resolution_eval.errors import UsageError, suggest, visible
 from resolution_eval.judge import PROVIDERS
 from resolution_eval.resolution import Resolution
@@ -81,11 +83,11 @@ def run(
 @contextmanager
 def preferred(folder: str) -> Iterator[None]:
     """Has lmms-eval take the tasks in `folder` instead of ours of the same name, for a while."""
-    plugin.FOLDERS.insert(0, folder)
+    registry.FOLDERS.insert(0, folder)
     try:
         yield
     finally:
-        plugin.FOLDERS.remove(folder)
+        registry.FOLDERS.remove(folder)
 
 
 def lmms_eval(arguments: Sequence[str]) -> int:
@@ -128,11 +130,13 @@ def evaluate(
     batch_size: int,
     resolutions: Sequence[Resolution] | None = None,
     limit: int | None = None,
+    card: TaskCard | None = None,
 ) -> Path:
     """Score one model on one of our tasks through lmms-eval's Python interface; the folder of its
     results.
 
-    `resolutions` take the place of the task's own sweep.
+    `resolutions` take the place of the task's own sweep; `card` is that of a task that is not
+    shipped, a folder's.
 
     Raises:
         UsageError: no task of ours has that name.
@@ -147,8 +151,11 @@ def evaluate(
     tracker = EvaluationTracker(output_path=str(output))
     date = get_datetime_str()
     with TemporaryDirectory(prefix="resolution-eval-") as folder:
-        if resolutions is not None:
-            derive(task, Path(folder), Variation(resolutions=resolutions))
+        variation = Variation(resolutions=resolutions)
+        if card is not None:
+            write_task(Path(folder) / card.name, variation.applied(card))
+        elif resolutions is not None:
+            derive(task, Path(folder), variation)
         results = simple_evaluate(
             model=model,
             model_args=model_args,
@@ -165,6 +172,7 @@ def evaluate(
             ),
             datetime_str=date,
         )
+    TOLD.lines.clear()
     samples = results.pop("samples")
     tracker.save_results_aggregated(results=results, samples=samples, datetime_str=date)
     tracker.save_results_samples(task_name=task, samples=samples[task])

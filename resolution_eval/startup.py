@@ -10,6 +10,7 @@ Python has not loaded by then, and whatever fails in it fails in silence.
 import os
 import sys
 
+HOST = "lmms_eval"
 HOST_TASKS = "lmms_eval.tasks"
 SWITCH = "RESOLUTION_EVAL_STARTUP"
 """Environment variable that turns the look-out off where it is `off`."""
@@ -18,14 +19,36 @@ SWITCH = "RESOLUTION_EVAL_STARTUP"
 class LookOut:
     """A finder that finds nothing, and calls the plugin when lmms-eval's tasks are looked for."""
 
+    looks_out = True
+    """Whether it is one of ours, which do not ask each other."""
+
     @staticmethod
     def find_spec(fullname, path=None, target=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN205
-        """The host's tasks, to be adjusted once executed; None for any other module."""
+        """The host's tasks, to be adjusted once executed; None for any other module.
+
+        Before the host itself is imported, its command line is looked at: what is wrong in it is
+        told now, not in a minute.
+        """
+        if fullname == HOST:
+            _look_at_command_line()
         if fullname != HOST_TASKS:
             return None
         from resolution_eval.plugin import host_finder
 
         return host_finder().find_spec(fullname, path, target)
+
+
+def _look_at_command_line():  # type: ignore[no-untyped-def]  # noqa: ANN202
+    """Ends the process with a sentence where lmms-eval is asked for something of ours that is not.
+
+    Whatever else fails here is silent: the host must start without us.
+    """
+    try:
+        from resolution_eval.preflight import refuse_command_line
+
+        refuse_command_line(sys.argv)
+    except Exception:  # noqa: BLE001
+        return
 
 
 def watch() -> None:

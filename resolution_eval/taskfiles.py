@@ -23,6 +23,9 @@ VERSION = 1
 EVERYTHING = "biomed"
 """Group of every task on published data that can be run."""
 
+GENERATION = {"do_sample": False, "max_new_tokens": 64, "until": ["\nQuestion:"]}
+"""How answers are written: `generation_kwargs` of every task."""
+
 _CLASSES = (("bacc@train", "balanced_accuracy", True),)
 _CLOSED = (("worst_drop", "worst_drop", False), ("area", "area", True))
 _OPEN = (("em_worst_drop", "worst_drop", False), ("em_area", "area", True))
@@ -68,7 +71,7 @@ metadata:
   scheme: {scheme}
   option_order: {option_order}
   judge: {judge}
-metric_list:
+{own}metric_list:
 """
 _METRIC = """\
   - metric: {metric}
@@ -101,12 +104,21 @@ def task_yaml(card: TaskCard, file: str = "card.toml") -> str:
         scheme=card.scheme,
         option_order=card.option_order,
         judge=json.dumps(card.judge),
+        own=_own(card),
     )
     metrics = (
         _METRIC.format(metric=metric, function=function, better=str(better).lower())
         for metric, function, better in (*_rows(card), *_FIGURES)
     )
     return head + "".join(metrics)
+
+
+def _own(card: TaskCard) -> str:
+    """What a record needs of a card that is not shipped, a folder's: JSON is YAML too."""
+    if card.name + SUFFIX != folder.TASK:
+        return ""
+    facts = card.model_dump(mode="json", include={"title", "modality", "kind", "chance", "classes"})
+    return f"  own: {json.dumps(facts)}\n"
 
 
 def _rows(card: TaskCard) -> list[tuple[str, str, bool]]:

@@ -8,13 +8,20 @@ resolution, the image is decoded and rendered when it is asked for.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from math import sqrt
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from resolution_eval.attestation import LEDGER, Attestation, Cost, SampleKey, Verdict
+from resolution_eval.attestation import (
+    LEDGER,
+    Attestation,
+    Cost,
+    ImageAttestation,
+    SampleKey,
+    Verdict,
+)
 from resolution_eval.cards import TaskCard, parse_task_card
 from resolution_eval.errors import UsageError, host_boundary
 from resolution_eval.facts import run_facts
@@ -22,7 +29,7 @@ from resolution_eval.judge import judgement_rows, open_judge
 from resolution_eval.options import shown_options
 from resolution_eval.prompts import question_text
 from resolution_eval.resolution import Resolution, Size, is_capped, label, parse_resolution
-from resolution_eval.sources import Sample, Source, data_summary, open_source
+from resolution_eval.sources import Sample, Source, data_facts, data_summary, open_source
 from resolution_eval.thinking import is_cut
 from resolution_eval.verdicts import Document, unattested, verdict_of
 
@@ -48,6 +55,8 @@ _TEXTS = (
     "detail",
 )
 """Columns of a document beside its choices."""
+MORE = "more_images"
+"""Column with the images after the first, of data in which a question has several."""
 
 
 def documents(cards: Dataset) -> Dataset:
@@ -63,7 +72,8 @@ def documents(cards: Dataset) -> Dataset:
             open_judge(card.judge)
         _open(card)
         LEDGER.forget(card.name)
-        made = Dataset.from_list(list(_documents(card)), features=_features())
+        found = list(_documents(card))
+        made = Dataset.from_list(found, features=_features(found[0]))
         return made.with_transform(shared_texts)
 
 
@@ -88,12 +98,12 @@ def _shared(value: Any) -> Any:
     return [_shared(each) for each in value] if isinstance(value, list) else value
 
 
-def _features() -> Features:
+def _features(columns: Iterable[str]) -> Features:
     """Types of a document's columns, the same whichever questions have choices."""
     from datasets import Features, Sequence, Value
 
     text = Value("string")
-    return Features(dict.fromkeys(_TEXTS, text) | {"choices": Sequence(text)})
+    return Features({name: text if name in _TEXTS else Sequence(text) for name in columns})
 
 
 def _documents(card: TaskCard) -> Iterator[dict[str, Any]]:
@@ -107,9 +117,11 @@ def _documents(card: TaskCard) -> Iterator[dict[str, Any]]:
         "option_order": card.option_order,
         "judge": card.judge or "",
     }
-    kept = (one for one in source.samples("test") if not card.only or one.id in card.only)
+    kept = [one for one in source.samples("test") if not card.only or one.id in card.only]
+    several = any(one.more for one in kept)
     for place, sample in enumerate(kept):
         own = _of_sample(sample, _options(card.name, "test", card.option_order)[sample.id])
+        own |= {MORE: list(sample.more)} if several else {}
         for resolution in turned(card.resolutions, place):
             yield {**of_all, **own, "resolution": label(resolution)}
 
@@ -150,7 +162,8 @@ def _of_sample(sample: Sample, options: Sequence[str]) -> dict[str, Any]:
 def example_document(sample: Sample, doc: Document) -> dict[str, Any]:
     """A train sample of the data set of `doc`, as a document at its resolution."""
     options = _options(doc["dataset"], "train", doc["option_order"])[sample.id]
-    return {**doc, **_of_sample(sample, options)}
+    more = {MORE: list(sample.more)} if MORE in doc else {}
+    return {**doc, **_of_sample(sample, options), **more}
 
 
 def samples(dataset: str, split: str) -> Sequence[Sample]:
@@ -182,37 +195,52 @@ def _open(card: TaskCard) -> Source:
     return _SOURCES[card.name]
 
 
+def fingerprint_of(dataset: str) -> str | None:
+    """Fingerprint of the data set's samples; None where no task of this process has opened it."""
+    source = _SOURCES.get(dataset)
+    return None if source is None else source.fingerprint
+
+
 def is_document(doc: Document) -> bool:
     """Whether `doc` comes from one of our tasks rather than from one of lmms-eval's own."""
     return "resolution" in doc and doc.get("dataset") in _SOURCES
 
 
-def image_column(documents: Dataset) -> list[str] | None:
-    """Where the image of each of `documents` is, if they are ours; questions can share an image."""
+def images_of(doc: Document) -> tuple[str, ...]:
+    """Locators of the images of `doc`, in order; one as a rule."""
+    return (doc["image"], *(doc.get(MORE) or ()))
+
+
+def image_column(documents: Dataset) -> list[tuple[str, ...]] | None:
+    """Where the images of each of `documents` are, if they are ours; questions can share them."""
     if not documents or not is_document(documents[0]):
         return None
-    return list(documents["image"])
+    first = list(documents["image"])
+    if MORE not in documents.column_names:
+        return [(image,) for image in first]
+    return [(one, *more) for one, more in zip(first, documents[MORE], strict=True)]
 
 
-def image_bytes(doc: Document) -> bytes:
-    """The stored image of `doc`, encoded as its source keeps it.
+def image_bytes(doc: Document, locator: str | None = None) -> bytes:
+    """The stored image of `doc`, its first where `locator` names none, encoded as its source keeps
+    it.
 
     Raises:
         ImageError: it is missing or empty.
     """
     with _READING:
-        return _SOURCES[doc["dataset"]].read(doc["image"])
+        return _SOURCES[doc["dataset"]].read(doc["image"] if locator is None else locator)
 
 
 def doc_to_visual(doc: Document) -> list[Image]:
-    """The image rendered at the document's resolution, for a model that knows nothing of this
-    project.
+    """The images, each rendered at the document's resolution, for a model that knows nothing of
+    this project; as a rule one.
 
     Scheme `restore` brings it back to the size of its source. Our own adapters render for
     themselves.
 
     Raises:
-        ImageError: the image cannot be decoded.
+        ImageError: an image cannot be decoded.
         SystemExit: the question has demonstrations, whose images such a model would not be shown.
     """
     if SampleKey.of(doc) in LEDGER.demonstrated:
@@ -222,25 +250,39 @@ def doc_to_visual(doc: Document) -> list[Image]:
                 "demonstrations without seeing them; run without it, or with --model resflamingo "
                 "or reshf"
             )
+    handed, notes, facts = zip(*(_handed(doc, image) for image in images_of(doc)), strict=True)
+    sizes = " and ".join(f"{image.width}x{image.height}" for image in handed)
+    what = "an image" if len(handed) == 1 else f"{len(handed)} images"
+    LEDGER.renderings[SampleKey.of(doc)] = unattested(doc).model_copy(
+        update={
+            **{name: getattr(facts[0], name) for name in ("source", "information", "capped")},
+            "evidence": f"none: {what} of {sizes} px was handed over",
+            "notes": tuple(dict.fromkeys(note for own in notes for note in own)),
+            "images": facts if len(facts) > 1 else (),
+        }
+    )
+    return list(handed)
+
+
+def _handed(doc: Document, locator: str) -> tuple[Image, tuple[str, ...], ImageAttestation]:
+    """An image as such a model is handed it, what is to be noted, and what is known of it."""
     from resolution_eval.images import decode, render, resize
 
-    decoded = decode(image_bytes(doc))
+    decoded = decode(image_bytes(doc, locator))
     resolution = parse_resolution(doc["resolution"])
     source = Size(*decoded.image.size)
     rendered = render(decoded.image, resolution, doc["filter"])
-    information = rendered.size
+    facts = ImageAttestation(
+        source=(source.width, source.height),
+        information=rendered.size,
+        capped=is_capped(source, resolution),
+        expected_grid=None,
+        grid=None,
+        visual_tokens=None,
+    )
     if doc["scheme"] == "restore":
         rendered = resize(rendered, source, doc["filter"])
-    LEDGER.renderings[SampleKey.of(doc)] = unattested(doc).model_copy(
-        update={
-            "source": (source.width, source.height),
-            "information": information,
-            "capped": is_capped(source, resolution),
-            "evidence": f"none: an image of {rendered.width}x{rendered.height} px was handed over",
-            "notes": decoded.notes,
-        }
-    )
-    return [rendered]
+    return rendered, decoded.notes, facts
 
 
 def doc_to_text(doc: Document) -> str:
@@ -340,5 +382,5 @@ def _told(doc: Document) -> dict[str, Any]:
     if source is not None and doc["dataset"] not in LEDGER.told:
         LEDGER.told.add(doc["dataset"])
         checkpoint = None if LEDGER.describe is None else LEDGER.describe()
-        told["run"] = run_facts(source, checkpoint).model_dump(mode="json")
+        told["run"] = run_facts(data_facts(source), checkpoint).model_dump(mode="json")
     return told

@@ -12,22 +12,23 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Shipment:
-    """Tensors on a device, or on their way to it."""
+    """Tensors on a device, or on their way to it; whatever is no tensor goes beside them."""
 
-    tensors: Mapping[str, Tensor]
+    values: Mapping[str, Any]
     event: Any = None
     """When the copy is done; None where it is."""
     pinned: tuple[Tensor, ...] = field(default=(), repr=False)
     """What is being copied, which must stay until then."""
 
-    def arrived(self) -> dict[str, Tensor]:
-        """The tensors, for the present stream, which waits for them."""
+    def arrived(self) -> dict[str, Any]:
+        """All of it, for the present stream, which waits for the tensors."""
         if self.event is not None:
-            stream = torch.cuda.current_stream(next(iter(self.tensors.values())).device)
+            tensors = [value for value in self.values.values() if isinstance(value, Tensor)]
+            stream = torch.cuda.current_stream(tensors[0].device)
             stream.wait_event(self.event)
-            for tensor in self.tensors.values():
+            for tensor in tensors:
                 tensor.record_stream(stream)
-        return dict(self.tensors)
+        return dict(self.values)
 
 
 class Transfer:
@@ -38,17 +39,17 @@ class Transfer:
         gpu = device.type == "cuda"
         self._stream: Any = torch.cuda.Stream(device) if gpu else None  # type: ignore[no-untyped-call]
 
-    def send(self, tensors: Mapping[str, Tensor], dtype: torch.dtype | None = None) -> Shipment:
+    def send(self, values: Mapping[str, Any], dtype: torch.dtype | None = None) -> Shipment:
         """The tensors on the device, those of floating point in `dtype`; may be called in any
         thread.
         """
-        if self._stream is None:
-            return Shipment(
-                {
-                    name: tensor.to(self.device, _type(tensor, dtype))
-                    for name, tensor in tensors.items()
-                }
-            )
+        tensors = {name: value for name, value in values.items() if isinstance(value, Tensor)}
+        if self._stream is None or not tensors:
+            here = {
+                name: tensor.to(self.device, _type(tensor, dtype))
+                for name, tensor in tensors.items()
+            }
+            return Shipment({**values, **here})
         pinned = {name: tensor.pin_memory() for name, tensor in tensors.items()}
         with torch.cuda.stream(self._stream):
             sent = {
@@ -57,7 +58,7 @@ class Transfer:
             }
             event = torch.cuda.Event()  # type: ignore[no-untyped-call]
             event.record(self._stream)
-        return Shipment(sent, event, tuple(pinned.values()))
+        return Shipment({**values, **sent}, event, tuple(pinned.values()))
 
 
 def _type(tensor: Tensor, dtype: torch.dtype | None) -> torch.dtype:

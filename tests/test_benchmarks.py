@@ -1,4 +1,4 @@
-"""The measured figures that README and RESULTS.md show are those of the files in `results/`."""
+"""The measured figures that docs/howto/speed.md and RESULTS.md show are those of the results."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from benchmarks.result import Foreign, Result
 ROOT = Path(__file__).parents[1]
 
 
-def test_the_readme_holds_the_table() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_page_on_speed_holds_the_table() -> None:
+    text = (ROOT / "docs" / "howto" / "speed.md").read_text(encoding="utf-8")
     assert table.BEGIN in text
     assert table.with_table(text) == text, "run python -m benchmarks table"
 

@@ -22,7 +22,7 @@ import pytest
 
 from resolution_eval import cli, folder
 from resolution_eval.cards import model_cards, task_cards
-from resolution_eval.plugin import ADAPTERS
+from resolution_eval.registry import ADAPTERS
 from resolution_eval.taskfiles import groups
 
 ROOT = Path(__file__).parent.parent

@@ -284,3 +284,10 @@ def test_a_family_of_one_image_refuses_in_one_sentence(tmp_path: Path) -> None:
 def test_every_language_kind_is_among_the_tiny_ones() -> None:
     assert {"llama", "opt"} <= set(LANGUAGES)
     assert fewshot.MARK not in tasks.doc_to_text(toy()[0])
+
+
+def test_a_prompt_that_is_not_the_documents_own_is_refused() -> None:
+    one, other = toy()[0], {**toy()[0], "question": "Is it another question?"}
+    with pytest.raises(UsageError, match=r"is not its own question.*without --cache_requests"):
+        split_prompt(one, tasks.doc_to_text(other))
+    assert split_prompt(one, "Be brief. " + tasks.doc_to_text(one))[1] == ()

@@ -246,10 +246,10 @@ class TestRank:
 
     def test_texts_remembered_are_bounded(self, monkeypatch):
         bundle = tiny("opt")
-        monkeypatch.setattr("resolution_eval.flamingo.model.KEPT", 5)
+        monkeypatch.setattr("resolution_eval.flamingo.text.KEPT", 5)
         for number in range(12):
-            found = bundle.joined("<image>Which?", f" the {number}th")
-            assert bundle.joined.cache_info().currsize <= 5
+            found = texts_of.joins(bundle)("<image>Which?", f" the {number}th")
+            assert texts_of.joins(bundle).cache_info().currsize <= 5
         assert found.ids == tuple(flamingo.tokenise(bundle, "<image>Which? the 11th")[0])
 
     def test_an_answer_does_not_depend_on_its_batch(self, bundle):

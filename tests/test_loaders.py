@@ -402,7 +402,7 @@ def test_a_commit_that_is_gone_is_one_error_that_names_it(monkeypatch):
         HubSource(SLAKE)
 
 
-def test_a_question_about_several_images_is_excluded(tmp_path):
+def test_a_question_about_several_images_has_them_in_order(tmp_path):
     from datasets import Dataset, Features, List, Value
     from datasets import Image as ImageFeature
 
@@ -418,19 +418,28 @@ def test_a_question_about_several_images_is_excluded(tmp_path):
         }
     )
     shared = {"answer": None, "choices": ["actin", "tubulin", "lamin"], "correct_index": 2}
-    images = [{"bytes": picture(seed), "path": None} for seed in (1, 2)]
+    images = [{"bytes": picture(seed), "path": None} for seed in (1, 2, 3)]
     rows = [
         {"images_list": images[:1], "question": "Which protein?", **shared},
-        {"images_list": images, "question": "Which differs?", **shared},
+        {"images_list": images[1::-1], "question": "Which differs?", **shared},
+        {"images_list": images[2:], "question": "Which protein?", **shared},
+        {"images_list": [], "question": "Which protein?", **shared},
+        {"images_list": images[:2], "question": "Like <image 3>?", **shared},
     ]
     (tmp_path / "r" / "data").mkdir(parents=True)
     table = Dataset.from_list(rows, features=features)
     table.to_parquet(tmp_path / "r" / "data" / "train-00000-of-00001.parquet")
     source = HubSource(card, tmp_path / "r", tmp_path / "hub-cache")
-    (sample,) = source.samples()
-    assert (sample.answer, sample.choices) == ("lamin", ("actin", "tubulin", "lamin"))
-    assert source.read(sample.image) == picture(1)
-    assert [exclusion.reason for exclusion in source.excluded] == ["has 2 images; one is needed"]
+    samples = {tuple(map(source.read, sample.images)): sample for sample in source.samples()}
+    pictures = {seed: picture(seed) for seed in (1, 2, 3)}
+    one, two, other = (pictures[1],), (pictures[2], pictures[1]), (pictures[3],)
+    assert set(samples) == {one, two, other}
+    assert samples[two].answer == "lamin"
+    assert samples[two].cluster == samples[one].cluster != samples[other].cluster
+    assert {exclusion.reason for exclusion in source.excluded} == {
+        "has no image",
+        "the text names image 3, and the question has 2 images",
+    }
 
 
 PMC = task_cards()["pmc_vqa"]

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from resolution_eval import nvml
-from resolution_eval.adapters.arguments import common
+from resolution_eval.arguments import common
 from resolution_eval.errors import UsageError
 from resolution_eval.facts import Arithmetic, CheckpointFacts, Hardware
 from resolution_eval.precision import Precision

@@ -62,7 +62,7 @@ def medxpertqa_mm(root: Path) -> tuple[int, int]:
     ]
     put(root / "MM" / "test.jsonl", "\n".join(map(json.dumps, rows)) + "\n")
     put_zip(root / "images.zip", ["images/a.jpeg", "images/b.JPG", "images/c.png"])
-    return 3, 1
+    return 4, 0
 
 
 def omnimedvqa(root: Path) -> tuple[int, int]:
@@ -120,9 +120,29 @@ def mmmu_med(root: Path) -> tuple[int, int]:
 
     first = [row(1, "['aspirin', 'None']", "B"), row(2, "[]", "3.5", kind="open")]
     parquet(root / "Pharmacy" / "validation-00000-of-00001.parquet", first)
-    second = [row(3, "['a', 'b']", "A", images=2), row(4, "['<image 1>', 'b']", "A")]
-    parquet(root / "Public_Health" / "validation-00000-of-00001.parquet", second)
-    return 2, 2
+    second = [row(3, "['a', 'b']", "A", images=2), row(4, "['<image 1>', '<image 2>']", "A")]
+    third = row(5, "['<image 1>', '<image 3>', '<image 2>']", "C", images=3)
+    parquet(root / "Public_Health" / "validation-00000-of-00001.parquet", [*second, third])
+    return 4, 1
+
+
+def medframeqa(root: Path) -> tuple[int, int]:
+    def row(n: int, images: int, answer: str, video: str) -> dict[str, Any]:
+        held = {
+            f"image_{place}": {"bytes": picture(10 * n + place), "path": None}
+            if place <= images
+            else None
+            for place in range(1, 6)
+        }
+        asked = {"question": "What changes?", "options": ["a. b", "None", "c"], "modality": "CT"}
+        return {"question_id": f"q{n}", **asked, "correct_answer": answer, **held} | {
+            "image_url": ["u"] * images,
+            "video_id": video,
+        }
+
+    rows = [row(1, 2, "B", "v1"), row(2, 5, "A", "v1"), row(3, 3, "E", "v2"), row(4, 2, "C", "v3")]
+    parquet(root / "data" / "test-00000-of-00001.parquet", rows)
+    return 3, 1
 
 
 def rexvqa(root: Path) -> tuple[int, int]:
@@ -144,7 +164,7 @@ def rexvqa(root: Path) -> tuple[int, int]:
     )
     for n in range(2):
         put(root / "deid_png" / "p" / "s" / f"{n}.png", picture(n))
-    return 2, 1
+    return 3, 0
 
 
 def vindr_cxr_vqa(root: Path) -> tuple[int, int]:
@@ -317,13 +337,14 @@ def test_its_images_decode(data: Path, name: str):
     BUILD[name](data / card.folder)
     source = open_source(card)
     for sample in source.samples():
-        assert decode(source.read(sample.image)).size.width >= 24
+        for image in sample.images:
+            assert decode(source.read(image)).size.width >= 24
 
 
 def test_a_missing_image_keeps_its_sample_which_fails(data: Path):
     pathmmu(data / "pathmmu")
     source = open_source(task_cards()["pathmmu"])
-    assert "1 samples have no image file: they fail, and are not left out" in source.notes
+    assert "1 samples lack an image file: they fail, and are not left out" in source.notes
     with pytest.raises(ImageError, match=r"2\.jpg"):
         source.read("images/2.jpg")
 
@@ -378,7 +399,26 @@ def test_another_form_is_refused_by_the_column_that_is_absent(data: Path):
         open_source(task_cards()["medxpertqa_mm"])
 
 
-@pytest.mark.parametrize("name", ["medframeqa", "ehrxqa"])
+def test_all_images_of_a_question_come_in_order_and_its_marks_are_places(data: Path):
+    medxpertqa_mm(data / "medxpertqa_mm")
+    expert = {s.id: s for s in open_source(task_cards()["medxpertqa_mm"]).samples()}
+    assert [Path(name).name for name in expert["MM-3"].images] == ["a.jpeg", "b.JPG"]
+    assert expert["MM-3"].cluster == expert["MM-0"].cluster == expert["MM-1"].cluster
+    assert expert["MM-2"].cluster != expert["MM-0"].cluster
+    medframeqa(data / "medframeqa")
+    source = open_source(task_cards()["medframeqa"])
+    frames = {s.id: s for s in source.samples()}
+    assert [source.read(one) for one in frames["q2"].images] == [picture(n) for n in range(21, 26)]
+    assert (frames["q2"].answer, frames["q1"].answer, frames["q4"].answer) == ("a. b", "None", "c")
+    assert [frames[f"q{n}"].cluster for n in (1, 2, 4)] == ["v1", "v1", "v3"]
+    mmmu_med(data / "mmmu_med")
+    asked = {s.id[-1]: s for s in open_source(task_cards()["mmmu_med"]).samples()}
+    assert (asked["1"].question, len(asked["1"].images)) == ("Which drug?", 1)
+    assert (asked["3"].question, len(asked["3"].images)) == ("<image 1> Which drug?", 2)
+    assert (asked["5"].answer, asked["5"].choices[1]) == ("<image 2>", "<image 3>")
+
+
+@pytest.mark.parametrize("name", ["ehrxqa"])
 def test_what_cannot_be_run_is_refused_with_the_reason(data: Path, name: str):
     with pytest.raises(DataError, match="is refused: "):
         open_source(task_cards()[name])

@@ -10,7 +10,7 @@ from synthetic_runs import TASK, facts, line, sweep, write_run
 
 from resolution_eval.errors import RecordError
 from resolution_eval.records import Record, make_records, read_record, write_record
-from resolution_eval.records.secrets import redacted
+from resolution_eval.redaction import redacted
 
 CURVE = {"28": 0.3, "64": 0.8}
 

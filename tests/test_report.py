@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import csv
 import hashlib
 import html.parser
 import io
@@ -15,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from synthetic_runs import CLASSES, facts, failed_at, line, sweep, write_run
 
@@ -32,6 +32,7 @@ from resolution_eval.report.findings import findings
 from resolution_eval.report.page import script_json
 from resolution_eval.report.tables import Column, Entry, Table, as_csv, as_markdown, as_text, entry
 from resolution_eval.report.task_tables import cell_table, class_table
+from resolution_eval.report.tidy import COLUMNS
 from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.fits import Knee
 from resolution_eval.statistics.intervals import Interval
@@ -351,10 +352,12 @@ def test_formats_and_inputs_of_the_command(tmp_path):
     texts = [report([path]) for path in (tmp_path / "runs", written, written.parent)]
     assert texts[0] == texts[1] == texts[2]
     assert f"{record.cells[0].accuracy:.3f} [" in texts[0]
-    rows = list(csv.reader(io.StringIO(report([written], format="csv"))))
-    heads = next(row for row in rows if "grid received" in row)
-    cell = dict(zip(heads, rows[rows.index(heads) + 1], strict=True))
-    assert float(cell["accuracy"]) == pytest.approx(record.cells[0].accuracy)
+    frame = pd.read_csv(io.StringIO(report([written], format="csv")))
+    assert tuple(frame.columns) == COLUMNS
+    assert list(frame["accuracy"]) == pytest.approx([cell.accuracy for cell in record.cells])
+    told = json.loads(report([written], format="json"))
+    assert [cell["r"] for cell in told["cells"]] == list(frame["r"].astype(str))
+    assert texts[0].startswith(f"small-flamingo: {told['curves'][0]['sentence']}")
     assert "| small-flamingo | 28 | attested |" in report([written], format="md")
     with pytest.raises(UsageError, match="did you mean 'text'"):
         report([written], format="texts")
@@ -389,10 +392,8 @@ def test_numbers_in_csv_are_numbers_and_a_flawed_score_is_not():
 
 def test_a_csv_names_the_native_resolution(tmp_path):
     record = one(tmp_path, sweep(CURVE, samples=12))
-    rows = list(csv.reader(io.StringIO(report([tmp_path], format="csv"))))
-    for heads in (row for row in rows if row[0] == "table" and "r" in row):
-        mine = rows[rows.index(heads) + 1 :][: len(record.cells)]
-        assert [row[heads.index("r")] for row in mine] == ["28", "64", "native"]
+    frame = pd.read_csv(io.StringIO(report([tmp_path], format="csv")))
+    assert list(frame["r"]) == ["28", "64", "native"] and len(record.cells) == 3
 
 
 def test_a_small_p_is_a_number_in_csv():

@@ -106,14 +106,14 @@ def test_the_table_has_a_row_without_the_image_and_the_mark(tmp_path):
         ("small-flamingo", ""),
         ("small-flamingo", "without the image"),
     ]
-    assert [entry.mark for entry in table.rows[1][3:]] == ["does not look", ""]
+    assert [entry.mark for entry in table.rows[1][3:]] == ["no better than without the image", ""]
     assert [entry.mark for entry in table.rows[0][3:]] == ["", ""]
     seen, hidden = (row[3].sort for row in table.rows[1:])
     gains = blind_table(task, estimated)
     (row,) = gains.rows
     assert [entry.text for entry in row[:2]] == ["small-flamingo", "mean image"]
     assert row[2].sort == pytest.approx(seen - hidden)
-    assert [entry.mark for entry in row[2:]] == ["does not look", ""]
+    assert [entry.mark for entry in row[2:]] == ["no better than without the image", ""]
 
 
 def test_without_the_blind_answers_no_difference_is_shown(tmp_path):
@@ -121,7 +121,7 @@ def test_without_the_blind_answers_no_difference_is_shown(tmp_path):
     task = by_task([each.record])[0]
     (row,) = blind_table(task, [figures(each)]).rows
     assert [entry.text for entry in row[2:]] == ["–", "–"]
-    assert [entry.mark for entry in row[2:]] == ["does not look", ""]
+    assert [entry.mark for entry in row[2:]] == ["no better than without the image", ""]
 
 
 def test_the_findings_say_where_it_does_not_look(tmp_path):

@@ -1,6 +1,6 @@
 """The census: every image-text-to-text type, one process each.
 
-    uv run python -m benchmarks.census [--only TYPE,TYPE] [--again] [--page]
+    uv run python -m benchmarks.census [--only TYPE,TYPE] [--again] [--quick] [--page]
 
 Writes `benchmarks/census.json` as it goes, goes on where it was stopped, and ends with the table.
 """
@@ -58,7 +58,9 @@ def _one_line(match: re.Match[str]) -> str:
     return re.sub(r"\s+", " ", match.group())
 
 
-def run(names: Sequence[str], jobs: int) -> Iterator[tuple[str, dict[str, Any]]]:
+def run(
+    names: Sequence[str], jobs: int, *, quick: bool = False
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every type in a process of its own, `jobs` at once; a fork each, so that transformers is
     imported once.
     """
@@ -68,7 +70,7 @@ def run(names: Sequence[str], jobs: int) -> Iterator[tuple[str, dict[str, Any]]]
         while waiting and len(running) < jobs:
             ours, theirs = FORK.Pipe(duplex=False)
             name = waiting.pop()
-            process = FORK.Process(target=_look, args=(name, theirs))
+            process = FORK.Process(target=_look, args=(name, theirs, quick))
             process.start()
             theirs.close()
             running[ours] = name, process, time.monotonic()
@@ -99,12 +101,12 @@ def _write_page(number: str) -> None:
     PAGE.write_text(page(read()), encoding="utf-8")
 
 
-def _look(model_type: str, answer: Any) -> None:
+def _look(model_type: str, answer: Any, quick: bool) -> None:
     from benchmarks.census.look import limited, look
 
     os.nice(10)
     limited()
-    answer.send(look(model_type))
+    answer.send(look(model_type, quick=quick))
 
 
 def _quiet() -> None:
@@ -133,6 +135,7 @@ def main() -> int:
     )
     parser.add_argument("--page", action="store_true", help="only write the page")
     parser.add_argument("--again", action="store_true", help="also those that have a result")
+    parser.add_argument("--quick", action="store_true", help="at two sizes rather than six")
     told = parser.parse_args()
     number = version("transformers")
     if told.page:
@@ -142,7 +145,8 @@ def main() -> int:
     known = {} if told.again else read().get(number, {})
     known = {name: row for name, row in known.items() if row["state"] != "not run"}
     names = told.only.split(",") if told.only else types()
-    for model_type, found in run([name for name in names if name not in known], told.jobs):
+    wanted = [name for name in names if name not in known and name in types()]
+    for model_type, found in run(wanted, told.jobs, quick=told.quick):
         keep(number, model_type, found)
         print(model_type, found["state"], found.get("reason", ""), flush=True)
     _write_page(number)

@@ -43,6 +43,7 @@ class Kind:
 
 
 THREE = {"text_config.rope_parameters.mrope_section": [2, 3, 3]}
+POINTS = [[384, 384], [384, 768], [768, 384], [768, 768], [384, 1152], [1152, 384]]
 CLIP = {"model_type": "clip_vision_model", "image_size": 336, "patch_size": 14}
 
 KINDS: dict[str, Kind] = {
@@ -95,20 +96,14 @@ KINDS: dict[str, Kind] = {
     "deepseek_ocr2": Kind(
         small={
             "text_config.mlp_layer_types": ["dense", "sparse"],
+            "text_config.num_experts_per_tok": 2,
             "vision_config.sam_config.downsample_channels": [64, 64],
-        }
+        },
+        processing={"patch_size": 16},
     ),
     "diffusion_gemma": Kind(
-        image_processor="Gemma4ImageProcessor",
-        video_processor="Gemma4VideoProcessor",
-        feature_extractor="Gemma4AudioFeatureExtractor",
-        config={"vision_config": {"model_type": "gemma4_vision"}},
-        small={
-            "text_config.num_experts": 4,
-            "text_config.top_k_experts": 2,
-            "text_config.moe_intermediate_size": 64,
-            "text_config.expert_intermediate_size": 64,
-        },
+        left_out="writes by diffusion, not token by token: greedy is none of its modes, and no "
+        "answer of its can be repeated"
     ),
     "ernie4_5_vl_moe": Kind(
         video_processor="Ernie4_5_VLMoeVideoProcessor",
@@ -152,7 +147,7 @@ KINDS: dict[str, Kind] = {
     "gemma3n": Kind(
         ids={"image_token_id": "<image>"},
         feature_extractor="Gemma3nAudioFeatureExtractor",
-        marker="<boi_token>",
+        small={"vision_config.hidden_size": 2048},
     ),
     "gemma4": Kind(
         config={"vision_config": {"model_type": "gemma4_vision"}},
@@ -183,7 +178,9 @@ KINDS: dict[str, Kind] = {
             "deepstack_layer_map": [[-1, 0], [0, 1]],
             "downsample_rate": "4/8",
             "use_spatial_sampling": True,
+            "image_grid_pinpoints": POINTS,
         },
+        images={"image_grid_pinpoints": POINTS},
         small={
             "spatial_target_layers": [1],
             "vision_config.image_size": 384,
@@ -247,9 +244,14 @@ KINDS: dict[str, Kind] = {
         processing={"num_image_tokens": 729, "vision_feature_select_strategy": "full"},
         small={"vision_feature_layer": -1},
     ),
-    "pp_formulanet": Kind(plain=True),
-    "pix2struct": Kind(plain=True),
-    "unlimited_ocr": Kind(small={"vision_config.sam_config.downsample_channels": [64, 64]}),
+    "pp_formulanet": Kind(left_out="reads formulas, and its processor takes no question"),
+    "pix2struct": Kind(
+        left_out="its processor paints the question into the image, in a font that it downloads"
+    ),
+    "unlimited_ocr": Kind(
+        small={"vision_config.sam_config.downsample_channels": [64, 64]},
+        processing={"patch_size": 16},
+    ),
     "deepseek_vl": Kind(
         small={"vision_config.image_size": 384, "vision_config.patch_size": 16},
         processing={"num_image_tokens": 576},
@@ -328,15 +330,8 @@ KINDS: dict[str, Kind] = {
         }
     ),
     "shieldgemma2": Kind(
-        ids={"image_token_index": "<image>"},
-        images={"size": {"height": 224, "width": 224}},
-        small={
-            "vision_config.image_size": 224,
-            "vision_config.patch_size": 14,
-            "mm_tokens_per_image": 64,
-        },
-        processing={"image_seq_length": 64},
-        marker="<boi_token>",
+        left_out="classifies images by policies: its processor writes the question itself, and its "
+        "model no text"
     ),
     "t5gemma2": Kind(
         ids={"image_token_index": "<image>", "encoder.image_token_index": "<image>"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from benchmarks.census.checkpoints import save
 from benchmarks.census.kinds import KINDS, Kind
 
 SIZES = (56, 112, 168, 224, 336, 448)
+FEW = (112, 336)
+"""Sizes of a quick look."""
 ASPECTS = ((1, 1), (2, 1), (1, 3))
 EDGE = 448
 """Edge in pixels of the square budget of the images that are shown."""
@@ -28,8 +30,8 @@ class DisagreementError(Exception):
     """What was expected is not what was found."""
 
 
-def look(model_type: str) -> dict[str, Any]:
-    """What one type does: attested under which schemes, or why not."""
+def look(model_type: str, *, quick: bool = False) -> dict[str, Any]:
+    """What one type does: attested under which schemes, or why not; at `FEW` sizes if `quick`."""
     kind = KINDS.get(model_type, Kind())
     began = time.perf_counter()
     if kind.left_out:
@@ -40,9 +42,11 @@ def look(model_type: str) -> dict[str, Any]:
         except Exception as error:  # noqa: BLE001  (a foreign class raises what it likes)
             return {"state": "not built", "reason": _says(error)}
         try:
-            found = _looked(Path(folder), {"chat_template": "plain"} if kind.plain else {})
+            told = {"chat_template": "plain"} if kind.plain else {}
+            found = _looked(Path(folder), told, FEW if quick else SIZES)
         except Exception as error:  # noqa: BLE001  (as above)
             return {"state": "refused", "reason": _says(error)}
+    found |= {"quick": True} if quick else {}
     return {**found, "seconds": round(time.perf_counter() - began, 1)}
 
 
@@ -50,7 +54,7 @@ def _says(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
 
-def _looked(folder: Path, told: dict[str, str]) -> dict[str, Any]:
+def _looked(folder: Path, told: dict[str, str], sizes: Sequence[int]) -> dict[str, Any]:
     from resolution_eval.families import family_for
     from resolution_eval.families.checkpoint import load_model, load_parts
     from resolution_eval.families.engine import Engine
@@ -65,10 +69,11 @@ def _looked(folder: Path, told: dict[str, str]) -> dict[str, Any]:
         "reason": refusal or "",
         "family": type(family).__name__.removesuffix("Family").lower(),
         "training": str(family.training(parts)),
+        "lacks": dict(family.limits(parts)),
     }
     schemes = ("restore",) if refusal else ("match", "restore")
     for scheme in schemes:
-        found[scheme] = _grids(engine, scheme)
+        found[scheme] = _grids(engine, scheme, sizes)
     scheme = schemes[0]
     found["batch"] = _batches(engine, scheme)
     found["blind"] = _blind(engine, scheme)
@@ -77,12 +82,12 @@ def _looked(folder: Path, told: dict[str, str]) -> dict[str, Any]:
     return found
 
 
-def _cases() -> Iterator[tuple[Any, Any]]:
+def _cases(sizes: Sequence[int]) -> Iterator[tuple[Any, Any]]:
     from resolution_eval.resolution import Size, budget_size, restored_size
 
     for aspect in ASPECTS:
         source = restored_size(Size(*aspect), EDGE)
-        for r in SIZES:
+        for r in sizes:
             yield source, budget_size(source, r)
 
 
@@ -111,14 +116,14 @@ def question(engine: Any, size: Any, row: int = 0) -> Any:
     return Question(prompt, Image.fromarray(pixels.to(torch.uint8).numpy()), choices)
 
 
-def _grids(engine: Any, scheme: str) -> list[list[Any]]:
+def _grids(engine: Any, scheme: str, sizes: Sequence[int]) -> list[list[Any]]:
     """Grid, visual tokens and images at every size; each is compared with what was foretold."""
     from resolution_eval.generation import Generation
 
     under = _under(engine, scheme)
     rows = []
     known: dict[Any, Any] = {}
-    for source, information in _cases():
+    for source, information in _cases(sizes):
         drawn = _drawn(under, scheme, information, source)
         if drawn not in known:
             foretold = under.family.foretold(under.parts, drawn)

@@ -7,8 +7,12 @@ from typing import Any
 
 HEAD = """# Every type of checkpoint
 
-Made by `python -m benchmarks.census --page` from the runs in `benchmarks/census.json`; change the
-code and run the census again, not this page.
+<!-- Made by `python -m benchmarks.census --page` from benchmarks/census.json; change the code. -->
+
+Find your checkpoint's `model_type` (in its config.json): whether `--model reshf` runs it, whether
+its grid can follow the resolution, and why not where it cannot.
+
+The census
 
     uv run python -m benchmarks.census
 
@@ -24,7 +28,8 @@ checkpoints are random: this proves the machinery, and nothing of what a model k
 `match`: the grid follows the resolution. `restore`: the grid is what the checkpoint's own processor
 makes of the source, and only the information follows. A family *probed* is one that nobody wrote:
 it was found from the checkpoint's processor and a random miniature of its model. "rank" says
-whether choices can be ranked; a decoder that does not continue its prompt cannot.
+whether choices can be ranked; a decoder that does not continue its prompt cannot. Tiles count as
+the area that they cover together, in the columns and rows in which the processor lays them.
 """
 
 
@@ -53,6 +58,12 @@ def _section(number: str, types: Mapping[str, Any]) -> Iterator[str]:
         f"{len(attested)} of {len(types)} types are attested, {matched} of them under `match` as "
         "well.\n"
     )
+    quick = sum(bool(row.get("quick")) for row in attested.values())
+    if quick:
+        yield (
+            f"{quick} of them were looked at quickly: at two resolutions, 112 and 336, rather than "
+            "six.\n"
+        )
     yield "| type | schemes | family | training, as inferred | blind | rank |"
     yield "| --- | --- | --- | --- | --- | --- |"
     for name, row in sorted(attested.items()):
@@ -64,6 +75,14 @@ def _section(number: str, types: Mapping[str, Any]) -> Iterator[str]:
         )
     yield ""
     yield from _reasons("Under `restore` only, since:", attested, "restore")
+    lacking = [
+        f"- **{name}**: {ability}: {_line(reason)}"
+        for name, row in sorted(attested.items())
+        for ability, reason in sorted(row.get("lacks", {}).items())
+    ]
+    if lacking:
+        yield "What a checkpoint cannot do beside that, and what its processor or model said:\n"
+        yield from (*lacking, "")
     others = {name: row for name, row in types.items() if name not in attested}
     yield from _reasons("Not attested:", others, None)
 
@@ -74,6 +93,9 @@ def _reasons(title: str, types: Mapping[str, Any], state: str | None) -> Iterato
         return
     yield f"{title}\n"
     for name, row in sorted(told.items()):
-        reason = " ".join(str(row.get("reason", "")).replace("|", "/").split())
-        yield f"- **{name}** ({row['state']}): {reason[:300]}"
+        yield f"- **{name}** ({row['state']}): {_line(row.get('reason', ''))}"
     yield ""
+
+
+def _line(reason: Any) -> str:
+    return " ".join(str(reason).replace("|", "/").split())[:300]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from resolution_eval.attestation import Failure, Sent, Served
 from resolution_eval.errors import ModelError
@@ -13,8 +15,26 @@ Entered = tuple[tuple[int, int], int]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What was read of one image of a question that has several."""
+
+    grid: tuple[int, int] | None
+    """Height and width in pixels; None where nobody could look."""
+    visual_tokens: int | None
+    tiles: int | None = None
+    """Images that entered for it, where it is cut into tiles."""
+    sent: Sent | None = None
+    predicted_size: tuple[int, int] | None = None
+    """Width and height in pixels that a server's rule leaves of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Answer:
-    """A model's answer to one job, and what was read from the tensors that entered its encoder."""
+    """A model's answer to one job, and what was read from the tensors that entered its encoder.
+
+    Of a question with several images `grid` and `sent` are of the first, `visual_tokens` and
+    `tiles` of all together, and `images` has each.
+    """
 
     text: str
     choice: int | None
@@ -32,6 +52,21 @@ class Answer:
     generated_tokens: int | None = None
     """Tokens of the text that was written; None where choices were ranked."""
     demonstrations: tuple[Entered, ...] = ()
+    images: tuple[Entry, ...] = ()
+    """Each of the question's own images in order, where it has several."""
+
+
+def together(entries: Sequence[Entry]) -> dict[str, Any]:
+    """The facts of an `Answer` that follow from those of its several images."""
+    tokens = [entry.visual_tokens for entry in entries]
+    tiles = [entry.tiles for entry in entries]
+    return {
+        "grid": entries[0].grid,
+        "sent": entries[0].sent,
+        "visual_tokens": None if None in tokens else sum(filter(None, tokens)),
+        "tiles": sum(count or 1 for count in tiles) if any(tiles) else None,
+        "images": tuple(entries),
+    }
 
 
 def finite(answer: Answer | Failure) -> Answer | Failure:

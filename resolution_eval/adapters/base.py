@@ -21,10 +21,15 @@ from tqdm import tqdm
 
 from resolution_eval.adapters.ahead import ahead, beside
 from resolution_eval.adapters.answers import Answer, finite
-from resolution_eval.adapters.arguments import Common, checked_device, declared_training
 from resolution_eval.adapters.batches import Batches, BatchSizes, Key
-from resolution_eval.adapters.requests import Job, Overrides, image_groups
+from resolution_eval.adapters.requests import (
+    Job,
+    Overrides,
+    image_groups,
+    with_several_images,
+)
 from resolution_eval.adapters.views import Rendered, Shown, View, rendered
+from resolution_eval.arguments import Common, checked_device, declared_training
 from resolution_eval.attestation import (
     LEDGER,
     AnswerMode,
@@ -33,6 +38,7 @@ from resolution_eval.attestation import (
     Cost,
     Demonstrated,
     Failure,
+    ImageAttestation,
     Reply,
     SampleKey,
     Status,
@@ -42,13 +48,17 @@ from resolution_eval.errors import ImageError, ModelError, UsageError, host_boun
 from resolution_eval.facts import Arithmetic, CheckpointFacts, versions
 from resolution_eval.images import resize
 from resolution_eval.precision import Precision
-from resolution_eval.records.secrets import redacted
+from resolution_eval.redaction import redacted
 from resolution_eval.replies import state_of
 from resolution_eval.resolution import Size, TrainingResolution, is_capped, label
 
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
     from PIL.Image import Image
+
+
+Pair = tuple[tuple[int, int] | None, tuple[int, int] | None]
+"""An image's grid as it was read, and as it was expected: height and width in pixels."""
 
 
 class ResolutionAdapter(lmms):  # type: ignore[misc]
@@ -207,11 +217,16 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
         """Why no demonstrations can stand before a question; None where they can."""
         return f"{self.name} takes one image per question"
 
+    def no_several_images(self) -> str | None:
+        """Why a question cannot have several images; None where it can."""
+        return f"{self.name} takes one image per question"
+
     def generate_until(self, requests: list[Instance]) -> list[str]:
         """One encoded `Reply` per request of ours, plain text for the host's own tasks, "" for a
         failure.
         """
         self.precision.apply()
+        self._check_images(requests)
         replies = [""] * len(requests)
         groups = image_groups(requests, self.task_dict, self.overrides)
         grow = self.finds_batch and bool(self.gpus())
@@ -244,8 +259,23 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
         return (
             sizes,
             self.mode(view.job),
-            repr((view.job.scheme, sorted(view.job.generation.items()))),
+            repr((len(view.more), view.job.scheme, sorted(view.job.generation.items()))),
         )
+
+    def _check_images(self, requests: Sequence[Instance]) -> None:
+        """Raise before the first question where some have several images, and cannot be asked.
+
+        Raises:
+            SystemExit: some have, with one sentence.
+        """
+        reason = self.no_several_images()
+        found = {} if reason is None else with_several_images(requests, self.task_dict)
+        for task, (several, everything) in found.items():
+            with host_boundary():
+                raise UsageError(
+                    f"{task}: {several} of its {everything} documents are about several images, "
+                    f"and {reason}; choose another model or another task"
+                )
 
     def _views(
         self, group: Sequence[tuple[Job, tuple[Rendered, ...] | ImageError]]
@@ -256,8 +286,14 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
             if isinstance(images, ImageError):
                 self._fail(job, "image", str(images))
                 continue
-            *earlier, own = (self._shown(job, image) for image in images)
-            yield View(job=job, demonstrations=tuple(earlier), **vars(own))
+            shown = tuple(self._shown(job, image) for image in images)
+            first = len(job.demonstrations)
+            yield View(
+                job=job,
+                demonstrations=shown[:first],
+                more=shown[first + 1 :],
+                **vars(shown[first]),
+            )
 
     def _check_demonstrations(self, job: Job) -> None:
         if job.demonstrations and (reason := self.no_demonstrations()):
@@ -383,9 +419,11 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
         expected = self._expected(view)
         information, source = view.information, view.source
         demonstrations = tuple(self._demonstrated(view, answer))
-        demonstrated = [(one.grid, one.expected_grid) for one in demonstrations]
+        images = tuple(self._each(view, answer))
+        others: list[Pair] = [(one.grid, one.expected_grid) for one in demonstrations]
+        others += [(one.grid, one.expected_grid) for one in images]
         return Attestation(
-            status=_status([(answer.grid, expected), *demonstrated]),
+            status=_status([(answer.grid, expected), *others]),
             source=(source.width, source.height),
             requested=label(view.job.resolution),
             information=(information.width, information.height),
@@ -402,13 +440,29 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
             fingerprint=fingerprint,
             adapter=self.name,
             checkpoint=self.checkpoint,
-            notes=(*view.notes, *answer.notes),
+            notes=(*_noted(view), *answer.notes),
             tiles=answer.tiles,
             blind=self.blind,
             sent=answer.sent,
             served=answer.served,
             demonstrations=demonstrations,
+            images=images,
         )
+
+    def _each(self, view: View, answer: Answer) -> Iterator[ImageAttestation]:
+        """Each image of a question that has several."""
+        for shown, entry in zip(view.own, answer.images, strict=True) if view.more else ():
+            yield ImageAttestation(
+                source=(shown.source.width, shown.source.height),
+                information=(shown.information.width, shown.information.height),
+                capped=is_capped(shown.source, view.job.resolution),
+                expected_grid=self._expected(shown),
+                grid=entry.grid,
+                visual_tokens=entry.visual_tokens,
+                tiles=entry.tiles,
+                sent=entry.sent,
+                predicted_size=entry.predicted_size,
+            )
 
     def _expected(self, shown: Shown) -> tuple[int, int]:
         """Height and width that the encoder should receive of an image; 0 x 0 of one withheld."""
@@ -460,7 +514,22 @@ def _note_errors() -> None:
     )
 
 
-def _status(grids: Iterable[tuple[tuple[int, int] | None, tuple[int, int]]]) -> Status:
+def _noted(view: View) -> tuple[str, ...]:
+    """What is to be noted of the question's images: of each of several by its number, except for
+    what is true of all.
+    """
+    if not view.more:
+        return view.notes
+    notes = [note for shown in view.own for note in dict.fromkeys(shown.notes)]
+    said: list[str] = []
+    for note in dict.fromkeys(notes):
+        of = [n for n, shown in enumerate(view.own, 1) if note in shown.notes]
+        every = len(of) == len(view.own)
+        said.append(note if every else f"image {', '.join(map(str, of))}: {note}")
+    return tuple(said)
+
+
+def _status(grids: Iterable[Pair]) -> Status:
     """What the grids that were read, or None, say of those expected."""
     pairs = list(grids)
     if any(grid is None for grid, _ in pairs):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from resolution_eval.attestation import Scheme
 from resolution_eval.errors import UsageError, host_boundary
 from resolution_eval.generation import Generation, generation
 from resolution_eval.images import DEFAULT_FILTER, Decoded, decode
+from resolution_eval.prompts import pieces
 from resolution_eval.resolution import Resolution, parse_resolution
 
 if TYPE_CHECKING:
@@ -47,12 +49,19 @@ class Job:
     document: Mapping[str, Any] | None
     """The document, where it comes from one of our tasks."""
     load: Callable[[], Decoded] = field(repr=False)
-    """Decodes the image; raises ImageError."""
+    """Decodes the image, the first where there are several; raises ImageError."""
+    more: tuple[Callable[[], Decoded], ...] = field(default=(), repr=False)
+    """The same of the images after the first."""
     generation: Mapping[str, Any] = field(default_factory=dict)
     """The request's generation arguments, as they were given."""
     demonstrations: tuple[Demonstration, ...] = ()
     forget: Callable[[], None] = field(default=lambda: None, repr=False)
     """Gives up what `load` keeps; it would be decoded again."""
+
+    @property
+    def pieces(self) -> tuple[str | int, ...]:
+        """The prompt, with the question's own images by number from 0 where they are to stand."""
+        return pieces(self.prompt, 1 + len(self.more)) if self.more else (0, self.prompt)
 
     @property
     def asked(self) -> Generation:
@@ -81,8 +90,8 @@ def is_padding(request: Instance) -> bool:
 def image_groups(
     requests: Sequence[Instance], datasets: Mapping[str, Any], overrides: Overrides
 ) -> Iterator[tuple[Job, ...]]:
-    """The jobs of `generate_until` requests, those that ask of one image together, in order of the
-    images' first requests; padding requests have none.
+    """The jobs of `generate_until` requests, those that ask of the same images together, in order
+    of the images' first requests; padding requests have none.
     """
     for indices in _by_image(requests, datasets):
         images = _Images()
@@ -90,8 +99,8 @@ def image_groups(
 
 
 def _by_image(requests: Sequence[Instance], datasets: Mapping[str, Any]) -> Iterable[list[int]]:
-    """Places of the requests, by the image that they ask of."""
-    columns: dict[tuple[str, str], list[str] | None] = {}
+    """Places of the requests, by the images that they ask of."""
+    columns: dict[tuple[str, str], list[tuple[str, ...]] | None] = {}
     groups: dict[object, list[int]] = {}
     for index, request in enumerate(requests):
         if is_padding(request):
@@ -103,6 +112,22 @@ def _by_image(requests: Sequence[Instance], datasets: Mapping[str, Any]) -> Iter
         key = index if images is None else (task, split, images[doc_id])
         groups.setdefault(key, []).append(index)
     return groups.values()
+
+
+def with_several_images(
+    requests: Iterable[Instance], datasets: Mapping[str, Any]
+) -> dict[str, tuple[int, int]]:
+    """Per task of ours with such questions: how many requests ask of several images, of all."""
+    counts: dict[str, list[bool]] = {}
+    for request in requests:
+        if is_padding(request):
+            continue
+        *_, doc_id, task, split = request.args
+        if tasks.MORE in getattr(datasets[task][split], "column_names", ()):
+            document = datasets[task][split][doc_id]
+            if tasks.is_document(document):
+                counts.setdefault(task, []).append(len(tasks.images_of(document)) > 1)
+    return {task: (sum(several), len(several)) for task, several in counts.items() if any(several)}
 
 
 def _job(
@@ -128,6 +153,7 @@ def _job(
         )
     with host_boundary():
         own, shown = fewshot.split_prompt(document, prompt)
+    loads = tuple(partial(images.load, document, one) for one in tasks.images_of(document))
     return Job(
         index=index,
         prompt=own,
@@ -136,7 +162,8 @@ def _job(
         filter=overrides.filter or document["filter"],
         scheme=overrides.scheme or document["scheme"],
         document=document,
-        load=lambda: images.load(document),
+        load=loads[0],
+        more=loads[1:],
         generation=generation,
         demonstrations=tuple(_demonstration(example, images) for example in shown),
         forget=images.forget,
@@ -148,7 +175,7 @@ def _demonstration(example: Mapping[str, Any], images: _Images) -> Demonstration
         sample=example["sample"],
         question=tasks.doc_to_text(example),
         answer=example["answer"],
-        load=lambda: images.load(example),
+        load=partial(images.load, example, example["image"]),
     )
 
 
@@ -178,10 +205,10 @@ class _Images:
     def __init__(self) -> None:
         self._decoded: dict[tuple[str, str], Decoded] = {}
 
-    def load(self, document: Mapping[str, Any]) -> Decoded:
-        key = (document["dataset"], document["image"])
+    def load(self, document: Mapping[str, Any], locator: str) -> Decoded:
+        key = (document["dataset"], locator)
         if key not in self._decoded:
-            self._decoded[key] = decode(tasks.image_bytes(document))
+            self._decoded[key] = decode(tasks.image_bytes(document, locator))
         return self._decoded[key]
 
     def forget(self) -> None:

@@ -11,8 +11,11 @@ import numpy as np
 import torch
 from loguru import logger
 
-from resolution_eval.adapters.answers import Answer
-from resolution_eval.adapters.arguments import (
+from resolution_eval.adapters.answers import Answer, Entry, together
+from resolution_eval.adapters.base import ResolutionAdapter
+from resolution_eval.adapters.requests import Job, only_image
+from resolution_eval.adapters.views import View
+from resolution_eval.arguments import (
     DTYPES,
     RESFLAMINGO,
     common,
@@ -20,14 +23,11 @@ from resolution_eval.adapters.arguments import (
     one_of,
     refuse_unknown,
 )
-from resolution_eval.adapters.base import ResolutionAdapter
-from resolution_eval.adapters.requests import Job, only_image
-from resolution_eval.adapters.views import View
 from resolution_eval.cards import model_cards
 from resolution_eval.declaration import Known, data_line
 from resolution_eval.errors import host_boundary
 from resolution_eval.images import DEFAULT_FILTER, resize
-from resolution_eval.prompts import flamingo_prompt
+from resolution_eval.prompts import IMAGE, flamingo_prompt
 from resolution_eval.resolution import Size, patch_size_fit, training_size
 from resolution_eval.transfer import Shipment, Transfer
 
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 EVIDENCE = "shape of the tensor entering the patch convolution; tokens entering the perceiver"
+
+NAME = r"image \1"
+"""An option that is an image, as its text is ranked: by its name."""
 
 Spoken = tuple[str, int | None, tuple[float, ...] | None, int | None]
 """An answer's text; where it was ranked, the choice's index and all choices' scores; where it was
@@ -107,6 +110,10 @@ class ResFlamingo(ResolutionAdapter):
         """Nothing: OpenFlamingo is made for several images, each before its text."""
         return None
 
+    def no_several_images(self) -> str | None:
+        """Nothing: each stands behind its own token."""
+        return None
+
     def grid_size(self, information: Size, source: Size, job: Job) -> Size:
         """`match`: the information, in whole patches. `restore`: the training grid in the source's
         aspect.
@@ -123,20 +130,22 @@ class ResFlamingo(ResolutionAdapter):
         self, views: Sequence[View], prepared: Sequence[Shipment] | None = None
     ) -> list[Answer]:
         with torch.inference_mode():
-            *earlier, own = map(self._encode, prepared or self.prepared(views))
-            encoded = flamingo.joined([*earlier, own])
+            each = [self._encode(same) for same in prepared or self.prepared(views)]
+            encoded = flamingo.joined(each)
             ranking = self.mode(views[0].job) == "rank"
             answers = (self._ranked if ranking else self._generated)(encoded, views)
+        first = len(views[0].demonstrations)
+        own = [Entry(grid=one.grid, visual_tokens=one.visual_tokens) for one in each[first:]]
+        facts = together(own) | ({} if len(own) > 1 else {"images": ()})
         return [
             Answer(
                 text=text,
                 choice=choice,
                 choice_scores=scores,
-                grid=own.grid,
-                visual_tokens=own.visual_tokens,
                 evidence=EVIDENCE,
                 generated_tokens=written,
-                demonstrations=tuple((one.grid, one.visual_tokens) for one in earlier),
+                demonstrations=tuple((one.grid, one.visual_tokens) for one in each[:first]),
+                **facts,
             )
             for text, choice, scores, written in answers
         ]
@@ -180,7 +189,7 @@ class ResFlamingo(ResolutionAdapter):
     def _ranked(self, encoded: flamingo.Encoded, views: Sequence[View]) -> list[Spoken]:
         """Each question's likeliest choice."""
         prompts = [_prompt(view.job) for view in views]
-        choices = [[f" {choice}" for choice in view.job.choices] for view in views]
+        choices = [[f" {IMAGE.sub(NAME, one)}" for one in view.job.choices] for view in views]
         scores = flamingo.rank(self.bundle, encoded, prompts, choices)
         ranked: list[Spoken] = []
         for view, row in zip(views, scores, strict=True):
@@ -230,4 +239,4 @@ def _known(bundle: flamingo.FlamingoBundle) -> Known:
 
 def _prompt(job: Job) -> str:
     shown = ((one.question, one.answer) for one in job.demonstrations)
-    return flamingo_prompt(job.prompt, demonstrations=tuple(shown))
+    return flamingo_prompt(job.prompt, demonstrations=tuple(shown), images=1 + len(job.more))

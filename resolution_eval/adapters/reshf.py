@@ -12,8 +12,12 @@ from loguru import logger
 
 from resolution_eval import thinking
 from resolution_eval.adapters.ahead import workers
-from resolution_eval.adapters.answers import Answer, Entered
-from resolution_eval.adapters.arguments import (
+from resolution_eval.adapters.answers import Answer, Entry, together
+from resolution_eval.adapters.base import ResolutionAdapter, places_of
+from resolution_eval.adapters.requests import Job
+from resolution_eval.adapters.views import View
+from resolution_eval.answers.replies import THINKING
+from resolution_eval.arguments import (
     DTYPES,
     QUANTISATION,
     RESHF,
@@ -23,13 +27,16 @@ from resolution_eval.adapters.arguments import (
     one_of,
     refuse_unknown,
 )
-from resolution_eval.adapters.base import ResolutionAdapter, places_of
-from resolution_eval.adapters.requests import Job
-from resolution_eval.adapters.views import View
-from resolution_eval.answers.replies import THINKING
 from resolution_eval.errors import ModelError, UsageError, host_boundary
-from resolution_eval.families import Family, Parts, family_for, intended_grid, segments
-from resolution_eval.families.base import EVIDENCE, mean_colour
+from resolution_eval.families import (
+    Family,
+    Parts,
+    Received,
+    family_for,
+    intended_grid,
+    segments,
+)
+from resolution_eval.families.base import EVIDENCE, RANK, SEVERAL, mean_colour
 from resolution_eval.families.chat import template_of
 from resolution_eval.families.checkpoint import known_of, load_model, load_parts
 from resolution_eval.families.engine import Engine, Spoken
@@ -48,6 +55,8 @@ from resolution_eval.weights import revision
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
 
+Shown = tuple[tuple[str, str], ...]
+"""Questions and answers of demonstrations."""
 SWITCHES = ("load_in_8bit", "load_in_4bit", "bnb_4bit_use_double_quant")
 """Arguments of quantisation that are true or false."""
 
@@ -76,9 +85,11 @@ class ResHF(ResolutionAdapter):
             self.family = family_for(self.parts)
             self.declare(known_of(pretrained, self.family, self.parts), told.train_resolution)
             if self._answer_mode == "rank" and not self.family.continues_prompt(self.parts):
+                own = "this checkpoint has an encoder and a decoder"
+                why = self.family.limits(self.parts).get(RANK, own)
                 raise UsageError(
-                    "answer_mode=rank needs a decoder that continues its prompt; this checkpoint "
-                    "has an encoder and a decoder: use answer_mode=generate"
+                    f"answer_mode=rank needs a decoder that continues its prompt; {why}: use "
+                    "answer_mode=generate"
                 )
             if told.blind:
                 self.blind = "mean image" if self.family.needs_image else "no image"
@@ -133,7 +144,15 @@ class ResHF(ResolutionAdapter):
         """Why the family takes no several images per prompt; None where it does."""
         if self.family.several_images:
             return None
-        return f"checkpoints of the family {self.family.name} take one image per question here"
+        why = self.family.limits(self.parts).get(SEVERAL)
+        said = "" if why is None else f" ({why})"
+        return (
+            f"checkpoints of the family {self.family.name} take one image per question here{said}"
+        )
+
+    def no_several_images(self) -> str | None:
+        """The same of a question's own images."""
+        return self.no_demonstrations()
 
     def grid_size(self, information: Size, source: Size, job: Job) -> Size:
         """`match`: the family's grid for the information. `restore`: the training grid."""
@@ -203,7 +222,8 @@ class ResHF(ResolutionAdapter):
     def _question(self, view: View, *, ranking: bool) -> Question:
         shown = () if self.blind == "no image" else view.images
         told = tuple((one.question, one.answer) for one in view.job.demonstrations)
-        prompt = self._prompts(view.job.prompt, bool(shown), told)
+        pieces = tuple(view.job.pieces) if view.more and shown else ()
+        prompt = self._prompts(view.job.prompt, bool(shown), told, pieces)
         if ranking:
             prompt = thinking.closed(prompt)
         choices = view.job.choices
@@ -211,14 +231,16 @@ class ResHF(ResolutionAdapter):
         return Question(prompt, shown[-1] if shown else None, tuple(continued), shown[:-1])
 
     @cached_property
-    def _prompts(self) -> Callable[[str, bool, tuple[tuple[str, str], ...]], str]:
+    def _prompts(self) -> Callable[..., str]:
         """The checkpoint's prompt of a question, with an image or without, behind demonstrations;
         remembered, since a sweep asks the same at every resolution.
         """
 
-        def made(question: str, image: bool, told: tuple[tuple[str, str], ...]) -> str:
+        def made(question: str, image: bool, told: Shown, pieces: tuple[Any, ...]) -> str:
             parts = self.parts if self.workshop is None else self.workshop.parts()
-            return self.family.prompt(parts, question, image=image, demonstrations=told)
+            return self.family.prompt(
+                parts, question, image=image, demonstrations=told, pieces=pieces
+            )
 
         return lru_cache(KEPT)(made)
 
@@ -234,24 +256,36 @@ class ResHF(ResolutionAdapter):
             text=text,
             choice=choice,
             choice_scores=scores,
-            grid=(0, 0) if received is None else received.grid,
-            visual_tokens=spoken.visual_tokens,
             evidence=EVIDENCE,
-            tiles=None if received is None or received.images == 1 else received.images,
             generated_tokens=spoken.generated_tokens,
             notes=notes,
-            demonstrations=self._earlier(view, spoken),
+            **self._entered(view, spoken),
         )
 
-    def _earlier(self, view: View, spoken: Spoken) -> tuple[Entered, ...]:
-        """What entered of the demonstrations' images; nothing, of each, in a blind run without."""
+    def _entered(self, view: View, spoken: Spoken) -> dict[str, Any]:
+        """What entered of the demonstrations' images and of the question's own; nothing, of each,
+        in a blind run without.
+        """
+        first = len(view.demonstrations)
+        every = [*spoken.earlier, (spoken.received, spoken.visual_tokens)]
         if self.blind == "no image":
-            return (((0, 0), 0),) * len(view.demonstrations)
-        return tuple((received.grid, tokens) for received, tokens in spoken.earlier)
+            every = [(None, 0)] * (first + len(view.own))
+        entries = [_entry(received, tokens) for received, tokens in every]
+        shown = tuple((each.grid or (0, 0), each.visual_tokens or 0) for each in entries[:first])
+        own = together(entries[first:]) | ({} if view.more else {"images": ()})
+        return {**own, "demonstrations": shown}
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
         """Refused: tasks of ours generate, and rank through `answer_mode=rank`."""
         raise ModelError(f"{self.name} answers generate_until tasks; choose one")
+
+
+def _entry(received: Received | None, tokens: int) -> Entry:
+    """What was read of one image; 0 x 0 of one that was withheld."""
+    if received is None:
+        return Entry(grid=(0, 0), visual_tokens=tokens)
+    tiles = None if received.images == 1 else received.images
+    return Entry(grid=received.grid, visual_tokens=tokens, tiles=tiles)
 
 
 def _text(

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from loguru import logger
 
 from resolution_eval.adapters.answers import Answer
-from resolution_eval.adapters.arguments import COMMON, common, flag
 from resolution_eval.adapters.base import ResolutionAdapter, places_of
 from resolution_eval.adapters.requests import Job
 from resolution_eval.adapters.views import View
+from resolution_eval.arguments import COMMON, common, flag
 from resolution_eval.attestation import Attestation, Failure, Sent
 from resolution_eval.bases.ask import Asked, Question, ask
 from resolution_eval.bases.build import Plan, plan
@@ -23,6 +23,7 @@ from resolution_eval.bases.predictors import OWN as PREDICTING
 from resolution_eval.bases.predictors import predictor, whole
 from resolution_eval.bases.probing import GENERATION, sentence
 from resolution_eval.bases.sight import Sight, sight_of
+from resolution_eval.bases.transcript import checked
 from resolution_eval.errors import ModelError, host_boundary
 from resolution_eval.families import intended_grid
 from resolution_eval.families.base import Received, mean_colour
@@ -192,7 +193,22 @@ class ResWrap(ResolutionAdapter):
         asked = ask(self.base, self.sight, questions, self.journal)
         if self.meter is not None:
             return served_answers(self.plan, self.meter, asked, questions)
-        return answers(self.plan, self.sight, asked)
+        return checked(
+            self.sight.family,
+            self.sight.parts,
+            answers(self.plan, self.sight, asked),
+            asked.entered.transcripts,
+            [view.job.prompt for view in views],
+            [int(view.job.generation.get("max_new_tokens") or 0) for view in views],
+        )
+
+    def expected_grid(self, drawn: Size, job: Job) -> tuple[int, int]:
+        """What the processor makes of the image, where the grid is left to it."""
+        family, parts = self.sight.family, self.sight.parts
+        if family is None or parts is None or not family.own:
+            return super().expected_grid(drawn, job)
+        with host_boundary():
+            return family.foretold(parts, drawn).grid
 
     def _attest(self, view: View, answer: Answer, fingerprint: str) -> Attestation:
         found = super()._attest(view, answer, fingerprint)

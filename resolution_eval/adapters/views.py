@@ -32,7 +32,7 @@ def rendered(jobs: Sequence[Job]) -> list[tuple[Job, tuple[Rendered, ...] | Imag
     found = []
     for job in jobs:
         try:
-            loads = (*(one.load for one in job.demonstrations), job.load)
+            loads = (*(one.load for one in job.demonstrations), job.load, *job.more)
             images: tuple[Rendered, ...] | ImageError = tuple(_at(job, load()) for load in loads)
         except ImageError as error:
             images = error
@@ -69,12 +69,20 @@ class Shown:
 
 @dataclass(frozen=True, kw_only=True)
 class View(Shown):
-    """A job's image as it will be handed to the encoder, behind those of its demonstrations."""
+    """A job's image, the first where it has several, as it will be handed to the encoder."""
 
     job: Job
     demonstrations: tuple[Shown, ...] = ()
+    """Images of its demonstrations, which stand before it."""
+    more: tuple[Shown, ...] = ()
+    """Its images after the first."""
+
+    @property
+    def own(self) -> tuple[Shown, ...]:
+        """The question's own images, in order."""
+        return (self, *self.more)
 
     @property
     def images(self) -> tuple[Image, ...]:
-        """Every image of the prompt, in order; the question's own is the last."""
-        return (*(shown.image for shown in self.demonstrations), self.image)
+        """Every image of the prompt, in order: of the demonstrations, then the question's own."""
+        return tuple(shown.image for shown in (*self.demonstrations, *self.own))

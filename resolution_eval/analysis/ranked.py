@@ -55,20 +55,27 @@ class RankedChoices:
         """Squared distance of the probabilities from the right choice, 0 at best and 2 at worst."""
         stated = [np.array(list((self.stated[i] or {}).values())) for i in self.known]
         places = [list(self.stated[i] or {}).index(self.targets[i]) for i in self.known]
-        found = brier(stated, places, self._labels(self.known))
-        share = 1 - len(self.known) / len(self.targets)
-        low, high = found.low * (1 - share), found.high * (1 - share) + 2 * share
-        return replace(found, low=low, high=high, left_out=len(self.targets) - len(self.known))
+        return self._bounded(brier(stated, places, self._labels(self.known)), 0.0, 2.0)
 
     def calibration(self) -> Figure:
         """Expected calibration error of the choice ranked first, less what noise adds."""
-        if len(self.known) < len(self.targets):
-            lacking = len(self.targets) - len(self.known)
-            return Withheld(f"{lacking} samples have no verdict, and no bound for them is known")
         confidence = [max((self.stated[i] or {}).values()) for i in self.known]
         labels = self._labels(self.known)
         made = calibration_error(confidence, self.correct, labels, seed=self.seed, resamples=DRAWS)
-        return made.error
+        return self._bounded(made.error, -1.0, 1.0)
+
+    def _bounded(self, found: Interval, least: float, most: float) -> Interval:
+        """`found` with samples without a verdict in its ends: each adds `least` to `most`.
+
+        A sum over bins of absolute sums moves by at most what is added to it, either way.
+        """
+        lacking = len(self.targets) - len(self.known)
+        share = lacking / len(self.targets)
+        low, high = (
+            end * (1 - share) + worst * share
+            for end, worst in ((found.low, least), (found.high, most))
+        )
+        return replace(found, low=max(low, 0.0), high=min(high, most), left_out=lacking)
 
     def _told(self, target: str, figure: Callable[..., Figure]) -> Figure:
         mine = np.array([each == target for each in self.targets])

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from resolution_eval.analysis.sweeps import Sweep, TaskSweeps
 from resolution_eval.details import Detail
 from resolution_eval.errors import RecordError
+from resolution_eval.notation import NotationError, unambiguous
 from resolution_eval.statistics.bysize import BySize, Cell, by_size
 from resolution_eval.statistics.psychometric import Trials
 
@@ -104,8 +105,8 @@ def _rows(sweep: Sweep) -> list[Row]:
 
 def _detail(row: Row) -> Detail:
     try:
-        return Detail.model_validate_json(row["detail"])
-    except ValidationError as error:
+        return Detail.model_validate_json(unambiguous(row["detail"]))
+    except (ValidationError, NotationError) as error:
         raise RecordError(f"sample {row['sample']!r}: its detail breaks the schema") from error
 
 

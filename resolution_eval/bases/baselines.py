@@ -15,6 +15,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
 from resolution_eval.bases.traffic import Exchange
+from resolution_eval.notation import json_value
 from resolution_eval.providers.usage import read_usage
 
 PATIENCE = Retry(
@@ -110,7 +111,7 @@ class Baselines:
 def _read(path: Path) -> dict[str, int | None]:
     """Counts kept by an earlier run; none of a file that is not ours."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json_value(path.read_bytes())
     except (OSError, ValueError):
         return {}
     known = found if isinstance(found, dict) else {}

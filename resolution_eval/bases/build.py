@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from resolution_eval import plugin
-from resolution_eval.adapters.arguments import flag
+from resolution_eval.arguments import flag
 from resolution_eval.bases.repairs import DISTRUSTED, mend, repaired, video_reader
 from resolution_eval.errors import ModelError, UsageError, suggest
 from resolution_eval.families.integrity import watched_loading
+from resolution_eval.registry import ADAPTERS
 
 LIMITS: dict[str, int] = {"min_pixels": 28 * 28, "max_pixels": 16384 * 28 * 28}
 """Floor and ceiling, in pixels, that a base is given instead of its own: one visual token of
@@ -167,10 +167,10 @@ def find(name: str | None, *, force_simple: bool) -> type:
     from lmms_eval import models
 
     registry = models.MODEL_REGISTRY_V2
-    names = [known for known in registry.list_model_names() if known not in plugin.ADAPTERS]
+    names = [known for known in registry.list_model_names() if known not in ADAPTERS]
     if not name:
         raise UsageError("reswrap needs one of lmms-eval's models; give base=NAME, as base=vllm")
-    if name in plugin.ADAPTERS:
+    if name in ADAPTERS:
         raise UsageError(f"base={name} needs no wrapping; give --model {name}")
     if name not in names:
         raise UsageError(f"lmms-eval has no model {name!r}; {suggest(name, names)}")

@@ -19,7 +19,7 @@ from PIL import Image
 from scipy.stats import binom
 
 from resolution_eval.answers import parse_choice
-from resolution_eval.bases.probing import Asking
+from resolution_eval.bases.probe_item import Asking
 
 ALPHA = 0.05
 FAINT = 3

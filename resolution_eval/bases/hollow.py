@@ -18,6 +18,7 @@ from resolution_eval.bases.build import Plan
 from resolution_eval.bases.sight import Sight, sight_of
 from resolution_eval.errors import ModelError
 from resolution_eval.families.base import Received
+from resolution_eval.notation import json_value
 from resolution_eval.resolution import Size
 
 GENERATION = {"max_new_tokens": 1, "do_sample": False}
@@ -79,7 +80,7 @@ class _Receiving(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         from PIL import Image
 
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = json_value(self.rfile.read(int(self.headers["Content-Length"])))
         for url in _image_urls(body["messages"]):
             data = base64.b64decode(url.partition("base64,")[2])
             with Image.open(io.BytesIO(data)) as image:

@@ -16,6 +16,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from resolution_eval.notation import json_value
+
 FILE = "resolution_eval_answers.jsonl"
 
 
@@ -73,7 +75,7 @@ def _lines(path: Path) -> list[tuple[str, dict[str, Any]]]:
     found = []
     for line in text.splitlines():
         try:
-            document = json.loads(line)
+            document = json_value(line)
         except ValueError:
             continue
         if isinstance(document, dict) and isinstance(document.get("answer"), dict):

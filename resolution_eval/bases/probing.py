@@ -7,41 +7,19 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 from resolution_eval.attestation import Failure
+from resolution_eval.bases.probe_item import Asking, ProbeItem
 from resolution_eval.errors import UsageError
 from resolution_eval.prompts import question_text
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 PROBE = "resolution_eval.acuity.probe"
 GENERATION = {"max_new_tokens": 16, "do_sample": False, "temperature": 0}
 
 
-class ProbeItem(Protocol):
-    """An image, and what is asked of it."""
-
-    @property
-    def image(self) -> Image:
-        """As it is sent."""
-
-    @property
-    def question(self) -> str:
-        """Without its choices."""
-
-    @property
-    def choices(self) -> tuple[str, ...]:
-        """In the order shown."""
-
-
 Answering = Callable[[Sequence[tuple[str, Any]]], Sequence[str | Failure]]
 """Answers to prompts with their images, all of one size."""
-
-
-Asking = Callable[[Sequence[ProbeItem]], Sequence[str | None]]
-"""Answers to the items of a probe, in order; None for one that has none."""
 
 
 def asker(answer: Answering, batch: int) -> Asking:

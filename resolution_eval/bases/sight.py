@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from resolution_eval.bases.transcript import Transcript, transcripts
 from resolution_eval.errors import ModelError
 from resolution_eval.families import Family, Parts, family_for
 from resolution_eval.families.base import EVIDENCE, Received
@@ -33,6 +34,8 @@ class Entered:
     """Whether patches entered a convolution, rather than images: nobody can tell their grid."""
     later: Callable[[], list[Received]] | None = None
     """What reads the grids once all calls of the tower are made."""
+    transcripts: list[Transcript] = field(default_factory=list)
+    """Per sample what its model read and wrote, where that is seen."""
     finished: int = 0
     """Calls of the model for an answer that came back."""
 
@@ -145,6 +148,7 @@ class Sight:
                     raise
                 seen.finished += 1
                 seen.tokens.extend(self._tokens(named, samples))
+                seen.transcripts.extend(transcripts(named, found))
                 return found
 
             object.__setattr__(self.model, name, watched)

@@ -9,7 +9,6 @@ import base64
 import binascii
 import importlib
 import io
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -20,6 +19,7 @@ from typing import Any
 from resolution_eval.attestation import Sent
 from resolution_eval.bases.journal import Journal
 from resolution_eval.bases.replacing import replaced
+from resolution_eval.notation import json_value
 
 CLIENTS = (
     ("httpx", "Client"),
@@ -118,7 +118,7 @@ def _begun(request: Any, exchanges: list[Exchange]) -> Exchange | None:
     """The exchange that `request` begins; None where it asks no question."""
     content = getattr(request, "content", None) or getattr(request, "body", None)
     try:
-        body = json.loads(content) if content else None
+        body = json_value(content) if content else None
     except (ValueError, TypeError):
         return None
     if not isinstance(body, dict) or not {"messages", "contents", "input"} & set(body):
@@ -152,7 +152,7 @@ def _ended(exchange: Exchange | None, response: Any, journal: Journal) -> None:
     data: bytes = response.content
     kind = str(response.headers.get("content-type", "")).partition(";")[0].strip()
     try:
-        answer = json.loads(data)
+        answer = json_value(data)
     except ValueError:
         shown = data[:SHOWN].decode("utf-8", "replace")
         exchange.kind = "truncated" if kind == "application/json" else "not JSON"

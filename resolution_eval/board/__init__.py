@@ -4,7 +4,6 @@ from resolution_eval.board.published import PublishedRow, read_published
 from resolution_eval.board.rows import Board, load_board
 from resolution_eval.board.schema import (
     STATUSES,
-    BlindPoint,
     BoardRow,
     Curve,
     Estimate,
@@ -16,7 +15,6 @@ from resolution_eval.board.submission import Claim, Facts, Submission, read_subm
 
 __all__ = [
     "STATUSES",
-    "BlindPoint",
     "Board",
     "BoardRow",
     "Claim",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import json
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +15,9 @@ from resolution_eval import paths
 from resolution_eval.board.checks import Checked, CheckedBoard, check_board, check_submission
 from resolution_eval.board.ledger import LEDGER, Ledger, accept, read_ledger, write_ledger
 from resolution_eval.board.rows import board_of, load_board
+from resolution_eval.commands.printing import as_json
 from resolution_eval.errors import RecordError, UsageError, suggest
+from resolution_eval.notation import json_value
 
 
 def _home(known: argparse.Namespace) -> Path:
@@ -40,7 +42,7 @@ def add(known: argparse.Namespace) -> int:
 
 def _list(path: Path) -> list[Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json_value(path.read_bytes())
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: no JSON list of claims ({error})") from error
     if not isinstance(found, list):
@@ -51,11 +53,13 @@ def _list(path: Path) -> list[Any]:
 def validate(known: argparse.Namespace) -> int:
     """Check; every fault on a line of its own."""
     home, today = _home(known), datetime.datetime.now(datetime.UTC).date().isoformat()
+    if known.vouch and not (known.accept and known.path):
+        raise UsageError("--vouch is for one submission that is accepted; give PATH and --accept")
     if known.path is not None:
         _refuse_missing(known.path, home)
-    checked = check_board(home, known.ledger)
+    checked = check_board(home, known.ledger, base=known.base)
     if known.path is not None:
-        checked = _only(checked, known.path, home)
+        checked = _only(checked, known.path, home, known.vouch)
     faults = checked.all_faults
     for fault in faults:
         print(fault)
@@ -63,16 +67,21 @@ def validate(known: argparse.Namespace) -> int:
     valid = sum(not each.faults for each in checked.submissions)
     print(f"{valid} of {len(checked.submissions)} submissions valid, {records} records read")
     if known.accept:
-        _accept(checked, home, known.accept, today)
+        _accept(checked, home, known.accept, today, known.vouch)
     if faults:
         raise RecordError(f"{len(faults)} faults, listed above")
     return 0
 
 
-def _only(checked: CheckedBoard, path: Path, home: Path) -> CheckedBoard:
+def _only(
+    checked: CheckedBoard, path: Path, home: Path, vouched: str | None = None
+) -> CheckedBoard:
     wanted = path.resolve()
     found = tuple(each for each in checked.submissions if each.folder.resolve() == wanted)
-    return CheckedBoard(found or (check_submission(path, home, read_ledger(home / LEDGER)),))
+    if vouched is not None or not found:
+        ledger = read_ledger(home / LEDGER)
+        found = (check_submission(path, home, ledger, vouched=vouched),)
+    return CheckedBoard(found)
 
 
 def _refuse_missing(path: Path, home: Path) -> None:
@@ -88,46 +97,76 @@ def _refuse_missing(path: Path, home: Path) -> None:
         raise UsageError(f"{path} is no folder; {advice}")
 
 
-def _accept(checked: CheckedBoard, home: Path, by: str, date: str) -> None:
-    ledger = read_ledger(home / LEDGER)
-    entries = dict(ledger.submissions)
+def _accept(
+    checked: CheckedBoard, home: Path, by: str, date: str, vouched: str | None = None
+) -> None:
+    """Enter what is valid and new; what was accepted keeps its re-run, and what it has it for."""
+    entries = dict(read_ledger(home / LEDGER).submissions)
     for each in checked.submissions:
-        if each.submission is not None and not each.faults and each.withdrawn is None:
-            new = accept(each.submission, each.records, by=by, date=date)
-            old = entries.get(each.submission.key)
-            same = old is not None and old.model_copy(update={"by": by, "date": date}) == new
-            if not same:
-                entries[each.submission.key] = new
-                print(f"accepted {each.submission.key}")
+        if each.submission is None or each.faults or each.withdrawn is not None:
+            continue
+        key, old = each.submission.key, entries.get(each.submission.key)
+        new = accept(each.submission, each.records, by=by, date=date, vouched=vouched)
+        if old is None or old.records.keys() != new.records.keys():
+            entries[key] = new
+            print(f"accepted {key}")
+        elif vouched is not None:
+            entries[key] = old.model_copy(update={"vouched": vouched})
+            print(f"vouched for {key}")
     write_ledger(Ledger(submissions=entries), home / LEDGER)
 
 
 def rerun(known: argparse.Namespace) -> int:
     """Repeat samples; 1 where a cell does not agree."""
+    from resolution_eval.board.agreement import needed
     from resolution_eval.board.rerun import Plan
     from resolution_eval.board.rerun import rerun as repeat
 
     home = _home(known)
     _refuse_missing(known.path, home)
-    checked = check_submission(known.path, home, read_ledger(home / LEDGER))
+    ledger = read_ledger(home / LEDGER)
+    checked = check_submission(known.path, home, ledger, vouched=known.vouch)
     if checked.faults or checked.submission is None:
         raise RecordError(f"{known.path} is not valid: {checked.faults[0]}")
+    cells = sum(len(record.cells) for record in checked.records.values())
+    samples = needed(cells) if known.samples is None else known.samples or 10**9
     plan = Plan(
-        samples=known.samples or 10**9,
-        seed=known.seed,
+        samples=samples,
+        seed=secrets.randbelow(2**53) if known.seed is None else known.seed,
         by=known.by,
         pretrained=known.pretrained or checked.submission.facts.pretrained,
         batch_size=known.batch_size,
     )
     found = repeat(checked.submission, checked.records, plan)
+    _enter_rerun(checked, home, known.by, known.vouch)
     for cell in found.cells:
         verdict = "agrees" if cell.agrees else "DIFFERS"
         print(
             f"{' '.join(cell.key)}, shown {cell.shown}: {verdict}, {cell.agreeing} of {cell.n} "
             f"verdicts and {cell.same_grid} grids the same; right {cell.recorded_correct} -> "
-            f"{cell.correct}"
+            f"{cell.correct}; consistent with the claim within {100 * cell.flips.within:.1f} points"
         )
+    if found.leans:
+        print("the disagreements lie on one side: more of the record's verdicts are in its favour")
     return 0 if found.agrees else 1
+
+
+def _enter_rerun(checked: Checked, home: Path, by: str, vouched: str | None) -> None:
+    """Enter the re-run that was just made into the ledger, and its submission with it."""
+    assert checked.submission is not None
+    entries = dict(read_ledger(home / LEDGER).submissions)
+    key, today = checked.submission.key, datetime.datetime.now(datetime.UTC).date().isoformat()
+    old = entries.get(key)
+    new = accept(
+        checked.submission,
+        checked.records,
+        by=by if old is None else old.by,
+        date=today if old is None else old.date,
+        vouched=vouched or (old.vouched if old else None),
+        repeated=True,
+    )
+    entries[key] = new
+    write_ledger(Ledger(submissions=entries), home / LEDGER)
 
 
 def status(known: argparse.Namespace) -> int:
@@ -138,12 +177,17 @@ def status(known: argparse.Namespace) -> int:
     checked = check_board(home)
     board = board_of(checked, home)
     reached = {f"{row.facts.model}@{row.facts.revision}": row.status for row in board.rows}
-    print(
-        tabulate(
-            [_line(each, reached) for each in checked.submissions],
-            headers=("submission", "status", "records", "faults"),
+    rows = [
+        dict(zip(("submission", "status", "records", "faults"), _line(each, reached), strict=True))
+        for each in checked.submissions
+    ]
+    levels = {str(row["status"]) for row in rows}
+    if known.level is not None and known.level not in levels:
+        raise UsageError(
+            f"no submission has the status {known.level!r}; {suggest(known.level, levels)}"
         )
-    )
+    shown = [row for row in rows if known.level in (None, row["status"])]
+    print(as_json(shown) if known.json else tabulate(shown, headers="keys"))
     return 0
 
 

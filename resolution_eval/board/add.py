@@ -18,8 +18,8 @@ from resolution_eval.board.submission import FACTS, Facts, folder_name
 from resolution_eval.cards import model_cards
 from resolution_eval.errors import RecordError, UsageError
 from resolution_eval.records import Record, write_record
+from resolution_eval.records.loader import load
 from resolution_eval.refusals import clause
-from resolution_eval.report import load
 
 
 def add(results: Sequence[Path], board: Path, declared: Mapping[str, Any]) -> Path:
@@ -33,7 +33,10 @@ def add(results: Sequence[Path], board: Path, declared: Mapping[str, Any]) -> Pa
         RecordError: the results cannot be read, are of several checkpoints, or are refused.
     """
     records = load(results)
-    facts = facts_of(records, declared)
+    try:
+        facts = facts_of(records, declared)
+    except UsageError as error:
+        raise UsageError("; ".join((str(error), *unpinned(records, board)))) from error
     place = board / "records" / folder_name(facts.model, facts.revision)
     if place.exists():
         raise UsageError(f"{place} is there already; a submission is one folder, added once")
@@ -47,9 +50,32 @@ def add(results: Sequence[Path], board: Path, declared: Mapping[str, Any]) -> Pa
         if faults:
             listed = "\n".join(f"  {fault}".replace(f"{made}/", "") for fault in faults)
             raise RecordError(f"not added, {len(faults)} faults:\n{listed}")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(made, place)
+        _put(made, place)
     return place
+
+
+def _put(made: Path, place: Path) -> None:
+    """Copy the folder beside its place, and put it there in one step: whole, or not at all."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=place.parents[2], prefix=".adding-") as beside:
+        shutil.copytree(made, Path(beside) / place.name)
+        (Path(beside) / place.name).rename(place)
+
+
+def pinned(board: Path) -> list[str]:
+    """Names of the data sets whose test samples are pinned in `board`."""
+    return sorted(path.stem for path in (board / "samples").glob("*.json"))
+
+
+def unpinned(records: Sequence[Record], board: Path) -> list[str]:
+    """What is to be said of each data set of `records` that nobody pinned, a clause each."""
+    known = pinned(board)
+    names = sorted({record.dataset.name for record in records} - set(known))
+    return [
+        f"{name} has no pinned samples (pinned are {', '.join(known) or 'none'}); make them by "
+        f"python -m resolution_eval.board.pins {name}"
+        for name in names
+    ]
 
 
 def facts_of(records: Sequence[Record], declared: Mapping[str, Any]) -> Facts:

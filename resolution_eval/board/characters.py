@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import unicodedata
-
-from resolution_eval.errors import UNSHOWN
+from resolution_eval.errors import unseen
 
 MAX_NAME = 500
 """Longest text of an answer's row, the answer itself excepted."""
@@ -14,5 +12,5 @@ def hostile(text: str, longest: int) -> str | None:
     """Why `text` is not shown as it is: too long, or a character that hides or reorders others."""
     if len(text) > longest:
         return f"{len(text)} characters; at most {longest}"
-    bad = [c for c in text if c not in "\n\t" and unicodedata.category(c) in UNSHOWN]
+    bad = [c for c in text if c not in "\n\t" and unseen(c)]
     return f"holds U+{ord(bad[0]):04X}, which is not shown" if bad else None

@@ -12,17 +12,30 @@ from pathlib import Path
 
 from resolution_eval.board.copies import Originals
 from resolution_eval.board.files import Fault, RefusedError, file_faults, load_record
+from resolution_eval.board.identity import asked_faults, identity_faults
 from resolution_eval.board.ledger import (
     LEDGER,
+    Accepted,
     Ledger,
     answers_of,
     changes,
     lost,
     read_ledger,
+    rerun_faults,
 )
-from resolution_eval.board.pins import read_pin
+from resolution_eval.board.likeness import skeleton
+from resolution_eval.board.pins import most_answers, read_pin
+from resolution_eval.board.rerun import read_rerun
 from resolution_eval.board.rescore import sample_faults
-from resolution_eval.board.submission import FACTS, Facts, Submission, read_submission, submissions
+from resolution_eval.board.submission import (
+    FACTS,
+    RERUN,
+    Facts,
+    Submission,
+    read_submission,
+    submissions,
+)
+from resolution_eval.board.watched import changes_to, home_faults
 from resolution_eval.cards import TaskCard, task_cards
 from resolution_eval.errors import RecordError
 from resolution_eval.records import Cell, Record
@@ -61,24 +74,42 @@ class CheckedBoard:
         return (*self.faults, *(fault for each in self.submissions for fault in each.faults))
 
 
-def check_board(folder: Path, ledger: Path | None = None) -> CheckedBoard:
-    """Check every submission in the leaderboard's `folder` against each other and the `ledger`,
-    the folder's own by default; of another one, the folder's must be a copy.
+def check_board(
+    folder: Path, ledger: Path | None = None, *, base: Path | None = None
+) -> CheckedBoard:
+    """Check all that the leaderboard's `folder` holds: every submission against each other and the
+    `ledger`, the folder's own by default; of another one, the folder's must be a copy.
+
+    Where `base` is given, the leaderboard's folder of the branch that a request goes to, its ledger
+    and its pins count, and every difference that is no new submission is a fault.
 
     Raises:
         RecordError: there is no folder of records, or the ledger cannot be read.
     """
-    accepted = read_ledger(ledger or folder / LEDGER)
+    trusted = folder if base is None else base
+    ledger = ledger or trusted / LEDGER
+    accepted = read_ledger(ledger)
     checked = [
-        check_submission(place, folder, accepted) for place in submissions(folder / "records")
+        check_submission(place, trusted, accepted) for place in submissions(folder / "records")
     ]
     present = {_name(each) for each in checked}
     gone = tuple(
         Fault(folder / "records" / key, message) for key, message in lost(accepted, present)
     )
-    changed = read_ledger(folder / LEDGER) != accepted
-    forged = (Fault(folder / LEDGER, f"differs from {ledger}; only the maintainers enter into it"),)
-    return CheckedBoard(tuple(_uncopied(checked, accepted)), gone + (forged if changed else ()))
+    beside = (*home_faults(folder), *_ledger_faults(folder / LEDGER, ledger, accepted))
+    changed = () if base is None else tuple(changes_to(base, folder))
+    return CheckedBoard(tuple(_uncopied(checked, accepted)), (*gone, *beside, *changed))
+
+
+def _ledger_faults(path: Path, ledger: Path, accepted: Ledger) -> Iterator[Fault]:
+    """Whether the board's own ledger is a copy of the one that counts."""
+    try:
+        same = read_ledger(path) == accepted
+    except RecordError as error:
+        yield _fault(error, path)
+        return
+    if not same:
+        yield Fault(path, f"differs from {ledger}; only the maintainers enter into it")
 
 
 def _uncopied(checked: list[Checked], ledger: Ledger) -> Iterator[Checked]:
@@ -86,12 +117,16 @@ def _uncopied(checked: list[Checked], ledger: Ledger) -> Iterator[Checked]:
 
     What the ledger has was there first, by whatever name a later one comes.
     """
-    originals, folders = Originals(), dict[str, Path]()
+    originals, folders, names = Originals(), dict[str, Path](), dict[str, str]()
     for each in sorted(checked, key=lambda each: _name(each) not in ledger.submissions):
         faults = list(each.faults)
         twin = folders.setdefault(_name(each).casefold(), each.folder)
         if twin != each.folder:
             faults.append(Fault(each.folder, f"differs from {twin} in the case of letters only"))
+        said = None if each.submission is None else each.submission.facts.submitter
+        if said is not None and (first_said := names.setdefault(skeleton(said), said)) != said:
+            told = f"submitter {said!r} reads as {first_said!r}, who is somebody else here"
+            faults.append(Fault(each.folder / FACTS, told))
         for path, record in each.records.items():
             first = originals.original(path, record)
             if first is not None:
@@ -103,8 +138,22 @@ def _name(each: Checked) -> str:
     return f"{each.folder.parent.name}/{each.folder.name}"
 
 
-def check_submission(place: Path, board: Path, ledger: Ledger) -> Checked:
-    """Check the submission in the folder `place` of the leaderboard's folder `board`."""
+def check_submission(
+    place: Path, board: Path, ledger: Ledger, *, vouched: str | None = None
+) -> Checked:
+    """Check the submission in the folder `place` by the pins of the leaderboard's folder `board`.
+
+    A submission that cannot be checked at all is refused; the others are checked nevertheless.
+    `vouched` is the maintainers' word for its identity, beside the ledger's.
+    """
+    try:
+        return _checked(place, board, ledger, vouched)
+    except (MemoryError, RecursionError, ArithmeticError, LookupError, TypeError, ValueError) as e:
+        told = f"cannot be checked ({type(e).__name__}: {e}); it is refused"
+        return Checked(place, None, {}, (Fault(place, told),))
+
+
+def _checked(place: Path, board: Path, ledger: Ledger, vouched: str | None) -> Checked:
     faults = list(file_faults(place))
     if faults:
         return Checked(place, None, {}, tuple(faults))
@@ -113,9 +162,10 @@ def check_submission(place: Path, board: Path, ledger: Ledger) -> Checked:
     except RecordError as error:
         return Checked(place, None, {}, (_fault(error, place / FACTS),))
     records: dict[Path, Record] = {}
+    most = most_answers(board)
     for path in submission.records:
         try:
-            records[path] = load_record(path)
+            records[path] = load_record(path, most)
         except RefusedError as error:
             faults.append(error.fault)
     faults += _facts_faults(submission)
@@ -124,6 +174,11 @@ def check_submission(place: Path, board: Path, ledger: Ledger) -> Checked:
     faults += _control_faults(records)
     faults += _duplicates(records)
     accepted = ledger.submissions.get(submission.key)
+    vouched = vouched or (accepted.vouched if accepted else None)
+    known = accepted is not None
+    named = identity_faults(submission.facts, vouched, accepted=known)
+    faults += [Fault(place / FACTS, said) for said in named]
+    faults += _rerun_faults(place, accepted)
     if accepted is not None:
         faults += [
             Fault(place / name, said) for name, said in changes(accepted, submission, records)
@@ -150,6 +205,14 @@ def _facts_faults(submission: Submission) -> Iterator[Fault]:
         if key in seen:
             yield Fault(path, f"claims: {claim.task} at {claim.resolution} is claimed twice")
         seen.add(key)
+
+
+def _rerun_faults(place: Path, accepted: Accepted | None) -> Iterator[Fault]:
+    yield from (Fault(place / RERUN, said) for said in rerun_faults(accepted, place))
+    try:
+        read_rerun(place)
+    except RecordError as error:
+        yield _fault(error, place / RERUN)
 
 
 def _record_faults(path: Path, record: Record, facts: Facts, board: Path) -> Iterator[Fault]:
@@ -181,6 +244,8 @@ def _record_faults(path: Path, record: Record, facts: Facts, board: Path) -> Ite
             f"dataset.fingerprint {record.dataset.fingerprint}, but the pin of {card.name} has "
             f"{pin.fingerprint}: other data",
         )
+    for message in asked_faults(record, card, pin):
+        yield Fault(path, message)
     answers = answers_of(path)
     for number, message in enumerate(sample_faults(record, pin)):
         if number == MOST_FAULTS:
@@ -226,6 +291,8 @@ def _run(record: Record) -> Iterator[str]:
         yield "shown is null: nobody can say whether the model was shown the image; run again"
     if record.environment.limit is not None:
         yield f"environment.limit {record.environment.limit}: a part of the samples; run them all"
+    if record.environment.offset is not None:
+        yield f"environment.offset {record.environment.offset}: a part of the samples; run them all"
     if record.environment.fewshot != 0:
         yield f"environment.fewshot is {record.environment.fewshot}; the board is without examples"
     if record.environment.option_order != "fixed":

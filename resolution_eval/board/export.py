@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from resolution_eval.board.rows import Board
-from resolution_eval.board.schema import BoardRow, Curve, Estimate, Point
+from resolution_eval.board.schema import BoardRow, Curve, Estimate, Point, fields
 from resolution_eval.board.scopes import dataset_id
 from resolution_eval.errors import RecordError
 from resolution_eval.files import replace
@@ -67,22 +67,12 @@ def table(board: Board) -> Iterator[Line]:
 
 
 def _of_row(row: BoardRow) -> Line:
-    facts = row.facts
     return {
         "row": row.key,
-        "model": facts.model,
-        "revision": facts.revision,
-        "title": facts.title,
-        "status": row.status,
-        "strategy": facts.strategy,
-        "parameters": facts.parameters,
-        "base": facts.base,
-        "labels": "; ".join(facts.labels),
-        "licence": facts.licence,
-        "submitter": facts.submitter,
-        "scheme": row.scheme,
-        "filter": row.filter,
-        "step": row.step,
+        **fields(row.facts, "model", "revision", "title", "strategy", "parameters", "base"),
+        **fields(row.facts, "licence", "submitter"),
+        "labels": "; ".join(row.facts.labels),
+        **fields(row, "status", "scheme", "filter", "step"),
     }
 
 
@@ -111,20 +101,13 @@ def _of_line(board: Board, row: BoardRow, curve: Curve) -> Line:
 
 def _of_curve(curve: Curve) -> Line:
     return {
-        "dataset": curve.dataset,
-        "modality": curve.modality,
-        "form": curve.form,
-        "answer_mode": curve.answer_mode,
-        "training": curve.training,
-        "chance": curve.chance,
+        **fields(curve, "dataset", "modality", "form", "answer_mode", "training", "chance"),
+        **fields(curve, "floor", "looks", "record_sha256"),
         "trained_on": curve.contaminated,
-        "floor": curve.floor,
-        "looks": curve.looks,
         **_estimate("score", curve.score),
         **_estimate("area", curve.area),
         **_estimate("drop_from_best", curve.best_drop),
         "enough": curve.choice,
-        "record_sha256": curve.record_sha256,
     }
 
 
@@ -135,14 +118,8 @@ def _of_point(point: Point) -> Line:
         "cell_status": cell.status,
         "cell_step": cell.step,
         **_estimate("accuracy", point.accuracy),
-        "balanced_accuracy": cell.balanced_accuracy,
-        "f1": cell.f1,
-        "n": cell.n,
-        "failed": cell.failed,
-        "mismatched": cell.mismatched,
-        "counted": cell.counted,
-        "predicted": cell.predicted,
-        "unattested": cell.unattested,
+        **fields(cell, "balanced_accuracy", "f1", "n", "failed"),
+        **fields(cell, "mismatched", "counted", "predicted", "unattested"),
         "grid_height": point.grid[0] if point.grid else None,
         "grid_width": point.grid[1] if point.grid else None,
         "visual_tokens": point.tokens,
@@ -215,7 +192,7 @@ def eval_results(row: BoardRow, dataset: str = DATASET) -> bytes:
             {
                 "dataset": {"id": dataset, "task_id": task_id(curve, point)},
                 "value": point.accuracy.value if point.accuracy else None,
-                "date": _iso(curve.date),
+                "date": _iso(curve.run.date),
                 "notes": _notes(row, curve, point),
             }
             for curve in row.curves

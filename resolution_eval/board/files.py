@@ -108,8 +108,8 @@ def _known(name: str) -> bool:
     return name in (FACTS, RERUN) or name.endswith((SUFFIX, ANSWERS_SUFFIX))
 
 
-def load_record(path: Path) -> Record:
-    """The record `path` with its answers, read as hostile input.
+def load_record(path: Path, most: int | None = None) -> Record:
+    """The record `path` with its answers, read as hostile input; `most` bounds its answers.
 
     Raises:
         RefusedError: it breaks its schema, its bounds or its answers; line and key are named.
@@ -118,7 +118,7 @@ def load_record(path: Path) -> Record:
         document = read_document(path)
         text = path.read_text(encoding="utf-8")
         _check_values(document, path, text)
-        return read_record(path)
+        return read_record(path, most=most)
     except RefusedError:
         raise
     except RecordError as error:

@@ -45,7 +45,11 @@ class Accepted(Document):
     records: Mapping[str, AcceptedRecord]
     """By file name."""
     rerun_sha256: Sha256 | None = None
-    """Of the repetition that the maintainers made; null where they made none."""
+    """Of the repetition that the maintainers made, which `leaderboard rerun` alone enters; null
+    where they made none."""
+    vouched: Sentence | None = None
+    """Why the maintainers vouch that what ran is the model that it is called, where its name and
+    what `pretrained=` was given differ; null where nobody needs to."""
     by: Name
     date: Name
     withdrawn: Sentence | None = None
@@ -80,14 +84,23 @@ def write_ledger(ledger: Ledger, path: Path) -> None:
 
 
 def accept(
-    submission: Submission, records: Mapping[Path, Record], *, by: str, date: str
+    submission: Submission,
+    records: Mapping[Path, Record],
+    *,
+    by: str,
+    date: str,
+    vouched: str | None = None,
+    repeated: bool = False,
 ) -> Accepted:
-    """The entry of `submission` as it lies there now."""
+    """The entry of `submission` as it lies there now; its re-run counts where it was `repeated`
+    just now, by the maintainers.
+    """
     rerun = submission.folder / RERUN
     return Accepted(
         facts_sha256=digest(submission.folder / FACTS),
         records={path.name: _record(path, record) for path, record in records.items()},
-        rerun_sha256=digest(rerun) if rerun.is_file() else None,
+        rerun_sha256=digest(rerun) if repeated else None,
+        vouched=vouched,
         by=by,
         date=date,
     )
@@ -142,6 +155,21 @@ def changes(
             yield name, "its answers were changed after they were accepted"
     if digest(submission.folder / FACTS) != accepted.facts_sha256:
         yield FACTS, "was changed after it was accepted; the maintainers accept it anew"
+
+
+def rerun_faults(accepted: Accepted | None, folder: Path) -> Iterator[str]:
+    """What is wrong with the re-run in a submission's folder: it is the one that the ledger names,
+    or there is none.
+    """
+    named = None if accepted is None else accepted.rerun_sha256
+    path = folder / RERUN
+    if path.is_file() and digest(path) != named:
+        yield (
+            "is not a re-run that the ledger names; only the maintainers' `leaderboard rerun` "
+            "enters one: take it out"
+        )
+    if named is not None and not path.is_file():
+        yield "is named by the ledger and is no longer there; put it back"
 
 
 def lost(ledger: Ledger, present: set[str]) -> Iterator[tuple[str, str]]:

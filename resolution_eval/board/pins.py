@@ -11,8 +11,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +22,12 @@ from pydantic import Field
 from resolution_eval import paths
 from resolution_eval.attestation import Form
 from resolution_eval.board.document import Document, read
-from resolution_eval.errors import DataError
+from resolution_eval.errors import DataError, RecordError
+from resolution_eval.records.store import MAX_ROWS
+
+SAMPLES = "samples"
+MAX_CELLS = 200
+"""Most cells of a record: schemes, filters, answer modes and resolutions of one task."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +83,32 @@ def read_pin(dataset: str, folder: Path) -> Pin | None:
     Raises:
         RecordError: it breaks its schema.
     """
-    path = folder / "samples" / f"{dataset}.json"
-    return read(path, Pin) if path.is_file() else None
+    path = folder / SAMPLES / f"{dataset}.json"
+    return _pin(path, _state(folder, dataset)) if path.is_file() else None
+
+
+def _state(folder: Path, dataset: str) -> tuple[int, int, int]:
+    found = (folder / SAMPLES / f"{dataset}.json").stat()
+    return found.st_size, found.st_mtime_ns, found.st_ino
+
+
+@lru_cache(maxsize=64)
+def _pin(path: Path, state: tuple[int, int, int]) -> Pin:
+    """The pin in `path`, read once for as long as the file stays in one state."""
+    return read(path, Pin)
+
+
+def most_answers(folder: Path) -> int:
+    """Most answers that one record can have: all pinned samples of the data set that has most, in
+    as many cells as a record may hold.
+
+    A pin that breaks its schema bounds nothing, and is a fault of its own.
+    """
+    most = []
+    for path in (folder / SAMPLES).glob("*.json"):
+        with suppress(RecordError):
+            most.append(len(_pin(path, _state(folder, path.stem)).samples))
+    return MAX_CELLS * max(most) if most else MAX_ROWS
 
 
 def pin_text(dataset: str) -> str:
@@ -117,7 +147,7 @@ def pin_text(dataset: str) -> str:
 
 def main(names: Sequence[str]) -> None:
     """Write the pins of the data sets `names` into the repository."""
-    folder = paths.leaderboard() / "samples"
+    folder = paths.leaderboard() / SAMPLES
     folder.mkdir(exist_ok=True)
     for name in names:
         path = folder / f"{name}.json"

@@ -14,41 +14,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from resolution_eval import paths
 from resolution_eval.board.checks import CheckedBoard
 from resolution_eval.board.export import parquet_bytes, table
 from resolution_eval.board.ledger import answers_of
 from resolution_eval.board.rows import Board
 from resolution_eval.board.submission import FACTS
 from resolution_eval.errors import PublishError, UsageError
-from resolution_eval.records.secrets import STRUCK, redacted
+from resolution_eval.redaction import STRUCK, redacted
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 Files = Mapping[str, bytes]
 
-SPACE_CARD = """\
----
-title: Resolution-robustness leaderboard
-sdk: static
-app_file: index.html
-license: apache-2.0
----
-Accuracy of multimodal LLMs across inference resolutions. Made by `resolution-eval leaderboard`.
-"""
-DATASET_CARD = """\
----
-license: other
-pretty_name: Resolution-robustness records
-configs:
-- config_name: cells
-  data_files: cells.parquet
-- config_name: answers
-  data_files: answers/*.parquet
----
-Records of the resolution-robustness leaderboard: `cells.parquet` has one line per score, `answers/`
-every answer with its attestation, `records/` the documents. Each row names its licence.
-"""
 KEPT = (".gitattributes",)
 """Files of a repository that are not ours to delete."""
 
@@ -75,6 +54,11 @@ class Changes:
         return "\n".join([f"{self.place}:", *lines])
 
 
+def _card(kind: str) -> bytes:
+    """The README of a repository of the hub: what it is, and how the hub is to show it."""
+    return (paths.leaderboard() / "cards" / f"{kind}.md").read_bytes()
+
+
 def site_files(site: Path) -> dict[str, bytes]:
     """Every file of the built site by its name below `site`.
 
@@ -94,7 +78,7 @@ def site_files(site: Path) -> dict[str, bytes]:
 
 def record_files(board: Board, checked: CheckedBoard) -> dict[str, bytes]:
     """The records that are shown, their answers as parquet, and the table of cells."""
-    files = {"README.md": DATASET_CARD.encode(), "cells.parquet": parquet_bytes(list(table(board)))}
+    files = {"README.md": _card("dataset"), "cells.parquet": parquet_bytes(list(table(board)))}
     for each in checked.submissions:
         if each.faults or each.withdrawn or each.submission is None:
             continue
@@ -139,7 +123,7 @@ class Hub:
     def _publish(self, files: Files, *, dry_run: bool) -> Changes:
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-        wanted = {"README.md": SPACE_CARD.encode(), **files} if self.kind == "space" else files
+        wanted = {"README.md": _card("space"), **files} if self.kind == "space" else files
         changes = difference(f"{self.kind} {self.name}", self._there(), wanted)
         if changes.none or dry_run:
             return changes
@@ -179,12 +163,17 @@ def _digests(data: bytes) -> tuple[str, str]:
 
 
 def difference(place: str, there: Mapping[str, str], wanted: Files) -> Changes:
-    """What makes the files `there` (name to digest) those `wanted`."""
+    """What makes the files `there` (name to digest) those `wanted`.
+
+    Deleted is only what lies in a folder that we publish: anything else is somebody's own.
+    """
     added = sorted(set(wanted) - set(there))
     changed = sorted(
         name for name in set(wanted) & set(there) if there[name] not in _digests(wanted[name])
     )
-    deleted = sorted(set(there) - set(wanted) - set(KEPT))
+    ours = {name.partition("/")[0] for name in wanted if "/" in name}
+    gone = set(there) - set(wanted) - set(KEPT)
+    deleted = sorted(name for name in gone if name.partition("/")[0] in ours)
     return Changes(place, tuple(added), tuple(changed), tuple(deleted))
 
 

@@ -16,6 +16,8 @@ from resolution_eval import paths
 from resolution_eval.board.document import Document, read
 from resolution_eval.board.submission import Name, Sentence, Strategy, Url
 
+PUBLISHED = "published"
+
 
 class Source(Document):
     """Where the figures were printed."""
@@ -71,11 +73,16 @@ def read_published(folder: Path | None = None) -> tuple[PublishedRow, ...]:
     Raises:
         RecordError: a file breaks its schema.
     """
-    files = sorted((folder or paths.leaderboard() / "published").glob("*.json"))
-    return tuple(row for file in files for row in _rows(file))
+    files = sorted((folder or paths.leaderboard() / PUBLISHED).glob("*.json"))
+    return tuple(row for file in files for row in read_figures(file))
 
 
-def _rows(file: Path) -> list[PublishedRow]:
+def read_figures(file: Path) -> list[PublishedRow]:
+    """The rows of one source.
+
+    Raises:
+        RecordError: the file breaks its schema.
+    """
     found = read(file, _File)
     return [
         PublishedRow(**dict(row), key=f"{file.stem}-{number}", source=found.source)

@@ -16,15 +16,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
-from pydantic import Field
+import pyarrow as pa
+from pydantic import Field, model_validator
 
+from resolution_eval.board.agreement import Flips, lean
 from resolution_eval.board.document import Document, read
 from resolution_eval.board.ledger import digest
 from resolution_eval.board.schema import Repeat
-from resolution_eval.board.submission import PRETRAINED, RERUN, Name, Submission
+from resolution_eval.board.submission import PRETRAINED, RERUN, Facts, Name, Submission
 from resolution_eval.errors import RecordError, UsageError
 from resolution_eval.files import replace
-from resolution_eval.records import Record, make_records
+from resolution_eval.records import Answers, Record, make_records
+from resolution_eval.records.cells import cells
 from resolution_eval.records.schema import Count
 from resolution_eval.resolution import parse_resolution
 from resolution_eval.taskfiles import Variation, derive
@@ -60,10 +63,32 @@ class CellRepeat(Document):
     """Without a verdict among the n, when repeated: neither right nor wrong."""
     shown: Name = "image"
     """What the model was shown; without the image it is the blind control that was repeated."""
+    verdicts: Annotated[str, Field(pattern="^[01]*$", max_length=10**6)] | None = None
+    """Where all samples were repeated and none failed: each one's verdict, by id. Null elsewhere,
+    and in re-runs of version 0.1.0."""
+
+    @model_validator(mode="after")
+    def _counts(self) -> CellRepeat:
+        """Refuse counts that contradict each other."""
+        small = (self.agreeing, self.same_grid, self.recorded_correct, self.correct + self.failed)
+        if self.n > self.of or max(small) > self.n:
+            raise ValueError(f"of {self.of} samples, {self.n} repeated: its counts are above that")
+        if self.verdicts is not None:
+            right = (len(self.verdicts), self.verdicts.count("1")) == (self.of, self.correct)
+            if not right or self.failed or self.n != self.of:
+                raise ValueError("its verdicts are not those of all its samples")
+        return self
 
     @property
     def key(self) -> Key:
         return self.task, self.scheme, self.filter, self.answer_mode, self.resolution
+
+    @property
+    def flips(self) -> Flips:
+        """Verdicts that fell otherwise; one that failed when repeated counts as lost."""
+        turned = self.n - self.agreeing
+        lost = min(turned, max(0, (turned + self.recorded_correct - self.correct + 1) // 2))
+        return Flips(self.n, lost, turned - lost)
 
     @property
     def agrees(self) -> bool:
@@ -81,12 +106,33 @@ class Rerun(Document):
     date: Name
     hardware: Name
     versions: Mapping[str, str]
+    revision: Name | None = None
+    """Of the checkpoint as it was found when it was repeated; null in re-runs of version 0.1.0."""
+    pretrained: Name | None = None
+    """What `pretrained=` was given; null in re-runs of version 0.1.0."""
     cells: Annotated[tuple[CellRepeat, ...], Field(strict=False)]
 
     @property
     def agrees(self) -> bool:
-        """Whether every cell does."""
-        return bool(self.cells) and all(cell.agrees for cell in self.cells)
+        """Whether every cell does, and their disagreements do not lie on one side."""
+        return bool(self.cells) and all(cell.agrees for cell in self.cells) and not self.leans
+
+    @property
+    def leans(self) -> bool:
+        """Whether the record's verdicts are better with the image, or worse without it, than when
+        repeated, more than chance allows; or the reverse.
+        """
+        sides = []
+        for cell in self.cells:
+            flips = cell.flips
+            blind = cell.shown != "image"
+            sides.append(Flips(flips.n, flips.gained, flips.lost) if blind else flips)
+        return lean(sides)
+
+    def is_of(self, facts: Facts) -> bool:
+        """Whether what was repeated is what the submission calls itself."""
+        found = None if self.revision is None else self.revision.replace("sha256:", "sha256-")
+        return found == facts.revision and self.pretrained == facts.model
 
     @property
     def complete(self) -> bool:
@@ -96,10 +142,32 @@ class Rerun(Document):
     def repeats(self) -> dict[Key, Repeat]:
         """What the board shows of each cell."""
         return {
-            cell.key: Repeat(cell.n, cell.agreeing, cell.correct / (cell.n - cell.failed))
+            cell.key: Repeat(
+                cell.n, cell.agreeing, cell.correct / (cell.n - cell.failed), cell.flips.within
+            )
             for cell in self.cells
             if cell.n > cell.failed and cell.shown == "image"
         }
+
+
+def as_repeated(record: Record, rerun: Rerun) -> Record:
+    """The record with the verdicts of a re-run of every sample, and the cells that follow from
+    them; the record itself where the re-run does not have them all.
+    """
+    told = {cell.key: cell.verdicts for cell in rerun.cells if cell.shown == record.shown}
+    names, correct = record.answers.column("sample"), record.answers.column("correct")
+    for key, numbers in record.answers.groups().items():
+        setting = (record.task, key.scheme, key.filter, key.answer_mode, key.resolution)
+        verdicts = told.get(setting)
+        if verdicts is None or len(verdicts) != len(numbers):
+            return record
+        for number, verdict in zip(sorted(numbers, key=names.__getitem__), verdicts, strict=True):
+            correct[number] = None if correct[number] is None else int(verdict)
+    table = record.answers.table
+    place = table.schema.get_field_index("correct")
+    column = pa.array(correct, table.schema.field("correct").type)
+    answers = Answers(table.set_column(place, table.schema.field("correct"), column))
+    return record.model_copy(update={"answers": answers, "cells": cells(answers)})
 
 
 def read_rerun(folder: Path) -> Rerun | None:
@@ -119,6 +187,7 @@ class Plan:
     samples: int
     """Of every cell; all where it has fewer."""
     seed: int
+    """That the submitter cannot know."""
     by: str
     pretrained: str
     """Where the checkpoint lies on this machine, or its id."""
@@ -139,6 +208,7 @@ def rerun(submission: Submission, records: Mapping[Path, Record], plan: Plan) ->
         (record, _again(record, path, submission, plan)) for path, record in records.items()
     ]
     environment = repeated[0][1][0].environment
+    revisions = {str(one.checkpoint.revision) for _, again in repeated for one in again}
     found = Rerun(
         records={path.name: digest(path) for path in records},
         seed=plan.seed,
@@ -146,6 +216,8 @@ def rerun(submission: Submission, records: Mapping[Path, Record], plan: Plan) ->
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
         hardware=environment.hardware.summary if environment.hardware else "unknown",
         versions=environment.versions,
+        revision=", ".join(sorted(revisions)),
+        pretrained=plan.pretrained,
         cells=tuple(cell for record, again in repeated for cell in compared(record, again)),
     )
     text = found.model_dump_json(indent=1)
@@ -211,7 +283,7 @@ def _run(
     record: Record, variation: Variation, arguments: Sequence[str], plan: Plan
 ) -> list[Record]:
     """Run the record's task, varied; the records of it."""
-    from resolution_eval.plugin import ADAPTERS
+    from resolution_eval.registry import ADAPTERS
     from resolution_eval.runs import lmms_eval, preferred
 
     adapter = record.checkpoint.adapter
@@ -249,9 +321,18 @@ def compared(record: Record, again: Sequence[Record]) -> list[CellRepeat]:
                 correct=sum(b["correct"] or 0 for _, b in pairs),
                 failed=sum(b["correct"] is None for _, b in pairs),
                 shown=record.shown or "unknown",
+                verdicts=_verdicts(pairs) if len(pairs) == len(numbers) else None,
             )
         )
     return made
+
+
+def _verdicts(pairs: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> str | None:
+    """Each repeated verdict, by the sample's id; None where one failed."""
+    by_id = sorted((b["sample"], b["correct"]) for _, b in pairs)
+    if any(correct is None for _, correct in by_id):
+        return None
+    return "".join(str(correct) for _, correct in by_id)
 
 
 def _at(row: Mapping[str, Any]) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ Row = Mapping[str, Any]
 def sample_faults(record: Record, pin: Pin) -> Iterator[str]:
     """What is wrong with the record's answers, in order of resolution and sample."""
     yield from _coverage(record, pin)
-    for row in record.answers.rows():
+    for row in record.answers.each():
         where = f"sample {row['sample'][:MAX_NAME]!r} at {row['resolution']}"
         for fault in _row_faults(row, pin.by_id.get(row["sample"])):
             yield f"{where}: {fault}"
@@ -127,11 +127,14 @@ def _resolution_faults(row: Row) -> Iterator[str]:
     yield from count_faults(row)
     names = ("source", "information", "expected", "grid")
     sizes = [row[f"{name}_{side}"] for name in names for side in ("width", "height")]
+    each = [value for one in row["images"] or () for value in one.values()]
+    sizes += [value for value in each if type(value) is int]
     known = [size for size in (*sizes, row["visual_tokens"]) if size is not None]
     if any(not 0 <= size <= LARGEST for size in known):
         yield f"a size or a number of tokens is outside 0 to {LARGEST}: {known}"
         return
-    yield from _budget_faults(row)
+    for one in row["images"] or [row]:
+        yield from _budget_faults({**one, "resolution": row["resolution"]})
 
 
 def _size(size: Sequence[int | None]) -> str:

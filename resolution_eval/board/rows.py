@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from resolution_eval import paths
@@ -13,7 +13,7 @@ from resolution_eval.analysis.sweeps import Setting
 from resolution_eval.board.checks import CheckedBoard, check_board
 from resolution_eval.board.ledger import LEDGER, Accepted, digest, read_ledger
 from resolution_eval.board.published import PublishedRow, read_published
-from resolution_eval.board.rerun import Rerun, read_rerun
+from resolution_eval.board.rerun import Rerun, as_repeated, read_rerun
 from resolution_eval.board.schema import BoardRow, Curve, Refused, Status
 from resolution_eval.board.scopes import Scope, scopes
 from resolution_eval.board.scores import Entry, curves
@@ -99,12 +99,18 @@ def rows_of(
     trained = inherited(submission.facts, lineage)
     variants: dict[Setting, list[Curve]] = defaultdict(list)
     opened: dict[tuple[str, str], list[Curve]] = defaultdict(list)
-    blind = [record for record in records.values() if record.blind is not None]
+    blind = [
+        as_repeated(record, found_again) if found_again else record
+        for record in records.values()
+        if record.blind is not None
+    ]
     for path, record in sorted(records.items()):
         if record.blind is not None:
             continue
-        entry = Entry(record, path, submission.facts, blind, trained, repeats)
-        for (scheme, filter, mode), curve in curves(entry).items():
+        ranked = as_repeated(record, found_again) if found_again else record
+        entry = Entry(ranked, path, submission.facts, blind, trained, repeats)
+        for (scheme, filter, mode), made in curves(entry).items():
+            curve = replace(made, record=record)
             if curve.form == "open":
                 opened[scheme, filter].append(curve)
             else:
@@ -124,7 +130,9 @@ def _counted_rerun(
 ) -> Rerun | None:
     """What the maintainers repeated, if the ledger vouches for it and it is of every score there.
 
-    A record that was added since, or changed, was repeated by nobody. Repetitions of version 0.1.0
+    A record that was added since, or changed, was repeated by nobody. What was found to be another
+    revision, or another model than the submission calls itself, counts where the maintainers vouch
+    for it. Repetitions of version 0.1.0
     left blind controls out; a later one has them all.
     """
     path = submission.folder / RERUN
@@ -138,7 +146,8 @@ def _counted_rerun(
     scores = {path.name: digest(path) for path, record in records.items() if record.blind is None}
     every = {path.name: digest(path) for path in records}
     wanted = scores if found.records.keys() == scores.keys() else every
-    return found if wanted.items() <= found.records.items() else None
+    known = accepted.vouched is not None or found.is_of(submission.facts)
+    return found if known and wanted.items() <= found.records.items() else None
 
 
 def _status(submission: Submission, repeated: Rerun | None) -> Status:

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from resolution_eval.analysis import CurveFigures
 from resolution_eval.board.submission import Facts
 from resolution_eval.ladder import Step, weakest
 from resolution_eval.records import Cell, Record
+from resolution_eval.records.schema import BlindControl, Environment
 
 Status = Literal["claimed", "re-scored", "re-run", "verified"]
 
 STATUSES: dict[Status, str] = {
     "claimed": "stated by the submitter; no answers to check it with",
     "re-scored": "computed here from the answers of every sample",
-    "re-run": "some samples of every cell repeated by the maintainers, with the same verdicts",
-    "verified": "every sample of every cell repeated by the maintainers, with the same verdicts",
+    "re-run": "some samples of every cell repeated by the maintainers: consistent with the claim, "
+    "within the points that stand beside each cell",
+    "verified": "every sample of every cell repeated by the maintainers; where their verdicts are "
+    "on file, the score is made from them",
 }
 """The ladder, lowest first, and what each status means."""
+
+
+def fields(of: object, *names: str) -> dict[str, Any]:
+    """What `of` holds under `names`."""
+    return {name: getattr(of, name) for name in names}
 
 
 @dataclass(frozen=True)
@@ -32,16 +40,6 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class BlindPoint:
-    """The same model, samples and resolution without the image."""
-
-    kind: str
-    """`no image` or `mean image`."""
-    n: int
-    accuracy: float
-
-
-@dataclass(frozen=True)
 class Repeat:
     """A cell's samples that the maintainers repeated."""
 
@@ -50,6 +48,8 @@ class Repeat:
     """Repeated samples whose verdict is that of the record."""
     accuracy: float
     """Of the repeated samples, as measured by the maintainers."""
+    within: float = 1.0
+    """How far the record's accuracy may lie above, as a fraction: the end of a 95 % interval."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,8 @@ class Point:
     edge: int
     """Edge in pixels at which it is drawn; native is the sources' mean."""
     accuracy: Estimate | None
-    blind: BlindPoint | None
+    blind: BlindControl | None
+    """The same model, samples and resolution without the image."""
     claimed: float | None
     repeat: Repeat | None
 
@@ -160,14 +161,7 @@ class Curve:
     """Most failed samples at a resolution: wrong in the score."""
     n: int
     clusters: int
-    hardware: str | None
-    peak_memory: int | None
-    """Bytes, of the whole run."""
-    throughput: float | None
-    """Samples per second of the whole run."""
-    versions: tuple[tuple[str, str], ...]
-    date: str
-    """Of the run, as lmms-eval writes it."""
+    run: Environment
     record_path: Path
     record_sha256: str
     record: Record

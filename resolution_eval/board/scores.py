@@ -14,7 +14,7 @@ from resolution_eval.analysis import CurveFigures, figures
 from resolution_eval.analysis.curve import CellFigures
 from resolution_eval.analysis.sweeps import Setting, Sweep, sweep_of
 from resolution_eval.board.rerun import Key
-from resolution_eval.board.schema import BlindPoint, Budget, Curve, Estimate, Point, Repeat
+from resolution_eval.board.schema import Budget, Curve, Estimate, Point, Repeat
 from resolution_eval.board.submission import Claim, Facts
 from resolution_eval.cards import TaskCard, task_cards
 from resolution_eval.records import Answers, Cell, Record
@@ -67,7 +67,6 @@ def _curve(entry: Entry, setting: Setting) -> Curve:
     scored = None if withheld else _at_worst(entry, setting, card, shown)
     if scored is not None and isinstance(scored.figures["gain"], Withheld):
         withheld, scored = scored.figures["gain"].reason, None
-    run = record.environment
     return Curve(
         dataset=card.name,
         title=card.title,
@@ -89,11 +88,7 @@ def _curve(entry: Entry, setting: Setting) -> Curve:
         **_whole(shown, scored),
         n=max(cell.n for cell in shown.sweep.cells),
         clusters=len(set(shown.sweep.scores.clusters)),
-        hardware=run.hardware.summary if run.hardware else None,
-        peak_memory=run.peak_memory,
-        throughput=run.samples_per_second,
-        versions=tuple(sorted(run.versions.items())),
-        date=run.date,
+        run=record.environment,
         record_path=entry.path,
         record_sha256=hashlib.sha256(entry.path.read_bytes()).hexdigest(),
         record=record,
@@ -214,23 +209,16 @@ def contaminated(dataset: str, entry: Entry) -> str | None:
 
 def _points(shown: CurveFigures, entry: Entry) -> Iterator[Point]:
     task = entry.record.task
+    blind = [one for one in entry.record.controls.blind if one.accuracy is not None]
     for each, edge in zip(shown.cells, shown.sweep.edges, strict=True):
         yield Point(
             cell=each.cell,
             edge=edge,
             accuracy=estimate(each.accuracy),
-            blind=_blind(entry.record, each.cell),
+            blind=next((one for one in blind if one.key == each.cell.key), None),
             claimed=_claimed(entry.facts.claims, task, each.cell),
             repeat=entry.repeats.get((task, *each.cell.key.setting, each.cell.resolution)),
         )
-
-
-def _blind(record: Record, cell: Cell) -> BlindPoint | None:
-    """The blind control at this resolution, where the record holds one with a score."""
-    for control in record.controls.blind:
-        if control.key == cell.key and control.accuracy is not None:
-            return BlindPoint(control.kind, control.n - control.failed, control.accuracy)
-    return None
 
 
 def _claimed(claims: Sequence[Claim], task: str, cell: Cell) -> float | None:

@@ -22,7 +22,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from resolution_eval.board.document import Document, read
-from resolution_eval.errors import RecordError
+from resolution_eval.board.likeness import mixed
+from resolution_eval.errors import RecordError, unseen
 from resolution_eval.records.store import SUFFIX
 from resolution_eval.resolution import TrainingResolution, parse_resolution
 
@@ -46,13 +47,18 @@ def plain(text: str) -> str:
     """`text`, where every character in it can be seen and none changes how others are shown.
 
     Raises:
-        ValueError: a control, format (bidi, zero-width), surrogate or unassigned character.
+        ValueError: a control, format (bidi, zero-width), surrogate, unassigned or invisible
+            character, a blank other than a space, or a word of letters of two scripts.
     """
     for place, character in enumerate(text):
-        if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Cn", "Zl", "Zp"):
+        blank = unicodedata.category(character) in ("Zl", "Zp", "Zs") and character != " "
+        if blank or unseen(character):
             raise ValueError(
                 f"character {place} is U+{ord(character):04X}, which is not shown; leave it out"
             )
+    word = mixed(text)
+    if word is not None:
+        raise ValueError(f"{word!r} mixes letters of two scripts that look alike; use one")
     return text
 
 
@@ -156,14 +162,14 @@ def submissions(records: Path) -> Iterator[Path]:
         RecordError: there is no such folder, or one holds more entries than allowed.
     """
     for model in entries(records, MAX_SUBMISSIONS):
-        if model.is_symlink() or not model.is_dir():
+        if model.is_symlink() or not model.is_dir() or model.name.startswith("."):
             yield model
         else:
             yield from entries(model)
 
 
 def entries(folder: Path, most: int = MAX_ENTRIES) -> list[Path]:
-    """What is in `folder`, by name, hidden entries left out.
+    """What is in `folder`, by name.
 
     Raises:
         RecordError: a link, not a folder, or more than `most` entries.
@@ -174,7 +180,7 @@ def entries(folder: Path, most: int = MAX_ENTRIES) -> list[Path]:
         names = [entry.name for _, entry in zip(range(most + 1), found, strict=False)]
     if len(names) > most:
         raise RecordError(f"{folder}: more than {most} entries")
-    return [folder / name for name in sorted(names) if not name.startswith(".")]
+    return [folder / name for name in sorted(names)]
 
 
 def read_submission(folder: Path) -> Submission:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -15,6 +14,7 @@ from resolution_eval.cards.base import CardBase
 from resolution_eval.cards.model import ModelCard
 from resolution_eval.cards.task import TaskCard
 from resolution_eval.errors import CardError
+from resolution_eval.notation import NotationError, toml_table, unambiguous
 from resolution_eval.refusals import told
 
 Card = TypeVar("Card", bound=CardBase)
@@ -28,6 +28,10 @@ def parse_task_card(text: str, origin: str = "task card") -> TaskCard:
         CardError: neither, a key missing or unknown, or a value outside its rule.
     """
     if text.lstrip().startswith("{"):
+        try:
+            text = unambiguous(text)
+        except NotationError as error:
+            raise CardError(f"{origin}: {error}") from error
         return _checked(TaskCard, lambda: TaskCard.model_validate_json(text), origin)
     return _parse(TaskCard, text, origin)
 
@@ -52,9 +56,9 @@ def task_card(facts: Mapping[str, Any], origin: str = "task card") -> TaskCard:
 
 def _parse(schema: type[Card], text: str, origin: str) -> Card:
     try:
-        facts = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise CardError(f"{origin} is not TOML: {error}") from error
+        facts = toml_table(text)
+    except NotationError as error:
+        raise CardError(f"{origin} is {error}") from error
     return _checked(schema, lambda: schema.model_validate(facts), origin)
 
 

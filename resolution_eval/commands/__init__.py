@@ -5,6 +5,7 @@ command imports what it needs when it runs.
 """
 
 COMMANDS = {
+    "score": "score a checkpoint on images, and say what came of it",
     "run": "run lmms-eval with a sweep of your own",
     "sweep": "run many models on many tasks, here or on a cluster",
     "datasets": "list the data sets, or show one",
@@ -22,6 +23,7 @@ COMMANDS = {
     "matrix": "score checkpoints by training strategy at every resolution",
     "gaps": "gaps of a train x inference table",
     "leaderboard": "check submissions, and make the board",
+    "completion": "print what makes a shell complete this command",
 }
 """Name of each command, which is its module's, and its line of help, in the order of `--help`."""
 PASSING_ON = ("run",)

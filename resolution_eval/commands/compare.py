@@ -28,6 +28,10 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     """Do it; the exit status."""
     from dataclasses import asdict
 
+    from resolution_eval.preflight import refuse_absent
+
+    refuse_absent([known.first, known.second])
+
     from resolution_eval.analysis.comparison import compare
     from resolution_eval.collection import only
     from resolution_eval.report import load

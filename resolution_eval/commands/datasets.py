@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from resolution_eval.commands.printing import as_json
+
+STATES = (
+    *("at hand", "downloaded when run", "to be brought", "registration needed"),
+    *("damaged", "refused"),
+)
+"""How far a data set is from being run on this machine."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to `parser`."""
     parser.add_argument("name", nargs="?", metavar="NAME", help="of a data set, or of its task")
-    parser.add_argument(
-        "--sheet", type=Path, metavar="PNG", help="contact sheet (default: NAME.png, here)"
-    )
+    parser.add_argument("--sheet", type=Path, metavar="PNG", help="write a contact sheet of NAME")
+    parser.add_argument("--modality", metavar="TEXT", help="list those whose modality holds it")
+    parser.add_argument("--state", choices=STATES, help="list those of this state")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     """Do it; the exit status."""
     from resolution_eval import datasets
-    from resolution_eval.sources import at_hand
+    from resolution_eval.errors import UsageError
 
     if known.name is None:
-        print(datasets.list_datasets())
+        if known.sheet is not None:
+            raise UsageError("--sheet needs the NAME of a data set")
+        rows = datasets.entries(modality=known.modality, state=known.state)
+        print(as_json(rows) if known.json else datasets.list_datasets(rows))
         return 0
     card = datasets.find_card(known.name)
-    print(datasets.describe(card))
-    if at_hand(card) is not None:
-        sheet = datasets.contact_sheet(card, known.sheet or Path(f"{card.name}.png"))
-        print(f"\ncontact sheet: {sheet}")
+    print(as_json(card.model_dump(mode="json")) if known.json else datasets.describe(card))
+    if known.sheet is not None:
+        print(f"\ncontact sheet: {datasets.contact_sheet(card, known.sheet)}", file=sys.stderr)
     return 0

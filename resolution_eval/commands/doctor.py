@@ -71,7 +71,8 @@ def _against(known: argparse.Namespace) -> int:
 def _model(known: argparse.Namespace) -> int:
     from dataclasses import asdict
 
-    from resolution_eval.doctor import diagnose, model_arguments, report
+    from resolution_eval.arguments import model_arguments
+    from resolution_eval.doctor import diagnose, report
     from resolution_eval.resolution import parse_resolution
 
     sizes = (known.sizes or "28,64,112,224,448,896").split(",")

@@ -72,6 +72,11 @@ def _add(actions: Actions[argparse.ArgumentParser]) -> None:
     parser.add_argument("--claims", type=Path, metavar="FILE", help="JSON list of claimed scores")
 
 
+VOUCH = (
+    "why the model is what it is called, where pretrained= was given another name; for maintainers"
+)
+
+
 def _validate(actions: Actions[argparse.ArgumentParser]) -> None:
     parser = _action(actions, "validate", "check every submission, or one")
     parser.add_argument(
@@ -81,6 +86,14 @@ def _validate(actions: Actions[argparse.ArgumentParser]) -> None:
         "--ledger", type=Path, metavar="FILE", help="accepted.json to hold against, as main has it"
     )
     parser.add_argument(
+        "--base",
+        type=Path,
+        metavar="DIR",
+        help="the leaderboard's folder of the branch that a request goes to: its ledger and pins "
+        "count, and nothing may differ but new submissions",
+    )
+    parser.add_argument("--vouch", metavar="WHY", help=VOUCH)
+    parser.add_argument(
         "--accept", metavar="NAME", help="enter what is valid into the ledger; for maintainers"
     )
 
@@ -89,18 +102,27 @@ def _rerun(actions: Actions[argparse.ArgumentParser]) -> None:
     parser = _action(actions, "rerun", "repeat samples of every cell of a submission")
     parser.add_argument("path", type=Path, metavar="PATH", help="the submission's folder")
     parser.add_argument(
-        "--samples", type=int, default=20, metavar="K", help="of every cell (default: 20; 0: all)"
+        "--samples",
+        type=int,
+        metavar="K",
+        help="of every cell; 0: all (default: as many as find 5 points too many in one cell with "
+        "a chance of 90 %%)",
     )
     parser.add_argument(
-        "--seed", type=int, required=True, help="a number that the submitter cannot know"
+        "--seed",
+        type=int,
+        help="of the samples drawn, which the submitter must not know (default: drawn now)",
     )
     parser.add_argument("--by", required=True, metavar="NAME", help="who repeats")
     parser.add_argument("--pretrained", metavar="PATH", help="where the checkpoint lies here")
+    parser.add_argument("--vouch", metavar="WHY", help=VOUCH)
     parser.add_argument("--batch-size", type=int, default=16, metavar="N")
 
 
 def _status(actions: Actions[argparse.ArgumentParser]) -> None:
-    _action(actions, "status", "list the submissions and how far each is checked")
+    parser = _action(actions, "status", "list the submissions and how far each is checked")
+    parser.add_argument("--level", metavar="STATUS", help="list those of this status")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _build(actions: Actions[argparse.ArgumentParser]) -> None:

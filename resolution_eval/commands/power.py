@@ -37,6 +37,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     """Do it; the exit status."""
+    from resolution_eval.preflight import refuse_absent
+
+    refuse_absent([known.results] if known.results else [])
     from tabulate import tabulate
 
     for name in ("drop", "discordance", "power", "error"):

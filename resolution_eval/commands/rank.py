@@ -30,6 +30,9 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     """Do it; the exit status."""
     from dataclasses import asdict
 
+    from resolution_eval.preflight import refuse_absent
+
+    refuse_absent(known.results)
     from tabulate import tabulate
 
     from resolution_eval.analysis.ranking import ranking

@@ -23,6 +23,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     """Do it; the exit status."""
+    from resolution_eval.preflight import refuse_absent
+
+    refuse_absent([known.results, *([known.blind] if known.blind else [])])
     from resolution_eval.records import make_records, write_record
 
     for record in make_records(known.results, blind=known.blind):

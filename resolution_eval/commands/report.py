@@ -18,7 +18,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--output", type=Path, metavar="SITE", help="folder for index.html (default: DIR)"
     )
     parser.add_argument(
-        "--format", choices=("text", "md", "csv"), default="text", help="of what is printed"
+        "--format",
+        choices=("text", "md", "csv", "json"),
+        default="text",
+        help="of what is printed: csv and json are one tidy table of all cells",
     )
     parser.add_argument(
         "--no-images",
@@ -41,10 +44,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     """Do it; the exit status."""
-    from resolution_eval.report import report
+    from resolution_eval.preflight import refuse_absent
 
+    refuse_absent(known.results)
     if not 0 < known.margin <= 100:
         raise UsageError(f"--margin is {known.margin:g}; give points above 0 and at most 100")
+    from resolution_eval.report import report
+
     print(
         report(
             known.results,

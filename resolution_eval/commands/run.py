@@ -71,12 +71,25 @@ def _choices(known: argparse.Namespace) -> dict[str, Any]:
     return chosen
 
 
+def _preflight(tasks: Sequence[str], rest: Sequence[str]) -> None:
+    """Refuse what is surely wrong among the arguments that are lmms-eval's."""
+    from resolution_eval.preflight import refuse
+
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for name in ("--model", "--model_args", "--output_path"):
+        parser.add_argument(name)
+    host, _ = parser.parse_known_args(list(rest))
+    output = None if host.output_path is None else Path(host.output_path)
+    refuse(host.model, host.model_args or "", tasks, output=output)
+
+
 def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     """Do it; the exit status."""
     from resolution_eval.errors import UsageError, refuse_misspelled
+    from resolution_eval.jobs.process import die_with_launcher
     from resolution_eval.resolution import parse_resolution
-    from resolution_eval.runs import run
 
+    die_with_launcher()
     options = [text for action in known.parser._actions for text in action.option_strings]
     for word in rest:
         if word.startswith("--"):
@@ -89,6 +102,9 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     if known.resolutions is not None:
         resolutions = [parse_resolution(text) for text in known.resolutions.split(",")]
     tasks = [name for name in known.tasks.split(",") if name]
+    _preflight(tasks, rest)
+    from resolution_eval.runs import run
+
     return run(
         tasks,
         rest,

@@ -65,6 +65,7 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
 
     from resolution_eval.jobs import execute, read_plan, summary
     from resolution_eval.jobs.estimate import told
+    from resolution_eval.redaction import redacted
 
     plan = read_plan(known.plan, budget=known.budget)
     if known.dry_run:
@@ -72,7 +73,7 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
             print(f"# {job.name}: {'finished' if job.finished else 'to run'}")
             for line in told(job, known.price):
                 print(line)
-            print(shlex.join(job.command(job.folder / "attempt-N")))
+            print(redacted(shlex.join(job.command(job.folder / "attempt-N"))))
         return 0
     outcomes = execute(plan)
     print(summary(outcomes))

@@ -7,7 +7,7 @@
 | `page` | the table in the documentation |
 """
 
-from resolution_eval.datasets.entry import describe, find_card, list_datasets
+from resolution_eval.datasets.entry import describe, entries, find_card, list_datasets
 from resolution_eval.datasets.sheet import contact_sheet
 
-__all__ = ["contact_sheet", "describe", "find_card", "list_datasets"]
+__all__ = ["contact_sheet", "describe", "entries", "find_card", "list_datasets"]

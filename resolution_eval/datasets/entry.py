@@ -45,15 +45,37 @@ def find_card(name: str) -> TaskCard:
     return cards[key]
 
 
-def list_datasets() -> str:
-    """Every data set in a table of text: name, modality, source, n, and whether it is at hand."""
+def entries(*, modality: str | None = None, state: str | None = None) -> list[dict[str, str]]:
+    """Every data set: name, task, modality, source, n, and whether it is at hand; or those whose
+    modality holds a text, and those of a state.
+
+    Raises:
+        UsageError: no data set has such a modality.
+    """
+    wanted = (modality or "").lower()
+    cards = [card for card in task_cards().values() if wanted in card.modality.lower()]
+    if not cards:
+        known = sorted({card.modality for card in task_cards().values()})
+        raise UsageError(f"no data set has the modality {modality!r}; {suggest(wanted, known)}")
+    rows = [
+        {
+            "name": card.name,
+            "modality": card.modality,
+            "source px": source_size(card),
+            "n": published_count(card),
+            "state": _state(card),
+        }
+        for card in cards
+    ]
+    return [row for row in rows if state in (None, row["state"])]
+
+
+def list_datasets(rows: list[dict[str, str]] | None = None) -> str:
+    """The entries in a table of text, all where none are given."""
     from tabulate import tabulate
 
-    rows = [
-        (card.name, card.modality, source_size(card), published_count(card), _state(card))
-        for card in task_cards().values()
-    ]
-    return tabulate(rows, headers=("name", "modality", "source px", "n", "state"))
+    found = entries() if rows is None else rows
+    return tabulate(found, headers="keys") if found else "none"
 
 
 def _state(card: TaskCard) -> str:

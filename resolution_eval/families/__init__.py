@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from resolution_eval.errors import ModelError, UsageError
+from resolution_eval.families.aya import AYA, COHERE2
 from resolution_eval.families.base import Family, Parts, Received, Settings
 from resolution_eval.families.gemma import GEMMA3, PALIGEMMA
 from resolution_eval.families.idefics3 import IDEFICS3, SMOLVLM
@@ -46,6 +47,8 @@ FAMILIES: dict[str, Family] = {
         PIXTRAL,
         MLLAMA,
         INSTRUCTBLIP,
+        AYA,
+        COHERE2,
     )
     for model_type in family.model_types
 }

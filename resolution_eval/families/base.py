@@ -3,74 +3,36 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from resolution_eval.errors import ModelError
 from resolution_eval.families.chat import NO_TEMPLATE, Turn, rendered, template_of
+from resolution_eval.families.inputs import collate
+from resolution_eval.families.own import processed
+from resolution_eval.families.parts import Foretold, Parts, Received, Settings
 from resolution_eval.resolution import Size, TrainingResolution, training_size
+
+__all__ = [
+    "EVIDENCE",
+    "Family",
+    "Foretold",
+    "Parts",
+    "Received",
+    "Settings",
+    "fit",
+    "mean_colour",
+    "share",
+]
 
 EVIDENCE = "tensors entering the vision tower; image tokens entering the language model"
 """Where grid and visual tokens of a family's checkpoint are read."""
-
-
-class Parts(NamedTuple):
-    """A checkpoint without its weights."""
-
-    config: Any
-    processor: Any
-    plain: bool = False
-    """Whether its questions are asked without a chat template, as it was told."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Received:
-    """What entered a vision tower, per sample, read from its input tensors."""
-
-    grid: tuple[int, int]
-    """Height and width in pixels; of tiles, the area that they cover together."""
-    images: int = 1
-    """Images of a sample: its tiles, a thumbnail included."""
-
-
-@dataclass(frozen=True)
-class Foretold:
-    """What should enter a tower of one image."""
-
-    grid: tuple[int, int]
-    """Height and width in pixels."""
-    tokens: int
-    """Visual tokens before the language model."""
-    images: int = 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """How processor and configuration must be set for one grid."""
-
-    call: Mapping[str, Any] = field(default_factory=dict)
-    """Keyword arguments of the processor's call."""
-    processor: Mapping[str, Any] = field(default_factory=dict)
-    """Attributes of the processor; "image_processor.size" is its image processor's."""
-    config: Mapping[str, Any] = field(default_factory=dict)
-    """Attributes of the configuration; "vision_config.image_size" is its vision tower's."""
-
-    @contextmanager
-    def applied(self, parts: Parts) -> Iterator[None]:
-        """Sets the attributes, and gives them their own values back."""
-        saved = []
-        for root, changes in ((parts.processor, self.processor), (parts.config, self.config)):
-            for path, value in changes.items():
-                owner, name = _owner(root, path)
-                saved.append((owner, name, getattr(owner, name)))
-                setattr(owner, name, value)
-        try:
-            yield
-        finally:
-            for owner, name, value in reversed(saved):
-                setattr(owner, name, value)
+BATCH = "batches of questions"
+RANK = "answer_mode=rank"
+IMAGELESS = "questions without an image"
+SEVERAL = "several images in one question"
+"""What a family's checkpoints may be unable to."""
 
 
 def share(counts: Sequence[int], samples: int) -> int:
@@ -86,13 +48,6 @@ def share(counts: Sequence[int], samples: int) -> int:
             "share them equally"
         )
     return images
-
-
-def _owner(root: Any, path: str) -> tuple[Any, str]:
-    *names, last = path.split(".")
-    for name in names:
-        root = getattr(root, name)
-    return root, last
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +112,10 @@ class Family:
         """Why the grid cannot follow the inference resolution; None where it can."""
         return None
 
+    def limits(self, parts: Parts) -> Mapping[str, str]:
+        """What its checkpoints cannot do beside that, by name, each with the reason."""
+        return {}
+
     def grid(self, parts: Parts, information: Size) -> Size:
         """Size in pixels of the grid that follows `information`: scheme `match`."""
         patch, edge = self.patch(parts), self.edge(parts)
@@ -201,8 +160,6 @@ class Family:
         The processor's tensors say it, of a blank image, where the grid is the processor's own.
         """
         if self.own:
-            from resolution_eval.families.own import processed
-
             return processed(self, parts, drawn)
         return Foretold((drawn.height, drawn.width), self.visual_tokens(parts, drawn))
 
@@ -240,10 +197,14 @@ class Family:
         (arguments,) = calls
         return self.received(parts, grid, arguments, samples)
 
+    def received_each(
+        self, parts: Parts, grids: Sequence[Size], calls: Sequence[Mapping[str, Any]]
+    ) -> list[Received]:
+        """What entered of every image, drawn at these sizes, in all calls of the tower."""
+        return self.received_in(parts, grids[-1], calls, len(grids))
+
     def collated(self, samples: Sequence[Any], pad: int) -> dict[str, Any]:
         """One batch of the tensors of samples with images of one grid."""
-        from resolution_eval.families.inputs import collate
-
         return collate(samples, pad)
 
     def entering(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -290,10 +251,12 @@ class Family:
         *,
         image: bool,
         demonstrations: Sequence[tuple[str, str]] = (),
+        pieces: Sequence[str | int] = (),
     ) -> str:
         """The question in the checkpoint's chat template; plain where the family is, or it is told.
 
-        Demonstrations (question, answer) are turns before it, each with an image if `image`.
+        Demonstrations (question, answer) are turns before it, each with an image if `image`. Of a
+        question with several images, `pieces` are its texts and the images' numbers, in order.
 
         Raises:
             ModelError: there is no template, or it does not put image and question in the prompt.
@@ -301,6 +264,8 @@ class Family:
         if parts.plain or template_of(parts.processor) is None:
             if not (parts.plain or self.plain):
                 raise ModelError(NO_TEMPLATE)
+            if pieces:
+                raise ModelError("a plain prompt has one image, and the question has several")
             earlier = "".join(
                 f"{self.plain_prompt(parts, asked, image=image)} {answer}\n\n"
                 for asked, answer in demonstrations
@@ -309,7 +274,7 @@ class Family:
         turns = []
         for asked, answer in demonstrations:
             turns += [Turn("user", asked, image), Turn("assistant", answer, image=False)]
-        turns.append(Turn("user", question, image))
+        turns.append(Turn("user", question, image, tuple(pieces)))
         return rendered(parts.processor, parts.config, turns)
 
     def plain_prompt(self, parts: Parts, question: str, *, image: bool) -> str:

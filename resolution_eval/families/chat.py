@@ -9,7 +9,7 @@ there are images, and every text, or there is no prompt.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from resolution_eval.errors import ModelError
@@ -28,11 +28,39 @@ PLACES = (
 
 @dataclass(frozen=True)
 class Turn:
-    """What one side says, with an image before it or not."""
+    """What one side says, with an image before it or not, or several in their places."""
 
     role: str
     text: str
     image: bool
+    pieces: tuple[str | int, ...] = ()
+    """The text in pieces, and the images by number where they stand among them, of several."""
+
+    @property
+    def content(self) -> tuple[str | int, ...]:
+        """Texts, and images by number from 0, in their order."""
+        return self.pieces or ((0, self.text) if self.image else (self.text,))
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The texts alone."""
+        return tuple(piece for piece in self.content if isinstance(piece, str))
+
+    @property
+    def images(self) -> int:
+        """Number of its images."""
+        return len(self.content) - len(self.texts)
+
+    @property
+    def named(self) -> Turn:
+        """The same with all images before the text, which names those that stood within it."""
+        shown = [piece for piece in self.content if isinstance(piece, int)]
+        leading = next(
+            (place for place, each in enumerate(self.content) if isinstance(each, str)), 0
+        )
+        rest = self.content[leading:]
+        said = "".join(each if isinstance(each, str) else f"image {each + 1}" for each in rest)
+        return replace(self, pieces=(*sorted(shown), said))
 
 
 def template_of(processor: Any) -> str | None:
@@ -63,16 +91,17 @@ def rendered(processor: Any, config: Any, turns: Sequence[Turn]) -> str:
     template = template_of(processor)
     if template is None:
         raise ModelError(NO_TEMPLATE)
-    images = sum(turn.image for turn in turns)
+    images = sum(turn.images for turn in turns)
     faults = []
-    for form in FORMS if images else FORMS[:2]:
+    for form in FORMS if images else (_parts, _string):
         conversation = [form(turn, processor, config) for turn in turns]
         try:
             text = _applied(processor, template, conversation)
         except Exception as error:  # noqa: BLE001  (a template is a program, and raises what it likes)
             faults.append(f"it raises {type(error).__name__}: {' '.join(str(error).split())[:120]}")
             continue
-        fault = _fault(processor, text, turns, images)
+        said = [turn.named for turn in turns] if form is _named else turns
+        fault = _fault(processor, text, said, images)
         if fault is None:
             return text
         faults.append(fault)
@@ -91,8 +120,18 @@ NO_TEMPLATE = (
 
 def _parts(turn: Turn, processor: Any, config: Any) -> dict[str, Any]:
     """A list of parts, as transformers' own templates take it."""
-    shown = [{"type": "image"}] if turn.image else []
-    return {"role": turn.role, "content": [*shown, {"type": "text", "text": turn.text}]}
+    return {
+        "role": turn.role,
+        "content": [
+            {"type": "text", "text": piece} if isinstance(piece, str) else {"type": "image"}
+            for piece in turn.content
+        ],
+    }
+
+
+def _named(turn: Turn, processor: Any, config: Any) -> dict[str, Any]:
+    """The same for a template that puts all images first: the text names each by its number."""
+    return _parts(turn.named, processor, config)
 
 
 def _string(turn: Turn, processor: Any, config: Any) -> dict[str, Any]:
@@ -102,11 +141,17 @@ def _string(turn: Turn, processor: Any, config: Any) -> dict[str, Any]:
 
 def _marked(turn: Turn, processor: Any, config: Any) -> dict[str, Any]:
     """The image's mark and the text, for a template of a language model."""
-    mark = f"{image_mark(processor, config)}\n" if turn.image else ""
-    return {"role": turn.role, "content": f"{mark}{turn.text}"}
+    mark = image_mark(processor, config) if turn.images else ""
+    text = ""
+    for piece in turn.content:
+        if isinstance(piece, str):
+            text += piece
+        else:  # before the text each on a line of its own, within it as a word
+            text += mark if text.replace(f"{mark}\n", "") else f"{mark}\n"
+    return {"role": turn.role, "content": text}
 
 
-FORMS: tuple[Callable[[Turn, Any, Any], dict[str, Any]], ...] = (_parts, _string, _marked)
+FORMS: tuple[Callable[[Turn, Any, Any], dict[str, Any]], ...] = (_parts, _named, _string, _marked)
 """Forms of a message, in the order in which they are tried."""
 
 
@@ -140,16 +185,35 @@ def _fault(processor: Any, text: str, turns: Sequence[Turn], images: int) -> str
         return "it writes the list of parts into the prompt instead of reading it"
     place = 0
     for turn in turns:
-        found = text.find(turn.text.strip(), place)
-        if found < 0:
-            if turn.role == "assistant" and without_thinking(turn.text).strip() in text[place:]:
-                continue
-            return f"the text {turn.text[:40]!r} is not in what it makes"
-        place = found + len(turn.text.strip())
+        for said in turn.texts:
+            found = text.find(said.strip(), place)
+            if found < 0:
+                if turn.role == "assistant" and without_thinking(said).strip() in text[place:]:
+                    continue
+                return f"the text {said[:40]!r} is not in what it makes"
+            place = found + len(said.strip())
+    if moved := _moved(processor, text, turns):
+        return moved
     counts = {mark: text.count(mark) for mark in set(places(processor))}
     most = max(counts.values(), default=images)
     if most != images:
         return f"it has {most} places for an image where {images} should be"
+    return None
+
+
+def _moved(processor: Any, text: str, turns: Sequence[Turn]) -> str | None:
+    """Whether an image that should stand between two texts stands elsewhere."""
+    marks = set(places(processor))
+    place = 0
+    for turn in turns:
+        for before, said in zip(("", *turn.content), turn.content, strict=False):
+            if not isinstance(said, str):
+                continue
+            found = text.find(said.strip(), place)
+            within = isinstance(before, int) and any(mark in text[place:found] for mark in marks)
+            if isinstance(before, int) and not within:
+                return "it moves an image away from its place in the text"
+            place = max(place, found + len(said.strip()))
     return None
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from json import JSONDecodeError
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
-from resolution_eval.adapters.arguments import declared_training
+from resolution_eval.arguments import declared_training
 from resolution_eval.cards import model_cards
 from resolution_eval.declaration import Known, read_declaration
 from resolution_eval.errors import ModelError
@@ -20,6 +18,7 @@ from resolution_eval.families.tokens import plain_tokenizers
 from resolution_eval.families.traces import traced
 from resolution_eval.families.tuned import adapter_of, without_adapter
 from resolution_eval.families.tuned import apply as tune
+from resolution_eval.notation import NotationError, json_value
 from resolution_eval.resolution import TrainingResolution
 
 INDEX = "model.safetensors.index.json"
@@ -246,8 +245,8 @@ def _check_shards(pretrained: str) -> None:
         if not index.is_file() or (folder / "model.safetensors").is_file():
             continue
         try:
-            named = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-        except (JSONDecodeError, KeyError, AttributeError, TypeError) as error:
+            named = set(json_value(index.read_bytes())["weight_map"].values())
+        except (NotationError, KeyError, AttributeError, TypeError) as error:
             raise ModelError(f"{index} is no index of shards; get it again") from error
         absent = sorted(name for name in named if not (folder / name).is_file())
         if absent:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from resolution_eval.errors import ModelError
 from resolution_eval.generation import Generation
 
 KEPT = ("bos_token_id", "eos_token_id", "pad_token_id")
@@ -31,7 +32,12 @@ class Decoding:
 
     @classmethod
     def of(cls, model: Any, tokenizer: Any) -> Decoding:
-        """That of a loaded model; a text ends as its tokenizer says where the model does not."""
+        """That of a loaded model; a text ends as its tokenizer says where the model does not.
+
+        Raises:
+            ModelError: the model writes in a way of its own, of which greedy is no setting.
+        """
+        _refuse_own_way(model)
         told = _settings(model)
         encoder = bool(getattr(model.config, "is_encoder_decoder", False))
         names = (*KEPT, *(KEPT_OF_ENCODERS if encoder else ()))
@@ -83,6 +89,18 @@ class Decoding:
         kept = ", ".join(f"{name}={value}" for name, value in self.kept.items()) or "nothing"
         dropped = ", ".join(f"{name}={value}" for name, value in sorted(self.dropped.items()))
         return f"kept of the checkpoint: {kept}" + (f"; set aside: {dropped}" if dropped else "")
+
+
+def _refuse_own_way(model: Any) -> None:
+    from transformers import GenerationConfig
+
+    own = type(getattr(model, "generation_config", None))
+    if issubclass(own, GenerationConfig) and own is not GenerationConfig:
+        raise ModelError(
+            f"{type(model).__name__} writes by settings of its own ({own.__name__}), not token by "
+            "token: what lmms-eval asks for, greedy search, is none of its modes, and no answer of "
+            "its could be repeated"
+        )
 
 
 def _settings(model: Any) -> dict[str, Any]:

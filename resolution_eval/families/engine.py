@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from inspect import signature
 from typing import Any
 
 import torch
@@ -15,7 +14,7 @@ from torch import Tensor
 from resolution_eval.errors import ModelError
 from resolution_eval.families.base import Family, Parts, Received
 from resolution_eval.families.decoding import Decoding
-from resolution_eval.families.inputs import Inputs, extended
+from resolution_eval.families.inputs import Inputs, extended, taken
 from resolution_eval.families.normalisation import PIXELS
 from resolution_eval.families.preparation import Material, Preparation
 from resolution_eval.families.preparation import Question as Question
@@ -46,7 +45,7 @@ class Spoken:
     ended: bool = True
     """Whether it ended by itself, rather than at the limit of tokens."""
     earlier: tuple[Entered, ...] = ()
-    """The same of the demonstrations' images."""
+    """The same of the images before the last."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,8 @@ class Engine:
         tokenizer = self.parts.processor.tokenizer
         rows = found.tolist()
         special = set(tokenizer.all_special_ids)
-        spoken = self._spoken(batch, seen, [(written(tokenizer, row), None) for row in rows])
+        told = [(written(tokenizer, row), None) for row in rows]
+        spoken = self._spoken(batch, seen, told, questions)
         return [
             replace(
                 answer,
@@ -113,7 +113,7 @@ class Engine:
 
     def shipped(self, material: Material) -> Material:
         """The material on its way to the device; may be called in any thread."""
-        sent = self.transfer.send(self._known(material.batch), self.model.dtype)
+        sent = self.transfer.send(taken(material.batch, self.model.forward), self.model.dtype)
         return replace(material, batch={}, shipment=sent)
 
     def _entering(self, material: Material) -> Inputs:
@@ -154,7 +154,7 @@ class Engine:
         texts = [
             question.choices[place].strip() for question, place in zip(questions, best, strict=True)
         ]
-        return self._spoken(batch, seen, list(zip(texts, scores, strict=True)))
+        return self._spoken(batch, seen, list(zip(texts, scores, strict=True)), questions)
 
     def _ranked_whole(self, question: Question) -> Spoken:
         """The same for one question, every choice with the whole prompt before it: right for any
@@ -173,26 +173,21 @@ class Engine:
             found = logits.float().log_softmax(-1)
             for row, place in enumerate(places):
                 scores[place] = _sum(found[row], tails[place], starts[place])
-            spoken = self._spoken(batch, seen, [("", None)] * len(places))[0]
+            same = [question] * len(places)
+            spoken = self._spoken(batch, seen, [("", None)] * len(places), same)[0]
         assert spoken is not None
         best = max(range(len(scores)), key=scores.__getitem__)
         return replace(spoken, text=question.choices[best].strip(), scores=tuple(scores))
-
-    def _known(self, batch: Inputs) -> Inputs:
-        """The batch without the types of tokens that some tokenizers add and few models take."""
-        kinds = "token_type_ids"
-        if kinds in batch and kinds not in signature(self.model.forward).parameters:
-            return {name: tensor for name, tensor in batch.items() if name != kinds}
-        return batch
 
     def _spoken(
         self,
         batch: Inputs,
         seen: Sequence[Received],
         answers: Sequence[tuple[str, tuple[float, ...] | None]],
+        questions: Sequence[Question],
     ) -> list[Spoken]:
         if len(seen) > len(answers):
-            return self._spoken_of_several(batch, seen, answers)
+            return self._spoken_of_several(batch, seen, answers, questions)
         tokens = self.family.counted_tokens(self.parts, batch)
         entered: Sequence[Received | None] = seen or [None] * len(answers)
         return [
@@ -205,16 +200,38 @@ class Engine:
         batch: Inputs,
         seen: Sequence[Received],
         answers: Sequence[tuple[str, tuple[float, ...] | None]],
+        questions: Sequence[Question],
     ) -> list[Spoken]:
         """As `_spoken`, of questions with equally many images each."""
         each = len(seen) // len(answers)
         spoken = []
         for row, (text, scores) in enumerate(answers):
-            tokens = self.family.tokens_per_image(self.parts, batch["input_ids"][row], each)
+            tokens = self._tokens_each(batch["input_ids"][row], questions[row])
             entered = list(zip(seen[row * each : (row + 1) * each], tokens, strict=True))
             *earlier, (received, count) = entered
             spoken.append(Spoken(text, scores, received, count, earlier=tuple(earlier)))
         return spoken
+
+    def _tokens_each(self, ids: Tensor, question: Question) -> list[int]:
+        """Visual tokens of each of a prompt's images.
+
+        Where the processor set their grids, and text within an image parts its tokens, they are
+        those that were foretold of each, if they are as many together as stand there.
+
+        Raises:
+            ModelError: the tokens are not those of so many images.
+        """
+        sizes = [Size(*image.size) for image in question.images]
+        if not self.family.own or len(set(sizes)) == 1:
+            return self.family.tokens_per_image(self.parts, ids, len(sizes))
+        foretold = [self.family.foretold(self.parts, size).tokens for size in sizes]
+        (counted,) = self.family.counted_tokens(self.parts, {"input_ids": ids[None]})
+        if sum(foretold) != counted:
+            raise ModelError(
+                f"{counted} visual tokens stand in the prompt of {len(sizes)} images, of which the "
+                f"processor makes {foretold} one by one"
+            )
+        return foretold
 
     @contextmanager
     def _watched(
@@ -224,12 +241,12 @@ class Engine:
         unless the questions have demonstrations.
         """
         images = [image for question in questions for image in question.images]
-        grid = Size(*images[-1].size) if images else None
+        grids = [Size(*image.size) for image in images]
         sharing = known or self.preparation.sharing(questions)
         tower = self.model.get_submodule(self.family.tower)
         with (
             sharing.applied(tower),
-            watched(self.family, self.parts, self.model, grid, sharing.different) as seen,
+            watched(self.family, self.parts, self.model, sharing.firsts(grids)) as seen,
         ):
             yield seen
         if seen:
@@ -319,17 +336,17 @@ def packs(model: Any, cache: Any, more: int) -> bool:
 
 @contextmanager
 def watched(
-    family: Family, parts: Parts, model: Any, grid: Size | None, samples: int
+    family: Family, parts: Parts, model: Any, grids: Sequence[Size]
 ) -> Iterator[list[Received]]:
-    """Sets the configuration for images of size `grid`, and notes what enters the vision tower for
-    each of `samples` samples; nothing where no image is shown. Of a tower that runs several
-    times, the list is filled at the end.
+    """Sets the configuration for images of the last of the sizes `grids`, and notes what enters the
+    vision tower of each; nothing where no image is shown. Of a tower that runs several times, the
+    list is filled at the end.
 
     Raises:
         ModelError: the tower ran more often than once, and the family's does not.
     """
     seen: list[Received] = []
-    if grid is None:
+    if not grids:
         yield seen
         return
     calls: list[dict[str, Any]] = []
@@ -340,17 +357,17 @@ def watched(
             raise ModelError("the vision tower was run a second time for the same images")
         calls.append(family.arguments(module, positional, named))
         if not family.repeats:
-            seen.extend(family.received_in(parts, grid, calls, samples))
+            seen.extend(family.received_each(parts, grids, calls))
 
     handle = tower.register_forward_pre_hook(before, with_kwargs=True)
-    settings = family.used_settings(parts, grid)
+    settings = family.used_settings(parts, grids[-1])
     try:
         with settings.applied(Parts(model.config, parts.processor)), steered(family, model):
             yield seen
     finally:
         handle.remove()
     if calls and family.repeats:
-        seen.extend(family.received_in(parts, grid, calls, samples))
+        seen.extend(family.received_each(parts, grids, calls))
 
 
 @contextmanager

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from resolution_eval.errors import ModelError
-from resolution_eval.families.base import Family, Parts, Settings
+from resolution_eval.families.parts import Parts, Preparer, Settings
 from resolution_eval.families.tokens import check_text
 from resolution_eval.resolution import Size
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Inputs = dict[str, Tensor]
+Inputs = dict[str, Any]
+"""Tensors by name, and lists of numbers, one entry per image, that some models take as such."""
 
 LEFT = ("input_ids", "attention_mask", "mm_token_type_ids", "token_type_ids")
 """Tensors with one column per token, padded on the left; zero pads all but `input_ids`."""
@@ -27,7 +29,7 @@ RIGHT = ("qformer_input_ids", "qformer_attention_mask")
 
 
 def prepare(
-    family: Family,
+    family: Preparer,
     parts: Parts,
     prompt: str,
     image: Image | None,
@@ -71,7 +73,7 @@ def prepare(
 
 
 def _check(
-    family: Family,
+    family: Preparer,
     parts: Parts,
     prompt: str,
     found: Inputs,
@@ -98,7 +100,7 @@ def _check(
     check_text(meant, found["input_ids"][0].tolist(), family.image_token(parts), len(images))
 
 
-def _as_asked(family: Family, parts: Parts, found: Inputs, grids: Sequence[Size]) -> bool:
+def _as_asked(family: Preparer, parts: Parts, found: Inputs, grids: Sequence[Size]) -> bool:
     """Whether the processor left every image its grid; where not, the sample is mismatched."""
     if not grids:
         return True
@@ -113,11 +115,30 @@ def _begun(tokenizer: Any, prompt: str) -> bool:
 
 
 def _tensors(found: Any) -> Inputs:
-    """The tensors in a processor's answer, but for PaliGemma's labels, which ask for a loss."""
+    """The tensors and lists of numbers in a processor's answer, but for PaliGemma's labels, which
+    ask for a loss.
+    """
     return {
         name: value
         for name, value in found.items()
-        if isinstance(value, Tensor) and name != "labels"
+        if name != "labels" and (isinstance(value, Tensor) or _numbers(value))
+    }
+
+
+def _numbers(value: Any) -> bool:
+    """Whether a value is a list of numbers, or of such lists."""
+    if not isinstance(value, list) or not value:
+        return False
+    return all(isinstance(each, int | float) or _numbers(each) for each in value)
+
+
+def taken(inputs: Inputs, forward: Any) -> Inputs:
+    """The inputs without lists, and types of tokens, that the model's `forward` does not name."""
+    names = signature(forward).parameters
+    return {
+        name: value
+        for name, value in inputs.items()
+        if name in names or (isinstance(value, Tensor) and name != "token_type_ids")
     }
 
 
@@ -132,9 +153,12 @@ def collate(
     `columns` are further tensors with one column per token, and `joins` dimensions along which
     images lie behind each other, where that is not the first.
     """
-    batch = {}
+    batch: Inputs = {}
     for name in samples[0]:
         tensors = [sample[name] for sample in samples]
+        if not isinstance(tensors[0], Tensor):
+            batch[name] = [entry for entries in tensors for entry in entries]
+            continue
         if name in (*LEFT, *LEFT_MASKS, *RIGHT, *columns):
             longest = max(tensor.shape[1] for tensor in tensors)
             filler = pad if name == "input_ids" else 0
@@ -162,7 +186,7 @@ def extended(sample: Inputs, tail: Sequence[int]) -> Inputs:
     ids = sample["input_ids"]
     longer = dict(sample)
     for name, value in sample.items():
-        if value.shape[:2] != ids.shape:
+        if not isinstance(value, Tensor) or value.shape[:2] != ids.shape:
             continue
         if name == "input_ids":
             more = ids.new_tensor([list(tail)])
@@ -174,7 +198,7 @@ def extended(sample: Inputs, tail: Sequence[int]) -> Inputs:
     return longer
 
 
-def tokenise(family: Family, parts: Parts, prompt: str, rest: str = "") -> tuple[list[int], int]:
+def tokenise(family: Preparer, parts: Parts, prompt: str, rest: str = "") -> tuple[list[int], int]:
     """Token ids of `prompt + rest` tokenised together, and the index of the first that is `rest`'s.
 
     Image tokens are not repeated here.

@@ -79,5 +79,5 @@ class OneVisionFamily(AnyresFamily):
         return rows * (columns + 1)
 
 
-LLAVA_NEXT = AnyresFamily(name="llava_next", model_types=("llava_next",))
+LLAVA_NEXT = AnyresFamily(name="llava_next", model_types=("llava_next", "llava_next_video"))
 LLAVA_ONEVISION = OneVisionFamily(name="llava_onevision", model_types=("llava_onevision",))

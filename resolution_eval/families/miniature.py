@@ -123,6 +123,7 @@ SIZES: dict[str, int] = {
     **dict.fromkeys(("n_shared_experts", "moe_num_shared_experts"), 1),
     **dict.fromkeys(("num_nextn_predict_layers", "num_kv_shared_layers"), 0),
     "hidden_size_per_layer_input": 8,
+    "base_channels": 32,
 }
 """What is made small, by the names that configurations give it."""
 SECTIONS = ("mrope_section", "xdrope_section", "mrope_sections")

@@ -78,6 +78,12 @@ def _layouts(raw: Tensor, channels: int) -> list[Layout]:
     return found
 
 
+def _equal(one: Any, other: Any) -> bool:
+    if isinstance(one, Tensor):
+        return isinstance(other, Tensor) and torch.equal(one, other)
+    return bool(one == other)
+
+
 @dataclass
 class Bytes:
     """What was found of a family's checkpoint, by the sizes of a prompt's images; shared by all
@@ -87,8 +93,8 @@ class Bytes:
     known: dict[Any, Normalisation | None] = field(default_factory=dict)
 
     def tried(
-        self, key: Any, made: Callable[..., dict[str, Tensor]], processor: Any
-    ) -> dict[str, Tensor]:
+        self, key: Any, made: Callable[..., dict[str, Any]], processor: Any
+    ) -> dict[str, Any]:
         """The tensors that `made` makes of a prompt, in bytes where that comes to the same."""
         if key not in self.known:
             wanted = made()
@@ -98,13 +104,13 @@ class Bytes:
 
     @staticmethod
     def _found(
-        wanted: dict[str, Tensor], made: Callable[..., dict[str, Tensor]], processor: Any
+        wanted: dict[str, Any], made: Callable[..., dict[str, Any]], processor: Any
     ) -> Normalisation | None:
         """None also of a processor whose call takes no such arguments, or says too little."""
         try:
             raw = made(**BYTES)
             others = wanted.keys() - {PIXELS}
-            same = all(torch.equal(raw[name], wanted[name]) for name in others)
+            same = all(_equal(raw[name], wanted[name]) for name in others)
             return normalisation(processor, raw[PIXELS], wanted[PIXELS]) if same else None
         except Exception:  # noqa: BLE001  (a processor raises what it likes; its own way stays)
             return None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from resolution_eval.families.base import Family, Foretold, Parts
+from resolution_eval.families.inputs import prepare
+from resolution_eval.families.parts import Foretold, Parts, Preparer
 from resolution_eval.resolution import Size
 
 QUESTION = "Which of these does the image show?"
@@ -15,7 +16,7 @@ number.
 """
 
 
-def processed(family: Family, parts: Parts, size: Size) -> Foretold:
+def processed(family: Preparer, parts: Parts, size: Size) -> Foretold:
     """Grid, visual tokens and images of an image of this size, read from the processor's tensors.
 
     Only sizes decide, so one image stands for all of one size.
@@ -29,10 +30,8 @@ def processed(family: Family, parts: Parts, size: Size) -> Foretold:
     return _KNOWN[key][1]
 
 
-def _looked(family: Family, parts: Parts, size: Size) -> Foretold:
+def _looked(family: Preparer, parts: Parts, size: Size) -> Foretold:
     from PIL.Image import effect_noise
-
-    from resolution_eval.families.inputs import prepare
 
     image = effect_noise((size.width, size.height), 60).convert("RGB")
     prompt = family.prompt(parts, QUESTION, image=True)

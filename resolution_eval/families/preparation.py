@@ -39,7 +39,8 @@ class Question:
     choices: tuple[str, ...] = ()
     """Continuations to score, each with the space that belongs before it."""
     earlier: tuple[Image, ...] = ()
-    """Images of the demonstrations that the prompt holds before the question."""
+    """Images that the prompt holds before that: of demonstrations, and of a question with several.
+    """
 
     @property
     def images(self) -> tuple[Image, ...]:
@@ -99,12 +100,12 @@ class Preparation:
         tokenizer = self.parts.processor.tokenizer
         pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
         batch = self.family.collated(self._alike(samples), pad or 0)
-        raw = PIXELS in batch and batch[PIXELS].dtype == torch.uint8
+        raw = _in_bytes(batch)
         return Material(batch, normalisation=self.bytes.normalisation if raw else None)
 
     def _alike(self, samples: Sequence[Inputs]) -> Sequence[Inputs]:
         """The samples, all in bytes or none: the first of a grid is as the processor makes it."""
-        raw = [PIXELS in sample and sample[PIXELS].dtype == torch.uint8 for sample in samples]
+        raw = [_in_bytes(sample) for sample in samples]
         found = self.bytes.normalisation
         if all(raw) or not any(raw) or found is None:
             return samples
@@ -168,10 +169,10 @@ class Preparation:
 
     def _refuse_mixture(self, question: Question) -> None:
         sizes = {image.size for image in question.images}
-        if len(sizes) > 1 and not self.family.grids_may_differ:
+        if len(sizes) > 1 and not (self.family.grids_may_differ or self.family.own):
             raise ModelError(
-                f"{self.family.name} takes the images of one prompt at one grid, and question and "
-                f"demonstrations come at {sorted(sizes)} (width, height); use images of one size, "
+                f"{self.family.name} takes the images of one prompt at one grid, and those of this "
+                f"one come at {sorted(sizes)} (width, height); use images of one size, "
                 "scheme=restore, or run without --num_fewshot"
             )
 
@@ -218,6 +219,12 @@ def copied(parts: Parts) -> Parts:
     return parts._replace(
         config=copy.deepcopy(parts.config), processor=copy.deepcopy(parts.processor)
     )
+
+
+def _in_bytes(inputs: Inputs) -> bool:
+    """Whether the pixels are bytes."""
+    pixels = inputs.get(PIXELS)
+    return isinstance(pixels, torch.Tensor) and pixels.dtype == torch.uint8
 
 
 def _shared(sequences: Sequence[Sequence[int]]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,9 @@ from resolution_eval.errors import ModelError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,10 @@ class Sharing:
     def different(self) -> int:
         """Number of different images."""
         return max(self.places, default=-1) + 1
+
+    def firsts(self, each: Sequence[Value]) -> list[Value]:
+        """Of one entry per sample, those of the different images."""
+        return [each[self.places.index(place)] for place in range(self.different)]
 
     @contextmanager
     def applied(self, tower: nn.Module) -> Iterator[None]:

@@ -14,8 +14,9 @@ SOURCE = Size(1024, 1024)
 
 HEAD = """# Families of Hugging Face checkpoints
 
-Made by `python -m resolution_eval.families.table`; change the families, not this page.
+<!-- Made by `python -m resolution_eval.families.table`; change the families, not this page. -->
 
+What the encoder of each family receives at each resolution, and how many visual tokens that costs.
 `--model reshf` runs these. A cell is the grid that enters the vision encoder (height x width, in
 pixels) and the number of visual tokens that it becomes, the thumbnail's included, for a square
 source of 1024 x 1024 pixels. Other aspect ratios, and your own checkpoint, are shown by
@@ -24,9 +25,11 @@ source of 1024 x 1024 pixels. Other aspect ratios, and your own checkpoint, are 
 A type that is not among these is *probed*: the processor's own call is searched for arguments that
 leave an image at its size, and a miniature of the model with random weights shows whether every
 grid gets through, where it enters, and how many visual tokens it becomes. `match` is offered only
-where twelve grids of three aspects came out exactly; otherwise `restore` is, with the reason. What
-probing finds for every type of transformers is [a page of its own](types.md); a newer type needs no
-code.
+where thirteen grids of three aspects came out exactly; otherwise `restore` is, with the reason. How
+a processor lays an image out in tiles is measured with an image of which every pixel says where it
+is from. Where a processor takes one of a few budgets (Gemma 4's 70 to 1,120 tokens, Aria's 490 and
+980 px), `match` takes the one whose grid is nearest, and `doctor` lists the steps. What probing
+finds for every type of transformers is [a page of its own](types.md); a newer type needs no code.
 
 Under `restore` with training at native sizes, the grid is what the checkpoint's own processor makes
 of the source, tiles and thumbnails included.
@@ -120,6 +123,14 @@ GEOMETRIES: dict[str, tuple[str, Parts]] = {
     "mllama": (
         "meta-llama/Llama-3.2-11B-Vision-Instruct",
         Parts(_config({**_square(560), "supported_aspect_ratios": MLLAMA}), NONE),
+    ),
+    "aya_vision": (
+        "CohereLabs/aya-vision-8b",
+        Parts(_config(_square(364), downsample_factor=2), _images(max_patches=12)),
+    ),
+    "cohere2_vision": (
+        "CohereLabs/command-a-vision-07-2025",
+        Parts(_config(_square(512, 16), downsample_factor=2), _images(max_patches=12)),
     ),
     "instructblip": (
         "Salesforce/instructblip-vicuna-7b",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from resolution_eval.errors import ModelError
 from resolution_eval.families.base import Family, Parts, Received, fit, share
 from resolution_eval.resolution import Size, TrainingResolution, training_size
 
@@ -114,6 +115,25 @@ class TilingFamily(Family, ABC):
         *count, _, height, width = arguments["pixel_values"].shape
         images = share(count, samples)
         return [self.covered(parts, grid, (height, width), images)] * samples
+
+    def received_each(
+        self, parts: Parts, grids: Sequence[Size], calls: Sequence[Mapping[str, Any]]
+    ) -> list[Received]:
+        """As many tiles of every image as its processor cuts one of its size into."""
+        if len(set(grids)) == 1:
+            return super().received_each(parts, grids, calls)
+        (arguments,) = calls
+        *count, _, height, width = arguments["pixel_values"].shape
+        images = [self.foretold(parts, grid).images for grid in grids]
+        if sum(images) != math.prod(count):
+            raise ModelError(
+                f"{math.prod(count)} tiles entered of {len(grids)} images, of which the processor "
+                f"makes {images} one by one"
+            )
+        return [
+            self.covered(parts, grid, (height, width), own)
+            for grid, own in zip(grids, images, strict=True)
+        ]
 
     def covered(self, parts: Parts, grid: Size, tile: tuple[int, int], images: int) -> Received:
         """The area covered by `images` tiles of height and width `tile`.

@@ -13,7 +13,6 @@ Unsloth write no resolution down; what Unsloth's collator resized to is in the u
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from math import isqrt
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from resolution_eval.declaration import Known
+from resolution_eval.notation import NotationError, json_value, yaml_value
 from resolution_eval.resolution import LARGEST, TrainingResolution
 
 UNLIMITED = 4_000_000
@@ -142,8 +142,8 @@ def _text(file: Path) -> str:
 
 def _parsed(text: str) -> dict[str, Any]:
     try:
-        found = json.loads(text)
-    except ValueError:
+        found = json_value(text)
+    except NotationError:
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -157,10 +157,8 @@ def _yaml(file: Path) -> dict[str, Any]:
 
 
 def _parsed_yaml(text: str) -> dict[str, Any]:
-    import yaml
-
     try:
-        found = yaml.safe_load(text) if text else {}
-    except yaml.YAMLError:
+        found = yaml_value(text) if text else {}
+    except NotationError:
         return {}
     return {str(key): value for key, value in found.items()} if isinstance(found, dict) else {}

@@ -6,12 +6,10 @@ itself leaves what it cannot place at zero, which answers as the base does.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from json import JSONDecodeError
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,6 +17,7 @@ from typing import Any
 from torch import Tensor
 
 from resolution_eval.errors import ModelError
+from resolution_eval.notation import NotationError, json_value
 
 CONFIG = "adapter_config.json"
 WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
@@ -65,9 +64,9 @@ def adapter_of(
             )
         return None
     try:
-        settings = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        settings = json_value((folder / CONFIG).read_bytes())
         named = base or settings.get("base_model_name_or_path")
-    except (JSONDecodeError, UnicodeDecodeError, AttributeError) as error:
+    except (NotationError, AttributeError) as error:
         raise ModelError(f"{folder / CONFIG} is no adapter's configuration: {error}") from error
     if not named:
         raise ModelError(f"{folder / CONFIG} names no base; give base=ID or base=FOLDER")

@@ -17,6 +17,7 @@ from resolution_eval.families.tokens import plain_tokenizer
 from resolution_eval.files import replace
 from resolution_eval.flamingo.config import FlamingoConfig
 from resolution_eval.flamingo.model import FlamingoBundle, Strategy, build
+from resolution_eval.notation import NotationError, unambiguous
 from resolution_eval.resolution import TrainingResolution
 
 WEIGHTS = "model.safetensors"
@@ -151,9 +152,9 @@ def read_manifest(folder: Path) -> _Manifest:
                 "and tokenizer.json"
             )
     try:
-        manifest = _Manifest.model_validate_json((folder / CONFIG).read_text(encoding="utf-8"))
+        manifest = _Manifest.model_validate_json(unambiguous((folder / CONFIG).read_bytes()))
         TrainingResolution.parse(manifest.training)
-    except (ValidationError, UsageError) as error:
+    except (ValidationError, NotationError, UsageError) as error:
         raise ModelError(f"{folder / CONFIG} is not a checkpoint of ours: {error}") from error
     if manifest.format != FORMAT:
         raise ModelError(f"{folder / CONFIG} has format {manifest.format}, not {FORMAT}")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache, partial
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
@@ -26,11 +25,6 @@ from resolution_eval.flamingo.upstream import Flamingo, PerceiverResampler
 from resolution_eval.positions import PositionCache
 from resolution_eval.resolution import TrainingResolution
 
-if TYPE_CHECKING:
-    from resolution_eval.flamingo.text import Joined
-
-KEPT = 4096
-"""Joined texts that a bundle remembers."""
 Strategy = str
 """How a checkpoint was trained: none, low, native or mixed."""
 
@@ -52,13 +46,8 @@ class FlamingoBundle:
     revision: str | None = None
     """Commit of the repository that it was downloaded from, or sha256:... of a folder's weights."""
     positions: PositionCache = field(default_factory=PositionCache)
-
-    @cached_property
-    def joined(self) -> Callable[[str, str], Joined]:
-        """`text.join` of this Flamingo, remembered: a task asks the same again."""
-        from resolution_eval.flamingo.text import join
-
-        return lru_cache(KEPT)(partial(join, self))
+    memory: dict[str, Any] = field(default_factory=dict)
+    """What functions of this Flamingo remember between calls."""
 
     @property
     def patch(self) -> int:

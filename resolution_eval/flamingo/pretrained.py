@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from loguru import logger
 
-from resolution_eval import paths, plugin
+from resolution_eval import paths, registry
 from resolution_eval.cards import ModelCard, model_cards
 from resolution_eval.errors import ModelError, suggest
 from resolution_eval.flamingo.folder import load_folder, read_manifest
@@ -25,7 +25,7 @@ TISSUE_TASKS = frozenset({"pathmnist_res", "pathmnist_sample_res"})
 
 def default_checkpoint() -> str:
     """Name of the embedded checkpoint for the tasks that lmms-eval was told in this process."""
-    asked = set(plugin.ASKED)
+    asked = set(registry.ASKED)
     return TISSUE if asked and asked <= TISSUE_TASKS else DEFAULT
 
 

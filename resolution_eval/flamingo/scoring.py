@@ -12,7 +12,7 @@ from torch import Tensor
 
 from resolution_eval.flamingo.language import accepts, condition, conditioned
 from resolution_eval.flamingo.model import FlamingoBundle
-from resolution_eval.flamingo.text import Batch, Joined, check_images, pad, run
+from resolution_eval.flamingo.text import Batch, Joined, check_images, joins, pad, run
 from resolution_eval.flamingo.vision import Encoded
 from resolution_eval.tails import Rest, Score, Tails, packed, scored
 
@@ -97,7 +97,7 @@ def _joined(
         if isinstance(texts, str) or not texts:
             raise ValueError(f"prompt {row} needs a list of one choice or more, received {texts!r}")
     return [
-        [bundle.joined(prompt, text) for text in texts]
+        [joins(bundle)(prompt, text) for text in texts]
         for prompt, texts in zip(prompts, continuations, strict=True)
     ]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any, Literal
 
 import torch
@@ -14,6 +15,9 @@ from resolution_eval.errors import ModelError
 from resolution_eval.flamingo.language import IMAGE, accepts, conditioned
 from resolution_eval.flamingo.model import FlamingoBundle
 from resolution_eval.flamingo.vision import Encoded
+
+KEPT = 4096
+"""Joined texts that a bundle remembers."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,14 @@ def join(bundle: FlamingoBundle, prompt: str, continuation: str) -> Joined:
     if bundle.model.media_token_id in ids[start:]:
         raise ValueError(f"{IMAGE} belongs into the prompt, found in {continuation!r}")
     return Joined(tuple(ids), start)
+
+
+def joins(bundle: FlamingoBundle) -> Callable[[str, str], Joined]:
+    """`join` of this Flamingo, remembered: a task asks the same again."""
+    if "joins" not in bundle.memory:
+        bundle.memory["joins"] = lru_cache(KEPT)(partial(join, bundle))
+    found: Callable[[str, str], Joined] = bundle.memory["joins"]
+    return found
 
 
 def pad(

@@ -36,8 +36,8 @@ def estimates(job: Job) -> list[CellEstimate]:
         UsageError: an argument names no rule.
         ModelError: the processor cannot be loaded.
     """
+    from resolution_eval.arguments import model_arguments
     from resolution_eval.bases.predictors import predictor
-    from resolution_eval.doctor import model_arguments
 
     settings = job.settings
     card = task_cards().get(settings.task.removesuffix("_res"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -13,10 +12,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from resolution_eval.errors import RecordError, ResolutionEvalError
-from resolution_eval.records.secrets import redacted
+from resolution_eval.jobs import process
+from resolution_eval.notation import NotationError, json_value
+from resolution_eval.redaction import redacted
 
 LOG_SHOWN = 5
 """Lines at the end of a failed job's log that its error quotes."""
@@ -60,6 +59,17 @@ class Job:
     launch: tuple[str, ...] = ()
     budget: int | None = None
     """Most tokens that it may spend."""
+    plan: Path | None = None
+    """The file that states it; null where none does."""
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """What a cluster's job file holds: where the plan lies and which job it is. The arguments,
+        in which there may be a token, are read from the plan where the job runs.
+        """
+        if self.plan is None:
+            return super().__reduce__()
+        settings = self.settings
+        return job_of, (self.plan, self.model, settings.task, settings.digest, self.budget)
 
     @property
     def name(self) -> str:
@@ -78,13 +88,16 @@ class Job:
 
     @property
     def finished(self) -> dict[str, Any] | None:
-        """What the job's state file says, where the record it names is still there."""
+        """What the job's state file says, where its record and answers are still those of then."""
         try:
-            state = json.loads((self.folder / "finished.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            state = json_value((self.folder / "finished.json").read_bytes())
+        except (OSError, NotationError):
             return None
-        known = isinstance(state, dict) and isinstance(state.get("record"), str)
-        return state if known and (self.records / state["record"]).is_file() else None
+        outputs = state.get("outputs") if isinstance(state, dict) else None
+        if not isinstance(outputs, dict) or not outputs or not isinstance(state.get("record"), str):
+            return None
+        same = all(_digest(self.records / str(name)) == told for name, told in outputs.items())
+        return state if same and state["record"] in outputs else None
 
     @property
     def records(self) -> Path:
@@ -110,6 +123,20 @@ class Job:
         ]
 
 
+def job_of(plan: Path, model: str, task: str, digest: str, budget: int | None) -> Job:
+    """The job that the plan in the file `plan` states.
+
+    Raises:
+        JobError: the plan no longer states it as it did.
+    """
+    from resolution_eval.jobs.plan import read_plan
+
+    for job in read_plan(plan, budget=budget).jobs():
+        if (job.model, job.settings.task, job.settings.digest) == (model, task, digest):
+            return job
+    raise JobError(f"{model} on {task}: {plan} has changed since the job was handed over")
+
+
 def run_job(job: Job) -> dict[str, Any]:
     """Run the job's command to its end, make its record, and note that it is finished.
 
@@ -120,20 +147,18 @@ def run_job(job: Job) -> dict[str, Any]:
     """
     job.folder.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(job.folder / "lock", timeout=0):
-            return job.finished or _run(job)
-    except Timeout:
+        with process.held(job.folder / "lock") as lock:
+            return job.finished or _run(job, lock)
+    except process.LockedError:
         raise JobError(f"{job.name}: another process is running it ({job.folder})") from None
 
 
-def _run(job: Job) -> dict[str, Any]:
+def _run(job: Job, lock: int | None) -> dict[str, Any]:
     started = time.monotonic()
     results = _fresh(job.folder)
     try:
         with job.log.open("ab") as log:
-            code = subprocess.run(
-                job.command(results), stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False
-            ).returncode
+            code = process.run(job.command(results), log, lock)
     finally:
         _without_secrets(job.log)
     if code != 0:
@@ -156,6 +181,7 @@ def _fresh(folder: Path) -> Path:
 def _recorded(job: Job, results: Path) -> dict[str, Any]:
     """The record of the attempt, if all its cells are complete."""
     from resolution_eval.records import make_records, write_record
+    from resolution_eval.records.store import ANSWERS_SUFFIX, SUFFIX
 
     try:
         records = make_records(results)
@@ -170,7 +196,17 @@ def _recorded(job: Job, results: Path) -> dict[str, Any]:
         named = ", ".join(f"{f.sample} at {f.resolution} ({f.kind})" for f in record.failures[:3])
         raise JobError(f"{job.name}: {lost} samples have no verdict: {named} (record: {path})")
     said = {name: _public(value) for name, value in asdict(job.settings).items()}
-    return {"record": path.name, "cells": len(record.cells), "settings": said}
+    written = (path, path.with_name(path.name.removesuffix(SUFFIX) + ANSWERS_SUFFIX))
+    outputs = {one.name: _digest(one) for one in written}
+    return {"record": path.name, "outputs": outputs, "cells": len(record.cells), "settings": said}
+
+
+def _digest(file: Path) -> str | None:
+    """SHA-256 of a file; None where it cannot be read."""
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError:
+        return None
 
 
 def _public(value: str | Sequence[str] | None) -> str | list[str] | None:

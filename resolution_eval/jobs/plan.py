@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from resolution_eval.arguments import model_arguments
 from resolution_eval.errors import UsageError, refuse_misspelled
 from resolution_eval.jobs.job import Job, Settings
-from resolution_eval.plugin import ADAPTERS
+from resolution_eval.notation import NotationError, yaml_value
 from resolution_eval.refusals import told
+from resolution_eval.registry import ADAPTERS
 from resolution_eval.taskfiles import task_names
 from resolution_eval.weights import stamp_of
 
@@ -98,6 +98,8 @@ class Plan(_Part):
     budget: Count | None = None
     """Most tokens that one job may spend; it changes no answer, and so no job's name."""
     executor: Executor = Local()
+    file: Annotated[Path | None, Field(exclude=True)] = None
+    """Where it was read from; not a key of the file."""
 
     @field_validator("arguments", mode="before")
     @classmethod
@@ -131,7 +133,14 @@ class Plan(_Part):
                     arguments=self.arguments,
                     weights=_weights(model.model_args),
                 )
-                yield Job(self.output.absolute(), model.name, settings, model.launch, self.budget)
+                yield Job(
+                    self.output.absolute(),
+                    model.name,
+                    settings,
+                    model.launch,
+                    self.budget,
+                    self.file,
+                )
 
 
 def _keys() -> set[str]:
@@ -140,8 +149,9 @@ def _keys() -> set[str]:
 
 def _weights(model_args: str) -> str | None:
     """Stamp of the local checkpoint that `--model_args` names; None where it names none."""
-    named = re.search(r"(?:^|,)(?:pretrained|model)=([^,]+)", model_args)
-    return None if named is None else stamp_of(Path(named[1]))
+    told = model_arguments(model_args)
+    named = told.get("pretrained") or told.get("model")
+    return None if named is None else stamp_of(Path(named))
 
 
 def read_plan(path: Path, *, budget: int | None = None) -> Plan:
@@ -156,11 +166,13 @@ def read_plan(path: Path, *, budget: int | None = None) -> Plan:
             data = file.read(MAX_PLAN + 1)
         if len(data) > MAX_PLAN:
             raise UsageError(f"{path}: larger than {MAX_PLAN} bytes; is this a plan?")
-        document = yaml.safe_load(data.decode())
+        document = yaml_value(data)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"{path}: no YAML ({' '.join(str(error).split())})") from error
+    except NotationError as error:
+        raise UsageError(f"{path}: {error}") from error
+    if isinstance(document, dict) and "file" in document:
+        raise UsageError(f"{path}: there is no key 'file'")
     if not isinstance(document, dict):
         raise UsageError(f"{path}: expected keys and values (output, models, tasks), found none")
     try:
@@ -172,4 +184,5 @@ def read_plan(path: Path, *, budget: int | None = None) -> Plan:
     for task in plan.tasks:
         refuse_misspelled("task", task, task_names())
     spent = plan.budget if budget is None else budget
-    return plan.model_copy(update={"output": path.absolute().parent / plan.output, "budget": spent})
+    output, file = path.absolute().parent / plan.output, path.absolute()
+    return plan.model_copy(update={"output": output, "budget": spent, "file": file})

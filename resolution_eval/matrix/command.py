@@ -16,8 +16,8 @@ from resolution_eval.matrix.checkpoints import Entry, parse_checkpoints
 from resolution_eval.matrix.named import named_adapter, named_resolution
 from resolution_eval.matrix.output import write_matrix
 from resolution_eval.matrix.scoring import Scoring, score
-from resolution_eval.plugin import ADAPTERS
 from resolution_eval.records import Record
+from resolution_eval.registry import ADAPTERS
 from resolution_eval.report.matrix import matrix_tables
 from resolution_eval.report.tables import FORMATS
 from resolution_eval.resolution import Resolution, ascending, label, parse_resolution

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from resolution_eval.declaration import read_declaration
 from resolution_eval.errors import ModelError, UsageError
 from resolution_eval.matrix.checkpoints import Entry
+from resolution_eval.notation import json_value
 from resolution_eval.resolution import NATIVE, Resolution, TrainingResolution, parse_resolution
 
 
@@ -73,7 +73,7 @@ def named_adapter(given: str | None, entries: Sequence[Entry]) -> str:
 
 def _adapter(folder: Path) -> str:
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = json_value((folder / "config.json").read_bytes())
     except (OSError, ValueError):
         return "resflamingo"  # a name on the hub, or a folder that the adapter will refuse
     return "reshf" if isinstance(config, dict) and "model_type" in config else "resflamingo"

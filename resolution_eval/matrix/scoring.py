@@ -12,9 +12,9 @@ import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
-from resolution_eval import __version__
 from resolution_eval.errors import RecordError, UsageError
 from resolution_eval.records import Record, make_records, read_record, write_record
 from resolution_eval.records.store import SUFFIX
@@ -92,7 +92,7 @@ def key(checkpoint: str, sweep: Scoring) -> str:
     """
     place = Path(checkpoint)
     parts = [
-        __version__,
+        version("resolution-eval"),
         sweep.model,
         sweep.arguments(checkpoint),
         sweep.task,

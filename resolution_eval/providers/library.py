@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -13,6 +12,7 @@ from pydantic import ValidationError, field_validator
 from resolution_eval import paths
 from resolution_eval.cards.base import CardBase, Name, Text, Url
 from resolution_eval.errors import CardError
+from resolution_eval.notation import NotationError, toml_table
 from resolution_eval.providers.rule import Rule
 from resolution_eval.refusals import told
 
@@ -47,9 +47,9 @@ def parse_provider(text: str, origin: str = "provider file") -> Provider:
         CardError: not TOML, a key missing or unknown, or a value outside its rule.
     """
     try:
-        return Provider.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise CardError(f"{origin} is not TOML: {error}") from error
+        return Provider.model_validate(toml_table(text))
+    except NotationError as error:
+        raise CardError(f"{origin} is {error}") from error
     except ValidationError as error:
         raise CardError(f"{origin}: {'; '.join(told(error, Provider.model_fields))}") from error
 

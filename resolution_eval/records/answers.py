@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,6 +12,20 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from resolution_eval.resolution import ascending, parse_resolution
+
+_SIZES = (
+    *("source_width", "source_height", "information_width", "information_height"),
+    *("expected_height", "expected_width", "grid_height", "grid_width"),
+    *("visual_tokens", "tiles", "sent_width", "sent_height", "sent_bytes"),
+    *("predicted_width", "predicted_height"),
+)
+IMAGE = pa.struct(
+    [
+        pa.field("capped", pa.bool_()),
+        *(pa.field(name, pa.int32()) for name in _SIZES),
+    ]
+)
+"""One image of a question that has several: the columns of the same names, of that image."""
 
 SCHEMA: pa.Schema = pa.schema(
     [
@@ -70,6 +84,7 @@ SCHEMA: pa.Schema = pa.schema(
         pa.field("server_fingerprint", pa.string()),
         pa.field("attempts", pa.int32()),
         pa.field("detail", pa.string()),
+        pa.field("images", pa.list_(IMAGE)),
     ]
 )
 """Columns of the file beside a record. `correct` is null for a failed sample; sizes: pixels;
@@ -78,7 +93,9 @@ SCHEMA: pa.Schema = pa.schema(
 `options` are the choices in the order shown, which is that of `choice_scores`: none of an open
 question, null in records of version 2 and before. From `sent_width` to `attempts`, a sample that a
 server answered: what was sent, and what was predicted of it and counted; null of any other.
-`detail` is a JSON object: what had to be seen and how large it is, null where nobody said."""
+`detail` is a JSON object: what had to be seen and how large it is, null where nobody said. `images`
+has each image of a question with several, in order, null of one image: sizes and grids outside it
+are then the first image's, `visual_tokens` and `tiles` the sums."""
 
 
 @dataclass(frozen=True, order=True)
@@ -166,6 +183,11 @@ class Answers:
     def rows(self) -> list[dict[str, Any]]:
         """Every answer as a mapping from column to value."""
         return list(self.table.to_pylist())
+
+    def each(self) -> Iterator[dict[str, Any]]:
+        """Every answer in turn, a thousand of them in memory at once."""
+        for batch in self.table.to_batches(max_chunksize=1_000):
+            yield from batch.to_pylist()
 
     def groups(self) -> Mapping[CellKey, Sequence[int]]:
         """Row numbers of each cell, cells in order."""

@@ -5,24 +5,18 @@ Every refusal is a `RecordError` that names the file and, where there is one, th
 
 from __future__ import annotations
 
-import json
-import math
-import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from resolution_eval.errors import RecordError
+from resolution_eval.notation import NotationError, json_value
 
 MAX_DOCUMENT = 64 * 2**20
 """Largest JSON document read, in bytes; lmms-eval's results of a hundred tasks take about 1 %."""
 MAX_LINE = 16 * 2**20
 """Longest line of a samples file read, in bytes."""
 MAX_LINES = 10_000_000
-MAX_DEPTH = 64
-"""Deepest nesting of lists and objects."""
-
-_NOT_FINITE = re.compile(r"[:\[,]\s*-?(?:NaN|Infinity)")
 
 
 def read_document(path: Path) -> dict[str, Any]:
@@ -67,73 +61,13 @@ def _opened(path: Path) -> Any:
 
 
 def _object(data: bytes, where: str, first_line: int | None) -> dict[str, Any]:
-    text = _text(data, where)
     try:
-        value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
-    except json.JSONDecodeError as error:
-        line = "" if first_line is None else f", line {error.lineno}"
-        raise RecordError(f"{where}{line}, column {error.colno}: not JSON ({error.msg})") from error
-    except RecursionError as error:
-        raise RecordError(f"{where}: nested deeper than {MAX_DEPTH} levels") from error
-    except ValueError as error:
-        line = "" if first_line is None else f", line {_line_of(text)}"
-        raise RecordError(f"{where}{line}: {error}") from error
-    _check_depth(data, value, where)
+        value = json_value(data)
+    except NotationError as error:
+        known = first_line is not None and error.line is not None
+        place = f", line {error.line}" if known else ""
+        place += f", column {error.column}" if error.column is not None else ""
+        raise RecordError(f"{where}{place}: {error.message}") from error
     if not isinstance(value, dict):
         raise RecordError(f"{where}: expected a JSON object, found {type(value).__name__}")
     return value
-
-
-def _text(data: bytes, where: str) -> str:
-    """`data` as text that can also be written again: UTF-8, no lone surrogates in its escapes."""
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise RecordError(f"{where}: not UTF-8 at byte {error.start}") from error
-    if "\\ud" in text or "\\uD" in text:
-        _check_surrogates(text, where)
-    return text
-
-
-def _check_surrogates(text: str, where: str) -> None:
-    high = r"\\u[dD][89abAB][0-9a-fA-F]{2}"
-    low = r"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    rest = re.sub(high + low, "", text.replace(r"\\", ""))
-    if re.search(f"{high}|{low}", rest):
-        raise RecordError(f"{where}: holds half a character (a lone surrogate escape)")
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"holds {constant}, which is not a number")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"holds {text}, which is too large for a number")
-    return number
-
-
-def _line_of(text: str) -> int:
-    """Line of the first number that is not finite (1 where it is one that overflows)."""
-    match = _NOT_FINITE.search(text)
-    return 1 if match is None else text.count("\n", 0, match.end()) + 1
-
-
-def _check_depth(data: bytes, value: Any, where: str) -> None:
-    """Refuse deep nesting; only data with that many brackets are walked."""
-    if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
-        return
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        level = [child for item in level for child in _children(item)]
-        if not level:
-            return
-    raise RecordError(f"{where}: nested deeper than {MAX_DEPTH} levels")
-
-
-def _children(value: Any) -> list[Any]:
-    children = (
-        value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    )
-    return [child for child in children if isinstance(child, dict | list)]

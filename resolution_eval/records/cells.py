@@ -156,9 +156,10 @@ def _balanced(scored: Sequence[Row]) -> float | None:
 
 def _source_edge(rows: Sequence[Row]) -> float | None:
     pixels = [
-        row["source_width"] * row["source_height"]
+        one["source_width"] * one["source_height"]
         for row in rows
-        if row["source_width"] is not None
+        for one in row["images"] or [row]
+        if one["source_width"] is not None
     ]
     return math.sqrt(sum(pixels) / len(pixels)) if any(pixels) else None
 

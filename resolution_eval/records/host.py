@@ -15,13 +15,21 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from resolution_eval.attestation import Attestation, Blind, Cost, Judgement, Verdict
+from resolution_eval.attestation import (
+    Attestation,
+    Blind,
+    Cost,
+    ImageAttestation,
+    Judgement,
+    Sent,
+    Verdict,
+)
 from resolution_eval.errors import RecordError
 from resolution_eval.facts import CheckpointFacts, RunFacts
 from resolution_eval.ladder import step
 from resolution_eval.records.answers import Answers
 from resolution_eval.records.bounded import read_document, read_lines
-from resolution_eval.records.secrets import redacted
+from resolution_eval.redaction import redacted
 from resolution_eval.resolution import TrainingResolution, parse_resolution
 
 MAX_FILES = 100_000
@@ -305,13 +313,13 @@ def _contradictions(line: _Line) -> Iterator[str]:
             f"correct {verdict.correct}, failure {verdict.failure}, status {attestation.status!r}: "
             "a failed sample has no verdict, and any other has one"
         )
-    if attestation.status == "attested" and (
-        attestation.grid is None or attestation.grid != attestation.expected_grid
-    ):
-        yield (
-            f"status 'attested', but the encoder received {attestation.grid} "
-            f"and {attestation.expected_grid} was expected"
-        )
+    for one in _each(attestation) if attestation.status == "attested" else ():
+        if one.grid is None or one.grid != one.expected_grid:
+            yield (
+                f"status 'attested', but the encoder received {one.grid} "
+                f"and {one.expected_grid} was expected"
+            )
+    yield from _image_contradictions(attestation)
     served = attestation.status in ("counted", "predicted") or attestation.served is not None
     if served and attestation.status != "failed":
         word = step(attestation.served, attestation.sent, attestation.expected_grid)
@@ -329,17 +337,38 @@ def _contradictions(line: _Line) -> Iterator[str]:
         yield f"{len(ranked)} scores of {len(shown)} options"
     if verdict.f1 is not None and not 0 <= verdict.f1 <= 1:
         yield f"f1 lies between 0 and 1, found {verdict.f1}"
-    sizes = (
-        attestation.source,
-        attestation.information,
-        attestation.grid,
-        attestation.expected_grid,
-    )
-    counts = [side for size in sizes if size is not None for side in size]
-    counts += [n for n in (attestation.visual_tokens, attestation.tiles) if n is not None]
+    counts = [n for one in _each(attestation) for n in _counts(one)]
     counts += _served_counts(attestation)
     if any(not 0 <= count <= LARGEST_COUNT for count in counts):
         yield f"sizes and token counts lie between 0 and {LARGEST_COUNT}, found {counts}"
+
+
+def _each(attestation: Attestation) -> tuple[Attestation | ImageAttestation, ...]:
+    """A sample's own sizes and counts, and those of each of several images."""
+    return (attestation, *attestation.images)
+
+
+def _image_contradictions(attestation: Attestation) -> Iterator[str]:
+    """What of several images the sample's own fields deny: those of the first, and the sums."""
+    images = attestation.images
+    if not images:
+        return
+    if len(images) == 1:
+        yield "a list of one image; a question with one has none"
+    for name in ("source", "information", "expected_grid", "grid", "capped"):
+        own, first = getattr(attestation, name), getattr(images[0], name)
+        if own != first:
+            yield f"{name} {own}, but its first image has {first}"
+    tokens = [image.visual_tokens for image in images]
+    if None not in tokens and sum(filter(None, tokens)) != attestation.visual_tokens:
+        yield f"{attestation.visual_tokens} visual tokens, but its images have {tokens}"
+
+
+def _counts(one: Attestation | ImageAttestation) -> list[int]:
+    """Sizes in pixels, and counts, of a sample or of one of its images."""
+    sizes = (one.source, one.information, one.grid, one.expected_grid)
+    found = [side for size in sizes if size is not None for side in size]
+    return found + [n for n in (one.visual_tokens, one.tiles) if n is not None]
 
 
 def _served_counts(attestation: Attestation) -> list[int]:
@@ -401,22 +430,44 @@ def _row(line: _Line, setting: tuple[str, str, str]) -> dict[str, Any]:
         "seconds": None if line.cost is None else line.cost.seconds,
         "peak_memory": None if line.cost is None else line.cost.peak_memory,
         **_served(attestation),
-        **_pair("source", ("width", "height"), attestation.source),
-        **_pair("information", ("width", "height"), attestation.information),
-        **_pair("expected", ("height", "width"), attestation.expected_grid),
-        **_pair("grid", ("height", "width"), attestation.grid),
+        **_sizes(attestation),
+        "images": [_image(image) for image in attestation.images] or None,
     }
+
+
+def _image(image: ImageAttestation) -> dict[str, Any]:
+    """One of several images, by the names of the columns."""
+    sent = _sent(image.sent)
+    return {
+        "capped": image.capped,
+        "visual_tokens": image.visual_tokens,
+        "tiles": image.tiles,
+        **_sizes(image),
+        **{name: sent.get(name) for name in ("sent_width", "sent_height", "sent_bytes")},
+        **_pair("predicted", ("width", "height"), image.predicted_size),
+    }
+
+
+def _sizes(one: Attestation | ImageAttestation) -> dict[str, int | None]:
+    return {
+        **_pair("source", ("width", "height"), one.source),
+        **_pair("information", ("width", "height"), one.information),
+        **_pair("expected", ("height", "width"), one.expected_grid),
+        **_pair("grid", ("height", "width"), one.grid),
+    }
+
+
+def _sent(sent: Sent | None) -> dict[str, Any]:
+    if sent is None:
+        return {}
+    names = ("width", "height", "format", "bytes", "sha256")
+    return {f"sent_{name}": getattr(sent, name) for name in names}
 
 
 def _served(attestation: Attestation) -> dict[str, Any]:
     """What was sent to a server, and what was predicted and counted of it."""
-    sent, served = attestation.sent, attestation.served
-    row: dict[str, Any] = {}
-    if sent is not None:
-        row = {
-            f"sent_{name}": getattr(sent, name)
-            for name in ("width", "height", "format", "bytes", "sha256")
-        }
+    served = attestation.served
+    row = _sent(attestation.sent)
     if served is None:
         return row
     least, most = served.predicted_tokens or (None, None)

@@ -27,7 +27,7 @@ from resolution_eval.records.schema import (
     Environment,
     Record,
 )
-from resolution_eval.records.secrets import redacted
+from resolution_eval.redaction import redacted
 
 ROUNDING = 6e-5
 """How far a printed accuracy may lie from the samples': rows in words have four decimals."""
@@ -64,8 +64,8 @@ def _record(run: Run, task: str, given: TaskAnswers) -> Record:
     _check(run, task, summed)
     parts: dict[str, Any] = {
         "checkpoint": _checkpoint(run, given),
-        "dataset": _dataset(card, task, given),
-        "controls": Controls(chance=card.chance if card else None, blind=()),
+        "dataset": _dataset(card, task, given).model_copy(update=_titled(metadata)),
+        "controls": Controls(chance=card.chance if card else _chance(metadata), blind=()),
         "environment": _environment(run, task, given),
     }
     version = metadata.get("version")
@@ -185,6 +185,22 @@ def _dataset(card: TaskCard | None, task: str, given: TaskAnswers) -> Dataset:
     )
 
 
+def _titled(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """What a folder's card says of its own data, beside what shipped cards would."""
+    own = _table(metadata, "own")
+    told = {name: _text(own, name) for name in ("title", "modality", "kind")}
+    classes = own.get("classes")
+    named = isinstance(classes, list) and all(isinstance(each, str) for each in classes)
+    known: dict[str, Any] = {name: text for name, text in told.items() if text is not None}
+    return known | ({"classes": tuple(classes)} if named and classes else {})
+
+
+def _chance(metadata: Mapping[str, Any]) -> float | None:
+    """The chance level of a folder's card; None where it has none."""
+    found = _number(_table(metadata, "own"), "chance")
+    return found if found is not None and 0 < found < 1 else None
+
+
 def _environment(run: Run, task: str, given: TaskAnswers) -> Environment:
     host, told = _table(run.results, "config"), given.facts[0] if given.facts else None
     seeds = {
@@ -204,6 +220,7 @@ def _environment(run: Run, task: str, given: TaskAnswers) -> Environment:
         model_args=_text(host, "model_args"),
         batch_size=_text(host, "batch_size"),
         limit=_number(host, "limit"),
+        offset=int(_number(host, "offset") or 0) or None,
         generation=_text(configuration, "generation_kwargs") or _text(host, "gen_kwargs"),
         fewshot=None if shots is None else int(shots),
         option_order=_text(_table(configuration, "metadata"), "option_order"),
@@ -263,7 +280,7 @@ def _versions(run: Run, told: RunFacts | None) -> dict[str, str]:
     return {name: value for name, value in named.items() if value}
 
 
-_ALWAYS_KNOWN = ("environment.limit", "environment.model_args")
+_ALWAYS_KNOWN = ("environment.limit", "environment.offset", "environment.model_args")
 """Fields whose null is an answer: none was given."""
 
 

@@ -21,10 +21,11 @@ LATER_COLUMNS = (
         *("counted_tokens", "counted_by", "server_model", "server_fingerprint", "attempts"),
     ),
     ("detail",),
+    ("images",),
 )
 """Columns that the answers did not have from the start, in the order in which they came: with
-version 2, within it, with version 3, and within that: of samples that a server answered, and of
-what had to be seen."""
+version 2, within it, with version 3, and within that: of samples that a server answered, of what
+had to be seen, and of several images."""
 
 
 def _second(document: Document) -> Document:

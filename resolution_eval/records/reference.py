@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from resolution_eval.records.answers import SCHEMA
+from resolution_eval.records.answers import IMAGE, SCHEMA
 from resolution_eval.records.schema import json_schema, publish_schema
 from resolution_eval.records.times import ANSWER_TIMES, TIMES
 
@@ -35,7 +35,7 @@ ORDER = (
 
 HEAD = """# Records
 
-Made by `python -m resolution_eval.records.reference`; change the schema, not this page.
+<!-- Made by `python -m resolution_eval.records.reference`; change the schema, not this page. -->
 
 A record is one checkpoint on one task in one run: a JSON document with every cell and all that is
 known of how it came about, and beside it a parquet file with every answer. Reports, comparisons and
@@ -141,7 +141,12 @@ def _answers() -> Iterator[str]:
     yield "`judged` where no judge was asked or its judgement failed (`judge_failure`).\n"
     yield "| column | type | null |\n| --- | --- | --- |"
     for field in SCHEMA:
-        yield f"| `{field.name}` | {field.type} | {'yes' if field.nullable else 'no'} |"
+        kind = "list of images" if field.name == "images" else str(field.type)
+        yield f"| `{field.name}` | {kind} | {'yes' if field.nullable else 'no'} |"
+    names = ", ".join(f"`{field.name}`" for field in IMAGE)
+    yield "\nOf a question with several images `images` has each, in order: "
+    yield f"{names}. Outside it, sizes and grids are the first image's, `visual_tokens` and"
+    yield "`tiles` the sums; of a question with one image it is null."
 
 
 def _times() -> Iterator[str]:

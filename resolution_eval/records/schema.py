@@ -44,7 +44,7 @@ class _Document(BaseModel):
 
 
 class Grid(_Document):
-    """How many samples of a cell had this grid, in pixels."""
+    """How many samples of a cell had this grid, in pixels; of several images, the first."""
 
     expected_height: Count | None
     expected_width: Count | None
@@ -166,13 +166,14 @@ class Cell(_Document):
     judged: Judged | None = None
     """Null where no judge was asked."""
     source_edge: Annotated[float, Field(gt=0)] | None
-    """Root of the mean number of pixels of the sources; null where no source size is known."""
+    """Root of the mean number of pixels of the sources, each of several images counted; null where
+    no source size is known."""
     grids: tuple[Grid, ...]
     """The most frequent grids, at most eight."""
     other_grids: Count
     """Samples whose grid is not among `grids`."""
     visual_tokens: Tokens | None
-    """Per sample; null where nobody counted."""
+    """Per sample, all of its images together; null where nobody counted."""
     generated_tokens: Tokens | None
     """Written per sample, the ending one not counted; null where choices were ranked."""
     cost: CellCost | None
@@ -304,6 +305,8 @@ class Environment(_Document):
     batch_size: str | None
     limit: float | None
     """Most documents asked for, a fraction of them below 1; null where there was none."""
+    offset: Count | None = None
+    """Documents passed over before the first that was asked (`--offset`); null where none was."""
     generation: str | None
     """Generation arguments, as JSON."""
     fewshot: Count | None = None

@@ -30,6 +30,8 @@ ANSWERS_SUFFIX = ".answers.parquet"
 MAX_ANSWERS = 2 * 2**30
 """Largest answers file, and largest uncompressed content of one, in bytes."""
 MAX_ROWS = 10_000_000
+MAX_LISTED = 300
+"""Most elements of a list column, per row on average: options, their scores, notes."""
 
 
 def write_record(record: Record, folder: Path) -> Path:
@@ -68,15 +70,16 @@ def _parquet(answers: Answers) -> bytes:
     return buffer.getvalue()
 
 
-def read_record(path: Path) -> Record:
-    """The record whose JSON document is `path`, with its answers, checked against each other.
+def read_record(path: Path, *, most: int | None = None) -> Record:
+    """The record whose JSON document is `path`, with its answers, checked against each other; of
+    more than `most` answers, where that is given, none is read.
 
     Raises:
         RecordError: unreadable, of an unknown schema version, breaking its schema, without its
             answers, or with cells that do not follow from them.
     """
     document = _migrated(read_document(path), path)
-    answers = _read_answers(document, path)
+    answers = _read_answers(document, path, MAX_ROWS if most is None else most)
     try:
         record = Record.model_validate({**document, "answers": answers})
     except ValidationError as error:
@@ -150,7 +153,7 @@ def _migrated(document: dict[str, Any], path: Path) -> dict[str, Any]:
     return document
 
 
-def _read_answers(document: Mapping[str, Any], path: Path) -> Answers:
+def _read_answers(document: Mapping[str, Any], path: Path, most: int) -> Answers:
     try:
         file = AnswersFile.model_validate(document.get("answers_file"))
     except ValidationError as error:
@@ -159,6 +162,8 @@ def _read_answers(document: Mapping[str, Any], path: Path) -> Answers:
         raise RecordError(
             f"{path}: its answers are to lie beside it under its name, not {file.name!r}"
         )
+    if file.rows > most:
+        raise RecordError(f"{path}: {file.rows} answers; at most {most} can be its samples'")
     beside = path.with_name(file.name)
     if not beside.is_file():
         raise RecordError(f"{path}: its answers ({file.name}) are missing; copy both files")
@@ -179,15 +184,33 @@ def _table(data: bytes, path: Path, rows: int) -> pa.Table:
             raise RecordError(
                 f"{path}: {file.metadata.num_rows} rows, {content} bytes; expected {rows} rows"
             )
+        _check_lists(file, path)
         if not migrated_answers(file.schema_arrow.empty_table()).schema.equals(SCHEMA):
             raise RecordError(f"{path}: its columns are not those of a record's answers")
         table = migrated_answers(_spelled_out(data, file.schema, path).cast(file.schema_arrow))
         table.validate(full=True)
         _check_sizes(table, path)
+        _check_sizes(_images(table), path)
         _check_verdicts(table, path)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise RecordError(f"{path}: not a readable parquet file ({error})") from error
     return table
+
+
+def _check_lists(file: pq.ParquetFile, path: Path) -> None:
+    """Refuse lists that would become far more than they take in the file: the same element a
+    million times compresses to nothing.
+    """
+    rows = file.metadata.num_rows
+    for number in range(file.metadata.num_row_groups):
+        group = file.metadata.row_group(number)
+        for place in range(group.num_columns):
+            column = group.column(place)
+            if column.num_values > MAX_LISTED * (rows + 1):
+                raise RecordError(
+                    f"{path}: {column.num_values} elements of {column.path_in_schema} in {rows} "
+                    f"rows; at most {MAX_LISTED} a row"
+                )
 
 
 def _spelled_out(data: bytes, schema: pq.ParquetSchema, path: Path) -> pa.Table:
@@ -210,6 +233,13 @@ def _length(chunk: pa.Array) -> int:
         return 0
     lengths = pc.take(pc.binary_length(values.dictionary), values.indices)
     return int(pc.sum(pc.cast(lengths, pa.int64())).as_py() or 0)
+
+
+def _images(table: pa.Table) -> pa.Table:
+    """A line for each of several images, with the number of its answer's row."""
+    lists = table["images"].combine_chunks()
+    each = pa.Table.from_struct_array(pc.list_flatten(lists))
+    return each.append_column("row", pc.list_parent_indices(lists))
 
 
 def _check_sizes(table: pa.Table, path: Path) -> None:
@@ -250,8 +280,10 @@ def _contradictions(table: pa.Table) -> Iterator[tuple[pa.ChunkedArray, str]]:
         pc.fill_null(pc.equal(table[f"grid_{side}"], table[f"expected_{side}"]), False)
         for side in ("height", "width")
     ]
-    other = pc.and_(pc.equal(status, "attested"), pc.invert(pc.and_(*same)))
+    agree = pc.and_(pc.and_(*same), _images_agree(table))
+    other = pc.and_(pc.equal(status, "attested"), pc.invert(agree))
     yield other, "attested, but the encoder received no grid, or another than was asked for"
+    yield pc.invert(_images_add_up(table)), "its images are not those that its own fields sum up"
     lengths = [pc.list_value_length(table[name]) for name in ("choice_scores", "options")]
     apart = pc.fill_null(pc.not_equal(*lengths), False)
     yield apart, "its options are not as many as their scores"
@@ -260,3 +292,42 @@ def _contradictions(table: pa.Table) -> Iterator[tuple[pa.ChunkedArray, str]]:
         yield bare, f"{word}, but {needed} is null"
     seconds = pc.fill_null(pc.less(table["seconds"], 0.0), False)
     yield seconds, "its seconds are below 0"
+
+
+def _images_agree(table: pa.Table) -> pa.Array:
+    """Per answer, whether each of its several images has the grid that was asked for."""
+    each = _images(table)
+    same = [
+        pc.fill_null(pc.equal(each[f"grid_{side}"], each[f"expected_{side}"]), False)
+        for side in ("height", "width")
+    ]
+    return _without(table, each.filter(pc.invert(pc.and_(*same)))["row"])
+
+
+def _images_add_up(table: pa.Table) -> pa.Array:
+    """Per answer, whether it has no list of images, or one of several whose visual tokens are its
+    own together.
+    """
+    each = _images(table)
+    sums = each.group_by("row").aggregate([("visual_tokens", "sum"), ("visual_tokens", "count")])
+    counts = pc.list_value_length(table["images"]).to_pylist()
+    own = table["visual_tokens"].to_pylist()
+    wrong = [
+        row
+        for row, total, known in zip(
+            *(
+                sums[name].to_pylist()
+                for name in ("row", "visual_tokens_sum", "visual_tokens_count")
+            ),
+            strict=True,
+        )
+        if known == counts[row] and total != own[row]
+    ]
+    wrong += [row for row, count in enumerate(counts) if count is not None and count < 2]
+    return _without(table, pa.chunked_array([wrong], pa.int64()))
+
+
+def _without(table: pa.Table, rows: pa.ChunkedArray) -> pa.Array:
+    """Per answer, whether it is none of `rows`."""
+    places = pa.array(range(table.num_rows), pa.int64())
+    return pc.invert(pc.is_in(places, value_set=rows.combine_chunks().cast(pa.int64())))

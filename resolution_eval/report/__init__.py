@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resolution_eval.analysis import CurveFigures, TaskSweeps, by_task, figures
+from resolution_eval.analysis.headline import headline
 from resolution_eval.analysis.sizes import task_sizes
 from resolution_eval.analysis.strategies import matrix_of_records
 from resolution_eval.errors import RecordError, UsageError, suggest
 from resolution_eval.files import replace
-from resolution_eval.records import Record, make_records, read_record
-from resolution_eval.records.blind import controlled
-from resolution_eval.records.store import SUFFIX
+from resolution_eval.records import Record
+from resolution_eval.records.loader import load
+from resolution_eval.report.compact import compact_table, said, said_table
 from resolution_eval.report.matrix import matrix_tables
 from resolution_eval.report.size_tables import size_tables
 from resolution_eval.report.tables import FORMATS, Table
 from resolution_eval.report.task_tables import tables
+from resolution_eval.report.tidy import TIDY
 from resolution_eval.statistics.margin import MARGIN
 
 if TYPE_CHECKING:
@@ -30,25 +32,6 @@ Study = tuple[TaskSweeps, tuple[CurveFigures, ...]]
 """One task, and the figures of its curves."""
 
 PAGE = "index.html"
-
-
-def load(paths: Sequence[Path]) -> list[Record]:
-    """The records in `paths`: lmms-eval's output folders, records, or folders of records.
-
-    A blind run in any of them is the control of the records that it fits.
-
-    Raises:
-        RecordError: a path holds neither, or a file in it cannot be read.
-    """
-    records = [record for path in paths for record in _load(path)]
-    return [controlled(record, records) for record in records]
-
-
-def _load(path: Path) -> list[Record]:
-    if path.name.endswith(SUFFIX):
-        return [read_record(path)]
-    written = sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() else []
-    return [read_record(file) for file in written] or make_records(path)
 
 
 def studies(records: Sequence[Record], *, margin: float = MARGIN) -> tuple[Study, ...]:
@@ -77,16 +60,23 @@ def report(
         UsageError: no such format.
         RecordError: as `load`.
     """
-    if format not in FORMATS:
-        raise UsageError(f"no format named {format!r}; {suggest(format, FORMATS)}")
+    known = {**FORMATS, **TIDY}
+    if format not in known:
+        raise UsageError(f"no format named {format!r}; {suggest(format, known)}")
     found = studies(load(paths), margin=margin)
     if output is not None:
         _write_studies(found, output, images=images, data=data)
-    return FORMATS[format](_printed(found, everything=format != "text"))
+    curves = [curve for _, mine in found for curve in mine]
+    if format in TIDY:
+        return TIDY[format](curves)
+    if format == "text":
+        first = "\n".join(said(curve, headline(curve)) for curve in curves)
+        tables = [*map(compact_table, curves), *_printed(found, everything=False)]
+        return f"{first}\n\n{FORMATS[format](tables)}"
+    return FORMATS[format]([said_table(curves), *_printed(found, everything=True)])
 
 
 NARROW = {
-    "accuracy": None,
     "figures": (
         *("checkpoint", "gain over the floor", "area", "worst drop", "drop from best"),
         *("retention at far end", "chosen", "robust", "n", "left out"),
@@ -98,7 +88,7 @@ NARROW = {
         *("n", "failed", "mismatched", "unparseable", "missing", "unattested"),
     ),
 }
-"""Tables, by the end of their name, and columns that a terminal shows; None is all of them."""
+"""Tables, by the end of their name, and columns that a terminal shows."""
 
 
 def _printed(studies: Sequence[Study], *, everything: bool) -> list[Table]:
@@ -107,11 +97,7 @@ def _printed(studies: Sequence[Study], *, everything: bool) -> list[Table]:
     if everything:
         return made
     ends = [(table, table.name.rpartition("-")[2]) for table in made]
-    return [
-        table if NARROW[end] is None else table.select(NARROW[end] or ())
-        for table, end in ends
-        if end in NARROW
-    ]
+    return [table.select(NARROW[end]) for table, end in ends if end in NARROW]
 
 
 def _all_tables(task: TaskSweeps, curves: Sequence[CurveFigures]) -> Sequence[Table]:
@@ -136,10 +122,9 @@ def _write_studies(
 ) -> Path:
     from resolution_eval.report.page import render
 
-    title = "Accuracy across inference resolutions"
     lead = "What was asked for and what the encoder received, for every score."
     pictures = _pictures(len(studies), images=images, data=data)
-    return _write(output, render(studies, pictures, title=title, lead=lead))
+    return _write(output, render(studies, pictures, lead=lead))
 
 
 def _pictures(tasks: int, *, images: bool = True, data: Path | None = None) -> Pictures:
@@ -165,12 +150,10 @@ def demo_page(records: Sequence[Record], output: Path) -> Path:
     matrix = matrix_of_records(records)
     rows = [record for records in matrix.records.values() for record in records]
     blind = [record for record in records if record.blind is not None]
-    title = "Training against inference resolution"
     lead = "One architecture trained at different resolutions, each scored at every resolution."
     page = render(
         studies([*rows, *blind]),
         _pictures(1),
-        title=title,
         lead=lead,
         tables_first=matrix_tables(matrix),
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 
 from resolution_eval.analysis import CurveFigures, Sweep
+from resolution_eval.analysis.headline import headline
 from resolution_eval.ladder import STEPS
 from resolution_eval.report.content import Curves, points_of
 from resolution_eval.report.tables import interval_text, shorten
@@ -41,7 +42,10 @@ def _sentences(curve: CurveFigures) -> Iterator[str]:
     if curve.withheld is not None:
         yield f"No figure of the whole curve: {curve.withheld}."
         return
-    yield _ends(curve.sweep)
+    said = headline(curve)
+    yield str(said)
+    if said.readable:
+        yield _ends(curve.sweep)
     yield from _step(curve.sweep)
     yield from _floor(curve)
     yield from _looking(curve)

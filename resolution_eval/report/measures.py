@@ -120,7 +120,7 @@ def _classes(task: TaskSweeps, curves: Curves, which: str) -> Table:
         name=f"{task.task}-{ending}",
         caption=caption,
         subject=task.title,
-        folded=not lost or len(rows) > MAX_UNFOLDED,
+        folded=True,
         columns=(
             Column("checkpoint"),
             Column("class"),

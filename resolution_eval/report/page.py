@@ -12,12 +12,12 @@ import json
 import re
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from resolution_eval import __version__
 from resolution_eval.analysis import DRAWS, CurveFigures, TaskSweeps
 from resolution_eval.analysis.sizes import Sizes, task_sizes
 from resolution_eval.ladder import STEPS
@@ -26,6 +26,7 @@ from resolution_eval.report import charts, size_charts
 from resolution_eval.report.charts import Point
 from resolution_eval.report.content import Notice, marks, notices, points
 from resolution_eval.report.findings import Finding, findings
+from resolution_eval.report.frontpage import front
 from resolution_eval.report.gallery import Gallery
 from resolution_eval.report.provenance import facts
 from resolution_eval.report.size_tables import size_tables, size_words
@@ -240,7 +241,6 @@ def render(
     studies: Sequence[Study],
     pictures: Pictures,
     *,
-    title: str,
     lead: str,
     tables_first: Sequence[Table] = (),
 ) -> str:
@@ -253,9 +253,10 @@ def render(
         lstrip_blocks=True,
     )
     environment.filters["identifier"] = _identifier
+    curves = [curve for _, mine in studies for curve in mine]
     scripts = [charts.script_bundle(), _source(environment, "page.js")]
     return environment.get_template("page.html").render(
-        title=title,
+        front=front(curves),
         lead=lead,
         tables_first=tables_first,
         sections=[_section(i, one, pictures) for i, one in enumerate(studies, 1)],
@@ -264,7 +265,7 @@ def render(
         style=Markup(_source(environment, "page.css")),
         scripts=[Markup(script) for script in scripts],
         policy=_policy(scripts),
-        version=__version__,
+        version=version("resolution-eval"),
         resamples=DRAWS,
         shorten=shorten,
     )

@@ -38,7 +38,7 @@ from resolution_eval.report.tables import (
 from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.margin import Unshown
 
-DOES_NOT_LOOK = "does not look"
+DOES_NOT_LOOK = "no better than without the image"
 """Mark of an accuracy that is not shown to differ from that without the image."""
 
 FIGURE_NAMES = {
@@ -152,6 +152,7 @@ def blind_table(task: TaskSweeps, curves: Curves) -> Table:
         name=f"{task.task}-blind",
         caption="What the image adds: accuracy with it, less that without",
         subject=task.title,
+        folded=True,
         columns=(
             Column("checkpoint"),
             Column("shown instead"),
@@ -159,8 +160,8 @@ def blind_table(task: TaskSweeps, curves: Curves) -> Table:
         ),
         rows=tuple(rows),
         remark="Intervals of the paired difference in brackets, 95 % for all resolutions of a row "
-        "together. “Does not look”: it holds 0, so that these samples do not show that the answer "
-        "depends on the image.",
+        "together. “No better than without the image”: it holds 0, so that "
+        "these samples do not show that the answer depends on the image.",
     )
 
 

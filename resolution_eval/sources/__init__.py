@@ -10,7 +10,7 @@
 | `containers`, `checksum`, `download`, `places` | archives read in place, files and folders |
 """
 
-from resolution_eval.sources.base import Exclusion, Sample, Source, data_summary
+from resolution_eval.sources.base import Exclusion, Sample, Source, data_facts, data_summary
 from resolution_eval.sources.opening import at_hand, open_source
 from resolution_eval.sources.ways import PUBLISHED_FORMS, ways
 
@@ -20,6 +20,7 @@ __all__ = [
     "Sample",
     "Source",
     "at_hand",
+    "data_facts",
     "data_summary",
     "open_source",
     "ways",

@@ -12,6 +12,7 @@ from resolution_eval.attestation import Form
 from resolution_eval.cards import TaskCard
 from resolution_eval.details import Detail
 from resolution_eval.errors import DataError, suggest
+from resolution_eval.facts import MAX_EXCLUDED, DataFacts, Excluded
 from resolution_eval.sources.spelling import matching
 
 SPLITS = ("train", "val", "test")
@@ -21,11 +22,12 @@ NAMED_AT_MOST = 5
 
 @dataclass(frozen=True)
 class Sample:
-    """One question about one image."""
+    """One question about one image, or about several."""
 
     id: str
     image: str
-    """Locator of the image, for the `read` of the source that gave this sample."""
+    """Locator of the image, the first where there are several, for the `read` of the source that
+    gave this sample."""
     question: str
     answer: str
     choices: tuple[str, ...]
@@ -37,6 +39,13 @@ class Sample:
     """Whether the answer is one of few, by the data's own word, or for want of one by `choices`."""
     detail: Detail | None = None
     """What must be seen to answer, and how large it is; none where nobody said."""
+    more: tuple[str, ...] = ()
+    """Locators of the images after the first, in the order of the question."""
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """Locators of all its images, in the order of the question."""
+        return (self.image, *self.more)
 
 
 @dataclass(frozen=True)
@@ -100,6 +109,21 @@ def data_summary(source: Source) -> str:
     return f"{len(source.samples('test'))} samples, {len(excluded)} excluded{because}{noted}"
 
 
+def data_facts(source: Source) -> DataFacts:
+    """The test split of `source`, and what it excluded from it, by name."""
+    excluded = [exclusion for exclusion in source.excluded if exclusion.split == "test"]
+    return DataFacts(
+        source=source.name,
+        revision=source.revision,
+        loaded=len(source.samples("test")),
+        excluded_total=len(excluded),
+        excluded=tuple(
+            Excluded(item=each.item, reason=each.reason) for each in excluded[:MAX_EXCLUDED]
+        ),
+        notes=tuple(source.notes),
+    )
+
+
 def ordered(samples: Iterable[Sample]) -> tuple[Sample, ...]:
     """`samples` by the SHA-256 of their id: free of row order, and the first few mix classes."""
     return tuple(sorted(samples, key=lambda sample: sha256(sample.id.encode()).digest()))
@@ -122,7 +146,7 @@ def of_split(samples: Iterable[Sample], split: str, where: str) -> tuple[Sample,
 
 
 def fingerprint(samples: Iterable[Sample], contents: Mapping[str, str]) -> str:
-    """SHA-256 over every sample and the content hash of its image (by locator), order-free."""
+    """SHA-256 over every sample and the content hashes of its images (by locator), order-free."""
     rows = sorted(
         "\x1f".join(
             (
@@ -132,7 +156,7 @@ def fingerprint(samples: Iterable[Sample], contents: Mapping[str, str]) -> str:
                 sample.answer,
                 "\x1e".join(sample.choices),
                 sample.cluster,
-                contents[sample.image],
+                *(contents[image] for image in sample.images),
                 *(["open"] if sample.form == "open" else []),
                 *([sample.detail.model_dump_json()] if sample.detail else []),
             )

@@ -125,7 +125,10 @@ class _Tar:
 
 
 def _decompressed(file: Path) -> Path:
-    """`file`, or the plain tar in it, kept in the cache under the identity of the file."""
+    """`file`, or the plain tar in it, kept in the cache under the identity of the file.
+
+    What lies in the cache is believed where its length and CRC are those that the gzip ends with.
+    """
     with file.open("rb") as stream:
         if stream.read(2) != b"\x1f\x8b":
             return file
@@ -134,7 +137,7 @@ def _decompressed(file: Path) -> Path:
     target = cache_root() / "tar" / f"{identity[:32]}.tar"
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{target}.lock"):
-        if not target.exists():
+        if not (target.exists() and _ending(target) == _told_ending(file)):
             part = target.with_suffix(".part")
             try:
                 _unpack(file, part, MOST_UNPACKED * state.st_size + SPARE)
@@ -142,6 +145,22 @@ def _decompressed(file: Path) -> Path:
             finally:
                 part.unlink(missing_ok=True)
     return target
+
+
+def _ending(plain: Path) -> bytes:
+    """CRC and length of a file, as a gzip of it ends with them."""
+    crc, size = 0, 0
+    with plain.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            crc, size = zlib.crc32(block, crc), size + len(block)
+    return struct.pack("<II", crc, size & 0xFFFFFFFF)
+
+
+def _told_ending(file: Path) -> bytes:
+    """The last eight bytes of a gzip: CRC and length of what it holds (of its last part alone)."""
+    with file.open("rb") as stream:
+        stream.seek(-8, os.SEEK_END)
+        return stream.read(8)
 
 
 def _unpack(file: Path, part: Path, most: int) -> None:

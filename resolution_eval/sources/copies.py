@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from resolution_eval.sources.base import Sample, listing
+from resolution_eval.sources.pictures import components
 
 
 def groups(contents: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
@@ -25,12 +26,14 @@ def groups(contents: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     }
 
 
-def clustered(samples: Iterable[Sample], alike: Mapping[str, Sequence[str]]) -> tuple[Sample, ...]:
-    """`samples` whose cluster is their image: copies have one, that of the first of them."""
+def clustered(samples: Sequence[Sample], alike: Mapping[str, Sequence[str]]) -> tuple[Sample, ...]:
+    """`samples` whose cluster is their image: copies have one, that of the first of them, and so
+    have questions that share an image, or are joined by others that do.
+    """
+    shared = [sample.images for sample in samples if sample.cluster == sample.image]
+    case = components([*shared, *alike.values()])
     return tuple(
-        replace(sample, cluster=alike[sample.image][0])
-        if sample.image in alike and sample.cluster == sample.image
-        else sample
+        replace(sample, cluster=case[sample.image]) if sample.cluster == sample.image else sample
         for sample in samples
     )
 
@@ -38,11 +41,14 @@ def clustered(samples: Iterable[Sample], alike: Mapping[str, Sequence[str]]) -> 
 def contradictions(
     samples: Iterable[Sample], alike: Mapping[str, Sequence[str]], name: Callable[[Sample], str]
 ) -> list[str]:
-    """Each set of copies that samples of a classification give several answers, in words."""
-    answers: dict[str, dict[str, str]] = defaultdict(dict)
+    """Each set of copies that samples of a classification give several answers, in words; of
+    samples with several images all must be copies.
+    """
+    answers: dict[tuple[str, ...], dict[str, str]] = defaultdict(dict)
     for sample in samples:
-        if sample.image in alike:
-            answers[alike[sample.image][0]].setdefault(sample.answer, name(sample))
+        if any(image in alike for image in sample.images):
+            key = tuple(alike.get(image, (image,))[0] for image in sample.images)
+            answers[key].setdefault(sample.answer, name(sample))
     return [
         " and ".join(f"{where} says {answer!r}" for answer, where in sorted(found.items()))
         for found in answers.values()
@@ -54,7 +60,7 @@ def notes(
     samples: Sequence[Sample], alike: Mapping[str, Sequence[str]], contradicting: Sequence[str] = ()
 ) -> Iterator[str]:
     """What a reader should know of copies: how many there are, and across which splits."""
-    test = {sample.image for sample in samples if sample.split == "test"}
+    test = {image for one in samples if one.split == "test" for image in one.images}
     copied = {image for image in test if any(other in test for other in alike.get(image, ())[:])}
     several = {image for image in copied if len(set(alike[image]) & test) > 1}
     if several:
@@ -63,7 +69,7 @@ def notes(
             f"{len(several)} of {len(test)} test images are copies, byte for byte, of "
             f"{distinct} pictures; copies are one cluster"
         )
-    train = {sample.image for sample in samples if sample.split == "train"}
+    train = {image for one in samples if one.split == "train" for image in one.images}
     seen = {image for image in test if set(alike.get(image, ())) & (train - {image})}
     if seen:
         yield (

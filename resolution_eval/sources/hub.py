@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
@@ -16,6 +17,7 @@ from loguru import logger
 from resolution_eval.attestation import Form
 from resolution_eval.cards import TaskCard
 from resolution_eval.errors import DataError, ImageError, suggest
+from resolution_eval.prompts import mark_fault, marked
 from resolution_eval.sources.base import (
     SPLITS,
     Exclusion,
@@ -27,6 +29,7 @@ from resolution_eval.sources.base import (
     ordered,
 )
 from resolution_eval.sources.local import YES_NO
+from resolution_eval.sources.pictures import components
 from resolution_eval.sources.spelling import matching
 
 if TYPE_CHECKING:
@@ -40,8 +43,8 @@ _LETTERED = re.compile(r"^\(?([A-Z])\s*[:.)]\s*(?=\S)")
 class HubSource:
     """The data set in the repository that `card.hub` names, or in a local copy of it.
 
-    Rows without a question, an answer or exactly one image, and rows that repeat another word for
-    word, are listed in `excluded`: loaded + excluded = rows of the test table. An image that cannot
+    Rows without a question, an answer or an image, and rows that repeat another word for word, are
+    listed in `excluded`: loaded + excluded = rows of the test table. An image that cannot
     be decoded keeps its sample. The tables are loaded by `datasets`, the test split's alone.
 
     Raises:
@@ -153,30 +156,48 @@ class HubSource:
         asked: Counter[tuple[str, str]] = Counter()
         for index, row in enumerate(table):
             identity = self._id(row, split, index)
-            content = self._content(row, container)
-            locator = locators.setdefault(content, f"{split}/{index:06d}")
+            contents = self._row_contents(row, container)
+            found = [
+                locators.setdefault(
+                    content, f"{split}/{index:06d}" + (f"/{place}" if place else "")
+                )
+                for place, content in enumerate(contents)
+            ]
             try:
-                sample = self._sample(row, identity, locator, content, split)
+                sample = self._sample(row, identity, found, contents, split)
             except _UnfitError as reason:
                 excluded.append(Exclusion(identity, str(reason), split))
                 continue
             except DataError as fault:
                 faults.append(f"row {index}: {fault}")
                 continue
-            key = (content, sample.question, sample.answer)
+            key = ("\n".join(contents), sample.question, sample.answer)
             seen[key] += 1
             if seen[key] > 1:
                 excluded.append(Exclusion(identity, "repeats another row word for word", split))
                 continue
             asked[key[:2]] += 1
-            self._contents[sample.image] = self._proof(content)
+            self._contents |= zip(found, map(self._proof, contents), strict=True)
             samples.append(sample)
         if faults:
             raise DataError(f"{self._hub.repository}, {split}: {listing(faults)}")
         self._refuse_duplicates(samples)
         if split == "test":
             self._repeated = sum(count > 1 for count in asked.values())
-        return samples
+        return self._clustered(samples, {where: what for what, where in locators.items()})
+
+    def _clustered(self, samples: list[Sample], contents: Mapping[str, str]) -> list[Sample]:
+        """The samples with their clusters: where the card names no column, questions that share an
+        image are one, by the content of its least.
+        """
+        if self._hub.cluster:
+            return samples
+        images = [[contents[image] for image in sample.images] for sample in samples]
+        case = components(images)
+        return [
+            replace(sample, cluster=case[first])
+            for sample, (first, *_) in zip(samples, images, strict=True)
+        ]
 
     def _refuse_duplicates(self, samples: list[Sample]) -> None:
         counts = Counter(sample.id for sample in samples)
@@ -187,12 +208,13 @@ class HubSource:
     def _id(self, row: Mapping[str, Any], split: str, index: int) -> str:
         return str(row[self._hub.id]) if self._hub.id else f"{split}/{index:06d}"
 
-    def _content(self, row: Mapping[str, Any], container: Container | None) -> str:
-        """What tells this row's image from others: its bytes' SHA-256, or its name in the zip."""
+    def _row_contents(self, row: Mapping[str, Any], container: Container | None) -> list[str]:
+        """What tells this row's images from others: their bytes' SHA-256, or names in the zip."""
+        cells = _cells(row[self._hub.image])
         if container is not None:
-            return str(row[self._hub.image])
-        data = _image_bytes(row[self._hub.image])
-        return sha256(data).hexdigest() if data else ""
+            return [str(cell) for cell in cells]
+        found = map(_image_bytes, cells)
+        return [sha256(data).hexdigest() if data else "" for data in found]
 
     def _proof(self, content: str) -> str:
         """What the fingerprint holds of an image: its SHA-256, or its name and checksum in the zip;
@@ -202,28 +224,36 @@ class HubSource:
         return content if member is None else f"{content} {member.checksum}"
 
     def _sample(
-        self, row: Mapping[str, Any], identity: str, locator: str, content: str, split: str
+        self,
+        row: Mapping[str, Any],
+        identity: str,
+        locators: Sequence[str],
+        contents: Sequence[str],
+        split: str,
     ) -> Sample:
         question = _text(row.get(self._hub.question))
         if self._card.kind == "classification":
             question = self._card.question or ""
         if not question:
             raise _UnfitError("has no question")
-        value = row[self._hub.image]
-        if isinstance(value, list) and len(value) != 1:
-            raise _UnfitError(f"has {len(value)} images; one is needed")
-        if not content:
+        if not contents or not any(contents):
             raise _UnfitError("has no image")
+        if not all(contents):
+            raise _UnfitError(f"has {len(contents)} images, one of them empty")
         choices, answer, form = self._answer(row)
         if not answer:
             raise _UnfitError("has no answer")
+        text = marked(question, len(contents))
+        if fault := mark_fault("\n".join((text, *choices)), len(contents)):
+            raise _UnfitError(fault)
         return Sample(
             id=identity,
-            image=locator,
-            question=question,
+            image=locators[0],
+            more=tuple(locators[1:]),
+            question=text,
             answer=answer,
             choices=choices,
-            cluster=_text(row[self._hub.cluster]) if self._hub.cluster else content,
+            cluster=_text(row[self._hub.cluster]) if self._hub.cluster else contents[0],
             split=split,
             form=form,
         )
@@ -337,13 +367,15 @@ class HubSource:
         return self._others[split]
 
     def read(self, locator: str) -> bytes:
-        """The image of the row `locator` ("test/000012"), the first about that image.
+        """The image of the row `locator` ("test/000012"), the first about that image; "/1" behind
+        it is the row's second.
 
         Raises:
             ImageError: it is missing or cannot be read.
         """
-        split, _, index = locator.partition("/")
-        value = self._table(split)[int(index)][self._hub.image]
+        split, index, *place = locator.split("/")
+        cells = _cells(self._table(split)[int(index)][self._hub.image])
+        value = cells[int(place[0]) if place else 0]
         if self._container is None:
             return _image_bytes(value)
         try:
@@ -358,10 +390,13 @@ class _UnfitError(Exception):
     """A row that is no sample, and why."""
 
 
+def _cells(value: Any) -> list[Any]:
+    """The images of a cell, which holds one or a list."""
+    return list(value) if isinstance(value, list) else [value]
+
+
 def _image_bytes(value: Any) -> bytes:
-    """The encoded image in a cell, alone or in a list of one; empty where there is none."""
-    if isinstance(value, list):
-        value = value[0] if value else None
+    """The encoded image of a cell; empty where there is none."""
     data = value.get("bytes") if isinstance(value, Mapping) else None
     return bytes(data) if data else b""
 

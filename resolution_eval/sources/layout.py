@@ -16,6 +16,7 @@ from pathlib import Path
 
 from resolution_eval.errors import DataError
 from resolution_eval.sources.base import Exclusion
+from resolution_eval.sources.pictures import SEPARATOR, pictures
 from resolution_eval.sources.spelling import normal
 from resolution_eval.sources.table import Row, json_rows, read_table, require_columns, rows_of
 
@@ -117,9 +118,10 @@ def _imagefolder(folder: Path, tables: list[tuple[str, Path]], more: tuple[str, 
         data = read_table(table)
         digest.update(data)
         json = table.suffix == ".jsonl"
-        names = ("file_name", *COLUMNS, *more)
+        names = ("file_name", "file_names", *COLUMNS, *more)
         found = list(json_rows(data, table) if json else rows_of(data, table, names))
-        require_columns(found, ("file_name",), table)
+        several = bool(found) and "file_names" in found[0].cells
+        require_columns(found, ("file_names" if several else "file_name",), table)
         rows += [_row_of_metadata(row, split, table.parent, folder) for row in found]
     excluded = tuple(_unlisted(folder, tables, rows))
     told = ", ".join(str(table.relative_to(folder)) for _, table in tables)
@@ -127,11 +129,15 @@ def _imagefolder(folder: Path, tables: list[tuple[str, Path]], more: tuple[str, 
 
 
 def _row_of_metadata(row: Row, split: str, place: Path, folder: Path) -> Row:
-    """The line as labels.csv would have it: `file_name` is relative to its own table."""
+    """The line as labels.csv would have it: `file_name`, or each of `file_names`, is relative to
+    its own table.
+    """
     cells = dict(row.cells)
     inside = place.relative_to(folder).as_posix()
-    name = cells.pop("file_name").replace("\\", "/")
-    cells["file"] = name if inside == "." else f"{inside}/{name}"
+    written = cells.pop("file_names", None) or cells.pop("file_name", "")
+    names = pictures({"file": written.replace("\\", "/")}, place)
+    found = (name if inside == "." else f"{inside}/{name}" for name in names)
+    cells["file"] = SEPARATOR.join(found)
     cells.setdefault("split", split)
     for alias in ("answer", "text", "caption"):
         if "label" not in cells and alias in cells:
@@ -140,7 +146,7 @@ def _row_of_metadata(row: Row, split: str, place: Path, folder: Path) -> Row:
 
 
 def _unlisted(folder: Path, tables: list[tuple[str, Path]], rows: list[Row]) -> Iterator[Exclusion]:
-    listed = {row["file"] for row in rows}
+    listed = {name for row in rows for name in pictures(row.cells, folder)}
     for split, table in tables:
         for file in _files(table.parent):
             name = file.relative_to(folder).as_posix()

@@ -1,6 +1,7 @@
 """Local layout: a folder with `labels.csv` beside its images, which is also how users bring data.
 
-Columns: file, label, split, source; for questions also question, and where known qid, choices
+Columns: file (several names apart by "|", or file_2, file_3, ... for the images after the first),
+label, split, source; for questions also question, and where known qid, choices
 (separated by "|"), answer_type (closed or open); where known the finding's box or mask (see
 `targets`); any further column may serve as the cluster.
 """
@@ -18,6 +19,7 @@ from resolution_eval.cards import TaskCard
 from resolution_eval.errors import DataError, ImageError, suggest
 from resolution_eval.pixels import format_of
 from resolution_eval.pixels.options import EncodedImage, Options
+from resolution_eval.prompts import mark_fault, marked
 from resolution_eval.sources import copies
 from resolution_eval.sources.base import (
     Sample,
@@ -28,6 +30,7 @@ from resolution_eval.sources.base import (
     ordered,
 )
 from resolution_eval.sources.layout import SPLIT_NAMES, TABLE, layout_of
+from resolution_eval.sources.pictures import SEPARATOR, pictures
 from resolution_eval.sources.spelling import matching, normal, spellings
 from resolution_eval.sources.stored import (
     escape,
@@ -41,6 +44,8 @@ from resolution_eval.sources.targets import with_details
 __all__ = ["TABLE", "YES_NO", "LocalSource", "Row", "escape", "read_table", "rows_of"]
 
 YES_NO = ("yes", "no")
+MORE = "files after the first"
+"""Key of a tidy line's cell with the names of its further images, one a line."""
 FORMULA = ("=", "@")
 """How a cell begins that a spreadsheet would run; "+" and "-" may begin an answer."""
 
@@ -82,7 +87,7 @@ class LocalSource:
     def _sized(self, samples: Iterable[Sample]) -> dict[str, str]:
         """Content of each image that is not alone in its size: only those can be copies."""
         sizes: dict[int, list[str]] = {}
-        for file in sorted({sample.image for sample in samples}):
+        for file in sorted({image for sample in samples for image in sample.images}):
             path = self._folder / file
             if path.is_file() and path.stat().st_size:
                 sizes.setdefault(path.stat().st_size, []).append(file)
@@ -100,7 +105,7 @@ class LocalSource:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over ids, labels and image contents, whatever the order they are stored in."""
-        files = {sample.image for sample in self._samples}
+        files = {image for sample in self._samples for image in sample.images}
         self._found = {file: self._content(file) for file in files}
         return fingerprint(self._samples, self._found)
 
@@ -152,16 +157,28 @@ def _needed(card: TaskCard) -> list[str]:
 
 
 def _tidy(row: Row, folder: Path) -> Row:
-    """The line with its path as it is stored, and its split as ours is called."""
+    """The line with its paths as they are stored, and its split as ours is called."""
     split = SPLIT_NAMES.get(normal(row["split"]), row["split"])
-    return Row(
-        row.line, row.cells | {"file": on_disk(plain_path(row["file"]), folder), "split": split}
-    )
+    first, *more = (on_disk(plain_path(file), folder) for file in pictures(row.cells, folder))
+    return Row(row.line, row.cells | {"file": first, MORE: "\n".join(more), "split": split})
+
+
+def _files(row: Row) -> tuple[str, ...]:
+    """The images of a tidy line, in order."""
+    return (row["file"], *row.cells.get(MORE, "").split("\n")) if row[MORE] else (row["file"],)
 
 
 def _refuse_faulty(rows: list[Row], card: TaskCard, folder: Path, table: Path) -> None:
     """Raise one DataError that names the lines at fault, the first rule that is broken."""
-    for fault in (_empty_cell, _formula, _bad_split, _bad_choices, _bad_label, _bad_path):
+    for fault in (
+        _empty_cell,
+        _formula,
+        _bad_split,
+        _bad_choices,
+        _bad_label,
+        _bad_path,
+        _bad_marks,
+    ):
         found = [f"line {row.line}: {text}" for row in rows if (text := fault(row, card, folder))]
         if found:
             raise DataError(f"{table}: {listing(found)}")
@@ -200,6 +217,8 @@ def _empty_cell(row: Row, card: TaskCard, folder: Path) -> str | None:
     needed += ["qid"] if "qid" in row.cells else []
     needed += [card.cluster] if card.cluster != "image" else []
     empty = [column for column in needed if not row[column]]
+    if not empty and not all(_files(row)):
+        return f"a name is empty between {SEPARATOR!r} in file"
     return f"{empty[0]} is empty" if empty else None
 
 
@@ -240,25 +259,37 @@ def _bad_label(row: Row, card: TaskCard, folder: Path) -> str | None:
 
 
 def _bad_path(row: Row, card: TaskCard, folder: Path) -> str | None:
-    return escape(row["file"], folder, Path(card.root) if card.root else None)
+    root = Path(card.root) if card.root else None
+    told = (escape(file, folder, root) for file in _files(row))
+    return next(filter(None, told), None)
+
+
+def _bad_marks(row: Row, card: TaskCard, folder: Path) -> str | None:
+    if card.kind != "questions":
+        return None
+    count = len(_files(row))
+    return mark_fault("\n".join((marked(row["question"], count), *_choices(row))), count)
 
 
 def _id(row: Row, card: TaskCard) -> str:
     if row["qid"]:
         return row["qid"]
+    files = SEPARATOR.join(_files(row))
     if card.kind == "classification":
-        return row["file"]
-    return f"{row['file']}#{sha256(row['question'].encode()).hexdigest()[:12]}"
+        return files
+    return f"{files}#{sha256(row['question'].encode()).hexdigest()[:12]}"
 
 
 def _sample(row: Row, card: TaskCard) -> Sample:
     asks = card.kind == "questions"
     choices = _choices(row) if asks else card.classes
     unlisted: Form = "closed" if row["answer_type"].lower() == "closed" else "open"
+    image, *more = _files(row)
     return Sample(
         id=_id(row, card),
-        image=row["file"],
-        question=row["question"] if asks else card.question or "",
+        image=image,
+        more=tuple(more),
+        question=marked(row["question"], 1 + len(more)) if asks else card.question or "",
         answer=_answer(row, choices) if asks else class_of(row["label"], card) or "",
         choices=choices,
         cluster=row["file"] if card.cluster == "image" else row[card.cluster],
@@ -269,17 +300,18 @@ def _sample(row: Row, card: TaskCard) -> Sample:
 
 def _notes(samples: Sequence[Sample]) -> Iterator[str]:
     images = {
-        split: {sample.image for sample in samples if sample.split == split}
+        split: {image for sample in samples if sample.split == split for image in sample.images}
         for split in ("train", "test")
     }
     shared = images["train"] & images["test"]
     if shared:
-        asked = sum(sample.split == "test" and sample.image in shared for sample in samples)
+        test = [sample for sample in samples if sample.split == "test"]
+        asked = sum(not shared.isdisjoint(sample.images) for sample in test)
         yield (
             f"{len(shared)} of {len(images['test'])} test images are in train too, with {asked} "
             "of the test samples: a model trained on that train split has seen them"
         )
-    counts = Counter((sample.image, sample.question.casefold()) for sample in samples)
+    counts = Counter((sample.images, sample.question.casefold()) for sample in samples)
     repeated = sum(count > 1 for count in counts.values())
     if repeated:
         yield f"{repeated} questions stand more than once about the same image; all are kept"

@@ -142,21 +142,21 @@ def _hpa(card: TaskCard) -> Source | None:
 
 
 def _phantom(card: TaskCard) -> Source | None:
-    from resolution_eval.phantoms import PhantomSource
+    from resolution_eval.sources.phantoms import PhantomSource
 
     return PhantomSource(card)
 
 
 def _acuity(card: TaskCard) -> Source | None:
     from resolution_eval.acuity import AcuityBook
-    from resolution_eval.plates import PlateSource
+    from resolution_eval.sources.plates import PlateSource
 
     return PlateSource("acuity", card, AcuityBook(card.source_width or 128))
 
 
 def _lesion(card: TaskCard) -> Source | None:
     from resolution_eval.lesions import LesionBook
-    from resolution_eval.plates import PlateSource
+    from resolution_eval.sources.plates import PlateSource
 
     return PlateSource("lesion", card, LesionBook(card.source_width or 128))
 
@@ -254,17 +254,34 @@ def _given(card: TaskCard, name: str) -> Path | None:
 
 
 def _downloaded(card: TaskCard, published: NpzCard | ArchiveCard) -> Path:
-    from resolution_eval.sources import download
+    """The file in the cache of downloads, got if it is not there; what lies there is verified.
 
+    Raises:
+        DataError: it cannot be had, or is another file.
+    """
     assert published.md5 is not None
     target = cache_root() / published.file_name
     try:
-        if published.bytes is not None:
-            remote = download.Remote(published.url, published.bytes, published.md5)
-        elif target.is_file():  # only a verified file is ever moved there
-            return target
-        else:
-            remote = download.published(published.url, published.md5)
-        return download.download(remote, target)
+        if not target.is_file() or published.bytes is not None:
+            _get(published, target)
     except DataError as error:
         raise DataError(nothing_found(card, f"the download failed: {error}")) from error
+    verify_md5(target, published.md5)
+    return target
+
+
+def _get(published: NpzCard | ArchiveCard, target: Path) -> None:
+    """Download the file to `target`, unless one of its size is there.
+
+    Raises:
+        DataError: it cannot be had.
+    """
+    from resolution_eval.sources import download
+
+    assert published.md5 is not None
+    remote = (
+        download.published(published.url, published.md5)
+        if published.bytes is None
+        else download.Remote(published.url, published.bytes, published.md5)
+    )
+    download.download(remote, target)

@@ -12,9 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from resolution_eval.errors import DataError, suggest
+from resolution_eval.notation import NotationError, json_value
 from resolution_eval.sources.base import listing
 from resolution_eval.sources.spelling import normal
 
+MAX_TABLE = 2**28
+"""Largest table, in bytes."""
+MAX_CELLS = 20_000_000
+"""Most cells of a table below its header: each takes about 60 bytes of memory."""
+MAX_COLUMNS = 1_000
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
 
 
@@ -33,14 +39,18 @@ def read_table(table: Path) -> bytes:
     """Content of the file `table`.
 
     Raises:
-        DataError: it cannot be read.
+        DataError: it cannot be read, or is larger than `MAX_TABLE`.
     """
     try:
-        return table.read_bytes()
+        with table.open("rb") as file:
+            data = file.read(MAX_TABLE + 1)
     except OSError as error:
         raise DataError(
             f"{table} cannot be read: {error.strerror}; it must list the images"
         ) from error
+    if len(data) > MAX_TABLE:
+        raise DataError(f"{table} is larger than {MAX_TABLE:,} bytes; is it a table of images?")
+    return data
 
 
 def rows_of(data: bytes, table: Path, columns: Sequence[str] = ()) -> Iterator[Row]:
@@ -58,9 +68,13 @@ def rows_of(data: bytes, table: Path, columns: Sequence[str] = ()) -> Iterator[R
     reader = csv.reader(StringIO(text, newline=""), strict=True, delimiter=delimiter)
     try:
         header = _header(next(reader, []), columns, table)
+        found = 0
         for cells in reader:
             if not cells:
                 continue
+            found += len(cells)
+            if found > MAX_CELLS:
+                raise DataError(f"{table}: more than {MAX_CELLS:,} cells; is it a table of images?")
             if len(cells) != len(header):
                 raise DataError(
                     f"{table}, line {reader.line_num}: {len(cells)} cells, but the header has "
@@ -98,6 +112,8 @@ def _delimiter(text: str, columns: Sequence[str]) -> str:
 
 def _header(names: list[str], columns: Sequence[str], table: Path) -> list[str]:
     """The names of the columns, those of `columns` as they are spelt there."""
+    if len(names) > MAX_COLUMNS:
+        raise DataError(f"{table}: {len(names):,} columns; at most {MAX_COLUMNS:,}")
     ours = {normal(column): column for column in columns}
     header = [ours.get(normal(name), name.strip()) for name in names]
     counts = Counter(normal(name) for name in header if name)
@@ -108,8 +124,10 @@ def _header(names: list[str], columns: Sequence[str], table: Path) -> list[str]:
             for name in twice
         }
         told = [f"{name!r} (columns {numbers})" for name, numbers in places.items()]
+        several = "; images after the first stand in file_2, file_3, ..." * ("file" in places)
         raise DataError(
             f"{table}: the header names a column twice: {listing(told)}; remove or rename one"
+            f"{several}"
         )
     return header
 
@@ -145,8 +163,8 @@ def json_rows(data: bytes, table: Path) -> Iterator[Row]:
         if not text.strip():
             continue
         try:
-            value = json.loads(text)
-        except (ValueError, RecursionError) as error:
+            value = json_value(text)
+        except NotationError as error:
             raise DataError(f"{table}, line {line}: not JSON ({error})") from error
         if not isinstance(value, dict):
             raise DataError(f"{table}, line {line}: not a JSON object")

@@ -16,7 +16,6 @@ from typing import Protocol
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
-from scipy.ndimage import find_objects, label
 
 from resolution_eval.details import Detail
 from resolution_eval.errors import DataError
@@ -130,6 +129,8 @@ def _largest_part(mask: Path, image: Path) -> tuple[float, float]:
             f"{MASK} {mask.name!r} has {marked.shape[1]}x{marked.shape[0]} px and its image "
             f"{size[0]}x{size[1]}; both must have the same pixels"
         )
+    from scipy.ndimage import find_objects, label  # a second to import, for one data set's masks
+
     parts, count = label(marked, structure=np.ones((3, 3)))
     if not count:
         raise DataError(

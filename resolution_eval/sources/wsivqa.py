@@ -6,7 +6,6 @@ tif): slides are too large to be decoded as they are.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from resolution_eval.cards import TaskCard
 from resolution_eval.errors import DataError, ImageError
+from resolution_eval.notation import BOM, NotationError, json_value
 from resolution_eval.sources.base import SPLITS, Exclusion, Sample, listing
 from resolution_eval.sources.gathered import GatheredSource
 from resolution_eval.sources.local import escape, read_table
@@ -78,8 +78,8 @@ def _pictures(folder: Path) -> dict[str, str]:
 
 def _items(table: Path) -> list[Mapping[str, Any]]:
     try:
-        items = json.loads(read_table(table).decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
+        items = json_value(read_table(table).removeprefix(BOM))
+    except NotationError as error:
         raise DataError(f"{table} is not JSON in UTF-8 ({error}); download it again") from error
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise DataError(f"{table} is not a list of questions; download it again")

@@ -43,7 +43,7 @@ PROMISES = (
     Promise("robust", "margin.robust", "tango", "robust: bound", "margins"),
     Promise("mean", "hierarchy.means", "t", "mean", "boards"),
     Promise("rank", "hierarchy.ranks", "pairwise", "rank", "boards"),
-    Promise("over_runs", "replicates.replicates", "random effect", "over runs", "boards"),
+    Promise("over_runs", "replicates.replicates", "recovery of variances", "over runs", "boards"),
     Promise("balanced_accuracy", "classes.balanced", "score", "balanced", "scores"),
     Promise("sensitivity", "classes.class_rates", "score", "sensitivity", "scores"),
     Promise("specificity", "classes.class_rates", "score", "specificity", "scores"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import defaultdict
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from resolution_eval.errors import RecordError, UsageError, suggest
+from resolution_eval.notation import NotationError, json_value
 from resolution_eval.resolution import LARGEST
 from resolution_eval.statistics.curves import FIGURES, Curve, figure
 from resolution_eval.statistics.gaps import IMAGE_DATASETS, INFER, TRAIN, Gaps, gaps, mean_gaps
@@ -107,8 +107,8 @@ def _load(path: str | Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not text; name a JSON file") from error
     try:
-        table = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        table = json_value(text)
+    except NotationError as error:
         raise RecordError(f"{path} is not JSON ({error}); docs/figures.md has its form") from error
     if not isinstance(table, dict):
         raise RecordError(f"{path}: needs a JSON object at the top, found {_kind(table)}")

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from resolution_eval.arguments import model_arguments
 from resolution_eval.cards import TaskCard, task_cards
 from resolution_eval.declaration import Declaration
 from resolution_eval.errors import UsageError, output_folder, refuse_misspelled, suggest
@@ -53,14 +54,12 @@ def train_task(given: Namespace) -> str:
         UsageError: an argument is impossible.
         DataError: the task's data lack a split.
     """
-    from resolution_eval.training.finetune.start import arguments_of
-
     cards = {name + SUFFIX: card for name, card in task_cards().items()}
     if given.task not in cards:
         raise UsageError(f"no task of ours is named {given.task!r}; {suggest(given.task, cards)}")
     card = cards[given.task]
     output_folder(given.output)
-    model_args = arguments_of(given.model_args)
+    model_args = model_arguments(given.model_args)
     if given.strategy == UNTRAINED and "pretrained" in model_args:
         raise UsageError(
             f"the strategy none trains nothing; score {model_args['pretrained']} as it is"

@@ -7,7 +7,7 @@ rebuilds one of those in `models/embedded`; `--strategy all` rebuilds all three.
 
 from __future__ import annotations
 
-from resolution_eval.phantoms import SIDE
+from resolution_eval.sources.phantoms import SIDE
 from resolution_eval.training.plan import Augmentation, Stage, TrainingPlan
 from resolution_eval.training.recipes import Strategy, train_command
 

@@ -17,8 +17,8 @@ from typing import Literal, get_args
 
 from resolution_eval.cards import task_cards
 from resolution_eval.flamingo.folder import CONFIG
-from resolution_eval.phantoms import SIDE
 from resolution_eval.sources import Exclusion, Sample, Source, open_source
+from resolution_eval.sources.phantoms import SIDE
 from resolution_eval.training.examples import Shelf
 from resolution_eval.training.mix import anchored
 from resolution_eval.training.plan import Architecture, Augmentation, Share, Stage, TrainingPlan

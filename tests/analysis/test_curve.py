@@ -267,6 +267,31 @@ def test_auroc_and_brier_score_follow_the_option_and_not_its_place(tmp_path):
     assert finding.average_precision[0].estimate == pytest.approx(expected)
 
 
+def test_failed_samples_are_in_the_ends_of_calibration_and_brier_score_as_far_as_they_can_go(
+    tmp_path,
+):
+    """By a plain loop over bins: whatever the failed would have said, it stays between the ends."""
+    lines = ranked_lines(120, (("finding", "none"),))
+    whole = shown(record(tmp_path / "all", lines)).cells[0]
+    names = {f"s{i:03}" for i in range(0, 120, 40)}
+    some = shown(record(tmp_path / "some", failed_at(lines, names, "28"))).cells[0]
+    for before, after, most in (
+        (whole.calibration, some.calibration, 1.0),
+        (whole.brier, some.brier, 2.0),
+    ):
+        assert after.left_out == 3 and before.left_out == 0
+        assert 0 <= after.low <= before.estimate <= after.high <= most
+    rows = [line for line in lines if line["verdict"]["sample"] not in names]
+    scores = np.array([row["verdict"]["choice_scores"] for row in rows])
+    stated = np.exp(scores).max(axis=1) / np.exp(scores).sum(axis=1)
+    right = np.array([row["verdict"]["correct"] for row in rows], dtype=float)
+    for said, worth in ((0.999, 0.0), (0.999, 1.0), (0.501, 1.0)):
+        told, earned = np.append(stated, [said] * 3), np.append(right, [worth] * 3)
+        bins = np.minimum((told * 10).astype(int), 9)
+        error = sum(abs((earned - told)[bins == b].sum()) for b in range(10)) / 120
+        assert some.calibration.low <= error <= some.calibration.high
+
+
 def test_scores_that_are_no_choices_by_the_record_give_no_auroc(tmp_path):
     lines = ranked_lines(60, (("finding", "none"),))
     for each in lines:

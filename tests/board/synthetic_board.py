@@ -18,7 +18,9 @@ from resolution_eval.board.pins import Pin, read_pin
 from resolution_eval.board.rerun import CellRepeat, Rerun
 from resolution_eval.board.submission import FACTS, RERUN, folder_name
 from resolution_eval.cards import task_cards
+from resolution_eval.prompts import question_text
 from resolution_eval.records import Record, make_records, write_record
+from resolution_eval.taskfiles import GENERATION
 
 CURVE = {"16": 0.9, "24": 0.5, "32": 0.5, "48": 0.6, "64": 0.7}
 """Accuracies at the resolutions of phantom_res."""
@@ -112,6 +114,7 @@ def lines(
             say(one, truth.choices, said, noise)
             made.append(one)
     made[0]["run"] = run_facts()
+    made[0]["input"] = question_text(task_cards()[pin.dataset].question or "", pin.choices)
     return made
 
 
@@ -173,6 +176,7 @@ def _told(results: dict[str, Any], task: str) -> None:
     """What lmms-eval says of our tasks beside the scores."""
     results["n-shot"] = {task: 0}
     results["configs"][task]["metadata"]["option_order"] = "fixed"
+    results["configs"][task]["generation_kwargs"] = GENERATION
 
 
 def vouch(
@@ -197,10 +201,14 @@ def vouch(
             date="2026-01-03",
             hardware="synthetic",
             versions={},
+            revision=each.submission.facts.revision,
+            pretrained=each.submission.facts.model,
             cells=cells,
         )
         (each.folder / RERUN).write_text(found.model_dump_json(), encoding="utf-8")
-        entry = accept(each.submission, each.records, by="maintainer", date="2026-01-03")
+        entry = accept(
+            each.submission, each.records, by="maintainer", date="2026-01-03", repeated=True
+        )
         entries[each.submission.key] = entry
     write_ledger(Ledger(submissions=entries), board / LEDGER)
 

@@ -72,14 +72,14 @@ def test_the_same_records_make_the_same_bytes(folder, site, tmp_path, capsys):
 def test_a_site_is_replaced_and_anything_else_is_not(board, tmp_path):
     output = tmp_path / "site"
     write_site(board, output)
-    (output / "left-over.html").write_text("old", encoding="utf-8")
+    before = contents(output)
     write_site(board, output)
-    assert not (output / "left-over.html").exists()
+    assert contents(output) == before
     assert [path.name for path in tmp_path.iterdir()] == ["site"]
     precious = tmp_path / "precious"
     precious.mkdir()
     (precious / "thesis.tex").write_text("years", encoding="utf-8")
-    with pytest.raises(UsageError, match="holds files that are no site"):
+    with pytest.raises(UsageError, match="did not write"):
         write_site(board, precious)
     assert (precious / "thesis.tex").read_text(encoding="utf-8") == "years"
 
@@ -115,7 +115,8 @@ def test_a_slow_model_does_not_stand_still(board, tmp_path):
     for point in row.curves[0].points:
         cost = point.cell.cost.model_copy(update={"samples_per_second": 0.0412})
         points.append(replace(point, cell=point.cell.model_copy(update={"cost": cost})))
-    slow = replace(row.curves[0], throughput=0.00123, points=tuple(points))
+    run = row.curves[0].run.model_copy(update={"samples_per_second": 0.00123})
+    slow = replace(row.curves[0], run=run, points=tuple(points))
     write_site(replace(board, rows=(replace(row, curves=(slow,)),)), tmp_path / "site")
     (curve,) = read(tmp_path / "site", f"models/{row.key}.json")["curves"]
     assert (curve["speed"], {cell["speed"] for cell in curve["cells"]}) == (0.00123, {0.0412})
@@ -262,3 +263,44 @@ def test_serving_refuses_what_is_no_site_and_a_port_that_is_taken(site, tmp_path
         server(site, serving.server_port)
     with pytest.raises(UsageError, match="port 70000"):
         server(site, 70000)
+
+
+def test_serving_follows_no_link_out_and_shows_nothing_hidden(ask, site):
+    (site.parent / "secret.txt").write_text("secret", encoding="utf-8")
+    (site / "out.txt").symlink_to(site.parent / "secret.txt")
+    (site / "folder").symlink_to(site.parent)
+    (site / ".git").mkdir()
+    (site / ".git" / "config").write_text("secret", encoding="utf-8")
+    try:
+        for path in ("/out.txt", "/folder/secret.txt", "/folder/", "/.git/config", "/a%00b"):
+            status, _, body = ask(path)
+            assert status == 404 and b"secret" not in body, path
+    finally:
+        for name in ("out.txt", "folder"):
+            (site / name).unlink()
+        (site / ".git" / "config").unlink()
+        (site / ".git").rmdir()
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1", 200),
+        ("localhost:8000", 200),
+        ("evil.example", 421),
+        ("evil.example:8000", 421),
+        ("127.0.0.1.evil.example", 421),
+        ("", 421),
+    ],
+)
+def test_serving_answers_to_this_machines_names_alone(site, host, status):
+    with server(site, 0) as serving:
+        thread = threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            connection = HTTPConnection(*serving.server_address, timeout=10)
+            connection.request("GET", "/", headers={"Host": host})
+            assert connection.getresponse().status == status
+        finally:
+            serving.shutdown()
+            thread.join()

@@ -141,7 +141,7 @@ function attestation(model) {
     { id: "r", head: "r", numeric: true, value: (line) => line.edge, cell: (line) => line.r },
     { id: "accuracy", head: "Accuracy", numeric: true, descending: true, value: (line) => line.score?.[0], cell: (line) => estimate(line.score) },
     has((line) => line.claimed !== null) && { id: "claimed", head: "Claimed", numeric: true, value: (line) => line.claimed, cell: (line) => number(line.claimed) },
-    has((line) => line.repeat) && { id: "repeat", head: "Re-run", numeric: true, title: "Repeated samples with the same verdict, and their accuracy", value: (line) => line.repeat?.[1], cell: (line) => (line.repeat ? [`${line.repeat[1]} of ${line.repeat[0]}`, h("small", {}, ` accuracy ${number(line.repeat[2])}`)] : "–") },
+    has((line) => line.repeat) && { id: "repeat", head: "Re-run", numeric: true, title: "Repeated samples with the same verdict, and their accuracy", value: (line) => line.repeat?.[1], cell: (line) => (line.repeat ? [`${line.repeat[1]} of ${line.repeat[0]}`, h("small", {}, ` accuracy ${number(line.repeat[2])}; within ${number(100 * line.repeat[3], 1)} points`)] : "–") },
     { id: "blind", head: "Blind", numeric: true, title: "Accuracy of the same model without the image", value: (line) => line.blind?.[0], cell: (line) => (line.blind ? [number(line.blind[0]), h("small", {}, ` ${line.blind[2]}`)] : "not run") },
     { id: "n", head: "n", numeric: true, value: (line) => line.n, cell: (line) => [String(line.n), (line.failed > 0 || line.missing > 0) && h("small", { class: "bad" }, ` ${line.failed} failed, ${line.missing} missing`)] },
     { id: "asked", head: "Grid asked", numeric: true, value: (line) => line.asked?.[0], cell: (line) => grid(line.asked) },

@@ -14,10 +14,11 @@ from resolution_eval.board.rows import Board, load_board
 from resolution_eval.board.site import vendor
 from resolution_eval.board.site.documents import documents
 from resolution_eval.board.site.pages import pages
-from resolution_eval.errors import UsageError
+from resolution_eval.board.site.public import banner
+from resolution_eval.files import refuse_foreign, replace_folder
 
 MARKER = Path("data") / "board.json"
-"""By this file a folder is known to be a site, which another may replace."""
+"""By this file a folder is known to be a site."""
 ASSETS = ("style.css", "icon.svg", "scripts", "vendor")
 
 
@@ -26,9 +27,9 @@ def build(folder: Path, output: Path) -> str:
 
     Raises:
         RecordError: there is no folder of records in it, or a published file breaks its schema.
-        UsageError: `output` holds something other than an earlier site.
+        UsageError: `output` holds anything that an earlier build did not write.
     """
-    _check(output)
+    refuse_foreign(output)
     board = load_board(folder)
     write_site(board, output)
     left_out = [f"  not shown: {each.folder}: {each.reason}" for each in board.refused]
@@ -47,24 +48,13 @@ def write_site(board: Board, output: Path, *, generated: str | None = None) -> N
     Raises:
         UsageError: `output` holds something other than an earlier site.
     """
-    _check(output)
+    refuse_foreign(output)
     vendor.verify()
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as place:
-        fresh, stale = Path(place) / "fresh", Path(place) / "stale"
+        fresh = Path(place) / "fresh"
         _fill(fresh, board, generated)
-        if output.exists():
-            output.rename(stale)
-        fresh.rename(output)
-
-
-def _check(output: Path) -> None:
-    if output.is_symlink() or (output.exists() and not output.is_dir()):
-        raise UsageError(f"{output}: not a folder; name a folder to write the site to")
-    if output.is_dir() and any(output.iterdir()) and not (output / MARKER).is_file():
-        raise UsageError(
-            f"{output}: holds files that are no site ({MARKER} is not there); name a new folder"
-        )
+        replace_folder(fresh, output)
 
 
 def _fill(folder: Path, board: Board, generated: str | None) -> None:
@@ -76,7 +66,8 @@ def _fill(folder: Path, board: Board, generated: str | None) -> None:
         else:
             folder.mkdir(exist_ok=True)
             shutil.copyfile(source, folder / name)
-    for name, page in pages(_many(len(board.rows), "row"), generated).items():
+    count = _many(len(board.rows), "row")
+    for name, page in pages(count, generated, banner(board)).items():
         (folder / name).write_text(page, encoding="utf-8")
     for name, document in documents(board, generated):
         path = folder / "data" / name

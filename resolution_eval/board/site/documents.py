@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from importlib.metadata import version
 from itertools import takewhile
 from typing import Any
 
-from resolution_eval import __version__
 from resolution_eval.board.published import PublishedRow
 from resolution_eval.board.rows import Board
-from resolution_eval.board.schema import STATUSES, BoardRow, Budget, Curve, Point
+from resolution_eval.board.schema import STATUSES, BoardRow, Budget, Curve, Point, fields
 from resolution_eval.board.scopes import (
     Line,
     Scope,
@@ -50,7 +50,7 @@ def _file(scope: Scope) -> str:
 def _board(board: Board, generated: str | None) -> Document:
     return {
         "format": FORMAT,
-        "version": __version__,
+        "version": version("resolution-eval"),
         "generated": generated,
         "statuses": list(STATUSES),
         "meanings": STATUSES,
@@ -58,11 +58,7 @@ def _board(board: Board, generated: str | None) -> Document:
         "budgets": list(BUDGETS),
         "scopes": [
             {
-                "key": scope.key,
-                "kind": scope.kind,
-                "label": scope.label,
-                "scheme": scope.scheme,
-                "step": scope.step,
+                **fields(scope, "key", "kind", "label", "scheme", "step"),
                 "file": _file(scope),
                 "about": _about(scope),
             }
@@ -71,7 +67,7 @@ def _board(board: Board, generated: str | None) -> Document:
         "datasets": _datasets(board.scopes),
         "rows": [_row(row, board.scopes) for row in board.rows],
         "published": [_published(row) for row in board.published],
-        "refused": [{"folder": each.folder, "reason": each.reason} for each in board.refused],
+        "refused": [fields(each, "folder", "reason") for each in board.refused],
     }
 
 
@@ -107,14 +103,12 @@ def _dataset(scope: Scope, curves: Sequence[Curve]) -> Document:
         "id": scope.datasets[0],
         "lists": [],
         "title": single_title(first),
-        "modality": first.modality,
+        **fields(first, "modality", "licence", "citation"),
         "chance": _figure(first.chance),
         "n": [],
         "resolutions": resolutions(curves),
         "rows": 0,
-        "licence": first.licence,
         "revision": first.record.dataset.revision,
-        "citation": first.citation,
     }
 
 
@@ -123,25 +117,10 @@ def _row(row: BoardRow, found: Sequence[Scope]) -> Document:
     contaminated = {dataset_id(curve) for curve in row.curves if curve.contaminated}
     unseen = {dataset_id(curve) for curve in row.curves if curve.looks is False}
     return {
-        "key": row.key,
-        "title": facts.title,
-        "variant": row.variant,
-        "model": facts.model,
-        "revision": facts.revision,
-        "base": facts.base,
-        "parameters": facts.parameters,
-        "strategy": facts.strategy,
-        "training": facts.training,
-        "recipe": facts.recipe,
-        "labels": list(facts.labels),
-        "licence": facts.licence,
-        "submitter": facts.submitter,
-        "status": row.status,
-        "scheme": row.scheme,
-        "step": row.step,
+        **fields(row, "key", "variant", "status", "scheme", "step", "filter", "mode"),
+        **fields(facts, "title", "model", "revision", "base", "parameters", "strategy"),
+        **fields(facts, "training", "recipe", "labels", "licence", "submitter"),
         "list": setting_of(row.scheme, row.step),
-        "filter": row.filter,
-        "mode": row.mode,
         "standing": _standing(row, found),
         "contaminated": sorted(contaminated),
         "blind_like": sorted(unseen),
@@ -162,37 +141,22 @@ def _standing(row: BoardRow, found: Sequence[Scope]) -> Document | None:
     return {
         "scope": scope.key,
         "label": scope.label,
-        "rank": line.rank,
         "of": scope.ranked,
-        "why": line.why,
+        **fields(line, "rank", "why"),
         "score": rounded(line.score),
         "runs": [each.key for each in line.rows],
     }
 
 
 def _published(row: PublishedRow) -> Document:
-    source = row.source
+    cells = [
+        {**fields(cell, "dataset", "card", "resolution"), "accuracy": _figure(cell.accuracy)}
+        for cell in row.cells
+    ]
     return {
-        "key": row.key,
-        "model": row.model,
-        "kind": row.kind,
-        "strategy": row.strategy,
-        "cells": [
-            {
-                "dataset": cell.dataset,
-                "card": cell.card,
-                "resolution": cell.resolution,
-                "accuracy": _figure(cell.accuracy),
-            }
-            for cell in row.cells
-        ],
-        "source": {
-            "title": source.title,
-            "authors": source.authors,
-            "venue": source.venue,
-            "url": source.url,
-            "note": source.note,
-        },
+        **fields(row, "key", "model", "kind", "strategy"),
+        "cells": cells,
+        "source": row.source.model_dump(),
     }
 
 
@@ -217,12 +181,8 @@ def _line(line: Line, single: bool) -> Document:
         "title": shared_title([row.facts.title for row in line.rows]),
         "runs": [row.key for row in line.rows],
         "status": min((row.status for row in line.rows), key=list(STATUSES).index),
-        "place": line.place,
-        "rank": line.rank,
-        "why": line.why,
-        "score": rounded(line.score),
-        "area": rounded(line.area),
-        "drop": rounded(line.drop),
+        **fields(line, "place", "rank", "why"),
+        **{name: rounded(getattr(line, name)) for name in ("score", "area", "drop")},
         "tokens": round(sum(known) / len(known), 1)
         if known and len(known) == len(tokens)
         else None,
@@ -248,12 +208,10 @@ def shared_title(titles: Sequence[str]) -> str:
 def _alone(line: Line) -> Document:
     """What a line has on one data set."""
     runs = line.curves[0]
-    first, speeds = runs[0], [run.throughput for run in runs if run.throughput is not None]
+    first, speeds = runs[0], [speed for each in runs if (speed := each.run.samples_per_second)]
     points = zip(first.points, line.accuracies, strict=True)
     return {
-        "reference": first.reference,
-        "trained": list(first.trained),
-        "floor": first.floor,
+        **fields(first, "reference", "trained", "floor"),
         "speed": _rounded(sum(speeds) / len(speeds)) if len(speeds) == len(runs) else None,
         "claimed": _overclaim([point for run in runs for point in run.points]),
         "budgets": [_budget(each) for each in line.budgets],
@@ -291,16 +249,15 @@ def _overclaim(points: Sequence[Point]) -> float | None:
 
 
 def _cell(point: Point) -> Document:
+    blind = point.blind
     return {
         "r": point.resolution,
         "edge": point.edge,
         "score": rounded(point.accuracy),
-        "scored": point.cell.scored,
-        "status": point.cell.status,
-        "step": point.cell.step,
+        **fields(point.cell, "scored", "status", "step"),
         "tokens": _rounded(point.tokens),
         "speed": _rounded(point.throughput),
-        "blind": point.blind and [_figure(point.blind.accuracy), point.blind.n, point.blind.kind],
+        "blind": blind and [_figure(blind.accuracy), blind.n - blind.failed, blind.kind],
     }
 
 
@@ -308,21 +265,19 @@ def _full_cell(point: Point) -> Document:
     cell = point.cell
     return {
         **_cell(point),
-        "n": cell.n,
-        "failed": cell.failed,
-        "missing": cell.missing,
-        "mismatched": cell.mismatched,
-        "counted": cell.counted,
-        "predicted": cell.predicted,
-        "unattested": cell.unattested,
-        "capped": cell.capped,
+        **fields(cell, "n", "failed", "missing", "mismatched"),
+        **fields(cell, "counted", "predicted", "unattested", "capped", "evidence"),
         "asked": point.expected_grid,
         "grid": point.grid,
         "grids": len(cell.grids),
         "claimed": _figure(point.claimed),
         "repeat": point.repeat
-        and [point.repeat.n, point.repeat.agreeing, _figure(point.repeat.accuracy)],
-        "evidence": list(cell.evidence),
+        and [
+            point.repeat.n,
+            point.repeat.agreeing,
+            _figure(point.repeat.accuracy),
+            _figure(point.repeat.within),
+        ],
     }
 
 
@@ -330,10 +285,8 @@ def _model(row: BoardRow, read: Sequence[Sheet], kin: Sequence[BoardRow]) -> Doc
     facts = row.facts
     return {
         "key": row.key,
-        "training_evidence": facts.training_evidence,
-        "training_evidence_url": facts.training_evidence_url,
-        "trained_on": list(facts.trained_on),
-        "base_trained_on": list(facts.base_trained_on),
+        **fields(facts, "training_evidence", "training_evidence_url"),
+        **fields(facts, "trained_on", "base_trained_on"),
         "submitted": facts.submitted.isoformat(),
         "curves": [_curve(curve, answers) for curve, answers in zip(row.curves, read, strict=True)],
         "matrices": matrices(row, kin),
@@ -345,33 +298,20 @@ def _curve(curve: Curve, answers: Sheet) -> Document:
         "id": dataset_id(curve),
         "dataset": dataset_id(curve),
         "dataset_file": f"{dataset_id(curve)}.json",
-        "title": curve.title if curve.form == "closed" else f"{curve.title} (open answers)",
-        "modality": curve.modality,
-        "task": curve.task,
-        "form": curve.form,
-        "reference": curve.reference,
-        "trained": list(curve.trained),
+        "title": single_title(curve),
+        **fields(curve, "modality", "task", "form", "reference", "trained", "floor"),
+        **fields(curve, "contaminated", "withheld", "looks", "n", "clusters", "record_sha256"),
+        **fields(curve.run, "peak_memory", "date"),
+        "hardware": curve.run.hardware and curve.run.hardware.summary,
+        "versions": sorted(curve.run.versions.items()),
         "chance": _figure(curve.chance),
-        "floor": curve.floor,
-        "contaminated": curve.contaminated,
-        "withheld": curve.withheld,
-        "looks": curve.looks,
-        "score": rounded(curve.score),
-        "area": rounded(curve.area),
+        **{name: rounded(getattr(curve, name)) for name in ("score", "area", "retention")},
         "drop": rounded(curve.best_drop),
         "worst": rounded(curve.worst_drop),
-        "retention": rounded(curve.retention),
         "budgets": [_budget(each) for each in curve.budgets],
         **_choice([curve]),
-        "n": curve.n,
-        "clusters": curve.clusters,
-        "hardware": curve.hardware,
-        "peak_memory": curve.peak_memory,
-        "speed": _rounded(curve.throughput),
-        "versions": [list(pair) for pair in curve.versions],
-        "date": curve.date,
+        "speed": _rounded(curve.run.samples_per_second),
         "record": "/".join(curve.record_path.parts[-3:]),
-        "record_sha256": curve.record_sha256,
         "cells": [_full_cell(point) for point in curve.points],
         "answers": answers.summary(),
     }

@@ -5,11 +5,15 @@ No page holds a string of a record: scripts read those from the data and make th
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from resolution_eval import __version__, paths
+from resolution_eval import paths
+from resolution_eval.board.add import pinned
 from resolution_eval.board.schema import STATUSES
 from resolution_eval.board.site import vendor
+from resolution_eval.board.site.public import SIZES, defaults, printed
 
 NAMES = ("index.html", "model.html", "dataset.html", "compare.html", "method.html")
 
@@ -32,8 +36,10 @@ POLICY = "; ".join(
 """Content security policy: files of this site only; no markup, script or style from a string."""
 
 
-def pages(count: str, generated: str | None) -> dict[str, str]:
-    """Every page by its file's name; `count` says how much the board holds."""
+def pages(count: str, generated: str | None, warning: str = "") -> dict[str, str]:
+    """Every page by its file's name; `count` says how much the board holds, `warning` what must be
+    known before its first row is read.
+    """
     environment = Environment(
         loader=FileSystemLoader(paths.leaderboard() / "site" / "pages"),
         autoescape=True,
@@ -43,10 +49,15 @@ def pages(count: str, generated: str | None) -> dict[str, str]:
     )
     values = {
         "policy": POLICY,
-        "version": __version__,
+        "version": version("resolution-eval"),
         "generated": generated,
         "count": f"the records of {count}",
         "statuses": STATUSES,
         "libraries": vendor.libraries(),
+        "banner": warning,
+        "pinned": pinned(paths.leaderboard()),
+        "sizes": SIZES,
+        "defaults": defaults(),
+        "printed": tuple(printed()),
     }
     return {name: environment.get_template(name).render(values) for name in NAMES}

@@ -14,6 +14,8 @@ from resolution_eval.board.site.pages import POLICY
 from resolution_eval.errors import UsageError
 
 LOOPBACK = "127.0.0.1"
+HOSTS = frozenset({LOOPBACK, "localhost"})
+"""Names by which a browser on this machine asks."""
 PORT = 8000
 
 
@@ -26,6 +28,25 @@ class _Site(SimpleHTTPRequestHandler):
         ".json": "application/json",
         ".svg": "image/svg+xml",
     }
+
+    def send_head(self) -> Any:
+        """The file that is asked for; nothing that a link leads out to, and to nobody who came by
+        another name than this machine's own, as a stranger's page with a DNS entry of its own may.
+        """
+        host = self.headers.get("Host", "").rpartition(":")[0] or self.headers.get("Host", "")
+        if host not in HOSTS:
+            self.send_error(HTTPStatus.MISDIRECTED_REQUEST, "served to this machine alone")
+            return None
+        asked = Path(self.translate_path(self.path))
+        try:
+            inside = asked.resolve().is_relative_to(Path(self.directory).resolve())
+        except (OSError, ValueError):  # a loop of links, a NUL
+            inside = False
+        parts = asked.relative_to(self.directory).parts if inside else ()
+        if not inside or any(part.startswith(".") for part in parts):
+            self.send_error(HTTPStatus.NOT_FOUND)
+            return None
+        return super().send_head()
 
     def end_headers(self) -> None:
         self.send_header("Cache-Control", "no-cache")

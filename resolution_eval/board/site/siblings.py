@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from resolution_eval.board.recipes import alike
-from resolution_eval.board.schema import BoardRow, Curve, Estimate
+from resolution_eval.board.schema import BoardRow, Curve, Estimate, fields
 from resolution_eval.board.scopes import dataset_id
 from resolution_eval.resolution import ascending, parse_resolution
 
@@ -59,11 +59,9 @@ def matrices(row: BoardRow, kin: Sequence[BoardRow]) -> list[Document]:
 def _matrix_row(row: BoardRow, curve: Curve, names: Sequence[str]) -> Document:
     cells = {point.resolution: point for point in curve.points}
     return {
-        "key": row.key,
-        "title": row.facts.title,
-        "variant": row.variant,
+        **fields(row, "key", "variant"),
+        **fields(row.facts, "title", "strategy"),
         "training": curve.training,
-        "strategy": row.facts.strategy,
         "cells": [
             {
                 "score": rounded(cells[name].accuracy),

@@ -82,7 +82,7 @@ def _patches(size: Size, patch: int) -> dict[str, Any]:
 
 
 def _slices(size: Size, patch: int) -> dict[str, Any]:
-    return {"scale_resolution": 1 << 14}
+    return {"scale_resolution": round(size.pixels**0.5)}
 
 
 SIZED: Mapping[str, Callable[[Size, int], dict[str, Any]]] = {

@@ -2,46 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from torch import Tensor
 
 from resolution_eval.errors import ModelError
-from resolution_eval.families.base import Family, Parts, Received, Settings, fit
+from resolution_eval.families.base import Family, Foretold, Parts, Received, Settings, fit
 from resolution_eval.families.generic.controls import Control
+from resolution_eval.families.generic.layout import Layout, compass, measured
+from resolution_eval.families.generic.placeholders import Placeholders
 from resolution_eval.families.generic.reading import Reading
+from resolution_eval.families.generic.steps import Steps
 from resolution_eval.families.generic.tower import named_arguments
-from resolution_eval.families.inputs import collate
-from resolution_eval.families.own import processed
+from resolution_eval.families.inputs import collate, prepare
+from resolution_eval.families.own import QUESTION, processed
 from resolution_eval.resolution import Size, TrainingResolution, training_size
-
-
-@dataclass(frozen=True)
-class Placeholders:
-    """A setting of the processor's that says how many tokens stand for an image, and its rule."""
-
-    path: str
-    unit: int
-    """Edge in pixels of what becomes one token; 0 where their number is always the same."""
-    extra: int = 0
-    """Tokens of an image beside its patches'."""
-    form: Literal["count", "edge", "side"] = "count"
-    """What the setting holds: that number, or of a square image the edge in pixels, or in tokens.
-    """
-
-    def value(self, size: Size) -> int:
-        """What the setting must be for an image of this size."""
-        if self.form == "edge":
-            return size.width
-        return size.width // self.unit if self.form == "side" else self.count(size)
-
-    def count(self, size: Size) -> int:
-        """Tokens of an image of this size."""
-        if not self.unit:
-            return self.extra
-        return (size.width // self.unit) * (size.height // self.unit) + self.extra
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +36,12 @@ class GenericFamily(Family):
     """Smallest number of units a side."""
     square: bool = False
     """Whether only square grids enter."""
-    made: Reading | None = None
-    """Where the grid stands in the processor's tensors."""
+    steps: Steps | None = None
+    """Budgets of the processor's, one of which makes the grid that is nearest the resolution."""
+    made: tuple[Reading, ...] = ()
+    """Where the grid stands in the processor's tensors: in one, or in several, of which each holds
+    a part of the pictures.
+    """
     entered: Reading | None = None
     """Where the grid stands among the tower's arguments."""
     placeholders: Placeholders | None = None
@@ -81,6 +63,8 @@ class GenericFamily(Family):
     """Whether what the model writes begins with its prompt."""
     ranks: bool = True
     """Whether a choice's likelihood can be read behind a prompt."""
+    lacks: Mapping[str, str] = field(default_factory=dict)
+    """What it cannot do, and why: what the processor or the model said."""
     caches: bool = False
     repeats: bool = True
     shares: bool = False
@@ -101,6 +85,8 @@ class GenericFamily(Family):
         return self.reason
 
     def grid(self, parts: Parts, information: Size) -> Size:
+        if self.steps is not None:
+            return information  # the processor brings it to the grid of its budget
         if self.square:
             side = round(information.pixels**0.5)
             return Size(self._side(side), self._side(side))
@@ -120,6 +106,8 @@ class GenericFamily(Family):
         return self.by_processor()
 
     def settings(self, parts: Parts, grid: Size) -> Settings:
+        if self.steps is not None:
+            return Settings(call={**self.more, self.steps.argument: self.steps.nearest(grid)})
         if self.control is None:
             return Settings(call=self.more)
         fitted: dict[str, Any] = {}
@@ -136,11 +124,24 @@ class GenericFamily(Family):
     def received(
         self, parts: Parts, grid: Size, arguments: Mapping[str, Any], samples: int
     ) -> list[Received]:
-        reading = self.entered
-        if reading is None or not reading.read(arguments):
-            reading = self.made
-        found = [] if reading is None else reading.read(arguments)
-        return shares_of(found, samples)
+        found = [one for reading in self.made for one in reading.read(arguments)]
+        return [self.laid(parts, grid, own) for own in shares_of([found], samples)]
+
+    def laid(self, parts: Parts, drawn: Size, images: Sequence[Received]) -> Received:
+        """The pictures of one sample together: tiles as they lie in its processor's own layout of
+        an image of the size `drawn`, if it has one of so many; otherwise above each other.
+        """
+        if len(images) == 1:
+            return images[0]
+        layout = layout_of(self, parts, drawn) if self.own else None
+        if layout is None or layout.images != len(images):
+            return stacked(images)
+        sizes = Counter(one.grid for one in images)
+        tiles = [size for size, count in sizes.items() if count >= layout.columns * layout.rows]
+        if not tiles:
+            return stacked(images)
+        height, width = min(tiles)
+        return Received(grid=(layout.rows * height, layout.columns * width), images=len(images))
 
     def arguments(
         self, tower: Any, positional: Sequence[Any], named: Mapping[str, Any]
@@ -152,16 +153,36 @@ class GenericFamily(Family):
     ) -> list[Received]:
         reading = self.entered
         assert reading is not None
+        found = [reading.read(arguments) for arguments in calls]
+        return [self.laid(parts, grid, own) for own in shares_of(found, samples)]
+
+    def received_each(
+        self, parts: Parts, grids: Sequence[Size], calls: Sequence[Mapping[str, Any]]
+    ) -> list[Received]:
+        """As many pictures of every image as its processor makes of one of its size."""
+        reading = self.entered
+        if reading is None or len(set(grids)) == 1:
+            return super().received_each(parts, grids, calls)
         found = [one for arguments in calls for one in reading.read(arguments)]
-        return shares_of(found, samples)
+        counts = [self.foretold(parts, grid).images for grid in grids]
+        if sum(counts) != len(found):
+            raise ModelError(
+                f"{len(found)} pictures entered of {len(grids)} images, of which the processor "
+                f"makes {counts} one by one"
+            )
+        starts = [sum(counts[:place]) for place in range(len(counts))]
+        return [
+            self.laid(parts, grid, found[start : start + count])
+            for grid, start, count in zip(grids, starts, counts, strict=True)
+        ]
 
     def collated(self, samples: Sequence[Any], pad: int) -> dict[str, Any]:
         return collate(samples, pad, self.columns, self.joins)
 
     def entering(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         """The processor's tensors, in which the same grids stand under the processor's names."""
-        made = "" if self.made is None else self.made.argument
-        return {name: value for name, value in inputs.items() if name == made}
+        made = {reading.argument for reading in self.made}
+        return {name: value for name, value in inputs.items() if name in made}
 
     def visual_tokens(self, parts: Parts, grid: Size) -> int:
         """As many as the processor puts into a prompt for an image of this size."""
@@ -170,12 +191,30 @@ class GenericFamily(Family):
     def counted_tokens(self, parts: Parts, inputs: Mapping[str, Any]) -> list[int]:
         """Tokens in the prompt; where none stands there, those that the tower makes of the grid."""
         if self.token is None:
-            found = [] if self.made is None else self.made.read(inputs)
+            found = [one for reading in self.made for one in reading.read(inputs)]
             rows = len(_ids(inputs))
             if not found or self.unwritten is None:
                 return [0] * rows
-            return [self.unwritten.count(Size(*one.grid[::-1])) for one in shares_of(found, rows)]
+            grids = [stacked(own).grid for own in shares_of([found], rows)]
+            return [self.unwritten.count(Size(*grid[::-1])) for grid in grids]
         return [int(row.sum()) for row in _ids(inputs) == self.token]
+
+    def controlled(self, control: Control | None) -> GenericFamily:
+        """The family under this control; by its processor where that is None."""
+        return replace(self, control=control, own=control is None)
+
+    def without(self, ability: str, reason: str) -> GenericFamily:
+        """The family, with the reason why it lacks an ability."""
+        return replace(self, lacks={**self.lacks, ability: reason})
+
+    def limits(self, parts: Parts) -> Mapping[str, str]:
+        steps = {} if self.steps is None else {"grids between its steps": str(self.steps)}
+        return {**steps, **self.lacks}
+
+    def foretold(self, parts: Parts, drawn: Size) -> Foretold:
+        return (
+            super().foretold(parts, drawn) if self.steps is None else processed(self, parts, drawn)
+        )
 
     def image_token(self, parts: Parts) -> int:
         """The token's id; -1, which is no token's, where none stands in the prompt."""
@@ -201,22 +240,28 @@ def _ids(inputs: Mapping[str, Any]) -> Tensor:
     return found
 
 
-def shares_of(found: Sequence[Received], samples: int) -> list[Received]:
-    """What each of `samples` samples of one size sent, of all that entered in order.
-
-    Several images of a sample, its tiles, count together; their grid is that of one column where
-    they are of one size, since how they lie is not in the tensors.
+def shares_of(calls: Sequence[Sequence[Received]], samples: int) -> list[list[Received]]:
+    """What each of `samples` samples of one size sent, of the pictures that entered in every call
+    of a tower: their shares of every call, or of all calls behind each other where a call is for a
+    single picture.
 
     Raises:
         ModelError: they do not share equally.
     """
-    each, rest = divmod(len(found), samples)
-    if rest or not each:
+    together = [one for call in calls for one in call]
+    if all(len(call) % samples == 0 for call in calls):
+        parts = [(call, len(call) // samples) for call in calls]
+    else:
+        parts = [(together, len(together) // samples)]
+    if len(together) % samples or not together:
         raise ModelError(
-            f"{len(found)} images entered for {samples} samples of one grid, which do not share "
+            f"{len(together)} images entered for {samples} samples of one grid, which do not share "
             "them equally"
         )
-    return [stacked(found[row * each : (row + 1) * each]) for row in range(samples)]
+    return [
+        [one for call, each in parts for one in call[row * each : (row + 1) * each]]
+        for row in range(samples)
+    ]
 
 
 def stacked(images: Sequence[Received]) -> Received:
@@ -224,3 +269,21 @@ def stacked(images: Sequence[Received]) -> Received:
     height = sum(one.grid[0] for one in images)
     width = max(one.grid[1] for one in images)
     return Received(grid=(height, width), images=sum(one.images for one in images))
+
+
+Key = tuple[str, int, Size]
+_LAYOUTS: dict[Key, tuple[Any, Layout | None]] = {}
+"""By family, processor and size; the processor is kept, so that no other gets its number."""
+
+
+def layout_of(family: GenericFamily, parts: Parts, size: Size) -> Layout | None:
+    """How the checkpoint's own processor lays out an image of this size; None where its tensors
+    hold no pictures.
+    """
+    key = family.name, id(parts.processor), size
+    if key not in _LAYOUTS:
+        prompt = family.prompt(parts, QUESTION, image=True)
+        inputs = prepare(family, parts, prompt, compass(size))
+        pictures = [one for reading in family.made for one in reading.pictures(inputs)]
+        _LAYOUTS[key] = parts.processor, measured(pictures) if pictures else None
+    return _LAYOUTS[key][1]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,7 +22,11 @@ GRIDS = re.compile(r"grid_?(thw|hws?)s?$|spatial_shapes|t(ar)?ge?t_?sizes")
 POSITIONS = re.compile(r"(image|pixel|patch)_position_ids$|pixel_position")
 """Names of tables of each patch's column and row; -1 where there is no patch."""
 CHANNELS = (1, 3)
-Kind = Literal["grids", "positions", "image", "image, channels last"]
+NUMBERED = re.compile(r"flattened_patches$")
+"""Names of tables of patches that begin with each patch's row and column, from 1; 0 where there is
+none.
+"""
+Kind = Literal["grids", "positions", "numbered", "image", "image, channels last", "square patches"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,13 @@ class Reading:
             for rows, columns in _cells(self.kind, tensor)
         ]
 
+    def pictures(self, arguments: Mapping[str, Any]) -> list[Tensor]:
+        """The images themselves (channels, height, width), where they stand there as such."""
+        tensor = arguments.get(self.argument)
+        if not isinstance(tensor, Tensor) or self.kind not in PICTURES:
+            return []
+        return [each for each in PICTURES[self.kind](tensor, self.patch[0]) if len(each) == 3]
+
 
 def _cells(kind: Kind, tensor: Tensor) -> list[tuple[int, int]]:
     """Rows and columns of every image."""
@@ -58,9 +69,32 @@ def _cells(kind: Kind, tensor: Tensor) -> list[tuple[int, int]]:
     if kind == "positions":
         most = tensor.reshape(-1, *tensor.shape[-2:]).amax(1) + 1
         return [(int(rows), int(columns)) for columns, rows in most.tolist()]
+    if kind == "numbered":
+        places = tensor.reshape(-1, *tensor.shape[-2:])[..., :2].amax(1)
+        return [(int(rows), int(columns)) for rows, columns in places.tolist()]
+    if kind == "square patches":
+        side = math.isqrt(tensor.shape[-2])
+        return [(side, side)] * math.prod(tensor.shape[:-2])
     *images, first, second, third = tensor.shape
     size = (second, third) if kind == "image" else (first, second)
     return [size] * math.prod(images)
+
+
+def _square(tensor: Tensor, patch: int) -> Tensor:
+    """Images from their patches, of which each has a row of values, colours last."""
+    side = math.isqrt(tensor.shape[-2])
+    patches = tensor.reshape(-1, side, side, patch, patch, 3)
+    return patches.permute(0, 5, 1, 3, 2, 4).reshape(-1, 3, side * patch, side * patch)
+
+
+PICTURES: Mapping[Kind, Callable[[Tensor, int], Tensor]] = {
+    "image": lambda tensor, _: tensor.reshape(-1, *tensor.shape[-3:]),
+    "image, channels last": lambda tensor, _: tensor.reshape(-1, *tensor.shape[-3:]).permute(
+        0, 3, 1, 2
+    ),
+    "square patches": _square,
+}
+"""How images are taken out of a tensor, by where the grid stands; the number is a patch's edge."""
 
 
 def candidates(arguments: Mapping[str, Any]) -> Iterator[Reading]:
@@ -71,6 +105,8 @@ def candidates(arguments: Mapping[str, Any]) -> Iterator[Reading]:
             yield Reading(name, "grids")
         if POSITIONS.search(name) and tensor.ndim >= 2 and tensor.shape[-1] == 2:
             yield Reading(name, "positions")
+        if NUMBERED.search(name) and tensor.ndim >= 3 and tensor.shape[-1] > 2:
+            yield Reading(name, "numbered")
     for name, tensor in tensors.items():
         if tensor.ndim < 4 or not tensor.is_floating_point():
             continue
@@ -130,6 +166,10 @@ def by_volume(arguments: Mapping[str, Any], pixels: int, patch: int | None) -> R
             if tensor.numel() == pixels and (patch is None or edge % patch == 0):
                 return candidate
             continue
+        if candidate.kind == "numbered":
+            if patch and arguments[candidate.argument].shape[-1] == 3 * patch * patch + 2:
+                return Reading(candidate.argument, "numbered", (patch, patch))
+            continue
         total = sum(rows * columns for rows, columns in (cell.grid for cell in cells))
         for edge in (patch,) if patch else ():
             values = total * edge * edge * 3
@@ -137,4 +177,18 @@ def by_volume(arguments: Mapping[str, Any], pixels: int, patch: int | None) -> R
                 return Reading(candidate.argument, candidate.kind, (edge, edge))
         if patch and candidate.kind == "positions":
             return Reading(candidate.argument, candidate.kind, (patch, patch))
+    return _squares(arguments, pixels, patch)
+
+
+def _squares(arguments: Mapping[str, Any], pixels: int, patch: int | None) -> Reading | None:
+    """Patches of square images, one image a row, where all that entered are such and no table says
+    more of them.
+    """
+    for name, tensor in arguments.items():
+        if not isinstance(tensor, Tensor) or not tensor.is_floating_point() or tensor.ndim != 3:
+            continue
+        *_, count, values = tensor.shape
+        whole = patch and values == 3 * patch * patch and math.isqrt(count) ** 2 == count
+        if whole and patch and tensor.numel() == pixels:
+            return Reading(name, "square patches", (patch, patch))
     return None

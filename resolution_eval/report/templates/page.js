@@ -116,4 +116,9 @@
     button.setAttribute("aria-label", `Copy the table: ${table.caption.textContent}`);
     table.parentElement.before(make("div", { className: "tools for-table" }, button));
   }
+
+  // On paper nothing can be opened.
+  addEventListener("beforeprint", () => {
+    for (const each of document.querySelectorAll("details")) each.open = true;
+  });
 })();

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -12,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from resolution_eval.errors import DataError, ImageError
+from resolution_eval.notation import BOM, NotationError, json_value
 from resolution_eval.sources.containers import Container, open_container
 from resolution_eval.sources.stored import escape, not_found
 from resolution_eval.sources.table import read_table
@@ -94,8 +94,8 @@ def json_of(file: Path) -> Any:
         DataError: it cannot be read, or is no JSON.
     """
     try:
-        return json.loads(read_table(file).decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
+        return json_value(read_table(file).removeprefix(BOM))
+    except NotationError as error:
         raise DataError(f"{file} is not JSON in UTF-8; download it again") from error
 
 
@@ -108,8 +108,8 @@ def json_lines(file: Path) -> Iterator[Mapping[str, Any]]:
     for number, line in enumerate(read_table(file).decode("utf-8-sig").splitlines(), start=1):
         if line.strip():
             try:
-                value = json.loads(line)
-            except ValueError as error:
+                value = json_value(line)
+            except NotationError as error:
                 raise DataError(f"{file}, line {number}: not JSON; download it again") from error
             if not isinstance(value, dict):
                 raise DataError(f"{file}, line {number}: not a JSON object")

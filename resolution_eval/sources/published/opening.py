@@ -12,6 +12,7 @@ from resolution_eval.cards import TaskCard
 from resolution_eval.errors import DataError, ImageError
 from resolution_eval.images import decode
 from resolution_eval.pixels.options import EncodedImage, Options
+from resolution_eval.prompts import mark_fault, marked
 from resolution_eval.sources import copies
 from resolution_eval.sources.base import Exclusion, Sample, class_of
 from resolution_eval.sources.gathered import GatheredSource
@@ -53,6 +54,7 @@ SETS: dict[str, Form] = {
         "*/validation-*.parquet",
         "the folders of the five subjects, each with validation-*.parquet",
     ),
+    "medframeqa": Form(tables.medframeqa, "data/*.parquet", "data/*.parquet"),
     "rexvqa": Form(
         questions.rexvqa,
         "metadata/test_vqa_data.json",
@@ -125,7 +127,8 @@ def open_published(folder: Path, card: TaskCard) -> GatheredSource:
             continue
         seen.add(item.id)
         samples.append(_sample(item, card))
-    contents = {sample.image: images.content(sample.image) for sample in samples}
+    named = {image for sample in samples for image in sample.images}
+    contents = {image: images.content(image) for image in sorted(named)}
     alike = copies.groups({k: v for k, v in contents.items() if v != "missing"})
     options = Options(window=card.window, frame=card.frame, max_pixels=card.max_pixels)
     digest = sha256(repr(sorted(contents.items())).encode()).hexdigest()
@@ -149,10 +152,8 @@ def _unfit(item: Item, card: TaskCard, seen: set[str]) -> str | None:
         return item.reason
     if item.id in seen:
         return "repeats the id of another"
-    if len(item.images) != 1:
-        return (
-            "has no image" if not item.images else f"has {len(item.images)} images; one is needed"
-        )
+    if not item.images:
+        return "has no image"
     if card.kind == "classification":
         return None if class_of(item.answer, card) else f"has the unknown label {item.answer!r}"
     if not item.question:
@@ -165,7 +166,8 @@ def _unfit(item: Item, card: TaskCard, seen: set[str]) -> str | None:
         return "has an option twice"
     if item.options and matching(item.answer, item.options) is None:
         return "its answer is none of its options"
-    return None
+    count = len(item.images)
+    return mark_fault("\n".join((marked(item.question, count), *item.options)), count)
 
 
 def _sample(item: Item, card: TaskCard) -> Sample:
@@ -175,7 +177,8 @@ def _sample(item: Item, card: TaskCard) -> Sample:
     return Sample(
         id=item.id,
         image=item.images[0],
-        question=item.question if asks else card.question or "",
+        more=item.images[1:],
+        question=marked(item.question, len(item.images)) if asks else card.question or "",
         answer=answer if asks else class_of(item.answer, card) or "",
         choices=options,
         cluster=item.cluster or item.images[0],
@@ -188,9 +191,9 @@ def _notes(
     samples: list[Sample], alike: dict[str, tuple[str, ...]], contents: dict[str, str]
 ) -> Iterator[str]:
     yield from copies.notes(samples, alike)
-    missing = sum(contents[sample.image] == "missing" for sample in samples)
+    missing = sum(any(contents[one] == "missing" for one in sample.images) for sample in samples)
     if missing:
-        yield f"{missing} samples have no image file: they fail, and are not left out"
+        yield f"{missing} samples lack an image file: they fail, and are not left out"
 
 
 def _refuse_mirror(source: GatheredSource, form: Form) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import csv
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -34,16 +33,25 @@ SUBJECTS = (
 )
 
 
+LONGEST_CELL = 2**28
+"""Characters of one cell: an image of 192 MiB in base64."""
+
+
 def tsv_rows(file: Path) -> Iterator[Mapping[str, str | None]]:
     """The rows of a table in the convention of VLMEvalKit, megabytes of base64 in a cell included.
 
     Raises:
-        DataError: it cannot be read.
+        DataError: it cannot be read, or names a column twice.
     """
-    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+    csv.field_size_limit(LONGEST_CELL)
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
-            yield from csv.DictReader(stream, delimiter="\t")
+            reader = csv.DictReader(stream, delimiter="\t")
+            names = list(reader.fieldnames or ())
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise DataError(f"{file}: the header names the column {twice[0]!r} twice")
+            yield from reader
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{file} cannot be read ({type(error).__name__})") from error
 
@@ -73,7 +81,7 @@ def _of_letters(
     *,
     last_may_be_none: bool = False,
 ) -> Iterator[Item]:
-    kept: dict[str, str] = {}
+    kept: dict[str, tuple[str, ...]] = {}
     for row in rows:
         need(row, ("index", "image", "question", "answer", *letters[:2]), file)
         options = tuple(text(row.get(name)) for name in letters)
@@ -83,15 +91,24 @@ def _of_letters(
         if last_may_be_none and len(options) == len(letters) and options[-1] == "None":
             options = options[:-1] if text(row["answer"]) != letters[-1] else options
         index, cell = text(row["index"]), text(row["image"])
-        data = decoded(cell) if len(cell) > _SHORTEST_IMAGE else b""
-        kept[index] = images.hold(data) if data else kept.get(cell, "")
+        if len(cell) > _SHORTEST_IMAGE:
+            kept[index] = tuple(map(images.hold, _encoded(cell)))
         yield Item(
             id=index,
-            images=(kept[index],) if kept[index] else (),
+            images=kept.setdefault(index, kept.get(cell, ())),
             question=text(row["question"]),
             options=options,
             answer=letter(text(row["answer"]), options),
         )
+
+
+def _encoded(cell: str) -> Iterator[bytes]:
+    """The images in a cell of base64, or of a list of such as Python writes it."""
+    try:
+        parts = ast.literal_eval(cell) if cell.startswith("[") else [cell]
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        parts = []
+    yield from filter(None, (decoded(str(part)) for part in parts))
 
 
 def mmmu(folder: Path, images: Images) -> Iterator[Item]:
@@ -109,21 +126,39 @@ def _of_mmmu(row: Mapping[str, Any], images: Images) -> Item:
     except (ValueError, SyntaxError) as error:
         raise DataError(f"MMMU, {row['id']}: its options are no list") from error
     options = tuple(text(option) for option in listed)
-    held = tuple(
-        images.hold(row[name]["bytes"])
-        for name in (f"image_{number}" for number in range(1, 8))
-        if row.get(name) and row[name].get("bytes")
-    )
     answer = text(row["answer"])
-    marked = any("<image" in option for option in options)
     return Item(
         id=text(row["id"]),
-        images=held,
-        question=text(row["question"]).replace("<image 1>", "").strip(),
+        images=_held(row, images, 7),
+        question=text(row["question"]),
         options=options,
         answer=letter(answer, options) if options else answer,
-        reason="its options are images" if marked else None,
     )
+
+
+def _held(row: Mapping[str, Any], images: Images, most: int) -> tuple[str, ...]:
+    """The images in the columns `image_1` to `image_<most>` of a row, those that there are."""
+    cells = (row.get(f"image_{number}") for number in range(1, most + 1))
+    return tuple(images.hold(cell["bytes"]) for cell in cells if cell and cell.get("bytes"))
+
+
+def medframeqa(folder: Path, images: Images) -> Iterator[Item]:
+    """MedFrameQA: data/*.parquet, two to five frames per question; a video is a cluster.
+
+    Its options have no letters, and its answers are letters.
+    """
+    columns = ("question_id", "question", "options", "correct_answer", "image_1", "video_id")
+    for row in parquet_rows(sorted(folder.glob("data/*.parquet"))):
+        need(row, columns, folder / "data")
+        options = tuple(text(option) for option in row["options"] or ())
+        yield Item(
+            id=text(row["question_id"]),
+            images=_held(row, images, 5),
+            question=text(row["question"]),
+            options=options,
+            answer=letter(text(row["correct_answer"]), options),
+            cluster=text(row["video_id"]) or None,
+        )
 
 
 def vstar(folder: Path, images: Images) -> Iterator[Item]:

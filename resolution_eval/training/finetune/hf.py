@@ -159,8 +159,8 @@ class HFLearner(Learner):
     @contextmanager
     def prepared(self, drawn: Drawn) -> Iterator[list[tuple[int, int]]]:
         grids: list[tuple[int, int]] = []
-        samples = len(drawn.samples)
-        with watched(self.family, self.parts, self.module.model, drawn.grid, samples) as seen:
+        grids_drawn = [drawn.grid] * len(drawn.samples)
+        with watched(self.family, self.parts, self.module.model, grids_drawn) as seen:
             yield grids
             grids.extend(received.grid for received in seen)
 

@@ -16,6 +16,7 @@ from torch.nn import functional
 from tqdm import trange
 
 from resolution_eval.errors import ModelError
+from resolution_eval.notation import json_value
 from resolution_eval.resolution import label
 from resolution_eval.training.finetune.batches import Share, draw_share, generator
 from resolution_eval.training.finetune.cost import Meter
@@ -228,7 +229,7 @@ class Log:
             return
         for line in self._file.read_text(encoding="utf-8").splitlines(keepends=True):
             if line.endswith("\n"):
-                yield json.loads(line)
+                yield json_value(line)
 
     def add(self, line: Mapping[str, Any]) -> None:
         """Log one step."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from resolution_eval.adapters.arguments import DTYPES, flag, one_of, refuse_unknown
+from resolution_eval.arguments import DTYPES, flag, one_of, refuse_unknown
 from resolution_eval.errors import ModelError, UsageError, suggest
 from resolution_eval.families import family_of
 from resolution_eval.families.checkpoint import load_model, load_parts
@@ -93,18 +93,3 @@ def _first_size(source: Source) -> Size:
 
     image = decode(source.read(source.samples("train")[0].image)).image
     return budget_size(Size(*image.size), NATIVE)
-
-
-def arguments_of(text: str) -> dict[str, Any]:
-    """The arguments in `name=value,name=value`.
-
-    Raises:
-        UsageError: a part is no such pair.
-    """
-    found = {}
-    for part in filter(None, text.split(",")):
-        name, equals, value = part.partition("=")
-        if not equals or not name:
-            raise UsageError(f"--model_args are name=value,name=value; received {part!r}")
-        found[name.strip()] = value.strip()
-    return found

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from resolution_eval.errors import ModelError
+from resolution_eval.notation import NotationError, unambiguous
 
 KEPT = 2
 """How many states are kept: the last, and one before it."""
@@ -79,8 +80,8 @@ def last_state(folder: Path) -> tuple[Path, Progress] | None:
         return None
     try:
         text = (found[-1] / FILE).read_text(encoding="utf-8")
-        return found[-1], Progress.model_validate_json(text)
-    except (OSError, ValidationError) as error:
+        return found[-1], Progress.model_validate_json(unambiguous(text))
+    except (OSError, ValidationError, NotationError) as error:
         raise ModelError(
             f"{found[-1]} is no whole state of a run ({error}); remove it to resume from the one "
             "before"

@@ -9,13 +9,13 @@ from typing import Any
 
 from PIL.Image import Image
 
-from resolution_eval.adapters.arguments import flag
 from resolution_eval.adapters.reswrap import OWN, SERVING, encoding_notes, wanted_grid
+from resolution_eval.arguments import flag
 from resolution_eval.attestation import Sent
 from resolution_eval.bases.build import LIMITS, Plan, accepted, plan
 from resolution_eval.bases.hollow import HollowBase, Receipt
 from resolution_eval.bases.predictors import Predictor, predictor
-from resolution_eval.doctor import QUESTION, Row, new_row, noise
+from resolution_eval.diagnosis import QUESTION, Row, new_row, noise
 from resolution_eval.families.checkpoint import known_training
 from resolution_eval.images import DEFAULT_FILTER, resize
 from resolution_eval.providers import Forecast

@@ -97,6 +97,25 @@ def common(given: dict[str, Any], answer_modes: Sequence[str] = ANSWER_MODES) ->
     )
 
 
+def model_arguments(text: str) -> dict[str, str]:
+    """The arguments written in `text` as `name=value,name=value`.
+
+    Example:
+        >>> model_arguments("pretrained=folder,scheme=restore")
+        {'pretrained': 'folder', 'scheme': 'restore'}
+
+    Raises:
+        UsageError: a part has no name or no value.
+    """
+    arguments = {}
+    for part in filter(None, text.split(",")):
+        name, equals, value = part.partition("=")
+        if not equals or not name.strip():
+            raise UsageError(f"--model_args are name=value,name=value; received {part!r}")
+        arguments[name.strip()] = value.strip()
+    return arguments
+
+
 def refuse_unknown(unknown: Mapping[str, Any], allowed: Iterable[str], adapter: str) -> None:
     """Raise UsageError for the first name in `unknown`."""
     for name in unknown:

@@ -1,0 +1,179 @@
+"""Public checkpoints: what each receives of an image by default, and under control; no run.
+
+    leaderboard/curves/published.json    accuracies by size that others printed, with their sources
+
+Grids are arithmetic on each checkpoint's published configuration. What a harness does by default is
+what lmms-eval 0.7.3's own model does, or else what the checkpoint's own processor does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+from pydantic import Field
+
+from resolution_eval import paths
+from resolution_eval.board.document import Document, read
+from resolution_eval.board.rows import Board
+from resolution_eval.board.submission import Name, Sentence, Url
+
+SIZES = (224, 448, 896)
+"""Edges in pixels of the square images that are shown."""
+FLOOR = 448
+"""Edge that lmms-eval 0.7.3's qwen models enlarge every smaller image to: 256 tokens of 28 px."""
+UPSIZED = {"idefics3": 1456, "smolvlm": 1536}
+"""Edge to which a processor enlarges every image before it cuts tiles."""
+RELEASED = {"qwen3_vl": 256}
+"""Edge to which a released configuration enlarges every smaller image."""
+TOY = "from scratch"
+"""Label of rows that prove the machinery."""
+
+
+class Received(NamedTuple):
+    """What an encoder receives of one image."""
+
+    grid: str
+    tokens: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Default:
+    """One public checkpoint."""
+
+    checkpoint: str
+    training: str
+    scheme: str
+    """Of our control: match, or restore where the grid cannot follow."""
+    left_alone: tuple[Received, ...]
+    controlled: tuple[Received, ...]
+    """Under our control, at the same sizes, of a larger image."""
+
+    @property
+    def flattened(self) -> str:
+        """Which of the sizes become one by default, in words; empty where none do."""
+        grids = [each.grid for each in self.left_alone]
+        same = [str(s) for s, g in zip(SIZES, grids, strict=True) if grids.count(g) > 1]
+        return f"{', '.join(same)} become one" if same else ""
+
+
+@cache
+def defaults() -> tuple[Default, ...]:
+    """A checkpoint of every family whose geometry is known, in the families' order."""
+    from resolution_eval.families import FAMILIES
+    from resolution_eval.families.table import GEOMETRIES
+
+    families = {family.name: family for family in FAMILIES.values()}
+    return tuple(_default(families[name], name) for name in GEOMETRIES)
+
+
+def _default(family: object, name: str) -> Default:
+    from resolution_eval.families import Family, intended_grid
+    from resolution_eval.families.table import GEOMETRIES
+    from resolution_eval.resolution import Size, budget_size
+
+    assert isinstance(family, Family)
+    checkpoint, parts = GEOMETRIES[name]
+    training = family.training(parts)
+    scheme = "match" if family.refusal(parts) is None else "restore"
+
+    def received(scheme: str, shown: Size, source: Size) -> Received:
+        grid = intended_grid(family, parts, training, scheme, shown, source)
+        return Received(f"{grid.height}x{grid.width}", family.visual_tokens(parts, grid))
+
+    source = Size(1024, 1024)
+    own = [Size(_own_edge(name, size), _own_edge(name, size)) for size in SIZES]
+    return Default(
+        checkpoint=checkpoint,
+        training=str(training),
+        scheme=scheme,
+        left_alone=tuple(received("restore", each, each) for each in own),
+        controlled=tuple(received(scheme, budget_size(source, s), source) for s in SIZES),
+    )
+
+
+def _own_edge(family: str, size: int) -> int:
+    """Edge that an image of `size` is enlarged to before anything else happens to it."""
+    if family in ("qwen2_vl", "qwen2_5_vl"):
+        return max(size, FLOOR)
+    return UPSIZED.get(family, max(size, RELEASED.get(family, 0)))
+
+
+class _Source(Document):
+    id: Name
+    title: Sentence
+    url: Url
+    read: Sentence
+    """Whether the authors' own text was read, or a third party's copy."""
+    collected: Name
+
+
+class _Printed(Document):
+    at: Name
+    """Size, or number of tokens, as the source names it."""
+    value: Annotated[float, Field(strict=False)]
+    trained: Name | None = None
+
+
+class Series(Document):
+    """What one source prints of one model on one task, size by size."""
+
+    source: Name
+    model: Name
+    hub_id: Name | None
+    task: Name
+    metric: Name
+    same_weights: bool
+    """Whether one set of weights was shown several sizes; else each size has a checkpoint."""
+    axis: Name
+    where: Name
+    caution: Sentence
+    points: Annotated[tuple[_Printed, ...], Field(strict=False, min_length=2)]
+
+
+class _File(Document):
+    sources: Annotated[tuple[_Source, ...], Field(strict=False)]
+    series: Annotated[tuple[Series, ...], Field(strict=False)]
+
+
+class Printed(NamedTuple):
+    """A source with its series."""
+
+    source: _Source
+    curves: tuple[Series, ...]
+    """One set of weights at several sizes."""
+    pairs: tuple[Series, ...]
+    """A checkpoint for each size."""
+
+
+def printed(folder: Path | None = None) -> Iterator[Printed]:
+    """Every source of `folder`, the repository's by default.
+
+    Raises:
+        RecordError: the file breaks its schema.
+    """
+    path = (folder or paths.leaderboard() / "curves") / "published.json"
+    if not path.is_file():
+        return
+    found = read(path, _File)
+    for source in found.sources:
+        mine = [each for each in found.series if each.source == source.id]
+        yield Printed(
+            source,
+            tuple(each for each in mine if each.same_weights),
+            tuple(each for each in mine if not each.same_weights),
+        )
+
+
+def banner(board: Board) -> str:
+    """What must be known before the first row is read; empty where public models were scored."""
+    if any(TOY not in row.facts.labels for row in board.rows if row.curves):
+        return ""
+    return (
+        "No public model has been scored here yet. The measured rows below are small models, "
+        "trained from scratch: they prove the machinery, and rank nothing that you would use. "
+        "Figures of real models are as others printed them; nobody attested what was seen."
+    )

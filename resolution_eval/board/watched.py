@@ -1,0 +1,123 @@
+"""Watched: what a request may change of the leaderboard, held against the branch that it goes to.
+
+A submission adds one folder, MODEL/REVISION, to the records. All else, and every folder that is
+there already, is the maintainers': pins, published figures, re-runs, the ledger, the site.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Set
+from pathlib import Path, PurePosixPath
+
+from resolution_eval.board.document import read
+from resolution_eval.board.files import Fault
+from resolution_eval.board.ledger import LEDGER, digest
+from resolution_eval.board.pins import SAMPLES, Pin
+from resolution_eval.board.published import PUBLISHED, read_figures
+from resolution_eval.board.submission import RERUN
+from resolution_eval.cards import task_cards
+from resolution_eval.errors import RecordError
+
+RECORDS, SITE = "records", "site"
+HOME = (LEDGER, PUBLISHED, RECORDS, SAMPLES, SITE)
+"""All that a leaderboard's folder may hold."""
+MAX_FILES = 500_000
+"""Most files and folders of a board."""
+
+
+def changes_to(base: Path, folder: Path) -> Iterator[Fault]:
+    """Everything in the leaderboard's `folder` that differs from `base` and is no new submission.
+
+    Raises:
+        RecordError: one of them holds more than `MAX_FILES` entries.
+    """
+    before, now = _listing(base), _listing(folder)
+    for name in sorted(before.keys() | now.keys()):
+        if before.get(name) == now.get(name):
+            continue
+        if name not in before and _is_submitted(name, before.keys()):
+            continue
+        verb = "is gone from" if name not in now else "is not in"
+        verb = "differs from" if name in now and name in before else verb
+        yield Fault(
+            folder / name,
+            f"{verb} the branch that this goes to; a submission adds a folder of its own to "
+            "records/ and changes nothing else",
+        )
+
+
+def _is_submitted(name: str, before: Set[str]) -> bool:
+    """Whether a new path belongs to a new submission; a re-run in it is the maintainers'."""
+    parts = PurePosixPath(name).parts
+    return (
+        parts[0] == RECORDS
+        and not any(part.startswith(".") for part in parts)
+        and len(parts) <= 4
+        and "/".join(parts[:3]) not in before
+        and parts[-1] != RERUN
+    )
+
+
+def _listing(folder: Path) -> dict[str, str]:
+    """Every file below `folder` and what it is; nothing is followed."""
+    found: dict[str, str] = {}
+    for place, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            path = Path(place) / name
+            found[path.relative_to(folder).as_posix()] = _kind(path)
+            if len(found) > MAX_FILES:
+                raise RecordError(f"{folder}: more than {MAX_FILES} files")
+    return found
+
+
+def _kind(path: Path) -> str:
+    if path.is_symlink():
+        return f"link to {path.readlink()}"
+    if path.is_dir():
+        return "folder"
+    return digest(path) if path.is_file() else "no regular file"
+
+
+def home_faults(folder: Path) -> Iterator[Fault]:
+    """What is wrong with a leaderboard's folder beside its submissions: an entry that is none of a
+    board, a link, a pin or a published file that cannot be read.
+    """
+    for path in sorted(folder.iterdir()):
+        if path.is_symlink():
+            yield Fault(path, "a link; put the file itself there")
+        elif path.name not in HOME:
+            yield Fault(path, f"not of a leaderboard, which holds {', '.join(HOME)}; take it out")
+    for path in _files(folder / SAMPLES):
+        yield from _pin_faults(path)
+    for path in _files(folder / PUBLISHED):
+        yield from _faults_of(path, read_figures)
+    for path in (folder / SITE).rglob("*"):
+        if path.is_symlink():
+            yield Fault(path, "a link; put the file itself there")
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() and not folder.is_symlink() else []
+
+
+def _pin_faults(path: Path) -> Iterator[Fault]:
+    def check(path: Path) -> None:
+        pin = read(path, Pin)
+        if pin.dataset != path.stem or pin.dataset not in task_cards():
+            raise RecordError(f"{path}: pins {pin.dataset!r}, which is no card of this name")
+        if len(pin.by_id) < len(pin.samples):
+            raise RecordError(f"{path}: pins a sample twice")
+
+    yield from _faults_of(path, check)
+
+
+def _faults_of(path: Path, check: Callable[[Path], object]) -> Iterator[Fault]:
+    """The fault of one JSON file that `check` reads."""
+    if path.is_symlink() or not path.is_file() or path.suffix != ".json":
+        yield Fault(path, "not a JSON file of its own; take it out")
+        return
+    try:
+        check(path)
+    except RecordError as error:
+        yield Fault(path, str(error).removeprefix(f"{path}").lstrip(":, "))

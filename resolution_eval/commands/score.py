@@ -1,0 +1,70 @@
+"""`resolution-eval score`: score one checkpoint on one set of images, and say what came of it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+EPILOG = (
+    "CHECKPOINT: a folder (of PEFT's too), ORGANISATION/NAME of the hub, embedded/NAME, or "
+    "openai:NAME@URL. IMAGES: a folder with labels.csv, with Hugging Face's metadata.csv, or with "
+    "one folder per class; or a task's name. Resolutions and samples are chosen within reach of "
+    "the training and of 20 minutes (--quick: 3); what is left out is named with the argument that "
+    "brings it. Exit status 3: the sweep would be flat or mismatched, and nothing was run."
+)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments to `parser`."""
+    parser.epilog = EPILOG
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="what to score")
+    parser.add_argument("images", metavar="IMAGES", help="what to score it on")
+    parser.add_argument(
+        "--output", type=Path, default=Path("scored"), metavar="DIR", help="(default: scored)"
+    )
+    parser.add_argument("--quick", action="store_true", help="minutes: fewer samples, fewer sizes")
+    parser.add_argument(
+        "--resolutions", help='comma-separated pixel edges of the square budget, or "native"'
+    )
+    parser.add_argument("--samples", type=int, metavar="N", help="samples of the test split")
+    parser.add_argument("--minutes", type=float, metavar="M", help="about how long it may take")
+    parser.add_argument(
+        "--no-blind", dest="blind", action="store_false", help="no control without the image"
+    )
+    parser.add_argument(
+        "--anyway", action="store_true", help="run a sweep that would be flat or mismatched"
+    )
+    parser.add_argument("--batch-size", type=int, default=8, metavar="N", help="(default: 8)")
+    parser.add_argument(
+        "--model_args",
+        default="",
+        metavar="ARGS",
+        help="more of the model's, as for lmms-eval: train_resolution=fixed:336,...",
+    )
+
+
+def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
+    """Do it; the exit status."""
+    from resolution_eval.doctor import model_arguments
+    from resolution_eval.errors import visible
+    from resolution_eval.score import verdict
+    from resolution_eval.score.wishes import checked_resolutions
+
+    status = 0
+    for step in verdict(
+        known.checkpoint,
+        known.images,
+        known.output,
+        model_args=model_arguments(known.model_args),
+        resolutions=checked_resolutions(known.resolutions),
+        samples=known.samples,
+        minutes=known.minutes,
+        quick=known.quick,
+        blind=known.blind,
+        anyway=known.anyway,
+        batch=known.batch_size,
+    ):
+        print(visible(step.text), flush=True)
+        status = step.status
+    return status

@@ -1,0 +1,124 @@
+"""Secrets struck out of what is written: keys, tokens and passwords, wherever a text repeats them.
+
+Three looks, one after the other: what stands behind a name or in a place that tells (api_key=,
+Authorization:, the user part of a URL, what signs it); what the detectors of detect-secrets know;
+and tokens that tell by how they begin.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+STRUCK = "[REDACTED]"
+
+_PEM = re.compile(
+    r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.*?"
+    r"(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\Z)",
+    re.DOTALL,
+)
+_HEADER = re.compile(
+    r"(?P<name>\b(?:proxy-)?authorization:\s*|\b(?:set-)?cookie:\s*)"
+    r"(?P<value>digest [^\r\n]+|[^\r\n\"'}]+)",
+    re.IGNORECASE,
+)
+"""A header that is a secret up to its end."""
+_WORDS = r"""(?:api[ _-]?key|access[_-]?key(?:[_-]?id)?|secret(?:[_-]?key)?|password|passwd
+    |passphrase|pwd|pass|credentials?|authorization|auth|bearer|cookie|private[_-]?key|signature|jwt|pat
+    |(?:^|(?<=[^a-z]))key|token)"""
+_NAMED = re.compile(
+    rf"""(?P<name>(?<![\w-])[\w.-]*{_WORDS}(?:\\*["'])?\s*[=:]\s*)
+        (?: (?P<quote>\\*["'])(?P<quoted>.+?)(?P=quote)
+          | (?:\\*["'])?(?P<value>(?:bearer|basic)\s+[^,"'&\s}}]+
+              |(?:[^,"'&\s}}\\]|\\(?!\\*["']))+))""",
+    re.IGNORECASE | re.VERBOSE,
+)
+"""A value behind a name that ends in one of these words: api_key=..., \\"hf_token\\": \\"...\\"."""
+_OPTION = re.compile(
+    r"(?P<name>(?:^|(?<=\s))--?[\w-]*(?:api[_-]?key|secret(?:[_-]?key)?|password|passwd|pwd|token)"
+    r"\s+)(?P<value>(?!-)\S+)",
+    re.IGNORECASE,
+)
+"""A value that follows an option of such a name on a command line: --token ..."""
+_SCHEME = re.compile(
+    r"(?P<name>\b(?:bearer\s+(?=\S{6,})|(?:basic|token)\s+(?=[\w+/.~=-]{8,})(?=\S*[\d=])))"
+    r"(?P<value>[\w+/.~=-]+)",
+    re.IGNORECASE,
+)
+"""What follows the name of a way to sign in: Bearer ..."""
+_NETRC = re.compile(r"(?P<name>\blogin\s+\S+\s+password\s+)(?P<value>\S+)", re.IGNORECASE)
+_PASSWORD = re.compile(
+    r"(?P<name>\b[a-z][a-z0-9+.-]{0,20}://)"
+    r"(?P<value>[^\s/:@,\"']*:(?!\d{1,5}(?:/|$))(?:[^\s,\"'<>]*|[^\s\"'<>]*?))@",
+    re.IGNORECASE,
+)
+"""User and password of a URL; the password may hold `/`, `@` and `,` of its own."""
+_USER = re.compile(
+    r"(?P<name>\b[a-z][a-z0-9+.-]{0,20}://)(?P<value>[^/@\s,\"']{1,500})@", re.IGNORECASE
+)
+"""The user, or a token in its place, of a URL."""
+_SIGNED = re.compile(
+    r"(?P<name>[?&;][\w.-]*(?:sig|signature|signed|expires|policy|key-pair-id|code|credential"
+    r"|token|accesskeyid|accessid|hmac|auth|sas)=)(?P<value>[^&\s,\"']+)",
+    re.IGNORECASE,
+)
+"""What signs an address: ?X-Amz-Signature=..., &sig=..."""
+_FORMS = re.compile(
+    r"\b(?:hf_|sk-|sk_|pk_live_|rk_|gsk_|nvapi-|r8_|npm_|pypi-|xai-|pplx-|tgp_v1_|fw_|jina_|tvly-"
+    r"|gh[pousr]_|github_pat_|gl(?:pat|dt|ft|rt|soat|ptt|agent|oas)-|xox[abeprs]-|xapp-"
+    r"|A(?:KIA|SIA|BIA|CCA)|AIza|ya29\.|GOCSPX-|1//0|eyJ|dapi|dckr_pat_|dop_v1_|shp(?:at|ca|ss)_"
+    r"|hvs\.|hvb\.|lin_api_|ntn_|figd_|PMAK-|SG\.|sntrys_|ops_|AGE-SECRET-KEY-|vercel_|wandb_v1_"
+    r"|api_org_|co_|ATATT|ATCTT)(?=[\w./+-]*\d|[\w./+-]*[A-Z])[\w./+-]{12,}={0,2}"
+)
+"""Tokens that are known by how they begin, wherever they stand."""
+_LOOSE = frozenset({"Artifactory Credentials", "Public IP (ipv4)", "Secret Keyword"})
+"""Detectors that take words for secrets; names are looked at above."""
+
+
+def redacted(text: str) -> str:
+    """`text` with its secrets replaced.
+
+    Example:
+        >>> redacted("model=gpt,api_key=abc123,max_new_tokens=64,base_url=https://me:pw@host/v1")
+        'model=gpt,api_key=[REDACTED],max_new_tokens=64,base_url=https://[REDACTED]@host/v1'
+        >>> redacted("Authorization: Bearer abc; postgres://me:p/w@rd@db/x")
+        'Authorization: [REDACTED]; postgres://[REDACTED]@db/x'
+    """
+    struck = _PEM.sub(STRUCK, text)
+    struck = _PASSWORD.sub(rf"\g<name>{STRUCK}@", struck)
+    struck = _USER.sub(rf"\g<name>{STRUCK}@", struck)
+    struck = _HEADER.sub(_behind, struck)
+    for pattern in (_NAMED, _OPTION, _SCHEME, _NETRC, _SIGNED):
+        struck = pattern.sub(_behind, struck)
+    struck = _FORMS.sub(STRUCK, struck)
+    for secret in _detected(struck):
+        struck = struck.replace(secret, STRUCK)
+    return struck
+
+
+def _behind(match: re.Match[str]) -> str:
+    """The name that was found, and a mark in place of what stood behind it."""
+    found = match.groupdict()
+    quote = found.get("quote") or ""
+    return f"{match['name']}{quote}{STRUCK}{quote}"
+
+
+def _detected(text: str) -> Iterator[str]:
+    """What the detectors of detect-secrets find, longest first."""
+    found = {secret for detect in _detectors() for secret in detect(text) if secret}
+    yield from sorted(found - {STRUCK}, key=len, reverse=True)
+
+
+@cache
+def _detectors() -> tuple[Callable[[str], Any], ...]:
+    """The detectors that know a secret by its form: those of entropy would strike every digest."""
+    from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
+    from detect_secrets.plugins.base import RegexBasedDetector
+
+    return tuple(
+        made().analyze_string
+        for name, made in sorted(get_mapping_from_secret_type_to_class().items())
+        if issubclass(made, RegexBasedDetector) and name not in _LOOSE
+    )

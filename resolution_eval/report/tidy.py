@@ -1,0 +1,75 @@
+"""Tidy: one table of all cells, an observation a row, as pandas and other programs read it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from resolution_eval.analysis import CurveFigures
+from resolution_eval.analysis.headline import headline
+from resolution_eval.report.content import status
+from resolution_eval.statistics.intervals import Interval
+
+COLUMNS = (
+    *("checkpoint", "task", "r", "scheme", "accuracy", "low", "high", "n", "tokens", "status"),
+)
+"""`r` is a number of pixels or `native`; `low` and `high` are the ends of the 95 % interval; `n`
+are samples with a verdict; `tokens` are the visual tokens of one, on average; what nobody
+knows is empty (null)."""
+
+
+def as_tidy_csv(curves: Sequence[CurveFigures]) -> str:
+    """The cells as comma-separated values; no text in it is a spreadsheet's formula."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in _rows(curves):
+        writer.writerow(["" if row[name] is None else _safe(row[name]) for name in COLUMNS])
+    return file.getvalue().rstrip("\n")
+
+
+def as_tidy_json(curves: Sequence[CurveFigures]) -> str:
+    """The cells, and what each curve says."""
+    said = [
+        {
+            "checkpoint": curve.name,
+            "task": curve.sweep.record.task,
+            "scheme": curve.sweep.setting[0],
+            "kind": found.kind,
+            "sentence": found.sentence,
+            "notes": list(found.notes),
+            "chosen": curve.chosen if found.readable else None,
+            "floor": curve.floor.value,
+        }
+        for curve in curves
+        for found in [headline(curve)]
+    ]
+    return json.dumps({"curves": said, "cells": list(_rows(curves))}, indent=2)
+
+
+def _rows(curves: Sequence[CurveFigures]) -> Iterator[dict[str, Any]]:
+    for curve in curves:
+        for each in curve.cells:
+            found = each.accuracy if isinstance(each.accuracy, Interval) else None
+            ends = (None,) * 3 if found is None else (found.estimate, found.low, found.high)
+            facts = (each.cell.resolution, each.cell.scheme, *ends, each.cell.scored, each.tokens)
+            yield dict(
+                zip(
+                    COLUMNS,
+                    (curve.name, curve.sweep.record.task, *facts, status(each.cell)),
+                    strict=True,
+                )
+            )
+
+
+def _safe(value: Any) -> Any:
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    return f"'{value}" if str(value).startswith(("=", "+", "-", "@")) else value
+
+
+TIDY = {"csv": as_tidy_csv, "json": as_tidy_json}
+"""Forms of one tidy table, by name."""

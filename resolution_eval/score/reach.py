@@ -1,0 +1,157 @@
+"""The reach: which resolutions a sweep takes unless told, and what it leaves out and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from resolution_eval.folder import EDGES
+from resolution_eval.resolution import NATIVE, Resolution, TrainingResolution, ascending, label
+
+LOWEST = 8
+"""A sweep reaches down to this part of the training resolution."""
+HIGHEST = 2
+"""And up to this many times of it: beyond, a position table is mostly invented."""
+MOST = 5
+FEWEST = 2
+SAMPLES = {False: 60, True: 24}
+"""Samples below which resolutions are left out in place of more samples, by whether it is quick."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """What is run, and what is not."""
+
+    resolutions: tuple[Resolution, ...]
+    samples: int
+    seconds: float
+    left_out: tuple[str, ...]
+    """What was left out, each with the argument that brings it."""
+
+    @property
+    def labels(self) -> str:
+        """The resolutions, as --resolutions takes them."""
+        return ",".join(map(label, self.resolutions))
+
+
+def reachable(
+    edges: Sequence[float], training: TrainingResolution
+) -> tuple[list[Resolution], list[Resolution]]:
+    """The resolutions within reach, and those that the sources have and that are not.
+
+    `edges` are the images', ascending.
+
+    Example:
+        >>> reachable([2000.0] * 4, TrainingResolution.parse("fixed:64"))
+        ([14, 28, 56, 64, 112], [224, 448, 896, 1792, 'native'])
+    """
+    quarter = edges[len(edges) // 4]
+    trained = {edge for edge in training.members if isinstance(edge, int) and edge <= quarter}
+    here = sorted({edge for edge in EDGES if edge < quarter} | trained)
+    numbers = [edge for edge in training.members if isinstance(edge, int)]
+    free = NATIVE in training.members or not numbers
+    top = float("inf") if free else HIGHEST * max(numbers)
+    low = min(numbers, default=0) / LOWEST
+    inside: list[Resolution] = [edge for edge in here if low <= edge <= top]
+    if edges[-1] <= top or not inside:
+        inside.append(NATIVE)
+    every: list[Resolution] = [*here, NATIVE]
+    kept = _nearest(inside, trained)
+    return kept, [each for each in every if each not in kept]
+
+
+def _nearest(inside: list[Resolution], trained: set[int]) -> list[Resolution]:
+    """At most `MOST`: the largest ones, those trained at first."""
+    wanted = sorted(inside, key=lambda each: (each not in trained, *_falling(each)))[:MOST]
+    return sorted(wanted, key=ascending)
+
+
+def _falling(each: Resolution) -> tuple[bool, int]:
+    native, edge = ascending(each)
+    return not native, -edge
+
+
+def scope(
+    within: Sequence[Resolution],
+    beyond: Sequence[Resolution],
+    samples: int,
+    seconds: Callable[[Sequence[Resolution], int], float],
+    *,
+    budget: float,
+    quick: bool = False,
+    wanted: int | None = None,
+    told: bool = False,
+) -> Scope:
+    """What fits into `budget` seconds: first fewer samples, then without the largest resolutions.
+
+    `seconds` says how long a sweep takes; `wanted` samples, and resolutions that were `told`, are
+    run whatever they take.
+    """
+    fewest = min(samples, SAMPLES[quick])
+    kept, count = list(within), min(samples, wanted or samples)
+    dropped: list[Resolution] = []
+    while True:
+        if wanted is None:
+            count = _fitting(kept, samples, seconds, budget, fewest)
+        if told or len(kept) <= FEWEST or seconds(kept, count) <= budget:
+            break
+        dropped.insert(0, kept.pop())
+    return Scope(
+        resolutions=tuple(kept),
+        samples=count,
+        seconds=seconds(kept, count),
+        left_out=tuple(_left_out(kept, dropped, beyond, samples, count)),
+    )
+
+
+def _fitting(
+    kept: Sequence[Resolution],
+    samples: int,
+    seconds: Callable[[Sequence[Resolution], int], float],
+    budget: float,
+    fewest: int,
+) -> int:
+    """The most samples that fit the budget, `fewest` at least."""
+    low, high = fewest, samples
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if seconds(kept, middle) <= budget else (low, middle - 1)
+    return low
+
+
+def _left_out(
+    kept: Sequence[Resolution],
+    dropped: Sequence[Resolution],
+    beyond: Sequence[Resolution],
+    samples: int,
+    count: int,
+) -> list[str]:
+    found = []
+    if dropped:
+        brings = ",".join(map(label, [*kept, *dropped]))
+        found.append(f"{_names(dropped)}, which take too long here (--resolutions {brings})")
+    if beyond:
+        brings = ",".join(map(label, sorted({*kept, *beyond}, key=ascending)))
+        found.append(f"{_names(beyond)}, out of the reach of the training (--resolutions {brings})")
+    if count < samples:
+        found.append(f"{samples - count:,} of {samples:,} samples (--samples {samples})")
+    return found
+
+
+def _names(resolutions: Sequence[Resolution]) -> str:
+    return ", ".join(map(label, resolutions))
+
+
+def words(seconds: float) -> str:
+    """How long, in words.
+
+    Example:
+        >>> words(20), words(250), words(9000)
+        ('under a minute', 'about 4 minutes', 'about 2.5 hours')
+    """
+    if seconds < 50:
+        return "under a minute"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"about {minutes} minute{'' if minutes == 1 else 's'}"
+    return f"about {seconds / 3600:.1f} hours"

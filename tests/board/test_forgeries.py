@@ -1,0 +1,407 @@
+"""Forged submissions: each is refused by the base's check alone, by a message of its own.
+
+A request brings the whole leaderboard's folder; what it may change is one new submission. The
+table has forgeries of rows, re-runs, pins and identities, each tried on a copy of one board.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from synthetic_board import REVISION, facts, new_board, score_of, submit, vouch
+from test_validate import answers, document, each_row
+
+from resolution_eval import cli
+from resolution_eval.board.checks import check_board
+from resolution_eval.board.ledger import LEDGER, answers_of, digest
+from resolution_eval.board.rows import load_board
+from resolution_eval.board.submission import FACTS, RERUN
+
+Forge = Callable[[Path], object]
+"""Forges the request's board, whose new submission is `synthetic/three`."""
+
+
+@pytest.fixture(scope="module")
+def honest(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The base's board with two submissions that were repeated, and a request with one more."""
+    home = tmp_path_factory.mktemp("honest")
+    base = new_board(home)
+    for model in ("synthetic/one", "synthetic/two"):
+        submit(base, facts(model))
+    vouch(base, 24)
+    (base / "published").mkdir()
+    figure = {"dataset": "X", "card": None, "resolution": "28", "accuracy_percent": 70.0}
+    source = {"title": "A", "authors": "B", "venue": "C", "url": "https://x.org", "note": "D"}
+    paper = {"model": "m", "kind": "k", "strategy": "none", "cells": [figure]}
+    text = json.dumps({"source": source, "rows": [paper]})
+    (base / "published" / "paper.json").write_text(text, encoding="utf-8")
+    (base / "site" / "scripts").mkdir(parents=True)
+    (base / "site" / "scripts" / "board.js").write_text("show()", encoding="utf-8")
+    request = Path(shutil.copytree(base, home / "request"))
+    submit(request, facts("synthetic/three"))
+    return base, request
+
+
+def of(board: Path, name: str) -> Path:
+    (folder,) = (board / "records" / f"synthetic__{name}").iterdir()
+    return folder
+
+
+def new(plant: Callable[[Path], object]) -> Forge:
+    """Forge the new submission."""
+    return lambda board: plant(of(board, "three"))
+
+
+def rerun_of(board: Path, name: str, **changes: object) -> None:
+    """Write a re-run in which all agrees into a submission, as only the maintainers may."""
+    found = json.loads((of(board, "one") / RERUN).read_text(encoding="utf-8"))
+    folder = of(board, name)
+    found["records"] = {p.name: digest(p) for p in folder.glob("*.record.json")}
+    (folder / RERUN).write_text(json.dumps(found | changes), encoding="utf-8")
+
+
+def in_ledger(board: Path, name: str) -> None:
+    """Enter a re-run of one's own into the request's ledger."""
+    rerun_of(board, name)
+    path = board / LEDGER
+    ledger = json.loads(path.read_text(encoding="utf-8"))
+    mine = ledger["submissions"][f"synthetic__one/{REVISION}"] | {
+        "facts_sha256": digest(of(board, name) / FACTS),
+        "rerun_sha256": digest(of(board, name) / RERUN),
+    }
+    ledger["submissions"][f"synthetic__{name}/{REVISION}"] = mine
+    path.write_text(json.dumps(ledger), encoding="utf-8")
+
+
+def replaced(name: str, old: str, text: str) -> Forge:
+    """Replace text in a file of the board."""
+
+    def forge(board: Path) -> None:
+        path = board / name
+        found = path.read_text(encoding="utf-8")
+        assert old in found
+        path.write_text(found.replace(old, text, 1), encoding="utf-8")
+
+    return forge
+
+
+def written(name: str, text: str = "{}") -> Forge:
+    def forge(board: Path) -> None:
+        path = board / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+    return forge
+
+
+def renamed(**changes: object) -> Forge:
+    """Declare the new submission otherwise, its folder following."""
+
+    def forge(board: Path) -> None:
+        folder = of(board, "three")
+        path = folder / FACTS
+        found = json.loads(path.read_text(encoding="utf-8")) | changes
+        path.write_text(json.dumps(found), encoding="utf-8")
+        place = board / "records" / found["model"].replace("/", "__") / found["revision"]
+        if place != folder:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            folder.rename(place)
+
+    return forge
+
+
+def twice_trained(board: Path) -> None:
+    """Declare contamination, and take it back in the same file."""
+    path = of(board, "three") / FACTS
+    text = path.read_text(encoding="utf-8")
+    first = '"trained_on": ["phantom"],\n "trained_on": []'
+    path.write_text(text.replace('"trained_on": []', first), encoding="utf-8")
+
+
+def linked(board: Path) -> None:
+    (board / "samples" / "phantom.json").rename(board.parent / "aside.json")
+    (board / "samples" / "phantom.json").symlink_to(board.parent / "aside.json")
+
+
+def asking(prompt: str) -> Callable[[Path], object]:
+    return lambda folder: document(folder, lambda d: d.update(prompt=prompt))
+
+
+def writing(**changes: object) -> Callable[[Path], object]:
+    """Other generation settings than the task's."""
+
+    def change(found: dict[str, dict[str, object]]) -> None:
+        text = str(found["environment"]["generation"])
+        found["environment"]["generation"] = json.dumps(json.loads(text) | changes, sort_keys=True)
+
+    return lambda folder: document(folder, change)
+
+
+ADDS = "a submission adds a folder of its own"
+NAMED = "is not a re-run that the ledger names"
+FORGERIES: dict[str, tuple[Forge, str, str]] = {
+    # rows
+    "a verdict turned right": (
+        new(answers(lambda rows: next(o for o in rows if not o["correct"]).update(correct=1))),
+        "counted as 1, but the answer",
+        "three",
+    ),
+    "another's record changed": (
+        lambda board: document(of(board, "one"), lambda d: d["environment"].update(wall_time=1.0)),
+        "was changed after it was accepted",
+        "one",
+    ),
+    "another's answers changed": (
+        lambda board: answers_of(score_of(of(board, "two"))).write_bytes(b"PAR1"),
+        "not the answers that",
+        "two",
+    ),
+    "another's submission taken away": (
+        lambda board: shutil.rmtree(of(board, "two")),
+        "its folder is gone",
+        "two",
+    ),
+    "another's title changed": (
+        lambda board: replaced(
+            str((of(board, "one") / FACTS).relative_to(board)), '"title": "one"', '"title": "bad"'
+        )(board),
+        "submission.json: was changed",
+        "one",
+    ),
+    "the twin of another's answers": (
+        lambda board: [
+            shutil.copy(path, of(board, "three"))
+            for path in of(board, "one").glob("*.answers.parquet")
+        ],
+        "answers without their record",
+        "three",
+    ),
+    "an encoder that saw another grid": (
+        new(each_row({"status": "mismatched", "grid_height": 448})),
+        "not accepted",
+        "three",
+    ),
+    # re-runs
+    "a re-run of one's own beside the submission": (
+        lambda board: rerun_of(board, "three"),
+        NAMED,
+        "three",
+    ),
+    "a re-run of one's own, entered into one's own ledger": (
+        lambda board: in_ledger(board, "three"),
+        "only the maintainers enter",
+        "accepted.json",
+    ),
+    "another's re-run altered": (
+        lambda board: rerun_of(board, "two", hardware="a wish"),
+        NAMED,
+        "two",
+    ),
+    "another's re-run taken away": (
+        lambda board: (of(board, "one") / RERUN).unlink(),
+        "is named by the ledger and is no longer there",
+        "one",
+    ),
+    "a re-run that is no document": (new(lambda f: (f / RERUN).write_text("{")), "not JSON", RERUN),
+    # pins, figures, the site
+    "a pin altered": (
+        replaced("samples/phantom.json", '"target": "', '"target": "un'),
+        ADDS,
+        "phantom.json",
+    ),
+    "a pin of a data set that nobody asked for": (
+        lambda board: written(
+            "samples/pathmnist.json",
+            (board / "samples" / "phantom.json").read_text().replace('"phantom"', '"pathmnist"'),
+        )(board),
+        ADDS,
+        "pathmnist.json",
+    ),
+    "a pin that is a link": (linked, "not a JSON file of its own", "phantom.json"),
+    "a pin that is no pin": (written("samples/octmnist.json"), "Field required", "octmnist.json"),
+    "a published figure altered": (replaced("published/paper.json", "70.0", "7.0"), ADDS, "paper"),
+    "a published source of one's own": (written("published/mine.json"), ADDS, "mine.json"),
+    "a published file that breaks the board": (
+        written("published/broken.json", "[1"),
+        "not JSON",
+        "broken.json",
+    ),
+    "a script of the site": (
+        replaced("site/scripts/board.js", "show()", "steal()"),
+        ADDS,
+        "board.js",
+    ),
+    "a hidden folder": (written("records/.git/config", "[core]"), ADDS, ".git"),
+    "a hidden file at the top": (written(".gitattributes", "* filter=x"), ADDS, ".gitattributes"),
+    "a folder beside the records": (written("tools/run.py", "1"), "not of a leaderboard", "tools"),
+    "a file among the records": (written("records/read.me", "1"), "not a folder", "read.me"),
+    "a second folder below a submission": (
+        new(lambda f: [(f / "x").mkdir(), (f / "x" / "y.json").write_text("{}")]),
+        "holds only files",
+        "three",
+    ),
+    # identities
+    "a famous name over other weights": (
+        renamed(model="google/gemini-9"),
+        "but what ran is pretrained='synthetic/three'",
+        "gemini",
+    ),
+    "a revision that the records do not have": (
+        renamed(revision="c0ffee" * 6 + "c0ff"),
+        "but the submission is of c0ffee",
+        "c0ffee",
+    ),
+    "this project's name for a submitter": (
+        renamed(submitter="Resolution Eval"),
+        "reads as this project's own name",
+        "three",
+    ),
+    "a look-alike of this project": (
+        renamed(submitter="res\u043elution-eval"),
+        "mixes letters of two scripts",
+        "three",
+    ),
+    "a look-alike of another submitter": (
+        renamed(submitter="N0body"),
+        "reads as 'nobody'",
+        "three",
+    ),
+    "a title of letters that nobody sees": (
+        renamed(title="Gemini\u3164"),
+        "U+3164, which is not shown",
+        "three",
+    ),
+    "a title parted by a blank that is no space": (
+        renamed(title="Gemini\u2003pro"),
+        "U+2003",
+        "three",
+    ),
+    "a withdrawn contamination": (twice_trained, "the key 'trained_on' stands twice", FACTS),
+    "a prompt that helps": (
+        new(asking("Hint: it is a ring.\nWhich phantom does this image show?")),
+        "but the task asks",
+        "three",
+    ),
+    "several tries, the best kept": (
+        new(writing(do_sample=True, temperature=1.0)),
+        "run without --gen_kwargs",
+        "three",
+    ),
+    "room to think that others had not": (
+        new(writing(max_new_tokens=4096)),
+        "run without --gen_kwargs",
+        "three",
+    ),
+    "no word of how it was asked": (
+        new(lambda f: document(f, lambda d: d["environment"].update(generation=None))),
+        "environment.generation None",
+        "three",
+    ),
+    "a part of the data, from the middle": (
+        new(lambda f: document(f, lambda d: d["environment"].update(offset=8))),
+        "offset",
+        "three",
+    ),
+}
+"""Forgery, what the check says, and what of the place it names."""
+
+
+def test_the_honest_request_is_accepted(honest: tuple[Path, Path]) -> None:
+    base, request = honest
+    assert [str(fault) for fault in check_board(request, base=base).all_faults] == []
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_a_forgery_is_refused_by_the_base_alone(
+    honest: tuple[Path, Path], tmp_path: Path, name: str
+) -> None:
+    base, request = honest
+    forged = Path(shutil.copytree(request, tmp_path / "request", symlinks=True))
+    forge, message, place = FORGERIES[name]
+    forge(forged)
+    said = [str(fault) for fault in check_board(forged, base=base).all_faults]
+    assert any(message in line and place in line for line in said), said
+
+
+def test_there_are_more_than_twenty_forgeries() -> None:
+    assert len(FORGERIES) >= 30
+
+
+def test_what_the_base_refuses_ends_the_command_with_a_fault(
+    honest: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base, request = honest
+    arguments = ["leaderboard", "validate", "--base", str(base), "--board"]
+    assert cli.main([*arguments, str(request)]) == 0
+    forged = Path(shutil.copytree(request, tmp_path / "request"))
+    rerun_of(forged, "three")
+    assert cli.main([*arguments, str(forged)]) == 1
+    assert NAMED in capsys.readouterr().out
+
+
+def test_a_re_run_that_was_smuggled_in_is_never_entered_by_accepting(
+    honest: tuple[Path, Path], tmp_path: Path
+) -> None:
+    board = Path(shutil.copytree(honest[1], tmp_path / "board"))
+    rerun_of(board, "three")
+    assert cli.main(["leaderboard", "validate", "--board", str(board), "--accept", "me"]) == 1
+    ledger = json.loads((board / LEDGER).read_text(encoding="utf-8"))
+    assert f"synthetic__three/{REVISION}" not in ledger["submissions"]
+    (of(board, "three") / RERUN).unlink()
+    assert cli.main(["leaderboard", "validate", "--board", str(board), "--accept", "me"]) == 0
+    rerun_of(board, "three")
+    shown = {row.facts.model for row in load_board(board).rows}
+    assert shown == {"synthetic/one", "synthetic/two"}
+
+
+def test_accepting_anew_keeps_the_re_runs_that_the_ledger_names(
+    honest: tuple[Path, Path], tmp_path: Path
+) -> None:
+    board = Path(shutil.copytree(honest[1], tmp_path / "board"))
+    assert cli.main(["leaderboard", "validate", "--board", str(board), "--accept", "me"]) == 0
+    status = {row.facts.model: row.status for row in load_board(board).rows}
+    assert status == {
+        "synthetic/one": "verified",
+        "synthetic/two": "verified",
+        "synthetic/three": "re-scored",
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({}, "verified"),
+        ({"revision": "f" * 40}, "re-scored"),
+        ({"revision": None}, "re-scored"),
+        ({"pretrained": "embedded/low"}, "re-scored"),
+    ],
+)
+def test_what_was_found_when_it_was_repeated_decides_who_it_is(
+    honest: tuple[Path, Path], tmp_path: Path, changes: dict[str, object], status: str
+) -> None:
+    board = Path(shutil.copytree(honest[0], tmp_path / "board"))
+    rerun_of(board, "one", **changes)
+    path = board / LEDGER
+    ledger = json.loads(path.read_text(encoding="utf-8"))
+    entry = ledger["submissions"][f"synthetic__one/{REVISION}"]
+    entry["rerun_sha256"] = digest(of(board, "one") / RERUN)
+    path.write_text(json.dumps(ledger), encoding="utf-8")
+    assert {r.facts.model: r.status for r in load_board(board).rows}["synthetic/one"] == status
+    entry["vouched"] = "the maintainers have seen its weights"
+    path.write_text(json.dumps(ledger), encoding="utf-8")
+    assert {r.facts.model: r.status for r in load_board(board).rows}["synthetic/one"] == "verified"
+
+
+def test_a_vouched_name_is_accepted_and_no_other(tmp_path: Path) -> None:
+    board = new_board(tmp_path)
+    folder = submit(board, facts("famous/name", pretrained="local"))
+    home = ["--board", str(board)]
+    assert cli.main(["leaderboard", "validate", *home, "--accept", "me"]) == 1
+    vouched = [str(folder), *home, "--accept", "me", "--vouch", "its authors sent the weights"]
+    assert cli.main(["leaderboard", "validate", *vouched]) == 0
+    assert check_board(board).all_faults == ()
+    assert score_of(folder).is_file()

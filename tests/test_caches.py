@@ -1,0 +1,117 @@
+"""Caches: what lies in one is read before it is believed, and refused where it is another thing."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import subprocess
+import sys
+import tarfile
+from hashlib import md5
+from pathlib import Path
+
+import pytest
+
+from resolution_eval.cards import task_cards
+from resolution_eval.errors import DataError
+from resolution_eval.sources import checksum, open_source
+from resolution_eval.sources.checksum import verify_md5
+from resolution_eval.sources.containers import open_container
+from resolution_eval.sources.places import CACHE_VARIABLE, DATA_VARIABLE
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    monkeypatch.setenv(CACHE_VARIABLE, str(folder))
+    monkeypatch.delenv(DATA_VARIABLE, raising=False)
+    return folder
+
+
+def test_an_invented_file_of_the_right_size_in_the_cache_is_refused(cache: Path) -> None:
+    card = task_cards()["breastmnist"]
+    assert card.npz is not None and card.npz.md5
+    file = cache / card.npz.file_name
+    with file.open("wb") as made:
+        made.truncate(card.npz.bytes or 1000)
+    with pytest.raises(DataError, match="wrong checksum: MD5 is"):
+        open_source(card)
+
+
+def test_no_note_on_disk_vouches_for_a_file(cache: Path, tmp_path: Path) -> None:
+    file = tmp_path / "a.bin"
+    file.write_bytes(b"the published one")
+    known = md5(b"the published one").hexdigest()
+    verify_md5(file, known)
+    state = file.stat()
+    file.write_bytes(b"an invented  one.")
+    os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert file.stat().st_size == state.st_size and not list(cache.rglob("*"))
+    with pytest.raises(DataError, match="wrong checksum"):
+        verify_md5(file, known)
+
+
+def test_a_file_is_read_once_in_a_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "a.bin"
+    file.write_bytes(b"one")
+    read = []
+    original = checksum._md5
+    monkeypatch.setattr(checksum, "_md5", lambda path: read.append(path) or original(path))
+    for _ in range(3):
+        verify_md5(file, md5(b"one").hexdigest())
+    assert read == [file]
+
+
+def packed(file: Path, text: bytes) -> Path:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        info = tarfile.TarInfo("a/one.png")
+        info.size = len(text)
+        archive.addfile(info, io.BytesIO(text))
+    file.write_bytes(gzip.compress(buffer.getvalue()))
+    return file
+
+
+@pytest.mark.parametrize("damage", ["replaced", "cut", "emptied", "one byte"])
+def test_an_unpacked_archive_in_the_cache_is_that_of_its_file(
+    cache: Path, tmp_path: Path, damage: str
+) -> None:
+    file = packed(tmp_path / "a.tar.gz", b"the picture")
+    assert open_container(file).read("a/one.png") == b"the picture"
+    (kept,) = cache.rglob("*.tar")
+    whole = kept.read_bytes()
+    other = {
+        "replaced": gzip.decompress(packed(tmp_path / "b.tar.gz", b"an invention").read_bytes()),
+        "cut": whole[:600],
+        "emptied": b"",
+        "one byte": whole.replace(b"the picture", b"thy picture"),
+    }
+    kept.write_bytes(other[damage])
+    assert open_container(file).read("a/one.png") == b"the picture"
+    assert kept.read_bytes() == whole
+
+
+def test_an_archive_of_several_parts_is_unpacked_each_time(cache: Path, tmp_path: Path) -> None:
+    one = packed(tmp_path / "a.tar.gz", b"the picture").read_bytes()
+    plain = gzip.decompress(one)
+    file = tmp_path / "two.tar.gz"
+    file.write_bytes(gzip.compress(plain[:700]) + gzip.compress(plain[700:]))
+    for _ in range(2):
+        assert open_container(file).read("a/one.png") == b"the picture"
+
+
+@pytest.mark.whole
+def test_a_cache_of_requests_is_refused_for_our_tasks(tmp_path: Path) -> None:
+    command = ["run", "--tasks", "phantom_res", "--limit", "2", "--model", "resflamingo"]
+    command += ["--model_args", "pretrained=embedded/low", "--cache_requests", "true"]
+    done = subprocess.run(
+        [sys.executable, "-m", "resolution_eval", *command, "--output_path", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "--cache_requests knows a task by its name and not by its data" in done.stderr
+    assert not list(tmp_path.rglob("*_results.json"))

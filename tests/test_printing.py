@@ -1,0 +1,99 @@
+"""Printing: no terminal's encoding costs a result, and a cache that cannot be written is advice."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from resolution_eval.errors import UsageError, unseen, visible
+
+ENCODINGS = ["ascii", "latin-1", "cp1252", "utf-8"]
+SAYS = "acc ≥ 0.5 – área Δ 値"
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_sign_that_cannot_be_printed_is_its_escape(encoding: str) -> None:
+    script = (
+        "import sys; from resolution_eval.errors import printable; printable();"
+        f"print({SAYS!r}); print({SAYS!r}, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONIOENCODING": f"{encoding}:strict"},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    wanted = SAYS.encode(encoding, "backslashreplace")
+    assert done.stdout.rstrip() == wanted and done.stderr.rstrip() == wanted
+
+
+@pytest.mark.whole
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_every_listing_ends_well_in_every_encoding(encoding: str) -> None:
+    for command in (["datasets"], ["models"], ["metrics", "--help"], ["leaderboard", "status"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "resolution_eval", *command],
+            env={**os.environ, "PYTHONIOENCODING": f"{encoding}:strict"},
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 0 and b"Traceback" not in done.stderr, done.stderr
+
+
+@pytest.mark.whole
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_lmms_eval_prints_our_results_in_every_encoding(tmp_path: Path, encoding: str) -> None:
+    command = ["run", "--tasks", "phantom_res", "--resolutions", "16", "--limit", "4"]
+    command += ["--model", "resflamingo", "--model_args", "pretrained=embedded/low"]
+    done = subprocess.run(
+        [sys.executable, "-m", "resolution_eval", *command, "--output_path", str(tmp_path)],
+        env={**os.environ, "PYTHONIOENCODING": f"{encoding}:strict"},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert b"UnicodeEncodeError" not in done.stderr + done.stdout
+    assert list(tmp_path.rglob("*_results.json"))
+
+
+def test_a_cache_that_cannot_be_written_is_one_sentence(monkeypatch, tmp_path: Path) -> None:
+    import datasets.config
+
+    from resolution_eval.installation import refuse_unwritable_cache
+
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "file" / "datasets"))
+    with pytest.raises(UsageError, match="set HF_HOME to a folder that can be"):
+        refuse_unwritable_cache()
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "datasets"))
+    refuse_unwritable_cache()
+
+
+@pytest.mark.whole
+def test_an_unwritable_home_is_told_once_by_lmms_eval(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("in the way")
+    names = ("HF_HOME", "HF_DATASETS_CACHE", "XDG_CACHE_HOME", "HF_HUB_CACHE")
+    bare = {name: value for name, value in os.environ.items() if name not in names}
+    command = ["run", "--tasks", "phantom_res", "--limit", "2", "--model", "resflamingo"]
+    command += ["--model_args", "pretrained=embedded/low", "--output_path", str(tmp_path / "out")]
+    done = subprocess.run(
+        [sys.executable, "-m", "resolution_eval", *command],
+        env={**bare, "HOME": str(tmp_path / "home")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("set HF_HOME to a folder that can be") == 1
+    assert "Retrying" not in done.stderr
+
+
+def test_letters_that_nobody_sees_are_told_by_their_numbers() -> None:
+    hidden = "\u3164\u115f\u200b\u034f\ufe0f\u2800\u00ad\u202e"
+    assert all(map(unseen, hidden)) and not any(map(unseen, "aé値 -β"))
+    assert visible(f"a{hidden}b") == "a" + "".join(ascii(c)[1:-1] for c in hidden) + "b"

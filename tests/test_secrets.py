@@ -1,0 +1,106 @@
+"""Secrets: a corpus of texts as runs, servers and clouds write them; none keeps its secret."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from resolution_eval.redaction import STRUCK, redacted
+
+# built of parts, so that no scanner takes this file for a leak
+X20, X36, X40 = "aB3dE6gH9jK2mN5pQ8sT", "aB3dE6gH9jK2mN5pQ8sTuV1wX4yZ7bC0dE3f", "aB3dE6gH9j" * 4
+PEM = f"-----BEGIN RSA {'PRIVATE'} KEY-----\nMIIE{X40}\n{X40}==\n-----END RSA {'PRIVATE'} KEY-----"
+
+SECRET = "s3cretV4lue"
+CORPUS: tuple[tuple[str, str], ...] = (
+    # passwords in addresses
+    (f"postgres://me:{SECRET}@db/x", SECRET),
+    (f"base_url=https://me:p/{SECRET}@host/v1,max_new_tokens=4", SECRET),
+    (f"base_url=https://me:p@{SECRET}@host/v1", SECRET),
+    (f"redis://:{SECRET}@localhost:6379/0", SECRET),
+    (f"https://me:a,{SECRET}@host/v1", SECRET),
+    (f"https://{SECRET}@host/v1", SECRET),
+    (f"git+https://oauth2:{SECRET}@gitlab.com/x/y.git", SECRET),
+    (f"http://proxy-user:{SECRET}#1@10.0.0.1:3128", SECRET),
+    # names
+    *((f"{name}={SECRET}", SECRET) for name in ("pwd", "DB_PASS", "passphrase", "pg_pwd", "pat")),
+    *((f"{name}: {SECRET}", SECRET) for name in ("api_key", "X-Api-Key", "client_secret", "token")),
+    (f"--token {SECRET} --model x", SECRET),
+    (f"--hf-token={SECRET}", SECRET),
+    (f'{{"api_key": "{SECRET}", "n": 1}}', SECRET),
+    (json.dumps(json.dumps({"api_key": SECRET})), SECRET),
+    (json.dumps(json.dumps(json.dumps({"password": SECRET}))), SECRET),
+    (json.dumps({"password": f"a,b {SECRET}"}), SECRET),
+    (f"'hf_token': '{SECRET}'", SECRET),
+    (f"OPENAI_API_KEY={SECRET} python x.py", SECRET),
+    (f"AZURE_OPENAI_KEY={SECRET}", SECRET),
+    (f"machine hub login me password {SECRET}", SECRET),
+    # headers
+    (f"Bearer {SECRET}", SECRET),
+    (f"the server refused Bearer {SECRET}.", SECRET),
+    (f"Authorization: Bearer {SECRET}", SECRET),
+    (f"Authorization: Basic bWU6{SECRET}==", SECRET),
+    (f'Authorization: Digest username="me", response={SECRET}', SECRET),
+    (f"Cookie: session=1; id={SECRET}", SECRET),
+    (f"{{'Authorization': 'Bearer {SECRET}'}}", SECRET),
+    (f"proxy-authorization: {SECRET}", SECRET),
+    # signed addresses
+    (f"https://s3.amazonaws.com/b/k?X-Amz-Signature={SECRET}&x=1", SECRET),
+    (f"https://s3.amazonaws.com/b/k?X-Amz-Credential={SECRET}%2Fus", SECRET),
+    (f"https://s3.amazonaws.com/b/k?X-Amz-Security-Token={SECRET}", SECRET),
+    (f"https://x.blob.core.windows.net/c/b?sv=2024&se=2026&sig={SECRET}%3D", SECRET),
+    (f"https://storage.googleapis.com/b/o?GoogleAccessId=a&Signature={SECRET}", SECRET),
+    (f"https://d.cloudfront.net/k?Expires=1&Key-Pair-Id={SECRET}", SECRET),
+    # by their form alone
+    *(
+        (f"said {begin}{X40} and ended", X40)
+        for begin in (
+            *("gsk_", "nvapi-", "r8_", "npm_", "pypi-", "ya29.", "hf_", "sk-", "sk-ant-api03-"),
+            *("xai-", "ghp_", "github_pat_", "glpat-", "xoxb-", "AIza", "dapi", "dckr_pat_"),
+            *("hvs.", "GOCSPX-", "eyJ"),
+        )
+    ),
+    *((f"id {begin}{'ABCD' * 4} ", "ABCD" * 4) for begin in ("AKIA", "ASIA")),
+    (f"{PEM}\nafter", X40),
+    (json.dumps({"key_file": PEM}), X40),
+    (f"-----BEGIN OPENSSH {'PRIVATE'} KEY-----\n{X40}", X40),
+    # what detect-secrets knows besides
+    (f"https://hooks.slack.com/services/T{X20[:8]}/B{X20[:8]}/{X20}", X20),
+    (f"DefaultEndpointsProtocol=https;AccountKey={X40 + X40 + 'abcdef'}==", X40),
+    (f"mailchimp {'0a' * 16}-us12", "0a" * 16),
+    (f"telegram 123456789:{X36[:35]}", X36[:35]),
+    (f"SG.{X20}ab.{X36}abcdefg", X36),
+)
+
+
+@pytest.mark.parametrize(("text", "secret"), CORPUS)
+def test_no_text_keeps_its_secret(text: str, secret: str) -> None:
+    said = redacted(text)
+    assert secret not in said and STRUCK in said
+    assert redacted(said).count(STRUCK) >= 1 and secret not in redacted(said)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "pretrained=Qwen/Qwen2-VL-2B-Instruct,revision=895c3a49bc3fa70a340399125c650a463535e71c",
+        "max_new_tokens=64,batch_size=8,tokens=12,visual_tokens: 256",
+        "sha256:78557e4759134e35b14344f366446cfb00881068a4cbcc36eeea0a7517930c21",
+        "https://github.com/org/repo@v1.2 and http://localhost:8000/v1",
+        "base_url=http://127.0.0.1:8000/models/a@b",
+        "the key of the map, a basic knowledge of tokens, passed: 3",
+        "CUDA out of memory. Tried to allocate 20.00 MiB",
+        "image token <image> is not in the prompt",
+        "/data/sk-learn/examples and co_occurrence of findings",
+    ],
+)
+def test_what_is_no_secret_stays(text: str) -> None:
+    assert redacted(text) == text
+
+
+def test_a_struck_document_is_still_json() -> None:
+    document = {"password": "a\\b", "args": json.dumps({"api_key": SECRET, "n": [1]}), "n": 2}
+    found = json.loads(redacted(json.dumps(document)))
+    assert found["n"] == 2 and json.loads(found["args"])["n"] == [1]
+    assert SECRET not in str(found)
