@@ -46,7 +46,7 @@ class Normalisation:
         if self.layout == "planes":
             return change(pixels.float(), (channels, 1, 1))
         parted = (channels, -1) if self.layout == "major" else (-1, channels)
-        rows = pixels.float().unflatten(-1, parted)
+        rows = pixels.float().reshape(*pixels.shape[:-1], *parted)
         shape = (channels, 1) if self.layout == "major" else (channels,)
         return change(rows, shape).flatten(-2)
 
