@@ -98,7 +98,8 @@ class ResHF(ResolutionAdapter):
             self.workshop = _workshop(self.parts)
             self.overlaps = self.workshop is not None
             model = loading.model(pretrained, self.device)
-            segments.install(model.get_submodule(self.family.tower))
+            if self.family.loops:
+                segments.install(model.get_submodule(self.family.tower))
             self.engine = Engine(self.family, _of_model(self.parts, self.workshop), model)
             self.dtype = str(model.dtype).removeprefix("torch.")
             self.revision = revision(pretrained, model)

@@ -80,6 +80,8 @@ class Family:
     """Whether they may do so behind each other in one sequence, where the model's attention allows
     it; otherwise each has a copy of the cache.
     """
+    loops: bool = False
+    """Whether the tower attends image by image in a loop, so that equal ones may go together."""
     batches: bool = True
     """Whether questions of different lengths go through the model together."""
     repeats: bool = False
