@@ -109,9 +109,16 @@ def _asked(adapter: Any, scheme: str) -> Lines:
     requests = [
         SimpleNamespace(
             metadata={},
-            args=("Which?", {"max_new_tokens": 6}, tasks.doc_to_visual, place, "task", "test"),
+            args=(
+                tasks.doc_to_text(doc),
+                {"max_new_tokens": 6},
+                tasks.doc_to_visual,
+                place,
+                "task",
+                "test",
+            ),
         )
-        for place in range(len(documents))
+        for place, doc in enumerate(documents)
     ]
     replies = adapter.generate_until(requests)
     found = (verdict_of(doc, reply) for doc, reply in zip(documents, replies, strict=True))

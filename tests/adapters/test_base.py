@@ -118,9 +118,10 @@ def _judged(adapter: _Adapter, documents: list[dict[str, Any]]) -> dict[tuple[st
     adapter.task_dict = {"task": {"test": Dataset.from_list(documents)}}
     requests = [
         SimpleNamespace(
-            metadata={}, args=("Which?", {}, tasks.doc_to_visual, index, "task", "test")
+            metadata={},
+            args=(tasks.doc_to_text(doc), {}, tasks.doc_to_visual, index, "task", "test"),
         )
-        for index in range(len(documents))
+        for index, doc in enumerate(documents)
     ]
     replies = adapter.generate_until(requests)  # type: ignore[arg-type]
     return {

@@ -84,7 +84,8 @@ def test_packed_choices_score_as_each_alone_does(
     questions = _questions(name, engine)
     together = engine.rank(questions)
     copied = engine.of_family(replace(engine.family, packs=False)).rank(questions)
-    assert ways == ["_packed_pass", "_tail_pass"]
+    window = name == "gemma3"  # shorter than the text, in the tiny one
+    assert ways == ["_tail_pass" if window else "_packed_pass", "_tail_pass"]
     for question, packed, copy in zip(questions, together, copied, strict=True):
         assert packed.scores == pytest.approx(copy.scores, abs=2e-5)
         if name != "paligemma":  # which lets a whole text, its choice too, look at its own end
