@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -19,13 +20,13 @@ from PIL import Image
 from resolution_eval.cards import task_cards
 from resolution_eval.flamingo import FlamingoBundle, load_folder
 from resolution_eval.images import resize
-from resolution_eval.resolution import Size
+from resolution_eval.resolution import Size, patch_size_fit
 from resolution_eval.sources import Sample, open_source
 from resolution_eval.sources.plates import PlateSource
 from resolution_eval.statistics.psychometric import Trials
 from resolution_eval.statistics.thresholds import coincidence, curves, guessing
 from resolution_eval.training.answers import verdicts
-from resolution_eval.training.examples import load
+from resolution_eval.training.finetune.pool import open_pool
 
 SEED = 20_261_127
 
@@ -57,8 +58,9 @@ def chart(sample: Sample) -> bool:
 
 def trials(bundle: FlamingoBundle, source: object, r: int, kept: Kept) -> Trials:
     """The checkpoint's answers at `r`."""
-    examples = load(source, "test", [r], patch=bundle.patch, filter="bicubic", progress=False)  # type: ignore[arg-type]
-    found = [(s, right) for s, right in verdicts(bundle, examples[r]) if kept(s) and s.detail]
+    grid_of = partial(patch_size_fit, patch=bundle.patch)
+    pool = open_pool(source, "test", grid_of, filter="bicubic", progress=False)  # type: ignore[arg-type]
+    found = [(s, right) for s, right in verdicts(bundle, pool, r) if kept(s) and s.detail]
     return _trials([s for s, _ in found], [float(right) for _, right in found])
 
 

@@ -15,10 +15,10 @@ import torch
 
 from resolution_eval.acuity import ProbeQuestion, probe
 from resolution_eval.flamingo import FlamingoBundle, encode, load_pretrained, rank
+from resolution_eval.flamingo.vision import normalise
 from resolution_eval.images import resize
 from resolution_eval.prompts import flamingo_prompt, question_text
 from resolution_eval.resolution import Size
-from resolution_eval.training.examples import normalise
 
 HIDDEN = (1.0, 2.0)
 

@@ -33,7 +33,9 @@ from resolution_eval.precision import Precision
 from resolution_eval.resolution import Size
 from resolution_eval.sources import Sample
 from resolution_eval.sources.phantoms import CLASSES
-from resolution_eval.training.answers import answer_loss, prompt
+from resolution_eval.training.finetune.flamingo import FlamingoLearner, prompt
+from resolution_eval.training.finetune.learner import answer_loss
+from resolution_eval.training.finetune.pool import Drawn
 from resolution_eval.training.study import ARCHITECTURE
 from resolution_eval.training.tokenizer import learn_tokenizer
 
@@ -115,15 +117,20 @@ def measure(edge: int, device: str) -> Measured:
         for name in (CLASSES * BATCH)[:BATCH]
     ]
     bundle = flamingo(edge, samples, device)
-    pixels = torch.randn(BATCH, 3, edge, edge, generator=torch.Generator().manual_seed(edge))
+    random = torch.Generator().manual_seed(edge)
+    noise = torch.randint(256, (BATCH, 3, edge, edge), generator=random, dtype=torch.uint8)
+    learner = FlamingoLearner(bundle)
+    batch = learner.batch(Drawn(edge, Size(edge, edge), tuple(samples), noise))
+    inputs = {name: tensor.to(device) for name, tensor in batch.inputs.items()}
+    pixels, labels = inputs["pixels"], batch.labels.to(device)
     optimiser = torch.optim.AdamW(bundle.model.parameters())
     choices = [[f" {name}" for name in CLASSES]] * BATCH
     prompts = [prompt(sample) for sample in samples]
 
     def step() -> None:
         optimiser.zero_grad(set_to_none=True)
-        loss = answer_loss(bundle, encode(bundle, pixels, train=True), samples)
-        loss.backward()  # type: ignore[no-untyped-call]
+        logits, _ = learner.module(inputs, labels.shape[1])
+        answer_loss(logits, labels).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
 
     def answer() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from operator import attrgetter
 from pathlib import Path
 
 from tabulate import tabulate
@@ -106,8 +107,8 @@ def selected(
     """
     cards = _in_order()
     for what, asked, of in (
-        ("family", family, lambda card: card.family),
-        ("adapter", adapter, lambda card: card.adapter),
+        ("family", family, attrgetter("family")),
+        ("adapter", adapter, attrgetter("adapter")),
     ):
         values = {of(card) for card in cards}
         if asked is not None and asked not in values:
@@ -126,8 +127,9 @@ def _named(name: str, cards: Sequence[ModelCard]) -> list[ModelCard]:
     exact = [card for card in cards if name in (card.pretrained, card.name)]
     parts = [card for card in cards if name.lower() in card.pretrained.lower()]
     if not exact and not parts:
-        known = [card.pretrained for card in cards]
-        raise UsageError(f"no checkpoint has {name!r} in its name; {suggest(name, known)}")
+        advice = suggest(name, [card.pretrained for card in cards])
+        close = advice if advice.startswith("did") else "resolution-eval models lists them"
+        raise UsageError(f"no checkpoint has {name!r} in its name; {close}")
     return exact or parts
 
 

@@ -79,7 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the versions and stop")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND")
-    parser.set_defaults(command=None, parser=parser)
+    parser.set_defaults(command=None, parser=parser, whole=parser)
     for name, help in COMMANDS.items():
         module = import_module(f"resolution_eval.commands.{name}")
         command = subparsers.add_parser(

@@ -16,33 +16,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from resolution_eval.errors import visible
+from resolution_eval.tally import TOLD, Item
 
 WORDS = ("data", "verdict", "attestation")
 """Rows that hold sentences; what they say stands below the table."""
-Item = Mapping[str, Any]
-
-
-class Told:
-    """What lmms-eval added up in this process: verdicts and attestations, by data set."""
-
-    def __init__(self) -> None:
-        self._verdicts: Sequence[Item] = ()
-        self.lines: dict[str, tuple[Sequence[Item], Sequence[Item]]] = {}
-        """By fingerprint of the data."""
-
-    def verdicts(self, items: Sequence[Item]) -> None:
-        """Keep the verdicts, which lmms-eval adds up before the attestations."""
-        self._verdicts = items
-
-    def attestations(self, items: Sequence[Item]) -> None:
-        """Keep the attestations, in the order of the verdicts."""
-        if len(items) == len(self._verdicts):
-            prints = {str(item.get("fingerprint")) for item in items}
-            self.lines |= {each: (self._verdicts, items) for each in prints if len(prints) == 1}
-        self._verdicts = ()
-
-
-TOLD = Told()
 
 
 def add_closing(utils: Any) -> None:

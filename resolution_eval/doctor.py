@@ -97,10 +97,6 @@ def _flat(rows: Sequence[Row]) -> Iterator[str]:
             )
 
 
-def _other(first: Row, second: Row) -> bool:
-    return first.information != second.information
-
-
 class _Alone:
     """A patient that opens nothing, and of whom there is no more to say."""
 

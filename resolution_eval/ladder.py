@@ -7,10 +7,10 @@ disagrees is *mismatched*, with both figures; where nothing is known, a sample i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
-from resolution_eval.attestation import Sent, Served, Status
+from resolution_eval.attestation import ImageAttestation, Sent, Served, Status
 
 Step = Literal["mismatched", "unattested", "predicted", "counted", "attested"]
 """What is known of the resolution at which an answer was given."""
@@ -54,18 +54,30 @@ PLACEHOLDER = 8
 """Most tokens of a text that a relay may put in the place of an image that it drops."""
 
 
-def step(served: Served | None, sent: Sent | None, expected: tuple[int, int] | None) -> Status:
-    """The word for a sample that a server answered; `expected` is height and width in pixels."""
-    if disagreement(served, sent, expected) is not None:
+def step(
+    served: Served | None,
+    sent: Sent | None,
+    expected: tuple[int, int] | None,
+    images: Sequence[ImageAttestation] = (),
+) -> Status:
+    """The word for a sample that a server answered; `expected` is height and width in pixels, of
+    the first where a question has several `images`.
+    """
+    if disagreement(served, sent, expected, images) is not None:
         return "mismatched"
     if served is None or (served.predicted_size is None and served.predicted_tokens is None):
+        return "unattested"
+    if served.predicted_tokens is None and any(one.predicted_size is None for one in images):
         return "unattested"
     agrees = served.counted_tokens is not None and served.predicted_tokens is not None
     return "counted" if agrees and served.by_size else "predicted"
 
 
 def disagreement(
-    served: Served | None, sent: Sent | None, expected: tuple[int, int] | None
+    served: Served | None,
+    sent: Sent | None,
+    expected: tuple[int, int] | None,
+    images: Sequence[ImageAttestation] = (),
 ) -> str | None:
     """What contradicts that the model sees the image at the size asked for, with both figures.
 
@@ -75,6 +87,13 @@ def disagreement(
         return f"sent at {sent.width}x{sent.height} px, not {expected[1]}x{expected[0]}"
     if served is None:
         return None
+    for number, one in enumerate(images[1:], start=2):
+        own = served.model_copy(
+            update={"predicted_size": one.predicted_size, "counted_tokens": None}
+        )
+        why = disagreement(own, one.sent, one.expected_grid)
+        if why is not None:
+            return f"image {number}: {why}"
     if sent is not None and not keeps(served, sent):
         assert served.predicted_size is not None
         width, height = served.predicted_size

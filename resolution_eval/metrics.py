@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from resolution_eval.attestation import LEDGER
-from resolution_eval.closing import TOLD
 from resolution_eval.resolution import (
     NATIVE,
     Resolution,
@@ -22,6 +21,7 @@ from resolution_eval.resolution import (
     parse_resolution,
 )
 from resolution_eval.statistics import curves
+from resolution_eval.tally import TOLD
 
 Item = Mapping[str, Any]
 

@@ -18,11 +18,10 @@ from collections.abc import Sequence
 from functools import wraps
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
-from pathlib import PurePath
 from types import ModuleType
 from typing import Any
 
-from resolution_eval.registry import ADAPTERS, ASKED, FOLDERS, HOST_TASKS
+from resolution_eval.registry import ADAPTERS, ASKED, FOLDERS, HOST_TASKS, is_host
 
 
 def manifests() -> list[Any]:
@@ -100,18 +99,6 @@ def _end_with_status() -> None:
     print(f"resolution-eval: {lost}", file=sys.stderr, flush=True)
     sys.stdout.flush()
     os._exit(1)
-
-
-def is_host(program: str) -> bool:
-    """Whether a program's path is that of lmms-eval's command line.
-
-    Example:
-        >>> is_host("/usr/bin/lmms-eval"), is_host("/usr/bin/pytest")
-        (True, False)
-    """
-    path = PurePath(program)
-    module = path.parts[-2:] == ("lmms_eval", "__main__.py")
-    return module or path.stem in ("lmms-eval", "lmms_eval")
 
 
 class _HostFinder(MetaPathFinder):

@@ -21,7 +21,7 @@ from resolution_eval.errors import (
     refuse_misspelled,
     suggest,
 )
-from resolution_eval.plugin import ADAPTERS, is_host
+from resolution_eval.registry import ADAPTERS, is_host
 
 LISTED = ("--model", "--model_args", "--tasks", "--limit", "--output_path")
 _WRITTEN = re.compile(r"_results\.json$|_samples_.+\.jsonl$|\.record\.json$")
@@ -50,10 +50,9 @@ def refuse(
 
 
 def _refuse_arguments(model: str, text: str) -> None:
-    from resolution_eval.adapters import arguments
-    from resolution_eval.doctor import model_arguments
+    from resolution_eval import arguments
 
-    given = model_arguments(text)
+    given = arguments.model_arguments(text)
     known = {"resflamingo": arguments.RESFLAMINGO, "reshf": arguments.RESHF}.get(model)
     if known is not None:
         strange = {name: value for name, value in given.items() if name not in known}
@@ -73,10 +72,9 @@ def _refuse_checkpoint(model: str, pretrained: str, *, local: bool) -> None:
     from resolution_eval.score.subject import subject
 
     if model == "resflamingo":
-        return _refuse_flamingo(pretrained)
-    if local and not Path(pretrained).is_dir():
+        _refuse_flamingo(pretrained)
+    elif local and not Path(pretrained).is_dir():
         subject(pretrained)
-    return None
 
 
 def _refuse_flamingo(pretrained: str) -> None:

@@ -81,6 +81,16 @@ def pieces(text: str, count: int) -> tuple[str | int, ...]:
     return tuple(found)
 
 
+def shown_order(found: Sequence[str | int]) -> tuple[int, ...]:
+    """The numbers of the images in the order in which a prompt's `pieces` show them.
+
+    Example:
+        >>> shown_order(pieces("Is <image 2> like <image 1>?", 3))
+        (2, 1, 0)
+    """
+    return tuple(piece for piece in found if isinstance(piece, int))
+
+
 def _parts(text: str) -> Iterator[str | int]:
     end = 0
     for mark in IMAGE.finditer(text):

@@ -51,7 +51,7 @@ _SCHEME = re.compile(
 _NETRC = re.compile(r"(?P<name>\blogin\s+\S+\s+password\s+)(?P<value>\S+)", re.IGNORECASE)
 _PASSWORD = re.compile(
     r"(?P<name>\b[a-z][a-z0-9+.-]{0,20}://)"
-    r"(?P<value>[^\s/:@,\"']*:(?!\d{1,5}(?:/|$))(?:[^\s,\"'<>]*|[^\s\"'<>]*?))@",
+    r"(?P<value>[^\s/:@,\"']{0,200}:(?!\d{1,5}(?:/|$))(?:[^\s,\"'<>]{0,500}|[^\s\"'<>]{0,500}?))@",
     re.IGNORECASE,
 )
 """User and password of a URL; the password may hold `/`, `@` and `,` of its own."""
@@ -66,13 +66,14 @@ _SIGNED = re.compile(
 )
 """What signs an address: ?X-Amz-Signature=..., &sig=..."""
 _FORMS = re.compile(
-    r"\b(?:hf_|sk-|sk_|pk_live_|rk_|gsk_|nvapi-|r8_|npm_|pypi-|xai-|pplx-|tgp_v1_|fw_|jina_|tvly-"
-    r"|gh[pousr]_|github_pat_|gl(?:pat|dt|ft|rt|soat|ptt|agent|oas)-|xox[abeprs]-|xapp-"
-    r"|A(?:KIA|SIA|BIA|CCA)|AIza|ya29\.|GOCSPX-|1//0|eyJ|dapi|dckr_pat_|dop_v1_|shp(?:at|ca|ss)_"
-    r"|hvs\.|hvb\.|lin_api_|ntn_|figd_|PMAK-|SG\.|sntrys_|ops_|AGE-SECRET-KEY-|vercel_|wandb_v1_"
-    r"|api_org_|co_|ATATT|ATCTT)(?=[\w./+-]*\d|[\w./+-]*[A-Z])[\w./+-]{12,}={0,2}"
+    r"\b(?:(?:hf_|sk-|sk_|gsk_|nvapi-|xai-|pplx-|gh[pousr]_|github_pat_|glpat-|xox[abeprs]-|A(?:KIA"
+    r"|SIA|BIA|CCA)|AIza|ya29\.|GOCSPX-|eyJ|dckr_pat_|hvs\.|hvb\.|AGE-SECRET-KEY-)[\w.-]{12,}"
+    r"|(?:r8_|npm_|pypi-|rk_|pk_live_|tgp_v1_|fw_|jina_|tvly-|gl(?:dt|ft|rt|soat|ptt|agent|oas)-"
+    r"|xapp-|1//0|dapi|dop_v1_|shp(?:at|ca|ss)_|lin_api_|ntn_|figd_|PMAK-|SG\.|sntrys_|ops_|vercel_"
+    r"|wandb_v1_|api_org_|co_|ATATT|ATCTT)(?=[\w.-]{0,80}[\dA-Z])[\w.-]{12,})={0,2}"
 )
-"""Tokens that are known by how they begin, wherever they stand."""
+"""Tokens that are known by how they begin, wherever they stand: of the second
+kind, which words may begin with too, those that hold a digit or a capital."""
 _LOOSE = frozenset({"Artifactory Credentials", "Public IP (ipv4)", "Secret Keyword"})
 """Detectors that take words for secrets; names are looked at above."""
 
@@ -117,8 +118,9 @@ def _detectors() -> tuple[Callable[[str], Any], ...]:
     from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
     from detect_secrets.plugins.base import RegexBasedDetector
 
+    known: dict[str, Any] = get_mapping_from_secret_type_to_class()
     return tuple(
         made().analyze_string
-        for name, made in sorted(get_mapping_from_secret_type_to_class().items())
+        for name, made in sorted(known.items())
         if issubclass(made, RegexBasedDetector) and name not in _LOOSE
     )

@@ -24,7 +24,7 @@ and exit status 1, or 2 where the arguments themselves are wrong.
 """
 CARDS_HEAD = """# Cards
 
-<!-- Made by `python -m resolution_eval.reference`; change the schemas in cards/. -->
+<!-- Made by `python -m resolution_eval.reference`; change resolution_eval/cards/. -->
 
 What is known of a data set or a checkpoint stands in a card, a TOML file. A key that is missing,
 unknown or outside its rule is refused with its name. A data set's card is `tasks/NAME/card.toml`

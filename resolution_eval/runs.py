@@ -13,10 +13,10 @@ from resolution_eval import folder as own_folder
 from resolution_eval import registry
 from resolution_eval.attestation import LEDGER
 from resolution_eval.cards import TaskCard
-from resolution_eval.closing import TOLD
 from resolution_eval.errors import UsageError, suggest, visible
 from resolution_eval.judge import PROVIDERS
 from resolution_eval.resolution import Resolution
+from resolution_eval.tally import TOLD
 from resolution_eval.taskfiles import (
     Variation,
     derive,

@@ -8,6 +8,8 @@ import os
 import subprocess
 import sys
 import tarfile
+import tempfile
+from collections.abc import Callable
 from hashlib import md5
 from pathlib import Path
 
@@ -115,3 +117,45 @@ def test_a_cache_of_requests_is_refused_for_our_tasks(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "--cache_requests knows a task by its name and not by its data" in done.stderr
     assert not list(tmp_path.rglob("*_results.json"))
+
+
+def as_user(number: int, mask: int, work: Callable[[], object]) -> str:
+    """What `work` says in a process of another user; its error's words where it raises one."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setgid(number)
+            os.setuid(number)
+            os.umask(mask)
+            said = str(work())
+        except Exception as error:  # noqa: BLE001 (told to the parent)
+            said = f"{type(error).__name__}: {error}"
+        os.write(writing, said.encode()[:4000])
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        said = pipe.read()
+    os.waitpid(child, 0)
+    return said
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="needs two users")
+def test_two_users_share_a_cache_though_one_alone_may_write(monkeypatch) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        home = Path(name)
+        home.chmod(0o755)
+        cache = home / "cache"
+        cache.mkdir()
+        os.chown(cache, 1001, 1001)
+        monkeypatch.setenv(CACHE_VARIABLE, str(cache))
+        file = packed(home / "a.tar.gz", b"the picture")
+        file.chmod(0o644)
+        other = packed(home / "b.tar.gz", b"another one")
+        other.chmod(0o644)
+        read = lambda path: open_container(path).read("a/one.png")  # noqa: E731
+        assert as_user(1001, 0o022, lambda: read(file)) == str(b"the picture")
+        assert as_user(1002, 0o022, lambda: read(file)) == str(b"the picture")
+        refused = as_user(1002, 0o022, lambda: read(other))
+        assert refused.startswith("DataError") and "name another folder in" in refused

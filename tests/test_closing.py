@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from synthetic_runs import CLASSES, line
 
-from resolution_eval import closing, tasks
+from resolution_eval import closing
+from resolution_eval.tally import Tally, tasks
 
 
 def results(task: str = "synthetic_res") -> dict[str, Any]:
@@ -51,7 +52,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> None:
         for r in ("28", "224")
         for i in range(9)
     ]
-    made = closing.Told()
+    made = Tally()
     made.verdicts([each["verdict"] for each in lines])
     made.attestations([each["attestation"] for each in lines])
     monkeypatch.setattr(closing, "TOLD", made)
@@ -67,7 +68,7 @@ def test_the_sentence_the_table_and_the_next_command_stand_below(told: None) -> 
     assert text.startswith("the host's table\n")
     _, _, rest = text.partition("small-flamingo: ")
     assert "Do not trust this" in rest and "Next: " in rest
-    assert rest.index("   28") < rest.index("  224")
+    assert rest.index("\n 28 ") < rest.index("\n224 ")
     assert utils.make_table(given, "results") == "the host's table"  # told once
 
 
@@ -80,7 +81,7 @@ def test_a_fault_of_ours_leaves_the_hosts_table(told: None, monkeypatch, capsys)
 
 
 def test_verdicts_and_attestations_that_do_not_fit_are_not_paired() -> None:
-    made = closing.Told()
+    made = Tally()
     made.verdicts([{}])
     made.attestations([{"fingerprint": "a"}, {"fingerprint": "a"}])
     assert not made.lines

@@ -40,7 +40,7 @@ OTHERS = {
     "tensorboard", "transformers", "vllm",
 }  # fmt: skip
 AFTER_A_RUN = ("report", "record", "compare", "rank", "gaps", "metrics", "leaderboard", "power")
-MINUTES = ("run", "demo", "sweep", "matrix", "train")
+MINUTES = ("run", "score", "demo", "sweep", "matrix", "train")
 RUNNABLE = (
     "tutorial.md",
     "sweep.md",

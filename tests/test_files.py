@@ -95,10 +95,11 @@ FOREIGN: dict[str, Callable[[Path], object]] = {
     "data/b": lambda f: (f / "data" / "b").write_text("edited by hand"),
     "link": lambda f: (f / "link").symlink_to("/etc"),
     "empty/": lambda f: (f / "empty").mkdir(),
-    "a": lambda f: (f / MANIFEST).unlink(),
-    "manifest": lambda f: (f / MANIFEST).write_text("{"),
-    "thesis": lie,
+    "a, data": lambda f: (f / MANIFEST).unlink(),
+    "a, data/, data/b": lambda f: (f / MANIFEST).write_text("{"),
+    "a, data/, data/b, ...": lie,
 }
+"""What is planted, by what of it is named."""
 
 
 @pytest.mark.parametrize("name", FOREIGN)

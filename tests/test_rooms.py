@@ -12,6 +12,7 @@ import pytest
 
 import resolution_eval
 from resolution_eval import registry, startup
+from tools import rooms
 
 ROOT = Path(__file__).parents[1]
 
@@ -65,6 +66,15 @@ def test_a_circle_within_a_room_is_refused(copied: Path) -> None:
 def test_a_module_without_a_room_is_refused(copied: Path) -> None:
     (copied / "resolution_eval" / "helpers.py").write_text("")
     assert "resolution_eval.helpers" in _planted(copied, "errors.py", "")
+
+
+def test_the_page_of_the_rooms_is_what_the_contract_and_the_docstrings_say() -> None:
+    assert rooms.PAGE.read_text(encoding="utf-8") == "".join(rooms.page())
+
+
+def test_a_step_that_is_no_more_is_not_passed_over() -> None:
+    with pytest.raises(ValueError, match="has no render_at"):
+        rooms.said_of("resolution_eval.images.render_at")
 
 
 def test_the_hosts_module_has_one_name_though_it_is_written_twice() -> None:

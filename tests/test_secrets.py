@@ -104,3 +104,11 @@ def test_a_struck_document_is_still_json() -> None:
     found = json.loads(redacted(json.dumps(document)))
     assert found["n"] == 2 and json.loads(found["args"])["n"] == [1]
     assert SECRET not in str(found)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "text", ["sk-" * 60_000, "co_" * 60_000, "a://b:" * 30_000, "login a " * 20_000, "\\" * 100_000]
+)
+def test_a_long_text_is_read_in_time(text: str) -> None:
+    assert len(redacted(text)) <= len(text)

@@ -209,10 +209,32 @@ def test_flamingo_sees_every_image_of_a_question() -> None:
         assert len({answer.choice_scores for answer in answers}) == 3
         assert [entry.grid for entry in answers[0].images] == [(16, 32), (16, 32)]
         assert answers[0].visual_tokens == 2 * 8
+    named = adapter.answer([view("Is <image 2> like <image 1>?", 9, 250)])[0].choice_scores
+    turned = adapter.answer([view("Is <image 1> like <image 2>?", 250, 9)])[0].choice_scores
+    assert named is not None and turned is not None
+    assert named != turned, "the names differ, the places of the images do not"
+    assert placed(adapter, view("Is <image 2> like <image 1>?", 9, 250)) == [250, 9]
+    assert placed(adapter, view("Is <image 1> like <image 2>?", 9, 250)) == [9, 250]
     together = adapter.answer([view("Which?", 9, 250), view("Which?", 250, 9)])
     alone = [adapter.answer([view("Which?", *c)])[0] for c in ((9, 250), (250, 9))]
     for one, other in zip(together, alone, strict=True):
         assert one.choice_scores == pytest.approx(other.choice_scores, abs=1e-4)
+
+
+def placed(adapter: Any, view: Any) -> list[int]:
+    """Red of each image, in the order in which they are encoded for the places of the prompt."""
+    seen: list[int] = []
+    encode = adapter._encode
+    adapter._encode = lambda images: (
+        seen.append(images[0].getpixel((0, 0))[0]),
+        encode(images),
+    )[1]
+    try:
+        answer = adapter.answer([view])[0]
+    finally:
+        del adapter._encode
+    assert [entry.grid for entry in answer.images] == [(16, 32)] * len(seen)
+    return seen
 
 
 def test_an_adapter_that_takes_one_is_told_so_before_the_first_question(

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from test_training import Halves
 
 from benchmarks.cost import fit
 from resolution_eval.flamingo import load_folder
-from resolution_eval.resolution import Size
+from resolution_eval.resolution import patch_size_fit
 from resolution_eval.sources import Sample
-from resolution_eval.training import examples, study
-from resolution_eval.training.examples import Shelf
-from resolution_eval.training.plan import Augmentation
+from resolution_eval.training import Augmentation, study
+from resolution_eval.training.finetune import pool
 
 
 def cost(plan, recipe: study.Recipe) -> float:
     """Tokens per image in the encoder, and the fixed cost, of every step whose cost they make."""
-    each = study.tokens(plan.shares, plan.architecture.patch) + recipe.fixed
+    each = study.tokens(plan.sampler.shares, plan.architecture.patch) + recipe.fixed
     counted = recipe.more_joint or not recipe.steps
-    stages = (plan.encoder, plan.joint) if counted else (plan.encoder,)
-    return sum(stage.steps for stage in stages) * each
+    return (plan.optimisation.steps if counted else plan.alone) * each
+
+
+def joint(plan) -> int:
+    """Steps after those in which the encoder learns alone."""
+    return plan.optimisation.steps - plan.alone
+
+
+pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 @pytest.mark.parametrize("name", study.RECIPES)
@@ -34,24 +43,27 @@ class TestCost:
             assert 0 < cost(plan, recipe) <= native
             if strategy in study.VARIANTS and recipe.steps:
                 assert cost(plan, recipe) > 0.98 * native
-            assert recipe.more_joint or plan.joint == plans["native"].joint
+            assert recipe.more_joint or joint(plan) == joint(plans["native"])
 
     def test_low_and_mixed_see_as_many_samples_as_native(self, name):
         plans = [study.plan(name, strategy, 0) for strategy in ("low", "native", "mixed")]
-        assert len({(plan.encoder.steps, plan.joint.steps) for plan in plans}) == 1
+        assert len({(plan.alone, joint(plan)) for plan in plans}) == 1
 
     @pytest.mark.parametrize("strategy", study.VARIANTS)
     def test_a_variant_leaves_no_grid_out(self, name, strategy):
         plan = study.plan(name, strategy, 0)
         patch = plan.architecture.patch
-        sides = [int(r) // patch for r in plan.resolutions]
+        sides = [int(r) // patch for r in plan.sampler.resolutions]
         assert sides == list(range(int(plan.low) // patch, int(plan.native) // patch + 1))
 
     def test_specialists_and_variants_share_everything_but_resolutions_and_steps(self, name):
         plans = [study.plan(name, strategy, 0) for strategy in study.STRATEGIES[1:]]
-        for part in ("average", "fused", "augmentation", "architecture", "frozen"):
+        for part in ("average", "fused", "augmentation", "architecture"):
             assert len({str(getattr(plan, part)) for plan in plans}) == 1
-        assert len({(plan.encoder.rate, plan.encoder.batch) for plan in plans}) == 1
+        without = {"steps": 0}
+        heads = {str(p.teaching and p.teaching.model_copy(update=without)) for p in plans}
+        assert len(heads) == 1
+        assert len({str(p.optimisation.model_copy(update=without)) for p in plans}) == 1
 
 
 class Questions:
@@ -85,25 +97,22 @@ def test_closed_questions_have_choices_and_no_image_is_both_learned_and_validate
     assert source.read("image-3") == b"image-3"
 
 
-def test_a_shelf_renders_each_resolution_once_and_gives_what_load_gives(monkeypatch):
-    calls = []
-    load = examples.load
-    monkeypatch.setattr(examples, "load", lambda *a, **o: calls.append(list(a[2])) or load(*a, **o))
-    shelf = Shelf(Halves(), 8, "bicubic")
-    shelf.load("train", [8, 16], progress=False)
-    found = shelf.load("train", [16, "native"], progress=False)
-    shelf.load("train", [16], limit=5, progress=False)
-    assert calls == [[8, 16], ["native"], [16]]
-    direct = load(Halves(), "train", [16, "native"], patch=8, filter="bicubic", progress=False)
-    for resolution, (group,) in direct.items():
-        assert torch.equal(found[resolution][0].pixels, group.pixels)
-        assert found[resolution][0].grid in (Size(24, 16), Size(16, 16))
+def test_runs_that_share_pools_open_each_split_once(monkeypatch):
+    opened = []
+    own = pool.open_pool
+    monkeypatch.setattr(pool, "open_pool", lambda *a, **o: opened.append(a[1]) or own(*a, **o))
+    pools = pool.Pools(Halves(), partial(patch_size_fit, patch=8), "bicubic")
+    first = pools.open("train", progress=False)
+    assert pools.open("train", progress=False) is first
+    pools.open("train", limit=5, progress=False)
+    assert opened == ["train", "train"]
 
 
 def test_a_study_leaves_a_checkpoint_for_each_strategy_and_goes_on_where_it_stopped(
     tmp_path, monkeypatch, capsys
 ):
     torch.set_num_threads(1)
+    AcceleratorState._reset_state(True)
     recipe = study.Recipe(
         task="phantom", low=8, native=24, patch=8, steps=3, joint=3,
         augmentation=Augmentation(flips=True), average=0.9, fused=True,

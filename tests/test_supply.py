@@ -32,7 +32,49 @@ def test_a_workflow_may_read_and_no_more_than_its_jobs_need(path: Path) -> None:
     for name, job in workflow["jobs"].items():
         assert job.get("permissions", {}) == GRANTED.get((path.stem, name), {})
     # the word `on` is a truth value in YAML
-    assert "pull_request_target" not in (workflow.get("on") or workflow[True])
+    begins = workflow.get("on") or workflow[True]
+    assert ("pull_request_target" in begins) is (path.stem == "leaderboard")
+
+
+def test_a_request_to_the_board_is_checked_by_the_code_of_its_base() -> None:
+    """The workflow is the base's too, so that a request cannot change it; it may read alone, keeps
+    no token, and runs nothing that the request brings.
+    """
+    (path,) = (path for path in WORKFLOWS if path.stem == "leaderboard")
+    base, request, *rest = steps(yaml.safe_load(path.read_text()))
+    assert "ref" not in base["with"] and "path" not in base["with"]
+    assert request["with"]["path"] == "request" and request["with"]["ref"].endswith("/merge")
+    runs = [step["run"] for step in rest]
+    assert not any(
+        re.search(r"cd request|--project request|request/(?!leaderboard)", run) for run in runs
+    )
+    assert any("--board request/leaderboard --base leaderboard" in run for run in runs)
+
+
+def test_every_tool_that_is_installed_by_pip_is_hashed() -> None:
+    said = [*WORKFLOWS, ROOT / ".ci" / "run"]
+    installs = [
+        line
+        for path in said
+        for line in path.read_text().splitlines()
+        if "pip install" in line and "pip install --quiet uv &&" not in line
+    ]
+    assert installs and all("--require-hashes" in line for line in installs), installs
+    for name in ("uv", "build", "audit"):
+        text = (ROOT / ".ci" / f"{name}.txt").read_text()
+        pinned = re.findall(r"^[\w.-]+(?:\[[\w,]+\])?==\S+", text, re.MULTILINE)
+        blocks = re.split(r"^(?=[\w.-]+(?:\[[\w,]+\])?==)", text, flags=re.MULTILINE)[1:]
+        assert pinned and all("--hash=sha256:" in block for block in blocks)
+
+
+def test_a_release_is_built_without_the_token_and_lists_what_it_brings() -> None:
+    (path,) = (path for path in WORKFLOWS if path.stem == "release")
+    jobs = yaml.safe_load(path.read_text())["jobs"]
+    built = " ".join(step.get("run", "") for step in jobs["build"]["steps"])
+    assert "cyclonedx" in built and "--require-hashes" in built and "build" in built
+    assert "permissions" not in jobs["build"]
+    sent = [step["run"] for step in jobs["publish"]["steps"] if "run" in step]
+    assert len(sent) == 2 and "pip install" in sent[0] and "uv publish" in sent[1]
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)

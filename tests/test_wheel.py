@@ -89,3 +89,18 @@ def test_without_open_flamingo_resflamingo_names_the_command_that_brings_it(
 def test_installed_the_command_states_its_versions(environment: Path) -> None:
     printed = _run(environment, "resolution-eval", "--version").stdout
     assert "open-flamingo not installed" in printed
+
+
+@pytest.mark.whole
+def test_the_wheel_that_the_source_archive_makes_is_the_same(wheel: Path, tmp_path: Path) -> None:
+    """What is on PyPI as source builds, alone, what is there as a wheel."""
+    build = [*_uv(), "build", "--quiet", "--out-dir", str(tmp_path)]
+    pinned = ["--build-constraints", str(ROOT / ".ci" / "build.txt"), "--require-hashes"]
+    subprocess.run([*build, *pinned, "--sdist", str(ROOT)], check=True, timeout=300)
+    (source,) = tmp_path.glob("*.tar.gz")
+    subprocess.run([*build, *pinned, "--wheel", str(source)], check=True, timeout=300)
+    (made,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(made) as one, zipfile.ZipFile(wheel) as other:
+        told = {info.filename: info.CRC for info in one.infolist()}
+        wanted = {info.filename: info.CRC for info in other.infolist()}
+    assert told == wanted

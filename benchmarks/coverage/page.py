@@ -17,6 +17,10 @@ FEWEST = 20
 ENOUGH = 300
 """Repetitions below which the page says that it tells little."""
 REMARKS: dict[tuple[str, str, str], str] = {
+    ("balanced", "rare class", "n 30"): (
+        "really below: of 30 samples the rare class has three to five, and a third of the figure "
+        "is their recall"
+    ),
     ("difference", "mild", "n 5000"): (
         "by chance: 600 further repetitions of this row, with another seed, covered 96.0"
     ),

@@ -20,7 +20,6 @@ from loguru import logger
 from tqdm import tqdm
 
 from resolution_eval.adapters.ahead import ahead, beside
-from resolution_eval.adapters.answers import Answer, finite
 from resolution_eval.adapters.batches import Batches, BatchSizes, Key
 from resolution_eval.adapters.requests import (
     Job,
@@ -47,6 +46,7 @@ from resolution_eval.declaration import Known
 from resolution_eval.errors import ImageError, ModelError, UsageError, host_boundary
 from resolution_eval.facts import Arithmetic, CheckpointFacts, versions
 from resolution_eval.images import resize
+from resolution_eval.model_answer import Answer, finite
 from resolution_eval.precision import Precision
 from resolution_eval.redaction import redacted
 from resolution_eval.replies import state_of

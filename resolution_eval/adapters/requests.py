@@ -13,7 +13,7 @@ from resolution_eval.attestation import Scheme
 from resolution_eval.errors import UsageError, host_boundary
 from resolution_eval.generation import Generation, generation
 from resolution_eval.images import DEFAULT_FILTER, Decoded, decode
-from resolution_eval.prompts import pieces
+from resolution_eval.prompts import pieces, shown_order
 from resolution_eval.resolution import Resolution, parse_resolution
 
 if TYPE_CHECKING:
@@ -62,6 +62,11 @@ class Job:
     def pieces(self) -> tuple[str | int, ...]:
         """The prompt, with the question's own images by number from 0 where they are to stand."""
         return pieces(self.prompt, 1 + len(self.more)) if self.more else (0, self.prompt)
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """The question's own images by number, in the order in which the prompt shows them."""
+        return shown_order(self.pieces)
 
     @property
     def asked(self) -> Generation:

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from loguru import logger
 
-from resolution_eval.adapters.answers import Answer, Entry, together
 from resolution_eval.adapters.base import ResolutionAdapter
 from resolution_eval.adapters.requests import Job, only_image
 from resolution_eval.adapters.views import View
@@ -27,6 +26,7 @@ from resolution_eval.cards import model_cards
 from resolution_eval.declaration import Known, data_line
 from resolution_eval.errors import host_boundary
 from resolution_eval.images import DEFAULT_FILTER, resize
+from resolution_eval.model_answer import Answer, Entry, by_number, together
 from resolution_eval.prompts import IMAGE, flamingo_prompt
 from resolution_eval.resolution import Size, patch_size_fit, training_size
 from resolution_eval.transfer import Shipment, Transfer
@@ -136,7 +136,6 @@ class ResFlamingo(ResolutionAdapter):
             answers = (self._ranked if ranking else self._generated)(encoded, views)
         first = len(views[0].demonstrations)
         own = [Entry(grid=one.grid, visual_tokens=one.visual_tokens) for one in each[first:]]
-        facts = together(own) | ({} if len(own) > 1 else {"images": ()})
         return [
             Answer(
                 text=text,
@@ -145,9 +144,9 @@ class ResFlamingo(ResolutionAdapter):
                 evidence=EVIDENCE,
                 generated_tokens=written,
                 demonstrations=tuple((one.grid, one.visual_tokens) for one in each[:first]),
-                **facts,
+                **_of_images(own, view.job),
             )
-            for text, choice, scores, written in answers
+            for view, (text, choice, scores, written) in zip(views, answers, strict=True)
         ]
 
     @cached_property
@@ -222,6 +221,13 @@ class ResFlamingo(ResolutionAdapter):
             return flamingo.loglikelihood(
                 self.bundle, encoded, [flamingo_prompt(prompt)], [continuation]
             )[0]
+
+
+def _of_images(entries: Sequence[Entry], job: Job) -> dict[str, Any]:
+    """The facts of an answer's images, which entered in the order of its prompt."""
+    if len(entries) == 1:
+        return {**together(entries), "images": ()}
+    return together(by_number(entries, job.order))
 
 
 def _known(bundle: flamingo.FlamingoBundle) -> Known:

@@ -12,7 +12,6 @@ from loguru import logger
 
 from resolution_eval import thinking
 from resolution_eval.adapters.ahead import workers
-from resolution_eval.adapters.answers import Answer, Entry, together
 from resolution_eval.adapters.base import ResolutionAdapter, places_of
 from resolution_eval.adapters.requests import Job
 from resolution_eval.adapters.views import View
@@ -49,6 +48,7 @@ from resolution_eval.families.preparation import (
 )
 from resolution_eval.families.spelling import spelling
 from resolution_eval.generation import Generation, cut
+from resolution_eval.model_answer import Answer, Entry, by_number, together
 from resolution_eval.resolution import Size
 from resolution_eval.weights import revision
 
@@ -273,8 +273,10 @@ class ResHF(ResolutionAdapter):
             every = [(None, 0)] * (first + len(view.own))
         entries = [_entry(received, tokens) for received, tokens in every]
         shown = tuple((each.grid or (0, 0), each.visual_tokens or 0) for each in entries[:first])
-        own = together(entries[first:]) | ({} if view.more else {"images": ()})
-        return {**own, "demonstrations": shown}
+        if not view.more:
+            return {**together(entries[first:]), "images": (), "demonstrations": shown}
+        own = by_number(entries[first:], view.job.order)  # they entered as the prompt shows them
+        return {**together(own), "demonstrations": shown}
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
         """Refused: tasks of ours generate, and rank through `answer_mode=rank`."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
-from resolution_eval.adapters.answers import Answer
 from resolution_eval.adapters.base import ResolutionAdapter, places_of
 from resolution_eval.adapters.requests import Job
 from resolution_eval.adapters.views import View
@@ -18,11 +17,12 @@ from resolution_eval.attestation import Attestation, Failure, Sent
 from resolution_eval.bases.ask import Asked, Question, ask
 from resolution_eval.bases.build import Plan, plan
 from resolution_eval.bases.journal import Journal, journal_path
-from resolution_eval.bases.meter import TokenMeter, dropped, evidence_of
+from resolution_eval.bases.meter import TokenMeter, dropped, evidence_of, told_of
 from resolution_eval.bases.predictors import OWN as PREDICTING
 from resolution_eval.bases.predictors import predictor, whole
 from resolution_eval.bases.probing import GENERATION, sentence
 from resolution_eval.bases.sight import Sight, sight_of
+from resolution_eval.bases.single import single_image
 from resolution_eval.bases.transcript import checked
 from resolution_eval.errors import ModelError, host_boundary
 from resolution_eval.families import intended_grid
@@ -32,6 +32,7 @@ from resolution_eval.families.decoding import Decoding
 from resolution_eval.families.spelling import spelling
 from resolution_eval.families.tokens import plain_tokenizers
 from resolution_eval.ladder import disagreement, step
+from resolution_eval.model_answer import Answer, Entry, by_number, together
 from resolution_eval.providers.usage import read_usage
 from resolution_eval.resolution import Size, TrainingResolution, patch_size_fit, training_size
 from resolution_eval.weights import revision
@@ -181,6 +182,12 @@ class ResWrap(ResolutionAdapter):
     def mode(self, job: Job) -> Any:
         return "generate"
 
+    def no_several_images(self) -> str | None:
+        """Why the base takes one image per question; None where it takes several."""
+        if self.sight.family is None or self.sight.family.several_images:
+            return single_image(self.plan)
+        return f"checkpoints of the family {self.sight.family.name} take one image per question"
+
     def grid_size(self, information: Size, source: Size, job: Job) -> Size:
         """`match`: the information, in whole patches where those are known. `restore`: the training
         grid.
@@ -189,16 +196,24 @@ class ResWrap(ResolutionAdapter):
             return wanted_grid(self.sight, self.training, job.scheme, information, source)
 
     def answer(self, views: Sequence[View], prepared: Any = None) -> list[Answer | Failure]:
-        questions = [Question(view.job.prompt, view.image, view.job.generation) for view in views]
+        questions = [
+            Question(
+                view.job.prompt,
+                view.image,
+                view.job.generation,
+                tuple(shown.image for shown in view.more),
+            )
+            for view in views
+        ]
         asked = ask(self.base, self.sight, questions, self.journal)
         if self.meter is not None:
             return served_answers(self.plan, self.meter, asked, questions)
         return checked(
             self.sight.family,
             self.sight.parts,
-            answers(self.plan, self.sight, asked),
+            answers(self.plan, self.sight, asked, questions),
             asked.entered.transcripts,
-            [view.job.prompt for view in views],
+            [_text_of(question) for question in questions],
             [int(view.job.generation.get("max_new_tokens") or 0) for view in views],
         )
 
@@ -213,8 +228,8 @@ class ResWrap(ResolutionAdapter):
     def _attest(self, view: View, answer: Answer, fingerprint: str) -> Attestation:
         found = super()._attest(view, answer, fingerprint)
         if answer.served is not None:
-            word = step(answer.served, answer.sent, found.expected_grid)
-            why = disagreement(answer.served, answer.sent, found.expected_grid)
+            word = step(answer.served, answer.sent, found.expected_grid, found.images)
+            why = disagreement(answer.served, answer.sent, found.expected_grid, found.images)
             notes = found.notes if why is None else (*found.notes, why)
             found = found.model_copy(update={"status": word, "notes": notes})
             self._warn_once(found, f"{self.plan.title}: {why}; such samples are mismatched")
@@ -238,6 +253,11 @@ class ResWrap(ResolutionAdapter):
         raise ModelError(f"{self.name} answers generate_until tasks; choose one")
 
 
+def _text_of(question: Question) -> str:
+    """A question's text without its images' places, a line for each piece."""
+    return "\n".join(piece for piece in question.pieces if isinstance(piece, str))
+
+
 def wanted_grid(
     sight: Sight, training: TrainingResolution, scheme: str, information: Size, source: Size
 ) -> Size:
@@ -252,39 +272,69 @@ def wanted_grid(
     return patch_size_fit(wanted, sight.stride)
 
 
-def answers(plan: Plan, sight: Sight, asked: Asked) -> list[Answer | Failure]:
+def answers(
+    plan: Plan, sight: Sight, asked: Asked, questions: Sequence[Question]
+) -> list[Answer | Failure]:
     """What was asked, as answers with the grids that were seen.
 
     Raises:
         ModelError: nothing entered a tower that we watch.
     """
     visible = sight.model is not None
-    places = range(len(asked.texts))
+    each = asked.entered.each
     grids = asked.entered.grids(len(asked.texts))
     found: list[Answer | Failure] = []
-    for place in places:
+    for place in range(len(asked.texts)):
         failure = asked.failure(place, visible=visible)
-        received, sent = grids[place], asked.sent.get(place)
         if failure is not None:
             found.append(failure)
             continue
-        if received is None and sight.family is not None:
+        order = questions[place].order if plan.chat else tuple(range(each))
+        received = by_number(grids[place * each : (place + 1) * each], order)
+        if None in received and sight.family is not None:
             raise ModelError("no image entered the vision tower")
-        seen = received is not None
+        tokens = by_number(_tokens(asked, place), order)
+        entries = [
+            _entry(one, count, asked.sent.get((place, number)))
+            for number, (one, count) in enumerate(zip(received, tokens, strict=True))
+        ]
+        seen = None not in received
+        sent = [asked.sent.get((place, number)) for number in range(each)]
+        noted = [n for one in sent for n in encoding_notes(one)]
+        noted += [n for one in received for n in tile_notes(one)]
         found.append(
             Answer(
                 text=asked.texts[place].strip(),
                 choice=None,
                 choice_scores=None,
-                grid=None if received is None else received.grid,
-                visual_tokens=asked.entered.tokens[place] if asked.entered.tokens else None,
                 evidence=f"{sight.evidence if seen else unseen(sent)}; base {plan.title}",
-                tiles=None if received is None or received.images == 1 else received.images,
-                notes=(*encoding_notes(sent), *tile_notes(received)) if seen else (),
-                sent=None if seen else sent,
+                notes=tuple(dict.fromkeys(noted)) if seen else (),
+                **_of_images(entries),
             )
         )
     return found
+
+
+def _tokens(asked: Asked, place: int) -> Sequence[int | None]:
+    """Visual tokens of each image of the question at `place`, in the order in which they came."""
+    each, counted = asked.entered.each, asked.entered.tokens
+    return counted[place * each : (place + 1) * each] if counted else [None] * each
+
+
+def _entry(received: Received | None, tokens: int | None, sent: Sent | None) -> Entry:
+    """What was seen of one image."""
+    return Entry(
+        grid=None if received is None else received.grid,
+        visual_tokens=tokens,
+        tiles=None if received is None or received.images == 1 else received.images,
+        sent=sent if received is None else None,
+    )
+
+
+def _of_images(entries: Sequence[Entry]) -> dict[str, Any]:
+    """An answer's facts of its images; of one image alone there is no list."""
+    facts = together(entries)
+    return facts if len(entries) > 1 else {**facts, "images": ()}
 
 
 def served_answers(
@@ -297,9 +347,21 @@ def served_answers(
         if failure is not None:
             found.append(failure)
             continue
-        wired = exchanges[-1].images if exchanges else []
-        sent = wired[0] if len(wired) == 1 else asked.sent.get(place)
-        served = meter.served(exchanges, sent)
+        images = len(questions[place].images)
+        wired: Sequence[Sent | None] = exchanges[-1].images if exchanges else []
+        if wired and len(wired) != images:
+            found.append(Failure(kind="dropped", message=_unsent(len(wired), images)))
+            continue
+        if not wired:
+            wired = [asked.sent.get((place, number)) for number in range(images)]
+        elif plan.chat:
+            wired = by_number(wired, questions[place].order)
+        served = meter.served(exchanges, wired)
+        entries = [
+            Entry(grid=None, visual_tokens=None, sent=sent, predicted_size=_size(one.size))
+            for sent, one in zip(wired, meter.forecasts(exchanges, wired), strict=True)
+        ]
+        noted = [*(n for sent in wired for n in encoding_notes(sent)), *meter.changes(served)]
         usage = read_usage((exchanges[-1].answer if exchanges else None) or {})
         found.append(
             dropped(served)
@@ -307,23 +369,27 @@ def served_answers(
                 text=asked.texts[place].strip(),
                 choice=None,
                 choice_scores=None,
-                grid=None,
-                visual_tokens=None,
-                evidence=f"{evidence_of(served, sent)}; base {plan.title}",
-                notes=(*encoding_notes(sent), *meter.changes(served)),
-                sent=sent,
+                evidence=f"{evidence_of(served, wired)}; base {plan.title}",
+                notes=tuple(dict.fromkeys(noted)),
                 served=served,
                 generated_tokens=usage.generated,
+                **_of_images(entries),
             )
         )
     return found
 
 
-def unseen(sent: Sent | None) -> str:
+def _unsent(sent: int, images: int) -> str:
+    return f"{sent} of the question's {images} images were sent: the base takes fewer"
+
+
+def _size(size: Size | None) -> tuple[int, int] | None:
+    return None if size is None else (size.width, size.height)
+
+
+def unseen(sent: Sequence[Sent | None]) -> str:
     """What stands in the place of evidence where nobody saw a tensor."""
-    if sent is None:
-        return "none: the image was handed over"
-    return f"none: an image of {sent.width}x{sent.height} px was sent as {sent.format}"
+    return f"none: {told_of(sent)}"
 
 
 def tile_notes(received: Received | None) -> tuple[str, ...]:

@@ -84,5 +84,8 @@ class View(Shown):
 
     @property
     def images(self) -> tuple[Image, ...]:
-        """Every image of the prompt, in order: of the demonstrations, then the question's own."""
-        return tuple(shown.image for shown in (*self.demonstrations, *self.own))
+        """Every image of the prompt, in the order in which it shows them: of the demonstrations,
+        then the question's own.
+        """
+        own = [self.own[number] for number in self.job.order] if self.more else self.own
+        return tuple(shown.image for shown in (*self.demonstrations, *own))

@@ -218,11 +218,11 @@ def _one_size(said: _Said) -> str:
     if len(received) == 1 and len(asked) > 1:
         ((height, width),) = filter(None, received)
         return f"{where} reached the encoder as {height}x{width}"
-    counts = [cell.serving and cell.serving.counted_tokens for cell in said.plain]
-    sums = {(each.least, each.most) for each in counts if each}
-    if all(counts) and len(counts) > 1 and len(sums) == 1 and len(set(next(iter(sums)))) == 1:
-        return f"of {where} the server counted {next(iter(sums))[0]} image tokens"
-    return ""
+    counts = [None if c.serving is None else c.serving.counted_tokens for c in said.plain]
+    sums = {count for each in counts if each is not None for count in (each.least, each.most)}
+    if None in counts or len(counts) < 2 or len(sums) != 1:
+        return ""
+    return f"of {where} the server counted {sums.pop()} image tokens"
 
 
 def _instead(cell: Cell) -> Iterator[str]:

@@ -10,23 +10,25 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 from loguru import logger
 
 from resolution_eval.attestation import Failure, Sent
 from resolution_eval.bases.journal import Journal
-from resolution_eval.bases.replacing import replaced
 from resolution_eval.bases.sight import Entered, Sight
 from resolution_eval.bases.traffic import Exchange, watched
 from resolution_eval.errors import ModelError
 from resolution_eval.finite import watched_logits
+from resolution_eval.prompts import pieces, shown_order
 from resolution_eval.resolution import Size
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 TAG = "resolution_eval_question"
-"""Key in an image's `info`, which Pillow copies with the image, of its place in the batch."""
+"""Key in an image's `info`, which Pillow copies with it, of its question's place in the batch
+and of its own in the question."""
 SENTINELS = {
     "[LMMS_EVAL_REQUEST_FAILED": "request",
     "[LMMS_EVAL_BUDGET_EXCEEDED": "budget",
@@ -35,19 +37,41 @@ SENTINELS = {
 TASK, SPLIT = "reswrap", "test"
 
 
-def _asks(exchange: Exchange, digest: str | None, prompt: str) -> bool:
-    """Whether an exchange asks `prompt` of the image with `digest`; of any, where that is None."""
-    digests = {image.sha256 for image in exchange.images}
-    return (digest is None or digest in digests) and prompt.strip() in exchange.text
+def _asks(exchange: Exchange, digests: Sequence[str | None], question: Question) -> bool:
+    """Whether an exchange asks `question`, whose images have `digests`, those that are known."""
+    sent = {image.sha256 for image in exchange.images}
+    known = {digest for digest in digests if digest is not None}
+    texts = [piece for piece in question.pieces if isinstance(piece, str)]
+    return known <= sent and (
+        question.prompt.strip() in exchange.text
+        or (bool(question.more) and all(text.strip() in exchange.text for text in texts))
+    )
 
 
 @dataclass(frozen=True)
 class Question:
-    """A prompt and its image, of the size at which it shall enter."""
+    """A prompt and its images, as a rule one, of the sizes at which they shall enter."""
 
     prompt: str
     image: Image
     generation: Mapping[str, Any]
+    more: tuple[Image, ...] = ()
+    """The images after the first."""
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """All of them, in order."""
+        return (self.image, *self.more)
+
+    @property
+    def pieces(self) -> tuple[str | int, ...]:
+        """The prompt, with its images by number from 0 where they are to stand."""
+        return pieces(self.prompt, len(self.images)) if self.more else (0, self.prompt)
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """The images by number, in the order in which messages show them."""
+        return shown_order(self.pieces)
 
 
 @dataclass
@@ -56,8 +80,8 @@ class Asked:
 
     texts: list[str]
     entered: Entered
-    sent: dict[int, Sent] = field(default_factory=dict)
-    """The image as it was encoded last, by its place in the batch."""
+    sent: dict[tuple[int, int], Sent] = field(default_factory=dict)
+    """Each image as it was encoded last, by its question's place in the batch and its own there."""
     errors: list[str] = field(default_factory=list)
     """What the base logged as an error."""
     exchanges: list[Exchange] = field(default_factory=list)
@@ -69,12 +93,14 @@ class Asked:
         Questions that are equal share them equally: each has its own last one.
         """
         found: list[list[Exchange]] = [[] for _ in questions]
-        same: dict[tuple[str | None, str], list[int]] = {}
+        same: dict[tuple[tuple[str | None, ...], str], list[int]] = {}
         for place, question in enumerate(questions):
-            sent = self.sent.get(place)
-            same.setdefault((sent.sha256 if sent else None, question.prompt), []).append(place)
-        for (digest, prompt), places in same.items():
-            own = [each for each in self.exchanges if _asks(each, digest, prompt)]
+            sent = [self.sent.get((place, number)) for number in range(len(question.images))]
+            digests = tuple(one.sha256 if one else None for one in sent)
+            same.setdefault((digests, question.prompt), []).append(place)
+        for (digests, _), places in same.items():
+            question = questions[places[0]]
+            own = [each for each in self.exchanges if _asks(each, digests, question)]
             answered = [each for each in own if each.answer is not None]
             for turn, place in enumerate(places):
                 if len(places) == 1:
@@ -102,7 +128,7 @@ class Asked:
 def ask(
     base: Any, sight: Sight, questions: Sequence[Question], journal: Journal | None = None
 ) -> Asked:
-    """The base's answers to questions whose images are of one size.
+    """The base's answers to questions with equally many images, of one size place by place.
 
     A server is not asked again what the `journal` holds an answer to.
 
@@ -110,12 +136,12 @@ def ask(
         ModelError: the base gave another number of answers than it was asked for.
         Exception: what its model raised, though the base may have hidden it.
     """
-    sent: dict[int, Sent] = {}
+    sent: dict[tuple[int, int], Sent] = {}
     errors: list[str] = []
     exchanges: list[Exchange] = []
-    grid = Size(*questions[0].image.size)
+    sizes = [Size(*image.size) for image in questions[0].images]
     with ExitStack() as stack:
-        entered = stack.enter_context(sight.watching(grid, len(questions)))
+        entered = stack.enter_context(sight.watching(sizes, len(questions)))
         stack.enter_context(_encodings(sent))
         stack.enter_context(watched(exchanges, journal or Journal(None)))
         stack.enter_context(_logged(errors))
@@ -135,19 +161,19 @@ def _requests(base: Any, questions: Sequence[Question]) -> list[Any]:
     """One request per question, simple or chat, as the base takes them."""
     from lmms_eval.api.instance import Instance
 
-    tagged = []
-    for place, question in enumerate(questions):
-        image = question.image.copy()
-        image.info[TAG] = place
-        tagged.append(image)
-    images = {id(question): image for question, image in zip(questions, tagged, strict=True)}
+    images = {id(one): list(_tagged(one.images, place)) for place, one in enumerate(questions)}
 
     def visuals(question: Question) -> list[Any]:
-        return [images[id(question)]]
+        return images[id(question)]
 
     def messages(question: Question, **_: Any) -> list[Any]:
-        shown = {"type": "image", "url": images[id(question)]}
-        content = [shown, {"type": "text", "text": question.prompt}]
+        shown = images[id(question)]
+        content = [
+            {"type": "text", "text": piece}
+            if isinstance(piece, str)
+            else {"type": "image", "url": shown[piece]}
+            for piece in question.pieces
+        ]
         return [{"role": "user", "content": content}]
 
     found = []
@@ -162,8 +188,16 @@ def _requests(base: Any, questions: Sequence[Question]) -> list[Any]:
     return found
 
 
+def _tagged(images: Sequence[Image], place: int) -> Iterator[Image]:
+    """Copies of a question's images that say whose they are."""
+    for number, image in enumerate(images):
+        copy = image.copy()
+        copy.info[TAG] = (place, number)
+        yield copy
+
+
 @contextmanager
-def _encodings(sent: dict[int, Sent]) -> Iterator[None]:
+def _encodings(sent: dict[tuple[int, int], Sent]) -> Iterator[None]:
     """Notes every image of ours that is encoded for sending: size in pixels, format and bytes.
 
     Of several attempts, as under a limit of bytes, the last one stands.
@@ -187,7 +221,7 @@ def _encodings(sent: dict[int, Sent]) -> Iterator[None]:
                 sha256=_digest(target, begin),
             )
 
-    with replaced(PIL.Image.Image, "save", save):
+    with patch.object(PIL.Image.Image, "save", save):
         yield
 
 
@@ -220,7 +254,7 @@ def _silent(maker: type) -> Iterator[None]:
             module = sys.modules.get(parent.__module__)
             bar = getattr(module, "tqdm", None)
             if parent.__module__.startswith("lmms_eval.models") and bar is not None:
-                stack.enter_context(replaced(module, "tqdm", _Quiet(bar)))
+                stack.enter_context(patch.object(module, "tqdm", _Quiet(bar)))
         yield
 
 

@@ -134,7 +134,7 @@ class HollowBase:
         if self._receipt is not None and self.sight.model is None:
             return None, None, self._received()
         tokens = asked.entered.tokens[0] if asked.entered.tokens else None
-        return self._entering(Size(*image.size)), tokens, asked.sent.get(0)
+        return self._entering(Size(*image.size)), tokens, asked.sent.get((0, 0))
 
     def _received(self) -> Sent:
         assert self._receipt is not None

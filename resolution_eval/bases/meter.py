@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -67,11 +69,13 @@ class TokenMeter:
             return Failure(kind=last.kind, message=last.fault + tried)
         return said
 
-    def served(self, exchanges: list[Exchange], sent: Sent | None) -> Served:
-        """What is known of the answer that the last of `exchanges` brought."""
+    def served(self, exchanges: list[Exchange], sent: Sequence[Sent | None]) -> Served:
+        """What is known of the answer that the last of `exchanges` brought to a question whose
+        images were `sent` so: the size is the first's, the tokens are those of all together.
+        """
         last = exchanges[-1] if exchanges else None
         answer = {} if last is None or last.answer is None else last.answer
-        forecast = self._forecast(last, sent)
+        forecast = summed(self.forecasts(exchanges, sent))
         counted, by = (None, None) if last is None else self._count(last, answer)
         return Served(
             rule=forecast.rule or None,
@@ -89,17 +93,22 @@ class TokenMeter:
             attempts=max(1, len(exchanges)),
         )
 
-    def _forecast(self, exchange: Exchange | None, sent: Sent | None) -> Forecast:
+    def forecasts(self, exchanges: list[Exchange], sent: Sequence[Sent | None]) -> list[Forecast]:
+        """What is foretold of each image of a question."""
+        turns = turns_of(exchanges[-1].body) if exchanges else []
+        first = turns if len(sent) == 1 else alone(turns)
+        return [self._forecast(first, one) for one in sent]
+
+    def _forecast(self, turns: Turns, sent: Sent | None) -> Forecast:
         if self._predictor is None or sent is None or not sent.width or not sent.height:
             return NOTHING
-        turns = [] if exchange is None else turns_of(exchange.body)
         return self._predictor.forecast(Size(sent.width, sent.height), turns)
 
     def _count(
         self, exchange: Exchange, answer: Mapping[str, Any]
     ) -> tuple[int | None, str | None]:
         """Image tokens by the server's word, and where it said so."""
-        if not answer or len(exchange.images) != 1:
+        if not answer or not exchange.images:
             return None, None
         usage = read_usage(answer)
         if usage.image is not None:
@@ -143,6 +152,39 @@ def dropped(served: Served) -> Failure | None:
     )
 
 
+def summed(forecasts: Sequence[Forecast]) -> Forecast:
+    """The first image's forecast, with the tokens of all images where all are known."""
+    first = forecasts[0]
+    if len(forecasts) == 1:
+        return first
+    tokens = [one.tokens for one in forecasts if one.tokens is not None]
+    known = len(tokens) == len(forecasts)
+    return replace(
+        first,
+        tokens=(sum(least for least, _ in tokens), sum(most for _, most in tokens))
+        if known
+        else None,
+        by_size=all(one.by_size for one in forecasts),
+        wrapping=sum(one.wrapping for one in forecasts),
+    )
+
+
+def alone(turns: Turns) -> Turns:
+    """A conversation of several images with the first as its only one: what an image becomes does
+    not depend on where it stands.
+    """
+    numbers = count()
+    return [
+        {
+            **turn,
+            "content": [
+                part for part in turn["content"] if part["type"] != "image" or next(numbers) == 0
+            ],
+        }
+        for turn in turns
+    ]
+
+
 def turns_of(body: Mapping[str, Any]) -> Turns:
     """The request's conversation, in the form of transformers' chat templates."""
     found: list[dict[str, Any]] = []
@@ -160,7 +202,24 @@ def turns_of(body: Mapping[str, Any]) -> Turns:
     return found
 
 
-def evidence_of(served: Served, sent: Sent | None) -> str:
+def told_of(sent: Sequence[Sent | None]) -> str:
+    """How the images of a question went to where nobody can look.
+
+    Example:
+        >>> told_of([None])
+        'the image was handed over'
+    """
+    known = [one for one in sent if one is not None]
+    if len(known) < len(sent):
+        return "the image was handed over" if len(sent) == 1 else "the images were handed over"
+    if len(known) == 1:
+        return f"an image of {known[0].width}x{known[0].height} px was sent as {known[0].format}"
+    sizes = " and ".join(f"{one.width}x{one.height}" for one in known)
+    formats = " and ".join(dict.fromkeys(one.format for one in known))
+    return f"{len(known)} images of {sizes} px were sent as {formats}"
+
+
+def evidence_of(served: Served, sent: Sequence[Sent | None]) -> str:
     """What is known of the grid, in place of evidence from a tensor."""
     said = []
     if served.counted_tokens is not None:
@@ -170,9 +229,5 @@ def evidence_of(served: Served, sent: Sent | None) -> str:
         said.append(f"{spelled(bounds)} due by {served.rule}")
     if not said and served.rule is not None:
         said.append(f"{served.rule} tells no tokens")
-    shown = (
-        "the image was handed over"
-        if sent is None
-        else f"an image of {sent.width}x{sent.height} px was sent as {sent.format}"
-    )
+    shown = told_of(sent)
     return "; ".join([*said, shown] if said else [f"none: {shown}"])

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import ModuleType
 from typing import Any
+from unittest.mock import patch
 
-from resolution_eval.bases.replacing import replaced
 from resolution_eval.errors import ModelError
 
 HUGGINGFACE = "lmms_eval.models.chat.huggingface"
@@ -52,9 +52,9 @@ def repaired(maker: type) -> Iterator[None]:
     with ExitStack() as stack:
         for module in {parent.__module__ for parent in maker.__mro__}:
             if module == HUGGINGFACE:
-                stack.enter_context(replaced(sys.modules[module], "AutoModel", _WithHead))
+                stack.enter_context(patch.object(sys.modules[module], "AutoModel", _WithHead))
             if module in DISTRUSTED:
-                stack.enter_context(replaced(sys.modules[module], "AutoConfig", _Distrusting))
+                stack.enter_context(patch.object(sys.modules[module], "AutoConfig", _Distrusting))
         yield
 
 

@@ -24,9 +24,14 @@ GENERATES = ("generate", "chat")
 class Entered:
     """What entered while one batch was answered."""
 
+    each: int = 1
+    """Images of each question."""
+    alike: bool = True
+    """Whether all of them were handed over at one size."""
     received: list[Received] = field(default_factory=list)
-    """Per sample, of a family that we know."""
+    """Per image, of a family that we know."""
     tokens: list[int] = field(default_factory=list)
+    """Visual tokens per image."""
     images: list[tuple[int, int, int]] = field(default_factory=list)
     """Number, height and width in pixels of what entered a convolution of three channels."""
     raised: list[Exception] = field(default_factory=list)
@@ -40,23 +45,26 @@ class Entered:
     """Calls of the model for an answer that came back."""
 
     def grids(self, samples: int) -> list[Received | None]:
-        """What each of `samples` samples sent into the encoder; None where that is not clear.
+        """What each image of `samples` questions sent into the encoder, question by question; None
+        where that is not clear.
 
         Raises:
-            ModelError: their shares cannot be told apart.
+            ModelError: the questions' shares cannot be told apart.
         """
+        count = samples * self.each
         if self.later is not None:
             return list(self.later())
         if self.received or self.packed or not self.images:
-            return list(self.received) or [None] * samples
+            return list(self.received) or [None] * count
         sizes = {(height, width) for _, height, width in self.images}
-        total = sum(count for count, _, _ in self.images)
+        total = sum(number for number, _, _ in self.images)
         if samples > 1 and (len(sizes) > 1 or total % samples):
             raise ModelError("images of several sizes entered for one batch")
-        if len(sizes) > 1:
-            return [None]
+        # tiles of images that differ in size need not be shared out equally among them
+        if len(sizes) > 1 or total % count or not self.alike:
+            return [None] * count
         (grid,) = sizes
-        return [Received(grid=grid, images=total // samples)] * samples
+        return [Received(grid=grid, images=total // count)] * count
 
 
 @dataclass(frozen=True)
@@ -93,10 +101,12 @@ class Sight:
         return [module for module in kinds if module.in_channels == 3]
 
     @contextmanager
-    def watching(self, grid: Size, samples: int) -> Iterator[Entered]:
-        """Notes what enters, and every exception that the model raises on its way."""
-        seen = Entered()
-        handles = self._hooks(seen, grid, samples)
+    def watching(self, sizes: Sequence[Size], samples: int) -> Iterator[Entered]:
+        """Notes what enters of `samples` questions with images of these `sizes` each, and every
+        exception that the model raises on its way.
+        """
+        seen = Entered(each=len(sizes), alike=len(set(sizes)) == 1)
+        handles = self._hooks(seen, [*sizes] * samples)
         wrapped = list(self._wrapped(seen, samples))
         try:
             yield seen
@@ -106,7 +116,7 @@ class Sight:
             for name in wrapped:
                 delattr(self.model, name)
 
-    def _hooks(self, seen: Entered, grid: Size, samples: int) -> list[Any]:
+    def _hooks(self, seen: Entered, grids: Sequence[Size]) -> list[Any]:
         if self.family is None or self.parts is None:
 
             def entering(module: Any, tensors: Sequence[Any]) -> None:
@@ -126,9 +136,9 @@ class Sight:
                 raise ModelError("the vision tower was run a second time for the same images")
             calls.append(family.arguments(module, positional, named))
             if family.repeats:
-                seen.later = lambda: family.received_in(parts, grid, calls, samples)
+                seen.later = lambda: family.received_each(parts, grids, calls)
             else:
-                seen.received.extend(family.received_in(parts, grid, calls, samples))
+                seen.received.extend(family.received_each(parts, grids, calls))
 
         tower = self.model.get_submodule(family.tower)
         return [tower.register_forward_pre_hook(before, with_kwargs=True)]
@@ -147,17 +157,21 @@ class Sight:
                     seen.raised.append(error)
                     raise
                 seen.finished += 1
-                seen.tokens.extend(self._tokens(named, samples))
+                seen.tokens.extend(self._tokens(named, samples, seen.each))
                 seen.transcripts.extend(transcripts(named, found))
                 return found
 
             object.__setattr__(self.model, name, watched)
             yield name
 
-    def _tokens(self, inputs: Mapping[str, Any], samples: int) -> list[int]:
-        """Visual tokens of each sample among the tensors handed to the language model."""
+    def _tokens(self, inputs: Mapping[str, Any], samples: int, each: int) -> list[int]:
+        """Visual tokens of each image among the tensors handed to the language model."""
         if self.family is None or self.parts is None or "input_ids" not in inputs:
             return []
+        if each > 1:
+            rows = inputs["input_ids"]
+            found = [self.family.tokens_per_image(self.parts, row, each) for row in rows]
+            return [tokens for row in found for tokens in row] if len(rows) == samples else []
         counted = self.family.counted_tokens(self.parts, inputs)
         return counted if len(counted) == samples else []
 

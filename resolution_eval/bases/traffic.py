@@ -15,10 +15,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
+from unittest.mock import patch
 
 from resolution_eval.attestation import Sent
 from resolution_eval.bases.journal import Journal
-from resolution_eval.bases.replacing import replaced
 from resolution_eval.notation import json_value
 
 CLIENTS = (
@@ -74,7 +74,7 @@ def watched(exchanges: list[Exchange], journal: Journal) -> Iterator[None]:
             if client is not None:
                 watching = _watching_async if name.startswith("Async") else _watching
                 noting = watching(client.send, exchanges, journal)
-                stack.enter_context(replaced(client, "send", noting))
+                stack.enter_context(patch.object(client, "send", noting))
         yield
 
 

@@ -9,9 +9,9 @@ from typing import Any
 from torch import Tensor
 
 from resolution_eval import thinking
-from resolution_eval.adapters.answers import Answer
 from resolution_eval.attestation import Failure
 from resolution_eval.families import Family, Parts
+from resolution_eval.model_answer import Answer
 
 UNSEEN = (
     "whether the question reached the model whole, with the placeholders of its image, and whether "

@@ -15,9 +15,9 @@ from resolution_eval import paths
 from resolution_eval.board.checks import Checked, CheckedBoard, check_board, check_submission
 from resolution_eval.board.ledger import LEDGER, Ledger, accept, read_ledger, write_ledger
 from resolution_eval.board.rows import board_of, load_board
-from resolution_eval.commands.printing import as_json
 from resolution_eval.errors import RecordError, UsageError, suggest
 from resolution_eval.notation import json_value
+from resolution_eval.printing import as_json
 
 
 def _home(known: argparse.Namespace) -> Path:

@@ -30,6 +30,8 @@ Files = Mapping[str, bytes]
 
 KEPT = (".gitattributes",)
 """Files of a repository that are not ours to delete."""
+OURS = ("answers", "data", "records", "scripts", "vendor")
+"""Folders of a repository in which nothing is but what we publish."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,7 @@ def difference(place: str, there: Mapping[str, str], wanted: Files) -> Changes:
     changed = sorted(
         name for name in set(wanted) & set(there) if there[name] not in _digests(wanted[name])
     )
-    ours = {name.partition("/")[0] for name in wanted if "/" in name}
+    ours = {*OURS, *(name.partition("/")[0] for name in wanted if "/" in name)}
     gone = set(there) - set(wanted) - set(KEPT)
     deleted = sorted(name for name in gone if name.partition("/")[0] in ours)
     return Changes(place, tuple(added), tuple(changed), tuple(deleted))

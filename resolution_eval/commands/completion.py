@@ -21,7 +21,5 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     """Do it; the exit status."""
     import shtab
 
-    from resolution_eval.cli import build_parser
-
-    print(shtab.complete(build_parser(), known.shell))
+    print(shtab.complete(known.whole, known.shell))
     return 0

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from resolution_eval.commands.printing import as_json
+from resolution_eval.printing import as_json
 
 STATES = (
     *("at hand", "downloaded when run", "to be brought", "registration needed"),

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from resolution_eval.commands.printing import as_json
 from resolution_eval.commands.sweep import positive
 from resolution_eval.errors import UsageError
+from resolution_eval.printing import as_json
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

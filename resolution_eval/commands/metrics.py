@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from resolution_eval.commands.printing import aligned, as_json
+from resolution_eval.printing import aligned, as_json
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from resolution_eval.commands.printing import as_json
+from resolution_eval.printing import as_json
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resolution_eval.commands.printing import as_json
 from resolution_eval.errors import UsageError
+from resolution_eval.printing import as_json
 
 if TYPE_CHECKING:
     from resolution_eval.statistics.planning import Plan

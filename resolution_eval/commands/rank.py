@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resolution_eval.commands.printing import as_json
+from resolution_eval.printing import as_json
 
 if TYPE_CHECKING:
     from resolution_eval.statistics.intervals import Interval

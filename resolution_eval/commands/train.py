@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 EPILOG = (
-    "Without pretrained=... in --model_args the model starts from random weights: resflamingo by a "
-    "recipe of two stages (--encoder-steps, --joint-steps), reshf as a small architecture=llava or "
-    "qwen2_vl, by the loop that also trains checkpoints further."
+    "Without pretrained=... in --model_args the model starts from random weights: resflamingo as a "
+    "small Flamingo, reshf as a small architecture=llava or qwen2_vl; by the loop that also trains "
+    "checkpoints further."
 )
 
 
@@ -101,10 +101,10 @@ def _scratch(group: argparse._ArgumentGroup) -> None:
         help="steps in which a linear head teaches the encoder first (default: 600)",
     )
     group.add_argument(
-        "--joint-steps", type=int, help="resflamingo: steps of its second stage (default: 300)"
+        "--joint-steps", type=int, help="steps after those (default: resflamingo 300)"
     )
     group.add_argument(
-        "--patch", type=int, help="resflamingo: edge of the encoder's patch (default: 8)"
+        "--patch", type=int, help="edge of the encoder's patch (default: resflamingo 8, reshf 14)"
     )
 
 

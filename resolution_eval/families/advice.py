@@ -36,7 +36,6 @@ OTHERS: Mapping[str, str] = {
 }
 """How checkpoints in a form of their own are run, by `model_type`."""
 
-TEXT_ONLY = "a language model alone has no eyes: give the whole checkpoint, or its base"
 
 PACKAGES = {
     "gptq": "gptqmodel and optimum",

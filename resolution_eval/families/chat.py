@@ -60,7 +60,13 @@ class Turn:
         )
         rest = self.content[leading:]
         said = "".join(each if isinstance(each, str) else f"image {each + 1}" for each in rest)
-        return replace(self, pieces=(*sorted(shown), said))
+        return replace(self, pieces=(*shown, said))
+
+    @property
+    def ascends(self) -> bool:
+        """Whether its images are shown in the order of their numbers, as their names then say."""
+        shown = [piece for piece in self.content if isinstance(piece, int)]
+        return shown == sorted(shown)
 
 
 def template_of(processor: Any) -> str | None:
@@ -102,6 +108,8 @@ def rendered(processor: Any, config: Any, turns: Sequence[Turn]) -> str:
             continue
         said = [turn.named for turn in turns] if form is _named else turns
         fault = _fault(processor, text, said, images)
+        if form is _named and not all(turn.ascends for turn in turns):
+            fault = "it puts images before the text, which names them in another order"
         if fault is None:
             return text
         faults.append(fault)

@@ -156,14 +156,6 @@ def _complete(processor: Any, config: Any) -> None:
         processor.num_additional_image_tokens = int("clip_vision" in vision.model_type)
 
 
-def _no_processor(pretrained: str, error: Exception | None) -> ModelError:
-    said = "" if error is None else f" ({_first_sentence(error)})"
-    return ModelError(
-        f"{pretrained!r} has no processor of images and text{said}; give processor=ID or "
-        "processor=FOLDER of the checkpoint that it was trained from"
-    )
-
-
 def load_model(pretrained: str, *, base: str | None = None, **arguments: Any) -> Any:
     """The checkpoint's model, every weight of which is the checkpoint's; of an adapter's folder,
     its base's, with the adapter in it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -215,16 +215,17 @@ class Engine:
     def _tokens_each(self, ids: Tensor, question: Question) -> list[int]:
         """Visual tokens of each of a prompt's images.
 
-        Where the processor set their grids, and text within an image parts its tokens, they are
+        Where no text parts two images, or the processor set their grids, each its own, they are
         those that were foretold of each, if they are as many together as stand there.
 
         Raises:
             ModelError: the tokens are not those of so many images.
         """
         sizes = [Size(*image.size) for image in question.images]
-        if not self.family.own or len(set(sizes)) == 1:
-            return self.family.tokens_per_image(self.parts, ids, len(sizes))
         foretold = [self.family.foretold(self.parts, size).tokens for size in sizes]
+        if not self.family.own or len(set(sizes)) == 1:
+            with suppress(ModelError):
+                return self.family.tokens_per_image(self.parts, ids, len(sizes))
         (counted,) = self.family.counted_tokens(self.parts, {"input_ids": ids[None]})
         if sum(foretold) != counted:
             raise ModelError(

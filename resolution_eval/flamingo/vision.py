@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from resolution_eval.flamingo.config import FlamingoConfig
 from resolution_eval.flamingo.model import FlamingoBundle
 
 
@@ -47,6 +48,26 @@ def encode(
             tokens = patch_tokens(bundle, pixels.to(bundle.device, bundle.dtype))
         latents = bundle.model.perceiver(tokens[:, None, None])
     return Encoded(latents, seen.grid, seen.visual_tokens)
+
+
+def normalise(
+    pixels: UInt8[Tensor, "batch 3 height width"], config: FlamingoConfig
+) -> Float[Tensor, "batch 3 height width"]:
+    """Pixels from 0..255 as the encoder takes them, as the adapter does."""
+    mean = torch.tensor(config.mean).view(3, 1, 1)
+    std = torch.tensor(config.std).view(3, 1, 1)
+    return (pixels.float() / 255 - mean) / std
+
+
+def features(
+    bundle: FlamingoBundle, pixels: Float[Tensor, "batch 3 height width"]
+) -> tuple[Float[Tensor, "batch patches width"], tuple[int, int]]:
+    """The vision encoder's patch tokens, with gradients, and the height and width in pixels of the
+    tensor that entered the patch convolution.
+    """
+    with _observed(bundle.model) as seen:
+        tokens = patch_tokens(bundle, pixels.to(bundle.device, bundle.dtype))
+    return tokens, seen.grid
 
 
 def joined(encoded: Sequence[Encoded]) -> Encoded:

@@ -17,9 +17,6 @@ from resolution_eval.jobs import process
 from resolution_eval.notation import NotationError, json_value
 from resolution_eval.redaction import redacted
 
-LOG_SHOWN = 5
-"""Lines at the end of a failed job's log that its error quotes."""
-
 
 class JobError(ResolutionEvalError):
     """A job ended without a complete record."""
@@ -61,15 +58,6 @@ class Job:
     """Most tokens that it may spend."""
     plan: Path | None = None
     """The file that states it; null where none does."""
-
-    def __reduce__(self) -> str | tuple[Any, ...]:
-        """What a cluster's job file holds: where the plan lies and which job it is. The arguments,
-        in which there may be a token, are read from the plan where the job runs.
-        """
-        if self.plan is None:
-            return super().__reduce__()
-        settings = self.settings
-        return job_of, (self.plan, self.model, settings.task, settings.digest, self.budget)
 
     @property
     def name(self) -> str:
@@ -121,20 +109,6 @@ class Job:
             *(("--max_tokens", str(self.budget)) if self.budget else ()),
             *settings.arguments,
         ]
-
-
-def job_of(plan: Path, model: str, task: str, digest: str, budget: int | None) -> Job:
-    """The job that the plan in the file `plan` states.
-
-    Raises:
-        JobError: the plan no longer states it as it did.
-    """
-    from resolution_eval.jobs.plan import read_plan
-
-    for job in read_plan(plan, budget=budget).jobs():
-        if (job.model, job.settings.task, job.settings.digest) == (model, task, digest):
-            return job
-    raise JobError(f"{model} on {task}: {plan} has changed since the job was handed over")
 
 
 def run_job(job: Job) -> dict[str, Any]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from resolution_eval.arguments import model_arguments
 from resolution_eval.errors import UsageError, refuse_misspelled
-from resolution_eval.jobs.job import Job, Settings
+from resolution_eval.jobs.job import Job, JobError, Settings
 from resolution_eval.notation import NotationError, yaml_value
 from resolution_eval.refusals import told
 from resolution_eval.registry import ADAPTERS
@@ -162,8 +163,8 @@ def read_plan(path: Path, *, budget: int | None = None) -> Plan:
         UsageError: it cannot be read, is no YAML, or breaks its form; the first fault is named.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_PLAN + 1)
+        with path.open("rb") as stream:
+            data = stream.read(MAX_PLAN + 1)
         if len(data) > MAX_PLAN:
             raise UsageError(f"{path}: larger than {MAX_PLAN} bytes; is this a plan?")
         document = yaml_value(data)
@@ -186,3 +187,28 @@ def read_plan(path: Path, *, budget: int | None = None) -> Plan:
     spent = plan.budget if budget is None else budget
     output, file = path.absolute().parent / plan.output, path.absolute()
     return plan.model_copy(update={"output": output, "budget": spent, "file": file})
+
+
+def job_of(plan: Path, model: str, task: str, digest: str, budget: int | None) -> Job:
+    """The job that the plan in the file `plan` states.
+
+    Raises:
+        JobError: the plan no longer states it as it did.
+    """
+    for job in read_plan(plan, budget=budget).jobs():
+        if (job.model, job.settings.task, job.settings.digest) == (model, task, digest):
+            return job
+    raise JobError(f"{model} on {task}: {plan} has changed since the job was handed over")
+
+
+def _kept(job: Job) -> str | tuple[Any, ...]:
+    """What a cluster's job file holds: where the plan lies and which job it is. The arguments, in
+    which there may be a token, are read from the plan where the job runs.
+    """
+    if job.plan is None:
+        return object.__reduce_ex__(job, 4)
+    settings = job.settings
+    return job_of, (job.plan, job.model, settings.task, settings.digest, job.budget)
+
+
+copyreg.pickle(Job, _kept)

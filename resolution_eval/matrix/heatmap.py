@@ -42,9 +42,9 @@ def specification(matrix: Matrix) -> dict[str, Any]:
 
 
 def _row(trained: str, at: str, found: object) -> dict[str, Any]:
-    row = {"train": trained, "infer": at, "accuracy": None, "shown": "withheld", "interval": "none"}
-    if isinstance(found, StrategyCell):
-        value, low, high = found.interval.estimate, found.interval.low, found.interval.high
-        row |= {"accuracy": value, "shown": f"{100 * value:.1f}"}
-        row |= {"interval": f"{100 * low:.1f} to {100 * high:.1f}"}
-    return row
+    row: dict[str, Any] = {"train": trained, "infer": at, "accuracy": None}
+    if not isinstance(found, StrategyCell):
+        return row | {"shown": "withheld", "interval": "none"}
+    value, low, high = found.interval.estimate, found.interval.low, found.interval.high
+    interval = f"{100 * low:.1f} to {100 * high:.1f}"
+    return row | {"accuracy": value, "shown": f"{100 * value:.1f}", "interval": interval}

@@ -27,8 +27,10 @@ _IN_SCAN = re.compile(rb"\xff+[\x01-\xcf\xd8-\xfe]", re.DOTALL)
 """The end of a scan: a marker that is neither a stuffed zero nor a restart."""
 _DHT = 0xC4
 _ZEROS = bytes(32)
-_TAIL = 8
-"""Bytes: more than the padding of a scan's last byte, or a restart mark."""
+_PADDING = re.compile(rb"(?:\xff[\xd0-\xd7]|\xff\x00|\x00|\xff)*\Z")
+"""What may follow the last coded byte of a scan: zeros or ones of some encoders, a restart mark."""
+_TAIL = 64
+"""Bytes in which it is looked for."""
 _HARMLESS = ("Warning: unknown JFIF revision", "Unknown Adobe color transform")
 
 
@@ -119,12 +121,15 @@ def _fault(data: bytes) -> str | None:
 
 
 def _shortened(data: bytes) -> bytes:
-    """The file without the last bytes of its last scan: a sound one is not decoded without them.
+    """The file without the last coded byte of its last scan: a sound one is not decoded without it.
 
-    A scan whose damage made the decoder read fewer bits than there are ends early, which
-    libjpeg-turbo says nothing of. Zeros after a scan are padding of some encoders.
+    A scan whose damage made the decoder read fewer bits than there are ends early. libjpeg-turbo
+    reads eight bytes ahead and says nothing of those that it does not use.
     """
-    return data.removesuffix(b"\xff\xd9").rstrip(b"\0")[:-_TAIL] + b"\xff\xd9"
+    scan = data.removesuffix(b"\xff\xd9").rstrip(b"\0")
+    padding = _PADDING.search(scan[-_TAIL:])
+    assert padding is not None
+    return scan[: len(scan) - len(padding[0]) - 1] + b"\xff\xd9"
 
 
 def _segments(data: bytes) -> Iterator[_Segment]:

@@ -322,7 +322,9 @@ def _contradictions(line: _Line) -> Iterator[str]:
     yield from _image_contradictions(attestation)
     served = attestation.status in ("counted", "predicted") or attestation.served is not None
     if served and attestation.status != "failed":
-        word = step(attestation.served, attestation.sent, attestation.expected_grid)
+        word = step(
+            attestation.served, attestation.sent, attestation.expected_grid, attestation.images
+        )
         if word != attestation.status or attestation.grid is not None:
             yield (
                 f"status {attestation.status!r}, but what was sent, predicted and counted makes it "

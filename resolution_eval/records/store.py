@@ -23,6 +23,7 @@ from resolution_eval.records.answers import SCHEMA, Answers
 from resolution_eval.records.bounded import read_document
 from resolution_eval.records.cells import cells, failures
 from resolution_eval.records.migrations import MIGRATIONS, migrated_answers
+from resolution_eval.records.pages import PageError, pages
 from resolution_eval.records.schema import SCHEMA_VERSION, AnswersFile, Cell, Record
 
 SUFFIX = ".record.json"
@@ -30,6 +31,10 @@ ANSWERS_SUFFIX = ".answers.parquet"
 MAX_ANSWERS = 2 * 2**30
 """Largest answers file, and largest uncompressed content of one, in bytes."""
 MAX_ROWS = 10_000_000
+TEXT_OF_A_ROW = 8_192
+"""Most bytes of text of an answer, on average over a record."""
+LEAST_TEXT = 64 * 2**20
+"""Bytes of text that any record may have."""
 MAX_LISTED = 300
 """Most elements of a list column, per row on average: options, their scores, notes."""
 
@@ -184,7 +189,7 @@ def _table(data: bytes, path: Path, rows: int) -> pa.Table:
             raise RecordError(
                 f"{path}: {file.metadata.num_rows} rows, {content} bytes; expected {rows} rows"
             )
-        _check_lists(file, path)
+        _check_lists(file, data, path)
         if not migrated_answers(file.schema_arrow.empty_table()).schema.equals(SCHEMA):
             raise RecordError(f"{path}: its columns are not those of a record's answers")
         table = migrated_answers(_spelled_out(data, file.schema, path).cast(file.schema_arrow))
@@ -192,24 +197,30 @@ def _table(data: bytes, path: Path, rows: int) -> pa.Table:
         _check_sizes(table, path)
         _check_sizes(_images(table), path)
         _check_verdicts(table, path)
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError, PageError) as error:
         raise RecordError(f"{path}: not a readable parquet file ({error})") from error
     return table
 
 
-def _check_lists(file: pq.ParquetFile, path: Path) -> None:
-    """Refuse lists that would become far more than they take in the file: the same element a
-    million times compresses to nothing.
+def _check_lists(file: pq.ParquetFile, data: bytes, path: Path) -> None:
+    """Refuse columns that would become far more than they take in the file: the same element a
+    million times compresses to nothing. What the pages say is counted beside what the footer says.
     """
-    rows = file.metadata.num_rows
+    rows, content = file.metadata.num_rows, 0
     for number in range(file.metadata.num_row_groups):
         group = file.metadata.row_group(number)
         for place in range(group.num_columns):
             column = group.column(place)
-            if column.num_values > MAX_LISTED * (rows + 1):
+            first = column.dictionary_page_offset
+            start = column.data_page_offset if first is None else first
+            found = list(pages(data, start, column.total_compressed_size))
+            content += sum(page.uncompressed for page in found)
+            values = max(column.num_values, sum(page.values for page in found))
+            # a dictionary's own values stand beside those that refer to it
+            if values > 2 * MAX_LISTED * (rows + 1) or content > MAX_ANSWERS:
                 raise RecordError(
-                    f"{path}: {column.num_values} elements of {column.path_in_schema} in {rows} "
-                    f"rows; at most {MAX_LISTED} a row"
+                    f"{path}: {values} elements of {column.path_in_schema} in {rows} rows, "
+                    f"{content} bytes so far; at most {MAX_LISTED} a row and {MAX_ANSWERS} bytes"
                 )
 
 
@@ -221,8 +232,9 @@ def _spelled_out(data: bytes, schema: pq.ParquetSchema, path: Path) -> pa.Table:
     texts = [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
     table = pq.ParquetFile(BytesIO(data), read_dictionary=texts).read()
     size = sum(_length(chunk) for column in table.columns for chunk in column.chunks)
-    if size > MAX_ANSWERS:
-        raise RecordError(f"{path}: {size} bytes of text; at most {MAX_ANSWERS}")
+    most = min(MAX_ANSWERS, max(LEAST_TEXT, TEXT_OF_A_ROW * len(table)))
+    if size > most:
+        raise RecordError(f"{path}: {size} bytes of text; at most {most}")
     return table
 
 

@@ -17,6 +17,7 @@ from resolution_eval.report.tables import (
     figure_entry,
     shorten,
 )
+from resolution_eval.report.task_tables import LEFT_OUT
 from resolution_eval.statistics.intervals import Interval
 
 WIDEST = 60
@@ -66,7 +67,8 @@ def compact_table(curve: CurveFigures) -> Table:
             Column("status"),
         ),
         rows=tuple(_row(each, unseen) for each in curve.cells),
-        remark=f"95 % intervals in brackets; floor {curve.floor}.{limited}",
+        remark=f"95 % intervals in brackets; floor {curve.floor}; trained at "
+        f"{record.checkpoint.training} (r*).{LEFT_OUT if curve.left_out else ''}{limited}",
     )
 
 
@@ -84,10 +86,11 @@ def _limit(limit: float) -> str:
 
 def _row(each: CellFigures, unseen: bool) -> tuple[Entry, ...]:
     trained = "r*" if each.trained else ""
+    left_out = f"{each.left_out} without a verdict" if each.left_out else ""
     look = [entry(None if each.look is None else each.look.accuracy, digits=3)]
     return (
         entry(each.cell.resolution, note=trained),
-        figure_entry(each.accuracy),
+        figure_entry(each.accuracy, note=left_out),
         *(look if unseen else []),
         entry(tokens_text(each.cell)),
         entry(each.cell.scored),

@@ -55,6 +55,8 @@ def reachable(
     inside: list[Resolution] = [edge for edge in here if low <= edge <= top]
     if edges[-1] <= top or not inside:
         inside.append(NATIVE)
+    if len(inside) < FEWEST:  # images smaller than the reach: what they have
+        inside = [*(edge for edge in here[-FEWEST:] if edge not in inside), *inside]
     every: list[Resolution] = [*here, NATIVE]
     kept = _nearest(inside, trained)
     return kept, [each for each in every if each not in kept]

@@ -9,7 +9,7 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from resolution_eval.errors import output_folder
 from resolution_eval.resolution import NATIVE, Resolution, label
@@ -21,7 +21,7 @@ from resolution_eval.score.wishes import Wishes
 
 if TYPE_CHECKING:
     from resolution_eval.analysis import CurveFigures
-    from resolution_eval.doctor import Diagnosis, Row
+    from resolution_eval.diagnosis import Diagnosis, Row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +102,8 @@ class _Examination:
         return row is None or (row.agrees and row.counts)
 
     def _measured(self) -> Pace:
-        subject, config = self._subject, {}
+        subject = self._subject
+        config: dict[str, Any] = {}
         if subject.folder is not None and (subject.folder / "config.json").is_file():
             config = json.loads((subject.folder / "config.json").read_text(encoding="utf-8"))
         return pace(subject.folder, subject.name, config, served=subject.served)

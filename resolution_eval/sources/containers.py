@@ -135,16 +135,34 @@ def _decompressed(file: Path) -> Path:
     state = file.stat()
     identity = sha256(f"{file.resolve()}:{state.st_size}:{state.st_mtime_ns}".encode()).hexdigest()
     target = cache_root() / "tar" / f"{identity[:32]}.tar"
+    if target.exists() and _ending(target) == _told_ending(file):
+        return target  # perhaps another user's, who alone may write there
+    try:
+        _keep_unpacked(file, target)
+    except OSError as error:
+        if error.errno is None:  # the gzip itself is damaged
+            raise
+        raise DataError(
+            f"{target} cannot be written ({error}); name another folder in RESOLUTION_EVAL_CACHE"
+        ) from error
+    return target
+
+
+def _keep_unpacked(file: Path, target: Path) -> None:
+    """Unpack the gzip `file` to `target`, one process at a time.
+
+    Raises:
+        DataError: it unpacks to too much.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{target}.lock"):
         if not (target.exists() and _ending(target) == _told_ending(file)):
             part = target.with_suffix(".part")
             try:
-                _unpack(file, part, MOST_UNPACKED * state.st_size + SPARE)
+                _unpack(file, part, MOST_UNPACKED * file.stat().st_size + SPARE)
                 part.replace(target)
             finally:
                 part.unlink(missing_ok=True)
-    return target
 
 
 def _ending(plain: Path) -> bytes:

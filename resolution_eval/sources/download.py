@@ -89,6 +89,8 @@ def download(
         DataError: no connection; the server refuses, or answers with a web page; the file has
             another size or MD5; the disk is too small; or 5 attempts were not enough.
     """
+    if _size(target) == remote.bytes:  # perhaps another user's, who alone may write there
+        return target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{target}.lock"):

@@ -29,6 +29,7 @@ from resolution_eval.sources.base import (
     of_split,
     ordered,
 )
+from resolution_eval.sources.coco import with_boxes
 from resolution_eval.sources.layout import SPLIT_NAMES, TABLE, layout_of
 from resolution_eval.sources.pictures import SEPARATOR, pictures
 from resolution_eval.sources.spelling import matching, normal, spellings
@@ -75,6 +76,7 @@ class LocalSource:
         rows = [_tidy(row, self._folder) for row in self._layout.rows]
         require_columns(rows, _needed(card), self._layout.table)
         _refuse_faulty(rows, card, self._folder, self._layout.table)
+        rows, self._boxes = with_boxes(rows, self._folder)
         samples = with_details(
             rows, [_sample(row, card) for row in rows], self._folder, self._layout.table
         )
@@ -99,7 +101,7 @@ class LocalSource:
         """Copies, images that train and test share, questions that stand more than once, and what
         was read otherwise than it was written.
         """
-        told = [*self._layout.notes, *self._spelt, *_notes(self._samples)]
+        told = [*self._layout.notes, *self._boxes, *self._spelt, *_notes(self._samples)]
         return (*told, *copies.notes(self._samples, self._alike))
 
     @cached_property

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
+
+import platformdirs
 
 from resolution_eval.errors import DataError
 
@@ -33,14 +34,6 @@ def data_root() -> Path | None:
 def cache_root() -> Path:
     """Folder for downloads: RESOLUTION_EVAL_CACHE, else `resolution-eval` in the platform's own."""
     named = os.environ.get(CACHE_VARIABLE)
-    return Path(named).expanduser() if named else _platform_cache() / "resolution-eval"
-
-
-def _platform_cache() -> Path:
-    """The user's cache folder, by the platform's convention."""
-    home = Path.home()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    if sys.platform == "darwin":
-        return home / "Library" / "Caches"
-    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
+    if named:
+        return Path(named).expanduser()
+    return platformdirs.user_cache_path("resolution-eval", appauthor=False, opinion=False)

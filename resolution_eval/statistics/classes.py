@@ -78,11 +78,8 @@ def balanced(
 
     Wilson's interval on the number of samples that would have its error, which is that of the
     classes' recalls, summed by cluster; a class of one sample has as much as the mean of all.
-    Student's quantile has the degrees of freedom of that sum: few where a small class makes most
-    of it.
 
-    Source: Wilson 1927; Kish 1965, section 8.1, for the effective number of samples; Satterthwaite
-    1946, Biometrics Bulletin 2, for the degrees of freedom.
+    Source: Wilson 1927; Kish 1965, section 8.1, for the effective number of samples.
 
     Example:
         >>> found = balanced(["cat"] * 40 + ["dog"] * 20, [1.0] * 50 + [0.0] * 10)
@@ -105,15 +102,7 @@ def balanced(
     even_size = kinds**2 / (1 / sizes).sum()
     apart = even_size * seen.effective / seen.n
     size = float(effective_size(even_size, mean * (1 - mean), error, apart))
-    freedom = max(min(seen.effective - 1, _freedom(recalls, sizes, seen.n)), 1)
+    freedom = max(min(seen.effective, seen.n - kinds + 1) - 1, 1)
     ends = wilson(mean, size, float(stdtrit(freedom, (1 + level) / 2)))
     low, high = ends if seen.clusters > 1 else (0.0, 1.0)
     return interval(seen, Bounded(mean, low, high), "score", level)
-
-
-def _freedom(recalls: FloatArray, sizes: FloatArray, n: int) -> float:
-    """Degrees of freedom of the classes' summed variance; of `n` samples where none is seen."""
-    least = np.maximum(sizes - 1, 1)
-    errors = recalls * (1 - recalls) / least
-    known = float((errors**2 / least).sum())
-    return float(errors.sum() ** 2 / known) if known > 0 else float(n - len(sizes))

@@ -13,17 +13,16 @@ from pathlib import Path
 
 from resolution_eval.cards import task_cards
 from resolution_eval.sources import open_source
-from resolution_eval.training.plan import Architecture, Stage, TrainingPlan
-from resolution_eval.training.recipes import report
-from resolution_eval.training.run import train
+from resolution_eval.training.finetune.plan import Architecture, FinetunePlan, Stage
+from resolution_eval.training.recipes import in_two_stages, report, train
 
 GRID = 64
 """The training resolution, in pixels."""
 
 
-def plan(seed: int = 0) -> TrainingPlan:
+def plan(seed: int = 0) -> FinetunePlan:
     """The recipe of the embedded checkpoint `acuity`."""
-    return TrainingPlan(
+    return in_two_stages(
         strategy="native",
         low=32,
         native=GRID,
@@ -46,7 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
     card = task_cards()["acuity"]
-    print(report("acuity", card, train(plan(given.seed), open_source(card), given.output)))
+    declared = train(plan(given.seed), open_source(card), given.output)
+    print(report("acuity", card, given.output, declared))
 
 
 if __name__ == "__main__":

@@ -9,40 +9,31 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from resolution_eval.arguments import model_arguments
-from resolution_eval.cards import TaskCard, task_cards
+from resolution_eval.cards import task_cards
 from resolution_eval.declaration import Declaration
 from resolution_eval.errors import UsageError, output_folder, refuse_misspelled, suggest
 from resolution_eval.refusals import told
 from resolution_eval.resolution import parse_resolution
 from resolution_eval.sources import Source, open_source
 from resolution_eval.taskfiles import SUFFIX
-from resolution_eval.training.plan import Architecture, Augmentation, Stage, TrainingPlan
-from resolution_eval.training.recipes import report
-from resolution_eval.training.run import save_untrained, train
+from resolution_eval.training.finetune.learner import Learner
+from resolution_eval.training.finetune.plan import (
+    Architecture,
+    Augmentation,
+    FinetunePlan,
+    Lora,
+    Stage,
+    Teaching,
+)
+from resolution_eval.training.finetune.pool import Pools
+from resolution_eval.training.finetune.run import Run, finetune, write_untrained
+from resolution_eval.training.finetune.start import load_learner, small_flamingo, small_learner
+from resolution_eval.training.recipes import VISION, pools_of
 
 Made = TypeVar("Made")
 
-ONE_LOOP = (
-    "mix",
-    "steps",
-    "accumulate",
-    "rate",
-    "warmup",
-    "weight_decay",
-    "clip",
-    "freeze",
-    "lora",
-    "lora_alpha",
-    "precision",
-    "recompute",
-    "resume",
-    "validate_every",
-    "save_every",
-    "validation_limit",
-)
-"""Arguments that a Flamingo from scratch, which is trained in two stages, does not take."""
-TWO_STAGES = ("joint_steps", "patch")
-"""Arguments that only such a Flamingo takes."""
+SCRATCH_ARGUMENTS = ("architecture", "patch")
+"""Of `--model_args`, those of a model from scratch."""
 UNTRAINED = "none"
 """The strategy that leaves a model from scratch as it begins."""
 
@@ -64,79 +55,63 @@ def train_task(given: Namespace) -> str:
         raise UsageError(
             f"the strategy none trains nothing; score {model_args['pretrained']} as it is"
         )
-    if given.model == "resflamingo" and "pretrained" not in model_args:
-        return _flamingo_from_scratch(given, card)
-    _refuse(given, TWO_STAGES, "this training, which has one loop,")
-    return _in_one_loop(given, card, model_args)
-
-
-def _flamingo_from_scratch(given: Namespace, card: TaskCard) -> str:
-    _refuse(given, ONE_LOOP, "a Flamingo from scratch, which is trained in two stages,")
-    if given.model_args:
-        refuse_misspelled("argument", given.model_args.partition("=")[0], ["pretrained"])
-        raise UsageError(
-            f"--model_args {given.model_args} say nothing of a pretrained= checkpoint; a "
-            "Flamingo from scratch takes --patch instead"
-        )
-    chosen, source = plan(given, card.filter), open_source(card)
-    if given.strategy == UNTRAINED:
-        return f"{save_untrained(chosen, source, given.output)}: random weights"
-    return report(str(given.output), card, train(chosen, source, given.output))
-
-
-def _refuse(given: Namespace, names: tuple[str, ...], what: str) -> None:
-    for name in names:
-        if getattr(given, name):
-            raise UsageError(f"{what} has no --{name.replace('_', '-')}")
-
-
-def _in_one_loop(given: Namespace, card: TaskCard, model_args: Mapping[str, str]) -> str:
-    from resolution_eval.training.finetune import Run, finetune, write_untrained
-
     source = open_source(card)
-    scratch = "pretrained" not in model_args
-    chosen = _built(lambda: finetune_plan(given, card.filter, scratch=scratch))
-    learner, origin = _start(given, source, model_args, chosen)
-    run = Run(plan=chosen, learner=learner, source=source, output=given.output, origin=origin)
+    chosen = _built(lambda: finetune_plan(given, card.filter, model_args))
+    learner, origin, pools = _start(given, source, model_args, chosen)
+    run = Run(
+        plan=chosen, learner=learner, source=source, output=given.output, origin=origin, pools=pools
+    )
     if given.strategy == UNTRAINED:
         write_untrained(run)
         return f"{given.output}: random weights"
-    told = finetune(run, resume=given.resume)
-    return _report(given, told)
+    return _report(given, finetune(run, resume=given.resume))
 
 
 def _start(
-    given: Namespace, source: Source, model_args: Mapping[str, str], chosen: Any
-) -> tuple[Any, str]:
-    """The model, and what it is called."""
-    from resolution_eval.training.finetune.start import load_learner, small_learner
-
+    given: Namespace, source: Source, model_args: Mapping[str, str], chosen: FinetunePlan
+) -> tuple[Learner, str, Pools | None]:
+    """The model, what it is called, and the images that were opened to make it."""
     if "pretrained" in model_args:
-        for name in ("architecture", "patch"):
+        for name in SCRATCH_ARGUMENTS:
             if name in model_args:
                 raise UsageError(f"{name}= belongs to a model from scratch, without pretrained=")
-        if given.encoder_steps:
-            raise UsageError("--encoder-steps belong to a model from scratch, without pretrained=")
-        return load_learner(given.model, model_args), model_args["pretrained"]
-    unknown = set(model_args) - {"architecture", "patch"}
-    if unknown:
-        raise UsageError(f"a model from scratch has no {unknown.pop()}=; give pretrained= with it")
+        return load_learner(given.model, model_args), model_args["pretrained"], None
+    own = ("patch",) if given.model == "resflamingo" else SCRATCH_ARGUMENTS
+    for name in model_args:
+        refuse_misspelled("argument", name, [*own, "pretrained"])
+        if name not in own:
+            raise UsageError(f"a model from scratch has no {name}=; give pretrained= with it")
+    origin = f"random weights of seed {given.seed}"
+    if given.model == "resflamingo":
+        pools = pools_of(source, chosen)
+        return small_flamingo(chosen, pools), f"small Flamingo, {origin}", pools
     architecture = model_args.get("architecture", "llava")
-    patch = model_args.get("patch", "14")
+    patch, largest = _patch(given, model_args), chosen.sampler.resolutions[-1]
+    learner = small_learner(source, architecture, largest, patch=patch, seed=given.seed)
+    return learner, f"small {architecture}, patch {patch}, {origin}", None
+
+
+def _patch(given: Namespace, model_args: Mapping[str, str]) -> int:
+    """Edge of the patch in pixels, of a model from scratch."""
+    if given.patch is not None:
+        return int(given.patch)
+    patch = model_args.get("patch", "8" if given.model == "resflamingo" else "14")
     if not patch.isdecimal() or int(patch) < 1:
         raise UsageError(f"patch={patch} is impossible; give a number of pixels")
-    largest = chosen.sampler.resolutions[-1]
-    learner = small_learner(source, architecture, largest, patch=int(patch), seed=given.seed)
-    return learner, f"small {architecture}, patch {patch}, random weights of seed {given.seed}"
+    return int(patch)
 
 
-def finetune_plan(given: Namespace, filter: str, *, scratch: bool) -> Any:
-    """The plan of the one loop that the command's arguments describe."""
-    from resolution_eval.training.finetune.plan import FinetunePlan, Lora, Teaching
+def finetune_plan(given: Namespace, filter: str, model_args: Mapping[str, str]) -> FinetunePlan:
+    """The plan that the command's arguments describe.
 
-    defaults = {"steps": 1000, "batch": 8, "rate": 2e-5, "warmup": 50}
+    Raises:
+        UsageError: they contradict each other.
+    """
+    scratch = "pretrained" not in model_args
+    flamingo = scratch and given.model == "resflamingo"
+    defaults: dict[str, Any] = {"steps": 1000, "batch": 8, "rate": 2e-5, "warmup": 50}
     if scratch:
-        defaults |= {"batch": 32, "rate": 1e-3}
+        defaults |= {"batch": 64 if flamingo else 32, "rate": 1e-3}
     names = ("steps", "batch", "rate", "warmup", "weight_decay", "clip")
     run = ("accumulate", "validate_every", "save_every", "validation_limit", "precision")
     lora = None
@@ -144,9 +119,7 @@ def finetune_plan(given: Namespace, filter: str, *, scratch: bool) -> Any:
         lora = Lora(rank=given.lora, alpha=given.lora_alpha or 2 * given.lora)
     elif given.lora_alpha is not None:
         raise UsageError("--lora-alpha belongs to --lora")
-    teaching = None
-    if scratch:
-        teaching = Teaching(steps=600 if given.encoder_steps is None else given.encoder_steps)
+    teaching = _teaching(given, defaults, scratch=scratch, flamingo=flamingo)
     return FinetunePlan(
         strategy=_strategy(given),
         low=parse_resolution(given.low),
@@ -158,10 +131,35 @@ def finetune_plan(given: Namespace, filter: str, *, scratch: bool) -> Any:
         frozen=tuple(given.freeze or ()),
         lora=lora,
         teaching=teaching,
+        architecture=Architecture(patch=_patch(given, model_args)) if flamingo else None,
         augmentation=Augmentation(flips=given.flips),
         checkpointing=given.recompute,
         **_given(given, run),
     )
+
+
+def _teaching(
+    given: Namespace, defaults: dict[str, Any], *, scratch: bool, flamingo: bool
+) -> Teaching | None:
+    """The first steps of a model from scratch; `defaults` then has the steps of all.
+
+    A Flamingo's vision encoder rests after them; another model goes on with the head.
+    """
+    for name in () if scratch else ("encoder_steps", "joint_steps", "patch"):
+        if getattr(given, name) is not None:
+            raise UsageError(
+                f"--{name.replace('_', '-')} belongs to a model from scratch, without pretrained="
+            )
+    if not scratch:
+        return None
+    if given.joint_steps is not None and given.steps is not None:
+        raise UsageError("--joint-steps are --steps without --encoder-steps; give one of the two")
+    encoder = 600 if given.encoder_steps is None else given.encoder_steps
+    if flamingo or given.joint_steps is not None:
+        defaults["steps"] = encoder + (300 if given.joint_steps is None else given.joint_steps)
+    if flamingo:
+        return Teaching(steps=encoder, weight=0.0, rests=(VISION,)) if encoder else None
+    return Teaching(steps=encoder)
 
 
 def _strategy(given: Namespace) -> Any:
@@ -189,31 +187,6 @@ def _report(given: Namespace, told: Declaration) -> str:
             f"written exactly, loss {row['loss']:.4f}"
         )
     return "\n".join(lines)
-
-
-def plan(given: Namespace, filter: str) -> TrainingPlan:
-    """The plan of a Flamingo from scratch that the command's arguments describe, images resized
-    with `filter`.
-
-    Raises:
-        UsageError: they contradict each other, or a value is impossible.
-    """
-    batch = 64 if given.batch is None else given.batch
-    encoder_steps = 600 if given.encoder_steps is None else given.encoder_steps
-    joint_steps = 300 if given.joint_steps is None else given.joint_steps
-    return _built(
-        lambda: TrainingPlan(
-            strategy=_strategy(given),
-            low=parse_resolution(given.low),
-            native=parse_resolution(given.native),
-            filter=filter,
-            seed=given.seed,
-            architecture=Architecture(patch=8 if given.patch is None else given.patch),
-            augmentation=Augmentation(flips=given.flips),
-            encoder=Stage(steps=encoder_steps, batch=batch),
-            joint=Stage(steps=joint_steps, batch=batch),
-        )
-    )
 
 
 def _built(make: Callable[[], Made]) -> Made:

@@ -8,8 +8,8 @@ rebuilds one of those in `models/embedded`; `--strategy all` rebuilds all three.
 from __future__ import annotations
 
 from resolution_eval.sources.phantoms import SIDE
-from resolution_eval.training.plan import Augmentation, Stage, TrainingPlan
-from resolution_eval.training.recipes import Strategy, train_command
+from resolution_eval.training.finetune.plan import Augmentation, FinetunePlan, Stage
+from resolution_eval.training.recipes import Strategy, in_two_stages, train_command
 
 LOW = 16
 """The low training resolution, in pixels; the native one is the phantoms' own 64."""
@@ -18,13 +18,13 @@ STEPS: dict[Strategy, int] = {"native": 600, "low": 300, "mixed": 3600}
 """Steps of the first stage; mixed training sees each of its two resolutions in half of them."""
 
 
-def plan(strategy: Strategy, seed: int = 0) -> TrainingPlan:
+def plan(strategy: Strategy, seed: int = 0) -> FinetunePlan:
     """The recipe of the embedded checkpoint `strategy`.
 
     Half of the images lose their colour: else the tone, right in 14 of 15, is learned first and
     the texture hardly at all.
     """
-    return TrainingPlan(
+    return in_two_stages(
         strategy=strategy,
         low=LOW,
         native=SIDE,

@@ -5,8 +5,8 @@ python -m resolution_eval.training.pbc --strategy native --output DIR
 
 from __future__ import annotations
 
-from resolution_eval.training.plan import Architecture, Augmentation, Stage, TrainingPlan
-from resolution_eval.training.recipes import Strategy, train_command
+from resolution_eval.training.finetune.plan import Architecture, Augmentation, FinetunePlan, Stage
+from resolution_eval.training.recipes import Strategy, in_two_stages, train_command
 
 LOW = 56
 NATIVE = 224
@@ -15,9 +15,9 @@ NATIVE = 224
 STEPS: dict[Strategy, int] = {"native": 1200, "low": 1500, "mixed": 2400}
 
 
-def plan(strategy: Strategy, seed: int = 0) -> TrainingPlan:
+def plan(strategy: Strategy, seed: int = 0) -> FinetunePlan:
     """The recipe for the strategy: patches of 28 px, and mirrored images for more variety."""
-    return TrainingPlan(
+    return in_two_stages(
         strategy=strategy,
         low=LOW,
         native=NATIVE,

@@ -17,15 +17,18 @@ from typing import Literal, get_args
 
 from resolution_eval.cards import task_cards
 from resolution_eval.flamingo.folder import CONFIG
+from resolution_eval.resolution import Resolution
 from resolution_eval.sources import Exclusion, Sample, Source, open_source
 from resolution_eval.sources.phantoms import SIDE
-from resolution_eval.training.examples import Shelf
-from resolution_eval.training.mix import anchored
-from resolution_eval.training.plan import Architecture, Augmentation, Share, Stage, TrainingPlan
-from resolution_eval.training.run import save_untrained, train
+from resolution_eval.training.finetune.plan import Architecture, Augmentation, FinetunePlan, Stage
+from resolution_eval.training.finetune.pool import Pools
+from resolution_eval.training.mix import Weighted, anchored
+from resolution_eval.training.recipes import VISION, in_two_stages, pools_of, save_untrained, train
 
 Strategy = Literal["none", "low", "native", "mixed", "spread", "weighted", "anchored"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+Share = tuple[Resolution, float]
+"""A resolution, and the weight with which a batch is drawn at it."""
 ARCHITECTURE = Architecture(vision_width=64, vision_layers=3, vision_heads=2)
 JOINT_BATCH = 32
 HELD_OUT = 10
@@ -46,7 +49,8 @@ class Recipe:
     joint: int
     """Steps of the stage that teaches to answer, for the native strategy."""
     augmentation: Augmentation
-    frozen: tuple[str, ...] = ("vision_encoder",)
+    rests: tuple[str, ...] = (VISION,)
+    """Parts that the second stage leaves as they are."""
     architecture: Architecture = ARCHITECTURE
     batch: int = 32
     """Images per step of the stage that teaches the vision encoder."""
@@ -79,7 +83,7 @@ RECIPES: dict[str, Recipe] = {
     # yes or no hangs on the question: no image has a class that the first stage could teach
     "vqa_rad": Recipe(
         task="vqa_rad", low=28, native=56, patch=14, steps=0, joint=300,
-        augmentation=Augmentation(), frozen=(), more_joint=False,
+        augmentation=Augmentation(), rests=(), more_joint=False,
     ),
 }  # fmt: skip
 """By name. `pbc`, at 56 px, is that of the first study and of the leaderboard's rows; `phantom` is
@@ -126,7 +130,7 @@ def tokens(shares: Sequence[Share], patch: int) -> float:
     return sum(((int(r) // patch) ** 2 + 1) * share for r, share in shares) / weight
 
 
-def plan(name: str, strategy: Strategy, seed: int) -> TrainingPlan:
+def plan(name: str, strategy: Strategy, seed: int) -> FinetunePlan:
     """The plan for a strategy by the recipe `name`; not for `none`, which is not trained.
 
     low and mixed take as many steps as native: the same samples, as in the paper. The variants
@@ -138,18 +142,20 @@ def plan(name: str, strategy: Strategy, seed: int) -> TrainingPlan:
     dearest = tokens([(recipe.native, 1.0)], recipe.patch) + recipe.fixed
     more = dearest / (tokens(shares, recipe.patch) + recipe.fixed) if shares else 1.0
     joint = int(recipe.joint * (more if recipe.more_joint else 1.0))
-    return TrainingPlan(
+    steps = int(recipe.steps * more)
+    stage = Stage(steps=steps, batch=recipe.batch, rate=recipe.rate)
+    return in_two_stages(
         strategy="mixed" if shares else strategy,
         low=recipe.low,
         native=recipe.native,
-        mix=shares,
+        mix=str(Weighted(tuple(shares))) if shares else "",
         filter=task_cards()[recipe.task].filter,
         seed=seed,
         architecture=recipe.architecture.model_copy(update={"patch": recipe.patch}),
         augmentation=recipe.augmentation,
-        encoder=Stage(steps=int(recipe.steps * more), batch=recipe.batch, rate=recipe.rate),
+        encoder=stage if steps else None,
         joint=Stage(steps=joint, batch=JOINT_BATCH, rate=recipe.rate),
-        frozen=recipe.frozen,
+        rests=recipe.rests,
         average=recipe.average,
         fused=recipe.fused,
     )
@@ -211,19 +217,21 @@ def run(name: str, strategies: Sequence[Strategy], seeds: Sequence[int], output:
     """Train every strategy with every seed that has no checkpoint in `output`; one line each."""
     recipe = RECIPES[name]
     source = data(recipe.task)
-    shelf = Shelf(source, recipe.patch, task_cards()[recipe.task].filter)
+    pools: Pools | None = None
     for seed in seeds:
         for strategy in strategies:
             folder = output / f"{strategy}-{seed}"
             if (folder / CONFIG).is_file():
                 continue
+            chosen = plan(name, "native" if strategy == "none" else strategy, seed)
+            pools = pools or pools_of(source, chosen)
             if strategy == "none":
-                save_untrained(plan(name, "native", seed), source, folder, shelf=shelf)
+                save_untrained(chosen, source, folder, pools=pools)
                 continue
-            summary = train(plan(name, strategy, seed), source, folder, shelf=shelf, progress=False)
-            found = summary.accuracy["val"]
+            told = train(chosen, source, folder, pools=pools, progress=False).extra
+            found = {at: row["accuracy"] for at, row in told["validation"].items()}
             print(
-                f"{folder.name}: {summary.processor_seconds:.0f} s, validation "
+                f"{folder.name}: {told['processor_seconds']:.0f} s, validation "
                 + "  ".join(f"{at}: {value:.3f}" for at, value in found.items()),
                 flush=True,
             )

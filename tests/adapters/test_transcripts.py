@@ -14,10 +14,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "families"))
 import tiny_families
 
 from resolution_eval import thinking
-from resolution_eval.adapters.answers import Answer
 from resolution_eval.attestation import Failure
 from resolution_eval.bases.transcript import UNSEEN, Transcript, checked, transcripts
 from resolution_eval.families import Parts, family_of
+from resolution_eval.model_answer import Answer
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 QUESTION = "Which phantom does this image show?\nstriped disc or checked ring"

@@ -35,9 +35,9 @@ STRINGS = (
     "{% for message in messages %}{{ message.role }}: {{ message.content + '\n' }}{% endfor %}"
 )
 TEMPLATES = {
-    "in place": (IN_PLACE, "user: Is MARK like MARK?\n"),
-    "images first": (IMAGES_FIRST, "user: MARKMARKIs image 1 like image 2?\n"),
-    "strings": (STRINGS, "user: Is MARK like MARK?\n"),
+    "in place": (IN_PLACE, "user: Is MARK like MARK?"),
+    "images first": (IMAGES_FIRST, "user: MARKMARKIs image 1 like image 2?"),
+    "strings": (STRINGS, "user: Is MARK like MARK?"),
 }
 
 
@@ -54,14 +54,24 @@ def test_an_image_stands_where_the_text_names_it_or_is_named_there(kind: str, pa
     found = rendered(
         parts.processor, parts.config, [Turn("user", TEXT, image=True, pieces=pieces(TEXT, 2))]
     )
-    assert found == wanted.replace("MARK", mark)
+    assert found.strip() == wanted.replace("MARK", mark)
+
+
+def test_names_out_of_order_are_no_names(parts: Parts) -> None:
+    """A template that puts all images first would call the second shown the first."""
+    parts.processor.chat_template = IMAGES_FIRST.replace("MARK", parts.processor.image_token)
+    text = "Is <image 2> like <image 1>?"
+    turn = Turn("user", text, image=True, pieces=pieces(text, 2))
+    with pytest.raises(ModelError, match=r"names them in another order|moves an image"):
+        rendered(parts.processor, parts.config, [turn])
 
 
 def test_images_that_the_text_does_not_name_stand_before_it(parts: Parts) -> None:
     mark = parts.processor.image_token
     parts.processor.chat_template = IN_PLACE.replace("MARK", mark)
     turn = Turn("user", "Alike?", image=True, pieces=pieces("Alike?", 3))
-    assert rendered(parts.processor, parts.config, [turn]) == f"user: {mark * 3}Alike?\n"
+    found = rendered(parts.processor, parts.config, [turn])
+    assert found.strip() == f"user: {mark * 3}Alike?"
 
 
 def _noise(size: Size, seed: int) -> Image.Image:

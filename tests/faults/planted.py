@@ -15,11 +15,11 @@ from lmms_eval.caching.response_cache import ResponseCache
 from PIL import Image
 
 from resolution_eval import tasks
-from resolution_eval.adapters.answers import Answer
 from resolution_eval.adapters.base import ResolutionAdapter, View
 from resolution_eval.adapters.requests import Job, Overrides
 from resolution_eval.attestation import LEDGER, AnswerMode, Attestation, Verdict
 from resolution_eval.errors import ImageError
+from resolution_eval.model_answer import Answer
 from resolution_eval.resolution import Size, TrainingResolution, patch_size_fit
 from resolution_eval.verdicts import verdict_of
 

@@ -61,6 +61,8 @@ class Received:
     """Width and height of its image; None where it has none."""
     text: str
     body: dict[str, Any] = field(repr=False)
+    sizes: tuple[tuple[int, int], ...] = ()
+    """Of all its images, in order."""
 
 
 class StandIn(ThreadingHTTPServer):
@@ -120,8 +122,9 @@ class StandIn(ThreadingHTTPServer):
         size = asked.size
         if "previous" in self.faults and size is not None:
             size, self.previous = self.previous or size, size
-        image = self.image_tokens(size)
-        around = self.wrapping if image else 0
+        others = sum(self.image_tokens(each) for each in asked.sizes[:-1])
+        image = self.image_tokens(size) + others
+        around = self.wrapping * len(asked.sizes or [size]) if image else 0
         prompt = 9 + len(asked.text.split()) + image + around
         times = 2 if "doubled" in self.faults else 1
         told: dict[str, Any] = {
@@ -229,7 +232,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _read(body: dict[str, Any]) -> Received:
-    size, texts = None, []
+    size, texts, sizes = None, [], []
     for message in body["messages"]:
         content = message["content"]
         parts = content if isinstance(content, list) else [{"type": "text", "text": content}]
@@ -241,7 +244,8 @@ def _read(body: dict[str, Any]) -> Received:
             data = base64.b64decode(url.rpartition("base64,")[2])
             with Image.open(io.BytesIO(data)) as image:
                 size = image.size
-    return Received(size, "\n".join(texts), body)
+                sizes.append(size)
+    return Received(size, "\n".join(texts), body, tuple(sizes))
 
 
 @contextmanager

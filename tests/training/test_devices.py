@@ -17,7 +17,8 @@ from test_finetune import lines, losses, plan, start
 
 from resolution_eval.errors import UsageError
 from resolution_eval.paths import PACKAGE
-from resolution_eval.training.finetune import Lora, Teaching, devices, loop
+from resolution_eval.training import Lora, Teaching
+from resolution_eval.training.finetune import devices, loop
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

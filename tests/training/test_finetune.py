@@ -28,11 +28,10 @@ from resolution_eval.flamingo import load_folder
 from resolution_eval.generation import Generation
 from resolution_eval.prompts import question_text
 from resolution_eval.resolution import Size
-from resolution_eval.training import TrainingError
-from resolution_eval.training.finetune import FinetunePlan, Lora, Run, Teaching, finetune
+from resolution_eval.training import FinetunePlan, Lora, Run, Teaching, TrainingError, finetune
+from resolution_eval.training.finetune.plan import Stage
 from resolution_eval.training.finetune.pool import Drawn
 from resolution_eval.training.finetune.start import load_learner
-from resolution_eval.training.plan import Stage
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -25,7 +25,7 @@ from halves import Halves
 from test_finetune import plan, start
 from learners import learner
 from resolution_eval.training.finetune.loop import Trainer
-from resolution_eval.training.plan import Stage
+from resolution_eval.training.finetune.plan import Stage
 
 folder, batch = Path(sys.argv[1]), int(sys.argv[2])
 owner = learner({name!r}, Halves())

@@ -32,7 +32,7 @@ from halves import Halves
 from learners import learner
 from test_finetune import plan, start
 from resolution_eval.training.finetune.loop import Trainer
-from resolution_eval.training.plan import Stage
+from resolution_eval.training.finetune.plan import Stage
 
 name, how, folder, batch, stop = sys.argv[1:6]
 if how != "alike":

@@ -15,7 +15,7 @@ from resolution_eval.flamingo.vision import encode
 from resolution_eval.prompts import question_text
 from resolution_eval.resolution import Size
 from resolution_eval.sources import Sample
-from resolution_eval.training.answers import prompt
+from resolution_eval.training.finetune.flamingo import prompt
 from resolution_eval.training.finetune.hf import HFLearner, ending
 from resolution_eval.training.finetune.learner import IGNORED, answer_loss, written_exactly
 from resolution_eval.training.finetune.pool import Drawn

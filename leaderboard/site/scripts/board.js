@@ -187,7 +187,7 @@ class View {
     if (!rows.length) return null;
     const about = h("p", {}, "Accuracies as papers print them. Nobody here holds the answers behind them: they have no interval, no attestation and no rank.");
     const sources = [...new Map(rows.map((row) => [row.source.title, row.source])).values()];
-    const blocks = sources.map((source) => h("details", { open: sources.length === 1 },
+    const blocks = sources.map((source) => h("details", { open: true },
       h("summary", {}, h("bdi", {}, source.title), h("small", {}, ` ${source.authors}, ${source.venue} · ${many(rows.filter((row) => row.source.title === source.title).length, "row")}`)),
       h("p", { class: "quiet" }, source.note, " ", h("a", { href: source.url, rel: "noreferrer noopener nofollow" }, "Source")),
       publishedTable(rows.filter((row) => row.source.title === source.title), source.title).element));

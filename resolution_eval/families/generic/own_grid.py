@@ -27,17 +27,17 @@ def restoring(family: GenericFamily, runs: Sequence[Trial], patch: int) -> Gener
         ModelError: there are none, or nobody can count the tokens.
     """
     family = _counting(family, runs)
-    found = [
-        replace(family, tower=path, entered=entered, made=made)
-        for edge in dict.fromkeys((patch, *PATCHES))
-        for path in runs[-1].arguments
-        for entered in _entered(runs[-1], path, edge)
-        for made in _made(runs[-1], edge)
-        if _agree(runs, path, entered, made)
-    ]
-    if not found:
-        raise ModelError("nobody can read the grid from its tensors")
-    return max(found, key=lambda each: _pixels(each, runs[-1]))
+    for edge in dict.fromkeys((patch, *PATCHES)):
+        found = [
+            replace(family, tower=path, entered=entered, made=made)
+            for path in runs[-1].arguments
+            for entered in _entered(runs[-1], path, edge)
+            for made in _made(runs[-1], edge)
+            if _agree(runs, path, entered, made)
+        ]
+        if found:
+            return max(found, key=lambda each: _pixels(each, runs[-1]))
+    raise ModelError("nobody can read the grid from its tensors")
 
 
 def _counting(family: GenericFamily, runs: Sequence[Trial]) -> GenericFamily:

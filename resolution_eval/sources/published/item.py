@@ -30,6 +30,8 @@ class Item:
     cluster: str | None = None
     """None: the image."""
     split: str = "test"
+    boxes: tuple[tuple[float, float], ...] = ()
+    """Width and height in pixels of the findings that are marked in its image."""
     reason: str | None = None
     """Why it is no sample, where the file itself says so."""
 

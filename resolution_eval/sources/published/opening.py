@@ -9,6 +9,7 @@ from math import sqrt
 from pathlib import Path
 
 from resolution_eval.cards import TaskCard
+from resolution_eval.details import Detail
 from resolution_eval.errors import DataError, ImageError
 from resolution_eval.images import decode
 from resolution_eval.pixels.options import EncodedImage, Options
@@ -184,7 +185,17 @@ def _sample(item: Item, card: TaskCard) -> Sample:
         cluster=item.cluster or item.images[0],
         split=item.split,
         form="closed" if options else "open",
+        detail=_detail(item, len(options)),
     )
+
+
+def _detail(item: Item, options: int) -> Detail | None:
+    """The largest finding that is marked, the easiest to see; none where none is."""
+    if not item.boxes:
+        return None
+    width, height = max(item.boxes, key=lambda box: box[0] * box[1])
+    chance = 1 / options if options > 1 else 0.0
+    return Detail(kind="box", width=width, height=height, chance=chance)
 
 
 def _notes(

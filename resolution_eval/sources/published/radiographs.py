@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from math import inf
 from pathlib import Path, PurePosixPath
 
+from resolution_eval.errors import DataError
 from resolution_eval.sources.published.item import Images, Item, need
 from resolution_eval.sources.table import Row, read_table, rows_of
 
 _MALIGNANT = "MALIGNANT"
+_CORNERS = ("x_min", "y_min", "x_max", "y_max")
 
 
 def cbis_ddsm(folder: Path, images: Images) -> Iterator[Item]:
@@ -56,8 +59,11 @@ def _image(folder: Path, path: str) -> str:
 
 
 def vindr_cxr(folder: Path, images: Images) -> Iterator[Item]:
-    """VinDr-CXR's test split: whether the consensus of five readers has a finding."""
+    """VinDr-CXR's test split: whether the consensus of five readers has a finding, and the boxes of
+    annotations_test.csv where that is there.
+    """
     file = folder / "annotations" / "image_labels_test.csv"
+    boxes = _boxes(folder / "annotations" / "annotations_test.csv")
     for row in rows_of(read_table(file), file):
         need(row.cells, ("image_id", "No finding"), file)
         clear = row["No finding"] in ("1", "1.0")
@@ -66,4 +72,27 @@ def vindr_cxr(folder: Path, images: Images) -> Iterator[Item]:
             images=(f"test/{row['image_id']}.dicom",),
             question="",
             answer="no finding" if clear else "finding",
+            boxes=() if clear else tuple(boxes.get(row["image_id"], ())),
         )
+
+
+def _boxes(file: Path) -> dict[str, list[tuple[float, float]]]:
+    """Width and height in pixels of each image's boxes; a line without a box has no finding.
+
+    Raises:
+        DataError: a box is no box.
+    """
+    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for row in rows_of(read_table(file), file) if file.is_file() else ():
+        need(row.cells, ("image_id", *_CORNERS), file)
+        written = [row[name] for name in _CORNERS]
+        if not any(written):
+            continue
+        try:
+            left, top, right, bottom = map(float, written)
+        except ValueError:
+            raise DataError(f"{file}, line {row.line}: {written} is no box") from None
+        if not (0 <= left < right < inf and 0 <= top < bottom < inf):
+            raise DataError(f"{file}, line {row.line}: the box {written} has no extent")
+        found[row["image_id"]].append((right - left, bottom - top))
+    return found

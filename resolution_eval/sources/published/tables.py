@@ -23,7 +23,6 @@ from resolution_eval.sources.table import read_table, rows_of
 
 _SHORTEST_IMAGE = 64
 """Characters: a shorter cell of a TSV names the row that holds the image."""
-_LETTERS = "ABCDEFGH"
 SUBJECTS = (
     "Basic_Medical_Science",
     "Clinical_Medicine",

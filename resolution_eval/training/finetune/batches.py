@@ -12,8 +12,8 @@ from hashlib import sha256
 
 import torch
 
-from resolution_eval.training.examples import augment
-from resolution_eval.training.finetune.plan import FinetunePlan
+from resolution_eval.training.finetune.augmentation import augment
+from resolution_eval.training.finetune.plan import Augmentation, FinetunePlan
 from resolution_eval.training.finetune.pool import Drawn, Pool
 
 
@@ -35,10 +35,10 @@ def draw_share(
     random = generator(plan.seed, "batch", *when)
     progress = when[0] / max(1, plan.optimisation.steps - 1)
     resolution = plan.sampler.draw(random, progress)
-    places = pool.draw(resolution, plan.optimisation.batch * world, random)
+    places = pool.draw(resolution, plan.stage(when[0])[0].batch * world, random)
     own = places[rank::world]
     drawn = pool.take(resolution, pool.grid(resolution, places[0]), own or places[:1])
-    if plan.augmentation.flips or plan.augmentation.greyscale:
+    if plan.augmentation != Augmentation():
         orders = range(rank, rank + world * len(drawn.samples), world)
         changed = [
             augment(image[None], plan.augmentation, generator(plan.seed, "change", *when, order))

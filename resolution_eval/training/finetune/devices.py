@@ -64,6 +64,17 @@ def _check_sharding(accelerator: Any) -> None:
             )
 
 
+def refuse_sharded(accelerator: Any, what: str) -> None:
+    """Refuse `what` where a run's weights are sharded.
+
+    Raises:
+        UsageError: they are.
+    """
+    found = str(accelerator.distributed_type.value)
+    if found in SHARDING:
+        raise UsageError(f"{what} cannot be had with {found}; train in plain processes")
+
+
 def check_shared(accelerator: Any, file: Path) -> None:
     """Refuse a run whose processes do not all see `file`, which one of them wrote.
 

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from resolution_eval.declaration import Declaration
 from resolution_eval.flamingo import Batch, FlamingoBundle, encode, join, logits, save_folder
 from resolution_eval.flamingo.folder import declare, own_tensors
 from resolution_eval.flamingo.language import END_OF_CHUNK
-from resolution_eval.flamingo.vision import Encoded
+from resolution_eval.flamingo.vision import features, normalise
+from resolution_eval.prompts import flamingo_prompt, question_text
 from resolution_eval.resolution import Size, patch_size_fit
 from resolution_eval.sources import Sample
-from resolution_eval.training.answers import prompt
-from resolution_eval.training.examples import normalise
 from resolution_eval.training.finetune.learner import (
     IGNORED,
     Learner,
     Learning,
     TrainBatch,
+    new_head,
+    places,
 )
 from resolution_eval.training.finetune.pool import Drawn
+
+
+def prompt(sample: Sample) -> str:
+    """The prompt of a sample, the same as at inference."""
+    return flamingo_prompt(question_text(sample.question, sample.choices))
 
 
 class FlamingoLearning(Learning):
@@ -34,10 +40,16 @@ class FlamingoLearning(Learning):
     parameters is to move.
     """
 
-    def __init__(self, bundle: FlamingoBundle) -> None:
-        super().__init__(bundle.model)
+    def __init__(self, bundle: FlamingoBundle, head: nn.Module | None) -> None:
+        super().__init__(bundle.model, head)
         self._bundle = bundle
-        self.encoded: Encoded | None = None
+        self.grid: tuple[int, int] | None = None
+        self._tokens: Tensor | None = None
+        if head is not None:
+            bundle.model.perceiver.register_forward_pre_hook(self._note)
+
+    def _note(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        self._tokens = inputs[0].flatten(1, -2)
 
     def tie_weights(self) -> None:
         self._bundle.model.lang_encoder.tie_weights()
@@ -45,13 +57,23 @@ class FlamingoLearning(Learning):
     def forward(
         self, inputs: Mapping[str, Tensor], answer_tokens: int, *, encoder_only: bool = False
     ) -> tuple[Tensor | None, Tensor | None]:
+        self._bundle.positions.forget()
+        if encoder_only:
+            tokens, self.grid = features(self._bundle, inputs["pixels"])
+            return None, self._classes(tokens)
         vision = self._bundle.model.vision_encoder
         looks = any(parameter.requires_grad for parameter in vision.parameters())
-        self._bundle.positions.forget()
-        self.encoded = encode(self._bundle, inputs["pixels"], train=looks)
-        batch = Batch(inputs["ids"], inputs["mask"])
-        found = logits(self._bundle, self.encoded, batch)
-        return found[:, -answer_tokens - 1 : -1], None
+        encoded = encode(self._bundle, inputs["pixels"], train=looks)
+        self.grid = encoded.grid
+        found = logits(self._bundle, encoded, Batch(inputs["ids"], inputs["mask"]))
+        return found[:, -answer_tokens - 1 : -1], self._classes(self._tokens)
+
+    def _classes(self, tokens: Tensor | None) -> Tensor | None:
+        """The head's logits, over the mean of an image's patch tokens: over the perceiver's latents
+        it would learn the coarse classes only.
+        """
+        self._tokens = None
+        return None if self.head is None or tokens is None else self.head(tokens.mean(1))
 
 
 class FlamingoLearner(Learner):
@@ -59,10 +81,15 @@ class FlamingoLearner(Learner):
 
     adapter = "resflamingo"
 
-    def __init__(self, bundle: FlamingoBundle) -> None:
+    def __init__(
+        self, bundle: FlamingoBundle, *, classes: Sequence[str] = (), seed: int = 0
+    ) -> None:
+        """`classes` are the answers that a head tells apart while the encoder learns alone."""
         self.bundle = bundle
+        self.classes = {name: place for place, name in enumerate(classes)}
         self._names = list(own_tensors(bundle.model))
-        self.module: FlamingoLearning = FlamingoLearning(bundle)
+        head = new_head(bundle.config.vision["width"], len(classes), seed) if classes else None
+        self.module: FlamingoLearning = FlamingoLearning(bundle, head)
 
     def grid(self, information: Size) -> Size:
         return patch_size_fit(information, self.bundle.patch)
@@ -81,7 +108,8 @@ class FlamingoLearner(Learner):
         answers = labels[:, min(start for _, start in pairs) :]
         pixels = normalise(drawn.pixels, self.bundle.config)
         patches = drawn.grid.pixels // self.bundle.patch**2
-        return TrainBatch({"pixels": pixels, "ids": ids, "mask": mask}, answers, patches)
+        inputs = {"pixels": pixels, "ids": ids, "mask": mask}
+        return TrainBatch(inputs, answers, patches, places(self.classes, drawn.samples))
 
     def _joined(self, sample: Sample) -> tuple[tuple[int, ...], int]:
         """Prompt and answer tokenised together, and where the answer begins."""
@@ -92,9 +120,9 @@ class FlamingoLearner(Learner):
     def prepared(self, drawn: Drawn) -> Iterator[list[tuple[int, int]]]:
         grids: list[tuple[int, int]] = []
         yield grids
-        if self.module.encoded is not None:
-            grids.extend([self.module.encoded.grid] * len(drawn.samples))
-            self.module.encoded = None
+        if self.module.grid is not None:
+            grids.extend([self.module.grid] * len(drawn.samples))
+            self.module.grid = None
 
     def recompute(self) -> None:
         self.bundle.model.vision_encoder.set_grad_checkpointing(True)

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from resolution_eval.declaration import Declaration
@@ -24,6 +23,8 @@ from resolution_eval.training.finetune.learner import (
     Learner,
     Learning,
     TrainBatch,
+    new_head,
+    places,
     right_aligned,
 )
 from resolution_eval.training.finetune.pool import Drawn
@@ -88,9 +89,7 @@ class HFLearner(Learner):
         self.classes = {name: place for place, name in enumerate(classes)}
         head = None
         if features is not None:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(0)
-                head = nn.Linear(model.config.get_text_config().hidden_size, len(classes))
+            head = new_head(model.config.get_text_config().hidden_size, len(classes), 0)
         self.module = HFLearning(model, family, features, head)
         self._texts: dict[Any, tuple[Inputs, list[int]]] = {}
 
@@ -104,10 +103,8 @@ class HFLearner(Learner):
         tokenizer = self.parts.processor.tokenizer
         pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
         inputs = collate(texts, pad or 0) | self._images(drawn)
-        known = self.classes
-        wanted = [known[sample.answer] for sample in drawn.samples] if known else None
         tokens = self.family.visual_tokens(self.parts, drawn.grid)
-        return TrainBatch(inputs, labels, tokens, None if wanted is None else torch.tensor(wanted))
+        return TrainBatch(inputs, labels, tokens, places(self.classes, drawn.samples))
 
     def _prepared(self, sample: Sample, pixels: Tensor) -> tuple[Inputs, list[int]]:
         """The text's tensors, the same for all images of one grid, and the answer's tokens."""

@@ -17,6 +17,7 @@ from torch.nn import functional
 from resolution_eval.declaration import Declaration
 from resolution_eval.errors import UsageError
 from resolution_eval.resolution import Size
+from resolution_eval.sources import Sample
 from resolution_eval.training.finetune.pool import Drawn
 
 IGNORED = -100
@@ -106,6 +107,18 @@ class Learning(nn.Module, ABC):
         self, inputs: Mapping[str, Tensor], answer_tokens: int, *, encoder_only: bool = False
     ) -> tuple[Tensor | None, Tensor | None]:
         """Logits that predict the last `answer_tokens` tokens, and the head's, or None."""
+
+
+def new_head(width: int, classes: int, seed: int) -> nn.Module:
+    """A linear head over features of `width` channels, its weights from the seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return nn.Linear(width, classes)
+
+
+def places(classes: Mapping[str, int], samples: Sequence[Sample]) -> Int[Tensor, " batch"] | None:
+    """The samples' answers as places among the head's classes; None where it has none."""
+    return torch.tensor([classes[sample.answer] for sample in samples]) if classes else None
 
 
 def answer_loss(

@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,20 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import trange
 
-from resolution_eval.errors import ModelError
+from resolution_eval.errors import ModelError, ResolutionEvalError
 from resolution_eval.notation import json_value
 from resolution_eval.resolution import label
 from resolution_eval.training.finetune.batches import Share, draw_share, generator
 from resolution_eval.training.finetune.cost import Meter
 from resolution_eval.training.finetune.learner import IGNORED, Learner, TrainBatch, answer_loss
-from resolution_eval.training.finetune.plan import FinetunePlan
+from resolution_eval.training.finetune.optimisation import Average, rate
+from resolution_eval.training.finetune.plan import FinetunePlan, Stage
 from resolution_eval.training.finetune.pool import Drawn, Pool
-from resolution_eval.training.stages import TrainingError, rate
+from resolution_eval.training.finetune.trainable import rest
+
+
+class TrainingError(ResolutionEvalError):
+    """The loss or the gradient is no number: training cannot go on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +42,21 @@ class Trainer:
     wrapped: nn.Module
     optimiser: Any
     pool: Pool
+    average: Average | None = None
+
+    def enter(self, step: int) -> None:
+        """Begin the stage that `step` belongs to, or come back to it."""
+        teaching = self.plan.teaching
+        if teaching is not None and step >= self.plan.alone:
+            rest(self.learner.module.model, teaching.rests)
+        if self.average is not None:
+            self.average.begin(self.trained)
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The weights are their average over the stage meanwhile, where the plan has one."""
+        with self.average.applied() if self.average is not None else nullcontext():
+            yield
 
     @property
     def trained(self) -> list[nn.Parameter]:
@@ -58,9 +79,11 @@ class Trainer:
         tokens = sum(int((batch.labels != IGNORED).sum()) for batch in batches)
         samples = sum(0 if share.idle else len(share.drawn.samples) for share in shares)
         counts = self.totals([tokens, samples])
-        learning_rate = self.plan.optimisation.rate * rate_at(self.plan, step)
+        stage, place = self.plan.stage(step)
+        learning_rate = stage.rate * rate(stage, place)
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate
+        self.optimiser.param_groups[0]["weight_decay"] = stage.weight_decay  # the matrices'
         losses, rows, norm = {"answer": 0.0, "head": 0.0}, [], None
         for share, batch in zip(shares, batches, strict=True):
             with self.accelerator.accumulate(self.wrapped):
@@ -74,6 +97,8 @@ class Trainer:
                 losses[name] += value
             row = _row(share, batch, seconds, peak)
             rows.append(row | {"encoder_only": True} if self._encoder_only(step) else row)
+        if self.average is not None:
+            self._averaged(stage, place)
         return {
             "step": step,
             **({"loss": losses["answer"]} if not self._encoder_only(step) else {}),
@@ -85,6 +110,12 @@ class Trainer:
             "batches": rows,
         }
 
+    def _averaged(self, stage: Stage, place: int) -> None:
+        assert self.average is not None
+        self.average.add(place)
+        if place + 1 == stage.steps:
+            self.average.put()
+
     @property
     def _rank(self) -> int:
         return int(self.accelerator.process_index)
@@ -94,7 +125,12 @@ class Trainer:
         return int(self.accelerator.num_processes)
 
     def _encoder_only(self, step: int) -> bool:
-        return self.plan.teaching is not None and step < self.plan.teaching.steps
+        return step < self.plan.alone
+
+    def _head_weight(self, step: int) -> float:
+        if self._encoder_only(step):
+            return 1.0
+        return 0.0 if self.plan.teaching is None else self.plan.teaching.weight
 
     def _seed(self, step: int) -> None:
         """Dropout follows from seed, step and process, so that a resumed run repeats it."""
@@ -127,7 +163,7 @@ class Trainer:
                 ) * (0.0 if share.idle else 1 / samples)  # an idle process goes backward too
             found = self.totals([float(answer.detach()), float(head.detach())])
             self._finite(sum(found), "loss", step, [share])
-            weight = 0.0 if self.plan.teaching is None else self.plan.teaching.weight
+            weight = self._head_weight(step)
             # accelerate divides by the number of batches, and averages over processes
             scale = self.plan.accumulate * self._world
             self.accelerator.backward((answer + weight * head) * scale)
@@ -157,17 +193,6 @@ class Trainer:
             return
         ids = ", ".join(id for share in shares for id in share.everyone)
         raise TrainingError(f"the {name} is {value} at step {step}, on the samples {ids}")
-
-
-def rate_at(plan: FinetunePlan, step: int) -> float:
-    """Learning rate at `step`, as a fraction of the largest: warmed up, then lowered by a cosine;
-    where a head is taught first, once for that part and once for the rest.
-    """
-    whole = plan.optimisation
-    alone = 0 if plan.teaching is None else min(plan.teaching.steps, whole.steps)
-    if step < alone:
-        return rate(whole.model_copy(update={"steps": alone}), step)
-    return rate(whole.model_copy(update={"steps": whole.steps - alone}), step - alone)
 
 
 def _idled(batch: TrainBatch, idle: bool) -> TrainBatch:

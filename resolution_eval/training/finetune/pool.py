@@ -106,6 +106,28 @@ class Pool:
         return image
 
 
+@dataclass(eq=False)
+class Pools:
+    """The pools of one data set at the grids of one kind of model, each opened once."""
+
+    source: Source
+    grid_of: GridOf
+    filter: str
+    kept: dict[tuple[str, int | None], Pool] = field(default_factory=dict)
+
+    def open(self, split: str, *, limit: int | None = None, progress: bool = True) -> Pool:
+        """The split's pool, of its first `limit` samples.
+
+        Raises:
+            DataError: as `open_pool`.
+        """
+        if (split, limit) not in self.kept:
+            self.kept[split, limit] = open_pool(
+                self.source, split, self.grid_of, filter=self.filter, limit=limit, progress=progress
+            )
+        return self.kept[split, limit]
+
+
 def open_pool(
     source: Source,
     split: str,

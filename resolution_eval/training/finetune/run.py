@@ -1,4 +1,4 @@
-"""One fine-tuning run, from a checkpoint, a plan and a data set to a checkpoint folder."""
+"""One training run, from a model, a plan and a data set to a checkpoint folder."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from resolution_eval.declaration import FILE, Declaration, read_declaration
 from resolution_eval.errors import ModelError, UsageError
@@ -23,16 +24,20 @@ from resolution_eval.training.finetune.devices import (
     check_shared,
     keep_whole,
     open_accelerator,
+    refuse_sharded,
 )
 from resolution_eval.training.finetune.learner import Learner
-from resolution_eval.training.finetune.loop import Log, Trainer, progress_bar
+from resolution_eval.training.finetune.loop import Log, Trainer, TrainingError, progress_bar
+from resolution_eval.training.finetune.optimisation import Average, by_decay
 from resolution_eval.training.finetune.plan import FinetunePlan
-from resolution_eval.training.finetune.pool import Pool, open_pool
+from resolution_eval.training.finetune.pool import Pool, Pools
 from resolution_eval.training.finetune.states import Progress, last_state, save_state
 from resolution_eval.training.finetune.validation import score, validate
-from resolution_eval.training.stages import TrainingError, by_decay
 
-PACKAGES = ("resolution-eval", "torch", "transformers", "accelerate", "peft", "open-flamingo")
+PACKAGES = (
+    *("resolution-eval", "torch", "transformers", "accelerate", "peft"),
+    *("open-clip-torch", "open-flamingo"),
+)
 PLAN = "plan.json"
 STATES = "states"
 BEST = "best"
@@ -48,6 +53,8 @@ class Run:
     output: Path
     origin: str
     """The checkpoint that is trained further, or what was built instead."""
+    pools: Pools | None = None
+    """The source's images, where another run of the same grids has rendered them."""
 
 
 def finetune(run: Run, *, resume: bool = False, progress: bool = True) -> Declaration:
@@ -73,15 +80,9 @@ def finetune(run: Run, *, resume: bool = False, progress: bool = True) -> Declar
     accelerator.wait_for_everyone()
     check_shared(accelerator, run.output / PLAN)
     shown = progress and main
-    pool = open_pool(run.source, "train", run.learner.grid, filter=run.plan.filter, progress=shown)
-    held_out = open_pool(
-        run.source,
-        "val",
-        run.learner.grid,
-        filter=run.plan.filter,
-        limit=run.plan.validation_limit,
-        progress=shown,
-    )
+    pools = run.pools or Pools(run.source, run.learner.grid, run.plan.filter)
+    pool = pools.open("train", progress=shown)
+    held_out = pools.open("val", limit=run.plan.validation_limit, progress=shown)
     trainer = _trainer(run, accelerator, pool)
     _train(run, trainer, held_out, shown)
     accelerator.wait_for_everyone()
@@ -115,7 +116,7 @@ def _checked(run: Run, *, resume: bool) -> Declaration | None:
     if resume:
         if not file.is_file():
             raise UsageError(f"{run.output} holds no run to resume; train without --resume")
-        if file.read_text(encoding="utf-8") != _stated(run):
+        if _begun_with(file) != _told_of(run):
             raise UsageError(
                 f"{run.output} holds a run of another plan ({file}); resume it with the arguments "
                 "that it was begun with, or choose another --output"
@@ -126,14 +127,34 @@ def _checked(run: Run, *, resume: bool) -> Declaration | None:
     return None
 
 
+def _begun_with(file: Path) -> dict[str, Any]:
+    """What the run in the folder was begun with; keys that were not yet known have their default.
+
+    Raises:
+        ModelError: the file is no plan.
+    """
+    try:
+        told = json.loads(file.read_text(encoding="utf-8"))
+        return {**told, "plan": FinetunePlan.model_validate(told["plan"])}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{file} is no plan of a run ({error})") from error
+
+
+def _told_of(run: Run) -> dict[str, Any]:
+    return {"origin": run.origin, "data": run.source.fingerprint, "plan": run.plan}
+
+
 def _stated(run: Run) -> str:
-    known = {"origin": run.origin, "data": run.source.fingerprint}
-    return json.dumps({**known, "plan": run.plan.model_dump(mode="json")}, indent=2) + "\n"
+    return json.dumps(_told_of(run) | {"plan": run.plan.model_dump(mode="json")}, indent=2) + "\n"
 
 
 def _trainer(run: Run, accelerator: Any, pool: Pool) -> Trainer:
     model = run.learner.module.model
     trainable.freeze(model, run.plan.frozen)
+    rests = () if run.plan.teaching is None else run.plan.teaching.rests
+    trainable.check_named(model, rests)
+    if rests or run.plan.average:
+        refuse_sharded(accelerator, "parts that rest after a while, or an average over steps,")
     if run.plan.lora is not None:
         trainable.adapt(model, run.plan.lora, seed=run.plan.seed)
     if run.plan.checkpointing:
@@ -141,12 +162,19 @@ def _trainer(run: Run, accelerator: Any, pool: Pool) -> Trainer:
     optimisation = run.plan.optimisation
     moved = [p for p in run.learner.module.parameters() if p.requires_grad]
     keep_whole(moved, accelerator)
-    optimiser = torch.optim.AdamW(by_decay(moved, optimisation.weight_decay), lr=optimisation.rate)
+    optimiser = torch.optim.AdamW(
+        by_decay(moved, optimisation.weight_decay),
+        lr=optimisation.rate,
+        fused=run.plan.fused or None,
+    )
     wrapped, optimiser = accelerator.prepare(run.learner.module, optimiser)
     if accelerator.is_fsdp2:
         begin(optimiser)
     wrapped.train()
-    return Trainer(run.plan, run.learner, accelerator, wrapped, optimiser, pool)
+    average = Average(run.plan.average) if run.plan.average else None
+    if average is not None:
+        accelerator.register_for_checkpointing(average)
+    return Trainer(run.plan, run.learner, accelerator, wrapped, optimiser, pool, average)
 
 
 def _train(run: Run, trainer: Trainer, held_out: Pool, shown: bool) -> None:
@@ -156,20 +184,24 @@ def _train(run: Run, trainer: Trainer, held_out: Pool, shown: bool) -> None:
     so_far = Progress(step=0)
     if found is not None:
         path, so_far = found
+        trainer.enter(max(0, so_far.step - 1))
         trainer.accelerator.load_state(str(path))
     log = Log(run.output, so_far.step, writes=trainer.accelerator.is_main_process)
     meter = Meter(trainer.accelerator.device)
     last = run.plan.optimisation.steps
     with progress_bar(so_far.step, last, shown=shown) as steps:
         for step in steps:
+            if run.plan.stage(step)[1] == 0:
+                trainer.enter(step)
             try:
                 line = trainer.step(step, meter)
             except TrainingError as error:
                 raise TrainingError(f"{error}; {_left(states)}") from None
             so_far = so_far.model_copy(update={"step": step + 1})
             if run.plan.validates(step) or step + 1 == last:
-                line["validation"] = validate(trainer, held_out, run.plan.sampler.resolutions)
-                so_far = _kept_if_best(run, trainer, so_far, line["validation"])
+                with trainer.averaged():
+                    line["validation"] = validate(trainer, held_out, run.plan.sampler.resolutions)
+                    so_far = _kept_if_best(run, trainer, so_far, line["validation"])
             log.add(line)
             if (step + 1) % run.plan.save_every == 0 or step + 1 == last:
                 save_state(states, trainer.accelerator, so_far)
@@ -199,7 +231,7 @@ def _kept_if_best(run: Run, trainer: Trainer, so_far: Progress, found: Any) -> P
     state = trainer.accelerator.get_state_dict(trainer.wrapped)
     if trainer.accelerator.is_main_process:
         weights = {
-            name.removeprefix("model."): tensor.detach().cpu()
+            name.removeprefix("model."): _stored(tensor.detach().cpu(), run.plan)
             for name, tensor in state.items()
             if name.startswith("model.")
         }
@@ -212,6 +244,13 @@ def _kept_if_best(run: Run, trainer: Trainer, so_far: Progress, found: Any) -> P
         aside.replace(final)
     trainer.accelerator.wait_for_everyone()
     return so_far.model_copy(update={"best_step": so_far.step, "best_score": best})
+
+
+def _stored(tensor: Tensor, plan: FinetunePlan) -> Tensor:
+    """The weights in the type that the plan stores them in."""
+    if plan.stored is None or not tensor.is_floating_point():
+        return tensor
+    return tensor.to(getattr(torch, plan.stored))
 
 
 def _told(run: Run, trainer: Trainer, held_out: Pool) -> Declaration:

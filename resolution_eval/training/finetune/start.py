@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -16,7 +16,13 @@ from resolution_eval.resolution import NATIVE, Resolution, Size, budget_size
 from resolution_eval.sources import Source
 from resolution_eval.training.finetune.hf import HFLearner
 from resolution_eval.training.finetune.learner import Learner
+from resolution_eval.training.finetune.plan import FinetunePlan
+from resolution_eval.training.finetune.pool import Pools
 from resolution_eval.training.finetune.small import SMALL, small_model
+from resolution_eval.training.tokenizer import learn_tokenizer
+
+if TYPE_CHECKING:
+    from resolution_eval.training.finetune.flamingo import FlamingoLearner
 
 ARGUMENTS = (
     "pretrained",
@@ -58,6 +64,30 @@ def load_learner(model: str, given: Mapping[str, str]) -> Learner:
     if given.get("attn_implementation"):
         known["attn_implementation"] = given["attn_implementation"]
     return HFLearner(family, parts, load_model(given["pretrained"], dtype=dtype, **known))
+
+
+def small_flamingo(plan: FinetunePlan, pools: Pools) -> FlamingoLearner:
+    """A small Flamingo of random weights by the plan, for the data of `pools`.
+
+    Its tokenizer is learned from the train split's questions and answers; its table of positions
+    has the grid of the largest image that it is trained on.
+
+    Raises:
+        DataError: the source lacks a train split.
+    """
+    from resolution_eval.flamingo import build
+    from resolution_eval.training.finetune.flamingo import FlamingoLearner, prompt
+
+    assert plan.architecture is not None
+    samples = pools.source.samples("train")
+    texts = [prompt(sample) for sample in samples] + [f" {sample.answer}" for sample in samples]
+    tokenizer = learn_tokenizer(texts, plan.architecture.vocabulary)
+    pool = pools.open("train")
+    grids = [grid for r in plan.sampler.resolutions for grid in pool.groups(r)]
+    config = plan.architecture.config(max(grids, key=lambda grid: grid.pixels))
+    classes = sorted({sample.answer for sample in samples}) if plan.teaching else ()
+    bundle = build(config, tokenizer, seed=plan.seed)
+    return FlamingoLearner(bundle, classes=classes, seed=plan.seed)
 
 
 def small_learner(

@@ -23,15 +23,31 @@ def freeze(model: nn.Module, names: Sequence[str]) -> None:
     Raises:
         UsageError: a name fits no parameter, or nothing is left to train.
     """
+    check_named(model, names)
+    for own, parameter in model.named_parameters():
+        parameter.requires_grad_(not any(_under(own, name) for name in names))
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise UsageError(f"nothing is left to train: frozen are {', '.join(names)}")
+
+
+def rest(model: nn.Module, names: Sequence[str]) -> None:
+    """Leave the parameters under each of `names` as they are from now on."""
+    for own, parameter in model.named_parameters():
+        if any(_under(own, name) for name in names):
+            parameter.requires_grad_(False)
+
+
+def check_named(model: nn.Module, names: Sequence[str]) -> None:
+    """Refuse a name that fits no parameter.
+
+    Raises:
+        UsageError: it is named, with those that would fit.
+    """
     parameters = dict(model.named_parameters())
     for name in names:
         if not any(_under(parameter, name) for parameter in parameters):
             parts = {part for own in parameters for part in _prefixes(own)}
             raise UsageError(f"nothing to freeze is named {name!r}; {_advice(name, parts)}")
-    for own, parameter in parameters.items():
-        parameter.requires_grad_(not any(_under(own, name) for name in names))
-    if not any(parameter.requires_grad for parameter in parameters.values()):
-        raise UsageError(f"nothing is left to train: frozen are {', '.join(names)}")
 
 
 def _under(parameter: str, name: str) -> bool:

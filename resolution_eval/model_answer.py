@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from resolution_eval.attestation import Failure, Sent, Served
 from resolution_eval.errors import ModelError
 
+Found = TypeVar("Found")
 Entered = tuple[tuple[int, int], int]
 """What was read of a demonstration's image: grid (height, width) in pixels, and visual tokens."""
 
@@ -54,6 +55,16 @@ class Answer:
     demonstrations: tuple[Entered, ...] = ()
     images: tuple[Entry, ...] = ()
     """Each of the question's own images in order, where it has several."""
+
+
+def by_number(found: Sequence[Found], order: Sequence[int]) -> list[Found]:
+    """What was found of images in the `order` of the prompt, by the question's own numbers.
+
+    Example:
+        >>> by_number(["c", "a", "b"], (2, 0, 1))
+        ['a', 'b', 'c']
+    """
+    return [one for _, one in sorted(zip(order, found, strict=True), key=lambda pair: pair[0])]
 
 
 def together(entries: Sequence[Entry]) -> dict[str, Any]:

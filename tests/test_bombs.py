@@ -1,0 +1,177 @@
+"""Bombs: a file of kilobytes that would become gigabytes is refused before it does."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from synthetic_runs import sweep, write_run
+
+from resolution_eval.errors import DataError, RecordError
+from resolution_eval.records import make_records, read_record, write_record
+from resolution_eval.sources import table as tables
+from resolution_eval.sources.table import read_table, rows_of
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("record")
+    write_run(home / "run", sweep({"28": 0.4, "64": 0.8}, samples=40))
+    (made,) = make_records(home / "run")
+    return write_record(made, home / "records")
+
+
+def repeated(column: str, value: object) -> Callable[[pa.Table], pa.Table]:
+    """The table with one value in every row of a column."""
+
+    def change(table: pa.Table) -> pa.Table:
+        place = table.schema.get_field_index(column)
+        kind = table.schema.field(column).type
+        if pa.types.is_list(kind):
+            offsets = pa.array([i * len(value) for i in range(len(table) + 1)], pa.int32())
+            each = pa.array(value, kind.value_type)
+            flat = pa.chunked_array([each] * len(table)).combine_chunks()
+            made = pa.ListArray.from_arrays(offsets, flat)
+        else:
+            made = pa.array([value] * len(table), kind)
+        return table.set_column(place, table.schema.field(column), made)
+
+    return change
+
+
+def planted(record: Path, folder: Path, change: Callable[[pa.Table], pa.Table]) -> Path:
+    """The record with other answers, its document restated as a forger would."""
+    shutil.copytree(record.parent, folder)
+    (document,), (answers,) = folder.glob("*.json"), folder.glob("*.parquet")
+    pq.write_table(change(pq.read_table(answers)), answers, compression="zstd")
+    found = json.loads(document.read_text(encoding="utf-8"))
+    found["answers_file"]["sha256"] = hashlib.sha256(answers.read_bytes()).hexdigest()
+    document.write_text(json.dumps(found), encoding="utf-8")
+    return document
+
+
+BOMBS = {
+    "scores": repeated("choice_scores", [0.0] * 500_000),
+    "notes": repeated("notes", ["x"] * 300_000),
+    "options": repeated("options", ["x"] * 300_000),
+    "answers": repeated("answer", "x" * 5_000_000),
+}
+READ = """
+import resource, sys
+from pathlib import Path
+from resolution_eval.errors import RecordError
+from resolution_eval.records import read_record
+import psutil
+before = psutil.Process().memory_info().rss
+try:
+    read_record(Path(sys.argv[1]))
+except RecordError as error:
+    print(str(error)[-200:])
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before) // 2**20)
+"""
+
+
+@pytest.mark.whole
+@pytest.mark.parametrize("name", BOMBS)
+def test_answers_that_would_fill_the_memory_are_refused(
+    record: Path, tmp_path: Path, name: str
+) -> None:
+    document = planted(record, tmp_path / "bomb", BOMBS[name])
+    size = sum(path.stat().st_size for path in document.parent.iterdir())
+    done = subprocess.run(
+        [sys.executable, "-c", READ, str(document)], capture_output=True, text=True, check=True
+    )
+    said, grown = done.stdout.splitlines()
+    assert "at most" in said and size < 4 * 2**20
+    assert int(grown) < 300, "MiB that reading it took"
+
+
+def lying(data: bytes, column: str) -> bytes:
+    """The file with a footer that says fewer values of the column than its one page has."""
+    footer = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    made, group = bytearray(data), pq.ParquetFile(io.BytesIO(data)).metadata.row_group(0)
+    told = {group.column(i).path_in_schema: group.column(i) for i in range(group.num_columns)}
+    wanted = _varint(2 * told[f"{column}.list.element"].num_values)
+    place = made.find(wanted, footer)
+    while place >= 0:
+        made[place : place + len(wanted)] = _varint(2 * 100, len(wanted))
+        place = made.find(wanted, place + 1)
+    return bytes(made)
+
+
+def _varint(value: int, width: int = 1) -> bytes:
+    """A number as Thrift writes it, in at least `width` bytes."""
+    out = bytearray()
+    while value >= 0x80 or len(out) + 1 < width:
+        out.append(0x80 | (value & 0x7F))
+        value >>= 7
+    return bytes([*out, value])
+
+
+def test_a_footer_that_says_less_than_its_pages_is_not_believed(
+    record: Path, tmp_path: Path
+) -> None:
+    document = planted(record, tmp_path / "lie", repeated("choice_scores", [0.0] * 40_000))
+    (answers,) = document.parent.glob("*.parquet")
+    table = pq.read_table(answers)
+    one_page = {"data_page_size": 2**30, "write_batch_size": 2**28}
+    pq.write_table(table, answers, compression="zstd", **one_page)
+    answers.write_bytes(lying(answers.read_bytes(), "choice_scores"))
+    group = pq.ParquetFile(answers).metadata.row_group(0)
+    told = [group.column(i).num_values for i in range(group.num_columns)]
+    assert max(told) <= 100, "the footer's word"
+    found = json.loads(document.read_text(encoding="utf-8"))
+    found["answers_file"]["sha256"] = hashlib.sha256(answers.read_bytes()).hexdigest()
+    document.write_text(json.dumps(found), encoding="utf-8")
+    with pytest.raises(RecordError, match="3200000 elements of choice_scores"):
+        read_record(document)
+
+
+@pytest.mark.parametrize("damage", range(0, 4_000, 97))
+def test_a_damaged_file_of_answers_is_one_error(record: Path, tmp_path: Path, damage: int) -> None:
+    folder = Path(shutil.copytree(record.parent, tmp_path / "damaged"))
+    (document,), (answers,) = folder.glob("*.json"), folder.glob("*.parquet")
+    data = bytearray(answers.read_bytes())
+    data[damage % len(data)] ^= 0x5A
+    answers.write_bytes(data)
+    found = json.loads(document.read_text(encoding="utf-8"))
+    found["answers_file"]["sha256"] = hashlib.sha256(data).hexdigest()
+    document.write_text(json.dumps(found), encoding="utf-8")
+    with contextlib.suppress(RecordError):
+        read_record(document)
+
+
+def test_an_honest_record_is_read(record: Path) -> None:
+    assert len(read_record(record).answers) == 80
+
+
+def test_more_answers_than_a_board_pins_are_refused_before_they_are_read(record: Path) -> None:
+    assert len(read_record(record, most=80).answers) == 80
+    with pytest.raises(RecordError, match="80 answers; at most 79"):
+        read_record(record, most=79)
+
+
+def test_a_table_has_so_many_cells_and_columns_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "labels.csv"
+    monkeypatch.setattr(tables, "MAX_CELLS", 10)
+    monkeypatch.setattr(tables, "MAX_TABLE", 50)
+    with pytest.raises(DataError, match="more than 10 cells"):
+        list(rows_of(b"a,b\n" + b"1,2\n" * 6, file))
+    assert len(list(rows_of(b"a,b\n" + b"1,2\n" * 5, file))) == 5
+    with pytest.raises(DataError, match="1,001 columns"):
+        list(rows_of(b",".join(b"c%d" % i for i in range(1001)) + b"\n", file))
+    file.write_bytes(b"x" * 51)
+    with pytest.raises(DataError, match="larger than 50 bytes"):
+        read_table(file)

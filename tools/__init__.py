@@ -1,0 +1,1 @@
+"""Tools: what makes pages of the documentation, and is no part of the package."""
