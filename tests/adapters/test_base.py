@@ -243,7 +243,9 @@ def test_a_reply_served_for_another_sample_is_stale_not_wrong(
 ) -> None:
     adapter = _Adapter()
     adapter.task_dict = {"task": {"test": Dataset.from_list(documents)}}
-    request = SimpleNamespace(metadata={}, args=("Which?", {}, None, 0, "task", "test"))
+    request = SimpleNamespace(
+        metadata={}, args=(tasks.doc_to_text(documents[0]), {}, None, 0, "task", "test")
+    )
     reply = adapter.generate_until([request])[0]  # type: ignore[list-item]
     for other in (
         {**documents[0], "sample": "tall"},
@@ -258,7 +260,9 @@ def test_a_reply_served_for_another_sample_is_stale_not_wrong(
 def test_a_stranger_cannot_attest_itself(documents: list[dict[str, Any]]) -> None:
     adapter = _Adapter()
     adapter.task_dict = {"task": {"test": Dataset.from_list(documents)}}
-    request = SimpleNamespace(metadata={}, args=("Which?", {}, None, 0, "task", "test"))
+    request = SimpleNamespace(
+        metadata={}, args=(tasks.doc_to_text(documents[0]), {}, None, 0, "task", "test")
+    )
     reply = adapter.generate_until([request])[0]  # type: ignore[list-item]
     LEDGER.adapter = None
     _, attestation = verdict_of(documents[0], reply)
