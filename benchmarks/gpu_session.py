@@ -24,6 +24,8 @@ from tabulate import tabulate
 
 LEAST = 20.0
 """Seconds below which no part is begun: importing takes as long."""
+PATIENCE = 8
+"""By how much longer a part may take in a rehearsal, whose processor may be shared."""
 CHECKPOINT = "model"
 TESTS = Path(__file__).parents[1] / "tests" / "test_gpu.py"
 
@@ -135,7 +137,8 @@ def _run(part: Part, given: argparse.Namespace, deadline: float) -> dict[str, An
     began = time.monotonic()
     log = given.output / f"{part.name}.log"
     with log.open("w", encoding="utf-8") as file:
-        ended = _ended(command, min(part.seconds, left), variables, file)
+        limit = part.seconds * (PATIENCE if given.size == "rehearsal" else 1)
+        ended = _ended(command, min(limit, left), variables, file)
     seconds = round(time.monotonic() - began, 1)
     print(f"{part.name}: {ended}, {seconds} s", flush=True)
     return {

@@ -32,7 +32,7 @@ def test_every_part_is_a_benchmark_the_tests_or_the_cost_and_all_fit_the_time() 
 def test_a_part_that_takes_too_long_is_cut_and_the_row_says_so(tmp_path: Path) -> None:
     part = Part("slow", (sys.executable, "-c", "import time; time.sleep(60)"), 0.3)
     row = gpu_session._run(part, _given(tmp_path), time.monotonic() + 100)
-    assert row["ended"] == "cut after 0 s" and row["ratio"] is None
+    assert row["ended"].startswith("cut after") and row["ratio"] is None
 
 
 def test_no_part_is_begun_without_time(tmp_path: Path) -> None:
