@@ -12,5 +12,10 @@ NAMES = {
     "growth": "wall time against visual tokens",
     "compile": "the vision encoder as it is, against `torch.compile` with its own cost",
     "gpu": "share of a GPU's bf16 matrix rate in prefill",
+    "gpu-overhead": "a warm reshf sweep, against the model's own time for the same batches",
+    "gpu-overhead-flamingo": "the same of resflamingo at OpenFlamingo-3B's sizes",
+    "gpu-rank": "eight choices ranked, against one bare prefill of prompt and image",
+    "gpu-generate": "reshf's short answers on a GPU, against lmms-eval's own at its best batch",
+    "gpu-batch": "the batch that is found, against the largest that fits the memory",
 }
 """The measurements that `python -m benchmarks` knows by name, and what each compares."""

@@ -11,10 +11,16 @@ import sys
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from benchmarks import NAMES
 from benchmarks.result import Foreign, write
 from benchmarks.table import write_tables
+
+
+def module(name: str) -> Any:
+    """What measures the benchmark `name`."""
+    return import_module(f"benchmarks.{name.replace('-', '_')}")
 
 
 def main() -> int:
@@ -24,7 +30,7 @@ def main() -> int:
     for name, help in NAMES.items():
         command = commands.add_parser(name, help=help, description=help)
         command.add_argument("--json", type=Path, metavar="FILE", help="also write the result")
-        import_module(f"benchmarks.{name}").arguments(command)
+        module(name).arguments(command)
     commands.add_parser(
         "table", help="write RESULTS.md and the table in docs/howto/speed.md from results/"
     )
@@ -33,7 +39,7 @@ def main() -> int:
         write_tables()
         return 0
     others = Foreign()
-    result = import_module(f"benchmarks.{known.name}").measure(known)
+    result = module(known.name).measure(known)
     if result.foreign is None:
         result = replace(result, foreign=others.share())
     print(result.text())

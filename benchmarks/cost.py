@@ -18,14 +18,18 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
 import torch
 from scipy.optimize import curve_fit
 from scipy.stats import t as student
+from tabulate import tabulate
 
+from resolution_eval import nvml
 from resolution_eval.flamingo import FlamingoBundle, build, encode, rank
+from resolution_eval.precision import Precision
 from resolution_eval.resolution import Size
 from resolution_eval.sources import Sample
 from resolution_eval.sources.phantoms import CLASSES
@@ -39,6 +43,8 @@ PATCH = 14
 EDGES = (14, 28, 42, 56, 84, 112, 168, 224, 336, 448)
 BATCH = 8
 REPEATS = 5
+ENERGY_SECONDS = 1.0
+"""For which a work is repeated to read its energy: the counter steps ten times a second or more."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,14 @@ class Measured:
     answer_seconds: tuple[float, ...]
     peak_memory: int
     """Highest so far: of the process, or of the GPU's allocator."""
+    train_joules: float | None = None
+    """Energy of the GPU for a sample, by NVML; None where nobody counts it."""
+    answer_joules: float | None = None
+
+    @property
+    def speed(self) -> tuple[float, float]:
+        """Samples per second of training and of answering: of the median repeat."""
+        return 1 / median(self.train_seconds), 1 / median(self.answer_seconds)
 
 
 @dataclass(frozen=True)
@@ -124,7 +138,9 @@ def measure(edge: int, device: str) -> Measured:
             rank(bundle, encode(bundle, pixels), prompts, choices)
 
     trained, answered = (repeat(work, device) for work in (step, answer))
-    return Measured(edge, (edge // PATCH) ** 2, trained, answered, peak_memory(device))
+    peak = peak_memory(device)
+    energies = (joules(work, device) for work in (step, answer))
+    return Measured(edge, (edge // PATCH) ** 2, trained, answered, peak, *energies)
 
 
 def repeat(work: Callable[[], None], device: str) -> tuple[float, ...]:
@@ -139,6 +155,23 @@ def repeat(work: Callable[[], None], device: str) -> tuple[float, ...]:
             torch.cuda.synchronize()
         found.append((clock() - start) / BATCH)
     return tuple(found)
+
+
+def joules(work: Callable[[], None], device: str) -> float | None:
+    """Energy that the GPU takes for a sample, over `ENERGY_SECONDS` of repeats; None where nobody
+    counts it.
+    """
+    if device == "cpu":
+        return None
+    read = nvml.joules(str(torch.cuda.get_device_properties(device).uuid))
+    if read is None:
+        return None
+    before, began, count = read(), time.perf_counter(), 0
+    while time.perf_counter() - began < ENERGY_SECONDS:
+        work()
+        torch.cuda.synchronize()
+        count += BATCH
+    return (read() - before) / count
 
 
 def peak_memory(device: str) -> int:
@@ -188,15 +221,46 @@ def chart(measured: Sequence[Measured], laws: dict[str, Law], where: str) -> str
     return static_svg(specification)
 
 
+def table(measured: Sequence[Measured], where: str) -> str:
+    """One line a resolution, for a terminal."""
+    rows = [
+        {
+            "r": one.edge,
+            "visual tokens": one.visual_tokens,
+            "trained/s": one.speed[0],
+            "answered/s": one.speed[1],
+            "peak MiB": one.peak_memory / 2**20,
+            "J trained": one.train_joules,
+            "J answered": one.answer_joules,
+        }
+        for one in measured
+    ]
+    return f"on {where}, batch {BATCH}\n" + tabulate(rows, headers="keys", floatfmt=".4g")
+
+
+def _edges(parser: argparse.ArgumentParser, text: str) -> list[int]:
+    """The edges, ascending, since memory is the highest so far."""
+    edges = sorted({int(edge) for edge in text.split(",") if edge.strip().isdecimal()})
+    if len(edges) < 4 or any(edge % PATCH or not edge for edge in edges):
+        parser.error(f"--edges {text!r}: give four multiples of {PATCH} or more, to fit the law to")
+    return edges
+
+
 def main() -> None:
     """Measure, fit, and write cost.json and cost.svg."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cost", description=__doc__)
     parser.add_argument("--output", type=Path, required=True, metavar="DIR")
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
+    parser.add_argument(
+        "--edges", default=",".join(map(str, EDGES)), help=f"in pixels, multiples of {PATCH}"
+    )
+    parser.add_argument("--no-chart", action="store_true", help="write cost.json alone")
     given = parser.parse_args()
+    edges = _edges(parser, given.edges)
+    Precision(torch.device(given.device)).apply()
     if given.device == "cpu":
         torch.set_num_threads(1)
-    measured = [measure(edge, given.device) for edge in EDGES]
+    measured = [measure(edge, given.device) for edge in edges]
     tokens = [float(one.visual_tokens) for one in measured for _ in range(REPEATS)]
     laws = {
         kind: fit(tokens, [s for one in measured for s in getattr(one, name)])
@@ -211,11 +275,15 @@ def main() -> None:
         "patch": PATCH,
         "laws": {kind: asdict(law) for kind, law in laws.items()},
         "measured": [asdict(one) for one in measured],
+        "samples_per_second": {str(one.edge): one.speed for one in measured},
+        "driver": None if given.device == "cpu" else nvml.driver(),
     }
     given.output.mkdir(parents=True, exist_ok=True)
     (given.output / "cost.json").write_text(json.dumps(document, indent=1) + "\n")
-    (given.output / "cost.svg").write_text(chart(measured, laws, where) + "\n")
+    print(table(measured, where))
     print(json.dumps(document["laws"], indent=1))
+    if not given.no_chart:
+        (given.output / "cost.svg").write_text(chart(measured, laws, where) + "\n")
 
 
 if __name__ == "__main__":

@@ -87,29 +87,36 @@ class _Measured:
 
 
 def _measured(model: str, data: Path, given: argparse.Namespace) -> _Measured:
-    """The best batch of the other is found first; then both in turn.
+    """The best batch of the other is found first; then both in turn."""
+    ours, other = keep_both(model, data, given)
+    alone = {size: at(other, size) for size in BATCHES}
+    best = min(alone, key=lambda size: alone[size])
+    rounds = [
+        (ours.seconds(), at(ours, AT_A_TIME), at(other, best)) for _ in range(given.repetitions)
+    ]
+    return _Measured(*zip(*rounds, strict=True), alone)
+
+
+def keep_both(model: str, data: Path, given: argparse.Namespace) -> tuple[Kept, Kept]:
+    """Ours and lmms-eval's own, as a run of each built them.
 
     Raises:
         RuntimeError: the two do not give the model the same visual tokens.
     """
     resolutions = given.resolutions.split(",")
     short = ["--gen_kwargs", f"max_new_tokens={given.tokens}"]
-    args = ["--model_args", f"pretrained={model}", *short]
-    ours = keep(data, resolutions, ["--model", "reshf", *args, "--batch_size", "auto"])
-    settings = f"pretrained={model},device={given.device},device_map={given.device}"
+    settings = f"pretrained={model},device={given.device}"
+    own = ["--model", "reshf", "--model_args", settings, "--batch_size", "auto"]
+    ours = keep(data, resolutions, [*own, *short])
+    settings += f",device_map={given.device}"
     asked = ["--model", given.base, "--batch_size", "1", "--model_args", settings]
     with video_reader():
         other = keep(data, resolutions, [*asked, *short])
     _check(_entering(ours, ours.adapter.engine), _entering(other, other.adapter))
-    alone = {size: _at(other, size) for size in BATCHES}
-    best = min(alone, key=lambda size: alone[size])
-    rounds = [
-        (ours.seconds(), _at(ours, AT_A_TIME), _at(other, best)) for _ in range(given.repetitions)
-    ]
-    return _Measured(*zip(*rounds, strict=True), alone)
+    return ours, other
 
 
-def _at(kept: Kept, size: int) -> float:
+def at(kept: Kept, size: int) -> float:
     """Seconds at a batch size of `size`."""
     name = "batch" if hasattr(kept.adapter, "batch") else "batch_size_per_gpu"
     usual = getattr(kept.adapter, name)

@@ -68,9 +68,9 @@ def _batches(kept: Kept) -> list[Any]:
     batches: list[Any] = []
     answer = kept.adapter.answer
 
-    def noting(views: Any) -> Any:
+    def noting(views: Any, prepared: Any) -> Any:
         batches.append(views)
-        return answer(views)
+        return answer(views, prepared)
 
     kept.adapter.answer = noting
     try:

@@ -32,6 +32,8 @@ class Result:
     sizes: Mapping[str, Any]
     """What was measured: images, resolutions, model, batch, repetitions."""
     note: str = ""
+    rehearsed: float | None = None
+    """The ratio of a rehearsal: of our own code on a processor, and no claim of any device."""
     foreign: float | None = None
     """Share of the machine's cores that other programs used meanwhile; above a few per cent times
     are those of a busy machine.
@@ -54,6 +56,7 @@ class Result:
             "sizes": dict(self.sizes),
             "rows": [dict(row) for row in self.rows],
             "note": self.note,
+            "rehearsed": None if self.rehearsed is None else round(self.rehearsed, 3),
             "foreign": None if self.foreign is None else round(self.foreign, 3),
         }
         ratio = None if self.ratio is None else round(self.ratio, 3)
@@ -69,6 +72,8 @@ class Result:
         """The table and the verdict, for a terminal."""
         sizes = ", ".join(f"{name} {value}" for name, value in self.sizes.items())
         ratio = "not measured" if self.ratio is None else f"{self.ratio:.3f}"
+        if self.rehearsed is not None:
+            ratio = f"{ratio}, rehearsed {self.rehearsed:.3f}"
         mark = "" if self.target is None else f" ({self.sense} {self.target:g}: {self._verdict})"
         table = tabulate([dict(row) for row in self.rows], headers="keys", floatfmt=".4g")
         lines = [f"{self.name}: {sizes}", f"on {machine()}", table, f"ratio {ratio}{mark}"]

@@ -54,10 +54,16 @@ def _row(name: str, document: dict[str, Any] | None) -> dict[str, str]:
     return {
         "name": name,
         "what": NAMES[name],
-        "ratio": f"{document['ratio']:.2f}" if document and measured else "not measured",
+        "ratio": f"{document['ratio']:.2f}" if document and measured else _open_ratio(document),
         "must reach": _mark(document) if document else "open",
         "date": document["detail"]["date"] if document and measured else "",
     }
+
+
+def _open_ratio(document: dict[str, Any] | None) -> str:
+    """What stands in a ratio's place; a rehearsal's is named as what it is."""
+    rehearsed = None if document is None else document["detail"].get("rehearsed")
+    return "not measured" if rehearsed is None else f"not measured (rehearsal {rehearsed:.2f})"
 
 
 def command(name: str) -> str:

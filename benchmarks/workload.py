@@ -6,6 +6,7 @@ Random weights at real sizes are as fast as trained ones; nothing here is an acc
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,13 @@ QUESTIONS = (
 
 
 def write_images(
-    folder: Path, count: int, side: int, *, format: str = "JPEG", questions: int = 0
+    folder: Path,
+    count: int,
+    side: int,
+    *,
+    format: str = "JPEG",
+    questions: int = 0,
+    classes: Sequence[str] = CLASSES,
 ) -> Path:
     """A folder in the local layout with `count` generated images of `side` x `side` pixels.
 
@@ -50,7 +57,7 @@ def write_images(
         for number in range(count):
             name = f"images/{number:06d}.{format.lower()}"
             (folder / name).write_bytes(_encoded(random, side, format))
-            row = [name, CLASSES[number % len(CLASSES)], "test"]
+            row = [name, classes[number % len(classes)], "test"]
             table.writerows([*row, asked] for asked in QUESTIONS[:questions])
             if not questions:
                 table.writerow(row)
@@ -79,21 +86,40 @@ FLAMINGOS: dict[str, dict[str, Any]] = {
         "latents": 64,
         "every": 1,
     },
+    "3b": {
+        "width": 1024,
+        "layers": 24,
+        "language": 2048,
+        "language_layers": 24,
+        "latents": 64,
+        "every": 1,
+        "perceiver": {"depth": 6, "heads": 8, "dim_head": 64},
+    },
     "base": {"width": 768, "layers": 12, "language": 768, "language_layers": 8, "latents": 64},
 }
 """Vision width and layers (patch 14), language width and layers, perceiver latents, and after how
 many layers a cross-attention stands. `proportioned` is OpenFlamingo-3B made small: the language
-model with its cross-attentions has some seven times the vision encoder's weights.
+model with its cross-attentions has some seven times the vision encoder's weights. `3b` has
+OpenFlamingo-3B's sizes.
 """
 
 
 def write_flamingo(folder: Path, size: str, *, patch: int = 14, trained: int = 224) -> Path:
     """A Flamingo with random weights, in a folder that `resflamingo` loads."""
+    from resolution_eval.flamingo import save_folder
+    from resolution_eval.resolution import TrainingResolution
+
+    bundle = build_flamingo(size, patch=patch, trained=trained)
+    save_folder(bundle, folder, training=TrainingResolution("fixed", (trained,)), strategy="native")
+    return folder
+
+
+def build_flamingo(size: str, *, patch: int = 14, trained: int = 224) -> Any:
+    """The same in memory, on the default device."""
     import torch
 
-    from resolution_eval.flamingo import FlamingoConfig, build, save_folder
+    from resolution_eval.flamingo import FlamingoConfig, build
     from resolution_eval.prompts import flamingo_prompt, question_text
-    from resolution_eval.resolution import TrainingResolution
     from resolution_eval.training.tokenizer import learn_tokenizer
 
     sizes = FLAMINGOS[size]
@@ -115,7 +141,10 @@ def write_flamingo(folder: Path, size: str, *, patch: int = 14, trained: int = 2
             "max_position_embeddings": 1024,
             "tie_word_embeddings": True,
         },
-        perceiver={"depth": 2, "heads": 4, "dim_head": 32, "num_latents": sizes["latents"]},
+        perceiver={
+            **sizes.get("perceiver", {"depth": 2, "heads": 4, "dim_head": 32}),
+            "num_latents": sizes["latents"],
+        },
         cross_attn_every_n_layers=sizes.get("every", 2),
     )
     texts = [flamingo_prompt(question_text("Which tissue is shown?", CLASSES)), *CLASSES]
@@ -125,8 +154,7 @@ def write_flamingo(folder: Path, size: str, *, patch: int = 14, trained: int = 2
         for name, gate in bundle.model.lang_encoder.named_parameters():
             if name.endswith("gate"):
                 gate.fill_(0.5)  # built closed: images would not change the answers
-    save_folder(bundle, folder, training=TrainingResolution("fixed", (trained,)), strategy="native")
-    return folder
+    return bundle
 
 
 CHAT = (
@@ -147,16 +175,50 @@ MARKS = ("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
 def write_qwen2_vl(folder: Path, *, width: int = 256, layers: int = 6) -> Path:
     """A Qwen2-VL of random weights with a tokenizer of bytes, as `from_pretrained` loads it."""
     import torch
-    from transformers import (
-        Qwen2VLForConditionalGeneration,
-        Qwen2VLImageProcessor,
-        Qwen2VLProcessor,
-        Qwen2VLVideoProcessor,
-    )
+    from transformers import Qwen2VLForConditionalGeneration
 
     tokenizer = _tokenizer()
     torch.manual_seed(0)
     model = Qwen2VLForConditionalGeneration(_qwen2_vl(tokenizer, width, layers))
+    return _with_processor(model, tokenizer, folder)
+
+
+def write_sized_qwen2_vl(folder: Path, sizes: Mapping[str, Any], device: str) -> Path:
+    """One of the sizes that `benchmarks.gpu.SIZES` has, in bf16 on a GPU: made there, which takes
+    seconds.
+    """
+    import torch
+    from transformers import Qwen2VLConfig, Qwen2VLForConditionalGeneration
+
+    tokenizer = _tokenizer()
+    start, end, image, video = tokenizer.convert_tokens_to_ids(list(MARKS))
+    theta, sections = 1_000_000.0, sizes["sections"]
+    text = {
+        **sizes["text"],
+        "rope_parameters": {
+            "rope_type": "default", "mrope_section": sections, "rope_theta": theta
+        },
+        "max_position_embeddings": 32768,
+        "bos_token_id": 0,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": 0,
+    }  # fmt: skip
+    config = Qwen2VLConfig(
+        vision_config=sizes["vision"], text_config=text, image_token_id=image,
+        video_token_id=video, vision_start_token_id=start, vision_end_token_id=end,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    with torch.device(device):
+        model = Qwen2VLForConditionalGeneration(config)
+    if device != "cpu":
+        model = model.to(torch.bfloat16)
+    return _with_processor(model, tokenizer, folder)
+
+
+def _with_processor(model: Any, tokenizer: Any, folder: Path) -> Path:
+    """Writes the model with a processor of the tokenizer."""
+    from transformers import Qwen2VLImageProcessor, Qwen2VLProcessor, Qwen2VLVideoProcessor
+
     model.eval().save_pretrained(folder)
     Qwen2VLProcessor(
         image_processor=Qwen2VLImageProcessor(),

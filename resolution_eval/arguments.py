@@ -38,6 +38,7 @@ COMMON = (
     "blind",
     "device",
     "batch_size",
+    "tf32",
 )
 """Arguments of every adapter."""
 RESFLAMINGO = ("pretrained", *COMMON, "dtype", "trust_remote_code", "revision")
@@ -70,7 +71,9 @@ class Common:
     batch: int
     """Samples per forward pass, at first."""
     grows: bool
-    """Whether that may become more, grid by grid, until the memory of a GPU refuses."""
+    """Whether that may become more, grid by grid, as far as the memory of a GPU goes."""
+    tf32: bool
+    """Whether a GPU may compute float32 in TF32."""
 
 
 def common(given: dict[str, Any], answer_modes: Sequence[str] = ANSWER_MODES) -> Common:
@@ -90,6 +93,7 @@ def common(given: dict[str, Any], answer_modes: Sequence[str] = ANSWER_MODES) ->
         device=told["device"],
         batch=batch_size(size, most),
         grows=str(size).startswith("auto") and most is None,
+        tf32=flag("tf32", False if told["tf32"] is None else told["tf32"]),
     )
 
 

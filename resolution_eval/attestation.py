@@ -253,8 +253,9 @@ class Cost(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     seconds: Annotated[float, Field(ge=0)]
-    """Wall time of its batch in equal parts: preparing tensors and running the model, without
-    reading and resizing the image, and without attempts that raised.
+    """Wall time of its batch in equal parts: running the model, without reading and resizing the
+    image, without what was prepared while the model worked on another batch, and without attempts
+    that raised.
     """
     peak_memory: Count | None
     """Most GPU memory allocated while its batch was answered, weights included, in bytes, of all

@@ -16,6 +16,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from resolution_eval.nvml import driver
+
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 PACKAGES = (
     "resolution-eval",
@@ -55,6 +57,8 @@ class Hardware(_Facts):
     """Bytes of main memory."""
     gpus: tuple[str, ...]
     """Names of the GPUs that the process sees; empty where it sees none."""
+    driver: str | None = None
+    """Release of the GPUs' driver; null without a GPU, and where it is not told."""
 
     @property
     def summary(self) -> str:
@@ -85,6 +89,39 @@ class DataFacts(_Facts):
     notes: tuple[str, ...]
 
 
+class Arithmetic(_Facts):
+    """What decides the last digits of an answer on a GPU; on a processor only `attention`."""
+
+    tf32: bool | None = None
+    """Whether float32 convolutions or products were computed in TF32; null without a GPU."""
+    attention: str | None = None
+    """Kinds of attention that the model's parts compute: `sdpa` (torch's, which takes a fused
+    kernel by shapes and types), `eager`, `flash_attention_2`, ...; null where none says so.
+    """
+    deterministic: bool | None = None
+    """Whether torch took the kernel that gives the same result every time wherever it has one;
+    null without a GPU."""
+    may_differ: tuple[str, ...] = ()
+    """Kernels that were used although they promise no such thing: two runs may differ by them."""
+
+    @property
+    def summary(self) -> str:
+        """All of it in one line.
+
+        Example:
+            >>> Arithmetic(tf32=False, attention="sdpa", deterministic=True).summary
+            'attention sdpa, TF32 off, deterministic'
+        """
+        said = [f"attention {self.attention}" if self.attention else "attention not told"]
+        if self.tf32 is not None:
+            said.append(f"TF32 {'on' if self.tf32 else 'off'}")
+        if self.deterministic is not None:
+            kernels = ", ".join(self.may_differ)
+            promise = f"may differ from run to run: {kernels}" if kernels else "deterministic"
+            said.append(promise if self.deterministic else "not deterministic")
+        return ", ".join(said)
+
+
 class CheckpointFacts(_Facts):
     """What the adapter knows of its checkpoint and of how it runs it."""
 
@@ -109,6 +146,8 @@ class CheckpointFacts(_Facts):
     probes: tuple[str, ...] = ()
     """What a behavioural probe found before the run and after it, each in one sentence: a lower
     bound of what the model sees, and no attestation."""
+    arithmetic: Arithmetic | None = None
+    """Null of a model that runs in another process."""
 
 
 class RunFacts(_Facts):
@@ -146,7 +185,8 @@ def hardware() -> Hardware:
         cpu=_processor(),
         cores=_cores(),
         memory=int(psutil.virtual_memory().total),
-        gpus=_gpus(),
+        gpus=(gpus := _gpus()),
+        driver=driver() if gpus else None,
     )
 
 

@@ -7,6 +7,7 @@ resolution, the image is decoded and rendered when it is asked for.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from math import sqrt
@@ -72,7 +73,29 @@ def documents(cards: Dataset) -> Dataset:
         _open(card)
         LEDGER.forget(card.name)
         found = list(_documents(card))
-        return Dataset.from_list(found, features=_features(found[0]))
+        made = Dataset.from_list(found, features=_features(found[0]))
+        return made.with_transform(shared_texts)
+
+
+def shared_texts(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """The rows with every text that comes again one object for all rows.
+
+    lmms-eval keeps a document's texts with its request and once more with its result, and a table
+    makes them anew each time it is asked: a question, an option or a summary that all documents
+    share would be kept as often as there are requests.
+
+    Example:
+        >>> rows = shared_texts({"question": ["Which" + "?"], "choices": [["di" + "sc"]]})
+        >>> rows["question"][0] is shared_texts({"question": ["Whi" + "ch?"]})["question"][0]
+        True
+    """
+    return {name: [_shared(value) for value in values] for name, values in rows.items()}
+
+
+def _shared(value: Any) -> Any:
+    if isinstance(value, str):
+        return sys.intern(value)
+    return [_shared(each) for each in value] if isinstance(value, list) else value
 
 
 def _features(columns: Iterable[str]) -> Features:
@@ -264,7 +287,13 @@ def _handed(doc: Document, locator: str) -> tuple[Image, tuple[str, ...], ImageA
 
 def doc_to_text(doc: Document) -> str:
     """The question, with its lettered options where it has any, and how to answer."""
-    return question_text(doc["question"], doc["choices"])
+    return _asked(doc["question"], tuple(doc["choices"]))
+
+
+@lru_cache(maxsize=4096)
+def _asked(question: str, choices: tuple[str, ...]) -> str:
+    """The text of a question, one object for all documents that ask it."""
+    return question_text(question, choices)
 
 
 def doc_to_target(doc: Document) -> str:

@@ -107,7 +107,7 @@ def test_a_response_from_the_hosts_cache_keeps_its_attestation(
     cache = ("--limit", "20", "--use_cache", str(tmp_path / "cache"))
     assert _sweep(tmp_path / "cold", *cache) == 0
     asked: list[object] = []
-    monkeypatch.setattr(ResFlamingo, "answer", lambda self, views: asked.extend(views))
+    monkeypatch.setattr(ResFlamingo, "answer", lambda self, views, _: asked.extend(views))
     assert _sweep(tmp_path / "warm", *cache) == 0
     assert asked == []
     assert _answers(tmp_path / "warm") == _answers(swept)

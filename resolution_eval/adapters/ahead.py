@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
+from queue import Empty, Full, Queue
+from threading import Event, Thread
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -14,6 +16,8 @@ Result = TypeVar("Result")
 
 DEPTH = 4
 """Items per worker that are begun before the first of them is asked for."""
+PATIENCE = 0.2
+"""Seconds after which a thread that waits for room looks whether anybody still wants its items."""
 
 
 def workers() -> int:
@@ -44,3 +48,59 @@ def ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def beside(items: Iterable[Item]) -> Iterator[Item]:
+    """The items, in order, made in a thread of their own beside the consumer.
+
+    One waits while the next is made. What making one raises, an exit of the program too, is raised
+    where it would be taken. Where the consumer stops early, so does the thread.
+    """
+    made: Queue[list[Item] | BaseException | None] = Queue(maxsize=1)
+    unwanted = Event()
+
+    def make() -> None:
+        try:
+            for item in items:
+                if not _put(made, [item], unwanted):
+                    return
+            _put(made, None, unwanted)
+        except BaseException as error:  # noqa: BLE001  (it is raised again where it belongs)
+            _put(made, error, unwanted)
+        finally:
+            if isinstance(items, Generator):
+                items.close()
+
+    thread = Thread(target=make, name="beside", daemon=True)
+    thread.start()
+    try:
+        while True:
+            found = made.get()
+            if found is None:
+                return
+            if isinstance(found, BaseException):
+                raise found
+            yield found[0]
+    finally:
+        unwanted.set()
+        _empty(made)
+        thread.join()
+
+
+def _put(queue: Queue[Item], item: Item, unwanted: Event) -> bool:
+    """Puts the item as soon as there is room; whether anybody wants it."""
+    while not unwanted.is_set():
+        try:
+            queue.put(item, timeout=PATIENCE)
+        except Full:
+            continue
+        return True
+    return False
+
+
+def _empty(queue: Queue[Item]) -> None:
+    """Makes room for one that waits for it."""
+    try:
+        queue.get_nowait()
+    except Empty:
+        return

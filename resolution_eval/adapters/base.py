@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from hashlib import sha256
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from accelerate import Accelerator
@@ -19,7 +19,7 @@ from lmms_eval.api.model import lmms
 from loguru import logger
 from tqdm import tqdm
 
-from resolution_eval.adapters.ahead import ahead
+from resolution_eval.adapters.ahead import ahead, beside
 from resolution_eval.adapters.batches import Batches, BatchSizes, Key
 from resolution_eval.adapters.requests import (
     Job,
@@ -44,9 +44,10 @@ from resolution_eval.attestation import (
 )
 from resolution_eval.declaration import Known
 from resolution_eval.errors import ImageError, ModelError, UsageError, host_boundary
-from resolution_eval.facts import CheckpointFacts, versions
+from resolution_eval.facts import Arithmetic, CheckpointFacts, versions
 from resolution_eval.images import resize
 from resolution_eval.model_answer import Answer, finite
+from resolution_eval.precision import Precision
 from resolution_eval.redaction import redacted
 from resolution_eval.replies import state_of
 from resolution_eval.resolution import Size, TrainingResolution, is_capped, label
@@ -75,7 +76,11 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
     batch: int
     """Views of a forward pass, at first."""
     finds_batch: bool = False
-    """Whether batches may grow, grid by grid, until the memory of a GPU refuses."""
+    """Whether batches may grow, grid by grid, as far as the memory of a GPU goes."""
+    overlaps: bool = True
+    """Whether batches may be made beside the model's work: nothing that draws or prepares them
+    touches what the model reads.
+    """
     blind: Blind | None = None
     """What is shown instead of the image; None for the image itself."""
     mean_colour: tuple[int, int, int] = (128, 128, 128)
@@ -89,11 +94,13 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
     strategy: str | None = None
     training_data: str | None = None
     dtype: str | None = None
+    precision: Precision
     probes: tuple[str, ...] = ()
     """What behavioural probes found before the run and after it."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.precision = Precision(torch.device("cpu"))
         me = weakref.proxy(self)
         _note_errors()
         LEDGER.begin(self.name, lambda: me.checkpoint_facts(), lambda: me.state)
@@ -111,7 +118,17 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
             device=", ".join(map(str, self.places())) or None,
             probes=self.probes,
             writing=self.writing(),
+            arithmetic=self.arithmetic(),
         )
+
+    def arithmetic(self) -> Arithmetic | None:
+        """What decides the answers' last digits; None where the model runs in another process."""
+        model = self.model_here()
+        return None if model is None else self.precision.arithmetic(model)
+
+    def model_here(self) -> Any | None:
+        """The model in this process; None where it runs in another."""
+        return None
 
     def writing(self) -> str | None:
         """How answers are written: what of the checkpoint's own settings is used; None where
@@ -137,6 +154,7 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
         facts = self.checkpoint_facts().model_dump(mode="json")
         device = str(facts.pop("device")).partition(":")[0]
         del facts["probes"]  # what was found beside the run decides no answer
+        (facts["arithmetic"] or {}).pop("may_differ", None)
         said = [self.name, self.checkpoint, str(self.training), self.blind, device, facts]
         said += [asdict(self.overrides), self.preparation(), versions()]
         return sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
@@ -157,6 +175,8 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
         self.batch, self.finds_batch = given.batch, given.grows
         self.accelerator = Accelerator()
         self.device = checked_device(given.device, self.accelerator)
+        self.precision = Precision(self.device, tf32=given.tf32)
+        self.precision.apply()
         self._rank = self.accelerator.process_index
         self._world_size = self.accelerator.num_processes
 
@@ -174,10 +194,19 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
     def grid_size(self, information: Size, source: Size, job: Job) -> Size:
         """Size in pixels at which the encoder should receive the image of `job`."""
 
+    def prepared(self, views: Sequence[View]) -> Any:
+        """What can be made of a batch while the device is busy with another; None for nothing.
+
+        Runs in a thread beside `answer`, which is given it: it sets nothing that the model reads.
+        """
+        return None
+
     @abstractmethod
-    def answer(self, views: Sequence[View]) -> Sequence[Answer | Failure]:
+    def answer(self, views: Sequence[View], prepared: Any = None) -> Sequence[Answer | Failure]:
         """One answer per view, or why there is none; all views are of one size, one mode and one
         set of generation arguments, and their demonstrations are of the same sizes.
+
+        `prepared` is what the method of that name made of these views, if anything.
         """
 
     @abstractmethod
@@ -196,14 +225,18 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
         """One encoded `Reply` per request of ours, plain text for the host's own tasks, "" for a
         failure.
         """
+        self.precision.apply()
         self._check_images(requests)
         replies = [""] * len(requests)
         groups = image_groups(requests, self.task_dict, self.overrides)
-        sizes = BatchSizes(self.batch, grow=self.finds_batch and bool(self.gpus()))
+        grow = self.finds_batch and bool(self.gpus())
+        sizes = BatchSizes(self.batch, grow=grow, room=self.room)
         with tqdm(total=len(requests), desc=self.name, disable=self.rank != 0) as progress:
             batches = Batches(sizes, self._key)
-            for views in batches.of(map(self._views, ahead(rendered, groups))):
-                for view, answer in self._answer_or_split(views, sizes):
+            made = batches.of(map(self._views, ahead(rendered, groups)))
+            ready = map(self._with_prepared, made)
+            for views, prepared in beside(ready) if self.overlaps else ready:
+                for view, answer in self._answer_or_split(views, sizes, prepared):
                     replies[view.job.index] = self._reply(view, answer)
                 progress.update(len(views))
         self._report_failures()
@@ -212,6 +245,13 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
     def generate_until_multi_round(self, requests: list[Instance]) -> list[str]:
         """Refused: one question, one answer."""
         raise ModelError(f"{self.name} answers single questions; choose a task without rounds")
+
+    def _with_prepared(self, views: list[View]) -> tuple[list[View], Any]:
+        """The batch, and what was made of it; an error waits until the batch's turn comes."""
+        try:
+            return views, self.prepared(views)
+        except Exception as error:  # noqa: BLE001  (it is raised where the batch is answered)
+            return views, error
 
     def _key(self, view: View) -> Key:
         """What the views of one batch have in common."""
@@ -286,12 +326,16 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
         return PIL.Image.new("RGB", (grid.width, grid.height), self.mean_colour)
 
     def _answer_or_split(
-        self, views: Sequence[View], sizes: BatchSizes
+        self, views: Sequence[View], sizes: BatchSizes, prepared: Any
     ) -> Iterator[tuple[View, Answer]]:
         """The batch's answers; where it raises, each half's, down to single samples that fail."""
         grid = self._key(views[0])[0]
+        if sizes.exceeded(grid, len(views)):
+            # cut before the memory refused as many
+            yield from self._halves(views, sizes)
+            return
         try:
-            answers = self._timed(views)
+            answers, used = self._timed(views, prepared)
         except Exception as error:  # noqa: BLE001  (whatever a model raises, its sample fails and is named)
             self.release_memory()
             if should_reduce_batch_size(error):
@@ -299,31 +343,58 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
             if len(views) == 1:
                 self._fail(views[0].job, type(error).__name__, str(error))
                 return
-            middle = len(views) // 2
-            yield from self._answer_or_split(views[:middle], sizes)
-            yield from self._answer_or_split(views[middle:], sizes)
+        else:
+            sizes.fitted(grid, len(views), used)
+            for view, answer in zip(views, answers, strict=True):
+                if isinstance(answer, Failure):
+                    self._fail(view.job, answer.kind, answer.message)
+                else:
+                    yield view, answer
             return
-        sizes.fitted(grid, len(views))
-        for view, answer in zip(views, answers, strict=True):
-            if isinstance(answer, Failure):
-                self._fail(view.job, answer.kind, answer.message)
-            else:
-                yield view, answer
+        yield from self._halves(views, sizes)
 
-    def _timed(self, views: Sequence[View]) -> list[Answer | Failure]:
-        """The batch's answers, once each sample's share of their cost is noted."""
+    def _halves(self, views: Sequence[View], sizes: BatchSizes) -> Iterator[tuple[View, Answer]]:
+        middle = len(views) // 2
+        for half in (views[:middle], views[middle:]):
+            _, prepared = self._with_prepared(list(half))
+            yield from self._answer_or_split(half, sizes, prepared)
+
+    def _timed(
+        self, views: Sequence[View], prepared: Any
+    ) -> tuple[list[Answer | Failure], int | None]:
+        """The batch's answers, once each sample's share of their cost is noted, and the bytes that
+        the batch took of the fullest GPU beside what was there; None without a GPU.
+        """
+        if isinstance(prepared, Exception):
+            raise prepared
         gpus = self.gpus()
-        for gpu in gpus:
-            torch.cuda.reset_peak_memory_stats(gpu)
+        resting = [self._memory_of(gpu) for gpu in gpus]
         began = time.perf_counter()
-        answers = [finite(answer) for answer in self.answer(views)]
+        with self.precision.watched():
+            answers = [finite(answer) for answer in self.answer(views, prepared)]
         seconds = (time.perf_counter() - began) / len(views)
-        peak = sum(int(torch.cuda.max_memory_allocated(gpu)) for gpu in gpus)
-        cost = Cost(seconds=seconds, peak_memory=peak if gpus else None)
+        peaks = [int(torch.cuda.max_memory_allocated(gpu)) for gpu in gpus]
+        cost = Cost(seconds=seconds, peak_memory=sum(peaks) if gpus else None)
         for view, answer in zip(views, answers, strict=True):
             if view.job.document is not None and not isinstance(answer, Failure):
                 LEDGER.costs[SampleKey.of(view.job.document)] = cost
-        return answers
+        taken = [peak - before for peak, before in zip(peaks, resting, strict=True)]
+        return answers, max(taken, default=None)
+
+    @staticmethod
+    def _memory_of(gpu: torch.device) -> int:
+        """Bytes that are allocated now, from which its peak is counted anew."""
+        torch.cuda.reset_peak_memory_stats(gpu)
+        return int(torch.cuda.memory_allocated(gpu))
+
+    def room(self) -> int | None:
+        """Bytes that a batch may take of the fullest GPU; None without a GPU."""
+        free = []
+        for gpu in self.gpus():
+            unused, _ = torch.cuda.mem_get_info(gpu)
+            kept = torch.cuda.memory_reserved(gpu) - torch.cuda.memory_allocated(gpu)
+            free.append(int(unused + kept))
+        return min(free, default=None)
 
     def release_memory(self) -> None:
         """Give back cached device memory after a failed batch."""

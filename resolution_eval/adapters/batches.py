@@ -11,38 +11,78 @@ from resolution_eval.resolution import Size
 MOST = 512
 """Largest batch that is tried where the batch size is found by doubling."""
 
+CARE = 4
+"""By how much a view of a new grid may take more memory for a pixel than one that was seen: a text
+takes the same at every grid.
+"""
+SHARE = 0.8
+"""Of the free memory that a batch is planned to take: the allocator needs some to itself."""
+
 Waiting = TypeVar("Waiting")
-Key = tuple[tuple[Size, ...], str, str]
+Grid = tuple[Size, ...]
+"""Sizes of a view's images."""
+Key = tuple[Grid, str, str]
 """Sizes of a view's images, answer mode, generation arguments: what a batch has in common."""
 
 
 class BatchSizes:
     """How many views fit one forward pass, remembered for each grid.
 
-    Begins at `first`. With `grow`, a full batch that fits the memory doubles the next one of its
-    grid; one that does not fit halves it for good.
+    Begins at `first`, with `grow` at one view. A batch tells what it took of the memory: as many
+    views as `SHARE` of its `room` holds make the next one of its grid. The first of another grid is
+    foretold from that by its pixels, with care. Where nobody tells, a full batch that fits doubles
+    the next one. One that does not fit halves it for good.
     """
 
-    def __init__(self, first: int, *, grow: bool) -> None:
+    def __init__(
+        self, first: int, *, grow: bool, room: Callable[[], int | None] = lambda: None
+    ) -> None:
         self._first = first
         self._grow = grow
-        self._sizes: dict[tuple[Size, ...], int] = {}
-        self._settled: set[tuple[Size, ...]] = set()
+        self._room = room
+        self._sizes: dict[Grid, int] = {}
+        self._settled: set[Grid] = set()
+        self._pixel: float | None = None
+        """Bytes that a view takes for each of its pixels, at most."""
 
-    def of(self, grid: tuple[Size, ...]) -> int:
+    def of(self, grid: Grid) -> int:
         """Views of a batch at this grid."""
-        return self._sizes.get(grid, self._first)
+        if grid in self._sizes or not self._grow:
+            return self._sizes.get(grid, self._first)
+        if self._pixel is None:
+            return 1
+        foretold = self._fitting(self._pixel * sum(size.pixels for size in grid) * CARE)
+        return foretold or self._first
 
-    def fitted(self, grid: tuple[Size, ...], count: int) -> None:
-        """A batch of `count` went through."""
-        full = count >= self.of(grid)
-        if self._grow and full and grid not in self._settled:
+    def exceeded(self, grid: Grid, count: int) -> bool:
+        """Whether a batch of `count` is one that the memory has refused."""
+        return count > 1 and grid in self._settled and count > self.of(grid)
+
+    def fitted(self, grid: Grid, count: int, used: int | None = None) -> None:
+        """A batch of `count` went through, and took `used` bytes beside the weights."""
+        if not self._grow or grid in self._settled:
+            return
+        found = None
+        if used:
+            pixels = sum(size.pixels for size in grid)
+            self._pixel = max(self._pixel or 0.0, used / count / pixels)
+            found = self._fitting(used / count)
+        if found is not None:
+            self._sizes[grid] = found
+        elif count >= self.of(grid):
             self._sizes[grid] = min(2 * count, MOST)
 
-    def refused(self, grid: tuple[Size, ...], count: int) -> None:
+    def refused(self, grid: Grid, count: int) -> None:
         """The memory refused a batch of `count`."""
         self._settled.add(grid)
         self._sizes[grid] = max(1, min(self.of(grid), count // 2))
+
+    def _fitting(self, each: float) -> int | None:
+        """Views of `each` bytes that fit the memory; None where nobody knows its room."""
+        room = self._room()
+        if room is None:
+            return None
+        return max(1, min(MOST, int(SHARE * room / max(each, 1.0))))
 
 
 class Batches(Generic[Waiting]):

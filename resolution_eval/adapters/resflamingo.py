@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from resolution_eval.images import DEFAULT_FILTER, resize
 from resolution_eval.model_answer import Answer, Entry, by_number, together
 from resolution_eval.prompts import IMAGE, flamingo_prompt
 from resolution_eval.resolution import Size, patch_size_fit, training_size
+from resolution_eval.transfer import Shipment, Transfer
 
 with host_boundary():  # it refuses to be imported where open_flamingo is not installed
     from resolution_eval import flamingo
@@ -95,6 +97,10 @@ class ResFlamingo(ResolutionAdapter):
         commit = getattr(language.config, "_commit_hash", None)
         return f"{config.mean} {config.std} {self.bundle.tokenizer!r} {commit}"
 
+    def model_here(self) -> Any | None:
+        """The model, which runs in this process."""
+        return self.bundle.model
+
     def mode(self, job: Job) -> Any:
         if self._answer_mode == "generate" or not job.choices:
             return "generate"
@@ -116,9 +122,15 @@ class ResFlamingo(ResolutionAdapter):
             return patch_size_fit(information, self.bundle.patch)
         return patch_size_fit(training_size(self.training, source), self.bundle.patch)
 
-    def answer(self, views: Sequence[View]) -> list[Answer]:
+    def prepared(self, views: Sequence[View]) -> list[Shipment]:
+        """The pixels of every view's first image, second image, ..., on their way to the device."""
+        return [self._sent(images) for images in zip(*(view.images for view in views), strict=True)]
+
+    def answer(
+        self, views: Sequence[View], prepared: Sequence[Shipment] | None = None
+    ) -> list[Answer]:
         with torch.inference_mode():
-            each = [self._encode(same) for same in zip(*(v.images for v in views), strict=True)]
+            each = [self._encode(same) for same in prepared or self.prepared(views)]
             encoded = flamingo.joined(each)
             ranking = self.mode(views[0].job) == "rank"
             answers = (self._ranked if ranking else self._generated)(encoded, views)
@@ -137,27 +149,41 @@ class ResFlamingo(ResolutionAdapter):
             for view, (text, choice, scores, written) in zip(views, answers, strict=True)
         ]
 
-    def _encode(self, images: Sequence[Image]) -> flamingo.Encoded:
-        """The images encoded, each different one once: questions can share an image."""
+    @cached_property
+    def _transfer(self) -> Transfer:
+        return Transfer(self.device)
+
+    def _sent(self, images: Sequence[Image]) -> Shipment:
+        """The images' bytes, each different image once: questions can share one; and which of them
+        each question shows.
+        """
         distinct = {image.tobytes(): image for image in images}
         places = {data: place for place, data in enumerate(distinct)}
-        encoded = flamingo.encode(self.bundle, self._pixels(list(distinct.values())))
-        if len(distinct) == len(images):
-            return encoded
-        index = torch.tensor([places[image.tobytes()] for image in images], device=self.device)
-        return replace(encoded, latents=encoded.latents[index])
+        stacked = np.stack([np.asarray(image) for image in distinct.values()])
+        shown = [places[image.tobytes()] for image in images]
+        return self._transfer.send(
+            {"pixels": torch.from_numpy(stacked), "shown": torch.tensor(shown)}
+        )
 
-    def _pixels(self, images: Sequence[Image]) -> torch.Tensor:
-        """The images on the device, batch x channels x height x width, normalised there."""
-        stacked = torch.from_numpy(np.stack([np.asarray(image) for image in images]))
-        if self.device.type == "cuda":
-            stacked = stacked.pin_memory()
-        pixels = stacked.to(self.device, non_blocking=True).permute(0, 3, 1, 2).float() / 255
+    def _encode(self, sent: Shipment) -> flamingo.Encoded:
+        """The images encoded, each different one once."""
+        tensors = sent.arrived()
+        pixels, shown = tensors["pixels"], tensors["shown"]
+        encoded = flamingo.encode(self.bundle, self._normalised(pixels))
+        if len(pixels) == len(shown):
+            return encoded
+        return replace(encoded, latents=encoded.latents[shown])
+
+    def _normalised(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Bytes, batch x height x width x channels, as batch x channels x height x width in the
+        encoder's type.
+        """
+        scaled = pixels.permute(0, 3, 1, 2).float() / 255
         mean, std = (
             torch.tensor(values, device=self.device).view(3, 1, 1)
             for values in (self.bundle.config.mean, self.bundle.config.std)
         )
-        return ((pixels - mean) / std).to(self.bundle.dtype)
+        return ((scaled - mean) / std).to(self.bundle.dtype)
 
     def _ranked(self, encoded: flamingo.Encoded, views: Sequence[View]) -> list[Spoken]:
         """Each question's likeliest choice."""
@@ -191,7 +217,7 @@ class ResFlamingo(ResolutionAdapter):
         grid = patch_size_fit(Size(*image.size), self.bundle.patch)
         image = resize(image, grid, self.overrides.filter or DEFAULT_FILTER)
         with torch.inference_mode():
-            encoded = self._encode([image])
+            encoded = self._encode(self._sent([image]))
             return flamingo.loglikelihood(
                 self.bundle, encoded, [flamingo_prompt(prompt)], [continuation]
             )[0]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 from loguru import logger
 
 from resolution_eval import thinking
+from resolution_eval.adapters.ahead import workers
 from resolution_eval.adapters.base import ResolutionAdapter, places_of
 from resolution_eval.adapters.requests import Job
 from resolution_eval.adapters.views import View
@@ -25,11 +27,25 @@ from resolution_eval.arguments import (
     refuse_unknown,
 )
 from resolution_eval.errors import ModelError, UsageError, host_boundary
-from resolution_eval.families import Family, Parts, Received, family_for, intended_grid
+from resolution_eval.families import (
+    Family,
+    Parts,
+    Received,
+    family_for,
+    intended_grid,
+    segments,
+)
 from resolution_eval.families.base import EVIDENCE, RANK, SEVERAL, mean_colour
 from resolution_eval.families.chat import template_of
 from resolution_eval.families.checkpoint import known_of, load_model, load_parts
-from resolution_eval.families.engine import Engine, Question, Spoken
+from resolution_eval.families.engine import Engine, Spoken
+from resolution_eval.families.preparation import (
+    KEPT,
+    Material,
+    Question,
+    Workshop,
+    copied,
+)
 from resolution_eval.families.spelling import spelling
 from resolution_eval.generation import Generation, cut
 from resolution_eval.model_answer import Answer, Entry, by_number, together
@@ -39,6 +55,8 @@ from resolution_eval.weights import revision
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
 
+Shown = tuple[tuple[str, str], ...]
+"""Questions and answers of demonstrations."""
 SWITCHES = ("load_in_8bit", "load_in_4bit", "bnb_4bit_use_double_quant")
 """Arguments of quantisation that are true or false."""
 
@@ -77,8 +95,12 @@ class ResHF(ResolutionAdapter):
                 self.blind = "mean image" if self.family.needs_image else "no image"
             self.mean_colour = mean_colour(self.parts)
             self._thinks = self._try_prompt()
+            self.workshop = _workshop(self.parts)
+            self.overlaps = self.workshop is not None
             model = loading.model(pretrained, self.device)
-            self.engine = Engine(self.family, self.parts, model)
+            if self.family.loops:
+                segments.install(model.get_submodule(self.family.tower))
+            self.engine = Engine(self.family, _of_model(self.parts, self.workshop), model)
             self.dtype = str(model.dtype).removeprefix("torch.")
             self.revision = revision(pretrained, model)
         places = ", ".join(map(str, self.places()))
@@ -111,6 +133,10 @@ class ResHF(ResolutionAdapter):
     def places(self) -> list[torch.device]:
         """Where the weights are, as a device map may have spread them."""
         return places_of(self.engine.model)
+
+    def model_here(self) -> Any | None:
+        """The model, which runs in this process."""
+        return self.engine.model
 
     def mode(self, job: Job) -> Any:
         return "rank" if self._answer_mode == "rank" and job.choices else "generate"
@@ -146,12 +172,49 @@ class ResHF(ResolutionAdapter):
     def _under(self, job: Job) -> Family:
         return self.family.under(job.scheme, self.parts, self.training)
 
-    def answer(self, views: Sequence[View]) -> list[Answer]:
+    @cached_property
+    def _engines(self) -> dict[str, Engine]:
+        """The engine under each scheme that was met."""
+        return {}
+
+    def _engine(self, job: Job) -> Engine:
+        if job.scheme not in self._engines:
+            self._engines[job.scheme] = self.engine.of_family(self._under(job))
+        return self._engines[job.scheme]
+
+    def prepared(self, views: Sequence[View]) -> _Ready | None:
+        """The questions, and their tensors on the way to the device, made in as many threads as
+        there are cores.
+        """
+        if self.workshop is None:
+            return None
+        job = views[0].job
+        engine, ranking = self._engine(job), self.mode(job) == "rank"
+        if not engine.prepares(len(views), ranking=ranking):
+            return None
+        made = self.workshop.map(partial(self._tensors, ranking=ranking), views)
+        whole = self.workshop.preparation(job.scheme, engine.family)
+        questions = [question for question, _ in made]
+        material = whole.gathered(questions, [tensors for _, tensors in made], ranking=ranking)
+        return _Ready(questions, engine.shipped(material))
+
+    def _tensors(self, view: View, *, ranking: bool) -> tuple[Question, Any]:
+        """A question and what the processor makes of it, in one of the workshop's threads."""
+        assert self.workshop is not None
+        question = self._question(view, ranking=ranking)
+        own = self.workshop.preparation(view.job.scheme, self._engine(view.job).family)
+        return question, own.split(question) if ranking else own.prepare(question)
+
+    def answer(self, views: Sequence[View], prepared: _Ready | None = None) -> list[Answer]:
         ranking = self.mode(views[0].job) == "rank"
         asked = thinking.allowed(views[0].job.asked, thinking=self._thinks)
-        questions = [self._question(view, ranking=ranking) for view in views]
-        engine = self.engine.of_family(self._under(views[0].job))
-        spoken = engine.rank(questions) if ranking else engine.generate(questions, asked)
+        ready = prepared or _Ready([self._question(view, ranking=ranking) for view in views])
+        engine, questions = self._engine(views[0].job), ready.questions
+        spoken = (
+            engine.rank(questions, ready.material)
+            if ranking
+            else engine.generate(questions, asked, ready.material)
+        )
         return [
             self._answer(view, question.prompt, answer, None if ranking else asked)
             for view, question, answer in zip(views, questions, spoken, strict=True)
@@ -159,19 +222,28 @@ class ResHF(ResolutionAdapter):
 
     def _question(self, view: View, *, ranking: bool) -> Question:
         shown = () if self.blind == "no image" else view.images
-        told = [(one.question, one.answer) for one in view.job.demonstrations]
-        prompt = self.family.prompt(
-            self.parts,
-            view.job.prompt,
-            image=bool(shown),
-            demonstrations=told,
-            pieces=view.job.pieces if view.more and shown else (),
-        )
+        told = tuple((one.question, one.answer) for one in view.job.demonstrations)
+        pieces = tuple(view.job.pieces) if view.more and shown else ()
+        prompt = self._prompts(view.job.prompt, bool(shown), told, pieces)
         if ranking:
             prompt = thinking.closed(prompt)
         choices = view.job.choices
         continued = (self.family.continuation(self.parts, prompt, choice) for choice in choices)
         return Question(prompt, shown[-1] if shown else None, tuple(continued), shown[:-1])
+
+    @cached_property
+    def _prompts(self) -> Callable[..., str]:
+        """The checkpoint's prompt of a question, with an image or without, behind demonstrations;
+        remembered, since a sweep asks the same at every resolution.
+        """
+
+        def made(question: str, image: bool, told: Shown, pieces: tuple[Any, ...]) -> str:
+            parts = self.parts if self.workshop is None else self.workshop.parts()
+            return self.family.prompt(
+                parts, question, image=image, demonstrations=told, pieces=pieces
+            )
+
+        return lru_cache(KEPT)(made)
 
     def _answer(self, view: View, prompt: str, spoken: Spoken, asked: Generation | None) -> Answer:
         """The answer and what entered; `asked` is how it was written, None where it was ranked."""
@@ -242,6 +314,28 @@ def _text(
     answer = thinking.without_thinking(spoken.text)
     thought = spoken.text[: len(spoken.text) - len(answer)]
     return (thought + cut(answer, asked.until)).strip(), ()
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A batch's questions, and what was made of them ahead, if anything was."""
+
+    questions: Sequence[Question]
+    material: Material | None = None
+
+
+def _workshop(parts: Parts) -> Workshop | None:
+    """Threads that prepare questions; None for a processor that cannot be copied for each."""
+    try:
+        return Workshop(parts, workers())
+    except Exception as error:  # noqa: BLE001  (a checkpoint's own code raises what it likes)
+        logger.info(f"the processor cannot be copied ({error}); questions are prepared in turn")
+        return None
+
+
+def _of_model(parts: Parts, workshop: Workshop | None) -> Parts:
+    """Parts that the model may set while others prepare."""
+    return parts if workshop is None else copied(parts)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -56,6 +56,7 @@ class ResWrap(ResolutionAdapter):
     """
 
     name = "reswrap"
+    overlaps = False  # the base's own processor says what enters, and serves one thread at a time
 
     def __init__(
         self, base: str | None = None, *, force_simple: bool | str = False, **given: Any
@@ -104,6 +105,10 @@ class ResWrap(ResolutionAdapter):
                 "httpx_trust_env", self.plan.arguments.get("httpx_trust_env", True)
             ),
         )
+
+    def model_here(self) -> Any | None:
+        """The model that the base holds here; None where it asks a server."""
+        return self.sight.model
 
     def generate_until(self, requests: list[Instance]) -> list[str]:
         """As every adapter; a server is probed before the first question and after the last."""
@@ -190,7 +195,7 @@ class ResWrap(ResolutionAdapter):
         with host_boundary():
             return wanted_grid(self.sight, self.training, job.scheme, information, source)
 
-    def answer(self, views: Sequence[View]) -> list[Answer | Failure]:
+    def answer(self, views: Sequence[View], prepared: Any = None) -> list[Answer | Failure]:
         questions = [
             Question(
                 view.job.prompt,

@@ -76,6 +76,12 @@ class Family:
     """Whether samples that show the same image may share its run through the tower."""
     caches: bool = True
     """Whether choices may go on from one cache of their prompt, rather than each with all of it."""
+    packs: bool = True
+    """Whether they may do so behind each other in one sequence, where the model's attention allows
+    it; otherwise each has a copy of the cache.
+    """
+    loops: bool = False
+    """Whether the tower attends image by image in a loop, so that equal ones may go together."""
     batches: bool = True
     """Whether questions of different lengths go through the model together."""
     repeats: bool = False

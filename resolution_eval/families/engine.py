@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,37 +14,17 @@ from torch import Tensor
 from resolution_eval.errors import ModelError
 from resolution_eval.families.base import Family, Parts, Received
 from resolution_eval.families.decoding import Decoding
-from resolution_eval.families.inputs import Inputs, cut, extended, prepare, taken, tokenise
+from resolution_eval.families.inputs import Inputs, extended, taken
+from resolution_eval.families.normalisation import PIXELS
+from resolution_eval.families.preparation import Material, Preparation
+from resolution_eval.families.preparation import Question as Question
 from resolution_eval.families.sharing import Sharing
 from resolution_eval.families.tokens import written
 from resolution_eval.finite import finite_logits
 from resolution_eval.generation import Generation
 from resolution_eval.resolution import Size
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-
-@dataclass(frozen=True)
-class Question:
-    """A prompt, ready for the processor, and its image at the grid it shall enter at."""
-
-    prompt: str
-    image: Image | None
-    choices: tuple[str, ...] = ()
-    """Continuations to score, each with the space that belongs before it."""
-    earlier: tuple[Image, ...] = ()
-    """Images that the prompt holds before that: of demonstrations, and of a question with several.
-    """
-
-    @property
-    def images(self) -> tuple[Image, ...]:
-        """All images that shall enter, in order."""
-        return () if self.image is None else (*self.earlier, self.image)
-
-
-KEPT = 4096
-"""Tokenised texts that an engine remembers."""
+from resolution_eval.tails import Rest, Score, Tails, packed, scored
+from resolution_eval.transfer import Transfer
 
 Entered = tuple[Received, int]
 """What entered of one image, and its visual tokens."""
@@ -76,16 +56,21 @@ class Engine:
     parts: Parts
     model: Any
 
-    def generate(self, questions: Sequence[Question], asked: Generation) -> list[Spoken]:
+    def generate(
+        self, questions: Sequence[Question], asked: Generation, material: Material | None = None
+    ) -> list[Spoken]:
         """Generated texts, not yet cut at `asked.until`; all images are of one size.
+
+        `material` is what was made of the questions ahead, if anything was.
 
         Raises:
             ModelError: the logits are not finite.
         """
         if len(questions) > 1 and not self.family.batches:
             return [self.generate([question], asked)[0] for question in questions]
-        batch = self._batch([self._prepare(question) for question in questions])
-        with self._watched(questions) as seen, torch.inference_mode():
+        material = material or self.preparation.material(questions, ranking=False)
+        batch = self._entering(material)
+        with self._watched(questions, material.sharing) as seen, torch.inference_mode():
             found = self.model.generate(
                 **batch,
                 generation_config=self.decoding.asked(asked),
@@ -109,8 +94,36 @@ class Engine:
     def of_family(self, family: Family) -> Engine:
         """The same engine under another setting of its family."""
         made = replace(self, family=family)
-        vars(made).update(decoding=self.decoding, _tokenised=self._tokenised)
+        vars(made).update(decoding=self.decoding, transfer=self.transfer)
         return made
+
+    @cached_property
+    def preparation(self) -> Preparation:
+        """What makes tensors of questions in this thread."""
+        return Preparation(self.family, self.parts)
+
+    @cached_property
+    def transfer(self) -> Transfer:
+        """The way to the device that the model begins on."""
+        return Transfer(self.model.device)
+
+    def prepares(self, questions: int, *, ranking: bool) -> bool:
+        """Whether so many questions enter the model as one batch, which can be made ahead."""
+        return self.family.caches if ranking else questions == 1 or self.family.batches
+
+    def shipped(self, material: Material) -> Material:
+        """The material on its way to the device; may be called in any thread."""
+        sent = self.transfer.send(taken(material.batch, self.model.forward), self.model.dtype)
+        return replace(material, batch={}, shipment=sent)
+
+    def _entering(self, material: Material) -> Inputs:
+        """The tensors on the device."""
+        sent = material.shipment or self.shipped(material).shipment
+        assert sent is not None
+        batch = sent.arrived()
+        if material.normalisation is not None:
+            batch[PIXELS] = material.normalisation.applied(batch[PIXELS]).to(self.model.dtype)
+        return batch
 
     @cached_property
     def decoding(self) -> Decoding:
@@ -119,7 +132,7 @@ class Engine:
         found.install(self.model)
         return found
 
-    def rank(self, questions: Sequence[Question]) -> list[Spoken]:
+    def rank(self, questions: Sequence[Question], material: Material | None = None) -> list[Spoken]:
         """The log-likelihoods of every question's choices, and the likeliest choice's text.
 
         Prompt and choice are tokenised together. The image and the prompt go through the model
@@ -131,15 +144,12 @@ class Engine:
         """
         if not self.family.caches:
             return [self._ranked_whole(question) for question in questions]
-        prompts, tails, starts = [], [], []
-        for question in questions:
-            sample, own_tails, own_starts = self._split(question)
-            prompts.append(sample)
-            tails.append(own_tails)
-            starts.append(own_starts)
-        batch = self._batch(prompts)
-        with self._watched(questions) as seen, torch.inference_mode():
-            scores = self._scores(batch, tails, starts)
+        material = material or self.preparation.material(questions, ranking=True)
+        assert material.tails is not None
+        batch = self._entering(material)
+        with self._watched(questions, material.sharing) as seen, torch.inference_mode():
+            found = iter(self._scores(batch, material.tails))
+        scores = [tuple(next(found).log_likelihood for _ in each.choices) for each in questions]
         best = [max(range(len(row)), key=row.__getitem__) for row in scores]
         texts = [
             question.choices[place].strip() for question, place in zip(questions, best, strict=True)
@@ -151,12 +161,13 @@ class Engine:
         decoder, whatever its cache holds and however it counts places. Choices of one length go
         together, so that nothing is padded.
         """
-        sample, tails, starts = self._split(question)
+        sample, tails, starts = self.preparation.split(question)
         scores = [0.0] * len(tails)
         spoken: Spoken | None = None
         for length in sorted({len(tail) for tail in tails}):
             places = [place for place, tail in enumerate(tails) if len(tail) == length]
-            batch = self._batch([extended(sample, tails[place]) for place in places])
+            longer = [extended(sample, tails[place]) for place in places]
+            batch = self._entering(self.preparation.collated(longer))
             with self._watched([question] * len(places)) as seen, torch.inference_mode():
                 logits = self.model(**batch, use_cache=False).logits[:, -length - 1 :]
             found = logits.float().log_softmax(-1)
@@ -167,32 +178,6 @@ class Engine:
         assert spoken is not None
         best = max(range(len(scores)), key=scores.__getitem__)
         return replace(spoken, text=question.choices[best].strip(), scores=tuple(scores))
-
-    def _prepare(self, question: Question) -> Inputs:
-        """The tensors of one question.
-
-        Raises:
-            ModelError: its images are of different grids, and the family takes them of one.
-        """
-        self._refuse_mixture(question)
-        return prepare(
-            self.family, self.parts, question.prompt, question.image, earlier=question.earlier
-        )
-
-    def _batch(self, samples: Sequence[Inputs]) -> Inputs:
-        tokenizer = self.parts.processor.tokenizer
-        pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
-        batch = taken(self.family.collated(samples, pad or 0), self.model.forward)
-        device, dtype = self.model.device, self.model.dtype
-        pinned = device.type == "cuda"
-
-        def moved(value: Any) -> Any:
-            if not isinstance(value, Tensor):
-                return value
-            kind = dtype if value.is_floating_point() else None
-            return (value.pin_memory() if pinned else value).to(device, kind, non_blocking=pinned)
-
-        return {name: moved(value) for name, value in batch.items()}
 
     def _spoken(
         self,
@@ -250,14 +235,15 @@ class Engine:
         return foretold
 
     @contextmanager
-    def _watched(self, questions: Sequence[Question]) -> Iterator[list[Received]]:
+    def _watched(
+        self, questions: Sequence[Question], known: Sharing | None = None
+    ) -> Iterator[list[Received]]:
         """What enters the vision tower, for each image, in order; each different one enters once,
         unless the questions have demonstrations.
         """
         images = [image for question in questions for image in question.images]
         grids = [Size(*image.size) for image in images]
-        alone = len(images) == len(questions) and self.family.shares
-        sharing = Sharing.of(images) if alone else Sharing(tuple(range(len(images))))
+        sharing = known or self.preparation.sharing(questions)
         tower = self.model.get_submodule(self.family.tower)
         with (
             sharing.applied(tower),
@@ -267,60 +253,15 @@ class Engine:
         if seen:
             seen[:] = [seen[place] for place in sharing.places]
 
-    def _refuse_mixture(self, question: Question) -> None:
-        sizes = {image.size for image in question.images}
-        if len(sizes) > 1 and not (self.family.grids_may_differ or self.family.own):
-            raise ModelError(
-                f"{self.family.name} takes the images of one prompt at one grid, and those of this "
-                f"one come at {sorted(sizes)} (width, height); use images of one size, "
-                "scheme=restore, or run without --num_fewshot"
-            )
-
-    def _split(self, question: Question) -> tuple[Inputs, list[list[int]], list[int]]:
-        """The prompt's tensors up to where its choices differ, the rest of each, and where in the
-        rest the choice itself begins.
-        """
-        alone, _ = self._tokenised(question.prompt)
-        joined = [self._tokenised(question.prompt, choice) for choice in question.choices]
-        for choice, (ids, start) in zip(question.choices, joined, strict=True):
-            if start == len(ids):
-                raise ModelError(f"the choice {choice!r} has no tokens of its own")
-        shared = _shared([alone, *(ids[:start] for ids, start in joined)])
-        dropped = len(alone) - shared
-        sample = self._prepare(question)
-        ending = sample["input_ids"][0, -dropped - 1 :].tolist()
-        if shared == 0 or ending != alone[shared - 1 :]:
-            raise ModelError(
-                f"the processor ends the prompt in tokens {ending}, its tokenizer in "
-                f"{alone[shared - 1 :]}; use answer_mode=generate"
-            )
-        tails = [ids[shared:] for ids, _ in joined]
-        return cut(sample, dropped), tails, [start - shared for _, start in joined]
-
-    @cached_property
-    def _tokenised(self) -> Callable[..., tuple[list[int], int]]:
-        """`tokenise` of this family and its parts, remembered, since a task asks the same again."""
-        return lru_cache(KEPT)(partial(tokenise, self.family, self.parts))
-
-    def _scores(
-        self, batch: Inputs, tails: Sequence[Sequence[list[int]]], starts: Sequence[Sequence[int]]
-    ) -> list[tuple[float, ...]]:
-        first, cache, last_position = self._prompt_pass(batch)
-        owners = [row for row, own in enumerate(tails) for _ in own]
-        flat = [tail for own in tails for tail in own]
-        index = torch.tensor(owners, device=first.device)
-        logits = first[index, None]
-        if max(map(len, flat)) > 1:
-            rest = self._tail_pass(batch, cache, index, last_position, flat)
-            logits = torch.cat([logits, rest], dim=1)
-        log_probabilities = logits.float().log_softmax(-1)
-        scores = iter(
-            _sum(log_probabilities[place], tail, start)
-            for place, (tail, start) in enumerate(
-                zip(flat, (start for own in starts for start in own), strict=True)
-            )
-        )
-        return [tuple(next(scores) for _ in own) for own in tails]
+    def _scores(self, batch: Inputs, tails: Tails) -> list[Score]:
+        first, cache, last = self._prompt_pass(batch)
+        if tails.longest == 1:
+            rest = None
+        elif self.family.packs and packs(self.model, cache, tails.most):
+            rest = self._packed_pass(batch, cache, last, tails)
+        else:
+            rest = self._tail_pass(batch, cache, last, tails)
+        return list(scored(first, rest, tails))
 
     def _prompt_pass(self, batch: Inputs) -> tuple[Tensor, Any, Tensor]:
         """Logits after each prompt's last token, the cache, and that token's position."""
@@ -332,35 +273,66 @@ class Engine:
             last = last + self.model.model.rope_deltas.to(last.device)
         return outputs.logits[:, -1], self.family.cache(outputs), last
 
-    def _tail_pass(
-        self,
-        batch: Inputs,
-        cache: Any,
-        owners: Tensor,
-        last_position: Tensor,
-        tails: Sequence[Sequence[int]],
-    ) -> Tensor:
-        """Logits after every token but the last of each tail, which continues a prompt."""
+    def _packed_pass(self, batch: Inputs, cache: Any, last: Tensor, tails: Tails) -> Rest:
+        """All tails of a question behind each other in one sequence, none of which sees another."""
+        rows = torch.arange(len(last), device=last.device)
+        together = packed(tails, len(last), device=last.device)
+        hidden = together.hidden(batch["attention_mask"], self.model.dtype)
+        positions = last + 1 + together.places
+        logits = self._continued(batch, cache, rows, together.ids, hidden, positions)
+        return Rest(logits, tails.owners, together.columns)
+
+    def _tail_pass(self, batch: Inputs, cache: Any, last: Tensor, tails: Tails) -> Rest:
+        """A sequence for each tail, which continues a prompt of which it has a copy."""
+        owners = torch.tensor(tails.owners, device=last.device)
         cache.batch_select_indices(owners)
-        length = max(map(len, tails)) - 1
-        ids = torch.zeros((len(tails), length), dtype=torch.long, device=owners.device)
+        ids = torch.zeros((len(owners), tails.longest - 1), dtype=torch.long)
         mask = torch.zeros_like(ids)
-        for row, tail in enumerate(tails):
+        for row, tail in enumerate(tails.ids):
             ids[row, : len(tail) - 1] = torch.tensor(tail[:-1], dtype=torch.long)
             mask[row, : len(tail) - 1] = 1
-        positions = last_position[owners] + 1 + torch.arange(length, device=owners.device)
+        ids, mask = ids.to(last.device), mask.to(last.device)
+        positions = last[owners] + 1 + torch.arange(ids.shape[1], device=last.device)
+        seen = torch.cat([batch["attention_mask"][owners], mask], dim=1)
+        logits = self._continued(batch, cache, owners, ids, seen, positions)
+        return Rest(logits, range(len(tails.ids)), [0] * len(tails.ids))
+
+    def _continued(
+        self, batch: Inputs, cache: Any, owners: Tensor, ids: Tensor, mask: Tensor, places: Tensor
+    ) -> Tensor:
+        """Logits after every token of `ids`, which continue the cache's rows `owners`."""
         if counts_in_three(self.model):
-            positions = positions.expand(3, -1, -1)
+            places = places.expand(3, -1, -1)
         outputs = self.family.decoder(self.model)(
             input_ids=ids,
-            attention_mask=torch.cat([batch["attention_mask"][owners], mask], dim=1),
-            position_ids=positions,
+            attention_mask=mask,
+            position_ids=places,
             past_key_values=cache,
             use_cache=True,
-            **self.family.continued(batch, owners, length),
+            **self.family.continued(batch, owners, ids.shape[1]),
         )
         logits: Tensor = outputs.logits
         return logits
+
+
+def packs(model: Any, cache: Any, more: int) -> bool:
+    """Whether choices of so many tokens together may continue `cache` behind each other, each kept
+    from seeing the others.
+
+    Attention must take a mask of what every token sees, and every layer keep the whole text: one
+    with a sliding window drops its beginning, unless all fits in; one that sums up what it read
+    cannot leave a choice out again.
+    """
+    from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+
+    def whole(layer: Any) -> bool:
+        if type(layer) is DynamicSlidingWindowLayer and layer.keys is not None:
+            return bool(layer.keys.shape[-2] + more < layer.sliding_window)
+        return type(layer) is DynamicLayer
+
+    kind = getattr(model.config.get_text_config(), "_attn_implementation", None)
+    layers = getattr(cache, "layers", ())
+    return kind in ("sdpa", "eager") and bool(layers) and all(map(whole, layers))
 
 
 @contextmanager
@@ -422,7 +394,8 @@ def steered(family: Family, model: Any) -> Iterator[None]:
 
 def token_places(family: Family, batch: Inputs) -> Tensor:
     """Position of every token in its own sequence; padding shares the nearest place."""
-    return (batch["attention_mask"].cumsum(1) - 1).clamp(min=0) + family.first_position()
+    mask: Tensor = batch["attention_mask"]
+    return (mask.cumsum(1) - 1).clamp(min=0) + family.first_position()
 
 
 def counts_in_three(model: Any) -> bool:
@@ -436,16 +409,6 @@ def place_arguments(model: Any, batch: Inputs, places: Tensor) -> dict[str, Tens
         return {"position_ids": places}
     model.model.rope_deltas = None
     return {} if "pixel_values" in batch else {"position_ids": places.expand(3, -1, -1)}
-
-
-def _shared(sequences: Sequence[Sequence[int]]) -> int:
-    """Number of tokens that all sequences begin with."""
-    count = 0
-    for tokens in zip(*sequences, strict=False):
-        if len(set(tokens)) > 1:
-            break
-        count += 1
-    return count
 
 
 def _sum(log_probabilities: Tensor, tail: Sequence[int], start: int) -> float:

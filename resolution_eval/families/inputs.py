@@ -36,8 +36,11 @@ def prepare(
     settings: Settings | None = None,
     *,
     earlier: Sequence[Image] = (),
+    call: Mapping[str, Any] | None = None,
 ) -> Inputs:
     """The tensors of one prompt with its image, which enters at the size it has.
+
+    `call` are further arguments of the processor's call.
 
     Images of demonstrations, `earlier`, enter before it, by the same settings. With other
     `settings` than the family's, all enter as those say.
@@ -61,6 +64,7 @@ def prepare(
                     return_tensors="pt",
                     **text,
                     **used.call,
+                    **(call or {}),
                 )
             )
     known = settings is None and family.computes and not family.own

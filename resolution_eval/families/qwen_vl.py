@@ -18,6 +18,7 @@ class QwenFamily(AnyGridFamily):
     tower: str = "model.visual"
     several_images: bool = True
     grids_may_differ: bool = True
+    loops: bool = True
 
     def _patch(self, parts: Parts) -> int:
         return int(parts.config.vision_config.patch_size)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -15,17 +14,7 @@ from resolution_eval.flamingo.language import accepts, condition, conditioned
 from resolution_eval.flamingo.model import FlamingoBundle
 from resolution_eval.flamingo.text import Batch, Joined, check_images, joins, pad, run
 from resolution_eval.flamingo.vision import Encoded
-
-
-@dataclass(frozen=True)
-class Score:
-    """What the model says of one continuation."""
-
-    log_likelihood: float
-    """Natural logarithm, summed over the continuation's tokens."""
-    tokens: int
-    greedy: bool
-    """Whether every token is the likeliest at its place."""
+from resolution_eval.tails import Rest, Score, Tails, packed, scored
 
 
 def rank(
@@ -76,7 +65,7 @@ def score(
     groups = _joined(bundle, prompts, continuations)
     prefixes = [_shared_prefix(group) for group in groups]
     check_images(bundle, encoded, prefixes)
-    tails = _Tails(
+    tails = Tails(
         owners=[row for row, group in enumerate(groups) for _ in group],
         ids=[j.ids[len(prefixes[row]) :] for row, group in enumerate(groups) for j in group],
         starts=[j.start - len(prefixes[row]) for row, group in enumerate(groups) for j in group],
@@ -87,7 +76,7 @@ def score(
     ):
         batch = pad(bundle, prefixes, "left")
         first, cache = _prompt_pass(bundle, batch)
-        if max(map(len, tails.ids)) == 1:
+        if tails.longest == 1:
             rest = None
         elif not hasattr(cache, "batch_select_indices"):
             rest = _whole_pass(bundle, encoded.latents, prefixes, tails)
@@ -95,33 +84,8 @@ def score(
             rest = _packed_pass(bundle, batch, cache, tails)
         else:
             rest = _tail_pass(bundle, encoded.latents, batch, cache, tails)
-        scores = iter(_scores(first, rest, tails))
-    return [[next(scores) for _ in group] for group in groups]
-
-
-@dataclass(frozen=True)
-class _Tails:
-    """What follows the shared prefixes of all questions: one tail a choice, question by question.
-
-    Example: a prefix "... Answer:" with the choices "red" and "light blue" has two tails.
-    """
-
-    owners: Sequence[int]
-    """Question of each tail."""
-    ids: Sequence[Sequence[int]]
-    starts: Sequence[int]
-    """Place in each tail where the choice itself begins."""
-
-
-@dataclass(frozen=True)
-class _Rest:
-    """Logits behind every token but the last of each tail."""
-
-    logits: Float[Tensor, "rows columns vocabulary"]
-    rows: Sequence[int]
-    """Row of each tail."""
-    columns: Sequence[int]
-    """Column of each tail's first token; the others follow."""
+        found = scored(first, rest, tails)
+        return [[next(found) for _ in group] for group in groups]
 
 
 def _joined(
@@ -172,37 +136,16 @@ def _takes_packed(language_model: Any) -> bool:
     return accepts(language_model, "position_ids") and kind in ("sdpa", "eager")
 
 
-def _packed_pass(bundle: FlamingoBundle, prompts: Batch, cache: Any, tails: _Tails) -> _Rest:
-    """All tails of a question behind each other in one sequence, none of which sees another.
-
-    The cache is neither copied nor padded to the longest choice for every one of them.
-    """
-    segments: list[list[int]] = [[] for _ in prompts.ids]
-    places: list[list[int]] = [[] for _ in prompts.ids]
-    tokens: list[list[int]] = [[] for _ in prompts.ids]
-    columns = []
-    for number, (row, ids) in enumerate(zip(tails.owners, tails.ids, strict=True)):
-        columns.append(len(tokens[row]))
-        tokens[row] += ids[:-1]
-        segments[row] += [number] * (len(ids) - 1)
-        places[row] += range(len(ids) - 1)
-    batch = pad(bundle, tokens, "right")
-    segment, place = (_padded(rows, batch.ids) for rows in (segments, places))
-    own = (segment[:, :, None] == segment[:, None, :]).tril()
-    before = prompts.mask.bool()[:, None].expand(-1, own.shape[1], -1)
-    dtype = bundle.model.lang_encoder.dtype
-    hidden = torch.zeros(1, dtype=dtype, device=own.device)
-    hidden = hidden.masked_fill(~torch.cat([before, own], dim=2)[:, None], torch.finfo(dtype).min)
-    positions = prompts.mask.sum(1, keepdim=True) + place
+def _packed_pass(bundle: FlamingoBundle, prompts: Batch, cache: Any, tails: Tails) -> Rest:
+    """All tails of a question behind each other in one sequence, none of which sees another."""
+    together = packed(
+        tails, len(prompts.ids), device=bundle.device, pad=bundle.tokenizer.pad_token_id
+    )
+    batch = Batch(together.ids, torch.ones_like(together.ids))
+    hidden = together.hidden(prompts.mask, bundle.model.lang_encoder.dtype)
+    positions = prompts.mask.sum(1, keepdim=True) + together.places
     outputs = run(bundle, batch, hidden, positions, past_key_values=cache, use_cache=True)
-    return _Rest(outputs.logits, tails.owners, columns)
-
-
-def _padded(rows: Sequence[Sequence[int]], like: Tensor) -> Tensor:
-    """The rows as one tensor of the shape of `like`, ending in -1; -1 belongs to itself alone."""
-    length = like.shape[1]
-    filled = [[*row, *[-1] * (length - len(row))] for row in rows]
-    return torch.tensor(filled, dtype=torch.long, device=like.device)
+    return Rest(outputs.logits, tails.owners, together.columns)
 
 
 def _tail_pass(
@@ -210,8 +153,8 @@ def _tail_pass(
     latents: Float[Tensor, "batch images latents width"],
     prompts: Batch,
     cache: Any,
-    tails: _Tails,
-) -> _Rest:
+    tails: Tails,
+) -> Rest:
     """A sequence for each tail, which continues its owner's prompt."""
     owners = torch.tensor(tails.owners, device=bundle.device)
     cache.batch_select_indices(owners)
@@ -225,15 +168,15 @@ def _tail_pass(
     mask = torch.cat([prompts.mask[owners], batch.mask], dim=1)
     positions = prompts.mask.sum(1)[owners, None] + batch.positions
     outputs = run(bundle, batch, mask, positions, past_key_values=cache, use_cache=True)
-    return _Rest(outputs.logits, range(len(tails.ids)), [0] * len(tails.ids))
+    return Rest(outputs.logits, range(len(tails.ids)), [0] * len(tails.ids))
 
 
 def _whole_pass(
     bundle: FlamingoBundle,
     latents: Float[Tensor, "batch images latents width"],
     prefixes: Sequence[Sequence[int]],
-    tails: _Tails,
-) -> _Rest:
+    tails: Tails,
+) -> Rest:
     """As `_tail_pass`, the prompt run again for every choice.
 
     For a language model whose own (remote) code keeps no cache of transformers' kind: MPT-1B.
@@ -243,36 +186,4 @@ def _whole_pass(
     whole = [[*start, *tail[:-1]] for start, tail in zip(starts, tails.ids, strict=True)]
     batch = pad(bundle, whole, "right")
     logits: Tensor = run(bundle, batch, batch.mask, batch.positions, use_cache=False).logits
-    return _Rest(logits, range(len(whole)), [len(start) for start in starts])
-
-
-def _scores(
-    first: Float[Tensor, "batch vocabulary"], rest: _Rest | None, tails: _Tails
-) -> Iterator[Score]:
-    """Score of each tail's choice; `first` says what follows the prefixes.
-
-    Only the rows of logits that say something of a choice are looked at, and they come to the
-    processor in one piece.
-    """
-    said, wanted = [first[torch.tensor(tails.owners, device=first.device)]], []
-    if rest is not None:
-        steps = [(tail, step) for tail, ids in enumerate(tails.ids) for step in range(1, len(ids))]
-        rows = torch.tensor([rest.rows[tail] for tail, _ in steps], device=first.device)
-        columns = torch.tensor(
-            [rest.columns[tail] + step - 1 for tail, step in steps], device=first.device
-        )
-        said.append(rest.logits[rows, columns])
-        wanted = [tails.ids[tail][step] for tail, step in steps]
-    wanted = [*(ids[0] for ids in tails.ids), *wanted]
-    tokens = torch.tensor(wanted, device=first.device)
-    likelihoods = torch.cat(said).float().log_softmax(-1)
-    greedy = (likelihoods.argmax(-1) == tokens).tolist()
-    found = likelihoods.gather(1, tokens[:, None])[:, 0].tolist()
-    behind = len(tails.ids)
-    for number, (ids, start) in enumerate(zip(tails.ids, tails.starts, strict=True)):
-        places = [number, *range(behind, behind := behind + len(ids) - 1)][start:]
-        yield Score(
-            log_likelihood=math.fsum(found[place] for place in places),
-            tokens=len(places),
-            greedy=all(greedy[place] for place in places),
-        )
+    return Rest(logits, range(len(whole)), [len(start) for start in starts])

@@ -226,8 +226,14 @@ def _facts(lines: list[_Line], path: Path) -> tuple[RunFacts, ...]:
 
 
 def _apart_from_device(told: RunFacts) -> CheckpointFacts | None:
-    """The checkpoint's facts without the device, which each process has its own of."""
-    return told.checkpoint and told.checkpoint.model_copy(update={"device": None})
+    """The checkpoint's facts without the device, which each process has its own of, and without the
+    kernels that it met.
+    """
+    found = told.checkpoint
+    if found is None:
+        return None
+    same = found.arithmetic and found.arithmetic.model_copy(update={"may_differ": ()})
+    return found.model_copy(update={"device": None, "arithmetic": same})
 
 
 def _prompt(document: Mapping[str, Any]) -> str | None:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from resolution_eval.cards import ModelCard, TaskCard, model_cards, task_cards
 from resolution_eval.errors import RecordError
-from resolution_eval.facts import CheckpointFacts, RunFacts
+from resolution_eval.facts import Arithmetic, CheckpointFacts, RunFacts
 from resolution_eval.records.blind import controlled
 from resolution_eval.records.cells import cells, cost, failures
 from resolution_eval.records.host import Run, TaskAnswers, read_run
@@ -226,6 +226,7 @@ def _environment(run: Run, task: str, given: TaskAnswers) -> Environment:
         option_order=_text(_table(configuration, "metadata"), "option_order"),
         device=_device(told, host),
         hardware=told and told.hardware,
+        arithmetic=_arithmetic(given.facts),
         platform=told and told.platform,
         processes=len(given.facts) or None,
         versions=_versions(run, told),
@@ -242,6 +243,16 @@ def _device(told: RunFacts | None, host: Mapping[str, Any]) -> str | None:
     if told is not None and told.checkpoint is not None:
         return told.checkpoint.device
     return _text(host, "device")
+
+
+def _arithmetic(told: Sequence[RunFacts]) -> Arithmetic | None:
+    """That of the first process, and the kernels that may differ in any."""
+    found = [each.checkpoint.arithmetic for each in told if each.checkpoint is not None]
+    known = [one for one in found if one is not None]
+    if not known:
+        return None
+    differing = {kernel for one in known for kernel in one.may_differ}
+    return known[0].model_copy(update={"may_differ": tuple(sorted(differing))})
 
 
 def _peak(

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, InstanceOf
 from pydantic.json_schema import SkipJsonSchema
 
 from resolution_eval.attestation import Blind
-from resolution_eval.facts import Excluded, Hardware
+from resolution_eval.facts import Arithmetic, Excluded, Hardware
 from resolution_eval.ladder import STEPS, Step
 from resolution_eval.records.answers import Answers, CellKey
 from resolution_eval.resolution import label, parse_resolution
@@ -315,6 +315,8 @@ class Environment(_Document):
     """`fixed`, as the data has the options, or `seeded:N`, shuffled."""
     device: str | None
     hardware: Hardware | None
+    arithmetic: Arithmetic | None = None
+    """Null in the records of older versions, and of a model that ran in another process."""
     platform: str | None
     """Operating system."""
     processes: Count | None

@@ -69,6 +69,8 @@ def _run(record: Record) -> Facts:
     yield "limit", None if run.limit is None else f"{run.limit:g}"
     yield "device", run.device
     yield "hardware", None if run.hardware is None else run.hardware.summary
+    yield "GPU driver", None if run.hardware is None else run.hardware.driver
+    yield "arithmetic", None if run.arithmetic is None else run.arithmetic.summary
     yield "platform", run.platform
     yield "processes", _text(run.processes)
     yield "versions", _pairs(run.versions)

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from resolution_eval.adapters.ahead import DEPTH, ahead, workers
+from resolution_eval.adapters.ahead import DEPTH, ahead, beside, workers
 
 
 def test_results_come_in_the_items_order_however_long_each_takes() -> None:
@@ -48,3 +48,54 @@ def test_stopping_early_leaves_no_thread_behind() -> None:
 
 def test_nothing_gives_nothing() -> None:
     assert list(ahead(lambda item: item, [])) == []
+
+
+def test_items_are_made_beside_their_consumer_in_order() -> None:
+    names: set[str] = set()
+
+    def making():
+        for item in range(6):
+            names.add(threading.current_thread().name)
+            yield item
+
+    assert list(beside(making())) == list(range(6))
+    assert names == {"beside"}
+
+
+def test_one_item_waits_while_the_next_is_made_and_no_more() -> None:
+    made: list[int] = []
+    items = beside(made.append(item) or item for item in range(100))
+    assert next(items) == 0
+    time.sleep(0.1)
+    assert made == [0, 1, 2]
+    items.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "beside"]
+
+
+@pytest.mark.parametrize("error", [KeyError("third"), SystemExit("resolution-eval: no")])
+def test_what_making_an_item_raises_is_raised_where_it_is_taken(error: BaseException) -> None:
+    def making():
+        yield from range(3)
+        raise error
+
+    items = beside(making())
+    assert [next(items) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(type(error)) as raised:
+        next(items)
+    assert raised.value is error
+
+
+def test_an_early_end_ends_what_makes_the_items_too() -> None:
+    ended: list[str] = []
+
+    def making():
+        try:
+            yield from ahead(lambda item: item, range(1000))
+        finally:
+            ended.append(threading.current_thread().name)
+
+    items = beside(making())
+    next(items)
+    items.close()
+    assert ended == ["beside"]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]

@@ -65,7 +65,7 @@ class _Adapter(ResolutionAdapter):
     def loglikelihood(self, requests: list[Any]) -> list[tuple[float, bool]]:
         raise AssertionError("not asked here")
 
-    def answer(self, views: Sequence[View]) -> list[Answer]:
+    def answer(self, views: Sequence[View], prepared: Any = None) -> list[Answer]:
         self.batches.append(list(views))
         for view in views:
             document = view.job.document
@@ -118,9 +118,10 @@ def _judged(adapter: _Adapter, documents: list[dict[str, Any]]) -> dict[tuple[st
     adapter.task_dict = {"task": {"test": Dataset.from_list(documents)}}
     requests = [
         SimpleNamespace(
-            metadata={}, args=("Which?", {}, tasks.doc_to_visual, index, "task", "test")
+            metadata={},
+            args=(tasks.doc_to_text(doc), {}, tasks.doc_to_visual, index, "task", "test"),
         )
-        for index in range(len(documents))
+        for index, doc in enumerate(documents)
     ]
     replies = adapter.generate_until(requests)  # type: ignore[arg-type]
     return {
@@ -242,7 +243,9 @@ def test_a_reply_served_for_another_sample_is_stale_not_wrong(
 ) -> None:
     adapter = _Adapter()
     adapter.task_dict = {"task": {"test": Dataset.from_list(documents)}}
-    request = SimpleNamespace(metadata={}, args=("Which?", {}, None, 0, "task", "test"))
+    request = SimpleNamespace(
+        metadata={}, args=(tasks.doc_to_text(documents[0]), {}, None, 0, "task", "test")
+    )
     reply = adapter.generate_until([request])[0]  # type: ignore[list-item]
     for other in (
         {**documents[0], "sample": "tall"},
@@ -257,7 +260,9 @@ def test_a_reply_served_for_another_sample_is_stale_not_wrong(
 def test_a_stranger_cannot_attest_itself(documents: list[dict[str, Any]]) -> None:
     adapter = _Adapter()
     adapter.task_dict = {"task": {"test": Dataset.from_list(documents)}}
-    request = SimpleNamespace(metadata={}, args=("Which?", {}, None, 0, "task", "test"))
+    request = SimpleNamespace(
+        metadata={}, args=(tasks.doc_to_text(documents[0]), {}, None, 0, "task", "test")
+    )
     reply = adapter.generate_until([request])[0]  # type: ignore[list-item]
     LEDGER.adapter = None
     _, attestation = verdict_of(documents[0], reply)

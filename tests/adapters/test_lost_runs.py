@@ -112,7 +112,7 @@ def test_an_answer_behind_its_thinking_survives_the_host(
     generate, limits = Engine.generate, []
     said = "rings?\nQuestion: which? Answer: checked disc\n</think>\nstriped ring\nQuestion: more?"
 
-    def planted(self: Engine, questions: Any, asked: Any) -> list[Spoken]:
+    def planted(self: Engine, questions: Any, asked: Any, *rest: Any) -> list[Spoken]:
         limits.append(asked.max_new_tokens)
         spoken = generate(self, questions, asked.model_copy(update={"max_new_tokens": 1}))
         return [Spoken(said, None, one.received, one.visual_tokens, 9) for one in spoken]
@@ -134,7 +134,7 @@ def test_a_thinking_that_the_limit_cut_is_unparseable_and_counted(
     _thinking(folder)
     generate = Engine.generate
 
-    def planted(self: Engine, questions: Any, asked: Any) -> list[Spoken]:
+    def planted(self: Engine, questions: Any, asked: Any, *rest: Any) -> list[Spoken]:
         spoken = generate(self, questions, asked.model_copy(update={"max_new_tokens": 1}))
         words = "Is it a striped ring? Answer: striped ring"
         return [

@@ -120,13 +120,13 @@ def test_out_of_memory_fails_its_sample_and_leaves_the_other_resolutions(
     generate = Engine.generate
     poison: list[bytes] = []
 
-    def planted(self: Engine, questions: Any, arguments: Any) -> Any:
+    def planted(self: Engine, questions: Any, *rest: Any) -> Any:
         images = [question.image.tobytes() for question in questions]
         if questions[0].image.size == (70, 70):
             poison.extend(images[: 1 - len(poison)])
         if set(images) & set(poison):
             raise torch.cuda.OutOfMemoryError("planted: out of memory")
-        return generate(self, questions, arguments)
+        return generate(self, questions, *rest)
 
     monkeypatch.setattr(Engine, "generate", planted)
     row, lines = _run(tmp_path / "planted", llava)

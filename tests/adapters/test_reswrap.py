@@ -276,9 +276,9 @@ def test_a_blind_base_is_shown_its_mean_colour(folders: Any) -> None:
     shown: list[set[Any]] = []
     ask = adapter.answer
 
-    def noting(views: Any) -> Any:
+    def noting(views: Any, prepared: Any) -> Any:
         shown.extend(set(view.image.getdata()) for view in views)
-        return ask(views)
+        return ask(views, prepared)
 
     adapter.answer = noting  # type: ignore[method-assign]
     judged = _judged(adapter, _documents(sizes=(96,)))

@@ -77,7 +77,7 @@ class Scripted(ResolutionAdapter):
     def loglikelihood(self, requests: list[Any]) -> list[tuple[float, bool]]:
         raise AssertionError("not asked here")
 
-    def answer(self, views: Sequence[View]) -> list[Answer]:
+    def answer(self, views: Sequence[View], prepared: Any = None) -> list[Answer]:
         self.fault(views)
         self.asked += len(views)
         return [self._answer(view) for view in views]

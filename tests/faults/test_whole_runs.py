@@ -85,14 +85,14 @@ def test_an_adapter_that_raises_on_its_first_or_last_batch_loses_that_batch(
         documents = [view.job.document or {} for view in views]
         return {(document["sample"], document["resolution"]) for document in documents}
 
-    def watching(self: ResFlamingo, views: Sequence[View]) -> Sequence[Answer]:
+    def watching(self: ResFlamingo, views: Sequence[View], *rest: Any) -> Sequence[Answer]:
         batches.append(keys(views))
-        return answer(self, views)
+        return answer(self, views, *rest)
 
-    def planted(self: ResFlamingo, views: Sequence[View]) -> Sequence[Answer]:
+    def planted(self: ResFlamingo, views: Sequence[View], *rest: Any) -> Sequence[Answer]:
         if keys(views) & lost:
             raise ValueError("planted: shapes differ")
-        return answer(self, views)
+        return answer(self, views, *rest)
 
     monkeypatch.setattr(ResFlamingo, "answer", watching)
     recorded(tmp_path / "watched")
@@ -112,10 +112,10 @@ def test_memory_that_is_really_refused_at_one_resolution_costs_its_samples_alone
     """The error is PyTorch's own: more is asked for than any machine has."""
     answer = ResFlamingo.answer
 
-    def greedy(self: ResFlamingo, views: Sequence[View]) -> Sequence[Answer]:
+    def greedy(self: ResFlamingo, views: Sequence[View], *rest: Any) -> Sequence[Answer]:
         if views[0].job.resolution == 64:
             torch.empty(2**60, dtype=torch.uint8)
-        return answer(self, views)
+        return answer(self, views, *rest)
 
     monkeypatch.setattr(ResFlamingo, "answer", greedy)
     found = recorded(tmp_path)
