@@ -422,7 +422,8 @@ def steered(family: Family, model: Any) -> Iterator[None]:
 
 def token_places(family: Family, batch: Inputs) -> Tensor:
     """Position of every token in its own sequence; padding shares the nearest place."""
-    return (batch["attention_mask"].cumsum(1) - 1).clamp(min=0) + family.first_position()
+    mask: Tensor = batch["attention_mask"]
+    return (mask.cumsum(1) - 1).clamp(min=0) + family.first_position()
 
 
 def counts_in_three(model: Any) -> bool:
