@@ -19,9 +19,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 RECORDS = "leaderboard/records"
-EMBEDDED = [f"{RECORDS}/resolution-eval__embedded-{name}" for name in ("low", "native", "mixed")]
+EMBEDDED = [f"{RECORDS}/resolution-eval__embedded-{name}/*" for name in ("low", "native", "mixed")]
 SEEDS = [
-    f"{RECORDS}/resolution-eval__pbc56-{name}-{seed}"
+    f"{RECORDS}/resolution-eval__pbc56-{name}-{seed}/*"
     for name in ("low", "native", "mixed")
     for seed in range(3)
 ]
@@ -54,7 +54,7 @@ JOBS: dict[str, list[str]] = {
     "data sets": [*COMMAND, "datasets"],
     "checkpoints": [*COMMAND, "models"],
 }
-"""Arguments of Python by what they make; OUT is the folder for files."""
+"""Arguments of Python by what they make; OUT is the folder for files, /* what a folder holds."""
 
 
 def made(checkout: Path, arguments: Sequence[str], output: Path) -> None:
@@ -64,7 +64,11 @@ def made(checkout: Path, arguments: Sequence[str], output: Path) -> None:
         RuntimeError: it failed.
     """
     output.mkdir(parents=True)
-    given = [part.replace("OUT", str(output), 1) for part in arguments]
+    given: list[str] = []
+    for part in arguments:
+        found = sorted(checkout.glob(part)) if part.endswith("/*") else []
+        named = [str(path.relative_to(checkout)) for path in found]
+        given += named or [part.replace("OUT", str(output), 1)]
     env = {**os.environ, "PYTHONPATH": str(checkout), "RESOLUTION_EVAL_STARTUP": "off"}
     ran = subprocess.run(
         [sys.executable, *given], cwd=checkout, env=env, capture_output=True, text=True, check=False

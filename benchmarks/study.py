@@ -1,14 +1,15 @@
 """docs/study.md, made from the results in docs/study.
 
     python -m benchmarks.study collect NAME --matrix DIR --checkpoints DIR [--timed DIR]
+    python -m benchmarks.study keep NAME --matrix DIR
     python -m benchmarks.study recompute [--write]
     python -m benchmarks.study render
 
 `collect` keeps what a matrix and its checkpoints' folders say as docs/study/NAME.json, and every
-answer in studies/NAME; `recompute` computes cells, gaps and intervals from the answers again, and
-says where docs/study has another, or puts it there; `render` writes the page from all these, and
-the paragraph of docs/explain/measured.md on them. A study that is collected again keeps what it
-said before.
+answer in studies/NAME; `keep` keeps the answers of some of its strategies alone; `recompute`
+computes cells, gaps and intervals from the answers again, and says where docs/study has another,
+or puts it there; `render` writes the page from all these, and the paragraph of
+docs/explain/measured.md on them. A study that is collected again keeps what it said before.
 """
 
 from __future__ import annotations
@@ -388,12 +389,20 @@ def main() -> None:
     collecting.add_argument("--matrix", type=Path, required=True)
     collecting.add_argument("--checkpoints", type=Path, required=True)
     collecting.add_argument("--timed", type=Path, help="run with processor seconds per step")
+    keeping = actions.add_parser("keep")
+    keeping.add_argument("name")
+    keeping.add_argument("--matrix", type=Path, required=True)
     again = actions.add_parser("recompute")
     again.add_argument("--write", action="store_true", help="put what is computed into docs/study")
     actions.add_parser("render")
     given = parser.parse_args()
     if given.action == "collect":
         print(collect(given.name, given.matrix, given.checkpoints, given.timed))
+    elif given.action == "keep":
+        path = RESULTS / f"{given.name}.json"
+        one = json.loads(path.read_text())
+        path.write_text(json.dumps({**one, "before": first_trained(one)}, indent=1) + "\n")
+        print(keep(given.name, given.matrix))
     elif given.action == "recompute":
         if given.write:
             renew()

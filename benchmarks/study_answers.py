@@ -1,7 +1,7 @@
 """Answers of the study: every sample's, kept as records, and the intervals that follow again.
 
-studies/NAME/ holds the records of a matrix whose answers were kept; of two studies the leaderboard
-has the records of most checkpoints. Of the others only docs/study/NAME.json was kept.
+studies/NAME/ holds the records of a matrix whose answers were kept, of two studies those that the
+leaderboard has not. Of the others only docs/study/NAME.json was kept.
 """
 
 from __future__ import annotations
@@ -47,17 +47,28 @@ def keep(name: str, matrix: Path) -> Path:
 
 
 def records(name: str) -> dict[str, dict[int, Record]]:
-    """The scored records of a study at hand, by strategy and seed; empty where none was kept."""
-    home, pattern = STUDIES / name, "*"
-    if not home.is_dir():
-        home, pattern = RECORDS, ON_THE_BOARD.get(name, "")
+    """The scored records of a study at hand, by strategy and seed; empty where none was kept.
+
+    What stands in studies/NAME goes before what the leaderboard has.
+    """
     found: dict[str, dict[int, Record]] = {}
-    for path in sorted(home.glob(f"{pattern}/**/*{SUFFIX}")) if pattern else ():
+    for path in (*_board_s(name), *sorted((STUDIES / name).glob(f"*/*{SUFFIX}"))):
         record = read_record(path)
         if record.blind is None:
             strategy, _, seed = record.label.removeprefix(f"{name}-").partition("-")
             found.setdefault(strategy, {})[int(seed or 0)] = record
     return found
+
+
+def trained_again(name: str) -> set[str]:
+    """The strategies whose answers stand in studies/NAME."""
+    return {path.name.rpartition("-")[0] for path in (STUDIES / name).glob("*-*")}
+
+
+def _board_s(name: str) -> list[Path]:
+    """The leaderboard's records of a study."""
+    pattern = ON_THE_BOARD.get(name)
+    return [] if pattern is None else sorted(RECORDS.glob(f"{pattern}/**/*{SUFFIX}"))
 
 
 @dataclass(frozen=True)
@@ -104,7 +115,8 @@ def renewed(name: str, kept: Document) -> dict[str, Any]:
         return dict(kept)
     again = document(_matrix(matrix, found))
     parts = {part: _replaced(matrix[part], again[part], names) for part, names in PARTS.items()}
-    return {**kept, "matrix": {**matrix, **parts}}
+    runs = {k: v for k, v in again["checkpoints"].items() if k in trained_again(name)}
+    return {**kept, "matrix": {**matrix, **parts, "checkpoints": matrix["checkpoints"] | runs}}
 
 
 def _replaced(

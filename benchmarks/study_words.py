@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from benchmarks.study_answers import recomputed
+from benchmarks.study_answers import recomputed, trained_again
 from benchmarks.study_claims import (
     TARGETS,
     accuracy,
@@ -147,7 +147,7 @@ def first_trained(one: Document) -> dict[str, Any]:
     matrix = one["matrix"]
     kept = ("name", "strategy", "unit", "estimate", "low", "high")
     return one.get("before") or {
-        "date": min(run["date"] for runs in matrix["checkpoints"].values() for run in runs)[:8],
+        "date": max(run["date"] for runs in matrix["checkpoints"].values() for run in runs)[:8],
         "cells": [
             {name: cell[name] for name in ("train", "infer", "accuracy_percent")}
             for cell in (*matrix["cells"], *matrix["further_cells"])
@@ -165,7 +165,7 @@ def again(matrices: Mapping[str, Document]) -> str:
 
 def _again(name: str, one: Document) -> str:
     matrix, old = one["matrix"], one["before"]
-    day = min(run["date"] for runs in matrix["checkpoints"].values() for run in runs)[:8]
+    day = max(run["date"] for runs in matrix["checkpoints"].values() for run in runs)[:8]
     now = {(c["train"], c["infer"]): c for c in (*matrix["cells"], *matrix["further_cells"])}
     steps = {
         (cell["train"], cell["infer"]): now[cell["train"], cell["infer"]]["accuracy_percent"]
@@ -173,22 +173,31 @@ def _again(name: str, one: Document) -> str:
         for cell in old["cells"]
         if "accuracy_percent" in now.get((cell["train"], cell["infer"]), {})
     }
-    if not any(steps.values()):
+    if not any(abs(step) > 1e-6 for step in steps.values()):
         return (
-            f"`{name}` was trained again by the same commands on {_day(day)}, to keep its answers: "
-            f"all {len(steps)} accuracies came out the same."
+            f"{_who(name, one)} trained again by the same commands on {_day(day)}, to keep the "
+            f"answers: all {len(steps)} mean accuracies of the study came out the same."
         )
     (trained, at), most = max(steps.items(), key=lambda item: abs(item[1]))
     mean = sum(map(abs, steps.values())) / len(steps)
     return (
-        f"`{name}` was trained again by the same commands on {_day(day)}, to keep its answers "
-        f"(first on {_day(old['date'])}): its {len(steps)} mean accuracies moved by {mean:.1f} "
-        f"points on average, most that of {trained} at {at}: {most:+.1f}.".replace("-", "−")
+        f"{_who(name, one)} trained again by the same commands on {_day(day)}, to keep the answers "
+        f"(first on {_day(old['date'])}): the {len(steps)} mean accuracies of the study moved by "
+        f"{mean:.1f} points on average, most that of `{trained}` at {at}: "
+        + f"{most:+.1f}.".replace("-", "−")
     )
 
 
+def _who(name: str, one: Document) -> str:
+    """What of the study was trained again, as the beginning of a sentence."""
+    mine, every = trained_again(name), one["matrix"]["checkpoints"]
+    if not mine or mine >= every.keys():
+        return f"`{name}` was"
+    return f"Of `{name}`, {' and '.join(f'`{each}`' for each in sorted(mine))} was"
+
+
 def _day(text: str) -> str:
-    return f"{text[:4]}–{text[4:6]}–{text[6:8]}".replace("–", "‑")
+    return f"{text[:4]}‑{text[4:6]}‑{text[6:8]}"
 
 
 def moved_rows(matrices: Mapping[str, Document]) -> Iterator[list[str]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from operator import attrgetter
 from pathlib import Path
 
 from tabulate import tabulate
@@ -106,8 +107,8 @@ def selected(
     """
     cards = _in_order()
     for what, asked, of in (
-        ("family", family, lambda card: card.family),
-        ("adapter", adapter, lambda card: card.adapter),
+        ("family", family, attrgetter("family")),
+        ("adapter", adapter, attrgetter("adapter")),
     ):
         values = {of(card) for card in cards}
         if asked is not None and asked not in values:

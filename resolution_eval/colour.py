@@ -33,4 +33,4 @@ def plain_logs() -> None:
             options["colorize"] = False
         return original(sink, **options)
 
-    logger.add = add
+    logger.add = add  # type: ignore[method-assign]

@@ -50,10 +50,9 @@ def refuse(
 
 
 def _refuse_arguments(model: str, text: str) -> None:
-    from resolution_eval.adapters import arguments
-    from resolution_eval.doctor import model_arguments
+    from resolution_eval import arguments
 
-    given = model_arguments(text)
+    given = arguments.model_arguments(text)
     known = {"resflamingo": arguments.RESFLAMINGO, "reshf": arguments.RESHF}.get(model)
     if known is not None:
         strange = {name: value for name, value in given.items() if name not in known}

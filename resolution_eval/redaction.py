@@ -118,8 +118,9 @@ def _detectors() -> tuple[Callable[[str], Any], ...]:
     from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
     from detect_secrets.plugins.base import RegexBasedDetector
 
+    known: dict[str, Any] = get_mapping_from_secret_type_to_class()
     return tuple(
         made().analyze_string
-        for name, made in sorted(get_mapping_from_secret_type_to_class().items())
+        for name, made in sorted(known.items())
         if issubclass(made, RegexBasedDetector) and name not in _LOOSE
     )

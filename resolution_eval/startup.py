@@ -30,7 +30,7 @@ class LookOut:
         told now, not in a minute.
         """
         if fullname == HOST:
-            _look_at_command_line()
+            _look_at_command_line()  # type: ignore[no-untyped-call]
         if fullname != HOST_TASKS:
             return None
         from resolution_eval.plugin import host_finder

@@ -184,7 +184,11 @@ def test_a_study_that_was_trained_again_says_when_and_how_far_it_moved():
     new["matrix"]["checkpoints"] = {"anchored": [later], "mixed": [later]}
     new["matrix"]["further_cells"][1]["accuracy_percent"] = 60.6
     text = study_words.again({"x": new})
-    assert "most that of anchored at 42: −6.0" in text and "by 2.0 points on average" in text
+    assert (
+        "most that of `anchored` at 42: −6.0" in text
+        and "2026‑11‑28" in text
+        and "by 2.0 points on average" in text
+    )
     rows = list(study_words.moved_rows({"x": new}))
     assert rows[0][3:] == ["+0.0 [−1.0, +1.0]", "−0.5 [−2.0, +1.0]"]
     assert study_words.first_trained(new) == before

@@ -40,5 +40,5 @@ def mixed(name: str) -> str | None:
     for word in re.findall(r"[^\W\d_]+", name):
         found = {unicodedata.name(c, "").partition(" ")[0] for c in word if c.isalpha()}
         if len(found & SCRIPTS) > 1:
-            return word
+            return str(word)
     return None

@@ -163,8 +163,8 @@ def read_plan(path: Path, *, budget: int | None = None) -> Plan:
         UsageError: it cannot be read, is no YAML, or breaks its form; the first fault is named.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_PLAN + 1)
+        with path.open("rb") as stream:
+            data = stream.read(MAX_PLAN + 1)
         if len(data) > MAX_PLAN:
             raise UsageError(f"{path}: larger than {MAX_PLAN} bytes; is this a plan?")
         document = yaml_value(data)

@@ -21,7 +21,7 @@ from resolution_eval.score.wishes import Wishes
 
 if TYPE_CHECKING:
     from resolution_eval.analysis import CurveFigures
-    from resolution_eval.doctor import Diagnosis, Row
+    from resolution_eval.diagnosis import Diagnosis, Row
 
 
 @dataclass(frozen=True, kw_only=True)
