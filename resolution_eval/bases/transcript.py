@@ -134,12 +134,11 @@ def _thought(answer: Answer, read: str, transcript: Transcript, ends: Any, limit
     known = set(ends) if isinstance(ends, list | tuple) else {ends}
     written = transcript.written
     ended = written is None or any(token in known for token in written)
-    if thinking.opened(text) and not ended:
-        return _noted(replace(answer, text=text), thinking.cut_note(limit))
-    return replace(answer, text=text)
+    cut = (thinking.cut_note(limit),) if thinking.opened(text) and not ended else ()
+    return replace(answer, text=text, notes=(*answer.notes, *cut))
 
 
-def _noted(answer: Answer | Failure, note: str) -> Any:
+def _noted(answer: Answer | Failure, note: str) -> Answer | Failure:
     if isinstance(answer, Failure):
         return answer
     return replace(answer, notes=(*answer.notes, note))

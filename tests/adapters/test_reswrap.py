@@ -100,9 +100,16 @@ def _judged(adapter: ResWrap, documents: list[dict[str, Any]]) -> dict[tuple[str
     requests = [
         SimpleNamespace(
             metadata={},
-            args=("Which? ring or disc", dict(generation), tasks.doc_to_visual, n, "task", "test"),
+            args=(
+                tasks.doc_to_text(document),
+                dict(generation),
+                tasks.doc_to_visual,
+                n,
+                "task",
+                "test",
+            ),
         )
-        for n in range(len(documents))
+        for n, document in enumerate(documents)
     ]
     replies = adapter.generate_until(requests)  # type: ignore[arg-type]
     return {

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 import torch
@@ -82,16 +83,20 @@ def _spans(pictures: Sequence[Picture]) -> Iterator[_Span]:
     """What each picture shows; those that show nothing are left out."""
     flat = torch.cat([picture.flatten(1) for picture in pictures], dim=1).float()
     inside = _inside(flat)
-    shown = [mask.any() for mask in inside.split([p[0].numel() for p in pictures])]
-    if not all(shown):
+    masks = torch.tensor_split(inside, _ends(pictures))
+    if not all(mask.any() for mask in masks):
         return
     low, high = flat[:, inside].amin(1), flat[:, inside].amax(1)
     scale = (high - low).clamp(min=1e-6)
-    masks = inside.split([picture[0].numel() for picture in pictures])
     for picture, mask in zip(pictures, masks, strict=True):
         own = picture.flatten(1).float()[:, mask]
         first, last = (own.amin(1) - low) / scale, (own.amax(1) - low) / scale
         yield _Span(float(first[0]), float(last[0]), float(first[1]), float(last[1]))
+
+
+def _ends(pictures: Sequence[Picture]) -> list[int]:
+    """Number of pixels before each picture but the first, all behind each other."""
+    return list(accumulate(picture[0].numel() for picture in pictures[:-1]))
 
 
 def _inside(pixels: Float[Tensor, "3 pixels"]) -> Tensor:
@@ -99,10 +104,11 @@ def _inside(pixels: Float[Tensor, "3 pixels"]) -> Tensor:
     padded has one colour.
     """
     blue = (pixels[2] * 50).round()
-    values, counts = blue.unique(return_counts=True)
-    common = values[counts >= 0.005 * blue.numel()]
+    counts = Counter(blue.tolist())
+    common = [value for value, count in counts.items() if count >= 0.005 * blue.numel()]
     best = max(common, key=lambda value: float(pixels[0][blue == value].std(unbiased=False)))
-    return (blue - best).abs() <= 1
+    inside: Tensor = (blue - best).abs() <= 1
+    return inside
 
 
 def _places(centres: Sequence[float]) -> int:
