@@ -14,6 +14,7 @@ from resolution_eval.board.document import read
 from resolution_eval.board.files import Fault
 from resolution_eval.board.ledger import LEDGER, digest
 from resolution_eval.board.pins import SAMPLES, Pin
+from resolution_eval.board.printed import printed
 from resolution_eval.board.published import PUBLISHED, read_figures
 from resolution_eval.board.submission import RERUN
 from resolution_eval.cards import task_cards
@@ -106,8 +107,6 @@ def _read_curves(path: Path) -> None:
     Raises:
         RecordError: they break their schema, or the file is not the one that is read.
     """
-    from resolution_eval.board.site.public import printed
-
     if path.name != "published.json":
         raise RecordError(f"{path}: the published curves are in published.json alone")
     list(printed(path.parent))

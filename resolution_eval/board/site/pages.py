@@ -11,9 +11,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from resolution_eval import paths
 from resolution_eval.board.add import pinned
+from resolution_eval.board.printed import printed
 from resolution_eval.board.schema import STATUSES
 from resolution_eval.board.site import vendor
-from resolution_eval.board.site.public import SIZES, defaults, printed
+from resolution_eval.board.site.public import SIZES, defaults
 
 NAMES = ("index.html", "model.html", "dataset.html", "compare.html", "method.html")
 
