@@ -31,6 +31,8 @@ BLIND = 1.5
 """Of the sweep's time with the control without the image."""
 REQUEST = 0.25
 """Seconds per sample of a server, eight asked at once."""
+SMALL = 1e8
+"""Weights up to which a vision encoder of unknown size is taken for a small one."""
 BANDWIDTH = 8e9
 """Bytes per second at which weights are read for each token that is written, on a processor."""
 
@@ -72,11 +74,13 @@ def pace(folder: Path | None, name: str, config: Mapping[str, Any], *, served: b
         return Pace(parameters=0, rate=float("inf"), served=True)
     vision = config.get("vision_config")
     vision = vision if isinstance(vision, dict) else {}
+    count = parameters(folder, name)
+    hidden, layers = (1024, 24) if count > SMALL else (64, 4)
     return Pace(
-        parameters=parameters(folder, name),
+        parameters=count,
         rate=_rate(),
-        hidden=_number(vision, ("embed_dim", "hidden_size", "width"), 1024),
-        layers=_number(vision, ("depth", "num_hidden_layers", "layers"), 24),
+        hidden=_number(vision, ("embed_dim", "hidden_size", "width"), hidden),
+        layers=_number(vision, ("depth", "num_hidden_layers", "layers"), layers),
         patch=_number(vision, ("patch_size",), 14),
     )
 

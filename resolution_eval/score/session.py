@@ -72,7 +72,8 @@ class _Examination:
         numbers = sorted({self._edge(each) for each in within})
         self.diagnosis: Diagnosis = diagnose(subject.model, subject.arguments, numbers)
         self._known = {row.requested: row for row in self.diagnosis.rows if row.aspect == "1.00"}
-        sound = [each for each in within if self._sound(each)] or within
+        sound = [each for each in within if self._sound(each)]
+        sound = self._apart(sound) or within
         self.impossible = [each for each in within if each not in sound]
         self._pace = self._measured()
         self.scope: Scope = scope(
@@ -96,6 +97,17 @@ class _Examination:
 
     def _row(self, each: Resolution) -> Row | None:
         return self._known.get(label(self._edge(each)))
+
+    def _apart(self, each: Sequence[Resolution]) -> list[Resolution]:
+        """Without those that enter as the next larger one does: of such, the larger is kept."""
+        if self.scheme == "restore":
+            return list(each)
+        seen = [getattr(self._row(one), "seen", None) for one in each]
+        return [
+            one
+            for place, one in enumerate(each)
+            if seen[place] is None or seen[place] not in seen[place + 1 :]
+        ]
 
     def _sound(self, each: Resolution) -> bool:
         row = self._row(each)
@@ -131,7 +143,8 @@ class _Examination:
             f"resolution-eval doctor --model {found.model} --model_args {self._subject.written()}"
         )
         advice = f"Next: {doctor}. Nothing was run; --anyway runs it."
-        if found.flat:
+        grids = {row.seen for row in self._known.values()}
+        if found.flat and len(grids) == 1:
             first = found.flat[0]
             return f"{self._subject.name}: Flat by its processor: {first}.\n{advice}"
         if len(self.impossible) == len(self._known) and self.impossible:
@@ -158,7 +171,7 @@ class _Examination:
         )
         left = [
             *plan.left_out,
-            *(f"{label(e)}, which the model cannot take" for e in self.impossible),
+            *(f"{label(e)}, which would not enter as itself" for e in self.impossible),
         ]
         if not self._wishes.blind:
             left.append("the control (leave --no-blind out)")
