@@ -19,13 +19,13 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from benchmarks.census.checkpoints import save
 
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.whole]
-PATCHES = {
-    "video_llama_3": ("image_grid_thw", 14),
-    "paddleocr_vl": ("image_grid_thw", 14),
-    "gemma4": ("image_position_ids", 16),
-    "minicpmv4_6": ("target_sizes", 16),
+TABLES = {
+    "video_llama_3": "image_grid_thw",
+    "paddleocr_vl": "image_grid_thw",
+    "gemma4": "image_position_ids",
+    "minicpmv4_6": "target_sizes",
 }
-"""Where the processor's own tensors say the grid, and the edge in pixels of what they count."""
+"""Where the processor's own tensors say the grid, in its patches."""
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,7 @@ def _by_hand(processor: Any, kind: str, grid: tuple[int, int]) -> tuple[int, int
     """The grid that a processor makes of an image of this height and width: an independent reading,
     of its own tensors.
     """
-    name, patch = PATCHES[kind]
+    name, patch = TABLES[kind], int(processor.image_processor.patch_size)
     image = Image.new("RGB", (grid[1], grid[0]), "gray")
     found = processor.image_processor(images=[image], return_tensors="pt")[name]
     if name.endswith("position_ids"):
@@ -51,7 +51,7 @@ def _by_hand(processor: Any, kind: str, grid: tuple[int, int]) -> tuple[int, int
     return int(rows) * patch, int(columns) * patch
 
 
-@pytest.mark.parametrize("kind", PATCHES)
+@pytest.mark.parametrize("kind", TABLES)
 def test_a_packed_tensor_is_never_taken_for_the_image(kind: str, tmp_path: Path) -> None:
     adapter = ResWrap("huggingface", pretrained=str(save(kind, tmp_path)), batch_size=1)
     judged = _judged(adapter, _documents("match", (28, 112)))
