@@ -99,7 +99,8 @@ class Bytes:
         if key not in self.known:
             wanted = made()
             self.known[key] = self._found(wanted, made, processor)
-            return wanted
+            if self.known[key] is None:
+                return wanted
         return made() if self.known[key] is None else made(**BYTES)
 
     @staticmethod
