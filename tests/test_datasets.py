@@ -88,16 +88,16 @@ def test_damaged_data_does_not_hide_the_list(
 def test_a_sweep_of_a_group_is_one_of_each_of_its_tasks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from resolution_eval import plugin
+    from resolution_eval import registry
 
     written: list[str] = []
 
     def host(arguments: list[str]) -> int:
-        written.extend(path.stem for path in Path(plugin.FOLDERS[0]).rglob("*.yaml"))
+        written.extend(path.stem for path in Path(registry.FOLDERS[0]).rglob("*.yaml"))
         return 0
 
     monkeypatch.setattr(runs, "lmms_eval", host)
-    monkeypatch.setattr(plugin, "FOLDERS", [])
+    monkeypatch.setattr(registry, "FOLDERS", [])
     assert runs.run(["vqa_med_res", "pbc_res"], [], resolutions=[20]) == 0
     assert sorted(written) == [
         "microvqa_res",
@@ -226,18 +226,18 @@ def test_the_task_and_its_folder_go_together(tmp_path: Path, tasks: list[str], g
 def test_a_folder_is_run_with_the_sweep_that_was_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from resolution_eval import plugin
+    from resolution_eval import registry
 
     written: dict[str, str] = {}
 
     def host(arguments: list[str]) -> int:
-        (place,) = plugin.FOLDERS
+        (place,) = registry.FOLDERS
         written.update({path.name: path.read_text() for path in Path(place).rglob("*.*")})
         assert arguments == ["--tasks", "folder_res", "--model", "toy"]
         return 0
 
     monkeypatch.setattr(runs, "lmms_eval", host)
-    monkeypatch.setattr(plugin, "FOLDERS", [])
+    monkeypatch.setattr(registry, "FOLDERS", [])
     path = bring(tmp_path / "d", classified())
     assert runs.run(["folder_res"], ["--model", "toy"], resolutions=[20, "native"], data=path) == 0
     assert parse_task_card(written["card.json"]).resolutions == (20, NATIVE)

@@ -225,9 +225,9 @@ def placed(adapter: Any, view: Any) -> list[int]:
     """Red of each image, in the order in which they are encoded for the places of the prompt."""
     seen: list[int] = []
     encode = adapter._encode
-    adapter._encode = lambda images: (
-        seen.append(images[0].getpixel((0, 0))[0]),
-        encode(images),
+    adapter._encode = lambda sent: (
+        seen.append(int(sent.arrived()["pixels"][0, 0, 0, 0])),
+        encode(sent),
     )[1]
     try:
         answer = adapter.answer([view])[0]

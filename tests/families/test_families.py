@@ -176,6 +176,8 @@ EXPECTED = {
     "qwen2_5_vl": _patches(28, 28),
     "qwen3_vl": _patches(32, 32),
     "internvl": _tiles(56, 28, _up_to(12), whole="more", packed=False),
+    "aya_vision": _tiles(56, 28, _up_to(12), whole="more", packed=False),
+    "cohere2_vision": _tiles(56, 28, _up_to(12), whole="more", packed=False),
     "idefics3": _tiles(56, 28, SQUARE, whole="more", packed=False),
     "smolvlm": _tiles(56, 28, SQUARE, whole="more", packed=False),
     "paligemma": _patches(14, 14),

@@ -262,7 +262,7 @@ def test_a_base_of_an_unknown_type_is_seen_by_what_probing_found(kind: str, engi
     prompt = engine.family.prompt(parts, "Why?", image=True)
     own = engine.family.by_processor()
     inputs = prepare(own, parts, prompt, _noise(Size(20, 20)))
-    with sight.watching(Size(28, 28), 1) as seen, torch.inference_mode():
+    with sight.watching([Size(28, 28)], 1) as seen, torch.inference_mode():
         engine.model.generate(**inputs, max_new_tokens=1, do_sample=False)
     (received,) = seen.grids(1)
     assert received is not None and received.grid == (56, 56), "its processor's own floor"
@@ -272,9 +272,9 @@ def test_patches_that_enter_a_convolution_are_unattested() -> None:
     convolution = torch.nn.Conv2d(3, 4, 14, 14)
     base = SimpleNamespace(model=torch.nn.Sequential(convolution))
     sight = sight_of(base)
-    with sight.watching(Size(56, 56), 1) as seen:
+    with sight.watching([Size(56, 56)], 1) as seen:
         convolution(torch.zeros(16, 3, 14, 14))
     assert seen.grids(1) == [None]
-    with sight.watching(Size(56, 56), 1) as seen:
+    with sight.watching([Size(56, 56)], 1) as seen:
         convolution(torch.zeros(1, 3, 56, 28))
     assert [one and one.grid for one in seen.grids(1)] == [(56, 28)]

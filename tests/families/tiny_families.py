@@ -295,6 +295,65 @@ def internvl() -> tuple[Any, Any]:
     return config, processor
 
 
+def aya_vision() -> tuple[Any, Any]:
+    from transformers import AyaVisionConfig, AyaVisionProcessor, GotOcr2ImageProcessor
+
+    tokens = tokenizer(
+        "<image>",
+        "<|START_OF_IMG|>",
+        "<|END_OF_IMG|>",
+        "<|IMG_PATCH|>",
+        "<|IMG_LINE_BREAK|>",
+        "TILE_GLOBAL",
+        "TILE",
+    )
+    config = AyaVisionConfig(
+        vision_config=_siglip(vision_use_head=False),
+        text_config={"model_type": "cohere2", **TEXT},
+        image_token_index=_token(tokens, "<|IMG_PATCH|>"),
+        downsample_factor=2,
+    )
+    processor = AyaVisionProcessor(
+        image_processor=GotOcr2ImageProcessor(size={"height": 56, "width": 56}, max_patches=12),
+        tokenizer=tokens,
+        patch_size=14,
+        img_size=56,
+        downsample_factor=2,
+        chat_template=CHAT.replace("IMAGE", "<image>"),
+    )
+    return config, processor
+
+
+def cohere2_vision() -> tuple[Any, Any]:
+    from transformers import (
+        Cohere2VisionConfig,
+        Cohere2VisionImageProcessor,
+        Cohere2VisionProcessor,
+    )
+
+    tokens = tokenizer(
+        boi_token="<|START_OF_IMG|>",
+        eoi_token="<|END_OF_IMG|>",
+        image_token="<|IMG_PATCH|>",
+        img_line_break_token="<|IMG_LINE_BREAK|>",
+    )
+    config = Cohere2VisionConfig(
+        vision_config=_siglip(vision_use_head=False),
+        text_config={"model_type": "cohere2", **TEXT},
+        image_token_id=_token(tokens, "<|IMG_PATCH|>"),
+        downsample_factor=2,
+        alignment_intermediate_size=48,
+    )
+    processor = Cohere2VisionProcessor(
+        image_processor=Cohere2VisionImageProcessor(
+            size={"height": 56, "width": 56}, max_patches=12, patch_size=2
+        ),
+        tokenizer=tokens,
+        chat_template=CHAT.replace("IMAGE", "<|IMG_PATCH|>"),
+    )
+    return config, processor
+
+
 def _idefics3(kind: str) -> tuple[Any, Any]:
     import transformers
 
@@ -509,6 +568,8 @@ BUILDERS: dict[str, Callable[[], tuple[Any, Any]]] = {
     "qwen2_5_vl": lambda: _qwen("qwen2_5_vl"),
     "qwen3_vl": lambda: _qwen("qwen3_vl"),
     "internvl": internvl,
+    "aya_vision": aya_vision,
+    "cohere2_vision": cohere2_vision,
     "idefics3": lambda: _idefics3("idefics3"),
     "smolvlm": lambda: _idefics3("smolvlm"),
     "paligemma": paligemma,

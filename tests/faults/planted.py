@@ -141,7 +141,7 @@ def scored(adapter: Scripted, docs: Sequence[dict[str, Any]], cache: Path | None
     requests = [
         Instance(
             request_type="generate_until",
-            arguments=(doc["question"], {}, tasks.doc_to_visual, index, "task", "test"),
+            arguments=(tasks.doc_to_text(doc), {}, tasks.doc_to_visual, index, "task", "test"),
             idx=0,
             metadata={"task": "task", "doc_id": index, "repeats": 1},
         )

@@ -229,7 +229,7 @@ def test_a_package_that_was_upgraded_is_not_served_the_old_answers(
 
 @pytest.mark.parametrize(
     "changes",
-    [{"filter": "box"}, {"scheme": "restore"}, {"fingerprint": "f2"}, {"choices": ["debris", "x"]}],
+    [{"filter": "box"}, {"scheme": "restore"}, {"fingerprint": "f2"}],
     ids=lambda changes: next(iter(changes)),
 )
 def test_a_cache_filled_for_another_document_is_not_believed(
@@ -237,6 +237,13 @@ def test_a_cache_filled_for_another_document_is_not_believed(
 ) -> None:
     _, warm = second(tmp_path, Scripted(), documents(**changes))
     assert set(right(warm).values()) == {None}
+
+
+def test_other_choices_are_another_prompt_and_are_asked_anew(tmp_path: Path) -> None:
+    again = Scripted()
+    docs = documents(choices=["debris", "adipose", "mucus"])
+    _, warm = second(tmp_path, again, docs)
+    assert again.asked == len(docs) and warm == scored(Scripted(), docs)
 
 
 def test_a_cache_filled_at_another_resolution_is_not_believed(tmp_path: Path) -> None:

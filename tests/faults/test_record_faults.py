@@ -10,7 +10,6 @@ import resource
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -259,11 +258,14 @@ def test_a_disk_that_refuses_is_one_sentence_and_leaves_nothing(
 ) -> None:
     write_run(tmp_path / "run", sweep(CURVE, samples=2))
 
-    def refused(*_: Any, **__: Any) -> Any:
-        raise OSError(number, os.strerror(number), str(tmp_path / "records"))
+    out, opened = tmp_path / "records", os.open
 
-    monkeypatch.setattr(tempfile, "mkstemp", refused)
-    out = tmp_path / "records"
+    def refused(path: Any, flags: int, *more: Any, **named: Any) -> int:
+        if flags & os.O_CREAT and Path(path).parent == out:
+            raise OSError(number, os.strerror(number), str(path))
+        return opened(path, flags, *more, **named)
+
+    monkeypatch.setattr(os, "open", refused)
     assert cli.main(["record", str(tmp_path / "run"), "--output", str(out)]) == 1
     error = capsys.readouterr().err
     assert error.startswith(f"resolution-eval: {said}") and "name a" in error

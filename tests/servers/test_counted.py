@@ -179,7 +179,7 @@ def test_an_honest_server_is_never_accused_over_500_sizes(
         sent = Sent(width=width, height=height, format="PNG", bytes=1)
         told = {"model": model, "usage": server.usage(Received((width, height), "Which?", {}))}
         exchange = Exchange("http://x/v1/chat/completions", {}, body, [sent], "Which?", 200, told)
-        served = meter.served([exchange], sent)
+        served = meter.served([exchange], [sent])
         least, most = due(served) or (0, 0)
         assert served.counted_tokens is not None and dropped(served) is None
         assert least <= served.counted_tokens <= most, (width, height)
