@@ -43,7 +43,15 @@ REFUSES = {"gemma3", "mllama"}
 EDGES = (28, 45, 60, 84, 120, 200)
 ASPECTS = ((1, 1), (2, 1), (1, 3))
 CHOICES = (" striped disc", " ring", " checked cross pair")
-ONE_IMAGE = {"llava_onevision", "paligemma", "gemma3", "mllama", "instructblip"}
+ONE_IMAGE = {
+    "llava_onevision",
+    "paligemma",
+    "gemma3",
+    "mllama",
+    "instructblip",
+    "aya_vision",
+    "cohere2_vision",
+}
 ONE_TOKEN = Generation(max_new_tokens=1)
 GREEDY = Generation(max_new_tokens=5)
 
