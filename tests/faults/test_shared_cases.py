@@ -45,6 +45,8 @@ FAILED = {
     },
 }
 """By case, the images that have no right pixels, and what the failure says."""
+NO_CREDIT = {"harmony_false_credit": "adipose"}
+"""Replies whose thoughts name the right choice and whose answer is another, and that answer."""
 PIXELS = (
     "alpha_zero",
     "jpeg_damaged",
@@ -197,9 +199,9 @@ def test_every_reply_is_read_as_it_was_meant(tmp_path: Path) -> None:
         assert swept(tmp_path / "data", tmp_path / "out", *more, model="reswrap") == 0
     found = {line["verdict"]["sample"]: line["verdict"] for line in lines(tmp_path / "out")}
     assert set(found) == {case["name"] for case in cases}
-    wrong = [
-        (case["name"], found[case["name"]]["prediction"], case["right"])
+    wrong = {
+        case["name"]: found[case["name"]]["prediction"]
         for case in cases
         if not found[case["name"]]["correct"]
-    ]
-    assert wrong == []
+    }
+    assert wrong == NO_CREDIT
