@@ -16,12 +16,12 @@ for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 
 @pytest.fixture(autouse=True)
 def _nothing_left_behind() -> Iterator[None]:
-    from resolution_eval import plugin
+    from resolution_eval import registry
     from resolution_eval.attestation import LEDGER, Ledger
 
-    folders = list(plugin.FOLDERS)
+    folders, asked = list(registry.FOLDERS), list(registry.ASKED)
     yield
-    plugin.FOLDERS[:] = folders
+    registry.FOLDERS[:], registry.ASKED[:] = folders, asked
     vars(LEDGER).update(vars(Ledger()))
 
 
