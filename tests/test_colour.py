@@ -17,9 +17,10 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.mark.parametrize("stream", [io.StringIO(), Terminal()])
+@pytest.mark.parametrize("form", [io.StringIO, Terminal])
 @pytest.mark.parametrize("variable", ["", "1"])
-def test_colour_needs_a_terminal_and_no_wish_against_it(stream, variable, monkeypatch) -> None:
+def test_colour_needs_a_terminal_and_no_wish_against_it(form, variable, monkeypatch) -> None:
+    stream = form()
     monkeypatch.setenv("NO_COLOR", variable)
     coloured = isinstance(stream, Terminal) and not variable
     assert is_plain(stream) is not coloured

@@ -47,10 +47,10 @@ def test_a_slow_model_does_not_stand_still(tmp_path: Path) -> None:
 
 
 def test_of_equal_accuracies_the_lowest_resolution_is_named(tmp_path: Path) -> None:
-    write_run(tmp_path, sweep({"64": 1.1, "128": 1.1, "224": 1.1}, samples=8))
+    write_run(tmp_path, sweep({"64": 1.1, "128": 1.1, "224": 1.1}))
     ((_, curves),) = studies(make_records(tmp_path))
     (said,) = findings(curves)
-    assert said.sentences[0].startswith("Best at 64 (1.000), worst at 64 (1.000);")
+    assert any(s.startswith("Best at 64 (1.000), worst at 64 (1.000);") for s in said.sentences)
 
 
 def test_a_loss_without_the_training_resolution_is_not_said_to_start_there(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ ORDER = (
     "Controls",
     "BlindControl",
     "Environment",
+    "Arithmetic",
     "Hardware",
     "Cell",
     "CellCost",

@@ -1,4 +1,4 @@
-"""Score one checkpoint on one set of images by one command: `resolution-eval score`.
+"""Score: one checkpoint on one set of images by one command.
 
 | module | noun |
 | --- | --- |

@@ -26,7 +26,7 @@ from resolution_eval.training.finetune.plan import (
     Teaching,
 )
 from resolution_eval.training.finetune.pool import Pools
-from resolution_eval.training.finetune.run import Run, finetune, write_untrained
+from resolution_eval.training.finetune.run import Run, finetune, refuse_folder, write_untrained
 from resolution_eval.training.finetune.start import load_learner, small_flamingo, small_learner
 from resolution_eval.training.recipes import VISION, pools_of
 
@@ -50,6 +50,7 @@ def train_task(given: Namespace) -> str:
         raise UsageError(f"no task of ours is named {given.task!r}; {suggest(given.task, cards)}")
     card = cards[given.task]
     output_folder(given.output)
+    refuse_folder(given.output, resume=given.resume)
     model_args = model_arguments(given.model_args)
     if given.strategy == UNTRAINED and "pretrained" in model_args:
         raise UsageError(

@@ -95,7 +95,7 @@ def _curve(curve: Curve, numbers: Iterator[int]) -> Curve:
 
 def _point(point: Point) -> Point:
     cell = point.cell.model_copy(update={"evidence": (HOSTILE,)})
-    blind = point.blind and replace(point.blind, kind=HOSTILE)
+    blind = point.blind and point.blind.model_copy(update={"kind": HOSTILE})
     return replace(point, cell=cell, blind=blind)
 
 

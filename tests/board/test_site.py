@@ -201,7 +201,9 @@ def test_every_page_carries_the_policy_and_names_no_other_host(site):
         assert "script-src &#39;self&#39;;" in policy
         assert "unsafe" not in policy
         assert "require-trusted-types-for" in policy
-        assert not re.findall(r'(?:src|href)="(?:https?:)?//', text)
+        assert not re.findall(r'src="(?:https?:)?//', text)
+        for tag in re.findall(r'<[^>]*href="(?:https?:)?//[^>]*>', text):
+            assert tag.startswith("<a ") and 'rel="noopener"' in tag, tag
 
 
 def test_what_was_generated_says_so_on_every_page(board, tmp_path):

@@ -158,7 +158,7 @@ GOOD = {"resolutions": [28, 56], "accuracy": {"a": [1, 2]}}
         (GOOD | {"accuracy": {"a": [1, -1]}}, "-1"),
         (GOOD | {"accuracy": {"a": [1, "2"]}}, "'2'"),
         (GOOD | {"accuracy": {"a": [1, True]}}, "True"),
-        ('{"resolutions": [28, 56], "accuracy": {"a": [1, NaN]}}', "nan"),
+        ('{"resolutions": [28, 56], "accuracy": {"a": [1, NaN]}}', "NaN"),
         (GOOD | {"resolutions": [28, 28]}, "without repeats"),
         (GOOD | {"resolutions": [28, "native"]}, "native"),
         (GOOD | {"resolutions": [0, 28]}, "from 1 to 65535"),

@@ -114,19 +114,29 @@ def write_untrained(run: Run) -> Declaration:
 
 def _checked(run: Run, *, resume: bool) -> Declaration | None:
     """Refuse a folder that cannot be used; the declaration of a run that is done."""
+    refuse_folder(run.output, resume=resume)
+    if not resume:
+        return None
     file = run.output / PLAN
+    if _begun_with(file) != _told_of(run):
+        raise UsageError(
+            f"{run.output} holds a run of another plan ({file}); resume it with the arguments "
+            "that it was begun with, or choose another --output"
+        )
+    return read_declaration(run.output)
+
+
+def refuse_folder(folder: Path, *, resume: bool) -> None:
+    """Refuse a folder in which no run can be begun, or, to `resume`, none was.
+
+    Raises:
+        UsageError: it is so.
+    """
     if resume:
-        if not file.is_file():
-            raise UsageError(f"{run.output} holds no run to resume; train without --resume")
-        if _begun_with(file) != _told_of(run):
-            raise UsageError(
-                f"{run.output} holds a run of another plan ({file}); resume it with the arguments "
-                "that it was begun with, or choose another --output"
-            )
-        return read_declaration(run.output)
-    if run.output.exists() and (not run.output.is_dir() or any(run.output.iterdir())):
-        raise UsageError(f"{run.output} is not an empty folder; choose another, or add --resume")
-    return None
+        if not (folder / PLAN).is_file():
+            raise UsageError(f"{folder} holds no run to resume; train without --resume")
+    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} is not an empty folder; choose another, or add --resume")
 
 
 def _begun_with(file: Path) -> dict[str, Any]:
