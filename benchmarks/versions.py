@@ -26,7 +26,7 @@ FIGURES = ROOT / "benchmarks" / "versions.json"
 PAGE = ROOT / "docs" / "versions.md"
 SIZES = (28, 64, 112, 224, 448)
 ASPECTS = ((1, 1), (3, 2), (1, 2))
-TOGETHER = ("torch", "torchvision", "numpy", "pillow", "num2words")
+TOGETHER = ("torch", "torchvision", "numpy", "pillow", "num2words", "pydantic", "loguru", "pyyaml")
 """Packages that both environments take in the version that is installed here."""
 
 QWEN3_VL = {

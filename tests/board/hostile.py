@@ -84,7 +84,7 @@ def _curve(curve: Curve, numbers: Iterator[int]) -> Curve:
     }
     return replace(
         curve,
-        **{**bare, "withheld": HOSTILE, "contaminated": HOSTILE, "hardware": HOSTILE},
+        **{**bare, "withheld": HOSTILE, "contaminated": HOSTILE},
         record_sha256=f"{HOSTILE}{curve.record_sha256}",
         points=tuple(_point(point) for point in curve.points),
         dataset=f"{HOSTILE}{curve.dataset}",
