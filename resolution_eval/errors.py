@@ -59,9 +59,12 @@ def suggest(name: str, options: Iterable[str]) -> str:
     Example:
         >>> suggest("bicubik", ["bicubic", "box"])
         "did you mean 'bicubic'?"
+        >>> suggest("qwen2_5", ["qwen2_5_vl", "qwen3_5"])
+        "did you mean 'qwen2_5_vl'?"
     """
     names = sorted(options)
-    close = get_close_matches(name, names, n=1)
+    begun = [each for each in names if name and each.startswith(name)]
+    close = get_close_matches(name, begun, n=1, cutoff=0.6) or get_close_matches(name, names, n=1)
     return f"did you mean {close[0]!r}?" if close else f"choose from {names}"
 
 

@@ -54,7 +54,7 @@ MISTAKES = [
     ("datasets pathmnsit", 1, "did you mean 'pathmnist'?"),
     ("datasets phantom --sheet empty", 1, "(empty); name a file in place of a folder"),
     ("models extra", 1, "no checkpoint has 'extra' in its name"),
-    ("models --family qwen2_5_v", 1, "did you mean 'qwen2_5_vl'?"),
+    ("models --family qwen2_5", 1, "did you mean 'qwen2_5_vl'?"),
     ("models --training fixd", 2, "did you mean 'fixed'?"),
     ("datasets --modality x-rey", 1, "no data set has the modality 'x-rey'"),
     ("datasets --sheet a.png", 1, "--sheet needs the NAME of a data set"),
