@@ -19,9 +19,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--format",
-        choices=("text", "md", "csv", "json"),
+        choices=("text", "md", "csv", "json", "tables"),
         default="text",
-        help="of what is printed: csv and json are one tidy table of all cells",
+        help="of what is printed: csv and json are one tidy table of all cells, tables every table as "
+        "comma-separated values with the ends of each interval",
     )
     parser.add_argument(
         "--no-images",

@@ -67,7 +67,7 @@ def test_there_are_records_of_three_tasks(curves) -> None:
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.parent.name)
 def test_the_report_prints_the_figures_of_the_analysis(folder: Path, curves) -> None:
-    printed = tables(report([folder], format="csv"))
+    printed = tables(report([folder], format="tables"))
     mine = [curve for (name, _), curve in curves.items() if name == folder.parent.name]
     assert len(printed["figures"]) == len(mine)
     for row, curve in zip(printed["figures"], mine, strict=True):

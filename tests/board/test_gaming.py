@@ -312,7 +312,7 @@ def test_a_copied_record_is_refused_and_the_first_one_stays(tmp_path: Path) -> N
     copy = copied(honest, "aaa/first-in-the-alphabet")
     found = {each.folder: each.faults for each in check_board(board).submissions}
     assert found[honest] == ()
-    assert "a copy" in str(found[copy][0])
+    assert "a copy" in " ".join(map(str, found[copy]))
 
 
 REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
