@@ -21,8 +21,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--format",
         choices=("text", "md", "csv", "json", "tables"),
         default="text",
-        help="of what is printed: csv and json are one tidy table of all cells, tables every table as "
-        "comma-separated values with the ends of each interval",
+        help="of what is printed: csv and json are one tidy table of all cells, tables every "
+        "table as comma-separated values with the ends of each interval",
     )
     parser.add_argument(
         "--no-images",
