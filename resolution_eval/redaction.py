@@ -87,8 +87,10 @@ def redacted(text: str) -> str:
     Example:
         >>> redacted("model=gpt,api_key=abc123,max_new_tokens=64,base_url=https://me:pw@host/v1")
         'model=gpt,api_key=[REDACTED],max_new_tokens=64,base_url=https://[REDACTED]@host/v1'
-        >>> redacted("Authorization: Bearer abc; postgres://me:p/w@rd@db/x")
-        'Authorization: [REDACTED]; postgres://[REDACTED]@db/x'
+        >>> redacted("Authorization: Bearer abc")
+        'Authorization: [REDACTED]'
+        >>> redacted("postgres://me:p/w@rd@db/x")
+        'postgres://[REDACTED]@db/x'
     """
     struck = _PEM.sub(STRUCK, text)
     struck = _PASSWORD.sub(rf"\g<name>{STRUCK}@", struck)

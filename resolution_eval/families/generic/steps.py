@@ -22,7 +22,7 @@ class Steps:
         Example:
             >>> steps = Steps("max_soft_tokens", ((70, 384), (140, 576), (280, 800)))
             >>> steps.nearest(Size(224, 224)), steps.nearest(Size(900, 500))
-            (70, 280)
+            (70, 140)
         """
         edge = math.sqrt(size.pixels)
         return min(self.edges, key=lambda each: abs(math.log(each[1] / edge)))[0]
