@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 @pytest.mark.parametrize(
     ("size", "value"),
-    [(Size(10, 10), 70), (Size(470, 470), 70), (Size(900, 250), 140), (Size(4000, 4000), 280)],
+    [(Size(10, 10), 70), (Size(470, 470), 70), (Size(900, 260), 140), (Size(4000, 4000), 280)],
 )
 def test_the_budget_is_the_one_whose_grid_is_nearest(size: Size, value: int) -> None:
     steps = Steps("max_soft_tokens", ((70, 400), (140, 566), (280, 800)))
