@@ -35,12 +35,18 @@ def shade(number: int) -> int:
     return 30 + number % 40 if number % 2 else 190 + number % 40
 
 
+def colour(number: int) -> tuple[int, int, int]:
+    """Nearly grey, and another one for each image: equal files are one cluster of samples."""
+    grey = shade(number)
+    return grey, grey, grey + number // 40
+
+
 def images(folder: Path, samples: int) -> Path:
     """A folder of class folders: bright and dark squares, as many of each."""
     for number in range(samples):
         place = folder / CLASSES[number % 2]
         place.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (EDGE, EDGE), (shade(number),) * 3).save(place / f"{number}.png")
+        Image.new("RGB", (EDGE, EDGE), colour(number)).save(place / f"{number}.png")
     return folder
 
 
@@ -52,7 +58,7 @@ def questions(folder: Path, samples: int) -> Path:
         writer.writerow(("file", "split", "question", "label", "choices"))
         for number in range(samples):
             name = f"{number}.png"
-            Image.new("RGB", (EDGE, EDGE), (shade(number),) * 3).save(folder / "images" / name)
+            Image.new("RGB", (EDGE, EDGE), colour(number)).save(folder / "images" / name)
             right, wrong = f"striped {number}", f"checked {number}"
             shown = f"{right}|{wrong}" if number % 2 else f"{wrong}|{right}"
             writer.writerow(
