@@ -146,7 +146,8 @@ def _compiled(
             layer.forward = torch.compile(layer.forward, dynamic=False)
         first = _prefill(model, side, plain.batch, given, device, counting=False)
     except Exception as error:  # noqa: BLE001  (a compiler raises what it likes; the row says it)
-        return {"compiled": f"{type(error).__name__}", "pays after images": None}
+        said = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        return {"compiled": said, "pays after images": None}
     finally:
         for layer, forward in zip(layers, forwards, strict=True):
             layer.forward = forward

@@ -193,6 +193,8 @@ def _run(
 
     logger.remove()
     logger.add(sys.stderr, level="WARNING", colorize=False)
+    chosen = found.scope
+    most = chosen.samples * len(chosen.resolutions) if chosen.samples < data.samples else None
     more = {"scheme": "restore"} if found.scheme == "restore" else {}
     answer = partial(
         evaluate,
@@ -200,8 +202,8 @@ def _run(
         task=data.task,
         output=output / "results",
         batch_size=wishes.batch,
-        resolutions=found.scope.resolutions,
-        limit=found.scope.samples * len(found.scope.resolutions),
+        resolutions=chosen.resolutions,
+        limit=most,
         card=data.card,
     )
     answer(subject.written(**more))

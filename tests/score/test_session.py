@@ -46,6 +46,7 @@ def test_a_good_model_is_told_which_resolution_to_use(squares: Path, tmp_path: P
     assert steps[1].text.startswith("240 of 240 samples at 28, 56 px, with and without the image: ")
     assert "good: Use 28: every resolution from 28 to 56 is within 2 points" in steps[-1].text
     assert "Next: " in steps[-1].text and "index.html" in steps[-1].text
+    assert "limited" not in steps[-1].text  # every sample was asked
 
 
 def test_noise_is_quoted(squares: Path, untrained: Path, tmp_path: Path) -> None:

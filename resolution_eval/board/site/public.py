@@ -11,13 +11,14 @@ from functools import cache
 from typing import NamedTuple
 
 from resolution_eval.board.rows import Board
+from resolution_eval.cards import model_cards
 
 SIZES = (224, 448, 896)
 """Edges in pixels of the square images that are shown."""
 FLOOR = 448
 """Edge that lmms-eval 0.7.3's qwen models enlarge every smaller image to: 256 tokens of 28 px."""
-UPSIZED = {"idefics3": 1456, "smolvlm": 1536}
-"""Edge to which a processor enlarges every image before it cuts tiles."""
+UPSIZED = ("idefics3", "smolvlm")
+"""Families whose processor enlarges every image to its longest edge before it cuts tiles."""
 RELEASED = {"qwen3_vl": 256}
 """Edge to which a released configuration enlarges every smaller image."""
 TOY = "from scratch"
@@ -76,10 +77,12 @@ def _default(family: object, name: str) -> Default:
         return Received(f"{grid.height}x{grid.width}", family.visual_tokens(parts, grid))
 
     source = Size(1024, 1024)
-    own = [Size(_own_edge(name, size), _own_edge(name, size)) for size in SIZES]
+    longest = parts.processor.image_processor.size["longest_edge"] if name in UPSIZED else None
+    edges = [longest or _own_edge(name, size) for size in SIZES]
+    own = [Size(edge, edge) for edge in edges]
     return Default(
         checkpoint=checkpoint,
-        training=str(training),
+        training=stated.training if (stated := model_cards().get(checkpoint)) else "unknown",
         scheme=scheme,
         left_alone=tuple(received("restore", each, each) for each in own),
         controlled=tuple(received(scheme, budget_size(source, s), source) for s in SIZES),
@@ -90,7 +93,7 @@ def _own_edge(family: str, size: int) -> int:
     """Edge that an image of `size` is enlarged to before anything else happens to it."""
     if family in ("qwen2_vl", "qwen2_5_vl"):
         return max(size, FLOOR)
-    return UPSIZED.get(family, max(size, RELEASED.get(family, 0)))
+    return max(size, RELEASED.get(family, 0))
 
 
 def banner(board: Board) -> str:
