@@ -17,21 +17,21 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from resolution_eval.cards import task_cards
-from resolution_eval.flamingo import FlamingoBundle, load_folder
+from resolution_eval.data.cards import task_cards
+from resolution_eval.data.sources import Sample, open_source
+from resolution_eval.data.sources.plate_source import PlateSource
 from resolution_eval.images import resize
+from resolution_eval.models.flamingo import FlamingoBundle, load_folder
 from resolution_eval.resolution import Size, patch_size_fit
-from resolution_eval.sources import Sample, open_source
-from resolution_eval.sources.plates import PlateSource
 from resolution_eval.statistics.psychometric import Trials
 from resolution_eval.statistics.thresholds import coincidence, curves, guessing
-from resolution_eval.training.answers import verdicts
-from resolution_eval.training.finetune.pool import open_pool
+from resolution_eval.training.choice_accuracy import verdicts
+from resolution_eval.training.pool import open_pool
 
 SEED = 20_261_127
 
 
-class Reduced:
+class ReducedSource:
     """The plates with a hidden reduction in front: no more than `edge` pixels of content."""
 
     def __init__(self, source: PlateSource, edge: int) -> None:
@@ -129,7 +129,7 @@ def _lines(
     if p >= 0.001:
         yield f"| {kind} | {r} | {len(mine)} | no (p = {p:.3f}) | – | – | – | {largest} |"
         return
-    hidden = trials(bundle, Reduced(source, r // 2), r, kept)
+    hidden = trials(bundle, ReducedSource(source, r // 2), r, kept)
     sets = {"as is": mine, "limit": limit, "even": half(mine, False), "odd": half(mine, True)}
     if guessing(hidden) < 0.001:
         sets["hidden"] = hidden

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from resolution_eval.acuity import ProbeQuestion, probe
-from resolution_eval.flamingo import FlamingoBundle, encode, load_pretrained, rank
-from resolution_eval.flamingo.vision import normalise
+from resolution_eval.answers.prompts import flamingo_prompt, question_text
+from resolution_eval.data.acuity import ProbeQuestion, probe
 from resolution_eval.images import resize
-from resolution_eval.prompts import flamingo_prompt, question_text
+from resolution_eval.models.flamingo import FlamingoBundle, encode, load_pretrained, rank
+from resolution_eval.models.flamingo.vision import normalise
 from resolution_eval.resolution import Size
 
 HIDDEN = (1.0, 2.0)

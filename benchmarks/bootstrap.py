@@ -16,29 +16,29 @@ import numpy as np
 import psutil
 from scipy import stats
 
-from resolution_eval.facts import peak_resident
+from resolution_eval.evidence.facts import peak_resident
 from resolution_eval.statistics import intervals
-from resolution_eval.statistics.curves import Grid
-from resolution_eval.statistics.resampling import Answers, resample
+from resolution_eval.statistics.curves import ScoreGrid
+from resolution_eval.statistics.resampling import AnswerMatrix, resample
 
 SAMPLES, RESOLUTIONS, RESAMPLES = 10_000, 8, 10_000
 MEGABYTE = 10**6
 
 
-def answers(clusters: int) -> Answers:
+def answers(clusters: int) -> AnswerMatrix:
     """Random answers whose samples lie in `clusters` clusters of equal size."""
     rng = np.random.default_rng(1)
     ability = rng.standard_normal((SAMPLES, 1))
     noise = rng.standard_normal((SAMPLES, RESOLUTIONS))
     correct = (ability + noise < np.linspace(0, 1, RESOLUTIONS)).astype(float)
-    return Answers(correct, np.arange(SAMPLES) * clusters // SAMPLES)
+    return AnswerMatrix(correct, np.arange(SAMPLES) * clusters // SAMPLES)
 
 
 def ours(clusters: int) -> None:
     """Accuracies and ACE of all resolutions, each with its interval."""
     drawn = resample(answers(clusters), seed=1, resamples=RESAMPLES)
     intervals.accuracies(drawn)
-    intervals.figure("ace", drawn, Grid(tuple(28 * 2**step for step in range(RESOLUTIONS))))
+    intervals.figure("ace", drawn, ScoreGrid(tuple(28 * 2**step for step in range(RESOLUTIONS))))
 
 
 def theirs(clusters: int) -> None:

@@ -27,8 +27,8 @@ def measure(given: argparse.Namespace) -> Result:
     """Every grid as it is; then compiled, the first batch of each, which compiles, apart."""
     import torch
 
-    from resolution_eval.flamingo import load_folder
-    from resolution_eval.flamingo.vision import patch_tokens
+    from resolution_eval.models.flamingo import load_folder
+    from resolution_eval.models.flamingo.vision import patch_tokens
 
     with TemporaryDirectory() as folder:
         bundle = load_folder(workload.write_flamingo(Path(folder, "model"), given.model))

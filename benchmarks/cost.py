@@ -27,17 +27,17 @@ from scipy.optimize import curve_fit
 from scipy.stats import t as student
 from tabulate import tabulate
 
-from resolution_eval import nvml
-from resolution_eval.flamingo import FlamingoBundle, build, encode, rank
-from resolution_eval.precision import Precision
+from resolution_eval.data.sources import Sample
+from resolution_eval.data.sources.phantoms import CLASSES
+from resolution_eval.ground import nvml
+from resolution_eval.models.flamingo import FlamingoBundle, build, encode, rank
+from resolution_eval.models.precision import Precision
 from resolution_eval.resolution import Size
-from resolution_eval.sources import Sample
-from resolution_eval.sources.phantoms import CLASSES
-from resolution_eval.training.finetune.flamingo import FlamingoLearner, prompt
-from resolution_eval.training.finetune.learner import answer_loss
-from resolution_eval.training.finetune.pool import Drawn
-from resolution_eval.training.study import ARCHITECTURE
+from resolution_eval.training.flamingo_learner import FlamingoLearner, prompt
+from resolution_eval.training.learner import answer_loss
+from resolution_eval.training.pool import ImageBatch
 from resolution_eval.training.tokenizer import learn_tokenizer
+from studies.study import ARCHITECTURE
 
 PATCH = 14
 EDGES = (14, 28, 42, 56, 84, 112, 168, 224, 336, 448)
@@ -48,7 +48,7 @@ ENERGY_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Measured:
+class CostMeasures:
     """One resolution: seconds per sample, each repeat, and memory in bytes."""
 
     edge: int
@@ -110,7 +110,7 @@ def flamingo(edge: int, samples: Sequence[Sample], device: str) -> FlamingoBundl
     return bundle
 
 
-def measure(edge: int, device: str) -> Measured:
+def measure(edge: int, device: str) -> CostMeasures:
     """Time and memory at a square image of `edge` pixels."""
     samples = [
         Sample("", "", "Which phantom is it?", name, CLASSES, "", "")
@@ -120,7 +120,7 @@ def measure(edge: int, device: str) -> Measured:
     random = torch.Generator().manual_seed(edge)
     noise = torch.randint(256, (BATCH, 3, edge, edge), generator=random, dtype=torch.uint8)
     learner = FlamingoLearner(bundle)
-    batch = learner.batch(Drawn(edge, Size(edge, edge), tuple(samples), noise))
+    batch = learner.batch(ImageBatch(edge, Size(edge, edge), tuple(samples), noise))
     inputs = {name: tensor.to(device) for name, tensor in batch.inputs.items()}
     pixels, labels = inputs["pixels"], batch.labels.to(device)
     optimiser = torch.optim.AdamW(bundle.model.parameters())
@@ -140,7 +140,7 @@ def measure(edge: int, device: str) -> Measured:
     trained, answered = (repeat(work, device) for work in (step, answer))
     peak = peak_memory(device)
     energies = (joules(work, device) for work in (step, answer))
-    return Measured(edge, (edge // PATCH) ** 2, trained, answered, peak, *energies)
+    return CostMeasures(edge, (edge // PATCH) ** 2, trained, answered, peak, *energies)
 
 
 def repeat(work: Callable[[], None], device: str) -> tuple[float, ...]:
@@ -192,7 +192,7 @@ def hardware(device: str) -> str:
     return f"{names[0] if names else platform.processor() or platform.machine()}, one thread"
 
 
-def chart(measured: Sequence[Measured], laws: dict[str, Law], where: str) -> str:
+def chart(measured: Sequence[CostMeasures], laws: dict[str, Law], where: str) -> str:
     """Seconds per sample against visual tokens, both logarithmic, with the fitted laws; SVG."""
     import altair as alt
 
@@ -221,7 +221,7 @@ def chart(measured: Sequence[Measured], laws: dict[str, Law], where: str) -> str
     return static_svg(specification)
 
 
-def table(measured: Sequence[Measured], where: str) -> str:
+def table(measured: Sequence[CostMeasures], where: str) -> str:
     """One line a resolution, for a terminal."""
     rows = [
         {

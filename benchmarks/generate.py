@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks import workload
 from benchmarks.host import Kept, keep
 from benchmarks.result import Result, spread
-from resolution_eval.bases.repairs import video_reader
+from resolution_eval.models.wrapped.repairs import video_reader
 
 TARGET = 2.0
 BATCHES = (1, 2, 4, 8, 16, 32)
@@ -59,7 +59,7 @@ def measure(given: argparse.Namespace) -> Result:
 
 
 @dataclass(frozen=True)
-class _Measured:
+class _GenerationTiming:
     """Seconds of both adapters on one data set, in turn."""
 
     ours: Sequence[float]
@@ -86,7 +86,7 @@ class _Measured:
         ]
 
 
-def _measured(model: str, data: Path, given: argparse.Namespace) -> _Measured:
+def _measured(model: str, data: Path, given: argparse.Namespace) -> _GenerationTiming:
     """The best batch of the other is found first; then both in turn."""
     ours, other = keep_both(model, data, given)
     alone = {size: at(other, size) for size in BATCHES}
@@ -94,7 +94,7 @@ def _measured(model: str, data: Path, given: argparse.Namespace) -> _Measured:
     rounds = [
         (ours.seconds(), at(ours, AT_A_TIME), at(other, best)) for _ in range(given.repetitions)
     ]
-    return _Measured(*zip(*rounds, strict=True), alone)
+    return _GenerationTiming(*zip(*rounds, strict=True), alone)
 
 
 def keep_both(model: str, data: Path, given: argparse.Namespace) -> tuple[Kept, Kept]:

@@ -14,8 +14,8 @@ from datetime import date
 from pathlib import Path
 
 from resolution_eval.board import Board, BoardRow, Curve, Estimate, Facts, Point
-from resolution_eval.board.schema import Budget
-from resolution_eval.board.scopes import Kind, Line, Scope, slug
+from resolution_eval.board.board_schema import Budget
+from resolution_eval.board.scopes import Kind, RankLine, Scope, slug
 from resolution_eval.records import Answers, Cell, Record
 from resolution_eval.records.schema import BlindControl
 
@@ -78,9 +78,9 @@ def _mean(row: BoardRow, which: Sequence[int]) -> Estimate:
     return Estimate(value, value - half, value + half)
 
 
-def _line(row: BoardRow, which: Sequence[int], place: int, among: int) -> Line:
+def _line(row: BoardRow, which: Sequence[int], place: int, among: int) -> RankLine:
     curves = [row.curves[i] for i in which]
-    return Line(
+    return RankLine(
         rows=(row,),
         curves=tuple((curve,) for curve in curves),
         place=place,

@@ -20,7 +20,7 @@ from benchmarks.device import wait
 from benchmarks.host import timed
 from benchmarks.operations import counted
 from benchmarks.result import Result
-from resolution_eval.families import segments
+from resolution_eval.models.families import segments
 
 TARGET = 0.40
 SIZES: dict[str, dict[str, Any]] = {

@@ -20,8 +20,8 @@ from benchmarks.gpu import SIZES
 from benchmarks.gpu_overhead import no_card
 from benchmarks.host import Kept, keep
 from benchmarks.result import Result
-from resolution_eval.adapters.batches import MOST, BatchSizes
-from resolution_eval.attestation import LEDGER
+from resolution_eval.adapters.render_batches import MOST, BatchSizes
+from resolution_eval.evidence.attestation import LEDGER
 
 TARGET = 0.5
 PLAYED = {"memory": 2**22, "view": 2**14, "pixel": 8.0}

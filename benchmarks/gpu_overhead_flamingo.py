@@ -14,7 +14,7 @@ from benchmarks.device import device, replaced
 from benchmarks.gpu_overhead import no_card, rehearse, side, sweep_arguments, swept
 from benchmarks.host import keep
 from benchmarks.result import Result
-from resolution_eval import flamingo
+from resolution_eval.models import flamingo
 
 SIZES = {"3b": "3b", "rehearsal": "tiny"}
 """Names of `workload.FLAMINGOS`."""

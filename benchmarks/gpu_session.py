@@ -183,8 +183,8 @@ def _card() -> dict[str, Any]:
     """What every figure is of: card, driver, versions."""
     import torch  # facts names only the GPUs of a torch that is there
 
-    from resolution_eval import facts
-    from resolution_eval.nvml import driver
+    from resolution_eval.evidence import facts
+    from resolution_eval.ground.nvml import driver
 
     found = facts.hardware()
     return {

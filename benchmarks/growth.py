@@ -28,8 +28,8 @@ def measure(given: argparse.Namespace) -> Result:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from resolution_eval.flamingo import encode, load_folder, rank
-    from resolution_eval.prompts import flamingo_prompt, question_text
+    from resolution_eval.answers.prompts import flamingo_prompt, question_text
+    from resolution_eval.models.flamingo import encode, load_folder, rank
 
     with TemporaryDirectory() as folder:
         bundle = load_folder(workload.write_flamingo(Path(folder, "model"), given.model))

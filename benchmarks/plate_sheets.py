@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from resolution_eval.acuity import AcuityBook
-from resolution_eval.lesions import LesionBook
-from resolution_eval.plates import Book
+from resolution_eval.data.acuity import AcuityBook
+from resolution_eval.data.lesions import LesionBook
+from resolution_eval.data.plates import Book
 
 FOLDER = Path(__file__).parent.parent / "docs" / "images"
 LEVELS = (1, 3, 5, 7)

@@ -25,7 +25,7 @@ import torch
 from benchmarks import workload
 from benchmarks.host import timed
 from benchmarks.result import Result, spread
-from resolution_eval.prompts import flamingo_prompt, question_text
+from resolution_eval.answers.prompts import flamingo_prompt, question_text
 
 TARGET = 2.0
 TOLERANCE = 1e-4
@@ -60,7 +60,7 @@ def measure(given: argparse.Namespace) -> Result:
 
 
 @dataclass(frozen=True)
-class _Measured:
+class _RankTiming:
     """Seconds of both ways, in turn."""
 
     ours: Sequence[float]
@@ -85,13 +85,13 @@ class _Measured:
         ]
 
 
-def _measured(model: str, given: argparse.Namespace) -> _Measured:
+def _measured(model: str, given: argparse.Namespace) -> _RankTiming:
     """Both ways in turn on the same pixels; the likeliest classes must be the same.
 
     Raises:
         RuntimeError: they are not.
     """
-    from resolution_eval.flamingo import encode, load_folder, rank
+    from resolution_eval.models.flamingo import encode, load_folder, rank
 
     with TemporaryDirectory() as folder:
         # trained at the measured size: open_flamingo itself resamples no position table
@@ -119,7 +119,7 @@ def _measured(model: str, given: argparse.Namespace) -> _Measured:
         _, copying = _class_by_class(other, pixels, prompt, texts)
         rounds.append((own, time.perf_counter() - start - copying, one, copying))
     own, theirs, one, copying = zip(*rounds, strict=True)
-    return _Measured(own, theirs, median(one), median(copying), difference)
+    return _RankTiming(own, theirs, median(one), median(copying), difference)
 
 
 @torch.inference_mode()
@@ -149,7 +149,7 @@ def _class_by_class(bundle: Any, pixels: torch.Tensor, prompt: str, texts: list[
 
 def _unfused(model: Any) -> Any:
     """The model with open_flamingo's own attention."""
-    from resolution_eval.flamingo.attention import FUSED
+    from resolution_eval.models.flamingo.attention import FUSED
 
     own = {fused: upstream for upstream, fused in FUSED.items()}
     for module in model.modules():

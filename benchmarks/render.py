@@ -17,8 +17,8 @@ from PIL import Image
 from benchmarks import workload
 from benchmarks.host import keep, timed
 from benchmarks.result import Result, spread
-from resolution_eval.adapters import base
-from resolution_eval.adapters.ahead import ahead, workers
+from resolution_eval.adapters import adapter
+from resolution_eval.adapters.prefetch import ahead, workers
 from resolution_eval.images import decode, render
 from resolution_eval.resolution import Resolution, Size, budget_size, parse_resolution
 
@@ -118,7 +118,7 @@ def _waiting(folder: Path, given: argparse.Namespace) -> tuple[float, float]:
                 return
             yield result
 
-    with patch.object(base, "ahead", watching):
+    with patch.object(adapter, "ahead", watching):
         wall = kept.seconds()
     return sum(waited), wall
 

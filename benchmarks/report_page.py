@@ -24,7 +24,7 @@ import pyarrow as pa
 from pydantic import BaseModel
 
 from resolution_eval.records import Answers, Checkpoint, Dataset, Environment, Record
-from resolution_eval.records.answers import SCHEMA
+from resolution_eval.records.answer_table import SCHEMA
 from resolution_eval.records.cells import cells
 from resolution_eval.report import write_page
 

@@ -102,9 +102,9 @@ class Watch:
 
 def watched(data: str, resolutions: str, asked: str, *arguments: str) -> None:
     """Run lmms-eval in this process and print what it held, as JSON on the last line."""
-    from resolution_eval import runs
-    from resolution_eval.adapters.base import ResolutionAdapter, View
-    from resolution_eval.model_answer import Answer
+    from resolution_eval.adapters.adapter import ResolutionAdapter, View
+    from resolution_eval.evidence.model_answer import Answer
+    from resolution_eval.host import runs
     from resolution_eval.resolution import parse_resolution
 
     watch = Watch(int(asked))

@@ -57,7 +57,7 @@ from benchmarks.study_words import (
     reaching,
     to_come,
 )
-from resolution_eval.report.matrix import GAPS
+from resolution_eval.report.matrix_tables import GAPS
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "docs" / "study"

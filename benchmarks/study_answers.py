@@ -72,7 +72,7 @@ def _board_s(name: str) -> list[Path]:
 
 
 @dataclass(frozen=True)
-class Recomputed:
+class Recomputation:
     """What the answers at hand say of one study again."""
 
     name: str
@@ -85,7 +85,7 @@ class Recomputed:
     """Those whose figure or interval is another one than docs/study has."""
 
 
-def recomputed(name: str, kept: Document) -> Recomputed:
+def recomputed(name: str, kept: Document) -> Recomputation:
     """The study's cells and gaps, computed from its answers by `matrix`, beside those kept."""
     every = {k: len(v) for k, v in kept["matrix"]["checkpoints"].items()}
     found = _whole(name, every)
@@ -93,7 +93,7 @@ def recomputed(name: str, kept: Document) -> Recomputed:
     if found:
         again = document(_matrix(kept["matrix"], found))
         compared = list(_pairs(kept["matrix"], again))
-    return Recomputed(
+    return Recomputation(
         name=name,
         checkpoints=sum(map(len, found.values())),
         of=sum(every.values()),

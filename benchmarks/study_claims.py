@@ -11,7 +11,7 @@ from typing import Any
 
 from scipy import optimize, stats
 
-from resolution_eval.statistics.comparison import holm
+from resolution_eval.statistics.paired_tests import holm
 from resolution_eval.statistics.replicates import half_of_both
 
 Document = Mapping[str, Any]

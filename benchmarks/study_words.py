@@ -16,7 +16,7 @@ from benchmarks.study_claims import (
     reached_anew,
     seconds,
 )
-from resolution_eval.report.matrix import GAPS
+from resolution_eval.report.matrix_tables import GAPS
 
 Document = Mapping[str, Any]
 

@@ -73,8 +73,8 @@ def _family(config: Any, processor: Any) -> dict[str, dict[str, str]]:
     """Per image, grid and tokens under the family's control, and of its processor alone."""
     from PIL import Image
 
-    from resolution_eval.families import Parts, Settings, family_of, intended_grid
-    from resolution_eval.families.inputs import prepare
+    from resolution_eval.models.families import Parts, ProcessorSettings, family_of, intended_grid
+    from resolution_eval.models.families.inputs import prepare
     from resolution_eval.resolution import Size, restored_size
 
     parts = Parts(config, processor)
@@ -92,7 +92,7 @@ def _family(config: Any, processor: Any) -> dict[str, dict[str, str]]:
             tokens = family.counted_tokens(parts, inputs)[0]
             controlled[name] = f"{seen.grid[0]}x{seen.grid[1]}: {tokens}"
             image = Image.new("RGB", (information.width, information.height))
-            inputs = prepare(family, parts, prompt, image, Settings())
+            inputs = prepare(family, parts, prompt, image, ProcessorSettings())
             alone[name] = str(family.counted_tokens(parts, inputs)[0])
     return {"controlled": controlled, "alone": alone}
 

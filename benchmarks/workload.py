@@ -106,7 +106,7 @@ OpenFlamingo-3B's sizes.
 
 def write_flamingo(folder: Path, size: str, *, patch: int = 14, trained: int = 224) -> Path:
     """A Flamingo with random weights, in a folder that `resflamingo` loads."""
-    from resolution_eval.flamingo import save_folder
+    from resolution_eval.models.flamingo import save_folder
     from resolution_eval.resolution import TrainingResolution
 
     bundle = build_flamingo(size, patch=patch, trained=trained)
@@ -118,8 +118,8 @@ def build_flamingo(size: str, *, patch: int = 14, trained: int = 224) -> Any:
     """The same in memory, on the default device."""
     import torch
 
-    from resolution_eval.flamingo import FlamingoConfig, build
-    from resolution_eval.prompts import flamingo_prompt, question_text
+    from resolution_eval.answers.prompts import flamingo_prompt, question_text
+    from resolution_eval.models.flamingo import FlamingoConfig, build
     from resolution_eval.training.tokenizer import learn_tokenizer
 
     sizes = FLAMINGOS[size]
@@ -234,7 +234,7 @@ def _tokenizer() -> Any:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
-    from resolution_eval.prompts import question_text
+    from resolution_eval.answers.prompts import question_text
 
     plain = Tokenizer(models.BPE())
     plain.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

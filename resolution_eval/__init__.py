@@ -10,14 +10,14 @@ TYPE_CHECKING = False
 """For type-checkers, which take it for true; `typing` would cost every start of Python."""
 
 if TYPE_CHECKING:
-    from resolution_eval.analysis.comparison import compare
     from resolution_eval.analysis.curve import curve
-    from resolution_eval.cards.reading import model_cards, task_cards
+    from resolution_eval.analysis.record_comparison import compare
     from resolution_eval.collection import Collection
-    from resolution_eval.doctor import diagnose
+    from resolution_eval.data.cards.card_files import model_cards, task_cards
+    from resolution_eval.diagnosis.examination import diagnose
     from resolution_eval.door import choose, load, rank, run
     from resolution_eval.entrance import attest
-    from resolution_eval.errors import ResolutionEvalError
+    from resolution_eval.ground.errors import ResolutionEvalError
     from resolution_eval.statistics.curves import Withheld
 
 __all__ = [
@@ -38,21 +38,21 @@ __all__ = [
 
 MODULES = {
     "Collection": "collection",
-    "ResolutionEvalError": "errors",
+    "ResolutionEvalError": "ground.errors",
     "Withheld": "statistics.curves",
     "attest": "entrance",
     "choose": "door",
-    "compare": "analysis.comparison",
+    "compare": "analysis.record_comparison",
     "curve": "analysis.curve",
-    "diagnose": "doctor",
+    "diagnose": "diagnosis.examination",
     "load": "door",
-    "model_cards": "cards.reading",
+    "model_cards": "data.cards.card_files",
     "rank": "door",
     "run": "door",
-    "task_cards": "cards.reading",
+    "task_cards": "data.cards.card_files",
 }
-"""Where each public name lives. None is also a module's: once `resolution_eval.doctor` is imported,
-it would hide a function of that name, so what a doctor does is `diagnose`."""
+"""Where each public name lives. None is also a module's or a
+package's, which would hide it once it is imported."""
 
 
 if not TYPE_CHECKING:  # with it in sight, a type-checker would let any name pass

@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from resolution_eval import __version__
 from resolution_eval.commands import COMMANDS, PASSING_ON
-from resolution_eval.errors import ResolutionEvalError, printable, suggest, visible
+from resolution_eval.ground.errors import ResolutionEvalError, printable, suggest, visible
 
 PACKAGES = ("lmms-eval", "open-flamingo", "torch", "transformers", "open-clip-torch")
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from resolution_eval.errors import visible
-from resolution_eval.tally import TOLD, Item
+from resolution_eval.ground.errors import visible
+from resolution_eval.host.tally import TOLD, Item
 
 WORDS = ("data", "verdict", "attestation")
 """Rows that hold sentences; what they say stands below the table."""
@@ -108,7 +108,7 @@ def closing(results: Mapping[str, Any]) -> Iterator[str]:
 
 def _lines(results: Mapping[str, Any]) -> Iterator[tuple[str, list[Item]]]:
     """The lines of the samples file of every task of ours."""
-    from resolution_eval.tasks import fingerprint_of
+    from resolution_eval.host.tasks import fingerprint_of
 
     for task, configuration in results.get("configs", {}).items():
         card = (configuration.get("metadata") or {}).get("card")

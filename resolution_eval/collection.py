@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
 from resolution_eval.analysis import CurveFigures, TaskSweeps, by_task, figures
-from resolution_eval.errors import UsageError, suggest
+from resolution_eval.ground.errors import UsageError, suggest
 from resolution_eval.records import Record
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from resolution_eval.errors import ModelError, UsageError
-from resolution_eval.files import replace
-from resolution_eval.notation import NotationError, unambiguous
+from resolution_eval.ground.errors import ModelError, UsageError
+from resolution_eval.ground.files import replace
+from resolution_eval.ground.notation import NotationError, unambiguous
 from resolution_eval.resolution import TrainingResolution
 
 FILE = "training.json"
@@ -20,7 +20,7 @@ FORMAT = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known:
+class KnownTraining:
     """What is known of a checkpoint's training, and where from."""
 
     training: TrainingResolution
@@ -60,9 +60,9 @@ class Declaration(BaseModel):
     """Recipe, data, versions, seed, accuracy, cost."""
 
     @property
-    def known(self) -> Known:
+    def known(self) -> KnownTraining:
         """The same, as it is known of any checkpoint."""
-        return Known(
+        return KnownTraining(
             training=TrainingResolution.parse(self.training),
             evidence=f"{FILE} in the checkpoint's folder, written when it was trained",
             strategy=self.strategy,

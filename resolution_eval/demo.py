@@ -10,11 +10,11 @@ from pathlib import Path
 from loguru import logger
 from tqdm import tqdm
 
-from resolution_eval.cards import task_cards
-from resolution_eval.errors import output_folder
+from resolution_eval.data.cards import task_cards
+from resolution_eval.ground.errors import output_folder
+from resolution_eval.host.runs import evaluate
 from resolution_eval.records import make_records
 from resolution_eval.report import demo_page, write_page
-from resolution_eval.runs import evaluate
 
 STRATEGIES = ("low", "native", "mixed")
 TASK = "phantom_res"

@@ -80,8 +80,8 @@ def run(
     Raises:
         UsageError: no task of ours has that name, or a value holds a comma.
     """
-    from resolution_eval.errors import UsageError
-    from resolution_eval.runs import evaluate
+    from resolution_eval.ground.errors import UsageError
+    from resolution_eval.host.runs import evaluate
 
     commas = [name for name, value in model_args.items() if "," in str(value)]
     if commas:

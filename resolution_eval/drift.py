@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from resolution_eval.facts import versions
+from resolution_eval.evidence.facts import versions
 from resolution_eval.records import Record
 from resolution_eval.records.schema import Cell
 from resolution_eval.resolution import Size
@@ -50,8 +50,8 @@ def _packages(record: Record) -> Iterator[Change]:
 
 def _rules(record: Record, model_args: str | None) -> Iterator[Change]:
     """The rule, or the processor's files, that predicts today; and what it makes of each grid."""
-    from resolution_eval.arguments import model_arguments
-    from resolution_eval.bases.predictors import predictor
+    from resolution_eval.models.arguments import model_arguments
+    from resolution_eval.models.wrapped.predictors import predictor
 
     served = [cell for cell in record.cells if cell.serving is not None]
     if not served or record.checkpoint.name is None:
@@ -68,8 +68,8 @@ def _rules(record: Record, model_args: str | None) -> Iterator[Change]:
 
 def _tokens(cell: Cell, who: object) -> Iterator[Change]:
     """Tokens of a cell whose images were all of one size, by the rule of today."""
-    from resolution_eval.bases.predictors import Predictor
     from resolution_eval.jobs.estimate import TURNS
+    from resolution_eval.models.wrapped.predictors import Predictor
 
     assert cell.serving is not None
     before = cell.serving.predicted_tokens
@@ -103,7 +103,7 @@ def _rule(cell: Cell) -> str:
 
 def _kept(record: Record) -> str:
     """The arguments of reswrap in the record, without the base's."""
-    from resolution_eval.bases.predictors import OWN
+    from resolution_eval.models.wrapped.predictors import OWN
 
     parts = (record.environment.model_args or "").split(",")
     return ",".join(part for part in parts if part.partition("=")[0] in OWN)

@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resolution_eval.errors import UsageError, suggest
+from resolution_eval.ground.errors import UsageError, suggest
 from resolution_eval.resolution import (
     Resolution,
     Size,
@@ -21,7 +21,7 @@ from resolution_eval.resolution import (
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from resolution_eval.families import Family, Parts
+    from resolution_eval.models.families import Family, Parts
 
 SCHEMES = ("match", "restore")
 FORETOLD = {
@@ -123,7 +123,7 @@ def _foretold(
     adapter: str,
     arguments: dict[str, str],
 ) -> Entrance:
-    from resolution_eval.doctor import PATIENTS
+    from resolution_eval.diagnosis.examination import PATIENTS
 
     if adapter not in PATIENTS:
         raise UsageError(f"no adapter {adapter!r}; {suggest(adapter, PATIENTS)}")
@@ -156,10 +156,10 @@ def _entered(
     scheme: str,
     training: TrainingResolution,
 ) -> Entrance:
-    from resolution_eval.errors import ModelError
-    from resolution_eval.families import family_for, intended_grid
-    from resolution_eval.families.base import EVIDENCE, Parts
+    from resolution_eval.ground.errors import ModelError
     from resolution_eval.images import DEFAULT_FILTER, resize
+    from resolution_eval.models.families import family_for, intended_grid
+    from resolution_eval.models.families.family_base import EVIDENCE, Parts
 
     parts, source = Parts(model.config, processor), Size(*stored.size)
     family = family_for(parts).under(scheme, parts, training)
@@ -188,9 +188,9 @@ def _watched(model: Any, family: Family, parts: Parts, shown: Image) -> tuple[An
     """What entered while the model wrote one token, and how many visual tokens it was given."""
     import torch
 
-    from resolution_eval.diagnosis import QUESTION
-    from resolution_eval.families.engine import watched
-    from resolution_eval.families.inputs import prepare
+    from resolution_eval.diagnosis.diagnosis_rows import QUESTION
+    from resolution_eval.models.families.engine import watched
+    from resolution_eval.models.families.inputs import prepare
 
     inputs = prepare(family, parts, family.prompt(parts, QUESTION, image=True), shown)
     batch = {

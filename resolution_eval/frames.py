@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from resolution_eval.analysis import CurveFigures, Figure
 from resolution_eval.analysis.curve import CellFigures
-from resolution_eval.records.answers import SCHEMA
+from resolution_eval.records.answer_table import SCHEMA
 from resolution_eval.report.content import status
 from resolution_eval.statistics.curves import Withheld
 

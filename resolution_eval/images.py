@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageFile
 
-from resolution_eval.errors import ImageError, UsageError, suggest
+from resolution_eval.ground.errors import ImageError, UsageError, suggest
 from resolution_eval.pixels import read
-from resolution_eval.pixels.options import options_of
+from resolution_eval.pixels.display_choices import options_of
 from resolution_eval.pixels.rules import to_rgb
 from resolution_eval.resolution import Resolution, Size, budget_size
 
@@ -49,7 +49,7 @@ _TURNS: dict[int, Image.Transpose] = {
 
 
 @dataclass(frozen=True)
-class Decoded:
+class DecodedImage:
     """An image in 8-bit RGB, and what was done to make it so."""
 
     image: Image.Image
@@ -61,7 +61,7 @@ class Decoded:
         return Size(*self.image.size)
 
 
-def decode(data: bytes) -> Decoded:
+def decode(data: bytes) -> DecodedImage:
     """The first frame of the image file `data`, upright, in 8-bit RGB.
 
     The rules are those of `pixels.rules.RULES`; every rule that changed something is named in
@@ -84,7 +84,7 @@ def decode(data: bytes) -> Decoded:
     if raster.orientation in _TURNS:
         image = image.transpose(_TURNS[raster.orientation])
         notes = (*notes, f"exif orientation {raster.orientation} applied")
-    return Decoded(image, notes)
+    return DecodedImage(image, notes)
 
 
 _RAISED = threading.Lock()

@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Literal
 
-from resolution_eval.errors import ResolutionEvalError, UsageError
+from resolution_eval.ground.errors import ResolutionEvalError, UsageError
 
 State = Literal["ok", "note", "fault"]
 HUB_SECONDS = 5.0
@@ -34,7 +34,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class InstallationFinding:
     """One thing that was looked at."""
 
     name: str
@@ -45,12 +45,12 @@ class Finding:
     """What to do; empty where there is nothing to."""
 
 
-def examine() -> list[Finding]:
+def examine() -> list[InstallationFinding]:
     """What is installed and reachable; takes some seconds, of which the hub at most five."""
     return [finding for check in CHECKS for finding in check()]
 
 
-def table(findings: list[Finding]) -> str:
+def table(findings: list[InstallationFinding]) -> str:
     """The findings as lines of text, and a last one that says how many need mending."""
     width = max(len(finding.name) for finding in findings)
     lines = []
@@ -63,17 +63,17 @@ def table(findings: list[Finding]) -> str:
     return "\n".join([*lines, end])
 
 
-def _python() -> list[Finding]:
+def _python() -> list[InstallationFinding]:
     found = (
         f"{metadata.version('resolution-eval')}, Python {platform.python_version()}, {sys.platform}"
     )
-    findings = [Finding(name="resolution-eval", state="ok", found=found)]
+    findings = [InstallationFinding(name="resolution-eval", state="ok", found=found)]
     for name in NEEDED:
         installed = _version(name)
         findings.append(
-            Finding(name=name, state="ok", found=installed)
+            InstallationFinding(name=name, state="ok", found=installed)
             if installed
-            else Finding(
+            else InstallationFinding(
                 name=name,
                 state="fault",
                 found="not installed",
@@ -90,12 +90,12 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _flamingo() -> list[Finding]:
+def _flamingo() -> list[InstallationFinding]:
     found = _version("open-flamingo")
     fits = found is not None and found.startswith("2.")
     advice = "resflamingo and the demo need it: pip install --no-deps open_flamingo==2.0.1"
     return [
-        Finding(
+        InstallationFinding(
             name="open_flamingo",
             state="ok" if fits else "note",
             found=found or "not installed",
@@ -104,19 +104,19 @@ def _flamingo() -> list[Finding]:
     ]
 
 
-def _optional() -> list[Finding]:
+def _optional() -> list[InstallationFinding]:
     return [
-        Finding(name=name, state="ok", found=f"{installed}: {what}")
+        InstallationFinding(name=name, state="ok", found=f"{installed}: {what}")
         for name, what in OPTIONAL.items()
         if (installed := _version(name))
     ]
 
 
-def _plugin() -> list[Finding]:
+def _plugin() -> list[InstallationFinding]:
     names = {point.name for point in metadata.entry_points(group="lmms_eval.models")}
     known = "resolution_eval" in names
     return [
-        Finding(
+        InstallationFinding(
             name="plugin",
             state="ok" if known else "fault",
             found="registered with lmms-eval" if known else "lmms-eval does not know it",
@@ -125,49 +125,59 @@ def _plugin() -> list[Finding]:
     ]
 
 
-def _gpu() -> list[Finding]:
+def _gpu() -> list[InstallationFinding]:
     advice = "small models run without; with one, install a torch built for it (pytorch.org)"
     try:
         import torch
 
         names = [torch.cuda.get_device_name(each) for each in range(torch.cuda.device_count())]
     except (ImportError, OSError, RuntimeError) as error:
-        return [Finding(name="GPU", state="fault", found=f"torch fails: {error}", advice=advice)]
+        return [
+            InstallationFinding(
+                name="GPU", state="fault", found=f"torch fails: {error}", advice=advice
+            )
+        ]
     if names:
-        return [Finding(name="GPU", state="ok", found=", ".join(names))]
-    return [Finding(name="GPU", state="note", found="none that torch sees", advice=advice)]
+        return [InstallationFinding(name="GPU", state="ok", found=", ".join(names))]
+    return [
+        InstallationFinding(name="GPU", state="note", found="none that torch sees", advice=advice)
+    ]
 
 
-def _data() -> list[Finding]:
-    from resolution_eval.cards import task_cards
-    from resolution_eval.sources import at_hand
-    from resolution_eval.sources.places import DATA_VARIABLE, data_root
+def _data() -> list[InstallationFinding]:
+    from resolution_eval.data.cards import task_cards
+    from resolution_eval.data.sources import at_hand
+    from resolution_eval.data.sources.roots import DATA_VARIABLE, data_root
 
     try:
         root = data_root()
     except ResolutionEvalError as error:
-        return [Finding(name="data", state="fault", found=str(error))]
+        return [InstallationFinding(name="data", state="fault", found=str(error))]
     if root is None:
         advice = f"set {DATA_VARIABLE} to a folder of data folders (docs/data.md) to use your own"
         found = f"{DATA_VARIABLE} is not set: generated and downloaded data only"
-        return [Finding(name="data", state="note", found=found, advice=advice)]
+        return [InstallationFinding(name="data", state="note", found=found, advice=advice)]
     there, damaged = [], []
     for card in task_cards().values():
         try:
             if at_hand(card) is not None:
                 there.append(card.name)
         except ResolutionEvalError as error:
-            damaged.append(Finding(name=f"data {card.name}", state="fault", found=str(error)))
+            damaged.append(
+                InstallationFinding(name=f"data {card.name}", state="fault", found=str(error))
+            )
     return [
-        Finding(name="data", state="ok", found=f"{root}; at hand: {', '.join(there) or 'none'}"),
+        InstallationFinding(
+            name="data", state="ok", found=f"{root}; at hand: {', '.join(there) or 'none'}"
+        ),
         *damaged,
     ]
 
 
-def _disk() -> list[Finding]:
+def _disk() -> list[InstallationFinding]:
     from huggingface_hub.constants import HF_HOME
 
-    from resolution_eval.sources.places import CACHE_VARIABLE, cache_root
+    from resolution_eval.data.sources.roots import CACHE_VARIABLE, cache_root
 
     places = {
         "downloads": (cache_root(), CACHE_VARIABLE),
@@ -176,16 +186,18 @@ def _disk() -> list[Finding]:
     return [_room(name, *place) for name, place in places.items()]
 
 
-def _room(name: str, folder: Path, variable: str) -> Finding:
+def _room(name: str, folder: Path, variable: str) -> InstallationFinding:
     """Whether the folder, or the nearest one above it that exists, can be written and has room."""
     there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
     advice = f"set {variable} to a folder on another disk"
     if not there.is_dir() or not os.access(there, os.W_OK):
-        return Finding(name=name, state="fault", found=f"{folder} is not writable", advice=advice)
+        return InstallationFinding(
+            name=name, state="fault", found=f"{folder} is not writable", advice=advice
+        )
     free = shutil.disk_usage(there).free
     scarce = free < SCARCE
     found = f"{free / 2**30:.1f} GiB free in {folder}"
-    return Finding(
+    return InstallationFinding(
         name=name, state="note" if scarce else "ok", found=found, advice=advice if scarce else ""
     )
 
@@ -211,14 +223,16 @@ def refuse_unwritable_cache() -> None:
         )
 
 
-def _hub() -> list[Finding]:
+def _hub() -> list[InstallationFinding]:
     """Whether the hub answers, within HUB_SECONDS whatever the network does."""
     from huggingface_hub import constants, get_token
 
     offline = "checkpoints and data sets must then be in the hub's cache, or be local folders"
     if constants.HF_HUB_OFFLINE:
         return [
-            Finding(name="hub", state="note", found="HF_HUB_OFFLINE is set", advice=f"{offline}")
+            InstallationFinding(
+                name="hub", state="note", found="HF_HUB_OFFLINE is set", advice=f"{offline}"
+            )
         ]
     answers: list[str] = []
     caller = Thread(target=_call, args=(constants.ENDPOINT, answers), daemon=True)
@@ -227,11 +241,11 @@ def _hub() -> list[Finding]:
     fault = answers[0] if answers else f"no answer in {HUB_SECONDS:.0f} seconds"
     if fault:
         found = f"{constants.ENDPOINT}: {fault}"
-        return [Finding(name="hub", state="note", found=found, advice=offline)]
+        return [InstallationFinding(name="hub", state="note", found=found, advice=offline)]
     if get_token() is None:
         found, advice = "reachable, not signed in", "for gated checkpoints: hf auth login"
-        return [Finding(name="hub", state="ok", found=found, advice=advice)]
-    return [Finding(name="hub", state="ok", found="reachable, a token is there")]
+        return [InstallationFinding(name="hub", state="ok", found=found, advice=advice)]
+    return [InstallationFinding(name="hub", state="ok", found="reachable, a token is there")]
 
 
 def _call(address: str, answers: list[str]) -> None:
@@ -246,15 +260,15 @@ def _call(address: str, answers: list[str]) -> None:
         answers.append("")
 
 
-def _browser() -> list[Finding]:
+def _browser() -> list[InstallationFinding]:
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     advice = "reports open in any browser; the browser tests need one here: apt install chromium"
     if found:
-        return [Finding(name="browser", state="ok", found=found)]
-    return [Finding(name="browser", state="note", found="no chromium", advice=advice)]
+        return [InstallationFinding(name="browser", state="ok", found=found)]
+    return [InstallationFinding(name="browser", state="note", found="no chromium", advice=advice)]
 
 
-CHECKS: tuple[Callable[[], list[Finding]], ...] = (
+CHECKS: tuple[Callable[[], list[InstallationFinding]], ...] = (
     _python,
     _flamingo,
     _optional,

@@ -21,7 +21,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from resolution_eval.registry import ADAPTERS, ASKED, FOLDERS, HOST_TASKS, is_host
+from resolution_eval.ground.registry import ADAPTERS, ASKED, FOLDERS, HOST_TASKS, is_host
 
 
 def manifests() -> list[Any]:
@@ -58,7 +58,7 @@ def _say_which_model_was_meant(registry: Any) -> None:
         try:
             return original(self, model_name, *args, **options)
         except ValueError:
-            from resolution_eval.errors import host_boundary, refuse_misspelled
+            from resolution_eval.ground.errors import host_boundary, refuse_misspelled
 
             with host_boundary():
                 refuse_misspelled("model", model_name, ADAPTERS)
@@ -92,7 +92,7 @@ def _end_with_status() -> None:
     lmms-eval ends with 0 after any exception, and after a run in which every sample failed; a job
     that waits for it would go on. Registered early, this runs late.
     """
-    attestation = sys.modules.get("resolution_eval.attestation")
+    attestation = sys.modules.get("resolution_eval.evidence.attestation")
     lost = None if attestation is None else attestation.LEDGER.lost
     if lost is None or not is_host(sys.argv[0]):
         return
@@ -142,7 +142,7 @@ class _AdjustingLoader(Loader):
 
 def _add_tasks(module: ModuleType) -> None:
     """Make every `TaskManager` of `module` index our task folder after the host's own."""
-    from resolution_eval.errors import printable
+    from resolution_eval.ground.errors import printable
 
     manager = module.TaskManager
     if getattr(manager, "knows_resolution_eval", False):
@@ -155,7 +155,7 @@ def _add_tasks(module: ModuleType) -> None:
     def initialize_tasks(
         self: Any, include_path: str | list[str] | None = None, include_defaults: bool = True
     ) -> Any:
-        from resolution_eval import paths
+        from resolution_eval.ground import paths
 
         given = [include_path] if isinstance(include_path, str) else list(include_path or [])
         ours = [*FOLDERS, str(paths.tasks())] if include_defaults else []
@@ -164,9 +164,9 @@ def _add_tasks(module: ModuleType) -> None:
     matching = manager.match_tasks
 
     def match_tasks(self: Any, task_list: list[str]) -> Any:
-        from resolution_eval.errors import host_boundary, refuse_misspelled
+        from resolution_eval.ground.errors import host_boundary, refuse_misspelled
+        from resolution_eval.host.taskfiles import SUFFIX
         from resolution_eval.installation import refuse_unwritable_cache
-        from resolution_eval.taskfiles import SUFFIX
 
         ours = [name for name in self.all_tasks if name.endswith(SUFFIX)]
         for task in set(task_list) - set(self.all_tasks):
@@ -195,7 +195,7 @@ def _refuse_cached_requests() -> None:
 
     @wraps(original)
     def build_all_requests(self: Any, **options: Any) -> Any:
-        from resolution_eval.errors import UsageError, host_boundary
+        from resolution_eval.ground.errors import UsageError, host_boundary
 
         ours = "card" in (self.config.metadata or {})
         if ours and options.get("cache_requests"):
@@ -213,7 +213,7 @@ def _add_sampler() -> None:
     """Name our sampler to lmms-eval, since our tasks ask for it."""
     from lmms_eval.api import samplers
 
-    from resolution_eval.fewshot import SAMPLER, Demonstrations
+    from resolution_eval.host.fewshot import SAMPLER, Demonstrations
 
     samplers.SAMPLER_REGISTRY[SAMPLER] = Demonstrations
 
@@ -223,7 +223,7 @@ def _add_closing() -> None:
     from lmms_eval import utils
 
     from resolution_eval.closing import add_closing
-    from resolution_eval.colour import plain_logs
+    from resolution_eval.ground.colour import plain_logs
 
     add_closing(utils)
     plain_logs()

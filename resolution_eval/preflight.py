@@ -13,7 +13,7 @@ from argparse import ArgumentParser
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from resolution_eval.errors import (
+from resolution_eval.ground.errors import (
     ModelError,
     RecordError,
     UsageError,
@@ -21,7 +21,7 @@ from resolution_eval.errors import (
     refuse_misspelled,
     suggest,
 )
-from resolution_eval.registry import ADAPTERS, is_host
+from resolution_eval.ground.registry import ADAPTERS, is_host
 
 LISTED = ("--model", "--model_args", "--tasks", "--limit", "--output_path")
 _WRITTEN = re.compile(r"_results\.json$|_samples_.+\.jsonl$|\.record\.json$")
@@ -37,7 +37,7 @@ def refuse(
         ModelError: there is no such checkpoint.
         DataError: a task is refused.
     """
-    from resolution_eval.taskfiles import refuse_misspelled_task
+    from resolution_eval.host.taskfiles import refuse_misspelled_task
 
     if model is not None:
         refuse_misspelled("model", model, ADAPTERS)
@@ -50,7 +50,7 @@ def refuse(
 
 
 def _refuse_arguments(model: str, text: str) -> None:
-    from resolution_eval import arguments
+    from resolution_eval.models import arguments
 
     given = arguments.model_arguments(text)
     known = {"resflamingo": arguments.RESFLAMINGO, "reshf": arguments.RESHF}.get(model)
@@ -78,8 +78,8 @@ def _refuse_checkpoint(model: str, pretrained: str, *, local: bool) -> None:
 
 
 def _refuse_flamingo(pretrained: str) -> None:
-    from resolution_eval import paths
-    from resolution_eval.cards import model_cards
+    from resolution_eval.data.cards import model_cards
+    from resolution_eval.ground import paths
 
     folders = (paths.models() / "embedded").glob("*")
     known = {f"embedded/{folder.name}" for folder in folders if folder.is_dir()}

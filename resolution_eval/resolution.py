@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import isqrt
 from typing import Literal
 
-from resolution_eval.errors import UsageError
+from resolution_eval.ground.errors import UsageError
 
 Resolution = int | Literal["native"]
 """A pixel budget of r·r, named by its edge r in pixels, or `native`: the source, untouched."""

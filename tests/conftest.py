@@ -16,8 +16,8 @@ for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 
 @pytest.fixture(autouse=True)
 def _nothing_left_behind() -> Iterator[None]:
-    from resolution_eval import registry
-    from resolution_eval.attestation import LEDGER, Ledger
+    from resolution_eval.evidence.attestation import LEDGER, Ledger
+    from resolution_eval.ground import registry
 
     folders, asked = list(registry.FOLDERS), list(registry.ASKED)
     yield

@@ -189,8 +189,8 @@ def _behind_server(one: dict[str, Any], step: str) -> dict[str, Any]:
 
 def phantom_source() -> Any:
     """The generated images that `phantom_lines` are about."""
-    from resolution_eval.cards import task_cards
-    from resolution_eval.sources import open_source
+    from resolution_eval.data.cards import task_cards
+    from resolution_eval.data.sources import open_source
 
     return open_source(task_cards()["phantom"])
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from resolution_eval import metrics, tasks
-from resolution_eval.cards import task_cards
-from resolution_eval.errors import DataError
-from resolution_eval.sources import Exclusion, Sample, data_summary
-from resolution_eval.sources.local import LocalSource
+from resolution_eval.data.cards import task_cards
+from resolution_eval.data.sources import Exclusion, Sample, data_summary
+from resolution_eval.data.sources.local import LocalSource
+from resolution_eval.ground.errors import DataError
+from resolution_eval.host import task_metrics, tasks
 
 CARD = task_cards()["vqa_rad"]
 HEADER = "file,label,split,question,answer_type,qid\n"
@@ -89,7 +89,7 @@ def test_what_was_excluded_stands_in_the_result() -> None:
 
     said = data_summary(Some())
     assert said == "4 samples, 3 excluded (1 has no answer, 2 has no image), 1 note"
-    assert metrics.data_summary([{"data": said}, {"data": said}]) == said
+    assert task_metrics.data_summary([{"data": said}, {"data": said}]) == said
 
 
 def test_a_document_belongs_to_its_own_data_set_only() -> None:

@@ -17,10 +17,10 @@ import pyarrow.parquet as pq
 import pytest
 from synthetic_runs import sweep, write_run
 
-from resolution_eval.errors import DataError, RecordError
+from resolution_eval.data.sources import delimited as tables
+from resolution_eval.data.sources.delimited import read_table, rows_of
+from resolution_eval.ground.errors import DataError, RecordError
 from resolution_eval.records import make_records, read_record, write_record
-from resolution_eval.sources import table as tables
-from resolution_eval.sources.table import read_table, rows_of
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ BOMBS = {
 READ = """
 import sys
 from pathlib import Path
-from resolution_eval.errors import RecordError
+from resolution_eval.ground.errors import RecordError
 from resolution_eval.records import read_record
 def peak():
     told = Path("/proc/self/status").read_text().split("VmHWM:")[1]

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from resolution_eval.cards import task_cards
-from resolution_eval.errors import DataError
-from resolution_eval.sources import checksum, open_source
-from resolution_eval.sources.checksum import verify_md5
-from resolution_eval.sources.containers import open_container
-from resolution_eval.sources.places import CACHE_VARIABLE, DATA_VARIABLE
+from resolution_eval.data.cards import task_cards
+from resolution_eval.data.sources import checksum, open_source
+from resolution_eval.data.sources.checksum import verify_md5
+from resolution_eval.data.sources.containers import open_container
+from resolution_eval.data.sources.roots import CACHE_VARIABLE, DATA_VARIABLE
+from resolution_eval.ground.errors import DataError
 
 
 @pytest.fixture

@@ -7,14 +7,14 @@ import sys
 
 import pytest
 
-from resolution_eval import paths
-from resolution_eval.cards import (
+from resolution_eval.data.cards import (
     model_cards,
     parse_model_card,
     parse_task_card,
     task_cards,
 )
-from resolution_eval.errors import CardError
+from resolution_eval.ground import paths
+from resolution_eval.ground.errors import CardError
 from resolution_eval.resolution import NATIVE, TrainingResolution
 
 TASK = """
@@ -243,8 +243,8 @@ def test_the_shipped_model_cards_declare_a_readable_training_resolution():
 
 def test_reading_cards_and_sources_needs_neither_torch_nor_the_host():
     program = (
-        "import sys; import resolution_eval.sources, resolution_eval.images; "
-        "from resolution_eval.cards import task_cards; task_cards(); "
+        "import sys; import resolution_eval.data.sources, resolution_eval.images; "
+        "from resolution_eval.data.cards import task_cards; task_cards(); "
         "print([m for m in ('torch', 'lmms_eval', 'transformers', 'requests') if m in sys.modules])"
     )
     done = subprocess.run(

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from synthetic_runs import CLASSES, line
 
-from resolution_eval import closing, tasks
-from resolution_eval.tally import Tally
+from resolution_eval import closing
+from resolution_eval.host import tasks
+from resolution_eval.host.tally import Tally
 
 
 def results(task: str = "synthetic_res") -> dict[str, Any]:

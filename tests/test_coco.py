@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resolution_eval.cards import task_cards
-from resolution_eval.errors import DataError
-from resolution_eval.folder import folder_card
-from resolution_eval.sources import open_source
-from resolution_eval.sources.local import LocalSource
+from resolution_eval.data.cards import task_cards
+from resolution_eval.data.own_folder import folder_card
+from resolution_eval.data.sources import open_source
+from resolution_eval.data.sources.local import LocalSource
+from resolution_eval.ground.errors import DataError
 
 SIZE = (80, 60)
 

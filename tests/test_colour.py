@@ -9,7 +9,7 @@ import sys
 import pytest
 from loguru import logger
 
-from resolution_eval.colour import is_plain, plain_logs
+from resolution_eval.ground.colour import is_plain, plain_logs
 
 
 class Terminal(io.StringIO):

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resolution_eval import cli, datasets, folder, runs, taskfiles
-from resolution_eval.cards import parse_task_card, task_cards
-from resolution_eval.datasets import page
+from resolution_eval import cli, datasets
+from resolution_eval.data import own_folder
+from resolution_eval.data.cards import parse_task_card, task_cards
+from resolution_eval.data.sources import at_hand
+from resolution_eval.datasets import dataset_page
 from resolution_eval.datasets.sheet import TILE
-from resolution_eval.errors import DataError, UsageError
+from resolution_eval.ground.errors import DataError, UsageError
+from resolution_eval.host import runs, taskfiles
 from resolution_eval.resolution import NATIVE
-from resolution_eval.sources import at_hand
 
 
 @pytest.fixture(autouse=True)
@@ -58,8 +60,8 @@ QUESTIONS = [
 
 
 def test_the_page_of_data_sets_is_what_the_cards_make() -> None:
-    written, _, _ = page.PAGE.read_text(encoding="utf-8").partition(page.MEASURED)
-    assert written == f"{page.page()}\n", "run `python -m resolution_eval.datasets`"
+    written, _, _ = dataset_page.PAGE.read_text(encoding="utf-8").partition(dataset_page.MEASURED)
+    assert written == f"{dataset_page.page()}\n", "run `python -m resolution_eval.datasets`"
 
 
 def test_every_data_set_is_listed_with_its_state(capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,7 +90,7 @@ def test_damaged_data_does_not_hide_the_list(
 def test_a_sweep_of_a_group_is_one_of_each_of_its_tasks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from resolution_eval import registry
+    from resolution_eval.ground import registry
 
     written: list[str] = []
 
@@ -154,7 +156,7 @@ def test_a_misspelt_data_set_is_told_its_name(capsys: pytest.CaptureFixture[str]
 
 
 def test_a_folder_with_labels_becomes_a_classification(tmp_path: Path) -> None:
-    card = folder.folder_card(bring(tmp_path / "My data!", classified()))
+    card = own_folder.folder_card(bring(tmp_path / "My data!", classified()))
     assert (card.kind, card.classes, card.chance) == ("classification", ("cat", "newt"), 0.5)
     assert card.resolutions == (14, 28, NATIVE)
     assert card.cluster == "image"
@@ -163,7 +165,7 @@ def test_a_folder_with_labels_becomes_a_classification(tmp_path: Path) -> None:
 
 
 def test_a_folder_with_a_question_column_becomes_questions(tmp_path: Path) -> None:
-    card = folder.folder_card(bring(tmp_path / "asks", QUESTIONS))
+    card = own_folder.folder_card(bring(tmp_path / "asks", QUESTIONS))
     assert (card.kind, card.forms) == ("questions", ("closed", "open"))
     assert card.chance == pytest.approx((1 / 2 + 1 / 3) / 2)
     assert "em@native" in taskfiles.task_yaml(card)
@@ -171,7 +173,7 @@ def test_a_folder_with_a_question_column_becomes_questions(tmp_path: Path) -> No
 
 def test_a_column_named_cluster_is_what_the_intervals_resample(tmp_path: Path) -> None:
     rows = [{**row, "cluster": f"p{i % 2}"} for i, row in enumerate(classified())]
-    card = folder.folder_card(bring(tmp_path / "d", rows))
+    card = own_folder.folder_card(bring(tmp_path / "d", rows))
     source = at_hand(card)
     assert source is not None
     assert {sample.cluster for sample in source.samples()} == {"p0", "p1"}
@@ -187,7 +189,7 @@ def test_a_column_named_cluster_is_what_the_intervals_resample(tmp_path: Path) -
     ],
 )
 def test_the_sweep_follows_the_sizes_found(edges: list[float], expected: list[object]) -> None:
-    assert folder.sweep(edges) == expected
+    assert own_folder.sweep(edges) == expected
 
 
 @pytest.mark.parametrize(
@@ -202,17 +204,17 @@ def test_a_folder_that_is_no_task_is_refused(
     tmp_path: Path, rows: list[dict[str, str]], complaint: str
 ) -> None:
     with pytest.raises(DataError, match=complaint):
-        folder.folder_card(bring(tmp_path / "data" / "d", rows))
+        own_folder.folder_card(bring(tmp_path / "data" / "d", rows))
 
 
 def test_a_folder_without_a_table_or_a_whole_image_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"has no labels\.csv"):
-        folder.folder_card(tmp_path)
+        own_folder.folder_card(tmp_path)
     path = bring(tmp_path / "d", classified())
     for image in (path / "images").iterdir():
         image.write_bytes(b"")
     with pytest.raises(DataError, match="none of the 6 test images can be decoded"):
-        folder.folder_card(path)
+        own_folder.folder_card(path)
 
 
 @pytest.mark.parametrize(
@@ -226,7 +228,7 @@ def test_the_task_and_its_folder_go_together(tmp_path: Path, tasks: list[str], g
 def test_a_folder_is_run_with_the_sweep_that_was_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from resolution_eval import registry
+    from resolution_eval.ground import registry
 
     written: dict[str, str] = {}
 
@@ -247,7 +249,7 @@ def test_a_folder_is_run_with_the_sweep_that_was_asked_for(
 @pytest.mark.parametrize("name", ["𠮷 tiles", 'a "quoted" one', "back\\slash", "tab\tbed"])
 def test_a_folder_of_any_name_is_run_with_a_sweep_of_its_own(tmp_path: Path, name: str) -> None:
     path = bring(tmp_path / name, classified())
-    card = taskfiles.Variation(resolutions=[20, "native"]).applied(folder.folder_card(path))
+    card = taskfiles.Variation(resolutions=[20, "native"]).applied(own_folder.folder_card(path))
     taskfiles.write_task(tmp_path / "task", card)
     read = parse_task_card((tmp_path / "task" / "card.json").read_text(encoding="utf-8"))
     assert read == card

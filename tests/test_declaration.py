@@ -7,12 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from resolution_eval.cards import parse_model_card
+from resolution_eval.data.cards import parse_model_card
 from resolution_eval.declaration import Declaration, data_line
-from resolution_eval.errors import ModelError
-from resolution_eval.families import FAMILIES, Parts, checkpoint
-from resolution_eval.families.checkpoint import known_of, known_training
-from resolution_eval.weights import revision
+from resolution_eval.ground.errors import ModelError
+from resolution_eval.identity import revision
+from resolution_eval.models.families import FAMILIES, Parts, checkpoint
+from resolution_eval.models.families.checkpoint import known_of, known_training
 
 PARTS = Parts(SimpleNamespace(vision_config=SimpleNamespace(image_size=56, patch_size=14)), None)
 LLAVA = FAMILIES["llava"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from resolution_eval import reference
+from resolution_eval import command_reference
 
 ROOT = Path(__file__).parent.parent
 LOADING = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src"}
@@ -18,10 +18,12 @@ LOADING = {"script": "src", "link": "href", "img": "src", "iframe": "src", "sour
 HARMLESS = ("canonical", "next", "prev", "edit")
 
 
-@pytest.mark.parametrize("name", reference.PAGES)
+@pytest.mark.parametrize("name", command_reference.PAGES)
 def test_pages_made_from_the_program_are_current(name: str) -> None:
     written = (ROOT / "docs" / name).read_text(encoding="utf-8")
-    assert written == reference.page(name), "run python -m resolution_eval.reference"
+    assert written == command_reference.page(name), (
+        "run python -m resolution_eval.command_reference"
+    )
 
 
 @pytest.fixture(scope="module")

@@ -20,10 +20,11 @@ from pathlib import Path
 
 import pytest
 
-from resolution_eval import cli, folder
-from resolution_eval.cards import model_cards, task_cards
-from resolution_eval.registry import ADAPTERS
-from resolution_eval.taskfiles import groups
+from resolution_eval import cli
+from resolution_eval.data import own_folder
+from resolution_eval.data.cards import model_cards, task_cards
+from resolution_eval.ground.registry import ADAPTERS
+from resolution_eval.host.taskfiles import groups
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -169,7 +170,7 @@ def faults(command: Command) -> Iterator[str]:
         yield from other_faults(words)
     for flag, value in pairwise(words):
         if flag in ("--task", "--tasks") and (own is not None or host is not None):
-            names = set(value.split(",")) - TASKS - {folder.TASK}
+            names = set(value.split(",")) - TASKS - {own_folder.TASK}
             yield from (f"no task {name}" for name in names)
         if flag == "--model" and (own is not None or host is not None):
             yield from () if value in ADAPTERS else (f"no model {value}",)

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from resolution_eval.errors import DataError
-from resolution_eval.sources import download as module
-from resolution_eval.sources.download import Remote, download
+from resolution_eval.data.sources import download as module
+from resolution_eval.data.sources.download import Remote, download
+from resolution_eval.ground.errors import DataError
 
 CONTENT = np.random.default_rng(11).bytes(3_000_017)
 MD5 = hashlib.md5(CONTENT).hexdigest()

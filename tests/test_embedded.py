@@ -11,18 +11,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from resolution_eval import paths, registry
-from resolution_eval.cards import parse_model_card, task_cards
-from resolution_eval.flamingo import encode, load_pretrained, rank
-from resolution_eval.flamingo.pretrained import default_checkpoint
-from resolution_eval.prompts import flamingo_prompt, question_text
+from resolution_eval.answers.prompts import flamingo_prompt, question_text
+from resolution_eval.data.cards import parse_model_card, task_cards
+from resolution_eval.data.sources import open_source
+from resolution_eval.data.sources.local import LocalSource
+from resolution_eval.ground import paths, registry
+from resolution_eval.models.flamingo import encode, load_pretrained, rank
+from resolution_eval.models.flamingo.pretrained import default_checkpoint
 from resolution_eval.resolution import patch_size_fit
-from resolution_eval.sources import open_source
-from resolution_eval.sources.local import LocalSource
-from resolution_eval.training import Architecture, Augmentation, chart, embedded, tissue
-from resolution_eval.training.answers import accuracy, verdicts
-from resolution_eval.training.finetune.pool import open_pool
-from resolution_eval.training.recipes import STRATEGIES
+from resolution_eval.training import Architecture, Augmentation
+from resolution_eval.training.choice_accuracy import accuracy, verdicts
+from resolution_eval.training.pool import open_pool
+from resolution_eval.training.small_flamingo import STRATEGIES
+from studies import embedded, eye_chart, tissue
 
 LIMIT = 10_000_000
 """Bytes that all may have together."""
@@ -161,7 +162,7 @@ class TestEyeChartReader:
     """The embedded checkpoint that reads the eye chart."""
 
     def test_its_recipe_is_the_one_that_would_rebuild_it(self):
-        assert_rebuilt_by(chart.plan(), "acuity")
+        assert_rebuilt_by(eye_chart.plan(), "acuity")
 
     def test_the_data_are_todays_chart(self):
         source = open_source(task_cards()["acuity"])

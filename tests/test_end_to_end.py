@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
-from resolution_eval import paths, plugin, runs, taskfiles
-from resolution_eval.cards import parse_task_card
+from resolution_eval import plugin
+from resolution_eval.data.cards import parse_task_card
+from resolution_eval.ground import paths
+from resolution_eval.host import runs, taskfiles
 
 sys.path.insert(0, str(Path(__file__).parent / "families"))
 import tiny_families

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from resolution_eval import attest
-from resolution_eval.doctor import diagnose
-from resolution_eval.errors import ImageError, ModelError, UsageError
+from resolution_eval.diagnosis.examination import diagnose
+from resolution_eval.ground.errors import ImageError, ModelError, UsageError
 
 sys.path.insert(0, str(Path(__file__).parent / "families"))
 import tiny_families

@@ -15,13 +15,14 @@ import pytest
 import torch
 from tiny_flamingo import LANGUAGES, tiny
 
-from resolution_eval import fewshot, flamingo, runs, tasks
-from resolution_eval.adapters.base import ResolutionAdapter
-from resolution_eval.attestation import LEDGER
-from resolution_eval.errors import DataError, UsageError
-from resolution_eval.fewshot import Demonstrations, context, draw, split_prompt
-from resolution_eval.prompts import flamingo_prompt
-from resolution_eval.sources.base import Sample, of_split
+from resolution_eval.adapters.adapter import ResolutionAdapter
+from resolution_eval.answers.prompts import flamingo_prompt
+from resolution_eval.data.sources.source import Sample, of_split
+from resolution_eval.evidence.attestation import LEDGER
+from resolution_eval.ground.errors import DataError, UsageError
+from resolution_eval.host import fewshot, runs, tasks
+from resolution_eval.host.fewshot import Demonstrations, context, draw, split_prompt
+from resolution_eval.models import flamingo
 
 sys.path.insert(0, str(Path(__file__).parent / "families"))
 import tiny_families
@@ -186,7 +187,9 @@ def test_ranking_behind_demonstrations_equals_a_plain_forward(language: str) -> 
     choices = [[" mucus", " adipose tissue"]] * 2
     ranked = flamingo.rank(bundle, encoded, prompts, choices)
     for row, prompt in enumerate(prompts):
-        own = flamingo.Encoded(encoded.latents[row : row + 1], encoded.grid, encoded.visual_tokens)
+        own = flamingo.EncodedImages(
+            encoded.latents[row : row + 1], encoded.grid, encoded.visual_tokens
+        )
         for column, choice in enumerate(choices[row]):
             joined = flamingo.join(bundle, prompt, choice)
             batch = flamingo.pad(bundle, [joined.ids], "right")

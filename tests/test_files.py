@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from resolution_eval.errors import UsageError
-from resolution_eval.files import MANIFEST, refuse_foreign, replace, replace_folder
+from resolution_eval.ground.errors import UsageError
+from resolution_eval.ground.files import MANIFEST, refuse_foreign, replace, replace_folder
 
 
 @pytest.fixture(params=[0o077, 0o022, 0o027], ids=oct)
@@ -39,7 +39,7 @@ def test_a_file_that_was_closed_to_others_stays_so(tmp_path: Path) -> None:
 FULL = """
 import resource, signal, sys
 from pathlib import Path
-from resolution_eval.files import replace
+from resolution_eval.ground.files import replace
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))
 try:

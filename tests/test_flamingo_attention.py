@@ -8,8 +8,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from resolution_eval.flamingo.attention import FusedCrossAttention, FusedPerceiverAttention, fuse
-from resolution_eval.flamingo.upstream import MaskedCrossAttention, PerceiverAttention
+from resolution_eval.models.flamingo.attention import (
+    FusedCrossAttention,
+    FusedPerceiverAttention,
+    fuse,
+)
+from resolution_eval.models.flamingo.upstream import MaskedCrossAttention, PerceiverAttention
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 TOLERANCE = 1e-5

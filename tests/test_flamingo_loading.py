@@ -15,11 +15,12 @@ from safetensors import safe_open
 from tiny_flamingo import LANGUAGES, config, pixels, tiny
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from resolution_eval import flamingo, paths
-from resolution_eval.cards import FlamingoCard, ModelCard, model_cards
-from resolution_eval.errors import ModelError
-from resolution_eval.flamingo import released, upstream
-from resolution_eval.flamingo.checkpoint import read_checkpoint
+from resolution_eval.data.cards import FlamingoCard, ModelCard, model_cards
+from resolution_eval.ground import paths
+from resolution_eval.ground.errors import ModelError
+from resolution_eval.models import flamingo
+from resolution_eval.models.flamingo import released, upstream
+from resolution_eval.models.flamingo.upstream_checkpoint import read_checkpoint
 
 torch.set_num_threads(1)
 
@@ -471,7 +472,7 @@ class TestByName:
 
     def test_a_card_is_had_by_its_checkpoint(self, monkeypatch):
         seen = {}
-        from resolution_eval.flamingo import pretrained
+        from resolution_eval.models.flamingo import pretrained
 
         monkeypatch.setattr(
             pretrained, "load_released", lambda card, **rest: seen.update(rest, card=card)

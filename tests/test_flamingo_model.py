@@ -11,11 +11,11 @@ import torch
 from tiny_flamingo import LANGUAGES, config, pixels, tiny
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from resolution_eval import flamingo
-from resolution_eval.errors import ModelError
-from resolution_eval.flamingo import scoring
-from resolution_eval.flamingo import text as texts_of
-from resolution_eval.flamingo.upstream import PerceiverResampler
+from resolution_eval.ground.errors import ModelError
+from resolution_eval.models import flamingo
+from resolution_eval.models.flamingo import likelihood
+from resolution_eval.models.flamingo import text as texts_of
+from resolution_eval.models.flamingo.upstream import PerceiverResampler
 
 torch.set_num_threads(1)
 
@@ -140,7 +140,7 @@ class TestEncode:
         assert torch.allclose(found, expected, atol=1e-6)
 
     def test_a_table_is_resampled_once_for_many_batches(self, llama, monkeypatch):
-        from resolution_eval import positions
+        from resolution_eval.models import positions
 
         calls = []
         real = positions.resample
@@ -229,7 +229,7 @@ class TestRank:
         hook = bundle.model.lang_encoder.register_forward_pre_hook(
             lambda module, args: rows.append(len(args[0]))
         )
-        monkeypatch.setattr(scoring, "_takes_packed", lambda language_model: False)
+        monkeypatch.setattr(likelihood, "_takes_packed", lambda language_model: False)
         try:
             apart = flamingo.rank(bundle, encoded, PROMPTS, CHOICES)
         finally:
@@ -246,7 +246,7 @@ class TestRank:
 
     def test_texts_remembered_are_bounded(self, monkeypatch):
         bundle = tiny("opt")
-        monkeypatch.setattr("resolution_eval.flamingo.text.KEPT", 5)
+        monkeypatch.setattr("resolution_eval.models.flamingo.text.KEPT", 5)
         for number in range(12):
             found = texts_of.joins(bundle)("<image>Which?", f" the {number}th")
             assert texts_of.joins(bundle).cache_info().currsize <= 5

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from resolution_eval.errors import UsageError
-from resolution_eval.generation import Generation, cut, generation
+from resolution_eval.answers.generation import Generation, cut, generation
+from resolution_eval.ground.errors import UsageError
 
 SAMPLED = {"do_sample": True}
 

@@ -23,9 +23,9 @@ import pytest
 from datasets import Dataset
 from PIL import Image
 
-from resolution_eval import runs, tasks
-from resolution_eval.attestation import LEDGER
-from resolution_eval.verdicts import verdict_of
+from resolution_eval.evidence.attestation import LEDGER
+from resolution_eval.host import runs, tasks
+from resolution_eval.host.verdicts import verdict_of
 
 sys.path.insert(0, str(Path(__file__).parent / "families"))
 
@@ -217,7 +217,7 @@ def flamingo(device: str, tmp_path_factory: pytest.TempPathFactory) -> Lines:
 def test_a_flamingo_in_float32_gives_the_cpus_answers_and_grids_and_the_record_says_how(
     device: str, flamingo: Lines, tmp_path: Path
 ) -> None:
-    from resolution_eval.flamingo import load_pretrained
+    from resolution_eval.models.flamingo import load_pretrained
     from resolution_eval.records import make_records
 
     found = _run(tmp_path, "resflamingo", {"device": device, "dtype": "float32"}, 60)
@@ -296,7 +296,7 @@ def test_out_of_memory_at_one_size_fails_that_size_and_no_other(
     """More than any memory has is asked of the device itself, at 56 x 56 pixels."""
     import torch
 
-    from resolution_eval.families.engine import Engine
+    from resolution_eval.models.families.engine import Engine
 
     own = getattr(Engine, mode)
 

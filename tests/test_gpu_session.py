@@ -14,7 +14,7 @@ import torch
 from benchmarks import NAMES, gpu_session
 from benchmarks.device import Clock, clocked, replaced, slowed
 from benchmarks.gpu_session import Part
-from resolution_eval.transfer import Transfer
+from resolution_eval.models.transfer import Transfer
 
 
 def _given(output: Path) -> argparse.Namespace:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from resolution_eval import paths
+from resolution_eval.ground import paths
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

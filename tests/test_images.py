@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFile, ImageOps
 
 import resolution_eval
-from resolution_eval.errors import ImageError, UsageError
+from resolution_eval.ground.errors import ImageError, UsageError
 from resolution_eval.images import FILTERS, FORMATS, decode, render, resize
 from resolution_eval.resolution import Size
 

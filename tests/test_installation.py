@@ -15,7 +15,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
 
 
-def found(name: str) -> installation.Finding:
+def found(name: str) -> installation.InstallationFinding:
     (finding,) = [each for each in installation.examine() if each.name == name]
     return finding
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from resolution_eval import judge, metrics, tasks
-from resolution_eval.attestation import LEDGER, Failure, SampleKey
-from resolution_eval.cards import task_cards
-from resolution_eval.errors import CardError, UsageError
-from resolution_eval.judge import open_judge
-from resolution_eval.taskfiles import Variation, task_yaml
+from resolution_eval.data.cards import task_cards
+from resolution_eval.evidence.attestation import LEDGER, Failure, SampleKey
+from resolution_eval.ground.errors import CardError, UsageError
+from resolution_eval.host import judge, task_metrics, tasks
+from resolution_eval.host.judge import open_judge
+from resolution_eval.host.taskfiles import Variation, task_yaml
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 NAME = "openai:a-judge"
@@ -117,7 +117,7 @@ def test_no_plain_yes_or_no_is_a_failed_judgement_and_no_zero(
     assert result["verdict"]["judgement"]["failure"]
     assert result["verdict"]["correct"] is not None, "exact match does not need the judge"
     good = {"score": 1, "status": "unattested"}
-    assert metrics.accuracy([result["judged@28"], good]) == "1.0000 incomplete (1 of 2 failed)"
+    assert task_metrics.accuracy([result["judged@28"], good]) == "1.0000 incomplete (1 of 2 failed)"
     assert len(served.asked) == (3 if isinstance(says, int) else 1)
 
 

@@ -15,15 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from resolution_eval.cards import task_cards
-from resolution_eval.errors import DataError, ImageError
-from resolution_eval.folder import folder_card
+from resolution_eval.data.cards import task_cards
+from resolution_eval.data.own_folder import folder_card
+from resolution_eval.data.sources import data_summary
+from resolution_eval.data.sources.archive import ArchiveSource
+from resolution_eval.data.sources.local import LocalSource
+from resolution_eval.data.sources.medmnist import MedMnistSource
+from resolution_eval.data.sources.normal_form import normal
+from resolution_eval.ground.errors import DataError, ImageError
 from resolution_eval.images import decode
-from resolution_eval.sources import data_summary
-from resolution_eval.sources.archive import ArchiveSource
-from resolution_eval.sources.local import LocalSource
-from resolution_eval.sources.medmnist import MedMnistSource
-from resolution_eval.sources.spelling import normal
 
 
 def picture(seed: int) -> bytes:

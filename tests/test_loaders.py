@@ -14,15 +14,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resolution_eval.cards import TaskCard, task_cards
-from resolution_eval.errors import DataError, ImageError
+from resolution_eval.data.cards import TaskCard, task_cards
+from resolution_eval.data.sources import containers, open_source
+from resolution_eval.data.sources.archive import ArchiveSource
+from resolution_eval.data.sources.checksum import verify_md5
+from resolution_eval.data.sources.chexpert import ChexpertSource
+from resolution_eval.data.sources.containers import open_container
+from resolution_eval.data.sources.hub import HubSource
+from resolution_eval.ground.errors import DataError, ImageError
 from resolution_eval.images import decode
-from resolution_eval.sources import containers, open_source
-from resolution_eval.sources.archive import ArchiveSource
-from resolution_eval.sources.checksum import verify_md5
-from resolution_eval.sources.chexpert import ChexpertSource
-from resolution_eval.sources.containers import open_container
-from resolution_eval.sources.hub import HubSource
 
 
 def picture(seed: int, size: tuple[int, int] = (6, 9), format: str = "PNG") -> bytes:
@@ -39,8 +39,8 @@ def data(tmp_path, monkeypatch) -> Path:
     def offline(*arguments):
         raise DataError("no connection")
 
-    monkeypatch.setattr("resolution_eval.sources.download.download", offline)
-    monkeypatch.setattr("resolution_eval.sources.download.published", offline)
+    monkeypatch.setattr("resolution_eval.data.sources.download.download", offline)
+    monkeypatch.setattr("resolution_eval.data.sources.download.published", offline)
     monkeypatch.setenv("RESOLUTION_EVAL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("RESOLUTION_EVAL_DATA", str(tmp_path / "data"))
     (tmp_path / "data").mkdir()

@@ -16,17 +16,22 @@ from synthetic_runs import behind_server, facts, sweep, write_run
 from resolution_eval import cli
 from resolution_eval.analysis.strategies import Matrix, matrix_of_records, mixture_half
 from resolution_eval.declaration import Declaration, read_declaration
-from resolution_eval.errors import RecordError, UsageError
-from resolution_eval.matrix import Scoring, parse_checkpoints, scoring, write_matrix
-from resolution_eval.matrix.command import _infer, _scored
+from resolution_eval.ground.errors import RecordError, UsageError
+from resolution_eval.ground.paths import PACKAGE
+from resolution_eval.matrix import (
+    CheckpointSweep,
+    checkpoint_scoring,
+    parse_checkpoints,
+    write_matrix,
+)
+from resolution_eval.matrix.folder_declarations import named_adapter, named_resolution
 from resolution_eval.matrix.heatmap import specification
-from resolution_eval.matrix.named import named_adapter, named_resolution
-from resolution_eval.paths import PACKAGE
+from resolution_eval.matrix.matrix_command import _infer, _scored
 from resolution_eval.records import Record, make_records
-from resolution_eval.report.matrix import matrix_tables
+from resolution_eval.report.matrix_tables import matrix_tables
 from resolution_eval.report.tables import as_text
 from resolution_eval.statistics.curves import Withheld
-from resolution_eval.statistics.tables import gaps_of_file
+from resolution_eval.statistics.published_curves import gaps_of_file
 
 EMBEDDED = PACKAGE.parent / "models" / "embedded"
 CURVES = {
@@ -340,18 +345,26 @@ class TestArguments:
 class TestScoring:
     def test_weights_written_anew_and_another_sweep_are_scored_anew(self, tmp_path):
         (tmp_path / "weights").write_text("a")
-        first = Scoring(task="phantom_res", resolutions=(16, 64))
-        keys = {scoring.key(str(tmp_path), first)}
-        keys.add(scoring.key(str(tmp_path), Scoring(task="phantom_res", resolutions=(16, 32))))
-        keys.add(scoring.key(str(tmp_path), Scoring(task="pbc_res", resolutions=(16, 64))))
+        first = CheckpointSweep(task="phantom_res", resolutions=(16, 64))
+        keys = {checkpoint_scoring.key(str(tmp_path), first)}
+        keys.add(
+            checkpoint_scoring.key(
+                str(tmp_path), CheckpointSweep(task="phantom_res", resolutions=(16, 32))
+            )
+        )
+        keys.add(
+            checkpoint_scoring.key(
+                str(tmp_path), CheckpointSweep(task="pbc_res", resolutions=(16, 64))
+            )
+        )
         (tmp_path / "weights").write_text("b")
-        keys.add(scoring.key(str(tmp_path), first))
+        keys.add(checkpoint_scoring.key(str(tmp_path), first))
         assert len(keys) == 4
-        assert scoring.key(str(tmp_path), first) in keys
+        assert checkpoint_scoring.key(str(tmp_path), first) in keys
 
     def test_a_name_that_would_be_read_as_several_arguments_is_refused(self):
         with pytest.raises(UsageError, match="comma"):
-            Scoring(task="t", resolutions=(1,)).arguments("a,trust_remote_code=true")
+            CheckpointSweep(task="t", resolutions=(1,)).arguments("a,trust_remote_code=true")
 
     @pytest.mark.whole
     def test_the_matrix_runs_and_what_is_scored_is_not_scored_again(
@@ -367,16 +380,16 @@ class TestScoring:
             *("--task", "phantom_res", "--limit", "12", "--output", str(tmp_path)),
         ]
         scored = []
-        evaluate = scoring._evaluate
+        evaluate = checkpoint_scoring._evaluate
 
-        def stopped_at_native(checkpoint: str, sweep: Scoring, results: Path) -> None:
+        def stopped_at_native(checkpoint: str, sweep: CheckpointSweep, results: Path) -> None:
             scored.append(Path(checkpoint).name)
             if scored == ["low", "native"]:
                 (results / "half").mkdir(parents=True)
                 raise KeyboardInterrupt
             evaluate(checkpoint, sweep, results)
 
-        monkeypatch.setattr(scoring, "_evaluate", stopped_at_native)
+        monkeypatch.setattr(checkpoint_scoring, "_evaluate", stopped_at_native)
         assert cli.main(arguments) == 130
         assert not (tmp_path / "matrix.json").exists()
         assert cli.main(arguments) == 0

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from resolution_eval import paths
 from resolution_eval.board.rerun import read_rerun
+from resolution_eval.ground import paths
 from resolution_eval.records import read_record, write_record
 from resolution_eval.records.schema import SCHEMA_VERSION
 

@@ -15,7 +15,7 @@ import pytest
 
 from resolution_eval import cli
 from resolution_eval.commands import COMMANDS
-from resolution_eval.errors import UsageError, output_folder, refuse_misspelled
+from resolution_eval.ground.errors import UsageError, output_folder, refuse_misspelled
 
 HOST = Path(importlib.util.find_spec("lmms_eval").origin).parent / "__main__.py"
 PLAN = "output: out\nmodels: [{name: a, model: resflamingo}]\ntasks: [phantom_res]\n"

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from resolution_eval import checkpoints, paths
-from resolution_eval.cards import model_cards, parse_model_card
-from resolution_eval.errors import CardError
+from resolution_eval import checkpoint_list
+from resolution_eval.data.cards import model_cards, parse_model_card
+from resolution_eval.ground import paths
+from resolution_eval.ground.errors import CardError
 from resolution_eval.resolution import TrainingResolution
 
 FILES = sorted(paths.models().glob("*.toml"))
@@ -43,7 +44,7 @@ def test_there_are_at_least_sixty_of_them_and_no_two_describe_one_checkpoint():
 @pytest.mark.parametrize("card", cards())
 def test_a_shipped_card_keeps_the_contract(card):
     training = TrainingResolution.parse(card.training)
-    assert card.family in checkpoints.FAMILIES
+    assert card.family in checkpoint_list.FAMILIES
     assert card.adapter in ADAPTERS
     assert card.licence.strip() and card.evidence.strip()
     assert "/" in card.pretrained and card.pretrained.count("/") == 1
@@ -101,7 +102,7 @@ def test_a_wrong_card_is_refused_by_key(old, new, complaint):
 
 
 def test_the_listing_has_a_line_for_every_card_and_marks_what_is_not_confirmed():
-    lines = checkpoints.listing().splitlines()
+    lines = checkpoint_list.listing().splitlines()
     assert len(lines) == 2 + len(FILES) + 2
     (line,) = (line for line in lines if line.startswith("google/gemma-3-4b-it "))
     assert line.split() == ["google/gemma-3-4b-it", "gemma3", "fixed:896", "256", "reshf"]
@@ -111,13 +112,13 @@ def test_the_listing_has_a_line_for_every_card_and_marks_what_is_not_confirmed()
 
 def test_the_page_in_the_docs_is_up_to_date():
     file = Path(__file__).parents[1] / "docs" / "models.md"
-    assert file.read_text("utf-8") == checkpoints.page(), (
-        "docs/models.md differs from the cards: run python -m resolution_eval.checkpoints"
+    assert file.read_text("utf-8") == checkpoint_list.page(), (
+        "docs/models.md differs from the cards: run python -m resolution_eval.checkpoint_list"
     )
 
 
 def test_the_page_names_every_checkpoint_once_in_a_table_with_its_evidence(tmp_path):
-    text = checkpoints.write(tmp_path).read_text("utf-8")
+    text = checkpoint_list.write(tmp_path).read_text("utf-8")
     for card in model_cards().values():
         assert text.count(f"| [{card.pretrained}](") == 1
         assert card.evidence in text
@@ -126,7 +127,7 @@ def test_the_page_names_every_checkpoint_once_in_a_table_with_its_evidence(tmp_p
 @pytest.mark.parametrize("card", [card for card in cards() if card.values[0].adapter == "reshf"])
 def test_every_card_that_promises_reshf_has_a_family(card):
     """A family that was written, or a type that the census attests by probing."""
-    from resolution_eval.families import FAMILIES
+    from resolution_eval.models.families import FAMILIES
 
     census = json.loads((paths.models().parent / "benchmarks" / "census.json").read_text("utf-8"))
     attested = {

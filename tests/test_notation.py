@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 import resolution_eval
-from resolution_eval.cards.reading import parse_task_card
-from resolution_eval.errors import CardError, DataError, RecordError, UsageError
+from resolution_eval.data.cards.card_files import parse_task_card
+from resolution_eval.data.sources.published.table_benchmarks import tsv_rows
+from resolution_eval.ground.errors import CardError, DataError, RecordError, UsageError
+from resolution_eval.ground.notation import NotationError, json_value, toml_table, yaml_value
 from resolution_eval.jobs import read_plan
-from resolution_eval.notation import NotationError, json_value, toml_table, yaml_value
 from resolution_eval.records.bounded import read_document, read_lines
-from resolution_eval.sources.published.tables import tsv_rows
 
 PACKAGE = Path(resolution_eval.__file__).parent
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -99,11 +99,11 @@ def test_documents_lines_plans_cards_and_tables_refuse_a_second_key(tmp_path: Pa
 
 
 OWN = {
-    "notation.py": "the reader itself",
+    "ground/notation.py": "the reader itself",
     "board/lines.py": "one text in quotes, of a document that was read before",
-    "bases/predictors.py": "a conversation that this process wrote",
+    "models/wrapped/predictors.py": "a conversation that this process wrote",
     "report/charts.py": "a template of this package",
-    "verdicts.py": "a column that this process wrote",
+    "host/verdicts.py": "a column that this process wrote",
 }
 """Modules that may parse without the one reader, and why."""
 

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resolution_eval import tasks
-from resolution_eval.cards import parse_task_card, task_cards
-from resolution_eval.errors import CardError
-from resolution_eval.options import shown_options
-from resolution_eval.sources.base import Sample
-from resolution_eval.taskfiles import card_files
-from resolution_eval.verdicts import verdict_of
+from resolution_eval.data.cards import parse_task_card, task_cards
+from resolution_eval.data.sources.source import Sample
+from resolution_eval.ground.errors import CardError
+from resolution_eval.host import tasks
+from resolution_eval.host.option_order import shown_options
+from resolution_eval.host.taskfiles import card_files
+from resolution_eval.host.verdicts import verdict_of
 
 CELLS = ("basophil", "eosinophil", "lymphocyte", "monocyte", "platelet")
 

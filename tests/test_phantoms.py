@@ -12,11 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resolution_eval.cards import task_cards
-from resolution_eval.errors import DataError, ImageError
-from resolution_eval.images import decode, render
-from resolution_eval.sources import open_source
-from resolution_eval.sources.phantoms import (
+from resolution_eval.data.cards import task_cards
+from resolution_eval.data.sources import open_source
+from resolution_eval.data.sources.phantoms import (
     CLASSES,
     CUE_PERIOD,
     SHAPES,
@@ -27,10 +25,12 @@ from resolution_eval.sources.phantoms import (
     draw,
     phantom_of,
 )
+from resolution_eval.ground.errors import DataError, ImageError
+from resolution_eval.images import decode, render
 
 DIGEST = """
 from hashlib import sha256
-from resolution_eval.sources.phantoms import draw, phantom_of
+from resolution_eval.data.sources.phantoms import draw, phantom_of
 print(sha256(b"".join(draw(phantom_of("test", i)).tobytes() for i in range(3, 12))).hexdigest())
 """
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from resolution_eval.positions import PositionCache, resample
+from resolution_eval.models.positions import PositionCache, resample
 
 torch.set_num_threads(1)
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import torch
 
-from resolution_eval import nvml
-from resolution_eval.arguments import common
-from resolution_eval.errors import UsageError
-from resolution_eval.facts import Arithmetic, CheckpointFacts, Hardware
-from resolution_eval.precision import Precision
+from resolution_eval.evidence.facts import Arithmetic, CheckpointFacts, Hardware
+from resolution_eval.ground import nvml
+from resolution_eval.ground.errors import UsageError
+from resolution_eval.models.arguments import common
+from resolution_eval.models.precision import Precision
 
 GPU, CPU = torch.device("cuda"), torch.device("cpu")
 

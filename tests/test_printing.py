@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from resolution_eval.errors import UsageError, unseen, visible
+from resolution_eval.ground.errors import UsageError, unseen, visible
 
 ENCODINGS = ["ascii", "latin-1", "cp1252", "utf-8"]
 SAYS = "acc ≥ 0.5 – área Δ 値"
@@ -18,7 +18,7 @@ SAYS = "acc ≥ 0.5 – área Δ 値"
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_a_sign_that_cannot_be_printed_is_its_escape(encoding: str) -> None:
     script = (
-        "import sys; from resolution_eval.errors import printable; printable();"
+        "import sys; from resolution_eval.ground.errors import printable; printable();"
         f"print({SAYS!r}); print({SAYS!r}, file=sys.stderr)"
     )
     done = subprocess.run(

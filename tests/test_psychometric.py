@@ -9,8 +9,8 @@ import pytest
 from scipy.optimize import differential_evolution
 from scipy.stats import binomtest
 
-from resolution_eval.errors import RecordError
-from resolution_eval.statistics.bysize import Cell, bins, by_size, line
+from resolution_eval.ground.errors import RecordError
+from resolution_eval.statistics.bysize import SizeCell, bins, by_size, line
 from resolution_eval.statistics.psychometric import Trials, Weibull, fit, likelihood
 from resolution_eval.statistics.thresholds import SEEN, coincidence, curves, guessing, misfit
 
@@ -226,7 +226,7 @@ class TestCoincidence:
 class TestBySize:
     def cells(self, thresholds, scales):
         return [
-            Cell(
+            SizeCell(
                 resolution=str(round(128 * scale)),
                 source=answers(Weibull(threshold, 3.0, 0.02), 30, place),
                 encoder=_scaled(answers(Weibull(threshold, 3.0, 0.02), 30, place), scale),
@@ -244,7 +244,7 @@ class TestBySize:
     def test_a_blind_model_has_no_threshold_at_any_resolution(self):
         for seed in range(20):
             blind = guesses(24, seed)
-            found = by_size("ring", [Cell("64", blind, blind, 1.0, 1.0)], seed=1)
+            found = by_size("ring", [SizeCell("64", blind, blind, 1.0, 1.0)], seed=1)
             assert found.threshold("64") is None
             assert found.coincidence.verdict == "withheld"
             assert found.enough is None
@@ -255,7 +255,7 @@ class TestBySize:
         assert ratio == pytest.approx(0.5, rel=0.01)
 
     def test_a_grid_that_nobody_saw_leaves_the_encoder_out(self):
-        cell = Cell("64", answers(Weibull(2.0, 3.0, 0.0), 30, 1), None, None, None)
+        cell = SizeCell("64", answers(Weibull(2.0, 3.0, 0.0), 30, 1), None, None, None)
         found = by_size("ring", [cell], seed=1)
         assert found.threshold("64") is not None
         assert found.at_encoder("64") is None

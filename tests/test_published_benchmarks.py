@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from resolution_eval.cards import task_cards
-from resolution_eval.errors import DataError, ImageError
+from resolution_eval.data.cards import task_cards
+from resolution_eval.data.sources import data_summary, open_source
+from resolution_eval.data.sources.published import SETS
+from resolution_eval.ground.errors import DataError, ImageError
 from resolution_eval.images import decode
-from resolution_eval.sources import data_summary, open_source
-from resolution_eval.sources.published import SETS
 
 
 def picture(seed: int, edge: int = 24, format: str = "PNG") -> bytes:

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resolution_eval import tasks
-from resolution_eval.cards import TaskCard, task_cards
-from resolution_eval.errors import DataError, ImageError
+from resolution_eval.data.cards import TaskCard, task_cards
+from resolution_eval.data.sources import at_hand, data_summary, open_source, ways
+from resolution_eval.ground.errors import DataError, ImageError
+from resolution_eval.host import tasks
 from resolution_eval.images import decode
 from resolution_eval.resolution import Size
-from resolution_eval.sources import at_hand, data_summary, open_source, ways
 
 COMPOUND, WSI, HPA = (task_cards()[name] for name in ("compound", "wsi_vqa", "subcellular"))
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from resolution_eval import runs
-from resolution_eval.cards import task_cards
+from resolution_eval.data.cards import task_cards
+from resolution_eval.data.sources import open_source
+from resolution_eval.data.sources.published import SETS
+from resolution_eval.host import runs
 from resolution_eval.resolution import label
-from resolution_eval.sources import open_source
-from resolution_eval.sources.published import SETS
 
 sys.path.insert(0, str(Path(__file__).parent))
 from test_published_benchmarks import BUILD, picture, put

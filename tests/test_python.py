@@ -16,10 +16,10 @@ import pytest
 from synthetic_runs import failed_at, sweep, write_run
 
 import resolution_eval
-from resolution_eval import errors
 from resolution_eval.analysis import CurveFigures
 from resolution_eval.analysis.curve import curve
 from resolution_eval.collection import Collection
+from resolution_eval.ground import errors
 from resolution_eval.report import load as records_in
 from resolution_eval.report import studies
 from resolution_eval.statistics.intervals import Interval
@@ -85,9 +85,9 @@ def test_no_name_is_a_modules_name() -> None:
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'curves'"):
         _ = resolution_eval.curves  # type: ignore[attr-defined]
-    from resolution_eval import doctor  # a submodule, found behind the names
+    from resolution_eval import collection  # a submodule, found behind the names
 
-    assert inspect.ismodule(doctor)
+    assert inspect.ismodule(collection)
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from sklearn.metrics import accuracy_score
 
-from resolution_eval import metrics, tasks
-from resolution_eval.attestation import LEDGER, Attestation, Failure, Reply, SampleKey
-from resolution_eval.cards import task_cards
-from resolution_eval.taskfiles import task_yaml
-from resolution_eval.verdicts import unattested, verdict_of
+from resolution_eval.data.cards import task_cards
+from resolution_eval.evidence.attestation import LEDGER, Attestation, Failure, Reply, SampleKey
+from resolution_eval.host import task_metrics, tasks
+from resolution_eval.host.taskfiles import task_yaml
+from resolution_eval.host.verdicts import unattested, verdict_of
 
 CLOSED = ("Is there a mass?", ["yes", "no"], "closed", "yes")
 OPEN = ("Where is the mass?", [], "open", "right lower lobe")
@@ -105,7 +105,7 @@ def test_a_failed_question_is_neither_right_nor_wrong(asked: Any) -> None:
     assert result["verdict"]["f1"] is None
     score = "em@28" if asked is OPEN else "acc@28"
     assert "score" not in result[score]
-    assert metrics.accuracy([result[score]]) == "no sample scored (1 failed)"
+    assert task_metrics.accuracy([result[score]]) == "no sample scored (1 failed)"
 
 
 def test_an_adapters_reply_to_an_open_question_is_attested_as_open() -> None:
@@ -140,7 +140,7 @@ def test_accuracy_of_random_answers_equals_scikit_learns_for_each_form(seed: int
         truth[row][0].append(target)
         truth[row][1].append(said)
     for row, items in cells.items():
-        assert metrics.accuracy(items) == pytest.approx(accuracy_score(*truth[row]))
+        assert task_metrics.accuracy(items) == pytest.approx(accuracy_score(*truth[row]))
 
 
 def test_documents_have_one_schema_whether_their_questions_have_choices_or_not(

@@ -12,7 +12,7 @@ from synthetic_runs import behind_server, failed_at, sweep, write_run
 
 from resolution_eval import cli
 from resolution_eval.analysis.ranking import Ranking, ranking
-from resolution_eval.errors import RecordError
+from resolution_eval.ground.errors import RecordError
 from resolution_eval.records import Record, make_records
 from resolution_eval.report import load
 

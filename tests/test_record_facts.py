@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from synthetic_runs import TASK, facts, line, sweep, write_run
 
-from resolution_eval.errors import RecordError
+from resolution_eval.ground.errors import RecordError
+from resolution_eval.ground.redaction import redacted
 from resolution_eval.records import Record, make_records, read_record, write_record
-from resolution_eval.redaction import redacted
 
 CURVE = {"28": 0.3, "64": 0.8}
 

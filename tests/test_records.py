@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from synthetic_runs import CLASSES, TASK, line, sweep, write_run
 
-from resolution_eval import files
-from resolution_eval.cards import task_cards
-from resolution_eval.errors import RecordError
+from resolution_eval.data.cards import task_cards
+from resolution_eval.ground import files
+from resolution_eval.ground.errors import RecordError
 from resolution_eval.records import (
     Answers,
     Record,
@@ -29,7 +29,7 @@ from resolution_eval.records import (
     publish_schema,
     read_record,
     read_run,
-    reference,
+    record_reference,
     resolution_order,
     store,
     write_record,
@@ -516,7 +516,7 @@ def test_answers_that_are_not_parquet_are_refused(tmp_path):
 
 
 def test_the_page_of_records_has_every_part_of_one():
-    assert set(reference.ORDER) == set(json_schema()["$defs"])
+    assert set(record_reference.ORDER) == set(json_schema()["$defs"])
 
 
 def test_a_written_record_fits_the_published_schema(tmp_path):
@@ -556,10 +556,10 @@ def test_names_of_tasks_and_checkpoints_cannot_leave_the_folder(tmp_path):
 
 
 def test_the_page_about_records_is_the_one_of_the_schema():
-    from resolution_eval.records.reference import page
+    from resolution_eval.records.record_reference import page
 
     docs = Path(__file__).parents[1] / "docs" / "records.md"
-    assert docs.read_text() == page(), "run python -m resolution_eval.records.reference"
+    assert docs.read_text() == page(), "run python -m resolution_eval.records.record_reference"
 
 
 def answers_with(path: Path, name: str, value: object) -> None:

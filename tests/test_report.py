@@ -19,17 +19,17 @@ import pytest
 from synthetic_runs import CLASSES, facts, failed_at, line, sweep, write_run
 
 from resolution_eval.analysis import by_task, figures
-from resolution_eval.analysis.comparison import compare
-from resolution_eval.errors import RecordError, UsageError
+from resolution_eval.analysis.record_comparison import compare
+from resolution_eval.ground.errors import RecordError, UsageError
 from resolution_eval.records import Record, make_records, write_record
 from resolution_eval.records.cells import cells, failures
 from resolution_eval.report import demo_page, load, report, write_page
 from resolution_eval.report.changes import change_table
-from resolution_eval.report.charts import Point, curve_chart, static_svg
-from resolution_eval.report.comparison import comparison_table
+from resolution_eval.report.charts import ChartPoint, curve_chart, static_svg
+from resolution_eval.report.comparison_tables import comparison_table
 from resolution_eval.report.content import marks, notices, points
 from resolution_eval.report.findings import findings
-from resolution_eval.report.page import script_json
+from resolution_eval.report.html_page import script_json
 from resolution_eval.report.tables import Column, Entry, Table, as_csv, as_markdown, as_text, entry
 from resolution_eval.report.task_tables import cell_table, class_table
 from resolution_eval.report.tidy import COLUMNS
@@ -327,8 +327,8 @@ def test_open_answers_have_no_class_table(tmp_path):
 
 def test_a_mismatched_cell_is_off_the_line_and_has_no_band():
     points = [
-        Point("m", "28", "attested", 0.5, 0.4, 0.6, 60, True),
-        Point("m", "64", "mismatched", 0.9, 0.8, 0.95, 60, False),
+        ChartPoint("m", "28", "attested", 0.5, 0.4, 0.6, 60, True),
+        ChartPoint("m", "64", "mismatched", 0.9, 0.8, 0.95, 60, False),
     ]
     chart = curve_chart(points, ["28", "64"], 0.125)
     (row,) = [each for each in chart["data"]["values"] if each["status"] == "mismatched"]

@@ -9,7 +9,7 @@ import pytest
 from synthetic_runs import sweep, write_run
 
 from resolution_eval.analysis import Sweep, by_task, figures
-from resolution_eval.analysis.look import looks
+from resolution_eval.analysis.blind_control import looks
 from resolution_eval.records import write_record
 from resolution_eval.report import load
 from resolution_eval.report.content import points

@@ -8,7 +8,7 @@ from synthetic_runs import facts, sweep, write_run
 
 from resolution_eval.records import make_records
 from resolution_eval.report import studies
-from resolution_eval.report.cost import cost_table
+from resolution_eval.report.cost_tables import cost_table
 from resolution_eval.report.findings import findings
 from resolution_eval.report.provenance import facts as provenance
 

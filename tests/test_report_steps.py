@@ -8,7 +8,7 @@ import pytest
 from synthetic_runs import behind_server, failed_at, sweep, write_run
 
 from resolution_eval.analysis import by_task, figures
-from resolution_eval.ladder import STEPS
+from resolution_eval.evidence.ladder import STEPS
 from resolution_eval.records import Record, make_records
 from resolution_eval.report import report, write_page
 from resolution_eval.report.content import status_and_step

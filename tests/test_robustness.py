@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import resolution_eval
-from resolution_eval.errors import UsageError
+from resolution_eval.ground.errors import UsageError
 from resolution_eval.robustness import robustness
 from resolution_eval.statistics.intervals import Interval
 

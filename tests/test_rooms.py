@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 import resolution_eval
-from resolution_eval import registry, startup
+from resolution_eval import startup
+from resolution_eval.ground import registry
 from tools import rooms
 
 ROOT = Path(__file__).parents[1]
@@ -58,14 +59,16 @@ def test_an_import_upwards_is_refused_even_for_types_alone(copied: Path) -> None
 
 @pytest.mark.whole
 def test_a_circle_within_a_room_is_refused(copied: Path) -> None:
-    said = _planted(copied, "families/parts.py", "import resolution_eval.families.base")
+    said = _planted(
+        copied, "models/families/parts.py", "import resolution_eval.models.families.family_base"
+    )
     assert "No modules or rooms import each other in a circle BROKEN" in said
 
 
 @pytest.mark.whole
 def test_a_module_without_a_room_is_refused(copied: Path) -> None:
     (copied / "resolution_eval" / "helpers.py").write_text("")
-    assert "resolution_eval.helpers" in _planted(copied, "errors.py", "")
+    assert "resolution_eval.helpers" in _planted(copied, "ground/errors.py", "")
 
 
 def test_the_page_of_the_rooms_is_what_the_contract_and_the_docstrings_say() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from resolution_eval import runs
+from resolution_eval.host import runs
 from resolution_eval.records import Record, make_records, read_record, timeless, write_record
 
 pytestmark = pytest.mark.filterwarnings("ignore")

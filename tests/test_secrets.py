@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from resolution_eval.redaction import STRUCK, redacted
+from resolution_eval.ground.redaction import STRUCK, redacted
 
 # built of parts, so that no scanner takes this file for a leak
 X20, X36, X40 = "aB3dE6gH9jK2mN5pQ8sT", "aB3dE6gH9jK2mN5pQ8sTuV1wX4yZ7bC0dE3f", "aB3dE6gH9j" * 4

@@ -16,17 +16,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from resolution_eval import runs
-from resolution_eval.adapters.requests import Job
-from resolution_eval.attestation import Attestation
-from resolution_eval.errors import DataError, RecordError
-from resolution_eval.folder import folder_card
-from resolution_eval.prompts import BARE, IMAGE, mark_fault, marked, pieces
-from resolution_eval.records.host import read_samples
+from resolution_eval.adapters.requests import SampleRequest
+from resolution_eval.answers.prompts import BARE, IMAGE, mark_fault, marked, pieces
+from resolution_eval.data.own_folder import folder_card
+from resolution_eval.data.sources.local import LocalSource
+from resolution_eval.data.sources.pictures import components
+from resolution_eval.evidence.attestation import Attestation
+from resolution_eval.ground.errors import DataError, RecordError
+from resolution_eval.host import runs
+from resolution_eval.records.host_output import read_samples
 from resolution_eval.records.make import make_records
 from resolution_eval.records.store import read_record, write_record
-from resolution_eval.sources.local import LocalSource
-from resolution_eval.sources.pictures import components
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -181,7 +181,7 @@ def test_bare_marks_are_numbered_in_order(count: int, words: list[str]) -> None:
 def test_flamingo_sees_every_image_of_a_question() -> None:
     """Its words attend to the image before them alone: one without words of its own is lost."""
     from resolution_eval.adapters.resflamingo import ResFlamingo
-    from resolution_eval.adapters.views import Shown, View
+    from resolution_eval.adapters.views import EncoderView, View
     from resolution_eval.resolution import Size
 
     torch.set_num_threads(1)
@@ -190,7 +190,7 @@ def test_flamingo_sees_every_image_of_a_question() -> None:
     def view(prompt: str, *colours: int) -> View:
         images = [Image.new("RGB", (32, 16), (colour, 90, 30)) for colour in colours]
         facts = {"source": Size(32, 16), "notes": (), "information": Size(32, 16)}
-        job = Job(
+        job = SampleRequest(
             index=0,
             prompt=prompt,
             choices=("ring", "disc"),
@@ -201,7 +201,7 @@ def test_flamingo_sees_every_image_of_a_question() -> None:
             load=lambda: None,  # type: ignore[arg-type,return-value]
             more=(lambda: None,) * (len(images) - 1),  # type: ignore[arg-type]
         )
-        more = tuple(Shown(image=image, **facts) for image in images[1:])
+        more = tuple(EncoderView(image=image, **facts) for image in images[1:])
         return View(job=job, image=images[0], more=more, **facts)
 
     for prompt in ("Which?", "Is <image 2> like <image 1>?"):
@@ -242,8 +242,8 @@ def test_an_adapter_that_takes_one_is_told_so_before_the_first_question(
 ) -> None:
     from datasets import Dataset
 
-    from resolution_eval import tasks
-    from resolution_eval.adapters.base import ResolutionAdapter
+    from resolution_eval.adapters.adapter import ResolutionAdapter
+    from resolution_eval.host import tasks
 
     rows = [
         {"dataset": "d", "resolution": "28", "image": "a", "more_images": more}
@@ -360,8 +360,8 @@ def test_a_model_that_knows_nothing_of_us_is_handed_each_image(
 ) -> None:
     from datasets import Dataset
 
-    from resolution_eval import tasks
-    from resolution_eval.attestation import LEDGER, SampleKey
+    from resolution_eval.evidence.attestation import LEDGER, SampleKey
+    from resolution_eval.host import tasks
 
     card = folder_card(folder(tmp_path / "f", QUESTIONS)).model_copy(update={"scheme": "match"})
     text = Dataset.from_list([{"text": ""}])
@@ -383,7 +383,7 @@ def test_data_of_single_images_has_documents_as_before(
 ) -> None:
     from datasets import Dataset
 
-    from resolution_eval import tasks
+    from resolution_eval.host import tasks
 
     table = "file,question,label,split\nimages/a.png,Alike?,yes,test\n"
     card = folder_card(folder(tmp_path / "f", table))

@@ -18,16 +18,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from resolution_eval.cards import TaskCard, parse_task_card, task_cards
-from resolution_eval.errors import DataError, ImageError
+from resolution_eval.data.cards import TaskCard, parse_task_card, task_cards
+from resolution_eval.data.sources import data_summary, open_source
+from resolution_eval.data.sources.archive import ArchiveSource
+from resolution_eval.data.sources.local import LocalSource
+from resolution_eval.data.sources.medmnist import MedMnistSource
+from resolution_eval.data.sources.roots import cache_root, data_root
+from resolution_eval.data.sources.source import fingerprint
+from resolution_eval.ground.errors import DataError, ImageError
 from resolution_eval.images import decode
 from resolution_eval.resolution import Size
-from resolution_eval.sources import data_summary, open_source
-from resolution_eval.sources.archive import ArchiveSource
-from resolution_eval.sources.base import fingerprint
-from resolution_eval.sources.local import LocalSource
-from resolution_eval.sources.medmnist import MedMnistSource
-from resolution_eval.sources.places import cache_root, data_root
 
 CLASSES = ("cat", "dog", "newt")
 
@@ -498,7 +498,7 @@ def test_a_member_that_leads_out_of_the_zip_is_refused(tmp_path, name):
 
 
 def test_a_member_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("resolution_eval.sources.containers.LARGEST_MEMBER", 99_999)
+    monkeypatch.setattr("resolution_eval.data.sources.containers.LARGEST_MEMBER", 99_999)
     with pytest.raises(DataError, match=r"'TOY/C/big\.tif' is too large"):
         archived(tmp_path / "toy.zip", TILES | {"TOY/C/big.tif": bytes(100_000)})
 
@@ -570,7 +570,7 @@ def data(tmp_path, monkeypatch):
     def offline(remote, target):
         raise DataError(f"no connection to {remote.url}")
 
-    monkeypatch.setattr("resolution_eval.sources.download.download", offline)
+    monkeypatch.setattr("resolution_eval.data.sources.download.download", offline)
     monkeypatch.setenv("RESOLUTION_EVAL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("RESOLUTION_EVAL_DATA", str(tmp_path / "data"))
     (tmp_path / "data").mkdir()
@@ -612,7 +612,7 @@ def parse_task_card_again() -> TaskCard:
 
 def test_a_download_is_read_from_the_cache(data, monkeypatch):
     monkeypatch.setattr(
-        "resolution_eval.sources.download.download",
+        "resolution_eval.data.sources.download.download",
         lambda remote, target: target if target.is_file() else pytest.fail("not in the cache"),
     )
     cache_root().mkdir()

@@ -11,11 +11,11 @@ from accelerate.state import AcceleratorState
 from test_training import Halves
 
 from benchmarks.cost import fit
-from resolution_eval.flamingo import load_folder
+from resolution_eval.data.sources import Sample
+from resolution_eval.models.flamingo import load_folder
 from resolution_eval.resolution import patch_size_fit
-from resolution_eval.sources import Sample
-from resolution_eval.training import Augmentation, study
-from resolution_eval.training.finetune import pool
+from resolution_eval.training import Augmentation, pool
+from studies import study
 
 
 def cost(plan, recipe: study.Recipe) -> float:
@@ -101,7 +101,7 @@ def test_runs_that_share_pools_open_each_split_once(monkeypatch):
     opened = []
     own = pool.open_pool
     monkeypatch.setattr(pool, "open_pool", lambda *a, **o: opened.append(a[1]) or own(*a, **o))
-    pools = pool.Pools(Halves(), partial(patch_size_fit, patch=8), "bicubic")
+    pools = pool.ImagePools(Halves(), partial(patch_size_fit, patch=8), "bicubic")
     first = pools.open("train", progress=False)
     assert pools.open("train", progress=False) is first
     pools.open("train", limit=5, progress=False)

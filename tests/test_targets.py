@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resolution_eval.cards import task_cards
-from resolution_eval.errors import DataError
-from resolution_eval.sources.local import LocalSource
-from resolution_eval.sources.targets import detail_of
+from resolution_eval.data.cards import task_cards
+from resolution_eval.data.sources.local import LocalSource
+from resolution_eval.data.sources.targets import detail_of
+from resolution_eval.ground.errors import DataError
 
 CARD = task_cards()["chestxray14"]
 

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from resolution_eval import cards, paths, taskfiles
-from resolution_eval.errors import CardError, UsageError
-from resolution_eval.taskfiles import Variation
+from resolution_eval.data import cards
+from resolution_eval.ground import paths
+from resolution_eval.ground.errors import CardError, UsageError
+from resolution_eval.host import taskfiles
+from resolution_eval.host.taskfiles import Variation
 
 
 class _Loader(yaml.SafeLoader):

@@ -15,20 +15,20 @@ from pydantic import ValidationError
 from safetensors.torch import load_file
 from tiny_flamingo import tiny
 
-from resolution_eval.errors import DataError, ImageError
-from resolution_eval.flamingo import load_folder
-from resolution_eval.flamingo.vision import normalise
+from resolution_eval.data.sources import Sample
+from resolution_eval.ground.errors import DataError, ImageError
+from resolution_eval.models.flamingo import load_folder
+from resolution_eval.models.flamingo.vision import normalise
 from resolution_eval.resolution import Size, patch_size_fit
-from resolution_eval.sources import Sample
-from resolution_eval.training import Architecture, Augmentation, FinetunePlan, Stage, TrainingError
-from resolution_eval.training.answers import accuracy
-from resolution_eval.training.finetune import run as runs
-from resolution_eval.training.finetune.augmentation import augment
-from resolution_eval.training.finetune.batches import draw_share
-from resolution_eval.training.finetune.optimisation import Average, rate
-from resolution_eval.training.finetune.pool import open_pool
-from resolution_eval.training.finetune.start import small_flamingo
-from resolution_eval.training.recipes import in_two_stages, pools_of, save_untrained, train
+from resolution_eval.training import Architecture, Augmentation, Stage, TrainingError, TrainingPlan
+from resolution_eval.training import training_run as runs
+from resolution_eval.training.augmentation import augment
+from resolution_eval.training.batches import draw_share
+from resolution_eval.training.choice_accuracy import accuracy
+from resolution_eval.training.optimisation import Average, rate
+from resolution_eval.training.pool import open_pool
+from resolution_eval.training.small_flamingo import in_two_stages, pools_of, save_untrained, train
+from resolution_eval.training.start import small_flamingo
 from resolution_eval.training.tokenizer import learn_tokenizer
 
 SIZES = {"train": 40, "val": 8, "test": 16}
@@ -133,7 +133,7 @@ class TestTrain:
         assert (str(loaded.training), loaded.strategy) == ("native", "native")
         assert loaded.extra == told.extra
         assert loaded.extra["data"]["fingerprint"] == "f" * 64
-        assert FinetunePlan.model_validate({**loaded.extra["recipe"], "mix": ""}) == small_plan()
+        assert TrainingPlan.model_validate({**loaded.extra["recipe"], "mix": ""}) == small_plan()
         assert loaded.extra["samples_per_second"] > 0
         assert {"torch", "transformers", "open-clip-torch"} <= set(loaded.extra["versions"])
 
@@ -230,7 +230,7 @@ class TestStages:
                 learner.module.model.vision_encoder.conv1.weight[5, 1, 2, 3] = float("nan")
             return learner
 
-        monkeypatch.setattr("resolution_eval.training.recipes.small_flamingo", poisoned)
+        monkeypatch.setattr("resolution_eval.training.small_flamingo.small_flamingo", poisoned)
         with pytest.raises(TrainingError, match=r"nan at step 0, .*train/[0-9]+, train/"):
             train(small_plan(), Halves(), tmp_path / "run", progress=False)
 

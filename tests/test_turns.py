@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from resolution_eval.tasks import turned
+from resolution_eval.host.tasks import turned
 
 SWEEPS = {2: [16, 64], 3: [28, 56, 112], 4: [28, 64, 128, 224], 6: [28, 56, 84, 112, 168, 224]}
 

@@ -8,7 +8,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from resolution_eval.flamingo import FlamingoBundle, FlamingoConfig, build
+from resolution_eval.models.flamingo import FlamingoBundle, FlamingoConfig, build
 
 TEXTS = (
     "Which tissue is this? Answer: adipose tissue.",

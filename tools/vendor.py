@@ -17,7 +17,7 @@ from io import BytesIO
 from typing import Any
 
 from resolution_eval.board.site import vendor
-from resolution_eval.errors import DataError
+from resolution_eval.ground.errors import DataError
 
 LONGEST_WAIT = 60
 """Seconds without an answer of the registry."""

@@ -117,8 +117,8 @@ def _quiet() -> None:
     from transformers import AutoModelForImageTextToText, LlamaForCausalLM  # noqa: F401
     from transformers.utils import logging
 
-    import resolution_eval.families.checkpoint
-    import resolution_eval.families.generic  # noqa: F401
+    import resolution_eval.models.families.checkpoint
+    import resolution_eval.models.families.generic  # noqa: F401
 
     torch.set_num_threads(1)
     logger.remove()

@@ -12,7 +12,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from benchmarks.census.kinds import KINDS, Kind
-from resolution_eval.families.miniature import miniature
+from resolution_eval.models.families.miniature import miniature
 
 TEXTS = (
     "Which phantom does this image show? striped disc, checked disc, striped ring, checked ring",

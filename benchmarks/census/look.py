@@ -55,9 +55,9 @@ def _says(error: Exception) -> str:
 
 
 def _looked(folder: Path, told: dict[str, str], sizes: Sequence[int]) -> dict[str, Any]:
-    from resolution_eval.families import family_for
-    from resolution_eval.families.checkpoint import load_model, load_parts
-    from resolution_eval.families.engine import Engine
+    from resolution_eval.models.families import family_for
+    from resolution_eval.models.families.checkpoint import load_model, load_parts
+    from resolution_eval.models.families.engine import Engine
 
     parts = load_parts(str(folder), **told)
     family = family_for(parts)
@@ -97,7 +97,7 @@ def _under(engine: Any, scheme: str) -> Any:
 
 
 def _drawn(engine: Any, scheme: str, information: Any, source: Any) -> Any:
-    from resolution_eval.families import intended_grid
+    from resolution_eval.models.families import intended_grid
 
     training = engine.family.training(engine.parts)
     return intended_grid(engine.family, engine.parts, training, scheme, information, source)
@@ -107,7 +107,7 @@ def question(engine: Any, size: Any, row: int = 0) -> Any:
     """A question with an image of random pixels of this size."""
     from PIL import Image
 
-    from resolution_eval.families.engine import Question
+    from resolution_eval.models.families.engine import Question
 
     generator = torch.Generator().manual_seed(row)
     pixels = torch.randint(0, 256, (size.height, size.width, 3), generator=generator)
@@ -118,7 +118,7 @@ def question(engine: Any, size: Any, row: int = 0) -> Any:
 
 def _grids(engine: Any, scheme: str, sizes: Sequence[int]) -> list[list[Any]]:
     """Grid, visual tokens and images at every size; each is compared with what was foretold."""
-    from resolution_eval.generation import Generation
+    from resolution_eval.answers.generation import Generation
 
     under = _under(engine, scheme)
     rows = []
@@ -154,7 +154,7 @@ def _one(engine: Any, scheme: str) -> tuple[Any, Any]:
 
 def _batches(engine: Any, scheme: str) -> str:
     """Eight questions together and each alone: the same grids, and the same texts."""
-    from resolution_eval.generation import Generation
+    from resolution_eval.answers.generation import Generation
 
     under, drawn = _one(engine, scheme)
     questions = [question(under, drawn, row) for row in range(8)]
@@ -172,9 +172,9 @@ def _batches(engine: Any, scheme: str) -> str:
 def _blind(engine: Any, scheme: str) -> str:
     from PIL import Image
 
-    from resolution_eval.families.base import mean_colour
-    from resolution_eval.families.engine import Question
-    from resolution_eval.generation import Generation
+    from resolution_eval.answers.generation import Generation
+    from resolution_eval.models.families.engine import Question
+    from resolution_eval.models.families.family_base import mean_colour
 
     under, drawn = _one(engine, scheme)
     if under.family.needs_image:
@@ -211,8 +211,8 @@ def _rank(engine: Any, scheme: str) -> str:
 
 def _doctor(told: dict[str, str], engine: Any, scheme: str) -> str:
     """What the doctor foretells against what enters."""
-    from resolution_eval.doctor import diagnose
-    from resolution_eval.generation import Generation
+    from resolution_eval.answers.generation import Generation
+    from resolution_eval.diagnosis.examination import diagnose
     from resolution_eval.resolution import Size
 
     found = diagnose("reshf", told, [112, 224])

@@ -10,15 +10,15 @@ from scipy.special import ndtri
 
 from benchmarks.coverage.sweeps import holds
 from benchmarks.coverage.tally import Case
-from benchmarks.coverage.truths import Sample, labels, latent
+from benchmarks.coverage.truths import TruthSample, labels, latent
 from resolution_eval.statistics.curves import FloatArray
 from resolution_eval.statistics.hierarchy import Part, means, pool, ranks
 from resolution_eval.statistics.replicates import replicates
-from resolution_eval.statistics.resampling import Answers, resample
+from resolution_eval.statistics.resampling import AnswerMatrix, resample
 
 SAMPLES = (
-    *(Sample(n) for n in (30, 320, 1000)),
-    *(Sample(clusters, clustered=True) for clusters in (8, 20, 50)),
+    *(TruthSample(n) for n in (30, 320, 1000)),
+    *(TruthSample(clusters, clustered=True) for clusters in (8, 20, 50)),
 )
 FIELDS: dict[str, tuple[float, ...]] = {
     "eight equal": (0.7,) * 8,
@@ -31,19 +31,19 @@ OWN = {"few differ": 0.999}
 
 
 def part(
-    name: str, accuracy: Sequence[float], sample: Sample, rng: np.random.Generator, own: float
+    name: str, accuracy: Sequence[float], sample: TruthSample, rng: np.random.Generator, own: float
 ) -> Part:
     """Models of one data set, resampled together."""
     clusters = labels(sample, rng)
     right = latent(sample, clusters, len(accuracy), own, rng) < ndtri(np.array(accuracy))
     seed = int(rng.integers(2**31))
-    drawn = resample(Answers(right.astype(float), clusters), seed=seed, resamples=600)
+    drawn = resample(AnswerMatrix(right.astype(float), clusters), seed=seed, resamples=600)
     place = (drawn.n, drawn.effective, seed)
     return Part(name, name[0], drawn.accuracy, drawn.draws, *place)
 
 
 def field(
-    name: str, sets: int, sample: Sample, rng: np.random.Generator, _seed: int
+    name: str, sets: int, sample: TruthSample, rng: np.random.Generator, _seed: int
 ) -> Iterator[tuple[str, bool]]:
     """Every mean, and all ranks together."""
     accuracy = FIELDS[name]
@@ -62,7 +62,7 @@ def _all_ranks(found: Sequence[object], accuracy: FloatArray) -> bool:
 
 
 def crowd(
-    models: int, sample: Sample, rng: np.random.Generator, _seed: int
+    models: int, sample: TruthSample, rng: np.random.Generator, _seed: int
 ) -> Iterator[tuple[str, bool]]:
     """Whether any of many equal models is ranked below the first."""
     found = ranks(pool([part("x", (0.7,) * models, sample, rng, 0.5)]))
@@ -70,13 +70,13 @@ def crowd(
 
 
 def runs(
-    count: int, between: float, sample: Sample, rng: np.random.Generator, _seed: int
+    count: int, between: float, sample: TruthSample, rng: np.random.Generator, _seed: int
 ) -> Iterator[tuple[str, bool]]:
     """The mean of runs whose accuracies scatter around 0.7."""
     clusters = labels(sample, rng)
     accuracy = np.clip(0.7 + between * rng.standard_normal(count), 0.01, 0.99)
     right = latent(sample, clusters, count, 0.5, rng) < ndtri(accuracy)
-    drawn = resample(Answers(right.astype(float), clusters), seed=1, resamples=2)
+    drawn = resample(AnswerMatrix(right.astype(float), clusters), seed=1, resamples=2)
     found = replicates(drawn, list(np.eye(count)))
     yield from (("over runs", hit) for hit in holds(found.mean, 0.7))
 
@@ -91,7 +91,12 @@ def cases(repetitions: int) -> list[Case]:
     ]
     made += [
         Case("300 equal", sample.name, partial(crowd, 300, sample), max(repetitions // 3, 1))
-        for sample in (Sample(320), Sample(1000), Sample(8, True), Sample(50, True))
+        for sample in (
+            TruthSample(320),
+            TruthSample(1000),
+            TruthSample(8, True),
+            TruthSample(50, True),
+        )
     ]
     made += [
         Case(

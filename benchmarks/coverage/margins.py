@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from benchmarks.coverage.tally import Case
-from benchmarks.coverage.truths import Sample, Truth, simulate
+from benchmarks.coverage.truths import Truth, TruthSample, simulate
 from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.fits import knee
 from resolution_eval.statistics.margin import MARGIN, choose, robust
@@ -27,8 +27,8 @@ EQUAL: dict[str, Truth] = {
     "none differ": Truth((0.70, 0.70, 0.70), own=1.0),
 }
 SAMPLES = (
-    *(Sample(n) for n in (30, 320, 1000, 5000)),
-    *(Sample(clusters, clustered=True) for clusters in (8, 20, 50, 500)),
+    *(TruthSample(n) for n in (30, 320, 1000, 5000)),
+    *(TruthSample(clusters, clustered=True) for clusters in (8, 20, 50, 500)),
 )
 STEPS = np.arange(8) / 7
 SMOOTH: dict[str, tuple[float, ...]] = {
@@ -43,7 +43,7 @@ BROKEN: dict[str, tuple[float, float]] = {"turns at a size": (0.13, 4.0), "betwe
 
 
 def chosen(
-    truth: Truth, sample: Sample, rng: np.random.Generator, seed: int
+    truth: Truth, sample: TruthSample, rng: np.random.Generator, seed: int
 ) -> Iterator[tuple[str, bool]]:
     """Whether the choice loses more than the margin, and whether anything was shown at all."""
     drawn = resample(simulate(truth, sample, rng), seed=seed, resamples=2)
@@ -61,7 +61,7 @@ def chosen(
 
 
 def smooth(
-    accuracy: tuple[float, ...], sample: Sample, rng: np.random.Generator, seed: int
+    accuracy: tuple[float, ...], sample: TruthSample, rng: np.random.Generator, seed: int
 ) -> Iterator[tuple[str, bool]]:
     """Whether a smooth curve is said to have a knee."""
     truth = Truth(accuracy)
@@ -70,7 +70,7 @@ def smooth(
 
 
 def broken(
-    slope: float, turn: float, sample: Sample, rng: np.random.Generator, seed: int
+    slope: float, turn: float, sample: TruthSample, rng: np.random.Generator, seed: int
 ) -> Iterator[tuple[str, bool]]:
     """Whether a knee that is there is shown, and whether its interval holds it."""
     truth = Truth(tuple(0.2 + slope * np.minimum(np.arange(8), turn)))

@@ -10,7 +10,7 @@ from scipy.special import expit, ndtr
 
 from benchmarks.coverage.sweeps import holds
 from benchmarks.coverage.tally import Case
-from benchmarks.coverage.truths import Sample, labels, latent
+from benchmarks.coverage.truths import TruthSample, labels, latent
 from resolution_eval.statistics.calibration import BINS, brier, calibration_error
 from resolution_eval.statistics.classes import balanced, class_rates
 from resolution_eval.statistics.curves import FloatArray
@@ -18,8 +18,8 @@ from resolution_eval.statistics.discrimination import auroc, average_precision
 from resolution_eval.statistics.resampling import IntArray
 
 SAMPLES = (
-    *(Sample(n) for n in (30, 320, 1000)),
-    *(Sample(clusters, clustered=True) for clusters in (8, 20, 50)),
+    *(TruthSample(n) for n in (30, 320, 1000)),
+    *(TruthSample(clusters, clustered=True) for clusters in (8, 20, 50)),
 )
 GAPS = {"AUROC 0.6": 0.358, "AUROC 0.9": 1.812, "AUROC 0.99": 3.29}
 """Distance of the two kinds' scores, in standard deviations."""
@@ -27,7 +27,7 @@ SHARES = (0.5, 0.15)
 
 
 def _findings(
-    gap: float, share: float, sample: Sample, rng: np.random.Generator
+    gap: float, share: float, sample: TruthSample, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray, IntArray]:
     clusters = labels(sample, rng)
     drawn = latent(sample, clusters, 2, 0.0, rng)
@@ -45,7 +45,7 @@ def true_precision(gap: float, share: float) -> float:
 
 
 def told(
-    gap: float, share: float, sample: Sample, rng: np.random.Generator, seed: int
+    gap: float, share: float, sample: TruthSample, rng: np.random.Generator, seed: int
 ) -> Iterator[tuple[str, bool]]:
     """AUROC and average precision of one finding."""
     mine, values, clusters = _findings(gap, share, sample, rng)
@@ -79,7 +79,7 @@ def _probit(values: FloatArray) -> FloatArray:
 
 
 def stated(
-    slope: float, sample: Sample, rng: np.random.Generator, seed: int
+    slope: float, sample: TruthSample, rng: np.random.Generator, seed: int
 ) -> Iterator[tuple[str, bool]]:
     """Calibration error and Brier score of two choices."""
     clusters = labels(sample, rng)
@@ -103,7 +103,7 @@ RECALLS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
 
 
 def classes(
-    name: str, sample: Sample, rng: np.random.Generator, _seed: int
+    name: str, sample: TruthSample, rng: np.random.Generator, _seed: int
 ) -> Iterator[tuple[str, bool]]:
     """Balanced accuracy, and the last class's sensitivity and specificity."""
     shares, recalls = (np.array(each) for each in RECALLS[name])
@@ -144,6 +144,6 @@ def cases(repetitions: int) -> list[Case]:
     made += [
         Case(name, s.name, partial(classes, name, s), repetitions)
         for name in RECALLS
-        for s in (Sample(24), *SAMPLES)
+        for s in (TruthSample(24), *SAMPLES)
     ]
     return made

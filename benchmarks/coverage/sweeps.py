@@ -9,12 +9,12 @@ import numpy as np
 from scipy.special import ndtri
 
 from benchmarks.coverage.tally import Case
-from benchmarks.coverage.truths import SAMPLES, TRUTHS, Sample, Truth, labels, latent, simulate
+from benchmarks.coverage.truths import SAMPLES, TRUTHS, Truth, TruthSample, labels, latent, simulate
 from resolution_eval.statistics import floors, intervals
 from resolution_eval.statistics.curves import FIGURES, Withheld
 from resolution_eval.statistics.floors import Floor
 from resolution_eval.statistics.intervals import Interval
-from resolution_eval.statistics.resampling import Answers, resample
+from resolution_eval.statistics.resampling import AnswerMatrix, resample
 
 RESAMPLES = 400
 SHAPED = ("ace", "rce", "excess_ace", "worst_drop", "best_drop")
@@ -27,7 +27,7 @@ def holds(interval: Interval | Withheld, value: float) -> Iterator[bool]:
 
 
 def sweep(
-    truth: Truth, sample: Sample, rng: np.random.Generator, seed: int
+    truth: Truth, sample: TruthSample, rng: np.random.Generator, seed: int
 ) -> Iterator[tuple[str, bool]]:
     """Every figure of a curve that leans on no floor."""
     answers, grid = simulate(truth, sample, rng), truth.grid
@@ -54,7 +54,7 @@ CURVES = ("rising", "ceiling", "2 % differ", "none differ", "near floor")
 
 
 def floored(
-    truth: Truth, name: str, sample: Sample, rng: np.random.Generator, seed: int
+    truth: Truth, name: str, sample: TruthSample, rng: np.random.Generator, seed: int
 ) -> Iterator[tuple[str, bool]]:
     """Every figure above the floor."""
     chance, frequencies, blind = FLOORS[name]
@@ -84,8 +84,8 @@ def floored(
 
 
 def _with_floor(
-    truth: Truth, name: str, sample: Sample, rng: np.random.Generator
-) -> tuple[Answers, Floor]:
+    truth: Truth, name: str, sample: TruthSample, rng: np.random.Generator
+) -> tuple[AnswerMatrix, Floor]:
     chance, frequencies, blind = FLOORS[name]
     clusters, count = labels(sample, rng), len(truth.accuracy)
     drawn = latent(sample, clusters, count, truth.own, rng)
@@ -95,7 +95,7 @@ def _with_floor(
     constant = targets[:, None] == np.arange(len(frequencies))
     columns = np.column_stack([seen, without < ndtri(blind), constant]).astype(float)
     names = {"blind": count, **{f"always {k}": count + 1 + k for k in range(len(frequencies))}}
-    return Answers(columns, clusters), Floor(chance, names)
+    return AnswerMatrix(columns, clusters), Floor(chance, names)
 
 
 def cases(repetitions: int) -> list[Case]:
@@ -123,6 +123,6 @@ def floor_cases(repetitions: int) -> list[Case]:
     ]
 
 
-def _few(repetitions: int, sample: Sample) -> int:
+def _few(repetitions: int, sample: TruthSample) -> int:
     """Fewer at 5,000 samples, where methods agree and repetitions take long."""
     return max(repetitions // 4, 1) if sample.count >= 5000 else repetitions

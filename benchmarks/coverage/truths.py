@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from resolution_eval.statistics.curves import FloatArray, Grid
-from resolution_eval.statistics.resampling import Answers, IntArray
+from resolution_eval.statistics.curves import FloatArray, ScoreGrid
+from resolution_eval.statistics.resampling import AnswerMatrix, IntArray
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Truth:
     own: float = 0.5
 
     @property
-    def grid(self) -> Grid:
+    def grid(self) -> ScoreGrid:
         """Doubling resolutions from 28 px."""
-        return Grid(tuple(28 * 2**step for step in range(len(self.accuracy))), self.reference)
+        return ScoreGrid(tuple(28 * 2**step for step in range(len(self.accuracy))), self.reference)
 
 
 TRUTHS: dict[str, Truth] = {
@@ -49,7 +49,7 @@ SHARED = 0.2
 
 
 @dataclass(frozen=True)
-class Sample:
+class TruthSample:
     """How many samples: each its own cluster, or in clusters of 2 or more, 6 on average."""
 
     count: int
@@ -63,12 +63,12 @@ class Sample:
 
 
 SAMPLES = (
-    *(Sample(n) for n in (30, 100, 320, 1000, 5000)),
-    *(Sample(clusters, clustered=True) for clusters in (8, 20, 50, 200)),
+    *(TruthSample(n) for n in (30, 100, 320, 1000, 5000)),
+    *(TruthSample(clusters, clustered=True) for clusters in (8, 20, 50, 200)),
 )
 
 
-def labels(sample: Sample, rng: np.random.Generator) -> IntArray:
+def labels(sample: TruthSample, rng: np.random.Generator) -> IntArray:
     """The cluster of every sample."""
     sizes = np.ones(sample.count, dtype=np.int64)
     if sample.clustered:
@@ -77,7 +77,7 @@ def labels(sample: Sample, rng: np.random.Generator) -> IntArray:
 
 
 def latent(
-    sample: Sample, clusters: IntArray, columns: int, own: float, rng: np.random.Generator
+    sample: TruthSample, clusters: IntArray, columns: int, own: float, rng: np.random.Generator
 ) -> FloatArray:
     """Standard normal values (samples, columns) that go together as the module says."""
     shared = SHARED * own if sample.clustered else 0.0
@@ -91,8 +91,8 @@ def latent(
     return np.asarray(ability[:, None] + np.sqrt(1 - own) * error)
 
 
-def simulate(truth: Truth, sample: Sample, rng: np.random.Generator) -> Answers:
+def simulate(truth: Truth, sample: TruthSample, rng: np.random.Generator) -> AnswerMatrix:
     """Answers of one simulated evaluation."""
     clusters = labels(sample, rng)
     drawn = latent(sample, clusters, len(truth.accuracy), truth.own, rng)
-    return Answers((drawn < ndtri(np.array(truth.accuracy))).astype(float), clusters)
+    return AnswerMatrix((drawn < ndtri(np.array(truth.accuracy))).astype(float), clusters)

@@ -8,12 +8,12 @@ from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from resolution_eval import fewshot, tasks
-from resolution_eval.attestation import Scheme
-from resolution_eval.errors import UsageError, host_boundary
-from resolution_eval.generation import Generation, generation
-from resolution_eval.images import DEFAULT_FILTER, Decoded, decode
-from resolution_eval.prompts import pieces, shown_order
+from resolution_eval.answers.generation import Generation, generation
+from resolution_eval.answers.prompts import pieces, shown_order
+from resolution_eval.evidence.attestation import Scheme
+from resolution_eval.ground.errors import UsageError, host_boundary
+from resolution_eval.host import fewshot, tasks
+from resolution_eval.images import DEFAULT_FILTER, DecodedImage, decode
 from resolution_eval.resolution import Resolution, parse_resolution
 
 if TYPE_CHECKING:
@@ -29,12 +29,12 @@ class Demonstration:
     question: str
     """As it is asked, options included."""
     answer: str
-    load: Callable[[], Decoded] = field(repr=False)
+    load: Callable[[], DecodedImage] = field(repr=False)
     """Decodes the image; raises ImageError."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class SampleRequest:
     """One request, with everything that an adapter needs to answer it."""
 
     index: int
@@ -48,9 +48,9 @@ class Job:
     scheme: Scheme
     document: Mapping[str, Any] | None
     """The document, where it comes from one of our tasks."""
-    load: Callable[[], Decoded] = field(repr=False)
+    load: Callable[[], DecodedImage] = field(repr=False)
     """Decodes the image, the first where there are several; raises ImageError."""
-    more: tuple[Callable[[], Decoded], ...] = field(default=(), repr=False)
+    more: tuple[Callable[[], DecodedImage], ...] = field(default=(), repr=False)
     """The same of the images after the first."""
     generation: Mapping[str, Any] = field(default_factory=dict)
     """The request's generation arguments, as they were given."""
@@ -94,7 +94,7 @@ def is_padding(request: Instance) -> bool:
 
 def image_groups(
     requests: Sequence[Instance], datasets: Mapping[str, Any], overrides: Overrides
-) -> Iterator[tuple[Job, ...]]:
+) -> Iterator[tuple[SampleRequest, ...]]:
     """The jobs of `generate_until` requests, those that ask of the same images together, in order
     of the images' first requests; padding requests have none.
     """
@@ -141,11 +141,11 @@ def _job(
     datasets: Mapping[str, Any],
     overrides: Overrides,
     images: _Images,
-) -> Job:
+) -> SampleRequest:
     prompt, generation, doc_to_visual, doc_id, task, split = request.args
     document = datasets[task][split][doc_id]
     if not tasks.is_document(document):
-        return Job(
+        return SampleRequest(
             index=index,
             prompt=prompt,
             choices=(),
@@ -159,7 +159,7 @@ def _job(
     with host_boundary():
         own, shown = fewshot.split_prompt(document, prompt)
     loads = tuple(partial(images.load, document, one) for one in tasks.images_of(document))
-    return Job(
+    return SampleRequest(
         index=index,
         prompt=own,
         choices=tuple(document["choices"]),
@@ -188,7 +188,7 @@ _ELSEWHERE = Lock()
 """A task of the host's own need not be safe to ask in several threads."""
 
 
-def only_image(doc_to_visual: Callable[[Any], Any], document: Mapping[str, Any]) -> Decoded:
+def only_image(doc_to_visual: Callable[[Any], Any], document: Mapping[str, Any]) -> DecodedImage:
     """The one image of a document of lmms-eval's own.
 
     Raises:
@@ -201,16 +201,16 @@ def only_image(doc_to_visual: Callable[[Any], Any], document: Mapping[str, Any])
             f"this adapter takes one image per question, and the task gives {len(images)}; "
             "choose a task with one image per question"
         )
-    return Decoded(image=images[0].convert("RGB"), notes=())
+    return DecodedImage(image=images[0].convert("RGB"), notes=())
 
 
 class _Images:
     """The decoded images of jobs that share them, each decoded once, until they are forgotten."""
 
     def __init__(self) -> None:
-        self._decoded: dict[tuple[str, str], Decoded] = {}
+        self._decoded: dict[tuple[str, str], DecodedImage] = {}
 
-    def load(self, document: Mapping[str, Any], locator: str) -> Decoded:
+    def load(self, document: Mapping[str, Any], locator: str) -> DecodedImage:
         key = (document["dataset"], locator)
         if key not in self._decoded:
             self._decoded[key] = decode(tasks.image_bytes(document, locator))

@@ -11,10 +11,16 @@ import numpy as np
 import torch
 from loguru import logger
 
-from resolution_eval.adapters.base import ResolutionAdapter
-from resolution_eval.adapters.requests import Job, only_image
+from resolution_eval.adapters.adapter import ResolutionAdapter
+from resolution_eval.adapters.requests import SampleRequest, only_image
 from resolution_eval.adapters.views import View
-from resolution_eval.arguments import (
+from resolution_eval.answers.prompts import IMAGE, flamingo_prompt
+from resolution_eval.data.cards import model_cards
+from resolution_eval.declaration import KnownTraining, data_line
+from resolution_eval.evidence.model_answer import Answer, ImageEntry, by_number, together
+from resolution_eval.ground.errors import host_boundary
+from resolution_eval.images import DEFAULT_FILTER, resize
+from resolution_eval.models.arguments import (
     DTYPES,
     RESFLAMINGO,
     common,
@@ -22,17 +28,11 @@ from resolution_eval.arguments import (
     one_of,
     refuse_unknown,
 )
-from resolution_eval.cards import model_cards
-from resolution_eval.declaration import Known, data_line
-from resolution_eval.errors import host_boundary
-from resolution_eval.images import DEFAULT_FILTER, resize
-from resolution_eval.model_answer import Answer, Entry, by_number, together
-from resolution_eval.prompts import IMAGE, flamingo_prompt
+from resolution_eval.models.transfer import Shipment, Transfer
 from resolution_eval.resolution import Size, patch_size_fit, training_size
-from resolution_eval.transfer import Shipment, Transfer
 
 with host_boundary():  # it refuses to be imported where open_flamingo is not installed
-    from resolution_eval import flamingo
+    from resolution_eval.models import flamingo
 
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
@@ -101,7 +101,7 @@ class ResFlamingo(ResolutionAdapter):
         """The model, which runs in this process."""
         return self.bundle.model
 
-    def mode(self, job: Job) -> Any:
+    def mode(self, job: SampleRequest) -> Any:
         if self._answer_mode == "generate" or not job.choices:
             return "generate"
         return "rank"
@@ -114,7 +114,7 @@ class ResFlamingo(ResolutionAdapter):
         """Nothing: each stands behind its own token."""
         return None
 
-    def grid_size(self, information: Size, source: Size, job: Job) -> Size:
+    def grid_size(self, information: Size, source: Size, job: SampleRequest) -> Size:
         """`match`: the information, in whole patches. `restore`: the training grid in the source's
         aspect.
         """
@@ -135,7 +135,7 @@ class ResFlamingo(ResolutionAdapter):
             ranking = self.mode(views[0].job) == "rank"
             answers = (self._ranked if ranking else self._generated)(encoded, views)
         first = len(views[0].demonstrations)
-        own = [Entry(grid=one.grid, visual_tokens=one.visual_tokens) for one in each[first:]]
+        own = [ImageEntry(grid=one.grid, visual_tokens=one.visual_tokens) for one in each[first:]]
         return [
             Answer(
                 text=text,
@@ -165,7 +165,7 @@ class ResFlamingo(ResolutionAdapter):
             {"pixels": torch.from_numpy(stacked), "shown": torch.tensor(shown)}
         )
 
-    def _encode(self, sent: Shipment) -> flamingo.Encoded:
+    def _encode(self, sent: Shipment) -> flamingo.EncodedImages:
         """The images encoded, each different one once."""
         tensors = sent.arrived()
         pixels, shown = tensors["pixels"], tensors["shown"]
@@ -185,7 +185,7 @@ class ResFlamingo(ResolutionAdapter):
         )
         return ((scaled - mean) / std).to(self.bundle.dtype)
 
-    def _ranked(self, encoded: flamingo.Encoded, views: Sequence[View]) -> list[Spoken]:
+    def _ranked(self, encoded: flamingo.EncodedImages, views: Sequence[View]) -> list[Spoken]:
         """Each question's likeliest choice."""
         prompts = [_prompt(view.job) for view in views]
         choices = [[f" {IMAGE.sub(NAME, one)}" for one in view.job.choices] for view in views]
@@ -197,7 +197,7 @@ class ResFlamingo(ResolutionAdapter):
             ranked.append((view.job.choices[best], best, own, None))
         return ranked
 
-    def _generated(self, encoded: flamingo.Encoded, views: Sequence[View]) -> list[Spoken]:
+    def _generated(self, encoded: flamingo.EncodedImages, views: Sequence[View]) -> list[Spoken]:
         prompts = [_prompt(view.job) for view in views]
         written = flamingo.write(self.bundle, encoded, prompts, views[0].job.asked)
         return [(text, None, None, tokens) for text, tokens in written]
@@ -223,19 +223,19 @@ class ResFlamingo(ResolutionAdapter):
             )[0]
 
 
-def _of_images(entries: Sequence[Entry], job: Job) -> dict[str, Any]:
+def _of_images(entries: Sequence[ImageEntry], job: SampleRequest) -> dict[str, Any]:
     """The facts of an answer's images, which entered in the order of its prompt."""
     if len(entries) == 1:
         return {**together(entries), "images": ()}
     return together(by_number(entries, job.order))
 
 
-def _known(bundle: flamingo.FlamingoBundle) -> Known:
+def _known(bundle: flamingo.FlamingoBundle) -> KnownTraining:
     """What a folder of ours says of the checkpoint's training, or a released checkpoint's card."""
     card = model_cards().get(bundle.identity)
     if card is not None:
-        return Known(training=bundle.training, evidence=card.evidence)
-    return Known(
+        return KnownTraining(training=bundle.training, evidence=card.evidence)
+    return KnownTraining(
         training=bundle.training,
         evidence="config.json in the checkpoint's folder, written when it was trained",
         strategy=bundle.strategy,
@@ -243,6 +243,6 @@ def _known(bundle: flamingo.FlamingoBundle) -> Known:
     )
 
 
-def _prompt(job: Job) -> str:
+def _prompt(job: SampleRequest) -> str:
     shown = ((one.question, one.answer) for one in job.demonstrations)
     return flamingo_prompt(job.prompt, demonstrations=tuple(shown), images=1 + len(job.more))

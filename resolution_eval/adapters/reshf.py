@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Any
 import torch
 from loguru import logger
 
-from resolution_eval import thinking
-from resolution_eval.adapters.ahead import workers
-from resolution_eval.adapters.base import ResolutionAdapter, places_of
-from resolution_eval.adapters.requests import Job
+from resolution_eval.adapters.adapter import ResolutionAdapter, places_of
+from resolution_eval.adapters.prefetch import workers
+from resolution_eval.adapters.requests import SampleRequest
 from resolution_eval.adapters.views import View
-from resolution_eval.answers.replies import THINKING
-from resolution_eval.arguments import (
+from resolution_eval.answers import thinking
+from resolution_eval.answers.generation import Generation, cut
+from resolution_eval.answers.reply_text import THINKING
+from resolution_eval.evidence.model_answer import Answer, ImageEntry, by_number, together
+from resolution_eval.ground.errors import ModelError, UsageError, host_boundary
+from resolution_eval.identity import revision
+from resolution_eval.models.arguments import (
     DTYPES,
     QUANTISATION,
     RESHF,
@@ -26,31 +30,27 @@ from resolution_eval.arguments import (
     one_of,
     refuse_unknown,
 )
-from resolution_eval.errors import ModelError, UsageError, host_boundary
-from resolution_eval.families import (
+from resolution_eval.models.families import (
     Family,
     Parts,
-    Received,
+    TowerGrid,
     family_for,
     intended_grid,
     segments,
 )
-from resolution_eval.families.base import EVIDENCE, RANK, SEVERAL, mean_colour
-from resolution_eval.families.chat import template_of
-from resolution_eval.families.checkpoint import known_of, load_model, load_parts
-from resolution_eval.families.engine import Engine, Spoken
-from resolution_eval.families.preparation import (
+from resolution_eval.models.families.chat import template_of
+from resolution_eval.models.families.checkpoint import known_of, load_model, load_parts
+from resolution_eval.models.families.engine import Engine, Utterance
+from resolution_eval.models.families.family_base import EVIDENCE, RANK, SEVERAL, mean_colour
+from resolution_eval.models.families.preparation import (
     KEPT,
     Material,
     Question,
     Workshop,
     copied,
 )
-from resolution_eval.families.spelling import spelling
-from resolution_eval.generation import Generation, cut
-from resolution_eval.model_answer import Answer, Entry, by_number, together
+from resolution_eval.models.families.processor_text import spelling
 from resolution_eval.resolution import Size
-from resolution_eval.weights import revision
 
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
@@ -138,7 +138,7 @@ class ResHF(ResolutionAdapter):
         """The model, which runs in this process."""
         return self.engine.model
 
-    def mode(self, job: Job) -> Any:
+    def mode(self, job: SampleRequest) -> Any:
         return "rank" if self._answer_mode == "rank" and job.choices else "generate"
 
     def no_demonstrations(self) -> str | None:
@@ -155,21 +155,21 @@ class ResHF(ResolutionAdapter):
         """The same of a question's own images."""
         return self.no_demonstrations()
 
-    def grid_size(self, information: Size, source: Size, job: Job) -> Size:
+    def grid_size(self, information: Size, source: Size, job: SampleRequest) -> Size:
         """`match`: the family's grid for the information. `restore`: the training grid."""
         with host_boundary():
             return intended_grid(
                 self._under(job), self.parts, self.training, job.scheme, information, source
             )
 
-    def expected_grid(self, drawn: Size, job: Job) -> tuple[int, int]:
+    def expected_grid(self, drawn: Size, job: SampleRequest) -> tuple[int, int]:
         """What the tower should receive: under `restore` to native training what the checkpoint's
         own processor makes of the source.
         """
         with host_boundary():
             return self._under(job).foretold(self.parts, drawn).grid
 
-    def _under(self, job: Job) -> Family:
+    def _under(self, job: SampleRequest) -> Family:
         return self.family.under(job.scheme, self.parts, self.training)
 
     @cached_property
@@ -177,7 +177,7 @@ class ResHF(ResolutionAdapter):
         """The engine under each scheme that was met."""
         return {}
 
-    def _engine(self, job: Job) -> Engine:
+    def _engine(self, job: SampleRequest) -> Engine:
         if job.scheme not in self._engines:
             self._engines[job.scheme] = self.engine.of_family(self._under(job))
         return self._engines[job.scheme]
@@ -245,7 +245,9 @@ class ResHF(ResolutionAdapter):
 
         return lru_cache(KEPT)(made)
 
-    def _answer(self, view: View, prompt: str, spoken: Spoken, asked: Generation | None) -> Answer:
+    def _answer(
+        self, view: View, prompt: str, spoken: Utterance, asked: Generation | None
+    ) -> Answer:
         """The answer and what entered; `asked` is how it was written, None where it was ranked."""
         received = spoken.received
         if received is None and self.blind != "no image":
@@ -263,7 +265,7 @@ class ResHF(ResolutionAdapter):
             **self._entered(view, spoken),
         )
 
-    def _entered(self, view: View, spoken: Spoken) -> dict[str, Any]:
+    def _entered(self, view: View, spoken: Utterance) -> dict[str, Any]:
         """What entered of the demonstrations' images and of the question's own; nothing, of each,
         in a blind run without.
         """
@@ -283,17 +285,17 @@ class ResHF(ResolutionAdapter):
         raise ModelError(f"{self.name} answers generate_until tasks; choose one")
 
 
-def _entry(received: Received | None, tokens: int) -> Entry:
+def _entry(received: TowerGrid | None, tokens: int) -> ImageEntry:
     """What was read of one image; 0 x 0 of one that was withheld."""
     if received is None:
-        return Entry(grid=(0, 0), visual_tokens=tokens)
+        return ImageEntry(grid=(0, 0), visual_tokens=tokens)
     tiles = None if received.images == 1 else received.images
-    return Entry(grid=received.grid, visual_tokens=tokens, tiles=tiles)
+    return ImageEntry(grid=received.grid, visual_tokens=tokens, tiles=tiles)
 
 
 def _text(
     prompt: str,
-    spoken: Spoken,
+    spoken: Utterance,
     asked: Generation | None,
     choices: Sequence[str],
     choice: int | None,

@@ -9,33 +9,33 @@ from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
-from resolution_eval.adapters.base import ResolutionAdapter, places_of
-from resolution_eval.adapters.requests import Job
+from resolution_eval.adapters.adapter import ResolutionAdapter, places_of
+from resolution_eval.adapters.requests import SampleRequest
 from resolution_eval.adapters.views import View
-from resolution_eval.arguments import COMMON, common, flag
-from resolution_eval.attestation import Attestation, Failure, Sent
-from resolution_eval.bases.ask import Asked, Question, ask
-from resolution_eval.bases.build import Plan, plan
-from resolution_eval.bases.journal import Journal, journal_path
-from resolution_eval.bases.meter import TokenMeter, dropped, evidence_of, told_of
-from resolution_eval.bases.predictors import OWN as PREDICTING
-from resolution_eval.bases.predictors import predictor, whole
-from resolution_eval.bases.probing import GENERATION, sentence
-from resolution_eval.bases.sight import Sight, sight_of
-from resolution_eval.bases.single import single_image
-from resolution_eval.bases.transcript import checked
-from resolution_eval.errors import ModelError, host_boundary
-from resolution_eval.families import intended_grid
-from resolution_eval.families.base import Received, mean_colour
-from resolution_eval.families.checkpoint import known_of
-from resolution_eval.families.decoding import Decoding
-from resolution_eval.families.spelling import spelling
-from resolution_eval.families.tokens import plain_tokenizers
-from resolution_eval.ladder import disagreement, step
-from resolution_eval.model_answer import Answer, Entry, by_number, together
-from resolution_eval.providers.usage import read_usage
+from resolution_eval.evidence.attestation import Attestation, Failure, Sent
+from resolution_eval.evidence.ladder import disagreement, step
+from resolution_eval.evidence.model_answer import Answer, ImageEntry, by_number, together
+from resolution_eval.ground.errors import ModelError, host_boundary
+from resolution_eval.identity import revision
+from resolution_eval.models.arguments import COMMON, common, flag
+from resolution_eval.models.families import intended_grid
+from resolution_eval.models.families.checkpoint import known_of
+from resolution_eval.models.families.decoding import Decoding
+from resolution_eval.models.families.family_base import TowerGrid, mean_colour
+from resolution_eval.models.families.processor_text import spelling
+from resolution_eval.models.families.tokens import plain_tokenizers
+from resolution_eval.models.providers.usage import read_usage
+from resolution_eval.models.wrapped.base_plan import BasePlan, plan
+from resolution_eval.models.wrapped.base_questions import BaseQuestion, BaseRequest, ask
+from resolution_eval.models.wrapped.journal import Journal, journal_path
+from resolution_eval.models.wrapped.meter import TokenMeter, dropped, evidence_of, told_of
+from resolution_eval.models.wrapped.predictors import OWN as PREDICTING
+from resolution_eval.models.wrapped.predictors import predictor, whole
+from resolution_eval.models.wrapped.probing import GENERATION, sentence
+from resolution_eval.models.wrapped.single import single_image
+from resolution_eval.models.wrapped.transcript import checked
+from resolution_eval.models.wrapped.visibility import Sight, sight_of
 from resolution_eval.resolution import Size, TrainingResolution, patch_size_fit, training_size
-from resolution_eval.weights import revision
 
 if TYPE_CHECKING:
     import torch
@@ -128,7 +128,7 @@ class ResWrap(ResolutionAdapter):
 
     def _answer_texts(self, asked: Sequence[tuple[str, Any]]) -> list[str | Failure]:
         """Texts of the answers to prompts with their images."""
-        questions = [Question(prompt, image, GENERATION) for prompt, image in asked]
+        questions = [BaseQuestion(prompt, image, GENERATION) for prompt, image in asked]
         done = ask(self.base, self.sight, questions)
         return [done.failure(place, visible=False) or text for place, text in enumerate(done.texts)]
 
@@ -179,7 +179,7 @@ class ResWrap(ResolutionAdapter):
         """Where the base put its weights, whatever it was told; nowhere here, of a server."""
         return [] if self.sight.model is None else places_of(self.sight.model)
 
-    def mode(self, job: Job) -> Any:
+    def mode(self, job: SampleRequest) -> Any:
         return "generate"
 
     def no_several_images(self) -> str | None:
@@ -188,7 +188,7 @@ class ResWrap(ResolutionAdapter):
             return single_image(self.plan)
         return f"checkpoints of the family {self.sight.family.name} take one image per question"
 
-    def grid_size(self, information: Size, source: Size, job: Job) -> Size:
+    def grid_size(self, information: Size, source: Size, job: SampleRequest) -> Size:
         """`match`: the information, in whole patches where those are known. `restore`: the training
         grid.
         """
@@ -197,7 +197,7 @@ class ResWrap(ResolutionAdapter):
 
     def answer(self, views: Sequence[View], prepared: Any = None) -> list[Answer | Failure]:
         questions = [
-            Question(
+            BaseQuestion(
                 view.job.prompt,
                 view.image,
                 view.job.generation,
@@ -217,7 +217,7 @@ class ResWrap(ResolutionAdapter):
             [int(view.job.generation.get("max_new_tokens") or 0) for view in views],
         )
 
-    def expected_grid(self, drawn: Size, job: Job) -> tuple[int, int]:
+    def expected_grid(self, drawn: Size, job: SampleRequest) -> tuple[int, int]:
         """What the processor makes of the image, where the grid is left to it."""
         family, parts = self.sight.family, self.sight.parts
         if family is None or parts is None or not family.own:
@@ -253,7 +253,7 @@ class ResWrap(ResolutionAdapter):
         raise ModelError(f"{self.name} answers generate_until tasks; choose one")
 
 
-def _text_of(question: Question) -> str:
+def _text_of(question: BaseQuestion) -> str:
     """A question's text without its images' places, a line for each piece."""
     return "\n".join(piece for piece in question.pieces if isinstance(piece, str))
 
@@ -273,7 +273,7 @@ def wanted_grid(
 
 
 def answers(
-    plan: Plan, sight: Sight, asked: Asked, questions: Sequence[Question]
+    plan: BasePlan, sight: Sight, asked: BaseRequest, questions: Sequence[BaseQuestion]
 ) -> list[Answer | Failure]:
     """What was asked, as answers with the grids that were seen.
 
@@ -315,15 +315,15 @@ def answers(
     return found
 
 
-def _tokens(asked: Asked, place: int) -> Sequence[int | None]:
+def _tokens(asked: BaseRequest, place: int) -> Sequence[int | None]:
     """Visual tokens of each image of the question at `place`, in the order in which they came."""
     each, counted = asked.entered.each, asked.entered.tokens
     return counted[place * each : (place + 1) * each] if counted else [None] * each
 
 
-def _entry(received: Received | None, tokens: int | None, sent: Sent | None) -> Entry:
+def _entry(received: TowerGrid | None, tokens: int | None, sent: Sent | None) -> ImageEntry:
     """What was seen of one image."""
-    return Entry(
+    return ImageEntry(
         grid=None if received is None else received.grid,
         visual_tokens=tokens,
         tiles=None if received is None or received.images == 1 else received.images,
@@ -331,14 +331,14 @@ def _entry(received: Received | None, tokens: int | None, sent: Sent | None) -> 
     )
 
 
-def _of_images(entries: Sequence[Entry]) -> dict[str, Any]:
+def _of_images(entries: Sequence[ImageEntry]) -> dict[str, Any]:
     """An answer's facts of its images; of one image alone there is no list."""
     facts = together(entries)
     return facts if len(entries) > 1 else {**facts, "images": ()}
 
 
 def served_answers(
-    plan: Plan, meter: TokenMeter, asked: Asked, questions: Sequence[Question]
+    plan: BasePlan, meter: TokenMeter, asked: BaseRequest, questions: Sequence[BaseQuestion]
 ) -> list[Answer | Failure]:
     """What a server answered, with what it counted and what was sent."""
     found: list[Answer | Failure] = []
@@ -358,7 +358,7 @@ def served_answers(
             wired = by_number(wired, questions[place].order)
         served = meter.served(exchanges, wired)
         entries = [
-            Entry(grid=None, visual_tokens=None, sent=sent, predicted_size=_size(one.size))
+            ImageEntry(grid=None, visual_tokens=None, sent=sent, predicted_size=_size(one.size))
             for sent, one in zip(wired, meter.forecasts(exchanges, wired), strict=True)
         ]
         noted = [*(n for sent in wired for n in encoding_notes(sent)), *meter.changes(served)]
@@ -392,7 +392,7 @@ def unseen(sent: Sequence[Sent | None]) -> str:
     return f"none: {told_of(sent)}"
 
 
-def tile_notes(received: Received | None) -> tuple[str, ...]:
+def tile_notes(received: TowerGrid | None) -> tuple[str, ...]:
     """What is not read of an image that the base cut into tiles."""
     if received is None or received.images == 1:
         return ()

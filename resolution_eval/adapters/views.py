@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resolution_eval.adapters.requests import Job
-from resolution_eval.errors import ImageError
-from resolution_eval.images import Decoded, render
+from resolution_eval.adapters.requests import SampleRequest
+from resolution_eval.ground.errors import ImageError
+from resolution_eval.images import DecodedImage, render
 from resolution_eval.resolution import Size
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rendered:
+class RenderedImage:
     """An image at its inference resolution."""
 
     source: Size
@@ -24,7 +24,9 @@ class Rendered:
     image: Image
 
 
-def rendered(jobs: Sequence[Job]) -> list[tuple[Job, tuple[Rendered, ...] | ImageError]]:
+def rendered(
+    jobs: Sequence[SampleRequest],
+) -> list[tuple[SampleRequest, tuple[RenderedImage, ...] | ImageError]]:
     """The images of jobs that share them, demonstrations first, each decoded once; or why not.
 
     Runs in threads: it touches nothing of the model's.
@@ -33,7 +35,9 @@ def rendered(jobs: Sequence[Job]) -> list[tuple[Job, tuple[Rendered, ...] | Imag
     for job in jobs:
         try:
             loads = (*(one.load for one in job.demonstrations), job.load, *job.more)
-            images: tuple[Rendered, ...] | ImageError = tuple(_at(job, load()) for load in loads)
+            images: tuple[RenderedImage, ...] | ImageError = tuple(
+                _at(job, load()) for load in loads
+            )
         except ImageError as error:
             images = error
         found.append((job, images))
@@ -42,13 +46,13 @@ def rendered(jobs: Sequence[Job]) -> list[tuple[Job, tuple[Rendered, ...] | Imag
     return found
 
 
-def _at(job: Job, decoded: Decoded) -> Rendered:
+def _at(job: SampleRequest, decoded: DecodedImage) -> RenderedImage:
     image = render(decoded.image, job.resolution, job.filter)
-    return Rendered(source=Size(*decoded.image.size), notes=decoded.notes, image=image)
+    return RenderedImage(source=Size(*decoded.image.size), notes=decoded.notes, image=image)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shown:
+class EncoderView:
     """An image as it will be handed to the encoder."""
 
     source: Size
@@ -68,17 +72,17 @@ class Shown:
 
 
 @dataclass(frozen=True, kw_only=True)
-class View(Shown):
+class View(EncoderView):
     """A job's image, the first where it has several, as it will be handed to the encoder."""
 
-    job: Job
-    demonstrations: tuple[Shown, ...] = ()
+    job: SampleRequest
+    demonstrations: tuple[EncoderView, ...] = ()
     """Images of its demonstrations, which stand before it."""
-    more: tuple[Shown, ...] = ()
+    more: tuple[EncoderView, ...] = ()
     """Its images after the first."""
 
     @property
-    def own(self) -> tuple[Shown, ...]:
+    def own(self) -> tuple[EncoderView, ...]:
         """The question's own images, in order."""
         return (self, *self.more)
 

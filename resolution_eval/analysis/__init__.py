@@ -6,16 +6,17 @@
 | `soundness` | what a cell must be for its accuracy to enter a figure: one table |
 | `sampling` | scores by sample, the seed and the draws |
 | `floor` | what a checkpoint that does not look would score |
-| `look` | whether it looks: one rule |
+| `blind_control` | whether it looks: one rule |
 | `ranked` | probabilities of ranked choices: AUROC, average precision, Brier, calibration |
 | `confusion` | how each class is told from the others |
 | `curve` | all of that for one record and setting |
-| `comparison` | two records |
+| `record_comparison` | two records |
 | `series` | curves that differ in seed or prompt alone, as one |
 | `sizes` | how small a thing is still seen, by what the samples say had to be seen |
 | `strategies` | train x inference |
 | `ranking` | models over tasks |
 | `plans` | what comparisons of a curve's resolutions can show |
+| `headline` | the one sentence that a curve says |
 """
 
 from resolution_eval.analysis.curve import CurveFigures, curve, figures

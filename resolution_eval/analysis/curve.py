@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from resolution_eval.analysis.blind_control import Look, looking, looks
 from resolution_eval.analysis.confusion import ClassFigures, balanced_accuracies, class_figures
 from resolution_eval.analysis.floor import CurveFloor, curve_floor
-from resolution_eval.analysis.look import Look, looking, looks
 from resolution_eval.analysis.ranked import RankedChoices, ranked_choices
 from resolution_eval.analysis.sampling import (
     Columns,
@@ -24,7 +24,7 @@ from resolution_eval.analysis.sweeps import Setting, Sweep, sweep_of
 from resolution_eval.records import Cell, Record
 from resolution_eval.statistics import fits, floors, intervals, margin
 from resolution_eval.statistics.curves import FIGURES as STATISTICS
-from resolution_eval.statistics.curves import Grid, Withheld
+from resolution_eval.statistics.curves import ScoreGrid, Withheld
 from resolution_eval.statistics.fits import Knee
 from resolution_eval.statistics.margin import MARGIN, Choice, Robustness
 from resolution_eval.statistics.noise import NoiseFloor, noise_floors
@@ -231,7 +231,7 @@ def _whole(
     if answers.withheld is not None:
         return _none(answers.withheld)
     drawn = resampled(answers)
-    grid = Grid(sweep.edges, -1 if sweep.reference is None else sweep.reference)
+    grid = ScoreGrid(sweep.edges, -1 if sweep.reference is None else sweep.reference)
     noise = noise_floors(answers, grid, seed=drawn.seed, permutations=PERMUTATIONS)
     unearned = _at_floor(cells, base)
     return {
@@ -257,7 +257,7 @@ def _at_floor(cells: Sequence[CellFigures], base: CurveFloor) -> Withheld | None
 
 
 def _fewest(
-    drawn: Resampled, grid: Grid, cells: Sequence[CellFigures], delta: float
+    drawn: Resampled, grid: ScoreGrid, cells: Sequence[CellFigures], delta: float
 ) -> Choice | Withheld:
     tokens = [each.tokens for each in cells]
     known = [count for count in tokens if count is not None]
@@ -269,7 +269,7 @@ def _fewest(
 def _figures(
     sweep: Sweep,
     drawn: Resampled,
-    grid: Grid,
+    grid: ScoreGrid,
     base: CurveFloor,
     cells: Sequence[CellFigures],
 ) -> dict[str, Figure | float]:
@@ -304,7 +304,7 @@ def _unearned(sweep: Sweep, base: CurveFloor, cells: Sequence[CellFigures]) -> W
 
 
 def _knee(
-    drawn: Resampled, grid: Grid, back_and_forth: NoiseFloor, left_out: int
+    drawn: Resampled, grid: ScoreGrid, back_and_forth: NoiseFloor, left_out: int
 ) -> Knee | Withheld:
     """The knee of a curve that rises; a fit of a rise says nothing of one that falls between."""
     if left_out:

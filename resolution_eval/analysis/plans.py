@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from resolution_eval.analysis.sampling import column_scores, seed_of
 from resolution_eval.analysis.sweeps import Sweep
-from resolution_eval.statistics.planning import Plan, observed, plan
+from resolution_eval.statistics.planning import SampleSizePlan, observed, plan
 
 
 def plans(
     sweep: Sweep, *, drop: float | None = None, power: float = 0.8, error: float = 0.05
-) -> dict[str, Plan]:
+) -> dict[str, SampleSizePlan]:
     """Every resolution against the training one, else the last, by name; Holm over them all."""
     answers = column_scores(sweep.scores).aligned()
     last = len(sweep.cells) - 1 if sweep.reference is None else sweep.reference

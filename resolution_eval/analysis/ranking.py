@@ -15,11 +15,11 @@ import numpy as np
 from resolution_eval.analysis.curve import CurveFigures, figures
 from resolution_eval.analysis.sampling import Columns, resampled
 from resolution_eval.analysis.sweeps import Sweep, by_task
-from resolution_eval.errors import RecordError
-from resolution_eval.ladder import Step, listed, weakest
+from resolution_eval.evidence.ladder import Step, listed, weakest
+from resolution_eval.ground.errors import RecordError
 from resolution_eval.records import Record
 from resolution_eval.statistics import floors, hierarchy
-from resolution_eval.statistics.curves import FloatArray, Grid, Withheld
+from resolution_eval.statistics.curves import FloatArray, ScoreGrid, Withheld
 from resolution_eval.statistics.hierarchy import Part
 from resolution_eval.statistics.intervals import Interval, area_weights
 
@@ -275,7 +275,7 @@ def _rows(curves: Sequence[CurveFigures], rows: FloatArray, name: str) -> FloatA
 
 
 def _value(curve: CurveFigures, rows: FloatArray, name: str) -> FloatArray:
-    line = area_weights(Grid(curve.sweep.edges))
+    line = area_weights(ScoreGrid(curve.sweep.edges))
     if name == "gain":
         return floors.gains(rows, line, curve.floor.floor)
     return np.asarray(rows[:, : len(line)] @ line)

@@ -16,7 +16,7 @@ import numpy as np
 from resolution_eval.records import Scores
 from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.intervals import Interval, accuracies, contrast
-from resolution_eval.statistics.resampling import Answers, Resampled, align, resample
+from resolution_eval.statistics.resampling import AnswerMatrix, Resampled, align, resample
 
 DRAWS = 2_000
 """Resamples wherever draws are needed: enough for the third digit of an interval's ends."""
@@ -32,7 +32,7 @@ class Columns:
     """Every sample that was asked for; None is one without a verdict."""
     clusters: Mapping[str, str]
 
-    def aligned(self) -> Answers:
+    def aligned(self) -> AnswerMatrix:
         """The samples that every column has a verdict on; the others are kept as failed."""
         return align(self.values, self.clusters)
 
@@ -64,7 +64,7 @@ def column_scores(scores: Scores) -> Columns:
     return Columns(values, dict(zip(scores.samples, scores.clusters, strict=True)))
 
 
-def seed_of(answers: Answers) -> int:
+def seed_of(answers: AnswerMatrix) -> int:
     """The seed of every draw from `answers`: a digest of its samples, clusters and scores.
 
     The order of the columns does not matter, and that of the samples is always the same.
@@ -79,12 +79,12 @@ def seed_from(content: bytes) -> int:
     return int.from_bytes(hashlib.sha256(content).digest()[:4])
 
 
-def resampled(answers: Answers) -> Resampled:
+def resampled(answers: AnswerMatrix) -> Resampled:
     """The accuracies of `answers` in resamples of the clusters, always the same ones."""
     return resample(answers, seed=seed_of(answers), resamples=DRAWS)
 
 
-def closed(answers: Answers) -> Resampled:
+def closed(answers: AnswerMatrix) -> Resampled:
     """The accuracies of `answers` without draws, for figures whose interval is in closed form."""
     return Resampled(answers, np.empty((0, answers.correct.shape[1])), seed_of(answers))
 

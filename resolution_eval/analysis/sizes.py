@@ -13,10 +13,10 @@ import numpy as np
 from pydantic import ValidationError
 
 from resolution_eval.analysis.sweeps import Sweep, TaskSweeps
-from resolution_eval.details import Detail
-from resolution_eval.errors import RecordError
-from resolution_eval.notation import NotationError, unambiguous
-from resolution_eval.statistics.bysize import BySize, Cell, by_size
+from resolution_eval.evidence.details import Detail
+from resolution_eval.ground.errors import RecordError
+from resolution_eval.ground.notation import NotationError, unambiguous
+from resolution_eval.statistics.bysize import BySize, SizeCell, by_size
 from resolution_eval.statistics.psychometric import Trials
 
 SEED = 20_261_127
@@ -146,7 +146,7 @@ def _kinds(sweep: Sweep, used: Sequence[tuple[Row, Detail]]) -> list[BySize]:
     ]
 
 
-def _cells(sweep: Sweep, members: Sequence[tuple[Row, Detail]]) -> list[Cell]:
+def _cells(sweep: Sweep, members: Sequence[tuple[Row, Detail]]) -> list[SizeCell]:
     cells = []
     for resolution in sweep.resolutions:
         here = [(row, detail) for row, detail in members if row["resolution"] == resolution]
@@ -155,11 +155,11 @@ def _cells(sweep: Sweep, members: Sequence[tuple[Row, Detail]]) -> list[Cell]:
     return cells
 
 
-def _cell(resolution: str, here: Sequence[tuple[Row, Detail]]) -> Cell:
+def _cell(resolution: str, here: Sequence[tuple[Row, Detail]]) -> SizeCell:
     scales = [encoder_scale(row) for row, _ in here]
     limits = [_limit(row) for row, _ in here]
     known = [limit for limit in limits if limit is not None]
-    return Cell(
+    return SizeCell(
         resolution=resolution,
         source=_trials(here, [1.0] * len(here)),
         scale=scales[0] if len(set(scales)) == 1 else None,

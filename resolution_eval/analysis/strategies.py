@@ -24,7 +24,7 @@ from resolution_eval.analysis.sampling import (
 )
 from resolution_eval.analysis.series import over_runs
 from resolution_eval.analysis.sweeps import by_task, step_of
-from resolution_eval.errors import RecordError
+from resolution_eval.ground.errors import RecordError
 from resolution_eval.records import Cell, Record
 from resolution_eval.resolution import (
     NATIVE,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from resolution_eval.analysis import soundness
-from resolution_eval.errors import RecordError
-from resolution_eval.ladder import Step, weakest
+from resolution_eval.evidence.ladder import Step, weakest
+from resolution_eval.ground.errors import RecordError
 from resolution_eval.records import BlindControl, Cell, Record, Scores, resolution_order
 from resolution_eval.resolution import TrainingResolution, label, parse_resolution
 

@@ -14,12 +14,12 @@ is not understood is None, which the caller scores wrong and counts in the unpar
 """
 
 from resolution_eval.answers.choices import parse_choice, parse_yes_no
-from resolution_eval.answers.marks import Mark, judge
+from resolution_eval.answers.marks import AnswerMark, judge
 from resolution_eval.answers.phrases import exact_match, final_answer, normalise, token_f1
-from resolution_eval.answers.replies import reply
+from resolution_eval.answers.reply_text import reply
 
 __all__ = [
-    "Mark",
+    "AnswerMark",
     "exact_match",
     "final_answer",
     "judge",

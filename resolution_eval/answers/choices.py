@@ -36,7 +36,7 @@ from string import ascii_lowercase
 from typing import TypeAlias
 
 from resolution_eval.answers.cues import COPULAS, is_cue, is_other, others, word_set
-from resolution_eval.answers.replies import plain, reply
+from resolution_eval.answers.reply_text import plain, reply
 from resolution_eval.answers.words import Word, key, read_words
 
 _FILLERS = COPULAS | word_set(

@@ -15,7 +15,7 @@ from resolution_eval.answers.phrases import exact_match, final_answer, normalise
 
 
 @dataclass(frozen=True)
-class Mark:
+class AnswerMark:
     """What one answer is worth. A sample that failed has no answer, and so no mark."""
 
     prediction: str | None
@@ -32,7 +32,7 @@ def judge(
     choices: Sequence[str],
     target: str,
     form: Literal["closed", "open"],
-) -> Mark:
+) -> AnswerMark:
     """The mark of an answer to a question of `form` with `choices` and the right answer `target`.
 
     Where choices were ranked, their `scores` decide, the first of equals, and the text does not.
@@ -49,9 +49,9 @@ def judge(
     f1 = token_f1(answer or "", target) if form == "open" else None
     if not choices:
         prediction = None if answer is None else normalise(final_answer(answer)) or None
-        return Mark(prediction, 1 if answer and exact_match(answer, target) else 0, f1)
+        return AnswerMark(prediction, 1 if answer and exact_match(answer, target) else 0, f1)
     prediction = _choice(answer, scores, choices)
-    return Mark(prediction, 1 if prediction == target else 0, f1)
+    return AnswerMark(prediction, 1 if prediction == target else 0, f1)
 
 
 def _choice(

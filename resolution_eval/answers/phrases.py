@@ -28,7 +28,7 @@ from decimal import Decimal, InvalidOperation
 from itertools import groupby, zip_longest
 
 from resolution_eval.answers.cues import COPULAS, is_cue, others, word_set
-from resolution_eval.answers.replies import plain, reply
+from resolution_eval.answers.reply_text import plain, reply
 from resolution_eval.answers.words import Word, read_words
 
 _ARTICLES = word_set("a an the")

@@ -1,16 +1,16 @@
 """The leaderboard: submissions checked against their own samples, and rows made from them."""
 
-from resolution_eval.board.published import PublishedRow, read_published
-from resolution_eval.board.rows import Board, load_board
-from resolution_eval.board.schema import (
+from resolution_eval.board.board_schema import (
     STATUSES,
     BoardRow,
     Curve,
     Estimate,
     Point,
-    Refused,
+    Refusal,
     Repeat,
 )
+from resolution_eval.board.published_rows import PublishedRow, read_published
+from resolution_eval.board.rows import Board, load_board
 from resolution_eval.board.submission import Claim, Facts, Submission, read_submission, submissions
 
 __all__ = [
@@ -23,7 +23,7 @@ __all__ = [
     "Facts",
     "Point",
     "PublishedRow",
-    "Refused",
+    "Refusal",
     "Repeat",
     "Submission",
     "load_board",

@@ -11,13 +11,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from resolution_eval import paths
-from resolution_eval.board.checks import Checked, CheckedBoard, check_board, check_submission
-from resolution_eval.board.ledger import LEDGER, Ledger, accept, read_ledger, write_ledger
+from resolution_eval.board.checks import CheckedBoard, CheckResult, check_board, check_submission
+from resolution_eval.board.ledger import LEDGER, BoardLedger, accept, read_ledger, write_ledger
 from resolution_eval.board.rows import board_of, load_board
-from resolution_eval.errors import RecordError, UsageError, suggest
-from resolution_eval.notation import json_value
-from resolution_eval.printing import as_json
+from resolution_eval.ground import paths
+from resolution_eval.ground.errors import RecordError, UsageError, suggest
+from resolution_eval.ground.notation import json_value
+from resolution_eval.ground.printing import as_json
 
 
 def _home(known: argparse.Namespace) -> Path:
@@ -113,13 +113,13 @@ def _accept(
         elif vouched is not None:
             entries[key] = old.model_copy(update={"vouched": vouched})
             print(f"vouched for {key}")
-    write_ledger(Ledger(submissions=entries), home / LEDGER)
+    write_ledger(BoardLedger(submissions=entries), home / LEDGER)
 
 
 def rerun(known: argparse.Namespace) -> int:
     """Repeat samples; 1 where a cell does not agree."""
     from resolution_eval.board.agreement import needed
-    from resolution_eval.board.rerun import Plan
+    from resolution_eval.board.rerun import RerunPlan
     from resolution_eval.board.rerun import rerun as repeat
 
     home = _home(known)
@@ -130,7 +130,7 @@ def rerun(known: argparse.Namespace) -> int:
         raise RecordError(f"{known.path} is not valid: {checked.faults[0]}")
     cells = sum(len(record.cells) for record in checked.records.values())
     samples = needed(cells) if known.samples is None else known.samples or 10**9
-    plan = Plan(
+    plan = RerunPlan(
         samples=samples,
         seed=secrets.randbelow(2**53) if known.seed is None else known.seed,
         by=known.by,
@@ -151,7 +151,7 @@ def rerun(known: argparse.Namespace) -> int:
     return 0 if found.agrees else 1
 
 
-def _enter_rerun(checked: Checked, home: Path, by: str, vouched: str | None) -> None:
+def _enter_rerun(checked: CheckResult, home: Path, by: str, vouched: str | None) -> None:
     """Enter the re-run that was just made into the ledger, and its submission with it."""
     assert checked.submission is not None
     entries = dict(read_ledger(home / LEDGER).submissions)
@@ -166,7 +166,7 @@ def _enter_rerun(checked: Checked, home: Path, by: str, vouched: str | None) -> 
         repeated=True,
     )
     entries[key] = new
-    write_ledger(Ledger(submissions=entries), home / LEDGER)
+    write_ledger(BoardLedger(submissions=entries), home / LEDGER)
 
 
 def status(known: argparse.Namespace) -> int:
@@ -191,7 +191,7 @@ def status(known: argparse.Namespace) -> int:
     return 0
 
 
-def _line(each: Checked, reached: dict[str, Any]) -> tuple[str, str, int, int]:
+def _line(each: CheckResult, reached: dict[str, Any]) -> tuple[str, str, int, int]:
     name = f"{each.folder.parent.name}/{each.folder.name[:14]}"
     level = "refused" if each.faults else "withdrawn"
     if each.submission is not None:

@@ -14,12 +14,12 @@ from pydantic import ValidationError
 from resolution_eval.board.checks import check_submission
 from resolution_eval.board.ledger import LEDGER, read_ledger
 from resolution_eval.board.submission import FACTS, Facts, folder_name
-from resolution_eval.cards import model_cards
-from resolution_eval.errors import RecordError, UsageError
-from resolution_eval.files import copy_folder
+from resolution_eval.data.cards import model_cards
+from resolution_eval.ground.errors import RecordError, UsageError
+from resolution_eval.ground.files import copy_folder
+from resolution_eval.ground.refusals import clause
 from resolution_eval.records import Record, write_record
 from resolution_eval.records.loader import load
-from resolution_eval.refusals import clause
 
 
 def add(results: Sequence[Path], board: Path, declared: Mapping[str, Any]) -> Path:

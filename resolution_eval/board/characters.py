@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from resolution_eval.errors import unseen
+from resolution_eval.ground.errors import unseen
 
 MAX_NAME = 500
 """Longest text of an answer's row, the answer itself excepted."""

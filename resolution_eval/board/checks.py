@@ -10,13 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from resolution_eval.board.copies import Originals
-from resolution_eval.board.files import Fault, RefusedError, file_faults, load_record
-from resolution_eval.board.identity import asked_faults, identity_faults
+from resolution_eval.board.duplicate_answers import Originals
 from resolution_eval.board.ledger import (
     LEDGER,
-    Accepted,
-    Ledger,
+    Acceptance,
+    BoardLedger,
     answers_of,
     changes,
     lost,
@@ -27,6 +25,7 @@ from resolution_eval.board.likeness import skeleton
 from resolution_eval.board.pins import most_answers, read_pin
 from resolution_eval.board.rerun import read_rerun
 from resolution_eval.board.rescore import sample_faults
+from resolution_eval.board.row_identity import asked_faults, identity_faults
 from resolution_eval.board.submission import (
     FACTS,
     RERUN,
@@ -35,18 +34,19 @@ from resolution_eval.board.submission import (
     read_submission,
     submissions,
 )
+from resolution_eval.board.submission_files import Fault, RefusedError, file_faults, load_record
 from resolution_eval.board.watched import changes_to, home_faults
-from resolution_eval.cards import TaskCard, task_cards
-from resolution_eval.errors import RecordError
+from resolution_eval.data.cards import TaskCard, task_cards
+from resolution_eval.ground.errors import RecordError
+from resolution_eval.host.taskfiles import VERSION
 from resolution_eval.records import Cell, Record
-from resolution_eval.taskfiles import VERSION
 
 MOST_FAULTS = 20
 """Faults of one record's samples that are listed; the rest is counted."""
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckResult:
     """One submission, checked."""
 
     folder: Path
@@ -64,7 +64,7 @@ class Checked:
 class CheckedBoard:
     """Every submission of a board, checked."""
 
-    submissions: tuple[Checked, ...]
+    submissions: tuple[CheckResult, ...]
     faults: tuple[Fault, ...] = field(default=())
     """Of the board as a whole: what was accepted and is gone."""
 
@@ -101,7 +101,7 @@ def check_board(
     return CheckedBoard(tuple(_uncopied(checked, accepted)), (*gone, *beside, *changed))
 
 
-def _ledger_faults(path: Path, ledger: Path, accepted: Ledger) -> Iterator[Fault]:
+def _ledger_faults(path: Path, ledger: Path, accepted: BoardLedger) -> Iterator[Fault]:
     """Whether the board's own ledger is a copy of the one that counts."""
     try:
         same = read_ledger(path) == accepted
@@ -112,7 +112,7 @@ def _ledger_faults(path: Path, ledger: Path, accepted: Ledger) -> Iterator[Fault
         yield Fault(path, f"differs from {ledger}; only the maintainers enter into it")
 
 
-def _uncopied(checked: list[Checked], ledger: Ledger) -> Iterator[Checked]:
+def _uncopied(checked: list[CheckResult], ledger: BoardLedger) -> Iterator[CheckResult]:
     """`checked` with a fault for answers, and for names, that another submission has too.
 
     What the ledger has was there first, by whatever name a later one comes.
@@ -134,13 +134,13 @@ def _uncopied(checked: list[Checked], ledger: Ledger) -> Iterator[Checked]:
         yield replace(each, faults=tuple(faults))
 
 
-def _name(each: Checked) -> str:
+def _name(each: CheckResult) -> str:
     return f"{each.folder.parent.name}/{each.folder.name}"
 
 
 def check_submission(
-    place: Path, board: Path, ledger: Ledger, *, vouched: str | None = None
-) -> Checked:
+    place: Path, board: Path, ledger: BoardLedger, *, vouched: str | None = None
+) -> CheckResult:
     """Check the submission in the folder `place` by the pins of the leaderboard's folder `board`.
 
     A submission that cannot be checked at all is refused; the others are checked nevertheless.
@@ -150,17 +150,17 @@ def check_submission(
         return _checked(place, board, ledger, vouched)
     except (MemoryError, RecursionError, ArithmeticError, LookupError, TypeError, ValueError) as e:
         told = f"cannot be checked ({type(e).__name__}: {e}); it is refused"
-        return Checked(place, None, {}, (Fault(place, told),))
+        return CheckResult(place, None, {}, (Fault(place, told),))
 
 
-def _checked(place: Path, board: Path, ledger: Ledger, vouched: str | None) -> Checked:
+def _checked(place: Path, board: Path, ledger: BoardLedger, vouched: str | None) -> CheckResult:
     faults = list(file_faults(place))
     if faults:
-        return Checked(place, None, {}, tuple(faults))
+        return CheckResult(place, None, {}, tuple(faults))
     try:
         submission = read_submission(place)
     except RecordError as error:
-        return Checked(place, None, {}, (_fault(error, place / FACTS),))
+        return CheckResult(place, None, {}, (_fault(error, place / FACTS),))
     records: dict[Path, Record] = {}
     most = most_answers(board)
     for path in submission.records:
@@ -184,7 +184,7 @@ def _checked(place: Path, board: Path, ledger: Ledger, vouched: str | None) -> C
             Fault(place / name, said) for name, said in changes(accepted, submission, records)
         ]
     withdrawn = None if accepted is None else accepted.withdrawn
-    return Checked(place, submission, records, tuple(faults), withdrawn)
+    return CheckResult(place, submission, records, tuple(faults), withdrawn)
 
 
 def _fault(error: RecordError, path: Path) -> Fault:
@@ -207,7 +207,7 @@ def _facts_faults(submission: Submission) -> Iterator[Fault]:
         seen.add(key)
 
 
-def _rerun_faults(place: Path, accepted: Accepted | None) -> Iterator[Fault]:
+def _rerun_faults(place: Path, accepted: Acceptance | None) -> Iterator[Fault]:
     yield from (Fault(place / RERUN, said) for said in rerun_faults(accepted, place))
     try:
         read_rerun(place)

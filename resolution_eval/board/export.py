@@ -20,11 +20,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
+from resolution_eval.board.board_schema import BoardRow, Curve, Estimate, Point, fields
 from resolution_eval.board.rows import Board
-from resolution_eval.board.schema import BoardRow, Curve, Estimate, Point, fields
 from resolution_eval.board.scopes import dataset_id
-from resolution_eval.errors import RecordError
-from resolution_eval.files import replace
+from resolution_eval.ground.errors import RecordError
+from resolution_eval.ground.files import replace
 
 DATASET = "resolution-eval/records"
 """Hub data set that holds the records, and whose tasks the `.eval_results` name."""

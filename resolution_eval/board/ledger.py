@@ -18,7 +18,7 @@ from pydantic import Field
 
 from resolution_eval.board.document import Document, read
 from resolution_eval.board.submission import FACTS, RERUN, Name, Sentence, Submission
-from resolution_eval.files import replace
+from resolution_eval.ground.files import replace
 from resolution_eval.records import Record
 from resolution_eval.records.schema import Sha256
 from resolution_eval.records.store import ANSWERS_SUFFIX, SUFFIX
@@ -38,7 +38,7 @@ class AcceptedRecord(Document):
     """`scheme filter mode resolution` of each."""
 
 
-class Accepted(Document):
+class Acceptance(Document):
     """One submission as it was accepted."""
 
     facts_sha256: Sha256
@@ -56,30 +56,30 @@ class Accepted(Document):
     """Why it is no longer shown; null where it is."""
 
 
-class Ledger(Document):
+class BoardLedger(Document):
     """Everything that was accepted, by MODEL/REVISION."""
 
-    submissions: Mapping[str, Accepted]
+    submissions: Mapping[str, Acceptance]
 
 
-def read_ledger(path: Path) -> Ledger:
+def read_ledger(path: Path) -> BoardLedger:
     """The ledger in `path`; an empty one where there is no such file.
 
     Raises:
         RecordError: it breaks its schema.
     """
     if not path.exists():
-        return Ledger(submissions={})
-    return read(path, Ledger)
+        return BoardLedger(submissions={})
+    return read(path, BoardLedger)
 
 
-def write_ledger(ledger: Ledger, path: Path) -> None:
+def write_ledger(ledger: BoardLedger, path: Path) -> None:
     """Write `ledger`, submissions and records by name."""
     ordered = {
         key: each.model_copy(update={"records": dict(sorted(each.records.items()))})
         for key, each in sorted(ledger.submissions.items())
     }
-    text = Ledger(submissions=ordered).model_dump_json(indent=1)
+    text = BoardLedger(submissions=ordered).model_dump_json(indent=1)
     replace(path, text.encode() + b"\n")
 
 
@@ -91,12 +91,12 @@ def accept(
     date: str,
     vouched: str | None = None,
     repeated: bool = False,
-) -> Accepted:
+) -> Acceptance:
     """The entry of `submission` as it lies there now; its re-run counts where it was `repeated`
     just now, by the maintainers.
     """
     rerun = submission.folder / RERUN
-    return Accepted(
+    return Acceptance(
         facts_sha256=digest(submission.folder / FACTS),
         records={path.name: _record(path, record) for path, record in records.items()},
         rerun_sha256=digest(rerun) if repeated else None,
@@ -132,7 +132,7 @@ def digest(path: Path) -> str:
 
 
 def changes(
-    accepted: Accepted, submission: Submission, records: Mapping[Path, Record]
+    accepted: Acceptance, submission: Submission, records: Mapping[Path, Record]
 ) -> Iterator[tuple[str, str]]:
     """File and fault of all that is not as it was accepted."""
     here = {path.name: record for path, record in records.items()}
@@ -157,7 +157,7 @@ def changes(
         yield FACTS, "was changed after it was accepted; the maintainers accept it anew"
 
 
-def rerun_faults(accepted: Accepted | None, folder: Path) -> Iterator[str]:
+def rerun_faults(accepted: Acceptance | None, folder: Path) -> Iterator[str]:
     """What is wrong with the re-run in a submission's folder: it is the one that the ledger names,
     or there is none.
     """
@@ -172,7 +172,7 @@ def rerun_faults(accepted: Accepted | None, folder: Path) -> Iterator[str]:
         yield "is named by the ledger and is no longer there; put it back"
 
 
-def lost(ledger: Ledger, present: set[str]) -> Iterator[tuple[str, str]]:
+def lost(ledger: BoardLedger, present: set[str]) -> Iterator[tuple[str, str]]:
     """Submission and fault of each that was accepted and is gone."""
     for key, accepted in ledger.submissions.items():
         if key not in present and accepted.withdrawn is None:

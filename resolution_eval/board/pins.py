@@ -19,10 +19,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from resolution_eval import paths
-from resolution_eval.attestation import Form
 from resolution_eval.board.document import Document, read
-from resolution_eval.errors import DataError, RecordError
+from resolution_eval.evidence.attestation import Form
+from resolution_eval.ground import paths
+from resolution_eval.ground.errors import DataError, RecordError
 from resolution_eval.records.store import MAX_ROWS
 
 SAMPLES = "samples"
@@ -40,7 +40,7 @@ class PinnedSample:
     choices: tuple[str, ...]
 
 
-class _Row(Document):
+class _PinRow(Document):
     id: str
     target: str
     cluster: str | None = None
@@ -57,11 +57,11 @@ class Pin(Document):
     revision: str
     """Of the card."""
     fingerprint: str
-    """SHA-256 over all samples and images, as `resolution_eval.sources` gives it."""
+    """SHA-256 over all samples and images, as `resolution_eval.data.sources` gives it."""
     made_from: str
     """Where the samples were read."""
     choices: Annotated[tuple[str, ...], Field(strict=False)]
-    samples: Annotated[tuple[_Row, ...], Field(strict=False, min_length=1)]
+    samples: Annotated[tuple[_PinRow, ...], Field(strict=False, min_length=1)]
 
     @cached_property
     def by_id(self) -> dict[str, PinnedSample]:
@@ -117,8 +117,8 @@ def pin_text(dataset: str) -> str:
     Raises:
         DataError: the data is not at hand.
     """
+    from resolution_eval.data.sources import at_hand
     from resolution_eval.datasets import find_card
-    from resolution_eval.sources import at_hand
 
     card = find_card(dataset)
     source = at_hand(card)

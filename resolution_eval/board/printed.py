@@ -11,9 +11,9 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
-from resolution_eval import paths
 from resolution_eval.board.document import Document, read
 from resolution_eval.board.submission import Name, Sentence, Url
+from resolution_eval.ground import paths
 
 
 class _Source(Document):

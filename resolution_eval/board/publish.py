@@ -14,14 +14,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from resolution_eval import paths
 from resolution_eval.board.checks import CheckedBoard
 from resolution_eval.board.export import parquet_bytes, table
 from resolution_eval.board.ledger import answers_of
 from resolution_eval.board.rows import Board
 from resolution_eval.board.submission import FACTS
-from resolution_eval.errors import PublishError, UsageError
-from resolution_eval.redaction import STRUCK, redacted
+from resolution_eval.ground import paths
+from resolution_eval.ground.errors import PublishError, UsageError
+from resolution_eval.ground.redaction import STRUCK, redacted
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi

@@ -20,17 +20,17 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from resolution_eval.board.agreement import Flips, lean
+from resolution_eval.board.board_schema import Repeat
 from resolution_eval.board.document import Document, read
 from resolution_eval.board.ledger import digest
-from resolution_eval.board.schema import Repeat
 from resolution_eval.board.submission import PRETRAINED, RERUN, Facts, Name, Submission
-from resolution_eval.errors import RecordError, UsageError
-from resolution_eval.files import replace
+from resolution_eval.ground.errors import RecordError, UsageError
+from resolution_eval.ground.files import replace
+from resolution_eval.host.taskfiles import Variation, derive
 from resolution_eval.records import Answers, Record, make_records
 from resolution_eval.records.cells import cells
 from resolution_eval.records.schema import Count
 from resolution_eval.resolution import parse_resolution
-from resolution_eval.taskfiles import Variation, derive
 
 AGREEMENT = 0.95
 """Least share of a cell's repeated samples with the same verdict: arithmetic differs by machine,
@@ -181,7 +181,7 @@ def read_rerun(folder: Path) -> Rerun | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class RerunPlan:
     """How to repeat."""
 
     samples: int
@@ -194,7 +194,7 @@ class Plan:
     batch_size: int = 16
 
 
-def rerun(submission: Submission, records: Mapping[Path, Record], plan: Plan) -> Rerun:
+def rerun(submission: Submission, records: Mapping[Path, Record], plan: RerunPlan) -> Rerun:
     """Repeat samples of every score, and of every blind control, through lmms-eval, and write what
     was found.
 
@@ -225,7 +225,7 @@ def rerun(submission: Submission, records: Mapping[Path, Record], plan: Plan) ->
     return found
 
 
-def drawn(record: Record, path: Path, plan: Plan) -> list[str]:
+def drawn(record: Record, path: Path, plan: RerunPlan) -> list[str]:
     """The samples to repeat, as many of every answer mode, the same at every resolution."""
     answered: dict[str, set[str]] = defaultdict(set)
     columns = (record.answers.column(name) for name in ("answer_mode", "sample"))
@@ -239,7 +239,7 @@ def drawn(record: Record, path: Path, plan: Plan) -> list[str]:
     )
 
 
-def _again(record: Record, path: Path, submission: Submission, plan: Plan) -> list[Record]:
+def _again(record: Record, path: Path, submission: Submission, plan: RerunPlan) -> list[Record]:
     """The records of a run of the drawn samples for each scheme and filter of the record."""
     samples = drawn(record, path, plan)
     found = []
@@ -262,7 +262,7 @@ def _resolutions(record: Record) -> list[str]:
     return list(dict.fromkeys(cell.resolution for cell in record.cells))
 
 
-def _arguments(record: Record, submission: Submission, plan: Plan, scheme: str) -> list[str]:
+def _arguments(record: Record, submission: Submission, plan: RerunPlan, scheme: str) -> list[str]:
     """`--model_args`, from checked facts alone: what the record says was given is not trusted."""
     facts = submission.facts
     if not re.fullmatch(PRETRAINED, plan.pretrained):
@@ -280,11 +280,11 @@ def _arguments(record: Record, submission: Submission, plan: Plan, scheme: str) 
 
 
 def _run(
-    record: Record, variation: Variation, arguments: Sequence[str], plan: Plan
+    record: Record, variation: Variation, arguments: Sequence[str], plan: RerunPlan
 ) -> list[Record]:
     """Run the record's task, varied; the records of it."""
-    from resolution_eval.registry import ADAPTERS
-    from resolution_eval.runs import lmms_eval, preferred
+    from resolution_eval.ground.registry import ADAPTERS
+    from resolution_eval.host.runs import lmms_eval, preferred
 
     adapter = record.checkpoint.adapter
     if adapter not in ADAPTERS:

@@ -2,7 +2,7 @@
 samples, at the resolution that was asked for.
 
 The verdict is worked out again from the answer's text, or the choices' scores, by the rules of
-`resolution_eval.tasks`. Every fault names the sample and the resolution.
+`resolution_eval.host.tasks`. Every fault names the sample and the resolution.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import math
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
-from resolution_eval.answers import Mark, judge
+from resolution_eval.answers import AnswerMark, judge
 from resolution_eval.board.characters import MAX_NAME, hostile
 from resolution_eval.board.counts import LARGEST, UNSEEN, count_faults
 from resolution_eval.board.pins import Pin, PinnedSample
-from resolution_eval.errors import UsageError
+from resolution_eval.ground.errors import UsageError
 from resolution_eval.records import CellKey, Record
 from resolution_eval.resolution import Size, budget_size, is_capped, parse_resolution
 
@@ -196,7 +196,7 @@ def _verdict_faults(row: Row, pinned: PinnedSample) -> Iterator[str]:
     yield from _differences(row, mark)
 
 
-def _differences(row: Row, mark: Mark) -> Iterator[str]:
+def _differences(row: Row, mark: AnswerMark) -> Iterator[str]:
     said = row["answer"] if row["answer_mode"] != "rank" else row["choice_scores"]
     if row["prediction"] != mark.prediction:
         yield (

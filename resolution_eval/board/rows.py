@@ -8,17 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from resolution_eval import paths
 from resolution_eval.analysis.sweeps import Setting
+from resolution_eval.board.board_schema import BoardRow, Curve, Refusal, Status
 from resolution_eval.board.checks import CheckedBoard, check_board
-from resolution_eval.board.ledger import LEDGER, Accepted, digest, read_ledger
-from resolution_eval.board.published import PublishedRow, read_published
+from resolution_eval.board.ledger import LEDGER, Acceptance, digest, read_ledger
+from resolution_eval.board.published_rows import PublishedRow, read_published
+from resolution_eval.board.record_scores import ScoreEntry, curves
 from resolution_eval.board.rerun import Rerun, as_repeated, read_rerun
-from resolution_eval.board.schema import BoardRow, Curve, Refused, Status
 from resolution_eval.board.scopes import Scope, scopes
-from resolution_eval.board.scores import Entry, curves
 from resolution_eval.board.submission import RERUN, Facts, Submission
-from resolution_eval.cards import model_cards
+from resolution_eval.data.cards import model_cards
+from resolution_eval.ground import paths
 from resolution_eval.records import Record
 
 
@@ -31,7 +31,7 @@ class Board:
     scopes: tuple[Scope, ...]
     """The lists: data sets and scheme, and a line for every recipe, best first."""
     published: tuple[PublishedRow, ...]
-    refused: tuple[Refused, ...]
+    refused: tuple[Refusal, ...]
     """Submissions that are not shown; `leaderboard validate` says the same."""
 
     @property
@@ -57,12 +57,12 @@ def board_of(checked: CheckedBoard, home: Path) -> Board:
     ledger = read_ledger(home / LEDGER)
     lineage = _lineage(checked)
     rows: list[BoardRow] = []
-    refused: list[Refused] = []
+    refused: list[Refusal] = []
     for each in checked.submissions:
         name = f"{each.folder.parent.name}/{each.folder.name}"
         if each.faults or each.submission is None:
             reason = str(each.faults[0]).replace(f"{each.folder}/", "")
-            refused.append(Refused(name, reason))
+            refused.append(Refusal(name, reason))
         elif each.withdrawn is None:
             entry = ledger.submissions.get(name)
             rows += rows_of(each.submission, each.records, entry, lineage)
@@ -90,7 +90,7 @@ def _lineage(checked: CheckedBoard) -> Lineage:
 def rows_of(
     submission: Submission,
     records: Mapping[Path, Record],
-    accepted: Accepted | None,
+    accepted: Acceptance | None,
     lineage: Lineage,
 ) -> list[BoardRow]:
     """One row per scheme, filter and answer mode that the submission's records hold."""
@@ -108,7 +108,7 @@ def rows_of(
         if record.blind is not None:
             continue
         ranked = as_repeated(record, found_again) if found_again else record
-        entry = Entry(ranked, path, submission.facts, blind, trained, repeats)
+        entry = ScoreEntry(ranked, path, submission.facts, blind, trained, repeats)
         for (scheme, filter, mode), made in curves(entry).items():
             curve = replace(made, record=record)
             if curve.form == "open":
@@ -126,7 +126,7 @@ def rows_of(
 
 
 def _counted_rerun(
-    submission: Submission, records: Mapping[Path, Record], accepted: Accepted | None
+    submission: Submission, records: Mapping[Path, Record], accepted: Acceptance | None
 ) -> Rerun | None:
     """What the maintainers repeated, if the ledger vouches for it and it is of every score there.
 

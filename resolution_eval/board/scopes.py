@@ -16,16 +16,16 @@ import numpy as np
 from resolution_eval.analysis.ranking import Entrant, Place, places
 from resolution_eval.analysis.sampling import column_scores
 from resolution_eval.analysis.series import over_runs
-from resolution_eval.board.recipes import Recipe, obstacle, recipes
-from resolution_eval.board.schema import BoardRow, Budget, Curve, Estimate
-from resolution_eval.board.scores import estimate
-from resolution_eval.ladder import Step
+from resolution_eval.board.board_schema import BoardRow, Budget, Curve, Estimate
+from resolution_eval.board.record_scores import estimate
+from resolution_eval.board.seed_recipes import Recipe, obstacle, recipes
+from resolution_eval.evidence.ladder import Step
 
 Kind = Literal["mean", "modality", "dataset"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class RankLine:
     """One recipe in one list."""
 
     rows: Recipe
@@ -67,7 +67,7 @@ class Scope:
     """What is known of the resolutions of all its rows."""
     datasets: tuple[str, ...]
     """Identifiers, see `dataset_id`."""
-    lines: tuple[Line, ...]
+    lines: tuple[RankLine, ...]
 
     @property
     def setting(self) -> str:
@@ -239,7 +239,7 @@ Standing = tuple[Place, tuple[int, int] | None]
 """A recipe's figures in one list, and the ranks left open; None where it has none."""
 
 
-def lines(members: Sequence[Group]) -> Iterator[Line]:
+def lines(members: Sequence[Group]) -> Iterator[RankLine]:
     """The lines of one list: by score, and after them those without a rank."""
     every = [recipe for recipe, _ in members]
     why = {recipe[0].key: obstacle(recipe, curves, every) for recipe, curves in members}
@@ -288,11 +288,11 @@ def _line(
     rank: tuple[int, int] | None,
     why: str | None,
     order: int | None,
-) -> Line:
+) -> RankLine:
     drops = [c.best_drop for runs in curves for c in runs if c.best_drop is not None]
     whole = len(drops) == sum(map(len, curves))
     (runs, *more) = curves
-    return Line(
+    return RankLine(
         rows=recipe,
         curves=curves,
         place=None if rank is None or order is None else order + 1,
@@ -339,7 +339,7 @@ def _mean_accuracy(runs: Sequence[Curve], resolution: str) -> Estimate | None:
     return estimate(over_runs(columns, [1.0]))
 
 
-def standing(found: Sequence[Scope], row: BoardRow) -> tuple[Scope, Line] | None:
+def standing(found: Sequence[Scope], row: BoardRow) -> tuple[Scope, RankLine] | None:
     """The list that a row stands in first, with its line: over several data sets, else over one."""
     order: Mapping[Kind, int] = {"mean": 0, "dataset": 1, "modality": 2}
     for scope in sorted(found, key=lambda scope: order[scope.kind]):

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator, Set
 from pathlib import Path, PurePosixPath
 
 from resolution_eval.board.document import read
-from resolution_eval.board.files import Fault
 from resolution_eval.board.ledger import LEDGER, digest
 from resolution_eval.board.pins import SAMPLES, Pin
 from resolution_eval.board.printed import printed
-from resolution_eval.board.published import PUBLISHED, read_figures
+from resolution_eval.board.published_rows import PUBLISHED, read_figures
 from resolution_eval.board.submission import RERUN
-from resolution_eval.cards import task_cards
-from resolution_eval.errors import RecordError
+from resolution_eval.board.submission_files import Fault
+from resolution_eval.data.cards import task_cards
+from resolution_eval.ground.errors import RecordError
 
 CARDS, CURVES, RECORDS, SITE = "cards", "curves", "records", "site"
 HOME = (LEDGER, CARDS, CURVES, PUBLISHED, RECORDS, SAMPLES, SITE)

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from resolution_eval.printing import as_json
+from resolution_eval.ground.printing import as_json
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,10 +32,10 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
 
     refuse_absent([known.first, known.second])
 
-    from resolution_eval.analysis.comparison import compare
+    from resolution_eval.analysis.record_comparison import compare
     from resolution_eval.collection import only
     from resolution_eval.report import load
-    from resolution_eval.report.comparison import changed_table, comparison_table
+    from resolution_eval.report.comparison_tables import changed_table, comparison_table
     from resolution_eval.report.tables import FORMATS
 
     first, second = (only(load([path]), path) for path in (known.first, known.second))

@@ -25,7 +25,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     """Do it; the exit status."""
-    from resolution_eval.families.llava_original import convert
+    from resolution_eval.models.families.llava_original import convert
 
     written = convert(known.folder, known.output, tower=known.tower)
     print(f"{written}: run it with --model reshf --model_args pretrained={written}")

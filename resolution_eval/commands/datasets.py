@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from resolution_eval.printing import as_json
+from resolution_eval.ground.printing import as_json
 
 STATES = (
     *("at hand", "downloaded when run", "to be brought", "registration needed"),
@@ -28,7 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     """Do it; the exit status."""
     from resolution_eval import datasets
-    from resolution_eval.errors import UsageError
+    from resolution_eval.ground.errors import UsageError
 
     if known.name is None:
         if known.sheet is not None:

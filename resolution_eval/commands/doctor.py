@@ -9,8 +9,8 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from resolution_eval.commands.sweep import positive
-from resolution_eval.errors import UsageError
-from resolution_eval.printing import as_json
+from resolution_eval.ground.errors import UsageError
+from resolution_eval.ground.printing import as_json
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,8 +71,8 @@ def _against(known: argparse.Namespace) -> int:
 def _model(known: argparse.Namespace) -> int:
     from dataclasses import asdict
 
-    from resolution_eval.arguments import model_arguments
-    from resolution_eval.doctor import diagnose, report
+    from resolution_eval.diagnosis.examination import diagnose, report
+    from resolution_eval.models.arguments import model_arguments
     from resolution_eval.resolution import parse_resolution
 
     sizes = (known.sizes or "28,64,112,224,448,896").split(",")

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from resolution_eval.printing import aligned, as_json
+from resolution_eval.ground.printing import aligned, as_json
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     """Do it; the exit status."""
-    from resolution_eval.statistics.tables import gaps_of_file
+    from resolution_eval.statistics.published_curves import gaps_of_file
 
     found = gaps_of_file(known.file)
     rows = {

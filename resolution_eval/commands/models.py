@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from resolution_eval.printing import as_json
+from resolution_eval.ground.printing import as_json
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,15 +21,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     """Do it; the exit status."""
-    from resolution_eval import checkpoints
+    from resolution_eval import checkpoint_list
 
-    cards = checkpoints.selected(
+    cards = checkpoint_list.selected(
         name=known.name, family=known.family, training=known.training, adapter=known.adapter
     )
     if known.json:
         print(as_json([card.model_dump(mode="json") for card in cards]))
     elif known.name is not None and len(cards) == 1:
-        print(checkpoints.describe(cards[0]))
+        print(checkpoint_list.describe(cards[0]))
     else:
-        print(checkpoints.listing(cards))
+        print(checkpoint_list.listing(cards))
     return 0

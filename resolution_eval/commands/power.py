@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resolution_eval.errors import UsageError
-from resolution_eval.printing import as_json
+from resolution_eval.ground.errors import UsageError
+from resolution_eval.ground.printing import as_json
 
 if TYPE_CHECKING:
-    from resolution_eval.statistics.planning import Plan
+    from resolution_eval.statistics.planning import SampleSizePlan
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +55,7 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     return 0
 
 
-def _of_figures(known: argparse.Namespace) -> Plan:
+def _of_figures(known: argparse.Namespace) -> SampleSizePlan:
     from resolution_eval.statistics.planning import plan
 
     if known.discordance is None or (known.n is None and known.drop is None):
@@ -74,7 +74,7 @@ def _of_figures(known: argparse.Namespace) -> Plan:
     )
 
 
-def _of_results(known: argparse.Namespace) -> dict[str, Plan]:
+def _of_results(known: argparse.Namespace) -> dict[str, SampleSizePlan]:
     """Every resolution against the training resolution, else the last, of every record."""
     from resolution_eval.analysis.plans import plans
     from resolution_eval.analysis.sweeps import by_task
@@ -89,7 +89,7 @@ def _of_results(known: argparse.Namespace) -> dict[str, Plan]:
     }
 
 
-def _row(found: Plan) -> dict[str, Any]:
+def _row(found: SampleSizePlan) -> dict[str, Any]:
     from resolution_eval.statistics.curves import Withheld
 
     def shown(value: Any) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resolution_eval.printing import as_json
+from resolution_eval.ground.printing import as_json
 
 if TYPE_CHECKING:
     from resolution_eval.statistics.intervals import Interval
@@ -36,7 +36,7 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     from tabulate import tabulate
 
     from resolution_eval.analysis.ranking import ranking
-    from resolution_eval.ladder import WEAKER, listed
+    from resolution_eval.evidence.ladder import WEAKER, listed
     from resolution_eval.report import load
 
     found = ranking(load(known.results), mix_steps=known.mix_steps)

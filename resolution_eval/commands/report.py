@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from resolution_eval.errors import UsageError
+from resolution_eval.ground.errors import UsageError
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

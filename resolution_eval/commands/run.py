@@ -58,8 +58,8 @@ def _choices(known: argparse.Namespace) -> dict[str, Any]:
     Raises:
         UsageError: a value is impossible.
     """
-    from resolution_eval.errors import UsageError
-    from resolution_eval.pixels.options import checked
+    from resolution_eval.ground.errors import UsageError
+    from resolution_eval.pixels.display_choices import checked
 
     chosen = {name: getattr(known, name) for name in ("window", "frame", "max_pixels", "root")}
     chosen = {name: value for name, value in chosen.items() if value is not None}
@@ -85,7 +85,7 @@ def _preflight(tasks: Sequence[str], rest: Sequence[str]) -> None:
 
 def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     """Do it; the exit status."""
-    from resolution_eval.errors import UsageError, refuse_misspelled
+    from resolution_eval.ground.errors import UsageError, refuse_misspelled
     from resolution_eval.jobs.process import die_with_launcher
     from resolution_eval.resolution import parse_resolution
 
@@ -103,7 +103,7 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
         resolutions = [parse_resolution(text) for text in known.resolutions.split(",")]
     tasks = [name for name in known.tasks.split(",") if name]
     _preflight(tasks, rest)
-    from resolution_eval.runs import run
+    from resolution_eval.host.runs import run
 
     return run(
         tasks,

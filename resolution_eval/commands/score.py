@@ -46,8 +46,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     """Do it; the exit status."""
-    from resolution_eval.arguments import model_arguments
-    from resolution_eval.errors import visible
+    from resolution_eval.ground.errors import visible
+    from resolution_eval.models.arguments import model_arguments
     from resolution_eval.score import verdict
     from resolution_eval.score.wishes import checked_resolutions
 

@@ -63,9 +63,9 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     """Do it; the exit status."""
     import shlex
 
+    from resolution_eval.ground.redaction import redacted
     from resolution_eval.jobs import execute, read_plan, summary
     from resolution_eval.jobs.estimate import told
-    from resolution_eval.redaction import redacted
 
     plan = read_plan(known.plan, budget=known.budget)
     if known.dry_run:

@@ -110,7 +110,7 @@ def _scratch(group: argparse._ArgumentGroup) -> None:
 
 def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     """Do it; the exit status."""
-    from resolution_eval.training.command import train_task
+    from resolution_eval.training.train_arguments import train_task
 
     told = train_task(known)
     if told:

@@ -4,7 +4,7 @@
 | --- | --- |
 | `entry` | the list of data sets, and all that is known of one |
 | `sheet` | its contact sheet |
-| `page` | the table in the documentation |
+| `dataset_page` | the table in the documentation |
 """
 
 from resolution_eval.datasets.entry import describe, entries, find_card, list_datasets

@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from resolution_eval.cards import TaskCard, task_cards
-from resolution_eval.errors import DataError, UsageError, suggest
+from resolution_eval.data.cards import TaskCard, task_cards
+from resolution_eval.data.sources import Sample, Source, at_hand, ways
+from resolution_eval.ground.errors import DataError, UsageError, suggest
 from resolution_eval.resolution import label
-from resolution_eval.sources import Sample, Source, at_hand, ways
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class DataMeasures:
     """What a data set at hand holds."""
 
     source: str
@@ -126,12 +126,12 @@ def _facts(card: TaskCard) -> Iterator[tuple[str, str]]:
     yield "unconfirmed", ", ".join(card.unconfirmed)
 
 
-def measure(source: Source) -> Measured:
+def measure(source: Source) -> DataMeasures:
     """What `source` holds, split by split."""
     splits = {split: _samples(source, split) for split in ("train", "val", "test")}
     test = splits["test"]
     clusters = Counter(sample.cluster for sample in test)
-    return Measured(
+    return DataMeasures(
         source=source.name,
         revision=source.revision,
         samples={split: len(samples) for split, samples in splits.items() if samples},
@@ -152,7 +152,7 @@ def _samples(source: Source, split: str) -> tuple[Sample, ...]:
         return ()
 
 
-def _measured_lines(found: Measured) -> Iterator[str]:
+def _measured_lines(found: DataMeasures) -> Iterator[str]:
     yield f"{found.source}, {found.revision}"
     yield ", ".join(f"{count:,} {split}" for split, count in found.samples.items())
     if found.open:

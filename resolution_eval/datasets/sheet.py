@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resolution_eval.cards import TaskCard
-from resolution_eval.errors import ImageError
+from resolution_eval.data.cards import TaskCard
+from resolution_eval.data.sources import Source
+from resolution_eval.ground.errors import ImageError
 from resolution_eval.resolution import label
-from resolution_eval.sources import Source
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -28,7 +28,7 @@ def contact_sheet(card: TaskCard, file: Path) -> Path:
         DataError: the data cannot be had.
         ImageError: none of the first images can be decoded.
     """
-    from resolution_eval.sources import open_source
+    from resolution_eval.data.sources import open_source
 
     source = open_source(card)
     image, name = _first_image(source)

@@ -2,13 +2,15 @@
 
 | module | noun |
 | --- | --- |
-| `plan` | the YAML file: models, tasks, what lmms-eval is told, where jobs run |
+| `sweep_plan` | the YAML file: models, tasks, what lmms-eval is told, where jobs run |
 | `job` | one model on one task: its folder, its command, whether it is finished |
+| `process` | the child that runs lmms-eval under its job's lock |
+| `estimate` | what a job will take of a server |
 | `executors` | where jobs run: this machine, Slurm or Ray |
 | `execution` | running a plan: what is finished is skipped, what failed is tried once more |
 """
 
 from resolution_eval.jobs.execution import Outcome, execute, summary
-from resolution_eval.jobs.plan import Plan, read_plan
+from resolution_eval.jobs.sweep_plan import SweepPlan, read_plan
 
-__all__ = ["Outcome", "Plan", "execute", "read_plan", "summary"]
+__all__ = ["Outcome", "SweepPlan", "execute", "read_plan", "summary"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from resolution_eval.cards import task_cards
+from resolution_eval.data.cards import task_cards
 from resolution_eval.jobs.job import Job
 from resolution_eval.resolution import Size, budget_size, parse_resolution
 
@@ -36,8 +36,8 @@ def estimates(job: Job) -> list[CellEstimate]:
         UsageError: an argument names no rule.
         ModelError: the processor cannot be loaded.
     """
-    from resolution_eval.arguments import model_arguments
-    from resolution_eval.bases.predictors import predictor
+    from resolution_eval.models.arguments import model_arguments
+    from resolution_eval.models.wrapped.predictors import predictor
 
     settings = job.settings
     card = task_cards().get(settings.task.removesuffix("_res"))

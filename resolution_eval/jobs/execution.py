@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from resolution_eval.jobs.executors import EXECUTORS
 from resolution_eval.jobs.job import Job
-from resolution_eval.jobs.plan import Plan
+from resolution_eval.jobs.sweep_plan import SweepPlan
 
 ATTEMPTS = 2
 
@@ -25,7 +25,7 @@ class Outcome:
     """Of the last attempt; null where the job is finished."""
 
 
-def execute(plan: Plan, *, progress: bool = True) -> list[Outcome]:
+def execute(plan: SweepPlan, *, progress: bool = True) -> list[Outcome]:
     """Run what is not finished of `plan`; one outcome per job, in the plan's order.
 
     It can be killed at any time and called again: a finished job is skipped, and an unfinished one

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from resolution_eval.errors import ResolutionEvalError, UsageError
+from resolution_eval.ground.errors import ResolutionEvalError, UsageError
 from resolution_eval.jobs.job import Job, run_job
-from resolution_eval.jobs.plan import Plan, Ray, Slurm
+from resolution_eval.jobs.sweep_plan import Ray, Slurm, SweepPlan
 
 Ended = tuple[Job, str | None]
 """A job, and what went wrong."""
@@ -23,13 +23,13 @@ POLL = 1.0
 """Seconds between two looks at the jobs of a cluster."""
 
 
-def local(plan: Plan, jobs: Sequence[Job]) -> Iterator[Ended]:
+def local(plan: SweepPlan, jobs: Sequence[Job]) -> Iterator[Ended]:
     """One after the other, in processes of this machine."""
     for job in jobs:
         yield job, error_of(job)
 
 
-def slurm(plan: Plan, jobs: Sequence[Job]) -> Iterator[Ended]:
+def slurm(plan: SweepPlan, jobs: Sequence[Job]) -> Iterator[Ended]:
     """Through submitit.
 
     Raises:
@@ -97,7 +97,7 @@ def _submitit_error(job: Job, handle: Any) -> str | None:
     return said
 
 
-def ray(plan: Plan, jobs: Sequence[Job]) -> Iterator[Ended]:
+def ray(plan: SweepPlan, jobs: Sequence[Job]) -> Iterator[Ended]:
     """As tasks of Ray.
 
     Raises:
@@ -144,7 +144,7 @@ def error_of(job: Job) -> str | None:
     return None
 
 
-EXECUTORS: Mapping[str, Callable[[Plan, Sequence[Job]], Iterator[Ended]]] = {
+EXECUTORS: Mapping[str, Callable[[SweepPlan, Sequence[Job]], Iterator[Ended]]] = {
     "local": local,
     "slurm": slurm,
     "ray": ray,

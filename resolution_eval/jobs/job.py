@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from resolution_eval.errors import RecordError, ResolutionEvalError
+from resolution_eval.ground.errors import RecordError, ResolutionEvalError
+from resolution_eval.ground.notation import NotationError, json_value
+from resolution_eval.ground.redaction import redacted
 from resolution_eval.jobs import process
-from resolution_eval.notation import NotationError, json_value
-from resolution_eval.redaction import redacted
 
 
 class JobError(ResolutionEvalError):
@@ -23,7 +23,7 @@ class JobError(ResolutionEvalError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class JobSettings:
     """What decides a job's answers: two jobs with equal settings are the same job."""
 
     model: str
@@ -52,7 +52,7 @@ class Job:
 
     output: Path
     model: str
-    settings: Settings
+    settings: JobSettings
     launch: tuple[str, ...] = ()
     budget: int | None = None
     """Most tokens that it may spend."""
@@ -193,7 +193,7 @@ def _public(value: str | Sequence[str] | None) -> str | list[str] | None:
 
 def _without_secrets(log: Path) -> None:
     """Strike the secrets out of what lmms-eval printed of its arguments."""
-    from resolution_eval.files import replace
+    from resolution_eval.ground.files import replace
 
     told = log.read_bytes().decode("utf-8", "replace")
     if (public := redacted(told)) != told:
@@ -201,7 +201,7 @@ def _without_secrets(log: Path) -> None:
 
 
 def _write(path: Path, state: dict[str, Any]) -> None:
-    from resolution_eval.files import replace
+    from resolution_eval.ground.files import replace
 
     replace(path, json.dumps(state, indent=2).encode() + b"\n")
 

@@ -2,18 +2,18 @@
 
 | module | holds |
 | --- | --- |
-| `checkpoints` | which checkpoints stand for which strategy, one per seed |
-| `named` | what low and native mean |
-| `scoring` | each of them scored once through lmms-eval, kept as a record |
+| `strategy_checkpoints` | which checkpoints stand for which strategy, one per seed |
+| `folder_declarations` | what low and native mean |
+| `checkpoint_scoring` | each of them scored once through lmms-eval, kept as a record |
 | `heatmap` | the heat map |
 | `output` | matrix.json, the table and the heat map, written |
-| `command` | the command line's job |
+| `matrix_command` | the command line's job |
 
 Its figures are those of `resolution_eval.analysis.strategies`.
 """
 
-from resolution_eval.matrix.checkpoints import Entry, parse_checkpoints
+from resolution_eval.matrix.checkpoint_scoring import CheckpointSweep, score
 from resolution_eval.matrix.output import write_matrix
-from resolution_eval.matrix.scoring import Scoring, score
+from resolution_eval.matrix.strategy_checkpoints import StrategyCheckpoints, parse_checkpoints
 
-__all__ = ["Entry", "Scoring", "parse_checkpoints", "score", "write_matrix"]
+__all__ = ["CheckpointSweep", "StrategyCheckpoints", "parse_checkpoints", "score", "write_matrix"]

@@ -4,12 +4,16 @@
 | --- | --- |
 | `formats` | the format of a file, by its first bytes and by our own name |
 | `raster` | pixels of any depth with what their file says of them |
+| `exif` | the orientation that a file tells |
+| `display_choices` | what a user may choose |
 | `rules` | the rules by which a raster becomes 8-bit RGB |
 | `tiff`, `jpeg`, `png`, `netpbm`, `jpeg2000`, `modern`, `plain`, `dicom` | readers of formats |
+| `reader` | which of them reads a file |
+| `pixel_page` | the page of the documentation |
 """
 
 from resolution_eval.pixels.formats import Format, format_of
 from resolution_eval.pixels.raster import Raster
-from resolution_eval.pixels.reading import read
+from resolution_eval.pixels.reader import read
 
 __all__ = ["Format", "Raster", "format_of", "read"]

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from resolution_eval.errors import ImageError
+from resolution_eval.ground.errors import ImageError
+from resolution_eval.pixels.display_choices import FIRST, FULL, Options, numbers
 from resolution_eval.pixels.jpeg import refuse_damaged_scan
-from resolution_eval.pixels.options import FIRST, FULL, Options, numbers
 from resolution_eval.pixels.raster import Raster, Values
 
 if TYPE_CHECKING:

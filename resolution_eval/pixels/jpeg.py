@@ -11,7 +11,7 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
-from resolution_eval.errors import ImageError
+from resolution_eval.ground.errors import ImageError
 from resolution_eval.pixels.exif import orientation_in
 from resolution_eval.pixels.raster import Raster, of_pillow
 

@@ -7,7 +7,7 @@ from typing import Any
 import imagecodecs
 import numpy as np
 
-from resolution_eval.errors import ImageError
+from resolution_eval.ground.errors import ImageError
 from resolution_eval.pixels.raster import Raster
 
 

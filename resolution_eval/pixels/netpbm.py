@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from resolution_eval.errors import ImageError
+from resolution_eval.ground.errors import ImageError
 from resolution_eval.pixels.plain import read_plain
 from resolution_eval.pixels.raster import Raster
 

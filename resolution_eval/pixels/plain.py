@@ -7,7 +7,7 @@ from io import BytesIO
 
 from PIL import Image
 
-from resolution_eval.errors import ImageError
+from resolution_eval.ground.errors import ImageError
 from resolution_eval.pixels.raster import Raster, of_pillow
 
 _TAG = 0x0112

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from resolution_eval.errors import ImageError
+from resolution_eval.ground.errors import ImageError
 from resolution_eval.pixels.raster import Raster, Values
 
 CONSTANT_GREY = 128

@@ -11,7 +11,7 @@ import numpy as np
 import tifffile
 from PIL import Image, ImageCms
 
-from resolution_eval.errors import ImageError
+from resolution_eval.ground.errors import ImageError
 from resolution_eval.pixels.jpeg import refuse_damaged_scan
 from resolution_eval.pixels.raster import Raster, Values
 

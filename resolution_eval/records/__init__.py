@@ -1,7 +1,7 @@
 """Records: one validated document per checkpoint, task and run, made from lmms-eval's output."""
 
-from resolution_eval.records.answers import Answers, CellKey, Scores, resolution_order
-from resolution_eval.records.host import Run, TaskAnswers, read_run
+from resolution_eval.records.answer_table import Answers, CellKey, Scores, resolution_order
+from resolution_eval.records.host_output import Run, TaskAnswers, read_run
 from resolution_eval.records.make import make_records
 from resolution_eval.records.schema import (
     SCHEMA_VERSION,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from resolution_eval.records.answers import CellKey
+from resolution_eval.records.answer_table import CellKey
 from resolution_eval.records.schema import BlindControl, Cell, Record
 
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from resolution_eval.errors import RecordError
-from resolution_eval.notation import NotationError, json_value
+from resolution_eval.ground.errors import RecordError
+from resolution_eval.ground.notation import NotationError, json_value
 
 MAX_DOCUMENT = 64 * 2**20
 """Largest JSON document read, in bytes; lmms-eval's results of a hundred tasks take about 1 %."""

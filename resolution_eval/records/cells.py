@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from resolution_eval.records.answers import Answers, CellKey
+from resolution_eval.answers.thinking import is_cut
+from resolution_eval.records.answer_table import Answers, CellKey
 from resolution_eval.records.schema import (
     Cell,
     CellCost,
@@ -18,7 +19,6 @@ from resolution_eval.records.schema import (
 )
 from resolution_eval.records.serving import serving, tokens
 from resolution_eval.statistics.curves import balanced_accuracy
-from resolution_eval.thinking import is_cut
 
 MAX_GRIDS = 8
 MAX_EVIDENCE = 4

@@ -12,12 +12,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from resolution_eval.cards import ModelCard, TaskCard, model_cards, task_cards
-from resolution_eval.errors import RecordError
-from resolution_eval.facts import Arithmetic, CheckpointFacts, RunFacts
+from resolution_eval.data.cards import ModelCard, TaskCard, model_cards, task_cards
+from resolution_eval.evidence.facts import Arithmetic, CheckpointFacts, RunFacts
+from resolution_eval.ground.errors import RecordError
+from resolution_eval.ground.redaction import redacted
 from resolution_eval.records.blind import controlled
 from resolution_eval.records.cells import cells, cost, failures
-from resolution_eval.records.host import Run, TaskAnswers, read_run
+from resolution_eval.records.host_output import Run, TaskAnswers, read_run
 from resolution_eval.records.schema import (
     Cell,
     CellCost,
@@ -27,7 +28,6 @@ from resolution_eval.records.schema import (
     Environment,
     Record,
 )
-from resolution_eval.redaction import redacted
 
 ROUNDING = 6e-5
 """How far a printed accuracy may lie from the samples': rows in words have four decimals."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from resolution_eval.records.answers import SCHEMA
+from resolution_eval.records.answer_table import SCHEMA
 
 Document = dict[str, Any]
 

@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, InstanceOf
 from pydantic.json_schema import SkipJsonSchema
 
-from resolution_eval.attestation import Blind
-from resolution_eval.facts import Arithmetic, Excluded, Hardware
-from resolution_eval.ladder import STEPS, Step
-from resolution_eval.records.answers import Answers, CellKey
+from resolution_eval.evidence.attestation import Blind
+from resolution_eval.evidence.facts import Arithmetic, Excluded, Hardware
+from resolution_eval.evidence.ladder import STEPS, Step
+from resolution_eval.records.answer_table import Answers, CellKey
 from resolution_eval.resolution import label, parse_resolution
 
 SCHEMA_VERSION = 3

@@ -16,14 +16,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from resolution_eval.attestation import Status
-from resolution_eval.errors import RecordError
-from resolution_eval.files import replace
-from resolution_eval.records.answers import SCHEMA, Answers
+from resolution_eval.evidence.attestation import Status
+from resolution_eval.ground.errors import RecordError
+from resolution_eval.ground.files import replace
+from resolution_eval.records.answer_table import SCHEMA, Answers
 from resolution_eval.records.bounded import read_document
 from resolution_eval.records.cells import cells, failures
 from resolution_eval.records.migrations import MIGRATIONS, migrated_answers
-from resolution_eval.records.pages import PageError, pages
+from resolution_eval.records.record_pages import PageError, pages
 from resolution_eval.records.schema import SCHEMA_VERSION, AnswersFile, Cell, Record
 
 SUFFIX = ".record.json"

@@ -10,12 +10,12 @@ from resolution_eval.analysis import CurveFigures, TaskSweeps, by_task, figures
 from resolution_eval.analysis.headline import headline
 from resolution_eval.analysis.sizes import task_sizes
 from resolution_eval.analysis.strategies import matrix_of_records
-from resolution_eval.errors import RecordError, UsageError, suggest
-from resolution_eval.files import replace
+from resolution_eval.ground.errors import RecordError, UsageError, suggest
+from resolution_eval.ground.files import replace
 from resolution_eval.records import Record
 from resolution_eval.records.loader import load
 from resolution_eval.report.compact import compact_table, said, said_table
-from resolution_eval.report.matrix import matrix_tables
+from resolution_eval.report.matrix_tables import matrix_tables
 from resolution_eval.report.size_tables import size_tables
 from resolution_eval.report.tables import FORMATS, Table
 from resolution_eval.report.task_tables import tables
@@ -24,7 +24,7 @@ from resolution_eval.statistics.margin import MARGIN
 
 if TYPE_CHECKING:
     from resolution_eval.report.gallery import Gallery
-    from resolution_eval.report.page import Pictures
+    from resolution_eval.report.html_page import Pictures
 
 __all__ = ["demo_page", "load", "report", "write_page"]
 
@@ -124,7 +124,7 @@ def write_page(
 def _write_studies(
     studies: Sequence[Study], output: Path, *, images: bool, data: Path | None
 ) -> Path:
-    from resolution_eval.report.page import render
+    from resolution_eval.report.html_page import render
 
     lead = "What was asked for and what the encoder received, for every score."
     pictures = _pictures(len(studies), images=images, data=data)
@@ -149,7 +149,7 @@ def demo_page(records: Sequence[Record], output: Path) -> Path:
     Raises:
         RecordError: the records are not all of one task.
     """
-    from resolution_eval.report.page import render
+    from resolution_eval.report.html_page import render
 
     matrix = matrix_of_records(records)
     rows = [record for records in matrix.records.values() for record in records]

@@ -39,7 +39,7 @@ STATUSES = {
 
 
 @dataclass(frozen=True)
-class Point:
+class ChartPoint:
     """One cell of a curve chart."""
 
     name: str
@@ -62,7 +62,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Mark:
+class ChartMark:
     """A place on a curve that says how much resolution is enough."""
 
     name: str
@@ -80,10 +80,10 @@ class Mark:
 
 
 def curve_chart(
-    points: Sequence[Point],
+    points: Sequence[ChartPoint],
     resolutions: Sequence[str],
     chance: float | None,
-    marks: Sequence[Mark] = (),
+    marks: Sequence[ChartMark] = (),
 ) -> dict[str, Any]:
     """Accuracy against resolution: one line per name with its band, dotted without the image.
 
@@ -105,7 +105,7 @@ def curve_chart(
     )
 
 
-def cost_chart(points: Sequence[Point]) -> dict[str, Any]:
+def cost_chart(points: Sequence[ChartPoint]) -> dict[str, Any]:
     """Accuracy against visual tokens (logarithmic): what a resolution costs, and what it brings.
 
     Cells whose grid was not the one asked for have a cross and no line, as in the curves. The
@@ -118,7 +118,7 @@ def cost_chart(points: Sequence[Point]) -> dict[str, Any]:
     return drawing("cost", **_shared(known), height=COST_HEIGHT, x="$tokens", places=few)
 
 
-def _shared(points: Sequence[Point]) -> dict[str, Any]:
+def _shared(points: Sequence[ChartPoint]) -> dict[str, Any]:
     """What both charts are filled with."""
     names = list(dict.fromkeys(point.name for point in points))
     present = [status for status in STATUSES if any(point.status == status for point in points)]
@@ -136,7 +136,7 @@ def _shared(points: Sequence[Point]) -> dict[str, Any]:
     }
 
 
-def _row(point: Point) -> dict[str, Any]:
+def _row(point: ChartPoint) -> dict[str, Any]:
     known = point.low is not None and point.high is not None
     row = {
         **asdict(point),

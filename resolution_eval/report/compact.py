@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from resolution_eval.analysis.curve import CellFigures, CurveFigures
 from resolution_eval.analysis.headline import Headline, headline
 from resolution_eval.report.content import status_and_step
-from resolution_eval.report.cost import tokens_text
+from resolution_eval.report.cost_tables import tokens_text
 from resolution_eval.report.tables import (
     Column,
     Entry,

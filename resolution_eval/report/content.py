@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from resolution_eval.analysis import CurveFigures, Sweep
-from resolution_eval.ladder import STEPS
+from resolution_eval.evidence.ladder import STEPS
 from resolution_eval.records import Cell
 from resolution_eval.records.schema import Grid
-from resolution_eval.report.charts import BANDED, Mark, Point
+from resolution_eval.report.charts import BANDED, ChartMark, ChartPoint
 from resolution_eval.report.tables import shorten
 from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.intervals import Interval
@@ -59,10 +59,10 @@ def steps_in_words(cells: Iterable[Cell]) -> str:
     return "".join(f" {step.capitalize()}: {STEPS[step]}." for step in STEPS if step in found)
 
 
-def points(curves: Curves) -> list[Point]:
+def points(curves: Curves) -> list[ChartPoint]:
     """Every cell that has an accuracy, for the chart."""
     return [
-        Point(
+        ChartPoint(
             name=shorten(curve.name),
             resolution=each.cell.resolution,
             status=status(each.cell),
@@ -81,7 +81,7 @@ def points(curves: Curves) -> list[Point]:
     ]
 
 
-def marks(curves: Curves) -> list[Mark]:
+def marks(curves: Curves) -> list[ChartMark]:
     """The knee and the chosen resolution of every curve, for the chart.
 
     None where there are more curves than have a band: the tables have them.
@@ -91,7 +91,7 @@ def marks(curves: Curves) -> list[Mark]:
     return [mark for curve in curves for mark in _marks(curve)]
 
 
-def _marks(curve: CurveFigures) -> Iterator[Mark]:
+def _marks(curve: CurveFigures) -> Iterator[ChartMark]:
     name, knee, chosen = shorten(curve.name), curve.knee, curve.chosen
     accuracy = [each.cell.accuracy for each in curve.cells]
     resolutions = curve.sweep.resolutions
@@ -103,11 +103,11 @@ def _marks(curve: CurveFigures) -> Iterator[Mark]:
         if low is not None and high is not None:
             text = f"knee {found.estimate:.0f} px, {found.low:.0f} to {found.high:.0f}"
             before, after = resolutions[index : index + 2]
-            yield Mark(name, "knee", before, after, share, low + share * (high - low), text)
+            yield ChartMark(name, "knee", before, after, share, low + share * (high - low), text)
     score = None if chosen is None else accuracy[resolutions.index(chosen)]
     if chosen is not None and score is not None and not isinstance(curve.choice, Withheld):
         text = f"{chosen} is the smallest shown to lose no more than {points_of(curve)} points"
-        yield Mark(name, "chosen", chosen, chosen, 0.0, score, text)
+        yield ChartMark(name, "chosen", chosen, chosen, 0.0, score, text)
 
 
 def points_of(curve: CurveFigures) -> str:

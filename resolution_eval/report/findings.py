@@ -8,7 +8,7 @@ from operator import itemgetter
 
 from resolution_eval.analysis import CurveFigures, Sweep
 from resolution_eval.analysis.headline import headline
-from resolution_eval.ladder import STEPS
+from resolution_eval.evidence.ladder import STEPS
 from resolution_eval.report.content import Curves, points_of
 from resolution_eval.report.tables import interval_text, shorten
 from resolution_eval.statistics.curves import Withheld

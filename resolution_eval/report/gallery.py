@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resolution_eval.analysis import Sweep, TaskSweeps
-from resolution_eval.cards import TaskCard, task_cards
-from resolution_eval.errors import DataError, ImageError
+from resolution_eval.data.cards import TaskCard, task_cards
+from resolution_eval.data.sources.source import Sample, Source
+from resolution_eval.ground.errors import DataError, ImageError
 from resolution_eval.report.changes import answers_of, chosen, said_at, targets_of
 from resolution_eval.report.tables import Entry, shorten
 from resolution_eval.resolution import Size, parse_resolution
-from resolution_eval.sources.base import Sample, Source
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -84,7 +84,7 @@ def source_of(task: TaskSweeps, folder: Path | None = None) -> Source | str:
 
     `folder` is where the user's own data lies, for `folder_res`.
     """
-    from resolution_eval.sources import at_hand
+    from resolution_eval.data.sources import at_hand
 
     record = task.sweeps[0].record
     prints = {sweep.record.dataset.fingerprint for sweep in task.sweeps}
@@ -108,7 +108,7 @@ def source_of(task: TaskSweeps, folder: Path | None = None) -> Source | str:
 def _card(name: str, folder: Path | None) -> TaskCard | None:
     if folder is None:
         return task_cards().get(name)
-    from resolution_eval.folder import folder_card
+    from resolution_eval.data.own_folder import folder_card
 
     card = folder_card(folder)
     return card if card.name == name else task_cards().get(name)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from resolution_eval.analysis.sizes import Sizes
 from resolution_eval.report.tables import Column, Entry, Table, entry, shorten
-from resolution_eval.statistics.bysize import HALF, LEAST, MOST, BySize, Cell
+from resolution_eval.statistics.bysize import HALF, LEAST, MOST, BySize, SizeCell
 from resolution_eval.statistics.intervals import Interval
 from resolution_eval.statistics.thresholds import Coincidence
 
@@ -116,7 +116,7 @@ def _rows(one: Sizes, chart: bool) -> Iterator[tuple[Entry, ...]]:
             yield _row(one, kind, cell, chart)
 
 
-def _row(one: Sizes, kind: BySize, cell: Cell, chart: bool) -> tuple[Entry, ...]:
+def _row(one: Sizes, kind: BySize, cell: SizeCell, chart: bool) -> tuple[Entry, ...]:
     r = cell.resolution
     half, most = kind.threshold(r, HALF), kind.threshold(r, MOST)
     function = kind.source.fits.get(r)
@@ -139,7 +139,7 @@ def _row(one: Sizes, kind: BySize, cell: Cell, chart: bool) -> tuple[Entry, ...]
     return (*row, *_cycles(one, cell, half)) if chart else row
 
 
-def _unseen(cell: Cell) -> str:
+def _unseen(cell: SizeCell) -> str:
     return "too few" if len(cell.source) < LEAST else "does not see"
 
 
@@ -164,7 +164,7 @@ def _end(value: float) -> str:
     return "∞" if math.isinf(value) else f"{value:.2f}"
 
 
-def _cycles(one: Sizes, cell: Cell, half: Interval | None) -> tuple[Entry, Entry]:
+def _cycles(one: Sizes, cell: SizeCell, half: Interval | None) -> tuple[Entry, Entry]:
     """Finest stripes seen, and the part of the sampling limit that they are."""
     if half is None or not 0 < half.estimate < math.inf or not one.chart:
         return entry(None), entry(None)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from resolution_eval.analysis import CurveFigures, TaskSweeps
+from resolution_eval.analysis.blind_control import Look
 from resolution_eval.analysis.curve import FIGURES, CellFigures
-from resolution_eval.analysis.look import Look
 from resolution_eval.records import Cell
 from resolution_eval.report.changes import change_table
 from resolution_eval.report.content import (
@@ -19,7 +19,7 @@ from resolution_eval.report.content import (
     status_and_step,
     steps_in_words,
 )
-from resolution_eval.report.cost import cost_table, resolution_entry, tokens_text
+from resolution_eval.report.cost_tables import cost_table, resolution_entry, tokens_text
 from resolution_eval.report.measures import (
     class_table,
     measure_table,

@@ -14,9 +14,9 @@ import datasets
 import evaluate
 
 from resolution_eval.analysis.sampling import Columns, Figure, accuracy, resampled
-from resolution_eval.errors import UsageError
+from resolution_eval.ground.errors import UsageError
 from resolution_eval.statistics import intervals
-from resolution_eval.statistics.curves import Grid, Withheld
+from resolution_eval.statistics.curves import ScoreGrid, Withheld
 
 FIGURES = ("area", "best_drop", "ace", "rce", "excess_ace")
 DESCRIPTION = "How accuracy holds across inference resolutions, each figure with a 95 % interval."
@@ -99,7 +99,7 @@ def _whole(columns: Columns, edges: tuple[int, ...]) -> dict[str, Figure]:
     answers = columns.aligned()
     if answers.withheld is not None:
         return dict.fromkeys(FIGURES, answers.withheld)
-    drawn, grid = resampled(answers), Grid(edges)
+    drawn, grid = resampled(answers), ScoreGrid(edges)
     return {name: intervals.figure(name, drawn, grid) for name in FIGURES}
 
 

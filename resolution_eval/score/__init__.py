@@ -2,6 +2,7 @@
 
 | module | noun |
 | --- | --- |
+| `wishes` | what the user told |
 | `subject` | what is scored, by its name, checked before anything heavy is imported |
 | `material` | what it is scored on: a folder of images, or a task |
 | `reach` | the resolutions within reach of the sources, of the training and of the time |
@@ -35,7 +36,7 @@ def verdict(
     Raises:
         UsageError, DataError, ModelError: a name, a path or an argument is wrong; at once.
     """
-    from resolution_eval.errors import UsageError, output_folder, suggest
+    from resolution_eval.ground.errors import UsageError, output_folder, suggest
     from resolution_eval.score.material import named
     from resolution_eval.score.subject import subject
     from resolution_eval.score.wishes import Wishes

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resolution_eval.errors import DataError, UsageError, suggest
+from resolution_eval.ground.errors import DataError, UsageError, suggest
 
 if TYPE_CHECKING:
-    from resolution_eval.cards import TaskCard
+    from resolution_eval.data.cards import TaskCard
 
 TO_LOOK_AT = 200
 """Images whose size is looked at."""
@@ -32,10 +32,10 @@ def named(text: str) -> Name:
         UsageError: it is neither.
         DataError: the folder says nothing of its images.
     """
-    from resolution_eval.cards import task_cards
-    from resolution_eval.folder import TASK
-    from resolution_eval.sources.layout import refuse_without_layout
-    from resolution_eval.taskfiles import SUFFIX, groups, task_names
+    from resolution_eval.data.cards import task_cards
+    from resolution_eval.data.own_folder import TASK
+    from resolution_eval.data.sources.layout import refuse_without_layout
+    from resolution_eval.host.taskfiles import SUFFIX, groups, task_names
 
     if Path(text).expanduser().is_dir():
         folder = Path(text).expanduser()
@@ -55,7 +55,7 @@ def named(text: str) -> Name:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Material:
+class ScoreMaterial:
     """What a checkpoint is scored on."""
 
     card: TaskCard
@@ -75,15 +75,15 @@ class Material:
         return round(self.edges[len(self.edges) // 2])
 
 
-def material(name: Name) -> Material:
+def material(name: Name) -> ScoreMaterial:
     """The data of `name`, opened.
 
     Raises:
         DataError: it is absent, broken, or holds no image that can be decoded.
     """
-    from resolution_eval.cards import task_cards
-    from resolution_eval.folder import edges_of, folder_card
-    from resolution_eval.sources import open_source
+    from resolution_eval.data.cards import task_cards
+    from resolution_eval.data.own_folder import edges_of, folder_card
+    from resolution_eval.data.sources import open_source
 
     card = (
         task_cards()[name.task.removesuffix("_res")]
@@ -93,4 +93,4 @@ def material(name: Name) -> Material:
     source = open_source(card)
     samples = source.samples("test")
     edges: Sequence[float] = edges_of(source, samples, most=TO_LOOK_AT)
-    return Material(card=card, samples=len(samples), edges=tuple(sorted(edges)))
+    return ScoreMaterial(card=card, samples=len(samples), edges=tuple(sorted(edges)))

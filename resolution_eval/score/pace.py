@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resolution_eval.notation import json_value
+from resolution_eval.ground.notation import json_value
 
 SHARE = 0.3
 """Of the measured rate that forward passes reach."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from resolution_eval.folder import EDGES
+from resolution_eval.data.own_folder import EDGES
 from resolution_eval.resolution import NATIVE, Resolution, TrainingResolution, ascending, label
 
 LOWEST = 8
@@ -19,7 +19,7 @@ SAMPLES = {False: 60, True: 24}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scope:
+class ResolutionScope:
     """What is run, and what is not."""
 
     resolutions: tuple[Resolution, ...]
@@ -83,7 +83,7 @@ def scope(
     quick: bool = False,
     wanted: int | None = None,
     told: bool = False,
-) -> Scope:
+) -> ResolutionScope:
     """What fits into `budget` seconds: first fewer samples, then without the largest resolutions.
 
     `seconds` says how long a sweep takes; `wanted` samples, and resolutions that were `told`, are
@@ -98,7 +98,7 @@ def scope(
         if told or len(kept) <= FEWEST or seconds(kept, count) <= budget:
             break
         dropped.insert(0, kept.pop())
-    return Scope(
+    return ResolutionScope(
         resolutions=tuple(kept),
         samples=count,
         seconds=seconds(kept, count),

@@ -10,18 +10,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resolution_eval.errors import output_folder
-from resolution_eval.notation import json_value
+from resolution_eval.ground.errors import output_folder
+from resolution_eval.ground.notation import json_value
 from resolution_eval.resolution import NATIVE, Resolution, label
-from resolution_eval.score.material import Material, Name, material
+from resolution_eval.score.material import Name, ScoreMaterial, material
 from resolution_eval.score.pace import Pace, pace
-from resolution_eval.score.reach import Scope, reachable, scope, words
+from resolution_eval.score.reach import ResolutionScope, reachable, scope, words
 from resolution_eval.score.subject import Subject
 from resolution_eval.score.wishes import Wishes
 
 if TYPE_CHECKING:
     from resolution_eval.analysis import CurveFigures
-    from resolution_eval.diagnosis import Diagnosis, Row
+    from resolution_eval.diagnosis.diagnosis_rows import Diagnosis, DiagnosisRow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,12 +58,12 @@ def score(subject: Subject, name: Name, output: Path, wishes: Wishes) -> Iterato
 class _Examination:
     """What the doctor says of the sweep, and what of it is run."""
 
-    def __init__(self, subject: Subject, data: Material, wishes: Wishes) -> None:
-        from resolution_eval.doctor import diagnose
+    def __init__(self, subject: Subject, data: ScoreMaterial, wishes: Wishes) -> None:
+        from resolution_eval.diagnosis.examination import diagnose
         from resolution_eval.resolution import TrainingResolution
 
         self._subject, self._data, self._wishes = subject, data, wishes
-        self._known: dict[str, Row] = {}
+        self._known: dict[str, DiagnosisRow] = {}
         training = self._training()
         within, beyond = reachable(data.edges, TrainingResolution.parse(training))
         self.told = wishes.resolutions is not None
@@ -76,7 +76,7 @@ class _Examination:
         sound = self._apart(sound) or within
         self.impossible = [each for each in within if each not in sound]
         self._pace = self._measured()
-        self.scope: Scope = scope(
+        self.scope: ResolutionScope = scope(
             within if wishes.anyway else sound,
             beyond,
             data.samples,
@@ -88,14 +88,14 @@ class _Examination:
         )
 
     def _training(self) -> str:
-        from resolution_eval.doctor import diagnose
+        from resolution_eval.diagnosis.examination import diagnose
 
         return diagnose(self._subject.model, self._subject.arguments, [224]).training
 
     def _edge(self, each: Resolution) -> int:
         return self._data.typical if each == NATIVE or not isinstance(each, int) else each
 
-    def _row(self, each: Resolution) -> Row | None:
+    def _row(self, each: Resolution) -> DiagnosisRow | None:
         return self._known.get(label(self._edge(each)))
 
     def _apart(self, each: Sequence[Resolution]) -> list[Resolution]:
@@ -184,12 +184,12 @@ class _Examination:
 
 
 def _run(
-    subject: Subject, data: Material, found: _Examination, output: Path, wishes: Wishes
+    subject: Subject, data: ScoreMaterial, found: _Examination, output: Path, wishes: Wishes
 ) -> None:
     """Both runs through lmms-eval, into one folder."""
     from loguru import logger
 
-    from resolution_eval.runs import evaluate
+    from resolution_eval.host.runs import evaluate
 
     logger.remove()
     logger.add(sys.stderr, level="WARNING", colorize=False)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from resolution_eval.errors import ModelError, UsageError, suggest
-from resolution_eval.notation import NotationError, json_value
+from resolution_eval.ground.errors import ModelError, UsageError, suggest
+from resolution_eval.ground.notation import NotationError, json_value
 
 PATIENCE = 2.0
 """Seconds that the hub or a server is waited for when a name is checked."""
@@ -94,7 +94,7 @@ def _local(folder: Path, more: Mapping[str, str]) -> Subject:
 
 
 def _embedded(text: str, more: Mapping[str, str]) -> Subject:
-    from resolution_eval import paths
+    from resolution_eval.ground import paths
 
     root = paths.models() / "embedded"
     known = [f"embedded/{folder.name}" for folder in sorted(root.glob("*")) if folder.is_dir()]
@@ -141,7 +141,7 @@ def _answers(host: str, port: int, url: str) -> None:
 
 def _of_hub(text: str, more: Mapping[str, str]) -> Subject:
     """A checkpoint of the hub: in the cache here, or known to the hub."""
-    from resolution_eval.cards import model_cards
+    from resolution_eval.data.cards import model_cards
 
     card = model_cards().get(text)
     model = "resflamingo" if card is not None and card.flamingo is not None else "reshf"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from resolution_eval.errors import UsageError
+from resolution_eval.ground.errors import UsageError
 from resolution_eval.resolution import Resolution, parse_resolution
 
 MINUTES = {False: 20.0, True: 3.0}

@@ -13,12 +13,13 @@
 | `calibration` | Brier score, calibration error |
 | `replicates` | runs that differ in seed or prompt alone, as one figure |
 | `noise` | the noise floor of figures that noise can only raise |
-| `comparison` | paired tests, Holm |
+| `paired_tests` | paired tests, Holm |
 | `planning` | what drop samples can show, by the test that is really made |
 | `fits` | the knee, where a smooth curve is rejected |
 | `hierarchy` | means over data sets and modalities; ranks |
+| `bysize`, `psychometric`, `thresholds` | how small a thing is still seen |
 | `gaps` | gaps of the train by infer matrix |
-| `tables` | published tables: the commands `metrics` and `gaps` |
+| `published_curves` | published tables: the commands `metrics` and `gaps` |
 | `promises` | every figure that is printed with an interval, and where its coverage is measured |
 
 Typical use, for one curve (columns) of one record::
@@ -34,7 +35,7 @@ Typical use, for one curve (columns) of one record::
     intervals.figure("best_drop", drawn, grid)
     margin.choose(drawn, grid, delta=0.02, costs=tokens)            # Choice | Unshown
     margin.robust(drawn, grid, delta=0.02)         # Robustness
-    comparison.compare(answers, 0, 1, seed=seed)   # Comparison | Withheld
+    paired_tests.compare(answers, 0, 1, seed=seed)   # Comparison | Withheld
 
 Only ACE, RCE, excess ACE, the drops and ranks use draws; all else is in closed form, the same for
 every seed.

@@ -46,7 +46,7 @@ class Bin:
 
 
 @dataclass(frozen=True, eq=False)
-class Cell:
+class SizeCell:
     """The answers at one resolution."""
 
     resolution: str
@@ -76,7 +76,7 @@ class BySize:
     """All that is said of one kind of thing over the resolutions; cells in their order."""
 
     kind: str
-    cells: Sequence[Cell]
+    cells: Sequence[SizeCell]
     source: Curves
     """Of the cells where the model sees, by resolution."""
     seed: int
@@ -136,7 +136,7 @@ class BySize:
         return None
 
 
-def by_size(kind: str, cells: Sequence[Cell], *, seed: int) -> BySize:
+def by_size(kind: str, cells: Sequence[SizeCell], *, seed: int) -> BySize:
     """Fit every cell in which the model is shown to see."""
     seeing = [cell for cell in cells if cell.sees]
     return BySize(

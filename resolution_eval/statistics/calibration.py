@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from resolution_eval.errors import RecordError
+from resolution_eval.ground.errors import RecordError
 from resolution_eval.statistics.classes import plain
 from resolution_eval.statistics.curves import FloatArray
 from resolution_eval.statistics.intervals import Interval, even, interval, invert, linear
 from resolution_eval.statistics.proportions import Bounded
-from resolution_eval.statistics.resampling import Answers, IntArray, Resampled, draw_totals
+from resolution_eval.statistics.resampling import AnswerMatrix, IntArray, Resampled, draw_totals
 
 BINS = 10
 """Bins of equal width of the stated probability."""
@@ -100,7 +100,7 @@ def calibration_error(
     sums = np.array([np.bincount(codes, column) for column in gaps.T]).T / len(right)
     observed = sums.sum(axis=0)
     draws = draw_totals(sums, np.random.default_rng(seed), resamples)
-    seen = _Gaps(Answers(right[:, None], codes.astype(np.int64)), draws, seed, observed)
+    seen = _Gaps(AnswerMatrix(right[:, None], codes.astype(np.int64)), draws, seed, observed)
     found = invert(_absolute, np.zeros(BINS), observed, seen, level=level, top=1.0)
     debiased = _debiased(observed, seen.deviations)
     ends = Bounded(debiased, min(found.low, debiased), min(max(found.high, debiased), 1.0))
@@ -111,7 +111,7 @@ class _Gaps(Resampled):
     """Draws of the bins' gaps in the place of accuracies."""
 
     def __init__(
-        self, answers: Answers, draws: FloatArray, seed: int, observed: FloatArray
+        self, answers: AnswerMatrix, draws: FloatArray, seed: int, observed: FloatArray
     ) -> None:
         super().__init__(answers, draws, seed)
         object.__setattr__(self, "accuracy", observed)

@@ -11,7 +11,7 @@ from scipy.special import stdtrit
 from resolution_eval.statistics.curves import FloatArray
 from resolution_eval.statistics.intervals import Interval, even, interval, linear
 from resolution_eval.statistics.proportions import Bounded, effective_size, wilson
-from resolution_eval.statistics.resampling import Answers, IntArray, Resampled
+from resolution_eval.statistics.resampling import AnswerMatrix, IntArray, Resampled
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def _rate(hits: FloatArray, clusters: IntArray, level: float) -> Interval:
 def plain(scores: FloatArray, clusters: IntArray) -> Resampled:
     """Scores (samples, columns) as the closed forms take them, without a draw."""
     codes = np.unique(clusters, return_inverse=True)[1].astype(np.int64)
-    return Resampled(Answers(scores, codes), np.empty((0, scores.shape[1])), 0)
+    return Resampled(AnswerMatrix(scores, codes), np.empty((0, scores.shape[1])), 0)
 
 
 def balanced(

@@ -21,7 +21,7 @@ Curve: TypeAlias = Mapping[int, float]
 
 
 @dataclass(frozen=True)
-class Grid:
+class ScoreGrid:
     """The resolutions that a table of curves has in its columns, ascending.
 
     Raises:
@@ -46,11 +46,11 @@ class Grid:
             raise ValueError(f"no column {self.reference} among {len(self.resolutions)}")
 
 
-Statistic: TypeAlias = Callable[[FloatArray, Grid], FloatArray]
+Statistic: TypeAlias = Callable[[FloatArray, ScoreGrid], FloatArray]
 """Accuracy with one curve per row (rows, resolutions) to one figure per row (rows,)."""
 
 
-def _area(rows: FloatArray, grid: Grid) -> FloatArray:
+def _area(rows: FloatArray, grid: ScoreGrid) -> FloatArray:
     octaves = np.log2(np.asarray(grid.resolutions, dtype=float))
     if len(octaves) == 1:
         return np.asarray(rows[..., 0])
@@ -58,29 +58,29 @@ def _area(rows: FloatArray, grid: Grid) -> FloatArray:
     return np.asarray((rows[..., 1:] + rows[..., :-1]) / 2 @ widths)
 
 
-def _worst_drop(rows: FloatArray, grid: Grid) -> FloatArray:
+def _worst_drop(rows: FloatArray, grid: ScoreGrid) -> FloatArray:
     return np.asarray(rows[..., grid.reference] - rows.min(axis=-1))
 
 
-def _best_drop(rows: FloatArray, grid: Grid) -> FloatArray:
+def _best_drop(rows: FloatArray, grid: ScoreGrid) -> FloatArray:
     return np.asarray(rows.max(axis=-1) - rows.min(axis=-1))
 
 
-def _ace(rows: FloatArray, grid: Grid) -> FloatArray:
+def _ace(rows: FloatArray, grid: ScoreGrid) -> FloatArray:
     return np.asarray(np.abs(np.diff(rows, axis=-1)).sum(axis=-1))
 
 
-def _rce(rows: FloatArray, grid: Grid) -> FloatArray:
+def _rce(rows: FloatArray, grid: ScoreGrid) -> FloatArray:
     means = rows.mean(axis=-1)
     zeros = np.zeros_like(means)
     return np.asarray(np.divide(_ace(rows, grid), means, out=zeros, where=means > 0))
 
 
-def _excess_ace(rows: FloatArray, grid: Grid) -> FloatArray:
+def _excess_ace(rows: FloatArray, grid: ScoreGrid) -> FloatArray:
     return np.asarray(_ace(rows, grid) - np.abs(rows[..., -1] - rows[..., 0]))
 
 
-def _rho(rows: FloatArray, grid: Grid) -> FloatArray:
+def _rho(rows: FloatArray, grid: ScoreGrid) -> FloatArray:
     ranks = rankdata(rows, axis=-1) - (rows.shape[-1] + 1) / 2
     order = np.arange(rows.shape[-1]) - (rows.shape[-1] - 1) / 2
     scale = np.sqrt((ranks**2).sum(axis=-1) * (order**2).sum())
@@ -123,7 +123,7 @@ def figure(name: str, curve: Curve, *, reference: int | None = None) -> float:
     if reference is not None and reference not in curve:
         raise ValueError(f"the curve has no resolution {reference}; choose from {resolutions}")
     column = -1 if reference is None else resolutions.index(reference)
-    grid = Grid(tuple(resolutions), column)
+    grid = ScoreGrid(tuple(resolutions), column)
     row = np.array([curve[resolution] for resolution in resolutions], dtype=float)
     if not np.isfinite(row).all():
         raise ValueError(f"accuracy must be a number at every resolution, found {dict(curve)}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, fdtri
 
-from resolution_eval.statistics.curves import FloatArray, Grid, Withheld
+from resolution_eval.statistics.curves import FloatArray, ScoreGrid, Withheld
 from resolution_eval.statistics.intervals import Interval, contrast, interval
 from resolution_eval.statistics.proportions import Bounded
 from resolution_eval.statistics.resampling import Resampled
@@ -34,7 +34,7 @@ class Knee:
     """Whether the interval ends below the largest resolution: else the plateau was not seen."""
 
 
-def knee(resampled: Resampled, grid: Grid, *, level: float = 0.95) -> Knee | Withheld:
+def knee(resampled: Resampled, grid: ScoreGrid, *, level: float = 0.95) -> Knee | Withheld:
     """The fit A = plateau + slope * min(log2 r - log2 knee, 0), where no smooth curve fits.
 
     Every curve is fitted by generalised least squares, with the errors that the clusters show, and

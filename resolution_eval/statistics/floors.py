@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from resolution_eval.statistics.curves import FloatArray, Grid, Withheld
+from resolution_eval.statistics.curves import FloatArray, ScoreGrid, Withheld
 from resolution_eval.statistics.intervals import (
     Interval,
     Tails,
@@ -122,7 +122,7 @@ def gain(
 
 
 def gain_area(
-    resampled: Resampled, grid: Grid, floor: Floor, *, level: float = 0.95
+    resampled: Resampled, grid: ScoreGrid, floor: Floor, *, level: float = 0.95
 ) -> Interval | Withheld:
     """Area of the gain over log2 r, which is the gain of the area; the first columns are `grid`'s.
 
@@ -207,7 +207,7 @@ def retention(
 
 
 def worst_drop(
-    resampled: Resampled, grid: Grid, floor: Floor, *, level: float = 0.95
+    resampled: Resampled, grid: ScoreGrid, floor: Floor, *, level: float = 0.95
 ) -> Interval | Withheld:
     """Largest fall below A(r*), r* itself included; withheld where A(r*) is not above the floor."""
     from resolution_eval.statistics.intervals import figure

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal
 
-from resolution_eval.errors import RecordError
+from resolution_eval.ground.errors import RecordError
 
 TRAIN = ("none", "low", "native", "mixed")
 INFER = ("low", "native", "mixed")

@@ -26,7 +26,7 @@ from typing import TypeAlias
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from resolution_eval.statistics.curves import FIGURES, FloatArray, Grid
+from resolution_eval.statistics.curves import FIGURES, FloatArray, ScoreGrid
 from resolution_eval.statistics.proportions import (
     FLAT,
     Bounded,
@@ -202,7 +202,7 @@ def contrast(resampled: Resampled, weights: Sequence[float], *, level: float = 0
     return interval(resampled, linear(resampled, weights, even(level)), method, level)
 
 
-def figure(name: str, resampled: Resampled, grid: Grid, *, level: float = 0.95) -> Interval:
+def figure(name: str, resampled: Resampled, grid: ScoreGrid, *, level: float = 0.95) -> Interval:
     """The figure `name` of `METHODS` with its interval; the first columns are those of `grid`.
 
     Fractions only: accuracies lie in [0, 1].
@@ -226,21 +226,21 @@ def figure(name: str, resampled: Resampled, grid: Grid, *, level: float = 0.95) 
     return interval(resampled, Bounded(estimate, 0.0, _top(name, grid)), "vacuous", level)
 
 
-def _top(name: str, grid: Grid) -> float:
+def _top(name: str, grid: ScoreGrid) -> float:
     steps = max(len(grid.resolutions) - 1, 1)
     return {"ace": float(steps), "excess_ace": float(steps), "rce": 2.0 * (steps + 1)}.get(name, 1)
 
 
-def area_weights(grid: Grid) -> FloatArray:
+def area_weights(grid: ScoreGrid) -> FloatArray:
     """How much each resolution weighs in the area."""
     return FIGURES["area"](np.eye(len(grid.resolutions)), grid)
 
 
-def _area(resampled: Resampled, grid: Grid, level: float) -> Bounded:
+def _area(resampled: Resampled, grid: ScoreGrid, level: float) -> Bounded:
     return linear(resampled, area_weights(grid), even(level))
 
 
-def _worst_drop(resampled: Resampled, grid: Grid, level: float) -> Bounded:
+def _worst_drop(resampled: Resampled, grid: ScoreGrid, level: float) -> Bounded:
     """Over every other resolution; r* itself adds the drop of 0."""
     columns = np.arange(len(grid.resolutions))
     reference = columns[grid.reference]
@@ -248,7 +248,7 @@ def _worst_drop(resampled: Resampled, grid: Grid, level: float) -> Bounded:
     return _maximum(resampled, np.full_like(others, reference), others, level)
 
 
-def _best_drop(resampled: Resampled, grid: Grid, level: float) -> Bounded:
+def _best_drop(resampled: Resampled, grid: ScoreGrid, level: float) -> Bounded:
     columns = np.arange(len(grid.resolutions))
     first, second = (each.ravel() for each in np.meshgrid(columns, columns))
     return _maximum(resampled, first[first != second], second[first != second], level)
@@ -290,7 +290,7 @@ def _simultaneous(resampled: Resampled, noise: FloatArray, tail: float) -> float
     return resampled.quantile(float(ndtr(-max(largest, single))))
 
 
-def _inversion(name: str, resampled: Resampled, grid: Grid, level: float) -> Bounded:
+def _inversion(name: str, resampled: Resampled, grid: ScoreGrid, level: float) -> Bounded:
     """Test inversion along the curves between flat and ever steeper: mean + t * (A - mean), t >= 0.
 
     Failed samples widen the ends by as much as they could move the steps.
@@ -309,7 +309,7 @@ def _inversion(name: str, resampled: Resampled, grid: Grid, level: float) -> Bou
     return Bounded(found.estimate, low, high)
 
 
-def _rows(name: str, grid: Grid, rows: FloatArray) -> FloatArray:
+def _rows(name: str, grid: ScoreGrid, rows: FloatArray) -> FloatArray:
     return FIGURES[name](rows, grid)
 
 
@@ -363,7 +363,7 @@ def _bisect(fits: Callable[[float], bool], *, inside: float, outside: float) -> 
     return inside
 
 
-Solver: TypeAlias = Callable[[Resampled, Grid, float], Bounded]
+Solver: TypeAlias = Callable[[Resampled, ScoreGrid, float], Bounded]
 METHODS: dict[str, tuple[str, Solver]] = {
     "area": ("score", _area),
     "worst_drop": ("maximum", _worst_drop),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr, ndtri, stdtr
 
-from resolution_eval.statistics.curves import FloatArray, Grid, Withheld
+from resolution_eval.statistics.curves import FloatArray, ScoreGrid, Withheld
 from resolution_eval.statistics.intervals import Pairs, pairs
 from resolution_eval.statistics.resampling import IntArray, Resampled
 
@@ -61,7 +61,7 @@ class Robustness:
 
 def choose(
     resampled: Resampled,
-    grid: Grid,
+    grid: ScoreGrid,
     *,
     delta: float = MARGIN,
     costs: Sequence[float] | None = None,
@@ -107,7 +107,7 @@ def choose(
 
 
 def robust(
-    resampled: Resampled, grid: Grid, *, delta: float = MARGIN, error: float = ERROR
+    resampled: Resampled, grid: ScoreGrid, *, delta: float = MARGIN, error: float = ERROR
 ) -> Robustness:
     """Whether no resolution loses more than `delta` against any other, by intersection and union.
 

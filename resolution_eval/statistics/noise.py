@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from resolution_eval.statistics.curves import FIGURES, FloatArray, Grid
-from resolution_eval.statistics.resampling import CHUNK, Answers, ratios
+from resolution_eval.statistics.curves import FIGURES, FloatArray, ScoreGrid
+from resolution_eval.statistics.resampling import CHUNK, AnswerMatrix, ratios
 
 FLOORED = ("ace", "rce", "excess_ace", "worst_drop")
 """Figures that noise can only raise."""
@@ -32,7 +32,7 @@ class NoiseFloor:
 
 
 def noise_floors(
-    answers: Answers, grid: Grid, *, seed: int, permutations: int = 1000
+    answers: AnswerMatrix, grid: ScoreGrid, *, seed: int, permutations: int = 1000
 ) -> dict[str, NoiseFloor]:
     """Noise floor of ACE, RCE, excess ACE and worst drop, from the same samples.
 
@@ -70,7 +70,9 @@ def _permuted(totals: FloatArray, rng: np.random.Generator, permutations: int) -
     return np.asarray((sums + totals[fixed, :-1].sum(axis=0)) / totals[:, -1].sum())
 
 
-def _floor(name: str, observed: FloatArray, drawn: FloatArray, grid: Grid, seed: int) -> NoiseFloor:
+def _floor(
+    name: str, observed: FloatArray, drawn: FloatArray, grid: ScoreGrid, seed: int
+) -> NoiseFloor:
     statistic = FIGURES[name]
     raw = float(statistic(observed[None, :], grid)[0])
     noise = statistic(drawn, grid)
@@ -86,7 +88,7 @@ def _floor(name: str, observed: FloatArray, drawn: FloatArray, grid: Grid, seed:
     )
 
 
-def _debiased(name: str, observed: FloatArray, drawn: FloatArray, grid: Grid) -> float:
+def _debiased(name: str, observed: FloatArray, drawn: FloatArray, grid: ScoreGrid) -> float:
     statistic, mean = FIGURES[name], observed.mean()
     shape, noise = observed - mean, drawn - drawn.mean(axis=0)
     raw = float(statistic(observed[None, :], grid)[0])

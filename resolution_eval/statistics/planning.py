@@ -9,9 +9,9 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import binom
 
-from resolution_eval.statistics.comparison import design_effect, signs
 from resolution_eval.statistics.curves import FloatArray, Withheld
-from resolution_eval.statistics.resampling import Answers
+from resolution_eval.statistics.paired_tests import design_effect, signs
+from resolution_eval.statistics.resampling import AnswerMatrix
 
 SIMULATED = 2_000
 """Comparisons simulated where clusters are few enough to matter."""
@@ -215,7 +215,7 @@ def _check_chance(chance: float) -> None:
 
 
 @dataclass(frozen=True)
-class Plan:
+class SampleSizePlan:
     """A paired comparison of two columns, and what it can show."""
 
     n: int | None
@@ -248,7 +248,7 @@ def plan(
     clusters: int | None = None,
     family: int = 1,
     seed: int = 1,
-) -> Plan:
+) -> SampleSizePlan:
     """What `n` samples in `clusters` can show among `family` comparisons, and what `drop` needs.
 
     Raises:
@@ -280,10 +280,10 @@ def plan(
     elif drop is not None:
         needed = samples_needed(made, drop, chance=power)
         reached = None if n is None else power_of(made, drop)
-    return Plan(n, discordance, design, power, error, detectable, drop, needed, reached)
+    return SampleSizePlan(n, discordance, design, power, error, detectable, drop, needed, reached)
 
 
-def observed(answers: Answers, first: int, second: int) -> tuple[int, float, float]:
+def observed(answers: AnswerMatrix, first: int, second: int) -> tuple[int, float, float]:
     """Samples, discordance and design effect of the difference between two columns of `answers`.
 
     The design effect is that of the samples' differences, whose variance the comparison rests on.

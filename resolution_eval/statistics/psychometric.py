@@ -22,7 +22,7 @@ from math import ceil, log
 import numpy as np
 from scipy.optimize import minimize
 
-from resolution_eval.errors import RecordError
+from resolution_eval.ground.errors import RecordError
 from resolution_eval.statistics.curves import FloatArray
 from resolution_eval.statistics.resampling import IntArray
 

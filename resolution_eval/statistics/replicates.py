@@ -9,7 +9,7 @@ from math import hypot
 import numpy as np
 from scipy.special import stdtrit
 
-from resolution_eval.errors import RecordError
+from resolution_eval.ground.errors import RecordError
 from resolution_eval.statistics.curves import FloatArray
 from resolution_eval.statistics.intervals import Interval
 from resolution_eval.statistics.resampling import Resampled

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
 
-from resolution_eval.errors import RecordError
+from resolution_eval.ground.errors import RecordError
 from resolution_eval.statistics.curves import FloatArray, Withheld
 
 IntArray = NDArray[np.int64]
@@ -23,7 +23,7 @@ FAILED_SHARE = 0.05
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class AnswerMatrix:
     """What the same samples scored in each column (a resolution, or a model at a resolution).
 
     Raises:
@@ -66,7 +66,7 @@ class Answers:
         sums = np.array([np.bincount(self.clusters, column) for column in columns], dtype=float)
         return sums.T[np.lexsort(sums)]
 
-    def pick(self, columns: Sequence[int]) -> Answers:
+    def pick(self, columns: Sequence[int]) -> AnswerMatrix:
         """The same samples in some of the columns."""
         chosen = list(columns)
         failed = None if self.failed is None else self.failed[:, chosen]
@@ -101,7 +101,7 @@ class Answers:
 
 def align(
     scores: Sequence[Mapping[str, float | None]], clusters: Mapping[str, Hashable] | None = None
-) -> Answers:
+) -> AnswerMatrix:
     """The samples scored in every column, paired; `scores` maps sample to score, once per column.
 
     A score of None or NaN is a failed sample: it is left out of all columns, and widens every
@@ -134,7 +134,7 @@ def align(
     samples = [name for name, bad in zip(asked, broken, strict=True) if not bad]
     labels = [name if clusters is None else clusters[name] for name in samples]
     codes = {label: code for code, label in enumerate(dict.fromkeys(labels))}
-    return Answers(
+    return AnswerMatrix(
         rows[~broken],
         np.array([codes[label] for label in labels], dtype=np.int64),
         len(anywhere) - len(samples),
@@ -152,7 +152,7 @@ def ratios(totals: FloatArray) -> FloatArray:
 class Resampled:
     """Accuracies of every column, observed and in every resample of the clusters."""
 
-    answers: Answers
+    answers: AnswerMatrix
     draws: FloatArray
     """Accuracy (resamples, columns); the same clusters are drawn for all columns of a row."""
     seed: int
@@ -229,7 +229,7 @@ class Resampled:
         return Resampled(self.answers.pick(chosen), self.draws[:, chosen], self.seed)
 
 
-def resample(answers: Answers, *, seed: int, resamples: int = 2_000) -> Resampled:
+def resample(answers: AnswerMatrix, *, seed: int, resamples: int = 2_000) -> Resampled:
     """Accuracies of `answers` in draws, with replacement, of as many clusters as it has.
 
     The generator is `numpy.random.default_rng(seed)`. The order of samples does not matter.

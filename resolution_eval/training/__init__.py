@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from resolution_eval.training.finetune.loop import TrainingError
-from resolution_eval.training.finetune.plan import (
+from resolution_eval.training.loop import TrainingError
+from resolution_eval.training.plan import (
     Architecture,
     Augmentation,
-    FinetunePlan,
     Lora,
     Stage,
     Teaching,
+    TrainingPlan,
 )
-from resolution_eval.training.finetune.run import Run, finetune, write_untrained
+from resolution_eval.training.training_run import TrainingRun, finetune, write_untrained
 
 __all__ = [
     "Architecture",
     "Augmentation",
-    "FinetunePlan",
     "Lora",
-    "Run",
     "Stage",
     "Teaching",
     "TrainingError",
+    "TrainingPlan",
+    "TrainingRun",
     "finetune",
     "write_untrained",
 ]

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import torch
 
-from resolution_eval.errors import UsageError
+from resolution_eval.ground.errors import UsageError
 from resolution_eval.resolution import (
     NATIVE,
     Resolution,
@@ -40,7 +40,7 @@ class Mix(Protocol):
 
 
 @dataclass(frozen=True)
-class Weighted:
+class WeightedMix:
     """Some resolutions, each with its weight."""
 
     shares: tuple[tuple[Resolution, float], ...]
@@ -53,7 +53,7 @@ class Weighted:
             raise UsageError(f"a weight is a number above 0, received {self}")
 
     @classmethod
-    def parse(cls, text: str) -> Weighted:
+    def parse(cls, text: str) -> WeightedMix:
         """Read `28:0.5,native:0.5`; without weights, all weigh the same.
 
         Example:
@@ -82,14 +82,14 @@ class Weighted:
 
 
 @dataclass(frozen=True)
-class Uniform:
+class UniformMix:
     """Every whole edge from `low` to `high` pixels, all equally likely."""
 
     low: int
     high: int
 
     @classmethod
-    def parse(cls, text: str) -> Uniform:
+    def parse(cls, text: str) -> UniformMix:
         """Read the `28-224` of `uniform:28-224`."""
         return cls(*_range(text))
 
@@ -131,7 +131,7 @@ def anchored(low: int, high: int, step: int) -> tuple[tuple[int, float], ...]:
     return ((low, 4.0 * count), *((edge, 3.0) for edge in between), (high, 3.0 * count))
 
 
-def _parse_anchored(text: str) -> Weighted:
+def _parse_anchored(text: str) -> WeightedMix:
     """Read the `28-224/14` of `anchored:28-224/14`: both ends, and the patch."""
     span, _, step = text.partition("/")
     low, high = _range(span)
@@ -140,10 +140,10 @@ def _parse_anchored(text: str) -> Weighted:
             f"a step is the model's patch in pixels, at most the range itself, received {text!r}; "
             f"write {FORMS}"
         )
-    return Weighted(anchored(low, high, int(step)))
+    return WeightedMix(anchored(low, high, int(step)))
 
 
-MIXES: dict[str, Callable[[str], Mix]] = {"uniform": Uniform.parse, "anchored": _parse_anchored}
+MIXES: dict[str, Callable[[str], Mix]] = {"uniform": UniformMix.parse, "anchored": _parse_anchored}
 """Ways of drawing by their name, the word before the first colon; no name: `Weighted`."""
 
 
@@ -158,7 +158,7 @@ def parse_mix(text: str) -> Mix:
         UsageError: it describes none.
     """
     name, _, rest = text.strip().partition(":")
-    return MIXES[name](rest) if name in MIXES else Weighted.parse(text.strip())
+    return MIXES[name](rest) if name in MIXES else WeightedMix.parse(text.strip())
 
 
 def declaration(mix: Mix) -> TrainingResolution:

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from resolution_eval.adapters.ahead import DEPTH, ahead, beside, workers
+from resolution_eval.adapters.prefetch import DEPTH, ahead, beside, workers
 
 
 def test_results_come_in_the_items_order_however_long_each_takes() -> None:

@@ -12,15 +12,15 @@ import torch
 from datasets import Dataset
 from PIL import Image
 
-from resolution_eval import tasks
-from resolution_eval.adapters.base import ResolutionAdapter, Shown, View
-from resolution_eval.adapters.requests import Job, Overrides
-from resolution_eval.attestation import LEDGER, AnswerMode, Cost, Failure, SampleKey
-from resolution_eval.errors import ImageError
-from resolution_eval.model_answer import Answer
+from resolution_eval.adapters.adapter import EncoderView, ResolutionAdapter, View
+from resolution_eval.adapters.requests import Overrides, SampleRequest
+from resolution_eval.evidence.attestation import LEDGER, AnswerMode, Cost, Failure, SampleKey
+from resolution_eval.evidence.model_answer import Answer
+from resolution_eval.ground.errors import ImageError
+from resolution_eval.host import tasks
+from resolution_eval.host.taskfiles import card_files
+from resolution_eval.host.verdicts import verdict_of
 from resolution_eval.resolution import Size, TrainingResolution, patch_size_fit
-from resolution_eval.taskfiles import card_files
-from resolution_eval.verdicts import verdict_of
 
 CHOICES = ["adipose", "debris"]
 SIZES = {"wide": (96, 48), "tall": (40, 80), "small": (20, 20)}
@@ -56,10 +56,10 @@ class _Adapter(ResolutionAdapter):
         self.scores: tuple[float, ...] = (-1.0, -2.0)
         self.shrink = 0
 
-    def grid_size(self, information: Size, source: Size, job: Job) -> Size:
+    def grid_size(self, information: Size, source: Size, job: SampleRequest) -> Size:
         return patch_size_fit(information, 8)
 
-    def mode(self, job: Job) -> AnswerMode:
+    def mode(self, job: SampleRequest) -> AnswerMode:
         return "rank"
 
     def loglikelihood(self, requests: list[Any]) -> list[tuple[float, bool]]:
@@ -288,7 +288,7 @@ def test_a_demonstration_at_another_grid_makes_the_sample_mismatched(
         demonstrations=(told,), resolution=28, filter="bicubic", scheme="match", choices=CHOICES
     )
     facts = {"source": Size(90, 50), "notes": (), "information": Size(48, 24)}
-    view = View(job=job, image=own, demonstrations=(Shown(image=earlier, **facts),), **facts)
+    view = View(job=job, image=own, demonstrations=(EncoderView(image=earlier, **facts),), **facts)
     answer = Answer(
         text="debris",
         choice=None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from resolution_eval.adapters.batches import MOST, Batches, BatchSizes, Key
+from resolution_eval.adapters.render_batches import MOST, Batches, BatchSizes, Key
 from resolution_eval.resolution import Size
 
 

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import torch
 
-from resolution_eval import runs
-from resolution_eval.attestation import LEDGER, Attestation, Reply, decode_reply
-from resolution_eval.families.engine import Engine, Spoken
+from resolution_eval.evidence.attestation import LEDGER, Attestation, Reply, decode_reply
+from resolution_eval.host import runs
+from resolution_eval.models.families.engine import Engine, Utterance
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "families"))
 import tiny_families
@@ -73,7 +73,7 @@ def test_the_host_s_own_command_ends_with_the_same_status(
     command = [str(Path(sys.executable).with_name("lmms-eval")), *_command(tmp_path / "o", folder)]
     if what == "an error in the run":
         (tmp_path / "sitecustomize.py").write_text(
-            "import resolution_eval.adapters.base as base\n"
+            "import resolution_eval.adapters.adapter as base\n"
             "def broken(self, requests): raise RuntimeError('planted')\n"
             "base.ResolutionAdapter.generate_until = broken\n"
         )
@@ -112,10 +112,10 @@ def test_an_answer_behind_its_thinking_survives_the_host(
     generate, limits = Engine.generate, []
     said = "rings?\nQuestion: which? Answer: checked disc\n</think>\nstriped ring\nQuestion: more?"
 
-    def planted(self: Engine, questions: Any, asked: Any, *rest: Any) -> list[Spoken]:
+    def planted(self: Engine, questions: Any, asked: Any, *rest: Any) -> list[Utterance]:
         limits.append(asked.max_new_tokens)
         spoken = generate(self, questions, asked.model_copy(update={"max_new_tokens": 1}))
-        return [Spoken(said, None, one.received, one.visual_tokens, 9) for one in spoken]
+        return [Utterance(said, None, one.received, one.visual_tokens, 9) for one in spoken]
 
     monkeypatch.setattr(Engine, "generate", planted)
     assert runs.lmms_eval(_command(tmp_path / "out", folder, *tags)) == 0
@@ -134,11 +134,12 @@ def test_a_thinking_that_the_limit_cut_is_unparseable_and_counted(
     _thinking(folder)
     generate = Engine.generate
 
-    def planted(self: Engine, questions: Any, asked: Any, *rest: Any) -> list[Spoken]:
+    def planted(self: Engine, questions: Any, asked: Any, *rest: Any) -> list[Utterance]:
         spoken = generate(self, questions, asked.model_copy(update={"max_new_tokens": 1}))
         words = "Is it a striped ring? Answer: striped ring"
         return [
-            Spoken(words, None, one.received, one.visual_tokens, 8, ended=False) for one in spoken
+            Utterance(words, None, one.received, one.visual_tokens, 8, ended=False)
+            for one in spoken
         ]
 
     monkeypatch.setattr(Engine, "generate", planted)

@@ -10,10 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
-from resolution_eval.adapters.base import View
-from resolution_eval.adapters.requests import Job
+from resolution_eval.adapters.adapter import View
+from resolution_eval.adapters.requests import SampleRequest
 from resolution_eval.adapters.resflamingo import ResFlamingo
-from resolution_eval.attestation import LEDGER
+from resolution_eval.evidence.attestation import LEDGER
 from resolution_eval.resolution import Size
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -28,7 +28,7 @@ def adapter() -> Iterator[ResFlamingo]:
 
 def _view(generation: dict[str, Any]) -> View:
     image = Image.effect_noise((32, 16), 60).convert("RGB")
-    job = Job(
+    job = SampleRequest(
         index=0,
         prompt="Which?",
         choices=("ring", "disc"),

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import torch
 
-from resolution_eval import runs
-from resolution_eval.attestation import LEDGER
-from resolution_eval.families.engine import Engine
+from resolution_eval.evidence.attestation import LEDGER
+from resolution_eval.host import runs
+from resolution_eval.models.families.engine import Engine
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "families"))
 import tiny_families

@@ -13,9 +13,9 @@ import torch
 from PIL import Image
 
 from resolution_eval.adapters.reshf import ResHF
-from resolution_eval.attestation import LEDGER
-from resolution_eval.errors import ModelError
-from resolution_eval.families.engine import Question
+from resolution_eval.evidence.attestation import LEDGER
+from resolution_eval.ground.errors import ModelError
+from resolution_eval.models.families.engine import Question
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "families"))
 import tiny_families

@@ -20,13 +20,13 @@ import torch
 from datasets import Dataset
 from PIL import Image
 
-from resolution_eval import runs, tasks
 from resolution_eval.adapters.reswrap import ResWrap, tile_notes
-from resolution_eval.attestation import LEDGER
-from resolution_eval.errors import ImageError
-from resolution_eval.families.base import Received
+from resolution_eval.evidence.attestation import LEDGER
+from resolution_eval.ground.errors import ImageError
+from resolution_eval.host import runs, tasks
+from resolution_eval.host.verdicts import verdict_of
+from resolution_eval.models.families.family_base import TowerGrid
 from resolution_eval.resolution import Size, budget_size
-from resolution_eval.verdicts import verdict_of
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "families"))
 import tiny_families
@@ -318,7 +318,7 @@ def test_a_mistake_is_one_sentence(arguments: dict[str, Any], said: str, folders
 
 
 def test_code_of_a_checkpoint_is_off_where_the_base_has_it_on() -> None:
-    from resolution_eval.bases.build import accepted, find, plan, trusts_always
+    from resolution_eval.models.wrapped.base_plan import accepted, find, plan, trusts_always
 
     assert plan("huggingface", {}, force_simple=False).arguments["trust_remote_code"] is False
     assert trusts_always(find("internvl2", force_simple=True))
@@ -508,6 +508,6 @@ def test_a_request_that_the_server_refuses_fails_its_samples_alone(server: _Serv
 
 def test_the_arrangement_of_tiles_is_said_not_to_be_read() -> None:
     """Their number and size are all that enters a tower."""
-    cut, whole = (Received(grid=(28, 14 * images), images=images) for images in (3, 1))
+    cut, whole = (TowerGrid(grid=(28, 14 * images), images=images) for images in (3, 1))
     (note,) = tile_notes(cut)
     assert "not read" in note and tile_notes(whole) == tile_notes(None) == ()

@@ -14,13 +14,13 @@ import torch
 from datasets import Dataset
 from PIL import Image
 
-from resolution_eval import tasks
 from resolution_eval.adapters.reswrap import ResWrap
-from resolution_eval.attestation import LEDGER
-from resolution_eval.bases.sight import Entered
-from resolution_eval.bases.single import SINGLE
+from resolution_eval.evidence.attestation import LEDGER
+from resolution_eval.host import tasks
+from resolution_eval.host.verdicts import verdict_of
+from resolution_eval.models.wrapped.single import SINGLE
+from resolution_eval.models.wrapped.visibility import TowerInput
 from resolution_eval.resolution import Size, budget_size
-from resolution_eval.verdicts import verdict_of
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "families"))
 import tiny_families
@@ -121,11 +121,14 @@ def test_a_single_base_is_told_before_the_first_question() -> None:
 
 
 def test_tiles_of_images_that_differ_are_not_shared_out() -> None:
-    alike = Entered(each=2, alike=True, images=[(6, 28, 28)])
+    alike = TowerInput(each=2, alike=True, images=[(6, 28, 28)])
     assert [one and one.images for one in alike.grids(1)] == [3, 3]
-    assert Entered(each=2, alike=False, images=[(6, 28, 28)]).grids(1) == [None, None]
-    assert Entered(each=2, alike=True, images=[(5, 28, 28)]).grids(1) == [None, None]
-    assert Entered(each=2, alike=True, images=[(1, 28, 28), (1, 28, 56)]).grids(1) == [None, None]
+    assert TowerInput(each=2, alike=False, images=[(6, 28, 28)]).grids(1) == [None, None]
+    assert TowerInput(each=2, alike=True, images=[(5, 28, 28)]).grids(1) == [None, None]
+    assert TowerInput(each=2, alike=True, images=[(1, 28, 28), (1, 28, 56)]).grids(1) == [
+        None,
+        None,
+    ]
 
 
 def test_every_single_base_is_known_to_the_host() -> None:

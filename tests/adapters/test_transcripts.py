@@ -13,11 +13,11 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1] / "families"))
 import tiny_families
 
-from resolution_eval import thinking
-from resolution_eval.attestation import Failure
-from resolution_eval.bases.transcript import UNSEEN, Transcript, checked, transcripts
-from resolution_eval.families import Parts, family_of
-from resolution_eval.model_answer import Answer
+from resolution_eval.answers import thinking
+from resolution_eval.evidence.attestation import Failure
+from resolution_eval.evidence.model_answer import Answer
+from resolution_eval.models.families import Parts, family_of
+from resolution_eval.models.wrapped.transcript import UNSEEN, Transcript, checked, transcripts
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 QUESTION = "Which phantom does this image show?\nstriped disc or checked ring"

@@ -14,10 +14,10 @@ from PIL import Image
 
 from resolution_eval import cli
 from resolution_eval.adapters.reswrap import ResWrap
-from resolution_eval.attestation import LEDGER
-from resolution_eval.bases.ask import Question, ask
-from resolution_eval.doctor import diagnose
-from resolution_eval.errors import ModelError, UsageError
+from resolution_eval.diagnosis.examination import diagnose
+from resolution_eval.evidence.attestation import LEDGER
+from resolution_eval.ground.errors import ModelError, UsageError
+from resolution_eval.models.wrapped.base_questions import BaseQuestion, ask
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "families"))
 import tiny_families
@@ -69,7 +69,9 @@ def test_it_foretells_what_a_run_attests(
     for row in found.rows:
         height, width = row.expected_grid
         noise = Image.effect_noise((width, height), 60).convert("RGB")
-        asked = ask(adapter.base, adapter.sight, [Question("Which?", noise, {"max_new_tokens": 1})])
+        asked = ask(
+            adapter.base, adapter.sight, [BaseQuestion("Which?", noise, {"max_new_tokens": 1})]
+        )
         (received,) = asked.entered.grids(1)
         assert received is not None
         assert (row.grid, row.tiles or 1) == (received.grid, received.images)

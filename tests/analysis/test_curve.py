@@ -11,10 +11,10 @@ from scipy.stats import binomtest, mannwhitneyu
 from synthetic_runs import failed_at, line, sweep, write_run
 
 from resolution_eval.analysis import CurveFigures, by_task, curve, figures
-from resolution_eval.analysis.comparison import compare
+from resolution_eval.analysis.record_comparison import compare
 from resolution_eval.analysis.series import runs_of_one
 from resolution_eval.analysis.soundness import INVARIANTS, flaw
-from resolution_eval.errors import RecordError
+from resolution_eval.ground.errors import RecordError
 from resolution_eval.records import Record, make_records
 from resolution_eval.records.blind import controlled
 from resolution_eval.statistics.curves import Withheld

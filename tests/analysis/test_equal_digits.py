@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from resolution_eval import cli, paths
+from resolution_eval import cli
 from resolution_eval.analysis import CurveFigures, by_task, figures
 from resolution_eval.analysis.strategies import matrix_of_records
+from resolution_eval.ground import paths
 from resolution_eval.report import load, report
 from resolution_eval.report.task_tables import FIGURE_NAMES
 from resolution_eval.statistics.intervals import Interval
@@ -128,8 +129,8 @@ def test_a_matrix_of_one_checkpoint_has_the_cells_of_its_curve(folder: Path, cur
 
 
 def test_the_board_has_the_figures_of_the_analysis(curves) -> None:
+    from resolution_eval.board.board_schema import Curve
     from resolution_eval.board.rows import load_board
-    from resolution_eval.board.schema import Curve
 
     if "score" not in Curve.__annotations__:
         pytest.skip("the board of this version has no score yet")

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from synthetic_runs import CLASSES, behind_server, failed_at, line, sweep, write_run
 
-from resolution_eval import paths
 from resolution_eval.analysis import curve
 from resolution_eval.analysis.headline import READABLE, Headline, headline, share_words
 from resolution_eval.analysis.sweeps import by_task
+from resolution_eval.ground import paths
 from resolution_eval.records import Record, make_records, read_record
 from resolution_eval.records.blind import controlled
 

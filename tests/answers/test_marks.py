@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from resolution_eval.answers import Mark, judge
+from resolution_eval.answers import AnswerMark, judge
 
 CELLS = ("monocyte", "platelet", "basophil")
 
@@ -12,14 +12,14 @@ CELLS = ("monocyte", "platelet", "basophil")
 @pytest.mark.parametrize(
     ("answer", "scores", "mark"),
     [
-        ("B", None, Mark("platelet", 1, None)),
-        ("basophil", None, Mark("basophil", 0, None)),
-        ("A or B", None, Mark(None, 0, None)),
-        ("", None, Mark(None, 0, None)),
-        (None, None, Mark(None, 0, None)),
-        ("monocyte", (-3.0, -1.0, -2.0), Mark("platelet", 1, None)),
-        (None, (-1.0, -3.0, -2.0), Mark("monocyte", 0, None)),
-        ("platelet", (-1.0, -1.0, -2.0), Mark("monocyte", 0, None)),
+        ("B", None, AnswerMark("platelet", 1, None)),
+        ("basophil", None, AnswerMark("basophil", 0, None)),
+        ("A or B", None, AnswerMark(None, 0, None)),
+        ("", None, AnswerMark(None, 0, None)),
+        (None, None, AnswerMark(None, 0, None)),
+        ("monocyte", (-3.0, -1.0, -2.0), AnswerMark("platelet", 1, None)),
+        (None, (-1.0, -3.0, -2.0), AnswerMark("monocyte", 0, None)),
+        ("platelet", (-1.0, -1.0, -2.0), AnswerMark("monocyte", 0, None)),
     ],
 )
 def test_a_closed_answer_is_the_choice_ranked_first_or_said(answer, scores, mark) -> None:
@@ -48,7 +48,7 @@ def test_an_open_answer_is_its_phrase(answer, prediction, correct, f1) -> None:
 
 
 def test_a_closed_question_without_choices_has_exact_match_and_no_f1() -> None:
-    assert judge("The answer is 3.", None, (), "3", "closed") == Mark("3", 1, None)
+    assert judge("The answer is 3.", None, (), "3", "closed") == AnswerMark("3", 1, None)
 
 
 @pytest.mark.parametrize("scores", [(), (-1.0, -2.0), (-1.0, float("nan"), -2.0)])

@@ -7,7 +7,7 @@ from string import ascii_uppercase
 import pytest
 
 from resolution_eval.answers import parse_choice
-from resolution_eval.cards import task_cards
+from resolution_eval.data.cards import task_cards
 
 PHRASINGS = (
     "{name}",

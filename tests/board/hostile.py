@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from resolution_eval.board import Board, BoardRow, Curve, Point, PublishedRow, Refused
+from resolution_eval.board import Board, BoardRow, Curve, Point, PublishedRow, Refusal
 from resolution_eval.board.scopes import Scope, dataset_id
 from resolution_eval.records import Answers, Record
-from resolution_eval.records.answers import SCHEMA
+from resolution_eval.records.answer_table import SCHEMA
 
 HOSTILE = (
     '<script>window.owned=1</script><img src=x onerror="window.owned=1">\'"`--></script>'
@@ -47,7 +47,7 @@ def hostile(board: Board) -> Board:
         rows=tuple(rows.values()),
         scopes=tuple(_scope(scope, rows) for scope in board.scopes),
         published=tuple(_changed(row, numbers) for row in board.published),
-        refused=(Refused(HOSTILE, HOSTILE),),
+        refused=(Refusal(HOSTILE, HOSTILE),),
     )
 
 

@@ -12,15 +12,15 @@ from typing import Any
 from synthetic_runs import facts as run_facts
 from synthetic_runs import line, write_run
 
+from resolution_eval.answers.prompts import question_text
 from resolution_eval.board.checks import check_board
-from resolution_eval.board.ledger import LEDGER, Ledger, accept, digest, write_ledger
+from resolution_eval.board.ledger import LEDGER, BoardLedger, accept, digest, write_ledger
 from resolution_eval.board.pins import Pin, read_pin
 from resolution_eval.board.rerun import CellRepeat, Rerun
 from resolution_eval.board.submission import FACTS, RERUN, folder_name
-from resolution_eval.cards import task_cards
-from resolution_eval.prompts import question_text
+from resolution_eval.data.cards import task_cards
+from resolution_eval.host.taskfiles import GENERATION
 from resolution_eval.records import Record, make_records, write_record
-from resolution_eval.taskfiles import GENERATION
 
 CURVE = {"16": 0.9, "24": 0.5, "32": 0.5, "48": 0.6, "64": 0.7}
 """Accuracies at the resolutions of phantom_res."""
@@ -210,7 +210,7 @@ def vouch(
             each.submission, each.records, by="maintainer", date="2026-01-03", repeated=True
         )
         entries[each.submission.key] = entry
-    write_ledger(Ledger(submissions=entries), board / LEDGER)
+    write_ledger(BoardLedger(submissions=entries), board / LEDGER)
 
 
 def repeated(record: Record, samples: int, *, agree: bool = True) -> Iterator[CellRepeat]:

@@ -22,7 +22,7 @@ from resolution_eval.board import Board
 from resolution_eval.board.checks import check_board
 from resolution_eval.board.ledger import answers_of
 from resolution_eval.board.rows import board_of
-from resolution_eval.records.answers import SCHEMA, Answers
+from resolution_eval.records.answer_table import SCHEMA, Answers
 from resolution_eval.records.cells import cells, failures
 
 NASTY: tuple[Any, ...] = (

@@ -23,8 +23,8 @@ from test_validate import answers, document, keeping
 from resolution_eval.board import Board, load_board
 from resolution_eval.board.checks import CheckedBoard, check_board
 from resolution_eval.board.ledger import answers_of
-from resolution_eval.board.scopes import Line, Scope
-from resolution_eval.cards import task_cards
+from resolution_eval.board.scopes import RankLine, Scope
+from resolution_eval.data.cards import task_cards
 
 pytestmark = pytest.mark.whole
 
@@ -139,7 +139,7 @@ class Played:
     def scope(self) -> Scope:
         return next(scope for scope in self.board.scopes if scope.key == "dataset-phantom")
 
-    def line(self, model: str, scope: Scope | None = None) -> Line:
+    def line(self, model: str, scope: Scope | None = None) -> RankLine:
         (found,) = (
             line
             for line in (scope or self.scope).lines

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from resolution_eval.board.site.public import SIZES, defaults
-from resolution_eval.cards import model_cards
+from resolution_eval.data.cards import model_cards
 
 ROWS = {row.checkpoint: row for row in defaults()}
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from resolution_eval import paths
+from resolution_eval.board.board_schema import BoardRow
 from resolution_eval.board.checks import CheckedBoard, check_board
 from resolution_eval.board.pins import Pin, read_pin
 from resolution_eval.board.rows import Board, board_of
-from resolution_eval.board.schema import BoardRow
-from resolution_eval.board.scopes import Line
-from resolution_eval.cards import task_cards
+from resolution_eval.board.scopes import RankLine
+from resolution_eval.data.cards import task_cards
+from resolution_eval.ground import paths
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def board(checked: CheckedBoard) -> Board:
     return board_of(checked, paths.leaderboard())
 
 
-def line_of(board: Board, row: BoardRow, dataset: str) -> Line:
+def line_of(board: Board, row: BoardRow, dataset: str) -> RankLine:
     (line,) = (
         line
         for scope in board.scopes

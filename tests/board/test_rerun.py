@@ -10,14 +10,15 @@ import pytest
 from synthetic_board import CURVE, facts, new_board, score_of, submit
 from test_validate import answers, document
 
-from resolution_eval import cli, paths
+from resolution_eval import cli
 from resolution_eval.board.checks import check_submission
-from resolution_eval.board.ledger import Ledger
-from resolution_eval.board.rerun import Plan, Rerun, compared, drawn, rerun
-from resolution_eval.errors import UsageError
+from resolution_eval.board.ledger import BoardLedger
+from resolution_eval.board.rerun import Rerun, RerunPlan, compared, drawn, rerun
+from resolution_eval.ground import paths
+from resolution_eval.ground.errors import UsageError
 from resolution_eval.records import Answers, Record, read_record
 
-PLAN = Plan(samples=5, seed=1, by="me", pretrained="synthetic/one")
+PLAN = RerunPlan(samples=5, seed=1, by="me", pretrained="synthetic/one")
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +30,9 @@ def test_the_samples_follow_from_the_record_and_a_seed(score: Path) -> None:
     record = read_record(score)
     first = drawn(record, score, PLAN)
     assert first == drawn(record, score, PLAN) and len(set(first)) == 5
-    other = Plan(samples=5, seed=2, by="me", pretrained="synthetic/one")
+    other = RerunPlan(samples=5, seed=2, by="me", pretrained="synthetic/one")
     assert drawn(record, score, other) != first
-    every = Plan(samples=10**9, seed=1, by="me", pretrained="synthetic/one")
+    every = RerunPlan(samples=10**9, seed=1, by="me", pretrained="synthetic/one")
     assert len(drawn(record, score, every)) == 24
 
 
@@ -81,9 +82,9 @@ def test_no_sample_repeated_is_no_agreement(score: Path) -> None:
 @pytest.mark.parametrize("pretrained", ["x,trust_remote_code=True", "a b", "x=y", ""])
 def test_a_name_that_would_add_arguments_is_not_run(score: Path, pretrained: str) -> None:
     board = score.parents[3]
-    checked = check_submission(score.parent, board, Ledger(submissions={}))
+    checked = check_submission(score.parent, board, BoardLedger(submissions={}))
     assert checked.submission is not None and checked.faults == ()
-    plan = Plan(samples=1, seed=1, by="me", pretrained=pretrained)
+    plan = RerunPlan(samples=1, seed=1, by="me", pretrained=pretrained)
     with pytest.raises(UsageError, match="no plain name or path"):
         rerun(checked.submission, checked.records, plan)
 
@@ -140,7 +141,7 @@ def test_an_embedded_checkpoint_repeats_and_a_forged_record_of_it_does_not(
                 row |= {"correct": 1, "prediction": row["target"], "choice_scores": scores}
 
     answers(forge)(folder)
-    assert check_submission(folder, board, Ledger(submissions={})).faults == ()
+    assert check_submission(folder, board, BoardLedger(submissions={})).faults == ()
     assert cli.main(["leaderboard", "rerun", str(folder), *arguments]) == 1
     said = [line for line in capfd.readouterr().out.splitlines() if line.startswith("phantom_res")]
     differs = [line for line in said if " DIFFERS" in line]

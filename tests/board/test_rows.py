@@ -14,12 +14,12 @@ from synthetic_board import CURVE, REVISION, facts, new_board, score_of, submit,
 from resolution_eval.analysis import curve
 from resolution_eval.board import Board, Estimate, load_board, read_published
 from resolution_eval.board.checks import check_board
-from resolution_eval.board.ledger import LEDGER, Ledger, accept, digest, write_ledger
+from resolution_eval.board.ledger import LEDGER, BoardLedger, accept, digest, write_ledger
 from resolution_eval.board.rerun import CellRepeat, Rerun
 from resolution_eval.board.rows import inherited
 from resolution_eval.board.submission import RERUN, Facts
-from resolution_eval.cards import task_cards
-from resolution_eval.errors import RecordError
+from resolution_eval.data.cards import task_cards
+from resolution_eval.ground.errors import RecordError
 from resolution_eval.records import read_record
 
 
@@ -246,7 +246,7 @@ def enter(board: Path, repeated: Callable[[], object]) -> None:
     assert each.submission is not None and each.faults == ()
     repeated()
     entry = accept(each.submission, each.records, by="maintainer", date="2026-01-03", repeated=True)
-    write_ledger(Ledger(submissions={each.submission.key: entry}), board / LEDGER)
+    write_ledger(BoardLedger(submissions={each.submission.key: entry}), board / LEDGER)
 
 
 def test_a_record_added_after_the_repetition_is_not_repeated(tmp_path: Path) -> None:

@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 from synthetic_board import CURVE, facts, submit, vouch
 
-from resolution_eval import paths
 from resolution_eval.board import STATUSES, Board, load_board
 from resolution_eval.board.scopes import slug
 from resolution_eval.board.site import vendor, write_site
 from resolution_eval.board.site.build import readable
 from resolution_eval.board.site.serve import server
 from resolution_eval.cli import main
-from resolution_eval.errors import DataError, UsageError
+from resolution_eval.ground import paths
+from resolution_eval.ground.errors import DataError, UsageError
 
 PATHMNIST = {"28": 0.2, "64": 0.5, "128": 0.8, "224": 0.9}
 HIGH = dict.fromkeys(CURVE, 0.95)

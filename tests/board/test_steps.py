@@ -15,7 +15,7 @@ from resolution_eval.board import Board, load_board
 from resolution_eval.board.checks import check_board
 from resolution_eval.board.export import export
 from resolution_eval.board.site.build import write_site
-from resolution_eval.ladder import STEPS
+from resolution_eval.evidence.ladder import STEPS
 
 BETTER = dict.fromkeys(CURVE, 0.95)
 

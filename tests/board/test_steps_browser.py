@@ -14,7 +14,7 @@ from test_steps import BETTER, submitted
 from resolution_eval.board import Board, load_board
 from resolution_eval.board.site import write_site
 from resolution_eval.board.site.serve import server
-from resolution_eval.ladder import STEPS
+from resolution_eval.evidence.ladder import STEPS
 
 pytestmark = pytest.mark.timeout(300)
 

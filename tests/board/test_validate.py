@@ -19,7 +19,7 @@ from resolution_eval.board.checks import check_board
 from resolution_eval.board.ledger import LEDGER, answers_of
 from resolution_eval.board.publish import record_files
 from resolution_eval.board.rows import board_of
-from resolution_eval.cards import task_cards
+from resolution_eval.data.cards import task_cards
 from resolution_eval.records import Answers
 from resolution_eval.records.cells import cells, failures
 

@@ -10,8 +10,8 @@ import pytest
 from synthetic_runs import line, write_run
 
 from resolution_eval.board.pins import PinnedSample
+from resolution_eval.board.record_scores import _without_options
 from resolution_eval.board.rescore import _coverage
-from resolution_eval.board.scores import _without_options
 from resolution_eval.records import make_records
 
 PINNED = {

@@ -11,12 +11,12 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from benchmarks.census.checkpoints import parts_of
-from resolution_eval.families import Parts, intended_grid
-from resolution_eval.families.engine import Engine, Question
-from resolution_eval.families.generic import generic_family
-from resolution_eval.families.generic.steps import Steps
-from resolution_eval.families.generic.trial import Bench, noise
-from resolution_eval.generation import Generation
+from resolution_eval.answers.generation import Generation
+from resolution_eval.models.families import Parts, intended_grid
+from resolution_eval.models.families.engine import Engine, Question
+from resolution_eval.models.families.generic import generic_family
+from resolution_eval.models.families.generic.steps import Steps
+from resolution_eval.models.families.generic.trial import Bench, noise
 from resolution_eval.resolution import Size
 
 pytestmark = pytest.mark.filterwarnings("ignore")

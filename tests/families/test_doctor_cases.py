@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import tiny_families
 
-from resolution_eval.doctor import diagnose, report
+from resolution_eval.diagnosis.examination import diagnose, report
 
 pytestmark = [pytest.mark.filterwarnings("ignore")]
 

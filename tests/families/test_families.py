@@ -16,15 +16,22 @@ import torch
 from PIL import Image
 
 from resolution_eval import cli
-from resolution_eval.doctor import diagnose
-from resolution_eval.errors import ModelError, UsageError
-from resolution_eval.families import FAMILIES, Parts, Settings, family_of, intended_grid, table
-from resolution_eval.families.checkpoint import known_training, load_parts
-from resolution_eval.families.engine import Engine, Question
-from resolution_eval.families.inputs import prepare
-from resolution_eval.families.sharing import Sharing
-from resolution_eval.families.tiling import arrange
-from resolution_eval.generation import Generation
+from resolution_eval.answers.generation import Generation
+from resolution_eval.diagnosis.examination import diagnose
+from resolution_eval.ground.errors import ModelError, UsageError
+from resolution_eval.models.families import (
+    FAMILIES,
+    Parts,
+    ProcessorSettings,
+    family_of,
+    family_table,
+    intended_grid,
+)
+from resolution_eval.models.families.checkpoint import known_training, load_parts
+from resolution_eval.models.families.engine import Engine, Question
+from resolution_eval.models.families.inputs import prepare
+from resolution_eval.models.families.sharing import Sharing
+from resolution_eval.models.families.tiling import arrange
 from resolution_eval.resolution import Size, TrainingResolution, budget_size, restored_size
 
 pytestmark = [pytest.mark.filterwarnings("ignore")]
@@ -536,13 +543,15 @@ def test_an_error_in_the_tower_leaves_no_hook(tmp_path: Path) -> None:
 
 def test_the_documentation_holds_the_table_of_the_families() -> None:
     written = (Path(__file__).parents[2] / "docs" / "families.md").read_text(encoding="utf-8")
-    assert written == table.page(), "run python -m resolution_eval.families.table"
+    assert written == family_table.page(), (
+        "run python -m resolution_eval.models.families.family_table"
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_table_reads_a_geometry_as_a_checkpoint(name: str, engine: Engine) -> None:
     """The stand-in configurations of the table have what the family asks of real ones."""
-    _, parts = table.GEOMETRIES[name]
+    _, parts = family_table.GEOMETRIES[name]
     assert (engine.family.refusal(parts) is None) == (name not in REFUSES)
     assert (
         str(engine.family.training(parts)).split(":")[0]
@@ -554,7 +563,9 @@ def test_the_table_reads_a_geometry_as_a_checkpoint(name: str, engine: Engine) -
 def test_a_processor_that_enlarges_by_itself_is_seen(
     name: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    floor = Settings(call={"size": {"shortest_edge": 224 * 224, "longest_edge": 448 * 448}})
+    floor = ProcessorSettings(
+        call={"size": {"shortest_edge": 224 * 224, "longest_edge": 448 * 448}}
+    )
     monkeypatch.setattr(type(engine.family), "settings", lambda *_: floor)
     (spoken,) = engine.generate([_question(engine, Size(56, 56))], ONE_TOKEN)
     assert spoken.received is not None and spoken.received.grid == (224, 224)
@@ -566,7 +577,7 @@ def test_another_number_of_tiles_is_another_grid(
     name: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiles = {"crop_to_patches": True, "min_patches": 3, "max_patches": 3}
-    monkeypatch.setattr(type(engine.family), "settings", lambda *_: Settings(call=tiles))
+    monkeypatch.setattr(type(engine.family), "settings", lambda *_: ProcessorSettings(call=tiles))
     (spoken,) = engine.generate([_question(engine, Size(112, 56))], ONE_TOKEN)
     assert spoken.received is not None and spoken.received.grid != (56, 112)
     assert spoken.received.images == 4

@@ -11,17 +11,22 @@ import tiny_families
 import torch
 from PIL import Image
 
-from resolution_eval.bases.sight import is_packed, sight_of
-from resolution_eval.errors import ModelError, UsageError
-from resolution_eval.families import Parts, family_for, family_of, intended_grid
-from resolution_eval.families.engine import Engine, Question
-from resolution_eval.families.generic import generic_family
-from resolution_eval.families.generic.controls import controls
-from resolution_eval.families.generic.reading import Reading, by_volume, candidates, found
-from resolution_eval.families.inputs import prepare
-from resolution_eval.families.miniature import miniature, shrunken
-from resolution_eval.families.own import processed
-from resolution_eval.generation import Generation
+from resolution_eval.answers.generation import Generation
+from resolution_eval.ground.errors import ModelError, UsageError
+from resolution_eval.models.families import Parts, family_for, family_of, intended_grid
+from resolution_eval.models.families.engine import Engine, Question
+from resolution_eval.models.families.generic import generic_family
+from resolution_eval.models.families.generic.controls import controls
+from resolution_eval.models.families.generic.tensor_grids import (
+    Reading,
+    by_volume,
+    candidates,
+    found,
+)
+from resolution_eval.models.families.inputs import prepare
+from resolution_eval.models.families.miniature import miniature, shrunken
+from resolution_eval.models.families.own_processor import processed
+from resolution_eval.models.wrapped.visibility import is_packed, sight_of
 from resolution_eval.resolution import Size, restored_size
 
 pytestmark = [pytest.mark.filterwarnings("ignore")]

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 from torchvision.transforms.functional import pil_to_tensor, resize
 
-from resolution_eval.families.base import Received
-from resolution_eval.families.generic.family import shares_of, stacked
-from resolution_eval.families.generic.foreign import reason_of
-from resolution_eval.families.generic.layout import Layout, compass, measured
-from resolution_eval.families.generic.reading import Reading, by_volume
+from resolution_eval.models.families.family_base import TowerGrid
+from resolution_eval.models.families.generic.family import shares_of, stacked
+from resolution_eval.models.families.generic.foreign import reason_of
+from resolution_eval.models.families.generic.tensor_grids import Reading, by_volume
+from resolution_eval.models.families.generic.token_layout import TokenLayout, compass, measured
 from resolution_eval.resolution import Size
 
 
@@ -43,7 +43,7 @@ def test_columns_rows_and_thumbnails_are_told_apart(
     pictures = _tiles(pixels, columns, rows, 96)
     pictures += [resize(pixels, [80, 80], antialias=True)] * thumbnails
     found = measured(_normalised(pictures))
-    assert found == Layout(columns, rows, thumbnails)
+    assert found == TokenLayout(columns, rows, thumbnails)
     assert found.images == len(pictures)
 
 
@@ -53,13 +53,13 @@ def test_padding_of_any_grey_is_no_part_of_the_image(colour: float) -> None:
     canvas = torch.full((3, 192, 192), colour)
     canvas[:, 40:152] = resize(_pixels(Size(600, 350)), [112, 192], antialias=True)
     quarters = [canvas[:, y : y + 96, x : x + 96] for y in (0, 96) for x in (0, 96)]
-    assert measured(_normalised(quarters)) == Layout(2, 2)
+    assert measured(_normalised(quarters)) == TokenLayout(2, 2)
 
 
 def test_tiles_may_overlap() -> None:
     pixels = resize(_pixels(Size(500, 300)), [96, 96 + 2 * 72], antialias=True)
     crops = [pixels[:, :, x : x + 96] for x in (0, 72, 144)]
-    assert measured(crops) == Layout(3, 1)
+    assert measured(crops) == TokenLayout(3, 1)
 
 
 def test_what_is_no_grid_of_tiles_has_no_layout() -> None:
@@ -69,8 +69,8 @@ def test_what_is_no_grid_of_tiles_has_no_layout() -> None:
 
 def test_one_picture_of_the_whole_is_one_tile() -> None:
     whole = resize(_pixels(Size(300, 200)), [96, 96], antialias=True)
-    assert measured([whole]) == Layout(1, 1)
-    assert measured([whole, whole]) == Layout(1, 1, 1)
+    assert measured([whole]) == TokenLayout(1, 1)
+    assert measured([whole, whole]) == TokenLayout(1, 1, 1)
 
 
 def test_images_are_taken_out_of_their_patches() -> None:
@@ -93,10 +93,10 @@ def test_patches_that_bear_their_row_and_column_tell_the_grid() -> None:
 
 def test_samples_have_their_share_of_every_call_of_a_tower() -> None:
     """A tower that sees the whole images of a batch in one call, and their tiles in another."""
-    whole, tile = Received(grid=(10, 10)), Received(grid=(4, 4))
+    whole, tile = TowerGrid(grid=(10, 10)), TowerGrid(grid=(4, 4))
     shares = shares_of([[whole, whole], [tile] * 6], 2)
     assert shares == [[whole, tile, tile, tile]] * 2
-    assert stacked(shares[0]) == Received(grid=(22, 10), images=4)
+    assert stacked(shares[0]) == TowerGrid(grid=(22, 10), images=4)
     each = shares_of([[whole], [tile], [whole], [tile]], 2)
     assert each == [[whole, tile]] * 2
 

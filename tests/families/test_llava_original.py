@@ -16,11 +16,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 import tiny_families
 
 from resolution_eval import cli
-from resolution_eval.errors import ModelError, UsageError
-from resolution_eval.families import family_of
-from resolution_eval.families.checkpoint import load_model, load_parts
-from resolution_eval.families.inputs import prepare
-from resolution_eval.families.llava_original import convert
+from resolution_eval.ground.errors import ModelError, UsageError
+from resolution_eval.models.families import family_of
+from resolution_eval.models.families.checkpoint import load_model, load_parts
+from resolution_eval.models.families.inputs import prepare
+from resolution_eval.models.families.llava_original import convert
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 ROWS = len(tiny_families.tokenizer())

@@ -9,11 +9,11 @@ import tiny_families
 import torch
 from test_families import NAMES, Engine, Question, _grid, _noise
 
-from resolution_eval.families import family_of
-from resolution_eval.families.base import Parts
-from resolution_eval.families.inputs import prepare
-from resolution_eval.families.normalisation import Bytes, Normalisation, normalisation
-from resolution_eval.families.preparation import Preparation
+from resolution_eval.models.families import family_of
+from resolution_eval.models.families.family_base import Parts
+from resolution_eval.models.families.inputs import prepare
+from resolution_eval.models.families.normalisation import Bytes, Normalisation, normalisation
+from resolution_eval.models.families.preparation import Preparation
 from resolution_eval.resolution import Size
 
 pytestmark = [pytest.mark.filterwarnings("ignore")]

@@ -9,18 +9,18 @@ import tiny_families
 import torch
 from test_families import Engine, _noise
 
-from resolution_eval.families import family_of, segments
-from resolution_eval.families.base import Parts
-from resolution_eval.families.segments import Layout
+from resolution_eval.models.families import family_of, segments
+from resolution_eval.models.families.family_base import Parts
+from resolution_eval.models.families.segments import SegmentLayout
 from resolution_eval.resolution import Size
 
 pytestmark = [pytest.mark.filterwarnings("ignore")]
 
 
 def test_segments_of_one_length_are_one_group_and_others_keep_their_places() -> None:
-    alike = Layout.of(torch.tensor([0, 4, 8, 12]))
+    alike = SegmentLayout.of(torch.tensor([0, 4, 8, 12]))
     assert alike.ends.tolist() == [0, 12] and alike.groups == ((3, None),)
-    mixed = Layout.of(torch.tensor([0, 2, 5, 7, 7]))
+    mixed = SegmentLayout.of(torch.tensor([0, 2, 5, 7, 7]))
     told = {count: places.tolist() for count, places in mixed.groups if places is not None}
     assert told == {2: [0, 1, 5, 6], 1: [2, 3, 4]}
 

@@ -10,12 +10,12 @@ import tiny_families
 import torch
 from PIL import Image
 
-from resolution_eval.errors import ModelError
-from resolution_eval.families import Parts, family_of
-from resolution_eval.families.chat import Turn, rendered
-from resolution_eval.families.engine import Engine, Question
-from resolution_eval.generation import Generation
-from resolution_eval.prompts import pieces
+from resolution_eval.answers.generation import Generation
+from resolution_eval.answers.prompts import pieces
+from resolution_eval.ground.errors import ModelError
+from resolution_eval.models.families import Parts, family_of
+from resolution_eval.models.families.chat import ChatTurn, rendered
+from resolution_eval.models.families.engine import Engine, Question
 from resolution_eval.resolution import Size
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -52,7 +52,7 @@ def test_an_image_stands_where_the_text_names_it_or_is_named_there(kind: str, pa
     mark = parts.processor.image_token
     parts.processor.chat_template = template.replace("MARK", mark)
     found = rendered(
-        parts.processor, parts.config, [Turn("user", TEXT, image=True, pieces=pieces(TEXT, 2))]
+        parts.processor, parts.config, [ChatTurn("user", TEXT, image=True, pieces=pieces(TEXT, 2))]
     )
     assert found.strip() == wanted.replace("MARK", mark)
 
@@ -61,7 +61,7 @@ def test_names_out_of_order_are_no_names(parts: Parts) -> None:
     """A template that puts all images first would call the second shown the first."""
     parts.processor.chat_template = IMAGES_FIRST.replace("MARK", parts.processor.image_token)
     text = "Is <image 2> like <image 1>?"
-    turn = Turn("user", text, image=True, pieces=pieces(text, 2))
+    turn = ChatTurn("user", text, image=True, pieces=pieces(text, 2))
     with pytest.raises(ModelError, match=r"names them in another order|moves an image"):
         rendered(parts.processor, parts.config, [turn])
 
@@ -69,7 +69,7 @@ def test_names_out_of_order_are_no_names(parts: Parts) -> None:
 def test_images_that_the_text_does_not_name_stand_before_it(parts: Parts) -> None:
     mark = parts.processor.image_token
     parts.processor.chat_template = IN_PLACE.replace("MARK", mark)
-    turn = Turn("user", "Alike?", image=True, pieces=pieces("Alike?", 3))
+    turn = ChatTurn("user", "Alike?", image=True, pieces=pieces("Alike?", 3))
     found = rendered(parts.processor, parts.config, [turn])
     assert found.strip() == f"user: {mark * 3}Alike?"
 

@@ -10,10 +10,10 @@ import tiny_families
 import torch
 from test_families import NAMES, Engine, Question, _grid, _noise
 
-from resolution_eval.families import family_of
-from resolution_eval.families.base import Parts
-from resolution_eval.families.engine import packs
-from resolution_eval.families.inputs import extended
+from resolution_eval.models.families import family_of
+from resolution_eval.models.families.engine import packs
+from resolution_eval.models.families.family_base import Parts
+from resolution_eval.models.families.inputs import extended
 from resolution_eval.resolution import Size
 
 pytestmark = [pytest.mark.filterwarnings("ignore")]
@@ -160,7 +160,7 @@ def test_a_full_window_and_an_attention_without_masks_are_not_packed(kind: str) 
 
 
 def test_a_mask_hides_every_other_choice_and_the_padding() -> None:
-    from resolution_eval.tails import Tails, packed
+    from resolution_eval.models.tails import Tails, packed
 
     tails = Tails(owners=[0, 0, 1], ids=[[5, 6, 7], [8, 9], [4]], starts=[0, 0, 0])
     together = packed(tails, 2, device=torch.device("cpu"))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from resolution_eval.families.checkpoint import known_of, known_training
-from resolution_eval.families.traces import traced
+from resolution_eval.models.families.checkpoint import known_of, known_training
+from resolution_eval.models.families.traces import traced
 
 LOW = 50_176
 FILES = {
@@ -79,7 +79,7 @@ def test_what_is_no_number_of_pixels_says_nothing(text: str, tmp_path: Path) -> 
 def test_what_was_only_inferred_says_so() -> None:
     from types import SimpleNamespace
 
-    from resolution_eval.families import FAMILIES, Parts
+    from resolution_eval.models.families import FAMILIES, Parts
 
     config = SimpleNamespace(vision_config=SimpleNamespace(image_size=336, patch_size=14))
     known = known_of("nobody/nothing", FAMILIES["llava"], Parts(config, None))

@@ -17,8 +17,8 @@ from safetensors.torch import load_file, save_file
 sys.path.insert(0, str(Path(__file__).parent))
 import tiny_families
 
-from resolution_eval.errors import ModelError
-from resolution_eval.families.checkpoint import load_model, load_parts
+from resolution_eval.ground.errors import ModelError
+from resolution_eval.models.families.checkpoint import load_model, load_parts
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 Tensors = dict[str, torch.Tensor]

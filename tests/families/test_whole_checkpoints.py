@@ -19,16 +19,16 @@ from safetensors.torch import load_file, save_file
 sys.path.insert(0, str(Path(__file__).parent))
 import tiny_families
 
-from resolution_eval import thinking
-from resolution_eval.errors import ModelError
-from resolution_eval.families import family_of
-from resolution_eval.families.base import Family, Parts
-from resolution_eval.families.checkpoint import load_model, load_parts
-from resolution_eval.families.engine import Engine, Question, Spoken
-from resolution_eval.families.inputs import prepare
-from resolution_eval.families.integrity import watched_loading
-from resolution_eval.families.tokens import check_text, written
-from resolution_eval.generation import Generation
+from resolution_eval.answers import thinking
+from resolution_eval.answers.generation import Generation
+from resolution_eval.ground.errors import ModelError
+from resolution_eval.models.families import family_of
+from resolution_eval.models.families.checkpoint import load_model, load_parts
+from resolution_eval.models.families.engine import Engine, Question, Utterance
+from resolution_eval.models.families.family_base import Family, Parts
+from resolution_eval.models.families.inputs import prepare
+from resolution_eval.models.families.integrity import watched_loading
+from resolution_eval.models.families.tokens import check_text, written
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 GREEDY = Generation(max_new_tokens=12)
@@ -77,7 +77,7 @@ def _engine(folder: Path) -> Engine:
     return Engine(family_of(parts.config), parts, load_model(str(folder)).eval())
 
 
-def _answer(engine: Engine, size: tuple[int, int] = (56, 84)) -> Spoken:
+def _answer(engine: Engine, size: tuple[int, int] = (56, 84)) -> Utterance:
     prompt = engine.family.prompt(engine.parts, QUESTION, image=True)
     image = Image.effect_noise(size, 60).convert("RGB")
     torch.manual_seed(0)

@@ -13,8 +13,8 @@ from typing import Any
 
 from PIL import Image
 
-from resolution_eval import runs
-from resolution_eval.adapters.base import ResolutionAdapter
+from resolution_eval.adapters.adapter import ResolutionAdapter
+from resolution_eval.host import runs
 
 
 def main(fault: str, image: Path, sign: Path, arguments: list[str]) -> int:

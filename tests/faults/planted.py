@@ -14,14 +14,14 @@ from lmms_eval.api.instance import Instance
 from lmms_eval.caching.response_cache import ResponseCache
 from PIL import Image
 
-from resolution_eval import tasks
-from resolution_eval.adapters.base import ResolutionAdapter, View
-from resolution_eval.adapters.requests import Job, Overrides
-from resolution_eval.attestation import LEDGER, AnswerMode, Attestation, Verdict
-from resolution_eval.errors import ImageError
-from resolution_eval.model_answer import Answer
+from resolution_eval.adapters.adapter import ResolutionAdapter, View
+from resolution_eval.adapters.requests import Overrides, SampleRequest
+from resolution_eval.evidence.attestation import LEDGER, AnswerMode, Attestation, Verdict
+from resolution_eval.evidence.model_answer import Answer
+from resolution_eval.ground.errors import ImageError
+from resolution_eval.host import tasks
+from resolution_eval.host.verdicts import verdict_of
 from resolution_eval.resolution import Size, TrainingResolution, patch_size_fit
-from resolution_eval.verdicts import verdict_of
 
 CHOICES = ("adipose", "debris")
 SAMPLES = ("a", "b", "c", "d", "e")
@@ -68,10 +68,10 @@ class Scripted(ResolutionAdapter):
     def preparation(self) -> str:
         return self.processor
 
-    def grid_size(self, information: Size, source: Size, job: Job) -> Size:
+    def grid_size(self, information: Size, source: Size, job: SampleRequest) -> Size:
         return patch_size_fit(information, 8)
 
-    def mode(self, job: Job) -> AnswerMode:
+    def mode(self, job: SampleRequest) -> AnswerMode:
         return "rank" if self.text is None else "generate"
 
     def loglikelihood(self, requests: list[Any]) -> list[tuple[float, bool]]:

@@ -14,7 +14,7 @@ import psutil
 import pytest
 import yaml
 
-from resolution_eval.errors import RecordError
+from resolution_eval.ground.errors import RecordError
 from resolution_eval.records import make_records, read_record, timeless
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]

@@ -22,12 +22,12 @@ from planted import (
 )
 from tiny_flamingo import TEXTS, pixels, tiny
 
-from resolution_eval import flamingo
-from resolution_eval.adapters.base import View
-from resolution_eval.errors import ModelError
-from resolution_eval.finite import finite_logits, watched_logits
-from resolution_eval.generation import Generation
-from resolution_eval.weights import revision_of, stamp_of
+from resolution_eval.adapters.adapter import View
+from resolution_eval.answers.generation import Generation
+from resolution_eval.ground.errors import ModelError
+from resolution_eval.ground.finite import finite_logits, watched_logits
+from resolution_eval.identity import revision_of, stamp_of
+from resolution_eval.models import flamingo
 
 
 @pytest.fixture(autouse=True)
@@ -220,9 +220,9 @@ def test_a_package_that_was_upgraded_is_not_served_the_old_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cold = scored(Scripted(), documents(), tmp_path)
-    from resolution_eval.adapters import base
+    from resolution_eval.adapters import adapter
 
-    monkeypatch.setattr(base, "versions", lambda: {"transformers": "99.0"})
+    monkeypatch.setattr(adapter, "versions", lambda: {"transformers": "99.0"})
     assert set(right(scored(Scripted(), documents(), tmp_path)).values()) == {None}
     assert None not in right(cold).values()
 

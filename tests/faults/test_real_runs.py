@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from test_disks import ALONE, MOUNT, mounting
 
-from resolution_eval.errors import RecordError
+from resolution_eval.ground.errors import RecordError
 from resolution_eval.records import Record, make_records, timeless
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]

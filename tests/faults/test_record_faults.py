@@ -21,12 +21,13 @@ import yaml
 from PIL import Image
 from synthetic_runs import TASK, line, sweep, write_run
 
-from resolution_eval import cli, metrics
-from resolution_eval.cards import task_cards
-from resolution_eval.errors import ImageError, RecordError
+from resolution_eval import cli
+from resolution_eval.data.cards import task_cards
+from resolution_eval.data.sources.local import LocalSource
+from resolution_eval.ground.errors import ImageError, RecordError
+from resolution_eval.host import task_metrics
 from resolution_eval.jobs import execute, read_plan
 from resolution_eval.records import Record, make_records, read_record, write_record
-from resolution_eval.sources.local import LocalSource
 
 CURVE = {"28": 0.4, "64": 0.8, "128": 0.7}
 HOST = [sys.executable, str(Path(__file__).parents[1] / "jobs" / "stand_in_host.py")]
@@ -92,8 +93,8 @@ def test_two_ranks_that_read_other_data_make_no_record(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match=r"line 2: fingerprint 'of-other-data'.*one data set"):
         one(tmp_path, lines)
     items = [{"data": "3 samples, 0 excluded", "fingerprint": name} for name in ("f1", "f2")]
-    assert metrics.data_summary(items).startswith("no one data set")
-    assert metrics.data_summary(items[:1]) == "3 samples, 0 excluded"
+    assert task_metrics.data_summary(items).startswith("no one data set")
+    assert task_metrics.data_summary(items[:1]) == "3 samples, 0 excluded"
 
 
 # Results cut short or edited.

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import torch
 
-from resolution_eval import runs
-from resolution_eval.adapters.base import View
+from resolution_eval.adapters.adapter import View
 from resolution_eval.adapters.resflamingo import ResFlamingo
-from resolution_eval.errors import RecordError
-from resolution_eval.families.engine import Engine
-from resolution_eval.model_answer import Answer
+from resolution_eval.evidence.model_answer import Answer
+from resolution_eval.ground.errors import RecordError
+from resolution_eval.host import runs
+from resolution_eval.models.families.engine import Engine
 from resolution_eval.records import Record, make_records, timeless
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "families"))

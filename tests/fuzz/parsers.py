@@ -17,14 +17,14 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from synthetic_runs import line, write_run
 
 from resolution_eval.answers import exact_match, final_answer, parse_choice, token_f1
-from resolution_eval.attestation import LEDGER, MARK, decode_reply
-from resolution_eval.cards import parse_model_card, parse_task_card, task_cards
-from resolution_eval.errors import ResolutionEvalError
+from resolution_eval.data.cards import parse_model_card, parse_task_card, task_cards
+from resolution_eval.data.sources.containers import open_container
+from resolution_eval.data.sources.local import LocalSource
+from resolution_eval.evidence.attestation import LEDGER, MARK, decode_reply
+from resolution_eval.ground.errors import ResolutionEvalError
 from resolution_eval.images import decode
 from resolution_eval.jobs import read_plan
 from resolution_eval.records import make_records, read_record, write_record
-from resolution_eval.sources.containers import open_container
-from resolution_eval.sources.local import LocalSource
 
 with tempfile.TemporaryDirectory() as _folder:
     write_run(Path(_folder), [line("a", "28"), line("b", "28", correct=None)])

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from parsers import PARSERS, fed
 
-from resolution_eval.errors import DataError, ImageError
-from resolution_eval.sources.containers import open_container
+from resolution_eval.data.sources.containers import open_container
+from resolution_eval.ground.errors import DataError, ImageError
 
 
 def damaged(seed: bytes, chance: random.Random) -> bytes:

@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from resolution_eval import cli
-from resolution_eval.errors import UsageError
-from resolution_eval.jobs import Plan, execute, read_plan
+from resolution_eval.ground.errors import UsageError
+from resolution_eval.jobs import SweepPlan, execute, read_plan
 from resolution_eval.records import read_record
 
 HOST = [sys.executable, str(Path(__file__).with_name("stand_in_host.py"))]
@@ -38,7 +38,7 @@ def plan_file(folder: Path, **changes: Any) -> Path:
     return path
 
 
-def states(plan: Plan) -> list[str]:
+def states(plan: SweepPlan) -> list[str]:
     return [outcome.state for outcome in execute(plan, progress=False)]
 
 
@@ -213,7 +213,7 @@ def test_twelve_real_jobs_end_alike_though_one_is_killed_half_way(
     assert len(records) == 12 and all(len(scores) == 1 for scores in by_strategy.values())
 
 
-def _kill_first(plan: Plan) -> None:
+def _kill_first(plan: SweepPlan) -> None:
     """Kill the first job's lmms-eval process some seconds after it began."""
     deadline = time.monotonic() + 300
     while time.monotonic() < deadline:

@@ -47,7 +47,8 @@ def until(what, seconds: float = 30):
 
 def sweeping(plan: Path) -> subprocess.Popen[bytes]:
     script = (
-        "import sys; from pathlib import Path; from resolution_eval.jobs.plan import read_plan\n"
+        "import sys; from pathlib import Path\n"
+        "from resolution_eval.jobs.sweep_plan import read_plan\n"
         "from resolution_eval.jobs.job import run_job\n"
         "run_job(next(read_plan(Path(sys.argv[1])).jobs()))"
     )

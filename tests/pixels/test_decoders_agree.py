@@ -22,7 +22,7 @@ from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
-from resolution_eval.errors import ImageError
+from resolution_eval.ground.errors import ImageError
 from resolution_eval.images import decode
 
 pytestmark = pytest.mark.slow

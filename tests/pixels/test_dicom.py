@@ -8,9 +8,9 @@ import imagecodecs
 import numpy as np
 import pytest
 
-from resolution_eval.errors import ImageError, UsageError
+from resolution_eval.ground.errors import ImageError, UsageError
 from resolution_eval.images import decode
-from resolution_eval.pixels.options import EncodedImage, Options
+from resolution_eval.pixels.display_choices import EncodedImage, Options
 
 pydicom = pytest.importorskip("pydicom")
 from pydicom.dataset import Dataset, FileMetaDataset  # noqa: E402

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from synthetic_runs import line
 
-from resolution_eval.plates.plate import Book
+from resolution_eval.data.plates.plate import Book
 from resolution_eval.statistics.psychometric import Weibull
 
 

@@ -13,22 +13,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resolution_eval.acuity.book import LINES, SMALLEST, AcuityBook
-from resolution_eval.acuity.gratings import grating
-from resolution_eval.acuity.grounds import GROUNDS, ground
-from resolution_eval.acuity.optotypes import RING, dots, letter, ring
-from resolution_eval.cards import task_cards
-from resolution_eval.errors import DataError, ImageError
+from resolution_eval.data.acuity.chart_book import LINES, SMALLEST, AcuityBook
+from resolution_eval.data.acuity.gratings import grating
+from resolution_eval.data.acuity.grounds import GROUNDS, ground
+from resolution_eval.data.acuity.optotypes import RING, dots, letter, ring
+from resolution_eval.data.cards import task_cards
+from resolution_eval.data.plates.canvas import coverage
+from resolution_eval.data.plates.plate import PlateTurn
+from resolution_eval.data.sources import open_source
+from resolution_eval.ground.errors import DataError, ImageError
 from resolution_eval.images import render
-from resolution_eval.plates.canvas import coverage
-from resolution_eval.plates.plate import Turn
-from resolution_eval.sources import open_source
 
 BOOK = AcuityBook(128)
 BALANCED = [line.kind for line in LINES if line.kind.startswith(("landolt", "grating"))]
 DIGEST = """
 from hashlib import sha256
-from resolution_eval.acuity import AcuityBook
+from resolution_eval.data.acuity import AcuityBook
 book = AcuityBook(128)
 images = (book.draw(book.plate("test", i)).tobytes() for i in range(40, 60))
 print(sha256(b"".join(images)).hexdigest())
@@ -260,4 +260,4 @@ class TestSource:
         assert len(AcuityBook(256).levels) > len(BOOK.levels)
 
     def test_levels_of_a_block_are_spread(self):
-        assert sorted(Turn.of(i, 1, 8).level for i in range(8)) == list(range(8))
+        assert sorted(PlateTurn.of(i, 1, 8).level for i in range(8)) == list(range(8))

@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from resolution_eval.cards import task_cards
-from resolution_eval.lesions.book import LEVELS, PRESENCE, SEARCHES, LesionBook
-from resolution_eval.lesions.fields import FIELDS
-from resolution_eval.lesions.findings import PITCH, cluster, dot, mitosis, nodule
-from resolution_eval.plates.plate import QUADRANTS
-from resolution_eval.sources import open_source
+from resolution_eval.data.cards import task_cards
+from resolution_eval.data.lesions.fields import FIELDS
+from resolution_eval.data.lesions.lesion_book import LEVELS, PRESENCE, SEARCHES, LesionBook
+from resolution_eval.data.lesions.lesion_shapes import PITCH, cluster, dot, mitosis, nodule
+from resolution_eval.data.plates.plate import QUADRANTS
+from resolution_eval.data.sources import open_source
 
 BOOK = LesionBook(128)
 RANDOM = np.random.RandomState

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from resolution_eval.acuity.probe import STRIPES, ProbeArm, probe, stripes
-from resolution_eval.errors import UsageError
+from resolution_eval.data.acuity.probe import STRIPES, ProbeArm, probe, stripes
+from resolution_eval.ground.errors import UsageError
 from resolution_eval.images import resize
 from resolution_eval.resolution import Size
 

@@ -8,11 +8,11 @@ import pytest
 from plate_runs import plate_lines
 from synthetic_runs import facts, line, write_run
 
-from resolution_eval.acuity import AcuityBook
 from resolution_eval.analysis import by_task
 from resolution_eval.analysis.sizes import TOGETHER, sizes, task_sizes
-from resolution_eval.errors import RecordError
-from resolution_eval.lesions import LesionBook
+from resolution_eval.data.acuity import AcuityBook
+from resolution_eval.data.lesions import LesionBook
+from resolution_eval.ground.errors import RecordError
 from resolution_eval.records import make_records, read_record
 from resolution_eval.records.store import write_record
 from resolution_eval.report import report, write_page

@@ -9,10 +9,10 @@ from fractions import Fraction
 
 import pytest
 
-from resolution_eval.errors import CardError, UsageError
-from resolution_eval.providers import Forecast, find_rule, providers, rules
-from resolution_eval.providers.library import parse_provider
-from resolution_eval.providers.rule import Shrink
+from resolution_eval.ground.errors import CardError, UsageError
+from resolution_eval.models.providers import Forecast, find_rule, providers, rules
+from resolution_eval.models.providers.library import parse_provider
+from resolution_eval.models.providers.rule import Shrink
 from resolution_eval.resolution import Size
 
 EARLIER, LATER = "claude-3-5-sonnet-20241022", "claude-opus-4-8"
@@ -270,7 +270,7 @@ def test_every_rule_has_a_date_and_a_link_and_none_is_read_before_it_was() -> No
 
 
 def test_a_later_entry_takes_the_place_of_an_earlier_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    from resolution_eval.providers import library
+    from resolution_eval.models.providers import library
 
     def entry(read: datetime.date, edge: int) -> tuple[str, Shrink]:
         made = Shrink(
@@ -314,7 +314,7 @@ def test_tokens_per_patch_are_the_users_word() -> None:
 def test_the_page_is_that_of_the_files() -> None:
     from pathlib import Path
 
-    from resolution_eval.providers.page import page
+    from resolution_eval.models.providers.provider_page import page
 
     kept = (Path(__file__).parents[2] / "docs" / "providers.md").read_text(encoding="utf-8")
-    assert kept == page(), "run `python -m resolution_eval.providers.page`"
+    assert kept == page(), "run `python -m resolution_eval.models.providers.provider_page`"

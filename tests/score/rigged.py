@@ -17,12 +17,12 @@ from torch.nn.functional import cross_entropy
 sys.path.insert(0, str(Path(__file__).parents[1] / "families"))
 import tiny_families
 
-from resolution_eval.families import Parts, family_of
+from resolution_eval.data.sources import Sample
+from resolution_eval.models.families import Parts, family_of
 from resolution_eval.resolution import Size
-from resolution_eval.sources import Sample
-from resolution_eval.training.finetune.hf import HFLearner
-from resolution_eval.training.finetune.learner import IGNORED
-from resolution_eval.training.finetune.pool import Drawn
+from resolution_eval.training.hf_learner import HFLearner
+from resolution_eval.training.learner import IGNORED
+from resolution_eval.training.pool import ImageBatch
 
 FAMILY = "qwen2_5_vl"
 CLASSES = ("bright", "dark")
@@ -92,7 +92,7 @@ def good(folder: Path, steps: int = 120) -> Path:
     return folder
 
 
-def _drawn(edge: int, step: int, count: int = 8) -> Drawn:
+def _drawn(edge: int, step: int, count: int = 8) -> ImageBatch:
     numbers = [step * count + i for i in range(count)]
     pixels = torch.stack(
         [torch.full((3, edge, edge), shade(n), dtype=torch.uint8) for n in numbers]
@@ -100,7 +100,7 @@ def _drawn(edge: int, step: int, count: int = 8) -> Drawn:
     samples = tuple(
         Sample(str(n), "", QUESTION, CLASSES[n % 2], CLASSES, str(n), "train") for n in numbers
     )
-    return Drawn(edge, Size(edge, edge), samples, pixels)
+    return ImageBatch(edge, Size(edge, edge), samples, pixels)
 
 
 def blind(folder: Path) -> Path:

@@ -105,7 +105,7 @@ def test_a_host_command_line_without_ours_is_left_alone() -> None:
 
 
 def test_a_folder_of_results_is_looked_at_by_its_names(tmp_path: Path) -> None:
-    from resolution_eval.errors import RecordError
+    from resolution_eval.ground.errors import RecordError
     from resolution_eval.preflight import refuse_absent
 
     with pytest.raises(RecordError, match="no results of our tasks"):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resolution_eval.errors import ModelError, UsageError
+from resolution_eval.ground.errors import ModelError, UsageError
 from resolution_eval.resolution import TrainingResolution
 from resolution_eval.score.pace import Pace, parameters
 from resolution_eval.score.reach import FEWEST, MOST, SAMPLES, reachable, scope, words

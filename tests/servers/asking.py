@@ -9,10 +9,10 @@ from typing import Any
 from datasets import Dataset
 from PIL import Image
 
-from resolution_eval import tasks
 from resolution_eval.adapters.reswrap import ResWrap
-from resolution_eval.attestation import LEDGER, Attestation, Verdict
-from resolution_eval.verdicts import verdict_of
+from resolution_eval.evidence.attestation import LEDGER, Attestation, Verdict
+from resolution_eval.host import tasks
+from resolution_eval.host.verdicts import verdict_of
 
 MODEL = "Qwen/Qwen2.5-VL-7B-Instruct"
 CHOICES = ["ring", "disc"]

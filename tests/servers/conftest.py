@@ -12,7 +12,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent))
 import asking
 
-from resolution_eval import tasks
+from resolution_eval.host import tasks
 
 
 @pytest.fixture(autouse=True)

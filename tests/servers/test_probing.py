@@ -12,7 +12,7 @@ from asking import adapter, documents, judged
 from PIL import Image
 from stand_in import Received, qwen, running
 
-from resolution_eval.bases.fidelity import STRIPES, encoded, fidelity
+from resolution_eval.models.wrapped.fidelity import STRIPES, encoded, fidelity
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -34,11 +34,11 @@ def probe(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         said.append(ask(items))
         return SimpleNamespace(sentence=f"{len(said)} probes were made")
 
-    module = ModuleType("resolution_eval.acuity.probe")
+    module = ModuleType("resolution_eval.data.acuity.probe")
     module.probe = ask_three  # type: ignore[attr-defined]
-    package = ModuleType("resolution_eval.acuity")
-    monkeypatch.setitem(sys.modules, "resolution_eval.acuity", package)
-    monkeypatch.setitem(sys.modules, "resolution_eval.acuity.probe", module)
+    package = ModuleType("resolution_eval.data.acuity")
+    monkeypatch.setitem(sys.modules, "resolution_eval.data.acuity", package)
+    monkeypatch.setitem(sys.modules, "resolution_eval.data.acuity.probe", module)
     return said
 
 
@@ -104,7 +104,7 @@ def test_a_model_that_sees_is_told_from_a_server_that_halves() -> None:
     """The real probe, where this version has it: nothing else sees an image re-encoded or halved
     behind an honest count.
     """
-    module = pytest.importorskip("resolution_eval.acuity.probe")
+    module = pytest.importorskip("resolution_eval.data.acuity.probe")
     outcomes = {}
     for halved in (False, True):
         finding = module.probe(lambda items, h=halved: [_eye(i, h) for i in items], promised=128)

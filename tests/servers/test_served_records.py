@@ -11,12 +11,12 @@ import pyarrow as pa
 import pytest
 
 from resolution_eval import cli
-from resolution_eval.attestation import Sent, Served
 from resolution_eval.drift import drift
-from resolution_eval.errors import RecordError
-from resolution_eval.ladder import due, step, was_dropped
+from resolution_eval.evidence.attestation import Sent, Served
+from resolution_eval.evidence.ladder import due, step, was_dropped
+from resolution_eval.ground.errors import RecordError
 from resolution_eval.records import make_records, read_record, write_record
-from resolution_eval.records.answers import SCHEMA
+from resolution_eval.records.answer_table import SCHEMA
 from resolution_eval.records.migrations import LATER_COLUMNS, migrated_answers
 
 sys.path.insert(0, str(Path(__file__).parents[1]))

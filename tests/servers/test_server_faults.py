@@ -8,7 +8,7 @@ import pytest
 from asking import MODEL, adapter, ask, documents, judged
 from stand_in import qwen, running
 
-from resolution_eval.attestation import Attestation, Failure, Verdict
+from resolution_eval.evidence.attestation import Attestation, Failure, Verdict
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 IMAGE, SIZES = ["420x420"], (140, 280)

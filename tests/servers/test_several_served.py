@@ -8,8 +8,8 @@ import pytest
 from asking import adapter, documents, judged
 from stand_in import Received, gpt_4o, qwen, running
 
-from resolution_eval.attestation import ImageAttestation, Served
-from resolution_eval.ladder import step
+from resolution_eval.evidence.attestation import ImageAttestation, Served
+from resolution_eval.evidence.ladder import step
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 CASES = {"280x280": ["420x210", "150x450"], "210x420": ["280x140", "90x90"]}

@@ -10,21 +10,21 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from resolution_eval.statistics import comparison
+from resolution_eval.statistics import paired_tests
 from resolution_eval.statistics.curves import Withheld
-from resolution_eval.statistics.resampling import Answers, align
+from resolution_eval.statistics.resampling import AnswerMatrix, align
 
 
 @given(st.integers(0, 60), st.integers(0, 60))
 def test_mcnemar_is_statsmodels_exact_one(first, second):
     expected = statsmodels_mcnemar([[5, first], [second, 7]], exact=True).pvalue
-    assert comparison.mcnemar(first, second) == pytest.approx(expected)
+    assert paired_tests.mcnemar(first, second) == pytest.approx(expected)
 
 
 @settings(max_examples=15, deadline=None)  # statsmodels takes 0.1 s a call
 @given(st.lists(st.floats(0.0001, 1), min_size=1, max_size=9))
 def test_holm_is_statsmodels(p_values):
-    ours = comparison.holm(dict(enumerate(p_values)))
+    ours = paired_tests.holm(dict(enumerate(p_values)))
     assert list(ours) == list(range(len(p_values)))
     assert list(ours.values()) == pytest.approx(multipletests(p_values, method="holm")[1])
 
@@ -37,7 +37,7 @@ def test_few_clusters_have_their_sign_patterns_counted(differences):
         abs(sum(s * d for s, d in zip(signs, differences, strict=True))) >= reach
         for signs in patterns
     )
-    found = comparison.sign_flip(np.array(differences, dtype=float), seed=1)
+    found = paired_tests.sign_flip(np.array(differences, dtype=float), seed=1)
     assert found == pytest.approx(hits / len(patterns))
 
 
@@ -50,39 +50,39 @@ def test_many_clusters_have_them_drawn_as_scipy_does():
         n_resamples=40_000,
         rng=np.random.default_rng(2),
     ).pvalue
-    ours = comparison.sign_flip(differences, seed=3, flips=40_000)
+    ours = paired_tests.sign_flip(differences, seed=3, flips=40_000)
     assert ours == pytest.approx(expected, abs=0.004)
-    assert ours == comparison.sign_flip(differences[::-1], seed=3, flips=40_000)
+    assert ours == paired_tests.sign_flip(differences[::-1], seed=3, flips=40_000)
 
 
 def test_sign_flip_of_single_answers_is_mcnemar():
     differences = np.array([1.0] * 9 + [-1.0] * 2 + [0.0] * 30)
-    assert comparison.sign_flip(differences, seed=1) == pytest.approx(comparison.mcnemar(2, 9))
+    assert paired_tests.sign_flip(differences, seed=1) == pytest.approx(paired_tests.mcnemar(2, 9))
 
 
 @pytest.mark.parametrize("wrong", [[], [np.nan], [[1.0]]])
 def test_sign_flip_refuses(wrong):
     with pytest.raises(ValueError, match="one finite difference"):
-        comparison.sign_flip(np.array(wrong), seed=1)
+        paired_tests.sign_flip(np.array(wrong), seed=1)
 
 
 def test_compare_tests_samples_alone_and_clusters_together():
     score = np.array([[0, 1], [0, 1], [1, 1], [0, 1], [1, 0], [0, 1]], float)
-    alone = comparison.compare(Answers(score, np.arange(6)), 0, 1, seed=1)
+    alone = paired_tests.compare(AnswerMatrix(score, np.arange(6)), 0, 1, seed=1)
     assert (alone.test, alone.only_first, alone.only_second) == ("mcnemar", 1, 4)
-    assert alone.p == comparison.mcnemar(1, 4)
+    assert alone.p == paired_tests.mcnemar(1, 4)
     assert alone.difference.estimate == pytest.approx(0.5)
     pairs = np.repeat(np.arange(3), 2)
-    together = comparison.compare(Answers(score, pairs, 5), 0, 1, seed=1)
+    together = paired_tests.compare(AnswerMatrix(score, pairs, 5), 0, 1, seed=1)
     assert (together.test, together.left_out, together.difference.clusters) == ("sign flip", 5, 3)
-    assert together.p == comparison.sign_flip(np.array([2.0, 1.0, 0.0]), seed=1) == 0.5
-    graded = comparison.compare(Answers(score * 0.5, np.arange(6)), 1, 0, seed=1)
+    assert together.p == paired_tests.sign_flip(np.array([2.0, 1.0, 0.0]), seed=1) == 0.5
+    graded = paired_tests.compare(AnswerMatrix(score * 0.5, np.arange(6)), 1, 0, seed=1)
     assert (graded.test, graded.only_first) == ("sign flip", 4)
 
 
 def test_no_difference_has_p_one():
-    same = Answers(np.ones((8, 2)), np.arange(8))
-    found = comparison.compare(same, 0, 1, seed=1)
+    same = AnswerMatrix(np.ones((8, 2)), np.arange(8))
+    found = paired_tests.compare(same, 0, 1, seed=1)
     assert (found.p, found.difference.estimate) == (1.0, 0.0)
     assert found.difference.low < 0 < found.difference.high
 
@@ -97,9 +97,9 @@ def failing(pairs, failures):
 def test_failures_cannot_hide_a_loss():
     """Of 3,000 samples 100 were lost; were those failures, the worst case is still that loss."""
     pairs = [(1, 0)] * 100 + [(1, 1)] * 2000 + [(0, 0)] * 900
-    honest = comparison.compare(failing(pairs, set()), 0, 1, seed=1)
+    honest = paired_tests.compare(failing(pairs, set()), 0, 1, seed=1)
     assert honest.p < 1e-9
-    hidden = comparison.compare(failing(pairs, {str(i) for i in range(100)}), 0, 1, seed=1)
+    hidden = paired_tests.compare(failing(pairs, {str(i) for i in range(100)}), 0, 1, seed=1)
     assert hidden.difference.estimate == 0
     assert hidden.difference.low <= honest.difference.estimate
     assert (hidden.left_out, hidden.failed, hidden.p) == (100, 100, 1.0)
@@ -107,15 +107,15 @@ def test_failures_cannot_hide_a_loss():
 
 def test_failures_speak_against_the_difference_that_the_others_show():
     pairs = [(1, 0)] * 12 + [(1, 1)] * 300 + [(0, 0)] * 88
-    alone = comparison.compare(failing(pairs, set()), 0, 1, seed=1)
-    doubted = comparison.compare(failing(pairs, {str(i) for i in range(390, 396)}), 0, 1, seed=1)
-    assert alone.p == comparison.mcnemar(12, 0)
-    assert doubted.p == comparison.mcnemar(12, 6)
+    alone = paired_tests.compare(failing(pairs, set()), 0, 1, seed=1)
+    doubted = paired_tests.compare(failing(pairs, {str(i) for i in range(390, 396)}), 0, 1, seed=1)
+    assert alone.p == paired_tests.mcnemar(12, 0)
+    assert doubted.p == paired_tests.mcnemar(12, 6)
 
 
 def test_many_failures_are_no_comparison():
     pairs = [(1, 0)] * 120 + [(1, 1)] * 800 + [(0, 0)] * 80
-    found = comparison.compare(failing(pairs, {str(i) for i in range(120)}), 0, 1, seed=1)
+    found = paired_tests.compare(failing(pairs, {str(i) for i in range(120)}), 0, 1, seed=1)
     assert isinstance(found, Withheld)
     assert "120 of 1000 samples failed" in found.reason
 
@@ -124,7 +124,7 @@ def test_design_effect_of_identical_cluster_members_is_their_number():
     rng = np.random.default_rng(1)
     answers = np.repeat(rng.integers(0, 2, 400), 3)
     labels = np.repeat(np.arange(400), 3)
-    assert comparison.design_effect(answers, labels) == pytest.approx(3, rel=0.01)
-    assert comparison.design_effect(answers, np.arange(1200)) == pytest.approx(1, rel=0.01)
-    assert comparison.design_effect([1, 1], [0, 1]) == 1
-    assert comparison.design_effect([1, 0], [0, 0]) == 1
+    assert paired_tests.design_effect(answers, labels) == pytest.approx(3, rel=0.01)
+    assert paired_tests.design_effect(answers, np.arange(1200)) == pytest.approx(1, rel=0.01)
+    assert paired_tests.design_effect([1, 1], [0, 1]) == 1
+    assert paired_tests.design_effect([1, 0], [0, 0]) == 1

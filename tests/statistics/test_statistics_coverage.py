@@ -11,9 +11,9 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from benchmarks.coverage import page, sweeps
 from benchmarks.coverage.__main__ import STUDIES
 from benchmarks.coverage.tally import Case, Study, kept, run
-from benchmarks.coverage.truths import TRUTHS, Sample, simulate
-from resolution_eval.statistics.comparison import design_effect
+from benchmarks.coverage.truths import TRUTHS, TruthSample, simulate
 from resolution_eval.statistics.intervals import METHODS
+from resolution_eval.statistics.paired_tests import design_effect
 from resolution_eval.statistics.promises import ERRORS, PROMISES
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize("name", ["rising", "2 % differ"])
 def test_simulated_accuracies_are_those_of_the_curve(name, clustered):
     truth = TRUTHS[name]
-    answers = simulate(truth, Sample(8000, clustered), np.random.default_rng(1))
+    answers = simulate(truth, TruthSample(8000, clustered), np.random.default_rng(1))
     assert answers.correct.mean(axis=0) == pytest.approx(truth.accuracy, abs=0.02)
     effect = design_effect(answers.correct[:, 0], answers.clusters)
     assert (effect > 1.3) == clustered

@@ -13,7 +13,7 @@ from scipy.stats import spearmanr
 from sklearn.metrics import balanced_accuracy_score
 
 from resolution_eval.statistics import curves
-from resolution_eval.statistics.curves import FIGURES, Grid
+from resolution_eval.statistics.curves import FIGURES, ScoreGrid
 
 DINO = dict(zip((28, 64, 128, 224), (85.05, 93.9, 94.27, 96.14), strict=True))
 EFFICIENTNET = dict(zip((28, 64, 128, 224), (80.51, 86.45, 87.62, 89.67), strict=True))
@@ -105,7 +105,7 @@ def test_a_single_resolution_is_its_own_area():
 
 def test_figures_of_many_curves_are_those_of_each():
     rows = np.random.default_rng(1).random((50, 5))
-    grid = Grid((28, 40, 100, 224, 300), reference=2)
+    grid = ScoreGrid((28, 40, 100, 224, 300), reference=2)
     for name, statistic in FIGURES.items():
         each = [
             curves.figure(name, dict(zip(grid.resolutions, row, strict=True)), reference=100)
@@ -119,7 +119,7 @@ def test_figures_of_many_curves_are_those_of_each():
 )
 def test_a_grid_refuses(resolutions):
     with pytest.raises(ValueError, match="resolution"):
-        Grid(resolutions)
+        ScoreGrid(resolutions)
 
 
 def test_curves_refuse_nan_emptiness_and_a_foreign_reference():

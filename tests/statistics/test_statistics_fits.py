@@ -4,19 +4,19 @@ import numpy as np
 import pytest
 from scipy.optimize import least_squares
 
-from resolution_eval.statistics.curves import Grid, Withheld
+from resolution_eval.statistics.curves import ScoreGrid, Withheld
 from resolution_eval.statistics.fits import knee
-from resolution_eval.statistics.resampling import Answers, resample
+from resolution_eval.statistics.resampling import AnswerMatrix, resample
 
-GRID = Grid((28, 56, 112, 224, 448, 896))
-LONG = Grid((28, 56, 112, 224, 448, 896, 1792, 3584))
+GRID = ScoreGrid((28, 56, 112, 224, 448, 896))
+LONG = ScoreGrid((28, 56, 112, 224, 448, 896, 1792, 3584))
 
 
 def drawn(rates, samples=1500, seed=3):
     rng = np.random.default_rng(seed)
     ability, noise = rng.random((samples, 1)), rng.random((samples, len(rates)))
     scores = (np.where(rng.random((samples, 1)) < 0.6, ability, noise) < rates).astype(float)
-    return resample(Answers(scores, np.arange(samples)), seed=1, resamples=500)
+    return resample(AnswerMatrix(scores, np.arange(samples)), seed=1, resamples=500)
 
 
 def test_the_knee_is_scipys_best_broken_line():
@@ -63,12 +63,12 @@ def test_a_smooth_curve_has_no_knee(curve, samples):
 def test_knees_without_a_rise_or_enough_points_are_withheld():
     flat = knee(drawn((0.5,) * 6), GRID)
     falling = knee(drawn((0.8, 0.7, 0.6, 0.5, 0.4, 0.3)), GRID)
-    short = knee(drawn((0.3, 0.5, 0.6, 0.6)), Grid((28, 56, 112, 224)))
+    short = knee(drawn((0.3, 0.5, 0.6, 0.6)), ScoreGrid((28, 56, 112, 224)))
     for found, reason in ((flat, "not rise"), (falling, "not rise"), (short, "5 resolutions")):
         assert isinstance(found, Withheld)
         assert reason in found.reason
 
 
 def test_a_single_cluster_has_no_knee():
-    answers = Answers(np.tile([0.0, 0.0, 1.0, 1.0, 1.0, 1.0], (5, 1)), np.zeros(5, dtype=int))
+    answers = AnswerMatrix(np.tile([0.0, 0.0, 1.0, 1.0, 1.0, 1.0], (5, 1)), np.zeros(5, dtype=int))
     assert isinstance(knee(resample(answers, seed=1, resamples=9), GRID), Withheld)

@@ -5,17 +5,17 @@ import pytest
 from scipy import optimize, stats
 
 from resolution_eval.statistics import floors, intervals
-from resolution_eval.statistics.curves import FIGURES, Grid, Withheld
+from resolution_eval.statistics.curves import FIGURES, ScoreGrid, Withheld
 from resolution_eval.statistics.floors import Floor, constants
-from resolution_eval.statistics.resampling import Answers, align, resample
+from resolution_eval.statistics.resampling import AnswerMatrix, align, resample
 
-GRID = Grid((28, 56, 112))
+GRID = ScoreGrid((28, 56, 112))
 
 
 def drawn(columns, clusters=None, seed=1):
     scores = np.column_stack(columns).astype(float)
     labels = np.arange(len(scores)) if clusters is None else clusters
-    return resample(Answers(scores, labels), seed=seed, resamples=500)
+    return resample(AnswerMatrix(scores, labels), seed=seed, resamples=500)
 
 
 def some(rate, n=300, start=0):
@@ -142,7 +142,7 @@ def test_retention_of_large_samples_is_fiellers():
 
 def test_a_false_low_declaration_does_not_make_a_drop_of_nothing():
     at_chance = drawn([some(0.26), some(0.6, start=3), some(0.9, start=7)])
-    low = Grid((28, 56, 112), 0)
+    low = ScoreGrid((28, 56, 112), 0)
     found = floors.worst_drop(at_chance, low, Floor(0.25))
     assert isinstance(found, Withheld)
     assert "not above the floor" in found.reason
@@ -157,7 +157,7 @@ def test_the_lowest_reference_has_a_drop_from_nothing_up():
     for seed in range(60):
         right = rng.random((320, 3)) < np.array([0.6, 0.75, 0.8])
         seen = drawn(list(right.T), seed=seed)
-        found = intervals.figure("worst_drop", seen, Grid((28, 56, 112), 0))
+        found = intervals.figure("worst_drop", seen, ScoreGrid((28, 56, 112), 0))
         assert 0 == found.low <= found.estimate <= found.high
         held.append(found.low <= 0 <= found.high)
     assert all(held)

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resolution_eval.errors import RecordError
+from resolution_eval.ground.errors import RecordError
 from resolution_eval.statistics.hierarchy import Part, means, pool, ranks, weights
-from resolution_eval.statistics.resampling import Answers, resample
+from resolution_eval.statistics.resampling import AnswerMatrix, resample
 
 
 def part(name, modality, estimates, *, seed, error=0.02, clusters=400):
@@ -133,7 +133,7 @@ def test_equal_models_seldom_rank_below_one(models, clusters):
     for seed in range(40):
         right = (rng.standard_normal((320, 1)) + rng.standard_normal((320, models)) < 0.6) * 1.0
         labels = np.arange(320) * clusters // 320
-        drawn = resample(Answers(right, labels), seed=seed, resamples=400)
+        drawn = resample(AnswerMatrix(right, labels), seed=seed, resamples=400)
         one = Part("a", "x", drawn.accuracy, drawn.draws, drawn.n, drawn.clusters, seed)
         below += any(rank.low > 1 for rank in ranks(pool([one])))
     assert below <= 5

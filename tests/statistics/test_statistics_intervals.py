@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from resolution_eval.errors import RecordError
+from resolution_eval.ground.errors import RecordError
 from resolution_eval.statistics import intervals
-from resolution_eval.statistics.curves import FIGURES, Grid
-from resolution_eval.statistics.resampling import Answers, align, draw_totals, resample
+from resolution_eval.statistics.curves import FIGURES, ScoreGrid
+from resolution_eval.statistics.resampling import AnswerMatrix, align, draw_totals, resample
 
-GRID = Grid((28, 56, 112, 224))
+GRID = ScoreGrid((28, 56, 112, 224))
 
 
 def simulated(clusters=60, size=3, rates=(0.4, 0.6, 0.7, 0.75), seed=5):
@@ -23,7 +23,9 @@ def simulated(clusters=60, size=3, rates=(0.4, 0.6, 0.7, 0.75), seed=5):
     labels = np.repeat(np.arange(clusters), size)
     ability = rng.standard_normal(clusters)[labels] + rng.standard_normal(len(labels))
     noise = rng.standard_normal((len(labels), len(rates)))
-    return Answers((ability[:, None] + noise < 1.7 * stats.norm.ppf(rates)).astype(float), labels)
+    return AnswerMatrix(
+        (ability[:, None] + noise < 1.7 * stats.norm.ppf(rates)).astype(float), labels
+    )
 
 
 def ends(interval):
@@ -50,7 +52,7 @@ def test_bootstrap_error_is_the_clustered_one_in_closed_form():
 
 def test_every_column_of_a_resample_draws_the_same_clusters():
     answers = simulated(rates=(0.5, 0.5))
-    twin = Answers(answers.correct[:, [0, 0]], answers.clusters)
+    twin = AnswerMatrix(answers.correct[:, [0, 0]], answers.clusters)
     drawn = resample(twin, seed=1, resamples=500).draws
     assert (drawn[:, 0] == drawn[:, 1]).all()
     alike = intervals.contrast(resample(twin, seed=1), (1, -1))
@@ -93,7 +95,7 @@ def test_closed_forms_do_not_depend_on_the_seed():
 @pytest.mark.parametrize("name", sorted(intervals.METHODS))
 def test_no_interval_has_no_width(name):
     same = simulated(clusters=90, size=1, rates=(0.7,))
-    twins = Answers(same.correct[:, [0, 0, 0, 0]], same.clusters)
+    twins = AnswerMatrix(same.correct[:, [0, 0, 0, 0]], same.clusters)
     found = intervals.figure(name, resample(twins, seed=1, resamples=300), GRID)
     assert found.high - found.low > 0.02
 
@@ -106,7 +108,7 @@ def test_the_order_of_samples_and_the_names_of_clusters_change_nothing(random):
     names = list(range(20))
     random.shuffle(order)
     random.shuffle(names)
-    shuffled = Answers(answers.correct[order], np.array(names)[answers.clusters[order]])
+    shuffled = AnswerMatrix(answers.correct[order], np.array(names)[answers.clusters[order]])
     before, after = (resample(each, seed=9, resamples=300) for each in (answers, shuffled))
     for name in ("ace", "area", "worst_drop"):
         one, other = intervals.figure(name, before, GRID), intervals.figure(name, after, GRID)
@@ -145,7 +147,7 @@ def test_equal_answers_leave_room_for_clusters_unseen(rates):
     ("correct", "difference"), [([[0.0, 1.0], [1.0, 1.0]], -0.5), ([[0.0, 1.0]], -1.0)]
 )
 def test_one_cluster_or_one_sample_says_nothing(correct, difference):
-    answers = Answers(np.array(correct), np.zeros(len(correct), dtype=int))
+    answers = AnswerMatrix(np.array(correct), np.zeros(len(correct), dtype=int))
     drawn = resample(answers, seed=1, resamples=100)
     cell, drop = intervals.accuracies(drawn)[0], intervals.contrast(drawn, (1, -1))
     assert (ends(cell), cell.method) == ((0.0, 1.0), "vacuous")
@@ -191,7 +193,7 @@ def test_answers_that_cannot_be_scored_are_refused(columns, clusters, message):
 
 def test_labels_that_do_not_fit_are_refused():
     with pytest.raises(RecordError, match="3 samples but 2 cluster labels"):
-        Answers(np.ones((3, 2)), np.zeros(2, dtype=int))
+        AnswerMatrix(np.ones((3, 2)), np.zeros(2, dtype=int))
 
 
 def test_no_resample_is_refused():
@@ -200,7 +202,7 @@ def test_no_resample_is_refused():
 
 
 def test_ten_thousand_resamples_of_ten_thousand_samples_stay_small():
-    answers = Answers(np.random.default_rng(1).random((10_000, 8)), np.arange(10_000))
+    answers = AnswerMatrix(np.random.default_rng(1).random((10_000, 8)), np.arange(10_000))
     tracemalloc.start()
     drawn = resample(answers, seed=1, resamples=2_000)
     intervals.accuracies(drawn)

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from resolution_eval.statistics.curves import Grid
+from resolution_eval.statistics.curves import ScoreGrid
 from resolution_eval.statistics.margin import Choice, Unshown, choose, robust
 from resolution_eval.statistics.proportions import tango_z
-from resolution_eval.statistics.resampling import Answers, align, resample
+from resolution_eval.statistics.resampling import AnswerMatrix, align, resample
 
-GRID = Grid((28, 56, 112, 224))
+GRID = ScoreGrid((28, 56, 112, 224))
 
 
 def drawn(rates, n, own=0.97, seed=1):
@@ -17,7 +17,7 @@ def drawn(rates, n, own=0.97, seed=1):
     ability = np.sqrt(own) * rng.standard_normal((n, 1))
     noise = np.sqrt(1 - own) * rng.standard_normal((n, len(rates)))
     right = (ability + noise < norm.ppf(rates)).astype(float)
-    return resample(Answers(right, np.arange(n)), seed=1, resamples=2)
+    return resample(AnswerMatrix(right, np.arange(n)), seed=1, resamples=2)
 
 
 def test_absence_of_evidence_chooses_nothing():
@@ -53,7 +53,7 @@ def test_the_p_is_holms_of_the_worst_pair():
             z = tango_z((step > 0).mean(), (step < 0).mean(), 4000, 0.02)
             p.append(norm.cdf(float(z)))
         worst.append(max(p))
-    found = choose(seen, Grid((28, 56, 112)), error=0.9999999)
+    found = choose(seen, ScoreGrid((28, 56, 112)), error=0.9999999)
     order = np.sort(worst)
     adjusted = np.maximum.accumulate(order * np.array([2, 2, 1]))
     expected = dict(zip(order, np.minimum(adjusted, 1), strict=True))
@@ -63,7 +63,7 @@ def test_the_p_is_holms_of_the_worst_pair():
 def test_failed_samples_count_against_a_choice():
     sound = {str(i): float(i % 10 < 7) for i in range(3000)}
     failing = {**sound, **{str(i): None for i in range(120)}}
-    columns = Grid((28, 56))
+    columns = ScoreGrid((28, 56))
     assert choose(resample(align([sound, sound]), seed=1, resamples=2), columns).resolution == 28
     found = choose(resample(align([failing, sound]), seed=1, resamples=2), columns)
     assert isinstance(found, Choice)
@@ -82,7 +82,7 @@ def test_a_flat_curve_is_robust_with_enough_samples_and_not_with_few():
 
 
 def test_one_cluster_shows_nothing():
-    seen = resample(Answers(np.ones((9, 4)), np.zeros(9, dtype=int)), seed=1, resamples=2)
+    seen = resample(AnswerMatrix(np.ones((9, 4)), np.zeros(9, dtype=int)), seed=1, resamples=2)
     assert isinstance(choose(seen, GRID), Unshown)
     assert not robust(seen, GRID).shown
 
@@ -90,6 +90,8 @@ def test_one_cluster_shows_nothing():
 def test_a_loss_just_above_the_margin_is_seldom_chosen():
     wrong = 0
     for seed in range(120):
-        found = choose(drawn((0.679, 0.679, 0.70), 1500, own=0.995, seed=seed), Grid((28, 56, 112)))
+        found = choose(
+            drawn((0.679, 0.679, 0.70), 1500, own=0.995, seed=seed), ScoreGrid((28, 56, 112))
+        )
         wrong += isinstance(found, Choice) and found.column < 2
     assert wrong <= 12

@@ -5,9 +5,9 @@ from itertools import permutations, product
 import numpy as np
 import pytest
 
-from resolution_eval.statistics.curves import FIGURES, Grid
+from resolution_eval.statistics.curves import FIGURES, ScoreGrid
 from resolution_eval.statistics.noise import FLOORED, noise_floors
-from resolution_eval.statistics.resampling import Answers
+from resolution_eval.statistics.resampling import AnswerMatrix
 
 
 def answers_of(rates, samples=300, seed=2):
@@ -15,13 +15,13 @@ def answers_of(rates, samples=300, seed=2):
     rng = np.random.default_rng(seed)
     ability, noise = rng.random((samples, 1)), rng.random((samples, len(rates)))
     scores = ((ability + noise) / 2 < np.array(rates)).astype(float)
-    return Answers(scores, np.arange(samples))
+    return AnswerMatrix(scores, np.arange(samples))
 
 
 def test_floor_and_p_are_those_of_all_permutations_counted():
     rows = [[0, 1, 1], [0, 0, 1], [1, 1, 1], [0, 1, 0], [0, 0, 1]]
-    answers = Answers(np.array(rows, float), np.arange(5))
-    grid = Grid((28, 56, 112))
+    answers = AnswerMatrix(np.array(rows, float), np.arange(5))
+    grid = ScoreGrid((28, 56, 112))
     found = noise_floors(answers, grid, seed=1, permutations=20_000)
     orders = [list(order) for order in permutations(range(3))]
     every = [
@@ -39,15 +39,16 @@ def test_floor_and_p_are_those_of_all_permutations_counted():
 def test_a_cluster_is_permuted_as_one():
     rates = (0.5, 0.5, 0.5)
     apart = answers_of(rates, samples=90)
-    together = Answers(np.repeat(apart.correct, 4, axis=0), np.repeat(np.arange(90), 4))
+    together = AnswerMatrix(np.repeat(apart.correct, 4, axis=0), np.repeat(np.arange(90), 4))
     one, other = (
-        noise_floors(each, Grid((28, 56, 112)), seed=1)["ace"].floor for each in (apart, together)
+        noise_floors(each, ScoreGrid((28, 56, 112)), seed=1)["ace"].floor
+        for each in (apart, together)
     )
     assert one == pytest.approx(other)
 
 
 def test_a_flat_curve_is_not_above_its_floor_and_is_debiased_towards_nothing():
-    grid = Grid((28, 56, 112, 224))
+    grid = ScoreGrid((28, 56, 112, 224))
     rows = [noise_floors(answers_of((0.5,) * 4, seed=s), grid, seed=s)["ace"] for s in range(30)]
     raw, floor, debiased = np.mean([(row.raw, row.floor, row.debiased) for row in rows], axis=0)
     assert raw == pytest.approx(floor, rel=0.25)
@@ -57,7 +58,7 @@ def test_a_flat_curve_is_not_above_its_floor_and_is_debiased_towards_nothing():
 
 
 def test_a_steep_curve_keeps_its_figure():
-    found = noise_floors(answers_of((0.2, 0.4, 0.6, 0.8)), Grid((28, 56, 112, 224)), seed=1)
+    found = noise_floors(answers_of((0.2, 0.4, 0.6, 0.8)), ScoreGrid((28, 56, 112, 224)), seed=1)
     for name in ("ace", "rce", "worst_drop"):
         assert found[name].debiased == pytest.approx(found[name].raw, rel=0.01)
         assert found[name].p == pytest.approx(1 / 1001)
@@ -65,5 +66,7 @@ def test_a_steep_curve_keeps_its_figure():
 
 
 def test_equal_answers_have_no_noise():
-    found = noise_floors(Answers(np.ones((5, 3)), np.arange(5)), Grid((28, 56, 112)), seed=1)
+    found = noise_floors(
+        AnswerMatrix(np.ones((5, 3)), np.arange(5)), ScoreGrid((28, 56, 112)), seed=1
+    )
     assert {(row.raw, row.floor, row.debiased, row.p) for row in found.values()} == {(0, 0, 0, 1.0)}

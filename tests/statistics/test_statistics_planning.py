@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from resolution_eval.statistics.comparison import compare, mcnemar
 from resolution_eval.statistics.curves import Withheld
+from resolution_eval.statistics.paired_tests import compare, mcnemar
 from resolution_eval.statistics.planning import (
     Design,
     detectable_drop,
@@ -13,13 +13,13 @@ from resolution_eval.statistics.planning import (
     power_of,
     samples_needed,
 )
-from resolution_eval.statistics.resampling import Answers
+from resolution_eval.statistics.resampling import AnswerMatrix
 
 
 def test_the_design_effect_of_identical_cluster_members_is_their_number():
     rng = np.random.default_rng(1)
     pairs = np.repeat(rng.integers(0, 2, (600, 2)).astype(float), 3, axis=0)
-    n, discordance, design = observed(Answers(pairs, np.repeat(np.arange(600), 3)), 0, 1)
+    n, discordance, design = observed(AnswerMatrix(pairs, np.repeat(np.arange(600), 3)), 0, 1)
     assert n == 1800
     assert discordance == pytest.approx(0.5, abs=0.05)
     assert design == pytest.approx(3, rel=0.01)
@@ -28,7 +28,7 @@ def test_the_design_effect_of_identical_cluster_members_is_their_number():
 def test_samples_of_their_own_have_a_design_effect_of_one():
     rng = np.random.default_rng(1)
     pairs = rng.integers(0, 2, (600, 2)).astype(float)
-    assert observed(Answers(pairs, np.arange(600)), 0, 1)[2] == 1.0
+    assert observed(AnswerMatrix(pairs, np.arange(600)), 0, 1)[2] == 1.0
 
 
 @pytest.mark.parametrize(("drop", "discordance"), [(0.05, 0.2), (0.1, 0.15), (0.03, 0.06)])
@@ -64,7 +64,7 @@ def test_the_power_in_clusters_is_that_of_the_comparison_made(clusters, design):
         common = rng.choice([-1, 1, 0], size=(clusters, 1), p=odds)
         step = np.where(rng.random((clusters, size)) < alike, common, step).ravel()
         pair = np.stack([step < 0, step > 0], axis=1).astype(float)
-        answers = Answers(pair, np.repeat(np.arange(clusters), size))
+        answers = AnswerMatrix(pair, np.repeat(np.arange(clusters), size))
         hits.append(compare(answers, 0, 1, seed=1).p <= 0.05)
     assert found.value == pytest.approx(np.mean(hits), abs=0.09)
 

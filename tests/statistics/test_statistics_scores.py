@@ -13,13 +13,13 @@ from sklearn.metrics import (
 )
 from statsmodels.stats.proportion import proportion_confint
 
-from resolution_eval.errors import RecordError
+from resolution_eval.ground.errors import RecordError
 from resolution_eval.statistics.calibration import brier, calibration_error, probabilities
 from resolution_eval.statistics.classes import balanced, class_rates
 from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.discrimination import auroc, average_precision
 from resolution_eval.statistics.replicates import replicates
-from resolution_eval.statistics.resampling import Answers, resample
+from resolution_eval.statistics.resampling import AnswerMatrix, resample
 
 
 def findings(n=240, seed=1, gap=1.0, ties=False):
@@ -161,7 +161,7 @@ def test_runs_widen_the_mean_by_how_they_scatter():
     ability = rng.standard_normal((2000, 1))
     cuts = np.array([0.3, 0.5, 0.7])
     right = (ability + rng.standard_normal((2000, 3)) < cuts).astype(float)
-    seen = resample(Answers(right, np.arange(2000)), seed=1, resamples=2)
+    seen = resample(AnswerMatrix(right, np.arange(2000)), seed=1, resamples=2)
     several, one = replicates(seen, list(np.eye(3))), replicates(seen, [np.eye(3)[0]])
     assert several.each == pytest.approx(right.mean(axis=0))
     assert several.spread == pytest.approx(right.mean(axis=0).std(ddof=1))

@@ -7,8 +7,8 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-from resolution_eval.errors import ImageError
-from resolution_eval.sources import Sample
+from resolution_eval.data.sources import Sample
+from resolution_eval.ground.errors import ImageError
 
 SIZES = {"train": 96, "val": 8, "test": 8}
 CHOICES = ("left bright", "right bright")

@@ -12,10 +12,10 @@ sys.path[:0] = [str(TESTS), str(TESTS / "families")]
 import tiny_families  # noqa: E402
 import tiny_flamingo  # noqa: E402
 
-from resolution_eval.families import Parts, family_of  # noqa: E402
-from resolution_eval.training.finetune.flamingo import FlamingoLearner  # noqa: E402
-from resolution_eval.training.finetune.hf import HFLearner  # noqa: E402
-from resolution_eval.training.finetune.start import small_learner  # noqa: E402
+from resolution_eval.models.families import Parts, family_of  # noqa: E402
+from resolution_eval.training.flamingo_learner import FlamingoLearner  # noqa: E402
+from resolution_eval.training.hf_learner import HFLearner  # noqa: E402
+from resolution_eval.training.start import small_learner  # noqa: E402
 
 TRAINABLE = (
     "llava",

@@ -15,10 +15,9 @@ from accelerate.utils import DistributedType
 from learners import learner
 from test_finetune import lines, losses, plan, start
 
-from resolution_eval.errors import UsageError
-from resolution_eval.paths import PACKAGE
-from resolution_eval.training import Lora, Teaching
-from resolution_eval.training.finetune import devices, loop
+from resolution_eval.ground.errors import UsageError
+from resolution_eval.ground.paths import PACKAGE
+from resolution_eval.training import Lora, Teaching, devices, loop
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

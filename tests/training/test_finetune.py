@@ -19,19 +19,26 @@ from learners import learner
 from PIL import Image
 from safetensors.torch import load_file
 
+from resolution_eval.answers.generation import Generation
+from resolution_eval.answers.prompts import question_text
 from resolution_eval.declaration import read_declaration
-from resolution_eval.errors import ModelError, UsageError
-from resolution_eval.families import family_of
-from resolution_eval.families.checkpoint import known_training, load_parts
-from resolution_eval.families.engine import Engine, Question
-from resolution_eval.flamingo import load_folder
-from resolution_eval.generation import Generation
-from resolution_eval.prompts import question_text
+from resolution_eval.ground.errors import ModelError, UsageError
+from resolution_eval.models.families import family_of
+from resolution_eval.models.families.checkpoint import known_training, load_parts
+from resolution_eval.models.families.engine import Engine, Question
+from resolution_eval.models.flamingo import load_folder
 from resolution_eval.resolution import Size
-from resolution_eval.training import FinetunePlan, Lora, Run, Teaching, TrainingError, finetune
-from resolution_eval.training.finetune.plan import Stage
-from resolution_eval.training.finetune.pool import Drawn
-from resolution_eval.training.finetune.start import load_learner
+from resolution_eval.training import (
+    Lora,
+    Teaching,
+    TrainingError,
+    TrainingPlan,
+    TrainingRun,
+    finetune,
+)
+from resolution_eval.training.plan import Stage
+from resolution_eval.training.pool import ImageBatch
+from resolution_eval.training.start import load_learner
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -51,13 +58,13 @@ def plan(**changes):
         "validate_every": 4,
         "save_every": 2,
     }
-    return FinetunePlan(**{**given, **changes})
+    return TrainingPlan(**{**given, **changes})
 
 
 def start(folder, chosen, *, name="small llava", source=None, owner=None, **options):
     source = source or Halves()
     owner = owner or learner(name, source)
-    run = Run(plan=chosen, learner=owner, source=source, output=folder, origin=name)
+    run = TrainingRun(plan=chosen, learner=owner, source=source, output=folder, origin=name)
     return finetune(run, progress=False, **options)
 
 
@@ -317,7 +324,7 @@ def test_adapters_alone_move_and_the_folder_holds_them_merged(name, tmp_path):
     samples = Halves().samples("train")[:2]
     grid = owner.grid(Size(28, 28))
     pixels = torch.randint(0, 256, (2, 3, grid.height, grid.width), dtype=torch.uint8)
-    drawn = Drawn(28, grid, samples, pixels)
+    drawn = ImageBatch(28, grid, samples, pixels)
     found = []
     for one in (owner, loaded):
         one.module.eval()
@@ -338,7 +345,7 @@ def gradients(owner, tmp_path, **changes):
     class SeenError(Exception):
         """Stops after the first backward."""
 
-    from resolution_eval.training.finetune.loop import Trainer
+    from resolution_eval.training.loop import Trainer
 
     original = Trainer._clipped
 
@@ -367,9 +374,9 @@ def test_recomputed_activations_give_the_same_gradients(name, tmp_path):
 
 def test_accumulated_batches_weigh_by_their_tokens(tmp_path):
     """Two batches in one step give the gradient of the mean over the tokens of both."""
-    from resolution_eval.training.finetune.batches import draw_share
-    from resolution_eval.training.finetune.learner import IGNORED, answer_loss
-    from resolution_eval.training.finetune.pool import open_pool
+    from resolution_eval.training.batches import draw_share
+    from resolution_eval.training.learner import IGNORED, answer_loss
+    from resolution_eval.training.pool import open_pool
 
     source = Halves(tall=3)  # groups of 3 and 21, so that batches differ in size
     chosen = plan(accumulate=3, optimisation=Stage(steps=2, batch=6))
@@ -392,10 +399,10 @@ def test_accumulated_batches_weigh_by_their_tokens(tmp_path):
 
 
 def test_an_encoder_that_receives_another_grid_is_not_trained(tmp_path, monkeypatch):
-    from resolution_eval.families.base import Settings
+    from resolution_eval.models.families.family_base import ProcessorSettings
 
     owner = learner("llava")
-    monkeypatch.setattr(type(owner.family), "settings", lambda *_: Settings())
+    monkeypatch.setattr(type(owner.family), "settings", lambda *_: ProcessorSettings())
     with pytest.raises(ModelError, match="should receive 14x14, but received"):
         start(tmp_path, plan(strategy="low"), owner=owner)
 

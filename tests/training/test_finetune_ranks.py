@@ -24,8 +24,8 @@ torch.set_num_threads(1)
 from halves import Halves
 from test_finetune import plan, start
 from learners import learner
-from resolution_eval.training.finetune.loop import Trainer
-from resolution_eval.training.finetune.plan import Stage
+from resolution_eval.training.loop import Trainer
+from resolution_eval.training.plan import Stage
 
 folder, batch = Path(sys.argv[1]), int(sys.argv[2])
 owner = learner({name!r}, Halves())

@@ -16,9 +16,9 @@ from halves import Halves
 from learners import learner
 from safetensors.torch import load_file
 
-from resolution_eval.training.finetune.learner import answer_loss
-from resolution_eval.training.finetune.pool import open_pool
-from resolution_eval.training.finetune.start import load_learner
+from resolution_eval.training.learner import answer_loss
+from resolution_eval.training.pool import open_pool
+from resolution_eval.training.start import load_learner
 
 pytestmark = pytest.mark.slow
 
@@ -31,8 +31,8 @@ torch.set_num_threads(1)
 from halves import Halves
 from learners import learner
 from test_finetune import plan, start
-from resolution_eval.training.finetune.loop import Trainer
-from resolution_eval.training.finetune.plan import Stage
+from resolution_eval.training.loop import Trainer
+from resolution_eval.training.plan import Stage
 
 name, how, folder, batch, stop = sys.argv[1:6]
 if how != "alike":

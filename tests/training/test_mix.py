@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 import torch
 
-from resolution_eval.errors import UsageError
+from resolution_eval.ground.errors import UsageError
 from resolution_eval.training.mix import MIXES, declaration, parse_mix
 
 

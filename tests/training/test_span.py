@@ -8,17 +8,17 @@ from halves import Halves
 from learners import TRAINABLE, learner
 from torch.nn import functional
 
-from resolution_eval.errors import ModelError
-from resolution_eval.families.engine import place_arguments, token_places
-from resolution_eval.flamingo import loglikelihood
-from resolution_eval.flamingo.vision import encode
-from resolution_eval.prompts import question_text
+from resolution_eval.answers.prompts import question_text
+from resolution_eval.data.sources import Sample
+from resolution_eval.ground.errors import ModelError
+from resolution_eval.models.families.engine import place_arguments, token_places
+from resolution_eval.models.flamingo import loglikelihood
+from resolution_eval.models.flamingo.vision import encode
 from resolution_eval.resolution import Size
-from resolution_eval.sources import Sample
-from resolution_eval.training.finetune.flamingo import prompt
-from resolution_eval.training.finetune.hf import HFLearner, ending
-from resolution_eval.training.finetune.learner import IGNORED, answer_loss, written_exactly
-from resolution_eval.training.finetune.pool import Drawn
+from resolution_eval.training.flamingo_learner import prompt
+from resolution_eval.training.hf_learner import HFLearner, ending
+from resolution_eval.training.learner import IGNORED, answer_loss, written_exactly
+from resolution_eval.training.pool import ImageBatch
 
 LONG = ("left bright, and the other dark", "right")
 
@@ -35,7 +35,7 @@ def drawn(owner, edge=56):
     samples = tuple(
         Sample(answer, answer, "Which half?", answer, LONG, answer, "train") for answer in LONG
     )
-    return Drawn(edge, grid, samples, pixels.to(torch.uint8))
+    return ImageBatch(edge, grid, samples, pixels.to(torch.uint8))
 
 
 @pytest.fixture(scope="module", params=TRAINABLE)
@@ -72,7 +72,7 @@ class TestFamilies:
         found = float(answer_loss(logits, batch.labels))
         expected, exact = 0.0, []
         for place in range(2):
-            one = Drawn(
+            one = ImageBatch(
                 both.resolution, both.grid, both.samples[place : place + 1], both.pixels[[place]]
             )
             inputs, answer = owner.sequence(one.samples[0], one.pixels[0])

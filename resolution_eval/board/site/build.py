@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from resolution_eval import paths
 from resolution_eval.board.rows import Board, load_board
 from resolution_eval.board.site import vendor
 from resolution_eval.board.site.documents import documents
 from resolution_eval.board.site.pages import pages
 from resolution_eval.board.site.public import banner
-from resolution_eval.files import copy_folder, refuse_foreign, replace_folder
+from resolution_eval.ground import paths
+from resolution_eval.ground.files import copy_folder, refuse_foreign, replace_folder
 
 MARKER = Path("data") / "board.json"
 """By this file a folder is known to be a site."""

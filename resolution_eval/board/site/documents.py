@@ -8,21 +8,21 @@ from importlib.metadata import version
 from itertools import takewhile
 from typing import Any
 
-from resolution_eval.board.published import PublishedRow
+from resolution_eval.board.board_schema import STATUSES, BoardRow, Budget, Curve, Point, fields
+from resolution_eval.board.published_rows import PublishedRow
+from resolution_eval.board.record_scores import BUDGETS
 from resolution_eval.board.rows import Board
-from resolution_eval.board.schema import STATUSES, BoardRow, Budget, Curve, Point, fields
 from resolution_eval.board.scopes import (
-    Line,
+    RankLine,
     Scope,
     dataset_id,
     setting_of,
     single_title,
     standing,
 )
-from resolution_eval.board.scores import BUDGETS
-from resolution_eval.board.site.answers import Sheet, sheet
+from resolution_eval.board.site.answer_files import Sheet, sheet
 from resolution_eval.board.site.siblings import DIGITS, matrices, resolutions, rounded, siblings
-from resolution_eval.ladder import STEPS
+from resolution_eval.evidence.ladder import STEPS
 
 FORMAT = 2
 """Of the data: another number where a reader of it would have to change."""
@@ -172,7 +172,7 @@ def _ranking(scope: Scope) -> Document:
     }
 
 
-def _line(line: Line, single: bool) -> Document:
+def _line(line: RankLine, single: bool) -> Document:
     every = [curve for runs in line.curves for curve in runs]
     tokens = [point.tokens for curve in every for point in curve.points]
     known = [value for value in tokens if value is not None]
@@ -205,7 +205,7 @@ def shared_title(titles: Sequence[str]) -> str:
     return re.sub(r"[\s,;:·(–-]*\b(seed|run)$", "", alike, flags=re.IGNORECASE) or titles[0]
 
 
-def _alone(line: Line) -> Document:
+def _alone(line: RankLine) -> Document:
     """What a line has on one data set."""
     runs = line.curves[0]
     first, speeds = runs[0], [speed for each in runs if (speed := each.run.samples_per_second)]

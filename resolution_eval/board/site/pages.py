@@ -9,12 +9,12 @@ from importlib.metadata import version
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from resolution_eval import paths
 from resolution_eval.board.add import pinned
+from resolution_eval.board.board_schema import STATUSES
 from resolution_eval.board.printed import printed
-from resolution_eval.board.schema import STATUSES
 from resolution_eval.board.site import vendor
 from resolution_eval.board.site.public import SIZES, defaults
+from resolution_eval.ground import paths
 
 NAMES = ("index.html", "model.html", "dataset.html", "compare.html", "method.html")
 

@@ -11,7 +11,7 @@ from functools import cache
 from typing import NamedTuple
 
 from resolution_eval.board.rows import Board
-from resolution_eval.cards import model_cards
+from resolution_eval.data.cards import model_cards
 
 SIZES = (224, 448, 896)
 """Edges in pixels of the square images that are shown."""
@@ -55,16 +55,16 @@ class Default:
 @cache
 def defaults() -> tuple[Default, ...]:
     """A checkpoint of every family whose geometry is known, in the families' order."""
-    from resolution_eval.families import FAMILIES
-    from resolution_eval.families.table import GEOMETRIES
+    from resolution_eval.models.families import FAMILIES
+    from resolution_eval.models.families.family_table import GEOMETRIES
 
     families = {family.name: family for family in FAMILIES.values()}
     return tuple(_default(families[name], name) for name in GEOMETRIES)
 
 
 def _default(family: object, name: str) -> Default:
-    from resolution_eval.families import Family, intended_grid
-    from resolution_eval.families.table import GEOMETRIES
+    from resolution_eval.models.families import Family, intended_grid
+    from resolution_eval.models.families.family_table import GEOMETRIES
     from resolution_eval.resolution import Size, budget_size
 
     assert isinstance(family, Family)

@@ -11,7 +11,7 @@ from typing import Any
 
 from resolution_eval.board.site.build import MARKER
 from resolution_eval.board.site.pages import POLICY
-from resolution_eval.errors import UsageError
+from resolution_eval.ground.errors import UsageError
 
 LOOPBACK = "127.0.0.1"
 HOSTS = frozenset({LOOPBACK, "localhost"})

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from resolution_eval.board.recipes import alike
-from resolution_eval.board.schema import BoardRow, Curve, Estimate, fields
+from resolution_eval.board.board_schema import BoardRow, Curve, Estimate, fields
 from resolution_eval.board.scopes import dataset_id
+from resolution_eval.board.seed_recipes import alike
 from resolution_eval.resolution import ascending, parse_resolution
 
 DIGITS = 4

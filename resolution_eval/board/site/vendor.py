@@ -6,9 +6,9 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from resolution_eval import paths
-from resolution_eval.errors import DataError
-from resolution_eval.notation import json_value
+from resolution_eval.ground import paths
+from resolution_eval.ground.errors import DataError
+from resolution_eval.ground.notation import json_value
 
 LIST = "libraries.json"
 

@@ -1,0 +1,543 @@
+"""What all adapters share: batches of equal grid, attestation, and failures that stay failures."""
+
+from __future__ import annotations
+
+import json
+import time
+import weakref
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from functools import cached_property
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils.memory import should_reduce_batch_size
+from lmms_eval.api.model import lmms
+from loguru import logger
+from tqdm import tqdm
+
+from resolution_eval.adapters.prefetch import ahead, beside
+from resolution_eval.adapters.render_batches import Batches, BatchSizes, Key
+from resolution_eval.adapters.requests import (
+    Overrides,
+    SampleRequest,
+    image_groups,
+    with_several_images,
+)
+from resolution_eval.adapters.views import EncoderView, RenderedImage, View, rendered
+from resolution_eval.declaration import KnownTraining
+from resolution_eval.evidence.attestation import (
+    LEDGER,
+    AnswerMode,
+    Attestation,
+    Blind,
+    Cost,
+    Demonstrated,
+    Failure,
+    ImageAttestation,
+    Reply,
+    SampleKey,
+    Status,
+)
+from resolution_eval.evidence.facts import Arithmetic, CheckpointFacts, versions
+from resolution_eval.evidence.model_answer import Answer, finite
+from resolution_eval.ground.errors import ImageError, ModelError, UsageError, host_boundary
+from resolution_eval.ground.redaction import redacted
+from resolution_eval.host.cached_replies import state_of
+from resolution_eval.images import resize
+from resolution_eval.models.arguments import Common, checked_device, declared_training
+from resolution_eval.models.precision import Precision
+from resolution_eval.resolution import Size, TrainingResolution, is_capped, label
+
+if TYPE_CHECKING:
+    from lmms_eval.api.instance import Instance
+    from PIL.Image import Image
+
+
+Pair = tuple[tuple[int, int] | None, tuple[int, int] | None]
+"""An image's grid as it was read, and as it was expected: height and width in pixels."""
+
+
+class ResolutionAdapter(lmms):  # type: ignore[misc]
+    """Answers lmms-eval's requests in batches of equal grid and attests each sample's grid.
+
+    A family says how an image becomes a grid (`grid_size`) and how a batch is answered (`answer`).
+    """
+
+    is_simple = True
+    name: ClassVar[str]
+
+    training: TrainingResolution
+    checkpoint: str
+    overrides: Overrides
+    batch: int
+    """Views of a forward pass, at first."""
+    finds_batch: bool = False
+    """Whether batches may grow, grid by grid, as far as the memory of a GPU goes."""
+    overlaps: bool = True
+    """Whether batches may be made beside the model's work: nothing that draws or prepares them
+    touches what the model reads.
+    """
+    blind: Blind | None = None
+    """What is shown instead of the image; None for the image itself."""
+    mean_colour: tuple[int, int, int] = (128, 128, 128)
+    """The colour of a mean image: red, green and blue, to 255."""
+    declared: TrainingResolution | None = None
+    """Training resolution that the checkpoint itself declares, whatever `training` was set to."""
+    evidence: str | None = None
+    """Where `declared` was read, in words."""
+    revision: str | None = None
+    """Commit of the checkpoint, or sha256:... of its weights."""
+    strategy: str | None = None
+    training_data: str | None = None
+    dtype: str | None = None
+    precision: Precision
+    probes: tuple[str, ...] = ()
+    """What behavioural probes found before the run and after it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.precision = Precision(torch.device("cpu"))
+        me = weakref.proxy(self)
+        _note_errors()
+        LEDGER.begin(self.name, lambda: me.checkpoint_facts(), lambda: me.state)
+
+    def checkpoint_facts(self) -> CheckpointFacts:
+        """What is known of the checkpoint and of how it is run; called once all is answered."""
+        return CheckpointFacts(
+            revision=self.revision,
+            declared=None if self.declared is None else str(self.declared),
+            evidence=self.evidence,
+            overridden=None if self.declared is None else self.declared != self.training,
+            strategy=self.strategy,
+            training_data=self.training_data,
+            dtype=self.dtype,
+            device=", ".join(map(str, self.places())) or None,
+            probes=self.probes,
+            writing=self.writing(),
+            arithmetic=self.arithmetic(),
+        )
+
+    def arithmetic(self) -> Arithmetic | None:
+        """What decides the answers' last digits; None where the model runs in another process."""
+        model = self.model_here()
+        return None if model is None else self.precision.arithmetic(model)
+
+    def model_here(self) -> Any | None:
+        """The model in this process; None where it runs in another."""
+        return None
+
+    def writing(self) -> str | None:
+        """How answers are written: what of the checkpoint's own settings is used; None where
+        nothing of them is known.
+        """
+        return None
+
+    def places(self) -> list[torch.device]:
+        """The devices that hold the model's weights; none where it runs outside this process."""
+        return [self.device]
+
+    def gpus(self) -> list[torch.device]:
+        """Those of them whose memory can be measured, and found too small."""
+        return [device for device in self.places() if device.type == "cuda"]
+
+    @cached_property
+    def state(self) -> str:
+        """Digest of all that decides an answer beside the document, for replies out of a cache.
+
+        lmms-eval's response cache knows the checkpoint and its arguments by their names alone. A
+        reply of other weights, another processor or other packages is not this run's.
+        """
+        facts = self.checkpoint_facts().model_dump(mode="json")
+        device = str(facts.pop("device")).partition(":")[0]
+        del facts["probes"]  # what was found beside the run decides no answer
+        (facts["arithmetic"] or {}).pop("may_differ", None)
+        said = [self.name, self.checkpoint, str(self.training), self.blind, device, facts]
+        said += [asdict(self.overrides), self.preparation(), versions()]
+        return sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
+
+    def preparation(self) -> str:
+        """What prepares image and text for the checkpoint, as text; empty where only our own code
+        does.
+        """
+        return ""
+
+    def configure(self, given: Common) -> None:
+        """Keep the arguments that every adapter takes, and find this process's place.
+
+        Raises:
+            UsageError: the device does not exist here.
+        """
+        self.overrides = Overrides(filter=given.filter, scheme=given.scheme)
+        self.batch, self.finds_batch = given.batch, given.grows
+        self.accelerator = Accelerator()
+        self.device = checked_device(given.device, self.accelerator)
+        self.precision = Precision(self.device, tf32=given.tf32)
+        self.precision.apply()
+        self._rank = self.accelerator.process_index
+        self._world_size = self.accelerator.num_processes
+
+    def declare(self, known: KnownTraining, given: str | int | None) -> None:
+        """Note what is known of the checkpoint's training, and how `train_resolution` overrides it.
+
+        Raises:
+            UsageError: what is given is no training resolution.
+        """
+        self.declared, self.evidence = known.training, known.evidence
+        self.strategy, self.training_data = known.strategy, known.data
+        self.training = declared_training(given, known.training)
+
+    @abstractmethod
+    def grid_size(self, information: Size, source: Size, job: SampleRequest) -> Size:
+        """Size in pixels at which the encoder should receive the image of `job`."""
+
+    def prepared(self, views: Sequence[View]) -> Any:
+        """What can be made of a batch while the device is busy with another; None for nothing.
+
+        Runs in a thread beside `answer`, which is given it: it sets nothing that the model reads.
+        """
+        return None
+
+    @abstractmethod
+    def answer(self, views: Sequence[View], prepared: Any = None) -> Sequence[Answer | Failure]:
+        """One answer per view, or why there is none; all views are of one size, one mode and one
+        set of generation arguments, and their demonstrations are of the same sizes.
+
+        `prepared` is what the method of that name made of these views, if anything.
+        """
+
+    @abstractmethod
+    def mode(self, job: SampleRequest) -> AnswerMode:
+        """Whether this job's choices are ranked, or text is generated."""
+
+    def no_demonstrations(self) -> str | None:
+        """Why no demonstrations can stand before a question; None where they can."""
+        return f"{self.name} takes one image per question"
+
+    def no_several_images(self) -> str | None:
+        """Why a question cannot have several images; None where it can."""
+        return f"{self.name} takes one image per question"
+
+    def generate_until(self, requests: list[Instance]) -> list[str]:
+        """One encoded `Reply` per request of ours, plain text for the host's own tasks, "" for a
+        failure.
+        """
+        self.precision.apply()
+        self._check_images(requests)
+        replies = [""] * len(requests)
+        groups = image_groups(requests, self.task_dict, self.overrides)
+        grow = self.finds_batch and bool(self.gpus())
+        sizes = BatchSizes(self.batch, grow=grow, room=self.room)
+        with tqdm(total=len(requests), desc=self.name, disable=self.rank != 0) as progress:
+            batches = Batches(sizes, self._key)
+            made = batches.of(map(self._views, ahead(rendered, groups)))
+            ready = map(self._with_prepared, made)
+            for views, prepared in beside(ready) if self.overlaps else ready:
+                for view, answer in self._answer_or_split(views, sizes, prepared):
+                    replies[view.job.index] = self._reply(view, answer)
+                progress.update(len(views))
+        self._report_failures()
+        return replies
+
+    def generate_until_multi_round(self, requests: list[Instance]) -> list[str]:
+        """Refused: one question, one answer."""
+        raise ModelError(f"{self.name} answers single questions; choose a task without rounds")
+
+    def _with_prepared(self, views: list[View]) -> tuple[list[View], Any]:
+        """The batch, and what was made of it; an error waits until the batch's turn comes."""
+        try:
+            return views, self.prepared(views)
+        except Exception as error:  # noqa: BLE001  (it is raised where the batch is answered)
+            return views, error
+
+    def _key(self, view: View) -> Key:
+        """What the views of one batch have in common."""
+        sizes = tuple(Size(*image.size) for image in view.images)
+        return (
+            sizes,
+            self.mode(view.job),
+            repr((len(view.more), view.job.scheme, sorted(view.job.generation.items()))),
+        )
+
+    def _check_images(self, requests: Sequence[Instance]) -> None:
+        """Raise before the first question where some have several images, and cannot be asked.
+
+        Raises:
+            SystemExit: some have, with one sentence.
+        """
+        reason = self.no_several_images()
+        found = {} if reason is None else with_several_images(requests, self.task_dict)
+        for task, (several, everything) in found.items():
+            with host_boundary():
+                raise UsageError(
+                    f"{task}: {several} of its {everything} documents are about several images, "
+                    f"and {reason}; choose another model or another task"
+                )
+
+    def _views(
+        self, group: Sequence[tuple[SampleRequest, tuple[RenderedImage, ...] | ImageError]]
+    ) -> Iterator[View]:
+        """The views of jobs that share an image; a job one of whose images failed is noted."""
+        for job, images in group:
+            self._check_demonstrations(job)
+            if isinstance(images, ImageError):
+                self._fail(job, "image", str(images))
+                continue
+            shown = tuple(self._shown(job, image) for image in images)
+            first = len(job.demonstrations)
+            yield View(
+                job=job,
+                demonstrations=shown[:first],
+                more=shown[first + 1 :],
+                **vars(shown[first]),
+            )
+
+    def _check_demonstrations(self, job: SampleRequest) -> None:
+        if job.demonstrations and (reason := self.no_demonstrations()):
+            with host_boundary():
+                raise UsageError(f"--num_fewshot: {reason}; run without it, or another model")
+
+    def _shown(self, job: SampleRequest, image: RenderedImage) -> EncoderView:
+        """A rendered image at the grid that the encoder should receive it at."""
+        information = Size(*image.image.size)
+        grid = self.grid_size(information, image.source, job)
+        drawn = self._drawn(image.image, grid, job)
+        return EncoderView(
+            source=image.source,
+            notes=image.notes,
+            information=information,
+            image=drawn,
+            foretold=self.expected_grid(grid, job),
+        )
+
+    def expected_grid(self, drawn: Size, job: SampleRequest) -> tuple[int, int]:
+        """Height and width in pixels that should enter of an image that is drawn at this size."""
+        return drawn.height, drawn.width
+
+    def _drawn(self, rendered: Image, grid: Size, job: SampleRequest) -> Image:
+        """The image at its grid, or what a blind run shows in its place."""
+        if self.blind is None:
+            return resize(rendered, grid, job.filter)
+        import PIL.Image
+
+        return PIL.Image.new("RGB", (grid.width, grid.height), self.mean_colour)
+
+    def _answer_or_split(
+        self, views: Sequence[View], sizes: BatchSizes, prepared: Any
+    ) -> Iterator[tuple[View, Answer]]:
+        """The batch's answers; where it raises, each half's, down to single samples that fail."""
+        grid = self._key(views[0])[0]
+        if sizes.exceeded(grid, len(views)):
+            # cut before the memory refused as many
+            yield from self._halves(views, sizes)
+            return
+        try:
+            answers, used = self._timed(views, prepared)
+        except Exception as error:  # noqa: BLE001  (whatever a model raises, its sample fails and is named)
+            self.release_memory()
+            if should_reduce_batch_size(error):
+                sizes.refused(grid, len(views))
+            if len(views) == 1:
+                self._fail(views[0].job, type(error).__name__, str(error))
+                return
+        else:
+            sizes.fitted(grid, len(views), used)
+            for view, answer in zip(views, answers, strict=True):
+                if isinstance(answer, Failure):
+                    self._fail(view.job, answer.kind, answer.message)
+                else:
+                    yield view, answer
+            return
+        yield from self._halves(views, sizes)
+
+    def _halves(self, views: Sequence[View], sizes: BatchSizes) -> Iterator[tuple[View, Answer]]:
+        middle = len(views) // 2
+        for half in (views[:middle], views[middle:]):
+            _, prepared = self._with_prepared(list(half))
+            yield from self._answer_or_split(half, sizes, prepared)
+
+    def _timed(
+        self, views: Sequence[View], prepared: Any
+    ) -> tuple[list[Answer | Failure], int | None]:
+        """The batch's answers, once each sample's share of their cost is noted, and the bytes that
+        the batch took of the fullest GPU beside what was there; None without a GPU.
+        """
+        if isinstance(prepared, Exception):
+            raise prepared
+        gpus = self.gpus()
+        resting = [self._memory_of(gpu) for gpu in gpus]
+        began = time.perf_counter()
+        with self.precision.watched():
+            answers = [finite(answer) for answer in self.answer(views, prepared)]
+        seconds = (time.perf_counter() - began) / len(views)
+        peaks = [int(torch.cuda.max_memory_allocated(gpu)) for gpu in gpus]
+        cost = Cost(seconds=seconds, peak_memory=sum(peaks) if gpus else None)
+        for view, answer in zip(views, answers, strict=True):
+            if view.job.document is not None and not isinstance(answer, Failure):
+                LEDGER.costs[SampleKey.of(view.job.document)] = cost
+        taken = [peak - before for peak, before in zip(peaks, resting, strict=True)]
+        return answers, max(taken, default=None)
+
+    @staticmethod
+    def _memory_of(gpu: torch.device) -> int:
+        """Bytes that are allocated now, from which its peak is counted anew."""
+        torch.cuda.reset_peak_memory_stats(gpu)
+        return int(torch.cuda.memory_allocated(gpu))
+
+    def room(self) -> int | None:
+        """Bytes that a batch may take of the fullest GPU; None without a GPU."""
+        free = []
+        for gpu in self.gpus():
+            unused, _ = torch.cuda.mem_get_info(gpu)
+            kept = torch.cuda.memory_reserved(gpu) - torch.cuda.memory_allocated(gpu)
+            free.append(int(unused + kept))
+        return min(free, default=None)
+
+    def release_memory(self) -> None:
+        """Give back cached device memory after a failed batch."""
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def _reply(self, view: View, answer: Answer) -> str:
+        document = view.job.document
+        if document is None:
+            return answer.text
+        return Reply(
+            sample=document["sample"],
+            answer=answer.text,
+            choice=answer.choice,
+            choice_scores=answer.choice_scores,
+            attestation=self._attest(view, answer, document["fingerprint"]),
+            generated_tokens=answer.generated_tokens,
+            state=state_of(document),
+        ).encode()
+
+    def _attest(self, view: View, answer: Answer, fingerprint: str) -> Attestation:
+        expected = self._expected(view)
+        information, source = view.information, view.source
+        demonstrations = tuple(self._demonstrated(view, answer))
+        images = tuple(self._each(view, answer))
+        others: list[Pair] = [(one.grid, one.expected_grid) for one in demonstrations]
+        others += [(one.grid, one.expected_grid) for one in images]
+        return Attestation(
+            status=_status([(answer.grid, expected), *others]),
+            source=(source.width, source.height),
+            requested=label(view.job.resolution),
+            information=(information.width, information.height),
+            capped=is_capped(source, view.job.resolution),
+            filter=view.job.filter,
+            scheme=view.job.scheme,
+            expected_grid=expected,
+            grid=answer.grid,
+            rounding=self._rounding(view),
+            visual_tokens=answer.visual_tokens,
+            evidence=answer.evidence,
+            training=str(self.training),
+            answer_mode=self.mode(view.job),
+            fingerprint=fingerprint,
+            adapter=self.name,
+            checkpoint=self.checkpoint,
+            notes=(*_noted(view), *answer.notes),
+            tiles=answer.tiles,
+            blind=self.blind,
+            sent=answer.sent,
+            served=answer.served,
+            demonstrations=demonstrations,
+            images=images,
+        )
+
+    def _each(self, view: View, answer: Answer) -> Iterator[ImageAttestation]:
+        """Each image of a question that has several."""
+        for shown, entry in zip(view.own, answer.images, strict=True) if view.more else ():
+            yield ImageAttestation(
+                source=(shown.source.width, shown.source.height),
+                information=(shown.information.width, shown.information.height),
+                capped=is_capped(shown.source, view.job.resolution),
+                expected_grid=self._expected(shown),
+                grid=entry.grid,
+                visual_tokens=entry.visual_tokens,
+                tiles=entry.tiles,
+                sent=entry.sent,
+                predicted_size=entry.predicted_size,
+            )
+
+    def _expected(self, shown: EncoderView) -> tuple[int, int]:
+        """Height and width that the encoder should receive of an image; 0 x 0 of one withheld."""
+        return (0, 0) if self.blind == "no image" else shown.expected_grid
+
+    def _demonstrated(self, view: View, answer: Answer) -> Iterator[Demonstrated]:
+        told = zip(view.job.demonstrations, view.demonstrations, answer.demonstrations, strict=True)
+        for demonstration, shown, (grid, tokens) in told:
+            yield Demonstrated(
+                sample=demonstration.sample,
+                source=(shown.source.width, shown.source.height),
+                information=(shown.information.width, shown.information.height),
+                expected_grid=self._expected(shown),
+                grid=grid,
+                visual_tokens=tokens,
+            )
+
+    def _rounding(self, view: View) -> tuple[int, int] | None:
+        """Pixels that rounding to whole patches added; none is meant under `restore`."""
+        if view.job.scheme == "restore":
+            return None
+        width, height = view.image.size
+        return height - view.information.height, width - view.information.width
+
+    def _fail(self, job: SampleRequest, kind: str, message: str) -> None:
+        """Note that a sample of ours failed; a task of the host's own must not go on with a wrong
+        answer.
+        """
+        if job.document is None:
+            raise ModelError(f"request {job.index} failed ({kind}: {message})")
+        key, said = SampleKey.of(job.document), redacted(message)
+        LEDGER.failures[key] = Failure(kind=kind, message=said)
+        if len(LEDGER.failures) <= 10:
+            logger.warning(f"failed: {key.sample} at {key.resolution} ({kind}: {said})")
+
+    def _report_failures(self) -> None:
+        if len(LEDGER.failures) > 10:
+            logger.warning(f"{len(LEDGER.failures)} samples failed; the samples file names each")
+
+
+def _note_errors() -> None:
+    """Has the error noted that lmms-eval logs when an evaluation ends in one: its process ends with
+    status 0 all the same, unless somebody tells.
+    """
+    logger.add(
+        lambda message: setattr(LEDGER, "error", str(message.record["message"])),
+        level="ERROR",
+        filter=lambda record: str(record["message"]).startswith("Error during evaluation"),
+    )
+
+
+def _noted(view: View) -> tuple[str, ...]:
+    """What is to be noted of the question's images: of each of several by its number, except for
+    what is true of all.
+    """
+    if not view.more:
+        return view.notes
+    notes = [note for shown in view.own for note in dict.fromkeys(shown.notes)]
+    said: list[str] = []
+    for note in dict.fromkeys(notes):
+        of = [n for n, shown in enumerate(view.own, 1) if note in shown.notes]
+        every = len(of) == len(view.own)
+        said.append(note if every else f"image {', '.join(map(str, of))}: {note}")
+    return tuple(said)
+
+
+def _status(grids: Iterable[Pair]) -> Status:
+    """What the grids that were read, or None, say of those expected."""
+    pairs = list(grids)
+    if any(grid is None for grid, _ in pairs):
+        return "unattested"
+    return "attested" if all(grid == expected for grid, expected in pairs) else "mismatched"
+
+
+def places_of(model: torch.nn.Module) -> list[torch.device]:
+    """The devices that hold a model's weights, the processor last."""
+    found = {weight.device for weight in model.parameters()}
+    return sorted(found, key=lambda device: (device.type == "cpu", str(device)))

@@ -1,0 +1,51 @@
+"""Identity: whether a submission is of what it calls itself, and was asked what the task asks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from resolution_eval.answers.prompts import question_text
+from resolution_eval.board.likeness import PROJECT, skeleton
+from resolution_eval.board.pins import Pin
+from resolution_eval.board.submission import Facts
+from resolution_eval.data.cards import TaskCard
+from resolution_eval.host.taskfiles import GENERATION
+from resolution_eval.records import Record
+
+
+def identity_faults(facts: Facts, vouched: str | None, *, accepted: bool) -> Iterator[str]:
+    """Whether the model's name is what ran; `vouched` is why, in the maintainers' words, if not."""
+    if vouched is not None:
+        return
+    if not accepted and skeleton(facts.submitter) == skeleton(PROJECT):
+        yield (
+            f"submitter {facts.submitter!r} reads as this project's own name; give your own, or "
+            "have the maintainers vouch for it (--vouch)"
+        )
+    if facts.model != facts.pretrained:
+        yield (
+            f"model {facts.model!r}, but what ran is pretrained={facts.pretrained!r}; name the "
+            "model as it was loaded, or have the maintainers vouch for it (--vouch)"
+        )
+
+
+def asked_faults(record: Record, card: TaskCard, pin: Pin) -> Iterator[str]:
+    """Whether the model was asked as the task asks: its prompt, and how answers are written."""
+    if not _is_of_the_task(record.environment.generation):
+        yield (
+            f"environment.generation {record.environment.generation}, but the task's is "
+            f"{json.dumps(GENERATION, sort_keys=True)}; run without --gen_kwargs"
+        )
+    prompt = record.prompt or ""
+    if card.question is not None and prompt != question_text(card.question, pin.choices):
+        wanted = question_text(card.question, pin.choices)
+        yield f"prompt {prompt!r:.300}, but the task asks {wanted!r:.300}"
+    tails = {question_text("", sample.choices) for sample in pin.by_id.values()}
+    if not prompt.endswith(tuple(tails)):
+        yield f"prompt {prompt!r:.300} ends with no question's options as the task tells them"
+
+
+def _is_of_the_task(generation: str | None) -> bool:
+    """Whether generation arguments, as a record tells them, are the task's own."""
+    return generation == json.dumps(GENERATION, sort_keys=True)

@@ -1,0 +1,86 @@
+"""Answers: what a row said to every sample, in files of a hundred, read only when looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from resolution_eval.board.board_schema import BoardRow, Curve
+from resolution_eval.board.scopes import dataset_id
+
+PAGE = 100
+"""Samples per file."""
+LONGEST = 200
+"""Characters of an answer or target that are kept."""
+
+COLUMNS = ("sample", "target", "resolution", "prediction", "answer", "correct", "failure_kind")
+SIZES = ("grid_height", "grid_width")
+SETTING = ("scheme", "filter", "answer_mode")
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The answers of one curve."""
+
+    folder: str
+    """Where its files lie under `data/answers/`, up to their number."""
+    resolutions: tuple[str, ...]
+    samples: tuple[list[Any], ...]
+    """[sample, target, one entry per resolution or null]; those whose verdict changes first."""
+    flips: int
+    """Samples whose verdict changes with the resolution."""
+
+    def summary(self) -> dict[str, Any] | None:
+        """Where the answers are and how many; None where the board has none."""
+        if not self.samples:
+            return None
+        return {
+            "folder": self.folder,
+            "pages": -(-len(self.samples) // PAGE),
+            "samples": len(self.samples),
+            "flips": self.flips,
+            "resolutions": list(self.resolutions),
+        }
+
+    def pages(self) -> Iterator[tuple[str, list[list[Any]]]]:
+        """Every file, by its path under `data/`."""
+        for start in range(0, len(self.samples), PAGE):
+            name = f"answers/{self.folder}-{start // PAGE}.json"
+            yield name, list(self.samples[start : start + PAGE])
+
+
+def sheet(row: BoardRow, curve: Curve) -> Sheet:
+    """The answers of `curve`, in the setting of `row`."""
+    names = tuple(point.resolution for point in curve.points)
+    answers = curve.record.answers
+    columns = {name: answers.column(name) for name in (*COLUMNS, *SIZES, *SETTING)}
+    wanted = (row.scheme, row.filter, curve.answer_mode)
+    place = {name: number for number, name in enumerate(names)}
+    lines: dict[str, list[Any]] = {}
+    for i, setting in enumerate(zip(*(columns[name] for name in SETTING), strict=True)):
+        if setting == wanted and columns["resolution"][i] in place:
+            sample = columns["sample"][i]
+            line = lines.setdefault(
+                sample, [_cut(sample), _cut(columns["target"][i]), [None] * len(names)]
+            )
+            line[2][place[columns["resolution"][i]]] = _entry(columns, i)
+    changing = {name: _changes(line) for name, line in lines.items()}
+    order = sorted(lines, key=lambda name: (not changing[name], name))
+    samples = tuple(lines[name] for name in order)
+    return Sheet(f"{row.key}/{dataset_id(curve)}", names, samples, sum(changing.values()))
+
+
+def _entry(columns: dict[str, list[Any]], i: int) -> list[Any]:
+    """[1 right, 0 wrong, null failed; what was answered; grid or null]."""
+    said = columns["prediction"][i] or columns["answer"][i] or columns["failure_kind"][i] or ""
+    height, width = (columns[name][i] for name in SIZES)
+    return [columns["correct"][i], _cut(said), None if height is None else [height, width]]
+
+
+def _changes(line: list[Any]) -> bool:
+    return len({entry[0] for entry in line[2] if entry and entry[0] is not None}) > 1
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

@@ -1,0 +1,246 @@
+"""Checkpoints: the model cards as one table, for `resolution-eval models` and for docs/models.md.
+
+    python -m resolution_eval.checkpoint_list
+
+writes docs/models.md anew; it is made from the cards in the models folder alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from operator import attrgetter
+from pathlib import Path
+
+from tabulate import tabulate
+
+from resolution_eval.data.cards import ModelCard, model_cards
+from resolution_eval.ground import paths
+from resolution_eval.ground.errors import UsageError, suggest
+
+FAMILIES = {
+    "openflamingo": "OpenFlamingo",
+    "llava": "LLaVA-1.5 and its architecture",
+    "llava_next": "LLaVA-NeXT",
+    "llava_onevision": "LLaVA-OneVision",
+    "qwen2_vl": "Qwen2-VL",
+    "qwen2_5_vl": "Qwen2.5-VL",
+    "qwen3_vl": "Qwen3-VL",
+    "internvl": "InternVL",
+    "idefics3": "Idefics3",
+    "smolvlm": "SmolVLM",
+    "paligemma": "PaliGemma",
+    "gemma3": "Gemma 3 and MedGemma",
+    "gemma3n": "Gemma 3n",
+    "lfm2_vl": "LFM2-VL",
+    "mistral3": "Mistral Small",
+    "pixtral": "Pixtral",
+    "mllama": "Llama 3.2 Vision",
+    "instructblip": "InstructBLIP",
+    "gemma4": "Gemma 4",
+    "qwen3_5": "Qwen3.5",
+    "qwen3_5_moe": "Qwen3.5, mixtures of experts",
+    "glm4v": "GLM-4.1V",
+    "glm46v": "GLM-4.6V Flash",
+    "glm4v_moe": "GLM-4.5V and 4.6V",
+    "minicpmv": "MiniCPM-V 4.5",
+    "minicpmv4_6": "MiniCPM-V 4.6",
+    "minicpmv4_7": "MiniCPM-V 4.7",
+    "kimi_vl": "Kimi-VL",
+    "kimi_k25": "Kimi K2.5",
+    "llama4": "Llama 4",
+    "phi4_multimodal": "Phi-4-multimodal",
+    "molmo2": "Molmo 2",
+    "ovis": "Ovis 2",
+    "llava_onevision_1_5": "LLaVA-OneVision-1.5",
+    "llava_med": "LLaVA-Med",
+    "llava_rad": "LLaVA-Rad",
+    "biomedgpt": "BiomedGPT",
+    "chexagent": "CheXagent",
+    "hulumed": "Hulu-Med",
+    "m3d": "M3D-LaMed",
+    "maira": "MAIRA",
+    "medvint": "MedVInT",
+    "radfm": "RadFM",
+    "vila": "VILA-M3",
+    "healthgpt": "HealthGPT",
+    "bimedix2": "BiMediX2",
+    "slidechat": "SlideChat",
+}
+"""Every family that a card may name, to its heading; in the order of the page."""
+
+MARK = "?"
+"""Follows a value that the card lists as unconfirmed."""
+
+INTRODUCTION = """\
+# Checkpoints and the resolution they were trained at
+
+<!-- Made by `python -m resolution_eval.checkpoint_list` from the cards in models/. -->
+
+At which resolution public checkpoints were trained, with where that is known from. `resolution-eval
+models NAME` says the same of one.
+
+- **training**: `fixed:N` is one square grid of N px; `native`, the grid follows the image, within
+  the range given; `mixed:[...]`, several grids; `unknown`, nothing that could be read says.
+- **range**: edge of the square with the fewest and the most pixels of the grid under `native`; for
+  a model that cuts an image into tiles, of all tiles together, the whole image beside them not
+  counted. **tile** is their edge.
+- **tokens**: visual tokens of a square image at the training resolution, or the fewest and most.
+- **adapter**: the lmms-eval model of this project that runs the checkpoint. Where there is none,
+  lmms-eval may have one of its own.
+- A value followed by `?` is not confirmed by a paper, by training code or by a file of the
+  checkpoint itself. What a processor does at inference is no confirmation of what training did.
+"""
+
+
+def selected(
+    *,
+    name: str | None = None,
+    family: str | None = None,
+    training: str | None = None,
+    adapter: str | None = None,
+) -> list[ModelCard]:
+    """The cards of that name, or whose name holds it, of a family, a training, an adapter.
+
+    Raises:
+        UsageError: no card is so.
+    """
+    cards = _in_order()
+    for what, asked, of in (
+        ("family", family, attrgetter("family")),
+        ("adapter", adapter, attrgetter("adapter")),
+    ):
+        values = {of(card) for card in cards}
+        if asked is not None and asked not in values:
+            raise UsageError(f"no checkpoint of the {what} {asked!r}; {suggest(asked, values)}")
+    found = [
+        card
+        for card in cards
+        if family in (None, card.family)
+        and adapter in (None, card.adapter)
+        and (training is None or card.training.partition(":")[0] == training)
+    ]
+    return found if name is None else _named(name, found)
+
+
+def _named(name: str, cards: Sequence[ModelCard]) -> list[ModelCard]:
+    exact = [card for card in cards if name in (card.pretrained, card.name)]
+    parts = [card for card in cards if name.lower() in card.pretrained.lower()]
+    if not exact and not parts:
+        advice = suggest(name, [card.pretrained for card in cards])
+        close = advice if advice.startswith("did") else "resolution-eval models lists them"
+        raise UsageError(f"no checkpoint has {name!r} in its name; {close}")
+    return exact or parts
+
+
+def describe(card: ModelCard) -> str:
+    """All that is known of one checkpoint."""
+    training, edges, tokens = _resolution(card)
+    facts = {
+        "checkpoint": card.pretrained,
+        "family": card.family,
+        "training": training,
+        "range": edges and f"{edges} px, edge of a square",
+        "tile": card.tile and f"{card.tile} px",
+        "tokens": tokens,
+        "adapter": card.adapter,
+        "licence": card.licence,
+        "known from": card.evidence,
+        "see": card.evidence_url,
+        "trained on": ", ".join(card.trained_on),
+        "not confirmed": ", ".join(card.unconfirmed),
+    }
+    lines = [f"{name:13} {value}" for name, value in facts.items() if value]
+    if card.adapter == "reshf":
+        lines += ["", f"score it: resolution-eval score {card.pretrained} IMAGES"]
+    return "\n".join(lines)
+
+
+def listing(cards: Sequence[ModelCard] | None = None) -> str:
+    """The cards, all by default, a line of plain text each: checkpoint, training, range, tokens,
+    adapter.
+    """
+    headers = ("checkpoint", "family", "training", "range", "tokens", "adapter")
+    shown = _in_order() if cards is None else cards
+    rows = [(card.pretrained, card.family, *_resolution(card), card.adapter) for card in shown]
+    note = f"{len(rows)} checkpoints; {MARK} marks what is not confirmed. Evidence: docs/models.md"
+    return f"{_table(rows, headers, 'simple')}\n\n{note}"
+
+
+def page() -> str:
+    """The text of docs/models.md: one table per family, and the evidence of every row."""
+    sections = [
+        f"## {title}\n\n{_section(cards)}"
+        for family, title in FAMILIES.items()
+        if (cards := [card for card in _in_order() if card.family == family])
+    ]
+    return "\n".join((INTRODUCTION, _summary(), *sections))
+
+
+def write(folder: Path | None = None) -> Path:
+    """Write the page as `models.md` in `folder`, the checkout's docs by default; its path."""
+    file = (folder or paths.PACKAGE.parent / "docs") / "models.md"
+    file.write_text(page(), encoding="utf-8")
+    return file
+
+
+def _in_order() -> list[ModelCard]:
+    """The cards by family, in the families' order, then as their files are named."""
+    order = {family: place for place, family in enumerate(FAMILIES)}
+    return sorted(model_cards().values(), key=lambda card: order.get(card.family, len(order)))
+
+
+def _summary() -> str:
+    cards = _in_order()
+    doubtful = sum("training" in card.unconfirmed for card in cards)
+    kinds = ("fixed", "native", "mixed", "unknown")
+    counts = ", ".join(
+        f"{sum(card.training.startswith(kind) for card in cards)} {kind}" for kind in kinds
+    )
+    return (
+        f"{len(cards)} checkpoints: {counts}. The training resolution of {doubtful} is not "
+        "confirmed.\n"
+    )
+
+
+def _section(cards: Sequence[ModelCard]) -> str:
+    headers = ("checkpoint", "training", "range", "tile", "tokens", "adapter", "licence", "known")
+    sources = list(dict.fromkeys((card.evidence, card.evidence_url) for card in cards))
+    rows = []
+    for card in cards:
+        training, edges, tokens = _resolution(card)
+        link = f"[{card.pretrained}](https://huggingface.co/{card.pretrained})"
+        tile = _marked(card, "tile", f"{card.tile}") if card.tile else ""
+        licence = _marked(card, "licence", card.licence)
+        known = sources.index((card.evidence, card.evidence_url)) + 1
+        name = _marked(card, "pretrained", link)
+        rows.append((name, training, edges, tile, tokens, card.adapter, licence, f"{known}"))
+    lines = [
+        f"{number}. {text}." + (f" <{url}>" if url else "")
+        for number, (text, url) in enumerate(sources, start=1)
+    ]
+    return f"{_table(rows, headers, 'github')}\n\nKnown from:\n\n" + "\n".join(lines) + "\n"
+
+
+def _resolution(card: ModelCard) -> tuple[str, str, str]:
+    """Training resolution, range in edges of a square, and tokens, as they are shown."""
+    training = _marked(card, "training", card.training)
+    edges = " to ".join(f"{math.sqrt(pixels):.0f}" for pixels in card.training_range or ())
+    tokens = " to ".join(f"{count:,}" for count in card.tokens)
+    return (
+        training,
+        _marked(card, "training_range", edges),
+        _marked(card, "tokens", tokens),
+    )
+
+
+def _marked(card: ModelCard, key: str, text: str) -> str:
+    return f"{text} {MARK}" if key in card.unconfirmed else text
+
+
+def _table(rows: Sequence[Sequence[str]], headers: Sequence[str], form: str) -> str:
+    return tabulate(rows, headers=headers, tablefmt=form, disable_numparse=True)
+
+
+if __name__ == "__main__":
+    print(write())

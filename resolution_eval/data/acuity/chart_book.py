@@ -1,0 +1,167 @@
+"""The eye chart's plates: which optotype, size, answer, ground and wording each number has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resolution_eval.data.acuity.gratings import RADIUS, grating
+from resolution_eval.data.acuity.grounds import GROUNDS, ground
+from resolution_eval.data.acuity.optotypes import RING, Optotype, dots, letter, ring
+from resolution_eval.data.plates.canvas import Floats, placed, quantised
+from resolution_eval.data.plates.plate import Plate, PlateTurn, pick, require, seed_of
+from resolution_eval.evidence.details import Detail
+
+REVISION = "acuity-1"
+SMALLEST = 0.75
+"""Smallest detail in pixels of the image; each next level is larger by the root of 2."""
+LARGEST = 0.68
+"""Largest diameter of a ring, over the image's edge."""
+AMPLITUDE = 100.0
+"""Grey levels above and below the ground at contrast 1."""
+BLOCKS = {"train": 128, "val": 4, "test": 24}
+"""Blocks of a split; a block holds every kind at every level once."""
+FULL = 0.8
+FAINT = (0.05, 0.1, 0.2)
+"""Contrasts of the faint gratings, which take turns."""
+
+_FOUR = ("right", "down", "left", "up")
+_EIGHT = ("right", "lower right", "down", "lower left", "left", "upper left", "up", "upper right")
+_STRIPES = ("upright", "lying")
+_PAIR = ("side by side", "one above the other")
+_RING_PROMPTS = (
+    "On which side is the gap of the ring?",
+    "The ring is open on one side. Where is its opening?",
+    "Which way does the broken ring point with its gap?",
+)
+_STRIPE_PROMPTS = (
+    "How do the stripes run?",
+    "There is a patch of fine stripes. Which way do its stripes run?",
+    "Are the lines of the striped patch upright or lying?",
+)
+_LETTER_PROMPTS = (
+    "Towards which side do the arms of the letter E point?",
+    "The letter E is turned. On which side is it open?",
+    "Which way does the E point with its three arms?",
+)
+_DOT_PROMPTS = (
+    "How do the two dots lie?",
+    "There are two dark dots. How are they arranged?",
+    "In which way are the two dots placed?",
+)
+
+
+@dataclass(frozen=True)
+class ChartLine:
+    """One line of the chart: what is drawn, and what is asked."""
+
+    kind: str
+    choices: tuple[str, ...]
+    prompts: tuple[str, ...]
+    control: bool = False
+
+
+LINES = (
+    ChartLine("landolt 4", _FOUR, _RING_PROMPTS),
+    ChartLine("grating", _STRIPES, _STRIPE_PROMPTS),
+    ChartLine("landolt 8", _EIGHT, _RING_PROMPTS),
+    ChartLine("letter E", _FOUR, _LETTER_PROMPTS, control=True),
+    ChartLine("faint grating", _STRIPES, _STRIPE_PROMPTS, control=True),
+    ChartLine("two dots", _PAIR, _DOT_PROMPTS, control=True),
+)
+_SHAPES: Mapping[str, Optotype] = {
+    "landolt 4": ring,
+    "landolt 8": ring,
+    "letter E": letter,
+    "two dots": dots,
+}
+
+
+class AcuityBook:
+    """Plates of an eye chart of `side` x `side` px."""
+
+    revision = REVISION
+
+    def __init__(self, side: int) -> None:
+        self.side = side
+        self.counts = {
+            split: blocks * len(LINES) * len(self.levels) for split, blocks in BLOCKS.items()
+        }
+
+    @cached_property
+    def levels(self) -> tuple[float, ...]:
+        """Sizes of details in pixels of the image, ascending.
+
+        Example:
+            >>> [round(level, 2) for level in AcuityBook(128).levels]
+            [0.75, 1.06, 1.5, 2.12, 3.0, 4.24, 6.0, 8.49]
+        """
+        found = [SMALLEST * 2 ** (step / 2) for step in range(64)]
+        return tuple(level for level in found if RING * level <= LARGEST * self.side)
+
+    def plate(self, split: str, index: int) -> Plate:
+        """The plate number `index` of `split`; train plates have sizes between the levels too.
+
+        Raises:
+            DataError: there is none.
+        """
+        require("the eye chart", self.counts, split, index)
+        turn = PlateTurn.of(index, len(LINES), len(self.levels))
+        line, seed = LINES[turn.kind], seed_of(REVISION, split, index)
+        detail = self.levels[turn.level]
+        if split == "train":
+            detail = self._between(turn.level, (seed % 1000) / 1000)
+        faint = line.kind == "faint grating"
+        return Plate(
+            detail=Detail(
+                kind=line.kind,
+                width=detail,
+                height=detail,
+                chance=1 / len(line.choices),
+                control=line.control,
+                contrast=FAINT[(turn.block // 2) % len(FAINT)] if faint else FULL,
+                ground=pick(GROUNDS, turn.block + turn.level),
+            ),
+            question=pick(line.prompts, turn.block // len(GROUNDS) + turn.level),
+            choices=line.choices,
+            turn=turn.answer(len(line.choices)),
+            quadrant=turn.quadrant(len(line.choices)),
+            seed=seed,
+        )
+
+    def _between(self, level: int, share: float) -> float:
+        """A train plate's detail: all sizes are equally frequent on a log scale, the smallest of
+        the chart, which hardly a grid shows, left out.
+        """
+        least, most = self.levels[1] * 1.1, self.levels[-1]
+        size: float = least * (most / least) ** ((level + share) / len(self.levels))
+        return size
+
+    def draw(self, plate: Plate) -> NDArray[np.uint8]:
+        """The image of `plate`. Two plates that differ in the answer alone have the same ground."""
+        # RandomState: numpy promises its stream for good; a Generator's may change with a release
+        random = np.random.RandomState(plate.seed)
+        detail = plate.detail
+        centre = placed(self.side, self._reach(detail), plate.quadrant, random)
+        phase = random.uniform(0, 2 * np.pi)
+        image = ground(detail.ground or "plain", self.side, random)
+        amplitude = AMPLITUDE * (detail.contrast or FULL)
+        return quantised(image + amplitude * self.pattern(plate, centre, phase)[..., None])
+
+    def _reach(self, detail: Detail) -> float:
+        """Half the extent of the optotype, in pixels."""
+        factor = {"letter E": 3.6, "two dots": 1.6}.get(detail.kind, RING / 2)
+        return RADIUS * self.side if "grating" in detail.kind else factor * detail.size
+
+    def pattern(self, plate: Plate, centre: tuple[float, float], phase: float) -> Floats:
+        """The optotype alone, at contrast 1, its darkest about -1."""
+        angle = 2 * np.pi * plate.turn / len(plate.choices)
+        kind, size = plate.detail.kind, plate.detail.size
+        if kind in _SHAPES:
+            turned = angle / 2 if kind == "two dots" else angle
+            return _SHAPES[kind](self.side, centre, size, turned)
+        return grating(self.side, centre, size, angle / 2, phase)

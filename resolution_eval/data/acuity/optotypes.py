@@ -1,0 +1,75 @@
+"""Optotypes: rings, letters E and pairs of dots, as formulas in pixels from their centre.
+
+A ring's stroke is dark between two light bands that outweigh it to nothing, so that ring and gap
+have the mean brightness of their ground and vanish together where the grid is too coarse. A plain
+ring never vanishes: its gap is betrayed by the brightness of one side, at any resolution. (So are
+letter E and dots, which are here as controls.) Balanced strokes: Howland, Ginsburg and Campbell
+1978, "High-pass spatial frequency letters", Vision Research 18, 1063.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from resolution_eval.data.plates.canvas import Floats, Shape, balanced, coverage
+
+RING = 10.0
+"""Outer diameter of a ring over its detail: the stroke and gap are two details wide, five of them
+make the ring."""
+
+
+def ring(side: int, centre: tuple[float, float], detail: float, turn: float) -> Floats:
+    """A balanced Landolt ring with its gap at `turn` (radians, clockwise from the right).
+
+    The darkest value is -1 and the sum 0. One detail is half the period of its stroke: dark over
+    one detail, light over half of one on either side.
+    """
+    stroke, middle = 2 * detail, 4 * detail
+
+    def band(least: float, most: float) -> Shape:
+        def inside(x: Floats, y: Floats) -> Floats:
+            along = x * np.cos(turn) + y * np.sin(turn)
+            across = y * np.cos(turn) - x * np.sin(turn)
+            off = np.abs(np.hypot(x, y) - middle)
+            gap = (along > 0) & (np.abs(across) < stroke / 2)
+            return np.asarray((off >= least) & (off < most) & ~gap, dtype=np.float64)
+
+        return inside
+
+    reach = RING / 2 * detail
+    dark = coverage(band(0, detail / 2), side, centre, reach)
+    light = coverage(band(detail / 2, detail), side, centre, reach)
+    return balanced(dark, light)
+
+
+def letter(side: int, centre: tuple[float, float], detail: float, turn: float) -> Floats:
+    """A dark letter E, its arms towards `turn` (radians, clockwise from the right).
+
+    A detail is the width of an arm, half the arms' period.
+    """
+
+    def inside(x: Floats, y: Floats) -> Floats:
+        along = (x * np.cos(turn) + y * np.sin(turn)) / detail
+        across = (y * np.cos(turn) - x * np.sin(turn)) / detail
+        box = (np.abs(along) < 2.5) & (np.abs(across) < 2.5)
+        spine = along < -1.5
+        arm = (np.abs(across) < 0.5) | (np.abs(across) > 1.5)
+        return np.asarray(box & (spine | arm), dtype=np.float64)
+
+    return -coverage(inside, side, centre, 3.6 * detail)
+
+
+def dots(side: int, centre: tuple[float, float], detail: float, turn: float) -> Floats:
+    """Two dark dots in a line along `turn`; dots and the gap between them are one detail wide."""
+
+    def inside(x: Floats, y: Floats) -> Floats:
+        along = np.abs(x * np.cos(turn) + y * np.sin(turn))
+        across = y * np.cos(turn) - x * np.sin(turn)
+        return np.asarray(np.hypot(along - detail, across) < detail / 2, dtype=np.float64)
+
+    return -coverage(inside, side, centre, 1.6 * detail)
+
+
+Optotype = Callable[[int, tuple[float, float], float, float], Floats]

@@ -1,0 +1,31 @@
+"""Sources: where a data set's samples and images come from.
+
+| module | noun |
+| --- | --- |
+| `opener` | the first source of a card that has its data |
+| `acquisition` | how a user gets the data where there is none |
+| `source` | what every source gives: samples, and the bytes of their images |
+| `local`, `medmnist`, `archive`, `chexpert`, `hub` | sources by the form of their data |
+| `bbbc021`, `hpa`, `wsivqa`, `published` | sources in a publisher's own form |
+| `phantoms`, `plate_source` | images that are drawn, not stored |
+| `layout`, `delimited`, `normal_form`, `pictures` | what a local table says, line by line |
+| `targets`, `coco` | where in an image the finding is |
+| `table_source`, `folder_files`, `duplicates` | samples of tables, their files, copies |
+| `containers`, `checksum`, `download`, `roots` | archives read in place, files and folders |
+"""
+
+from resolution_eval.data.sources.acquisition import PUBLISHED_FORMS, ways
+from resolution_eval.data.sources.opener import at_hand, open_source
+from resolution_eval.data.sources.source import Exclusion, Sample, Source, data_facts, data_summary
+
+__all__ = [
+    "PUBLISHED_FORMS",
+    "Exclusion",
+    "Sample",
+    "Source",
+    "at_hand",
+    "data_facts",
+    "data_summary",
+    "open_source",
+    "ways",
+]

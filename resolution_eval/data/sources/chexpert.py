@@ -1,0 +1,162 @@
+"""CheXpert: the official folder and tables, original or small, never the two mixed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+
+from resolution_eval.data.cards import ChexpertCard, TaskCard
+from resolution_eval.data.sources.local import TableRow, escape, read_table, rows_of
+from resolution_eval.data.sources.source import (
+    Exclusion,
+    Sample,
+    fingerprint,
+    listing,
+    of_split,
+    ordered,
+)
+from resolution_eval.ground.errors import DataError, ImageError, suggest
+
+FOLDERS = ("CheXpert-v1.0", "CheXpert-v1.0-small")
+TABLES = {"train": "train.csv", "test": "valid.csv"}
+"""Our split, to the official table: the test set proper was published later, in another form."""
+LABELS = {"1.0": 1, "1": 1, "0.0": 0, "0": 0, "": 0, "-1.0": -1, "-1": -1}
+"""A finding as written, to present (1), absent (0; blank is not mentioned) or uncertain (-1)."""
+
+
+def find_chexpert(root: Path) -> Path | None:
+    """The one CheXpert folder below `root`; None where there is none.
+
+    Raises:
+        DataError: both the original and the small one are there.
+    """
+    found = [root / name for name in FOLDERS if (root / name / TABLES["test"]).is_file()]
+    if len(found) > 1:
+        raise DataError(
+            f"{root} has both {FOLDERS[0]} and {FOLDERS[1]}, which are never mixed; "
+            "move one of them elsewhere"
+        )
+    return found[0] if found else None
+
+
+class ChexpertSource:
+    """Frontal radiographs of the official CheXpert `folder`, and one finding of its tables.
+
+    The official validation images (three radiologists' consensus) are the test split. Lateral views
+    are listed in `excluded`, and so are images whose label is uncertain, unless the card says
+    otherwise.
+
+    Raises:
+        DataError: a table is absent or broken, lacks the finding, has an unknown label, or names
+            images of the other size or outside the folder.
+    """
+
+    name = "chexpert"
+
+    def __init__(self, folder: Path, card: TaskCard) -> None:
+        assert card.chexpert is not None
+        self._folder = folder.resolve()
+        self._card = card
+        self._asked = card.chexpert
+        self._counts = {"uncertain": 0}
+        digests = []
+        samples: list[Sample] = []
+        excluded: list[Exclusion] = []
+        for split, name in TABLES.items():
+            table = self._folder / name
+            if split == "train" and not table.is_file():
+                continue
+            data = read_table(table)
+            digests.append(f"{name} sha256:{sha256(data).hexdigest()}")
+            for found in self._read(list(rows_of(data, table)), table, split):
+                (samples if isinstance(found, Sample) else excluded).append(found)  # type: ignore[arg-type]
+        self.revision = f"{self._folder.name} {', '.join(digests)}"
+        self._samples = ordered(samples)
+        self.excluded = tuple(excluded)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Which of the two sizes this is, and what became of uncertain labels."""
+        return (
+            f"images of {self._folder.name}",
+            f"{self._counts['uncertain']} uncertain labels: {self._asked.uncertain}",
+        )
+
+    def _read(self, rows: list[TableRow], table: Path, split: str) -> Iterator[Sample | Exclusion]:
+        _require(rows, self._asked, table)
+        faults = [f"line {row.line}: {text}" for row in rows if (text := self._fault(row))]
+        if faults:
+            raise DataError(f"{table}: {listing(faults)}")
+        for row in rows:
+            yield self._sample(row, split)
+
+    def _fault(self, row: TableRow) -> str | None:
+        path = row["Path"]
+        if row[self._asked.finding] not in LABELS:
+            return f"unknown label {row[self._asked.finding]!r}; write 1.0, 0.0, -1.0 or nothing"
+        if PurePosixPath(path).parts[:1] != (self._folder.name,):
+            return f"{path!r} is not an image of {self._folder.name}; the two are never mixed"
+        return escape(path, self._folder.parent)
+
+    def _sample(self, row: TableRow, split: str) -> Sample | Exclusion:
+        path = row["Path"]
+        if row["Frontal/Lateral"] != "Frontal":
+            return Exclusion(path, "not a frontal view", split)
+        label = LABELS[row[self._asked.finding]]
+        if label < 0:
+            self._counts["uncertain"] += 1
+            if self._asked.uncertain == "exclude":
+                return Exclusion(path, f"uncertain of {self._asked.finding}", split)
+            label = int(self._asked.uncertain == "positive")
+        parts = PurePosixPath(path).parts
+        return Sample(
+            id="/".join(parts[1:]),
+            image="/".join(parts[1:]),
+            question=self._card.question or "",
+            answer=self._card.classes[label],
+            choices=self._card.classes,
+            cluster=next((part for part in parts if part.startswith("patient")), parts[-2]),
+            split=split,
+        )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over ids, labels and the size of each image file."""
+        return fingerprint(
+            self._samples, {sample.image: self._size(sample.image) for sample in self._samples}
+        )
+
+    def _size(self, locator: str) -> str:
+        path = self._folder / locator
+        return f"{self._folder.name}:{path.stat().st_size}" if path.is_file() else "missing"
+
+    def samples(self, split: str = "test") -> tuple[Sample, ...]:
+        """The samples of one split, ordered by the SHA-256 of their id.
+
+        Raises:
+            DataError: the split is unknown or has no image.
+        """
+        return of_split(self._samples, split, str(self._folder))
+
+    def read(self, locator: str) -> bytes:
+        """The image file `locator`, relative to the folder.
+
+        Raises:
+            ImageError: it is missing or cannot be read.
+        """
+        try:
+            return (self._folder / locator).read_bytes()
+        except OSError as error:
+            file = self._folder / locator
+            raise ImageError(f"{file} cannot be read: {error.strerror}") from error
+
+
+def _require(rows: list[TableRow], asked: ChexpertCard, table: Path) -> None:
+    if not rows:
+        raise DataError(f"{table} has no line below its header; it must list the images")
+    present = rows[0].cells
+    for column in ("Path", "Frontal/Lateral", asked.finding):
+        if column not in present:
+            raise DataError(f"{table} has no column {column!r}; {suggest(column, present)}")

@@ -1,0 +1,90 @@
+"""Folder files: the files of a folder by the names that a table gives them."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from resolution_eval.data.sources.normal_form import nearest
+from resolution_eval.ground.errors import DataError
+
+_MOST_LISTED = 200_000
+
+
+def plain_path(file: str) -> str:
+    """A path as a table writes it, with single slashes and no `./`; a backslash parts folders.
+
+    Example:
+        >>> plain_path("images\\\\1.png"), plain_path("./images//1.png")
+        ('images/1.png', 'images/1.png')
+    """
+    windows = PureWindowsPath(file)
+    if windows.drive or windows.root or not file:
+        return file
+    return PurePosixPath(file.replace("\\", "/")).as_posix()
+
+
+def escape(file: str, folder: Path, root: Path | None = None) -> str | None:
+    """How the relative path `file` leads out of `folder`; None where it does not.
+
+    A link may lead into `root`, the store that the user names.
+    """
+    posix, windows = PurePosixPath(file), PureWindowsPath(file)
+    if "\\" in file or "\0" in file or windows.drive or posix.is_absolute() or ".." in posix.parts:
+        return f"{file!r} is not a plain path inside the folder"
+    try:
+        target = (folder / file).resolve()
+    except (OSError, RuntimeError):  # a loop of links
+        target = None
+    if target is not None and target.is_relative_to(folder):
+        return None
+    if target is not None and root is not None and target.is_relative_to(root.resolve()):
+        return None
+    return (
+        f"{file!r} leads out of the folder by a link; copy the file into it, or name the folder "
+        "that such links may lead into (--root)"
+    )
+
+
+def on_disk(file: str, folder: Path) -> str:
+    """The path under which the file is there: as written, else as composed or decomposed Unicode
+    (some file systems change the form of accents).
+    """
+    if (folder / file).is_file():
+        return file
+    forms = [unicodedata.normalize(form, file) for form in ("NFC", "NFD")]
+    return next((form for form in forms if (folder / form).is_file()), file)
+
+
+def not_found(file: str, folder: Path) -> str:
+    """That the file is not there, and the nearest name that is."""
+    names = _names(folder)
+    same_end = [name for name in names if PurePosixPath(name).name == PurePosixPath(file).name]
+    guess = same_end[0] if len(same_end) == 1 else nearest(file, names)
+    advice = f"; did you mean {guess!r}?" if guess else ""
+    return f"{file!r} is not found in {folder}{advice}"
+
+
+@lru_cache(maxsize=4)
+def _names(folder: Path) -> tuple[str, ...]:
+    found: list[str] = []
+    for place in folder.rglob("*"):
+        if place.is_file():
+            found.append(place.relative_to(folder).as_posix())
+        if len(found) >= _MOST_LISTED:
+            break
+    return tuple(sorted(found))
+
+
+def refuse_all_missing(files: list[str], folder: Path) -> None:
+    """Raise where none of the `files` is there.
+
+    Raises:
+        DataError: none is.
+    """
+    missing = [file for file in files if not (folder / on_disk(file, folder)).is_file()]
+    if files and len(missing) == len(files):
+        raise DataError(
+            f"none of the {len(files)} listed images is found: {not_found(missing[0], folder)}"
+        )

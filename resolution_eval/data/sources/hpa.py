@@ -1,0 +1,138 @@
+"""Human Protein Atlas: its XML entries, and the images of cell lines that the user downloaded.
+
+`proteinatlas.xml.gz`, or any `*.xml` of single genes (`ENSG00000134057.xml`), and the images under
+`images/ANTIBODY/FILE`, as the last two parts of their addresses.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import IO, cast
+from xml.etree import ElementTree
+
+from resolution_eval.data.cards import TaskCard
+from resolution_eval.data.sources.local import escape
+from resolution_eval.data.sources.source import Exclusion, Sample
+from resolution_eval.data.sources.table_source import GatheredSource
+from resolution_eval.ground.errors import DataError, ImageError
+
+HEAD = 4096
+"""Bytes in which a document type, which the atlas has none of, would stand."""
+ASSAY = "antibody/cellExpression/subAssay"
+
+
+def found_hpa(folder: Path) -> list[Path]:
+    """The XML files of the atlas in `folder`."""
+    return sorted([*folder.glob("*.xml"), *folder.glob("*.xml.gz")])
+
+
+def open_hpa(folder: Path, card: TaskCard) -> GatheredSource:
+    """Every image of a cell line of the card's that is there.
+
+    A cell line's name counts without case, spaces and signs (U-2 OS, U2OS). Images of other cell
+    lines, images that are not there and images listed again are in `excluded`: loaded + excluded =
+    images listed. The cluster is the gene. The atlas publishes no split: all are test.
+
+    Raises:
+        DataError: an XML is damaged, has a document type, or lists no image of a cell line.
+    """
+    folder = folder.resolve()
+    names = {_plain(name): name for name in card.classes}
+    names |= {_plain(raw): name for raw, name in card.label_names.items()}
+    samples: list[Sample] = []
+    excluded: list[Exclusion] = []
+    seen: set[str] = set()
+    files = found_hpa(folder)
+    for gene, line, address in (item for file in files for item in _images(file)):
+        locator = "/".join(("images", *PurePosixPath(address).parts[-2:]))
+        reason = _unfit(folder, locator, line, names, seen)
+        seen.add(locator)
+        if reason:
+            excluded.append(Exclusion(f"{gene}: {address}", reason))
+        else:
+            samples.append(_sample(locator, gene, names[_plain(line)], card))
+    if not seen:
+        raise DataError(f"{[file.name for file in files]} of {folder} list no image of a cell line")
+    return GatheredSource(
+        name="hpa",
+        revision=", ".join(f"{file.name} {file.stat().st_size} bytes" for file in files[:20]),
+        where=str(folder),
+        gathered=tuple(samples),
+        excluded=tuple(excluded),
+        contents={one.image: str((folder / one.image).stat().st_size) for one in samples},
+        reader=lambda locator: _read(folder, locator),
+    )
+
+
+def _plain(name: str) -> str:
+    return "".join(character for character in name.casefold() if character.isalnum())
+
+
+def _unfit(
+    folder: Path, locator: str, line: str, names: dict[str, str], seen: set[str]
+) -> str | None:
+    if _plain(line) not in names:
+        return "cell line is none of the classes"
+    if locator in seen:
+        return "listed more than once"
+    if escape(locator, folder) is not None or not (folder / locator).is_file():
+        return "image is not there"
+    return None
+
+
+def _sample(locator: str, gene: str, name: str, card: TaskCard) -> Sample:
+    return Sample(
+        id=locator.removeprefix("images/"),
+        image=locator,
+        question=card.question or "",
+        answer=name,
+        choices=card.classes,
+        cluster=gene,
+        split="test",
+    )
+
+
+def _images(file: Path) -> Iterator[tuple[str, str, str]]:
+    """Gene, cell line and address of every image of a human cell line in an XML of the atlas."""
+    try:
+        with _opened(file) as stream:
+            for _, entry in ElementTree.iterparse(stream):
+                if entry.tag == "entry":
+                    yield from _of_entry(entry)
+                    entry.clear()
+    except (ElementTree.ParseError, EOFError, OSError, zlib.error) as error:
+        raise DataError(f"{file} is not a whole XML of the atlas ({error})") from error
+
+
+def _opened(file: Path) -> IO[bytes]:
+    """The XML's bytes; one with a document type, by which entities could grow, is refused."""
+    opener = gzip.open if file.suffix == ".gz" else open
+    with opener(file, "rb") as stream:
+        head = stream.read(HEAD)
+    if b"<!DOCTYPE" in head.upper() or b"\0" in head:
+        raise DataError(f"{file} has a document type, or is not UTF-8; the atlas's own are plain")
+    return cast("IO[bytes]", opener(file, "rb"))
+
+
+def _of_entry(entry: ElementTree.Element) -> Iterator[tuple[str, str, str]]:
+    identifier = entry.find("identifier")
+    gene = entry.findtext("name") or "unknown"
+    gene = identifier.get("id", gene) if identifier is not None else gene
+    for assay in entry.iterfind(ASSAY):
+        if assay.get("type", "human") != "human":
+            continue
+        for data in assay.iterfind("data"):
+            line = data.findtext("cellLine")
+            for address in data.iterfind("assayImage/image/imageUrl"):
+                if line and address.text:
+                    yield gene, line.strip(), address.text.strip()
+
+
+def _read(folder: Path, locator: str) -> bytes:
+    try:
+        return (folder / locator).read_bytes()
+    except OSError as error:
+        raise ImageError(f"{locator!r} of {folder} cannot be read: {error}") from error

@@ -1,0 +1,241 @@
+"""Phantoms: generated images whose classes need coarse and fine detail at once.
+
+So resolution matters by construction. A class is one of four shapes and one of two textures in it.
+The shape is 38 px and more across, and is still seen at 16 px. The textures are waves about 4 px
+long, in one direction (striped) or in two that cross (checked): the same energy at the same
+frequency, a quarter cycle per pixel, which is plain at 64 px, half gone at 32 px, and above the
+Nyquist limit of 24 px and 16 px, where both are one even tone.
+
+A weak cue survives there. Striped shapes are rose and checked ones violet, but in one image of
+every 15 the tones are exchanged. So whoever sees shapes and tones and no texture is right in 14 of
+15 (0.933), and only the texture gives more. Position, size, direction, contrast, colour, light and
+noise are nuisance.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from resolution_eval.data.cards import TaskCard
+from resolution_eval.data.sources.source import Exclusion, Sample, fingerprint, of_split, ordered
+from resolution_eval.ground.errors import DataError, ImageError, suggest
+
+SIDE = 64
+"""Native edge of a phantom, in pixels."""
+REVISION = "phantoms-1"
+"""Recipe of the images below; any change of a pixel is a new revision."""
+SPLITS = {"train": 4800, "val": 240, "test": 240}
+"""Images per split: equally many of each class."""
+CUE_PERIOD = 15
+"""One image of a class in so many has the tone of the other texture."""
+
+Floats = NDArray[np.float64]
+
+
+def _disc(x: Floats, y: Floats) -> Floats:
+    return np.hypot(x, y) - 0.9
+
+
+def _ring(x: Floats, y: Floats) -> Floats:
+    return np.abs(np.hypot(x, y) - 0.76) - 0.26
+
+
+def _cross(x: Floats, y: Floats) -> Floats:
+    upright = np.maximum(np.abs(x) - 0.32, np.abs(y) - 1.0)
+    lying = np.maximum(np.abs(x) - 1.0, np.abs(y) - 0.32)
+    return np.minimum(upright, lying)
+
+
+def _pair(x: Floats, y: Floats) -> Floats:
+    return np.maximum(np.abs(np.abs(x) - 0.66) - 0.34, np.abs(y) - 0.9)
+
+
+SHAPES: dict[str, Callable[[Floats, Floats], Floats]] = {
+    "disc": _disc,
+    "ring": _ring,
+    "cross": _cross,
+    "pair": _pair,
+}
+"""Per shape, the distance to its edge (negative inside), for coordinates in units of its radius."""
+
+
+def _striped(along: Floats, across: Floats) -> Floats:
+    pattern: Floats = np.sqrt(2.0) * np.sin(along)
+    return pattern
+
+
+def _checked(along: Floats, across: Floats) -> Floats:
+    return np.sin(along) + np.sin(across)
+
+
+TEXTURES: dict[str, Callable[[Floats, Floats], Floats]] = {"striped": _striped, "checked": _checked}
+"""Per texture, its pattern for two phases that run at right angles; mean 0 and variance 1 both."""
+
+_TONES = np.array([[0.82, 0.42, 0.55], [0.50, 0.38, 0.78]])
+"""Rose and violet, in the order of `TEXTURES`: red, green and blue from 0 to 1."""
+
+CLASSES: tuple[str, ...] = tuple(f"{texture} {shape}" for shape in SHAPES for texture in TEXTURES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phantom:
+    """What one image shows: its class, the tone it is stained in, and the seed of all nuisance."""
+
+    shape: str
+    texture: str
+    tone: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Class of the phantom, a member of `CLASSES`."""
+        return f"{self.texture} {self.shape}"
+
+
+def phantom_of(split: str, index: int) -> Phantom:
+    """The phantom number `index` of `split`; classes take turns, all else follows from both.
+
+    Raises:
+        DataError: there is no such split, or no such index in it.
+    """
+    if split not in SPLITS:
+        raise DataError(f"phantoms have no split named {split!r}; {suggest(split, SPLITS)}")
+    if not 0 <= index < SPLITS[split]:
+        raise DataError(f"phantoms have no {split} image {index}; choose 0 to {SPLITS[split] - 1}")
+    kind, turn = index % len(CLASSES), index // len(CLASSES)
+    texture = kind % len(TEXTURES)
+    exchanged = turn % CUE_PERIOD == CUE_PERIOD // 2
+    digest = sha256(f"{REVISION}/{split}/{index}".encode()).digest()
+    return Phantom(
+        shape=tuple(SHAPES)[kind // len(TEXTURES)],
+        texture=tuple(TEXTURES)[texture],
+        tone=1 - texture if exchanged else texture,
+        seed=int.from_bytes(digest[:4], "big"),
+    )
+
+
+def draw(phantom: Phantom) -> NDArray[np.uint8]:
+    """The image of `phantom`: height x width x 3, 64 px a side.
+
+    Two phantoms with one seed differ in nothing but what their other fields say.
+    """
+    # RandomState: numpy promises its stream for good; a Generator's may change with a release
+    random = np.random.RandomState(phantom.seed)
+    rows, columns = np.mgrid[:SIDE, :SIDE] + 0.5
+    radius = random.uniform(19, 23)
+    centre_x, centre_y = SIDE / 2 + random.uniform(-6, 6, 2)
+    x, y = columns - centre_x, rows - centre_y
+    inside = _coverage(SHAPES[phantom.shape](x / radius, y / radius) * radius)
+    pattern = TEXTURES[phantom.texture](*_phases(x, y, random))
+    light = _light(columns / SIDE, rows / SIDE, random)
+    ground = np.array([0.86, 0.80, 0.84]) + random.uniform(-0.05, 0.05, 3)
+    stain = _TONES[phantom.tone] + random.uniform(-0.06, 0.06, 3)
+    body = stain + random.uniform(0.11, 0.17) * pattern[..., None]
+    image = light[..., None] * (ground + inside[..., None] * (body - ground))
+    image += random.normal(0, random.uniform(0.015, 0.035), image.shape)
+    pixels: NDArray[np.uint8] = np.clip(np.rint(image * 255), 0, 255).astype(np.uint8)
+    return pixels
+
+
+def _coverage(distance: Floats) -> Floats:
+    """Share of each pixel that lies inside an edge `distance` pixels away, from 0 to 1."""
+    share: Floats = np.clip(0.5 - distance, 0, 1)
+    return share
+
+
+def _phases(x: Floats, y: Floats, random: np.random.RandomState) -> tuple[Floats, Floats]:
+    """Phases in radians of two waves at right angles, about 4 px long, along the axes or nearly."""
+    angle = random.uniform(-0.25, 0.25) + random.randint(2) * np.pi / 2
+    wave = 2 * np.pi / random.uniform(3.7, 4.3)
+    first, second = random.uniform(0, 2 * np.pi, 2)
+    along = wave * (x * np.cos(angle) + y * np.sin(angle)) + first
+    across = wave * (y * np.cos(angle) - x * np.sin(angle)) + second
+    return along, across
+
+
+def _light(x: Floats, y: Floats, random: np.random.RandomState) -> Floats:
+    """Uneven illumination: a factor near 1 that changes linearly over the image."""
+    brightness = random.uniform(0.9, 1.05)
+    slope_x, slope_y = random.uniform(-0.12, 0.12, 2)
+    light: Floats = brightness + slope_x * (x - 0.5) + slope_y * (y - 0.5)
+    return light
+
+
+class PhantomSource:
+    """The phantoms as a data set: every image is drawn when it is read, nothing is stored.
+
+    A sample's id is its split and number ("test/00017"), and that is its image's locator too.
+
+    Raises:
+        DataError: the card's classes are not those of the phantoms.
+    """
+
+    name = "phantom"
+    notes: tuple[str, ...] = ()
+    revision = REVISION
+
+    def __init__(self, card: TaskCard) -> None:
+        if set(card.classes) != set(CLASSES):
+            raise DataError(f"card {card.name}: phantoms have the classes {list(CLASSES)}")
+        self._card = card
+        self._samples = ordered(
+            self._sample(split, index) for split, count in SPLITS.items() for index in range(count)
+        )
+
+    def _sample(self, split: str, index: int) -> Sample:
+        locator = f"{split}/{index:05d}"
+        return Sample(
+            id=locator,
+            image=locator,
+            question=self._card.question or "",
+            answer=phantom_of(split, index).name,
+            choices=self._card.classes,
+            cluster=locator,
+            split=split,
+        )
+
+    @property
+    def excluded(self) -> tuple[Exclusion, ...]:
+        """Nothing: every image is a sample."""
+        return ()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over ids and labels; for the images stands the revision that they follow from."""
+        return fingerprint(
+            self._samples, {sample.image: f"{REVISION}/{sample.image}" for sample in self._samples}
+        )
+
+    def samples(self, split: str = "test") -> tuple[Sample, ...]:
+        """The samples of one split, ordered by the SHA-256 of their id.
+
+        Raises:
+            DataError: the split is unknown.
+        """
+        return of_split(self._samples, split, "phantoms")
+
+    def read(self, locator: str) -> bytes:
+        """The image `locator` as a PNG.
+
+        Raises:
+            ImageError: there is no such image.
+        """
+        match = re.fullmatch(r"([a-z]+)/([0-9]{5})", locator)
+        try:
+            if match is None:
+                raise DataError('a locator is written like "test/00017"')
+            image = draw(phantom_of(match[1], int(match[2])))
+        except DataError as error:
+            raise ImageError(f"no phantom {locator!r}: {error}") from error
+        buffer = BytesIO()
+        Image.fromarray(image).save(buffer, "PNG")
+        return buffer.getvalue()

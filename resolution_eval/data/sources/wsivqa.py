@@ -1,0 +1,130 @@
+"""WSI-VQA: its question files as published, beside one picture per slide that the user drew.
+
+`WsiVQA_train.json`, `WsiVQA_val.json`, `WsiVQA_test.json` and `images/TCGA-XX-XXXX*.png` (or jpg,
+tif): slides are too large to be decoded as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from resolution_eval.data.cards import TaskCard
+from resolution_eval.data.sources.local import escape, read_table
+from resolution_eval.data.sources.source import SPLITS, Exclusion, Sample, listing
+from resolution_eval.data.sources.table_source import GatheredSource
+from resolution_eval.ground.errors import DataError, ImageError
+from resolution_eval.ground.notation import BOM, NotationError, json_value
+
+ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+
+
+def table_of(split: str) -> str:
+    """Name of the published file of questions of a split."""
+    return f"WsiVQA_{split}.json"
+
+
+def open_wsivqa(folder: Path, card: TaskCard) -> GatheredSource:
+    """The questions about every slide that there is a picture of, closed and open ones.
+
+    Questions about other slides, with an answer that is none of their options, with an option
+    twice, or that repeat another, are listed in `excluded`: loaded + excluded = questions in the
+    files. A full stop at the end of an option or answer does not tell it from another.
+
+    Raises:
+        DataError: a file is absent, no JSON or no list of questions; or a slide has two pictures.
+    """
+    folder = folder.resolve()
+    pictures = _pictures(folder / "images")
+    samples: list[Sample] = []
+    excluded: list[Exclusion] = []
+    seen: set[str] = set()
+    for split in SPLITS:
+        for number, item in enumerate(_items(folder / table_of(split))):
+            found = _sample(item, split, pictures)
+            if isinstance(found, str):
+                excluded.append(Exclusion(f"{split}/{number:05d}", found, split))
+            elif found.id in seen:
+                excluded.append(Exclusion(found.id, "repeats another question", split))
+            else:
+                seen.add(found.id)
+                samples.append(found)
+    return GatheredSource(
+        name="wsivqa",
+        revision=card.revision,
+        where=str(folder / table_of("test")),
+        gathered=tuple(samples),
+        excluded=tuple(excluded),
+        contents={sample.image: _content(folder, sample.image) for sample in samples},
+        reader=lambda locator: _read(folder, locator),
+    )
+
+
+def _pictures(folder: Path) -> dict[str, str]:
+    """A patient's id, the first three parts of the name, to its picture's path."""
+    found: dict[str, list[str]] = {}
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    for file in files:
+        if file.suffix.lower() in ENDINGS and escape(file.name, folder) is None:
+            slide = "-".join(file.stem.split(".")[0].split("-")[:3])
+            found.setdefault(slide, []).append(f"{folder.name}/{file.name}")
+    several = [f"{slide}: {names}" for slide, names in found.items() if len(names) > 1]
+    if several:
+        raise DataError(f"{folder} has several pictures of one slide: {listing(several)}; keep one")
+    return {slide: names[0] for slide, names in found.items()}
+
+
+def _items(table: Path) -> list[Mapping[str, Any]]:
+    try:
+        items = json_value(read_table(table).removeprefix(BOM))
+    except NotationError as error:
+        raise DataError(f"{table} is not JSON in UTF-8 ({error}); download it again") from error
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise DataError(f"{table} is not a list of questions; download it again")
+    return items
+
+
+def _sample(item: Mapping[str, Any], split: str, pictures: Mapping[str, str]) -> Sample | str:
+    """The question, or why it is none."""
+    slide, question, answer = (_text(item.get(key)) for key in ("Id", "Question", "Answer"))
+    options = item.get("Choice")
+    if not slide or not question or not answer:
+        return "lacks its slide, question or answer"
+    if slide not in pictures:
+        return "no picture of its slide"
+    choices = tuple(_text(option) for option in options) if isinstance(options, list) else ()
+    if options is not None:
+        alike = [choice for choice in choices if choice.casefold() == answer.casefold()]
+        if not alike:
+            return "answer is none of its options"
+        if len({choice.casefold() for choice in choices}) < len(choices):
+            return "has an option twice"
+        answer = alike[0]
+    told = "\x1f".join((question, *choices))
+    return Sample(
+        id=f"{split}/{slide}#{sha256(told.encode()).hexdigest()[:12]}",
+        image=pictures[slide],
+        question=question,
+        answer=answer,
+        choices=choices,
+        cluster=slide,
+        split=split,
+        form="closed" if choices else "open",
+    )
+
+
+def _text(value: Any) -> str:
+    return value.strip().removesuffix(".").strip() if isinstance(value, str) else ""
+
+
+def _content(folder: Path, locator: str) -> str:
+    return sha256((folder / locator).read_bytes()).hexdigest()
+
+
+def _read(folder: Path, locator: str) -> bytes:
+    try:
+        return (folder / locator).read_bytes()
+    except OSError as error:
+        raise ImageError(f"{locator!r} of {folder} cannot be read: {error}") from error

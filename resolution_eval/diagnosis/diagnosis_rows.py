@@ -1,0 +1,128 @@
+"""A diagnosis: what becomes of images at the resolutions asked for, row by row, before a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from resolution_eval.resolution import Resolution, Size, TrainingResolution, label
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from resolution_eval.models.providers import Forecast
+
+QUESTION = "Which of these does the image show?"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiagnosisRow:
+    """One image at one resolution."""
+
+    requested: str
+    aspect: str
+    source: tuple[int, int]
+    """Width and height in pixels."""
+    information: tuple[int, int]
+    """Width and height in pixels of the content that is left."""
+    expected_grid: tuple[int, int]
+    """Height and width in pixels."""
+    grid: tuple[int, int] | None
+    """Height and width in pixels that would enter the vision encoder; None where nobody can look.
+    """
+    visual_tokens: int | None
+    tiles: int | None
+    match: bool
+    """Whether the grid is the expected one, and follows the resolution."""
+    processor_alone: int | None
+    """Visual tokens that the checkpoint's processor makes of this image if nobody sets it."""
+    expected_tokens: int | None = None
+    """Visual tokens that the grid makes; None where only the processor says."""
+    sent: tuple[int, int] | None = None
+    """Height and width in pixels of the image that a server would be sent, where one is asked."""
+    forecast: Forecast | None = None
+    """What a rule says that the server makes of it; None where no rule names its model."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether the prompt holds as many image tokens as the grid makes."""
+        return self.expected_tokens in (None, self.visual_tokens)
+
+    @property
+    def seen(self) -> tuple[int, int] | None:
+        """The grid, or what a rule leaves of the image that was sent, or that image."""
+        if self.forecast is not None and self.forecast.size is not None:
+            return self.forecast.size.height, self.forecast.size.width
+        return self.grid or self.sent
+
+    @property
+    def agrees(self) -> bool:
+        """Whether it is the expected grid, to half a patch where a rule predicts it."""
+        if self.forecast is None or self.sent is None:
+            return self.seen == self.expected_grid
+        kept = self.forecast.keeps(Size(self.sent[1], self.sent[0]))
+        refused = self.forecast.refused is not None
+        return self.sent == self.expected_grid and kept is not False and not refused
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnosis:
+    """What a sweep would do."""
+
+    model: str
+    checkpoint: str
+    family: str
+    training: str
+    scheme: str
+    refusal: str | None
+    """Why the grid cannot follow the resolution, which is then shown under scheme restore."""
+    rows: tuple[DiagnosisRow, ...]
+    ineffective: tuple[str, ...]
+    """Settings that do nothing here."""
+    notes: tuple[str, ...]
+    """What was set, and what else to know."""
+    flat: tuple[str, ...]
+    """Where different information enters at one grid, though the grid should follow."""
+    ok: bool
+    """Whether the sweep can be run as asked: neither refused, mismatched nor flat."""
+
+
+class Patient(Protocol):
+    """A checkpoint without its weights."""
+
+    checkpoint: str
+    family: str
+    training: TrainingResolution
+    refusal: str | None
+    ineffective: tuple[str, ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was set, and what was seen, once the rows are made."""
+
+    def row(self, requested: Resolution, stored: Image, scheme: str) -> DiagnosisRow:
+        """What an image (RGB) becomes."""
+
+    def close(self) -> None:
+        """Give back what was opened."""
+
+
+def new_row(
+    requested: Resolution, source: Size, information: Size, intended: Size, **found: Any
+) -> DiagnosisRow:
+    """A row of what was found."""
+    return DiagnosisRow(
+        requested=label(requested),
+        aspect=f"{source.width / source.height:.2f}",
+        source=(source.width, source.height),
+        information=(information.width, information.height),
+        expected_grid=(intended.height, intended.width),
+        **found,
+    )
+
+
+def noise(size: Size) -> Image:
+    """An image of that size, of which only the size is of interest."""
+    from PIL.Image import effect_noise
+
+    return effect_noise((size.width, size.height), 60).convert("RGB")

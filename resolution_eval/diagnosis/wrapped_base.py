@@ -1,0 +1,154 @@
+"""A wrapped base before the doctor: what its own code makes of images, without weights."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from PIL.Image import Image
+
+from resolution_eval.adapters.reswrap import OWN, SERVING, encoding_notes, wanted_grid
+from resolution_eval.diagnosis.diagnosis_rows import QUESTION, DiagnosisRow, new_row, noise
+from resolution_eval.evidence.attestation import Sent
+from resolution_eval.images import DEFAULT_FILTER, resize
+from resolution_eval.models.arguments import flag
+from resolution_eval.models.families.checkpoint import known_training
+from resolution_eval.models.providers import Forecast
+from resolution_eval.models.wrapped.base_plan import LIMITS, BasePlan, accepted, plan
+from resolution_eval.models.wrapped.predictors import Predictor, predictor
+from resolution_eval.models.wrapped.weightless import HollowBase, Receipt
+from resolution_eval.resolution import Resolution, Size, budget_size
+
+PROBES = {"min_pixels": (448 * 448, 64), "max_pixels": (112 * 112, 448)}
+"""A value of each limit, and the edge in pixels of an image that it would change."""
+
+
+class WrappedBase:
+    """A base of lmms-eval's under `reswrap`."""
+
+    def __init__(self, arguments: Mapping[str, str]) -> None:
+        from lmms_eval.utils import simple_parse_args_string
+
+        own = {name: arguments[name] for name in OWN if name in arguments}
+        written = [f"{name}={value}" for name, value in arguments.items() if name not in own]
+        given = simple_parse_args_string(",".join(written))
+        made = plan(
+            own.get("base"),
+            given,
+            force_simple=flag("force_simple", own.get("force_simple", False)),
+        )
+        self._receipt = _receipt(made)
+        self._plan = replace(made, arguments={**made.arguments, **_elsewhere(made, self._receipt)})
+        self._hollow = HollowBase(self._plan, self._receipt)
+        sight = self._hollow.sight
+        self.checkpoint = made.checkpoint
+        named = "unknown to us" if sight.family is None else sight.family.name
+        self.family = f"{named}, base {made.title}"
+        self.training = known_training(
+            made.checkpoint, sight.family, sight.parts, own.get("train_resolution")
+        )
+        self.refusal = sight.refusal
+        self._predictor = self._who_predicts(own)
+        self._noted: dict[str, None] = dict.fromkeys(self._set())
+        self.ineffective = tuple(self._silent())
+
+    def _who_predicts(self, own: Mapping[str, str]) -> Predictor | None:
+        """Who foretells what the server makes of an image; nobody, of a model in this process."""
+        if self._hollow.sight.model is not None:
+            return None
+        return predictor(self.checkpoint, {name: own.get(name) for name in SERVING})
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was set, and what the base was seen to do."""
+        return tuple(self._noted)
+
+    def close(self) -> None:
+        """Stop the server, if one runs."""
+        if self._receipt is not None:
+            self._receipt.shutdown()
+            self._receipt.server_close()
+
+    def _set(self) -> Iterator[str]:
+        for name, (own, ours) in self._plan.limits.items():
+            yield f"set: {name} = {ours}, in place of the base's own {own}"
+        for name in self._plan.unknown:
+            yield f"unknown to the base's signature, which takes any argument: {name}"
+        if self._hollow.sight.model is not None:
+            return
+        if self._predictor is None:
+            yield (
+                f"unknown: no rule names {self.checkpoint!r}, and none is guessed; shown is what "
+                "was sent. Name rule=MODEL or processor=FOLDER, or the samples are unattested"
+            )
+            return
+        yield f"predicted by {self._predictor.title}"
+        yield from (f"the rule: {note}" for note in self._predictor.notes)
+
+    def _silent(self) -> Iterator[str]:
+        """Limits that the base takes and that change no image."""
+        for name in LIMITS:
+            if name not in accepted(self._plan.maker)[0] or self._hollow.sight.family is None:
+                continue
+            value, edge = PROBES[name]
+            image = noise(Size(edge, edge))
+            told = replace(self._plan, arguments={**self._plan.arguments, name: value})
+            if HollowBase(told, None).show(image)[0] == self._hollow.show(image)[0]:
+                yield f"{name}: {self._plan.title} gives it to no image"
+
+    def row(self, requested: Resolution, stored: Image, scheme: str) -> DiagnosisRow:
+        """What an image (RGB) becomes."""
+        source = Size(*stored.size)
+        information = budget_size(source, requested)
+        grid = wanted_grid(self._hollow.sight, self.training, scheme, information, source)
+        rendered = resize(stored, information, DEFAULT_FILTER)
+        received, tokens, sent = self._hollow.show(resize(rendered, grid, DEFAULT_FILTER))
+        seen = None if received is None else received.grid
+        self._noted |= dict.fromkeys(encoding_notes(sent))
+        return new_row(
+            requested,
+            source,
+            information,
+            grid,
+            grid=seen,
+            visual_tokens=tokens,
+            tiles=None if received is None or received.images == 1 else received.images,
+            match=scheme == "match" and self._matches(sent, grid, seen),
+            processor_alone=None,
+            sent=None if seen or sent is None else (sent.height, sent.width),
+            forecast=self._forecast(None if seen else sent),
+        )
+
+    def _matches(self, sent: Sent | None, grid: Size, seen: tuple[int, int] | None) -> bool:
+        """Whether the grid is the expected one; of a server, whether its rule leaves it so."""
+        forecast = self._forecast(None if seen else sent)
+        if forecast is None or sent is None:
+            return seen == (grid.height, grid.width)
+        return bool(forecast.keeps(Size(sent.width, sent.height)))
+
+    def _forecast(self, sent: Sent | None) -> Forecast | None:
+        if self._predictor is None or sent is None:
+            return None
+        parts = [{"type": "image"}, {"type": "text", "text": QUESTION}]
+        turns = [{"role": "user", "content": parts}]
+        return self._predictor.forecast(Size(sent.width, sent.height), turns)
+
+
+def _receipt(made: BasePlan) -> Receipt | None:
+    """A server in the place of the one that the base would ask; None where it asks none."""
+    if "base_url" not in accepted(made.maker)[0]:
+        return None
+    receipt = Receipt()
+    threading.Thread(target=receipt.serve_forever, daemon=True).start()
+    return receipt
+
+
+def _elsewhere(made: BasePlan, receipt: Receipt | None) -> dict[str, Any]:
+    """Arguments that keep a base on this machine's processor, and its requests on this machine."""
+    own = accepted(made.maker)[0]
+    here: dict[str, Any] = {"device": "cpu", "device_map": "cpu", "batch_size": 1}
+    if receipt is not None:
+        here |= {"base_url": receipt.url, "api_key": "none", "max_retries": 1}
+    return {name: value for name, value in here.items() if name in own}

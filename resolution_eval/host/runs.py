@@ -1,0 +1,179 @@
+"""Running lmms-eval in this process: a sweep of one's own over its tasks, and the demo."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from resolution_eval.data import own_folder as own_folder
+from resolution_eval.data.cards import TaskCard
+from resolution_eval.evidence.attestation import LEDGER
+from resolution_eval.ground import registry
+from resolution_eval.ground.errors import UsageError, suggest, visible
+from resolution_eval.host.judge import PROVIDERS
+from resolution_eval.host.tally import TOLD
+from resolution_eval.host.taskfiles import (
+    Variation,
+    derive,
+    members,
+    refuse_misspelled_task,
+    write_task,
+)
+from resolution_eval.resolution import Resolution
+
+
+def run(
+    tasks: Sequence[str],
+    arguments: Sequence[str],
+    *,
+    resolutions: Sequence[Resolution] | None = None,
+    filter: str | None = None,
+    scheme: str | None = None,
+    option_order: str | None = None,
+    judge: str | None = None,
+    data: Path | None = None,
+    choices: Mapping[str, Any] | None = None,
+) -> int:
+    """Run `lmms-eval` on `tasks` with another sweep than the tasks' own; its exit status.
+
+    `arguments` go to lmms-eval as they are. `data` is the folder of the task `folder_res`,
+    and `choices` are keys of its card: window, frame, max_pixels, root.
+
+    Raises:
+        UsageError: the sweep is asked of a task that is not ours; or `folder_res` without `data`,
+            or the reverse.
+        DataError: the folder is not in the local layout, or broken.
+    """
+    variation = Variation(
+        resolutions=resolutions,
+        filter=filter,
+        scheme=scheme,
+        option_order=option_order,
+        judge=judge,
+    )
+    for task in tasks:
+        refuse_misspelled_task(task)
+    if judge is not None and (kind := judge.partition(":")[0]) not in PROVIDERS:
+        raise UsageError(f"no judge of the kind {kind!r}; {suggest(kind, PROVIDERS)}")
+    changed = variation != Variation()
+    if changed and not tasks:
+        raise UsageError(
+            "--resolutions, --filter, --scheme, --option-order and --judge need --tasks; name one "
+            "of ours"
+        )
+    if (own_folder.TASK in tasks) != (data is not None):
+        raise UsageError(f"--tasks {own_folder.TASK} and --data PATH go together; give both")
+    if choices and data is None:
+        raise UsageError("--window, --frame, --max-pixels and --root need --data PATH")
+    with TemporaryDirectory(prefix="resolution-eval-") as folder, preferred(folder):
+        if data is not None:
+            card = variation.applied(own_folder.folder_card(data, choices))
+            write_task(Path(folder) / card.name, card)
+        shipped = [task for name in tasks for task in members(name) if task != own_folder.TASK]
+        for task in shipped if changed else ():
+            derive(task, Path(folder), variation)
+        named = ["--tasks", ",".join(tasks)] if tasks else []
+        return lmms_eval([*named, *arguments])
+
+
+@contextmanager
+def preferred(folder: str) -> Iterator[None]:
+    """Has lmms-eval take the tasks in `folder` instead of ours of the same name, for a while."""
+    registry.FOLDERS.insert(0, folder)
+    try:
+        yield
+    finally:
+        registry.FOLDERS.remove(folder)
+
+
+def lmms_eval(arguments: Sequence[str]) -> int:
+    """Run the command line `lmms-eval` with `arguments` in this process; 1 where an evaluation
+    failed, or no sample was scored.
+
+    lmms-eval itself prints the error and ends with status 0.
+    """
+    import lmms_eval.__main__ as host
+
+    failures: list[Exception] = []
+    LEDGER.outcomes.clear()
+    LEDGER.error = None
+    evaluate = host.cli_evaluate_single
+
+    def noting(args: Any) -> Any:
+        try:
+            return evaluate(args)
+        except Exception as error:
+            failures.append(error)
+            raise
+
+    saved, sys.argv = sys.argv, ["lmms-eval", *arguments]
+    host.cli_evaluate_single = noting
+    try:
+        host.cli_evaluate()
+    finally:
+        sys.argv, host.cli_evaluate_single = saved, evaluate
+    if LEDGER.lost and not failures:
+        print(visible(f"resolution-eval: {LEDGER.lost}"), file=sys.stderr)
+    return 1 if failures or LEDGER.lost else 0
+
+
+def evaluate(
+    model: str,
+    model_args: str,
+    task: str,
+    output: Path,
+    *,
+    batch_size: int,
+    resolutions: Sequence[Resolution] | None = None,
+    limit: int | None = None,
+    card: TaskCard | None = None,
+) -> Path:
+    """Score one model on one of our tasks through lmms-eval's Python interface; the folder of its
+    results.
+
+    `resolutions` take the place of the task's own sweep; `card` is that of a task that is not
+    shipped, a folder's.
+
+    Raises:
+        UsageError: no task of ours has that name.
+    """
+    from lmms_eval.evaluator import simple_evaluate
+    from lmms_eval.loggers import EvaluationTracker
+    from lmms_eval.tasks import TaskManager
+    from lmms_eval.utils import get_datetime_str
+
+    from resolution_eval.ground import paths
+
+    tracker = EvaluationTracker(output_path=str(output))
+    date = get_datetime_str()
+    with TemporaryDirectory(prefix="resolution-eval-") as folder:
+        variation = Variation(resolutions=resolutions)
+        if card is not None:
+            write_task(Path(folder) / card.name, variation.applied(card))
+        elif resolutions is not None:
+            derive(task, Path(folder), variation)
+        results = simple_evaluate(
+            model=model,
+            model_args=model_args,
+            tasks=[task],
+            batch_size=batch_size,
+            limit=limit,
+            log_samples=True,
+            evaluation_tracker=tracker,
+            task_manager=TaskManager(
+                "WARNING",
+                include_path=[folder, str(paths.tasks())],
+                include_defaults=False,
+                model_name=model,
+            ),
+            datetime_str=date,
+        )
+    TOLD.lines.clear()
+    samples = results.pop("samples")
+    tracker.save_results_aggregated(results=results, samples=samples, datetime_str=date)
+    tracker.save_results_samples(task_name=task, samples=samples[task])
+    return output

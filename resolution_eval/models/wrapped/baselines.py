@@ -1,0 +1,118 @@
+"""Prompt tokens of a request without its image, asked of the server once for each prompt."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import requests
+from loguru import logger
+from requests.adapters import HTTPAdapter
+from urllib3.util.retry import Retry
+
+from resolution_eval.ground.notation import json_value
+from resolution_eval.models.providers.usage import read_usage
+from resolution_eval.models.wrapped.traffic import Exchange
+
+PATIENCE = Retry(
+    total=5,
+    status_forcelist=(429, 500, 502, 503, 504),
+    allowed_methods=None,
+    backoff_factor=0.5,
+    respect_retry_after_header=True,
+    raise_on_status=False,
+)
+"""How often, and how long apart, a server that is busy is asked again; it may say so itself."""
+TIMEOUT = 120
+"""Seconds to wait for the answer to a text of which one token is wanted."""
+LENGTH = ("content-length", "accept-encoding", "connection", "host")
+"""Headers that belong to the request that was sent, not to this one."""
+
+
+class Baselines:
+    """What prompts count without their images, kept for the run, and in a file where one is named.
+
+    The file holds digests and numbers alone.
+    """
+
+    def __init__(self, path: Path | None = None, *, trust_environment: bool = True) -> None:
+        self._path, self._lock = path, Lock()
+        self._known: dict[str, int | None] = {} if path is None else _read(path)
+        self._trust_environment = trust_environment
+        self.asked = 0
+        """Requests that this run spent on them."""
+
+    def tokens(self, exchange: Exchange) -> int | None:
+        """Prompt tokens of the same request without its image; None where the server counts none.
+
+        It goes to where the exchange went, with its headers.
+        """
+        body = exchange.without_images()
+        said = json.dumps([exchange.url.partition("?")[0], body], sort_keys=True)
+        key = sha256(said.encode()).hexdigest()
+        with self._lock:
+            if key not in self._known:
+                self._known[key] = self._ask(exchange, body)
+                self._write()
+            return self._known[key]
+
+    def count(self, exchange: Exchange) -> int | None:
+        """Image tokens by Anthropic's free count: of the request less those without its image."""
+        url = exchange.url.partition("?")[0] + "/count_tokens"
+        keys = ("model", "messages", "system")
+        whole, bare = exchange.body, exchange.without_images()
+        counts = [
+            self._post(url, exchange.headers, {key: body[key] for key in keys if key in body})
+            for body in (whole, bare)
+        ]
+        with_image, without = (read_usage({"usage": found or {}}).prompt for found in counts)
+        return None if with_image is None or without is None else with_image - without
+
+    def _ask(self, exchange: Exchange, body: Mapping[str, Any]) -> int | None:
+        found = self._post(exchange.url, exchange.headers, body)
+        return None if found is None else read_usage(found).prompt
+
+    def _post(
+        self, url: str, headers: Mapping[str, str], body: Mapping[str, Any]
+    ) -> dict[str, Any] | None:
+        """The answer's JSON; None, with a warning, where there is none."""
+        own = {name: value for name, value in headers.items() if name.lower() not in LENGTH}
+        self.asked += 1
+        try:
+            with requests.Session() as session:
+                session.trust_env = self._trust_environment
+                for scheme in ("http://", "https://"):
+                    session.mount(scheme, HTTPAdapter(max_retries=PATIENCE))
+                data = json.dumps(body).encode()
+                response = session.post(url, data=data, headers=own, timeout=TIMEOUT)
+                found = response.json()
+        except (requests.RequestException, ValueError) as error:
+            logger.warning(f"no count of the prompt without its image ({type(error).__name__})")
+            return None
+        if response.status_code >= 400 or not isinstance(found, dict):
+            logger.warning(f"no count of the prompt without its image ({response.status_code})")
+            return None
+        return found
+
+    def _write(self) -> None:
+        if self._path is None:
+            return
+        from resolution_eval.ground.files import replace
+
+        known = {key: count for key, count in self._known.items() if count is not None}
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        replace(self._path, json.dumps(known, indent=0).encode())
+
+
+def _read(path: Path) -> dict[str, int | None]:
+    """Counts kept by an earlier run; none of a file that is not ours."""
+    try:
+        found = json_value(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    known = found if isinstance(found, dict) else {}
+    return {key: count for key, count in known.items() if isinstance(count, int)}

@@ -1,0 +1,233 @@
+"""The meter: what a server counted of each image, beside what was predicted of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from loguru import logger
+
+from resolution_eval.evidence.attestation import Failure, Sent, Served
+from resolution_eval.evidence.ladder import DIFFERENCE, due, spelled, was_dropped
+from resolution_eval.models.providers.forecast import Forecast
+from resolution_eval.models.providers.usage import (
+    fingerprint_of,
+    model_of,
+    read_usage,
+    refusal_of,
+    related,
+)
+from resolution_eval.models.wrapped.baselines import Baselines
+from resolution_eval.models.wrapped.predictors import Predictor, Turns
+from resolution_eval.models.wrapped.traffic import Exchange
+from resolution_eval.resolution import Size
+
+NOTHING = Forecast(rule="")
+
+
+class TokenMeter:
+    """Reads what a server says of each answer, over one run."""
+
+    def __init__(
+        self,
+        model: str,
+        predictor: Predictor | None,
+        *,
+        counts_by_difference: bool = True,
+        baselines: Path | None = None,
+        trust_environment: bool = True,
+    ) -> None:
+        self._model, self._predictor = model, predictor
+        self._by_difference = counts_by_difference
+        self.baselines = Baselines(baselines, trust_environment=trust_environment)
+        self._seen: dict[str, str] = {}
+        """Model name and fingerprint that answered first."""
+        self._lock = Lock()
+
+    def failure(self, exchanges: list[Exchange], said: Failure | None) -> Failure | None:
+        """Why there is no answer, in the server's words where there are any."""
+        last = exchanges[-1] if exchanges else None
+        if last is not None and last.answer is not None:
+            refused = refusal_of(last.answer)
+            if refused is not None:
+                return Failure(kind="refusal", message=f"the model refused to answer: {refused}")
+            named = model_of(last.answer)
+            if said is None and named is not None and not related(self._model, named):
+                return Failure(
+                    kind="another model",
+                    message=f"{self._model!r} was asked and {named!r} answered; where that is the "
+                    "same model, give model_version= the name that answers",
+                )
+        if said is None:
+            return None
+        if last is not None and last.fault is not None and said.kind != "budget":
+            tried = f" ({len(exchanges)} requests)" if len(exchanges) > 1 else ""
+            return Failure(kind=last.kind, message=last.fault + tried)
+        return said
+
+    def served(self, exchanges: list[Exchange], sent: Sequence[Sent | None]) -> Served:
+        """What is known of the answer that the last of `exchanges` brought to a question whose
+        images were `sent` so: the size is the first's, the tokens are those of all together.
+        """
+        last = exchanges[-1] if exchanges else None
+        answer = {} if last is None or last.answer is None else last.answer
+        forecast = summed(self.forecasts(exchanges, sent))
+        counted, by = (None, None) if last is None else self._count(last, answer)
+        return Served(
+            rule=forecast.rule or None,
+            predicted_size=None
+            if forecast.size is None
+            else (forecast.size.width, forecast.size.height),
+            predicted_tokens=forecast.tokens,
+            unit=forecast.unit,
+            by_size=forecast.by_size,
+            wrapping=forecast.wrapping,
+            counted_tokens=counted,
+            counted_by=by,
+            model=model_of(answer),
+            fingerprint=fingerprint_of(answer),
+            attempts=max(1, len(exchanges)),
+        )
+
+    def forecasts(self, exchanges: list[Exchange], sent: Sequence[Sent | None]) -> list[Forecast]:
+        """What is foretold of each image of a question."""
+        turns = turns_of(exchanges[-1].body) if exchanges else []
+        first = turns if len(sent) == 1 else alone(turns)
+        return [self._forecast(first, one) for one in sent]
+
+    def _forecast(self, turns: Turns, sent: Sent | None) -> Forecast:
+        if self._predictor is None or sent is None or not sent.width or not sent.height:
+            return NOTHING
+        return self._predictor.forecast(Size(sent.width, sent.height), turns)
+
+    def _count(
+        self, exchange: Exchange, answer: Mapping[str, Any]
+    ) -> tuple[int | None, str | None]:
+        """Image tokens by the server's word, and where it said so."""
+        if not answer or not exchange.images:
+            return None, None
+        usage = read_usage(answer)
+        if usage.image is not None:
+            return usage.image, usage.image_field
+        if exchange.url.partition("?")[0].endswith("/v1/messages"):
+            free = self.baselines.count(exchange)
+            if free is not None:
+                return free, "count_tokens"
+        if usage.prompt is None or not self._by_difference:
+            return None, None
+        bare = self.baselines.tokens(exchange)
+        return (None, None) if bare is None else (max(0, usage.prompt - bare), DIFFERENCE)
+
+    def changes(self, served: Served) -> tuple[str, ...]:
+        """A note for each name that differs from that of the run's first answer; a warning once."""
+        notes = []
+        for what, value in (("model", served.model), ("fingerprint", served.fingerprint)):
+            if value is None:
+                continue
+            with self._lock:
+                first = self._seen.setdefault(what, value)
+                new = value != first and f"{what} {value}" not in self._seen
+                self._seen.setdefault(f"{what} {value}", value)
+            if value != first:
+                notes.append(f"the server's {what} changed within the run: {first}, then {value}")
+            if new:
+                logger.warning(notes[-1])
+        return tuple(notes)
+
+
+def dropped(served: Served) -> Failure | None:
+    """A failure where the count says that no image reached the model."""
+    if not was_dropped(served):
+        return None
+    bounds = due(served)
+    wanted = "more" if bounds is None else spelled(bounds)
+    return Failure(
+        kind="dropped",
+        message=f"{served.counted_tokens} image tokens were counted by {served.counted_by} where "
+        f"{wanted} were due: the image did not reach the model",
+    )
+
+
+def summed(forecasts: Sequence[Forecast]) -> Forecast:
+    """The first image's forecast, with the tokens of all images where all are known."""
+    first = forecasts[0]
+    if len(forecasts) == 1:
+        return first
+    tokens = [one.tokens for one in forecasts if one.tokens is not None]
+    known = len(tokens) == len(forecasts)
+    return replace(
+        first,
+        tokens=(sum(least for least, _ in tokens), sum(most for _, most in tokens))
+        if known
+        else None,
+        by_size=all(one.by_size for one in forecasts),
+        wrapping=sum(one.wrapping for one in forecasts),
+    )
+
+
+def alone(turns: Turns) -> Turns:
+    """A conversation of several images with the first as its only one: what an image becomes does
+    not depend on where it stands.
+    """
+    numbers = count()
+    return [
+        {
+            **turn,
+            "content": [
+                part for part in turn["content"] if part["type"] != "image" or next(numbers) == 0
+            ],
+        }
+        for turn in turns
+    ]
+
+
+def turns_of(body: Mapping[str, Any]) -> Turns:
+    """The request's conversation, in the form of transformers' chat templates."""
+    found: list[dict[str, Any]] = []
+    for turn in body.get("messages") or ():
+        content = turn.get("content")
+        parts = content if isinstance(content, list) else [{"type": "text", "text": str(content)}]
+        told = [
+            {"type": "text", "text": str(part.get("text", ""))}
+            if part.get("type") == "text"
+            else {"type": "image"}
+            for part in parts
+            if isinstance(part, dict)
+        ]
+        found.append({"role": str(turn.get("role", "user")), "content": told})
+    return found
+
+
+def told_of(sent: Sequence[Sent | None]) -> str:
+    """How the images of a question went to where nobody can look.
+
+    Example:
+        >>> told_of([None])
+        'the image was handed over'
+    """
+    known = [one for one in sent if one is not None]
+    if len(known) < len(sent):
+        return "the image was handed over" if len(sent) == 1 else "the images were handed over"
+    if len(known) == 1:
+        return f"an image of {known[0].width}x{known[0].height} px was sent as {known[0].format}"
+    sizes = " and ".join(f"{one.width}x{one.height}" for one in known)
+    formats = " and ".join(dict.fromkeys(one.format for one in known))
+    return f"{len(known)} images of {sizes} px were sent as {formats}"
+
+
+def evidence_of(served: Served, sent: Sequence[Sent | None]) -> str:
+    """What is known of the grid, in place of evidence from a tensor."""
+    said = []
+    if served.counted_tokens is not None:
+        said.append(f"{served.counted_tokens} image tokens counted by {served.counted_by}")
+    bounds = due(served)
+    if bounds is not None:
+        said.append(f"{spelled(bounds)} due by {served.rule}")
+    if not said and served.rule is not None:
+        said.append(f"{served.rule} tells no tokens")
+    shown = told_of(sent)
+    return "; ".join([*said, shown] if said else [f"none: {shown}"])

@@ -1,0 +1,55 @@
+"""Probing a base by its behaviour: a short test of what it sees, before the run and after it.
+
+The probe itself is `resolution_eval.data.acuity.probe`; here is how a base is asked its questions.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from resolution_eval.answers.prompts import question_text
+from resolution_eval.evidence.attestation import Failure
+from resolution_eval.ground.errors import UsageError
+from resolution_eval.models.wrapped.probe_item import Asking, ProbeItem
+
+PROBE = "resolution_eval.data.acuity.probe"
+GENERATION = {"max_new_tokens": 16, "do_sample": False, "temperature": 0}
+
+
+Answering = Callable[[Sequence[tuple[str, Any]]], Sequence[str | Failure]]
+"""Answers to prompts with their images, all of one size."""
+
+
+def asker(answer: Answering, batch: int) -> Asking:
+    """Asks the items of a probe, `batch` at a time; None for one that has no answer."""
+
+    def ask(items: Sequence[ProbeItem]) -> list[str | None]:
+        found: list[str | None] = []
+        for start in range(0, len(items), batch):
+            part = items[start : start + batch]
+            asked = [(question_text(item.question, item.choices), item.image) for item in part]
+            found += [None if isinstance(said, Failure) else said for said in answer(asked)]
+        return found
+
+    return ask
+
+
+def sentence(answer: Answering, batch: int, edge: int) -> str:
+    """What the probe finds of images of `edge` pixels a side, with its figures, in one sentence.
+
+    It is a lower bound: a model may see no more though the server sends it all.
+
+    Raises:
+        UsageError: this installation has no probe, or the edge is too small.
+    """
+    try:
+        module = importlib.import_module(PROBE)
+    except ModuleNotFoundError as error:
+        raise UsageError(f"probe={edge}: this version has no {PROBE}; leave it out") from error
+    from resolution_eval.models.wrapped.fidelity import fidelity
+
+    ask = asker(answer, batch)
+    finding = module.probe(ask, promised=edge)
+    return f"{edge} px: {finding.sentence}; {fidelity(ask, edge=edge).sentence}"

@@ -1,0 +1,80 @@
+"""Display choices: what a user may choose of how files of many values or frames are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+from resolution_eval.ground.errors import UsageError
+
+FIRST = "first"
+FULL = "full range"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How an image file is shown where its format leaves a choice."""
+
+    window: str = FIRST
+    """DICOM: "first" (the file's own first window or VOI LUT), "full range", or "CENTRE/WIDTH"."""
+    frame: int | Literal["first", "middle"] = "first"
+    """DICOM: the frame of several, by number from 1, "first" or "middle"."""
+    max_pixels: int | None = None
+    """Most pixels of an image that is decoded; none: Pillow's own limit."""
+
+
+def numbers(window: str) -> tuple[float, float]:
+    """Centre and width of a window written as "40/400".
+
+    Raises:
+        UsageError: it is written otherwise, or the width is not above 0.
+    """
+    centre, _, width = window.partition("/")
+    try:
+        found = float(centre), float(width)
+    except ValueError:
+        found = (0.0, 0.0)
+    if not found[1] > 0:
+        raise UsageError(
+            f"no window {window!r}; write CENTRE/WIDTH, as 40/400, or '{FIRST}' or '{FULL}'"
+        )
+    return found
+
+
+def checked(chosen: Mapping[str, Any]) -> Options:
+    """The options with what the user chose.
+
+    Raises:
+        UsageError: a value is impossible.
+    """
+    options = Options(**chosen)
+    if options.window not in (FIRST, FULL):
+        numbers(options.window)
+    if options.frame not in ("first", "middle") and (
+        not isinstance(options.frame, int) or options.frame < 1
+    ):
+        raise UsageError(f"no frame {options.frame!r}; give first, middle, or a number from 1")
+    if options.max_pixels is not None and options.max_pixels < 1:
+        raise UsageError(
+            f"--max-pixels {options.max_pixels} is impossible; give a number of pixels"
+        )
+    return options
+
+
+class EncodedImage(bytes):
+    """The bytes of an image file, with the options of the data set that it comes from."""
+
+    options: Options
+
+    @classmethod
+    def of(cls, data: bytes, options: Options) -> Self:
+        """`data` with `options`."""
+        made = cls(data)
+        made.options = options
+        return made
+
+
+def options_of(data: bytes) -> Options:
+    """The options that travel with `data`; the defaults where none do."""
+    return data.options if isinstance(data, EncodedImage) else Options()

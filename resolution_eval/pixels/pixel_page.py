@@ -1,0 +1,84 @@
+"""Pixel page: docs/pixels.md, how every pixel becomes RGB, from rules and formats."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from resolution_eval.ground.paths import PACKAGE
+from resolution_eval.pixels.formats import READ, REFUSED
+from resolution_eval.pixels.rules import RULES
+
+PAGE = PACKAGE.parent / "docs" / "pixels.md"
+_TAGS = (
+    (
+        "TIFF",
+        "photometric interpretation, subfile type, planar configuration, sample format, extra "
+        "samples, fill and byte order decide before any decoding; of several pages the first that "
+        "is no reduced copy and no mask; GDAL's value of no data is padding",
+    ),
+    (
+        "PNG",
+        "only the chunks that pixels need are decoded, each with its checksum: no profile or text "
+        "can fail a picture; 16 bits a channel are kept; of an animation the first picture",
+    ),
+    (
+        "JPEG",
+        "metadata is left out; every scan is decoded strictly: what is cut, damaged, left over or "
+        "never sent fails the picture by name; 12 bits are kept",
+    ),
+    ("BMP", "an opacity of 0 everywhere means none"),
+    ("Netpbm", "values above 255 are held against the largest value that the file names"),
+    ("JPEG 2000, JPEG XL, JPEG-LS", "at their own depth"),
+    (
+        "DICOM (extra `dicom`)",
+        "rescale first, then the file's VOI LUT or first window, or --window 'full range' or "
+        "CENTRE/WIDTH; MONOCHROME1 and an inverse presentation are inverted; overlays are left "
+        "out; of several frames the first, or --frame; pixel padding is left out of the range. The "
+        "window stands in the attestation; nothing that names a patient is read",
+    ),
+)
+
+
+def page() -> str:
+    """The page in Markdown."""
+    rules = "".join(f"| {what} | {done} | {_code(note)} |\n" for what, done, note in RULES)
+    formats = "".join(f"| {name} | {how} |\n" for name, how in _TAGS)
+    refused = "".join(f"| {name} | {remedy} |\n" for name, remedy in REFUSED.items())
+    return f"""<!-- Made by `python -m resolution_eval.pixels`; change its rules, not this page. -->
+
+# How every kind of pixel becomes RGB
+
+A model is shown 8-bit RGB. This page says what becomes of every other kind of pixel on the way, and
+by which words the attestation of a sample tells it. Nothing is guessed: what a file means is read
+from the file, and what cannot be read fails by name.
+
+    resolution-eval run --tasks folder_res --data my_scans --model resflamingo --window 40/400
+
+## Rules
+
+| what a file has | what is done | the note in the attestation |
+| --- | --- | --- |
+{rules}
+## What each format is asked first
+
+Read are {", ".join(READ)}.
+
+| format | how |
+| --- | --- |
+{formats}
+`--max-pixels N` raises the limit of 89,478,485 pixels for a folder of your own.
+
+## What is told apart and refused
+
+| what it is | what to do |
+| --- | --- |
+{refused}"""
+
+
+def _code(note: str) -> str:
+    return f"`{note}`" if note else "–"
+
+
+def write(target: Path = PAGE) -> None:
+    """Write the page."""
+    target.write_text(page(), encoding="utf-8")

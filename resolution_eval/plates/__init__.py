@@ -1,5 +1,0 @@
-"""Plates: images that are drawn to measure what a model sees, each known to the pixel."""
-
-from resolution_eval.plates.plate import Book, Plate
-
-__all__ = ["Book", "Plate"]

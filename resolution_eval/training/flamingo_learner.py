@@ -1,0 +1,143 @@
+"""Flamingos as learners: every part can move, the vision encoder included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from resolution_eval.answers.prompts import flamingo_prompt, question_text
+from resolution_eval.data.sources import Sample
+from resolution_eval.declaration import Declaration
+from resolution_eval.models.flamingo import Batch, FlamingoBundle, encode, join, logits, save_folder
+from resolution_eval.models.flamingo.checkpoint_folder import declare, own_tensors
+from resolution_eval.models.flamingo.language import END_OF_CHUNK
+from resolution_eval.models.flamingo.vision import features, normalise
+from resolution_eval.resolution import Size, patch_size_fit
+from resolution_eval.training.learner import (
+    IGNORED,
+    Learner,
+    Learning,
+    TrainBatch,
+    new_head,
+    places,
+)
+from resolution_eval.training.pool import ImageBatch
+
+
+def prompt(sample: Sample) -> str:
+    """The prompt of a sample, the same as at inference."""
+    return flamingo_prompt(question_text(sample.question, sample.choices))
+
+
+class FlamingoLearning(Learning):
+    """Flamingo's encoder, perceiver and language model in one forward.
+
+    open_flamingo runs its vision encoder without gradients; here it has them where any of its
+    parameters is to move.
+    """
+
+    def __init__(self, bundle: FlamingoBundle, head: nn.Module | None) -> None:
+        super().__init__(bundle.model, head)
+        self._bundle = bundle
+        self.grid: tuple[int, int] | None = None
+        self._tokens: Tensor | None = None
+        if head is not None:
+            bundle.model.perceiver.register_forward_pre_hook(self._note)
+
+    def _note(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        self._tokens = inputs[0].flatten(1, -2)
+
+    def tie_weights(self) -> None:
+        self._bundle.model.lang_encoder.tie_weights()
+
+    def forward(
+        self, inputs: Mapping[str, Tensor], answer_tokens: int, *, encoder_only: bool = False
+    ) -> tuple[Tensor | None, Tensor | None]:
+        self._bundle.positions.forget()
+        if encoder_only:
+            tokens, self.grid = features(self._bundle, inputs["pixels"])
+            return None, self._classes(tokens)
+        vision = self._bundle.model.vision_encoder
+        looks = any(parameter.requires_grad for parameter in vision.parameters())
+        encoded = encode(self._bundle, inputs["pixels"], train=looks)
+        self.grid = encoded.grid
+        found = logits(self._bundle, encoded, Batch(inputs["ids"], inputs["mask"]))
+        return found[:, -answer_tokens - 1 : -1], self._classes(self._tokens)
+
+    def _classes(self, tokens: Tensor | None) -> Tensor | None:
+        """The head's logits, over the mean of an image's patch tokens: over the perceiver's latents
+        it would learn the coarse classes only.
+        """
+        self._tokens = None
+        return None if self.head is None or tokens is None else self.head(tokens.mean(1))
+
+
+class FlamingoLearner(Learner):
+    """A Flamingo with its tokenizer."""
+
+    adapter = "resflamingo"
+
+    def __init__(
+        self, bundle: FlamingoBundle, *, classes: Sequence[str] = (), seed: int = 0
+    ) -> None:
+        """`classes` are the answers that a head tells apart while the encoder learns alone."""
+        self.bundle = bundle
+        self.classes = {name: place for place, name in enumerate(classes)}
+        self._names = list(own_tensors(bundle.model))
+        head = new_head(bundle.config.vision["width"], len(classes), seed) if classes else None
+        self.module: FlamingoLearning = FlamingoLearning(bundle, head)
+
+    def grid(self, information: Size) -> Size:
+        return patch_size_fit(information, self.bundle.patch)
+
+    def batch(self, drawn: ImageBatch) -> TrainBatch:
+        pairs = [self._joined(sample) for sample in drawn.samples]
+        longest = max(len(ids) for ids, _ in pairs)
+        shape = (len(pairs), longest)
+        ids = torch.full(shape, self.bundle.tokenizer.pad_token_id, dtype=torch.long)
+        mask = torch.zeros(shape, dtype=torch.long)
+        labels = torch.full(shape, IGNORED, dtype=torch.long)
+        for row, (tokens, start) in enumerate(pairs):
+            ids[row, : len(tokens)] = torch.tensor(tokens)
+            mask[row, : len(tokens)] = 1
+            labels[row, start : len(tokens)] = torch.tensor(tokens[start:])
+        answers = labels[:, min(start for _, start in pairs) :]
+        pixels = normalise(drawn.pixels, self.bundle.config)
+        patches = drawn.grid.pixels // self.bundle.patch**2
+        inputs = {"pixels": pixels, "ids": ids, "mask": mask}
+        return TrainBatch(inputs, answers, patches, places(self.classes, drawn.samples))
+
+    def _joined(self, sample: Sample) -> tuple[tuple[int, ...], int]:
+        """Prompt and answer tokenised together, and where the answer begins."""
+        found = join(self.bundle, prompt(sample), f" {sample.answer}{END_OF_CHUNK}")
+        return found.ids, found.start
+
+    @contextmanager
+    def prepared(self, drawn: ImageBatch) -> Iterator[list[tuple[int, int]]]:
+        grids: list[tuple[int, int]] = []
+        yield grids
+        if self.module.grid is not None:
+            grids.extend([self.module.grid] * len(drawn.samples))
+            self.module.grid = None
+
+    def recompute(self) -> None:
+        self.bundle.model.vision_encoder.set_grad_checkpointing(True)
+        self.bundle.model.lang_encoder.gradient_checkpointing_enable({"use_reentrant": False})
+
+    def write(self, folder: Path, weights: Mapping[str, Tensor], told: Declaration) -> None:
+        save_folder(
+            self.bundle,
+            folder,
+            training=told.training,
+            strategy=told.strategy,
+            weights={name: weights[name] for name in self._names},
+        )
+        self.tell(folder, told)
+
+    def tell(self, folder: Path, told: Declaration) -> None:
+        super().tell(folder, told)
+        declare(folder, told.training, told.strategy, told.extra)

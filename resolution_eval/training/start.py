@@ -1,0 +1,125 @@
+"""Where a run starts: a checkpoint that is loaded, or a small model with random weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from resolution_eval.answers.prompts import question_text
+from resolution_eval.data.sources import Source
+from resolution_eval.ground.errors import ModelError, UsageError, suggest
+from resolution_eval.models.arguments import DTYPES, flag, one_of, refuse_unknown
+from resolution_eval.models.families import family_of
+from resolution_eval.models.families.checkpoint import load_model, load_parts
+from resolution_eval.resolution import NATIVE, Resolution, Size, budget_size
+from resolution_eval.training.hf_learner import HFLearner
+from resolution_eval.training.learner import Learner
+from resolution_eval.training.plan import TrainingPlan
+from resolution_eval.training.pool import ImagePools
+from resolution_eval.training.small_models import SMALL, small_model
+from resolution_eval.training.tokenizer import learn_tokenizer
+
+if TYPE_CHECKING:
+    from resolution_eval.training.flamingo_learner import FlamingoLearner
+
+ARGUMENTS = (
+    "pretrained",
+    "architecture",
+    "patch",
+    "dtype",
+    "attn_implementation",
+    "revision",
+    "trust_remote_code",
+)
+
+
+def load_learner(model: str, given: Mapping[str, str]) -> Learner:
+    """The checkpoint `given["pretrained"]`, as the adapter `model` loads it, on the CPU.
+
+    Raises:
+        UsageError: an argument is unknown or impossible.
+        ModelError: it cannot be loaded.
+    """
+    refuse_unknown({n: v for n, v in given.items() if n not in ARGUMENTS}, ARGUMENTS, model)
+    dtype = getattr(torch, one_of("dtype", given.get("dtype"), DTYPES) or "float32")
+    known: dict[str, Any] = {
+        "revision": given.get("revision"),
+        "trust_remote_code": flag("trust_remote_code", given.get("trust_remote_code", False)),
+    }
+    if model == "resflamingo":
+        from resolution_eval.models.flamingo import load_pretrained
+        from resolution_eval.training.flamingo_learner import FlamingoLearner
+
+        return FlamingoLearner(load_pretrained(given["pretrained"], dtype=dtype, **known))
+    known = {name: value for name, value in known.items() if value is not None}
+    parts = load_parts(given["pretrained"], **known)
+    family = family_of(parts.config)
+    if not family.continues_prompt(parts):
+        raise ModelError(
+            f"{given['pretrained']} has an encoder and a decoder of text; only language models "
+            "that go on behind their prompt can be trained"
+        )
+    if given.get("attn_implementation"):
+        known["attn_implementation"] = given["attn_implementation"]
+    return HFLearner(family, parts, load_model(given["pretrained"], dtype=dtype, **known))
+
+
+def small_flamingo(plan: TrainingPlan, pools: ImagePools) -> FlamingoLearner:
+    """A small Flamingo of random weights by the plan, for the data of `pools`.
+
+    Its tokenizer is learned from the train split's questions and answers; its table of positions
+    has the grid of the largest image that it is trained on.
+
+    Raises:
+        DataError: the source lacks a train split.
+    """
+    from resolution_eval.models.flamingo import build
+    from resolution_eval.training.flamingo_learner import FlamingoLearner, prompt
+
+    assert plan.architecture is not None
+    samples = pools.source.samples("train")
+    texts = [prompt(sample) for sample in samples] + [f" {sample.answer}" for sample in samples]
+    tokenizer = learn_tokenizer(texts, plan.architecture.vocabulary)
+    pool = pools.open("train")
+    grids = [grid for r in plan.sampler.resolutions for grid in pool.groups(r)]
+    config = plan.architecture.config(max(grids, key=lambda grid: grid.pixels))
+    classes = sorted({sample.answer for sample in samples}) if plan.teaching else ()
+    bundle = build(config, tokenizer, seed=plan.seed)
+    return FlamingoLearner(bundle, classes=classes, seed=plan.seed)
+
+
+def small_learner(
+    source: Source, architecture: str, largest: Resolution, *, patch: int, seed: int
+) -> HFLearner:
+    """A small model of random weights, `llava` or `qwen2_vl`, for the data of `source`.
+
+    Its tokenizer is learned from the train split's questions and answers. Where it has a table of
+    positions, that has the grid of the first image at `largest`.
+
+    Raises:
+        UsageError: no such architecture.
+        DataError: the source lacks a train split.
+    """
+    if architecture not in SMALL:
+        raise UsageError(f"no small architecture {architecture!r}; {suggest(architecture, SMALL)}")
+    samples = source.samples("train")
+    texts = [f"{question_text(s.question, s.choices)}\nAnswer:" for s in samples]
+    texts += [f" {sample.answer}" for sample in samples]
+    grid = _first_size(source) if largest == NATIVE else Size(largest, largest)
+    parts, model = small_model(architecture, texts, grid, patch=patch, seed=seed)
+    return HFLearner(
+        family_of(parts.config),
+        parts,
+        model,
+        features=SMALL[architecture].features,
+        classes=sorted({sample.answer for sample in samples}),
+    )
+
+
+def _first_size(source: Source) -> Size:
+    from resolution_eval.images import decode
+
+    image = decode(source.read(source.samples("train")[0].image)).image
+    return budget_size(Size(*image.size), NATIVE)

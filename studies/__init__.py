@@ -1,0 +1,1 @@
+"""Studies: the recipes of our own experiments."""
