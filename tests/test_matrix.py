@@ -18,6 +18,7 @@ from resolution_eval.analysis.strategies import Matrix, matrix_of_records, mixtu
 from resolution_eval.declaration import Declaration, read_declaration
 from resolution_eval.ground.errors import RecordError, UsageError
 from resolution_eval.ground.paths import PACKAGE
+from resolution_eval.ground.tables import as_text
 from resolution_eval.matrix import (
     CheckpointSweep,
     checkpoint_scoring,
@@ -29,7 +30,6 @@ from resolution_eval.matrix.heatmap import specification
 from resolution_eval.matrix.matrix_command import _infer, _scored
 from resolution_eval.records import Record, make_records
 from resolution_eval.report.matrix_tables import matrix_tables
-from resolution_eval.report.tables import as_text
 from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.published_curves import gaps_of_file
 

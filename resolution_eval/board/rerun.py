@@ -19,7 +19,6 @@ from typing import Annotated, Any
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from resolution_eval.board.agreement import Flips, lean
 from resolution_eval.board.board_schema import Repeat
 from resolution_eval.board.document import Document, read
 from resolution_eval.board.ledger import digest
@@ -31,6 +30,7 @@ from resolution_eval.records import Answers, Record, make_records
 from resolution_eval.records.cells import cells
 from resolution_eval.records.schema import Count
 from resolution_eval.resolution import parse_resolution
+from resolution_eval.statistics.agreement import Flips, lean
 
 AGREEMENT = 0.95
 """Least share of a cell's repeated samples with the same verdict: arithmetic differs by machine,

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from resolution_eval.analysis.strategies import MIXED, Matrix
 from resolution_eval.ground.errors import UsageError, output_folder, refuse_misspelled, suggest
 from resolution_eval.ground.registry import ADAPTERS
+from resolution_eval.ground.tables import FORMATS
 from resolution_eval.host.taskfiles import card_files
 from resolution_eval.matrix.checkpoint_scoring import CheckpointSweep, score
 from resolution_eval.matrix.folder_declarations import named_adapter, named_resolution
@@ -20,7 +21,6 @@ from resolution_eval.matrix.output import write_matrix
 from resolution_eval.matrix.strategy_checkpoints import StrategyCheckpoints, parse_checkpoints
 from resolution_eval.records import Record
 from resolution_eval.report.matrix_tables import matrix_tables
-from resolution_eval.report.tables import FORMATS
 from resolution_eval.resolution import Resolution, ascending, label, parse_resolution
 from resolution_eval.statistics.gaps import INFER
 

@@ -10,8 +10,8 @@ from itertools import zip_longest
 import numpy as np
 
 from resolution_eval.analysis import Sweep, TaskSweeps
+from resolution_eval.ground.tables import Column, Entry, Table, entry, shorten
 from resolution_eval.report.content import Curves
-from resolution_eval.report.tables import Column, Entry, Table, entry, shorten
 
 MAX_CHANGES = 60
 """Samples listed whose verdict changes with the resolution."""

@@ -9,10 +9,10 @@ from itertools import pairwise
 
 from resolution_eval.analysis import CurveFigures, Sweep
 from resolution_eval.evidence.ladder import STEPS
+from resolution_eval.ground.tables import shorten
 from resolution_eval.records import Cell
 from resolution_eval.records.schema import Grid
 from resolution_eval.report.charts import BANDED, ChartMark, ChartPoint
-from resolution_eval.report.tables import shorten
 from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.intervals import Interval
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from resolution_eval.analysis.sizes import Sizes
-from resolution_eval.report.tables import Column, Entry, Table, entry, shorten
+from resolution_eval.ground.tables import Column, Entry, Table, entry, shorten
 from resolution_eval.statistics.bysize import HALF, LEAST, MOST, BySize, SizeCell
 from resolution_eval.statistics.intervals import Interval
 from resolution_eval.statistics.thresholds import Coincidence

@@ -12,11 +12,20 @@ from synthetic_board import CURVE, REVISION, facts, new_board, score_of, submit
 from test_rows import enter
 
 from resolution_eval.board import load_board
-from resolution_eval.board.agreement import FORGED, LEVEL, NOISE, POWER, Flips, lean, needed, power
 from resolution_eval.board.ledger import digest
 from resolution_eval.board.rerun import CellRepeat, Rerun, as_repeated, compared
 from resolution_eval.board.submission import RERUN
 from resolution_eval.records import Answers, Record, read_record
+from resolution_eval.statistics.agreement import (
+    FORGED,
+    LEVEL,
+    NOISE,
+    POWER,
+    Flips,
+    lean,
+    needed,
+    power,
+)
 
 DOCS = Path(__file__).parents[2] / "docs"
 
