@@ -44,6 +44,8 @@ class Model(_PlanPart):
     batch_size: Count | Literal["auto"] = 1
     launch: tuple[str, ...] = ()
     """What starts Python modules in place of `python -m`, e.g. `[accelerate, launch, -m]`."""
+    strategy: str | None = None
+    """How the checkpoint was trained, where the plan is a matrix; it changes no job."""
 
 
 class Local(_PlanPart):
@@ -99,6 +101,8 @@ class SweepPlan(_PlanPart):
     budget: Count | None = None
     """Most tokens that one job may spend; it changes no answer, and so no job's name."""
     executor: Executor = Local()
+    whole: bool = True
+    """Whether a job fails whose record lacks a verdict of some sample."""
     file: Annotated[Path | None, Field(exclude=True)] = None
     """Where it was read from; not a key of the file."""
 
@@ -141,6 +145,7 @@ class SweepPlan(_PlanPart):
                     model.launch,
                     self.budget,
                     self.file,
+                    self.whole,
                 )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from resolution_eval.ground.errors import ModelError, UsageError
 from resolution_eval.ground.files import replace
 from resolution_eval.ground.notation import NotationError, unambiguous
+from resolution_eval.identity import weights_revision
 from resolution_eval.models.families.tokens import plain_tokenizer
 from resolution_eval.models.flamingo.bundle import FlamingoBundle, Strategy, build
 from resolution_eval.models.flamingo.config import FlamingoConfig
@@ -119,13 +119,8 @@ def load_folder(
         strategy=manifest.strategy,
         extra=manifest.extra,
         identity=identity or folder.name,
-        revision=f"sha256:{_digest(folder / WEIGHTS)}",
+        revision=weights_revision(folder / WEIGHTS),
     )
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def own_tensors(model: nn.Module) -> dict[str, Tensor]:
