@@ -5,7 +5,7 @@ from __future__ import annotations
 import copyreg
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -44,8 +44,6 @@ class Model(_PlanPart):
     batch_size: Count | Literal["auto"] = 1
     launch: tuple[str, ...] = ()
     """What starts Python modules in place of `python -m`, e.g. `[accelerate, launch, -m]`."""
-    strategy: str | None = None
-    """How the checkpoint was trained, where the plan is a matrix; it changes no job."""
 
 
 class Local(_PlanPart):
@@ -88,6 +86,8 @@ Executor = Annotated[Local | Slurm | Ray, Field(discriminator="kind")]
 class SweepPlan(_PlanPart):
     """Every model on every task."""
 
+    whole: ClassVar[bool] = True
+    """Whether a job fails whose record lacks a verdict of some sample."""
     output: Path
     """Folder of the jobs and their records."""
     models: Annotated[tuple[Model, ...], Field(min_length=1)]
@@ -101,8 +101,6 @@ class SweepPlan(_PlanPart):
     budget: Count | None = None
     """Most tokens that one job may spend; it changes no answer, and so no job's name."""
     executor: Executor = Local()
-    whole: bool = True
-    """Whether a job fails whose record lacks a verdict of some sample."""
     file: Annotated[Path | None, Field(exclude=True)] = None
     """Where it was read from; not a key of the file."""
 

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import ClassVar
 
 from resolution_eval.ground.errors import RecordError, UsageError
 from resolution_eval.jobs import SweepPlan, execute
@@ -17,6 +18,19 @@ from resolution_eval.jobs.sweep_plan import Model
 from resolution_eval.matrix.strategy_checkpoints import StrategyCheckpoints
 from resolution_eval.records import Record, read_record
 from resolution_eval.resolution import Resolution
+
+
+class StrategyModel(Model):
+    """One checkpoint, and how it was trained."""
+
+    strategy: str
+
+
+class StrategyPlan(SweepPlan):
+    """A sweep over them: a sample without a verdict widens a cell's interval, and fails no job."""
+
+    whole: ClassVar[bool] = False
+    models: tuple[StrategyModel, ...]
 
 
 def strategy_plan(
@@ -29,7 +43,7 @@ def strategy_plan(
     model_args: str = "",
     batch_size: int = 32,
     limit: int | None = None,
-) -> SweepPlan:
+) -> StrategyPlan:
     """The plan that scores every checkpoint of `entries`, or its first `limit` samples.
 
     Raises:
@@ -37,7 +51,7 @@ def strategy_plan(
     """
     documents = () if limit is None else ("--limit", str(limit * len(resolutions)))
     models = [
-        Model(
+        StrategyModel(
             name=_name(checkpoint),
             strategy=entry.strategy,
             model=model,
@@ -47,13 +61,12 @@ def strategy_plan(
         for entry in entries
         for checkpoint in entry.checkpoints
     ]
-    return SweepPlan(
+    return StrategyPlan(
         output=output / "checkpoints" / version("resolution-eval"),
         models=tuple(models),
         tasks=(task,),
         resolutions=tuple(resolutions),
         arguments=documents,
-        whole=False,
     )
 
 
@@ -70,13 +83,13 @@ def _name(checkpoint: str) -> str:
     return f"{plain[:40].strip('-') or 'checkpoint'}-{digest[:6]}"
 
 
-def strategy_records(plan: SweepPlan) -> dict[str, tuple[Record, ...]]:
+def strategy_records(plan: StrategyPlan) -> dict[str, tuple[Record, ...]]:
     """The records by strategy, those of finished jobs read and all others scored first.
 
     Raises:
         RecordError: a checkpoint could not be scored.
     """
-    strategies = {model.name: str(model.strategy) for model in plan.models}
+    strategies = {model.name: model.strategy for model in plan.models}
     found: dict[str, tuple[Record, ...]] = {}
     for outcome in execute(plan):
         state = outcome.job.finished
