@@ -107,17 +107,17 @@ def _foretold(
     adapter: str,
     arguments: dict[str, str],
 ) -> Entrance:
-    from resolution_eval.diagnosis.examination import PATIENTS
+    from resolution_eval.diagnosis.examination import CHECKPOINTS
 
-    if adapter not in PATIENTS:
-        raise UsageError(f"no adapter {adapter!r}; {suggest(adapter, PATIENTS)}")
-    with closing(PATIENTS[adapter]({"pretrained": checkpoint, **arguments})) as patient:
-        if scheme == "match" and patient.refusal is not None:
+    if adapter not in CHECKPOINTS:
+        raise UsageError(f"no adapter {adapter!r}; {suggest(adapter, CHECKPOINTS)}")
+    with closing(CHECKPOINTS[adapter]({"pretrained": checkpoint, **arguments})) as weightless:
+        if scheme == "match" and weightless.refusal is not None:
             raise UsageError(
-                f"scheme=match is impossible for {checkpoint}: {patient.refusal}; use "
+                f"scheme=match is impossible for {checkpoint}: {weightless.refusal}; use "
                 "scheme=restore"
             )
-        row = patient.row(requested, stored, scheme)
+        row = weightless.row(requested, stored, scheme)
     shared = {field.name: getattr(row, field.name) for field in fields(EncoderInput)}
     return Entrance(scheme=scheme, attested=False, evidence=FORETOLD[adapter], **shared)
 

@@ -96,7 +96,7 @@ class Diagnosis:
     """Whether the sweep can be run as asked: neither refused, mismatched nor flat."""
 
 
-class Patient(Protocol):
+class WeightlessCheckpoint(Protocol):
     """A checkpoint without its weights."""
 
     checkpoint: str
