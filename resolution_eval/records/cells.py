@@ -15,7 +15,7 @@ from resolution_eval.records.schema import (
     CellStatus,
     FailedSample,
     Grid,
-    JudgeCounts,
+    Judged,
 )
 from resolution_eval.records.serving import serving, tokens
 from resolution_eval.statistics.curves import balanced_accuracy
@@ -128,13 +128,13 @@ def _f1(scored: Sequence[Row]) -> float | None:
     return min(1.0, math.fsum(known) / len(known)) if known else None
 
 
-def _judged(rows: Sequence[Row]) -> JudgeCounts | None:
+def _judged(rows: Sequence[Row]) -> Judged | None:
     """What judges said of the answers; None where none was asked."""
     asked = [row for row in rows if row["judge"] is not None]
     if not asked:
         return None
     said = [row["judged"] for row in asked if row["judged"] is not None]
-    return JudgeCounts(
+    return Judged(
         judges=tuple(sorted({row["judge"] for row in asked})),
         models=tuple(sorted({row["judge_model"] for row in asked} - {None})),
         asked=len(asked),

@@ -101,7 +101,7 @@ class Disagreement(_Document):
     samples: Count
 
 
-class ServerCounts(_Document):
+class Serving(_Document):
     """What is known of a cell that a server answered: never from tensors."""
 
     rules: tuple[str, ...]
@@ -122,7 +122,7 @@ class ServerCounts(_Document):
     """Samples for which more than one request was sent; those without an answer may be billed."""
 
 
-class JudgeCounts(_Document):
+class Judged(_Document):
     """What a language model said of a cell's open answers: beside exact match, never part of it."""
 
     judges: tuple[str, ...]
@@ -177,7 +177,7 @@ class Cell(_Document):
     """Mean recall over the classes; null for a task without classes, or without scored samples."""
     f1: Fraction | None
     """Mean token F1 of open answers; null for closed ones, or where no sample was scored."""
-    judged: JudgeCounts | None = None
+    judged: Judged | None = None
     """Null where no judge was asked."""
     source_edge: Annotated[float, Field(gt=0)] | None
     """Root of the mean number of pixels of the sources, each of several images counted; null where
@@ -192,7 +192,7 @@ class Cell(_Document):
     """Written per sample, the ending one not counted; null where choices were ranked."""
     cost: CellCost | None
     """Null where no sample was answered by an adapter of ours in this run."""
-    serving: ServerCounts | None = None
+    serving: Serving | None = None
     """What the server and the rule say; null where the model ran in lmms-eval's process."""
     evidence: tuple[str, ...]
     """Where grids and token counts were read, most frequent first, at most four."""

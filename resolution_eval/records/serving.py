@@ -6,18 +6,18 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from resolution_eval.records.schema import Disagreement, ServerCounts, Tokens
+from resolution_eval.records.schema import Disagreement, Serving, Tokens
 
 MOST = 8
 """Names and disagreements that a cell lists."""
 
 
-def serving(rows: Sequence[Mapping[str, Any]]) -> ServerCounts | None:
+def serving(rows: Sequence[Mapping[str, Any]]) -> Serving | None:
     """What the server and the rule say of `rows`; None where no server answered."""
     known = [row for row in rows if row["attempts"] is not None]
     if not known:
         return None
-    return ServerCounts(
+    return Serving(
         rules=_names(known, "rule"),
         counted_by=_names(known, "counted_by"),
         models=_names(known, "server_model"),
