@@ -189,8 +189,8 @@ def _watched(model: Any, family: Family, parts: Parts, shown: Image) -> tuple[An
     import torch
 
     from resolution_eval.diagnosis.diagnosis_rows import QUESTION
-    from resolution_eval.models.families.engine import watched
     from resolution_eval.models.families.inputs import prepare
+    from resolution_eval.models.families.tower_hooks import watched
 
     inputs = prepare(family, parts, family.prompt(parts, QUESTION, image=True), shown)
     batch = {

@@ -147,7 +147,9 @@ def _import_host() -> None:
     import lmms_eval.evaluator
 
     import resolution_eval.adapters.reshf
-    import resolution_eval.host.runs  # noqa: F401
+    import resolution_eval.host.runs
+
+    del lmms_eval, resolution_eval
 
 
 def main() -> int:

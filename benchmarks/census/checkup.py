@@ -29,7 +29,7 @@ def checkup(model_type: str, state: str) -> dict[str, Any]:
         try:
             save(model_type, Path(folder) / "checkpoint")
             return {"samples": _compared(Path(folder), model_type, state)}
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit) as error:  # noqa: BLE001  (a foreign class raises any)
             return {"reason": says(error)}
 
 
