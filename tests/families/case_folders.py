@@ -42,7 +42,7 @@ class Case:
     said: str = ""
     """What a run says that refuses it, or of which every sample fails; empty: it is scored."""
     statuses: frozenset[str] = frozenset({"attested"})
-    """Those of its samples, where it is scored."""
+    """Those that its samples may have, where it is scored."""
     examined: str = ""
     """What the doctor finds wrong; empty: nothing."""
     same: str = ""
@@ -167,8 +167,8 @@ def tuned(folders: Folders, folder: Path, *, form: str) -> None:
     """
     base = folders("base_qwen2_5_vl")
     layers = LoraConfig(r=4, lora_alpha=16, target_modules=["q_proj", "v_proj", "down_proj"])
-    model = get_peft_model(load_model(str(base)), layers)
     torch.manual_seed(1)
+    model = get_peft_model(load_model(str(base)), layers)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "lora_" in name:
@@ -229,6 +229,7 @@ CHATML = (
     "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content']"
     " + '<|im_end|>' + '\n'}}{% endfor %}{{ '<|im_start|>assistant\n' }}"
 )
+FLASH = "flash_attention_2"
 PLACE = "<|vision_start|><|image_pad|><|vision_end|>"
 OF_PARTS = (
     "{% for m in messages %}{{ m.role }}: {% for c in m.content %}FIRST{% if c.type=='text' %}"
@@ -277,7 +278,9 @@ CASES: Mapping[str, Case] = {
         examined="mismatched: 28",
     ),
     "attn_flash": Case(
-        build=tiny("qwen2_5_vl", edit("config.json", _attn_implementation="flash_attention_2")),
+        build=tiny(
+            "qwen2_5_vl", edit("config.json", _attn_implementation=FLASH, attn_implementation=FLASH)
+        ),
         said="give attn_implementation=sdpa",
         mended="attn_implementation=sdpa",
         same="base_qwen2_5_vl",
