@@ -107,20 +107,31 @@ class WrappedBase:
         rendered = resize(stored, information, DEFAULT_FILTER)
         received, tokens, sent = self._hollow.show(resize(rendered, grid, DEFAULT_FILTER))
         seen = None if received is None else received.grid
+        expected = self._expected(grid)
         self._noted |= dict.fromkeys(encoding_notes(sent))
         return new_row(
             requested,
             source,
             information,
-            grid,
+            expected,
             grid=seen,
             visual_tokens=tokens,
             tiles=None if received is None or received.images == 1 else received.images,
-            match=scheme == "match" and self._matches(sent, grid, seen),
+            match=scheme == "match" and self._matches(sent, expected, seen),
             processor_alone=None,
             sent=None if seen or sent is None else (sent.height, sent.width),
             forecast=self._forecast(None if seen else sent),
         )
+
+    def _expected(self, drawn: Size) -> Size:
+        """What should enter of an image drawn at this size: what the processor makes of it, where
+        the grid is left to it, as in a run.
+        """
+        family, parts = self._hollow.sight.family, self._hollow.sight.parts
+        if family is None or parts is None or not family.own:
+            return drawn
+        height, width = family.foretold(parts, drawn).grid
+        return Size(width, height)
 
     def _matches(self, sent: Sent | None, grid: Size, seen: tuple[int, int] | None) -> bool:
         """Whether the grid is the expected one; of a server, whether its rule leaves it so."""

@@ -186,6 +186,8 @@ def _examined(name: str, case: Case, desk: Desk, capsys: pytest.CaptureFixture[s
         return
     assert status not in (0, None)
     assert case.examined in printed.out + printed.err and "Traceback" not in printed.err
+    if case.mended == "scheme=restore":
+        assert cli.main(["doctor", *desk.arguments(name, case.mended), "--sizes", SIZES]) == 0
 
 
 @pytest.mark.whole
