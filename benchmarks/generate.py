@@ -46,6 +46,7 @@ def measure(given: argparse.Namespace) -> Result:
         name="generate",
         ratio=classified.ratio,
         target=TARGET,
+        rounds=classified.ratios,
         sense="at least",
         rows=[*classified.rows("one question"), *questioned.rows(f"{asked} questions")],
         sizes=vars(given) | {"json": None},
@@ -70,8 +71,12 @@ class _GenerationTiming:
     """The other's, by its batch size."""
 
     @property
+    def ratios(self) -> list[float]:
+        return [b / a for a, b in zip(self.ours, self.others, strict=True)]
+
+    @property
     def ratio(self) -> float:
-        return median(b / a for a, b in zip(self.ours, self.others, strict=True))
+        return median(self.ratios)
 
     def rows(self, asked: str) -> list[dict[str, str]]:
         best = min(self.alone, key=lambda size: self.alone[size])

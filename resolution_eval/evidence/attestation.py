@@ -349,6 +349,14 @@ class Ledger:
         self.outcomes.clear()
         self.error = None
 
+    def rest(self) -> None:
+        """Nobody of ours answers in this process, until an adapter says so: what a run of another
+        model answers is no reply of the adapter before it.
+        """
+        self.adapter = self.describe = self.state = None
+        self.outcomes.clear()
+        self.error = None
+
     def forget(self, dataset: str) -> None:
         """A run over `dataset` begins: what is known of its samples is of an earlier one."""
         self.told.discard(dataset)
