@@ -172,7 +172,7 @@ def _best_of(found: Sequence[_Prefill]) -> _Prefill:
 
 @dataclass(frozen=True)
 class _Prefill:
-    """One prefill: its batch, seconds each time, floating-point operations, visual tokens an image."""
+    """One prefill: batch, seconds each time, floating-point operations, visual tokens an image."""
 
     batch: int
     times: tuple[float, ...]

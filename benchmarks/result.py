@@ -35,7 +35,7 @@ class Result:
     rehearsed: float | None = None
     """The ratio of a rehearsal: of our own code on a processor, and no claim of any device."""
     rounds: Sequence[float] = ()
-    """The ratio of each round, whose median `ratio` or `rehearsed` is; empty where there was one."""
+    """The ratio of each round, whose median is told; empty where there was one."""
     foreign: float | None = None
     """Share of the machine's cores that other programs used meanwhile; above a few per cent times
     are those of a busy machine.
