@@ -289,7 +289,7 @@ class Reply(BaseModel):
         return MARK + _STRING.sub(lambda text: _TELLING.sub(_escape, text[0]), line)[1:]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SampleKey:
     """One sample at one resolution of one data set."""
 
