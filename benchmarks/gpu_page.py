@@ -18,6 +18,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from benchmarks.memory_lines import MOMENTS
 from benchmarks.table import RESULTS
 
 KEPT = RESULTS / "gpu"
@@ -231,9 +232,41 @@ def _processor(name: str) -> dict[str, str]:
 
 
 def _remark(name: str) -> str:
-    """What holds a mark back, or how it was reached."""
+    """What holds a mark back, or how it was reached, with the profile."""
     path = RESULTS / f"{name}.md"
-    return f"### {name}\n\n{path.read_text(encoding='utf-8').strip()}" if path.is_file() else ""
+    said = [f"### {name}", path.read_text(encoding="utf-8").strip(), _profile(name)]
+    return "\n\n".join(filter(None, said)) if path.is_file() else ""
+
+
+def _profile(name: str) -> str:
+    """The figures behind a remark."""
+    if name == "memory":
+        return _held(json.loads((KEPT / "memory_lines.json").read_text(encoding="utf-8")))
+    document = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    return f"{_table(document['detail']['rows'])}\n\n{document['detail']['note']}"
+
+
+def _held(document: dict[str, Any]) -> str:
+    """What a request costs, and the lines that hold it."""
+    moments = document["moments"]
+    sums = [
+        {
+            "when": MOMENTS[when],
+            "bytes a request": str(found["bytes"]),
+            **{f"of {whose}": str(size) for whose, size in found["by"].items()},
+        }
+        for when, found in moments.items()
+    ]
+    lines = [
+        {"line": f"`{line}`", "bytes a request": str(size)}
+        for line, size in moments["scored"]["lines"].items()
+    ]
+    return (
+        f"A profile (`python -m benchmarks.memory_lines`, {document['date']}, "
+        f"{document['requests']} requests, {document['machine']}), by the innermost line of "
+        f"lmms-eval or of ours; torch and other libraries aside:\n\n{_table(sums)}\n\n"
+        f"The lines that hold most {MOMENTS['scored']}:\n\n{_table(lines)}"
+    )
 
 
 if __name__ == "__main__":

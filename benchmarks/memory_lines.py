@@ -74,14 +74,10 @@ Lines = dict[str, int]
 
 
 def _traced(model: Path, data: Path, output: Path) -> dict[str, Lines]:
-    """What a run holds at each moment beyond what it began with."""
+    """What a run holds at each moment beyond what it held when tasks and model were loaded."""
     found: dict[str, Lines] = {}
-    tracemalloc.start(FRAMES)
-    try:
-        with _looking(found):
-            _run(model, data, output)
-    finally:
-        tracemalloc.stop()
+    with _looking(found):
+        _run(model, data, output)
     return found
 
 
@@ -105,7 +101,15 @@ def _looking(found: dict[str, Lines]) -> Iterator[None]:
 
     from resolution_eval.adapters.adapter import ResolutionAdapter
 
+    evaluate = host.evaluate
     ask, consolidate = ResolutionAdapter.generate_until, host.consolidate_results
+
+    def evaluating(*given: Any, **named: Any) -> Any:
+        tracemalloc.start(FRAMES)
+        try:
+            return evaluate(*given, **named)
+        finally:
+            tracemalloc.stop()
 
     def look(when: str) -> None:
         gc.collect()
@@ -127,6 +131,7 @@ def _looking(found: dict[str, Lines]) -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(replaced(ResolutionAdapter, "generate_until", asking))
         stack.enter_context(replaced(host, "consolidate_results", consolidating))
+        stack.enter_context(replaced(host, "evaluate", evaluating))
         yield
 
 
