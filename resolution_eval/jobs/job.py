@@ -58,6 +58,8 @@ class Job:
     """Most tokens that it may spend."""
     plan: Path | None = None
     """The file that states it; null where none does."""
+    probe: int | str | None = None
+    """Edge at which the plan's servers are probed; its arguments hold it."""
 
     @property
     def name(self) -> str:
