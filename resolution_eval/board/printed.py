@@ -77,7 +77,9 @@ class InShort(NamedTuple):
     wins: int
     """Tasks in which it is the best one, or as good."""
     enough: str | None
-    """Smallest size within `NEAR` of the best in every task; None where only the largest is."""
+    """First size within `NEAR` of the best in every task; None where no one size is."""
+    shares: tuple[str, ...]
+    """Of each size, what part of a task's best score it has: the worst task and the best."""
     tasks: int
     source: str
     url: str
@@ -99,16 +101,24 @@ def _short(source: _Source, model: str, curves: Sequence[Series]) -> InShort:
     sizes = dict.fromkeys(point.at for each in curves for point in each.points)
     wins = {size: sum(_share(each, size) == 1 for each in curves) for size in sizes}
     near = [size for size in sizes if all(_share(each, size) >= 1 - NEAR for each in curves)]
-    enough = near[0] if near and near[0] != list(sizes)[-1] else None
     best, axis = max(wins, key=lambda size: wins[size]), curves[0].axis
     return InShort(
         model=model,
         best=_named(best, axis),
         wins=wins[best],
-        enough=None if enough is None else _named(enough, axis),
+        enough=_named(near[0], axis) if near else None,
+        shares=tuple(_range(curves, size) for size in sizes),
         tasks=len(curves),
         source=source.title.partition(":")[0],
         url=source.url,
+    )
+
+
+def _range(curves: Sequence[Series], size: str) -> str:
+    found = sorted(round(100 * _share(each, size)) for each in curves if _share(each, size))
+    short = size.partition(" (")[0]
+    return (
+        f"{short}: {found[0]}–{found[-1]} %" if found[0] < found[-1] else f"{short}: {found[0]} %"
     )
 
 
@@ -120,7 +130,7 @@ def _share(series: Series, size: str) -> float:
 
 def _named(size: str, axis: str) -> str:
     """A size in words: a bare number is of what the axis counts."""
-    stated = re.search(rf"\b{re.escape(size)} ([\d,]+)", axis)
+    stated = re.search(rf"\b{re.escape(size)} (\d[\d,]*\d)", axis)
     if size.isdigit():
         return f"{size} tokens" if "token" in axis else size
     return f"{size} ({stated[1]} tokens)" if stated else size
