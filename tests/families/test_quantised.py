@@ -178,6 +178,6 @@ def test_a_package_that_is_absent_is_named(method: str, llava: Path) -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-@pytest.mark.parametrize("method", ["fbgemm_fp8", "fp_quant", "higgs", "spqr"])
+@pytest.mark.parametrize("method", ["fbgemm_fp8", "fp_quant", "higgs"])
 def test_what_only_a_gpu_runs_is_told_so(method: str, llava: Path) -> None:
     assert f"quantised with {method}, which runs on a GPU alone" in _said(method, llava)
