@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from test_reswrap import _documents, _judged, _Source
+from test_reswrap_probed import _by_hand
 
 from resolution_eval.adapters.reswrap import ResWrap
 from resolution_eval.evidence.attestation import LEDGER
@@ -100,6 +101,9 @@ def test_every_look_of_a_family_that_nobody_wrote_is_attested(tmp_path: Path) ->
     adapter = ResWrap("huggingface", pretrained=str(save("video_llama_3", tmp_path)), batch_size=1)
     judged = _judged(_looking(adapter, 2), _documents(sizes=(112,)))
     assert not LEDGER.failures
+    assert adapter.sight.parts is not None
+    height, width = _by_hand(adapter.sight.parts.processor, "video_llama_3", (56, 84))
+    look = f"{height}x{width}"
     for _, found in judged.values():
         assert found.status == "attested"
-        assert "looked again, 2 times: at 56x84; at 56x84 (height x width)" in found.notes
+        assert f"looked again, 2 times: at {look}; at {look} (height x width)" in found.notes

@@ -45,7 +45,7 @@ PACKAGES = {
     "bitsandbytes": "bitsandbytes",
     "aqlm": "aqlm",
     "hqq": "hqq",
-    "eetq": "eetq",
+    "eetq": "kernels",
     "quanto": "optimum-quanto",
     "torchao": "torchao",
     "fbgemm_fp8": "fbgemm-gpu",

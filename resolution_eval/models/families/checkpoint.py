@@ -13,7 +13,7 @@ from resolution_eval.ground.errors import ModelError
 from resolution_eval.ground.notation import NotationError, json_value
 from resolution_eval.models.arguments import declared_training
 from resolution_eval.models.families import integrity
-from resolution_eval.models.families.advice import advice
+from resolution_eval.models.families.advice import advice, quantised
 from resolution_eval.models.families.family_base import Family, Parts
 from resolution_eval.models.families.tokens import plain_tokenizers
 from resolution_eval.models.families.traces import traced
@@ -179,7 +179,11 @@ def _whole(pretrained: str, arguments: Mapping[str, Any]) -> Any:
     integrity.check(pretrained, model, told)
     folder = Path(pretrained)
     if folder.is_dir():
-        integrity.check_ties(pretrained, model, sorted(folder.glob("model*.safetensors")))
+        files = sorted(folder.glob("model*.safetensors"))
+        integrity.check_ties(pretrained, model, files)
+        method = quantised(read_configuration(pretrained))
+        if method is not None:
+            integrity.check_scales(pretrained, method, files)
     return model
 
 

@@ -214,3 +214,30 @@ def check_ties(pretrained: str, model: Any, files: Iterable[Any]) -> None:
             "its configuration ties the two, so that one would be lost; set tie_word_embeddings "
             "to false in config.json"
         )
+
+
+def check_scales(pretrained: str, method: str, files: Iterable[Any]) -> None:
+    """Refuse weights in eight-bit floats of which a scale is not stored: transformers widens them
+    all the same, as if every scale were one. `files` are the checkpoint's safetensors.
+
+    Raises:
+        ModelError: a scale is absent; it names the first, and how many there are.
+    """
+    from safetensors import safe_open
+
+    eight, names = set(), set()
+    for path in files:
+        with safe_open(path, framework="pt") as file:
+            for name in file.keys():  # noqa: SIM118  (no mapping)
+                names.add(name)
+                if file.get_slice(name).get_dtype().startswith("F8_") and "scale" not in name:
+                    eight.add(name)
+    absent = sorted(
+        name for name in eight if not names & {name + ending for ending in ("_scale_inv", "_scale")}
+    )
+    if absent:
+        raise ModelError(
+            f"{pretrained!r} is not whole: {_listed('without their scales', absent)}. Likely a "
+            f"shard of the weights quantised with {method} is absent: get it again; nothing is "
+            "scored with weights that were not loaded"
+        )

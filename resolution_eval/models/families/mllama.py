@@ -51,7 +51,7 @@ class MllamaFamily(TilingFamily):
         return found
 
     def pictures(self, parts: Parts, arguments: Mapping[str, Any]) -> list[TowerGrid]:
-        return self.received(parts, Size(0, 0), arguments, 1)
+        return self.received(parts, Size(1, 1), arguments, 1)
 
     def counted_tokens(self, parts: Parts, inputs: Mapping[str, Any]) -> list[int]:
         """Tokens of the tiles that the mask does not hide."""

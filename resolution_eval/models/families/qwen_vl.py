@@ -36,7 +36,7 @@ class QwenFamily(AnyGridFamily):
         ]
 
     def pictures(self, parts: Parts, arguments: Mapping[str, Any]) -> list[TowerGrid]:
-        return self.received(parts, Size(0, 0), arguments, 1)
+        return self.received(parts, Size(1, 1), arguments, 1)
 
     def entering(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         return {"grid_thw": inputs["image_grid_thw"]}
