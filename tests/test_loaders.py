@@ -443,7 +443,7 @@ def test_a_question_about_several_images_has_them_in_order(tmp_path):
 
 
 PMC = task_cards()["pmc_vqa"]
-PMC_HEADER = "Figure_path,Question,Answer,Choice A,Choice B,Choice C,Choice D,Answer_label\n"
+PMC_HEADER = "Figure_path,Question,Anwser,Choice A,Choice B,Choice C,Choice D,Answer_label\n"
 
 
 def pmc(folder: Path, line: str, seed: int = 4) -> HubSource:
@@ -481,3 +481,16 @@ def test_a_figure_that_the_zip_lacks_fails_when_it_is_read(tmp_path):
 def test_a_right_choice_that_there_is_not_is_refused(tmp_path):
     with pytest.raises(DataError, match="row 0: 'E' names none of 4 choices"):
         pmc(tmp_path / "r", "PMC1_F1.jpg,What is it?,Focal,A:a,B:b,C:c,D:d,E")
+
+
+def test_an_answer_that_contradicts_the_marked_choice_is_refused_as_published(tmp_path):
+    with pytest.raises(DataError, match=r"row 0: .*'b' is not the choice 'a' that is marked right"):
+        pmc(tmp_path / "r", "PMC1_F1.jpg,What is it?,b,A:a,B:b,C:c,D:d,A")
+
+
+@pytest.mark.parametrize("name", ["Anwser", "Answer"])
+def test_a_table_without_the_text_that_confirms_says_so(name, tmp_path, monkeypatch):
+    monkeypatch.setitem(globals(), "PMC_HEADER", PMC_HEADER.replace("Anwser", name))
+    source = pmc(tmp_path / "r", "PMC1_F1.jpg,What is it?,a,A:a,B:b,C:c,D:d,A")
+    told = [note for note in source.notes if "no text confirms" in note]
+    assert len(told) == (name == "Answer")

@@ -91,6 +91,9 @@ class HubSource:
             told.append(
                 "the train table was not read: whether test images stand in it too is not known"
             )
+        answer = self._hub.answer
+        if self._hub.correct and answer and answer not in self._table("test").column_names:
+            told.append(f"no column {answer!r}: no text confirms the choice that is marked right")
         return tuple(told)
 
     def _table(self, split: str) -> Dataset:
