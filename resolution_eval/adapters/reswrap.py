@@ -418,10 +418,11 @@ def served_answers(
             wired = [asked.sent.get((place, number)) for number in range(images)]
         elif plan.chat:
             wired = by_number(wired, questions[place].order)
-        served = meter.served(exchanges, wired)
+        engine = None if asked.engine is None else asked.engine.of(place, len(questions))
+        served = meter.served(exchanges, wired, engine)
         entries = [
             ImageEntry(grid=None, visual_tokens=None, sent=sent, predicted_size=_size(one.size))
-            for sent, one in zip(wired, meter.forecasts(exchanges, wired), strict=True)
+            for sent, one in zip(wired, meter.forecasts(exchanges, wired, engine), strict=True)
         ]
         noted = [*(n for sent in wired for n in encoding_notes(sent)), *meter.changes(served)]
         usage = read_usage((exchanges[-1].answer if exchanges else None) or {})
