@@ -14,7 +14,7 @@ from resolution_eval.adapters.requests import SampleRequest
 from resolution_eval.adapters.views import View
 from resolution_eval.evidence.attestation import LEDGER, Attestation, Failure, Sent
 from resolution_eval.evidence.ladder import disagreement, step
-from resolution_eval.evidence.model_answer import Answer, ImageEntry, by_number, together
+from resolution_eval.evidence.model_answer import Answer, ImageEntry, by_number, facts_of
 from resolution_eval.ground.errors import ModelError, UsageError, host_boundary, visible
 from resolution_eval.identity import revision
 from resolution_eval.models.arguments import COMMON, common, flag
@@ -24,12 +24,11 @@ from resolution_eval.models.families.decoding import Decoding
 from resolution_eval.models.families.family_base import TowerGrid, mean_colour
 from resolution_eval.models.families.processor_text import spelling
 from resolution_eval.models.families.tokens import plain_tokenizers
-from resolution_eval.models.providers.usage import read_usage
 from resolution_eval.models.wrapped.base_plan import BasePlan, plan
 from resolution_eval.models.wrapped.base_questions import BaseQuestion, BaseRequest, ask
 from resolution_eval.models.wrapped.batching import Batching, BatchQueue, batching
 from resolution_eval.models.wrapped.journal import Journal, journal_path
-from resolution_eval.models.wrapped.meter import TokenMeter, dropped, evidence_of, told_of
+from resolution_eval.models.wrapped.meter import TokenMeter, told_of
 from resolution_eval.models.wrapped.pauses import Pauses
 from resolution_eval.models.wrapped.predictors import OWN as PREDICTING
 from resolution_eval.models.wrapped.predictors import predictor
@@ -40,6 +39,7 @@ from resolution_eval.models.wrapped.probing import (
     probed_edge,
     sentence,
 )
+from resolution_eval.models.wrapped.server_answers import encoding_notes, served_answers
 from resolution_eval.models.wrapped.single import single_image
 from resolution_eval.models.wrapped.transcript import checked
 from resolution_eval.models.wrapped.visibility import Sight, sight_of
@@ -371,7 +371,7 @@ def answers(
                 choice_scores=None,
                 evidence=f"{sight.evidence if seen else unseen(sent)}; base {plan.title}",
                 notes=tuple(dict.fromkeys(noted)) if seen else (),
-                **_of_images(entries),
+                **facts_of(entries),
             )
         )
     return found
@@ -393,63 +393,6 @@ def _entry(received: TowerGrid | None, tokens: int | None, sent: Sent | None) ->
     )
 
 
-def _of_images(entries: Sequence[ImageEntry]) -> dict[str, Any]:
-    """An answer's facts of its images; of one image alone there is no list."""
-    facts = together(entries)
-    return facts if len(entries) > 1 else {**facts, "images": ()}
-
-
-def served_answers(
-    plan: BasePlan, meter: TokenMeter, asked: BaseRequest, questions: Sequence[BaseQuestion]
-) -> list[Answer | Failure]:
-    """What a server answered, with what it counted and what was sent."""
-    found: list[Answer | Failure] = []
-    for place, exchanges in enumerate(asked.exchanges_of(questions)):
-        failure = meter.failure(exchanges, asked.failure(place, visible=False))
-        if failure is not None:
-            found.append(failure)
-            continue
-        images = len(questions[place].images)
-        wired: Sequence[Sent | None] = exchanges[-1].images if exchanges else []
-        if wired and len(wired) != images:
-            found.append(Failure(kind="dropped", message=_unsent(len(wired), images)))
-            continue
-        if not wired:
-            wired = [asked.sent.get((place, number)) for number in range(images)]
-        elif plan.chat:
-            wired = by_number(wired, questions[place].order)
-        engine = None if asked.engine is None else asked.engine.of(place, len(questions))
-        served = meter.served(exchanges, wired, engine)
-        entries = [
-            ImageEntry(grid=None, visual_tokens=None, sent=sent, predicted_size=_size(one.size))
-            for sent, one in zip(wired, meter.forecasts(exchanges, wired, engine), strict=True)
-        ]
-        noted = [*(n for sent in wired for n in encoding_notes(sent)), *meter.changes(served)]
-        usage = read_usage((exchanges[-1].answer if exchanges else None) or {})
-        found.append(
-            dropped(served)
-            or Answer(
-                text=asked.texts[place].strip(),
-                choice=None,
-                choice_scores=None,
-                evidence=f"{evidence_of(served, wired)}; base {plan.title}",
-                notes=tuple(dict.fromkeys(noted)),
-                served=served,
-                generated_tokens=usage.generated,
-                **_of_images(entries),
-            )
-        )
-    return found
-
-
-def _unsent(sent: int, images: int) -> str:
-    return f"{sent} of the question's {images} images were sent: the base takes fewer"
-
-
-def _size(size: Size | None) -> tuple[int, int] | None:
-    return None if size is None else (size.width, size.height)
-
-
 def unseen(sent: Sequence[Sent | None]) -> str:
     """What stands in the place of evidence where nobody saw a tensor."""
     return f"none: {told_of(sent)}"
@@ -460,10 +403,3 @@ def tile_notes(received: TowerGrid | None) -> tuple[str, ...]:
     if received is None or received.images == 1:
         return ()
     return ("tiles were counted and measured; that they lie as expected was not read",)
-
-
-def encoding_notes(sent: Sent | None) -> tuple[str, ...]:
-    """That the base encodes images with loss on their way to its own model."""
-    lossy: Mapping[str, str] = {"JPEG": "JPEG", "JPG": "JPEG", "WEBP": "WebP"}
-    kind = None if sent is None else lossy.get(sent.format)
-    return () if kind is None else (f"the base encoded the image as {kind}",)

@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL.Image import Image
 
-from resolution_eval.adapters.reswrap import OWN, SERVING, encoding_notes, wanted_grid
+from resolution_eval.adapters.reswrap import OWN, SERVING, wanted_grid
 from resolution_eval.diagnosis.diagnosis_rows import QUESTION, DiagnosisRow, new_row, noise
 from resolution_eval.evidence.attestation import Sent
 from resolution_eval.images import DEFAULT_FILTER, resize
@@ -18,6 +18,7 @@ from resolution_eval.models.families.checkpoint import known_training
 from resolution_eval.models.providers import Forecast
 from resolution_eval.models.wrapped.base_plan import LIMITS, BasePlan, accepted, plan
 from resolution_eval.models.wrapped.predictors import Predictor, predictor
+from resolution_eval.models.wrapped.server_answers import encoding_notes
 from resolution_eval.models.wrapped.weightless import HollowBase, Receipt
 from resolution_eval.resolution import Resolution, Size, budget_size
 

@@ -6,6 +6,7 @@ nothing else of it. Where vLLM itself is installed, its own types are read too.
 
 from __future__ import annotations
 
+import io
 import sys
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -101,6 +102,8 @@ class StandInBase:
         for number, request in enumerate(requests):
             _, _, visuals, place, task, split = request.args
             shown = visuals(self.task_dict[task][split][place])
+            for image in shown:
+                image.save(io.BytesIO(), format="PNG")  # as they are handed to the engine
             self.client.llm_engine.add_request(str(number), shown, None)
         return ["A"] * len(requests)
 
