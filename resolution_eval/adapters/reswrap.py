@@ -26,7 +26,7 @@ from resolution_eval.models.families.processor_text import spelling
 from resolution_eval.models.families.tokens import plain_tokenizers
 from resolution_eval.models.wrapped.base_plan import BasePlan, plan
 from resolution_eval.models.wrapped.base_questions import BaseQuestion, BaseRequest, ask
-from resolution_eval.models.wrapped.batching import Batching, BatchQueue, batching
+from resolution_eval.models.wrapped.batch_run import Batching, BatchQueue, batching
 from resolution_eval.models.wrapped.journal import Journal, journal_path
 from resolution_eval.models.wrapped.meter import TokenMeter, told_of
 from resolution_eval.models.wrapped.pauses import Pauses

@@ -14,8 +14,8 @@ from stand_in import qwen, running
 
 from resolution_eval.ground.errors import ModelError, UsageError
 from resolution_eval.models.wrapped import batch_services
+from resolution_eval.models.wrapped.batch_run import FILE, Batching, BatchQueue
 from resolution_eval.models.wrapped.batch_services import service
-from resolution_eval.models.wrapped.batching import FILE, Batching, BatchQueue
 from resolution_eval.models.wrapped.journal import Journal
 
 pytestmark = pytest.mark.filterwarnings("ignore")
