@@ -60,19 +60,27 @@ class BatchQueue(Journal):
 
 
 def _placeholder(url: str, model: str) -> dict[str, Any]:
-    text = "queued"
     if url.endswith("/messages"):
-        content = [{"type": "text", "text": text}]
-        usage = {"input_tokens": 0, "output_tokens": 0}
-        told = {"id": "0", "type": "message", "role": "assistant", "model": model}
-        return {**told, "content": content, "stop_reason": "end_turn", "usage": usage}
+        return {
+            "id": "0",
+            "type": "message",
+            "role": "assistant",
+            "model": model,
+            "content": [{"type": "text", "text": "queued"}],
+            "stop_reason": "end_turn",
+            "usage": {"input_tokens": 0, "output_tokens": 0},
+        }
     if url.endswith(":generateContent"):
-        content = {"role": "model", "parts": [{"text": text}]}
-        return {"candidates": [{"content": content, "finishReason": "STOP"}]}
-    message = {"role": "assistant", "content": text}
-    choice = {"index": 0, "finish_reason": "stop", "message": message}
-    told = {"id": "0", "object": "chat.completion", "created": 0, "model": model}
-    return {**told, "choices": [choice]}
+        said = {"role": "model", "parts": [{"text": "queued"}]}
+        return {"candidates": [{"content": said, "finishReason": "STOP"}]}
+    message = {"role": "assistant", "content": "queued"}
+    return {
+        "id": "0",
+        "object": "chat.completion",
+        "created": 0,
+        "model": model,
+        "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
+    }
 
 
 @dataclass
