@@ -12,10 +12,10 @@ from loguru import logger
 from resolution_eval.adapters.adapter import ResolutionAdapter, places_of
 from resolution_eval.adapters.requests import SampleRequest
 from resolution_eval.adapters.views import View
-from resolution_eval.evidence.attestation import Attestation, Failure, Sent
+from resolution_eval.evidence.attestation import LEDGER, Attestation, Failure, Sent
 from resolution_eval.evidence.ladder import disagreement, step
-from resolution_eval.evidence.model_answer import Answer, ImageEntry, by_number, together
-from resolution_eval.ground.errors import ModelError, UsageError, host_boundary
+from resolution_eval.evidence.model_answer import Answer, ImageEntry, by_number, facts_of
+from resolution_eval.ground.errors import ModelError, UsageError, host_boundary, visible
 from resolution_eval.identity import revision
 from resolution_eval.models.arguments import COMMON, common, flag
 from resolution_eval.models.families import intended_grid
@@ -24,11 +24,11 @@ from resolution_eval.models.families.decoding import Decoding
 from resolution_eval.models.families.family_base import TowerGrid, mean_colour
 from resolution_eval.models.families.processor_text import spelling
 from resolution_eval.models.families.tokens import plain_tokenizers
-from resolution_eval.models.providers.usage import read_usage
 from resolution_eval.models.wrapped.base_plan import BasePlan, plan
 from resolution_eval.models.wrapped.base_questions import BaseQuestion, BaseRequest, ask
+from resolution_eval.models.wrapped.batch_run import Batching, BatchQueue, batching
 from resolution_eval.models.wrapped.journal import Journal, journal_path
-from resolution_eval.models.wrapped.meter import TokenMeter, dropped, evidence_of, told_of
+from resolution_eval.models.wrapped.meter import TokenMeter, told_of
 from resolution_eval.models.wrapped.pauses import Pauses
 from resolution_eval.models.wrapped.predictors import OWN as PREDICTING
 from resolution_eval.models.wrapped.predictors import predictor
@@ -39,6 +39,7 @@ from resolution_eval.models.wrapped.probing import (
     probed_edge,
     sentence,
 )
+from resolution_eval.models.wrapped.server_answers import served_answers
 from resolution_eval.models.wrapped.sight_notes import encoding_notes, look_notes, tile_notes
 from resolution_eval.models.wrapped.single import single_image
 from resolution_eval.models.wrapped.transcript import checked
@@ -49,10 +50,23 @@ if TYPE_CHECKING:
     import torch
     from lmms_eval.api.instance import Instance
 
-SERVING = (*PREDICTING, "count_difference", "baselines", "probe")
+SERVING = (*PREDICTING, "count_difference", "baselines", "probe", "batch")
 """Arguments that say how a server's samples are predicted and counted."""
 OWN = ("base", "force_simple", *COMMON, *SERVING)
 """Arguments that are not the base's, or that it is given as we understand them."""
+
+NOT_YET = 3
+"""Exit status of a run whose batches are not answered yet."""
+QUEUED = Answer(
+    text="queued",
+    choice=None,
+    choice_scores=None,
+    evidence="none: queued",
+    grid=None,
+    visual_tokens=None,
+    tiles=None,
+)
+"""In the place of an answer to a question that is not asked now."""
 
 
 class ResWrap(ResolutionAdapter):
@@ -88,12 +102,19 @@ class ResWrap(ResolutionAdapter):
             self.sight = sight_of(self.base)
             self.journal, self.pauses = Journal(journal_path(sys.argv)), Pauses()
             self.probed_edge = probed_edge(serving["probe"])
-            if self.probed_edge is not None and self.sight.model is not None:
-                raise UsageError(
-                    f"probe={self.probed_edge} asks a server; the model of base={base} runs here, "
-                    "where tensors tell: leave it out"
-                )
+            for name in ("probe", "batch"):
+                if serving[name] is not None and self.sight.model is not None:
+                    raise UsageError(
+                        f"{name}={serving[name]} asks a server; the model of base={base} runs "
+                        f"here: leave {name}= out"
+                    )
             self.meter = None if self.sight.model is not None else self._meter(serving)
+            self.queue: BatchQueue | None = None
+            self.batching = batching(
+                serving["batch"],
+                journal_path(sys.argv),
+                trust_environment=self.trusts_environment,
+            )
             self.decoding = self._set_straight()
             known = known_of(self.checkpoint, self.sight.family, self.sight.parts)
             self.declare(known, told.train_resolution)
@@ -115,10 +136,13 @@ class ResWrap(ResolutionAdapter):
             counts_by_difference=flag("count_difference", True if differs is None else differs),
             baselines=None if kept is None else Path(kept),
             pauses=self.pauses,
-            trust_environment=flag(
-                "httpx_trust_env", self.plan.arguments.get("httpx_trust_env", True)
-            ),
+            trust_environment=self.trusts_environment,
         )
+
+    @property
+    def trusts_environment(self) -> bool:
+        """Whether its requests heed the environment's proxies."""
+        return flag("httpx_trust_env", self.plan.arguments.get("httpx_trust_env", True))
 
     def model_here(self) -> Any | None:
         """The model that the base holds here; None where it asks a server."""
@@ -126,10 +150,30 @@ class ResWrap(ResolutionAdapter):
 
     def generate_until(self, requests: list[Instance]) -> MutableSequence[str]:
         """As every adapter; a server is probed before the first question and after the last."""
+        if self.batching is not None:
+            self._batch(self.batching, requests)
         self._probe()
         replies = super().generate_until(requests)
         self._probe()
         return replies
+
+    def _batch(self, step: Batching, requests: list[Instance]) -> None:
+        """Queue every question, hand the queue over or collect its answers; ends the run unless all
+        are there.
+        """
+        failed = dict(LEDGER.failures)
+        self.queue = BatchQueue()
+        try:
+            super().generate_until(requests)
+        finally:
+            queue, self.queue = self.queue, None
+            LEDGER.failures.clear()
+            LEDGER.failures.update(failed)
+        with host_boundary():
+            said = step.settle(queue, self.journal)
+        if said is not None:
+            print(visible(f"{self.plan.title}: {said}."), flush=True)
+            raise SystemExit(0 if step.turn == "submit" else NOT_YET)
 
     def _probe(self) -> None:
         """Ask what the server's model sees, where that is wanted."""
@@ -221,6 +265,9 @@ class ResWrap(ResolutionAdapter):
             )
             for view in views
         ]
+        if self.queue is not None:
+            ask(self.base, self.sight, questions, self.queue)
+            return [QUEUED] * len(questions)
         asked = ask(self.base, self.sight, questions, self.journal, self.pauses)
         if self.meter is not None:
             return served_answers(self.plan, self.meter, asked, questions)
@@ -326,7 +373,7 @@ def answers(
                 choice_scores=None,
                 evidence=f"{sight.evidence if seen else unseen(sent)}; base {plan.title}",
                 notes=tuple(dict.fromkeys(noted)) if seen else (),
-                **_of_images(entries),
+                **facts_of(entries),
             )
         )
     return found
@@ -346,62 +393,6 @@ def _entry(received: TowerGrid | None, tokens: int | None, sent: Sent | None) ->
         tiles=None if received is None or received.images == 1 else received.images,
         sent=sent if received is None else None,
     )
-
-
-def _of_images(entries: Sequence[ImageEntry]) -> dict[str, Any]:
-    """An answer's facts of its images; of one image alone there is no list."""
-    facts = together(entries)
-    return facts if len(entries) > 1 else {**facts, "images": ()}
-
-
-def served_answers(
-    plan: BasePlan, meter: TokenMeter, asked: BaseRequest, questions: Sequence[BaseQuestion]
-) -> list[Answer | Failure]:
-    """What a server answered, with what it counted and what was sent."""
-    found: list[Answer | Failure] = []
-    for place, exchanges in enumerate(asked.exchanges_of(questions)):
-        failure = meter.failure(exchanges, asked.failure(place, visible=False))
-        if failure is not None:
-            found.append(failure)
-            continue
-        images = len(questions[place].images)
-        wired: Sequence[Sent | None] = exchanges[-1].images if exchanges else []
-        if wired and len(wired) != images:
-            found.append(Failure(kind="dropped", message=_unsent(len(wired), images)))
-            continue
-        if not wired:
-            wired = [asked.sent.get((place, number)) for number in range(images)]
-        elif plan.chat:
-            wired = by_number(wired, questions[place].order)
-        served = meter.served(exchanges, wired)
-        entries = [
-            ImageEntry(grid=None, visual_tokens=None, sent=sent, predicted_size=_size(one.size))
-            for sent, one in zip(wired, meter.forecasts(exchanges, wired), strict=True)
-        ]
-        noted = [*(n for sent in wired for n in encoding_notes(sent)), *meter.changes(served)]
-        usage = read_usage((exchanges[-1].answer if exchanges else None) or {})
-        found.append(
-            dropped(served)
-            or Answer(
-                text=asked.texts[place].strip(),
-                choice=None,
-                choice_scores=None,
-                evidence=f"{evidence_of(served, wired)}; base {plan.title}",
-                notes=tuple(dict.fromkeys(noted)),
-                served=served,
-                generated_tokens=usage.generated,
-                **_of_images(entries),
-            )
-        )
-    return found
-
-
-def _unsent(sent: int, images: int) -> str:
-    return f"{sent} of the question's {images} images were sent: the base takes fewer"
-
-
-def _size(size: Size | None) -> tuple[int, int] | None:
-    return None if size is None else (size.width, size.height)
 
 
 def unseen(sent: Sequence[Sent | None]) -> str:

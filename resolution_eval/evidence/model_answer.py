@@ -80,6 +80,12 @@ def together(entries: Sequence[ImageEntry]) -> dict[str, Any]:
     }
 
 
+def facts_of(entries: Sequence[ImageEntry]) -> dict[str, Any]:
+    """An answer's facts of its images; of one image alone there is no list."""
+    facts = together(entries)
+    return facts if len(entries) > 1 else {**facts, "images": ()}
+
+
 def finite(answer: Answer | Failure) -> Answer | Failure:
     """The answer, if its scores are numbers.
 

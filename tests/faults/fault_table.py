@@ -1057,6 +1057,43 @@ SERVERS = (
         "servers/test_server_runs.py::test_a_run_killed_and_resumed_asks_nothing_twice",
         slow=True,
     ),
+    Fault(
+        "server",
+        "one of many concurrent requests answered by 429",
+        "nothing: all of them wait as long as it says",
+        SAME,
+        "servers/test_pauses.py::test_one_refusal_holds_all_concurrent_requests_back",
+    ),
+    Fault(
+        "server",
+        "a batch that comes back without one of its answers",
+        "how many questions have no answer; nothing is scored before they are handed over again",
+        REFUSED,
+        "servers/test_batches.py::"
+        "test_a_request_that_the_service_lost_is_said_and_handed_over_again",
+    ),
+    Fault(
+        "server",
+        "a batch service that names another machine for its results",
+        "the machine that the key belongs to; the batch can be collected later",
+        REFUSED,
+        "servers/test_batches.py::test_a_key_goes_to_no_other_machine",
+    ),
+    Fault(
+        "server",
+        "an engine in this process (a stand-in of vLLM's) that halves images",
+        "`mismatched`: the size of its own tensors, and the one asked for",
+        MARKED,
+        "servers/test_engine_inputs.py::"
+        "test_an_engine_that_halves_images_is_mismatched_by_its_own_tensors",
+    ),
+    Fault(
+        "server",
+        "an engine in this process (a stand-in of vLLM's) that drops the image",
+        "`0 image tokens were counted` where so many were due, by sample",
+        MARKED,
+        "servers/test_engine_inputs.py::test_an_engine_that_drops_the_image_fails_by_name",
+    ),
 )
 
 HARDENED = (

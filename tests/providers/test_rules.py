@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import json
 import math
+import os
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
@@ -171,11 +174,28 @@ def test_tiles_against_covering_by_hand() -> None:
         assert abs(found.size.width - wide) <= 0.5001 and abs(found.size.height - high) <= 0.5001
 
 
+def patch_sizes(edge: int, most: int) -> list[tuple[int, int]]:
+    """Sizes around the long edge and the number of patches at which the rule begins to act."""
+    side = 32 * math.isqrt(most)
+    square = [(w, w) for w in around(32, side, edge, 2 * edge)]
+    long = [(w, h) for w in around(edge) for h in (31, 32, 33, side - 1, side, side + 1)]
+    return openai_sizes() + square + long + [(h, w) for w, h in long]
+
+
 @pytest.mark.parametrize(
-    ("model", "edge", "most"), [("gpt-5-mini", 2048, 1536), ("gpt-5.4", 2048, 2500)]
+    ("model", "detail", "edge", "most"),
+    [
+        *((name, "high", 2048, 1536) for name in ("gpt-5-mini", "gpt-5.2", "o4-mini")),
+        *((name, "high", 2048, 2500) for name in ("gpt-5.4", "gpt-5.5")),
+        *((name, "original", 6000, 10000) for name in ("gpt-5.4", "gpt-5.5")),
+    ],
 )
-def test_patches_against_the_steps_in_floating_point(model: str, edge: int, most: int) -> None:
-    for width, height in openai_sizes():
+def test_patches_against_the_steps_in_floating_point(
+    model: str, detail: str, edge: int, most: int
+) -> None:
+    sizes = patch_sizes(edge, most)
+    assert len(sizes) >= 40
+    for width, height in sizes:
         wide, high = float(width), float(height)
         if max(wide, high) > edge:
             wide, high = wide * edge / max(wide, high), high * edge / max(wide, high)
@@ -184,11 +204,79 @@ def test_patches_against_the_steps_in_floating_point(model: str, edge: int, most
             across, down = wide * ratio / 32, high * ratio / 32
             whole = (math.floor(across + 1e-9) / across, math.floor(down + 1e-9) / down)
             wide, high = wide * ratio * min(whole), high * ratio * min(whole)
-        found = forecast(model, width, height)
+        found = forecast(model, width, height, detail=detail)
         assert found.size is not None and found.pieces is not None
         assert abs(found.size.width - wide) <= 0.5001, (width, height)
         assert abs(found.size.height - high) <= 0.5001, (width, height)
         assert found.pieces <= most
+
+
+def test_the_newest_patches_are_kept_or_refused_by_their_number_alone() -> None:
+    sizes = [(w, h) for w in around(32, 5536, 5568, 6000, 9600) for h in (1, 32, 3200, 5504, 5536)]
+    sizes += [(h, w) for w, h in sizes]
+    assert len(sizes) >= 40
+    for width, height in sizes:
+        squares = len(range(0, width, 32)) * len(range(0, height, 32))
+        found = forecast("gpt-6", width, height)
+        assert (found.size, found.pieces) == (Size(width, height), squares)
+        assert (found.refused is not None) == (squares > 30_000), (width, height)
+
+
+def test_tiles_of_the_o_series_are_those_of_gpt_4o_without_their_tokens() -> None:
+    for width, height in openai_sizes():
+        tiled, found = forecast("gpt-4o", width, height), forecast("o3", width, height)
+        assert (found.size, found.pieces, found.tokens) == (tiled.size, tiled.pieces, None)
+
+
+def test_a_budget_is_the_same_at_every_size() -> None:
+    levels = {"low": 280, "medium": 560, "high": 1120, "ultra_high": 2240, "auto": 1120}
+    for level, tokens in levels.items():
+        for width, height in openai_sizes():
+            found = forecast("gemini-3-pro-preview", width, height, detail=level)
+            assert (found.tokens, found.size, found.by_size) == ((tokens, tokens), None, False)
+
+
+def test_every_rule_that_computes_is_among_those_compared_here() -> None:
+    compared = {
+        *("claude-earlier", "claude-later", "tiles-85-170", "tiles-o-series", "patches-1536"),
+        *("patches-5.4", "patches-5.5", "patches-kept", "gemini-3", "qwen2-vl", "qwen3-vl"),
+    }
+    assert {rule.name for _, rule in rules() if rule.kind != "unstated"} == compared
+
+
+def test_every_collected_example_comes_out_to_the_digit() -> None:
+    """The examples as they were collected, with the ones that are not stated by a page."""
+    folder = os.environ.get("RESOLUTION_EVAL_DATA", "")
+    path = Path(folder).parent / "reference" / "providers.json"
+    if not folder or not path.is_file():
+        pytest.skip("the collected examples are not here (RESOLUTION_EVAL_DATA)")
+    examples, compared = json.loads(path.read_text(encoding="utf-8"))["examples"], 0
+    for example in examples["anthropic"]:
+        off = 1 if "1 px off" in example.get("note", "") else 0
+        for name, model in (("earlier", EARLIER), ("later", LATER)):
+            found, told = forecast(model, *example["size"]), example[name]
+            assert found.pieces == told["tokens"] and found.size is not None
+            left = told.get("size", (found.size.width, found.size.height))
+            assert abs(found.size.width - left[0]) <= off
+            assert abs(found.size.height - left[1]) <= off
+            compared += 1
+    for example in examples["openai_patches"]:
+        found = forecast("gpt-5-mini", *example["size"])
+        assert (found.size, found.pieces) == (Size(*example["resized"]), example["patches"])
+        compared += 1
+    derived = dict(examples["derived_by_us"])
+    size = derived.pop("size")
+    names = {
+        "GPT-4o": "gpt-4o",
+        "Claude earlier": EARLIER,
+        "gpt-5-mini": "gpt-5-mini",
+        "Claude later": LATER,
+        "gpt-5.4 high": "gpt-5.4",
+    }
+    for name, left in derived.items():
+        assert forecast(names[name], *size).size == Size(*left), name
+        compared += 1
+    assert compared >= 18
 
 
 @pytest.mark.parametrize(
@@ -312,8 +400,6 @@ def test_tokens_per_patch_are_the_users_word() -> None:
 
 
 def test_the_page_is_that_of_the_files() -> None:
-    from pathlib import Path
-
     from resolution_eval.models.providers.provider_page import page
 
     kept = (Path(__file__).parents[2] / "docs" / "providers.md").read_text(encoding="utf-8")

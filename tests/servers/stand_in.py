@@ -69,6 +69,7 @@ class StandIn(ThreadingHTTPServer):
     """Answers `answer`, with the usage of `count`; `faults` name how it misbehaves."""
 
     daemon_threads = True
+    handler: type[BaseHTTPRequestHandler]
     request_queue_size = 64
 
     def __init__(
@@ -80,7 +81,7 @@ class StandIn(ThreadingHTTPServer):
         details: bool = True,
         reply: Callable[[Received], str] = lambda _: "A",
     ) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", 0), self.handler)
         self.count, self.faults = count, set(faults)
         self.wrapping, self.details, self.reply = wrapping, details, reply
         self.received: list[Received] = []
@@ -242,6 +243,9 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
+StandIn.handler = _Handler
+
+
 def _read(body: dict[str, Any]) -> Received:
     size, texts, sizes = None, [], []
     for message in body["messages"]:
@@ -260,9 +264,9 @@ def _read(body: dict[str, Any]) -> Received:
 
 
 @contextmanager
-def running(*arguments: Any, **named: Any) -> Iterator[StandIn]:
+def running(*arguments: Any, kind: type[StandIn] = StandIn, **named: Any) -> Iterator[StandIn]:
     """A stand-in that serves until the block ends."""
-    server = StandIn(*arguments, **named)
+    server = kind(*arguments, **named)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

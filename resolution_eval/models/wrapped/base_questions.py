@@ -18,6 +18,7 @@ from resolution_eval.answers.prompts import pieces, shown_order
 from resolution_eval.evidence.attestation import Failure, Sent
 from resolution_eval.ground.errors import ModelError
 from resolution_eval.ground.finite import watched_logits
+from resolution_eval.models.wrapped.engine_inputs import EngineWatch, engine_watch
 from resolution_eval.models.wrapped.journal import Journal
 from resolution_eval.models.wrapped.pauses import Pauses
 from resolution_eval.models.wrapped.traffic import Exchange, watched
@@ -87,6 +88,8 @@ class BaseRequest:
     """What the base logged as an error."""
     exchanges: list[Exchange] = field(default_factory=list)
     """What was sent to a server, and answered, in order."""
+    engine: EngineWatch | None = None
+    """What an engine in this process made of the questions, where one tells."""
 
     def exchanges_of(self, questions: Sequence[BaseQuestion]) -> list[list[Exchange]]:
         """Those of each question, told by its image's bytes and its prompt.
@@ -144,11 +147,14 @@ def ask(
     sent: dict[tuple[int, int], Sent] = {}
     errors: list[str] = []
     exchanges: list[Exchange] = []
+    engine = engine_watch(base)
     sizes = [Size(*image.size) for image in questions[0].images]
     with ExitStack() as stack:
         entered = stack.enter_context(sight.watching(sizes, len(questions)))
         stack.enter_context(_encodings(sent))
         stack.enter_context(watched(exchanges, journal or Journal(None), pauses or Pauses()))
+        if engine is not None:
+            stack.enter_context(engine.watching())
         stack.enter_context(_logged(errors))
         stack.enter_context(_silent(type(base)))
         stack.enter_context(watched_logits(sight.model))
@@ -159,7 +165,7 @@ def ask(
     if len(answers) != len(questions):
         raise ModelError(f"the base gave {len(answers)} answers to {len(questions)} questions")
     texts = [str(getattr(answer, "text", answer) or "") for answer in answers]
-    return BaseRequest(texts, entered, sent, errors, exchanges)
+    return BaseRequest(texts, entered, sent, errors, exchanges, engine)
 
 
 def _requests(base: Any, questions: Sequence[BaseQuestion]) -> list[Any]:

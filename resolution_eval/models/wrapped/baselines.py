@@ -34,6 +34,15 @@ LENGTH = ("content-length", "accept-encoding", "connection", "host")
 """Headers that belong to the request that was sent, not to this one."""
 
 
+def patient(*, trust_environment: bool) -> requests.Session:
+    """A session that asks a busy server again."""
+    session = requests.Session()
+    session.trust_env = trust_environment
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, HTTPAdapter(max_retries=PATIENCE))
+    return session
+
+
 class Baselines:
     """What prompts count without their images, kept for the run, and in a file where one is named.
 
@@ -91,10 +100,7 @@ class Baselines:
         self.asked += 1
         self._pauses.wait(url)
         try:
-            with requests.Session() as session:
-                session.trust_env = self._trust_environment
-                for scheme in ("http://", "https://"):
-                    session.mount(scheme, HTTPAdapter(max_retries=PATIENCE))
+            with patient(trust_environment=self._trust_environment) as session:
                 data = json.dumps(body).encode()
                 response = session.post(url, data=data, headers=own, timeout=TIMEOUT)
                 found = response.json()

@@ -25,26 +25,48 @@ FILE = "resolution_eval_answers.jsonl"
 class Journal:
     """Answers by the digest of their request; one that was asked twice has two."""
 
+    asks_nothing = False
+    """Whether no question may be sent, as it has an answer to each."""
+
     def __init__(self, path: Path | None) -> None:
         self._path, self._lock = path, Lock()
         self._kept: dict[str, deque[dict[str, Any]]] = defaultdict(deque)
         for digest, answer in [] if path is None else _lines(path):
             self._kept[digest].append(answer)
 
-    def take(self, url: str, body: Mapping[str, Any]) -> dict[str, Any] | None:
-        """An answer that an earlier run was given to this request, once; None if there is none."""
+    def take(
+        self, url: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
+    ) -> dict[str, Any] | None:
+        """An answer that an earlier run was given to this request, once; None if there is none.
+
+        The `headers` of the request are not looked at.
+        """
         if self._path is None:
             return None
         with self._lock:
-            kept = self._kept.get(_digest(url, body))
+            kept = self._kept.get(digest_of(url, body))
             return kept.popleft() if kept else None
 
     def keep(self, url: str, body: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
         """Write an answer down before anything else is done with it."""
         if self._path is None or not _says_something(answer):
             return
-        line = json.dumps({"request": _digest(url, body), "answer": answer}) + "\n"
         with self._lock:
+            self._write(digest_of(url, body), answer)
+
+    def holds(self, digest: str) -> int:
+        """How many answers wait for the request of that digest."""
+        return len(self._kept.get(digest, ()))
+
+    def note(self, digest: str, answer: Mapping[str, Any]) -> None:
+        """Write down an answer that came by another way, whatever it says, to be taken now."""
+        with self._lock:
+            self._write(digest, answer)
+            self._kept[digest].append(dict(answer))
+
+    def _write(self, digest: str, answer: Mapping[str, Any]) -> None:
+        line = json.dumps({"request": digest, "answer": answer}) + "\n"
+        if self._path is not None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(line)
@@ -88,7 +110,8 @@ def _lines(path: Path) -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
-def _digest(url: str, body: Mapping[str, Any]) -> str:
+def digest_of(url: str, body: Mapping[str, Any]) -> str:
+    """What a request is known by; the address's query is no part of it."""
     said = json.dumps([url.partition("?")[0], body], sort_keys=True)
     return sha256(said.encode()).hexdigest()
 

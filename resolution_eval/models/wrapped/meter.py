@@ -22,12 +22,15 @@ from resolution_eval.models.providers.usage import (
     related,
 )
 from resolution_eval.models.wrapped.baselines import Baselines
+from resolution_eval.models.wrapped.engine_inputs import PLACEHOLDERS, EngineInput
 from resolution_eval.models.wrapped.pauses import Pauses
 from resolution_eval.models.wrapped.predictors import Predictor, Turns
 from resolution_eval.models.wrapped.traffic import Exchange
 from resolution_eval.resolution import Size
 
 NOTHING = Forecast(rule="")
+LONE: Turns = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Which?"}]}]
+"""In the place of a conversation that was not seen: one image, of which the tokens are wanted."""
 
 
 class TokenMeter:
@@ -73,14 +76,23 @@ class TokenMeter:
             return Failure(kind=last.kind, message=last.fault + tried)
         return said
 
-    def served(self, exchanges: list[Exchange], sent: Sequence[Sent | None]) -> Served:
+    def served(
+        self,
+        exchanges: list[Exchange],
+        sent: Sequence[Sent | None],
+        engine: EngineInput | None = None,
+    ) -> Served:
         """What is known of the answer that the last of `exchanges` brought to a question whose
         images were `sent` so: the size is the first's, the tokens are those of all together.
+
+        Of an `engine` in this process, its own size and placeholders take the place of both.
         """
         last = exchanges[-1] if exchanges else None
         answer = {} if last is None or last.answer is None else last.answer
-        forecast = summed(self.forecasts(exchanges, sent))
+        forecast = summed(self.forecasts(exchanges, sent, engine))
         counted, by = (None, None) if last is None else self._count(last, answer)
+        if engine is not None:
+            counted, by = sum(engine.tokens), PLACEHOLDERS
         return Served(
             rule=forecast.rule or None,
             predicted_size=None
@@ -97,11 +109,24 @@ class TokenMeter:
             attempts=max(1, len(exchanges)),
         )
 
-    def forecasts(self, exchanges: list[Exchange], sent: Sequence[Sent | None]) -> list[Forecast]:
-        """What is foretold of each image of a question."""
-        turns = turns_of(exchanges[-1].body) if exchanges else []
+    def forecasts(
+        self,
+        exchanges: list[Exchange],
+        sent: Sequence[Sent | None],
+        engine: EngineInput | None = None,
+    ) -> list[Forecast]:
+        """What is foretold of each image of a question, at the size that an `engine` made of it
+        where that was read.
+        """
+        turns = turns_of(exchanges[-1].body) if exchanges else LONE
         first = turns if len(sent) == 1 else alone(turns)
-        return [self._forecast(first, one) for one in sent]
+        found = [self._forecast(first, one) for one in sent]
+        if engine is None or len(engine.sizes) != len(found):
+            return found
+        return [
+            one if size is None else replace(one, size=Size(*size), rule=one.rule or PLACEHOLDERS)
+            for one, size in zip(found, engine.sizes, strict=True)
+        ]
 
     def _forecast(self, turns: Turns, sent: Sent | None) -> Forecast:
         if self._predictor is None or sent is None or not sent.width or not sent.height:

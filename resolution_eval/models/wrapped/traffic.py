@@ -18,6 +18,7 @@ from typing import Any
 from unittest.mock import patch
 
 from resolution_eval.evidence.attestation import Sent
+from resolution_eval.ground.errors import ModelError
 from resolution_eval.ground.notation import json_value
 from resolution_eval.models.wrapped.journal import Journal
 from resolution_eval.models.wrapped.pauses import Pauses
@@ -146,9 +147,11 @@ def _kept(exchange: Exchange | None, request: Any, journal: Journal) -> Any:
     there is none, or the package is not one that builds them.
     """
     package = sys.modules[type(request).__module__.partition(".")[0]]
+    if exchange is not None and journal.asks_nothing and not package.__name__.startswith("httpx"):
+        raise ModelError(f"batch= cannot hold back what a base asks by {package.__name__}")
     if exchange is None or not package.__name__.startswith("httpx"):
         return None
-    answer = journal.take(exchange.url, exchange.body)
+    answer = journal.take(exchange.url, exchange.body, exchange.headers)
     if answer is None:
         return None
     exchange.status, exchange.answer = 200, answer

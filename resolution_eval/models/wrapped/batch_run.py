@@ -1,0 +1,238 @@
+"""A run by batch: its questions handed over together, and its answers put into the journal.
+
+`submit` asks nothing: every question is queued, and the queue handed to the provider's batch
+service. `collect` takes the answers into the journal, from which the run is then answered as one
+that was killed and resumed. lmms-eval 0.7.3 has `batch_gpt4`, which waits for its batch, loses it
+where it is killed, and answers "Batch failed" where it failed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Any, Literal
+
+from resolution_eval.ground.errors import UsageError
+from resolution_eval.ground.notation import json_value
+from resolution_eval.models.arguments import one_of
+from resolution_eval.models.wrapped.batch_services import BatchService, service
+from resolution_eval.models.wrapped.journal import Journal, digest_of
+
+FILE = "resolution_eval_batches.json"
+STEPS = ("submit", "collect")
+Turn = Literal["submit", "collect"]
+
+
+@dataclass(frozen=True)
+class QueuedQuestion:
+    """A question that is not asked now."""
+
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    body: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def digest(self) -> str:
+        """What it is known by in the journal."""
+        return digest_of(self.url, self.body)
+
+
+class BatchQueue(Journal):
+    """A journal that holds an answer to everything, and notes what was asked."""
+
+    asks_nothing = True
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.questions: list[QueuedQuestion] = []
+        self._asking = Lock()
+
+    def take(
+        self, url: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """A text that nobody reads, in the provider's own form."""
+        with self._asking:
+            self.questions.append(QueuedQuestion(url, dict(headers or {}), body))
+        return _placeholder(url, str(body.get("model", "")))
+
+
+def _placeholder(url: str, model: str) -> dict[str, Any]:
+    if url.endswith("/messages"):
+        return {
+            "id": "0",
+            "type": "message",
+            "role": "assistant",
+            "model": model,
+            "content": [{"type": "text", "text": "queued"}],
+            "stop_reason": "end_turn",
+            "usage": {"input_tokens": 0, "output_tokens": 0},
+        }
+    if url.endswith(":generateContent"):
+        said = {"role": "model", "parts": [{"text": "queued"}]}
+        return {"candidates": [{"content": said, "finishReason": "STOP"}]}
+    message = {"role": "assistant", "content": "queued"}
+    return {
+        "id": "0",
+        "object": "chat.completion",
+        "created": 0,
+        "model": model,
+        "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
+    }
+
+
+@dataclass
+class Batching:
+    """The batches of a folder, and one step of them."""
+
+    turn: Turn
+    folder: Path
+    trust_environment: bool = True
+
+    def settle(self, queue: BatchQueue, journal: Journal) -> str | None:
+        """Hand the queued questions over, or collect their answers.
+
+        None where the journal holds every answer, so that the run may go on; otherwise what the
+        user is to know, as the run ends here.
+
+        Raises:
+            UsageError: the provider has no batch service that we know.
+            ModelError: it cannot be reached, or refuses.
+        """
+        if not queue.questions:
+            raise UsageError("batch=: the base asked nothing over HTTP; leave batch= out")
+        first = queue.questions[0]
+        asked = service(first.url, first.headers, trust_environment=self.trust_environment)
+        pending = self._pending()
+        if self.turn == "submit":
+            return self._submit(asked, self._missing(queue, journal, pending), pending)
+        said = self._collect(asked, pending, journal)
+        left = self._missing(queue, journal, self._pending())
+        if said:
+            return said
+        if left:
+            return (
+                f"{len(left)} of {len(queue.questions)} questions are in no batch, or have no "
+                "answer in theirs; batch=submit hands them over again, and without batch= they are "
+                "asked one by one. Nothing was scored"
+            )
+        return None
+
+    def _missing(
+        self, queue: BatchQueue, journal: Journal, pending: Sequence[Mapping[str, Any]]
+    ) -> list[QueuedQuestion]:
+        """Queued questions that neither the journal nor a batch under way has."""
+        under_way: dict[str, int] = {}
+        for batch in pending:
+            for digest in batch["requests"]:
+                under_way[digest] = under_way.get(digest, 0) + 1
+        found = []
+        for question in queue.questions:
+            known = under_way.setdefault(question.digest, 0) + journal.holds(question.digest)
+            under_way[question.digest] -= 1
+            if known <= 0:
+                found.append(question)
+        return found
+
+    def _submit(
+        self,
+        asked: BatchService,
+        questions: Sequence[QueuedQuestion],
+        pending: Sequence[Mapping[str, Any]],
+    ) -> str:
+        batches = list(pending)
+        names = []
+        for part in _parts(questions, asked):
+            name = asked.submit([question.body for question in part])
+            names.append(name)
+            batches.append({"batch": name, "requests": [question.digest for question in part]})
+            self._write(batches)
+        if not names:
+            return (
+                "every question is answered or in a batch already; batch=collect takes the answers"
+            )
+        return (
+            f"{len(questions)} questions were handed to {asked.name} as {', '.join(names)}; within "
+            "a day the same command with batch=collect takes the answers and scores them"
+        )
+
+    def _collect(
+        self, asked: BatchService, pending: Sequence[Mapping[str, Any]], journal: Journal
+    ) -> str | None:
+        """Take the answers of batches that ended; what is to be said of those under way."""
+        left, waiting = list(pending), []
+        for batch in pending:
+            state = asked.state(str(batch["batch"]))
+            if not state.ended:
+                waiting.append(f"{batch['batch']} is {state.told}")
+                continue
+            digests: Sequence[str] = batch["requests"]
+            answered = set()
+            for place, answer, _ in asked.outcomes(state):
+                if answer is not None and 0 <= place < len(digests) and place not in answered:
+                    answered.add(place)
+                    journal.note(digests[place], answer)
+            left.remove(batch)
+            self._write(left)
+        if not waiting:
+            return None
+        return f"{'; '.join(waiting)}: try batch=collect again later. Nothing was scored"
+
+    def _pending(self) -> list[dict[str, Any]]:
+        """Batches under way, as the file tells them."""
+        try:
+            found = json_value((self.folder / FILE).read_bytes())
+        except FileNotFoundError:
+            return []
+        except ValueError as error:
+            raise UsageError(
+                f"{self.folder / FILE} is no JSON ({error}): it names the batches under way; put "
+                "it right, or give another --use_cache"
+            ) from error
+        return [
+            each
+            for each in (found if isinstance(found, list) else [])
+            if isinstance(each, dict) and isinstance(each.get("requests"), list) and "batch" in each
+        ]
+
+    def _write(self, batches: Sequence[Mapping[str, Any]]) -> None:
+        from resolution_eval.ground.files import replace
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        replace(self.folder / FILE, json.dumps(list(batches), indent=1).encode() + b"\n")
+
+
+def _parts(
+    questions: Sequence[QueuedQuestion], asked: BatchService
+) -> Iterator[list[QueuedQuestion]]:
+    """The questions in batches that the service takes."""
+    part: list[QueuedQuestion] = []
+    size = 0
+    for question in questions:
+        own = len(json.dumps(question.body)) + 200
+        if part and (len(part) >= asked.most_requests or size + own > asked.most_bytes):
+            yield part
+            part, size = [], 0
+        part.append(question)
+        size += own
+    if part:
+        yield part
+
+
+def batching(told: Any, journal: Path | None, *, trust_environment: bool) -> Batching | None:
+    """The argument `batch=`; None where it is not given.
+
+    Raises:
+        UsageError: it is neither submit nor collect, or there is no folder to keep batches in.
+    """
+    if told is None:
+        return None
+    one_of("batch", str(told), STEPS)
+    if journal is None:
+        raise UsageError(
+            f"batch={told} keeps the names of its batches and their answers; give "
+            "--use_cache FOLDER"
+        )
+    return Batching(str(told), journal.parent, trust_environment)  # type: ignore[arg-type]

@@ -1,0 +1,283 @@
+"""Batch services of providers: many requests handed over at once, and answered within a day.
+
+As their pages stated it in November 2026: OpenAI (platform.openai.com/docs/guides/batch), Anthropic
+(platform.claude.com/docs/en/build-with-claude/batch-processing) and Gemini
+(ai.google.dev/gemini-api/docs/batch-api).
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+
+from resolution_eval.ground.errors import ModelError, UsageError
+from resolution_eval.ground.notation import json_value
+from resolution_eval.models.wrapped.baselines import LENGTH, patient
+
+TIMEOUT = 600
+"""Seconds to wait for a service; a batch is up to hundreds of megabytes."""
+Outcome = tuple[int, dict[str, Any] | None, str]
+"""Place of a request in its batch, its answer's JSON, and why there is none."""
+
+
+@dataclass(frozen=True)
+class BatchState:
+    """How far a batch has come."""
+
+    ended: bool
+    told: str
+    """In the service's own word."""
+    document: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class BatchService(ABC):
+    """One provider's, at the address and with the headers of a question to it."""
+
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    trust_environment: bool = True
+
+    name = ""
+    ending = ""
+    """How the address of a question ends."""
+    most_requests = 0
+    most_bytes = 0
+    """Of one batch; below the service's own limits."""
+
+    @abstractmethod
+    def submit(self, bodies: Sequence[Mapping[str, Any]]) -> str:
+        """Hand requests over; the batch's id."""
+
+    @abstractmethod
+    def state(self, batch: str) -> BatchState:
+        """How far it has come."""
+
+    @abstractmethod
+    def outcomes(self, state: BatchState) -> Iterator[Outcome]:
+        """Every request's outcome, of a batch that ended, in any order."""
+
+    @property
+    def root(self) -> str:
+        """The address without what ends it."""
+        return self.url.removesuffix(self.ending)
+
+    def ask(self, method: str, url: str, **more: Any) -> requests.Response:
+        """What the service answers.
+
+        Raises:
+            ModelError: it cannot be reached, or refuses.
+        """
+        own = {k: v for k, v in self.headers.items() if k.lower() not in (*LENGTH, "content-type")}
+        try:
+            with patient(trust_environment=self.trust_environment) as session:
+                found = session.request(method, url, headers=own, timeout=TIMEOUT, **more)
+        except requests.RequestException as error:
+            raise ModelError(
+                f"the batch service of {self.name} cannot be reached ({type(error).__name__}); "
+                "try again: nothing that was handed over is lost"
+            ) from error
+        if found.status_code >= 400:
+            raise ModelError(
+                f"the batch service of {self.name} answered with status {found.status_code}: "
+                f"{found.text[:200]!r}"
+            )
+        return found
+
+    def document(self, method: str, url: str, **more: Any) -> dict[str, Any]:
+        """The JSON object that the service answers.
+
+        Raises:
+            ModelError: it cannot be reached, refuses, or answers with something else.
+        """
+        found = self.ask(method, url, **more)
+        try:
+            told = json_value(found.content)
+        except ValueError:
+            told = None
+        if not isinstance(told, dict):
+            raise ModelError(
+                f"the batch service of {self.name} answered with no JSON: {found.text[:120]!r}"
+            )
+        return told
+
+
+class OpenAIBatch(BatchService):
+    """A file of requests, and files of outcomes."""
+
+    name = "OpenAI"
+    ending = "/chat/completions"
+    most_requests, most_bytes = 50_000, 180_000_000
+    _ENDED = ("completed", "failed", "expired", "cancelled")
+
+    def submit(self, bodies: Sequence[Mapping[str, Any]]) -> str:
+        """A file is sent up, and a batch made of it."""
+        lines = (
+            {"custom_id": name_of(i), "method": "POST", "url": "/v1/chat/completions", "body": b}
+            for i, b in enumerate(bodies)
+        )
+        data = "".join(json.dumps(line) + "\n" for line in lines).encode()
+        file = self.document(
+            "POST",
+            f"{self.root}/files",
+            files={"file": ("requests.jsonl", data, "application/jsonl")},
+            data={"purpose": "batch"},
+        )
+        asked = {
+            "input_file_id": file.get("id"),
+            "endpoint": "/v1/chat/completions",
+            "completion_window": "24h",
+        }
+        return str(self.document("POST", f"{self.root}/batches", json=asked)["id"])
+
+    def state(self, batch: str) -> BatchState:
+        """By its `status`."""
+        found = self.document("GET", f"{self.root}/batches/{batch}")
+        status = str(found.get("status"))
+        return BatchState(status in self._ENDED, status, found)
+
+    def outcomes(self, state: BatchState) -> Iterator[Outcome]:
+        """Of both files: answers, and errors."""
+        for key in ("output_file_id", "error_file_id"):
+            if state.document.get(key):
+                url = f"{self.root}/files/{state.document[key]}/content"
+                for line in _lines(self.ask("GET", url).text):
+                    response = line.get("response") or {}
+                    good = response.get("status_code") == 200
+                    error = line.get("error") or response.get("body")
+                    yield (
+                        place_of(line),
+                        response["body"] if good else None,
+                        "" if good else str(error)[:200],
+                    )
+
+
+class AnthropicBatch(BatchService):
+    """A list of requests; outcomes a line each."""
+
+    name = "Anthropic"
+    ending = "/messages"
+    most_requests, most_bytes = 100_000, 240_000_000
+
+    def submit(self, bodies: Sequence[Mapping[str, Any]]) -> str:
+        """All in one request."""
+        asked = [{"custom_id": name_of(i), "params": b} for i, b in enumerate(bodies)]
+        return str(self.document("POST", f"{self.url}/batches", json={"requests": asked})["id"])
+
+    def state(self, batch: str) -> BatchState:
+        """By its `processing_status`."""
+        found = self.document("GET", f"{self.url}/batches/{batch}")
+        status = str(found.get("processing_status"))
+        return BatchState(status == "ended", status, found)
+
+    def outcomes(self, state: BatchState) -> Iterator[Outcome]:
+        """From where the service says; the key goes to no other machine.
+
+        Raises:
+            ModelError: it names another machine.
+        """
+        url = str(state.document.get("results_url"))
+        if urlsplit(url).netloc != urlsplit(self.url).netloc:
+            raise ModelError(f"results_url is at another machine than {urlsplit(self.url).netloc}")
+        for line in _lines(self.ask("GET", url).text):
+            result = line.get("result") or {}
+            good = result.get("type") == "succeeded"
+            why = f"{result.get('type')} {result.get('error', '')}"[:200]
+            yield place_of(line), result["message"] if good else None, "" if good else why
+
+
+class GeminiBatch(BatchService):
+    """A list of requests; a long-running operation that ends with the list of outcomes."""
+
+    name = "Gemini"
+    ending = ":generateContent"
+    most_requests, most_bytes = 10_000, 18_000_000
+
+    def submit(self, bodies: Sequence[Mapping[str, Any]]) -> str:
+        """All in one request."""
+        asked = [{"request": b, "metadata": {"key": name_of(i)}} for i, b in enumerate(bodies)]
+        batch = {
+            "display_name": "resolution-eval",
+            "input_config": {"requests": {"requests": asked}},
+        }
+        url = f"{self.root}:batchGenerateContent"
+        return str(self.document("POST", url, json={"batch": batch})["name"])
+
+    def state(self, batch: str) -> BatchState:
+        """By `done`, and the state in its metadata."""
+        found = self.document("GET", f"{self.root.partition('/models/')[0]}/{batch}")
+        told = (found.get("metadata") or {}).get("state") or "running"
+        return BatchState(bool(found.get("done")), str(told), found)
+
+    def outcomes(self, state: BatchState) -> Iterator[Outcome]:
+        """By their keys; in the order of the requests, where the service leaves those out."""
+        output = state.document.get("response") or (state.document.get("metadata") or {}).get(
+            "output", {}
+        )
+        held = (output.get("inlinedResponses") or {}).get("inlinedResponses") or ()
+        for number, each in enumerate(held):
+            key = (each.get("metadata") or {}).get("key")
+            place = number if key is None else place_of({"custom_id": key})
+            good = isinstance(each.get("response"), dict)
+            yield place, each["response"] if good else None, str(each.get("error", ""))[:200]
+
+
+SERVICES: tuple[type[BatchService], ...] = (OpenAIBatch, AnthropicBatch, GeminiBatch)
+
+
+def service(
+    url: str, headers: Mapping[str, str], *, trust_environment: bool = True
+) -> BatchService:
+    """The batch service of the provider that a question at `url` asks.
+
+    Raises:
+        UsageError: it is none that we know.
+    """
+    address, _, query = url.partition("?")
+    for kind in SERVICES:
+        if address.endswith(kind.ending) and not query:
+            return kind(address, headers, trust_environment)
+    raise UsageError(
+        "batch= needs OpenAI's chat completions, Anthropic's messages or Gemini's generateContent; "
+        f"this base asks {urlsplit(url).path}: leave batch= out"
+    )
+
+
+def name_of(place: int) -> str:
+    """A request's name in its batch.
+
+    Example:
+        >>> name_of(7), place_of({"custom_id": "q7"}), place_of({"custom_id": "other"})
+        ('q7', 7, -1)
+    """
+    return f"q{place}"
+
+
+def place_of(line: Mapping[str, Any]) -> int:
+    """A request's place in its batch, by its name; -1 of a name that is not ours."""
+    told = str(line.get("custom_id", ""))
+    return int(told[1:]) if told[:1] == "q" and told[1:].isdecimal() else -1
+
+
+def _lines(text: str) -> Iterator[dict[str, Any]]:
+    """The JSON objects of a file, a line each.
+
+    Raises:
+        ModelError: a line is none.
+    """
+    for line in text.splitlines():
+        if not line.strip():
+            continue
+        try:
+            found = json_value(line)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise ModelError(f"a batch's outcome is no JSON object: {line[:80]!r}; collect again")
+        yield found
