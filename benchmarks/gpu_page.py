@@ -18,13 +18,13 @@ from typing import Any
 
 from tabulate import tabulate
 
-from benchmarks.memory_lines import MOMENTS
+from benchmarks.memory_lines import FILE, MOMENTS
 from benchmarks.table import RESULTS
 
 KEPT = RESULTS / "gpu"
 PAGE = Path(__file__).parents[1] / "docs" / "gpu.md"
 TEMPLATE = Path(__file__).with_name("gpu_template.md")
-SESSION = "uv run python -m benchmarks.gpu_session --output gpu"
+SESSION = "python3 -m uv run python -m benchmarks.gpu_session --output gpu"
 MARKS = {
     "gpu-overhead": ("a warm `reshf` sweep, against the model's own time", "at most 1.1"),
     "gpu-overhead-flamingo": (
@@ -227,7 +227,7 @@ def _processor(name: str) -> dict[str, str]:
         "found": _ratio(found, "ratio"),
         "others took": _others(detail),
         "on": detail["date"],
-        "command": f"`uv run python -m benchmarks {name}`",
+        "command": f"`python3 -m uv run python -m benchmarks {name}`",
     }
 
 
@@ -241,7 +241,7 @@ def _remark(name: str) -> str:
 def _profile(name: str) -> str:
     """The figures behind a remark."""
     if name == "memory":
-        return _held(json.loads((KEPT / "memory_lines.json").read_text(encoding="utf-8")))
+        return _held(json.loads(FILE.read_text(encoding="utf-8"))) if FILE.is_file() else ""
     document = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
     return f"{_table(document['detail']['rows'])}\n\n{document['detail']['note']}"
 
