@@ -43,11 +43,14 @@ ON_A_PROCESSOR = {
 }
 """Marks that need no card, and stand in RESULTS.md with the others."""
 REHEARSED = {
-    "gpu-overhead": "tiny model, the device played by a sleep of 0.03 s an image",
-    "gpu-overhead-flamingo": "tiny model, the device played likewise",
-    "gpu-rank": "tiny model, both sides on the processor",
-    "gpu": "tiny model against the processor's own rate: count and clock work, no more",
-    "gpu-generate": "tiny model, both sides on the processor",
+    "gpu-overhead": "a tiny model, the device played by a sleep of 0.03 s an image. Three batches in "
+    "all: nothing can be made beside the first, and where others take most of the cores the making "
+    "of a batch is slowed, the sleep is not",
+    "gpu-overhead-flamingo": "the same of a tiny Flamingo",
+    "gpu-rank": "a tiny model, both sides on the processor",
+    "gpu": "a tiny model against the processor's own rate: count and clock work, no more",
+    "gpu-generate": "a tiny model, both sides on the processor: with next to no arithmetic, what is "
+    "compared is the work around it, which is more in ours (rendering, attestation)",
     "gpu-batch": "memory played: so many bytes for each pixel of a batch",
 }
 """What a rehearsal of each is of."""
