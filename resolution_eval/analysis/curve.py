@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from resolution_eval.analysis.blind_control import Look, looking, looks
 from resolution_eval.analysis.confusion import ClassFigures, balanced_accuracies, class_figures
 from resolution_eval.analysis.floor import CurveFloor, curve_floor
@@ -237,7 +239,7 @@ def _whole(
     return {
         "figures": _figures(sweep, drawn, grid, base, cells),
         "noise": noise,
-        "knee": unearned or _knee(drawn, grid, noise["excess_ace"], columns.left_out),
+        "knee": unearned or _knee(drawn, grid, noise["excess_ace"]),
         "choice": unearned or margin.choose(drawn, grid, delta=delta),
         "fewest": unearned or _fewest(drawn, grid, cells, delta),
         "robustness": unearned or margin.robust(drawn, grid, delta=delta),
@@ -303,12 +305,12 @@ def _unearned(sweep: Sweep, base: CurveFloor, cells: Sequence[CellFigures]) -> W
     )
 
 
-def _knee(
-    drawn: Resampled, grid: ScoreGrid, back_and_forth: NoiseFloor, left_out: int
-) -> Knee | Withheld:
-    """The knee of a curve that rises; a fit of a rise says nothing of one that falls between."""
-    if left_out:
-        return Withheld(f"{left_out} samples have no verdict, and a fit has no bounds for them")
-    if back_and_forth.raw > back_and_forth.ceiling:
+def _knee(drawn: Resampled, grid: ScoreGrid, back_and_forth: NoiseFloor) -> Knee | Withheld:
+    """The knee of a curve that rises; a fit of a rise says nothing of one that falls between.
+
+    Failed samples could move each accuracy by its slack, and so what lies between two by both.
+    """
+    unseen = 2 * float(np.maximum(*drawn.answers.slack)[: len(grid.resolutions)].sum())
+    if back_and_forth.raw + unseen > back_and_forth.ceiling:
         return Withheld("accuracy falls and rises again by more than noise does")
     return fits.knee(drawn, grid)

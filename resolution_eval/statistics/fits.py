@@ -40,7 +40,8 @@ def knee(resampled: Resampled, grid: ScoreGrid, *, level: float = 0.95) -> Knee 
     Every curve is fitted by generalised least squares, with the errors that the clusters show, and
     rejected by its residuals (Hotelling's). A knee is given only where a quadratic, a saturating
     exponential and a logistic curve in log2 r are all rejected and the broken line is not: a smooth
-    curve that bends is no knee.
+    curve that bends is no knee. Failed samples move no fit; what they could change of a residual,
+    were each right or wrong, counts against the knee and widens its interval.
 
     Source: segmented regression, Hinkley 1971, J. Am. Stat. Assoc. 66; Berger 1982, Technometrics
     24, for rejecting all of several.
@@ -49,7 +50,7 @@ def knee(resampled: Resampled, grid: ScoreGrid, *, level: float = 0.95) -> Knee 
         >>> from resolution_eval.statistics.resampling import align, resample
         >>> rates = (10, 25, 40, 55, 70, 70, 70, 70)
         >>> columns = [{str(i): float(i * 37 % 100 < rate) for i in range(4000)} for rate in rates]
-        >>> grid = Grid((14, 28, 56, 112, 224, 448, 896, 1792))
+        >>> grid = ScoreGrid((14, 28, 56, 112, 224, 448, 896, 1792))
         >>> found = knee(resample(align(columns), seed=1), grid)
         >>> round(found.resolution.estimate), round(found.slope, 2), round(found.plateau, 2)
         (222, 0.15, 0.7)
@@ -70,31 +71,53 @@ def knee(resampled: Resampled, grid: ScoreGrid, *, level: float = 0.95) -> Knee 
     lines = np.minimum(octaves[None, :] - turns[:, None], 0.0)
     misfits, slopes, plateaus = _fits(curve, lines)
     best = int(misfits.argmin())
-    if misfits[best] > _limit(curve, count - 3, ERROR):
+    unsure = _unsure(curve)
+    if _more(misfits[best], unsure) > _limit(curve, count - 3, ERROR):
         return Withheld("no rise that turns into a plateau fits the curve")
-    if smooth := _smooth(curve, octaves):
+    if smooth := _smooth(curve, octaves, unsure):
         return Withheld(f"a smooth curve fits too ({smooth}): nothing shows a knee")
-    near = turns[misfits - misfits[best] <= _limit(curve, 1, 1 - level)]
+    apart = _less(misfits, unsure) - _more(misfits[best], unsure)
+    near = turns[apart <= _limit(curve, 1, 1 - level)]
     ends = (float(2 ** turns[best]), float(2 ** near.min()), float(2 ** near.max()))
     reached = bool(near.max() < turns[-1] - 1e-9)
     found = interval(resampled, Bounded(*ends), "likelihood ratio", level)
     return Knee(found, float(slopes[best]), float(plateaus[best]), reached)
 
 
-def _smooth(curve: Resampled, octaves: FloatArray) -> str:
-    """The first smooth curve that is not rejected; empty where all are."""
+def _unsure(curve: Resampled) -> float:
+    """How far failed samples can move the length of any fit's residual, in units of its error.
+
+    A fit projects: it makes no change longer. The longest within the slack of every column is at
+    most the sum of its parts.
+    """
+    reach = np.maximum(*curve.answers.slack)
+    return float(np.sqrt(reach @ np.abs(_weights(curve)) @ reach))
+
+
+def _more(misfit: float, unsure: float) -> float:
+    """The largest misfit (squared length of a residual) that failed samples allow."""
+    return float((np.sqrt(max(misfit, 0.0)) + unsure) ** 2)
+
+
+def _less(misfits: FloatArray, unsure: float) -> FloatArray:
+    """The smallest misfits that failed samples allow."""
+    return np.asarray(np.maximum(np.sqrt(np.maximum(misfits, 0.0)) - unsure, 0.0) ** 2)
+
+
+def _smooth(curve: Resampled, octaves: FloatArray, unsure: float) -> str:
+    """The first smooth curve that is not rejected whatever failed; empty where all are."""
     place = (octaves - octaves[0]) / (octaves[-1] - octaves[0])
     rates = np.linspace(-6, 30, 145)
     rates = rates[np.abs(rates) > 1e-6]
     middles, widths = np.meshgrid(np.linspace(-0.5, 1.5, 81), np.geomspace(0.01, 1, 41))
     logistic = expit((place - middles.reshape(-1, 1)) / widths.reshape(-1, 1))
     families = (
-        ("quadratic", 3, _quadratic(curve, place)),
+        ("quadratic", 3, np.array(_quadratic(curve, place))),
         ("exponential", 3, _fits(curve, np.exp(-rates[:, None] * place))[0].min()),
         ("logistic", 4, _fits(curve, logistic)[0].min()),
     )
     for name, parameters, misfit in families:
-        if misfit <= _limit(curve, len(place) - parameters, ERROR):
+        if _less(misfit, unsure) <= _limit(curve, len(place) - parameters, ERROR):
             return name
     return ""
 

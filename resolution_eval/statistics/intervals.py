@@ -214,7 +214,7 @@ def figure(name: str, resampled: Resampled, grid: ScoreGrid, *, level: float = 0
         >>> from resolution_eval.statistics.resampling import align, resample
         >>> low = {str(i): float(i % 2) for i in range(60)}
         >>> high = {str(i): float(i % 6 > 0) for i in range(60)}
-        >>> drop = figure("worst_drop", resample(align([low, high]), seed=1), Grid((28, 224)))
+        >>> drop = figure("worst_drop", resample(align([low, high]), seed=1), ScoreGrid((28, 224)))
         >>> round(drop.estimate, 3), round(drop.low, 2), round(drop.high, 2)
         (0.333, 0.23, 0.47)
     """

@@ -81,7 +81,7 @@ def choose(
         >>> from resolution_eval.statistics.resampling import align, resample
         >>> rates = (30, 50, 72, 72, 72)
         >>> columns = [{str(i): float(i * 37 % 100 < rate) for i in range(2000)} for rate in rates]
-        >>> found = choose(resample(align(columns), seed=1), Grid((28, 56, 112, 224, 448)))
+        >>> found = choose(resample(align(columns), seed=1), ScoreGrid((28, 56, 112, 224, 448)))
         >>> found.resolution, found.loss, found.bound < 0.02
         (112, 0.0, True)
     """
@@ -116,7 +116,7 @@ def robust(
     Example:
         >>> from resolution_eval.statistics.resampling import align, resample
         >>> columns = [{str(i): float(i * 37 % 100 < 70) for i in range(900)} for _ in range(4)]
-        >>> robust(resample(align(columns), seed=1), Grid((28, 56, 112, 224))).shown
+        >>> robust(resample(align(columns), seed=1), ScoreGrid((28, 56, 112, 224))).shown
         True
     """
     count = len(grid.resolutions)

@@ -47,7 +47,7 @@ def noise_floors(
     Example:
         >>> from resolution_eval.statistics.resampling import align
         >>> paired = align([{str(i): float((i * k) % 7 > 2) for i in range(70)} for k in (1, 2, 3)])
-        >>> found = noise_floors(paired, Grid((28, 56, 112)), seed=1, permutations=500)["ace"]
+        >>> found = noise_floors(paired, ScoreGrid((28, 56, 112)), seed=1, permutations=500)["ace"]
         >>> found.raw, found.floor > 0.1, found.debiased, found.p
         (0.0, True, 0.0, 1.0)
     """

@@ -164,7 +164,7 @@ class Resampled:
 
     @cached_property
     def totals(self) -> FloatArray:
-        """Observed sums per cluster, as `Answers.totals` gives them."""
+        """Observed sums per cluster, as `AnswerMatrix.totals` gives them."""
         return self.answers.totals()
 
     @cached_property

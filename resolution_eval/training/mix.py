@@ -57,7 +57,7 @@ class WeightedMix:
         """Read `28:0.5,native:0.5`; without weights, all weigh the same.
 
         Example:
-            >>> str(Weighted.parse("28,56,native"))
+            >>> str(WeightedMix.parse("28,56,native"))
             '28:1,56:1,native:1'
         """
         shares = []
@@ -144,7 +144,7 @@ def _parse_anchored(text: str) -> WeightedMix:
 
 
 MIXES: dict[str, Callable[[str], Mix]] = {"uniform": UniformMix.parse, "anchored": _parse_anchored}
-"""Ways of drawing by their name, the word before the first colon; no name: `Weighted`."""
+"""Ways of drawing by their name, the word before the first colon; no name: `WeightedMix`."""
 
 
 def parse_mix(text: str) -> Mix:
@@ -152,7 +152,7 @@ def parse_mix(text: str) -> Mix:
 
     Example:
         >>> parse_mix("uniform:28-224")
-        Uniform(low=28, high=224)
+        UniformMix(low=28, high=224)
 
     Raises:
         UsageError: it describes none.
@@ -165,7 +165,7 @@ def declaration(mix: Mix) -> TrainingResolution:
     """The training resolution that a checkpoint trained with `mix` declares.
 
     Example:
-        >>> str(declaration(Uniform(28, 224))), str(declaration(parse_mix("native")))
+        >>> str(declaration(UniformMix(28, 224))), str(declaration(parse_mix("native")))
         ('mixed:[28,224]', 'native')
     """
     members = mix.resolutions

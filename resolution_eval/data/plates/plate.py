@@ -72,7 +72,7 @@ class PlateTurn:
         that the first few plates hold large and small ones of every kind.
 
         Example:
-            >>> [Turn.of(index, kinds=2, levels=4).level for index in range(8)]
+            >>> [PlateTurn.of(index, kinds=2, levels=4).level for index in range(8)]
             [0, 0, 2, 2, 1, 1, 3, 3]
         """
         block, place = divmod(index, kinds * levels)
