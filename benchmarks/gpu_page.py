@@ -18,13 +18,13 @@ from typing import Any
 
 from tabulate import tabulate
 
-from benchmarks.memory_lines import MOMENTS
+from benchmarks.memory_lines import FILE, MOMENTS
 from benchmarks.table import RESULTS
 
 KEPT = RESULTS / "gpu"
 PAGE = Path(__file__).parents[1] / "docs" / "gpu.md"
 TEMPLATE = Path(__file__).with_name("gpu_template.md")
-SESSION = "uv run python -m benchmarks.gpu_session --output gpu"
+SESSION = "python3 -m uv run python -m benchmarks.gpu_session --output gpu"
 MARKS = {
     "gpu-overhead": ("a warm `reshf` sweep, against the model's own time", "at most 1.1"),
     "gpu-overhead-flamingo": (
@@ -43,11 +43,14 @@ ON_A_PROCESSOR = {
 }
 """Marks that need no card, and stand in RESULTS.md with the others."""
 REHEARSED = {
-    "gpu-overhead": "tiny model, the device played by a sleep of 0.03 s an image",
-    "gpu-overhead-flamingo": "tiny model, the device played likewise",
-    "gpu-rank": "tiny model, both sides on the processor",
-    "gpu": "tiny model against the processor's own rate: count and clock work, no more",
-    "gpu-generate": "tiny model, both sides on the processor",
+    "gpu-overhead": "a tiny model, the device played by a sleep of 0.03 s an image. Three batches "
+    "in all: nothing can be made beside the first, and where others take most of the cores the "
+    "making of a batch is slowed, the sleep is not",
+    "gpu-overhead-flamingo": "the same of a tiny Flamingo",
+    "gpu-rank": "a tiny model, both sides on the processor",
+    "gpu": "a tiny model against the processor's own rate: count and clock work, no more",
+    "gpu-generate": "a tiny model, both sides on the processor: with next to no arithmetic, what "
+    "is compared is the work around it, which is more in ours (rendering, attestation)",
     "gpu-batch": "memory played: so many bytes for each pixel of a batch",
 }
 """What a rehearsal of each is of."""
@@ -175,7 +178,11 @@ def _ratio(part: dict[str, Any] | None, field: str) -> str:
     if part[field] is None:
         return "" if part["ended"] == "well" else part["ended"]
     rounds = part["rounds"]
-    spread = f" [{min(rounds):.2f}, {max(rounds):.2f}], n = {len(rounds)}" if rounds else ", n = 1"
+    spread = (
+        f" [{min(rounds):.2f}, {max(rounds):.2f}], n = {len(rounds)}"
+        if rounds
+        else f", n = {part.get('repetitions', 1)}"
+    )
     return f"{part[field]:.2f}{spread}"
 
 
@@ -219,7 +226,12 @@ def _processor(name: str) -> dict[str, str]:
     document = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
     detail = document["detail"]
     rounds = detail.get("rounds") or []
-    found = {"ratio": document["ratio"], "ended": "well", "rounds": rounds}
+    found = {
+        "ratio": document["ratio"],
+        "ended": "well",
+        "rounds": rounds,
+        "repetitions": detail["sizes"].get("repetitions", 1),
+    }
     return {
         "name": name,
         "what": ON_A_PROCESSOR[name],
@@ -227,7 +239,7 @@ def _processor(name: str) -> dict[str, str]:
         "found": _ratio(found, "ratio"),
         "others took": _others(detail),
         "on": detail["date"],
-        "command": f"`uv run python -m benchmarks {name}`",
+        "command": f"`python3 -m uv run python -m benchmarks {name}`",
     }
 
 
@@ -241,7 +253,7 @@ def _remark(name: str) -> str:
 def _profile(name: str) -> str:
     """The figures behind a remark."""
     if name == "memory":
-        return _held(json.loads((KEPT / "memory_lines.json").read_text(encoding="utf-8")))
+        return _held(json.loads(FILE.read_text(encoding="utf-8"))) if FILE.is_file() else ""
     document = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
     return f"{_table(document['detail']['rows'])}\n\n{document['detail']['note']}"
 

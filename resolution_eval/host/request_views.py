@@ -17,6 +17,8 @@ from lmms_eval.api.instance import Instance
 from resolution_eval.ground.compact import CODECS, Held
 
 REPLY = "reply"
+"""Kind of what is held: an adapter's reply."""
+
 SAME: dict[str, tuple[tuple[str, None], ...]] = {}
 """What a filter that took the first reply left, by its name: one object for all requests."""
 

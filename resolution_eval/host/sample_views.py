@@ -16,10 +16,10 @@ from types import ModuleType
 from typing import Any
 
 from resolution_eval.ground.compact import CODECS, CompactList, Held
-from resolution_eval.host.request_views import RequestView, lean
 
 EVALUATOR = "lmms_eval.evaluator"
 SAMPLE = "sample"
+"""Kind of what is held: a line of the samples file."""
 
 
 def install() -> None:
@@ -41,6 +41,8 @@ def ours(task: Any) -> bool:
 def _keep_requests() -> None:
     from lmms_eval.api.task import ConfigurableTask
 
+    from resolution_eval.host.request_views import lean
+
     own = ConfigurableTask.construct_requests
     shared: dict[int, Any] = {}
 
@@ -53,6 +55,8 @@ def _keep_requests() -> None:
 
 
 def _keep_samples(module: ModuleType) -> None:
+    from resolution_eval.host.request_views import RequestView
+
     own = module._process_document_results
 
     @wraps(own)

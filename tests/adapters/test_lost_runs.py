@@ -48,6 +48,20 @@ def _miscounting(folder: Path) -> None:
     file.write_text(json.dumps({**told, "num_additional_image_tokens": 0}))
 
 
+def test_a_run_begins_with_nobody_of_ours_answering(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another model answers after one of our adapters in a process is no reply of it."""
+    import lmms_eval.__main__ as host
+
+    seen: list[object] = []
+    monkeypatch.setattr(
+        host, "cli_evaluate", lambda: seen.append((LEDGER.adapter, LEDGER.describe, LEDGER.state))
+    )
+    LEDGER.begin("reshf", lambda: pytest.fail("asked"), lambda: "state")
+    LEDGER.error = "of the run before"
+    assert runs.lmms_eval([]) == 0
+    assert seen == [(None, None, None)]
+
+
 @pytest.mark.whole
 def test_a_run_in_which_every_sample_failed_ends_with_status_1(
     llava: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
