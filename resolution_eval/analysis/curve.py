@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from resolution_eval.analysis.blind_control import Look, looking, looks
 from resolution_eval.analysis.confusion import ClassFigures, balanced_accuracies, class_figures
 from resolution_eval.analysis.floor import CurveFloor, curve_floor
