@@ -159,8 +159,8 @@ def _watched(model: Any, family: Family, parts: Parts, shown: Image) -> tuple[An
     """What entered while the model wrote one token, and how many visual tokens it was given."""
     import torch
 
-    from resolution_eval.models.families.engine import watched
     from resolution_eval.models.families.inputs import prepare
+    from resolution_eval.models.families.tower_hooks import watched
 
     inputs = prepare(family, parts, family.prompt(parts, QUESTION, image=True), shown)
     batch = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableSequence, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ from resolution_eval.models.wrapped.meter import TokenMeter, dropped, evidence_o
 from resolution_eval.models.wrapped.predictors import OWN as PREDICTING
 from resolution_eval.models.wrapped.predictors import predictor, whole
 from resolution_eval.models.wrapped.probing import GENERATION, sentence
+from resolution_eval.models.wrapped.sight_notes import encoding_notes, look_notes, tile_notes
 from resolution_eval.models.wrapped.single import single_image
 from resolution_eval.models.wrapped.transcript import checked
 from resolution_eval.models.wrapped.visibility import Sight, sight_of
@@ -110,7 +111,7 @@ class ResWrap(ResolutionAdapter):
         """The model that the base holds here; None where it asks a server."""
         return self.sight.model
 
-    def generate_until(self, requests: list[Instance]) -> list[str]:
+    def generate_until(self, requests: list[Instance]) -> MutableSequence[str]:
         """As every adapter; a server is probed before the first question and after the last."""
         self._probe()
         replies = super().generate_until(requests)
@@ -302,6 +303,7 @@ def answers(
         sent = [asked.sent.get((place, number)) for number in range(each)]
         noted = [n for one in sent for n in encoding_notes(one)]
         noted += [n for one in received for n in tile_notes(one)]
+        noted += look_notes(asked.entered.again)
         found.append(
             Answer(
                 text=asked.texts[place].strip(),
@@ -390,17 +392,3 @@ def _size(size: Size | None) -> tuple[int, int] | None:
 def unseen(sent: Sequence[Sent | None]) -> str:
     """What stands in the place of evidence where nobody saw a tensor."""
     return f"none: {told_of(sent)}"
-
-
-def tile_notes(received: TowerGrid | None) -> tuple[str, ...]:
-    """What is not read of an image that the base cut into tiles."""
-    if received is None or received.images == 1:
-        return ()
-    return ("tiles were counted and measured; that they lie as expected was not read",)
-
-
-def encoding_notes(sent: Sent | None) -> tuple[str, ...]:
-    """That the base encodes images with loss on their way to its own model."""
-    lossy: Mapping[str, str] = {"JPEG": "JPEG", "JPG": "JPEG", "WEBP": "WebP"}
-    kind = None if sent is None else lossy.get(sent.format)
-    return () if kind is None else (f"the base encoded the image as {kind}",)
