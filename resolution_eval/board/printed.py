@@ -5,7 +5,8 @@ leaderboard/curves/published.json    the figures, with their sources
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -61,6 +62,78 @@ class Printed(NamedTuple):
     """One set of weights at several sizes."""
     pairs: tuple[Series, ...]
     """A checkpoint for each size."""
+
+
+NEAR = 0.02
+"""Share of its best score that a model may lose at a size that is called enough."""
+
+
+class InShort(NamedTuple):
+    """One model as one source prints it, on all its tasks."""
+
+    model: str
+    best: str
+    """Size with the best score in most tasks, as the source names it; of equals the first."""
+    wins: int
+    """Tasks in which it is the best one, or as good."""
+    enough: str | None
+    """First size within `NEAR` of the best in every task; None where no one size is."""
+    shares: tuple[str, ...]
+    """Of each size, what part of a task's best score it has: the worst task and the best."""
+    tasks: int
+    source: str
+    url: str
+
+
+def in_short(found: Iterable[Printed]) -> tuple[InShort, ...]:
+    """One line for every model of which one set of weights was shown several sizes.
+
+    Nothing but the printed figures, each task against its own best: no interval is known.
+    """
+    return tuple(
+        _short(one.source, model, [each for each in one.curves if each.model == model])
+        for one in found
+        for model in dict.fromkeys(each.model for each in one.curves)
+    )
+
+
+def _short(source: _Source, model: str, curves: Sequence[Series]) -> InShort:
+    sizes = dict.fromkeys(point.at for each in curves for point in each.points)
+    wins = {size: sum(_share(each, size) == 1 for each in curves) for size in sizes}
+    near = [size for size in sizes if all(_share(each, size) >= 1 - NEAR for each in curves)]
+    best, axis = max(wins, key=lambda size: wins[size]), curves[0].axis
+    return InShort(
+        model=model,
+        best=_named(best, axis),
+        wins=wins[best],
+        enough=_named(near[0], axis) if near else None,
+        shares=tuple(_range(curves, size) for size in sizes),
+        tasks=len(curves),
+        source=source.title.partition(":")[0],
+        url=source.url,
+    )
+
+
+def _range(curves: Sequence[Series], size: str) -> str:
+    found = sorted(round(100 * _share(each, size)) for each in curves if _share(each, size))
+    short = size.partition(" (")[0]
+    return (
+        f"{short}: {found[0]}–{found[-1]} %" if found[0] < found[-1] else f"{short}: {found[0]} %"
+    )
+
+
+def _share(series: Series, size: str) -> float:
+    """Of the task's best score, at `size`; 0 where the source has none."""
+    best = max(point.value for point in series.points)
+    return next((point.value / best for point in series.points if point.at == size), 0.0)
+
+
+def _named(size: str, axis: str) -> str:
+    """A size in words: a bare number is of what the axis counts."""
+    stated = re.search(rf"\b{re.escape(size)} (\d[\d,]*\d)", axis)
+    if size.isdigit():
+        return f"{size} tokens" if "token" in axis else size
+    return f"{size} ({stated[1]} tokens)" if stated else size
 
 
 def printed(folder: Path | None = None) -> Iterator[Printed]:

@@ -61,6 +61,8 @@ class Job:
     """The file that states it; null where none does."""
     whole: bool = True
     """Whether it fails where its record lacks a verdict of some sample."""
+    probe: int | str | None = None
+    """Edge at which the plan's servers are probed; its arguments hold it."""
 
     @property
     def name(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from resolution_eval.board.printed import in_short, printed
 from resolution_eval.board.site.public import SIZES, defaults
 from resolution_eval.data.cards import model_cards
 
@@ -28,3 +29,30 @@ def test_the_hosts_floor_flattens_qwen_up_to_448() -> None:
     grids = dict(zip(SIZES, (each.grid for each in row.left_alone), strict=True))
     assert grids[224] == grids[448] == "448x448" != grids[896]
     assert row.controlled[0].grid == "224x224"
+
+
+def test_a_model_in_short_is_its_printed_scores_each_against_its_tasks_best() -> None:
+    for found in printed():
+        for line in in_short([found]):
+            mine = [each for each in found.curves if each.model == line.model]
+            scores = [{point.at: point.value for point in each.points} for each in mine]
+            assert line.tasks == len(mine)
+            wins = [
+                sum(one.get(size) == max(one.values()) for one in scores)
+                for size in dict.fromkeys(size for one in scores for size in one)
+            ]
+            assert line.wins == max(wins)
+            near = [
+                size
+                for size in scores[0]
+                if all(one.get(size, 0) >= 0.98 * max(one.values()) for one in scores)
+            ]
+            assert (line.enough or "").startswith(near[0] if near else "")
+            assert bool(near) == (line.enough is not None)
+
+
+def test_the_size_that_one_task_needs_is_not_called_enough_for_all() -> None:
+    qwen = next(line for line in in_short(printed()) if line.model == "Qwen2-VL-7B")
+    assert qwen.best == "3136 tokens" and qwen.wins == 3 and qwen.tasks == 4
+    assert qwen.enough is not None and qwen.enough.startswith("1924")
+    assert "3136: 91–100 %" in qwen.shares  # OCRBench falls from 866 to 786 points

@@ -1,6 +1,6 @@
 // The board: one list per data and scheme, a line per recipe by score; the address holds all that is chosen.
 
-import { ANSWERED, address, announce, count, estimate, fill, h, labels, load, many, mark, modelLink, name, number, query, ranks, remember, select, shortRevision, size, start, status } from "./page.js";
+import { ANSWERED, address, announce, count, estimate, fill, h, labels, load, many, mark, modelLink, name, number, query, ranks, remember, select, shared, shortRevision, size, sized, start, status, strategy } from "./page.js";
 import { spark, whisker } from "./charts.js";
 import { Table } from "./table.js";
 
@@ -41,13 +41,15 @@ class View {
       oninput: () => set("q")(search.value.trim()) });
     search.value = this.state.q;
     const clear = h("button", { type: "button", class: "tool", onclick: () => { location.href = location.pathname; } }, "Reset");
-    return h("form", { class: "filters", "aria-label": "Filters", onsubmit: (event) => event.preventDefault() },
+    const folded = h("details", { class: "fold", open: matchMedia("(min-width: 40.01rem)").matches }, h("summary", {}, "Data, filters and search"));
+    folded.append(h("form", { class: "filters", "aria-label": "Filters", onsubmit: (event) => event.preventDefault() },
       select("Data", this.scopeOptions(), this.scope?.key || "", (value) => { this.state.scope = value; this.show(); }),
       select("Answers", options("mode", "any").map(([value, text]) => [value, ANSWERED[value] || text]), this.state.mode, set("mode")),
-      select("Strategy", options("strategy", "any strategy"), this.state.strategy, set("strategy")),
+      select("Strategy", options("strategy", "any strategy").map(([value, text]) => [value, strategy(text)]), this.state.strategy, set("strategy")),
       select("Size", BINS, this.state.size, set("size")),
       select("Status", [["", "any status"], ...this.board.statuses.map((each, i) => [each, i + 1 < this.board.statuses.length ? `${each} or better` : each])], this.state.status, set("status")),
-      h("div", { class: "field grow" }, h("label", { for: "search" }, "Search"), search), clear);
+      h("div", { class: "field grow" }, h("label", { for: "search" }, "Search"), search), clear));
+    return folded;
   }
 
   // Rows under other schemes are in other lists: what is restored before it is shown is another task.
@@ -69,6 +71,7 @@ class View {
     const data = await load(scope.file);
     const lines = data.rows.map((line) => ({ ...line, row: this.rows.get(line.key) }));
     const single = scope.kind === "dataset";
+    this.said = shared(lines.map((line) => line.row));
     const columns = this.columns(data, single, lines);
     this.lines = lines;
     this.table = new Table({
@@ -86,7 +89,7 @@ class View {
     fill(this.holder, this.table.element);
     this.apart.hidden = !rest.length;
     fill(this.apart, h("h2", {}, "Without a rank"), h("p", {}, "Measured, and not ranked: what a row scores without looking at the image, or what nobody could check, is not compared."), this.others.element);
-    this.note.textContent = scope.about;
+    fill(this.note, scope.about, this.said.length > 0 && [" Of every row: ", this.said.join(", "), "."]);
     this.refilter();
     this.drawPicks();
   }
@@ -131,15 +134,16 @@ class View {
       { id: "status", head: "Status", ordered: true, value: (line) => this.board.statuses.indexOf(line.status), cell: (line) => status(line.status) },
       { id: "score", head: "Score", numeric: true, descending: true, title: "How much of what can be gained by looking is gained, mean over the resolutions: 0 is the score without the image, 1 is all right", value: (line) => line.score?.[0], cell: (line) => (line.score ? estimate(line.score) : h("span", { class: "quiet" }, "withheld")) },
       { id: "interval", head: "Interval", sortable: false, class: "wide", title: "Score and interval on the scale from 0 to 1", value: () => null, cell: (line) => whisker(line.score, null) },
-      single && { id: "curve", head: "Curve", sortable: false, class: "wide", title: "Accuracy over the resolutions; a ring marks a training resolution", value: () => null, cell: (line) => spark(line.cells, resolutions, line.trained, data.chance) },
+      single && { id: "best", head: "Best at", numeric: true, title: "The resolution with the highest accuracy, the accuracy, and what it costs", value: (line) => best(line)?.score[0], cell: (line) => bestCell(best(line)) },
+      single && { id: "enough", head: "Enough", numeric: true, title: "The smallest resolution shown to lose no more than 2 points against the best, and what it costs", value: (line) => (line.choice === null ? null : resolutions.indexOf(line.choice)), cell: (line) => enough(line) },
+      single && { id: "curve", head: "Accuracy by resolution (px)", sortable: false, title: "Accuracy over the resolutions; a ring marks a training resolution", value: () => null, cell: (line) => spark(line.cells, resolutions, line.trained, data.chance) },
       { id: "area", head: "Accuracy", numeric: true, descending: true, title: "Mean accuracy over the resolutions, trapezoid in log2 r", value: (line) => line.area?.[0], cell: (line) => estimate(line.area) },
       { id: "drop", head: "Drop", numeric: true, title: "From the best resolution to the worst; of several runs, the largest", value: (line) => line.drop?.[0], cell: (line) => estimate(line.drop) },
-      single && { id: "enough", head: "Enough", numeric: true, title: "The smallest resolution shown to lose no more than 2 points against the best", value: (line) => (line.choice === null ? null : resolutions.indexOf(line.choice)), cell: (line) => enough(line) },
       ...(single ? this.board.budgets : []).map((most, i) => some((line) => budget(line, most)) && { id: `tokens-${most}`, head: `@ ${most}`, numeric: true, descending: true, title: `Accuracy at ${most} visual tokens, or at the resolution with the next fewer`, value: (line) => budget(line, most)?.[3][0], cell: (line) => budgetCell(budget(line, most)) }),
-      { id: "trained", head: "Trained at", value: (line) => line.row.training, cell: (line) => [line.row.training, h("small", {}, line.row.strategy)] },
+      { id: "trained", head: "Trained at", value: (line) => line.row.training, cell: (line) => [line.row.training, h("small", {}, strategy(line.row.strategy))] },
       { id: "parameters", head: "Size", numeric: true, value: (line) => line.row.parameters, cell: (line) => size(line.row.parameters) },
       some((line) => line.tokens !== null) && { id: "tokens", head: "Tokens", numeric: true, title: "Visual tokens per image, mean over the resolutions", value: (line) => line.tokens, cell: (line) => count(line.tokens) },
-      single && some((line) => line.speed !== null) && { id: "speed", head: "Samples/s", numeric: true, descending: true, title: "Samples per second of the whole run, on the submitter's hardware", value: (line) => line.speed, cell: (line) => count(line.speed) },
+      single && sameHardware(lines) && some((line) => line.speed !== null) && { id: "speed", head: "Samples/s", numeric: true, descending: true, title: `Samples per second of the whole run, on ${lines[0].hardware}`, value: (line) => line.speed, cell: (line) => count(line.speed) },
       single && some((line) => line.claimed !== null) && { id: "claimed", head: "Claimed − measured", numeric: true, descending: true, title: "Largest difference between an accuracy that the submitter states and the measured one", value: (line) => line.claimed, cell: (line) => number(line.claimed) },
     ];
     return columns.filter(Boolean);
@@ -150,7 +154,7 @@ class View {
     const seeds = runs.length > 1 && h("small", {}, `mean of ${runs.length} runs: `, runs.map((key, i) => [i ? ", " : "", h("a", { href: address("model.html", { id: key }) }, String(i + 1))]));
     const what = [row.recipe, runs.length > 1 ? null : shortRevision(row.revision)].filter(Boolean);
     return [modelLink({ ...row, title: line.title }), what.length > 0 && h("small", {}, what.join(" · ")), seeds,
-      h("span", { class: "marks" }, mark(ANSWERED[row.mode] || row.mode, "How closed questions were answered: by the options' likelihoods, or in the model's own words", "label"), labels(row, datasets),
+      h("span", { class: "marks" }, mark(ANSWERED[row.mode] || row.mode, "How closed questions were answered: by the options' likelihoods, or in the model's own words", "label"), labels(row, datasets, this.said),
         line.failed > 0 && mark(`${line.failed} failed`, "Samples that failed, at the resolution with most: wrong in the score", "bad"))];
   }
 
@@ -244,10 +248,28 @@ function budgetCell(found) {
   return found ? [estimate(found[3]), h("small", { title: "The resolution that it is, and its visual tokens" }, ` r = ${found[1]}, ${found[2]} tokens`)] : "–";
 }
 
+// Speeds of different hardware are no comparison: the column is there only where all rows ran on the same.
+function sameHardware(lines) {
+  return Boolean(lines[0]?.hardware) && lines.every((line) => line.hardware === lines[0].hardware);
+}
+
+function best(line) {
+  const sound = line.cells.filter((cell) => cell.score && cell.status !== "mismatched");
+  return sound.reduce((found, cell) => (found && found.score[0] >= cell.score[0] ? found : cell), null);
+}
+
+function cost(cell) {
+  return cell && cell.tokens !== null ? many(Math.round(cell.tokens), "token") : "tokens not seen";
+}
+
+function bestCell(cell) {
+  return cell ? [sized(cell), h("small", {}, `${number(cell.score[0])}, ${cost(cell)}`)] : "–";
+}
+
 function enough(line) {
-  return line.choice === null
-    ? h("span", { class: "quiet", title: line.choice_why }, "not shown")
-    : [h("span", { title: line.choice_why }, `r = ${line.choice}`), line.robust && h("small", {}, " all are")];
+  if (line.choice === null) return h("span", { class: "quiet", title: line.choice_why }, "not shown");
+  const cell = line.cells.find((each) => each.r === line.choice);
+  return [h("span", { title: line.choice_why }, sized(cell || { r: line.choice })), h("small", {}, `${cost(cell)}${line.robust ? "; all sizes are" : ""}`)];
 }
 
 function within(parameters, bin) {

@@ -1,6 +1,6 @@
 // Charts: Observable Plot draws them as SVG; each is described in words for who does not see it.
 
-import { h, number, estimateText, svg } from "./page.js";
+import { h, number, estimateText, sized, svg } from "./page.js";
 
 export const COLOURS = ["var(--c1)", "var(--c2)", "var(--c3)", "var(--c4)"];
 const CLASS = "plot";
@@ -44,7 +44,7 @@ function drawable(series) {
 function tip(one, cell) {
   const lines = [
     one.name,
-    `${number(cell.score[0])}  [${number(cell.score[1])}, ${number(cell.score[2])}] at ${cell.r}`,
+    `${number(cell.score[0])}  [${number(cell.score[1])}, ${number(cell.score[2])}] at ${sized(cell)}`,
     `${cell.scored} samples, ${cell.status}${cell.status === "incomplete" && cell.step ? `, ${cell.step}` : ""}`,
   ];
   if (cell.tokens !== null) lines.push(`${Math.round(cell.tokens)} visual tokens`);
@@ -59,10 +59,11 @@ export function curves(series, { resolutions, chance, height = 230, caption = nu
   const blind = series.flatMap((one, i) => one.cells
     .filter((cell) => cell.blind)
     .map((cell) => ({ r: cell.r, value: cell.blind[0], name: one.name, colour: COLOURS[i % COLOURS.length] })));
+  const native = series.flatMap((one) => one.cells).find((cell) => cell.r === "native" && cell.edge);
   const draw = (width) => Plot.plot({
     className: CLASS, width, height, marginLeft: 38, marginBottom: 38, marginTop: 14, marginRight: 14,
-    x: { type: "point", domain: resolutions, label: "inference resolution r (px)", labelAnchor: "center", labelArrow: "none", tickSize: 3 },
-    y: { domain: [0, 1], label: null, ticks: 5, tickFormat: ".1f", tickSize: 0, grid: true },
+    x: { type: "point", domain: resolutions, label: "inference resolution r (px)", labelAnchor: "center", labelArrow: "none", tickSize: 3, tickFormat: (r) => (r === "native" && native ? sized(native) : r) },
+    y: { domain: [0, 1], label: "accuracy", labelArrow: "none", ticks: 5, tickFormat: ".1f", tickSize: 0, grid: true },
     marks: [
       chance === null ? null : Plot.ruleY([chance], { stroke: "currentColor", strokeDasharray: "5 4", strokeOpacity: 0.75 }),
       chance === null ? null : Plot.text([chance], { y: (d) => d, text: () => `chance ${number(chance)}`, frameAnchor: "right", textAnchor: "end", dy: chance > 0.07 ? 8 : -7, fontSize: 10.5 }),
@@ -133,20 +134,25 @@ export function whisker(triple, chance = null) {
     svg("circle", { cx: value, cy: 8, r: 3.5 }));
 }
 
-// The curve in a table's cell: scores from 0 to 1, the training resolutions ringed.
+// The curve in a table's cell, with its axes: accuracy from 0 to 1 over the resolutions; those trained at are ringed.
 export function spark(cells, resolutions, trained, chance) {
-  const step = 92 / Math.max(resolutions.length - 1, 1);
-  const at = (cell) => [4 + step * resolutions.indexOf(cell.r), 25 - 22 * cell.score[0]];
+  const [left, right, top, bottom] = [22, 176, 8, 52];
+  const step = (right - left - 16) / Math.max(resolutions.length - 1, 1);
+  const x = (r) => left + 8 + step * resolutions.indexOf(r);
+  const y = (value) => bottom - (bottom - top) * value;
   const drawn = cells.filter((cell) => cell.score && sound(cell));
   if (!drawn.length) return h("span", { class: "quiet" }, "–");
-  const path = drawn.map((cell, i) => `${i ? "L" : "M"}${at(cell).map((x) => x.toFixed(1)).join(" ")}`).join("");
-  const rings = drawn.filter((cell) => trained.includes(cell.r));
-  const text = drawn.map((cell) => `${number(cell.score[0], 2)} at ${cell.r}`).join(", ");
-  return svg("svg", { class: "spark", viewBox: "0 0 100 28", width: 88, height: 25, role: "img", "aria-label": text },
+  const path = drawn.map((cell, i) => `${i ? "L" : "M"}${x(cell.r).toFixed(1)} ${y(cell.score[0]).toFixed(1)}`).join("");
+  const every = Math.ceil(resolutions.length / 5);
+  const text = `Accuracy: ${drawn.map((cell) => `${number(cell.score[0], 2)} at ${sized(cell)}`).join(", ")}`;
+  return svg("svg", { class: "spark", viewBox: "0 0 180 68", width: 180, height: 68, role: "img", "aria-label": text },
     svg("title", {}, text),
-    chance !== null && svg("line", { x1: 0, x2: 100, y1: 25 - 22 * chance, y2: 25 - 22 * chance, class: "chance" }),
+    [0, 0.5, 1].map((value) => [svg("line", { x1: left, x2: right, y1: y(value), y2: y(value), class: "grid" }), svg("text", { x: left - 4, y: y(value) + 3, class: "end" }, String(value))]),
+    resolutions.map((r, i) => (i % every && i + 1 < resolutions.length ? null : svg("text", { x: x(r), y: 64, class: "middle" }, r))),
+    chance !== null && svg("line", { x1: left, x2: right, y1: y(chance), y2: y(chance), class: "chance" }),
+    drawn.map((cell) => svg("line", { x1: x(cell.r), x2: x(cell.r), y1: y(cell.score[1]), y2: y(cell.score[2]), class: "range" })),
     svg("path", { d: path }),
-    rings.map((cell) => svg("circle", { cx: at(cell)[0], cy: at(cell)[1], r: 3 })));
+    drawn.map((cell) => svg("circle", { cx: x(cell.r), cy: y(cell.score[0]), r: trained.includes(cell.r) ? 3.5 : 1.5, class: trained.includes(cell.r) ? "ring" : "dot" })));
 }
 
 export function legend(series, { blind, chance }) {

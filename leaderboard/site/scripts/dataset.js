@@ -1,6 +1,6 @@
 // Data sets: all of them, or one with every row's curve.
 
-import { address, count, estimate, facts, fill, h, labels, load, many, modelLink, name, number, query, ranks, remember, select, start, status } from "./page.js";
+import { address, count, estimate, facts, fill, h, labels, load, many, modelLink, name, number, query, ranks, remember, select, shared, start, status } from "./page.js";
 import { curves, legend, spark } from "./charts.js";
 import { Table } from "./table.js";
 
@@ -24,14 +24,19 @@ start(async (place, board) => {
   const lines = data.rows.map((line) => ({ ...line, row: rows.get(line.key) }));
   fill(place, 
     h("header", { class: "title" }, h("h1", {}, found.title),
-      facts([["Modality", found.modality], ["Scheme", scheme], ["Samples", found.n.join(" to ")], ["Chance", number(found.chance)], ["Resolutions", found.resolutions.join(", ")],
+      facts([["Modality", found.modality], ["Scheme", scheme], ["Samples", found.n.join(" to ")], ["Chance", number(found.chance)], ["Resolutions", `${found.resolutions.join(", ")} px${found.native ? `; native is about ${Math.round(found.native)} px` : ""}`],
         ["Licence", found.licence], ["Revision", found.revision && h("code", {}, found.revision)], ["Citation", found.citation]])),
     found.lists.length > 1 && select("Scheme", found.lists.map(([each]) => [each, each]), scheme, (value) => { location.search = `?${new URLSearchParams({ id: found.id, scheme: value })}`; }),
     chart(found, lines, scheme),
-    h("section", { "aria-labelledby": "rows-heading" }, h("h2", { id: "rows-heading" }, "Every row"), ranking(found, lines).element,
+    h("section", { "aria-labelledby": "rows-heading" }, h("h2", { id: "rows-heading" }, "Every row"), common(lines), ranking(found, lines).element,
       h("p", {}, h("a", { href: address("./", { scope }) }, "With filters, on the board"))),
   );
 });
+
+function common(lines) {
+  const said = shared(lines.map((line) => line.row));
+  return said.length > 0 && h("p", { class: "quiet" }, `Of every row: ${said.join(", ")}.`);
+}
 
 function list(board) {
   return new Table({
@@ -76,11 +81,12 @@ function chart(found, lines, scheme) {
 const boxes = [];
 
 function ranking(found, lines) {
+  const said = shared(lines.map((line) => line.row));
   return new Table({
     caption: `Rows on ${found.title}`, rows: lines, sort: { id: "rank", desc: false },
     columns: [
       { id: "rank", head: "Rank", numeric: true, class: "rank", value: (line) => line.place, cell: (line) => (line.rank ? ranks(line.rank) : h("small", {}, line.why)) },
-      { id: "model", head: "Model", names: true, value: (line) => name({ ...line.row, title: line.title }), cell: (line) => [modelLink({ ...line.row, title: line.title }), line.runs.length > 1 && h("small", {}, `mean of ${line.runs.length} runs`), h("span", { class: "marks" }, labels(line.row, [found.id]))] },
+      { id: "model", head: "Model", names: true, value: (line) => name({ ...line.row, title: line.title }), cell: (line) => [modelLink({ ...line.row, title: line.title }), line.runs.length > 1 && h("small", {}, `mean of ${line.runs.length} runs`), h("span", { class: "marks" }, labels(line.row, [found.id], said))] },
       { id: "status", head: "Status", value: (line) => line.status, cell: (line) => status(line.status) },
       { id: "score", head: "Score", numeric: true, descending: true, value: (line) => line.score?.[0], cell: (line) => (line.score ? estimate(line.score) : h("span", { class: "quiet" }, "withheld")) },
       { id: "curve", head: "Curve", sortable: false, value: () => null, cell: (line) => spark(line.cells, found.resolutions, line.trained, found.chance) },

@@ -153,15 +153,29 @@ export function stepMark(name) {
 }
 
 // Marks of a row: what a reader must know before comparing it.
-export function labels(row, datasets = null) {
+export function labels(row, datasets = null, said = []) {
   const trained = row.contaminated.filter((id) => !datasets || datasets.includes(id));
   const unseen = row.blind_like.filter((id) => !datasets || datasets.includes(id));
   return [
-    ...row.labels.map((text) => mark(text, "Declared by the submitter", "label")),
+    ...row.labels.filter((text) => !said.includes(text)).map((text) => mark(text, "Declared by the submitter", "label")),
     row.measured && row.step !== "attested" && stepMark(row.step),
     trained.length > 0 && mark("trained on it", `Trained on ${trained.join(", ")}; declaring it costs no rank`, "unsure"),
     unseen.length > 0 && mark("does not look", `Not shown to score more with the image than without it: ${unseen.join(", ")}`, "bad"),
   ];
+}
+
+// Declared labels that all rows share: said once, above them.
+export function shared(rows) {
+  return rows.length < 2 ? [] : rows[0].labels.filter((text) => rows.every((row) => row.labels.includes(text)));
+}
+
+// A resolution in words: "native" says of how many pixels.
+export function sized(cell) {
+  return cell.r === "native" && cell.edge ? `native (about ${Math.round(cell.edge)} px)` : cell.r;
+}
+
+export function strategy(name) {
+  return name === "none" ? "not fine-tuned" : name;
 }
 
 // How closed questions were answered.

@@ -25,7 +25,7 @@ export class Table {
     this.body = h("tbody");
     this.head = h("tr");
     this.element = h("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": options.caption },
-      h("table", {}, h("caption", { class: options.shown ? "" : "hidden" }, options.caption),
+      h("table", { class: "stacked rows" }, h("caption", { class: options.shown ? "" : "hidden" }, options.caption),
         h("thead", {}, this.head), this.body));
     this.draw();
   }
@@ -78,7 +78,7 @@ export class Table {
     return h("tr", { class: this.options.rowClass?.(row) || null }, this.columns.map((column) => {
       const value = column.cell ? column.cell(row) : column.value(row);
       const tag = column.names ? "th" : "td";
-      return h(tag, { scope: column.names ? "row" : null, class: kind(column) }, value ?? "–");
+      return h(tag, { scope: column.names ? "row" : null, class: kind(column), "data-label": column.names ? null : column.head }, value ?? "–");
     }));
   }
 }

@@ -23,6 +23,7 @@ from resolution_eval.board.scopes import (
 from resolution_eval.board.site.answer_files import Sheet, sheet
 from resolution_eval.board.site.siblings import DIGITS, matrices, resolutions, rounded, siblings
 from resolution_eval.evidence.ladder import STEPS
+from resolution_eval.resolution import NATIVE
 
 FORMAT = 2
 """Of the data: another number where a reader of it would have to change."""
@@ -107,6 +108,9 @@ def _dataset(scope: Scope, curves: Sequence[Curve]) -> Document:
         "chance": _figure(first.chance),
         "n": [],
         "resolutions": resolutions(curves),
+        "native": next(
+            (p.edge for curve in curves for p in curve.points if p.resolution == NATIVE), None
+        ),
         "rows": 0,
         "revision": first.record.dataset.revision,
     }
@@ -213,11 +217,18 @@ def _alone(line: RankLine) -> Document:
     return {
         **fields(first, "reference", "trained", "floor"),
         "speed": _rounded(sum(speeds) / len(speeds)) if len(speeds) == len(runs) else None,
+        "hardware": _hardware(runs),
         "claimed": _overclaim([point for run in runs for point in run.points]),
         "budgets": [_budget(each) for each in line.budgets],
         **_choice(runs),
         "cells": [{**_cell(point), "score": rounded(mean)} for point, mean in points],
     }
+
+
+def _hardware(runs: Sequence[Curve]) -> str | None:
+    """What all runs ran on; None where that is unknown or differs."""
+    found = {run.run.hardware.summary if run.run.hardware else None for run in runs}
+    return found.pop() if len(found) == 1 else None
 
 
 def _budget(budget: Budget) -> list[Any]:

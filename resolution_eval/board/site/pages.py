@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from resolution_eval.board.add import pinned
 from resolution_eval.board.board_schema import STATUSES
-from resolution_eval.board.printed import printed
+from resolution_eval.board.printed import in_short, printed
 from resolution_eval.board.site import vendor
 from resolution_eval.board.site.public import SIZES, defaults
 from resolution_eval.ground import paths
@@ -60,5 +60,6 @@ def pages(count: str, generated: str | None, warning: str = "") -> dict[str, str
         "sizes": SIZES,
         "defaults": defaults(),
         "printed": tuple(printed()),
+        "summary": in_short(printed()),
     }
     return {name: environment.get_template(name).render(values) for name in NAMES}

@@ -31,6 +31,12 @@ class Received(NamedTuple):
     grid: str
     tokens: int
 
+    @property
+    def side(self) -> str:
+        """The grid in words: its one side where it is a square."""
+        height, width = self.grid.split("x")
+        return f"{height} px" if height == width else f"{self.grid} px"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Default:
@@ -43,6 +49,18 @@ class Default:
     left_alone: tuple[Received, ...]
     controlled: tuple[Received, ...]
     """Under our control, at the same sizes, of a larger image."""
+
+    @property
+    def trained(self) -> str:
+        """The training resolution in words."""
+        kind, _, edge = self.training.partition(":")
+        words = {"native": "the image's own size", "unknown": "not stated"}
+        return f"{edge.strip('[]').replace(',', ', ')} px" if edge else words.get(kind, kind)
+
+    @property
+    def pairs(self) -> tuple[tuple[Received, Received], ...]:
+        """Left alone and controlled, at each size."""
+        return tuple(zip(self.left_alone, self.controlled, strict=True))
 
     @property
     def flattened(self) -> str:
@@ -101,7 +119,7 @@ def banner(board: Board) -> str:
     if any(TOY not in row.facts.labels for row in board.rows if row.curves):
         return ""
     return (
-        "No public model has been scored here yet. The measured rows below are small models, "
-        "trained from scratch: they prove the machinery, and rank nothing that you would use. "
-        "Figures of real models are as others printed them; nobody attested what was seen."
+        "No public model has been scored here yet. Figures of real models are as others printed "
+        "them, and nobody attested what was seen. What was measured are small models from scratch: "
+        "they prove the machinery."
     )
