@@ -90,7 +90,7 @@ def closing(results: Mapping[str, Any]) -> Iterator[str]:
     from resolution_eval.analysis import by_task, figures
     from resolution_eval.analysis.headline import headline
     from resolution_eval.records import make_records
-    from resolution_eval.report.compact import compact, next_step
+    from resolution_eval.report.curve_summary import compact, next_step
 
     lines = dict(_lines(results))
     if not lines:

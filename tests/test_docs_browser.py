@@ -20,7 +20,7 @@ DESKTOP = {"width": 1280, "height": 900}
 FEW = ("index.html", "tutorial.html", "models.html", "report.html", "howto/vllm.html")
 """Pages of every sort; the others are opened by a slow test, and read as text by test_docs.py."""
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.whole, pytest.mark.timeout(300)]
 
 
 class _Quiet(SimpleHTTPRequestHandler):

@@ -159,6 +159,7 @@ def test_an_impossible_argument_stops_the_run_with_one_sentence(model_args: str,
     assert said in str(stopped.value.code)
 
 
+@pytest.mark.whole
 def test_a_users_mistake_prints_no_traceback(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -208,6 +209,7 @@ def test_a_broken_image_is_failed_and_named_and_the_rest_is_scored(
     assert "incomplete (3 of 4 failed)" in row["acc@28,none"]
 
 
+@pytest.mark.whole
 def test_data_that_cannot_be_had_is_one_error_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

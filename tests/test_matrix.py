@@ -22,8 +22,8 @@ from resolution_eval.ground.tables import as_text
 from resolution_eval.jobs import process
 from resolution_eval.jobs.job import Job
 from resolution_eval.matrix import parse_checkpoints, strategy_plan, write_matrix
-from resolution_eval.matrix.heatmap import specification
 from resolution_eval.matrix.matrix_command import _infer, _scored
+from resolution_eval.matrix.output import specification
 from resolution_eval.matrix.strategy_checkpoints import named_adapter, named_resolution
 from resolution_eval.records import Record, make_records
 from resolution_eval.report.matrix_tables import matrix_tables

@@ -136,6 +136,7 @@ class TestInterval:
 
 
 class TestSeeing:
+    @pytest.mark.whole
     def test_a_model_that_guesses_is_said_to_see_in_at_most_one_of_a_thousand(self):
         seen = sum(guessing(guesses(4, seed)) < SEEN for seed in range(2000))
         assert binomtest(seen, 2000, SEEN, alternative="greater").pvalue > 1e-3

@@ -322,7 +322,7 @@ def test_scores_of_free_text_stand_beside_exact_match_and_only_there(tmp_path):
 def test_open_answers_have_no_class_table(tmp_path):
     lines = [line(f"s{i}", "28", target=f"free text {i}") for i in range(70)]
     task, estimated = studied(one(tmp_path, lines))
-    assert class_table(task, estimated).rows == ()
+    assert class_table(task, estimated, "sensitivity").rows == ()
 
 
 def test_a_mismatched_cell_is_off_the_line_and_has_no_band():

@@ -16,7 +16,7 @@ from resolution_eval.report import demo_page, load, write_page
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.whole, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")

@@ -42,6 +42,7 @@ def matrix(*gaps: dict) -> dict:
     }
 
 
+@pytest.mark.whole
 def test_the_page_is_made_from_the_results():
     assert study.PAGE.read_text(encoding="utf-8") == study.page()
 
@@ -296,6 +297,7 @@ def test_a_figure_that_the_answers_do_not_give_is_named():
     assert set(found.different) == {"low low", "alignment_gain mixed"}
 
 
+@pytest.mark.whole
 def test_answers_of_a_matrix_are_kept_by_checkpoint(tmp_path, monkeypatch):
     monkeypatch.setattr(study_answers, "STUDIES", tmp_path / "studies")
     for strategy, seeds in study_answers.records("pbc56").items():

@@ -10,7 +10,6 @@ https://huggingface.co/docs/hub/eval-results (.eval_results).
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,12 +24,11 @@ from resolution_eval.board.rows import Board
 from resolution_eval.board.scopes import dataset_id
 from resolution_eval.ground.errors import RecordError
 from resolution_eval.ground.files import replace
+from resolution_eval.ground.tables import csv_text, inert
 
 DATASET = "resolution-eval/records"
 """Hub data set that holds the records, and whose tasks the `.eval_results` name."""
 CARDS = "model-cards"
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""How a text begins that a spreadsheet would run."""
 
 Line = dict[str, Any]
 
@@ -139,15 +137,11 @@ def _estimate(name: str, figure: Estimate | None) -> Line:
 
 def csv_bytes(lines: list[Line]) -> bytes:
     """`lines` as CSV; a text that a spreadsheet would run begins with an apostrophe."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: _inert(value) for key, value in line.items()} for line in lines)
-    return text.getvalue().encode()
-
-
-def _inert(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+    texts = [
+        [inert(value) if isinstance(value, str) else value for value in line.values()]
+        for line in lines
+    ]
+    return csv_text([list(lines[0]), *texts]).encode()
 
 
 def parquet_bytes(lines: list[Line]) -> bytes:

@@ -63,7 +63,7 @@ def _without_options(setting: Setting, settings: Set[Setting]) -> bool:
 def _curve(entry: ScoreEntry, setting: Setting) -> Curve:
     record, card = entry.record, _card(entry.record)
     shown = figures(_on_card(record, entry.blind, setting, card))
-    lacking = missing(shown.sweep, card)
+    lacking, at = missing(shown.sweep, card), shown.sweep.reference
     withheld = shown.withheld or lacking
     scored = None if withheld else _at_worst(entry, setting, card, shown)
     if scored is not None and isinstance(scored.figures["gain"], Withheld):
@@ -78,7 +78,7 @@ def _curve(entry: ScoreEntry, setting: Setting) -> Curve:
         form="open" if setting[2] == "open" else "closed",
         answer_mode=setting[2],
         training=record.checkpoint.training,
-        reference=_reference(shown.sweep),
+        reference=None if at is None else shown.sweep.resolutions[at],
         trained=tuple(each.cell.resolution for each in shown.cells if each.trained),
         chance=shown.sweep.chance,
         floor=str(shown.floor),
@@ -190,10 +190,6 @@ def estimate(figure: object) -> Estimate | None:
     if not isinstance(figure, Interval):
         return None
     return Estimate(figure.estimate, figure.low, figure.high)
-
-
-def _reference(sweep: Sweep) -> str | None:
-    return None if sweep.reference is None else sweep.resolutions[sweep.reference]
 
 
 def contaminated(dataset: str, entry: ScoreEntry) -> str | None:

@@ -35,10 +35,11 @@ def identity_faults(facts: Facts, vouched: str | None, *, accepted: bool) -> Ite
 
 def asked_faults(record: Record, card: TaskCard, pin: Pin) -> Iterator[str]:
     """Whether the model was asked as the task asks: its prompt, and how answers are written."""
-    if not _is_of_the_task(record.environment.generation):
+    generation, own = record.environment.generation, json.dumps(GENERATION, sort_keys=True)
+    if generation != own:
         yield (
-            f"environment.generation {record.environment.generation}, but the task's is "
-            f"{json.dumps(GENERATION, sort_keys=True)}; run without --gen_kwargs"
+            f"environment.generation {generation}, but the task's is {own}; run without "
+            "--gen_kwargs"
         )
     prompt = record.prompt or ""
     if card.question is not None and prompt != question_text(card.question, pin.choices):
@@ -47,8 +48,3 @@ def asked_faults(record: Record, card: TaskCard, pin: Pin) -> Iterator[str]:
     tails = {question_text("", sample.choices) for sample in pin.by_id.values()}
     if not prompt.endswith(tuple(tails)):
         yield f"prompt {prompt!r:.300} ends with no question's options as the task tells them"
-
-
-def _is_of_the_task(generation: str | None) -> bool:
-    """Whether generation arguments, as a record tells them, are the task's own."""
-    return generation == json.dumps(GENERATION, sort_keys=True)

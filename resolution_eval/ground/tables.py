@@ -10,7 +10,7 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 LONGEST = 300
@@ -158,8 +158,7 @@ def as_csv(tables: Sequence[Table]) -> str:
 
     A column of figures with intervals is followed by their low and high ends.
     """
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
+    lines: list[Sequence[object]] = []
     for table in tables:
         wide = [any(row[i].ends for row in table.rows) for i in range(len(table.columns))]
         heads = [
@@ -167,15 +166,31 @@ def as_csv(tables: Sequence[Table]) -> str:
             for column, ends in zip(table.columns, wide, strict=True)
             for name in (column.name, f"{column.name} low", f"{column.name} high")[: 1 + 2 * ends]
         ]
-        writer.writerow(["table", *heads])
+        lines.append(["table", *heads])
         for row in table.rows:
             fields = [
                 text
                 for item, ends in zip(row, wide, strict=True)
                 for text in (_field(item), *(_ends(item) if ends else ()))
             ]
-            writer.writerow([table.name, *fields])
-    return file.getvalue().rstrip("\n")
+            lines.append([table.name, *fields])
+    return csv_text(lines).rstrip("\n")
+
+
+def csv_text(lines: Iterable[Sequence[object]]) -> str:
+    """`lines` as comma-separated values; None is empty."""
+    file = io.StringIO()
+    csv.writer(file, lineterminator="\n").writerows(lines)
+    return file.getvalue()
+
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""How a text begins that a spreadsheet would run."""
+
+
+def inert(text: str) -> str:
+    """`text`, behind an apostrophe where a spreadsheet would run it."""
+    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 _NUMBER = re.compile(r"(?:< )?[+−]?\d")
@@ -191,8 +206,7 @@ def _field(item: Entry) -> str:
     """A number in full where the entry shows one; a text that no spreadsheet runs as a formula."""
     if item.sort is not None and item.mark in ("", "!") and _NUMBER.match(item.text):
         return f"{item.sort:.10g}"
-    text = _plain(item)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+    return inert(_plain(item))
 
 
 FORMATS: Mapping[str, Callable[[Sequence[Table]], str]] = {

@@ -4,7 +4,6 @@
 | --- | --- |
 | `strategy_checkpoints` | checkpoints by strategy, and what low and native mean |
 | `strategy_plan` | the sweep over them, and its records by strategy |
-| `heatmap` | the heat map |
 | `output` | matrix.json, the table and the heat map, written |
 | `matrix_command` | the command line's job |
 

@@ -11,14 +11,16 @@ from typing import Any
 from resolution_eval.analysis.strategies import STRATEGIES, Gap, Matrix, StrategyCell
 from resolution_eval.ground.files import replace
 from resolution_eval.ground.tables import as_markdown
-from resolution_eval.matrix.heatmap import heat_map
 from resolution_eval.records import Record
+from resolution_eval.report.charts import VEGALITE, drawing
 from resolution_eval.report.matrix_tables import POINTS, matrix_tables
 from resolution_eval.resolution import label
 from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.gaps import INFER
 
 FORMAT = 1
+STEP = 88
+"""Edge of a square, in pixels."""
 
 
 def write_matrix(matrix: Matrix, output: Path) -> tuple[Path, ...]:
@@ -111,3 +113,42 @@ def _gap(figure: Gap) -> dict[str, Any]:
         "interval_over_seeds": figure.over_seeds
         and [figure.over_seeds.low, figure.over_seeds.high],
     }
+
+
+def heat_map(matrix: Matrix) -> Mapping[str, bytes]:
+    """The heat map by kind of file: svg, png, and html, which fetches nothing."""
+    import vl_convert
+
+    drawn = specification(matrix)
+    closed: dict[str, Any] = {"vl_version": VEGALITE, "allowed_base_urls": []}
+    return {
+        "svg": vl_convert.vegalite_to_svg(drawn, **closed).encode(),
+        "png": vl_convert.vegalite_to_png(drawn, scale=2, **closed),
+        "html": vl_convert.vegalite_to_html(drawn, vl_version=VEGALITE, bundle=True).encode(),
+    }
+
+
+def specification(matrix: Matrix) -> dict[str, Any]:
+    """The Vega-Lite document; a withheld cell is grey and without a figure."""
+    task = next(iter(matrix.records.values()))[0].task
+    return drawing(
+        "heat",
+        rows=[
+            _square(trained, matrix.heading(at), cell)
+            for (trained, at), cell in matrix.cells.items()
+        ],
+        across=[matrix.heading(str(at)) for at in matrix.infer],
+        down=list(matrix.records),
+        width=STEP * len(matrix.infer),
+        height=STEP * len(matrix.records) // 2,
+        title=f"{task}: accuracy by training and inference resolution",
+    )
+
+
+def _square(trained: str, at: str, found: object) -> dict[str, Any]:
+    row: dict[str, Any] = {"train": trained, "infer": at, "accuracy": None}
+    if not isinstance(found, StrategyCell):
+        return row | {"shown": "withheld", "interval": "none"}
+    value, low, high = found.interval.estimate, found.interval.low, found.interval.high
+    interval = f"{100 * low:.1f} to {100 * high:.1f}"
+    return row | {"accuracy": value, "shown": f"{100 * value:.1f}", "interval": interval}

@@ -15,7 +15,7 @@ from resolution_eval.ground.files import replace
 from resolution_eval.ground.tables import FORMATS, Table
 from resolution_eval.records import Record
 from resolution_eval.records.loader import load
-from resolution_eval.report.compact import compact_table, said, said_table
+from resolution_eval.report.curve_summary import compact_table, said, said_table
 from resolution_eval.report.matrix_tables import matrix_tables
 from resolution_eval.report.size_tables import size_tables
 from resolution_eval.report.task_tables import tables

@@ -55,7 +55,6 @@ def changed_table(found: RecordComparison) -> Table:
         caption=f"Samples that only {found.second} (gained) or only {found.first} (lost) got right",
         columns=(Column("r", True, "Inference resolution"), Column("sample"), Column("change")),
         rows=tuple(rows),
-        remark="",
     )
 
 

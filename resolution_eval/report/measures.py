@@ -85,23 +85,14 @@ def _measures(curve: CurveFigures) -> Iterator[tuple[str, Sequence[Figure | None
         yield f"average precision of {shorten(found.target)}", found.average_precision
 
 
-def class_table(task: TaskSweeps, curves: Curves) -> Table:
-    """Sensitivity of each class by resolution; of each checkpoint, the largest loss first."""
-    return _classes(task, curves, "sensitivity")
-
-
-def specificity_table(task: TaskSweeps, curves: Curves) -> Table:
-    """Specificity of each class by resolution."""
-    return _classes(task, curves, "specificity")
-
-
 CLASS_TABLES = {
     "sensitivity": ("classes", "Which classes lose most: sensitivity", "of the class answered so"),
     "specificity": ("specificity", "Specificity of each class", "of the others not answered so"),
 }
 
 
-def _classes(task: TaskSweeps, curves: Curves, which: str) -> Table:
+def class_table(task: TaskSweeps, curves: Curves, which: str) -> Table:
+    """Sensitivity or specificity of each class by resolution; the largest loss comes first."""
     ending, caption, meaning = CLASS_TABLES[which]
     heads = [Column(name, True, f"Share {meaning}") for name in task.resolutions]
     lost = which == "sensitivity"

@@ -26,7 +26,6 @@ from resolution_eval.report.measures import (
     class_table,
     measure_table,
     run_table,
-    specificity_table,
 )
 from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.margin import Unshown
@@ -69,8 +68,8 @@ def tables(task: TaskSweeps, curves: Curves) -> tuple[Table, ...]:
         figure_table(task, curves),
         run_table(task, curves),
         measure_table(task, curves),
-        class_table(task, curves),
-        specificity_table(task, curves),
+        class_table(task, curves, "sensitivity"),
+        class_table(task, curves, "specificity"),
         cell_table(task, curves),
         change_table(task, curves),
     )

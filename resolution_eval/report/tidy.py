@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from resolution_eval.analysis import CurveFigures
 from resolution_eval.analysis.headline import headline
+from resolution_eval.ground.tables import csv_text, inert
 from resolution_eval.report.content import status
 from resolution_eval.statistics.intervals import Interval
 
@@ -23,12 +22,8 @@ knows is empty (null)."""
 
 def as_tidy_csv(curves: Sequence[CurveFigures]) -> str:
     """The cells as comma-separated values; no text in it is a spreadsheet's formula."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in _rows(curves):
-        writer.writerow(["" if row[name] is None else _safe(row[name]) for name in COLUMNS])
-    return file.getvalue().rstrip("\n")
+    lines = [[_safe(row[name]) for name in COLUMNS] for row in _rows(curves)]
+    return csv_text([COLUMNS, *lines]).rstrip("\n")
 
 
 def as_tidy_json(curves: Sequence[CurveFigures]) -> str:
@@ -68,7 +63,7 @@ def _rows(curves: Sequence[CurveFigures]) -> Iterator[dict[str, Any]]:
 def _safe(value: Any) -> Any:
     if isinstance(value, float):
         return f"{value:.10g}"
-    return f"'{value}" if str(value).startswith(("=", "+", "-", "@")) else value
+    return inert(value) if isinstance(value, str) else value
 
 
 TIDY = {"csv": as_tidy_csv, "json": as_tidy_json}

@@ -217,7 +217,7 @@ def _told(subject: Subject, output: Path, name: Name) -> str:
     from resolution_eval.analysis.headline import headline
     from resolution_eval.records import write_record
     from resolution_eval.report import load, studies, write_page
-    from resolution_eval.report.compact import compact, next_step
+    from resolution_eval.report.curve_summary import compact, next_step
 
     records = load([output / "results"])
     for record in records:

@@ -117,6 +117,7 @@ def _thinking(folder: Path) -> None:
     file.write_text(file.read_text().replace("assistant:", "assistant:<think>\n"))
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("tags", [(), ("--reasoning_tags", "none")])
 def test_an_answer_behind_its_thinking_survives_the_host(
     tags: tuple[str, ...], llava: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -12,6 +12,8 @@ from resolution_eval.board.scopes import RankLine
 from resolution_eval.data.cards import task_cards
 from resolution_eval.ground import paths
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture(scope="module")
 def checked() -> CheckedBoard:

@@ -16,7 +16,7 @@ from resolution_eval.board import Board, Claim, load_board
 from resolution_eval.board.site import write_site
 from resolution_eval.board.site.serve import server
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.whole, pytest.mark.timeout(300)]
 PATHMNIST = {"28": 0.2, "64": 0.5, "128": 0.8, "224": 0.9}
 PHONE = {"width": 375, "height": 780}
 

@@ -41,6 +41,7 @@ def recorded_on(options: str, run: Path, folder: Path) -> subprocess.CompletedPr
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.whole
 @mounting
 def test_a_file_system_with_room_takes_the_record(run: Path, tmp_path: Path) -> None:
     done = recorded_on("size=1m", run, tmp_path / "records")
@@ -48,6 +49,7 @@ def test_a_file_system_with_room_takes_the_record(run: Path, tmp_path: Path) -> 
     assert len(done.stdout.splitlines()[-1].split()) == 3, "left: the document and its answers"
 
 
+@pytest.mark.whole
 @mounting
 @pytest.mark.parametrize(
     ("options", "said"),

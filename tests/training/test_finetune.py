@@ -76,6 +76,7 @@ def losses(folder):
     return [line["loss"] for line in lines(folder)]
 
 
+@pytest.mark.whole
 def test_a_small_model_learns_an_easy_task_and_the_adapter_answers_so(tmp_path):
     chosen = plan(
         strategy="native",

@@ -1,4 +1,4 @@
-"""The compact form of a curve: its sentence, a row for each resolution, and what to do next."""
+"""A curve in short: its sentence, a row for each resolution, and what to do next."""
 
 from __future__ import annotations
 
