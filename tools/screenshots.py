@@ -22,6 +22,7 @@ from resolution_eval.board.site.serve import server
 ASSETS = Path(__file__).parents[1] / "docs" / "assets"
 LARGEST = 150_000
 """Bytes of one picture."""
+QUALITIES: tuple[dict[str, Any], ...] = ({"lossless": True}, {"quality": 90}, {"quality": 75})
 CHROMIUM = Path("/usr/bin/chromium")
 """A distribution's browser is taken where there is one, else Playwright's own."""
 DESKTOP = {"width": 1280, "height": 800}
@@ -56,7 +57,7 @@ def small(picture: bytes) -> bytes:
         ValueError: it is larger than `LARGEST` at any quality.
     """
     image = Image.open(io.BytesIO(picture)).convert("RGB")
-    for options in ({"lossless": True}, {"quality": 90}, {"quality": 75}):
+    for options in QUALITIES:
         packed = io.BytesIO()
         image.save(packed, "webp", method=6, **options)
         if len(packed.getvalue()) < LARGEST:
