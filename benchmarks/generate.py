@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -11,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks import workload
+from benchmarks.device import Clock, clocked
 from benchmarks.host import Kept, keep
 from benchmarks.result import Result, spread
 from resolution_eval.models.wrapped.repairs import video_reader
@@ -19,6 +21,8 @@ TARGET = 2.0
 BATCHES = (1, 2, 4, 8, 16, 32)
 """Batch sizes that lmms-eval's own adapter is tried at."""
 AT_A_TIME = 8
+PARTS = ("vision tower", "language model", "its head")
+"""Of the model: what any adapter has it compute."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +50,7 @@ def measure(given: argparse.Namespace) -> Result:
         name="generate",
         ratio=classified.ratio,
         target=TARGET,
+        rounds=classified.ratios,
         sense="at least",
         rows=[*classified.rows("one question"), *questioned.rows(f"{asked} questions")],
         sizes=vars(given) | {"json": None},
@@ -54,7 +59,8 @@ def measure(given: argparse.Namespace) -> Result:
         "visual tokens enter in both adapters, and as many tokens are written. "
         f"{given.base} with one question, by batch size: "
         + ", ".join(f"{size}: {seconds:.2f} s" for size, seconds in classified.alone.items())
-        + ".",
+        + f". An adapter that took no time beside the model's passes would reach "
+        f"{classified.bound:.2f}, and {questioned.bound:.2f} with {asked} questions.",
     )
 
 
@@ -68,10 +74,21 @@ class _GenerationTiming:
     others: Sequence[float]
     alone: Mapping[int, float]
     """The other's, by its batch size."""
+    parts: Mapping[str, float]
+    """Of ours, in one pass more: of each part of the model, and of everything else."""
+
+    @property
+    def bound(self) -> float:
+        """What the ratio would be if ours took no time beside the model's own passes."""
+        return median(self.others) / sum(self.parts[name] for name in PARTS)
+
+    @property
+    def ratios(self) -> list[float]:
+        return [b / a for a, b in zip(self.ours, self.others, strict=True)]
 
     @property
     def ratio(self) -> float:
-        return median(b / a for a, b in zip(self.ours, self.others, strict=True))
+        return median(self.ratios)
 
     def rows(self, asked: str) -> list[dict[str, str]]:
         best = min(self.alone, key=lambda size: self.alone[size])
@@ -80,9 +97,15 @@ class _GenerationTiming:
             f"reshf, batch {AT_A_TIME}": self.eight,
             f"lmms-eval's own, batch {best}, its best": self.others,
         }
+        whole = sum(self.parts.values())
+        timed = {what: spread(seconds) for what, seconds in told.items()}
+        timed |= {
+            f"of reshf: {name}": f"{seconds:.3f} ({100 * seconds / whole:.0f} %)"
+            for name, seconds in self.parts.items()
+        }
         return [
-            {"an image has": asked, "what": what, "seconds": spread(seconds)}
-            for what, seconds in told.items()
+            {"an image has": asked, "what": what, "seconds": seconds}
+            for what, seconds in timed.items()
         ]
 
 
@@ -94,7 +117,22 @@ def _measured(model: str, data: Path, given: argparse.Namespace) -> _GenerationT
     rounds = [
         (ours.seconds(), at(ours, AT_A_TIME), at(other, best)) for _ in range(given.repetitions)
     ]
-    return _GenerationTiming(*zip(*rounds, strict=True), alone)
+    return _GenerationTiming(*zip(*rounds, strict=True), alone, _parts(ours))
+
+
+def _parts(kept: Kept) -> dict[str, float]:
+    """Seconds of the model's parts in one pass over the requests, and of everything else."""
+    model = kept.adapter.engine.model
+    owners = dict(
+        zip(PARTS, (model.model.visual, model.model.language_model, model.lm_head), strict=True)
+    )
+    clocks = {name: Clock() for name in PARTS}
+    with ExitStack() as stack:
+        for name, owner in owners.items():
+            stack.enter_context(clocked(owner, "forward", clocks[name]))
+        whole = kept.seconds()
+    found = {name: clock.total for name, clock in clocks.items()}
+    return {**found, "everything else": whole - sum(found.values())}
 
 
 def keep_both(model: str, data: Path, given: argparse.Namespace) -> tuple[Kept, Kept]:

@@ -74,19 +74,20 @@ def measure(given: argparse.Namespace) -> Result:
     import torch
 
     if not torch.cuda.is_available() and given.size != "rehearsal":
-        return _result(given, None, [], "No GPU here; run this command on a machine with one.")
+        return _result(given, [], [], "No GPU here; run this command on a machine with one.")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     edge = 8192 if device == "cuda" else 256
     matrix = _matrix_rate(device, edge)
     copy = _copy_rate(device, edge)
     model = _model(SIZES[given.size], device, given.attention)
     weights = sum(parameter.nbytes for parameter in model.parameters())
-    rows = []
+    rows, rounds = [], []
     for side in map(int, given.resolutions.split(",")):
         looped = _best_of(_prefills(model, side, given, device))
         segments.install(model.model.visual)
         best = _best_of(_prefills(model, side, given, device))
         _loop_again(model.model.visual)
+        rounds.append([best.operations / seconds / matrix for seconds in best.times])
         limit = max(best.operations / matrix, weights / copy)
         rows.append(
             {
@@ -103,16 +104,22 @@ def measure(given: argparse.Namespace) -> Result:
         if given.compile:
             rows[-1] |= _compiled(model, side, best, given, device)
     note = f"bf16 matrix rate {matrix / 1e12:.1f} TFLOP/s, copy rate {copy / 1e9:.0f} GB/s."
-    share = min(row["of matrix rate"] for row in rows)
+    note += " The ratio is the lowest share."
     if device == "cpu":
-        return _result(given, None, rows, f"A rehearsal without a GPU: no figure. {note}")
-    return _result(given, share, rows, f"{note} The ratio is the lowest share.")
+        note = f"A rehearsal, a tiny model on a processor. {note}"
+    return _result(given, min(rounds, key=median), rows, note)
 
 
-def _result(given: argparse.Namespace, share: float | None, rows: Any, note: str) -> Result:
+def _result(given: argparse.Namespace, rounds: Sequence[float], rows: Any, note: str) -> Result:
+    import torch
+
+    share = median(rounds) if rounds else None
+    card = torch.cuda.is_available()
     return Result(
         name="gpu",
-        ratio=share,
+        ratio=share if card else None,
+        rehearsed=None if card else share,
+        rounds=rounds,
         target=TARGET,
         sense="at least",
         rows=rows,
@@ -165,12 +172,16 @@ def _best_of(found: Sequence[_Prefill]) -> _Prefill:
 
 @dataclass(frozen=True)
 class _Prefill:
-    """One prefill: its batch, median seconds, floating-point operations, visual tokens an image."""
+    """One prefill: batch, seconds each time, floating-point operations, visual tokens an image."""
 
     batch: int
-    seconds: float
+    times: tuple[float, ...]
     operations: float
     tokens: int
+
+    @property
+    def seconds(self) -> float:
+        return median(self.times)
 
 
 def _prefills(model: Any, side: int, given: argparse.Namespace, device: str) -> list[_Prefill]:
@@ -243,8 +254,8 @@ def _prefill(
         wait(device)
 
     operations = counted(forward) if counting else 0
-    seconds = median([timed(forward) for _ in range(given.repetitions + 3)][3:])
-    return _Prefill(size, seconds, operations, tokens)
+    times = [timed(forward) for _ in range(given.repetitions + 3)][3:]
+    return _Prefill(size, tuple(times), operations, tokens)
 
 
 def _matrix_rate(device: str, edge: int) -> float:

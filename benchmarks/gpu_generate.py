@@ -51,7 +51,8 @@ def measure(given: argparse.Namespace) -> Result:
         best = min(alone, key=lambda size: alone[size])
         rounds = [(ours.seconds(), at(other, best)) for _ in range(given.repetitions)]
     mine, others = zip(*rounds, strict=True)
-    ratio = median(b / a for a, b in rounds)
+    ratios = [b / a for a, b in rounds]
+    ratio = median(ratios)
     rehearsed = device() == "cpu"
     requests = len(ours.requests)
     note = f"{requests / median(mine):.1f} requests/s against {requests / median(others):.1f}. "
@@ -68,5 +69,6 @@ def measure(given: argparse.Namespace) -> Result:
         ],
         sizes=vars(given) | {"json": None},
         note=f"A rehearsal on a processor. {note}" if rehearsed else note,
+        rounds=ratios,
         rehearsed=ratio if rehearsed else None,
     )

@@ -66,7 +66,7 @@ def measure(given: argparse.Namespace) -> Result:
             ],
         )
         calls = [(kept.adapter.engine.model, "generate")]
-        found = swept(kept, calls, given, lambda _, **named: given.slow * len(named["input_ids"]))
+        found = swept(kept, calls, given, lambda **named: given.slow * len(named["input_ids"]))
     return found.result("gpu-overhead", given)
 
 
@@ -105,7 +105,8 @@ class Sweep:
 
     def result(self, name: str, given: argparse.Namespace) -> Result:
         """The ratio of the whole to the bare; none of a rehearsal."""
-        ratio = median(a / b for a, b in zip(self.whole, self.bare, strict=True))
+        rounds = [a / b for a, b in zip(self.whole, self.bare, strict=True)]
+        ratio = median(rounds)
         turn = median(a / b for a, b in zip(self.in_turn, self.bare, strict=True))
         told = {"the adapter, images to replies": self.whole, MADE: self.in_turn}
         told["the model's own calls, batches ready"] = self.bare
@@ -122,6 +123,7 @@ class Sweep:
             rows=[{"what": what, "seconds": spread(seconds)} for what, seconds in told.items()],
             sizes=vars(given) | {"json": None},
             note=said,
+            rounds=rounds,
             rehearsed=ratio if rehearsed else None,
         )
 
@@ -147,7 +149,7 @@ def made_in_turn(adapter: Any) -> Iterator[None]:
     """Nothing is made beside the model's work."""
     with ExitStack() as stack:
         stack.enter_context(replaced(adapter, "overlaps", False))
-        stack.enter_context(replaced(adapter, "prepared", lambda views: None))
+        stack.enter_context(replaced(adapter, "_with_prepared", lambda views: (views, None)))
         yield
 
 

@@ -10,6 +10,7 @@ later part fails or the time is up. Models have random weights, made here: nothi
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
 import os
 import subprocess
@@ -27,6 +28,11 @@ LEAST = 20.0
 PATIENCE = 8
 """By how much longer a part may take in a rehearsal, whose processor may be shared."""
 CHECKPOINT = "model"
+NOTHING: dict[str, Any] = {
+    "ratio": None, "rehearsed": None, "must": "", "said": "", "rounds": [], "machine": "",
+    "foreign": None, "rows": [],
+}  # fmt: skip
+"""What is known of a part that wrote no result."""
 TESTS = Path(__file__).parents[1] / "tests" / "test_gpu.py"
 
 
@@ -57,7 +63,7 @@ def parts(output: Path, size: str) -> list[Part]:
         )
 
     cost = (python, "-m", "benchmarks.cost", "--output", str(output / "cost"), "--device", device)
-    quick = ("--resolutions", "28,56", "--batches", "1,2", "--repetitions", "2")
+    quick = ("--resolutions", "28,56", "--batches", "1,2", "--repetitions", "5")
     return [
         Part("model", model, 60),
         Part("tests", (*tests, str(TESTS)), 150),
@@ -85,9 +91,13 @@ def main() -> int:
     ]
     (given.output / "card.json").write_text(json.dumps(_card(), indent=1) + "\n")
     rows = [_run(part, given, deadline) for part in chosen]
-    (given.output / "session.json").write_text(json.dumps(rows, indent=1) + "\n")
+    session = {"size": given.size, "date": datetime.date.today().isoformat(), "card": _card()}
+    text = json.dumps({**session, "parts": rows}, indent=1) + "\n"
+    (given.output / "session.json").write_text(text, encoding="utf-8")
     print(json.dumps(_card()))
-    print(tabulate(rows, headers="keys", floatfmt=".3g"))
+    shown = ("part", "ended", "seconds", "ratio", "rehearsed", "must", "said")
+    told = [{name: str(row[name] or "")[:90] for name in shown} for row in rows]
+    print(tabulate(told, headers="keys", disable_numparse=True))
     return 0 if all(row["ended"] == "well" for row in rows) else 1
 
 
@@ -125,8 +135,7 @@ def _run(part: Part, given: argparse.Namespace, deadline: float) -> dict[str, An
     """The part's row: how it ended, how long it took, what it found."""
     left = deadline - time.monotonic()
     if left < LEAST:
-        return {"part": part.name, "ended": "not begun: no time left", "seconds": 0, "ratio": None,
-                "must": "", "said": ""}  # fmt: skip
+        return {"part": part.name, "ended": "not begun: no time left", "seconds": 0, **NOTHING}
     command = list(part.command)
     model = given.output / CHECKPOINT
     if part.checkpoint and (model / "config.json").is_file():
@@ -162,15 +171,42 @@ def _ended(command: Sequence[str], seconds: float, variables: dict[str, str], fi
 
 
 def _found(name: str, output: Path) -> dict[str, Any]:
-    """Ratio, mark and the last words of a part."""
+    """Ratio, mark, rounds and words of a part, from what it wrote."""
     path = output / f"{name}.json"
-    last = list(_last(output / f"{name}.log"))
+    costs = output / "cost" / "cost.json"
+    if name == "cost" and costs.is_file():
+        return {**NOTHING, **_costs(json.loads(costs.read_text(encoding="utf-8")))}
     if not path.is_file():
-        return {"ratio": None, "must": "", "said": (last or [""])[-1][:90]}
+        last = list(_last(output / f"{name}.log"))
+        return {**NOTHING, "said": (last or [""])[-1][:90]}
     document = json.loads(path.read_text(encoding="utf-8"))
     detail = document["detail"]
     must = f"{detail['sense']} {document['target']:g}" if document["target"] else ""
-    return {"ratio": document["ratio"], "must": must, "said": detail["note"][:90]}
+    told = ("rehearsed", "rounds", "machine", "foreign", "rows")
+    found = {part: detail[part] for part in told if part in detail}
+    return {**NOTHING, "ratio": document["ratio"], "must": must, "said": detail["note"], **found}
+
+
+def _costs(document: dict[str, Any]) -> dict[str, Any]:
+    """Samples per second, memory and energy by resolution, and the fitted laws."""
+    rows = [
+        {
+            "r": each["edge"],
+            "visual tokens": each["visual_tokens"],
+            "trained/s": document["samples_per_second"][str(each["edge"])][0],
+            "answered/s": document["samples_per_second"][str(each["edge"])][1],
+            "peak MiB": each["peak_memory"] / 2**20,
+            "J trained": each["train_joules"],
+            "J answered": each["answer_joules"],
+        }
+        for each in document["measured"]
+    ]
+    said = "; ".join(
+        f"{kind}: seconds a sample = {law['fixed']:.3g} + {law['factor']:.3g} * "
+        f"tokens^{law['exponent']:.2f} (exponent 95 % [{law['low']:.2f}, {law['high']:.2f}])"
+        for kind, law in document["laws"].items()
+    )
+    return {"machine": document["hardware"], "rows": rows, "said": said}
 
 
 def _last(log: Path) -> Iterator[str]:

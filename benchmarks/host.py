@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from resolution_eval.evidence.attestation import LEDGER
 from resolution_eval.host import runs
 from resolution_eval.resolution import parse_resolution
 
@@ -22,10 +23,21 @@ class Kept:
     requests: list[Any]
 
     def seconds(self, requests: Sequence[Any] | None = None) -> float:
-        """Wall time of answering the requests, or some of them, once more."""
+        """Wall time of answering the requests, or some of them, once more.
+
+        Raises:
+            RuntimeError: a sample failed, so that the time is of something else.
+        """
+        LEDGER.failures.clear()
         start = time.perf_counter()
         self.adapter.generate_until(list(self.requests if requests is None else requests))
-        return time.perf_counter() - start
+        taken = time.perf_counter() - start
+        for key, failure in LEDGER.failures.items():
+            raise RuntimeError(
+                f"{len(LEDGER.failures)} samples failed, the first {key.sample} at "
+                f"{key.resolution} with {failure.kind}: {failure.message}"
+            )
+        return taken
 
 
 def keep(data: Path, resolutions: Sequence[str], arguments: Sequence[str]) -> Kept:

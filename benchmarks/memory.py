@@ -28,24 +28,28 @@ def measure(given: argparse.Namespace) -> Result:
     many = json.loads(given.soak.read_text(encoding="utf-8"))["detail"]
     sizes = {**many["sizes"], "images": given.few}
     few = soak.measure(argparse.Namespace(**sizes)).rows
-    peaks = [max(row["resident MiB"] for row in rows) for rows in (few, many["rows"])]
+    peaks = [max(row["peak MiB"] for row in rows) for rows in (few, many["rows"])]
     added = many["rows"][-1]["answers"] - few[-1]["answers"]
     parts = zip(_parts(few), _parts(many["rows"]), strict=True)
     first, during, behind = (1024 * (large - small) / added for small, large in parts)
+    counts = (given.few, many["sizes"]["images"])
     return Result(
         name="memory",
         ratio=peaks[1] / peaks[0],
         target=TARGET,
         sense="at most",
         rows=[
-            {"images": count, **{f"{row['when']}, MiB": row["resident MiB"] for row in rows[1:]}}
-            for count, rows in ((given.few, few), (many["sizes"]["images"], many["rows"]))
+            {
+                "images": count,
+                **{f"{row['when']}, MiB": row["resident MiB"] for row in rows[1:]},
+                "peak, MiB": peak,
+            }
+            for count, rows, peak in zip(counts, (few, many["rows"]), peaks, strict=True)
         ],
         sizes={**sizes, "images": many["sizes"]["images"], "few": given.few, "json": None},
-        note="The whole process, lmms-eval's own lists included. Each further request adds "
-        f"{first:.1f} KiB before the first answer, {during:.1f} KiB while answering (its reply, "
-        f"which lmms-eval wants in one list) and {behind:.1f} KiB after the last (results and "
-        "samples, which lmms-eval keeps until it writes them).",
+        note="The most that the whole process ever held, lmms-eval's own lists included. Each "
+        f"further request adds {first:.2f} KiB before the first answer, {during:.2f} KiB while "
+        f"answering and {behind:.2f} KiB after the last.",
     )
 
 

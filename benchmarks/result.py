@@ -34,6 +34,8 @@ class Result:
     note: str = ""
     rehearsed: float | None = None
     """The ratio of a rehearsal: of our own code on a processor, and no claim of any device."""
+    rounds: Sequence[float] = ()
+    """The ratio of each round, whose median is told; empty where there was one."""
     foreign: float | None = None
     """Share of the machine's cores that other programs used meanwhile; above a few per cent times
     are those of a busy machine.
@@ -56,6 +58,7 @@ class Result:
             "sizes": dict(self.sizes),
             "rows": [dict(row) for row in self.rows],
             "note": self.note,
+            "rounds": [round(each, 3) for each in self.rounds],
             "rehearsed": None if self.rehearsed is None else round(self.rehearsed, 3),
             "foreign": None if self.foreign is None else round(self.foreign, 3),
         }

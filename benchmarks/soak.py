@@ -46,6 +46,8 @@ class Note:
     """Bytes of the replies that it owes to lmms-eval, which wants all of them at once."""
     descriptors: int
     threads: int
+    peak: int
+    """Most bytes in memory so far; those now where the system does not tell."""
 
     @property
     def ours(self) -> int:
@@ -60,6 +62,7 @@ class Note:
             "answers": self.answers,
             "minutes": round(self.seconds / 60, 1),
             "resident MiB": mib["resident"],
+            "peak MiB": round(self.peak / 2**20, 1),
             "of it replies": mib["replies"],
             "descriptors": self.descriptors,
             "threads": self.threads,
@@ -87,17 +90,27 @@ class Watch:
 
     def look(self, when: str) -> None:
         """Note what the process holds now."""
+        resident = self._process.memory_info().rss
         self.notes.append(
             Note(
                 when=when,
                 answers=self._answers,
                 seconds=time.perf_counter() - self._began,
-                resident=self._process.memory_info().rss,
+                resident=resident,
+                peak=_peak() or resident,
                 replies=self._replies,
                 descriptors=self._process.num_fds(),
                 threads=self._process.num_threads(),
             )
         )
+
+
+def _peak() -> int | None:
+    """Most bytes that this process has had in memory (proc(5), VmHWM); None where nobody says."""
+    status = Path("/proc/self/status")
+    lines = status.read_text(encoding="ascii").splitlines() if status.is_file() else []
+    peaks = [1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM")]
+    return peaks[0] if peaks else None
 
 
 def watched(data: str, resolutions: str, asked: str, *arguments: str) -> None:

@@ -37,6 +37,8 @@ FAMILIES = {
     "pixtral": "Pixtral",
     "mllama": "Llama 3.2 Vision",
     "instructblip": "InstructBLIP",
+    "aya_vision": "Aya Vision",
+    "cohere2_vision": "Command A Vision",
     "gemma4": "Gemma 4",
     "qwen3_5": "Qwen3.5",
     "qwen3_5_moe": "Qwen3.5, mixtures of experts",

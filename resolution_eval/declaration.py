@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -75,6 +75,9 @@ class Declaration(BaseModel):
         replace(folder / FILE, f"{text}\n".encode())
 
 
+Declared = TypeVar("Declared", bound=Declaration)
+
+
 def read_declaration(folder: Path | str) -> Declaration | None:
     """What the checkpoint in `folder` declares; None where it is none that we trained.
 
@@ -84,11 +87,20 @@ def read_declaration(folder: Path | str) -> Declaration | None:
     file = Path(folder) / FILE
     if not file.is_file():
         return None
+    return declared_in(file, Declaration, "one that our training wrote")
+
+
+def declared_in(file: Path, form: type[Declared], what: str) -> Declared:
+    """The declaration of the class `form` in the JSON `file`, which should be `what`.
+
+    Raises:
+        ModelError: it is not.
+    """
     try:
-        found = Declaration.model_validate_json(unambiguous(file.read_bytes()))
+        found = form.model_validate_json(unambiguous(file.read_bytes()))
         TrainingResolution.parse(found.training)
     except (ValidationError, NotationError, UsageError) as error:
-        raise ModelError(f"{file} is not one that our training wrote: {error}") from error
+        raise ModelError(f"{file} is not {what}: {error}") from error
     if found.format != FORMAT:
         raise ModelError(f"{file} has format {found.format}, not {FORMAT}")
     return found

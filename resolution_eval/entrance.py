@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resolution_eval.diagnosis.diagnosis_rows import QUESTION, EncoderInput, sizes_of
 from resolution_eval.ground.errors import UsageError, suggest
 from resolution_eval.resolution import (
     Resolution,
     Size,
     TrainingResolution,
     budget_size,
-    label,
     parse_resolution,
 )
 
@@ -33,24 +33,10 @@ FORETOLD = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entrance:
-    """What one image becomes at one resolution."""
+class Entrance(EncoderInput):
+    """What one image becomes at one resolution, and how that is known."""
 
-    requested: str
-    """Inference resolution: edge in pixels of the square budget, or `native`."""
     scheme: str
-    source: tuple[int, int]
-    """Width and height in pixels of the image."""
-    information: tuple[int, int]
-    """Width and height in pixels of the content that is left."""
-    expected_grid: tuple[int, int]
-    """Height and width in pixels that the encoder should receive."""
-    grid: tuple[int, int] | None
-    """Height and width in pixels that it receives; None where nobody can look."""
-    visual_tokens: int | None
-    """None where nobody can count."""
-    tiles: int | None
-    """Images that the grid is cut into, a thumbnail included; None where it is not cut."""
     attested: bool
     """Whether the grid was read from tensors on their way into the encoder of a loaded model; else
     it is what would enter."""
@@ -85,10 +71,8 @@ def attest(
         ModelError: configuration or processor cannot be loaded, or no image entered.
         ImageError: the image cannot be decoded.
     """
-    if scheme not in ("match", "restore"):
-        raise UsageError(
-            f"scheme={scheme!r} is impossible; {suggest(scheme, ('match', 'restore'))}"
-        )
+    if scheme not in SCHEMES:
+        raise UsageError(f"scheme={scheme!r} is impossible; {suggest(scheme, SCHEMES)}")
     requested, stored = parse_resolution(r), _decoded(image)
     if isinstance(model, str | PathLike):
         if processor is not None:
@@ -123,29 +107,19 @@ def _foretold(
     adapter: str,
     arguments: dict[str, str],
 ) -> Entrance:
-    from resolution_eval.diagnosis.examination import PATIENTS
+    from resolution_eval.diagnosis.examination import CHECKPOINTS
 
-    if adapter not in PATIENTS:
-        raise UsageError(f"no adapter {adapter!r}; {suggest(adapter, PATIENTS)}")
-    with closing(PATIENTS[adapter]({"pretrained": checkpoint, **arguments})) as patient:
-        if scheme == "match" and patient.refusal is not None:
+    if adapter not in CHECKPOINTS:
+        raise UsageError(f"no adapter {adapter!r}; {suggest(adapter, CHECKPOINTS)}")
+    with closing(CHECKPOINTS[adapter]({"pretrained": checkpoint, **arguments})) as weightless:
+        if scheme == "match" and weightless.refusal is not None:
             raise UsageError(
-                f"scheme=match is impossible for {checkpoint}: {patient.refusal}; use "
+                f"scheme=match is impossible for {checkpoint}: {weightless.refusal}; use "
                 "scheme=restore"
             )
-        row = patient.row(requested, stored, scheme)
-    return Entrance(
-        requested=row.requested,
-        scheme=scheme,
-        source=row.source,
-        information=row.information,
-        expected_grid=row.expected_grid,
-        grid=row.grid,
-        visual_tokens=row.visual_tokens,
-        tiles=row.tiles,
-        attested=False,
-        evidence=FORETOLD[adapter],
-    )
+        row = weightless.row(requested, stored, scheme)
+    shared = {field.name: getattr(row, field.name) for field in fields(EncoderInput)}
+    return Entrance(scheme=scheme, attested=False, evidence=FORETOLD[adapter], **shared)
 
 
 def _entered(
@@ -169,13 +143,10 @@ def _entered(
     seen, tokens = _watched(model, family, parts, shown)
     if len(seen) != 1:
         raise ModelError(f"{len(seen)} images entered the vision encoder of one that was shown")
-    expected = family.foretold(parts, drawn).grid
+    height, width = family.foretold(parts, drawn).grid
     return Entrance(
-        requested=label(requested),
+        **sizes_of(requested, source, information, (height, width)),
         scheme=scheme,
-        source=(source.width, source.height),
-        information=(information.width, information.height),
-        expected_grid=(expected[0], expected[1]),
         grid=seen[0].grid,
         visual_tokens=tokens,
         tiles=None if seen[0].images == 1 else seen[0].images,
@@ -188,9 +159,8 @@ def _watched(model: Any, family: Family, parts: Parts, shown: Image) -> tuple[An
     """What entered while the model wrote one token, and how many visual tokens it was given."""
     import torch
 
-    from resolution_eval.diagnosis.diagnosis_rows import QUESTION
-    from resolution_eval.models.families.engine import watched
     from resolution_eval.models.families.inputs import prepare
+    from resolution_eval.models.families.tower_hooks import watched
 
     inputs = prepare(family, parts, family.prompt(parts, QUESTION, image=True), shown)
     batch = {

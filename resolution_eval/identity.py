@@ -6,6 +6,8 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from resolution_eval.ground.files import file_digest
+
 PARTS = (".safetensors", ".bin", ".pt", ".json", ".model", ".txt", ".jinja", ".py")
 """How the files of a checkpoint end that decide its answers; code of its own among them."""
 
@@ -29,10 +31,17 @@ def revision_of(folder: Path) -> str | None:
         return None
     whole = hashlib.sha256()
     for path in files:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        whole.update(f"{path.relative_to(folder).as_posix()}\0{digest}\n".encode())
+        whole.update(f"{path.relative_to(folder).as_posix()}\0{file_digest(path)}\n".encode())
     return f"sha256:{whole.hexdigest()}"
+
+
+def weights_revision(file: Path) -> str:
+    """`sha256:` and the digest of one file of weights: what names a Flamingo's folder.
+
+    Its configuration, in which the training is declared, is left out: records of version 0.1.0 and
+    the leaderboard know these checkpoints by their weights.
+    """
+    return f"sha256:{file_digest(file)}"
 
 
 def stamp_of(folder: Path) -> str | None:

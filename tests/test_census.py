@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import tomllib
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from benchmarks.census.page import attested_types, page
 
@@ -39,3 +44,43 @@ def test_a_type_that_was_not_run_is_not_counted() -> None:
     row = {"state": "not run", "reason": "the census was stopped before it"}
     assert attested_types({"a": row, "b": {**row, "state": "refused"}}) == {}
     assert list(attested_types({"a": row, "b": {**row, "state": "restore"}})) == ["b"]
+
+
+def _figures() -> dict[str, dict[str, dict[str, Any]]]:
+    found: dict[str, Any] = json.loads(
+        (ROOT / "benchmarks" / "census.json").read_text(encoding="utf-8")
+    )
+    return found
+
+
+def test_every_attested_type_was_run_against_the_doctor() -> None:
+    """Under the version that is locked here, in whose environment the tests run."""
+    packages = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))["package"]
+    (locked,) = (one["version"] for one in packages if one["name"] == "transformers")
+    rows = attested_types(_figures()[locked])
+    assert len(rows) >= 75
+    told = {name: row.get("checkup") for name, row in rows.items()}
+    assert {name: found for name, found in told.items() if found != {"samples": 9}} == {}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "model_type", attested_types(_figures().get(version("transformers"), {})) or ["llava"]
+)
+def test_the_doctor_foretells_a_run_of_every_attested_type(model_type: str) -> None:
+    import torch
+
+    from benchmarks.census.checkup import checkup
+
+    torch.set_num_threads(1)
+    state = _figures().get(version("transformers"), {}).get(model_type, {}).get("state", "match")
+    assert checkup(model_type, state) == {"samples": 9}
+
+
+def test_a_checkup_that_differs_is_told() -> None:
+    row = {"state": "match", "reason": "", "family": "llava", "training": "native"}
+    row |= {"blind": "no image", "rank": "yes"}
+    told = page({"9.0.0": {"a": {**row, "checkup": {"reason": "grid 1x1"}}, "b": row}})
+    assert "of 0 the doctor foretold" in told and "- **a**: grid 1x1" in told
+    assert "| yes | differs |" in told and "| yes | not run |" in told

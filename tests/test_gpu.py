@@ -340,6 +340,20 @@ def test_weights_in_8_bits_answer_and_are_attested(
     ), "nothing was rounded"
 
 
+def test_one_command_twice_gives_the_same_lines_or_a_record_that_names_the_kernels(
+    device: str, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    from resolution_eval.records import make_records
+
+    told = {"pretrained": folders["qwen2_vl"], "answer_mode": "rank", "device": device}
+    lines = [_run(tmp_path / name, "reshf", told) for name in ("first", "second")]
+    (record,) = make_records(tmp_path / "second")
+    arithmetic = record.environment.arithmetic
+    assert arithmetic is not None
+    if not arithmetic.may_differ:
+        assert lines[0] == lines[1]
+
+
 def test_two_processes_on_one_card_answer_as_one_does(
     device: str, folders: dict[str, Path], tmp_path: Path
 ) -> None:

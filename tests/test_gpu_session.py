@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import NAMES, gpu_session
+from benchmarks import NAMES, gpu_overhead, gpu_session
 from benchmarks.device import Clock, clocked, replaced, slowed
 from benchmarks.gpu_session import Part
+from benchmarks.host import Kept
+from resolution_eval.evidence.attestation import LEDGER, Failure, SampleKey
 from resolution_eval.models.transfer import Transfer
 
 
@@ -96,3 +98,61 @@ def test_an_unknown_part_is_refused(
     with pytest.raises(SystemExit):
         gpu_session.main()
     assert "no part nonsense; choose from model, tests" in capsys.readouterr().err
+
+
+class _Failing:
+    """An adapter one of whose samples fails."""
+
+    def generate_until(self, requests: list[str]) -> list[str]:
+        if "bad" in requests:
+            LEDGER.failures[SampleKey("d", "s1", "56")] = Failure(kind="ValueError", message="no")
+        return requests
+
+
+def test_a_sweep_one_of_whose_samples_failed_is_no_time() -> None:
+    kept = Kept(_Failing(), ["good", "bad"])
+    with pytest.raises(RuntimeError, match="1 samples failed, the first s1 at 56 with ValueError"):
+        kept.seconds()
+    assert kept.seconds(["good"]) >= 0.0
+
+
+class _Adapter:
+    overlaps = True
+
+    def prepared(self, views: str) -> str:
+        return f"{views} prepared"
+
+    def _with_prepared(self, views: str) -> tuple[str, str]:
+        return views, self.prepared(views)
+
+
+def test_batches_made_in_turn_are_still_made() -> None:
+    adapter = _Adapter()
+    with gpu_overhead.made_in_turn(adapter):
+        assert not adapter.overlaps and adapter._with_prepared("v") == ("v", None)
+        assert adapter.prepared("v") == "v prepared"
+    assert adapter.overlaps and adapter._with_prepared("v") == ("v", "v prepared")
+
+
+def test_the_cost_by_resolution_is_told_with_its_law() -> None:
+    law = {"fixed": 0.5, "factor": 0.25, "exponent": 1.5, "low": 1.4, "high": 1.6}
+    measured = {"edge": 28, "visual_tokens": 4, "peak_memory": 2**21}
+    document = {
+        "hardware": "Card X",
+        "laws": {"training": law},
+        "measured": [measured | {"train_joules": None, "answer_joules": 0.5}],
+        "samples_per_second": {"28": [2.0, 4.0]},
+    }
+    found = gpu_session._costs(document)
+    assert found["rows"] == [
+        {
+            "r": 28,
+            "visual tokens": 4,
+            "trained/s": 2.0,
+            "answered/s": 4.0,
+            "peak MiB": 2.0,
+            "J trained": None,
+            "J answered": 0.5,
+        }
+    ]
+    assert "tokens^1.50 (exponent 95 % [1.40, 1.60])" in found["said"]

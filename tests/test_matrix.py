@@ -18,18 +18,15 @@ from resolution_eval.analysis.strategies import Matrix, matrix_of_records, mixtu
 from resolution_eval.declaration import Declaration, read_declaration
 from resolution_eval.ground.errors import RecordError, UsageError
 from resolution_eval.ground.paths import PACKAGE
-from resolution_eval.matrix import (
-    CheckpointSweep,
-    checkpoint_scoring,
-    parse_checkpoints,
-    write_matrix,
-)
-from resolution_eval.matrix.folder_declarations import named_adapter, named_resolution
+from resolution_eval.ground.tables import as_text
+from resolution_eval.jobs import process
+from resolution_eval.jobs.job import Job
+from resolution_eval.matrix import parse_checkpoints, strategy_plan, write_matrix
 from resolution_eval.matrix.heatmap import specification
 from resolution_eval.matrix.matrix_command import _infer, _scored
+from resolution_eval.matrix.strategy_checkpoints import named_adapter, named_resolution
 from resolution_eval.records import Record, make_records
 from resolution_eval.report.matrix_tables import matrix_tables
-from resolution_eval.report.tables import as_text
 from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.published_curves import gaps_of_file
 
@@ -344,27 +341,29 @@ class TestArguments:
 @pytest.mark.filterwarnings("ignore")  # the host leaves its files open
 class TestScoring:
     def test_weights_written_anew_and_another_sweep_are_scored_anew(self, tmp_path):
-        (tmp_path / "weights").write_text("a")
-        first = CheckpointSweep(task="phantom_res", resolutions=(16, 64))
-        keys = {checkpoint_scoring.key(str(tmp_path), first)}
-        keys.add(
-            checkpoint_scoring.key(
-                str(tmp_path), CheckpointSweep(task="phantom_res", resolutions=(16, 32))
-            )
-        )
-        keys.add(
-            checkpoint_scoring.key(
-                str(tmp_path), CheckpointSweep(task="pbc_res", resolutions=(16, 64))
-            )
-        )
-        (tmp_path / "weights").write_text("b")
-        keys.add(checkpoint_scoring.key(str(tmp_path), first))
-        assert len(keys) == 4
-        assert checkpoint_scoring.key(str(tmp_path), first) in keys
+        def job(task: str = "phantom_res", resolutions: tuple[int, ...] = (16, 64)) -> Job:
+            entries = parse_checkpoints([f"low={tmp_path}"])
+            (found,) = strategy_plan(entries, task, resolutions, tmp_path, model="reshf").jobs()
+            return found
 
-    def test_a_name_that_would_be_read_as_several_arguments_is_refused(self):
+        (tmp_path / "model.safetensors").write_text("a")
+        folders = {job().folder, job(resolutions=(16, 32)).folder, job("pbc_res").folder}
+        assert job().folder in folders
+        (tmp_path / "model.safetensors").write_text("other")
+        assert job().folder not in folders and len(folders) == 3
+
+    def test_checkpoints_of_one_name_are_jobs_of_their_own_and_say_their_strategy(self, tmp_path):
+        entries = parse_checkpoints(["low=a/last", "native=b/last"])
+        plan = strategy_plan(entries, "phantom_res", (16, 64), tmp_path, model="reshf", limit=3)
+        assert [model.strategy for model in plan.models] == ["low", "native"]
+        first, second = plan.jobs()
+        assert first.folder != second.folder
+        assert first.settings.arguments == ("--limit", "6")
+
+    def test_a_name_that_would_be_read_as_several_arguments_is_refused(self, tmp_path):
+        entries = parse_checkpoints(["low=a,trust_remote_code=true"])
         with pytest.raises(UsageError, match="comma"):
-            CheckpointSweep(task="t", resolutions=(1,)).arguments("a,trust_remote_code=true")
+            strategy_plan(entries, "phantom_res", (16,), tmp_path, model="reshf")
 
     @pytest.mark.whole
     def test_the_matrix_runs_and_what_is_scored_is_not_scored_again(
@@ -380,16 +379,16 @@ class TestScoring:
             *("--task", "phantom_res", "--limit", "12", "--output", str(tmp_path)),
         ]
         scored = []
-        evaluate = checkpoint_scoring._evaluate
+        run = process.run
 
-        def stopped_at_native(checkpoint: str, sweep: CheckpointSweep, results: Path) -> None:
-            scored.append(Path(checkpoint).name)
+        def stopped_at_native(command, log, lock):
+            told = command[command.index("--model_args") + 1]
+            scored.append(Path(told.removeprefix("pretrained=")).name)
             if scored == ["low", "native"]:
-                (results / "half").mkdir(parents=True)
                 raise KeyboardInterrupt
-            evaluate(checkpoint, sweep, results)
+            return run(command, log, lock)
 
-        monkeypatch.setattr(checkpoint_scoring, "_evaluate", stopped_at_native)
+        monkeypatch.setattr(process, "run", stopped_at_native)
         assert cli.main(arguments) == 130
         assert not (tmp_path / "matrix.json").exists()
         assert cli.main(arguments) == 0

@@ -100,7 +100,7 @@ def test_documents_lines_plans_cards_and_tables_refuse_a_second_key(tmp_path: Pa
 
 OWN = {
     "ground/notation.py": "the reader itself",
-    "board/lines.py": "one text in quotes, of a document that was read before",
+    "ground/lines.py": "one text in quotes, of a document that was read before",
     "models/wrapped/predictors.py": "a conversation that this process wrote",
     "report/charts.py": "a template of this package",
     "host/verdicts.py": "a column that this process wrote",

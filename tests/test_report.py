@@ -21,6 +21,7 @@ from synthetic_runs import CLASSES, facts, failed_at, line, sweep, write_run
 from resolution_eval.analysis import by_task, figures
 from resolution_eval.analysis.record_comparison import compare
 from resolution_eval.ground.errors import RecordError, UsageError
+from resolution_eval.ground.tables import Column, Entry, Table, as_csv, as_markdown, as_text, entry
 from resolution_eval.records import Record, make_records, write_record
 from resolution_eval.records.cells import cells, failures
 from resolution_eval.report import demo_page, load, report, write_page
@@ -30,7 +31,6 @@ from resolution_eval.report.comparison_tables import comparison_table
 from resolution_eval.report.content import marks, notices, points
 from resolution_eval.report.findings import findings
 from resolution_eval.report.html_page import script_json
-from resolution_eval.report.tables import Column, Entry, Table, as_csv, as_markdown, as_text, entry
 from resolution_eval.report.task_tables import cell_table, class_table
 from resolution_eval.report.tidy import COLUMNS
 from resolution_eval.statistics.curves import Withheld

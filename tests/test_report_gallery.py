@@ -12,13 +12,13 @@ import pytest
 from PIL import Image
 from synthetic_runs import line, phantom_lines, phantom_source, sweep, write_run
 
+from resolution_eval.analysis.changing_samples import changed, chosen
 from resolution_eval.analysis.sweeps import TaskSweeps, by_task
 from resolution_eval.data.cards import task_cards
 from resolution_eval.ground.errors import ImageError
 from resolution_eval.images import decode, render
 from resolution_eval.records import make_records
 from resolution_eval.report import load, write_page
-from resolution_eval.report.changes import changed, chosen
 from resolution_eval.report.gallery import gallery, source_of
 from resolution_eval.resolution import parse_resolution
 

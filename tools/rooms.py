@@ -35,7 +35,7 @@ WAYS: dict[str, tuple[str, tuple[str, ...]]] = {
             "resolution_eval.host.tasks.documents",
             "resolution_eval.images.render",
             "resolution_eval.adapters.views.View",
-            "resolution_eval.models.families.engine.watched",
+            "resolution_eval.models.families.tower_hooks.watched",
             "resolution_eval.evidence.model_answer.Answer",
             "resolution_eval.evidence.attestation.Attestation",
             "resolution_eval.host.tasks.process_results",

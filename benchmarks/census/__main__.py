@@ -1,8 +1,9 @@
 """The census: every image-text-to-text type, one process each.
 
-    uv run python -m benchmarks.census [--only TYPE,TYPE] [--again] [--quick] [--page]
+    uv run python -m benchmarks.census [--only TYPE,TYPE] [--again] [--quick] [--doctor] [--page]
 
 Writes `benchmarks/census.json` as it goes, goes on where it was stopped, and ends with the table.
+With `--doctor`, the attested types are looked at once more: the doctor's table against a run.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import re
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from importlib.metadata import version
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -59,10 +61,10 @@ def _one_line(match: re.Match[str]) -> str:
 
 
 def run(
-    names: Sequence[str], jobs: int, *, quick: bool = False
+    names: Sequence[str], jobs: int, work: Callable[[str], dict[str, Any]]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every type in a process of its own, `jobs` at once; a fork each, so that transformers is
-    imported once.
+    """What `work` finds of every type in a process of its own, `jobs` at once; a fork each, so that
+    transformers is imported once.
     """
     waiting = list(reversed(names))
     running: dict[Any, tuple[str, Any, float]] = {}
@@ -70,7 +72,7 @@ def run(
         while waiting and len(running) < jobs:
             ours, theirs = FORK.Pipe(duplex=False)
             name = waiting.pop()
-            process = FORK.Process(target=_look, args=(name, theirs, quick))
+            process = FORK.Process(target=_apart, args=(work, name, theirs))
             process.start()
             theirs.close()
             running[ours] = name, process, time.monotonic()
@@ -101,12 +103,26 @@ def _write_page(number: str) -> None:
     PAGE.write_text(page(read()), encoding="utf-8")
 
 
-def _look(model_type: str, answer: Any, quick: bool) -> None:
-    from benchmarks.census.look import limited, look
+def _apart(work: Callable[[str], dict[str, Any]], model_type: str, answer: Any) -> None:
+    from benchmarks.census.look import limited
 
     os.nice(max(0, 10 - os.nice(0)))  # no further than that where it is nice already
     limited()
-    answer.send(look(model_type, quick=quick))
+    answer.send(work(model_type))
+
+
+def _look(model_type: str, *, quick: bool) -> dict[str, Any]:
+    from benchmarks.census.look import look
+
+    return look(model_type, quick=quick)
+
+
+def _checkup(model_type: str) -> dict[str, Any]:
+    """The type's figures so far, with what its checkup found."""
+    from benchmarks.census.checkup import checkup
+
+    known: dict[str, Any] = read()[version("transformers")][model_type]
+    return {**known, "checkup": checkup(model_type, known["state"])}
 
 
 def _quiet() -> None:
@@ -126,6 +142,16 @@ def _quiet() -> None:
     logging.disable_progress_bar()
 
 
+def _import_host() -> None:
+    """Imports lmms-eval, once for all types."""
+    import lmms_eval.evaluator
+
+    import resolution_eval.adapters.reshf
+    import resolution_eval.host.runs
+
+    del lmms_eval, resolution_eval
+
+
 def main() -> int:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(prog="benchmarks.census", description=__doc__)
@@ -135,6 +161,9 @@ def main() -> int:
     )
     parser.add_argument("--page", action="store_true", help="only write the page")
     parser.add_argument("--again", action="store_true", help="also those that have a result")
+    parser.add_argument(
+        "--doctor", action="store_true", help="the doctor's table against a run, of attested types"
+    )
     parser.add_argument("--quick", action="store_true", help="at two sizes rather than six")
     told = parser.parse_args()
     number = version("transformers")
@@ -142,13 +171,22 @@ def main() -> int:
         _write_page(number)
         return 0
     _quiet()
-    known = {} if told.again else read().get(number, {})
-    known = {name: row for name, row in known.items() if row["state"] != "not run"}
     names = told.only.split(",") if told.only else types()
-    wanted = [name for name in names if name not in known and name in types()]
-    for model_type, found in run(wanted, told.jobs, quick=told.quick):
+    known = read().get(number, {})
+    if told.doctor:
+        _import_host()
+        names = [name for name in names if name in attested_types(known)]
+        done = {name for name, row in known.items() if "checkup" in row}
+    else:
+        done = {name for name, row in known.items() if row["state"] != "not run"}
+    wanted = [name for name in names if (told.again or name not in done) and name in types()]
+    work = _checkup if told.doctor else partial(_look, quick=told.quick)
+    for model_type, found in run(wanted, told.jobs, work):
+        if told.doctor and "checkup" not in found:  # its process ended
+            found = {**known[model_type], "checkup": {"reason": found["reason"]}}
         keep(number, model_type, found)
-        print(model_type, found["state"], found.get("reason", ""), flush=True)
+        said = found["checkup"] if told.doctor else found.get("reason", "")
+        print(model_type, found["state"], said, flush=True)
     _write_page(number)
     mine = read()[number]
     print(f"transformers {number}: {len(attested_types(mine))} of {len(mine)} types attested")

@@ -40,17 +40,18 @@ def look(model_type: str, *, quick: bool = False) -> dict[str, Any]:
         try:
             save(model_type, Path(folder))
         except Exception as error:  # noqa: BLE001  (a foreign class raises what it likes)
-            return {"state": "not built", "reason": _says(error)}
+            return {"state": "not built", "reason": says(error)}
         try:
             told = {"chat_template": "plain"} if kind.plain else {}
             found = _looked(Path(folder), told, FEW if quick else SIZES)
         except Exception as error:  # noqa: BLE001  (as above)
-            return {"state": "refused", "reason": _says(error)}
+            return {"state": "refused", "reason": says(error)}
     found |= {"quick": True} if quick else {}
     return {**found, "seconds": round(time.perf_counter() - began, 1)}
 
 
-def _says(error: Exception) -> str:
+def says(error: BaseException) -> str:
+    """An error in a line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
 

@@ -25,6 +25,13 @@ grids and answers that each gets alone, where a blind run sees nothing, where `a
 scores alike in every batch, and where `resolution-eval doctor` foretells what entered. The
 checkpoints are random: this proves the machinery, and nothing of what a model knows.
 
+    uv run python -m benchmarks.census --doctor
+
+holds the two commands against each other, for one checkpoint of every attested type: the rows of
+`resolution-eval doctor --model reshf --model_args pretrained=DIR` and what `resolution-eval run`
+attested of images of the same nine sizes and resolutions, sample by sample: grid, expected grid,
+tiles and visual tokens. The column "doctor" says how many agreed.
+
 `match`: the grid follows the resolution. `restore`: the grid is what the checkpoint's own processor
 makes of the source, and only the information follows. A family *probed* is one that nobody wrote:
 it was found from the checkpoint's processor and a random miniature of its model. "rank" says
@@ -54,9 +61,10 @@ def _section(number: str, types: Mapping[str, Any]) -> Iterator[str]:
     attested = attested_types(types)
     matched = sum(row["state"] == "match" for row in attested.values())
     yield f"## transformers {number}\n"
+    agreed = sum("samples" in row.get("checkup", {}) for row in attested.values())
     yield (
         f"{len(attested)} of {len(types)} types are attested, {matched} of them under `match` as "
-        "well.\n"
+        f"well; of {agreed} the doctor foretold every sample of a run.\n"
     )
     quick = sum(bool(row.get("quick")) for row in attested.values())
     if quick:
@@ -64,14 +72,14 @@ def _section(number: str, types: Mapping[str, Any]) -> Iterator[str]:
             f"{quick} of them were looked at quickly: at two resolutions, 112 and 336, rather than "
             "six.\n"
         )
-    yield "| type | schemes | family | training, as inferred | blind | rank |"
-    yield "| --- | --- | --- | --- | --- | --- |"
+    yield "| type | schemes | family | training, as inferred | blind | rank | doctor |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
     for name, row in sorted(attested.items()):
         schemes = "match, restore" if row["state"] == "match" else "restore"
         family = "probed" if row["family"] == "generic" else "written"
         yield (
             f"| {name} | {schemes} | {family} | `{row['training']}` | {row['blind']} | "
-            f"{row['rank']} |"
+            f"{row['rank']} | {_checkup(row.get('checkup'))} |"
         )
     yield ""
     yield from _reasons("Under `restore` only, since:", attested, "restore")
@@ -83,8 +91,23 @@ def _section(number: str, types: Mapping[str, Any]) -> Iterator[str]:
     if lacking:
         yield "What a checkpoint cannot do beside that, and what its processor or model said:\n"
         yield from (*lacking, "")
+    differing = [
+        f"- **{name}**: {_line(row['checkup']['reason'])}"
+        for name, row in sorted(attested.items())
+        if "reason" in row.get("checkup", {})
+    ]
+    if differing:
+        yield "Where a run did not do what the doctor foretold:\n"
+        yield from (*differing, "")
     others = {name: row for name, row in types.items() if name not in attested}
     yield from _reasons("Not attested:", others, None)
+
+
+def _checkup(found: Mapping[str, Any] | None) -> str:
+    """How many samples of a run came out as the doctor foretold."""
+    if found is None:
+        return "not run"
+    return f"{found['samples']} of {found['samples']}" if "samples" in found else "differs"
 
 
 def _reasons(title: str, types: Mapping[str, Any], state: str | None) -> Iterator[str]:

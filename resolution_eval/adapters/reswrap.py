@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableSequence, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from loguru import logger
 
@@ -15,7 +15,7 @@ from resolution_eval.adapters.views import View
 from resolution_eval.evidence.attestation import Attestation, Failure, Sent
 from resolution_eval.evidence.ladder import disagreement, step
 from resolution_eval.evidence.model_answer import Answer, ImageEntry, by_number, together
-from resolution_eval.ground.errors import ModelError, host_boundary
+from resolution_eval.ground.errors import ModelError, UsageError, host_boundary
 from resolution_eval.identity import revision
 from resolution_eval.models.arguments import COMMON, common, flag
 from resolution_eval.models.families import intended_grid
@@ -29,9 +29,17 @@ from resolution_eval.models.wrapped.base_plan import BasePlan, plan
 from resolution_eval.models.wrapped.base_questions import BaseQuestion, BaseRequest, ask
 from resolution_eval.models.wrapped.journal import Journal, journal_path
 from resolution_eval.models.wrapped.meter import TokenMeter, dropped, evidence_of, told_of
+from resolution_eval.models.wrapped.pauses import Pauses
 from resolution_eval.models.wrapped.predictors import OWN as PREDICTING
-from resolution_eval.models.wrapped.predictors import predictor, whole
-from resolution_eval.models.wrapped.probing import GENERATION, sentence
+from resolution_eval.models.wrapped.predictors import predictor
+from resolution_eval.models.wrapped.probing import (
+    AUTO,
+    GENERATION,
+    largest_edge,
+    probed_edge,
+    sentence,
+)
+from resolution_eval.models.wrapped.sight_notes import encoding_notes, look_notes, tile_notes
 from resolution_eval.models.wrapped.single import single_image
 from resolution_eval.models.wrapped.transcript import checked
 from resolution_eval.models.wrapped.visibility import Sight, sight_of
@@ -62,7 +70,7 @@ class ResWrap(ResolutionAdapter):
         self, base: str | None = None, *, force_simple: bool | str = False, **given: Any
     ) -> None:
         super().__init__()
-        self.probed_edge: int | None = None
+        self.probed_edge: int | Literal["auto"] | None = None
         with host_boundary():
             told = common(given, ("generate",))
             serving = {name: given.pop(name, None) for name in SERVING}
@@ -78,7 +86,13 @@ class ResWrap(ResolutionAdapter):
             self.checkpoint = self.plan.checkpoint
             self.base = self.plan.build()
             self.sight = sight_of(self.base)
-            self.journal = Journal(journal_path(sys.argv))
+            self.journal, self.pauses = Journal(journal_path(sys.argv)), Pauses()
+            self.probed_edge = probed_edge(serving["probe"])
+            if self.probed_edge is not None and self.sight.model is not None:
+                raise UsageError(
+                    f"probe={self.probed_edge} asks a server; the model of base={base} runs here, "
+                    "where tensors tell: leave it out"
+                )
             self.meter = None if self.sight.model is not None else self._meter(serving)
             self.decoding = self._set_straight()
             known = known_of(self.checkpoint, self.sight.family, self.sight.parts)
@@ -90,7 +104,6 @@ class ResWrap(ResolutionAdapter):
     def _meter(self, serving: Mapping[str, Any]) -> TokenMeter:
         """Reads what the base's server counts."""
         differs = serving["count_difference"]
-        self.probed_edge = whole("probe", serving["probe"])
         kept = serving["baselines"]
         beside = journal_path(sys.argv)
         if kept is None and beside is not None:
@@ -101,6 +114,7 @@ class ResWrap(ResolutionAdapter):
             self.predictor,
             counts_by_difference=flag("count_difference", True if differs is None else differs),
             baselines=None if kept is None else Path(kept),
+            pauses=self.pauses,
             trust_environment=flag(
                 "httpx_trust_env", self.plan.arguments.get("httpx_trust_env", True)
             ),
@@ -110,7 +124,7 @@ class ResWrap(ResolutionAdapter):
         """The model that the base holds here; None where it asks a server."""
         return self.sight.model
 
-    def generate_until(self, requests: list[Instance]) -> list[str]:
+    def generate_until(self, requests: list[Instance]) -> MutableSequence[str]:
         """As every adapter; a server is probed before the first question and after the last."""
         self._probe()
         replies = super().generate_until(requests)
@@ -122,14 +136,16 @@ class ResWrap(ResolutionAdapter):
         if self.probed_edge is None:
             return
         with host_boundary():
+            if self.probed_edge == AUTO:
+                self.probed_edge = largest_edge(self.task_dict)
             found = sentence(self._answer_texts, self.batch, self.probed_edge)
         self.probes = (*self.probes, found)
         logger.info(f"{self.plan.title}: {found}")
 
     def _answer_texts(self, asked: Sequence[tuple[str, Any]]) -> list[str | Failure]:
-        """Texts of the answers to prompts with their images."""
+        """Texts of the answers to prompts with their images, as the server gives them now."""
         questions = [BaseQuestion(prompt, image, GENERATION) for prompt, image in asked]
-        done = ask(self.base, self.sight, questions)
+        done = ask(self.base, self.sight, questions, pauses=self.pauses)
         return [done.failure(place, visible=False) or text for place, text in enumerate(done.texts)]
 
     def _set_straight(self) -> Decoding | None:
@@ -205,7 +221,7 @@ class ResWrap(ResolutionAdapter):
             )
             for view in views
         ]
-        asked = ask(self.base, self.sight, questions, self.journal)
+        asked = ask(self.base, self.sight, questions, self.journal, self.pauses)
         if self.meter is not None:
             return served_answers(self.plan, self.meter, asked, questions)
         return checked(
@@ -302,6 +318,7 @@ def answers(
         sent = [asked.sent.get((place, number)) for number in range(each)]
         noted = [n for one in sent for n in encoding_notes(one)]
         noted += [n for one in received for n in tile_notes(one)]
+        noted += look_notes(asked.entered.again)
         found.append(
             Answer(
                 text=asked.texts[place].strip(),
@@ -390,17 +407,3 @@ def _size(size: Size | None) -> tuple[int, int] | None:
 def unseen(sent: Sequence[Sent | None]) -> str:
     """What stands in the place of evidence where nobody saw a tensor."""
     return f"none: {told_of(sent)}"
-
-
-def tile_notes(received: TowerGrid | None) -> tuple[str, ...]:
-    """What is not read of an image that the base cut into tiles."""
-    if received is None or received.images == 1:
-        return ()
-    return ("tiles were counted and measured; that they lie as expected was not read",)
-
-
-def encoding_notes(sent: Sent | None) -> tuple[str, ...]:
-    """That the base encodes images with loss on their way to its own model."""
-    lossy: Mapping[str, str] = {"JPEG": "JPEG", "JPG": "JPEG", "WEBP": "WebP"}
-    kind = None if sent is None else lossy.get(sent.format)
-    return () if kind is None else (f"the base encoded the image as {kind}",)

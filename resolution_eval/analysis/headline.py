@@ -72,7 +72,7 @@ class Headline:
 
 def headline(curve: CurveFigures) -> Headline:
     """What `curve` says, in one sentence."""
-    said = _Said(curve)
+    said = _Case(curve)
     for rule in RULES:
         found = rule(said)
         if found is not None:
@@ -81,7 +81,7 @@ def headline(curve: CurveFigures) -> Headline:
 
 
 @dataclass(frozen=True, eq=False)
-class _Said:
+class _Case:
     """A curve, and what several rules ask of it."""
 
     curve: CurveFigures
@@ -142,14 +142,14 @@ def _plain(text: str) -> str:
     return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
 
 
-def _control(said: _Said) -> Headline | None:
+def _control(said: _Case) -> Headline | None:
     kind = said.curve.sweep.record.blind
     if kind is None:
         return None
     return Headline("control", f"A run without the image ({kind}): a control, and no score.")
 
 
-def _unscored(said: _Said) -> Headline | None:
+def _unscored(said: _Case) -> Headline | None:
     if any(cell.scored for cell in said.plain):
         return None
     asked = sum(cell.n for cell in said.plain)
@@ -158,19 +158,19 @@ def _unscored(said: _Said) -> Headline | None:
     return Headline("unscored", f"Nothing was scored: {asked} of {asked} samples failed{first}.")
 
 
-def _unreadable(said: _Said) -> Headline | None:
+def _unreadable(said: _Case) -> Headline | None:
     unread, scored = _unread(said)
     if unread <= UNREADABLE * scored:
         return None
     return Headline("unreadable", f"{_unread_words(said, unread, scored)}.")
 
 
-def _unread(said: _Said) -> tuple[int, int]:
+def _unread(said: _Case) -> tuple[int, int]:
     """Answers that could not be read, and all."""
     return sum(c.unparseable for c in said.plain), sum(c.scored for c in said.plain)
 
 
-def _unread_words(said: _Said, unread: int, scored: int) -> str:
+def _unread_words(said: _Case, unread: int, scored: int) -> str:
     """How many, and what the first were."""
     sweep = said.curve.sweep
     groups, answers = sweep.record.answers.groups(), sweep.record.answers
@@ -195,7 +195,7 @@ def _asked(grid: Grid) -> tuple[int | None, int | None]:
     return grid.expected_height, grid.expected_width
 
 
-def _mismatched(said: _Said) -> Headline | None:
+def _mismatched(said: _Case) -> Headline | None:
     """Some encoder received another size; all of them one size: a flat sweep."""
     wrong = [cell for cell in said.plain if cell.status == "mismatched"]
     if not wrong:
@@ -209,7 +209,7 @@ def _mismatched(said: _Said) -> Headline | None:
     return Headline("mismatched", f"{sentence}{instead}.", said.notes)
 
 
-def _one_size(said: _Said) -> str:
+def _one_size(said: _Case) -> str:
     """The one size that entered at every resolution, in words; nothing where there is none."""
     labels = [cell.resolution for cell in said.plain]
     where = f"every size from {labels[0]} to {labels[-1]}"
@@ -235,7 +235,7 @@ def _instead(cell: Cell) -> Iterator[str]:
         yield f" ({wrong.counted} image tokens counted, {wrong.least} to {wrong.most} due)"
 
 
-def _at_chance(said: _Said) -> Headline | None:
+def _at_chance(said: _Case) -> Headline | None:
     """No accuracy of the curve is shown to be above a guess, all of them together."""
     level, name = said.guess
     columns, strict = column_scores(said.curve.sweep.scores), 1 - ERROR / len(said.cells)
@@ -251,7 +251,7 @@ def _at_chance(said: _Said) -> Headline | None:
     )
 
 
-def _blind(said: _Said) -> Headline | None:
+def _blind(said: _Case) -> Headline | None:
     """The image is not shown to add anything."""
     if said.curve.looks is not False:
         return None
@@ -266,7 +266,7 @@ def _blind(said: _Said) -> Headline | None:
     )
 
 
-def _unseen(said: _Said) -> Headline | None:
+def _unseen(said: _Case) -> Headline | None:
     """Nobody knows which size was seen."""
     unseen = [c for c in said.plain if c.status == "unattested" or c.unattested]
     if not unseen:
@@ -280,16 +280,16 @@ def _unseen(said: _Said) -> Headline | None:
     )
 
 
-def _all_or(said: _Said, names: Sequence[str]) -> str:
+def _all_or(said: _Case, names: Sequence[str]) -> str:
     every = len(names) == len(said.cells) and len(names) > 1
     return "any resolution" if every else ", ".join(names)
 
 
-def _best_words(said: _Said) -> str:
+def _best_words(said: _Case) -> str:
     return f"{said.best.cell.accuracy:.3f} at best, at {said.best.cell.resolution}"
 
 
-def _withheld(said: _Said) -> Headline | None:
+def _withheld(said: _Case) -> Headline | None:
     """The curve as a whole cannot be read, for another reason."""
     if len(said.cells) == 1:
         return _single(said)
@@ -301,13 +301,13 @@ def _withheld(said: _Said) -> Headline | None:
     return Headline("withheld", f"Not a whole curve: {reason}{first}.", said.notes)
 
 
-def _single(said: _Said) -> Headline:
+def _single(said: _Case) -> Headline:
     sentence = f"One resolution is no curve: {said.best.cell.accuracy:.3f} at {_at(said.best)}"
     doubt = f"; {_lower(said.doubt)}" if said.doubt else ""
     return Headline("single", f"{sentence}{doubt}.", said.notes)
 
 
-RULES: tuple[Callable[[_Said], Headline | None], ...] = (
+RULES: tuple[Callable[[_Case], Headline | None], ...] = (
     _control,
     _unscored,
     _unreadable,
@@ -320,7 +320,7 @@ RULES: tuple[Callable[[_Said], Headline | None], ...] = (
 """What is asked of a curve, the first that holds is told."""
 
 
-def _recommendation(said: _Said) -> Headline:
+def _recommendation(said: _Case) -> Headline:
     """Which resolution to use: only what the samples show, with where the curve falls apart."""
     falls = _falls(said)
     kind, words = _use(said)
@@ -337,7 +337,7 @@ def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _use(said: _Said) -> tuple[Kind, str]:
+def _use(said: _Case) -> tuple[Kind, str]:
     curve, choice = said.curve, said.curve.choice
     points = f"{100 * curve.margin:g} points"
     chosen = next((e for e in said.cells if e.cell.resolution == curve.chosen), None)
@@ -361,7 +361,7 @@ def _use(said: _Said) -> tuple[Kind, str]:
     )
 
 
-def _too_few(said: _Said, points: str) -> str:
+def _too_few(said: _Case, points: str) -> str:
     choice = said.curve.choice
     best = f"best at {said.best.cell.resolution} ({said.best.cell.accuracy:.3f})"
     if isinstance(choice, Unshown):
@@ -372,7 +372,7 @@ def _too_few(said: _Said, points: str) -> str:
     return f"No resolution is recommended: {best}, and {getattr(choice, 'reason', 'none is shown')}"
 
 
-def _name(said: _Said, each: CellFigures) -> str:
+def _name(said: _Case, each: CellFigures) -> str:
     return f"images of {_at(each)}" if said.restored else _at(each)
 
 
@@ -384,7 +384,7 @@ def _at(each: CellFigures) -> str:
     return f"native (about {cell.source_edge:.0f} px)"
 
 
-def _cost(said: _Said, chosen: CellFigures, other: CellFigures, *, of: bool = False) -> str:
+def _cost(said: _Case, chosen: CellFigures, other: CellFigures, *, of: bool = False) -> str:
     """What `chosen` costs against `other` in visual tokens; nothing where nobody counted, or the
     grid does not follow.
     """
@@ -405,7 +405,7 @@ def share_words(share: float) -> str:
     return SHARES[near] if abs(share - near) <= NEAR * near else f"{100 * share:.0f} %"
 
 
-def _falls(said: _Said) -> str:
+def _falls(said: _Case) -> str:
     """Beyond which resolution the curve is shown to lose most of what it has above the floor."""
     lost = _collapsed(said)
     labels = [_at(each) for each in said.cells]
@@ -418,7 +418,7 @@ def _falls(said: _Said) -> str:
     return f"Falls apart {' and '.join(parts)}" if parts else ""
 
 
-def _collapsed(said: _Said) -> list[bool]:
+def _collapsed(said: _Case) -> list[bool]:
     """Per resolution, whether it is shown to lose more than half of the best's gain."""
     columns = column_scores(said.curve.sweep.scores)
     best = next(i for i, each in enumerate(said.cells) if each is said.best)
@@ -431,7 +431,7 @@ def _collapsed(said: _Said) -> list[bool]:
     return found
 
 
-def _notes(said: _Said) -> Iterator[str]:
+def _notes(said: _Case) -> Iterator[str]:
     unread, scored = _unread(said)
     if unread > NOTED * scored:
         yield f"{_unread_words(said, unread, scored)}."

@@ -74,14 +74,12 @@ class Point:
     @property
     def grid(self) -> tuple[int, int] | None:
         """Height and width in pixels of the most frequent grid that entered the encoder."""
-        first = self.cell.grids[0] if self.cell.grids else None
-        return None if first is None else _size(first.height, first.width)
+        return self.cell.grids[0].received if self.cell.grids else None
 
     @property
     def expected_grid(self) -> tuple[int, int] | None:
         """Height and width in pixels of the grid that was asked for most often."""
-        first = self.cell.grids[0] if self.cell.grids else None
-        return None if first is None else _size(first.expected_height, first.expected_width)
+        return self.cell.grids[0].asked if self.cell.grids else None
 
     @property
     def tokens(self) -> float | None:
@@ -92,10 +90,6 @@ class Point:
     def throughput(self) -> float | None:
         """Samples per second of this cell, where the run measured it."""
         return self.cell.cost.samples_per_second if self.cell.cost else None
-
-
-def _size(height: int | None, width: int | None) -> tuple[int, int] | None:
-    return None if height is None or width is None else (height, width)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,6 @@ from resolution_eval.board.ledger import (
     read_ledger,
     rerun_faults,
 )
-from resolution_eval.board.likeness import skeleton
 from resolution_eval.board.pins import most_answers, read_pin
 from resolution_eval.board.rerun import read_rerun
 from resolution_eval.board.rescore import sample_faults
@@ -38,6 +37,7 @@ from resolution_eval.board.submission_files import Fault, RefusedError, file_fau
 from resolution_eval.board.watched import changes_to, home_faults
 from resolution_eval.data.cards import TaskCard, task_cards
 from resolution_eval.ground.errors import RecordError
+from resolution_eval.ground.likeness import skeleton
 from resolution_eval.host.taskfiles import VERSION
 from resolution_eval.records import Cell, Record
 

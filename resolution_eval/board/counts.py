@@ -10,8 +10,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from resolution_eval.board.characters import MAX_NAME, hostile
+from resolution_eval.ground.likeness import hostile
 
+MAX_NAME = 500
+"""Longest text of an answer's row, the answer itself excepted."""
 LARGEST = 2**20
 """Largest side of an image or grid in pixels, and most visual tokens."""
 MOST_BYTES = 2**40

@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from resolution_eval.board.lines import line_at
 from resolution_eval.ground.errors import RecordError
+from resolution_eval.ground.lines import line_at
 from resolution_eval.records.bounded import read_document
 
 

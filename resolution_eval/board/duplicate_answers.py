@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
-from resolution_eval.board.ledger import answers_of, digest
+from resolution_eval.board.ledger import answers_of
+from resolution_eval.ground.files import file_digest
 from resolution_eval.records import Record
 
 SHARED = 0.5
@@ -28,7 +29,7 @@ class Originals:
         Controls are compared byte by byte alone: without the image, two models may well say the
         same to everything.
         """
-        first = self._files.setdefault(digest(answers_of(path)), path)
+        first = self._files.setdefault(file_digest(answers_of(path)), path)
         if first != path:
             return first
         if record.blind is not None:

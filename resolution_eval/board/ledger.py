@@ -9,7 +9,6 @@ here, by hand and with its reason.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +17,7 @@ from pydantic import Field
 
 from resolution_eval.board.document import Document, read
 from resolution_eval.board.submission import FACTS, RERUN, Name, Sentence, Submission
-from resolution_eval.ground.files import replace
+from resolution_eval.ground.files import file_digest, replace
 from resolution_eval.records import Record
 from resolution_eval.records.schema import Sha256
 from resolution_eval.records.store import ANSWERS_SUFFIX, SUFFIX
@@ -97,9 +96,9 @@ def accept(
     """
     rerun = submission.folder / RERUN
     return Acceptance(
-        facts_sha256=digest(submission.folder / FACTS),
+        facts_sha256=file_digest(submission.folder / FACTS),
         records={path.name: _record(path, record) for path, record in records.items()},
-        rerun_sha256=digest(rerun) if repeated else None,
+        rerun_sha256=file_digest(rerun) if repeated else None,
         vouched=vouched,
         by=by,
         date=date,
@@ -108,8 +107,8 @@ def accept(
 
 def _record(path: Path, record: Record) -> AcceptedRecord:
     return AcceptedRecord(
-        sha256=digest(path),
-        answers_sha256=digest(answers_of(path)),
+        sha256=file_digest(path),
+        answers_sha256=file_digest(answers_of(path)),
         task=record.task,
         shown=record.shown or "unknown",
         cells=cell_names(record),
@@ -124,11 +123,6 @@ def answers_of(path: Path) -> Path:
 def cell_names(record: Record) -> tuple[str, ...]:
     """`scheme filter mode resolution` of every cell."""
     return tuple(" ".join((*cell.key.setting, cell.resolution)) for cell in record.cells)
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of the file `path`."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def changes(
@@ -149,11 +143,11 @@ def changes(
         path = submission.folder / name
         if path.name not in here:
             yield name, "was accepted and is no longer there; put it back"
-        elif digest(path) != old.sha256:
+        elif file_digest(path) != old.sha256:
             yield name, "was changed after it was accepted; submit a new revision instead"
-        elif digest(answers_of(path)) != old.answers_sha256:
+        elif file_digest(answers_of(path)) != old.answers_sha256:
             yield name, "its answers were changed after they were accepted"
-    if digest(submission.folder / FACTS) != accepted.facts_sha256:
+    if file_digest(submission.folder / FACTS) != accepted.facts_sha256:
         yield FACTS, "was changed after it was accepted; the maintainers accept it anew"
 
 
@@ -163,7 +157,7 @@ def rerun_faults(accepted: Acceptance | None, folder: Path) -> Iterator[str]:
     """
     named = None if accepted is None else accepted.rerun_sha256
     path = folder / RERUN
-    if path.is_file() and digest(path) != named:
+    if path.is_file() and file_digest(path) != named:
         yield (
             "is not a re-run that the ledger names; only the maintainers' `leaderboard rerun` "
             "enters one: take it out"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +17,8 @@ from resolution_eval.board.board_schema import Budget, Curve, Estimate, Point, R
 from resolution_eval.board.rerun import Key
 from resolution_eval.board.submission import Claim, Facts
 from resolution_eval.data.cards import TaskCard, task_cards
-from resolution_eval.records import Answers, Cell, Record
+from resolution_eval.ground.files import file_digest
+from resolution_eval.records import Cell, Record
 from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.intervals import Interval
 
@@ -91,7 +91,7 @@ def _curve(entry: ScoreEntry, setting: Setting) -> Curve:
         clusters=len(set(shown.sweep.scores.clusters)),
         run=record.environment,
         record_path=entry.path,
-        record_sha256=hashlib.sha256(entry.path.read_bytes()).hexdigest(),
+        record_sha256=file_digest(entry.path),
         record=record,
         figures=scored,
     )
@@ -134,14 +134,12 @@ def _at_worst(
 
 def filled(record: Record, verdict: int) -> Record:
     """The record with `verdict` (1 right, 0 wrong) for every failed sample; itself without one."""
-    table = record.answers.table
-    column = table.column("correct")
+    column = record.answers.table.column("correct")
     if not column.null_count:
         return record
-    place = table.schema.get_field_index("correct")
-    whole = table.set_column(place, table.schema.field(place), pc.fill_null(column, verdict))
+    answers = record.answers.with_correct(pc.fill_null(column, verdict))
     cells = tuple(_filled(cell, verdict) for cell in record.cells)
-    return record.model_copy(update={"answers": Answers(whole), "cells": cells})
+    return record.model_copy(update={"answers": answers, "cells": cells})
 
 
 def _filled(cell: Cell, verdict: int) -> Cell:

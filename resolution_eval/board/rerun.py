@@ -16,21 +16,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
-import pyarrow as pa
 from pydantic import Field, model_validator
 
-from resolution_eval.board.agreement import Flips, lean
 from resolution_eval.board.board_schema import Repeat
 from resolution_eval.board.document import Document, read
-from resolution_eval.board.ledger import digest
 from resolution_eval.board.submission import PRETRAINED, RERUN, Facts, Name, Submission
 from resolution_eval.ground.errors import RecordError, UsageError
-from resolution_eval.ground.files import replace
+from resolution_eval.ground.files import file_digest, replace
 from resolution_eval.host.taskfiles import Variation, derive
-from resolution_eval.records import Answers, Record, make_records
+from resolution_eval.records import Record, make_records
 from resolution_eval.records.cells import cells
 from resolution_eval.records.schema import Count
 from resolution_eval.resolution import parse_resolution
+from resolution_eval.statistics.agreement import Flips, lean
 
 AGREEMENT = 0.95
 """Least share of a cell's repeated samples with the same verdict: arithmetic differs by machine,
@@ -163,10 +161,7 @@ def as_repeated(record: Record, rerun: Rerun) -> Record:
             return record
         for number, verdict in zip(sorted(numbers, key=names.__getitem__), verdicts, strict=True):
             correct[number] = None if correct[number] is None else int(verdict)
-    table = record.answers.table
-    place = table.schema.get_field_index("correct")
-    column = pa.array(correct, table.schema.field("correct").type)
-    answers = Answers(table.set_column(place, table.schema.field("correct"), column))
+    answers = record.answers.with_correct(correct)
     return record.model_copy(update={"answers": answers, "cells": cells(answers)})
 
 
@@ -210,7 +205,7 @@ def rerun(submission: Submission, records: Mapping[Path, Record], plan: RerunPla
     environment = repeated[0][1][0].environment
     revisions = {str(one.checkpoint.revision) for _, again in repeated for one in again}
     found = Rerun(
-        records={path.name: digest(path) for path in records},
+        records={path.name: file_digest(path) for path in records},
         seed=plan.seed,
         by=plan.by,
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
@@ -231,7 +226,7 @@ def drawn(record: Record, path: Path, plan: RerunPlan) -> list[str]:
     columns = (record.answers.column(name) for name in ("answer_mode", "sample"))
     for mode, sample in zip(*columns, strict=True):
         answered[mode].add(sample)
-    chance = random.Random(f"{plan.seed} {digest(path)}")
+    chance = random.Random(f"{plan.seed} {file_digest(path)}")
     return sorted(
         sample
         for _, names in sorted(answered.items())

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from resolution_eval.answers import AnswerMark, judge
-from resolution_eval.board.characters import MAX_NAME, hostile
-from resolution_eval.board.counts import LARGEST, UNSEEN, count_faults
+from resolution_eval.board.counts import LARGEST, MAX_NAME, UNSEEN, count_faults
 from resolution_eval.board.pins import Pin, PinnedSample
 from resolution_eval.ground.errors import UsageError
+from resolution_eval.ground.likeness import hostile
 from resolution_eval.records import CellKey, Record
 from resolution_eval.resolution import Size, budget_size, is_capped, parse_resolution
 

@@ -6,12 +6,15 @@ import json
 from collections.abc import Iterator
 
 from resolution_eval.answers.prompts import question_text
-from resolution_eval.board.likeness import PROJECT, skeleton
 from resolution_eval.board.pins import Pin
 from resolution_eval.board.submission import Facts
 from resolution_eval.data.cards import TaskCard
+from resolution_eval.ground.likeness import skeleton
 from resolution_eval.host.taskfiles import GENERATION
 from resolution_eval.records import Record
+
+PROJECT = "resolution-eval"
+"""This project, as a submitter; others may not look like it."""
 
 
 def identity_faults(facts: Facts, vouched: str | None, *, accepted: bool) -> Iterator[str]:

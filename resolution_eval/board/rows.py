@@ -11,7 +11,7 @@ from pathlib import Path
 from resolution_eval.analysis.sweeps import Setting
 from resolution_eval.board.board_schema import BoardRow, Curve, Refusal, Status
 from resolution_eval.board.checks import CheckedBoard, check_board
-from resolution_eval.board.ledger import LEDGER, Acceptance, digest, read_ledger
+from resolution_eval.board.ledger import LEDGER, Acceptance, read_ledger
 from resolution_eval.board.published_rows import PublishedRow, read_published
 from resolution_eval.board.record_scores import ScoreEntry, curves
 from resolution_eval.board.rerun import Rerun, as_repeated, read_rerun
@@ -19,6 +19,7 @@ from resolution_eval.board.scopes import Scope, scopes
 from resolution_eval.board.submission import RERUN, Facts, Submission
 from resolution_eval.data.cards import model_cards
 from resolution_eval.ground import paths
+from resolution_eval.ground.files import file_digest
 from resolution_eval.records import Record
 
 
@@ -138,13 +139,15 @@ def _counted_rerun(
     path = submission.folder / RERUN
     if accepted is None or accepted.rerun_sha256 is None or not path.is_file():
         return None
-    if digest(path) != accepted.rerun_sha256:
+    if file_digest(path) != accepted.rerun_sha256:
         return None
     found = read_rerun(submission.folder)
     if found is None:
         return None
-    scores = {path.name: digest(path) for path, record in records.items() if record.blind is None}
-    every = {path.name: digest(path) for path in records}
+    scores = {
+        path.name: file_digest(path) for path, record in records.items() if record.blind is None
+    }
+    every = {path.name: file_digest(path) for path in records}
     wanted = scores if found.records.keys() == scores.keys() else every
     known = accepted.vouched is not None or found.is_of(submission.facts)
     return found if known and wanted.items() <= found.records.items() else None

@@ -22,8 +22,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from resolution_eval.board.document import Document, read
-from resolution_eval.board.likeness import mixed
 from resolution_eval.ground.errors import RecordError, unseen
+from resolution_eval.ground.likeness import mixed
 from resolution_eval.records.store import SUFFIX
 from resolution_eval.resolution import TrainingResolution, parse_resolution
 

@@ -13,10 +13,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from resolution_eval.board.characters import hostile
-from resolution_eval.board.lines import line_at, repeated_key
 from resolution_eval.board.submission import FACTS, MAX_ENTRIES, MODEL, RERUN, REVISION
 from resolution_eval.ground.errors import RecordError, visible
+from resolution_eval.ground.likeness import hostile
+from resolution_eval.ground.lines import line_at
 from resolution_eval.records import Record, read_record
 from resolution_eval.records.bounded import read_document
 from resolution_eval.records.store import ANSWERS_SUFFIX, SUFFIX
@@ -137,11 +137,6 @@ def _located(error: RecordError, path: Path) -> Fault:
 
 
 def _check_values(document: dict[str, Any], path: Path, text: str) -> None:
-    twice = repeated_key(text)
-    if twice is not None:
-        raise RefusedError(
-            Fault(path, f"the key {twice[0]!r} stands twice in one object", twice[1])
-        )
     for place, value in _leaves(document, ()):
         name = ".".join(map(str, place))
         if isinstance(value, str) and (bad := hostile(value, MAX_TEXT)):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Set
 from pathlib import Path, PurePosixPath
 
 from resolution_eval.board.document import read
-from resolution_eval.board.ledger import LEDGER, digest
+from resolution_eval.board.ledger import LEDGER
 from resolution_eval.board.pins import SAMPLES, Pin
 from resolution_eval.board.printed import printed
 from resolution_eval.board.published_rows import PUBLISHED, read_figures
@@ -19,6 +19,7 @@ from resolution_eval.board.submission import RERUN
 from resolution_eval.board.submission_files import Fault
 from resolution_eval.data.cards import task_cards
 from resolution_eval.ground.errors import RecordError
+from resolution_eval.ground.files import file_digest
 
 CARDS, CURVES, RECORDS, SITE = "cards", "curves", "records", "site"
 HOME = (LEDGER, CARDS, CURVES, PUBLISHED, RECORDS, SAMPLES, SITE)
@@ -77,7 +78,7 @@ def _kind(path: Path) -> str:
         return f"link to {path.readlink()}"
     if path.is_dir():
         return "folder"
-    return digest(path) if path.is_file() else "no regular file"
+    return file_digest(path) if path.is_file() else "no regular file"
 
 
 def home_faults(folder: Path) -> Iterator[Fault]:

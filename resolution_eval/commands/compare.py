@@ -34,9 +34,9 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
 
     from resolution_eval.analysis.record_comparison import compare
     from resolution_eval.collection import only
+    from resolution_eval.ground.tables import FORMATS
     from resolution_eval.report import load
     from resolution_eval.report.comparison_tables import changed_table, comparison_table
-    from resolution_eval.report.tables import FORMATS
 
     first, second = (only(load([path]), path) for path in (known.first, known.second))
     found = compare(first, second, mix_steps=known.mix_steps)

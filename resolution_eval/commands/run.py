@@ -8,6 +8,32 @@ from pathlib import Path
 from typing import Any
 
 
+def edge(text: str) -> str:
+    """An edge in pixels, or auto, as it is handed on.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    if text != "auto" and (not text.isdecimal() or int(text) < 1):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no edge in pixels; give one from 1, or --probe alone, last of all"
+        )
+    return text
+
+
+def probe_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--probe` to `parser`."""
+    parser.add_argument(
+        "--probe",
+        nargs="?",
+        type=edge,
+        const="auto",
+        metavar="EDGE",
+        help="of a server: before the run and after it, ask what its model sees of images of EDGE "
+        "pixels (default: the sweep's largest); some 190 requests each time",
+    )
+
+
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to `parser`."""
     parser.epilog = "Every other argument goes to lmms-eval as it is; see `lmms-eval eval --help`."
@@ -27,6 +53,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PROVIDER:MODEL",
         help="have a language model judge open answers besides, for instance openai:gpt-4.1",
     )
+    probe_argument(parser)
     parser.add_argument(
         "--data", type=Path, metavar="PATH", help="your own folder, for the task folder_res"
     )
@@ -71,6 +98,27 @@ def _choices(known: argparse.Namespace) -> dict[str, Any]:
     return chosen
 
 
+def _probed(edge: str, rest: Sequence[str]) -> list[str]:
+    """The arguments that are lmms-eval's, with `edge` among those of its model.
+
+    Raises:
+        UsageError: the model is not asked at a server.
+    """
+    from resolution_eval.ground.errors import UsageError
+
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for name in ("--model", "--model_args"):
+        parser.add_argument(name)
+    host, others = parser.parse_known_args(list(rest))
+    if host.model != "reswrap":
+        raise UsageError(
+            f"--probe asks a server what its model sees, and --model is {host.model or 'not given'}"
+            "; give --model reswrap --model_args base=openai,..., or leave --probe out"
+        )
+    told = ",".join(filter(None, (host.model_args, f"probe={edge}")))
+    return ["--model", host.model, "--model_args", told, *others]
+
+
 def _preflight(tasks: Sequence[str], rest: Sequence[str]) -> None:
     """Refuse what is surely wrong among the arguments that are lmms-eval's."""
     from resolution_eval.preflight import refuse
@@ -102,6 +150,8 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     if known.resolutions is not None:
         resolutions = [parse_resolution(text) for text in known.resolutions.split(",")]
     tasks = [name for name in known.tasks.split(",") if name]
+    if known.probe is not None:
+        rest = _probed(known.probe, rest)
     _preflight(tasks, rest)
     from resolution_eval.host.runs import run
 

@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from resolution_eval.commands.run import probe_argument
+
 EPILOG = (
     "CHECKPOINT: a folder (of PEFT's too), ORGANISATION/NAME of the hub, embedded/NAME, or "
     "openai:NAME@URL. IMAGES: a folder with labels.csv, with Hugging Face's metadata.csv, or with "
@@ -36,6 +38,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--anyway", action="store_true", help="run a sweep that would be flat or mismatched"
     )
     parser.add_argument("--batch-size", type=int, default=8, metavar="N", help="(default: 8)")
+    probe_argument(parser)
     parser.add_argument(
         "--model_args",
         default="",
@@ -64,6 +67,7 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
         blind=known.blind,
         anyway=known.anyway,
         batch=known.batch_size,
+        probe=known.probe,
     ):
         print(visible(step.text), flush=True)
         status = step.status

@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from resolution_eval.commands.run import probe_argument
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to `parser`."""
@@ -31,6 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TOKENS",
         help="stop each job before it has spent more; what was answered is kept",
     )
+    probe_argument(parser)
 
 
 def positive(text: str) -> float:
@@ -67,7 +70,7 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     from resolution_eval.jobs import execute, read_plan, summary
     from resolution_eval.jobs.estimate import told
 
-    plan = read_plan(known.plan, budget=known.budget)
+    plan = read_plan(known.plan, budget=known.budget, probe=known.probe)
     if known.dry_run:
         for job in plan.jobs():
             print(f"# {job.name}: {'finished' if job.finished else 'to run'}")

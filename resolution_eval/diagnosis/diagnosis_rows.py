@@ -16,22 +16,31 @@ QUESTION = "Which of these does the image show?"
 
 
 @dataclass(frozen=True, kw_only=True)
-class DiagnosisRow:
-    """One image at one resolution."""
+class EncoderInput:
+    """What one image becomes at one resolution, up to the vision encoder."""
 
     requested: str
-    aspect: str
+    """Inference resolution: edge in pixels of the square budget, or `native`."""
     source: tuple[int, int]
-    """Width and height in pixels."""
+    """Width and height in pixels of the image."""
     information: tuple[int, int]
     """Width and height in pixels of the content that is left."""
     expected_grid: tuple[int, int]
-    """Height and width in pixels."""
+    """Height and width in pixels that the encoder should receive."""
     grid: tuple[int, int] | None
-    """Height and width in pixels that would enter the vision encoder; None where nobody can look.
-    """
+    """Height and width in pixels that it receives; None where nobody can look."""
     visual_tokens: int | None
+    """None where nobody can count."""
     tiles: int | None
+    """Images that the grid is cut into, a thumbnail included; None where it is not cut."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiagnosisRow(EncoderInput):
+    """One image at one resolution, and what is to be said of it before a run."""
+
+    aspect: str
+    """Width over height of the image."""
     match: bool
     """Whether the grid is the expected one, and follows the resolution."""
     processor_alone: int | None
@@ -87,7 +96,7 @@ class Diagnosis:
     """Whether the sweep can be run as asked: neither refused, mismatched nor flat."""
 
 
-class Patient(Protocol):
+class WeightlessCheckpoint(Protocol):
     """A checkpoint without its weights."""
 
     checkpoint: str
@@ -111,14 +120,21 @@ def new_row(
     requested: Resolution, source: Size, information: Size, intended: Size, **found: Any
 ) -> DiagnosisRow:
     """A row of what was found."""
-    return DiagnosisRow(
-        requested=label(requested),
-        aspect=f"{source.width / source.height:.2f}",
-        source=(source.width, source.height),
-        information=(information.width, information.height),
-        expected_grid=(intended.height, intended.width),
-        **found,
-    )
+    aspect = f"{source.width / source.height:.2f}"
+    sizes = sizes_of(requested, source, information, (intended.height, intended.width))
+    return DiagnosisRow(aspect=aspect, **sizes, **found)
+
+
+def sizes_of(
+    requested: Resolution, source: Size, information: Size, expected: tuple[int, int]
+) -> dict[str, Any]:
+    """The fields of an `EncoderInput` that are known before anybody looks."""
+    return {
+        "requested": label(requested),
+        "source": (source.width, source.height),
+        "information": (information.width, information.height),
+        "expected_grid": expected,
+    }
 
 
 def noise(size: Size) -> Image:

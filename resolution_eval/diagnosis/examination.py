@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from resolution_eval.diagnosis.diagnosis_rows import (
     Diagnosis,
     DiagnosisRow,
-    Patient,
+    WeightlessCheckpoint,
     new_row,
     noise,
 )
@@ -43,34 +43,36 @@ def diagnose(model: str, arguments: Mapping[str, str], sizes: Sequence[Resolutio
         UsageError: the model or an argument is unknown.
         ModelError: configuration or processor cannot be loaded.
     """
-    if model not in PATIENTS:
-        raise UsageError(f"the doctor knows no model {model!r}; {suggest(model, PATIENTS)}")
+    if model not in CHECKPOINTS:
+        raise UsageError(f"the doctor knows no model {model!r}; {suggest(model, CHECKPOINTS)}")
     if not sizes:
         raise UsageError("the doctor needs sizes; give --sizes 28,64,224")
     asked = arguments.get("scheme", "match")
     if asked not in ("match", "restore"):
         raise UsageError(f"scheme={asked!r} is impossible; {suggest(asked, ('match', 'restore'))}")
-    with closing(PATIENTS[model](arguments)) as patient:
-        return _examine(model, patient, asked, sorted(set(sizes), key=ascending))
+    with closing(CHECKPOINTS[model](arguments)) as weightless:
+        return _examine(model, weightless, asked, sorted(set(sizes), key=ascending))
 
 
-def _examine(model: str, patient: Patient, asked: str, sizes: Sequence[Resolution]) -> Diagnosis:
-    refusal = patient.refusal if asked == "match" else None
+def _examine(
+    model: str, weightless: WeightlessCheckpoint, asked: str, sizes: Sequence[Resolution]
+) -> Diagnosis:
+    refusal = weightless.refusal if asked == "match" else None
     scheme = "restore" if refusal else asked
     images = [noise(source) for source in _sources(sizes)]
-    rows = tuple(patient.row(size, image, scheme) for image in images for size in sizes)
+    rows = tuple(weightless.row(size, image, scheme) for image in images for size in sizes)
     flat = () if scheme == "restore" else tuple(_flat(rows))
     agree = all(row.agrees and row.counts for row in rows)
     return Diagnosis(
         model=model,
-        checkpoint=patient.checkpoint,
-        family=patient.family,
-        training=str(patient.training),
+        checkpoint=weightless.checkpoint,
+        family=weightless.family,
+        training=str(weightless.training),
         scheme=scheme,
         refusal=refusal,
         rows=rows,
-        ineffective=patient.ineffective,
-        notes=patient.notes,
+        ineffective=weightless.ineffective,
+        notes=weightless.notes,
         flat=flat,
         ok=agree and not flat and refusal is None,
     )
@@ -104,7 +106,7 @@ def _flat(rows: Sequence[DiagnosisRow]) -> Iterator[str]:
 
 
 class _Alone:
-    """A patient that opens nothing, and of whom there is no more to say."""
+    """A checkpoint that opens nothing, and of which there is no more to say."""
 
     notes: tuple[str, ...] = ()
 
@@ -155,19 +157,19 @@ class _Flamingo(_Alone):
         )
 
 
-def _huggingface(arguments: Mapping[str, str]) -> Patient:
-    from resolution_eval.diagnosis.hf_checkpoint import HuggingFacePatient
+def _huggingface(arguments: Mapping[str, str]) -> WeightlessCheckpoint:
+    from resolution_eval.diagnosis.hf_checkpoint import HuggingFaceCheckpoint
 
-    return HuggingFacePatient(arguments)
+    return HuggingFaceCheckpoint(arguments)
 
 
-def _wrapped(arguments: Mapping[str, str]) -> Patient:
+def _wrapped(arguments: Mapping[str, str]) -> WeightlessCheckpoint:
     from resolution_eval.diagnosis.wrapped_base import WrappedBase
 
     return WrappedBase(arguments)
 
 
-PATIENTS: dict[str, Callable[[Mapping[str, str]], Patient]] = {
+CHECKPOINTS: dict[str, Callable[[Mapping[str, str]], WeightlessCheckpoint]] = {
     "resflamingo": _Flamingo,
     "reshf": _huggingface,
     "reswrap": _wrapped,

@@ -21,7 +21,7 @@ SILENT = ("size", "crop_size", "min_pixels", "max_pixels")
 """Settings of an image processor that decide its grid, and that our adapters set by themselves."""
 
 
-class HuggingFacePatient:
+class HuggingFaceCheckpoint:
     """A checkpoint of one of our families."""
 
     def __init__(self, arguments: Mapping[str, str]) -> None:

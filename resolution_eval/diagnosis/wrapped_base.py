@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL.Image import Image
 
-from resolution_eval.adapters.reswrap import OWN, SERVING, encoding_notes, wanted_grid
+from resolution_eval.adapters.reswrap import OWN, SERVING, wanted_grid
 from resolution_eval.diagnosis.diagnosis_rows import QUESTION, DiagnosisRow, new_row, noise
 from resolution_eval.evidence.attestation import Sent
 from resolution_eval.images import DEFAULT_FILTER, resize
@@ -18,6 +18,7 @@ from resolution_eval.models.families.checkpoint import known_training
 from resolution_eval.models.providers import Forecast
 from resolution_eval.models.wrapped.base_plan import LIMITS, BasePlan, accepted, plan
 from resolution_eval.models.wrapped.predictors import Predictor, predictor
+from resolution_eval.models.wrapped.sight_notes import encoding_notes
 from resolution_eval.models.wrapped.weightless import HollowBase, Receipt
 from resolution_eval.resolution import Resolution, Size, budget_size
 
@@ -106,20 +107,31 @@ class WrappedBase:
         rendered = resize(stored, information, DEFAULT_FILTER)
         received, tokens, sent = self._hollow.show(resize(rendered, grid, DEFAULT_FILTER))
         seen = None if received is None else received.grid
+        expected = self._expected(grid)
         self._noted |= dict.fromkeys(encoding_notes(sent))
         return new_row(
             requested,
             source,
             information,
-            grid,
+            expected,
             grid=seen,
             visual_tokens=tokens,
             tiles=None if received is None or received.images == 1 else received.images,
-            match=scheme == "match" and self._matches(sent, grid, seen),
+            match=scheme == "match" and self._matches(sent, expected, seen),
             processor_alone=None,
             sent=None if seen or sent is None else (sent.height, sent.width),
             forecast=self._forecast(None if seen else sent),
         )
+
+    def _expected(self, drawn: Size) -> Size:
+        """What should enter of an image drawn at this size: what the processor makes of it, where
+        the grid is left to it, as in a run.
+        """
+        family, parts = self._hollow.sight.family, self._hollow.sight.parts
+        if family is None or parts is None or not family.own:
+            return drawn
+        height, width = family.foretold(parts, drawn).grid
+        return Size(width, height)
 
     def _matches(self, sent: Sent | None, grid: Size, seen: tuple[int, int] | None) -> bool:
         """Whether the grid is the expected one; of a server, whether its rule leaves it so."""

@@ -289,7 +289,7 @@ class Reply(BaseModel):
         return MARK + _STRING.sub(lambda text: _TELLING.sub(_escape, text[0]), line)[1:]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SampleKey:
     """One sample at one resolution of one data set."""
 
@@ -346,6 +346,14 @@ class Ledger:
         self.failures.clear()
         self.costs.clear()
         self.told.clear()
+        self.outcomes.clear()
+        self.error = None
+
+    def rest(self) -> None:
+        """Nobody of ours answers in this process, until an adapter says so: what a run of another
+        model answers is no reply of the adapter before it.
+        """
+        self.adapter = self.describe = self.state = None
         self.outcomes.clear()
         self.error = None
 

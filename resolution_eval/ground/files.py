@@ -7,13 +7,13 @@ manifest         what a folder holds, by digest
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
 
 from resolution_eval.ground.errors import UsageError
@@ -53,6 +53,12 @@ def _keep(folder: Path) -> None:
             os.close(handle)
 
 
+def file_digest(path: Path) -> str:
+    """SHA-256 of the file `path`, in hexadecimal; read once, never whole in memory."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def copy_folder(source: Path, target: Path) -> None:
     """Copy every file below `source`; the first that cannot be is the error, with its reason."""
     target.mkdir(parents=True, exist_ok=True)
@@ -67,7 +73,7 @@ def copy_folder(source: Path, target: Path) -> None:
 def manifest(folder: Path) -> dict[str, str]:
     """Digest of every file below `folder`, by its name there; the manifest itself left out."""
     return {
-        path.relative_to(folder).as_posix(): sha256(path.read_bytes()).hexdigest()
+        path.relative_to(folder).as_posix(): file_digest(path)
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path != folder / MANIFEST
     }
@@ -118,7 +124,7 @@ def _foreign(folder: Path, written: Mapping[str, str]) -> list[str]:
         elif path.is_dir():
             found += [] if name in parents else [f"{name}/"]
         elif name != MANIFEST or not written:
-            ours = name in written and sha256(path.read_bytes()).hexdigest() == written[name]
+            ours = name in written and file_digest(path) == written[name]
             found += [] if ours else [name]
     return found
 

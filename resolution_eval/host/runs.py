@@ -99,8 +99,7 @@ def lmms_eval(arguments: Sequence[str]) -> int:
     import lmms_eval.__main__ as host
 
     failures: list[Exception] = []
-    LEDGER.outcomes.clear()
-    LEDGER.error = None
+    LEDGER.rest()
     evaluate = host.cli_evaluate_single
 
     def noting(args: Any) -> Any:

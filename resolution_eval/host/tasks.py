@@ -7,8 +7,7 @@ resolution, the image is decoded and rendered when it is asked for.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from math import sqrt
 from threading import Lock
@@ -28,33 +27,17 @@ from resolution_eval.evidence.attestation import (
 )
 from resolution_eval.evidence.facts import run_facts
 from resolution_eval.ground.errors import UsageError, host_boundary
+from resolution_eval.host import sample_views
+from resolution_eval.host.document_table import document_table
 from resolution_eval.host.judge import judgement_rows, open_judge
 from resolution_eval.host.option_order import shown_options
 from resolution_eval.host.verdicts import Document, unattested, verdict_of
 from resolution_eval.resolution import Resolution, Size, is_capped, label, parse_resolution
 
 if TYPE_CHECKING:
-    from datasets import Dataset, Features
+    from datasets import Dataset
     from PIL.Image import Image
 
-_TEXTS = (
-    "dataset",
-    "sample",
-    "image",
-    "resolution",
-    "filter",
-    "scheme",
-    "question",
-    "form",
-    "answer",
-    "cluster",
-    "fingerprint",
-    "data",
-    "option_order",
-    "judge",
-    "detail",
-)
-"""Columns of a document beside its choices."""
 MORE = "more_images"
 """Column with the images after the first, of data in which a question has several."""
 
@@ -64,46 +47,14 @@ def documents(cards: Dataset) -> Dataset:
 
     `cards` is a card's file as lmms-eval loads it: one row, its text. Serves as `process_docs`.
     """
-    from datasets import Dataset
-
+    sample_views.install()
     with host_boundary():
         card = parse_task_card(cards[0]["text"])
         if card.judge:
             open_judge(card.judge)
         _open(card)
         LEDGER.forget(card.name)
-        found = list(_documents(card))
-        made = Dataset.from_list(found, features=_features(found[0]))
-        return made.with_transform(shared_texts)
-
-
-def shared_texts(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
-    """The rows with every text that comes again one object for all rows.
-
-    lmms-eval keeps a document's texts with its request and once more with its result, and a table
-    makes them anew each time it is asked: a question, an option or a summary that all documents
-    share would be kept as often as there are requests.
-
-    Example:
-        >>> rows = shared_texts({"question": ["Which" + "?"], "choices": [["di" + "sc"]]})
-        >>> rows["question"][0] is shared_texts({"question": ["Whi" + "ch?"]})["question"][0]
-        True
-    """
-    return {name: [_shared(value) for value in values] for name, values in rows.items()}
-
-
-def _shared(value: Any) -> Any:
-    if isinstance(value, str):
-        return sys.intern(value)
-    return [_shared(each) for each in value] if isinstance(value, list) else value
-
-
-def _features(columns: Iterable[str]) -> Features:
-    """Types of a document's columns, the same whichever questions have choices."""
-    from datasets import Features, Sequence, Value
-
-    text = Value("string")
-    return Features({name: text if name in _TEXTS else Sequence(text) for name in columns})
+        return document_table(_documents(card))
 
 
 def _documents(card: TaskCard) -> Iterator[dict[str, Any]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from resolution_eval.ground.errors import RecordError, ResolutionEvalError
+from resolution_eval.ground.files import file_digest, replace
 from resolution_eval.ground.notation import NotationError, json_value
 from resolution_eval.ground.redaction import redacted
 from resolution_eval.jobs import process
@@ -58,6 +59,10 @@ class Job:
     """Most tokens that it may spend."""
     plan: Path | None = None
     """The file that states it; null where none does."""
+    whole: bool = True
+    """Whether it fails where its record lacks a verdict of some sample."""
+    probe: int | str | None = None
+    """Edge at which the plan's servers are probed; its arguments hold it."""
 
     @property
     def name(self) -> str:
@@ -153,7 +158,7 @@ def _fresh(folder: Path) -> Path:
 
 
 def _recorded(job: Job, results: Path) -> dict[str, Any]:
-    """The record of the attempt, if all its cells are complete."""
+    """The record of the attempt, if all its cells are complete, or need not be."""
     from resolution_eval.records import make_records, write_record
     from resolution_eval.records.store import ANSWERS_SUFFIX, SUFFIX
 
@@ -166,7 +171,7 @@ def _recorded(job: Job, results: Path) -> dict[str, Any]:
     record = records[0]
     path = write_record(record, job.records)
     lost = sum(cell.failed + cell.missing for cell in record.cells)
-    if lost:
+    if lost and job.whole:
         named = ", ".join(f"{f.sample} at {f.resolution} ({f.kind})" for f in record.failures[:3])
         raise JobError(f"{job.name}: {lost} samples have no verdict: {named} (record: {path})")
     said = {name: _public(value) for name, value in asdict(job.settings).items()}
@@ -178,7 +183,7 @@ def _recorded(job: Job, results: Path) -> dict[str, Any]:
 def _digest(file: Path) -> str | None:
     """SHA-256 of a file; None where it cannot be read."""
     try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
+        return file_digest(file)
     except OSError:
         return None
 
@@ -193,16 +198,12 @@ def _public(value: str | Sequence[str] | None) -> str | list[str] | None:
 
 def _without_secrets(log: Path) -> None:
     """Strike the secrets out of what lmms-eval printed of its arguments."""
-    from resolution_eval.ground.files import replace
-
     told = log.read_bytes().decode("utf-8", "replace")
     if (public := redacted(told)) != told:
         replace(log, public.encode())
 
 
 def _write(path: Path, state: dict[str, Any]) -> None:
-    from resolution_eval.ground.files import replace
-
     replace(path, json.dumps(state, indent=2).encode() + b"\n")
 
 

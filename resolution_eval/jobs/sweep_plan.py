@@ -5,7 +5,7 @@ from __future__ import annotations
 import copyreg
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -44,6 +44,17 @@ class Model(_PlanPart):
     batch_size: Count | Literal["auto"] = 1
     launch: tuple[str, ...] = ()
     """What starts Python modules in place of `python -m`, e.g. `[accelerate, launch, -m]`."""
+
+    @property
+    def served(self) -> bool:
+        """Whether it may be behind a server: one of lmms-eval's own, wrapped."""
+        return self.model == "reswrap"
+
+    def probed(self, edge: int | str | None) -> str:
+        """Its arguments, with the `edge` of a probe where it is behind a server."""
+        if edge is None or not self.served or "probe" in model_arguments(self.model_args):
+            return self.model_args
+        return ",".join(filter(None, (self.model_args, f"probe={edge}")))
 
 
 class Local(_PlanPart):
@@ -86,6 +97,8 @@ Executor = Annotated[Local | Slurm | Ray, Field(discriminator="kind")]
 class SweepPlan(_PlanPart):
     """Every model on every task."""
 
+    whole: ClassVar[bool] = True
+    """Whether a job fails whose record lacks a verdict of some sample."""
     output: Path
     """Folder of the jobs and their records."""
     models: Annotated[tuple[Model, ...], Field(min_length=1)]
@@ -98,6 +111,8 @@ class SweepPlan(_PlanPart):
     """Further arguments of lmms-eval, e.g. `[--limit, "100"]`."""
     budget: Count | None = None
     """Most tokens that one job may spend; it changes no answer, and so no job's name."""
+    probe: Count | Literal["auto"] | None = None
+    """Edge in pixels at which models behind a server are probed, before each job and after it."""
     executor: Executor = Local()
     file: Annotated[Path | None, Field(exclude=True)] = None
     """Where it was read from; not a key of the file."""
@@ -117,6 +132,8 @@ class SweepPlan(_PlanPart):
         for argument in self.arguments:
             if argument.split("=")[0] in taken:
                 raise ValueError(f"{argument!r} among the arguments is the plan's own to give")
+        if self.probe is not None and not any(model.served for model in self.models):
+            raise ValueError("probe: asks a server, and no model of the plan is a reswrap")
         return self
 
     def jobs(self) -> Iterator[Job]:
@@ -125,7 +142,7 @@ class SweepPlan(_PlanPart):
             for task in self.tasks:
                 settings = JobSettings(
                     model=model.model,
-                    model_args=model.model_args,
+                    model_args=model.probed(self.probe),
                     batch_size=str(model.batch_size),
                     task=task,
                     resolutions=tuple(map(str, self.resolutions)),
@@ -141,6 +158,8 @@ class SweepPlan(_PlanPart):
                     model.launch,
                     self.budget,
                     self.file,
+                    self.whole,
+                    self.probe,
                 )
 
 
@@ -155,9 +174,12 @@ def _weights(model_args: str) -> str | None:
     return None if named is None else stamp_of(Path(named))
 
 
-def read_plan(path: Path, *, budget: int | None = None) -> SweepPlan:
+def read_plan(
+    path: Path, *, budget: int | None = None, probe: int | str | None = None
+) -> SweepPlan:
     """The plan in the YAML file `path`; a relative `output` lies beside the file. Each of its jobs
-    stops before it has spent more than `budget` tokens, where that is given.
+    stops before it has spent more than `budget` tokens, and probes its server at the edge `probe`,
+    where those are given.
 
     Raises:
         UsageError: it cannot be read, is no YAML, or breaks its form; the first fault is named.
@@ -176,6 +198,8 @@ def read_plan(path: Path, *, budget: int | None = None) -> SweepPlan:
         raise UsageError(f"{path}: there is no key 'file'")
     if not isinstance(document, dict):
         raise UsageError(f"{path}: expected keys and values (output, models, tasks), found none")
+    if probe is not None:
+        document["probe"] = int(probe) if str(probe).isdecimal() else probe
     try:
         plan = SweepPlan.model_validate(document)
     except ValidationError as error:
@@ -189,13 +213,20 @@ def read_plan(path: Path, *, budget: int | None = None) -> SweepPlan:
     return plan.model_copy(update={"output": output, "budget": spent, "file": file})
 
 
-def job_of(plan: Path, model: str, task: str, digest: str, budget: int | None) -> Job:
+def job_of(
+    plan: Path,
+    model: str,
+    task: str,
+    digest: str,
+    budget: int | None,
+    probe: int | str | None = None,
+) -> Job:
     """The job that the plan in the file `plan` states.
 
     Raises:
         JobError: the plan no longer states it as it did.
     """
-    for job in read_plan(plan, budget=budget).jobs():
+    for job in read_plan(plan, budget=budget, probe=probe).jobs():
         if (job.model, job.settings.task, job.settings.digest) == (model, task, digest):
             return job
     raise JobError(f"{model} on {task}: {plan} has changed since the job was handed over")
@@ -208,7 +239,7 @@ def _kept(job: Job) -> str | tuple[Any, ...]:
     if job.plan is None:
         return object.__reduce_ex__(job, 4)
     settings = job.settings
-    return job_of, (job.plan, job.model, settings.task, settings.digest, job.budget)
+    return job_of, (job.plan, job.model, settings.task, settings.digest, job.budget, job.probe)
 
 
 copyreg.pickle(Job, _kept)

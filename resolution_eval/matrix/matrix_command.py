@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
-from collections.abc import Sequence
-from pathlib import Path
-
-from loguru import logger
-from tqdm import tqdm
 
 from resolution_eval.analysis.strategies import MIXED, Matrix
 from resolution_eval.ground.errors import UsageError, output_folder, refuse_misspelled, suggest
 from resolution_eval.ground.registry import ADAPTERS
+from resolution_eval.ground.tables import FORMATS
 from resolution_eval.host.taskfiles import card_files
-from resolution_eval.matrix.checkpoint_scoring import CheckpointSweep, score
-from resolution_eval.matrix.folder_declarations import named_adapter, named_resolution
 from resolution_eval.matrix.output import write_matrix
-from resolution_eval.matrix.strategy_checkpoints import StrategyCheckpoints, parse_checkpoints
-from resolution_eval.records import Record
+from resolution_eval.matrix.strategy_checkpoints import (
+    named_adapter,
+    named_resolution,
+    parse_checkpoints,
+)
+from resolution_eval.matrix.strategy_plan import strategy_plan, strategy_records
 from resolution_eval.report.matrix_tables import matrix_tables
-from resolution_eval.report.tables import FORMATS
 from resolution_eval.resolution import Resolution, ascending, label, parse_resolution
 from resolution_eval.statistics.gaps import INFER
 
@@ -37,28 +33,19 @@ def matrix_of(given: Namespace) -> str:
     infer = _infer(given.infer)
     low = named_resolution("low", given.low, entries)
     native = named_resolution("native", given.native, entries)
-    sweep = CheckpointSweep(
-        task=given.task,
-        resolutions=_scored(infer, low, native),
+    plan = strategy_plan(
+        entries,
+        given.task,
+        _scored(infer, low, native),
+        given.output,
         model=named_adapter(given.model, entries),
         model_args=given.model_args,
         batch_size=given.batch_size,
         limit=given.limit,
     )
-    matrix = Matrix(_records(entries, sweep, given.output), low, native, infer)
+    matrix = Matrix(strategy_records(plan), low, native, infer)
     write_matrix(matrix, given.output)
     return FORMATS[given.format](matrix_tables(matrix))
-
-
-def _records(
-    entries: Sequence[StrategyCheckpoints], sweep: CheckpointSweep, output: Path
-) -> dict[str, tuple[Record, ...]]:
-    """The records by strategy, one per checkpoint; those that are there are read."""
-    logger.remove()
-    logger.add(sys.stderr, level="WARNING")
-    every = [checkpoint for entry in entries for checkpoint in entry.checkpoints]
-    found = {one: score(one, sweep, output) for one in tqdm(every, desc="checkpoints")}
-    return {entry.strategy: tuple(found[one] for one in entry.checkpoints) for entry in entries}
 
 
 def _check(given: Namespace) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 
 from resolution_eval.analysis.strategies import STRATEGIES, Gap, Matrix, StrategyCell
 from resolution_eval.ground.files import replace
+from resolution_eval.ground.tables import as_markdown
 from resolution_eval.matrix.heatmap import heat_map
 from resolution_eval.records import Record
 from resolution_eval.report.matrix_tables import POINTS, matrix_tables
-from resolution_eval.report.tables import as_markdown
 from resolution_eval.resolution import label
 from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.gaps import INFER

@@ -189,6 +189,13 @@ class Answers:
         for batch in self.table.to_batches(max_chunksize=1_000):
             yield from batch.to_pylist()
 
+    def with_correct(self, correct: Sequence[int | None] | pa.Array | pa.ChunkedArray) -> Answers:
+        """The same answers with other verdicts, one a row."""
+        place = self.table.schema.get_field_index("correct")
+        field = self.table.schema.field(place)
+        column = pa.array(correct, field.type) if isinstance(correct, Sequence) else correct
+        return Answers(self.table.set_column(place, field, column))
+
     def groups(self) -> Mapping[CellKey, Sequence[int]]:
         """Row numbers of each cell, cells in order."""
         return self._groups

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import re
@@ -15,6 +14,7 @@ from pydantic import BaseModel
 from resolution_eval.data.cards import ModelCard, TaskCard, model_cards, task_cards
 from resolution_eval.evidence.facts import Arithmetic, CheckpointFacts, RunFacts
 from resolution_eval.ground.errors import RecordError
+from resolution_eval.ground.files import file_digest
 from resolution_eval.ground.redaction import redacted
 from resolution_eval.records.blind import controlled
 from resolution_eval.records.cells import cells, cost, failures
@@ -215,7 +215,7 @@ def _environment(run: Run, task: str, given: TaskAnswers) -> Environment:
     return Environment(
         date=run.date,
         results_file=run.path.name,
-        results_sha256=hashlib.sha256(run.path.read_bytes()).hexdigest(),
+        results_sha256=file_digest(run.path),
         model=_text(host, "model"),
         model_args=_text(host, "model_args"),
         batch_size=_text(host, "batch_size"),

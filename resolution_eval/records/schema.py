@@ -53,6 +53,20 @@ class Grid(_Document):
     width: Count | None
     samples: Count
 
+    @property
+    def asked(self) -> tuple[int, int] | None:
+        """Height and width that were asked for."""
+        return _sides(self.expected_height, self.expected_width)
+
+    @property
+    def received(self) -> tuple[int, int] | None:
+        """Height and width that entered the encoder."""
+        return _sides(self.height, self.width)
+
+
+def _sides(height: int | None, width: int | None) -> tuple[int, int] | None:
+    return None if height is None or width is None else (height, width)
+
 
 class Tokens(_Document):
     """Tokens per sample of a cell."""

@@ -12,12 +12,12 @@ from resolution_eval.analysis.sizes import task_sizes
 from resolution_eval.analysis.strategies import matrix_of_records
 from resolution_eval.ground.errors import RecordError, UsageError, suggest
 from resolution_eval.ground.files import replace
+from resolution_eval.ground.tables import FORMATS, Table
 from resolution_eval.records import Record
 from resolution_eval.records.loader import load
 from resolution_eval.report.compact import compact_table, said, said_table
 from resolution_eval.report.matrix_tables import matrix_tables
 from resolution_eval.report.size_tables import size_tables
-from resolution_eval.report.tables import FORMATS, Table
 from resolution_eval.report.task_tables import tables
 from resolution_eval.report.tidy import TIDY
 from resolution_eval.statistics.margin import MARGIN
@@ -32,6 +32,8 @@ Study = tuple[TaskSweeps, tuple[CurveFigures, ...]]
 """One task, and the figures of its curves."""
 
 PAGE = "index.html"
+LEAD = "What was asked for and what the encoder received, for every score."
+STRATEGIES = "One architecture trained at different resolutions, each scored at every resolution."
 
 
 def studies(records: Sequence[Record], *, margin: float = MARGIN) -> tuple[Study, ...]:
@@ -69,7 +71,7 @@ def report(
         raise UsageError(f"no format named {format!r}; {suggest(format, known)}")
     found = studies(load(paths), margin=margin)
     if output is not None:
-        _write_studies(found, output, images=images, data=data)
+        _write(found, output, LEAD, images=images, data=data)
     curves = [curve for _, mine in found for curve in mine]
     if format in TIDY:
         return TIDY[format](curves)
@@ -118,20 +120,10 @@ def write_page(
     """
     if not records:
         raise RecordError("there is no record to report; run lmms-eval on one of our tasks first")
-    return _write_studies(studies(records), output, images=images, data=data)
+    return _write(studies(records), output, LEAD, images=images, data=data)
 
 
-def _write_studies(
-    studies: Sequence[Study], output: Path, *, images: bool, data: Path | None
-) -> Path:
-    from resolution_eval.report.html_page import render
-
-    lead = "What was asked for and what the encoder received, for every score."
-    pictures = _pictures(len(studies), images=images, data=data)
-    return _write(output, render(studies, pictures, lead=lead))
-
-
-def _pictures(tasks: int, *, images: bool = True, data: Path | None = None) -> Pictures:
+def _pictures(tasks: int, *, images: bool, data: Path | None) -> Pictures:
     """How a page of `tasks` tasks gets its galleries."""
     from resolution_eval.report.gallery import BUDGET, gallery, source_of
 
@@ -149,23 +141,25 @@ def demo_page(records: Sequence[Record], output: Path) -> Path:
     Raises:
         RecordError: the records are not all of one task.
     """
-    from resolution_eval.report.html_page import render
-
     matrix = matrix_of_records(records)
     rows = [record for records in matrix.records.values() for record in records]
     blind = [record for record in records if record.blind is not None]
-    lead = "One architecture trained at different resolutions, each scored at every resolution."
-    page = render(
-        studies([*rows, *blind]),
-        _pictures(1),
-        lead=lead,
-        tables_first=matrix_tables(matrix),
-    )
-    return _write(output, page)
+    return _write(studies([*rows, *blind]), output, STRATEGIES, tables_first=matrix_tables(matrix))
 
 
-def _write(output: Path, page: str) -> Path:
+def _write(
+    studies: Sequence[Study],
+    output: Path,
+    lead: str,
+    *,
+    images: bool = True,
+    data: Path | None = None,
+    tables_first: Sequence[Table] = (),
+) -> Path:
+    from resolution_eval.report.html_page import render
+
+    pictures = _pictures(len(studies), images=images, data=data)
+    page = render(studies, pictures, lead=lead, tables_first=tables_first)
     output.mkdir(parents=True, exist_ok=True)
-    path = output / PAGE
-    replace(path, page.encode())
-    return path
+    replace(output / PAGE, page.encode())
+    return output / PAGE

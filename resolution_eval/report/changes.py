@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from hashlib import sha256
-from itertools import zip_longest
-
-import numpy as np
 
 from resolution_eval.analysis import Sweep, TaskSweeps
+from resolution_eval.analysis.changing_samples import changed, targets_of
+from resolution_eval.ground.tables import Column, Entry, Table, entry, shorten
 from resolution_eval.report.content import Curves
-from resolution_eval.report.tables import Column, Entry, Table, entry, shorten
 
 MAX_CHANGES = 60
 """Samples listed whose verdict changes with the resolution."""
-
-
-def changed(sweep: Sweep) -> list[str]:
-    """Samples that are right at one resolution and wrong at another, by name."""
-    scores = sweep.scores
-    right, wrong = (scores.correct == 1).any(axis=1), (scores.correct == 0).any(axis=1)
-    return [scores.samples[i] for i in np.flatnonzero(right & wrong)]
 
 
 def answers_of(sweep: Sweep, samples: Sequence[str]) -> dict[str, dict[str, Entry]]:
@@ -37,31 +26,6 @@ def answers_of(sweep: Sweep, samples: Sequence[str]) -> dict[str, dict[str, Entr
         if (row["scheme"], row["filter"], row["answer_mode"]) in mine:
             found[row["sample"]][row["resolution"]] = _answer(row["prediction"], row["correct"])
     return found
-
-
-def targets_of(sweep: Sweep) -> dict[str, str]:
-    """The right answer of every sample."""
-    return dict(zip(sweep.scores.samples, sweep.scores.targets, strict=True))
-
-
-def chosen(sweeps: Sequence[Sweep]) -> list[str]:
-    """Every sample that changes, those first that do so for most checkpoints, targets in turn.
-
-    Among equals the order is that of the SHA-256 of the name: free of any order in the data.
-    """
-    counts = Counter(sample for sweep in sweeps for sample in changed(sweep))
-    targets: dict[str, str] = {}
-    for sweep in sweeps if counts else ():
-        targets.update(targets_of(sweep))
-    by_target: dict[str, list[str]] = {}
-    for sample in sorted(counts, key=lambda name: (-counts[name], _digest(name))):
-        by_target.setdefault(targets[sample], []).append(sample)
-    turns = zip_longest(*by_target.values())
-    return [sample for turn in turns for sample in turn if sample is not None]
-
-
-def _digest(name: str) -> bytes:
-    return sha256(name.encode("utf-8", "surrogatepass")).digest()
 
 
 def _column(values: Sequence[str]) -> object:

@@ -6,17 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from resolution_eval.analysis.curve import CellFigures, CurveFigures
 from resolution_eval.analysis.headline import Headline, headline
+from resolution_eval.ground.tables import Column, Entry, Table, as_text, entry, shorten
 from resolution_eval.report.content import status_and_step
 from resolution_eval.report.cost_tables import tokens_text
-from resolution_eval.report.tables import (
-    Column,
-    Entry,
-    Table,
-    as_text,
-    entry,
-    figure_entry,
-    shorten,
-)
+from resolution_eval.report.figure_entry import figure_entry
 from resolution_eval.report.task_tables import LEFT_OUT
 from resolution_eval.statistics.intervals import Interval
 

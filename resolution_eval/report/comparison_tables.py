@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from resolution_eval.analysis.record_comparison import CellComparison, RecordComparison
 from resolution_eval.evidence.ladder import WEAKER, listed
-from resolution_eval.report.tables import Column, Entry, Table, entry, figure_entry
+from resolution_eval.ground.tables import Column, Entry, Table, entry
+from resolution_eval.report.figure_entry import figure_entry
 from resolution_eval.statistics.curves import Withheld
 
 

@@ -9,10 +9,9 @@ from itertools import pairwise
 
 from resolution_eval.analysis import CurveFigures, Sweep
 from resolution_eval.evidence.ladder import STEPS
+from resolution_eval.ground.tables import shorten
 from resolution_eval.records import Cell
-from resolution_eval.records.schema import Grid
 from resolution_eval.report.charts import BANDED, ChartMark, ChartPoint
-from resolution_eval.report.tables import shorten
 from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.intervals import Interval
 
@@ -125,18 +124,22 @@ def _between(steps: Sequence[float], place: float) -> tuple[int, float]:
 
 def asked_grid(cell: Cell) -> str | None:
     """The grids that the encoder should have received, most frequent first."""
-    return _grids([(g.expected_height, g.expected_width) for g in cell.grids])
+    return _grids(grid.asked for grid in cell.grids)
 
 
 def received_grid(cell: Cell) -> str:
     """The grids that entered the encoder, most frequent first."""
-    return _grids([(g.height, g.width) for g in cell.grids]) or "not seen"
+    return _grids(grid.received for grid in cell.grids) or "not seen"
 
 
-def _grids(sizes: Sequence[tuple[int | None, int | None]]) -> str | None:
-    known = list(dict.fromkeys(f"{h}x{w}" for h, w in sizes if h is not None))
+def _grids(sizes: Iterable[tuple[int, int] | None]) -> str | None:
+    known = list(dict.fromkeys(_size(size) for size in sizes if size is not None))
     more = f" +{len(known) - 2}" if len(known) > 2 else ""
     return ", ".join(known[:2]) + more if known else None
+
+
+def _size(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
 
 
 @dataclass(frozen=True)
@@ -184,11 +187,6 @@ def _wrong(cell: Cell) -> str:
 def _instead(cell: Cell) -> str:
     """The most frequent wrong grid, beside the one asked for."""
     for grid in cell.grids:
-        if grid.height is not None and _asked(grid) not in (None, (grid.height, grid.width)):
-            asked = f"{grid.expected_height}x{grid.expected_width}"
-            return f": asked for {asked}, the encoder received {grid.height}x{grid.width}"
+        if grid.asked and grid.received and grid.asked != grid.received:
+            return f": asked for {_size(grid.asked)}, the encoder received {_size(grid.received)}"
     return ""
-
-
-def _asked(grid: Grid) -> tuple[int | None, int | None] | None:
-    return None if grid.expected_height is None else (grid.expected_height, grid.expected_width)

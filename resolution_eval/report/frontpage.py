@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from resolution_eval.analysis import CurveFigures
 from resolution_eval.analysis.headline import Headline, headline
-from resolution_eval.report.tables import shorten
+from resolution_eval.ground.tables import shorten
 from resolution_eval.statistics.intervals import Interval
 
 MOST = 12

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resolution_eval.analysis import Sweep, TaskSweeps
+from resolution_eval.analysis.changing_samples import chosen, targets_of
 from resolution_eval.data.cards import TaskCard, task_cards
 from resolution_eval.data.sources.source import Sample, Source
 from resolution_eval.ground.errors import DataError, ImageError
-from resolution_eval.report.changes import answers_of, chosen, said_at, targets_of
-from resolution_eval.report.tables import Entry, shorten
+from resolution_eval.ground.tables import Entry, shorten
+from resolution_eval.report.changes import answers_of, said_at
 from resolution_eval.resolution import Size, parse_resolution
 
 if TYPE_CHECKING:

@@ -21,6 +21,7 @@ from markupsafe import Markup
 from resolution_eval.analysis import DRAWS, CurveFigures, TaskSweeps
 from resolution_eval.analysis.sizes import Sizes, task_sizes
 from resolution_eval.evidence.ladder import STEPS
+from resolution_eval.ground.tables import Table, shorten
 from resolution_eval.records import Record
 from resolution_eval.report import charts, size_charts
 from resolution_eval.report.charts import ChartPoint
@@ -30,7 +31,6 @@ from resolution_eval.report.frontpage import front
 from resolution_eval.report.gallery import Gallery
 from resolution_eval.report.provenance import facts
 from resolution_eval.report.size_tables import size_tables, size_words
-from resolution_eval.report.tables import Table, shorten
 from resolution_eval.report.task_tables import tables
 
 SHOWN = 4

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from resolution_eval.analysis.strategies import Gap, Matrix, StrategyCell
-from resolution_eval.report.tables import Column, Entry, Table, entry, figure_entry, interval_text
+from resolution_eval.ground.tables import Column, Entry, Table, entry
+from resolution_eval.report.figure_entry import figure_entry, interval_text
 from resolution_eval.statistics.curves import Withheld
 
 POINTS = 100

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from resolution_eval.analysis import CurveFigures, Figure, TaskSweeps
 from resolution_eval.analysis.series import runs_of_one
+from resolution_eval.ground.tables import Column, Entry, Table, entry, shorten
 from resolution_eval.report.content import Curves
-from resolution_eval.report.tables import Column, Entry, Table, entry, figure_entry, shorten
+from resolution_eval.report.figure_entry import figure_entry
 from resolution_eval.statistics.intervals import Interval
 
 MAX_UNFOLDED = 40

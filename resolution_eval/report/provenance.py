@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from resolution_eval.ground.tables import shorten
 from resolution_eval.records import Record
-from resolution_eval.report.tables import shorten
 
 Facts = Iterator[tuple[str, str | None]]
 GIBIBYTE = 2**30

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from resolution_eval.analysis.sizes import Sizes
+from resolution_eval.ground.tables import shorten
 from resolution_eval.report.charts import drawing
-from resolution_eval.report.tables import shorten
 from resolution_eval.statistics.bysize import BySize, bins, line
 
 HEIGHT = 300

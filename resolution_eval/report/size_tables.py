@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from resolution_eval.analysis.sizes import Sizes
-from resolution_eval.report.tables import Column, Entry, Table, entry, shorten
+from resolution_eval.ground.tables import Column, Entry, Table, entry, shorten
 from resolution_eval.statistics.bysize import HALF, LEAST, MOST, BySize, SizeCell
 from resolution_eval.statistics.intervals import Interval
 from resolution_eval.statistics.thresholds import Coincidence
@@ -55,7 +55,12 @@ def size_tables(task: str, title: str, found: Sequence[Sizes]) -> tuple[Table, .
         caption="How small a thing is still seen",
         subject=title,
         columns=columns,
-        rows=tuple(row for one in found for row in _rows(one, chart)),
+        rows=tuple(
+            _row(one, kind, cell, chart)
+            for one in found
+            for kind in one.kinds
+            for cell in kind.cells
+        ),
         remark=_remark(found),
     )
     together = Table(
@@ -63,7 +68,7 @@ def size_tables(task: str, title: str, found: Sequence[Sizes]) -> tuple[Table, .
         caption="Do only the pixels on the thing matter?",
         subject=title,
         columns=_TOGETHER,
-        rows=tuple(_coincidence_row(one, kind) for one in found for kind in (one.main,)),
+        rows=tuple(_coincidence_row(one, one.main) for one in found),
         remark=(
             "Where the curves of all resolutions coincide in pixels at the encoder, only the "
             "pixels on the thing matter; where they differ, the resolution itself does, and so "
@@ -110,12 +115,6 @@ def _remark(found: Sequence[Sizes]) -> str:
     return " ".join(parts)
 
 
-def _rows(one: Sizes, chart: bool) -> Iterator[tuple[Entry, ...]]:
-    for kind in one.kinds:
-        for cell in kind.cells:
-            yield _row(one, kind, cell, chart)
-
-
 def _row(one: Sizes, kind: BySize, cell: SizeCell, chart: bool) -> tuple[Entry, ...]:
     r = cell.resolution
     half, most = kind.threshold(r, HALF), kind.threshold(r, MOST)
@@ -149,15 +148,14 @@ def _size(interval: Interval | None, said: str | None) -> Entry:
     if interval is None:
         return entry(None)
     if math.isinf(interval.estimate):
-        return Entry("not reached", note=_range(interval, 1.0))
+        return Entry("not reached", note=_range(interval))
     if not interval.estimate:
-        return Entry("below the smallest", note=_range(interval, 1.0))
-    return Entry(f"{interval.estimate:.2f}", sort=interval.estimate, note=_range(interval, 1.0))
+        return Entry("below the smallest", note=_range(interval))
+    return Entry(f"{interval.estimate:.2f}", sort=interval.estimate, note=_range(interval))
 
 
-def _range(interval: Interval, scale: float) -> str:
-    low, high = interval.low * scale, interval.high * scale
-    return f"[{_end(low)}, {_end(high)}]"
+def _range(interval: Interval) -> str:
+    return f"[{_end(interval.low)}, {_end(interval.high)}]"
 
 
 def _end(value: float) -> str:
@@ -198,4 +196,4 @@ def _ratio(found: Coincidence) -> Entry:
     if found.widest is None:
         return entry(None)
     interval = found.widest.interval
-    return Entry(f"{interval.estimate:.2f}", sort=interval.estimate, note=_range(interval, 1.0))
+    return Entry(f"{interval.estimate:.2f}", sort=interval.estimate, note=_range(interval))

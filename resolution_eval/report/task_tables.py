@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from resolution_eval.analysis import CurveFigures, TaskSweeps
 from resolution_eval.analysis.blind_control import Look
 from resolution_eval.analysis.curve import FIGURES, CellFigures
+from resolution_eval.ground.tables import Column, Entry, Table, entry, shorten
 from resolution_eval.records import Cell
 from resolution_eval.report.changes import change_table
 from resolution_eval.report.content import (
@@ -20,20 +21,12 @@ from resolution_eval.report.content import (
     steps_in_words,
 )
 from resolution_eval.report.cost_tables import cost_table, resolution_entry, tokens_text
+from resolution_eval.report.figure_entry import figure_entry, interval_text
 from resolution_eval.report.measures import (
     class_table,
     measure_table,
     run_table,
     specificity_table,
-)
-from resolution_eval.report.tables import (
-    Column,
-    Entry,
-    Table,
-    entry,
-    figure_entry,
-    interval_text,
-    shorten,
 )
 from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.margin import Unshown

@@ -31,7 +31,8 @@ def verdict(
 ) -> Iterator[Step]:
     """Score `checkpoint` on `images`, step by step: the verdict comes last.
 
-    `wishes` are fields of `Wishes`: resolutions, samples, minutes, quick, blind, anyway, batch.
+    `wishes` are fields of `Wishes`: resolutions, samples, minutes, quick, blind, anyway, batch,
+    probe.
 
     Raises:
         UsageError, DataError, ModelError: a name, a path or an argument is wrong; at once.
@@ -45,6 +46,11 @@ def verdict(
         raise UsageError(f"there is no wish {name!r}; {suggest(name, Wishes.__dataclass_fields__)}")
     wanted, on = Wishes(**wishes), named(str(images))
     scored = subject(checkpoint, model_args)
+    if wanted.probe is not None and not scored.served:
+        raise UsageError(
+            f"--probe asks a server what its model sees; that of {checkpoint} runs here, where "
+            "tensors tell: leave it out"
+        )
     folder = output_folder(Path(output))
     from resolution_eval.score.session import score
 

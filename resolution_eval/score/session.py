@@ -206,7 +206,8 @@ def _run(
         limit=most,
         card=data.card,
     )
-    answer(subject.written(**more))
+    probe = {} if wishes.probe is None else {"probe": wishes.probe}
+    answer(subject.written(**more, **probe))
     if wishes.blind:
         answer(subject.written(**more, blind="true"))
 

@@ -24,6 +24,8 @@ class Wishes:
     anyway: bool = False
     """Whether a sweep is run that the doctor calls flat or mismatched."""
     batch: int = BATCH
+    probe: str | None = None
+    """Edge in pixels, or `auto`, at which a server is probed before the sweep and after it."""
 
     def __post_init__(self) -> None:
         if self.samples is not None and self.samples < 1:

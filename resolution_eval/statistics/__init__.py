@@ -20,6 +20,7 @@
 | `bysize`, `psychometric`, `thresholds` | how small a thing is still seen |
 | `gaps` | gaps of the train by infer matrix |
 | `published_curves` | published tables: the commands `metrics` and `gaps` |
+| `agreement` | whether what was repeated disagrees to one side alone |
 | `promises` | every figure that is printed with an interval, and where its coverage is measured |
 
 Typical use, for one curve (columns) of one record::

@@ -38,7 +38,7 @@ POINTS = 48
 
 
 @dataclass(frozen=True, eq=False)
-class Redrawn:
+class Redraws:
     """Resamples of one set of answers: how many of each size, and how many right."""
 
     n: FloatArray
@@ -51,7 +51,7 @@ class Curves:
 
     trials: Mapping[str, Trials]
     fits: Mapping[str, Weibull]
-    redrawn: Mapping[str, Redrawn]
+    redrawn: Mapping[str, Redraws]
     """Resample i draws the same clusters for every name."""
     seed: int
 
@@ -177,14 +177,14 @@ def curves(trials: Mapping[str, Trials], *, seed: int, resamples: int = RESAMPLE
     )
 
 
-def _redrawn(trials: Trials, drawn: FloatArray, places: Mapping[Hashable, int]) -> Redrawn:
+def _redrawn(trials: Trials, drawn: FloatArray, places: Mapping[Hashable, int]) -> Redraws:
     counts = trials.counts
     cluster = np.array([places[name] for name in trials.clusters])
     shape = (drawn.shape[1], len(counts.size))
     n, right = np.zeros(shape), np.zeros(shape)
     np.add.at(n, (cluster, counts.group), 1.0)
     np.add.at(right, (cluster, counts.group), trials.right)
-    return Redrawn(drawn @ n, drawn @ right)
+    return Redraws(drawn @ n, drawn @ right)
 
 
 def guessing(trials: Trials) -> float:

@@ -16,8 +16,9 @@ from resolution_eval.declaration import Declaration
 from resolution_eval.ground.errors import ModelError
 from resolution_eval.models.families import Family, Parts
 from resolution_eval.models.families.chat import template_of
-from resolution_eval.models.families.engine import place_arguments, token_places, watched
 from resolution_eval.models.families.inputs import Inputs, collate, prepare, tokenise
+from resolution_eval.models.families.token_places import place_arguments, token_places
+from resolution_eval.models.families.tower_hooks import watched
 from resolution_eval.resolution import Size
 from resolution_eval.training.learner import (
     Learner,

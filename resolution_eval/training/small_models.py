@@ -20,7 +20,7 @@ TEMPLATE = (
 )
 
 
-class Small(NamedTuple):
+class SmallModel(NamedTuple):
     """One architecture: how it is made, and the module whose outputs are an image's tokens."""
 
     make: Callable[[Any, Size, int], Parts]
@@ -127,9 +127,9 @@ def _qwen2_vl(tokenizer: Any, grid: Size, patch: int) -> Parts:
     return Parts(config, processor)
 
 
-SMALL: dict[str, Small] = {
-    "llava": Small(_llava, ("<image>",), "model.multi_modal_projector", 1),
-    "qwen2_vl": Small(
+SMALL: dict[str, SmallModel] = {
+    "llava": SmallModel(_llava, ("<image>",), "model.multi_modal_projector", 1),
+    "qwen2_vl": SmallModel(
         _qwen2_vl,
         ("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"),
         "model.visual.merger",

@@ -14,11 +14,12 @@ from synthetic_runs import line, write_run
 
 from resolution_eval.answers.prompts import question_text
 from resolution_eval.board.checks import check_board
-from resolution_eval.board.ledger import LEDGER, BoardLedger, accept, digest, write_ledger
+from resolution_eval.board.ledger import LEDGER, BoardLedger, accept, write_ledger
 from resolution_eval.board.pins import Pin, read_pin
 from resolution_eval.board.rerun import CellRepeat, Rerun
 from resolution_eval.board.submission import FACTS, RERUN, folder_name
 from resolution_eval.data.cards import task_cards
+from resolution_eval.ground.files import file_digest
 from resolution_eval.host.taskfiles import GENERATION
 from resolution_eval.records import Record, make_records, write_record
 
@@ -195,7 +196,7 @@ def vouch(
             for cell in repeated(record, samples, agree=each.folder not in doubted)
         )
         found = Rerun(
-            records={path.name: digest(path) for path in each.records},
+            records={path.name: file_digest(path) for path in each.records},
             seed=1,
             by="maintainer",
             date="2026-01-03",

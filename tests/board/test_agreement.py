@@ -12,11 +12,20 @@ from synthetic_board import CURVE, REVISION, facts, new_board, score_of, submit
 from test_rows import enter
 
 from resolution_eval.board import load_board
-from resolution_eval.board.agreement import FORGED, LEVEL, NOISE, POWER, Flips, lean, needed, power
-from resolution_eval.board.ledger import digest
 from resolution_eval.board.rerun import CellRepeat, Rerun, as_repeated, compared
 from resolution_eval.board.submission import RERUN
+from resolution_eval.ground.files import file_digest
 from resolution_eval.records import Answers, Record, read_record
+from resolution_eval.statistics.agreement import (
+    FORGED,
+    LEVEL,
+    NOISE,
+    POWER,
+    Flips,
+    lean,
+    needed,
+    power,
+)
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -116,7 +125,7 @@ def test_a_full_re_run_s_own_verdicts_make_the_score(tmp_path: Path) -> None:
             one = read_record(path)
             cells += compared(one, [truth if one.blind is None else one])
         found = Rerun(
-            records={path.name: digest(path) for path in folder.glob("*.record.json")},
+            records={path.name: file_digest(path) for path in folder.glob("*.record.json")},
             seed=1,
             by="maintainer",
             date="2026-01-03",

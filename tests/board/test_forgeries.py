@@ -17,9 +17,10 @@ from test_validate import answers, document, each_row
 
 from resolution_eval import cli
 from resolution_eval.board.checks import check_board
-from resolution_eval.board.ledger import LEDGER, answers_of, digest
+from resolution_eval.board.ledger import LEDGER, answers_of
 from resolution_eval.board.rows import load_board
 from resolution_eval.board.submission import FACTS, RERUN
+from resolution_eval.ground.files import file_digest
 
 pytestmark = pytest.mark.whole
 
@@ -62,7 +63,7 @@ def rerun_of(board: Path, name: str, **changes: object) -> None:
     """Write a re-run in which all agrees into a submission, as only the maintainers may."""
     found = json.loads((of(board, "one") / RERUN).read_text(encoding="utf-8"))
     folder = of(board, name)
-    found["records"] = {p.name: digest(p) for p in folder.glob("*.record.json")}
+    found["records"] = {p.name: file_digest(p) for p in folder.glob("*.record.json")}
     (folder / RERUN).write_text(json.dumps(found | changes), encoding="utf-8")
 
 
@@ -72,8 +73,8 @@ def in_ledger(board: Path, name: str) -> None:
     path = board / LEDGER
     ledger = json.loads(path.read_text(encoding="utf-8"))
     mine = ledger["submissions"][f"synthetic__one/{REVISION}"] | {
-        "facts_sha256": digest(of(board, name) / FACTS),
-        "rerun_sha256": digest(of(board, name) / RERUN),
+        "facts_sha256": file_digest(of(board, name) / FACTS),
+        "rerun_sha256": file_digest(of(board, name) / RERUN),
     }
     ledger["submissions"][f"synthetic__{name}/{REVISION}"] = mine
     path.write_text(json.dumps(ledger), encoding="utf-8")
@@ -390,7 +391,7 @@ def test_what_was_found_when_it_was_repeated_decides_who_it_is(
     path = board / LEDGER
     ledger = json.loads(path.read_text(encoding="utf-8"))
     entry = ledger["submissions"][f"synthetic__one/{REVISION}"]
-    entry["rerun_sha256"] = digest(of(board, "one") / RERUN)
+    entry["rerun_sha256"] = file_digest(of(board, "one") / RERUN)
     path.write_text(json.dumps(ledger), encoding="utf-8")
     assert {r.facts.model: r.status for r in load_board(board).rows}["synthetic/one"] == status
     entry["vouched"] = "the maintainers have seen its weights"

@@ -14,12 +14,13 @@ from synthetic_board import CURVE, REVISION, facts, new_board, score_of, submit,
 from resolution_eval.analysis import curve
 from resolution_eval.board import Board, Estimate, load_board, read_published
 from resolution_eval.board.checks import check_board
-from resolution_eval.board.ledger import LEDGER, BoardLedger, accept, digest, write_ledger
+from resolution_eval.board.ledger import LEDGER, BoardLedger, accept, write_ledger
 from resolution_eval.board.rerun import CellRepeat, Rerun
 from resolution_eval.board.rows import inherited
 from resolution_eval.board.submission import RERUN, Facts
 from resolution_eval.data.cards import task_cards
 from resolution_eval.ground.errors import RecordError
+from resolution_eval.ground.files import file_digest
 from resolution_eval.records import read_record
 
 
@@ -207,7 +208,7 @@ def repeat(folder: Path, n: int, agreeing: int) -> None:
     )
     record = score_of(folder)
     found = Rerun(
-        records={record.name: digest(record)},
+        records={record.name: file_digest(record)},
         seed=1,
         by="maintainer",
         date="2026-01-03",

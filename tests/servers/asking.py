@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from random import Random
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,8 +28,9 @@ class Noise:
 
     def read(self, locator: str) -> bytes:
         width, height = map(int, locator.partition("#")[0].split("x"))
+        noise = Random(locator).randbytes(3 * width * height)
         data = io.BytesIO()
-        Image.effect_noise((width, height), 80).convert("RGB").save(data, "PNG")
+        Image.frombytes("RGB", (width, height), noise).save(data, "PNG")
         return data.getvalue()
 
 

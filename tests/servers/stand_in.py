@@ -87,6 +87,12 @@ class StandIn(ThreadingHTTPServer):
         self.headers_seen: list[dict[str, str]] = []
         self.refusals = 0
         """Requests answered by status 429 so far."""
+        self.retry = "0"
+        """`Retry-After` of those answers, in seconds."""
+        self.refused_at: float | None = None
+        """When the first of them was refused."""
+        self.arrivals: list[float] = []
+        """When each question came."""
         self.busy = self.most_busy = 0
         """Requests under way, and the most there were at once."""
         self.delay = 0.0
@@ -155,14 +161,19 @@ class _Handler(BaseHTTPRequestHandler):
             server.headers_seen.append(dict(self.headers))
             server.busy += 1
             server.most_busy = max(server.most_busy, server.busy)
-            storm = "storm" in server.faults and server.refusals < 3 and asked.size is not None
+            most = 3 if "storm" in server.faults else 1 if "one refusal" in server.faults else 0
+            storm = server.refusals < most and asked.size is not None
             server.refusals += storm
+            if asked.size is not None:
+                server.arrivals.append(time.monotonic())
+            if storm and server.refused_at is None:
+                server.refused_at = time.monotonic()
             if not storm:
                 server.received.append(asked)
         try:
             time.sleep(server.delay)
             if storm or "always busy" in server.faults:
-                self._send(429, b'{"error": {"message": "too many requests"}}', retry="0")
+                self._send(429, b'{"error": {"message": "too many requests"}}', retry=server.retry)
             elif self.path.endswith("/count_tokens"):
                 told = server.usage(asked) or {}
                 self._json({"input_tokens": told.get("prompt_tokens")})

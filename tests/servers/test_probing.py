@@ -100,6 +100,36 @@ def _faint_eye(item: Any, quality: int | None) -> str:
     return _eye(SimpleNamespace(image=image, choices=item.choices), halved=False)
 
 
+def test_the_largest_size_of_the_sweep_is_probed_unless_one_is_named(probe: list[Any]) -> None:
+    with running(qwen, reply=shade) as server:
+        made = adapter(server, probe="auto", num_concurrent=4)
+        judged(made, documents(["140x140"], (84, 112, "native")))
+        assert {asked.size for asked in server.questions[:48]} == {(112, 112)}
+        assert made.checkpoint_facts().probes[0].startswith("112 px: ")
+    with running(qwen) as server, pytest.raises(SystemExit, match="in pixels; give probe=EDGE"):
+        judged(adapter(server, probe="auto"), documents(["140x140"]))
+
+
+@pytest.mark.parametrize("edge", ["0", "-4", "big", "1.5"])
+def test_a_probe_of_no_size_is_refused(edge: str) -> None:
+    with running(qwen) as server, pytest.raises(SystemExit, match="or auto for the largest"):
+        adapter(server, probe=edge)
+    assert server.received == []
+
+
+def test_a_resumed_run_is_probed_anew_and_asks_nothing_else(
+    probe: list[Any], tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A probe says what the server does now: its answers are never those of an earlier day."""
+    monkeypatch.setattr(sys, "argv", ["lmms-eval", "--use_cache", str(tmp_path)])
+    asked = []
+    with running(qwen, reply=shade) as server:
+        for _ in range(2):
+            judged(adapter(server, probe=96, num_concurrent=2), documents(["140x140"]))
+            asked.append(len(server.questions))
+    assert asked == [1 + 2 * (3 + 48), 1 + 4 * (3 + 48)]
+
+
 def test_a_model_that_sees_is_told_from_a_server_that_halves() -> None:
     """The real probe, where this version has it: nothing else sees an image re-encoded or halved
     behind an honest count.
@@ -122,3 +152,70 @@ def _eye(item: Any, halved: bool) -> str:
     grey = np.asarray(image, dtype=float)
     across, down = np.abs(np.diff(grey, axis=1)).sum(), np.abs(np.diff(grey, axis=0)).sum()
     return str(item.choices[0] if across > down else item.choices[1])
+
+
+# `--probe` on the commands.
+
+
+def test_run_hands_the_probe_to_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    from resolution_eval import cli
+    from resolution_eval.host import runs
+
+    said: list[Any] = []
+    monkeypatch.setattr(runs, "run", lambda tasks, rest, **_: said.append(list(rest)) or 0)
+    told = ["--model", "reswrap", "--model_args=base=openai,model=gpt-4o", "--limit", "4"]
+    for more, edge in ((["--probe"], "auto"), (["--probe", "224"], "224"), (["--probe=64"], "64")):
+        assert cli.main(["run", "--tasks", "phantom_res", *told, *more]) == 0
+        given = said.pop()
+        assert given[:2] == ["--model", "reswrap"] and given[4:] == ["--limit", "4"]
+        assert given[3] == f"base=openai,model=gpt-4o,probe={edge}"
+    assert cli.main(["run", "--tasks", "phantom_res", *told]) == 0
+    assert "probe" not in str(said.pop())
+
+
+@pytest.mark.parametrize(
+    ("command", "word"),
+    [
+        (["run", "--tasks", "phantom_res", "--model", "reshf", "--probe"], "--model is reshf"),
+        (["run", "--tasks", "phantom_res", "--probe"], "--model is not given"),
+        (["score", "embedded/low", "phantom_res", "--probe"], "runs here"),
+        (["run", "--probe", "0", "--tasks", "phantom_res"], "is no edge in pixels"),
+    ],
+)
+def test_a_probe_of_what_is_no_server_is_refused(
+    command: list[str], word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from resolution_eval import cli
+
+    try:
+        status = cli.main(command)
+    except SystemExit as stopped:
+        status = int(stopped.code or 0)
+    assert status != 0 and word in capsys.readouterr().err
+
+
+def test_a_sweep_probes_its_servers_and_a_probed_job_is_another(tmp_path: Any) -> None:
+    from resolution_eval.ground.errors import UsageError
+    from resolution_eval.jobs import read_plan
+
+    plan = tmp_path / "plan.yaml"
+    served = "{name: s, model: reswrap, model_args: 'base=openai,model=gpt-4o'}"
+    here = "{name: h, model: resflamingo, model_args: 'pretrained=embedded/low'}"
+    plan.write_text(f"output: out\nmodels: [{served}, {here}]\ntasks: [phantom_res]\n")
+    plain, probed = list(read_plan(plan).jobs()), list(read_plan(plan, probe="auto").jobs())
+    assert probed[0].settings.model_args == "base=openai,model=gpt-4o,probe=auto"
+    assert probed[0].folder != plain[0].folder and probed[1].settings == plain[1].settings
+    for job in probed:
+        rebuild, kept = _reduced(job)
+        assert rebuild(*kept).settings == job.settings
+    plan.write_text(plan.read_text() + "probe: 224\n")
+    assert "probe=224" in next(read_plan(plan).jobs()).settings.model_args
+    plan.write_text(f"output: out\nmodels: [{here}]\ntasks: [phantom_res]\n")
+    with pytest.raises(UsageError, match="no model of the plan is a reswrap"):
+        read_plan(plan, probe="auto")
+
+
+def _reduced(job: Any) -> Any:
+    import copyreg
+
+    return copyreg.dispatch_table[type(job)](job)

@@ -83,7 +83,8 @@ def test_a_run_against_the_stand_in_is_counted_in_every_line(tmp_path: Path) -> 
 def test_a_run_killed_and_resumed_asks_nothing_twice(tmp_path: Path) -> None:
     with running(small) as server:
         server.delay = 1.0
-        run = command(tmp_path / "out", server.url, QWEN, "--use_cache", str(tmp_path / "kept"))
+        told, kept = f"{QWEN},num_concurrent=3", str(tmp_path / "kept")
+        run = command(tmp_path / "out", server.url, told, "--use_cache", kept)
         process = subprocess.Popen(
             run, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )
@@ -100,7 +101,7 @@ def test_a_run_killed_and_resumed_asks_nothing_twice(tmp_path: Path) -> None:
         server.delay = 0.0
         ended(run)
         assert len(server.questions) - before == 10 - answered
-        assert before - answered <= 1, "one was on its way when the run was killed"
+        assert before - answered <= 3, "those alone that were under way when it was killed"
     assert b"secret" not in journal.read_bytes()
 
 

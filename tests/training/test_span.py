@@ -11,7 +11,7 @@ from torch.nn import functional
 from resolution_eval.answers.prompts import question_text
 from resolution_eval.data.sources import Sample
 from resolution_eval.ground.errors import ModelError
-from resolution_eval.models.families.engine import place_arguments, token_places
+from resolution_eval.models.families.token_places import place_arguments, token_places
 from resolution_eval.models.flamingo import loglikelihood
 from resolution_eval.models.flamingo.vision import encode
 from resolution_eval.resolution import Size

@@ -39,6 +39,7 @@ from resolution_eval.data.sources.source import (
 from resolution_eval.data.sources.targets import with_details
 from resolution_eval.evidence.attestation import Form
 from resolution_eval.ground.errors import DataError, ImageError, suggest
+from resolution_eval.ground.files import file_digest
 from resolution_eval.pixels import format_of
 from resolution_eval.pixels.display_choices import EncodedImage, Options
 
@@ -113,7 +114,7 @@ class LocalSource:
 
     def _content(self, file: str) -> str:
         path = self._folder / file
-        return sha256(path.read_bytes()).hexdigest() if path.is_file() else "missing"
+        return file_digest(path) if path.is_file() else "missing"
 
     def samples(self, split: str = "test") -> tuple[Sample, ...]:
         """The samples of one split, ordered by the SHA-256 of their id.

@@ -16,6 +16,7 @@ from resolution_eval.data.sources.local import escape, read_table
 from resolution_eval.data.sources.source import SPLITS, Exclusion, Sample, listing
 from resolution_eval.data.sources.table_source import GatheredSource
 from resolution_eval.ground.errors import DataError, ImageError
+from resolution_eval.ground.files import file_digest
 from resolution_eval.ground.notation import BOM, NotationError, json_value
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
@@ -120,7 +121,7 @@ def _text(value: Any) -> str:
 
 
 def _content(folder: Path, locator: str) -> str:
-    return sha256((folder / locator).read_bytes()).hexdigest()
+    return file_digest(folder / locator)
 
 
 def _read(folder: Path, locator: str) -> bytes:

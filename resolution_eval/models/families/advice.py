@@ -54,6 +54,9 @@ PACKAGES = {
     "spqr": "spqr_quant",
     "quark": "amd-quark",
     "mxfp4": "kernels",
+    "fp_quant": "fp-quant",
+    "sinq": "sinq",
+    "metal": "kernels",
 }
 """Packages that load quantised weights, by `quant_method`."""
 
@@ -71,6 +74,11 @@ def advice(error: Exception, pretrained: str, config: Mapping[str, Any] | None) 
             "a checkpoint in transformers' own form, its name ending in -hf as a rule"
         )
     method = quantised(config)
+    if method is not None and re.search(r"\b(GPU|CUDA|XPU|MPS)\b", said):
+        return (
+            f"its weights are quantised with {method}, which runs on a GPU alone: run it on one, "
+            f"with {PACKAGES.get(method, method)} installed, or give a checkpoint in bfloat16"
+        )
     if method is not None and (isinstance(error, ImportError) or "install" in said):
         return f"its weights are quantised with {method}: install {PACKAGES.get(method, method)}"
     if isinstance(error, ImportError):

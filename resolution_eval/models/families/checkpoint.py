@@ -175,12 +175,25 @@ def load_model(pretrained: str, *, base: str | None = None, **arguments: Any) ->
 def _whole(pretrained: str, arguments: Mapping[str, Any]) -> Any:
     """The model of a checkpoint that is no adapter."""
     _check_shards(pretrained)
-    model, told = _loaded(pretrained, arguments)
+    model, told = _loaded(pretrained, _attending(pretrained, arguments))
     integrity.check(pretrained, model, told)
     folder = Path(pretrained)
     if folder.is_dir():
         integrity.check_ties(pretrained, model, sorted(folder.glob("model*.safetensors")))
     return model
+
+
+def _attending(pretrained: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The arguments, in which the attention that was asked for stands in the configuration itself:
+    one that config.json names would be used in its place.
+    """
+    if arguments.get("attn_implementation") is None:
+        return arguments
+    rest = {name: value for name, value in arguments.items() if name != "attn_implementation"}
+    sources = ("revision", "trust_remote_code")
+    config = _configuration(pretrained, {name: rest[name] for name in sources if name in rest})
+    config._attn_implementation = arguments["attn_implementation"]  # and in all its parts
+    return {**rest, "config": config}
 
 
 def _loaded(pretrained: str, arguments: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:

@@ -21,7 +21,13 @@ from resolution_eval.models.families.normalisation import PIXELS
 from resolution_eval.models.families.preparation import Material, Preparation
 from resolution_eval.models.families.preparation import Question as Question
 from resolution_eval.models.families.sharing import Sharing
+from resolution_eval.models.families.token_places import (
+    counts_in_three,
+    place_arguments,
+    token_places,
+)
 from resolution_eval.models.families.tokens import written
+from resolution_eval.models.families.tower_hooks import watched
 from resolution_eval.models.tails import Rest, Score, Tails, packed, scored
 from resolution_eval.models.transfer import Transfer
 from resolution_eval.resolution import Size
@@ -335,82 +341,6 @@ def packs(model: Any, cache: Any, more: int) -> bool:
     kind = getattr(model.config.get_text_config(), "_attn_implementation", None)
     layers = getattr(cache, "layers", ())
     return kind in ("sdpa", "eager") and bool(layers) and all(map(whole, layers))
-
-
-@contextmanager
-def watched(
-    family: Family, parts: Parts, model: Any, grids: Sequence[Size]
-) -> Iterator[list[TowerGrid]]:
-    """Sets the configuration for images of the last of the sizes `grids`, and notes what enters the
-    vision tower of each; nothing where no image is shown. Of a tower that runs several times, the
-    list is filled at the end.
-
-    Raises:
-        ModelError: the tower ran more often than once, and the family's does not.
-    """
-    seen: list[TowerGrid] = []
-    if not grids:
-        yield seen
-        return
-    calls: list[dict[str, Any]] = []
-    tower = model.get_submodule(family.tower)
-
-    def before(module: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> None:
-        if calls and not family.repeats:
-            raise ModelError("the vision tower was run a second time for the same images")
-        calls.append(family.arguments(module, positional, named))
-        if not family.repeats:
-            seen.extend(family.received_each(parts, grids, calls))
-
-    handle = tower.register_forward_pre_hook(before, with_kwargs=True)
-    settings = family.used_settings(parts, grids[-1])
-    try:
-        with settings.applied(Parts(model.config, parts.processor)), steered(family, model):
-            yield seen
-    finally:
-        handle.remove()
-    if calls and family.repeats:
-        seen.extend(family.received_each(parts, grids, calls))
-
-
-@contextmanager
-def steered(family: Family, model: Any) -> Iterator[None]:
-    """Has the model take any grid, where its own `forward` does not hand on what that needs."""
-    handles = []
-    if family.interpolates:
-
-        def interpolating(module: Any, positional: Any, named: dict[str, Any]) -> Any:
-            return positional, {**named, "interpolate_pos_encoding": True}
-
-        tower = model.get_submodule(family.tower)
-        handles.append(tower.register_forward_pre_hook(interpolating, with_kwargs=True))
-    if family.squeezed is not None:
-        projector = model.get_submodule(family.squeezed)
-        handles.append(projector.register_forward_hook(lambda *found: found[-1][None]))
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def token_places(family: Family, batch: Inputs) -> Tensor:
-    """Position of every token in its own sequence; padding shares the nearest place."""
-    mask: Tensor = batch["attention_mask"]
-    return (mask.cumsum(1) - 1).clamp(min=0) + family.first_position()
-
-
-def counts_in_three(model: Any) -> bool:
-    """Whether positions are of time, height and width, which the model finds by itself."""
-    return hasattr(getattr(model, "model", None), "rope_deltas")
-
-
-def place_arguments(model: Any, batch: Inputs, places: Tensor) -> dict[str, Tensor]:
-    """What a first pass over `batch` is told of its tokens' places."""
-    if not counts_in_three(model):
-        return {"position_ids": places}
-    model.model.rope_deltas = None
-    return {} if "pixel_values" in batch else {"position_ids": places.expand(3, -1, -1)}
 
 
 def _sum(log_probabilities: Tensor, tail: Sequence[int], start: int) -> float:

@@ -205,6 +205,15 @@ class Family:
         """What entered of every image, drawn at these sizes, in all calls of the tower."""
         return self.received_in(parts, grids[-1], calls, len(grids))
 
+    def pictures(self, parts: Parts, arguments: Mapping[str, Any]) -> list[TowerGrid]:
+        """What entered in one call of the tower, picture by picture, whatever was expected."""
+        sizes = arguments.get("image_sizes")
+        if sizes is not None:  # they are padded to the largest
+            rows = sizes.tolist() if hasattr(sizes, "tolist") else sizes
+            return [TowerGrid(grid=(int(height), int(width))) for height, width in rows]
+        *count, _, height, width = arguments["pixel_values"].shape
+        return [TowerGrid(grid=(height, width))] * math.prod(count)
+
     def collated(self, samples: Sequence[Any], pad: int) -> dict[str, Any]:
         """One batch of the tensors of samples with images of one grid."""
         return collate(samples, pad)

@@ -50,6 +50,9 @@ class MllamaFamily(TilingFamily):
             found.append(TowerGrid(grid=(rows * height, columns * width), images=rows * columns))
         return found
 
+    def pictures(self, parts: Parts, arguments: Mapping[str, Any]) -> list[TowerGrid]:
+        return self.received(parts, Size(0, 0), arguments, 1)
+
     def counted_tokens(self, parts: Parts, inputs: Mapping[str, Any]) -> list[int]:
         """Tokens of the tiles that the mask does not hide."""
         if "aspect_ratio_mask" not in inputs:

@@ -35,6 +35,9 @@ class QwenFamily(AnyGridFamily):
             for frames, rows, columns in arguments["grid_thw"].tolist()
         ]
 
+    def pictures(self, parts: Parts, arguments: Mapping[str, Any]) -> list[TowerGrid]:
+        return self.received(parts, Size(0, 0), arguments, 1)
+
     def entering(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         return {"grid_thw": inputs["image_grid_thw"]}
 

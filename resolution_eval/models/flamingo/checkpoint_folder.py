@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor, nn
 
-from resolution_eval.ground.errors import ModelError, UsageError
+from resolution_eval.declaration import FORMAT, Declaration, declared_in
+from resolution_eval.ground.errors import ModelError
 from resolution_eval.ground.files import replace
-from resolution_eval.ground.notation import NotationError, unambiguous
+from resolution_eval.identity import weights_revision
 from resolution_eval.models.families.tokens import plain_tokenizer
 from resolution_eval.models.flamingo.bundle import FlamingoBundle, Strategy, build
 from resolution_eval.models.flamingo.config import FlamingoConfig
@@ -22,19 +21,14 @@ from resolution_eval.resolution import TrainingResolution
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
-FORMAT = 1
 
 
-class _Manifest(BaseModel):
-    """Contents of the folder's configuration file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class _Manifest(Declaration):
+    """Contents of the folder's configuration file: what is declared, and the model's shape."""
 
     format: int
     flamingo: FlamingoConfig
-    training: str
     strategy: Strategy
-    extra: dict[str, Any] = Field(default_factory=dict)
 
 
 def save_folder(
@@ -119,13 +113,8 @@ def load_folder(
         strategy=manifest.strategy,
         extra=manifest.extra,
         identity=identity or folder.name,
-        revision=f"sha256:{_digest(folder / WEIGHTS)}",
+        revision=weights_revision(folder / WEIGHTS),
     )
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def own_tensors(model: nn.Module) -> dict[str, Tensor]:
@@ -151,14 +140,7 @@ def read_manifest(folder: Path) -> _Manifest:
                 f"{folder} has no {name}; a checkpoint folder of ours holds {CONFIG}, {WEIGHTS} "
                 "and tokenizer.json"
             )
-    try:
-        manifest = _Manifest.model_validate_json(unambiguous((folder / CONFIG).read_bytes()))
-        TrainingResolution.parse(manifest.training)
-    except (ValidationError, NotationError, UsageError) as error:
-        raise ModelError(f"{folder / CONFIG} is not a checkpoint of ours: {error}") from error
-    if manifest.format != FORMAT:
-        raise ModelError(f"{folder / CONFIG} has format {manifest.format}, not {FORMAT}")
-    return manifest
+    return declared_in(folder / CONFIG, _Manifest, "a checkpoint of ours")
 
 
 def _load_weights(model: nn.Module, path: Path) -> None:

@@ -19,6 +19,7 @@ from resolution_eval.evidence.attestation import Failure, Sent
 from resolution_eval.ground.errors import ModelError
 from resolution_eval.ground.finite import watched_logits
 from resolution_eval.models.wrapped.journal import Journal
+from resolution_eval.models.wrapped.pauses import Pauses
 from resolution_eval.models.wrapped.traffic import Exchange, watched
 from resolution_eval.models.wrapped.visibility import Sight, TowerInput
 from resolution_eval.resolution import Size
@@ -126,11 +127,15 @@ class BaseRequest:
 
 
 def ask(
-    base: Any, sight: Sight, questions: Sequence[BaseQuestion], journal: Journal | None = None
+    base: Any,
+    sight: Sight,
+    questions: Sequence[BaseQuestion],
+    journal: Journal | None = None,
+    pauses: Pauses | None = None,
 ) -> BaseRequest:
     """The base's answers to questions with equally many images, of one size place by place.
 
-    A server is not asked again what the `journal` holds an answer to.
+    A server is not asked again what the `journal` holds an answer to, nor within its `pauses`.
 
     Raises:
         ModelError: the base gave another number of answers than it was asked for.
@@ -143,7 +148,7 @@ def ask(
     with ExitStack() as stack:
         entered = stack.enter_context(sight.watching(sizes, len(questions)))
         stack.enter_context(_encodings(sent))
-        stack.enter_context(watched(exchanges, journal or Journal(None)))
+        stack.enter_context(watched(exchanges, journal or Journal(None), pauses or Pauses()))
         stack.enter_context(_logged(errors))
         stack.enter_context(_silent(type(base)))
         stack.enter_context(watched_logits(sight.model))

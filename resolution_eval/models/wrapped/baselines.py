@@ -16,6 +16,7 @@ from urllib3.util.retry import Retry
 
 from resolution_eval.ground.notation import json_value
 from resolution_eval.models.providers.usage import read_usage
+from resolution_eval.models.wrapped.pauses import Pauses
 from resolution_eval.models.wrapped.traffic import Exchange
 
 PATIENCE = Retry(
@@ -39,8 +40,14 @@ class Baselines:
     The file holds digests and numbers alone.
     """
 
-    def __init__(self, path: Path | None = None, *, trust_environment: bool = True) -> None:
-        self._path, self._lock = path, Lock()
+    def __init__(
+        self,
+        path: Path | None = None,
+        pauses: Pauses | None = None,
+        *,
+        trust_environment: bool = True,
+    ) -> None:
+        self._path, self._lock, self._pauses = path, Lock(), pauses or Pauses()
         self._known: dict[str, int | None] = {} if path is None else _read(path)
         self._trust_environment = trust_environment
         self.asked = 0
@@ -82,6 +89,7 @@ class Baselines:
         """The answer's JSON; None, with a warning, where there is none."""
         own = {name: value for name, value in headers.items() if name.lower() not in LENGTH}
         self.asked += 1
+        self._pauses.wait(url)
         try:
             with requests.Session() as session:
                 session.trust_env = self._trust_environment

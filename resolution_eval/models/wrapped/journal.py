@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from argparse import ArgumentParser
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
@@ -54,16 +55,20 @@ class Journal:
 def journal_path(arguments: Sequence[str]) -> Path | None:
     """Where the journal lies, by lmms-eval's command line; None without `--use_cache`.
 
+    Beside the root's file where that is named in place of its folder.
+
     Example:
         >>> journal_path(["lmms-eval", "--use_cache", "kept"])
         PosixPath('kept/resolution_eval_answers.jsonl')
+        >>> journal_path(["lmms-eval", "-c", "kept/cache.db"])
+        PosixPath('kept/resolution_eval_answers.jsonl')
     """
-    for place, argument in enumerate(arguments):
-        name, _, value = argument.partition("=")
-        if name == "--use_cache":
-            folder = value or next(iter(arguments[place + 1 :]), "")
-            return Path(folder) / FILE if folder else None
-    return None
+    parser = ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--use_cache", "-c", nargs="?")
+    kept = parser.parse_known_args(list(arguments[1:]))[0].use_cache
+    if not kept:
+        return None
+    return (Path(kept).parent if kept.endswith(".db") else Path(kept)) / FILE
 
 
 def _lines(path: Path) -> list[tuple[str, dict[str, Any]]]:

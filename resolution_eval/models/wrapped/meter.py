@@ -22,6 +22,7 @@ from resolution_eval.models.providers.usage import (
     related,
 )
 from resolution_eval.models.wrapped.baselines import Baselines
+from resolution_eval.models.wrapped.pauses import Pauses
 from resolution_eval.models.wrapped.predictors import Predictor, Turns
 from resolution_eval.models.wrapped.traffic import Exchange
 from resolution_eval.resolution import Size
@@ -39,11 +40,14 @@ class TokenMeter:
         *,
         counts_by_difference: bool = True,
         baselines: Path | None = None,
+        pauses: Pauses | None = None,
         trust_environment: bool = True,
     ) -> None:
         self._model, self._predictor = model, predictor
         self._by_difference = counts_by_difference
-        self.baselines = Baselines(baselines, trust_environment=trust_environment)
+        self.baselines = Baselines(
+            baselines, pauses or Pauses(), trust_environment=trust_environment
+        )
         self._seen: dict[str, str] = {}
         """Model name and fingerprint that answered first."""
         self._lock = Lock()

@@ -6,16 +6,58 @@ The probe itself is `resolution_eval.data.acuity.probe`; here is how a base is a
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
 from resolution_eval.answers.prompts import question_text
 from resolution_eval.evidence.attestation import Failure
 from resolution_eval.ground.errors import UsageError
+from resolution_eval.models.wrapped.predictors import whole
 from resolution_eval.models.wrapped.probe_item import Asking, ProbeItem
 
+AUTO: Literal["auto"] = "auto"
+"""In the place of an edge: the largest that the run's own sweep asks for."""
 PROBE = "resolution_eval.data.acuity.probe"
 GENERATION = {"max_new_tokens": 16, "do_sample": False, "temperature": 0}
+
+
+def probed_edge(told: Any) -> int | Literal["auto"] | None:
+    """The argument `probe=`: an edge in pixels, `auto`, or None where it is not given.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if str(told) == AUTO:
+        return AUTO
+    try:
+        return whole("probe", told)
+    except UsageError as error:
+        raise UsageError(f"{error}, or auto for the largest of the sweep") from None
+
+
+def largest_edge(tasks: Mapping[str, Mapping[str, Any]]) -> int:
+    """The largest edge in pixels that the documents of `tasks`, by name and split, ask for.
+
+    Raises:
+        UsageError: none asks for one in pixels.
+    """
+    edges = {
+        int(resolution)
+        for splits in tasks.values()
+        for documents in splits.values()
+        for resolution in _resolutions(documents)
+        if str(resolution).isdecimal()
+    }
+    if not edges:
+        raise UsageError("probe=auto: no resolution of this run is in pixels; give probe=EDGE")
+    return max(edges)
+
+
+def _resolutions(documents: Any) -> set[str]:
+    """Those of a split; none of a task that is not ours."""
+    if "resolution" in (getattr(documents, "column_names", None) or ()):
+        return set(documents.unique("resolution"))
+    return {doc["resolution"] for doc in documents if "resolution" in doc}
 
 
 Answering = Callable[[Sequence[tuple[str, Any]]], Sequence[str | Failure]]

@@ -20,6 +20,7 @@ from unittest.mock import patch
 from resolution_eval.evidence.attestation import Sent
 from resolution_eval.ground.notation import json_value
 from resolution_eval.models.wrapped.journal import Journal
+from resolution_eval.models.wrapped.pauses import Pauses
 
 CLIENTS = (
     ("httpx", "Client"),
@@ -61,10 +62,11 @@ class Exchange:
 
 
 @contextmanager
-def watched(exchanges: list[Exchange], journal: Journal) -> Iterator[None]:
+def watched(exchanges: list[Exchange], journal: Journal, pauses: Pauses) -> Iterator[None]:
     """Notes every question that is sent to a server meanwhile, and its answer.
 
-    A question that the `journal` holds an answer to is not sent.
+    A question that the `journal` holds an answer to is not sent; one to a server that asked for a
+    pause waits with all others.
     """
     with ExitStack() as stack:
         for package, name in CLIENTS:
@@ -73,20 +75,22 @@ def watched(exchanges: list[Exchange], journal: Journal) -> Iterator[None]:
             client = getattr(importlib.import_module(package), name, None)
             if client is not None:
                 watching = _watching_async if name.startswith("Async") else _watching
-                noting = watching(client.send, exchanges, journal)
+                noting = watching(client.send, exchanges, journal, pauses)
                 stack.enter_context(patch.object(client, "send", noting))
         yield
 
 
 def _watching(
-    send: Callable[..., Any], exchanges: list[Exchange], journal: Journal
+    send: Callable[..., Any], exchanges: list[Exchange], journal: Journal, pauses: Pauses
 ) -> Callable[..., Any]:
     def watching(client: Any, request: Any, **options: Any) -> Any:
         exchange = _begun(request, exchanges)
         try:
             response = _kept(exchange, request, journal)
             if response is None:
+                sent = pauses.wait(str(request.url))
                 response = send(client, request, **options)
+                _noted(response, str(request.url), sent, pauses)
                 _ended(exchange, response, journal)
         except Exception as error:
             _lost(exchange, error)
@@ -97,14 +101,16 @@ def _watching(
 
 
 def _watching_async(
-    send: Callable[..., Any], exchanges: list[Exchange], journal: Journal
+    send: Callable[..., Any], exchanges: list[Exchange], journal: Journal, pauses: Pauses
 ) -> Callable[..., Any]:
     async def watching(client: Any, request: Any, **options: Any) -> Any:
         exchange = _begun(request, exchanges)
         try:
             response = _kept(exchange, request, journal)
             if response is None:
+                sent = await pauses.wait_async(str(request.url))
                 response = await send(client, request, **options)
+                _noted(response, str(request.url), sent, pauses)
                 _ended(exchange, response, journal)
         except Exception as error:
             _lost(exchange, error)
@@ -112,6 +118,11 @@ def _watching_async(
         return response
 
     return watching
+
+
+def _noted(response: Any, url: str, sent: float, pauses: Pauses) -> None:
+    """Heeds the pause that the server asks for."""
+    pauses.note(url, int(response.status_code), response.headers, sent)
 
 
 def _begun(request: Any, exchanges: list[Exchange]) -> Exchange | None:

@@ -49,6 +49,11 @@ def transcripts(named: Mapping[str, Any], output: Any) -> list[Transcript]:
     return found
 
 
+def as_one(earlier: Sequence[Transcript], later: Sequence[Transcript]) -> Transcript:
+    """One question's transcript over several calls: what the first read, what the last wrote."""
+    return Transcript((*earlier, *later)[0].prompt, later[-1].written)
+
+
 def checked(
     family: Family | None,
     parts: Parts | None,

@@ -12,7 +12,7 @@ import torch
 from resolution_eval.ground.errors import ModelError
 from resolution_eval.models.families import Family, Parts, family_for
 from resolution_eval.models.families.family_base import EVIDENCE, TowerGrid
-from resolution_eval.models.wrapped.transcript import Transcript, transcripts
+from resolution_eval.models.wrapped.transcript import Transcript, as_one, transcripts
 from resolution_eval.resolution import Size
 
 CONVOLUTION = "tensors entering the convolutions of three channels"
@@ -43,6 +43,9 @@ class TowerInput:
     """Per sample what its model read and wrote, where that is seen."""
     finished: int = 0
     """Calls of the model for an answer that came back."""
+    again: list[list[TowerGrid]] = field(default_factory=list)
+    """Per further call for the same question's answer the pictures that entered, as of a model that
+    thinks with images: those of the question and those that it made."""
 
     def grids(self, samples: int) -> list[TowerGrid | None]:
         """What each image of `samples` questions sent into the encoder, question by question; None
@@ -130,11 +133,19 @@ class Sight:
             return [module.register_forward_pre_hook(entering) for module in self._convolutions()]
         family, parts = self.family, self.parts
         calls: list[Mapping[str, Any]] = []
+        one_question = len(grids) == seen.each
 
         def before(module: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> None:
+            arguments = family.arguments(module, positional, named)
+            if seen.finished and one_question:
+                seen.again.extend(
+                    [] for _ in range(seen.finished - len(seen.again))
+                )  # a call without a picture among them is one as well
+                seen.again[-1].extend(family.pictures(parts, arguments))
+                return
             if calls and not family.repeats:
                 raise ModelError("the vision tower was run a second time for the same images")
-            calls.append(family.arguments(module, positional, named))
+            calls.append(arguments)
             if family.repeats:
                 seen.later = lambda: family.received_each(parts, grids, calls)
             else:
@@ -157,8 +168,12 @@ class Sight:
                     seen.raised.append(error)
                     raise
                 seen.finished += 1
+                read = transcripts(named, found)
+                if samples == 1 and seen.finished > 1:
+                    seen.transcripts = [as_one(seen.transcripts, read)] if read else []
+                    return found
                 seen.tokens.extend(self._tokens(named, samples, seen.each))
-                seen.transcripts.extend(transcripts(named, found))
+                seen.transcripts.extend(read)
                 return found
 
             object.__setattr__(self.model, name, watched)

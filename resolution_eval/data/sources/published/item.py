@@ -14,6 +14,7 @@ from resolution_eval.data.sources.containers import Container, open_container
 from resolution_eval.data.sources.delimited import read_table
 from resolution_eval.data.sources.folder_files import escape, not_found
 from resolution_eval.ground.errors import DataError, ImageError
+from resolution_eval.ground.files import file_digest
 from resolution_eval.ground.notation import BOM, NotationError, json_value
 
 
@@ -66,7 +67,7 @@ class Images:
             return f"{locator} {member[2]}"
         path = self._folder / locator
         inside = escape(locator, self._folder) is None
-        return sha256(path.read_bytes()).hexdigest() if inside and path.is_file() else "missing"
+        return file_digest(path) if inside and path.is_file() else "missing"
 
     def read(self, locator: str) -> bytes:
         """The encoded image.

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from resolution_eval.answers.generation import Generation
 from resolution_eval.ground.errors import ModelError
-from resolution_eval.models.families.engine import Engine, Question, steered
+from resolution_eval.models.families.engine import Engine, Question
 from resolution_eval.models.families.family_base import (
     BATCH,
     IMAGELESS,
@@ -24,6 +24,7 @@ from resolution_eval.models.families.generic.foreign import FOREIGN, reason_of
 from resolution_eval.models.families.generic.forms import SHOWN
 from resolution_eval.models.families.generic.trial import QUESTION, Bench, as_entering, noise
 from resolution_eval.models.families.inputs import prepare, taken
+from resolution_eval.models.families.tower_hooks import steered
 from resolution_eval.resolution import Size
 
 SHORT_AND_LONG = ("Why?", f"{QUESTION} Say which, and nothing else.")

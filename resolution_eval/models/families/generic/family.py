@@ -185,6 +185,9 @@ class GenericFamily(Family):
             for grid, start, count in zip(grids, starts, counts, strict=True)
         ]
 
+    def pictures(self, parts: Parts, arguments: Mapping[str, Any]) -> list[TowerGrid]:
+        return [] if self.entered is None else self.entered.read(arguments)
+
     def collated(self, samples: Sequence[Any], pad: int) -> dict[str, Any]:
         return collate(samples, pad, self.columns, self.joins)
 

@@ -11,13 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from resolution_eval.models.families.engine import steered
 from resolution_eval.models.families.family_base import Parts
 from resolution_eval.models.families.generic.controls import Control
 from resolution_eval.models.families.generic.family import GenericFamily
 from resolution_eval.models.families.generic.tower import entrances, noted_calls
 from resolution_eval.models.families.inputs import prepare, taken
 from resolution_eval.models.families.miniature import miniature
+from resolution_eval.models.families.tower_hooks import steered
 from resolution_eval.resolution import Size
 
 QUESTION = "Which of these does the image show?"

@@ -13,10 +13,6 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from resolution_eval.analysis.sampling import Figure
-from resolution_eval.statistics.curves import Withheld
-from resolution_eval.statistics.intervals import Interval
-
 LONGEST = 300
 """Characters of one entry that are shown; what is cut off is marked with an ellipsis."""
 
@@ -99,35 +95,6 @@ def entry(
     if isinstance(value, int):
         return Entry(f"{value:,}".replace(",", " "), sort=value, mark=mark, note=note)
     return Entry(shorten(str(value)), mark=mark, note=note)
-
-
-def interval_text(interval: Interval | None, digits: int = 3) -> str:
-    """Both ends in brackets; nothing where there is no interval."""
-    if interval is None:
-        return ""
-    return f"[{interval.low:.{digits}f}, {interval.high:.{digits}f}]".replace("-", "−")
-
-
-def figure_entry(
-    figure: Figure | float | None,
-    *,
-    digits: int = 3,
-    sign: bool = False,
-    note: str = "",
-    mark: str = "",
-    shade: bool = False,
-) -> Entry:
-    """A figure with its interval, a bare number without, or a mark that it is withheld."""
-    if isinstance(figure, Withheld):
-        return Entry("–", mark=mark or "withheld", note=note)
-    value = figure.estimate if isinstance(figure, Interval) else figure
-    if value != value:
-        return Entry("–", note="undefined for a constant curve")
-    if not isinstance(figure, Interval):
-        return entry(value, digits=digits, sign=sign, note=note, mark=mark, shade=shade)
-    text = " ".join(part for part in (interval_text(figure, digits), note) if part)
-    shown = entry(value, digits=digits, sign=sign, note=text, mark=mark, shade=shade)
-    return replace(shown, ends=(figure.low, figure.high))
 
 
 def shorten(text: str, longest: int = LONGEST) -> str:

@@ -118,9 +118,9 @@ def _accept(
 
 def rerun(known: argparse.Namespace) -> int:
     """Repeat samples; 1 where a cell does not agree."""
-    from resolution_eval.board.agreement import needed
     from resolution_eval.board.rerun import RerunPlan
     from resolution_eval.board.rerun import rerun as repeat
+    from resolution_eval.statistics.agreement import needed
 
     home = _home(known)
     _refuse_missing(known.path, home)

@@ -1,18 +1,26 @@
-"""Likeness: names that are spelt otherwise and look the same."""
+"""Likeness: texts that do not read as they are: characters that hide, names that look the same."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-PROJECT = "resolution-eval"
-"""This project, as a submitter; others may not look like it."""
+from resolution_eval.ground.errors import unseen
+
 SCRIPTS = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC", "LISU"})
 """Scripts whose letters are taken for each other's; a word is of one of them."""
 _ALIKE = str.maketrans(
     "АВСЕНІЈКМОРЅТХУаесԁһіјкӏмоԛѕтхуѡрпиΑΒΕΖΗΙΚΜΝΟΡΤΥΧανυοκρτωϲոսօհ01I|ℓıɑɡ",
     "ABCEHIJKMOPSTXYaecdhijklmoqstxywpnuABEZHIKMNOPTYXavuokptwcnuoholllliag",
 )
+
+
+def hostile(text: str, longest: int) -> str | None:
+    """Why `text` is not shown as it is: too long, or a character that hides or reorders others."""
+    if len(text) > longest:
+        return f"{len(text)} characters; at most {longest}"
+    bad = [c for c in text if c not in "\n\t" and unseen(c)]
+    return f"holds U+{ord(bad[0]):04X}, which is not shown" if bad else None
 
 
 def skeleton(name: str) -> str:

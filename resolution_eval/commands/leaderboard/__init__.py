@@ -18,7 +18,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     """Do it; the exit status."""
-    from resolution_eval.board import actions
+    from resolution_eval.commands.leaderboard import actions
 
     status: int = getattr(actions, known.action)(known)
     return status

@@ -28,21 +28,6 @@ def line_at(text: str, place: Sequence[str | int]) -> int | None:
     return None if found is None else text.count("\n", 0, found) + 1
 
 
-def repeated_key(text: str) -> tuple[str, int] | None:
-    """A key that stands twice in one object of valid JSON, and the line of the second; else None.
-
-    Example:
-        >>> repeated_key('{"a": 1,\\n"a": 2}')
-        ('a', 2)
-    """
-    seen: set[Place] = set()
-    for at, offset in _values(text):
-        if at in seen:
-            return str(at[-1]), text.count("\n", 0, offset) + 1
-        seen.add(at)
-    return None
-
-
 def _values(text: str) -> Iterator[tuple[Place, int]]:
     """Place and offset of every value, in the order of the document."""
     path: list[str | int] = []
