@@ -130,6 +130,10 @@ def _share(series: Series, size: str) -> float:
 
 def _named(size: str, axis: str) -> str:
     """A size in words: a bare number is of what the axis counts."""
+    number, _, about = size.removesuffix(")").partition(" (image tokens")
+    if about:
+        about = about.removeprefix(" per image").strip(" ,")
+        return f"{number} tokens, {about[1:-1] if about.startswith('(') else about}"
     stated = re.search(rf"\b{re.escape(size)} (\d[\d,]*\d)", axis)
     if size.isdigit():
         return f"{size} tokens" if "token" in axis else size

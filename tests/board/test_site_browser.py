@@ -124,7 +124,7 @@ def column(page, name: str, table: str = "#ranking") -> list[str]:
 
 
 def test_rows_stand_by_score_and_those_that_do_not_look_apart(opened, board):
-    page = opened()
+    page = opened("?columns=all")
     assert column(page, "Rank") == ["1", "2"]
     assert column(page, "Model") == ["high", "low"]
     scores = [float(text) for text in column(page, "Score")]
@@ -143,6 +143,41 @@ def test_rows_stand_by_score_and_those_that_do_not_look_apart(opened, board):
     assert "classifier" in published.inner_text()
     assert column(page, "Status", "#published table") == ["published"]
     assert "classifier" not in column(page, "Model")
+
+
+def test_the_first_look_is_which_model_at_which_resolution_at_what_cost(opened, board):
+    page = opened(viewport={"width": 1280, "height": 800})
+    curve = board.rows[0].curves[-1]
+    best = max((p for p in curve.points if p.accuracy), key=lambda point: point.accuracy.value)
+    assert column(page, "Best at")[0] == best.resolution
+    first = page.locator("#ranking tbody tr").first
+    assert f"{round(best.tokens)} token" in first.inner_text()
+    assert page.locator("#ranking .scroller").evaluate("(e) => e.scrollWidth <= e.clientWidth + 1")
+    drop = page.locator("#ranking thead th", has_text="Drop")
+    assert drop.is_hidden()
+    page.get_by_role("button", name="All columns").click()
+    assert drop.is_visible() and "columns=all" in page.url
+
+
+def test_a_phone_has_cards_and_its_filters_folded(opened):
+    page = opened(viewport=PHONE)
+    assert page.get_by_label("Strategy").is_hidden()
+    boxes = page.locator("#ranking tbody tr").first.locator("td:visible").all()
+    edges = [each.bounding_box() for each in boxes]
+    assert len(edges) > 3 and all(one["x"] + one["width"] <= PHONE["width"] for one in edges)
+    assert page.locator("table.plain tbody tr").first.bounding_box()["y"] < PHONE["height"]
+    page.locator(".fold > summary").click()
+    assert page.get_by_label("Strategy").is_visible()
+
+
+def test_nothing_is_cut_on_paper(opened):
+    page = opened(viewport={"width": 700, "height": 990})
+    page.emulate_media(media="print")
+    wide = page.locator("table").evaluate_all(
+        "(all) => all.map((each) => each.getBoundingClientRect().right).filter((x) => x > 701)"
+    )
+    assert wide == []
+    assert page.evaluate("() => getComputedStyle(document.body).printColorAdjust") == "exact"
 
 
 def test_what_is_restored_first_has_a_list_of_its_own(opened):
@@ -210,7 +245,7 @@ def test_words_and_filters_join_and_ranks_stay(opened):
 
 
 def test_sorting_goes_up_and_down_and_is_kept_in_the_link(opened):
-    page = opened()
+    page = opened("?columns=all")
     drops = [float(text) for text in column(page, "Drop") if text != "–"]
     head = page.locator("#ranking thead th", has_text="Drop")
     head.get_by_role("button").click()

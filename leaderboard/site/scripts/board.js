@@ -6,7 +6,7 @@ import { Table } from "./table.js";
 
 const MOST = 4;
 const BINS = [["", "any size"], ["0-1e9", "below 1 B"], ["1e9-5e9", "1 B to 5 B"], ["5e9-2e10", "5 B to 20 B"], ["2e10-1e15", "20 B and more"], ["unknown", "not stated"]];
-const DEFAULTS = { scope: "", mode: "", strategy: "", size: "", status: "", q: "", sort: "" };
+const DEFAULTS = { scope: "", mode: "", strategy: "", size: "", status: "", q: "", sort: "", columns: "" };
 
 start(async (place, board) => {
   const state = { ...DEFAULTS, pick: [] };
@@ -86,12 +86,24 @@ class View {
       columns: columns.map((column) => (column.id === "rank" ? { id: "why", head: "Why it has none", class: "why", value: (line) => line.why, cell: (line) => line.why } : column)),
       empty: "No row fits these filters.",
     });
-    fill(this.holder, this.table.element);
+    const more = h("button", { type: "button", class: "tool", "aria-pressed": String(this.state.columns === "all"), onclick: () => {
+      this.state.columns = this.state.columns === "all" ? "" : "all";
+      more.setAttribute("aria-pressed", String(this.state.columns === "all"));
+      this.brief();
+      this.remember();
+    } }, "All columns");
+    fill(this.holder, this.table.element, columns.some((column) => column.class?.includes("more")) && h("div", { class: "tools" }, more));
+    this.brief();
     this.apart.hidden = !rest.length;
     fill(this.apart, h("h2", {}, "Without a rank"), h("p", {}, "Measured, and not ranked: what a row scores without looking at the image, or what nobody could check, is not compared."), this.others.element);
     fill(this.note, scope.about, this.said.length > 0 && [" Of every row: ", this.said.join(", "), "."]);
     this.refilter();
     this.drawPicks();
+  }
+
+  // The first look is which model, at which resolution, at what cost; the rest is a button away.
+  brief() {
+    for (const place of [this.holder, this.apart]) place.classList.toggle("brief", this.state.columns !== "all");
   }
 
   sorting(columns) {
@@ -133,18 +145,18 @@ class View {
       { id: "model", head: "Model", names: true, value: (line) => name({ ...line.row, title: line.title }), cell: (line) => this.modelCell(line, data.datasets) },
       { id: "status", head: "Status", ordered: true, value: (line) => this.board.statuses.indexOf(line.status), cell: (line) => status(line.status) },
       { id: "score", head: "Score", numeric: true, descending: true, title: "How much of what can be gained by looking is gained, mean over the resolutions: 0 is the score without the image, 1 is all right", value: (line) => line.score?.[0], cell: (line) => (line.score ? estimate(line.score) : h("span", { class: "quiet" }, "withheld")) },
-      { id: "interval", head: "Interval", sortable: false, class: "wide", title: "Score and interval on the scale from 0 to 1", value: () => null, cell: (line) => whisker(line.score, null) },
+      { id: "interval", head: "Interval", sortable: false, class: "wide more", title: "Score and interval on the scale from 0 to 1", value: () => null, cell: (line) => whisker(line.score, null) },
       single && { id: "best", head: "Best at", numeric: true, title: "The resolution with the highest accuracy, the accuracy, and what it costs", value: (line) => best(line)?.score[0], cell: (line) => bestCell(best(line)) },
       single && { id: "enough", head: "Enough", numeric: true, title: "The smallest resolution shown to lose no more than 2 points against the best, and what it costs", value: (line) => (line.choice === null ? null : resolutions.indexOf(line.choice)), cell: (line) => enough(line) },
       single && { id: "curve", head: "Accuracy by resolution (px)", sortable: false, title: "Accuracy over the resolutions; a ring marks a training resolution", value: () => null, cell: (line) => spark(line.cells, resolutions, line.trained, data.chance) },
-      { id: "area", head: "Accuracy", numeric: true, descending: true, title: "Mean accuracy over the resolutions, trapezoid in log2 r", value: (line) => line.area?.[0], cell: (line) => estimate(line.area) },
-      { id: "drop", head: "Drop", numeric: true, title: "From the best resolution to the worst; of several runs, the largest", value: (line) => line.drop?.[0], cell: (line) => estimate(line.drop) },
-      ...(single ? this.board.budgets : []).map((most, i) => some((line) => budget(line, most)) && { id: `tokens-${most}`, head: `@ ${most}`, numeric: true, descending: true, title: `Accuracy at ${most} visual tokens, or at the resolution with the next fewer`, value: (line) => budget(line, most)?.[3][0], cell: (line) => budgetCell(budget(line, most)) }),
+      { id: "area", head: "Accuracy", numeric: true, descending: true, class: single ? "more" : "", title: "Mean accuracy over the resolutions, trapezoid in log2 r", value: (line) => line.area?.[0], cell: (line) => estimate(line.area) },
+      { id: "drop", head: "Drop", numeric: true, class: single ? "more" : "", title: "From the best resolution to the worst; of several runs, the largest", value: (line) => line.drop?.[0], cell: (line) => estimate(line.drop) },
+      ...(single ? this.board.budgets : []).map((most, i) => some((line) => budget(line, most)) && { id: `tokens-${most}`, head: `@ ${most}`, numeric: true, descending: true, class: "more", title: `Accuracy at ${most} visual tokens, or at the resolution with the next fewer`, value: (line) => budget(line, most)?.[3][0], cell: (line) => budgetCell(budget(line, most)) }),
       { id: "trained", head: "Trained at", value: (line) => line.row.training, cell: (line) => [line.row.training, h("small", {}, strategy(line.row.strategy))] },
       { id: "parameters", head: "Size", numeric: true, value: (line) => line.row.parameters, cell: (line) => size(line.row.parameters) },
-      some((line) => line.tokens !== null) && { id: "tokens", head: "Tokens", numeric: true, title: "Visual tokens per image, mean over the resolutions", value: (line) => line.tokens, cell: (line) => count(line.tokens) },
-      single && sameHardware(lines) && some((line) => line.speed !== null) && { id: "speed", head: "Samples/s", numeric: true, descending: true, title: `Samples per second of the whole run, on ${lines[0].hardware}`, value: (line) => line.speed, cell: (line) => count(line.speed) },
-      single && some((line) => line.claimed !== null) && { id: "claimed", head: "Claimed − measured", numeric: true, descending: true, title: "Largest difference between an accuracy that the submitter states and the measured one", value: (line) => line.claimed, cell: (line) => number(line.claimed) },
+      some((line) => line.tokens !== null) && { id: "tokens", head: "Tokens", numeric: true, class: single ? "more" : "", title: "Visual tokens per image, mean over the resolutions", value: (line) => line.tokens, cell: (line) => count(line.tokens) },
+      single && sameHardware(lines) && some((line) => line.speed !== null) && { id: "speed", head: "Samples/s", numeric: true, descending: true, class: "more", title: `Samples per second of the whole run, on ${lines[0].hardware}`, value: (line) => line.speed, cell: (line) => count(line.speed) },
+      single && some((line) => line.claimed !== null) && { id: "claimed", head: "Claimed − measured", numeric: true, descending: true, class: "more", title: "Largest difference between an accuracy that the submitter states and the measured one", value: (line) => line.claimed, cell: (line) => number(line.claimed) },
     ];
     return columns.filter(Boolean);
   }
@@ -201,14 +213,16 @@ class View {
 
 function publishedTable(rows, title) {
   const cells = rows.flatMap((row) => row.cells);
-  const heads = [...new Map(cells.map((cell) => [`${cell.dataset} ${cell.resolution}`, cell])).values()];
-  const value = (row, head) => row.cells.find((cell) => cell.dataset === head.dataset && cell.resolution === head.resolution)?.accuracy;
+  const datasets = [...new Set(cells.map((cell) => cell.dataset))];
+  const on = (row, dataset) => row.cells.filter((cell) => cell.dataset === dataset);
+  const best = (row, dataset) => on(row, dataset).reduce((most, cell) => Math.max(most ?? cell.accuracy, cell.accuracy), undefined);
   return new Table({
     caption: `Published: ${title}`, rows, sort: null,
     columns: [
       { id: "model", head: "Model", names: true, value: (row) => row.model, cell: (row) => [h("bdi", {}, row.model), h("small", {}, row.kind)] },
-      { id: "strategy", head: "Strategy", value: (row) => row.strategy },
-      ...heads.map((head, i) => ({ id: `c${i}`, head: `${head.dataset} @ ${head.resolution}`, numeric: true, descending: true, value: (row) => value(row, head), cell: (row) => number(value(row, head)) })),
+      { id: "strategy", head: "Strategy", value: (row) => strategy(row.strategy) },
+      ...datasets.map((dataset, i) => ({ id: `c${i}`, head: dataset, numeric: true, descending: true, title: "Accuracy at each resolution that the source prints", value: (row) => best(row, dataset),
+        cell: (row) => on(row, dataset).map((cell) => h("span", { class: "printed" }, number(cell.accuracy), h("small", {}, ` at ${cell.resolution}`))) })),
       { id: "status", head: "Status", sortable: false, value: () => "published", cell: () => h("span", { class: "status published" }, "published") },
     ],
   });
