@@ -21,6 +21,17 @@ def edge(text: str) -> str:
     return text
 
 
+def least_one(text: str) -> int:
+    """A number of images.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of images; give one from 1")
+    return int(text)
+
+
 def probe_argument(parser: argparse.ArgumentParser) -> None:
     """Add `--probe` to `parser`."""
     parser.add_argument(
@@ -52,6 +63,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--judge",
         metavar="PROVIDER:MODEL",
         help="have a language model judge open answers besides, for instance openai:gpt-4.1",
+    )
+    parser.add_argument(
+        "--most-images",
+        type=least_one,
+        metavar="N",
+        help="leave out, and count, the questions about more than N images: 1 for a model that "
+        "takes one",
     )
     probe_argument(parser)
     parser.add_argument(
@@ -163,6 +181,7 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
         scheme=known.scheme,
         option_order=known.option_order,
         judge=known.judge,
+        most_images=known.most_images,
         data=known.data,
         choices=_choices(known),
     )
