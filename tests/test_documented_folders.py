@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent / "pixels"))
 from test_dicom import dicom
 from test_documented_commands import COMMANDS, Command
+from test_slide import aperio
 
 pytestmark = [pytest.mark.whole, pytest.mark.filterwarnings("ignore")]
 CLASSES = ("benign", "malignant")
@@ -44,7 +45,16 @@ def scans(root: Path) -> None:
     (root / "labels.csv").write_text("\n".join(rows) + "\n")
 
 
+def biopsies(root: Path) -> None:
+    """Slides of a scanner in class folders, their finest pixels a quarter of a µm."""
+    for place, name in enumerate(("benign/1.svs", "benign/2.svs", "malignant/7.svs")):
+        values = np.random.default_rng(place).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(aperio(finest=values.repeat(32, 0).repeat(32, 1)))
+
+
 FOLDERS: dict[str, Callable[[Path], None]] = {
+    "my_biopsies": biopsies,
     "my_data": slides,
     "my_scans": scans,
     "my_slides": slides,
@@ -108,4 +118,8 @@ def test_a_folder_runs_by_the_line_in_the_docs(words: tuple[str, ...], tmp_path:
     if "--window" in words:
         assert words[words.index("--window") + 1] == "40/400"
         assert all("window -160..239" in json.dumps(line["attestation"]) for line in found)
+    if "--microns" in words:
+        told = f"slide at {words[words.index('--microns') + 1]} um per pixel"
+        assert all(told in json.dumps(line["attestation"]) for line in found)
+        assert {tuple(line["attestation"]["source"]) for line in found} == {(60, 40)}
     assert "Doe" not in printed + json.dumps(found)

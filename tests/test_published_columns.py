@@ -64,9 +64,9 @@ def watched(value: Any, asked: set[str], had: set[str]) -> Any:
 
 def is_row(value: dict[str, Any]) -> bool:
     """Whether it has columns; else its keys are sources, splits, questions or letters."""
-    return bool(value) and not all(
-        isinstance(one, dict | list) or len(key) == 1 for key, one in value.items()
-    )
+    if not value or set(value) == {"bytes", "path"}:  # an image in a cell
+        return False
+    return not all(isinstance(one, dict | list) or len(key) == 1 for key, one in value.items())
 
 
 @pytest.fixture
@@ -129,6 +129,6 @@ def test_a_loader_and_its_made_up_folder_use_the_published_columns_alone(
     BUILD[name](tmp_path / "data" / card.folder)
     assert open_source(card).samples()
     asked, had = watch
-    assert len(asked) > 2 and len(had) > 2, "the loader was watched"
+    assert len(asked) >= 2 and len(had) > 2, "the loader was watched"
     assert asked <= columns(name), asked - columns(name)
     assert had <= columns(name), had - columns(name)

@@ -94,6 +94,12 @@ def _own_data(group: argparse._ArgumentGroup) -> None:
         metavar="N",
         help="most pixels of an image that is decoded (default: 89478485)",
     )
+    group.add_argument(
+        "--microns",
+        type=float,
+        metavar="UM",
+        help="whole-slide images: show them at UM micrometres per pixel (extra wsi)",
+    )
     group.add_argument("--root", metavar="PATH", help="folder that links in the data may lead into")
 
 
@@ -106,7 +112,9 @@ def _choices(known: argparse.Namespace) -> dict[str, Any]:
     from resolution_eval.ground.errors import UsageError
     from resolution_eval.pixels.display_choices import checked
 
-    chosen = {name: getattr(known, name) for name in ("window", "frame", "max_pixels", "root")}
+    chosen = {
+        name: getattr(known, name) for name in ("window", "frame", "max_pixels", "microns", "root")
+    }
     chosen = {name: value for name, value in chosen.items() if value is not None}
     if str(chosen.get("frame", "")).isdecimal():
         chosen["frame"] = int(chosen["frame"])

@@ -33,8 +33,8 @@ SAMPLED = 500
 def folder_card(folder: Path, choices: Mapping[str, Any] | None = None) -> TaskCard:
     """The card of the data set in `folder`, as its table or class folders and images describe it.
 
-    `choices` are keys of the card that the user chose: window, frame, max_pixels, root,
-    most_images.
+    `choices` are keys of the card that the user chose: window, frame, max_pixels, microns,
+    root, most_images.
 
     Questions where there is a column `question`, else a classification among the labels found; the
     intervals resample the column `cluster` where there is one, else the image. The sweep ends at
