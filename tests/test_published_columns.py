@@ -119,6 +119,11 @@ def test_a_card_names_the_columns_of_its_repository(card: TaskCard) -> None:
     assert {*filter(None, named), *hub.choices} <= columns(card.name)
 
 
+def test_a_card_of_chexpert_asks_about_a_column_of_its_table() -> None:
+    card = task_cards()["chexpert"].chexpert
+    assert card is not None and {card.finding, "Path", "Frontal/Lateral"} <= columns("chexpert")
+
+
 @pytest.mark.parametrize("name", list(SETS))
 def test_a_loader_and_its_made_up_folder_use_the_published_columns_alone(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, watch: tuple[set[str], set[str]]
