@@ -81,6 +81,8 @@ def decode(data: bytes) -> DecodedImage:
         raster = read(data, options.max_pixels or pixel_limit(), options)
         rgb, notes = to_rgb(raster)
     image = Image.fromarray(rgb)
+    if raster.shown_size is not None and raster.shown_size != image.size:
+        image = resize(image, Size(*raster.shown_size), "box")
     if raster.orientation in _TURNS:
         image = image.transpose(_TURNS[raster.orientation])
         notes = (*notes, f"exif orientation {raster.orientation} applied")

@@ -462,6 +462,22 @@ def test_figures_in_a_zip_and_lettered_choices_are_read(tmp_path):
     assert source.read(sample.image) == picture(4, format="JPEG")
 
 
+def test_the_answers_text_is_held_against_the_letter_under_the_publishers_spelling(tmp_path):
+    """Version 1 of PMC-VQA names the column `Anwser`."""
+    with pytest.raises(DataError, match="'Diffuse' is not the choice 'Focal' that is marked right"):
+        pmc(tmp_path / "r", "PMC1_F1.jpg,What is it?,Diffuse,A:Diffuse,B:Focal,C:c,D:d,B")
+
+
+def test_a_table_without_the_answers_text_says_that_nothing_was_held_against_it(tmp_path):
+    folder = tmp_path / "r"
+    source = pmc(folder, "PMC1_F1.jpg,What is it?,Focal,A:Diffuse,B:Focal,C:c,D:d,B")
+    assert not any("Anwser" in note for note in source.notes)
+    table = (folder / "test.csv").read_text().replace("Anwser", "Answer")
+    (folder / "test.csv").write_text(table)
+    other = HubSource(PMC, folder, folder / "other")
+    assert any("no column 'Anwser'" in note for note in other.notes)
+
+
 def test_another_figure_under_the_same_name_is_other_data(tmp_path):
     line = "PMC1_F1.jpg,What is it?,Focal,A:Diffuse,B:Focal,C:None,D:All,B"
     first, again, other = (

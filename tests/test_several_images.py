@@ -16,9 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from resolution_eval import cli
 from resolution_eval.adapters.requests import SampleRequest
 from resolution_eval.answers.prompts import BARE, IMAGE, mark_fault, marked, pieces
+from resolution_eval.data.cards import task_cards
 from resolution_eval.data.own_folder import folder_card
+from resolution_eval.data.sources import data_summary, open_source
 from resolution_eval.data.sources.local import LocalSource
 from resolution_eval.data.sources.pictures import components
 from resolution_eval.evidence.attestation import Attestation
@@ -396,3 +399,84 @@ def test_each_of_several_images_is_read_once(tmp_path: Path) -> None:
     for sample in source.samples():
         sizes = [Image.open(BytesIO(source.read(image))).size for image in sample.images]
         assert sizes == [SIZES[Path(image).stem] for image in sample.images]
+
+
+# --- most images
+
+
+def test_questions_about_more_images_than_asked_are_left_out_and_counted(tmp_path: Path) -> None:
+    root = folder(tmp_path / "f", QUESTIONS)
+    whole, one, two, three = (
+        open_source(folder_card(root, {"most_images": most} if most else {}))
+        for most in (None, 1, 2, 3)
+    )
+    assert [len(source.samples()) for source in (whole, one, two, three)] == [3, 1, 2, 3]
+    assert data_summary(one).startswith("1 samples, 2 excluded (2 is about more than 1 image)")
+    assert {each.item for each in one.excluded} == {
+        sample.id for sample in whole.samples() if sample.more
+    }
+    assert "2 of 3 questions are about more than 1 image and were left out" in one.notes[-1]
+    assert three.fingerprint == whole.fingerprint and three.notes == whole.notes
+    assert len({source.fingerprint for source in (whole, one, two)}) == 3
+    (left,) = one.samples()
+    assert one.read(left.image) == whole.read(left.image)
+
+
+def test_chance_and_forms_of_a_folder_are_those_of_the_questions_that_are_asked(
+    tmp_path: Path,
+) -> None:
+    root = folder(tmp_path / "f", QUESTIONS)
+    assert folder_card(root).chance == pytest.approx((1 / 2 + 1 / 3 + 1 / 2) / 3)
+    assert folder_card(root, {"most_images": 1}).chance == pytest.approx(1 / 2)
+
+
+def test_where_no_question_is_left_that_is_said(tmp_path: Path) -> None:
+    table = "file,question,label,split\nimages/a.png|images/b.png,Alike?,yes,test\n"
+    with pytest.raises(DataError, match="no test question is about at most 1 image; raise"):
+        folder_card(folder(tmp_path / "f", table), {"most_images": 1})
+
+
+@pytest.mark.parametrize("written", ["0", "-1", "one", "1.5", ""])
+def test_a_number_of_images_that_is_none_is_refused(
+    written: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["run", "--tasks", "mmmu_med_res", f"--most-images={written}"])
+    assert "is no number of images; give one from 1" in capsys.readouterr().err
+
+
+SEVERAL = ("mmmu_med", "medxpertqa_mm", "microvqa", "rexvqa")
+"""Sets with questions about several images among those about one."""
+
+
+@pytest.mark.whole
+def test_single_image_questions_of_the_sets_that_have_both_run_by_one_option(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record tells how many were left out, and every question that was asked has one image."""
+    from test_published_benchmarks import BUILD
+
+    monkeypatch.setenv("RESOLUTION_EVAL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("RESOLUTION_EVAL_DATA", str(tmp_path / "data"))
+    names = [name for name in SEVERAL if name in BUILD]
+    for name in names:
+        BUILD[name](tmp_path / "data" / task_cards()[name].folder)
+    left_out = {
+        name: sum(bool(one.more) for one in open_source(task_cards()[name]).samples())
+        for name in names
+    }
+    assert all(left_out.values()), left_out
+    tasks = ",".join(f"{name}_res" for name in names)
+    arguments = ["run", "--tasks", tasks, "--most-images", "1", "--resolutions", "28,native"]
+    named = ["--model", "resflamingo", "--output_path", str(tmp_path / "out"), "--log_samples"]
+    assert cli.main([*arguments, *named, "--verbosity", "WARNING"]) == 0
+    records = make_records(tmp_path / "out")
+    assert len(records) == len(names)
+    for record in records:
+        reasons = Counter(each.reason for each in record.dataset.excluded)
+        name = record.task.removesuffix("_res")
+        assert reasons["is about more than 1 image"] == left_out[name]
+        assert any("left out, as the run asked" in note for note in record.dataset.notes)
+    for path in (tmp_path / "out").rglob("*_samples_*.jsonl"):
+        for line in path.read_text().splitlines():
+            assert not json.loads(line)["attestation"].get("images")

@@ -276,7 +276,8 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
             with host_boundary():
                 raise UsageError(
                     f"{task}: {several} of its {everything} documents are about several images, "
-                    f"and {reason}; choose another model or another task"
+                    f"and {reason}; choose another model or another task, or leave these "
+                    "questions out, and counted, by `resolution-eval run --most-images 1`"
                 )
 
     def _views(

@@ -21,6 +21,17 @@ def edge(text: str) -> str:
     return text
 
 
+def least_one(text: str) -> int:
+    """A number of images.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of images; give one from 1")
+    return int(text)
+
+
 def probe_argument(parser: argparse.ArgumentParser) -> None:
     """Add `--probe` to `parser`."""
     parser.add_argument(
@@ -53,6 +64,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PROVIDER:MODEL",
         help="have a language model judge open answers besides, for instance openai:gpt-4.1",
     )
+    parser.add_argument(
+        "--most-images",
+        type=least_one,
+        metavar="N",
+        help="leave out, and count, the questions about more than N images: 1 for a model that "
+        "takes one",
+    )
     probe_argument(parser)
     parser.add_argument(
         "--data", type=Path, metavar="PATH", help="your own folder, for the task folder_res"
@@ -76,6 +94,12 @@ def _own_data(group: argparse._ArgumentGroup) -> None:
         metavar="N",
         help="most pixels of an image that is decoded (default: 89478485)",
     )
+    group.add_argument(
+        "--microns",
+        type=float,
+        metavar="UM",
+        help="whole-slide images: show them at UM micrometres per pixel (extra wsi)",
+    )
     group.add_argument("--root", metavar="PATH", help="folder that links in the data may lead into")
 
 
@@ -88,7 +112,9 @@ def _choices(known: argparse.Namespace) -> dict[str, Any]:
     from resolution_eval.ground.errors import UsageError
     from resolution_eval.pixels.display_choices import checked
 
-    chosen = {name: getattr(known, name) for name in ("window", "frame", "max_pixels", "root")}
+    chosen = {
+        name: getattr(known, name) for name in ("window", "frame", "max_pixels", "microns", "root")
+    }
     chosen = {name: value for name, value in chosen.items() if value is not None}
     if str(chosen.get("frame", "")).isdecimal():
         chosen["frame"] = int(chosen["frame"])
@@ -163,6 +189,7 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
         scheme=known.scheme,
         option_order=known.option_order,
         judge=known.judge,
+        most_images=known.most_images,
         data=known.data,
         choices=_choices(known),
     )

@@ -11,6 +11,7 @@ from typing import Any
 from resolution_eval.data.cards import TaskCard, task_card
 from resolution_eval.data.sources.delimited import require_columns
 from resolution_eval.data.sources.folder_files import refuse_all_missing
+from resolution_eval.data.sources.image_limit import limited
 from resolution_eval.data.sources.layout import layout_of, refuse_without_layout
 from resolution_eval.data.sources.local import LocalSource
 from resolution_eval.data.sources.normal_form import spellings
@@ -32,7 +33,8 @@ SAMPLED = 500
 def folder_card(folder: Path, choices: Mapping[str, Any] | None = None) -> TaskCard:
     """The card of the data set in `folder`, as its table or class folders and images describe it.
 
-    `choices` are keys of the card that the user chose: window, frame, max_pixels, root.
+    `choices` are keys of the card that the user chose: window, frame, max_pixels, microns,
+    root, most_images.
 
     Questions where there is a column `question`, else a classification among the labels found; the
     intervals resample the column `cluster` where there is one, else the image. The sweep ends at
@@ -54,7 +56,7 @@ def folder_card(folder: Path, choices: Mapping[str, Any] | None = None) -> TaskC
         require_columns(layout.rows, ("file", "label", "split"), layout.table)
         facts |= _classes([row["label"] for row in layout.rows if row["label"]], layout.table)
     card = task_card(facts, str(layout.table))
-    source = LocalSource(folder, card)
+    source = limited(LocalSource(folder, card), card.most_images)
     samples = source.samples("test")
     refuse_all_missing(_images(samples), folder)
     if card.kind == "questions":

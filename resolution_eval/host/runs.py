@@ -35,13 +35,14 @@ def run(
     scheme: str | None = None,
     option_order: str | None = None,
     judge: str | None = None,
+    most_images: int | None = None,
     data: Path | None = None,
     choices: Mapping[str, Any] | None = None,
 ) -> int:
     """Run `lmms-eval` on `tasks` with another sweep than the tasks' own; its exit status.
 
     `arguments` go to lmms-eval as they are. `data` is the folder of the task `folder_res`,
-    and `choices` are keys of its card: window, frame, max_pixels, root.
+    and `choices` are keys of its card: window, frame, max_pixels, microns, root.
 
     Raises:
         UsageError: the sweep is asked of a task that is not ours; or `folder_res` without `data`,
@@ -54,6 +55,7 @@ def run(
         scheme=scheme,
         option_order=option_order,
         judge=judge,
+        most_images=most_images,
     )
     for task in tasks:
         refuse_misspelled_task(task)
@@ -62,16 +64,17 @@ def run(
     changed = variation != Variation()
     if changed and not tasks:
         raise UsageError(
-            "--resolutions, --filter, --scheme, --option-order and --judge need --tasks; name one "
-            "of ours"
+            "--resolutions, --filter, --scheme, --option-order, --judge and --most-images need "
+            "--tasks; name one of ours"
         )
     if (own_folder.TASK in tasks) != (data is not None):
         raise UsageError(f"--tasks {own_folder.TASK} and --data PATH go together; give both")
     if choices and data is None:
-        raise UsageError("--window, --frame, --max-pixels and --root need --data PATH")
+        raise UsageError("--window, --frame, --max-pixels, --microns and --root need --data PATH")
     with TemporaryDirectory(prefix="resolution-eval-") as folder, preferred(folder):
         if data is not None:
-            card = variation.applied(own_folder.folder_card(data, choices))
+            limit = {} if most_images is None else {"most_images": most_images}
+            card = variation.applied(own_folder.folder_card(data, {**(choices or {}), **limit}))
             write_task(Path(folder) / card.name, card)
         shipped = [task for name in tasks for task in members(name) if task != own_folder.TASK]
         for task in shipped if changed else ():

@@ -186,6 +186,7 @@ class Variation:
     judge: str | None = None
     only: Sequence[str] | None = None
     """Ids of the test samples to ask."""
+    most_images: int | None = None
 
     def applied(self, card: TaskCard) -> TaskCard:
         """The card with this variation.

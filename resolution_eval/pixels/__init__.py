@@ -8,6 +8,7 @@
 | `display_choices` | what a user may choose |
 | `rules` | the rules by which a raster becomes 8-bit RGB |
 | `tiff`, `jpeg`, `png`, `netpbm`, `jpeg2000`, `modern`, `plain`, `dicom` | readers of formats |
+| `slide` | a whole slide at a size of its pixels in µm |
 | `reader` | which of them reads a file |
 | `pixel_page` | the page of the documentation |
 """

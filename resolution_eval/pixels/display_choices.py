@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Literal, Self
 
 from resolution_eval.ground.errors import UsageError
@@ -22,6 +23,8 @@ class Options:
     """DICOM: the frame of several, by number from 1, "first" or "middle"."""
     max_pixels: int | None = None
     """Most pixels of an image that is decoded; none: Pillow's own limit."""
+    microns: float | None = None
+    """Whole-slide images: µm that are one pixel; none: the file's first page as it is."""
 
 
 def numbers(window: str) -> tuple[float, float]:
@@ -59,6 +62,8 @@ def checked(chosen: Mapping[str, Any]) -> Options:
         raise UsageError(
             f"--max-pixels {options.max_pixels} is impossible; give a number of pixels"
         )
+    if options.microns is not None and not 0 < options.microns < inf:
+        raise UsageError(f"--microns {options.microns} is impossible; give µm per pixel above 0")
     return options
 
 

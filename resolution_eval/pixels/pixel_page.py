@@ -17,6 +17,12 @@ _TAGS = (
         "is no reduced copy and no mask; GDAL's value of no data is padding",
     ),
     (
+        "whole slide in TIFF (extra `wsi`)",
+        "only with --microns, UM µm per pixel: the coarsest level that is no coarser is read and "
+        "averaged down (box); level and size stand in the attestation. A file that does not say "
+        "how many µm its pixels are, or has none so fine, fails by name",
+    ),
+    (
         "PNG",
         "only the chunks that pixels need are decoded, each with its checksum: no profile or text "
         "can fail a picture; 16 bits a channel are kept; of an animation the first picture",
@@ -68,6 +74,11 @@ Read are {", ".join(READ)}.
 | --- | --- |
 {formats}
 `--max-pixels N` raises the limit of 89,478,485 pixels for a folder of your own.
+
+What no decoder can see: a few changed bytes inside a JPEG scan can decode to as many blocks as were
+sent, with other pixels in them: it has no checksum of its pixels. Damage that changes the number of
+blocks, or ends a scan, fails; compare checksums of the files where they are published. PNG, with
+a checksum of every chunk, fails on any changed byte that its pixels need.
 
 ## What is told apart and refused
 

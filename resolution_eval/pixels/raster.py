@@ -34,6 +34,8 @@ class Raster:
     notes: tuple[str, ...] = ()
     alpha_ignorable: bool = False
     """Whether opacity of 0 everywhere means that there is none (BMP)."""
+    shown_size: tuple[int, int] | None = None
+    """Width and height that the pixels stand for, where that is fewer (a slide's, in µm)."""
     few_levels: bool = False
     """Whether few levels are the file's own and already said (1-bit)."""
 

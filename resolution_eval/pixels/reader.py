@@ -19,12 +19,18 @@ from resolution_eval.pixels.netpbm import read_netpbm
 from resolution_eval.pixels.plain import read_plain
 from resolution_eval.pixels.png import read_png
 from resolution_eval.pixels.raster import Raster
+from resolution_eval.pixels.slide import read_slide
 from resolution_eval.pixels.tiff import read_tiff
+
+
+def _tiff(data: bytes, limit: int, microns: float | None) -> Raster:
+    return read_tiff(data, limit) if microns is None else read_slide(data, limit, microns)
+
 
 READERS: dict[Format, Callable[[bytes, int, Options], Raster]] = {
     formats.PNG: lambda data, limit, _: read_png(data, limit),
     formats.JPEG: lambda data, limit, _: read_jpeg(data, limit),
-    formats.TIFF: lambda data, limit, _: read_tiff(data, limit),
+    formats.TIFF: lambda data, limit, options: _tiff(data, limit, options.microns),
     formats.BMP: lambda data, limit, _: read_plain(data, "BMP", limit),
     formats.GIF: lambda data, limit, _: read_plain(data, "GIF", limit),
     formats.WEBP: lambda data, limit, _: read_plain(data, "WEBP", limit),
@@ -50,6 +56,11 @@ def read(data: bytes, limit: int, options: Options) -> Raster:
         raise ImageError(
             f"the image file of {len(data)} bytes cannot be decoded: {known}, which is not read; "
             f"{format.remedy}"
+        )
+    if options.microns is not None and format is not formats.TIFF:
+        raise ImageError(
+            f"it is {format.name}, which does not say how many µm a pixel is, and a size in µm was "
+            "asked for; run it without --microns"
         )
     try:
         return READERS[format](data, limit, options)

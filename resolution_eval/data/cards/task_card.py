@@ -141,6 +141,10 @@ class TaskCard(CardBase):
     """Asked of every image of a classification task; question tasks bring their own."""
     only: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     """Ids of the test samples to ask; all of them where empty. For repeating some of a run."""
+    microns: Annotated[float, Field(gt=0)] | None = None
+    """Whole-slide images: µm that are one pixel; none: a TIFF's first page as it is."""
+    most_images: Annotated[int, Field(ge=1)] | None = None
+    """Most images of a question that is asked; those about more are left out and counted."""
     forms: Annotated[tuple[Form, ...], Field(min_length=1, strict=False)] = ("closed",)
     """Forms of question that there are; closed and open ones are scored apart."""
     chance: Annotated[float, Field(ge=0, lt=1)]

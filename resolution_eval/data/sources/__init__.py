@@ -9,6 +9,7 @@
 | `bbbc021`, `hpa`, `wsivqa`, `published` | sources in a publisher's own form |
 | `phantoms`, `plate_source` | images that are drawn, not stored |
 | `layout`, `delimited`, `normal_form`, `pictures` | what a local table says, line by line |
+| `image_limit` | a source without the questions about more images than a run asks about |
 | `targets`, `coco` | where in an image the finding is |
 | `table_source`, `folder_files`, `duplicates` | samples of tables, their files, copies |
 | `containers`, `checksum`, `download`, `roots` | archives read in place, files and folders |

@@ -83,10 +83,16 @@ class HubSource:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Test questions asked twice of an image with other answers; and what nobody compared."""
+        """Test questions asked twice of an image with other answers; and what was not compared."""
         told = []
         if self._repeated:
             told.append(f"{self._repeated} questions stand more than once about the same image")
+        named, there = self._hub.answer, self._table("test").column_names
+        if self._hub.correct and named and named not in there:
+            told.append(
+                f"no column {named!r}: the choice that {self._hub.correct!r} marks right was not "
+                "held against the answer's text"
+            )
         if "train" in self._hub.files:
             told.append(
                 "the train table was not read: whether test images stand in it too is not known"

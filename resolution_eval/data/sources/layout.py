@@ -46,6 +46,7 @@ be tested on.
 COLUMNS = ("file", "label", "split", "source", "question", "qid", "choices", "answer_type")
 IMAGE_ENDINGS = (
     *(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".jp2", ".jxl"),
+    *(".svs", ".ndpi", ".scn"),
     *(".dcm", ".dicom", ".pgm", ".ppm", ".pbm", ".pnm"),
 )
 _PASSED_OVER = (".", "__MACOSX")

@@ -150,7 +150,9 @@ class LocalSource:
 
 
 def _options(card: TaskCard) -> Options:
-    return Options(window=card.window, frame=card.frame, max_pixels=card.max_pixels)
+    return Options(
+        window=card.window, frame=card.frame, max_pixels=card.max_pixels, microns=card.microns
+    )
 
 
 def _needed(card: TaskCard) -> list[str]:

@@ -10,6 +10,7 @@ from resolution_eval.data.cards import GENERATED, ArchiveCard, NpzCard, TaskCard
 from resolution_eval.data.sources.acquisition import nothing_found
 from resolution_eval.data.sources.archive import ArchiveSource
 from resolution_eval.data.sources.checksum import check_size, verify_md5
+from resolution_eval.data.sources.image_limit import limited
 from resolution_eval.data.sources.layout import has_layout
 from resolution_eval.data.sources.local import TABLE, LocalSource
 from resolution_eval.data.sources.medmnist import MedMnistSource
@@ -42,7 +43,7 @@ def _first(card: TaskCard) -> Source:
     for kind in card.sources:
         source = _OPENERS[kind](card)
         if source is not None:
-            return source
+            return limited(source, card.most_images)
     raise DataError(nothing_found(card))
 
 

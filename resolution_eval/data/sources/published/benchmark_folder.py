@@ -133,7 +133,9 @@ def open_published(folder: Path, card: TaskCard) -> GatheredSource:
     named = {image for sample in samples for image in sample.images}
     contents = {image: images.content(image) for image in sorted(named)}
     alike = duplicates.groups({k: v for k, v in contents.items() if v != "missing"})
-    options = Options(window=card.window, frame=card.frame, max_pixels=card.max_pixels)
+    options = Options(
+        window=card.window, frame=card.frame, max_pixels=card.max_pixels, microns=card.microns
+    )
     digest = sha256(repr(sorted(contents.items())).encode()).hexdigest()
     source = GatheredSource(
         name="published",
