@@ -53,7 +53,7 @@ def _keep_requests() -> None:
 
 
 def _keep_samples(module: ModuleType) -> None:
-    own = module._process_document_results  # type: ignore[attr-defined]
+    own = module._process_document_results
 
     @wraps(own)
     def process(item: Any, *, task: Any, **named: Any) -> Any:

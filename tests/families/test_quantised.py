@@ -118,7 +118,7 @@ def test_compressed_tensors_are_loaded_whole_where_the_package_is(llava: Path) -
     assert len(linear) == 14
     own = model.state_dict()
     for name, weight in linear.items():
-        scale = own[name + "_scale"] if name + "_scale" in own else 1.0
+        scale = own.get(name + "_scale", 1.0)
         torch.testing.assert_close(own[name].float() * scale, weight.float(), rtol=0.02, atol=0.01)
 
 

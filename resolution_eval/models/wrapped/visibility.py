@@ -138,8 +138,9 @@ class Sight:
         def before(module: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> None:
             arguments = family.arguments(module, positional, named)
             if seen.finished and one_question:
-                looks = [[] for _ in range(seen.finished - len(seen.again))]
-                seen.again.extend(looks)  # a call without a picture among them is one as well
+                seen.again.extend(
+                    [] for _ in range(seen.finished - len(seen.again))
+                )  # a call without a picture among them is one as well
                 seen.again[-1].extend(family.pictures(parts, arguments))
                 return
             if calls and not family.repeats:
