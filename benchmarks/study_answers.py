@@ -38,8 +38,11 @@ def keep(name: str, matrix: Path) -> Path:
     """Copy the records that `resolution-eval matrix` left in `matrix` to studies/NAME."""
     folder = STUDIES / name
     shutil.rmtree(folder, ignore_errors=True)
-    for record in sorted(matrix.glob(f"checkpoints/*/*{SUFFIX}")):
-        place = folder / record.parent.name.rpartition("-")[0]
+    kept = sorted(matrix.glob(f"checkpoints/*/records/*{SUFFIX}"))
+    if not kept:
+        raise SystemExit(f"{matrix} holds no record of a checkpoint; give the matrix's own folder")
+    for record in kept:
+        place = folder / read_record(record).label
         place.mkdir(parents=True)
         for file in record.parent.glob(f"{record.name.removesuffix(SUFFIX)}.*"):
             shutil.copyfile(file, place / file.name)
