@@ -26,6 +26,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def measure(given: argparse.Namespace) -> Result:
     """One whole run of lmms-eval beside the soak's, of the same model, resolutions and batch."""
     many = json.loads(given.soak.read_text(encoding="utf-8"))["detail"]
+    if any("peak MiB" not in row for row in many["rows"]):
+        raise SystemExit(
+            f"{given.soak} was kept by an earlier soak, which did not know its highest memory; "
+            f"make it again: python -m benchmarks soak --json {given.soak}"
+        )
     sizes = {**many["sizes"], "images": given.few}
     few = soak.measure(argparse.Namespace(**sizes)).rows
     peaks = [max(row["peak MiB"] for row in rows) for rows in (few, many["rows"])]

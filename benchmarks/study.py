@@ -86,6 +86,7 @@ def collect(name: str, matrix: Path, checkpoints: Path, timed: Path | None = Non
     seconds says in the folder `timed`, as docs/study/NAME.json.
     """
     kept: dict[str, Any] = {"matrix": json.loads((matrix / "matrix.json").read_text())}
+    keep(name, matrix)
     if timed is not None:
         kept["timed"] = trained(timed)
     path = RESULTS / f"{name}.json"
@@ -96,7 +97,6 @@ def collect(name: str, matrix: Path, checkpoints: Path, timed: Path | None = Non
         kept["training"] = old["training"]
     RESULTS.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(kept, indent=1) + "\n")
-    keep(name, matrix)
     return path
 
 

@@ -36,11 +36,11 @@ SAME = 1e-9
 
 def keep(name: str, matrix: Path) -> Path:
     """Copy the records that `resolution-eval matrix` left in `matrix` to studies/NAME."""
-    folder = STUDIES / name
-    shutil.rmtree(folder, ignore_errors=True)
     kept = sorted(matrix.glob(f"checkpoints/*/records/*{SUFFIX}"))
     if not kept:
         raise SystemExit(f"{matrix} holds no record of a checkpoint; give the matrix's own folder")
+    folder = STUDIES / name
+    shutil.rmtree(folder, ignore_errors=True)
     for record in kept:
         place = folder / read_record(record).label
         place.mkdir(parents=True)

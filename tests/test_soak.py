@@ -21,6 +21,7 @@ def notes(growth: int = 0, descriptors: Mapping[str, int] | None = None) -> list
             answers=answers,
             seconds=0.1 * answers,
             resident=2**30 + (1024 + growth) * answers,
+            peak=2**30 + (1024 + growth) * answers,
             replies=1024 * answers,
             descriptors=(descriptors or {}).get(when, 4),
             threads=1,

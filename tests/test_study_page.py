@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -214,15 +215,29 @@ def test_collecting_keeps_the_matrix_and_what_training_cost(tmp_path, monkeypatc
     monkeypatch.setattr(study_answers, "STUDIES", tmp_path / "studies")
     (tmp_path / "matrix").mkdir()
     (tmp_path / "matrix" / "matrix.json").write_text(json.dumps(matrix(GAP)))
+    scored = tmp_path / "matrix" / "checkpoints" / "0.1.0" / "records"
+    scored.mkdir(parents=True)
+    (answered,) = (study_answers.ROOT / "studies" / "phantom").glob("anchored-0/*.record.json")
+    for file in answered.parent.iterdir():
+        shutil.copy(file, scored)
     folder = tmp_path / "checkpoints" / "spread-2"
     folder.mkdir(parents=True)
     extra = {"processor_seconds": 31.5, "recipe": {"low": 28}}
     (folder / "config.json").write_text(json.dumps({"extra": extra}))
     kept = json.loads(study.collect("x", tmp_path / "matrix", tmp_path / "checkpoints").read_text())
     assert kept["matrix"]["gaps"] == [GAP]
+    assert len(list((tmp_path / "studies" / "x" / "anchored-0").iterdir())) == 2
     trained = {"strategy": "spread", "seed": 2, "processor_seconds": 31.5, "recipe": {"low": 28}}
     assert kept["training"] == [trained]
     assert "| 32 " in study.training({"x": kept})
+
+
+def test_a_matrix_without_records_takes_no_answers_away(tmp_path, monkeypatch):
+    monkeypatch.setattr(study_answers, "STUDIES", tmp_path / "studies")
+    (tmp_path / "studies" / "x" / "low-0").mkdir(parents=True)
+    with pytest.raises(SystemExit, match="holds no record of a checkpoint"):
+        study_answers.keep("x", tmp_path / "matrix")
+    assert (tmp_path / "studies" / "x" / "low-0").is_dir()
 
 
 def test_the_recipes_table_says_shares_steps_and_average():

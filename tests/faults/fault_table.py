@@ -1069,7 +1069,7 @@ SERVERS = (
         "a batch that comes back without one of its answers",
         "how many questions have no answer; nothing is scored before they are handed over again",
         REFUSED,
-        "servers/test_batches.py::"
+        "servers/test_batch_services.py::"
         "test_a_request_that_the_service_lost_is_said_and_handed_over_again",
     ),
     Fault(
@@ -1077,7 +1077,7 @@ SERVERS = (
         "a batch service that names another machine for its results",
         "the machine that the key belongs to; the batch can be collected later",
         REFUSED,
-        "servers/test_batches.py::test_a_key_goes_to_no_other_machine",
+        "servers/test_batch_services.py::test_a_key_goes_to_no_other_machine",
     ),
     Fault(
         "server",
