@@ -22,7 +22,7 @@ pytestmark = pytest.mark.timeout(300)
 @pytest.fixture(scope="module")
 def board(tmp_path_factory: pytest.TempPathFactory) -> Board:
     folder = new_board(tmp_path_factory.mktemp("served"), samples=60)
-    submitted(folder, "seen", "attested", BETTER)
+    submitted(folder, "hooked", "attested", BETTER)
     submitted(folder, "served", "counted", BETTER)
     vouch(folder)
     return load_board(folder)
@@ -66,12 +66,12 @@ def key(board: Board, title: str) -> str:
 
 def test_the_board_has_a_list_for_each_step_and_marks_the_row(opened, board) -> None:
     first = opened("").locator("#ranking")
-    assert first.locator(".mark", has_text="seen").count() > 0
+    assert "hooked" in first.inner_text()
     assert "served" not in first.inner_text()
     page = opened("index.html?scope=dataset-phantom-counted")
     options = page.locator("option").all_inner_texts()
     assert any(text.endswith("(counted)") for text in options), options
-    assert page.locator("#ranking .mark", has_text="seen").count() == 0
+    assert "hooked" not in page.locator("#ranking").inner_text()
     mark = page.locator("#ranking .mark", has_text="counted").first
     assert STEPS["counted"] in (mark.get_attribute("title") or "")
 
@@ -81,7 +81,7 @@ def test_the_models_page_says_it_of_every_cell(opened, board) -> None:
     section = page.locator("#attestation")
     assert section.locator("tbody .mark", has_text="counted").count() == 5
     assert "60 counted" in section.inner_text()
-    other = opened(f"model.html?id={key(board, 'seen')}")
+    other = opened(f"model.html?id={key(board, 'hooked')}")
     assert other.locator("#attestation tbody .mark", has_text="attested").count() == 5
     assert other.locator(".mark", has_text="counted").count() == 0
 
@@ -91,11 +91,11 @@ def test_a_data_sets_page_holds_the_steps_apart(opened, board) -> None:
     assert {"match", "match, counted"} <= set(page.locator("option").all_inner_texts())
     assert page.locator("table .mark", has_text="counted").count() >= 1
     assert page.get_by_role("link", name="served").count() >= 1
-    assert page.get_by_role("link", name="seen").count() == 0
+    assert page.get_by_role("link", name="hooked").count() == 0
 
 
 def test_rows_laid_side_by_side_each_name_their_step(opened, board) -> None:
-    rows = "&m=".join(key(board, title) for title in ("seen", "served"))
+    rows = "&m=".join(key(board, title) for title in ("hooked", "served"))
     page = opened(f"compare.html?m={rows}")
     table = page.locator("table", has_text="The chosen rows")
     assert table.locator(".mark", has_text="attested").count() == 1
