@@ -395,6 +395,29 @@ DATA = (
         REFUSED,
         LOADERS + "test_a_truncated_hub_table_is_refused",
     ),
+    Fault(
+        "data",
+        "PMC-VQA: an answer's text that contradicts the letter, under the publisher's spelling",
+        "the text, and the choice that is marked right",
+        REFUSED,
+        "test_loaders.py::"
+        "test_the_answers_text_is_held_against_the_letter_under_the_publishers_spelling",
+    ),
+    Fault(
+        "data",
+        "a slide that is cut, does not say its µm, or has none as fine as asked",
+        "which of them, by image",
+        MARKED,
+        "pixels/test_slide.py::test_what_cannot_be_shown_at_a_size_fails_by_name",
+    ),
+    Fault(
+        "data",
+        "questions about more images than a model takes, with `--most-images`",
+        "how many were left out, and which; the data's fingerprint is another",
+        MARKED,
+        "test_several_images.py::"
+        "test_questions_about_more_images_than_asked_are_left_out_and_counted",
+    ),
 )
 
 MODEL = (
@@ -603,6 +626,13 @@ MODEL = (
         SAME,
         WHOLE + "test_ten_thousand_tokens_are_written_counted_and_kept",
         slow=True,
+    ),
+    Fault(
+        "model",
+        "weights in eight-bit floats (fp8) of which a scale is not stored",
+        "the weights, and that every scale would be one",
+        REFUSED,
+        "families/test_quantised.py::test_eight_bit_floats_without_a_scale_are_refused",
     ),
 )
 
