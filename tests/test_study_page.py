@@ -317,7 +317,7 @@ def test_answers_of_a_matrix_are_kept_by_checkpoint(tmp_path, monkeypatch):
     monkeypatch.setattr(study_answers, "STUDIES", tmp_path / "studies")
     for strategy, seeds in study_answers.records("pbc56").items():
         for seed, record in seeds.items():
-            where = tmp_path / "matrix" / "checkpoints" / f"{strategy}-{seed}-0123456789ab"
+            where = tmp_path / "matrix" / "checkpoints" / "0.1.0" / "records"
             named = record.checkpoint.model_copy(update={"name": f"study/{strategy}-{seed}"})
             write_record(record.model_copy(update={"checkpoint": named}), where)
     study_answers.keep("pbc56", tmp_path / "matrix")

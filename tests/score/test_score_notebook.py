@@ -69,8 +69,13 @@ def test_the_notebook_is_whole_and_holds_no_output() -> None:
     assert all(not each.get("outputs") for each in book.cells)
 
 
-@pytest.mark.whole
-@pytest.mark.parametrize("name", NAMES)
+def _timed(always: str) -> list[Any]:
+    """The cases, a minute each: one runs in CI, the others by hand (`-m slow`)."""
+    marks = {name: pytest.mark.whole if name == always else pytest.mark.slow for name in NAMES}
+    return [pytest.param(name, marks=mark) for name, mark in marks.items()]
+
+
+@pytest.mark.parametrize("name", _timed("good"))
 def test_the_shell_says_it(cases: dict[str, Case], name: str, tmp_path: Path) -> None:
     case = cases[name]
     words = ["score", case.checkpoint, str(case.images), "--output", str(tmp_path / "out")]
@@ -100,9 +105,8 @@ def client() -> Iterator[NotebookClient]:
         yield found
 
 
-@pytest.mark.whole
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", _timed("unreadable"))
 def test_the_notebook_says_it(
     cases: dict[str, Case], client: NotebookClient, name: str, tmp_path: Path
 ) -> None:

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 from stand_in import Received, qwen, running
 
-pytestmark = [pytest.mark.whole, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 PAGE = Path(__file__).parents[2] / "docs" / "howto" / "acuity.md"
 
 
