@@ -97,7 +97,7 @@ def _pair() -> tuple[Any, Any]:
         idx=0,
         metadata=metadata,
     )
-    return own, lean(own, {})
+    return own, lean(own)
 
 
 def _facts(request: Any) -> dict[str, Any]:

@@ -448,7 +448,7 @@ PMC_HEADER = "Figure_path,Question,Anwser,Choice A,Choice B,Choice C,Choice D,An
 
 def pmc(folder: Path, line: str, seed: int = 4) -> HubSource:
     folder.mkdir()
-    (folder / "test.csv").write_text(PMC_HEADER + line + "\n")
+    (folder / "test_clean.csv").write_text(PMC_HEADER + line + "\n")
     with ZipFile(folder / "images.zip", "w") as archive:
         archive.writestr("images/PMC1_F1.jpg", picture(seed, format="JPEG"))
     return HubSource(PMC, folder, folder / "cache")
@@ -472,8 +472,8 @@ def test_a_table_without_the_answers_text_says_that_nothing_was_held_against_it(
     folder = tmp_path / "r"
     source = pmc(folder, "PMC1_F1.jpg,What is it?,Focal,A:Diffuse,B:Focal,C:c,D:d,B")
     assert not any("Anwser" in note for note in source.notes)
-    table = (folder / "test.csv").read_text().replace("Anwser", "Answer")
-    (folder / "test.csv").write_text(table)
+    table = (folder / "test_clean.csv").read_text().replace("Anwser", "Answer")
+    (folder / "test_clean.csv").write_text(table)
     other = HubSource(PMC, folder, folder / "other")
     assert any("no column 'Anwser'" in note for note in other.notes)
 

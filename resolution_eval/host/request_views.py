@@ -47,16 +47,16 @@ class RequestView(Instance):  # type: ignore[misc]
         "_metadata",
         "_raw",
         "_replies",
-        "_shared",
         "_text",
         "doc_id",
+        "shared",
     )
 
     idx = 0
     doc = None
 
     def __init__(self, shared: Shared, text: str, doc_id: int) -> None:
-        self._shared, self._text, self.doc_id = shared, text, doc_id
+        self.shared, self._text, self.doc_id = shared, text, doc_id
         self._replies: tuple[Held, ...] = ()
         self._filtered: tuple[tuple[str, Held | None], ...] = ()
         self._counts: list[Any] | None = None
@@ -70,22 +70,22 @@ class RequestView(Instance):  # type: ignore[misc]
 
     @property
     def request_type(self) -> str:
-        return self._shared.request_type
+        return self.shared.request_type
 
     @property
     def task_name(self) -> str:
-        return self._shared.task
+        return self.shared.task
 
     @property
     def repeats(self) -> int:
-        return self._shared.repeats
+        return self.shared.repeats
 
     @property
     def arguments(self) -> tuple[Any, ...]:
         """As the host builds them; the generation arguments are the caller's own, who may pop."""
         if self._arguments is not None:
             return self._arguments
-        shared = self._shared
+        shared = self.shared
         generation = copy.deepcopy(shared.generation)
         return (self._text, generation, shared.visual, self.doc_id, shared.task, shared.split)
 
@@ -102,7 +102,7 @@ class RequestView(Instance):  # type: ignore[misc]
     def metadata(self) -> dict[str, Any]:
         if self._metadata is not None:
             return self._metadata
-        shared = self._shared
+        shared = self.shared
         own = {"task": shared.task, "doc_id": self.doc_id, "repeats": shared.repeats}
         return {**own, "split": shared.split, **shared.more}
 
@@ -185,10 +185,10 @@ class _Counts(list[Any]):
             self._request._counts = self
 
 
-def lean(requests: Any, last: dict[int, Shared]) -> Any:
+def lean(requests: Any, last: Shared | None = None) -> Any:
     """The request that a task of ours built, as a view; anything else as it is.
 
-    `last` holds what the requests before it shared, where this one differs in nothing of it.
+    `last` is what the request before it shared: the same object serves where nothing differs.
     """
     if type(requests) is not Instance or len(requests.arguments) != 6 or requests.idx != 0:
         return requests
@@ -203,6 +203,4 @@ def lean(requests: Any, last: dict[int, Shared]) -> Any:
         visual=visual,
         more={key: value for key, value in requests.metadata.items() if key not in own},
     )
-    if last.get(0) != shared:
-        last[0] = shared
-    return RequestView(last[0], text, doc_id)
+    return RequestView(last if last == shared else shared, text, doc_id)

@@ -41,15 +41,18 @@ def ours(task: Any) -> bool:
 def _keep_requests() -> None:
     from lmms_eval.api.task import ConfigurableTask
 
-    from resolution_eval.host.request_views import lean
+    from resolution_eval.host.request_views import RequestView, Shared, lean
 
     own = ConfigurableTask.construct_requests
-    shared: dict[int, Any] = {}
+    last: Shared | None = None
 
     @wraps(own)
     def construct_requests(self: Any, *given: Any, **named: Any) -> Any:
+        nonlocal last
         found = own(self, *given, **named)
-        return lean(found, shared) if ours(self) else found
+        view = lean(found, last) if ours(self) else found
+        last = view.shared if isinstance(view, RequestView) else None
+        return view
 
     ConfigurableTask.construct_requests = construct_requests
 

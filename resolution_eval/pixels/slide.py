@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
@@ -77,7 +78,7 @@ def _own_microns(slide: OpenSlide) -> tuple[float, float]:
     """µm per pixel of the finest level, across and down.
 
     Raises:
-        ImageError: the file does not say.
+        ImageError: the file does not say, or says what cannot be.
     """
     found = [slide.properties.get(f"openslide.mpp-{axis}") for axis in "xy"]
     if not all(found):
@@ -86,4 +87,6 @@ def _own_microns(slide: OpenSlide) -> tuple[float, float]:
             "run it without --microns"
         )
     across, down = (float(value) for value in found if value)
+    if not (0 < across < inf and 0 < down < inf):
+        raise ImageError(f"the TIFF file says that a pixel is {across:g} x {down:g} µm: no size")
     return across, down

@@ -98,9 +98,11 @@ def png() -> bytes:
         (aperio(), 0.5, {"max_pixels": 1000}, "480x320 is 153600 pixels, limit 1000"),
         (plain(), 1, {}, "does not say how many µm a pixel is"),
         (png(), 1, {}, "it is PNG, which does not say how many µm"),
+        (aperio(microns=0), 1, {}, "says that a pixel is 0 x 0 µm"),
+        (aperio(microns=float("nan")), 1, {}, "says that a pixel is nan x nan µm|does not say"),
         (aperio()[:2000], 1, {}, "no slide that OpenSlide reads, or is damaged"),
     ],
-    ids=["finer", "too large", "no size", "another format", "cut"],
+    ids=["finer", "too large", "no size", "another format", "of nothing", "no number", "cut"],
 )
 def test_what_cannot_be_shown_at_a_size_fails_by_name(data, microns, more, told):
     with pytest.raises(ImageError, match=told) as failure:

@@ -186,7 +186,10 @@ def test_each_service_says_which_question_it_lost(kind: str, tmp_path: Path) -> 
         Batching("submit", tmp_path, trust_environment=False).settle(queue, journal)
         server.ready = True
         collect = Batching("collect", tmp_path, trust_environment=False)
-        assert "1 of 3 questions" in str(collect.settle(queue, journal))
+        said = str(collect.settle(queue, journal))
+        assert "1 of 3 questions" in said
+        # OpenAI's file of errors has no line of a question that was never run
+        assert (f"{kind} said of the first: " in said) == (kind != "OpenAI")
         held = [journal.holds(question.digest) for question in queue.questions]
     assert held == [0, 1, 1]
 
@@ -254,3 +257,15 @@ def _written(folder: Path, queue: BatchQueue) -> BatchQueue:
     batch = {"batch": "b", "requests": [question.digest for question in queue.questions]}
     (folder / FILE).write_text(json.dumps([batch]))
     return queue
+
+
+@pytest.mark.parametrize("text", ["{}", '[{"batch": "b"}]', "[1]", "[", '"b"'])
+def test_a_list_of_batches_that_cannot_be_read_hands_nothing_over_again(
+    text: str, tmp_path: Path
+) -> None:
+    (tmp_path / FILE).write_text(text)
+    with served() as server:
+        queue, journal = questions(server, KINDS[0]), Journal(tmp_path / "answers.jsonl")
+        with pytest.raises(UsageError, match="names the batches under way"):
+            Batching("submit", tmp_path, trust_environment=False).settle(queue, journal)
+        assert server.batches == []

@@ -108,15 +108,15 @@ class Batching:
         pending = self._pending()
         if self.turn == "submit":
             return self._submit(asked, self._missing(queue, journal, pending), pending)
-        said = self._collect(asked, pending, journal)
-        left = self._missing(queue, journal, self._pending())
-        if said:
-            return said
-        if left:
+        waiting, lost = self._collect(asked, pending, journal)
+        if waiting:
+            return f"{'; '.join(waiting)}: try batch=collect again later. Nothing was scored"
+        if left := self._missing(queue, journal, self._pending()):
+            why = f" ({asked.name} said of the first: {lost[0]})" if lost else ""
             return (
                 f"{len(left)} of {len(queue.questions)} questions are in no batch, or have no "
-                "answer in theirs; batch=submit hands them over again, and without batch= they are "
-                "asked one by one. Nothing was scored"
+                f"answer in theirs{why}; batch=submit hands them over again, and without batch= "
+                "they are asked one by one. Nothing was scored"
             )
         return None
 
@@ -160,9 +160,9 @@ class Batching:
 
     def _collect(
         self, asked: BatchService, pending: Sequence[Mapping[str, Any]], journal: Journal
-    ) -> str | None:
-        """Take the answers of batches that ended; what is to be said of those under way."""
-        left, waiting = list(pending), []
+    ) -> tuple[list[str], list[str]]:
+        """Take the answers of batches that ended: those under way, and why answers are missing."""
+        left, waiting, lost = list(pending), [], []
         for batch in pending:
             state = asked.state(str(batch["batch"]))
             if not state.ended:
@@ -170,38 +170,45 @@ class Batching:
                 continue
             digests: Sequence[str] = batch["requests"]
             answered = set()
-            for place, answer, _ in asked.outcomes(state):
-                if answer is not None and 0 <= place < len(digests) and place not in answered:
+            for place, answer, why in asked.outcomes(state):
+                if answer is None:
+                    lost.append(why)
+                elif 0 <= place < len(digests) and place not in answered:
                     answered.add(place)
                     journal.note(digests[place], answer)
             left.remove(batch)
             self._write(left)
-        if not waiting:
-            return None
-        return f"{'; '.join(waiting)}: try batch=collect again later. Nothing was scored"
+        return waiting, lost
 
     def _pending(self) -> list[dict[str, Any]]:
-        """Batches under way, as the file tells them."""
+        """Batches under way, as the file tells them.
+
+        Raises:
+            UsageError: it cannot be read whole; what is under way would be paid for twice.
+        """
+        file = self.folder / FILE
         try:
-            found = json_value((self.folder / FILE).read_bytes())
+            found = json_value(file.read_bytes())
         except FileNotFoundError:
             return []
         except ValueError as error:
-            raise UsageError(
-                f"{self.folder / FILE} is no JSON ({error}): it names the batches under way; put "
-                "it right, or give another --use_cache"
-            ) from error
-        return [
-            each
-            for each in (found if isinstance(found, list) else [])
-            if isinstance(each, dict) and isinstance(each.get("requests"), list) and "batch" in each
-        ]
+            raise UsageError(f"{file} is no JSON ({error}); {_REMEDY}") from error
+        if not isinstance(found, list) or not all(map(_is_batch, found)):
+            raise UsageError(f"{file} is no list of batches, each with its requests; {_REMEDY}")
+        return found
 
     def _write(self, batches: Sequence[Mapping[str, Any]]) -> None:
         from resolution_eval.ground.files import replace
 
         self.folder.mkdir(parents=True, exist_ok=True)
         replace(self.folder / FILE, json.dumps(list(batches), indent=1).encode() + b"\n")
+
+
+_REMEDY = "it names the batches under way: put it right, or give another --use_cache"
+
+
+def _is_batch(found: Any) -> bool:
+    return isinstance(found, dict) and "batch" in found and isinstance(found.get("requests"), list)
 
 
 def _parts(
