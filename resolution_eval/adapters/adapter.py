@@ -6,7 +6,7 @@ import json
 import time
 import weakref
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, MutableSequence, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from hashlib import sha256
@@ -44,11 +44,9 @@ from resolution_eval.evidence.attestation import (
 )
 from resolution_eval.evidence.facts import Arithmetic, CheckpointFacts, versions
 from resolution_eval.evidence.model_answer import Answer, finite
-from resolution_eval.ground.compact import CompactList
 from resolution_eval.ground.errors import ImageError, ModelError, UsageError, host_boundary
 from resolution_eval.ground.redaction import redacted
 from resolution_eval.host.cached_replies import state_of
-from resolution_eval.host.request_views import REPLY
 from resolution_eval.images import resize
 from resolution_eval.models.arguments import Common, checked_device, declared_training
 from resolution_eval.models.precision import Precision
@@ -223,13 +221,13 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
         """Why a question cannot have several images; None where it can."""
         return f"{self.name} takes one image per question"
 
-    def generate_until(self, requests: list[Instance]) -> MutableSequence[str]:
+    def generate_until(self, requests: list[Instance]) -> list[str]:
         """One encoded `Reply` per request of ours, plain text for the host's own tasks, "" for a
-        failure; held as bytes until they are taken.
+        failure.
         """
         self.precision.apply()
         self._check_images(requests)
-        replies = CompactList.of(REPLY, [""] * len(requests))
+        replies = [""] * len(requests)
         groups = image_groups(requests, self.task_dict, self.overrides)
         grow = self.finds_batch and bool(self.gpus())
         sizes = BatchSizes(self.batch, grow=grow, room=self.room)

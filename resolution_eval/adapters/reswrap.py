@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, MutableSequence, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -148,7 +148,7 @@ class ResWrap(ResolutionAdapter):
         """The model that the base holds here; None where it asks a server."""
         return self.sight.model
 
-    def generate_until(self, requests: list[Instance]) -> MutableSequence[str]:
+    def generate_until(self, requests: list[Instance]) -> list[str]:
         """As every adapter; a server is probed before the first question and after the last."""
         if self.batching is not None:
             self._batch(self.batching, requests)

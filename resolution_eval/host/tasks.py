@@ -27,7 +27,6 @@ from resolution_eval.evidence.attestation import (
 )
 from resolution_eval.evidence.facts import run_facts
 from resolution_eval.ground.errors import UsageError, host_boundary
-from resolution_eval.host import sample_views
 from resolution_eval.host.document_table import document_table
 from resolution_eval.host.judge import judgement_rows, open_judge
 from resolution_eval.host.option_order import shown_options
@@ -47,7 +46,6 @@ def documents(cards: Dataset) -> Dataset:
 
     `cards` is a card's file as lmms-eval loads it: one row, its text. Serves as `process_docs`.
     """
-    sample_views.install()
     with host_boundary():
         card = parse_task_card(cards[0]["text"])
         if card.judge:
