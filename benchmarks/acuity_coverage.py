@@ -2,16 +2,16 @@
 
     python -m benchmarks.acuity_coverage [--repetitions 400]
 
-prints the table of docs/acuity.md, from simulated answers on the eye chart's own design.
+keeps them in benchmarks/acuity.json, from simulated answers on the eye chart's own design.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
 
 import numpy as np
 
+from benchmarks.acuity_results import SEED, keep
 from resolution_eval.statistics.psychometric import Trials, Weibull
 from resolution_eval.statistics.thresholds import SEEN, coincidence, curves, guessing, misfit
 
@@ -19,7 +19,6 @@ LEVELS = 0.75 * 2 ** (np.arange(8) / 2)
 CHANCES = (0.25, 0.5, 0.125)
 TRUTHS = (Weibull(2.0, 3.0, 0.02), Weibull(3.0, 2.0, 0.08), Weibull(2.0, 6.0, 0.2))
 BLOCKS = (1, 3, 24)
-SEED = 20_261_127
 
 
 def answers(function: Weibull, blocks: int, random: np.random.Generator, images: int = 1) -> Trials:
@@ -45,41 +44,51 @@ def coverage(truth: Weibull, blocks: int, repetitions: int) -> tuple[dict[float,
     return shares, rejected / (repetitions // 5)
 
 
-def rows(repetitions: int) -> Iterator[str]:
-    """The lines of the tables, in Markdown."""
-    yield (
-        "| true threshold, slope, lapse | answers | 50 % size held | 90 % size held "
-        "| fit rejected |"
-    )
-    yield "| --- | ---: | ---: | ---: | ---: |"
+def wrongly_seeing(charts: int) -> int:
+    """Charts of 96 answers in which a model that guesses is said to see."""
+    random, guess = np.random.default_rng(SEED), Weibull(1e9, 3.0, 0.0)
+    return sum(guessing(answers(guess, 4, random)) < SEEN for _ in range(charts))
+
+
+def wrongly_differing(trios: int) -> int:
+    """Of so many trios of equal curves, those that are said to differ."""
+    random, wrong = np.random.default_rng(SEED), 0
+    for number in range(trios):
+        three = {name: answers(TRUTHS[0], 8, random) for name in "abc"}
+        found = curves(three, seed=number, resamples=100)
+        wrong += coincidence(found, list("abc")).verdict == "differ"
+    return wrong
+
+
+def main() -> None:
+    """Simulate everything and keep it."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--repetitions", type=int, default=400)
+    repetitions = parser.parse_args().repetitions
+    cells = []
     for truth in TRUTHS:
         for blocks in BLOCKS:
             held, rejected = coverage(truth, blocks, repetitions)
-            most = "never seen" if np.isinf(truth.size_at(0.9)) else f"{held[0.9]:.3f}"
-            yield (
-                f"| {truth.threshold:g}, {truth.slope:g}, {truth.lapse:g} | {24 * blocks} "
-                f"| {held[0.5]:.3f} | {most} | {rejected:.3f} |"
+            never = np.isinf(truth.size_at(0.9))
+            cells.append(
+                {
+                    "truth": [truth.threshold, truth.slope, truth.lapse],
+                    "answers": 24 * blocks,
+                    "half": held[0.5],
+                    "most": None if never else held[0.9],
+                    "rejected": rejected,
+                }
             )
-    random, guess = np.random.default_rng(SEED), Weibull(1e9, 3.0, 0.0)
-    seen = sum(guessing(answers(guess, 4, random)) < SEEN for _ in range(20 * repetitions))
-    yield ""
-    yield (
-        f"A model that guesses was said to see in {seen} of {20 * repetitions} charts of 96 "
-        f"answers (allowed: {SEEN:g})."
-    )
-    wrong = 0
-    for number in range(repetitions // 4):
-        three = {name: answers(TRUTHS[0], 8, random) for name in "abc"}
-        wrong += (
-            coincidence(curves(three, seed=number, resamples=100), list("abc")).verdict == "differ"
-        )
-    yield (
-        f"Three equal curves were said to differ in {wrong} of {repetitions // 4} (allowed: 0.05)."
-    )
+            print(cells[-1], flush=True)
+    found = {
+        "repetitions": repetitions,
+        "seed": SEED,
+        "cells": cells,
+        "seeing": [wrongly_seeing(20 * repetitions), 20 * repetitions],
+        "differing": [wrongly_differing(repetitions // 4), repetitions // 4],
+    }
+    keep("coverage", "simulated", found)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repetitions", type=int, default=400)
-    for row in rows(parser.parse_args().repetitions):
-        print(row, flush=True)
+    main()

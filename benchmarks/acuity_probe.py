@@ -2,7 +2,8 @@
 
     python -m benchmarks.acuity_probe --checkpoint embedded/acuity [--promised 64] [--images 48]
 
-prints what the probe says of the checkpoint as it is, and of the same one behind a reduction.
+keeps in benchmarks/acuity.json what the probe says of the checkpoint as it is, and of the same one
+behind a reduction.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from benchmarks.acuity_results import keep
 from resolution_eval.answers.prompts import flamingo_prompt, question_text
 from resolution_eval.data.acuity import ProbeQuestion, probe
 from resolution_eval.images import resize
@@ -42,17 +44,32 @@ def answers(bundle: FlamingoBundle, questions: Sequence[ProbeQuestion], hidden: 
     return said
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
+def main() -> None:
+    """Probe one checkpoint and keep what is found."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--checkpoint", default="embedded/acuity")
     parser.add_argument("--promised", type=int, default=64)
-    parser.add_argument("--images", type=int, default=48)
+    parser.add_argument("--images", type=int, default=96)
     given = parser.parse_args()
-    loaded = load_pretrained(given.checkpoint)
+    loaded, rows = load_pretrained(given.checkpoint), []
     for factor in HIDDEN:
         found = probe(
             lambda asked, factor=factor: answers(loaded, asked, factor),
             promised=given.promised,
             images=given.images,
         )
+        arms = {name: getattr(found, name) for name in ("fine", "reduced", "coarse")}
+        rows.append(
+            {
+                "hidden": factor,
+                **{name: [arm.right, arm.n] for name, arm in arms.items()},
+                "outcome": found.outcome,
+                "sentence": found.sentence,
+            }
+        )
         print(f"hidden reduction {factor:g}: {found.sentence}", flush=True)
+    keep("probe", given.checkpoint, {"promised": given.promised, "seed": 0, "rows": rows})
+
+
+if __name__ == "__main__":
+    main()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from resolution_eval.analysis import CurveFigures
+from resolution_eval.analysis.sizes import Sizes
 from resolution_eval.board.submission import Facts
 from resolution_eval.evidence.ladder import Step, weakest
 from resolution_eval.records import Cell, Record
@@ -160,6 +161,8 @@ class Curve:
     run: Environment
     record_path: Path
     record_sha256: str
+    sizes: Sizes | None
+    """How small a thing is still seen; null where no answer says what had to be seen."""
     record: Record
     """With every answer, to be shown sample by sample."""
     figures: CurveFigures | None

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from resolution_eval.analysis import CurveFigures, figures
 from resolution_eval.analysis.curve import CellFigures
 from resolution_eval.analysis.headline import headline
+from resolution_eval.analysis.sizes import sizes
 from resolution_eval.analysis.sweeps import Setting, Sweep, sweep_of
 from resolution_eval.board.board_schema import Budget, Curve, Estimate, Point, Repeat
 from resolution_eval.board.rerun import Key
@@ -92,6 +93,7 @@ def _curve(entry: ScoreEntry, setting: Setting) -> Curve:
         run=record.environment,
         record_path=entry.path,
         record_sha256=file_digest(entry.path),
+        sizes=sizes(shown.sweep),
         record=record,
         figures=scored,
     )

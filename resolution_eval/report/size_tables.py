@@ -90,7 +90,7 @@ def _words(kind: BySize) -> str:
     parts = []
     for cell in kind.cells:
         half = kind.threshold(cell.resolution)
-        size = _unseen(cell) if half is None else _size(half, None).text
+        size = cell.unseen if half is None else _size(half, None).text
         parts.append(f"{size} at {cell.resolution}")
     return ", ".join(parts)
 
@@ -119,7 +119,7 @@ def _row(one: Sizes, kind: BySize, cell: SizeCell, chart: bool) -> tuple[Entry, 
     r = cell.resolution
     half, most = kind.threshold(r, HALF), kind.threshold(r, MOST)
     function = kind.source.fits.get(r)
-    said = None if cell.sees else _unseen(cell)
+    said = cell.unseen
     if said is None and kind is one.kinds[0] and kind is not one.main:
         said = "no one curve"
     row = (
@@ -136,10 +136,6 @@ def _row(one: Sizes, kind: BySize, cell: SizeCell, chart: bool) -> tuple[Entry, 
         entry(kind.misfits.get(r), digits=3),
     )
     return (*row, *_cycles(one, cell, half)) if chart else row
-
-
-def _unseen(cell: SizeCell) -> str:
-    return "too few" if len(cell.source) < LEAST else "does not see"
 
 
 def _size(interval: Interval | None, said: str | None) -> Entry:

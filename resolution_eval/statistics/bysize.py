@@ -70,6 +70,13 @@ class SizeCell:
         """Whether the model is shown to see anything at all."""
         return len(self.source) >= LEAST and self.guessing < SEEN
 
+    @property
+    def unseen(self) -> str | None:
+        """Why no size is given, in words; None where the model is shown to see."""
+        if self.sees:
+            return None
+        return "too few" if len(self.source) < LEAST else "does not see"
+
 
 @dataclass(frozen=True, eq=False)
 class BySize:

@@ -54,6 +54,8 @@ class Architecture(_Part):
     vision_width: int = 96
     vision_layers: int = 4
     vision_heads: int = 3
+    neighbours: bool = False
+    """Whether the vision encoder's heads begin by looking at neighbouring patches."""
     language_width: int = 64
     language_layers: int = 2
     language_heads: int = 2

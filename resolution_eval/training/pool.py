@@ -87,13 +87,21 @@ class ImagePool:
             for start in range(0, len(places), size):
                 yield grid, places[start : start + size]
 
+    def stored(self, locator: str) -> Image:
+        """The stored image in RGB.
+
+        Raises:
+            ImageError: it cannot be decoded.
+        """
+        return decode(self.source.read(locator)).image
+
     def _view(self, locator: str, resolution: Resolution, grid: Size) -> Image:
         kept = self._kept.get((locator, resolution))
         if kept is not None:
             return kept
         source = self._kept.get((locator, None))
         if source is None:
-            source = self._keep(locator, None, decode(self.source.read(locator)).image)
+            source = self._keep(locator, None, self.stored(locator))
         rendered = render(source, resolution, self.filter)
         view = rendered if Size(*rendered.size) == grid else resize(rendered, grid, self.filter)
         return self._keep(locator, resolution, view)

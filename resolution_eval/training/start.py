@@ -16,6 +16,7 @@ from resolution_eval.models.families.checkpoint import load_model, load_parts
 from resolution_eval.resolution import NATIVE, Resolution, Size, budget_size
 from resolution_eval.training.hf_learner import HFLearner
 from resolution_eval.training.learner import Learner
+from resolution_eval.training.neighbours import look_at_neighbours
 from resolution_eval.training.plan import TrainingPlan
 from resolution_eval.training.pool import ImagePools
 from resolution_eval.training.small_models import SMALL, small_model
@@ -87,6 +88,8 @@ def small_flamingo(plan: TrainingPlan, pools: ImagePools) -> FlamingoLearner:
     config = plan.architecture.config(max(grids, key=lambda grid: grid.pixels))
     classes = sorted({sample.answer for sample in samples}) if plan.teaching else ()
     bundle = build(config, tokenizer, seed=plan.seed)
+    if plan.architecture.neighbours:
+        look_at_neighbours(bundle.model.vision_encoder)
     return FlamingoLearner(bundle, classes=classes, seed=plan.seed)
 
 

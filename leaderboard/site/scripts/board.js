@@ -1,6 +1,6 @@
 // The board: one list per data and scheme, a line per recipe by score; the address holds all that is chosen.
 
-import { ANSWERED, address, announce, count, estimate, fill, h, labels, load, many, mark, modelLink, name, number, query, ranks, remember, select, shared, shortRevision, size, sized, start, status, strategy } from "./page.js";
+import { ANSWERED, address, announce, count, estimate, fill, h, labels, load, many, mark, modelLink, name, number, query, ranks, remember, select, shared, shortRevision, size, sizeColumns, sized, start, status, strategy } from "./page.js";
 import { spark, whisker } from "./charts.js";
 import { Table } from "./table.js";
 
@@ -149,6 +149,7 @@ class View {
       single && { id: "best", head: "Best at", numeric: true, title: "The resolution with the highest accuracy, the accuracy, and what it costs", value: (line) => best(line)?.score[0], cell: (line) => bestCell(best(line)) },
       single && { id: "enough", head: "Enough", numeric: true, title: "The smallest resolution shown to lose no more than 2 points against the best, and what it costs", value: (line) => (line.choice === null ? null : resolutions.indexOf(line.choice)), cell: (line) => enough(line) },
       single && { id: "curve", head: "Accuracy by resolution (px)", sortable: false, title: "Accuracy over the resolutions; a ring marks a training resolution", value: () => null, cell: (line) => spark(line.cells, resolutions, line.trained, data.chance) },
+      ...(single ? sizeColumns(lines, resolutions, "more") : []),
       { id: "area", head: "Accuracy", numeric: true, descending: true, class: single ? "more" : "", title: "Mean accuracy over the resolutions, trapezoid in log2 r", value: (line) => line.area?.[0], cell: (line) => estimate(line.area) },
       { id: "drop", head: "Drop", numeric: true, class: single ? "more" : "", title: "From the best resolution to the worst; of several runs, the largest", value: (line) => line.drop?.[0], cell: (line) => estimate(line.drop) },
       ...(single ? this.board.budgets : []).map((most, i) => some((line) => budget(line, most)) && { id: `tokens-${most}`, head: `@ ${most}`, numeric: true, descending: true, class: "more", title: `Accuracy at ${most} visual tokens, or at the resolution with the next fewer`, value: (line) => budget(line, most)?.[3][0], cell: (line) => budgetCell(budget(line, most)) }),

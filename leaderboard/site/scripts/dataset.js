@@ -1,6 +1,6 @@
 // Data sets: all of them, or one with every row's curve.
 
-import { address, count, estimate, facts, fill, h, labels, load, many, modelLink, name, number, query, ranks, remember, select, shared, start, status } from "./page.js";
+import { address, count, estimate, facts, fill, h, labels, load, many, modelLink, name, number, query, ranks, remember, select, shared, sizeColumns, start, status } from "./page.js";
 import { curves, legend, spark } from "./charts.js";
 import { Table } from "./table.js";
 
@@ -91,6 +91,7 @@ function ranking(found, lines) {
       { id: "score", head: "Score", numeric: true, descending: true, value: (line) => line.score?.[0], cell: (line) => (line.score ? estimate(line.score) : h("span", { class: "quiet" }, "withheld")) },
       { id: "curve", head: "Curve", sortable: false, value: () => null, cell: (line) => spark(line.cells, found.resolutions, line.trained, found.chance) },
       ...found.resolutions.map((r) => ({ id: `r-${r}`, head: `r = ${r}`, numeric: true, descending: true, value: (line) => cell(line, r)?.score?.[0], cell: (line) => (cell(line, r) ? estimate(cell(line, r).score) : "–") })),
+      ...sizeColumns(lines, found.resolutions, ""),
       { id: "tokens", head: "Tokens", numeric: true, value: (line) => line.tokens, cell: (line) => count(line.tokens) },
     ],
   });

@@ -99,6 +99,38 @@ export function estimate(triple, digits = 3) {
     h("small", {}, ` [${number(low, digits)}, ${number(high, digits)}]`));
 }
 
+// Columns of how small a thing is still seen: the finest over the resolutions, and each of them.
+export function sizeColumns(lines, resolutions, more) {
+  if (!lines.some((line) => line.seen?.length)) return [];
+  const what = "Size in pixels of the stored image that is seen half of the time, corrected for guessing, with its 95 % interval";
+  return [
+    { id: "seen", head: "Smallest seen, px", numeric: true, title: `${what}; at the resolution where it is smallest`, value: (line) => finest(line)?.size[0], cell: (line) => sizeCell(line, finest(line)?.r) },
+    ...resolutions.map((r) => ({ id: `seen-${r}`, head: `Seen at r = ${r}, px`, numeric: true, class: more, title: `${what}, at r = ${r}`, value: (line) => line.seen?.[0]?.cells[r]?.size?.[0] || null, cell: (line) => sizeCell(line, r) })),
+  ];
+}
+
+function finest(line) {
+  const cells = (line.seen || []).flatMap((run) => Object.entries(run.cells).map(([r, cell]) => ({ r, ...cell })));
+  return cells.filter((cell) => !cell.said && cell.size?.[0]).sort((one, other) => one.size[0] - other.size[0])[0];
+}
+
+// Every run has its own: "grating 1.26 [1.10, 1.49]", or why there is none.
+function sizeCell(line, r) {
+  const runs = line.seen || [];
+  if (!runs.length) return "–";
+  if (r === undefined) return h("span", { class: "quiet" }, runs.length === 1 ? words(runs[0]) : "no size");
+  return runs.map((run) => {
+    const cell = run.cells[r];
+    if (!cell) return h("div", {}, "–");
+    return h("div", {}, cell.said ? h("span", { class: "quiet" }, cell.said) : estimate(cell.size, 2), h("small", {}, ` ${run.kind} at ${r}`));
+  });
+}
+
+function words(run) {
+  const said = [...new Set(Object.values(run.cells).map((cell) => cell.said))];
+  return said.length === 1 && said[0] ? said[0] : "no size";
+}
+
 export function estimateText(triple) {
   if (!triple) return "no figure";
   return `${number(triple[0])}, 95 % interval ${number(triple[1])} to ${number(triple[2])}`;

@@ -21,6 +21,7 @@ from resolution_eval.board.scopes import (
     standing,
 )
 from resolution_eval.board.site.answer_files import Sheet, sheet
+from resolution_eval.board.site.seen_sizes import seen_sizes
 from resolution_eval.board.site.siblings import DIGITS, matrices, resolutions, rounded, siblings
 from resolution_eval.evidence.ladder import STEPS
 from resolution_eval.resolution import NATIVE
@@ -221,6 +222,7 @@ def _alone(line: RankLine) -> Document:
         "claimed": _overclaim([point for run in runs for point in run.points]),
         "budgets": [_budget(each) for each in line.budgets],
         **_choice(runs),
+        "seen": seen_sizes(runs),
         "cells": [{**_cell(point), "score": rounded(mean)} for point, mean in points],
     }
 

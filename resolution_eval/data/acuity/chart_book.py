@@ -86,10 +86,11 @@ class AcuityBook:
 
     revision = REVISION
 
-    def __init__(self, side: int) -> None:
+    def __init__(self, side: int, blocks: Mapping[str, int] = BLOCKS) -> None:
+        """More `blocks` of a split are more plates; those of fewer stay as they are."""
         self.side = side
         self.counts = {
-            split: blocks * len(LINES) * len(self.levels) for split, blocks in BLOCKS.items()
+            split: count * len(LINES) * len(self.levels) for split, count in blocks.items()
         }
 
     @cached_property
@@ -146,22 +147,31 @@ class AcuityBook:
         # RandomState: numpy promises its stream for good; a Generator's may change with a release
         random = np.random.RandomState(plate.seed)
         detail = plate.detail
-        centre = placed(self.side, self._reach(detail), plate.quadrant, random)
+        centre = placed(self.side, self.reach(detail), plate.quadrant, random)
         phase = random.uniform(0, 2 * np.pi)
         image = ground(detail.ground or "plain", self.side, random)
         amplitude = AMPLITUDE * (detail.contrast or FULL)
         return quantised(image + amplitude * self.pattern(plate, centre, phase)[..., None])
 
-    def _reach(self, detail: Detail) -> float:
+    def reach(self, detail: Detail) -> float:
         """Half the extent of the optotype, in pixels."""
         factor = {"letter E": 3.6, "two dots": 1.6}.get(detail.kind, RING / 2)
         return RADIUS * self.side if "grating" in detail.kind else factor * detail.size
 
     def pattern(self, plate: Plate, centre: tuple[float, float], phase: float) -> Floats:
-        """The optotype alone, at contrast 1, its darkest about -1."""
-        angle = 2 * np.pi * plate.turn / len(plate.choices)
-        kind, size = plate.detail.kind, plate.detail.size
+        """The optotype of `plate` alone, at contrast 1, its darkest about -1."""
+        detail, choices = plate.detail, len(plate.choices)
+        return self.optotype(detail.kind, detail.size, plate.turn / choices, centre, phase)
+
+    def optotype(
+        self, kind: str, size: float, turn: float, centre: tuple[float, float], phase: float
+    ) -> Floats:
+        """An optotype at contrast 1: `turn` is the number of the choice over that of all choices,
+        `centre` is x and y in pixels, and only gratings have a `phase` (radians).
+        """
+        if kind == "two dots" or kind not in _SHAPES:
+            turn /= 2
+        angle = 2 * np.pi * turn
         if kind in _SHAPES:
-            turned = angle / 2 if kind == "two dots" else angle
-            return _SHAPES[kind](self.side, centre, size, turned)
-        return grating(self.side, centre, size, angle / 2, phase)
+            return _SHAPES[kind](self.side, centre, size, angle)
+        return grating(self.side, centre, size, angle, phase)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Pixels = NDArray[np.uint8]
 Shape = Callable[[Floats, Floats], Floats]
 """A function of x (right) and y (down), in pixels from the shape's centre."""
 

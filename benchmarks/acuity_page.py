@@ -1,0 +1,213 @@
+"""Tables of docs/acuity.md, made from benchmarks/acuity.json: no figure in them is typed by hand.
+
+    python -m benchmarks.acuity_page
+
+writes them between their marks, `<!-- NAME: ... -->` and `<!-- /NAME -->`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.acuity_results import SEED, load
+
+PAGE = Path(__file__).parent.parent / "docs" / "acuity.md"
+Section = Mapping[str, Any]
+
+
+def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table in Markdown; columns after the first are set right."""
+    names = list(heads)
+    lines = [" | ".join(names), " | ".join(["---", *["---:"] * (len(names) - 1)])]
+    return "\n".join(f"| {line} |" for line in [*lines, *(" | ".join(row) for row in rows)])
+
+
+def figure(found: Section | None, digits: int = 2) -> str:
+    """A figure with its interval; what lies beyond the sizes that were shown is said."""
+    if found is None:
+        return "–"
+    low, high = (_end(found[name], digits) for name in ("low", "high"))
+    if found["estimate"] is None:
+        return f"not reached [{low}, {high}]"
+    if found["estimate"] == 0:
+        return f"below 0.75 [{low}, {high}]"
+    return f"{found['estimate']:.{digits}f} [{low}, {high}]"
+
+
+def _end(value: float | None, digits: int) -> str:
+    return "∞" if value is None else f"{value:.{digits}f}"
+
+
+def _size(kind: Section, name: str) -> str:
+    if name not in kind["n"]:
+        return "–"
+    return figure(kind["sizes"][name]) if name in kind["sizes"] else "does not see"
+
+
+def acuity(section: Section) -> str:
+    """Every checkpoint against the observers, as the stored image is and cut."""
+    heads = ["checkpoint, grid", "thing", "n", "50 % size, px of the chart", "rule of one pixel"]
+    heads += ["ideal observer", "to the rule", "to the ideal", "right at the largest"]
+    return table(
+        heads,
+        (
+            [
+                f"{name}{', cut' if way == 'cut' else ''}",
+                kind,
+                str(each["n"][way]),
+                _size(each, way),
+                _size(each, "rule"),
+                _size(each, ideal),
+                figure(each["ratios"].get(f"{way} / rule")),
+                figure(each["ratios"].get(f"{way} / {ideal}")),
+                f"{each['largest']:.2f}" if way == "as is" else "",
+            ]
+            for name, found in section.items()
+            for kind, each in found["kinds"].items()
+            for way, ideal in (("as is", "ideal"), ("cut", "ideal, cut"))
+        ),
+    )
+
+
+def again(section: Section) -> str:
+    """The hidden factor, found again, and the retest."""
+    heads = ["checkpoint, grid", "thing", "n", "50 % size behind it", "hidden 2, found again"]
+    return table(
+        [*heads, "two charts, n each", "ratio of the two"],
+        (
+            [
+                name,
+                kind,
+                str(each["n"]["hidden"]),
+                _size(each, "hidden"),
+                figure(each["ratios"].get("hidden / as is")),
+                str(each["n"]["even"]),
+                figure(each["ratios"].get("even / odd")),
+            ]
+            for name, found in section.items()
+            for kind, each in found["kinds"].items()
+            if "as is" in each["sizes"]
+        ),
+    )
+
+
+def lesions(section: Section) -> str:
+    """Sizes at the encoder per resolution, and whether they are one."""
+    resolutions = sorted({r for found in section.values() for r in found["resolutions"]})
+    heads = ["checkpoint", "finding", "n per r", *(f"50 % at {r}" for r in resolutions)]
+    return table(
+        [*heads, "curves", "widest ratio", "between"],
+        (
+            [
+                name,
+                kind,
+                str(each["n"]),
+                *(
+                    figure(each["sizes"][str(r)]) if str(r) in each["sizes"] else "does not see"
+                    for r in resolutions
+                ),
+                "no two to compare" if each["verdict"] == "withheld" else each["verdict"],
+                *_widest(each["ratios"]),
+            ]
+            for name, found in section.items()
+            for kind, each in found["kinds"].items()
+        ),
+    )
+
+
+def _widest(ratios: Section) -> tuple[str, str]:
+    if not ratios:
+        return "–", "–"
+    between, found = max(ratios.items(), key=lambda pair: abs(_apart(pair[1]["estimate"])))
+    return figure(found), between
+
+
+def _apart(value: float) -> float:
+    return max(value, 1 / value)
+
+
+def coverage(section: Section) -> str:
+    """The simulation's table and its two sentences."""
+    found = section["simulated"]
+    (seen, charts), (wrong, trios) = found["seeing"], found["differing"]
+    return "\n".join(
+        [
+            table(
+                [
+                    "true threshold, slope, lapse",
+                    "answers",
+                    "50 % size held",
+                    "90 % size held",
+                    "fit rejected",
+                ],
+                (
+                    [
+                        ", ".join(f"{value:g}" for value in cell["truth"]),
+                        str(cell["answers"]),
+                        f"{cell['half']:.3f}",
+                        "never seen" if cell["most"] is None else f"{cell['most']:.3f}",
+                        f"{cell['rejected']:.3f}",
+                    ]
+                    for cell in found["cells"]
+                ),
+            ),
+            "",
+            f"{found['repetitions']} repetitions per cell, seed {found['seed']}. A model that "
+            f"guesses was said to see in {seen} of {charts} charts of 96 answers (allowed: 0.001). "
+            f"Three equal curves were said to differ in {wrong} of {trios} (allowed: 0.05).",
+        ]
+    )
+
+
+def probe(section: Section) -> str:
+    """What the probe says, as it is and behind a reduction."""
+    heads = ["checkpoint, promised", "in front of it", "fine", "reduced", "wide", "outcome"]
+    return table(
+        heads,
+        (
+            [
+                f"{name}, {found['promised']} px",
+                "nothing" if row["hidden"] == 1 else f"a hidden reduction by {row['hidden']:g}",
+                *("/".join(map(str, row[arm])) for arm in ("fine", "reduced", "coarse")),
+                row["sentence"].partition(" (")[0],
+            ]
+            for name, found in section.items()
+            for row in found["rows"]
+        ),
+    )
+
+
+BLOCKS: Mapping[str, tuple[str, Callable[[Section], str]]] = {
+    "acuity": ("charts", acuity),
+    "again": ("charts", again),
+    "lesions": ("lesions", lesions),
+    "coverage": ("coverage", coverage),
+    "probe": ("probe", probe),
+}
+"""Per block of the page, the section that it is made from, and what makes it."""
+
+
+def page(text: str, found: Section) -> str:
+    """The page `text` with every block made anew; a section that was not measured says so.
+
+    Raises:
+        ValueError: a block's marks are not there once.
+    """
+    for name, (section, made) in BLOCKS.items():
+        begin, end = (
+            f"<!-- {name}: made by `python -m benchmarks.acuity_page` -->",
+            f"<!-- /{name} -->",
+        )
+        if (text.count(begin), text.count(end)) != (1, 1):
+            raise ValueError(f"{PAGE} has {text.count(begin)} blocks named {name}; need one")
+        before, rest = text.split(begin)
+        inside = made(found[section]) if section in found else "Not measured."
+        text = f"{before}{begin}\n{inside}\n{end}{rest.split(end)[1]}"
+    return text
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(PAGE.read_text(encoding="utf-8"), load()), encoding="utf-8")
+    print(f"{PAGE}: made from benchmarks/acuity.json (seed {SEED})")

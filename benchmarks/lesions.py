@@ -1,0 +1,69 @@
+"""Lesion phantoms: whether the curves of different resolutions are one in pixels at the encoder.
+
+    python -m benchmarks.lesions --checkpoint DIR --name NAME [--resolutions 32 48 64]
+
+shows a small trained Flamingo the lesion phantoms at every resolution and keeps, per kind of
+finding, its 50 % sizes and the ratios between resolutions in benchmarks/acuity.json. Where the
+curves coincide, only the pixels on the finding matter; where they do not, the resolution does.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from benchmarks.acuity_results import SEED, ends, keep
+from benchmarks.plate_answers import DrawnPlates, Verdicts, answers, of_kinds, trials
+from resolution_eval.data.cards import task_cards
+from resolution_eval.data.lesions import LesionBook
+from resolution_eval.data.lesions.lesion_book import SEARCHES
+from resolution_eval.data.sources.plate_source import PlateSource
+from resolution_eval.models.flamingo import FlamingoBundle, load_folder
+from resolution_eval.statistics.thresholds import SEEN, coincidence, curves, guessing
+
+SIDE = 128
+TOGETHER = "all together"
+KINDS = tuple(search.kind for search in SEARCHES)
+
+
+def measure(bundle: FlamingoBundle, resolutions: list[int]) -> dict[str, Any]:
+    """Sizes at the encoder, and whether they coincide, of every kind and of all together."""
+    source = PlateSource("lesion", task_cards()["lesion"], LesionBook(SIDE))
+    drawn = DrawnPlates(source, [s for s in source.samples("test") if s.detail])
+    found = {r: answers(bundle, drawn, r) for r in resolutions}
+    return {kind: _kind(found, [kind]) for kind in KINDS} | {TOGETHER: _kind(found, KINDS)}
+
+
+def _kind(found: dict[int, Verdicts], kinds: list[str] | tuple[str, ...]) -> dict[str, Any]:
+    every = {
+        str(r): trials(of_kinds(each, list(kinds)), scale=r / SIDE) for r, each in found.items()
+    }
+    seeing = {r: each for r, each in every.items() if guessing(each) < SEEN}
+    fitted = curves(seeing, seed=SEED)
+    compared = coincidence(fitted, list(seeing))
+    return {
+        "n": len(next(iter(every.values()))),
+        "accuracy": {r: round(float(each.right.mean()), 4) for r, each in every.items()},
+        "guessing": {r: guessing(each) for r, each in every.items()},
+        "sizes": {r: ends(fitted.interval(r, 0.5)) for r in seeing},
+        "verdict": compared.verdict,
+        "ratios": {f"{one.first} / {one.second}": ends(one.interval) for one in compared.ratios},
+    }
+
+
+def main() -> None:
+    """Measure one checkpoint and keep what is found."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--resolutions", type=int, nargs="+", default=[32, 48, 64])
+    given = parser.parse_args()
+    found = measure(load_folder(given.checkpoint), given.resolutions)
+    keep("lesions", given.name, {"resolutions": given.resolutions, "kinds": found})
+    for kind, each in found.items():
+        print(kind, each["accuracy"], each["sizes"], each["verdict"], each["ratios"])
+
+
+if __name__ == "__main__":
+    main()
