@@ -1,12 +1,13 @@
 """Acuity of a small trained Flamingo against two observers, and what of it is found again.
 
-    python -m benchmarks.acuity --checkpoint DIR --name NAME --grid 64 [--blocks 36]
+    python -m benchmarks.acuity --checkpoint DIR --name NAME --grid 64 [--blocks 128]
 
-shows it a larger eye chart (the test plates, and as many more) and keeps, per kind of thing, in
-benchmarks/acuity.json:
+shows it a larger eye chart (the test plates and more of their kind) and keeps, per kind of thing,
+in benchmarks/acuity.json:
 
-- the 50 % size of the checkpoint, of the rule of one pixel, and of an ideal observer of the same
-  pixels; the same where all that is finer than the sampling limit was taken out of the image first;
+- the 50 % size of the checkpoint, of the rule of one pixel, of an ideal observer of the same
+  pixels, and of that observer with as much noise of its own as makes it miss as many faint stripes
+  as the checkpoint does; all that too where what is finer than the limit was taken out first;
 - the factor of a hidden reduction by 2 in front of the checkpoint, found again;
 - the ratio of the 50 % sizes of two charts of other images.
 """
@@ -29,6 +30,7 @@ from resolution_eval.data.acuity import AcuityBook
 from resolution_eval.data.acuity.chart_book import LINES
 from resolution_eval.data.cards import task_cards
 from resolution_eval.data.plates.canvas import Pixels
+from resolution_eval.data.sources import Sample
 from resolution_eval.data.sources.plate_source import PlateSource
 from resolution_eval.images import resize
 from resolution_eval.models.flamingo import FlamingoBundle, load_folder
@@ -37,12 +39,19 @@ from resolution_eval.statistics.psychometric import Trials
 from resolution_eval.statistics.thresholds import SEEN, coincidence, curves, guessing, misfit
 
 SIDE = 128
+BLOCK = len(LINES) * len(AcuityBook(SIDE).levels)
+"""Plates of a block: every line once at every size."""
 FACTOR = 2
 """Of the hidden reduction."""
-KINDS = tuple(line.kind for line in LINES if line.kind != "faint grating")
-OBSERVED = ("grating", "landolt 4", "letter E", "two dots")
+FAINT = "faint grating"
+KINDS = tuple(line.kind for line in LINES if line.kind != FAINT)
+PLAIN_TO_SEE = 1.5
+"""Pixels of the grid from which on a faint stripe is missed for its contrast alone."""
+NOISES = (1.0, 256.0)
+"""Least and largest noise of its own, in grey levels."""
+OBSERVED = ("grating", "letter E", "two dots")
 """Kinds that the ideal observer reads, of the first blocks: it is slow."""
-OBSERVER_BLOCKS = 24
+OBSERVER_BLOCKS = 36
 
 
 def reduced(image: Pixels, edge: int) -> Pixels:
@@ -61,22 +70,37 @@ def by_rule(found: Verdicts, grid: int) -> Verdicts:
     ]
 
 
-def by_ideal(book: AcuityBook, found: Verdicts, entrance: Entrance) -> Verdicts:
+def by_ideal(
+    book: AcuityBook, found: Verdicts, observer: IdealObserver, internal: float = 0.0
+) -> Verdicts:
     """The ideal observer's answers to the first blocks."""
-    observer = IdealObserver(book, entrance)
-    ordered = sorted(found, key=lambda pair: pair[0].detail.size if pair[0].detail else 0)
-    read = []
-    for sample, _ in ordered:
-        number = int(sample.id.split("/")[1])
-        if number < OBSERVER_BLOCKS * len(LINES) * len(book.levels):
-            plate = book.plate("test", number)
-            read.append((sample, observer.answer(plate) == plate.turn))
-    return read
+    most = OBSERVER_BLOCKS * BLOCK
+    numbers = {int(sample.id.split("/")[1]): sample for sample, _ in found}
+    plates = [(s, book.plate("test", number)) for number, s in numbers.items() if number < most]
+    plates.sort(key=lambda pair: pair[1].detail.size)  # templates are kept for few sizes
+    return [(sample, observer.answer(plate, internal) == plate.turn) for sample, plate in plates]
 
 
-def half(found: Verdicts, blocks: int, odd: bool) -> Verdicts:
+def own_noise(book: AcuityBook, faint: Verdicts, grid: int) -> dict[str, Any]:
+    """The noise with which the ideal observer misses as many faint stripes as the checkpoint."""
+    large = [
+        (s, right) for s, right in faint if s.detail and s.detail.size * grid / SIDE >= PLAIN_TO_SEE
+    ]
+    wanted = float(np.mean([right for _, right in large]))
+    observer = IdealObserver(book, Entrance(SIDE, grid))
+    low, high = np.log(NOISES)
+    for _ in range(7):
+        middle = (low + high) / 2
+        read = by_ideal(book, large, observer, float(np.exp(middle)))
+        reached = float(np.mean([right for _, right in read]))
+        low, high = (middle, high) if reached > wanted else (low, middle)
+    internal = float(np.exp((low + high) / 2))
+    return {"noise": round(internal, 2), "n": len(large), "right": round(wanted, 4), "seed": SEED}
+
+
+def half(found: Verdicts, odd: bool) -> Verdicts:
     """Every second block of the chart: a chart of its own, with other images."""
-    return [pair for pair in found if int(pair[0].id.split("/")[1]) // blocks % 2 == int(odd)]
+    return [pair for pair in found if int(pair[0].id.split("/")[1]) // BLOCK % 2 == int(odd)]
 
 
 def measure(
@@ -85,34 +109,35 @@ def measure(
     """Everything that is kept of one checkpoint."""
     book = AcuityBook(SIDE, {"test": blocks})
     source = PlateSource("acuity", task_cards()["acuity"], book)
-    samples = [s for s in source.samples("test") if s.detail and s.detail.kind in KINDS]
-    drawn = DrawnPlates(source, samples)
-    block = len(LINES) * len(book.levels)
-    cut = Entrance(SIDE, grid, cut=True)
+    kept = [s for s in source.samples("test") if s.detail and _shown(s)]
+    drawn = DrawnPlates(source, kept)
+    ways = {"as is": Entrance(SIDE, grid), "cut": Entrance(SIDE, grid, cut=True)}
     plain = answers(bundle, drawn, grid)
-    hidden = answers(bundle, drawn, grid, partial(reduced, edge=grid // FACTOR))
-    without = answers(bundle, drawn, grid, cut.passed)
-    return {
-        kind: _kind(
-            {
-                "as is": of_kinds(plain, [kind]),
-                "cut": of_kinds(without, [kind]),
-                "hidden": of_kinds(hidden, [kind]),
-                "even": half(of_kinds(plain, [kind]), block, odd=False),
-                "odd": half(of_kinds(plain, [kind]), block, odd=True),
-                "rule": by_rule(of_kinds(plain, [kind]), grid),
-            }
-            | (_ideal(book, of_kinds(plain, [kind]), grid, cut) if kind in observed else {})
-        )
-        for kind in KINDS
+    every = {
+        "as is": plain,
+        "cut": answers(bundle, drawn, grid, ways["cut"].passed),
+        "hidden": answers(bundle, drawn, grid, partial(reduced, edge=grid // FACTOR)),
+        "even": half(plain, odd=False),
+        "odd": half(plain, odd=True),
+        "rule": by_rule(plain, grid),
     }
+    observers = {way: IdealObserver(book, entrance) for way, entrance in ways.items()}
+    noise = own_noise(book, of_kinds(plain, [FAINT]), grid)
+    kinds = {}
+    for kind in KINDS:
+        sets = {name: of_kinds(found, [kind]) for name, found in every.items()}
+        for name, one in observers.items() if kind in observed else ():
+            sets[f"ideal, {name}"] = by_ideal(book, sets["as is"], one)
+            sets[f"noisy, {name}"] = by_ideal(book, sets["as is"], one, noise["noise"])
+        kinds[kind] = _kind(sets)
+    return {"grid": grid, "blocks": blocks, "own noise": noise, "kinds": kinds}
 
 
-def _ideal(book: AcuityBook, found: Verdicts, grid: int, cut: Entrance) -> dict[str, Verdicts]:
-    return {
-        "ideal": by_ideal(book, found, Entrance(SIDE, grid)),
-        "ideal, cut": by_ideal(book, found, cut),
-    }
+def _shown(sample: Sample) -> bool:
+    """Rings, which no checkpoint here has learned, are shown from a quarter of the blocks alone."""
+    assert sample.detail is not None
+    block = int(sample.id.split("/")[1]) // BLOCK
+    return not sample.detail.kind.startswith("landolt") or block % 4 == 0
 
 
 def _kind(found: Mapping[str, Verdicts]) -> dict[str, Any]:
@@ -133,8 +158,10 @@ def _kind(found: Mapping[str, Verdicts]) -> dict[str, Any]:
     }
     if "as is" in seeing:
         made["fit"] = round(misfit(plain, fitted.fits["as is"], seed=SEED), 4)
-    pairs = [("as is", "rule"), ("as is", "ideal"), ("cut", "rule"), ("cut", "ideal, cut")]
-    for one, other in [*pairs, ("hidden", "as is"), ("even", "odd")]:
+    observers = [
+        (way, of) for way in ("as is", "cut") for of in ("rule", f"ideal, {way}", f"noisy, {way}")
+    ]
+    for one, other in [*observers, ("hidden", "as is"), ("even", "odd")]:
         if one in seeing and other in seeing:
             widest = coincidence(fitted, [one, other]).widest
             made["ratios"][f"{one} / {other}"] = widest and ends(widest.interval)
@@ -156,12 +183,13 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--name", required=True)
     parser.add_argument("--grid", type=int, default=64)
-    parser.add_argument("--blocks", type=int, default=36)
+    parser.add_argument("--blocks", type=int, default=128)
     parser.add_argument("--observed", nargs="*", default=OBSERVED, choices=OBSERVED)
     given = parser.parse_args()
     found = measure(load_folder(given.checkpoint), given.grid, given.blocks, given.observed)
-    keep("charts", f"{given.name}, {given.grid} px", {"grid": given.grid, "kinds": found})
-    for kind, each in found.items():
+    keep("charts", f"{given.name}, {given.grid} px", found)
+    print(found["own noise"])
+    for kind, each in found["kinds"].items():
         print(kind, each["largest"], each["sizes"].get("as is"), each["ratios"])
 
 

@@ -48,10 +48,10 @@ def _size(kind: Section, name: str) -> str:
 
 def acuity(section: Section) -> str:
     """Every checkpoint against the observers, as the stored image is and cut."""
-    heads = ["checkpoint, grid", "thing", "n", "50 % size, px of the chart", "rule of one pixel"]
-    heads += ["ideal observer", "to the rule", "to the ideal", "right at the largest"]
+    heads = ["checkpoint, grid", "thing", "n", "50 % size, px of the chart", "one pixel"]
+    heads += ["ideal", "ideal, its noise", "to one pixel", "to ideal, its noise"]
     return table(
-        heads,
+        [*heads, "right at the largest"],
         (
             [
                 f"{name}{', cut' if way == 'cut' else ''}",
@@ -59,14 +59,26 @@ def acuity(section: Section) -> str:
                 str(each["n"][way]),
                 _size(each, way),
                 _size(each, "rule"),
-                _size(each, ideal),
+                _size(each, f"ideal, {way}"),
+                _size(each, f"noisy, {way}"),
                 figure(each["ratios"].get(f"{way} / rule")),
-                figure(each["ratios"].get(f"{way} / {ideal}")),
+                figure(each["ratios"].get(f"{way} / noisy, {way}")),
                 f"{each['largest']:.2f}" if way == "as is" else "",
             ]
             for name, found in section.items()
             for kind, each in found["kinds"].items()
-            for way, ideal in (("as is", "ideal"), ("cut", "ideal, cut"))
+            for way in ("as is", "cut")
+        ),
+    )
+
+
+def noise(section: Section) -> str:
+    """How much noise of its own each checkpoint is said to have."""
+    return table(
+        ["checkpoint, grid", "n", "faint stripes right", "its own noise, grey levels"],
+        (
+            [name, str(found["n"]), f"{found['right']:.2f}", f"{found['noise']:.1f}"]
+            for name, found in ((name, each["own noise"]) for name, each in section.items())
         ),
     )
 
@@ -181,6 +193,7 @@ def probe(section: Section) -> str:
 
 BLOCKS: Mapping[str, tuple[str, Callable[[Section], str]]] = {
     "acuity": ("charts", acuity),
+    "noise": ("charts", noise),
     "again": ("charts", again),
     "lesions": ("lesions", lesions),
     "coverage": ("coverage", coverage),

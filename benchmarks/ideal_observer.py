@@ -97,19 +97,26 @@ class IdealObserver:
 
     def __init__(self, book: AcuityBook, entrance: Entrance) -> None:
         self._book, self._entrance = book, entrance
-        self._templates = lru_cache(maxsize=4)(self._drawn)
+        self._templates = lru_cache(maxsize=16)(self._drawn)
 
-    def answer(self, plate: Plate) -> int:
-        """Number of the choice that is likeliest."""
+    def answer(self, plate: Plate, internal: float = 0.0) -> int:
+        """Number of the choice that is likeliest.
+
+        With `internal` noise (white, its standard deviation in grey levels of the grid's pixels),
+        which it has and knows, it is as insensitive to faint things as a real reader may be.
+        """
         ground = plate.detail.ground or "plain"
         entered = self._entrance.pixels(self._book.draw(plate)) @ WEIGHTS[ground] - MEANS[ground]
-        seen = np.fft.fft2(entered) / self._entrance.noise(ground)
+        random = np.random.RandomState(plate.seed ^ 1)
+        entered = entered + random.normal(0, 1, entered.shape) * internal
+        noise = self._entrance.noise(ground) + internal**2
+        seen = np.fft.fft2(entered) / noise
         contrast = AMPLITUDE * (plate.detail.contrast or FULL)
         inside = self._inside(self._book.reach(plate.detail))
         found = []
         for templates in self._templates(plate.detail.kind, plate.detail.size, len(plate.choices)):
             waves = templates * contrast
-            energy = (np.abs(waves) ** 2 / self._entrance.noise(ground)).sum((1, 2)) / waves[0].size
+            energy = (np.abs(waves) ** 2 / noise).sum((1, 2)) / waves[0].size
             match = np.fft.ifft2(seen * waves.conj()).real[:, inside]
             found.append(logsumexp(match - energy[:, None] / 2))
         return int(np.argmax(found))
