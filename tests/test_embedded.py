@@ -166,14 +166,14 @@ class TestEyeChartReader:
         told = plan.model_dump(mode="json") | {"mix": str(plan.sampler)}
         assert manifest("acuity")["extra"]["recipe"] == told
 
-    def test_the_data_are_todays_chart(self):
-        source = open_source(task_cards()["acuity"])
+    def test_the_data_are_todays_plates(self):
+        source = eye_chart.plates()
         assert manifest("acuity")["extra"]["data"] == {
-            "source": "acuity",
+            "source": "plates",
             "revision": source.revision,
             "fingerprint": source.fingerprint,
-            "train": eye_chart.PLATES["acuity"],
-            "val": len(source.samples("val")),
+            "train": eye_chart.PLATES,
+            "val": 256,
         }
 
     def test_its_card_states_what_its_folder_holds(self):
@@ -211,11 +211,14 @@ def test_the_tissue_checkpoint_is_rebuilt_by_its_recipe_and_states_what_its_fold
     assert "n = 480, 100, 514" in card.evidence
 
 
-def test_tissue_tasks_run_on_the_tissue_checkpoint_where_none_is_named(monkeypatch):
+def test_a_task_runs_on_the_checkpoint_that_was_taught_it_where_none_is_named(monkeypatch):
     for asked, expected in (
         (["pathmnist_res"], "embedded/tissue"),
         (["pathmnist_sample_res", "pathmnist_res"], "embedded/tissue"),
         (["pathmnist_res", "phantom_res"], "embedded/native"),
+        (["acuity_res", "lesion_res"], "embedded/acuity"),
+        (["lesion_res"], "embedded/acuity"),
+        (["acuity_res", "pathmnist_res"], "embedded/native"),
         ([], "embedded/native"),
     ):
         monkeypatch.setattr(registry, "ASKED", asked)

@@ -78,6 +78,9 @@ def sizes(sweep: Sweep) -> Sizes | None:
     Raises:
         RecordError: a detail breaks its schema.
     """
+    details = sweep.record.answers.table.column("detail")
+    if details.null_count == len(details):
+        return None
     rows = [row for row in _rows(sweep) if row["correct"] is not None]
     known = [(row, _detail(row)) for row in rows if row["detail"]]
     used = _with_alarms(known, [row for row in rows if not row["detail"]])

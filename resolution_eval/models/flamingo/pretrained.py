@@ -18,15 +18,17 @@ from resolution_eval.resolution import TrainingResolution
 
 DEFAULT = "embedded/native"
 """Name of the embedded checkpoint that runs when none is asked for."""
-TISSUE = "embedded/tissue"
-TISSUE_TASKS = frozenset({"pathmnist_res", "pathmnist_sample_res"})
-"""Tasks on colorectal tissue, on which `TISSUE` runs instead: the default knows phantoms only."""
+TAUGHT = {
+    "embedded/tissue": frozenset({"pathmnist_res", "pathmnist_sample_res"}),
+    "embedded/acuity": frozenset({"acuity_res", "lesion_res"}),
+}
+"""Embedded checkpoints that run on the tasks they were taught: the default knows phantoms only."""
 
 
 def default_checkpoint() -> str:
     """Name of the embedded checkpoint for the tasks that lmms-eval was told in this process."""
     asked = set(registry.ASKED)
-    return TISSUE if asked and asked <= TISSUE_TASKS else DEFAULT
+    return next((name for name, tasks in TAUGHT.items() if asked and asked <= tasks), DEFAULT)
 
 
 def load_pretrained(
