@@ -1,6 +1,6 @@
 """Acuity of a small trained Flamingo against two observers, and what of it is found again.
 
-    python -m benchmarks.acuity --checkpoint DIR --name NAME --grid 64 [--blocks 128]
+    python -m benchmarks.acuity --checkpoint DIR --name NAME --grid 64
 
 shows it a larger eye chart (the test plates and more of their kind) and keeps, per kind of thing,
 in benchmarks/acuity.json:
@@ -49,9 +49,20 @@ PLAIN_TO_SEE = 1.5
 """Pixels of the grid from which on a faint stripe is missed for its contrast alone."""
 NOISES = (1.0, 256.0)
 """Least and largest noise of its own, in grey levels."""
-OBSERVED = ("grating", "letter E", "two dots")
+BLOCKS = {
+    "grating": 128,
+    "letter E": 48,
+    "two dots": 48,
+    FAINT: 36,
+    "landolt 4": 12,
+    "landolt 8": 12,
+}
+"""How many blocks are shown of each kind: most of the one that every checkpoint here has learned,
+fewest of those that none has.
+"""
+OBSERVED = ("grating", "letter E")
 """Kinds that the ideal observer reads, of the first blocks: it is slow."""
-OBSERVER_BLOCKS = 36
+OBSERVER_BLOCKS = 18
 
 
 def reduced(image: Pixels, edge: int) -> Pixels:
@@ -103,11 +114,9 @@ def half(found: Verdicts, odd: bool) -> Verdicts:
     return [pair for pair in found if int(pair[0].id.split("/")[1]) // BLOCK % 2 == int(odd)]
 
 
-def measure(
-    bundle: FlamingoBundle, grid: int, blocks: int, observed: Sequence[str]
-) -> dict[str, Any]:
+def measure(bundle: FlamingoBundle, grid: int, observed: Sequence[str]) -> dict[str, Any]:
     """Everything that is kept of one checkpoint."""
-    book = AcuityBook(SIDE, {"test": blocks})
+    book = AcuityBook(SIDE, {"test": max(BLOCKS.values())})
     source = PlateSource("acuity", task_cards()["acuity"], book)
     kept = [s for s in source.samples("test") if s.detail and _shown(s)]
     drawn = DrawnPlates(source, kept)
@@ -130,14 +139,13 @@ def measure(
             sets[f"ideal, {name}"] = by_ideal(book, sets["as is"], one)
             sets[f"noisy, {name}"] = by_ideal(book, sets["as is"], one, noise["noise"])
         kinds[kind] = _kind(sets)
-    return {"grid": grid, "blocks": blocks, "own noise": noise, "kinds": kinds}
+    return {"grid": grid, "own noise": noise, "kinds": kinds}
 
 
 def _shown(sample: Sample) -> bool:
-    """Rings, which no checkpoint here has learned, are shown from a quarter of the blocks alone."""
+    """Whether the plate is of a block that is shown of its kind."""
     assert sample.detail is not None
-    block = int(sample.id.split("/")[1]) // BLOCK
-    return not sample.detail.kind.startswith("landolt") or block % 4 == 0
+    return int(sample.id.split("/")[1]) // BLOCK < BLOCKS[sample.detail.kind]
 
 
 def _kind(found: Mapping[str, Verdicts]) -> dict[str, Any]:
@@ -183,10 +191,9 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--name", required=True)
     parser.add_argument("--grid", type=int, default=64)
-    parser.add_argument("--blocks", type=int, default=128)
     parser.add_argument("--observed", nargs="*", default=OBSERVED, choices=OBSERVED)
     given = parser.parse_args()
-    found = measure(load_folder(given.checkpoint), given.grid, given.blocks, given.observed)
+    found = measure(load_folder(given.checkpoint), given.grid, given.observed)
     keep("charts", f"{given.name}, {given.grid} px", found)
     print(found["own noise"])
     for kind, each in found["kinds"].items():
