@@ -38,7 +38,7 @@ def front(curves: Sequence[CurveFigures]) -> Front:
     return Front(
         title=shorten(first.sentence if alone else f"{name}: {first.sentence}", LONGEST),
         subject=_subject(curve) if alone else _subjects(curves),
-        lines=tuple((shorten(each.name, 80), shorten(str(what), LONGEST)) for each, what in lines),
+        lines=tuple((_named(each, curves), shorten(str(what), LONGEST)) for each, what in lines),
         more=max(0, len(said) - MOST),
     )
 
@@ -60,4 +60,13 @@ def _subject(curve: CurveFigures) -> str:
 def _subjects(curves: Sequence[CurveFigures]) -> str:
     tasks = {curve.sweep.record.dataset.title or curve.sweep.record.task for curve in curves}
     on = shorten(next(iter(tasks)), 80) if len(tasks) == 1 else f"{len(tasks)} tasks"
-    return f"{len(curves)} checkpoints on {on}: the best one's finding first."
+    names = len({curve.name for curve in curves})
+    who = "1 checkpoint" if names == 1 else f"{names} checkpoints"
+    best = "the best finding first" if names == 1 else "the best one's finding first"
+    return f"{who} on {on}: {best}."
+
+
+def _named(curve: CurveFigures, curves: Sequence[CurveFigures]) -> str:
+    """The curve's name, with its task where another of the name stands beside it."""
+    alike = sum(each.name == curve.name for each in curves)
+    return shorten(curve.name if alike == 1 else f"{curve.name}, {curve.sweep.record.task}", 80)

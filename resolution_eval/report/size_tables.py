@@ -58,7 +58,7 @@ def size_tables(task: str, title: str, found: Sequence[Sizes]) -> tuple[Table, .
         rows=tuple(
             _row(one, kind, cell, chart)
             for one in found
-            for kind in one.kinds
+            for kind in _enough(one)
             for cell in kind.cells
         ),
         remark=_remark(found),
@@ -79,6 +79,14 @@ def size_tables(task: str, title: str, found: Sequence[Sizes]) -> tuple[Table, .
         ),
     )
     return thresholds, together
+
+
+def _enough(one: Sizes) -> tuple[BySize, ...]:
+    """The kinds that have a row: all together, and those with enough answers somewhere."""
+    first, *rest = one.kinds
+    few = (kind for kind in rest if all(len(cell.source) < LEAST for cell in kind.cells))
+    left_out = {kind.kind for kind in few}
+    return (first, *(kind for kind in rest if kind.kind not in left_out))
 
 
 def size_words(found: Sequence[Sizes]) -> str:
@@ -104,6 +112,9 @@ def _remark(found: Sequence[Sizes]) -> str:
         "guesses would do as well in more than one of a thousand runs: it does not see. Nor is one "
         "for all together where the kinds are not one curve: each has its own.",
     ]
+    few = {kind.kind: None for one in found for kind in one.kinds if kind not in _enough(one)}
+    if few:
+        parts.append(f"Fewer than {LEAST} answers at every resolution: {', '.join(few)}.")
     left = sum(one.left_out for one in found)
     if left:
         parts.append(f"{left} answers about things of unknown size, or without one, are left out.")

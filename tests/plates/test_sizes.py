@@ -9,6 +9,7 @@ from plate_runs import plate_lines
 from synthetic_runs import facts, line, write_run
 
 from resolution_eval.analysis import by_task
+from resolution_eval.analysis import figures as curve_figures
 from resolution_eval.analysis.sizes import TOGETHER, sizes, task_sizes
 from resolution_eval.data.acuity import AcuityBook
 from resolution_eval.data.lesions import LesionBook
@@ -16,6 +17,8 @@ from resolution_eval.ground.errors import RecordError
 from resolution_eval.records import make_records, read_record
 from resolution_eval.records.store import write_record
 from resolution_eval.report import report, write_page
+from resolution_eval.report.frontpage import front
+from resolution_eval.report.size_tables import size_tables
 from resolution_eval.statistics.psychometric import Weibull
 
 GRIDS = {"32": 32, "64": 64, "128": 128}
@@ -200,3 +203,22 @@ class TestPage:
         assert "sampling limit" not in page
         assert "cycles per image" not in page
         assert "not medical images" in page
+
+
+def test_kinds_with_too_few_answers_everywhere_are_named_and_have_no_rows(tmp_path):
+    """Of 50 images no line has 16 answers: a page of rows would say nothing."""
+    record = record_of(tmp_path, plate_lines(AcuityBook(128), GRIDS, SHARP, images=50))
+    (thresholds, _) = size_tables("acuity_res", "Acuity", task_sizes(by_task([record])[0]))
+    assert {row[1].text for row in thresholds.rows} == {TOGETHER}
+    said = thresholds.remark.partition("Fewer than 16 answers at every resolution: ")[2]
+    assert {"grating", "landolt 4", "two dots"} <= set(said.partition(".")[0].split(", "))
+
+
+def test_one_checkpoint_on_two_tasks_is_one_and_its_lines_say_which_task(tmp_path):
+    chart = record_of(tmp_path / "a", plate_lines(AcuityBook(128), GRIDS, SHARP, images=50))
+    lesions = plate_lines(LesionBook(128), GRIDS, SHARP, images=50)
+    other = record_of(tmp_path / "b", lesions, task="lesion_res", source="lesion")
+    curves = [curve_figures(sweep) for task in by_task([chart, other]) for sweep in task.sweeps]
+    found = front(curves)
+    assert found.subject.startswith("1 checkpoint on 2 tasks")
+    assert [name.rpartition(", ")[2] for name, _ in found.lines] == ["acuity_res", "lesion_res"]
