@@ -8,8 +8,7 @@ in benchmarks/acuity.json:
 - the 50 % size of the checkpoint, of the rule of one pixel, of an ideal observer of the same
   pixels, and of that observer with as much noise of its own as makes it miss as many faint stripes
   as the checkpoint does; all that too where what is finer than the limit was taken out first;
-- the factor of a hidden reduction by 2 in front of the checkpoint, found again;
-- the ratio of the 50 % sizes of two charts of other images.
+- the factor of a hidden reduction by 2 in front of the checkpoint, found again.
 """
 
 from __future__ import annotations
@@ -109,11 +108,6 @@ def own_noise(book: AcuityBook, faint: Verdicts, grid: int) -> dict[str, Any]:
     return {"noise": round(internal, 2), "n": len(large), "right": round(wanted, 4), "seed": SEED}
 
 
-def half(found: Verdicts, odd: bool) -> Verdicts:
-    """Every second block of the chart: a chart of its own, with other images."""
-    return [pair for pair in found if int(pair[0].id.split("/")[1]) // BLOCK % 2 == int(odd)]
-
-
 def measure(bundle: FlamingoBundle, grid: int, observed: Sequence[str]) -> dict[str, Any]:
     """Everything that is kept of one checkpoint."""
     book = AcuityBook(SIDE, {"test": max(BLOCKS.values())})
@@ -126,8 +120,6 @@ def measure(bundle: FlamingoBundle, grid: int, observed: Sequence[str]) -> dict[
         "as is": plain,
         "cut": answers(bundle, drawn, grid, ways["cut"].passed),
         "hidden": answers(bundle, drawn, grid, partial(reduced, edge=grid // FACTOR)),
-        "even": half(plain, odd=False),
-        "odd": half(plain, odd=True),
         "rule": by_rule(plain, grid),
     }
     observers = {way: IdealObserver(book, entrance) for way, entrance in ways.items()}
@@ -169,7 +161,7 @@ def _kind(found: Mapping[str, Verdicts]) -> dict[str, Any]:
     observers = [
         (way, of) for way in ("as is", "cut") for of in ("rule", f"ideal, {way}", f"noisy, {way}")
     ]
-    for one, other in [*observers, ("hidden", "as is"), ("even", "odd")]:
+    for one, other in [*observers, ("hidden", "as is")]:
         if one in seeing and other in seeing:
             widest = coincidence(fitted, [one, other]).widest
             made["ratios"][f"{one} / {other}"] = widest and ends(widest.interval)

@@ -83,24 +83,41 @@ def noise(section: Section) -> str:
     )
 
 
-def again(section: Section) -> str:
-    """The hidden factor, found again, and the retest."""
-    heads = ["checkpoint, grid", "thing", "n", "50 % size behind it", "hidden 2, found again"]
+def hidden(section: Section) -> str:
+    """The hidden factor, found again."""
+    heads = ["checkpoint, grid", "thing", "n", "50 % size", "behind it", "factor found"]
     return table(
-        [*heads, "two charts, n each", "ratio of the two"],
+        heads,
         (
             [
                 name,
                 kind,
                 str(each["n"]["hidden"]),
+                _size(each, "as is"),
                 _size(each, "hidden"),
                 figure(each["ratios"].get("hidden / as is")),
-                str(each["n"]["even"]),
-                figure(each["ratios"].get("even / odd")),
             ]
             for name, found in section.items()
             for kind, each in found["kinds"].items()
             if "as is" in each["sizes"]
+        ),
+    )
+
+
+def retest(section: Section) -> str:
+    """Two charts of other images."""
+    heads = ["checkpoint, grid", "n each", "first chart", "second chart", "ratio"]
+    return table(
+        heads,
+        (
+            [
+                name,
+                str(found["n"]["first"]),
+                figure(found["sizes"]["first"]),
+                figure(found["sizes"]["second"]),
+                figure(found["ratio"]),
+            ]
+            for name, found in section.items()
         ),
     )
 
@@ -194,7 +211,8 @@ def probe(section: Section) -> str:
 BLOCKS: Mapping[str, tuple[str, Callable[[Section], str]]] = {
     "acuity": ("charts", acuity),
     "noise": ("charts", noise),
-    "again": ("charts", again),
+    "hidden": ("charts", hidden),
+    "retest": ("retest", retest),
     "lesions": ("lesions", lesions),
     "coverage": ("coverage", coverage),
     "probe": ("probe", probe),
