@@ -73,12 +73,15 @@ def acuity(section: Section) -> str:
 
 
 def noise(section: Section) -> str:
-    """How much noise of its own each checkpoint is said to have."""
+    """How much noise of its own each checkpoint that sees stripes is said to have."""
+    seeing = {
+        n: each for n, each in section.items() if "as is" in each["kinds"]["grating"]["sizes"]
+    }
     return table(
         ["checkpoint, grid", "n", "faint stripes right", "its own noise, grey levels"],
         (
             [name, str(found["n"]), f"{found['right']:.2f}", f"{found['noise']:.1f}"]
-            for name, found in ((name, each["own noise"]) for name, each in section.items())
+            for name, found in ((name, each["own noise"]) for name, each in seeing.items())
         ),
     )
 
