@@ -74,7 +74,7 @@ def test_a_size_stands_with_its_interval_and_what_it_is_of(board):
         estimate, low, high = cell["size"]
         assert cell["said"] is None
         assert low < estimate < high
-        assert low <= 1.1 * 128 / grid <= high
+        assert estimate == pytest.approx(1.1 * 128 / grid, rel=0.2)
         assert cell["encoder"][0] == pytest.approx(estimate * grid / 128, rel=1e-3)
 
 
