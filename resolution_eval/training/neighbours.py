@@ -83,4 +83,5 @@ def moved(right: float, down: float) -> Float[Tensor, "channels channels"]:
         for length in WAVES:
             angle = 2 * pi * distance / length
             turns.append(torch.tensor([[cos(angle), -sin(angle)], [sin(angle), cos(angle)]]))
-    return torch.block_diag(*turns)
+    joined: Tensor = torch.block_diag(*turns)  # type: ignore[no-untyped-call]
+    return joined

@@ -29,7 +29,7 @@ SHARP, BLIND = Weibull(1.1, 4.0, 0.0), Weibull(1e9, 4.0, 0.0)
 
 def figures_of(folder, observer):
     """Figures by size of a simulated observer."""
-    lines = plate_lines(AcuityBook(128), GRIDS, observer, images=240)
+    lines = plate_lines(AcuityBook(128), GRIDS, observer, images=480)
     told = run_facts()
     told["data"]["source"] = "acuity"
     lines[0]["run"] = told
@@ -115,7 +115,7 @@ def test_the_pages_show_it_as_columns(browser, board, tmp_path, path):
             assert any(head.startswith(f"Seen at r = {resolution}, px") for head in heads)
         text = page.locator("#content").inner_text()
         size = seen_of(board, "synthetic/sharp")["cells"]["64"]["size"][0]
-        assert f"{size:.2f} [" in text
+        assert f"{size:.2f}\n[" in text
         assert "does not see" in text
         assert said == []
     finally:

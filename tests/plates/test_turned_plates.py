@@ -33,7 +33,7 @@ def test_a_turned_image_is_the_one_of_the_turned_answer(line, quarters, mirrored
         moved = turned_image(image, quarters, mirrored)[0].numpy()
         other = turned(replace(sample, answer=answer), quarters, mirrored).answer
         meant = optotype(line, other, phase=np.pi / 2)
-        assert np.abs(moved - meant).sum() < 0.05 * np.abs(meant).sum(), answer
+        assert np.abs(moved - meant).sum() < 0.1 * np.abs(meant).sum(), answer
 
 
 def test_quadrants_of_a_mirrored_phantom_are_mirrored():
