@@ -81,8 +81,9 @@ def _section(number: str, types: Mapping[str, Any]) -> Iterator[str]:
     attested = attested_types(types)
     matched = sum(row["state"] == "match" for row in attested.values())
     yield f"## transformers {number}\n"
-    agreed = sum("samples" in row.get("checkup", {}) for row in attested.values())
-    foretold = f"; of {agreed} the doctor foretold every sample of a run" if agreed else ""
+    checked = [row["checkup"] for row in attested.values() if "checkup" in row]
+    agreed = sum("samples" in each for each in checked)
+    foretold = f"; of {agreed} the doctor foretold every sample of a run" if checked else ""
     yield (
         f"{len(attested)} of {len(types)} types are attested, {matched} of them under `match` as "
         f"well{foretold}.\n"
@@ -93,7 +94,7 @@ def _section(number: str, types: Mapping[str, Any]) -> Iterator[str]:
             f"{quick} of them were looked at quickly: at two resolutions, 112 and 336, rather than "
             "six.\n"
         )
-    if agreed:
+    if checked:
         yield from _rows(attested)
     yield from _reasons("Under `restore` only, since:", attested, "restore")
     lacking = [

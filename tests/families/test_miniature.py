@@ -1,4 +1,4 @@
-"""The miniature of a checkpoint's configuration: small, and with what its tower cannot do without."""
+"""The miniature of a checkpoint's configuration: small, and as wide as its tower's name says."""
 
 from __future__ import annotations
 
