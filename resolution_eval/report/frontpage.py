@@ -61,6 +61,6 @@ def _subjects(curves: Sequence[CurveFigures]) -> str:
     tasks = {curve.sweep.record.dataset.title or curve.sweep.record.task for curve in curves}
     on = shorten(next(iter(tasks)), 80) if len(tasks) == 1 else f"{len(tasks)} tasks"
     return (
-        f"{len(curves)} checkpoints on {on}: first the finding of the one that gains most over its "
-        "floor, across all resolutions."
+        f"{len(curves)} checkpoints on {on}. The title is about the one that does best over all "
+        "resolutions; at a single one another may do better."
     )

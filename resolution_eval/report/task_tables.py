@@ -45,7 +45,7 @@ FIGURE_NAMES = {
     ),
     "retention": (
         "retention at far end",
-        "Score above the floor at the end of the sweep away from training, over that at training",
+        "Score above the floor at the end of the sweep far from training, over that at training",
     ),
     "area": ("area", "Mean accuracy over the resolutions, trapezoid in log2 of the edge"),
     "rho": ("rho", "Spearman's rank correlation of accuracy with resolution"),
@@ -86,8 +86,9 @@ def accuracy_table(task: TaskSweeps, curves: Curves) -> Table:
         subject=task.title,
         columns=(Column("checkpoint"), Column("trained at"), Column("floor", True, FLOOR), *heads),
         rows=tuple(row for curve in curves for row in _accuracies(task, curve)),
-        remark="95 % intervals in brackets, over clusters; r* marks each resolution trained "
-        f"at.{LEFT_OUT if any(curve.left_out for curve in curves) else ''}{LOOKS if blind else ''}",
+        remark="95 % intervals in brackets, over patients, slides or images; r* marks each "
+        "resolution trained at."
+        f"{LEFT_OUT if any(curve.left_out for curve in curves) else ''}{LOOKS if blind else ''}",
     )
 
 
@@ -96,7 +97,7 @@ LEFT_OUT = (
     " Samples without a verdict are in no accuracy; the intervals reach from all of them wrong to "
     "all of them right."
 )
-LOOKS = " Without the image: the same checkpoint and samples in a blind run."
+LOOKS = " Without the image: the same checkpoint asked about the same samples without seeing them."
 
 
 def _accuracies(task: TaskSweeps, curve: CurveFigures) -> Iterator[tuple[Entry, ...]]:
