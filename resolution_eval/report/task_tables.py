@@ -186,7 +186,8 @@ def grid_table(task: TaskSweeps, curves: Curves) -> Table:
         columns=(Column("checkpoint"), *(Column(name, True) for name in task.resolutions)),
         rows=tuple(rows),
         remark="Height x width in pixels of the tensor that entered the encoder, the most frequent "
-        f"first, and in how many samples it was the one asked for.{steps_in_words(every)}",
+        "first, and in how many samples it was the one asked for. A grid is of whole patches: 360 "
+        f"may arrive as 364, and still be as asked.{steps_in_words(every)}",
     )
 
 
@@ -353,7 +354,10 @@ def _cell_columns(counts: Sequence[str]) -> tuple[Column, ...]:
     return (
         Column("checkpoint"),
         Column("r", True, "Inference resolution asked for"),
-        Column("status", title="Whether samples lack, and the step of the ladder that is known"),
+        Column(
+            "status",
+            title="Whether samples are missing, and how its size is known (attested, counted, predicted)",
+        ),
         Column("accuracy", numeric=True),
         Column("low", True, "Lower end of the 95 % interval"),
         Column("high", True, "Upper end of the 95 % interval"),
