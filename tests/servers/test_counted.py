@@ -11,9 +11,9 @@ from stand_in import Received, StandIn, claude, gpt_4o, qwen, running
 
 from resolution_eval.evidence.attestation import Sent
 from resolution_eval.evidence.ladder import due, keeps, step
+from resolution_eval.models.wrapped.exchange import Exchange
 from resolution_eval.models.wrapped.meter import TokenMeter, dropped
 from resolution_eval.models.wrapped.predictors import predictor
-from resolution_eval.models.wrapped.traffic import Exchange
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 IMAGES = ["280x280", "420x210", "150x450"]
@@ -105,7 +105,7 @@ def test_a_disagreement_names_both_figures() -> None:
 
 def test_anthropics_free_count_is_asked_where_its_own_form_is_spoken() -> None:
     from resolution_eval.models.wrapped.baselines import Baselines
-    from resolution_eval.models.wrapped.traffic import Exchange
+    from resolution_eval.models.wrapped.exchange import Exchange
 
     image = {"type": "image", "source": {"type": "base64", "data": _png(100, 60)}}
     body = {

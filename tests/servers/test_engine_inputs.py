@@ -7,7 +7,6 @@ nothing else of it. Where vLLM itself is installed, its own types are read too.
 from __future__ import annotations
 
 import io
-import sys
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -111,7 +110,6 @@ class StandInBase:
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base_plan, "find", lambda name, force_simple: StandInBase)
-    monkeypatch.setattr(sys, "argv", ["lmms-eval"])
 
 
 SIZES = (84, 140)

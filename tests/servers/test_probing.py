@@ -12,6 +12,7 @@ from asking import adapter, documents, judged
 from PIL import Image
 from stand_in import Received, qwen, running
 
+from resolution_eval.host.cache_folder import keeping
 from resolution_eval.models.wrapped.fidelity import STRIPES, encoded, fidelity
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -118,12 +119,11 @@ def test_a_probe_of_no_size_is_refused(edge: str) -> None:
 
 
 def test_a_resumed_run_is_probed_anew_and_asks_nothing_else(
-    probe: list[Any], tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+    probe: list[Any], tmp_path: Any
 ) -> None:
     """A probe says what the server does now: its answers are never those of an earlier day."""
-    monkeypatch.setattr(sys, "argv", ["lmms-eval", "--use_cache", str(tmp_path)])
     asked = []
-    with running(qwen, reply=shade) as server:
+    with running(qwen, reply=shade) as server, keeping(tmp_path):
         for _ in range(2):
             judged(adapter(server, probe=96, num_concurrent=2), documents(["140x140"]))
             asked.append(len(server.questions))

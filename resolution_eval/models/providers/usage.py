@@ -10,6 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+USAGES = ("usage", "usageMetadata")
+"""Where an answer says what it took."""
+
 
 @dataclass(frozen=True)
 class Usage:
@@ -43,6 +46,22 @@ def read_usage(answer: Mapping[str, Any]) -> Usage:
         image_field=None if image is None else f"usage.{kept}.image_tokens",
         generated=_first(usage, "completion_tokens", "output_tokens"),
     )
+
+
+def free(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """An answer that was paid for before, with a usage of nothing.
+
+    Example:
+        >>> free({"model": "m", "usage": {"prompt_tokens": 9, "details": {"image_tokens": 4}}})
+        {'model': 'm', 'usage': {'prompt_tokens': 0, 'details': {'image_tokens': 0}}}
+    """
+    return {key: _emptied(value) if key in USAGES else value for key, value in answer.items()}
+
+
+def _emptied(told: Any) -> Any:
+    if isinstance(told, dict):
+        return {key: _emptied(value) for key, value in told.items()}
+    return 0 if isinstance(told, int | float) and not isinstance(told, bool) else told
 
 
 def _gemini(usage: Mapping[str, Any]) -> Usage:

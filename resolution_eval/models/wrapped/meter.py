@@ -13,6 +13,7 @@ from loguru import logger
 
 from resolution_eval.evidence.attestation import Failure, Sent, Served
 from resolution_eval.evidence.ladder import DIFFERENCE, due, spelled, was_dropped
+from resolution_eval.models.arguments import flag
 from resolution_eval.models.providers.forecast import Forecast
 from resolution_eval.models.providers.usage import (
     fingerprint_of,
@@ -23,12 +24,14 @@ from resolution_eval.models.providers.usage import (
 )
 from resolution_eval.models.wrapped.baselines import Baselines
 from resolution_eval.models.wrapped.engine_inputs import PLACEHOLDERS, EngineInput
-from resolution_eval.models.wrapped.pauses import Pauses
-from resolution_eval.models.wrapped.predictors import Predictor, Turns
-from resolution_eval.models.wrapped.traffic import Exchange
+from resolution_eval.models.wrapped.exchange import Exchange
+from resolution_eval.models.wrapped.predictors import Predictor, Turns, predictor
+from resolution_eval.models.wrapped.traffic import Channel
 from resolution_eval.resolution import Size
 
 NOTHING = Forecast(rule="")
+BASELINES = "resolution_eval_baselines.json"
+"""Name of the file of counts without images in the folder of `--use_cache`."""
 LONE: Turns = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Which?"}]}]
 """In the place of a conversation that was not seen: one image, of which the tokens are wanted."""
 
@@ -43,17 +46,23 @@ class TokenMeter:
         *,
         counts_by_difference: bool = True,
         baselines: Path | None = None,
-        pauses: Pauses | None = None,
+        channel: Channel | None = None,
         trust_environment: bool = True,
     ) -> None:
-        self._model, self._predictor = model, predictor
+        self._model, self.predictor = model, predictor
         self._by_difference = counts_by_difference
-        self.baselines = Baselines(
-            baselines, pauses or Pauses(), trust_environment=trust_environment
-        )
+        self._channel, self._trusts, self._own_file = channel, trust_environment, baselines
+        self.baselines = Baselines(baselines, channel, trust_environment=trust_environment)
         self._seen: dict[str, str] = {}
         """Model name and fingerprint that answered first."""
         self._lock = Lock()
+
+    def keep(self, folder: Path) -> None:
+        """Keep counts of prompts without images in `folder`, where no file was named for them."""
+        if self._own_file is None:
+            self.baselines = Baselines(
+                folder / BASELINES, self._channel, trust_environment=self._trusts
+            )
 
     def failure(self, exchanges: list[Exchange], said: Failure | None) -> Failure | None:
         """Why there is no answer, in the server's words where there are any."""
@@ -72,7 +81,8 @@ class TokenMeter:
         if said is None:
             return None
         if last is not None and last.fault is not None and said.kind != "budget":
-            tried = f" ({len(exchanges)} requests)" if len(exchanges) > 1 else ""
+            again = len(exchanges) > 1 and last.kind != "budget"
+            tried = f" ({len(exchanges)} requests)" if again else ""
             return Failure(kind=last.kind, message=last.fault + tried)
         return said
 
@@ -128,10 +138,18 @@ class TokenMeter:
             for one, size in zip(found, engine.sizes, strict=True)
         ]
 
+    def most(self, exchange: Exchange) -> int | None:
+        """Most tokens that the images of a question take, those around them included; None where no
+        rule tells.
+        """
+        found = self.forecasts([exchange], exchange.images)
+        known = [one.tokens[1] + one.wrapping for one in found if one.tokens is not None]
+        return sum(known) if len(known) == len(found) else None
+
     def _forecast(self, turns: Turns, sent: Sent | None) -> Forecast:
-        if self._predictor is None or sent is None or not sent.width or not sent.height:
+        if self.predictor is None or sent is None or not sent.width or not sent.height:
             return NOTHING
-        return self._predictor.forecast(Size(sent.width, sent.height), turns)
+        return self.predictor.forecast(Size(sent.width, sent.height), turns)
 
     def _count(
         self, exchange: Exchange, answer: Mapping[str, Any]
@@ -166,6 +184,29 @@ class TokenMeter:
             if new:
                 logger.warning(notes[-1])
         return tuple(notes)
+
+
+def token_meter(
+    model: str, told: Mapping[str, Any], channel: Channel, *, trusts: bool
+) -> TokenMeter:
+    """The meter of a run that asks the served `model` through `channel`, by reswrap's arguments
+    `told`; a budget is kept by what it foretells.
+
+    Raises:
+        UsageError: an argument names no rule, is no number, or does not fit.
+        ModelError: the processor cannot be loaded.
+    """
+    differs, kept = told["count_difference"], told["baselines"]
+    meter = TokenMeter(
+        model,
+        predictor(model, told),
+        counts_by_difference=flag("count_difference", True if differs is None else differs),
+        baselines=None if kept is None else Path(kept),
+        channel=channel,
+        trust_environment=trusts,
+    )
+    channel.spending.images = meter.most
+    return meter
 
 
 def dropped(served: Served) -> Failure | None:
