@@ -175,7 +175,7 @@ def test_a_sweep_says_its_cost_stops_within_its_budget_and_goes_on_without_askin
         for size, _, _, money in cells:
             edge = max(28, int(size)) if size.isdecimal() else 0
             assert edge == 0 or tokens[size] == images[size] * small(edge, edge)
-            assert float(money) == round(tokens[size] * 2.5 / 1e6, 2)
+            assert float(money) == pytest.approx(tokens[size] * 2.5e-6, rel=0.05)
 
         budget = 1500
         stopped = sweep(path, "--budget", str(budget))
