@@ -133,10 +133,10 @@ def test_site_and_export_show_what_was_probed_and_no_rank_moves(tmp_path: Path) 
     for (title, edge), word in found.items():
         below = edge.isdecimal() and int(edge) <= 32
         assert word == ("probed" if title == "probed" and below else ""), (title, edge)
-    for row in board.rows:
-        model = json.loads((tmp_path / "site/data/models" / f"{row.key}.json").read_text())
+    for each in board.rows:
+        model = json.loads((tmp_path / "site/data/models" / f"{each.key}.json").read_text())
         words = {cell["probed"] for curve in model["curves"] for cell in curve["cells"]}
-        assert words == ({"probed", None} if row.facts.title == "probed" else {None})
+        assert words == ({"probed", None} if each.facts.title == "probed" else {None})
 
 
 FORGED = {
