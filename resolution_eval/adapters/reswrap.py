@@ -208,6 +208,10 @@ class ResWrap(ResolutionAdapter):
         """What of the checkpoint's generation settings is left to the base."""
         return None if self.decoding is None else self.decoding.summary
 
+    def defaults(self) -> dict[str, str]:
+        """Those of the base: another version of lmms-eval may have others."""
+        return self.plan.defaults
+
     def preparation(self) -> str:
         """The base, its arguments, and its processor where it can be seen."""
         arguments = sorted((name, str(value)) for name, value in self.plan.arguments.items())

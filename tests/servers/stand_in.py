@@ -53,6 +53,30 @@ def qwen(width: int, height: int) -> int:
     return int(high * wide // 28**2)
 
 
+def _plain(image: int) -> dict[str, Any]:
+    return {"prompt_tokens_details": {"image_tokens": image, "cached_tokens": 0}}
+
+
+def _vllm(image: int) -> dict[str, Any]:
+    """As vLLM 0.33.0 with `--enable-prompt-tokens-details`: nothing of images without one."""
+    held = {"multimodal_tokens": {"image": image}} if image else {}
+    return {"prompt_tokens_details": {"cached_tokens": 0, **held}}
+
+
+def _sglang(image: int) -> dict[str, Any]:
+    """As SGLang 0.5.23: no details where there is no image, and thinking counted beside them."""
+    details = {"cached_tokens": 0, "image_tokens": image} if image else None
+    return {"prompt_tokens_details": details, "reasoning_tokens": 0}
+
+
+USAGES: dict[str, Callable[[int], dict[str, Any]]] = {
+    "plain": _plain,
+    "vllm": _vllm,
+    "sglang": _sglang,
+}
+"""How a server tells the tokens of an image, as read in the packages of those versions."""
+
+
 @dataclass
 class Received:
     """One request."""
@@ -79,11 +103,13 @@ class StandIn(ThreadingHTTPServer):
         faults: Sequence[str] = (),
         wrapping: int = 0,
         details: bool = True,
+        speaks: str = "plain",
         reply: Callable[[Received], str] = lambda _: "A",
     ) -> None:
         super().__init__(("127.0.0.1", 0), self.handler)
         self.count, self.faults = count, set(faults)
         self.wrapping, self.details, self.reply = wrapping, details, reply
+        self.speaks = speaks
         self.received: list[Received] = []
         self.headers_seen: list[dict[str, str]] = []
         self.refusals = 0
@@ -140,7 +166,7 @@ class StandIn(ThreadingHTTPServer):
             "total_tokens": times * prompt + 1,
         }
         if self.details:
-            told["prompt_tokens_details"] = {"image_tokens": times * image, "cached_tokens": 0}
+            told |= USAGES[self.speaks](times * image)
         return told
 
     def model_name(self, asked: str) -> str:
@@ -210,6 +236,8 @@ class _Handler(BaseHTTPRequestHandler):
             message["content"] = ""
         fingerprint = "fp_1"
         if "changing fingerprint" in faults and len(server.questions) > 3:
+            fingerprint = "fp_2"
+        if "other fingerprint" in faults:
             fingerprint = "fp_2"
         document = {
             "id": "1",

@@ -216,7 +216,7 @@ def test_runs_of_one_configuration_file_keep_each_its_own_journal(tmp_path: Path
             common
             | {"limit": 10, "use_cache": str(tmp_path / "b" / "cache.db"), "output_path": "ob"},
         ]
-        runs[0]["max_tokens"] = 150
+        runs[0]["max_tokens"] = 450
         (tmp_path / "runs.yaml").write_text(yaml.safe_dump(runs))
         _configured(tmp_path)
         kept = {name: tmp_path / name / "resolution_eval_answers.jsonl" for name in "ab"}

@@ -38,6 +38,39 @@ def test_image_tokens_of_the_usage_make_a_sample_counted(simple: bool) -> None:
     assert server.most_busy <= 4 and len(server.questions) == len(server.received) == 9
 
 
+@pytest.mark.parametrize(
+    ("speaks", "field"),
+    [
+        ("vllm", "usage.prompt_tokens_details.multimodal_tokens.image"),
+        ("sglang", "usage.prompt_tokens_details.image_tokens"),
+    ],
+)
+def test_each_servers_own_field_is_read_and_a_dropped_image_is_found_without_it(
+    speaks: str, field: str
+) -> None:
+    with running(qwen, speaks=speaks, wrapping=2) as server:
+        found = ask(server, IMAGES, SIZES, num_concurrent=4)
+        assert len(server.received) == len(server.questions) == 9
+    assert {attested.status for _, attested in found} == {"counted"}
+    assert {attested.served.counted_by for _, attested in found} == {field}  # type: ignore[union-attr]
+    with running(qwen, speaks=speaks, faults=["dropped"]) as server:
+        ((verdict, _),) = ask(server, IMAGES[:1], (210,))
+    assert verdict.failure is not None and verdict.failure.kind == "dropped"
+    with running(qwen, speaks=speaks, faults=["halved"]) as server:
+        ((_, attested),) = ask(server, IMAGES[:1], (210,))
+    assert attested.status == "mismatched"
+
+
+def test_two_fields_that_contradict_each_other_count_nothing() -> None:
+    from resolution_eval.models.providers.usage import read_usage
+
+    details = {"image_tokens": 25, "multimodal_tokens": {"image": 9}}
+    told = read_usage({"usage": {"prompt_tokens": 40, "prompt_tokens_details": details}})
+    assert (told.image, told.image_field) == (None, None)
+    details["multimodal_tokens"] = {"image": 25, "audio": 3}
+    assert read_usage({"usage": {"prompt_tokens_details": details}}).image == 25
+
+
 def test_without_image_tokens_the_same_request_without_its_image_is_asked_once_a_prompt() -> None:
     with running(qwen, details=False, wrapping=2) as server:
         found = ask(server, IMAGES, SIZES, num_concurrent=3)

@@ -33,19 +33,34 @@ def read_usage(answer: Mapping[str, Any]) -> Usage:
         >>> found = read_usage({"usage": {"prompt_tokens": 9, "prompt_tokens_details": details}})
         >>> found.prompt, found.image, found.image_field
         (9, 4, 'usage.prompt_tokens_details.image_tokens')
+        >>> details = {"multimodal_tokens": {"image": 4}}  # vLLM 0.33
+        >>> read_usage({"usage": {"prompt_tokens_details": details}}).image
+        4
     """
     if "usageMetadata" in answer:
         return _gemini(_table(answer, "usageMetadata"))
     usage = _table(answer, "usage")
     details = _table(usage, "prompt_tokens_details") or _table(usage, "input_tokens_details")
-    image = _count(details, "image_tokens")
+    image, named = _image(details)
     kept = "prompt_tokens_details" if "prompt_tokens_details" in usage else "input_tokens_details"
     return Usage(
         prompt=_first(usage, "prompt_tokens", "input_tokens"),
         image=image,
-        image_field=None if image is None else f"usage.{kept}.image_tokens",
+        image_field=None if image is None else f"usage.{kept}.{named}",
         generated=_first(usage, "completion_tokens", "output_tokens"),
     )
+
+
+def _image(details: Mapping[str, Any]) -> tuple[int | None, str]:
+    """Image tokens, and the field's name; none where two fields contradict each other."""
+    told = {
+        "image_tokens": _count(details, "image_tokens"),
+        "multimodal_tokens.image": _count(_table(details, "multimodal_tokens"), "image"),
+    }
+    known = {name: count for name, count in told.items() if count is not None}
+    if len(set(known.values())) != 1:
+        return None, ""
+    return next((count, name) for name, count in known.items())
 
 
 def free(answer: Mapping[str, Any]) -> dict[str, Any]:
