@@ -61,6 +61,24 @@ def test_each_servers_own_field_is_read_and_a_dropped_image_is_found_without_it(
     assert attested.status == "mismatched"
 
 
+@pytest.mark.parametrize(("prompt", "due"), [(46, 756), (114, 1943)])
+def test_a_prompt_shorter_than_its_image_is_mismatched_without_any_count(
+    prompt: int, due: int
+) -> None:
+    """As a relay was seen to answer for models of text alone."""
+    width, height = {756: (27 * 28, 28 * 28), 1943: (29 * 28, 67 * 28)}[due]
+    sent = Sent(width=width, height=height, format="PNG", bytes=1)
+    meter = TokenMeter(MODEL, predictor(MODEL, {}), counts_by_difference=False)
+    told = {"model": MODEL, "usage": {"prompt_tokens": prompt}}
+    body = {"messages": [{"role": "user", "content": "Which?"}]}
+    exchange = Exchange("http://x/v1/chat/completions", {}, body, [sent], "Which?", 200, told)
+    served = meter.served([exchange], [sent])
+    assert served.predicted_tokens == (due, due) and served.counted_tokens == prompt
+    assert step(served, sent, (height, width)) == "mismatched"
+    enough = exchange.__class__(**{**vars(exchange), "answer": {"usage": {"prompt_tokens": due}}})
+    assert meter.served([enough], [sent]).counted_tokens is None
+
+
 def test_two_fields_that_contradict_each_other_count_nothing() -> None:
     from resolution_eval.models.providers.usage import read_usage
 

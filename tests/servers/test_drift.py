@@ -44,8 +44,11 @@ def record(tmp_path: Path) -> Recorder:
 
 
 @pytest.fixture
-def changes(capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[str, Any]]:
+def changes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., dict[str, Any]]:
     """What `doctor --against` prints of a record, by what changed; its status is told by it."""
+    monkeypatch.setenv("OPENAI_API_KEY", "none")  # a record keeps no key
 
     def found(path: Path, *more: str) -> dict[str, Any]:
         capsys.readouterr()

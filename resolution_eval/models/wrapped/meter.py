@@ -32,6 +32,8 @@ from resolution_eval.resolution import Size
 NOTHING = Forecast(rule="")
 BASELINES = "resolution_eval_baselines.json"
 """Name of the file of counts without images in the folder of `--use_cache`."""
+WHOLE = "all prompt tokens, of which the image's are a part"
+"""`Served.counted_by` where no more is known, and even all of them are too few."""
 LONE: Turns = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Which?"}]}]
 """In the place of a conversation that was not seen: one image, of which the tokens are wanted."""
 
@@ -100,7 +102,8 @@ class TokenMeter:
         last = exchanges[-1] if exchanges else None
         answer = {} if last is None or last.answer is None else last.answer
         forecast = summed(self.forecasts(exchanges, sent, engine))
-        counted, by = (None, None) if last is None else self._count(last, answer)
+        least = None if forecast.tokens is None else forecast.tokens[0]
+        counted, by = (None, None) if last is None else self._count(last, answer, least)
         if engine is not None:
             counted, by = sum(engine.tokens), PLACEHOLDERS
         return Served(
@@ -152,22 +155,29 @@ class TokenMeter:
         return self.predictor.forecast(Size(sent.width, sent.height), turns)
 
     def _count(
-        self, exchange: Exchange, answer: Mapping[str, Any]
+        self, exchange: Exchange, answer: Mapping[str, Any], least: int | None
     ) -> tuple[int | None, str | None]:
-        """Image tokens by the server's word, and where it said so."""
+        """Image tokens by the server's word, and where it said so; at `least` so many are due.
+
+        A field that says 0 may be one that is not filled: it is believed where nothing else tells.
+        """
         if not answer or not exchange.images:
             return None, None
         usage = read_usage(answer)
-        if usage.image is not None:
+        if usage.image:
             return usage.image, usage.image_field
         if exchange.url.partition("?")[0].endswith("/v1/messages"):
             free = self.baselines.count(exchange)
             if free is not None:
                 return free, "count_tokens"
-        if usage.prompt is None or not self._by_difference:
-            return None, None
-        bare = self.baselines.tokens(exchange)
-        return (None, None) if bare is None else (max(0, usage.prompt - bare), DIFFERENCE)
+        if usage.prompt is None:
+            return usage.image, usage.image_field
+        bare = self.baselines.tokens(exchange) if self._by_difference else None
+        if bare is not None:
+            return max(0, usage.prompt - bare), DIFFERENCE
+        if least is not None and usage.prompt < least:
+            return usage.prompt, WHOLE
+        return None, None
 
     def changes(self, served: Served) -> tuple[str, ...]:
         """A note for each name that differs from that of the run's first answer; a warning once."""
@@ -270,6 +280,16 @@ def turns_of(body: Mapping[str, Any]) -> Turns:
         ]
         found.append({"role": str(turn.get("role", "user")), "content": told})
     return found
+
+
+def contradiction(answer: Mapping[str, Any], served: Served) -> str | None:
+    """Why a field of the usage was not believed; None where all was."""
+    if read_usage(answer).image != 0 or not served.counted_tokens:
+        return None
+    return (
+        f"the usage says 0 image tokens, which {served.counted_tokens} by {served.counted_by} "
+        "contradict: the field is not filled"
+    )
 
 
 def told_of(sent: Sequence[Sent | None]) -> str:
