@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from functools import lru_cache
 from math import isqrt
+from typing import Literal
 
 from resolution_eval.resolution import Size
 
@@ -114,19 +115,27 @@ def _root(value: Fraction) -> int:
     return isqrt(math.floor(value))
 
 
-def multiples(size: Size, *, factor: int, least: int, most: int) -> Size | None:
-    """Each side at a multiple of `factor`, the pixels between `least` and `most`; None where the
-    sides' ratio is refused.
+def multiples(
+    size: Size,
+    *,
+    factor: int,
+    least: int,
+    most: int,
+    halves: Literal["even", "up"] = "even",
+    aspect: int | None = LONGEST_ASPECT,
+) -> Size | None:
+    """Each side at a multiple of `factor`, the pixels between `least` and `most`; None where one
+    side is over `aspect` times the other.
 
     As Qwen's processors compute it, in floating point and with Python's rounding: the nearest
-    multiple, half to even.
+    multiple, half to even; `up`, as C's.
 
     Source: Wang et al. 2024, arXiv:2409.12191, section 2.1, and `smart_resize` of transformers.
     """
     width, height = size.width, size.height
-    if max(width, height) / min(width, height) > LONGEST_ASPECT:
+    if aspect is not None and max(width, height) / min(width, height) > aspect:
         return None
-    high, wide = (max(factor, round(side / factor) * factor) for side in (height, width))
+    high, wide = (max(factor, _nearest(side, factor, halves)) for side in (height, width))
     if high * wide > most:
         beta = math.sqrt((height * width) / most)
         high, wide = (
@@ -136,6 +145,11 @@ def multiples(size: Size, *, factor: int, least: int, most: int) -> Size | None:
         beta = math.sqrt(least / (height * width))
         high, wide = (math.ceil(side * beta / factor) * factor for side in (height, width))
     return Size(wide, high)
+
+
+def _nearest(side: int, factor: int, halves: str) -> int:
+    whole = side / factor
+    return factor * (round(whole) if halves == "even" else math.floor(whole + 0.5))
 
 
 def nearby(size: Size, by: int = 1) -> Iterator[Size]:

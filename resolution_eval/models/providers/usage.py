@@ -6,7 +6,7 @@ Anthropic's and Gemini's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,6 +71,53 @@ def free(answer: Mapping[str, Any]) -> dict[str, Any]:
         {'model': 'm', 'usage': {'prompt_tokens': 0, 'details': {'image_tokens': 0}}}
     """
     return {key: _emptied(value) if key in USAGES else value for key, value in answer.items()}
+
+
+def unsound(answer: Mapping[str, Any]) -> list[str]:
+    """Counts of an answer's usage that are none, each with its value.
+
+    Example:
+        >>> unsound({"usage": {"prompt_tokens": "9", "details": {"image_tokens": -4}, "x": None}})
+        ["prompt_tokens is '9'", 'image_tokens is -4']
+    """
+    told = (value for key, value in answer.items() if key in USAGES)
+    return [f"{name} is {value!r}"[:80] for usage in told for name, value in _unsound(usage)]
+
+
+def sound(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer without the counts that are none.
+
+    Example:
+        >>> sound({"usage": {"prompt_tokens": "9", "completion_tokens": 1}})
+        {'usage': {'completion_tokens': 1}}
+    """
+    return {key: _cleaned(value) if key in USAGES else value for key, value in answer.items()}
+
+
+def _unsound(told: Any) -> Iterator[tuple[str, Any]]:
+    """Of a table and of those in it."""
+    if not isinstance(told, dict):
+        return
+    for name, value in told.items():
+        if _nested(value):
+            yield from _unsound(value)
+        elif _is_count(name) and value is not None and _count(told, name) is None:
+            yield name, value
+
+
+def _cleaned(told: Any) -> Any:
+    if not isinstance(told, dict):
+        return told
+    wrong = {name for name, _ in _unsound({k: v for k, v in told.items() if not _nested(v)})}
+    return {name: _cleaned(value) for name, value in told.items() if name not in wrong}
+
+
+def _nested(value: Any) -> bool:
+    return isinstance(value, dict | list)
+
+
+def _is_count(name: str) -> bool:
+    return name.endswith(("_tokens", "TokenCount", "tokenCount"))
 
 
 def _emptied(told: Any) -> Any:

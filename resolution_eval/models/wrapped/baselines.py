@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from threading import Lock
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from loguru import logger
@@ -115,7 +116,8 @@ class Baselines:
         except (requests.RequestException, ValueError) as error:
             logger.warning(f"no count of the prompt without its image ({type(error).__name__})")
             return None
-        if response.status_code >= 400 or not isinstance(found, dict):
+        elsewhere = urlsplit(response.url).hostname != urlsplit(url).hostname
+        if response.status_code >= 400 or not isinstance(found, dict) or elsewhere:
             logger.warning(f"no count of the prompt without its image ({response.status_code})")
             return None
         return found

@@ -80,9 +80,7 @@ class TokenMeter:
                     message=f"{self._model!r} was asked and {named!r} answered; where that is the "
                     "same model, give model_version= the name that answers",
                 )
-        if said is None:
-            return None
-        if last is not None and last.fault is not None and said.kind != "budget":
+        if last is not None and last.fault is not None and (said is None or said.kind != "budget"):
             again = len(exchanges) > 1 and last.kind != "budget"
             tried = f" ({len(exchanges)} requests)" if again else ""
             return Failure(kind=last.kind, message=last.fault + tried)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from resolution_eval.evidence.attestation import Failure, Sent
 from resolution_eval.evidence.model_answer import Answer, ImageEntry, by_number, facts_of
-from resolution_eval.models.providers.usage import read_usage
+from resolution_eval.models.providers.usage import read_usage, unsound
 from resolution_eval.models.wrapped.base_plan import BasePlan
 from resolution_eval.models.wrapped.base_questions import BaseQuestion, BaseRequest
 from resolution_eval.models.wrapped.meter import TokenMeter, contradiction, dropped, evidence_of
@@ -43,6 +43,7 @@ def served_answers(
         said = (exchanges[-1].answer if exchanges else None) or {}
         usage, unlike = read_usage(said), contradiction(said, served)
         noted += [] if unlike is None else [unlike]
+        noted += [f"the usage's {each}, which is no count" for each in unsound(said)]
         found.append(
             dropped(served)
             or Answer(

@@ -6,18 +6,21 @@ Nothing of a header or an address is kept beyond the process's memory: they hold
 from __future__ import annotations
 
 import importlib
+import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 from unittest.mock import patch
+from urllib.parse import urlsplit
 
 from resolution_eval.ground.errors import ModelError
-from resolution_eval.ground.notation import json_value
-from resolution_eval.models.providers.usage import free
+from resolution_eval.ground.notation import NotationError, json_value
+from resolution_eval.models.providers.usage import free, sound, unsound
 from resolution_eval.models.wrapped.exchange import Exchange, begun
-from resolution_eval.models.wrapped.journal import Journal
+from resolution_eval.models.wrapped.journal import Journal, digest_of
 from resolution_eval.models.wrapped.pauses import Pauses
 from resolution_eval.models.wrapped.spending import Spending
 
@@ -31,6 +34,15 @@ CLIENTS = (
 """HTTP clients of the packages that lmms-eval's models use, and whose `send` is watched."""
 UNSENT = ("ConnectError", "ConnectTimeout", "PoolTimeout", "ConnectionError")
 """Errors of a request that never left."""
+LOST = {
+    "unreadable": ("DecodingError", "ContentDecodingError"),
+    "truncated": ("RemoteProtocolError", "ChunkedEncodingError", "IncompleteRead"),
+}
+"""Errors of an answer that came and cannot be read, by the word for them."""
+ANSWERS = ("choices", "content", "candidates", "output")
+"""Keys of which one stands in every answer of a provider."""
+LONG_ID = 12
+"""Fewest characters of an id that no server gives twice; Ollama's are of three digits."""
 SHOWN = 120
 """Characters of an unreadable answer that a fault quotes."""
 
@@ -42,6 +54,16 @@ class Channel:
     journal: Journal = field(default_factory=lambda: Journal(None))
     pauses: Pauses = field(default_factory=Pauses)
     spending: Spending = field(default_factory=Spending)
+    given: dict[str, str] = field(default_factory=dict)
+    """Digests of the answers of this run, and of the requests that they answered."""
+
+    def gave_before(self, exchange: Exchange, answer: Mapping[str, Any]) -> bool:
+        """Whether this very answer, its id included, was given to another request."""
+        if len(str(answer.get("id") or "")) < LONG_ID:
+            return False
+        told = json.dumps(answer, sort_keys=True, default=str)
+        asked = digest_of(exchange.url, exchange.body)
+        return self.given.setdefault(sha256(told.encode()).hexdigest(), asked) != asked
 
 
 @contextmanager
@@ -79,7 +101,7 @@ def _watching(
             sent = channel.pauses.wait(str(request.url))
             response = send(client, request, **options)
             channel.pauses.note(exchange.url, response.status_code, response.headers, sent)
-            return _ended(exchange, request, response, channel.journal)
+            return _ended(exchange, request, response, channel)
         except Exception as error:
             _lost(exchange, error)
             raise
@@ -105,7 +127,7 @@ def _watching_async(
             sent = await channel.pauses.wait_async(str(request.url))
             response = await send(client, request, **options)
             channel.pauses.note(exchange.url, response.status_code, response.headers, sent)
-            return _ended(exchange, request, response, channel.journal)
+            return _ended(exchange, request, response, channel)
         except Exception as error:
             _lost(exchange, error)
             raise
@@ -145,33 +167,68 @@ def _kept(exchange: Exchange, request: Any, journal: Journal) -> Any:
     return package.Response(200, json=free(answer), request=request)
 
 
-def _ended(exchange: Exchange, request: Any, response: Any, journal: Journal) -> Any:
+def _ended(exchange: Exchange, request: Any, response: Any, channel: Channel) -> Any:
     """Notes the answer, or why it is none; the response as the base shall read it."""
     exchange.status = int(response.status_code)
+    fault = _fault(exchange, response, channel)
+    if fault is not None:
+        exchange.kind, exchange.fault = fault
+        return response
+    assert exchange.answer is not None
+    channel.journal.keep(exchange.url, exchange.body, exchange.answer)
+    package = _package(request)
+    if not unsound(exchange.answer) or not package.__name__.startswith("httpx"):
+        return response
+    return package.Response(exchange.status, json=sound(exchange.answer), request=request)
+
+
+def _fault(exchange: Exchange, response: Any, channel: Channel) -> tuple[str, str] | None:
+    """Why a response holds no answer, in one word and in a sentence; None where it holds one."""
+    if (other := _elsewhere(exchange.url, str(response.url))) is not None:
+        return "redirected", f"{other} answered in place of the server that was asked"
     data: bytes = response.content
     kind = str(response.headers.get("content-type", "")).partition(";")[0].strip()
     try:
         answer = json_value(data)
-    except ValueError:
-        shown = data[:SHOWN].decode("utf-8", "replace")
-        exchange.kind = "truncated" if kind == "application/json" else "not JSON"
-        cut = "an answer that ends early" if exchange.kind == "truncated" else f"{kind or 'text'}"
-        exchange.fault = f"{cut} in place of JSON (status {exchange.status}): {shown!r}"
-        return response
-    if exchange.status >= 400 or not isinstance(answer, dict):
-        exchange.kind = "rate limited" if exchange.status == 429 else "refused request"
-        exchange.fault = f"status {exchange.status}: {str(answer)[:SHOWN]}"
-        return response
+    except NotationError as error:
+        return _unread(data, kind, exchange.status, error)
+    if response.status_code >= 400 or not isinstance(answer, dict):
+        word = "rate limited" if exchange.status == 429 else "refused request"
+        return word, f"status {exchange.status}: {str(answer)[:SHOWN]}"
+    if answer.get("error") and not any(answer.get(key) for key in ANSWERS):
+        return "refused request", f"an error by status {exchange.status}: {str(answer)[:SHOWN]}"
+    if channel.gave_before(exchange, answer):
+        return "repeated answer", (
+            "the very answer, with its id, that another question was given: a cache between here "
+            "and the server may have answered"
+        )
     exchange.answer = answer
-    journal.keep(exchange.url, exchange.body, answer)
-    return response
+    return None
+
+
+def _unread(data: bytes, kind: str, status: int | None, error: NotationError) -> tuple[str, str]:
+    shown = data[:SHOWN].decode("utf-8", "replace")
+    if kind != "application/json":
+        return "not JSON", f"{kind or 'text'} in place of JSON (status {status}): {shown!r}"
+    if error.message.startswith("not JSON"):
+        cut = "an answer that ends early in place of JSON"
+        return "truncated", f"{cut} (status {status}): {shown!r}"
+    return "unreadable", f"an answer that can be read in two ways ({error}): {shown!r}"
+
+
+def _elsewhere(asked: str, answered: str) -> str | None:
+    """The machine that answered, where it is not the one that was asked."""
+    wanted, found = urlsplit(asked), urlsplit(answered)
+    same = (wanted.hostname, wanted.port) == (found.hostname, found.port)
+    return None if same or wanted.hostname == found.hostname else f"{found.hostname}"
 
 
 def _lost(exchange: Exchange, error: Exception) -> None:
     """Notes that no answer came; the server may have billed one."""
     if exchange.fault is None:
         name = type(error).__name__
-        exchange.kind = "timeout" if "Timeout" in name else "no connection"
+        exchange.kind = next((word for word, names in LOST.items() if name in names), "")
+        exchange.kind = exchange.kind or ("timeout" if "Timeout" in name else "no connection")
         exchange.unsent = name in UNSENT
         billed = "" if exchange.unsent else ", and the request may have been billed"
         exchange.fault = f"{name}: no answer came{billed}"
