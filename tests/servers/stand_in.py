@@ -11,7 +11,7 @@ import json
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -122,12 +122,15 @@ class StandIn(ThreadingHTTPServer):
         wrapping: int = 0,
         details: bool = True,
         speaks: str = "plain",
+        says: Mapping[str, str] | None = None,
         reply: Callable[[Received], str] = lambda _: "A",
     ) -> None:
         super().__init__(("127.0.0.1", 0), self.handler)
         self.count, self.faults = count, set(faults)
         self.wrapping, self.details, self.reply = wrapping, details, reply
-        self.speaks = speaks
+        self.speaks, self.says = speaks, dict(says or {})
+        """How it tells tokens; and its own words for the model's name, the fingerprint, an error or
+        a refusal."""
         self.received: list[Received] = []
         self.headers_seen: list[dict[str, str]] = []
         self.refusals = 0
@@ -247,6 +250,10 @@ class _Handler(BaseHTTPRequestHandler):
         if "html" in faults and asked.size is not None:
             self._send(200, b"<html><body>Sign in to the proxy</body></html>", "text/html")
             return
+        if "error" in self.server.says and asked.size is not None:
+            told = {"error": {"message": self.server.says["error"], "code": "invalid_api_key"}}
+            self._send(401, json.dumps(told).encode())
+            return
         if "redirect" in faults and asked.size is not None:
             self.send_response(307)
             self.send_header("Location", f"{self.server.elsewhere}/chat/completions")
@@ -292,6 +299,8 @@ class _Handler(BaseHTTPRequestHandler):
         reason = "stop"
         if asked.size is not None and "refusal" in faults:
             message |= {"content": None, "refusal": "I cannot help with medical images."}
+        if asked.size is not None and "refusal" in server.says:
+            message |= {"content": None, "refusal": server.says["refusal"]}
         if asked.size is not None and "filtered" in faults:
             message["content"], reason = "", "content_filter"
         if asked.size is not None and "empty" in faults:
@@ -301,12 +310,13 @@ class _Handler(BaseHTTPRequestHandler):
             fingerprint = "fp_2"
         if "other fingerprint" in faults:
             fingerprint = "fp_2"
+        fingerprint = server.says.get("fingerprint", fingerprint)
         server.answers += 1
         document = {
             "id": f"chatcmpl-{server.answers:016}",
             "object": "chat.completion",
             "created": 0,
-            "model": server.model_name(str(asked.body.get("model"))),
+            "model": server.says.get("model") or server.model_name(str(asked.body.get("model"))),
             "system_fingerprint": fingerprint,
             "choices": [{"index": 0, "finish_reason": reason, "message": message}],
         }
