@@ -129,18 +129,19 @@ def _server(record: Record) -> Iterator[Change]:
 
 def _asked(record: Record, model_args: str | None) -> Iterator[Change]:
     """What the server says today of one image of each cell's size."""
+    from lmms_eval.utils import simple_parse_args_string
+
     from resolution_eval.adapters.reswrap import ResWrap
     from resolution_eval.models.arguments import model_arguments
 
     served = [cell for cell in record.cells if cell.serving is not None]
     if not served:
         raise UsageError("--ask: no server answered in this record, so that none can be asked")
-    told = {
-        name: value
-        for name, value in model_arguments(record.environment.model_args or "").items()
-        if STRUCK not in value and name not in ("batch", "probe")
-    } | model_arguments(model_args or "")
-    adapter = ResWrap(**told)  # type: ignore[arg-type]
+    kept = model_arguments(record.environment.model_args or "")
+    kept = {name: value for name, value in kept.items() if name not in ("batch", "probe")}
+    told = {name: value for name, value in kept.items() if STRUCK not in value}
+    told |= model_arguments(model_args or "")
+    adapter = ResWrap(**simple_parse_args_string(",".join(f"{n}={v}" for n, v in told.items())))
     for cell in served:
         yield from _answered(cell, adapter)
 

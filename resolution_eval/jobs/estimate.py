@@ -139,9 +139,13 @@ def told(job: Job, price: float | None) -> Iterator[str]:
         DataError: the data is damaged.
     """
     name = job.settings.task.removesuffix("_res")
-    if job.settings.model != "reswrap" or name not in task_cards():
+    if job.settings.model != "reswrap":
         return
-    material = job_material(task_cards()[name])
+    card = task_cards().get(name)
+    if card is None:
+        yield f"#   tokens are unknown: {job.settings.task} is not one task with a card"
+        return
+    material = job_material(card)
     if material is None:
         yield (
             f"#   tokens are unknown: the card of {name} does not say how many images there are "

@@ -1160,9 +1160,11 @@ SERVERS = (
     Fault(
         "server",
         "answers swapped between two questions under way",
-        "`mismatched`, both figures, where their sizes differ; of one size no count can tell",
+        "counts show nothing, since questions under way together are of one size; `probe=`: no detail "
+        "is seen",
         MARKED,
-        SERVED + "test_answers_swapped_between_two_questions_are_mismatched",
+        "servers/test_probing.py::"
+        "test_answers_swapped_between_two_questions_are_named_by_the_probe_alone",
     ),
     Fault(
         "server",

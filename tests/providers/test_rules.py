@@ -6,11 +6,11 @@ import datetime
 import json
 import math
 import os
+import struct
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from resolution_eval.ground.errors import CardError, UsageError
@@ -306,24 +306,25 @@ def test_qwen_against_the_processor_itself(model: str, factor: int, least: int, 
     assert forecast(model, 201 * 40, 40).refused is not None
 
 
+def single(value: float) -> float:
+    """The nearest number of single precision."""
+    return float(struct.unpack("f", struct.pack("f", value))[0])
+
+
 def llama_cpp(width: int, height: int, align: int, least: int, most: int) -> tuple[int, int]:
-    """The words of its source in C's own single precision, whose rounding is away from zero."""
-    single = np.float32
-
-    def nearest(side: int) -> int:
-        return int(np.trunc(single(side) / single(align) + single(0.5))) * align
-
-    wide, high = max(align, nearest(width)), max(align, nearest(height))
+    """The words of its source, every step rounded to C's `float` by itself."""
+    wide, high = (max(align, int(single(side / align) + 0.5) * align) for side in (width, height))
+    area = single(float(height) * float(width))
     if high * wide > most:
-        beta = np.sqrt(single(height) * single(width) / single(most))
-        high, wide = (
-            max(align, int(np.floor(single(side) / beta / single(align))) * align)
-            for side in (height, width)
+        beta = single(math.sqrt(single(area / most)))
+        wide, high = (
+            max(align, math.floor(single(single(side / beta) / align)) * align)
+            for side in (width, height)
         )
     elif high * wide < least:
-        beta = np.sqrt(single(least) / (single(height) * single(width)))
-        high, wide = (
-            int(np.ceil(single(side) * beta / single(align))) * align for side in (height, width)
+        beta = single(math.sqrt(single(least / area)))
+        wide, high = (
+            math.ceil(single(single(side * beta) / align)) * align for side in (width, height)
         )
     return wide, high
 

@@ -62,6 +62,7 @@ def test_what_was_set_aside_is_given_back_and_the_template_is_learned() -> None:
 
 def test_of_images_without_a_rule_the_largest_prompt_so_far_is_taken() -> None:
     spending = Spending()
+    spending.budget = 10_000
     first = spending.most(question(edge=140, longest=None))
     assert first == 100 + 6 + AROUND
     spending.settle(spending.reserve(question()) or 0, answered(question(), 900, 40))

@@ -104,6 +104,9 @@ def test_its_own_floor_of_eight_tokens_is_mismatched_below(files: Any) -> None:
     program, model, projector = files
     with llama_server(program, model, "--mmproj", projector) as url:
         small, large = asked(url, ["280x280"], (56, 112), rule=RULE)
+        (odd,) = asked(url, ["13x26"], ("native",), rule=RULE)
+    assert odd.served is not None and odd.served.predicted_size == (84, 140)
+    assert odd.served.counted_tokens == 3 * 5 + 2, "56x112 in double precision"
     assert (small.status, large.status) == ("mismatched", "counted")
     assert any("makes 84x84 px of 56x56" in note for note in small.notes)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import random
 import sys
 from types import ModuleType, SimpleNamespace
@@ -99,6 +101,27 @@ def _faint_eye(item: Any, quality: int | None) -> str:
     """Which way faint differences run, after what a server may do to the image."""
     image = item.image if quality is None else encoded(item.image, quality)
     return _eye(SimpleNamespace(image=image, choices=item.choices), halved=False)
+
+
+def test_answers_swapped_between_two_questions_are_named_by_the_probe_alone() -> None:
+    """Questions that are under way together have images of one size: no count tells them apart."""
+
+    def eye(asked: Any) -> str:
+        (part,) = (p for p in asked.body["messages"][0]["content"] if p["type"] == "image_url")
+        data = base64.b64decode(part["image_url"]["url"].partition("base64,")[2])
+        image = Image.open(io.BytesIO(data)).convert("RGB")
+        return _eye(SimpleNamespace(image=image, choices=STRIPES), halved=False)
+
+    sentences = {}
+    for faults in ((), ("swapped",)):
+        with running(qwen, reply=eye, faults=faults) as server:
+            made = adapter(server, probe=128, num_concurrent=2)
+            answers = judged(made, documents(["140x140#1", "140x140#2"], (140,)))
+            sentences[faults] = made.checkpoint_facts().probes[0]
+        assert [attested.status for _, attested in answers] == ["counted"] * 2
+    assert "sees detail that 64 px cannot hold" in sentences[()]
+    assert "sees detail" not in sentences["swapped",]
+    assert "re-encoded with loss on the way" in sentences["swapped",]
 
 
 def test_the_largest_size_of_the_sweep_is_probed_unless_one_is_named(probe: list[Any]) -> None:

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from fractions import Fraction
 from functools import lru_cache
 from math import isqrt
-from typing import Literal
+
+import numpy as np
 
 from resolution_eval.resolution import Size
 
@@ -115,27 +116,19 @@ def _root(value: Fraction) -> int:
     return isqrt(math.floor(value))
 
 
-def multiples(
-    size: Size,
-    *,
-    factor: int,
-    least: int,
-    most: int,
-    halves: Literal["even", "up"] = "even",
-    aspect: int | None = LONGEST_ASPECT,
-) -> Size | None:
-    """Each side at a multiple of `factor`, the pixels between `least` and `most`; None where one
-    side is over `aspect` times the other.
+def multiples(size: Size, *, factor: int, least: int, most: int) -> Size | None:
+    """Each side at a multiple of `factor`, the pixels between `least` and `most`; None where the
+    sides' ratio is refused.
 
     As Qwen's processors compute it, in floating point and with Python's rounding: the nearest
-    multiple, half to even; `up`, as C's.
+    multiple, half to even.
 
     Source: Wang et al. 2024, arXiv:2409.12191, section 2.1, and `smart_resize` of transformers.
     """
     width, height = size.width, size.height
-    if aspect is not None and max(width, height) / min(width, height) > aspect:
+    if max(width, height) / min(width, height) > LONGEST_ASPECT:
         return None
-    high, wide = (max(factor, _nearest(side, factor, halves)) for side in (height, width))
+    high, wide = (max(factor, round(side / factor) * factor) for side in (height, width))
     if high * wide > most:
         beta = math.sqrt((height * width) / most)
         high, wide = (
@@ -147,9 +140,23 @@ def multiples(
     return Size(wide, high)
 
 
-def _nearest(side: int, factor: int, halves: str) -> int:
-    whole = side / factor
-    return factor * (round(whole) if halves == "even" else math.floor(whole + 0.5))
+def aligned(size: Size, *, factor: int, least: int, most: int) -> Size:
+    """As `multiples`, as llama.cpp computes it: in single precision, halves away from zero, and
+    whatever the sides' ratio.
+
+    Source: `calc_size_preserved_ratio` of llama.cpp, tools/mtmd/mtmd-image.cpp.
+    """
+    edge = np.float32(factor)
+    sides = [np.float32(size.width), np.float32(size.height)]
+    found = [max(1, math.floor(side / edge + np.float32(0.5))) for side in sides]
+    pixels = found[0] * found[1] * factor**2
+    if pixels > most:
+        beta = np.sqrt(sides[1] * sides[0] / np.float32(most))
+        found = [max(1, math.floor(side / beta / edge)) for side in sides]
+    elif pixels < least:
+        beta = np.sqrt(np.float32(least) / (sides[1] * sides[0]))
+        found = [math.ceil(side * beta / edge) for side in sides]
+    return Size(found[0] * factor, found[1] * factor)
 
 
 def nearby(size: Size, by: int = 1) -> Iterator[Size]:

@@ -85,7 +85,7 @@ class Spending:
         """What was set aside; None where nothing more is asked, 0 where that is not known yet."""
         if self.ended is not None:
             return None
-        most = self.most(exchange)
+        most = 1 if self.budget is None else self.most(exchange)
         if self.budget is not None and self.spent + self._under_way + most > self.budget:
             if self._under_way:
                 return 0
@@ -112,12 +112,13 @@ class Spending:
         usage = read_usage(exchange.answer or {})
         if usage.prompt is None:
             return reserved
-        written, shown = usage.generated or 0, self._shown(exchange)
+        written = usage.generated or 0
+        shown = 0 if self.budget is None else self._shown(exchange)
         if shown is None:
             self._largest = max(self._largest, usage.prompt)
         else:
             around = usage.prompt - shown - len(exchange.text.encode())
-            self._around = max(self._around, around)
+            self._around = max(self._around, 0 if self.budget is None else around)
         self._longest = max(self._longest, written)
         return usage.prompt + written
 
