@@ -1160,8 +1160,7 @@ SERVERS = (
     Fault(
         "server",
         "answers swapped between two questions under way",
-        "counts show nothing, since questions under way together are of one size; `probe=`: no detail "
-        "is seen",
+        "counts show nothing, as their images are of one size; `probe=`: no detail is seen",
         MARKED,
         "servers/test_probing.py::"
         "test_answers_swapped_between_two_questions_are_named_by_the_probe_alone",
