@@ -44,10 +44,11 @@ class _Weights:
     def _add(self, name: str, values: Any) -> None:
         self._writer.add_tensor(name, np.asarray(values, np.float32))
 
-    def letters_alone(self, tokens: list[str]) -> None:
-        """A bias of the output that leaves letters and nothing else to be written."""
-        told = [0.0 if token in string.ascii_letters else -1e4 for token in tokens]
-        self._add("output.bias", told)
+    def head(self, tokens: list[str]) -> None:
+        """An output of which letters alone can be the likeliest: all other tokens stay at zero."""
+        rows = self._random.normal(0, 0.05, (len(tokens), WIDTH))
+        rows[[token not in string.ascii_letters for token in tokens]] = 0
+        self._add("output.weight", rows)
 
 
 def _alphabet() -> list[str]:
@@ -91,8 +92,7 @@ def language_model(path: Path) -> Path:
     weights = _Weights(writer, seed=1)
     weights.random("token_embd", len(tokens), WIDTH)
     weights.norm("output_norm")
-    weights.random("output", len(tokens), WIDTH)
-    weights.letters_alone(tokens)
+    weights.head(tokens)
     for layer in range(LAYERS):
         block = f"blk.{layer}"
         for name in ("attn_norm", "ffn_norm"):
