@@ -161,10 +161,11 @@ def _answered(cell: Cell, adapter: ResWrap) -> Iterator[Change]:
     ):
         if (before or now is not None) and now not in before:
             yield Change(what, ", ".join(before) or "not told", now or "not told", touched)
-    counted, now = then.counted_tokens, found.counted_tokens
-    if size is None or counted is None or now is None or counted.least <= now <= counted.most:
+    counted, today = then.counted_tokens, found.counted_tokens
+    if size is None or counted is None or today is None:
         return
-    yield Change(f"tokens counted of {size} px", str(counted.most), str(now), touched)
+    if not counted.least <= today <= counted.most:
+        yield Change(f"tokens counted of {size} px", str(counted.most), str(today), touched)
 
 
 def _served_now(adapter: ResWrap, size: Size) -> Served | Failure:
