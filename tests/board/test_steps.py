@@ -112,15 +112,19 @@ def test_site_and_export_show_the_step_of_every_cell(board: Board, tmp_path: Pat
     }  # fmt: skip
 
 
-def test_site_and_export_show_what_was_probed_and_no_rank_moves(tmp_path: Path) -> None:
-    folder = new_board(tmp_path, samples=24)
-    place = submitted(folder, "probed", "counted")
-    submitted(folder, "plain", "counted", BETTER)
+def probed_at_32(place: Path) -> None:
+    """Writes what a probe of 32 pixels found into the records of the submission in `place`."""
     said = "32 px: sees detail that 16 px cannot hold (fine 45/48, ...)"
     for path in place.glob("*.record.json"):
         record = read_record(path)
         checkpoint = record.checkpoint.model_copy(update={"probes": (said,)})
         write_record(record.model_copy(update={"checkpoint": checkpoint}), place)
+
+
+def test_site_and_export_show_what_was_probed_and_no_rank_moves(tmp_path: Path) -> None:
+    folder = new_board(tmp_path, samples=24)
+    probed_at_32(submitted(folder, "probed", "counted"))
+    submitted(folder, "plain", "counted", BETTER)
     vouch(folder)
     board = load_board(folder)
     assert board.refused == ()
