@@ -41,8 +41,9 @@ LOST = {
 """Errors of an answer that came and cannot be read, by the word for them."""
 ANSWERS = ("choices", "content", "candidates", "output")
 """Keys of which one stands in every answer of a provider."""
-LONG_ID = 12
-"""Fewest characters of an id that no server gives twice; Ollama's are of three digits."""
+LONG_ID = 16
+"""Fewest characters of an id that no server gives twice; Ollama's are `chatcmpl-` and at most three
+digits."""
 SHOWN = 120
 """Characters of an unreadable answer that a fault quotes."""
 
