@@ -66,7 +66,7 @@ def _spelled(path: str, value: Any, whole: Mapping[str, Any]) -> tuple[str, Any]
 
 @contextmanager
 def any_parts() -> Iterator[None]:
-    """Version 4's processors demand a tokenizer of one class; what is saved is read as that class."""
+    """Version 4's processors demand a tokenizer of one class, as which what is saved is read."""
     if not VERSION_4:
         yield
         return
