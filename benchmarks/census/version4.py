@@ -15,6 +15,7 @@ IMAGE_PROCESSORS = {
     "emu3": "Emu3ImageProcessor",
     "florence2": "CLIPImageProcessor",
     "internvl": "GotOcr2ImageProcessorFast",
+    "qwen3_vl_moe": "Qwen2VLImageProcessorFast",
     "llava_next_video": "LlavaNextImageProcessor",
 }
 """Those of types for which its list has none, or another's: as published checkpoints name them."""
