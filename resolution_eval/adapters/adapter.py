@@ -115,7 +115,12 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
             probes=self.probes,
             writing=self.writing(),
             arithmetic=self.arithmetic(),
+            defaults=self.defaults(),
         )
+
+    def defaults(self) -> dict[str, str]:
+        """Arguments of lmms-eval's model that were not given, and what they are; none of ours."""
+        return {}
 
     def arithmetic(self) -> Arithmetic | None:
         """What decides the answers' last digits; None where the model runs in another process."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from resolution_eval.analysis import CurveFigures, TaskSweeps
 from resolution_eval.analysis.blind_control import Look
 from resolution_eval.analysis.curve import FIGURES, CellFigures
+from resolution_eval.analysis.probes import probed
 from resolution_eval.ground.tables import Column, Entry, Table, entry, shorten
 from resolution_eval.records import Cell
 from resolution_eval.report.changes import change_table
@@ -14,10 +15,11 @@ from resolution_eval.report.content import (
     Curves,
     asked_grid,
     known,
+    known_of_grid,
     mark,
     points_of,
+    probes_in_words,
     received_grid,
-    status_and_step,
     steps_in_words,
 )
 from resolution_eval.report.cost_tables import cost_table, resolution_entry, tokens_text
@@ -175,7 +177,7 @@ def grid_table(task: TaskSweeps, curves: Curves) -> Table:
     """What every encoder received at every resolution, and whether that was what was asked for."""
     every = [each.cell for curve in curves for each in curve.cells]
     rows = [
-        (entry(curve.name), *(_grid(cells.get(name)) for name in task.resolutions))
+        (entry(curve.name), *(_grid(curve, cells.get(name)) for name in task.resolutions))
         for curve in curves
         for cells in [{each.cell.resolution: each.cell for each in curve.cells}]
     ]
@@ -187,15 +189,17 @@ def grid_table(task: TaskSweeps, curves: Curves) -> Table:
         rows=tuple(rows),
         remark="Height x width in pixels of the tensor that entered the encoder, the most frequent "
         "first, and in how many samples it was the one asked for. A grid is of whole patches: 360 "
-        f"may arrive as 364, and still be as asked.{steps_in_words(every)}",
+        f"may arrive as 364, and still be as asked.{steps_in_words(every)}{probes_in_words(curves)}",
     )
 
 
-def _grid(cell: Cell | None) -> Entry:
+def _grid(curve: CurveFigures, cell: Cell | None) -> Entry:
     if cell is None:
         return entry(None)
     asked = f", asked for {asked_grid(cell)}" if cell.mismatched and asked_grid(cell) else ""
-    return Entry(received_grid(cell), mark=mark(cell), note=f"{known(cell)}{asked}")
+    found = probed(curve.sweep.record, cell)
+    note = f"{known(cell)}{asked}{f'; {found}' if found else ''}"
+    return Entry(received_grid(cell), mark=mark(cell), note=note)
 
 
 def figure_table(task: TaskSweeps, curves: Curves) -> Table:
@@ -316,7 +320,7 @@ def cell_table(task: TaskSweeps, curves: Curves) -> Table:
         (
             entry(curve.name),
             resolution_entry(cell),
-            Entry(status_and_step(cell), mark="!" if mark(cell) else ""),
+            Entry(known_of_grid(curve, cell), mark="!" if mark(cell) else ""),
             *_scored(each),
             figure_entry(each.gain),
             entry(asked_grid(cell)),
@@ -356,7 +360,7 @@ def _cell_columns(counts: Sequence[str]) -> tuple[Column, ...]:
         Column("r", True, "Inference resolution asked for"),
         Column(
             "status",
-            title="Whether samples are missing, and how its size is known (attested, counted, predicted)",
+            title="Whether samples are missing, and how its size is known",
         ),
         Column("accuracy", numeric=True),
         Column("low", True, "Lower end of the 95 % interval"),
