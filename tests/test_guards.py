@@ -1,0 +1,488 @@
+"""Guards: each is taken out of a copy of this package in turn, and its test is seen to fail."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LINKED = ("tasks", "models", "leaderboard", "docs", ".ci", ".github", "tools", "benchmarks")
+"""Beside the package and its tests, what a test reads."""
+
+
+@dataclass(frozen=True)
+class Guard:
+    """One guard: the lines that are it, those without it, and the test that misses it."""
+
+    file: str
+    """Below the package, or from the repository's root where it begins with `/`."""
+    text: str
+    """Stands once in the file."""
+    without: str
+    test: str
+    """Below `tests/`; `::` a name, or `-k` words, after a blank."""
+
+
+FORGED, BOMBS, CACHES = "board/test_forgeries.py", "test_bombs.py", "test_caches.py"
+GUARDS: dict[int, dict[str, Guard]] = {
+    1: {
+        "a request is held against its base": Guard(
+            "board/checks.py",
+            "changed = () if base is None else tuple(changes_to(base, folder))",
+            "changed = ()",
+            f"{FORGED} -k published",
+        ),
+        "the base's ledger counts": Guard(
+            "board/checks.py",
+            "    if not same:\n        yield Fault(path, f",
+            "    if False:\n        yield Fault(path, f",
+            f"{FORGED} -k ledger",
+        ),
+        "a re-run is one that the ledger names": Guard(
+            "board/ledger.py",
+            "if path.is_file() and file_digest(path) != named:",
+            "if False:",
+            f"{FORGED} -k beside or smuggled",
+        ),
+        "accepting enters no re-run": Guard(
+            "board/ledger.py",
+            "file_digest(rerun) if repeated else None",
+            "file_digest(rerun) if rerun.is_file() else None",
+            f"{FORGED} -k smuggled",
+        ),
+        "the pins are the base's": Guard(
+            "board/checks.py",
+            "trusted = folder if base is None else base",
+            "trusted = folder",
+            f"{FORGED} -k base_s_pins",
+        ),
+        "links are no pins": Guard(
+            "board/watched.py",
+            "if path.is_symlink() or not path.is_file() or path.suffix",
+            "if not path.is_file() or path.suffix",
+            f"{FORGED} -k link",
+        ),
+        "nothing hidden is new": Guard(
+            "board/watched.py",
+            'and not any(part.startswith(".") for part in parts)',
+            "",
+            f"{FORGED} -k hidden",
+        ),
+    },
+    2: {
+        "the name is what ran": Guard(
+            "board/row_identity.py",
+            "if facts.model != facts.pretrained:",
+            "if False:",
+            f"{FORGED} -k famous",
+        ),
+        "what was repeated decides who it is": Guard(
+            "board/rerun.py",
+            "return found == facts.revision and self.pretrained == facts.model",
+            "return True",
+            f"{FORGED} -k decides_who_it_is",
+        ),
+        "the record is of that revision": Guard(
+            "board/checks.py",
+            'elif said.revision.replace("sha256:", "sha256-") != facts.revision:',
+            "elif False:",
+            f"{FORGED} -k revision",
+        ),
+        "the prompt is the task's": Guard(
+            "board/row_identity.py",
+            "if card.question is not None and prompt != question_text(card.question, pin.choices):",
+            "if False:",
+            f"{FORGED} -k helps",
+        ),
+        "generation is the task's": Guard(
+            "board/row_identity.py",
+            "if generation != own:",
+            "if False:",
+            f"{FORGED} -k several or room",
+        ),
+    },
+    3: {
+        "the direction of disagreements": Guard(
+            "board/rerun.py",
+            "all(cell.agrees for cell in self.cells) and not self.leans",
+            "all(cell.agrees for cell in self.cells)",
+            "board/test_agreement.py",
+        ),
+        "a control's direction is the other": Guard(
+            "board/rerun.py",
+            "Flips(flips.n, flips.gained, flips.lost) if blind else flips",
+            "flips",
+            "board/test_agreement.py",
+        ),
+        "all cells together": Guard(
+            "statistics/agreement.py",
+            "    if _p_value(lost, gained) < LEVEL / 2:\n        return True\n",
+            "",
+            "board/test_agreement.py",
+        ),
+        "the size follows from the power": Guard(
+            "statistics/agreement.py",
+            "power(middle, cells) >= POWER",
+            "power(middle, cells) >= 0.1",
+            "board/test_agreement.py",
+        ),
+        "a full re-run's figure is ranked": Guard(
+            "board/rerun.py",
+            "if verdicts is None or len(verdicts) != len(numbers):",
+            "if True:",
+            "board/test_agreement.py",
+        ),
+        "another grid is no repetition": Guard(
+            "board/rerun.py",
+            "self.agreeing >= AGREEMENT * self.n and self.same_grid == self.n",
+            "self.agreeing >= AGREEMENT * self.n",
+            "board/test_rerun.py",
+        ),
+    },
+    4: {
+        "a key twice in JSON": Guard(
+            "ground/notation.py",
+            "if len(table) < len(pairs):",
+            "if False:",
+            "test_notation.py",
+        ),
+        "a key twice in YAML": Guard(
+            "ground/notation.py", "if key.value in seen:", "if False:", "test_notation.py"
+        ),
+        "a column twice": Guard(
+            "data/sources/delimited.py",
+            "    if twice:\n        places",
+            "    if False:\n        places",
+            "test_sources.py",
+        ),
+        "a column twice in a TSV": Guard(
+            "data/sources/published/table_benchmarks.py",
+            "if twice:",
+            "if False:",
+            "test_notation.py",
+        ),
+        "a number that is not finite": Guard(
+            "ground/notation.py",
+            "if not math.isfinite(number):",
+            "if False:",
+            "test_notation.py",
+        ),
+    },
+    5: {
+        "elements of lists": Guard(
+            "records/store.py",
+            "        _check_lists(file, data, path)\n",
+            "",
+            f"{BOMBS} -k fill_the_memory or footer",
+        ),
+        "the pages beside the footer": Guard(
+            "records/store.py",
+            "values = max(column.num_values, sum(page.values for page in found))",
+            "values = column.num_values",
+            f"{BOMBS} -k footer",
+        ),
+        "bytes of text": Guard(
+            "records/store.py",
+            "    if size > most:\n",
+            "    if False:\n",
+            f"{BOMBS} -k fill_the_memory",
+        ),
+        "answers of a board": Guard(
+            "records/store.py", "if file.rows > most:", "if False:", f"{BOMBS} -k pins"
+        ),
+        "cells of a table": Guard(
+            "data/sources/delimited.py", "if found > MAX_CELLS:", "if False:", f"{BOMBS} -k cells"
+        ),
+        "aliases": Guard(
+            "ground/notation.py", "if total > MAX_NODES:", "if False:", "test_notation.py"
+        ),
+        "an archive's content": Guard(
+            "data/sources/containers.py",
+            "if plain.tell() + len(block) > most:",
+            "if False:",
+            "test_sources.py -k bomb or unpacks or shrink",
+        ),
+    },
+    6: {
+        "a file's checksum": Guard(
+            "data/sources/checksum.py", "if found != md5:", "if False:", CACHES
+        ),
+        "an unpacked archive is its file's": Guard(
+            "data/sources/containers.py",
+            "if target.exists() and _ending(target) == _told_ending(file):\n        return",
+            "if target.exists():\n        return",
+            CACHES,
+        ),
+        "a cache of requests": Guard(
+            "plugin.py",
+            'if ours and options.get("cache_requests"):',
+            "if False:",
+            f"{CACHES} -k requests",
+        ),
+        "a reply is this document's": Guard(
+            "host/cached_replies.py",
+            "if given != wanted:",
+            "if False:",
+            "faults/test_model_faults.py -k cache",
+        ),
+        "a reply is this run's": Guard(
+            "host/cached_replies.py",
+            "if reply.state != state_of(doc):",
+            "if False:",
+            "faults/test_model_faults.py -k cache or answers",
+        ),
+    },
+    7: {
+        "only what was written is deleted": Guard(
+            "ground/files.py",
+            "    refuse_foreign(output)\n    write_manifest",
+            "    write_manifest",
+            "test_files.py",
+        ),
+        "content, not the name, is known": Guard(
+            "ground/files.py",
+            "ours = name in written and file_digest(path) == written[name]",
+            "ours = name in written",
+            "test_files.py",
+        ),
+        "nothing half is left": Guard(
+            "ground/files.py",
+            "        temporary.unlink(missing_ok=True)\n        raise",
+            "        raise",
+            "test_files.py",
+        ),
+        "beside, and renamed": Guard(
+            "ground/files.py",
+            'temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}")',
+            "temporary = path; path.unlink(missing_ok=True)",
+            "test_files.py",
+        ),
+        "the mask": Guard(
+            "ground/files.py",
+            "handle = os.open(temporary,",
+            "os.umask(0o022); handle = os.open(temporary,",
+            "test_files.py",
+        ),
+    },
+    8: {
+        "a child ends with its parent": Guard(
+            "jobs/process.py",
+            'preexec_fn=(lambda: die_with(parent)) if sys.platform == "linux" else None,',
+            "",
+            "jobs/test_process.py -k killed_sweep",
+        ),
+        "a child holds the lock": Guard(
+            "jobs/process.py",
+            "pass_fds=() if lock is None else (lock,),",
+            "",
+            "jobs/test_process.py -k outlives",
+        ),
+        "finished, by the outputs' digests": Guard(
+            "jobs/job.py",
+            "same = all(_digest(self.records / str(name)) == told "
+            "for name, told in outputs.items())",
+            "same = True",
+            "jobs/test_process.py -k outputs",
+        ),
+        "one process a job": Guard(
+            "jobs/process.py",
+            "fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)",
+            "pass",
+            "jobs/test_process.py -k started_again",
+        ),
+    },
+    9: {
+        "users and passwords of a URL": Guard(
+            "ground/redaction.py",
+            '    struck = _PASSWORD.sub(rf"\\g<name>{STRUCK}@", struck)\n',
+            "",
+            "test_secrets.py",
+        ),
+        "values behind a name": Guard(
+            "ground/redaction.py",
+            "(_NAMED, _OPTION, _SCHEME,",
+            "(_OPTION, _SCHEME,",
+            "test_secrets.py",
+        ),
+        "tokens by their form": Guard(
+            "ground/redaction.py",
+            "    struck = _FORMS.sub(STRUCK, struck)\n",
+            "",
+            "test_secrets.py",
+        ),
+        "keys of their own lines": Guard(
+            "ground/redaction.py", "_PEM.sub(STRUCK, text)", "text", "test_secrets.py"
+        ),
+        "a library's detectors": Guard(
+            "ground/redaction.py",
+            "for secret in _detected(struck):",
+            "for secret in ():",
+            "test_secrets.py",
+        ),
+        "a cluster's job file": Guard(
+            "jobs/sweep_plan.py",
+            "copyreg.pickle(Job, _kept)",
+            "",
+            "jobs/test_process.py -k cluster",
+        ),
+        "a job's log": Guard(
+            "jobs/job.py",
+            "        _without_secrets(job.log)\n",
+            "        pass\n",
+            "jobs/test_jobs.py -k secret",
+        ),
+    },
+    10: {
+        "printing": Guard(
+            "ground/errors.py",
+            'reconfigure(errors="backslashreplace")',
+            "pass",
+            "test_printing.py -k sign",
+        ),
+        "a cache that cannot be written": Guard(
+            "installation.py",
+            "    if not writable:\n",
+            "    if False:\n",
+            "test_printing.py -k one_sentence",
+        ),
+        "the line at every start is silent": Guard(
+            "/resolution_eval.pth",
+            "except Exception:\\n    pass",
+            "finally:\\n    pass",
+            "test_startup.py",
+        ),
+        "its switch": Guard(
+            "startup.py",
+            'if os.environ.get(SWITCH) != "off" and',
+            "if",
+            "test_startup.py",
+        ),
+        "it loads next to nothing": Guard(
+            "startup.py",
+            'HOST_TASKS = "lmms_eval.tasks"',
+            'import json\n\nHOST_TASKS = "lmms_eval.tasks"',
+            "test_startup.py",
+        ),
+    },
+    11: {
+        "links out of a site": Guard(
+            "board/site/serve.py",
+            "inside = asked.resolve().is_relative_to(Path(self.directory).resolve())",
+            "inside = True",
+            "board/test_site.py -k serving",
+        ),
+        "a stranger's Host": Guard(
+            "board/site/serve.py", "if host not in HOSTS:", "if False:", "board/test_site.py"
+        ),
+        "letters that nobody sees": Guard(
+            "board/submission.py",
+            "if blank or unseen(character):",
+            "if False:",
+            f"{FORGED} -k title",
+        ),
+        "names of two scripts": Guard(
+            "board/submission.py", "if word is not None:", "if False:", f"{FORGED} -k alike"
+        ),
+        "this project's own name": Guard(
+            "board/row_identity.py",
+            "if skeleton(PROJECT) in skeleton(name):",
+            "if False:",
+            f"{FORGED} -k project",
+        ),
+        "a part of the data, from the middle": Guard(
+            "board/checks.py",
+            "if record.environment.offset is not None:",
+            "if False:",
+            f"{FORGED} -k middle",
+        ),
+        "the offset is in the record": Guard(
+            "records/make.py",
+            'offset=int(_number(host, "offset") or 0) or None,',
+            "offset=None,",
+            "test_run_records.py -k offset",
+        ),
+        "tools of the release by hash": Guard(
+            "/.github/workflows/release.yml",
+            " --require-hashes --no-deps -r .ci/build.txt",
+            " build",
+            "test_supply.py",
+        ),
+    },
+}
+"""Guards by kind: what is believed of a file beside the records, identity, checks too weak,
+ambiguous documents, bombs, caches, losing things, orphans, secrets, hosts and encodings, small ones.
+"""
+CASES = [(kind, name) for kind, guards in GUARDS.items() for name in guards]
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This repository's package and tests, to be changed; the rest of it by links."""
+    home = tmp_path_factory.mktemp("copy")
+    without = shutil.ignore_patterns("__pycache__")
+    for name in ("resolution_eval", "tests", ".github", ".ci"):
+        shutil.copytree(ROOT / name, home / name, ignore=without)
+    for name in {*LINKED} - {".github", ".ci"}:
+        (home / name).symlink_to(ROOT / name)
+    for path in (*ROOT.glob("*.*"), ROOT / "LICENSE"):
+        if path.is_file():
+            shutil.copyfile(path, home / path.name)
+    return home
+
+
+def ran(home: Path, test: str) -> subprocess.CompletedProcess[str]:
+    """Run one test, or a file's, of the copy, upon the copy's package."""
+    file, _, words = test.partition(" -k ")
+    chosen = ["-k", words] if words else []
+    command = [sys.executable, "-m", "pytest", "-n", "0", "-q", "-x", "-m", "not slow and not gpu"]
+    return subprocess.run(
+        [*command, "-p", "no:cacheprovider", f"tests/{file}", *chosen],
+        cwd=home,
+        env={**os.environ, "PYTHONPATH": str(home), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_every_kind_has_three_guards() -> None:
+    assert {*GUARDS} == {*range(1, 12)} and all(len(each) >= 3 for each in GUARDS.values())
+
+
+@pytest.mark.parametrize(("kind", "name"), CASES)
+def test_a_guard_stands_once_where_the_table_says(kind: int, name: str) -> None:
+    guard = GUARDS[kind][name]
+    place = guard.file.lstrip("/") if guard.file[0] == "/" else f"resolution_eval/{guard.file}"
+    assert (ROOT / place).read_text(encoding="utf-8").count(guard.text) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("kind", "name"), CASES)
+def test_a_guard_that_is_taken_out_is_missed(copy: Path, kind: int, name: str) -> None:
+    guard = GUARDS[kind][name]
+    place = guard.file.lstrip("/") if guard.file[0] == "/" else f"resolution_eval/{guard.file}"
+    file = copy / place
+    whole = file.read_text(encoding="utf-8")
+    file.write_text(whole.replace(guard.text, guard.without), encoding="utf-8")
+    try:
+        done = ran(copy, guard.test)
+    finally:
+        file.write_text(whole, encoding="utf-8")
+    assert done.returncode == 1 and " failed" in done.stdout, done.stdout[-3000:] + done.stderr
+    assert not any(word in done.stdout for word in ("SyntaxError", "NameError", "IndentationError"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_the_copy_is_sound_with_all_its_guards(copy: Path) -> None:
+    """What fails above fails for the guard, not for the copy: the same files, unchanged."""
+    for test in sorted({guard.test for each in GUARDS.values() for guard in each.values()}):
+        done = ran(copy, test)
+        assert done.returncode == 0, (test, done.stdout[-3000:])
