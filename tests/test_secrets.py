@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
+from synthetic_runs import behind_server, failed_at, sweep, write_run
+from synthetic_runs import facts as run_facts
 
+from resolution_eval import cli
 from resolution_eval.ground.redaction import STRUCK, redacted
 
 # built of parts, so that no scanner takes this file for a leak
@@ -212,3 +217,50 @@ def test_a_struck_document_is_still_json() -> None:
 )
 def test_a_long_text_is_read_in_time(text: str) -> None:
     assert len(redacted(text)) <= len(text)
+
+
+TOLD = f"at https://me:{SECRET}@host/v1, api_key={SECRET}"
+"""What a stranger's server, checkpoint or folder may say of itself."""
+
+
+def leaking(folder: Path) -> Path:
+    """A run whose every text that is free holds a secret."""
+    lines = behind_server(sweep({"28": 0.4, "64": 0.8}, samples=12))
+    lines = failed_at(lines, {"tile-1"}, "28")
+    for each in lines:
+        each["attestation"] |= {"notes": [TOLD], "evidence": TOLD}
+        if each["attestation"].get("served"):
+            each["attestation"]["served"] |= {"rule": TOLD, "model": TOLD, "fingerprint": TOLD}
+        if each["verdict"]["failure"]:
+            each["verdict"]["failure"]["message"] = TOLD
+    told = run_facts(revision=None, evidence=TOLD, training_data=TOLD, writing=TOLD, probes=[TOLD])
+    told["data"] |= {"notes": [TOLD], "excluded": [{"item": TOLD, "reason": TOLD}], "source": TOLD}
+    told["versions"] |= {"torch": TOLD}
+    lines[0]["run"] = told
+
+    def change(results: dict[str, Any]) -> None:
+        results["config"] |= dict.fromkeys(
+            ("model", "model_args", "batch_size", "gen_kwargs", "device"), TOLD
+        )
+        results |= {"git_hash": TOLD, "lmms_eval_version": TOLD, "model_name": TOLD}
+        results["configs"]["synthetic_res"]["generation_kwargs"] = {"until": [TOLD]}
+
+    return write_run(folder, lines, change=change)
+
+
+def test_nothing_that_is_written_of_a_run_holds_its_secrets(tmp_path: Path) -> None:
+    leaking(tmp_path / "run")
+    out = tmp_path / "out"
+    assert cli.main(["record", str(tmp_path / "run"), "--output", str(out / "records")]) == 0
+    records = str(out / "records")
+    assert cli.main(["report", records, "--output", str(out / "report.html")]) == 0
+    written = [path for path in out.rglob("*") if path.is_file()]
+    assert {path.suffix for path in written} >= {".json", ".parquet", ".html"}
+    for path in written:
+        assert SECRET.encode() not in path.read_bytes(), path
+    (document,) = (out / "records").glob("*.json")
+    assert document.read_text(encoding="utf-8").count(STRUCK) >= 10
+    import pyarrow.parquet as parquet
+
+    (answers,) = (out / "records").glob("*.parquet")
+    assert SECRET not in str(parquet.read_table(answers).to_pylist())

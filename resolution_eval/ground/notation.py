@@ -188,13 +188,13 @@ def _refuse_too_many(text: str) -> None:
 
 def _refuse_numbers(value: Any) -> None:
     """Refuse a number anywhere in `value` that is not finite, or longer than any count."""
-    waiting = [value]
+    waiting, seen = [value], set[int]()
     while waiting:
         one = waiting.pop()
-        if isinstance(one, dict):
-            waiting += one.values()
-        elif isinstance(one, list | tuple | set):
-            waiting += one
+        if isinstance(one, dict | list | tuple | set):
+            if id(one) not in seen:  # an alias is the very thing that it stands for
+                seen.add(id(one))
+                waiting += one.values() if isinstance(one, dict) else one
         elif isinstance(one, float) and not math.isfinite(one):
             raise NotationError(f"holds {one}, which is not a number")
         elif isinstance(one, int) and abs(one) > LARGEST:

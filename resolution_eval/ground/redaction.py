@@ -150,6 +150,22 @@ def redacted(text: str) -> str:
     return struck
 
 
+def redacted_within(value: Any) -> Any:
+    """`value` with the secrets of every text in its lists and tables replaced.
+
+    Example:
+        >>> redacted_within({"notes": ["api_key=abc123"], "n": 2})
+        {'notes': ['api_key=[REDACTED]'], 'n': 2}
+    """
+    if isinstance(value, str):
+        return redacted(value)
+    if isinstance(value, dict):
+        return {name: redacted_within(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [redacted_within(each) for each in value]
+    return value
+
+
 def _behind(match: re.Match[str]) -> str:
     """The name that was found, and a mark in place of what stood behind it."""
     found = match.groupdict()
