@@ -172,6 +172,15 @@ def test_every_action_is_pinned_by_commit_and_keeps_no_token(path: Path) -> None
         assert "${{" not in step.get("run", ""), "a stranger's text must not become a command"
 
 
+def test_an_audit_that_got_no_answer_does_not_pass() -> None:
+    """Seen where no service answers: without `--strict`, status 0 and "No known vulnerabilities"."""
+    (path,) = (path for path in WORKFLOWS if path.stem == "audit")
+    runs = [step["run"] for step in steps(yaml.safe_load(path.read_text())) if "run" in step]
+    assert any("uv audit --locked" in run for run in runs)
+    (second,) = (run for run in runs if "pip-audit" in run)
+    assert "pip-audit --strict " in second and "--require-hashes" in second
+
+
 def test_every_package_of_the_lock_file_is_hashed() -> None:
     packages = tomllib.loads((ROOT / "uv.lock").read_text())["package"]
     assert len(packages) > 100

@@ -18,7 +18,7 @@ from test_validate import answers, document, each_row
 
 from resolution_eval import cli
 from resolution_eval.board.checks import check_board
-from resolution_eval.board.ledger import LEDGER, answers_of
+from resolution_eval.board.ledger import LEDGER, accept, answers_of
 from resolution_eval.board.rows import load_board
 from resolution_eval.board.submission import FACTS, RERUN
 from resolution_eval.ground.files import file_digest
@@ -535,6 +535,22 @@ def test_a_re_run_that_was_smuggled_in_is_never_entered_by_accepting(
     rerun_of(board, "three")
     shown = {row.facts.model for row in load_board(board).rows}
     assert shown == {"synthetic/one", "synthetic/two"}
+
+
+def test_accepting_alone_enters_no_re_run(honest: tuple[Path, Path], tmp_path: Path) -> None:
+    """Whatever lies beside a submission: only who has just repeated it may name its re-run."""
+    board = Path(shutil.copytree(honest[1], tmp_path / "board"))
+    rerun_of(board, "three")
+    (found,) = (
+        each
+        for each in check_board(board).submissions
+        if each.folder.parent.name == "synthetic__three"
+    )
+    assert found.submission is not None
+    entry = accept(found.submission, found.records, by="me", date="2026-01-03")
+    assert entry.rerun_sha256 is None
+    repeated = accept(found.submission, found.records, by="me", date="2026-01-03", repeated=True)
+    assert repeated.rerun_sha256 == file_digest(of(board, "three") / RERUN)
 
 
 def test_accepting_anew_keeps_the_re_runs_that_the_ledger_names(
