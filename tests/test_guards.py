@@ -198,6 +198,18 @@ GUARDS: dict[int, dict[str, Guard]] = {
         "answers of a board": Guard(
             "records/store.py", "if file.rows > most:", "if False:", f"{BOMBS} -k pins"
         ),
+        "a child reads first": Guard(
+            "board/first_reading.py",
+            'waiting = list(places) if sys.platform == "linux" else []',
+            "waiting = []",
+            "board/test_first_reading.py",
+        ),
+        "a bound of memory": Guard(
+            "board/checks.py",
+            "with first_reading.bounded():\n",
+            "if True:\n",
+            "board/test_first_reading.py -k header",
+        ),
         "cells of a table": Guard(
             "data/sources/delimited.py", "if found > MAX_CELLS:", "if False:", f"{BOMBS} -k cells"
         ),
@@ -407,7 +419,7 @@ GUARDS: dict[int, dict[str, Guard]] = {
             "records/make.py",
             'offset=int(_number(host, "offset") or 0) or None,',
             "offset=None,",
-            "test_run_records.py -k offset",
+            "test_record_facts.py -k begins",
         ),
         "tools of the release by hash": Guard(
             "/.github/workflows/release.yml",

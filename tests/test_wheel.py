@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 OUR_TASKS = {"pathmnist_res", "pbc_res", "phantom_res"}
+PYTHON = os.environ.get("RESOLUTION_EVAL_PYTHON", sys.executable)
+"""Of the empty environment."""
 
 
 def _uv() -> list[str]:
@@ -39,7 +42,7 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An environment that holds the wheel and what it asks for, and so no open_flamingo."""
     folder = tmp_path_factory.mktemp("clean") / "env"
     subprocess.run(
-        [*_uv(), "venv", "--quiet", "--python", sys.executable, str(folder)],
+        [*_uv(), "venv", "--quiet", "--python", PYTHON, str(folder)],
         check=True,
         timeout=120,
     )
@@ -66,7 +69,24 @@ def test_the_wheel_holds_the_content_and_nothing_of_the_tests(wheel: Path) -> No
     assert "resolution_eval/share/tasks/pathmnist/pathmnist_res.yaml" in names
     assert "resolution_eval/share/models/embedded/native/model.safetensors" in names
     assert "resolution_eval.pth" in names
-    assert not [name for name in names if name.startswith(("tests/", "benchmarks/"))]
+    tops = {name.partition("/")[0] for name in names}
+    (told,) = (top for top in tops if top.endswith(".dist-info"))
+    assert tops == {"resolution_eval", "resolution_eval.pth", told}
+    assert not [name for name in names if {"__pycache__", ".git", ".env"} & set(name.split("/"))]
+
+
+def test_the_wheel_holds_no_secret_and_no_path_of_a_machine(wheel: Path) -> None:
+    from resolution_eval.ground.redaction import STRUCK, redacted
+
+    texts = (".py", ".toml", ".yaml", ".json", ".md", ".js", ".html", ".css", ".csv", "METADATA")
+    with zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            if not name.endswith(texts) or "/site/vendor/" in name or name.endswith(".py"):
+                continue
+            text = archive.read(name).decode("utf-8")
+            assert not re.search(r"/(?:home|root|work|tmp)/\w", text), name
+            for line in text.splitlines():
+                assert STRUCK in line or STRUCK not in redacted(line[:2_000]), (name, line[:200])
 
 
 @pytest.mark.whole

@@ -491,8 +491,9 @@ def test_a_record_is_held_against_the_base_s_pins_and_not_those_that_it_brings(
     forged = Path(shutil.copytree(request, tmp_path / "request"))
     pinned_as_answered(forged)
     faults = check_board(forged, base=base).all_faults
-    own = [str(fault) for fault in faults if "synthetic__three" in str(fault.path)]
-    assert any("target" in line and "but the pin has" in line for line in own), own
+    score = answers_of(score_of(of(forged, "three")))
+    own = [fault.message for fault in faults if fault.path == score]
+    assert any("target" in said and "but the pin has" in said for said in own), own
 
 
 def test_one_that_is_refused_keeps_no_other_from_being_checked(
