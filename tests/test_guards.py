@@ -239,6 +239,9 @@ GUARDS: dict[int, dict[str, Guard]] = {
             "if False:",
             f"{CACHES} -k requests",
         ),
+        "a cache of responses knows the data": Guard(
+            "plugin.py", "    _tell_data_apart()\n", "", f"{CACHES} -k responses"
+        ),
         "a reply is this document's": Guard(
             "host/cached_replies.py",
             "if given != wanted:",
@@ -320,8 +323,8 @@ GUARDS: dict[int, dict[str, Guard]] = {
         ),
         "values behind a name": Guard(
             "ground/redaction.py",
-            "(_NAMED, _OPTION, _SCHEME,",
-            "(_OPTION, _SCHEME,",
+            "_XML, _NAMED, _OPTION,",
+            "_XML, _OPTION,",
             "test_secrets.py",
         ),
         "tokens by their form": Guard(

@@ -56,7 +56,7 @@ with open(sys.argv[2], "w", encoding="utf-8") as file:
 
 
 @pytest.mark.whole
-@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 def test_every_command_ends_well_in_every_encoding(tmp_path: Path, encoding: str) -> None:
     """Over records whose every free text is beyond what a terminal may show."""
     name = "modèle/Δ値—≥"

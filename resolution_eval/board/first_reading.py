@@ -100,8 +100,10 @@ def _counted(reading: int, child: int) -> int:
 
 def _read_all(places: Sequence[Path], read: Callable[[Path], object], writing: int) -> None:
     """In the child: read each, and write a byte for it."""
+    import faulthandler
     import resource
 
+    faulthandler.disable()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for place in places:
         used = resource.getrusage(resource.RUSAGE_SELF)

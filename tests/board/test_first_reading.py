@@ -32,7 +32,7 @@ DEADLY: dict[str, tuple[Callable[[], object], str]] = {
     "segfault": (lambda: ctypes.string_at(0), "SIGSEGV"),
     "exit": (lambda: os._exit(7), "status 7"),
     "error": (lambda: 1 / 0, "status 1"),
-    "endless": (endless, "seconds to read"),
+    "endless": (endless, "takes longer"),
     "asleep": (lambda: time.sleep(600), "takes longer"),
 }
 
