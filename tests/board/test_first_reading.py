@@ -61,7 +61,7 @@ def test_more_memory_than_is_allowed_is_an_error_and_the_bound_is_lifted(
 
     before = resource.getrlimit(resource.RLIMIT_AS)
     monkeypatch.setattr(first_reading, "MEMORY", 2**28)
-    for taken in (lambda: bytearray(2**29), lambda: pa.allocate_buffer(2**29)):
+    for taken in (lambda: bytearray(2**29), lambda: pa.allocate_buffer(2**33)):
         with pytest.raises(MemoryError), bounded():
             taken()
     assert resource.getrlimit(resource.RLIMIT_AS) == before
