@@ -124,3 +124,15 @@ def test_the_wheel_that_the_source_archive_makes_is_the_same(wheel: Path, tmp_pa
         told = {info.filename: info.CRC for info in one.infolist()}
         wanted = {info.filename: info.CRC for info in other.infolist()}
     assert told == wanted
+
+
+@pytest.mark.whole
+def test_installed_a_run_gives_a_score(environment: Path, tmp_path: Path) -> None:
+    """With whatever versions are newest today, which no lock file holds back."""
+    install = [*_uv(), "pip", "install", "--quiet", "--python", str(environment / "bin" / "python")]
+    subprocess.run([*install, "--no-deps", "open_flamingo==2.0.1"], check=True, timeout=300)
+    command = ["--model", "resflamingo", "--model_args", "pretrained=embedded/low", "--limit", "20"]
+    command += ["--tasks", "phantom_res", "--output_path", str(tmp_path), "--log_samples"]
+    run = _run(environment, "lmms-eval", *command)
+    assert run.returncode == 0, run.stderr[-3000:]
+    assert _run(environment, "resolution-eval", "record", str(tmp_path)).returncode == 0
