@@ -189,7 +189,8 @@ def grid_table(task: TaskSweeps, curves: Curves) -> Table:
         rows=tuple(rows),
         remark="Height x width in pixels of the tensor that entered the encoder, the most frequent "
         "first, and in how many samples it was the one asked for. A grid is of whole patches: 360 "
-        f"may arrive as 364, and still be as asked.{steps_in_words(every)}{probes_in_words(curves)}",
+        f"may arrive as 364, and still be as asked.{steps_in_words(every)}"
+        f"{probes_in_words(curves)}",
     )
 
 
