@@ -1,6 +1,7 @@
 """Plants every fault of the table and writes how each test ended, and docs/faults.md.
 
     python tests/faults/fault_page.py [--slow] [WORD ...]
+    python tests/faults/fault_page.py --page    (only the page, from the results that are kept)
 
 Without `--slow` the results of slow tests stay as they were last found, with their date and
 machine; with words, those of all tests whose names hold none of them.
