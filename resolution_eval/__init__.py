@@ -4,7 +4,7 @@ Every Python of the environment loads this file when it starts (see `startup`): 
 come from their modules when they are first asked for, and nothing is imported here.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 TYPE_CHECKING = False
 """For type-checkers, which take it for true; `typing` would cost every start of Python."""

@@ -7,12 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from resolution_eval.evidence.attestation import Failure, Served
 from resolution_eval.evidence.facts import versions
+from resolution_eval.ground.errors import UsageError
+from resolution_eval.ground.redaction import STRUCK
 from resolution_eval.records import Record
 from resolution_eval.records.schema import Cell
 from resolution_eval.resolution import Size
 
+if TYPE_CHECKING:
+    from resolution_eval.adapters.reswrap import ResWrap
+
+USUAL = ("batch_size", "device", "device_map", "min_pixels", "max_pixels")
+"""Arguments that reswrap gives a base by itself, so that none was left to it."""
 WATCHED = ("lmms-eval", "transformers", "vllm", "sglang", "pillow")
 """Packages that can change what becomes of an image on its way."""
 
@@ -28,14 +37,17 @@ class Change:
     """Resolutions of the record that it touches."""
 
 
-def drift(record: Record, model_args: str | None = None) -> list[Change]:
+def drift(record: Record, model_args: str | None = None, *, ask: bool = False) -> list[Change]:
     """Everything that changed since `record`; `model_args` take the place of those it keeps.
 
+    Nothing leaves the machine, unless `ask` has the server asked about one image of each size.
+
     Raises:
-        UsageError: an argument names no rule.
-        ModelError: the processor cannot be loaded.
+        UsageError: an argument names no rule; or a server is to be asked, and none answered then.
+        ModelError: the processor cannot be loaded, or lmms-eval's model not be built.
     """
-    return [*_packages(record), *_rules(record, model_args), *_server(record)]
+    found = [*_packages(record), *_defaults(record), *_rules(record, model_args), *_server(record)]
+    return [*found, *_asked(record, model_args)] if ask else found
 
 
 def _packages(record: Record) -> Iterator[Change]:
@@ -46,6 +58,27 @@ def _packages(record: Record) -> Iterator[Change]:
         before, now = then.get(name), present.get(name)
         if before is not None and now is not None and before != now:
             yield Change(f"version of {name}", before, now, everywhere)
+
+
+def _defaults(record: Record) -> Iterator[Change]:
+    """Arguments that the run left to lmms-eval's model, and that are others today."""
+    from resolution_eval.models.arguments import flag, model_arguments
+
+    then = record.environment.model_defaults
+    told = model_arguments(record.environment.model_args or "")
+    if not then or "base" not in told:
+        return
+    from resolution_eval.adapters.reswrap import OWN
+    from resolution_eval.models.wrapped.base_plan import plan
+
+    simple = flag("force_simple", told.get("force_simple", False))
+    given = {name: value for name, value in told.items() if name not in OWN}
+    now = plan(told["base"], given, force_simple=simple).defaults
+    everywhere = tuple(cell.resolution for cell in record.cells)
+    for name in sorted({*then, *now}):
+        before, after = then.get(name, "not there"), now.get(name, "not there")
+        if before != after and not (name in given or name in USUAL):
+            yield Change(f"lmms-eval's default of {name}", before, after, everywhere)
 
 
 def _rules(record: Record, model_args: str | None) -> Iterator[Change]:
@@ -72,17 +105,15 @@ def _tokens(cell: Cell, who: object) -> Iterator[Change]:
     from resolution_eval.models.wrapped.predictors import Predictor
 
     assert cell.serving is not None
-    before = cell.serving.predicted_tokens
-    sizes = {(grid.expected_width, grid.expected_height) for grid in cell.grids}
-    ((width, height), *others) = sizes or {(None, None)}
-    if before is None or others or cell.other_grids or width is None or height is None:
+    before, size = cell.serving.predicted_tokens, _one_size(cell)
+    if before is None or size is None:
         return
     predicts: Predictor = who  # type: ignore[assignment]
-    forecast = predicts.forecast(Size(width, height), TURNS)
+    forecast = predicts.forecast(size, TURNS)
     now = None if forecast.tokens is None else forecast.tokens[1]
     if now != before.most:
         named = "unknown" if now is None else str(now)
-        yield Change(f"tokens of {width}x{height} px", str(before.most), named, (cell.resolution,))
+        yield Change(f"tokens of {size} px", str(before.most), named, (cell.resolution,))
 
 
 def _server(record: Record) -> Iterator[Change]:
@@ -94,6 +125,80 @@ def _server(record: Record) -> Iterator[Change]:
             touched = tuple(at for at, one in served if getattr(one, column)[:1] != (names[0],))
             everywhere = tuple(at for at, _ in served)
             yield Change(what, names[0], ", ".join(names[1:]), touched or everywhere)
+
+
+def _asked(record: Record, model_args: str | None) -> Iterator[Change]:
+    """What the server says today of one image of each cell's size."""
+    from lmms_eval.utils import simple_parse_args_string
+
+    from resolution_eval.adapters.reswrap import ResWrap
+    from resolution_eval.models.arguments import model_arguments
+
+    served = [cell for cell in record.cells if cell.serving is not None]
+    if not served:
+        raise UsageError("--ask: no server answered in this record, so that none can be asked")
+    kept = model_arguments(record.environment.model_args or "")
+    kept = {name: value for name, value in kept.items() if name not in ("batch", "probe")}
+    told = {name: value for name, value in kept.items() if STRUCK not in value}
+    told |= model_arguments(model_args or "")
+    adapter = ResWrap(**simple_parse_args_string(",".join(f"{n}={v}" for n, v in told.items())))
+    for cell in served:
+        yield from _answered(cell, adapter)
+
+
+def _answered(cell: Cell, adapter: ResWrap) -> Iterator[Change]:
+    size, then = _one_size(cell), cell.serving
+    assert then is not None
+    found = _served_now(adapter, size or Size(224, 224))
+    touched = (cell.resolution,)
+    if isinstance(found, Failure):
+        yield Change("the server's answer", "answered", f"{found.kind}: {found.message}", touched)
+        return
+    for what, before, now in (
+        ("model that answers", then.models, found.model),
+        ("fingerprint of the server", then.fingerprints, found.fingerprint),
+        ("where tokens are counted", then.counted_by, found.counted_by),
+    ):
+        if (before or now is not None) and now not in before:
+            yield Change(what, ", ".join(before) or "not told", now or "not told", touched)
+    counted, today = then.counted_tokens, found.counted_tokens
+    if size is None or counted is None or today is None:
+        return
+    if not counted.least <= today <= counted.most:
+        yield Change(f"tokens counted of {size} px", str(counted.most), str(today), touched)
+
+
+def _served_now(adapter: ResWrap, size: Size) -> Served | Failure:
+    """What the server says now of a grey image of `size`.
+
+    Raises:
+        UsageError: the base asks no server.
+    """
+    from PIL import Image
+
+    from resolution_eval.models.wrapped.base_questions import BaseQuestion, ask
+    from resolution_eval.models.wrapped.probing import GENERATION
+    from resolution_eval.models.wrapped.server_answers import served_answers
+
+    if adapter.meter is None:
+        raise UsageError(f"{adapter.plan.title} runs here: there is no server to ask")
+    image = Image.new("RGB", (size.width, size.height), adapter.mean_colour)
+    questions = [BaseQuestion("Which?", image, GENERATION)]
+    asked = ask(adapter.base, adapter.sight, questions, adapter.channel)
+    (found,) = served_answers(adapter.plan, adapter.meter, asked, questions)
+    if isinstance(found, Failure):
+        return found
+    assert found.served is not None
+    return found.served
+
+
+def _one_size(cell: Cell) -> Size | None:
+    """Size of the cell's images, where all are of one."""
+    sizes = {(grid.expected_width, grid.expected_height) for grid in cell.grids}
+    ((width, height), *others) = sizes or {(None, None)}
+    if others or cell.other_grids or width is None or height is None:
+        return None
+    return Size(width, height)
 
 
 def _rule(cell: Cell) -> str:

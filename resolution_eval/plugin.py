@@ -180,6 +180,7 @@ def _add_tasks(module: ModuleType) -> None:
         return found
 
     _refuse_cached_requests()
+    _tell_data_apart()
     manager.initialize_tasks = initialize_tasks
     manager.match_tasks = match_tasks
     manager.knows_resolution_eval = True
@@ -207,6 +208,25 @@ def _refuse_cached_requests() -> None:
         return original(self, **options)
 
     ConfigurableTask.build_all_requests = build_all_requests
+
+
+def _tell_data_apart() -> None:
+    """Have a task's configuration tell which images and answers it is of: lmms-eval's cache of
+    responses knows a task by its configuration, and would take one folder's answers for another's.
+    """
+    from lmms_eval.api.task import ConfigurableTask
+
+    original = ConfigurableTask.dump_config
+
+    @wraps(original)
+    def dump_config(self: Any) -> dict[str, Any]:
+        found: dict[str, Any] = original(self)
+        metadata = found.get("metadata") or {}
+        if "card" in metadata:
+            found["metadata"] = {**metadata, "fingerprint": self.task_docs[0]["fingerprint"]}
+        return found
+
+    ConfigurableTask.dump_config = dump_config
 
 
 def _add_sampler() -> None:

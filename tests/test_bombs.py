@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import hashlib
 import io
 import json
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +20,9 @@ import pytest
 from synthetic_runs import sweep, write_run
 
 from resolution_eval.data.sources import delimited as tables
+from resolution_eval.data.sources.containers import open_container
 from resolution_eval.data.sources.delimited import read_table, rows_of
+from resolution_eval.data.sources.roots import CACHE_VARIABLE
 from resolution_eval.ground.errors import DataError, RecordError
 from resolution_eval.records import make_records, read_record, write_record
 
@@ -152,6 +156,28 @@ def test_a_damaged_file_of_answers_is_one_error(record: Path, tmp_path: Path, da
     document.write_text(json.dumps(found), encoding="utf-8")
     with contextlib.suppress(RecordError):
         read_record(document)
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_an_archive_that_unpacks_to_far_more_is_refused_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parts: int
+) -> None:
+    """In one part of gzip, or in two of which each alone would pass."""
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w") as archive:
+        info = tarfile.TarInfo("a.png")
+        info.size = 90 * 2**20
+        archive.addfile(info, io.BytesIO(bytes(info.size)))
+    data, half = plain.getvalue(), -(-len(plain.getvalue()) // parts)
+    packed = [gzip.compress(data[i : i + half]) for i in range(0, len(data), half)]
+    file = tmp_path / "a.tar.gz"
+    file.write_bytes(b"".join(packed))
+    assert file.stat().st_size < 2**18 and len(packed) == parts
+    with pytest.raises(DataError, match="20 times its size"):
+        open_container(file)
+    left = [path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    assert not any(name.endswith((".tar", ".part")) for name in left)
 
 
 def test_an_honest_record_is_read(record: Path) -> None:

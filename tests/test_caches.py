@@ -14,6 +14,7 @@ from hashlib import md5
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from resolution_eval.data.cards import task_cards
 from resolution_eval.data.sources import checksum, open_source
@@ -117,6 +118,46 @@ def test_a_cache_of_requests_is_refused_for_our_tasks(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "--cache_requests knows a task by its name and not by its data" in done.stderr
     assert not list(tmp_path.rglob("*_results.json"))
+
+
+KEYS = """
+import hashlib, json, sys
+from lmms_eval.caching.response_cache import _FUNC_ADDR_RE
+from lmms_eval.tasks import TaskManager, get_task_dict
+task = get_task_dict(["breastmnist_res"], TaskManager("ERROR"))["breastmnist_res"]
+told = json.dumps(task.dump_config(), sort_keys=True, default=str)
+print("KEY", hashlib.sha256(_FUNC_ADDR_RE.sub(">", told).encode()).hexdigest())
+"""
+"""What lmms-eval's cache of responses makes of a task, as `ResponseCache.create` does."""
+
+
+@pytest.mark.whole
+def test_a_cache_of_responses_tells_two_folders_apart_that_differ_in_their_images_alone(
+    tmp_path: Path,
+) -> None:
+    """Also for a model that is none of ours, whose replies carry nothing."""
+
+    def key(shade: int) -> str:
+        folder = tmp_path / f"data-{shade}" / "breastmnist"
+        (folder / "images").mkdir(parents=True, exist_ok=True)
+        rows = ["file,label,split"]
+        for number in range(4):
+            Image.new("L", (28, 28), shade + number).save(folder / "images" / f"{number}.png")
+            label = ("malignant", "normal or benign")[number % 2]
+            rows.append(f"images/{number}.png,{label},test")
+        (folder / "labels.csv").write_text("\n".join(rows), encoding="utf-8")
+        done = subprocess.run(
+            [sys.executable, "-c", KEYS],
+            env={**os.environ, DATA_VARIABLE: str(folder.parent)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        (line,) = (line for line in done.stdout.splitlines() if line.startswith("KEY"))
+        return line
+
+    assert key(10) == key(10) != key(90)
 
 
 def as_user(number: int, mask: int, work: Callable[[], object]) -> str:

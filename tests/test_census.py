@@ -30,7 +30,7 @@ def test_a_type_that_is_not_attested_has_its_reason() -> None:
 
 def test_the_adapters_page_says_the_number_that_was_measured() -> None:
     figures = json.loads((ROOT / "benchmarks" / "census.json").read_text(encoding="utf-8"))
-    number = max(figures, key=lambda told: [int(part) for part in told.split(".")])
+    number = _locked()
     types = figures[number]
     told = (ROOT / "docs" / "adapters.md").read_text(encoding="utf-8")
     release = number.rsplit(".", 1)[0]
@@ -53,11 +53,22 @@ def _figures() -> dict[str, dict[str, dict[str, Any]]]:
     return found
 
 
-def test_every_attested_type_was_run_against_the_doctor() -> None:
-    """Under the version that is locked here, in whose environment the tests run."""
+def _locked() -> str:
     packages = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))["package"]
     (locked,) = (one["version"] for one in packages if one["name"] == "transformers")
-    rows = attested_types(_figures()[locked])
+    return str(locked)
+
+
+def test_three_versions_stand_side_by_side() -> None:
+    """The oldest that is allowed, the locked one, and a newer one."""
+    numbers = sorted(_figures(), key=lambda told: [int(part) for part in told.split(".")])
+    assert numbers[0].startswith("4.57.")
+    assert _locked() in numbers[1:-1]
+
+
+def test_every_attested_type_was_run_against_the_doctor() -> None:
+    """Under the version that is locked here, in whose environment the tests run."""
+    rows = attested_types(_figures()[_locked()])
     assert len(rows) >= 75
     told = {name: row.get("checkup") for name, row in rows.items()}
     assert {name: found for name, found in told.items() if found != {"samples": 9}} == {}
@@ -84,3 +95,7 @@ def test_a_checkup_that_differs_is_told() -> None:
     told = page({"9.0.0": {"a": {**row, "checkup": {"reason": "grid 1x1"}}, "b": row}})
     assert "of 0 the doctor foretold" in told and "- **a**: grid 1x1" in told
     assert "| yes | differs |" in told and "| yes | not run |" in told
+    agreeing = page({"9.0.0": {"a": {**row, "checkup": {"samples": 9}}, "b": row}})
+    assert "of 1 the doctor foretold" in agreeing
+    assert "| yes | 9 of 9 |" in agreeing
+    assert "the doctor foretold" not in page({"9.0.0": {"b": row}}).partition("## ")[2]

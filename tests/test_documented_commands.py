@@ -37,8 +37,8 @@ PLACEHOLDER = re.compile(
     r"\.\.\.|(?:^|[/=+])(?:ID|COMMIT|NAME|YOU|OUT|DIR|SITE|MODEL|REVISION|FILE|BASE)\b"
 )
 OTHERS = {
-    "accelerate", "bash", "cd", "cp", "export", "git", "mkdir", "mkdocs", "pip", "pytest", "source",
-    "tensorboard", "transformers", "vllm",
+    "accelerate", "bash", "cd", "cp", "export", "git", "llama-server", "mkdir", "mkdocs", "pip",
+    "pytest", "sglang", "source", "tensorboard", "transformers", "vllm",
 }  # fmt: skip
 AFTER_A_RUN = ("report", "record", "compare", "rank", "gaps", "metrics", "leaderboard", "power")
 MINUTES = ("run", "score", "demo", "sweep", "matrix", "train")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from synthetic_runs import failed_at, sweep, write_run
 
+from resolution_eval.commands import COMMANDS
 from resolution_eval.ground.errors import UsageError, unseen, visible
 
 ENCODINGS = ["ascii", "latin-1", "cp1252", "utf-8"]
@@ -32,17 +35,62 @@ def test_a_sign_that_cannot_be_printed_is_its_escape(encoding: str) -> None:
     assert done.stdout.rstrip() == wanted and done.stderr.rstrip() == wanted
 
 
+EVERY = """
+import io, json, sys
+from contextlib import suppress
+from resolution_eval import cli
+
+ended = {}
+for command in json.loads(sys.argv[1]):
+    try:
+        ended[" ".join(command[:2])] = cli.main(command)
+    except SystemExit as error:
+        ended[" ".join(command[:2])] = error.code
+    except Exception as error:
+        ended[" ".join(command[:2])] = repr(error)
+sys.stdout.flush()
+with open(sys.argv[2], "w", encoding="utf-8") as file:
+    json.dump(ended, file)
+"""
+"""Commands in one process: how each ended."""
+
+
 @pytest.mark.whole
-@pytest.mark.parametrize("encoding", ENCODINGS)
-def test_every_listing_ends_well_in_every_encoding(encoding: str) -> None:
-    for command in (["datasets"], ["models"], ["metrics", "--help"], ["leaderboard", "status"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "resolution_eval", *command],
-            env={**os.environ, "PYTHONIOENCODING": f"{encoding}:strict"},
-            capture_output=True,
-            check=False,
-        )
-        assert done.returncode == 0 and b"Traceback" not in done.stderr, done.stderr
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_every_command_ends_well_in_every_encoding(tmp_path: Path, encoding: str) -> None:
+    """Over records whose every free text is beyond what a terminal may show."""
+    name = "modèle/Δ値—≥"
+    for number, accuracy in enumerate((0.5, 0.9)):
+        lines = sweep({"28": 0.4, "64": accuracy}, samples=40, checkpoint=f"{name}{number}")
+        for each in lines:
+            each["attestation"]["notes"] = [SAYS]
+        write_run(tmp_path / f"run{number}", failed_at(lines, {"tile-1"}, "28"))
+    made, out = str(tmp_path / "records"), str(tmp_path / "out")
+    plan = tmp_path / "plan.yaml"
+    model = "{name: one, model: resflamingo, model_args: 'pretrained=/Δ/値'}"
+    told = f"output: Δ\nmodels: [{model}]\ntasks: [phantom_res]\n"
+    plan.write_text(told, encoding="utf-8")
+    ok: list[list[str]] = [
+        *(["record", str(tmp_path / f"run{number}"), "--output", made] for number in range(2)),
+        *(["report", made], ["report", made, "--output", f"{out}.html"]),
+        *(["compare", f"{tmp_path}/run0", f"{tmp_path}/run1", "--samples"], ["rank", made]),
+        *(["power", made], ["sweep", str(plan), "--dry-run"], ["--version"]),
+        *(["datasets"], ["datasets", "phantom"], ["models"], ["completion", "bash"]),
+        *(["leaderboard", "status"], ["leaderboard", "validate"]),
+        *([command, "--help"] for command in COMMANDS),
+        *(["record", f"/{SAYS}"], ["datasets", SAYS], ["models", SAYS], ["report", f"/{SAYS}"]),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", EVERY, json.dumps(ok), f"{out}.json"],
+        env={**os.environ, "PYTHONIOENCODING": f"{encoding}:strict"},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0 and b"Traceback" not in done.stderr, done.stderr[-3000:]
+    ended = json.loads(Path(f"{out}.json").read_text(encoding="utf-8"))
+    assert all(each in (0, 1, 2, None) for each in ended.values()), ended
+    bad = {name for name, status in ended.items() if status not in (0, None)}
+    assert len(ended) > 30 and all(SAYS in name for name in bad), bad
 
 
 @pytest.mark.whole

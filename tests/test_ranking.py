@@ -224,6 +224,28 @@ def test_one_step_is_ranked_without_asking_and_nothing_is_said_to_be_mixed(
     assert "counted" in printed and "mixed" not in printed
 
 
+def test_a_task_of_a_weaker_step_enters_no_mean_unless_asked(tmp_path, capsys) -> None:
+    """Every model is counted on one task and attested on the other: the mean would mix them."""
+    for number, (model, curve) in enumerate(zip("ab", (GOOD, POOR), strict=True)):
+        for task, step in (("one_res", "attested"), ("two_res", "counted")):
+            seed = 2 * number + (task == "two_res")
+            lines = sweep(curve, checkpoint=f"lab/{model}", seed=seed)
+            told = lines if step == "attested" else behind_server(lines, step)
+            date = f"20260101_00000{seed}"
+            write_run(tmp_path / f"{model}{task}", told, task=task, date=date)
+    records = load([tmp_path])
+    alone = ranking(records)
+    assert list(alone.tasks) == ["one_res"] and set(alone.steps.values()) == {"attested"}
+    assert "counted, where other tasks are attested" in alone.left_out["two_res"]
+    mixed = ranking(records, mix_steps=True)
+    assert set(mixed.tasks) == {"one_res", "two_res"} and mixed.left_out == {}
+    assert cli.main(["rank", str(tmp_path)]) == 0
+    assert "Left out: two_res, counted" in capsys.readouterr().out
+    assert cli.main(["rank", str(tmp_path), "--mix-steps"]) == 0
+    said = capsys.readouterr().out
+    assert "Steps of the ladder are mixed, as asked: attested and counted" in said
+
+
 def test_what_is_mismatched_is_ranked_with_nothing_though_asked(tmp_path) -> None:
     records = load([of_steps(tmp_path, "attested", "mismatched")])
     with pytest.raises(RecordError, match="mismatched"):

@@ -59,6 +59,17 @@ def test_what_the_process_told_stands_in_the_record(tmp_path):
     assert not known & set(record.unknown)
 
 
+@pytest.mark.parametrize(("given", "said"), [(8, 8), (0, None), (None, None)])
+def test_where_a_part_of_the_documents_begins_is_in_the_record(tmp_path, given, said):
+    record = one(
+        tmp_path,
+        sweep(CURVE, samples=2),
+        change=lambda results: results["config"].update(offset=given),
+    )
+    assert record.environment.offset == said
+    assert "environment.offset" not in record.unknown
+
+
 def test_two_processes_are_counted_and_the_larger_memory_stands(tmp_path):
     lines = sweep(CURVE, samples=2)
     lines[1]["run"], lines[3]["run"] = facts(0), facts(1)

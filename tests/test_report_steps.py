@@ -8,6 +8,8 @@ import pytest
 from synthetic_runs import behind_server, failed_at, sweep, write_run
 
 from resolution_eval.analysis import by_task, figures
+from resolution_eval.analysis.probes import WORDS, probed
+from resolution_eval.data.acuity.probe import ProbeArm, ProbeFinding, outcome_of
 from resolution_eval.evidence.ladder import STEPS
 from resolution_eval.records import Record, make_records
 from resolution_eval.report import report, write_page
@@ -115,3 +117,61 @@ def test_provenance_names_the_rule_and_what_the_server_says_of_itself(tmp_path) 
     assert known["predicted by"] == "synthetic/kept@2026-01-02"
     assert (known["counted by"], known["model, by the server's word"]) == ("usage", "synthetic")
     assert "predicted by" not in dict(facts(served(tmp_path / "other", "attested")))
+
+
+# What a probe found stands in every cell that it speaks of.
+
+FINDINGS = {
+    "finer": ((45, 25, 44), (20, 0)),
+    "coarser": ((24, 24, 46), (5, 5)),
+    "undecided": ((38, 34, 46), (4, 0)),
+    "blind": ((24, 24, 24), (5, 5)),
+}
+
+
+def sentence(outcome: str, edge: int) -> str:
+    arms, pairs = FINDINGS[outcome]
+    made = (ProbeArm(right, 48) for right in arms)
+    found = ProbeFinding(edge, 2.0, 0.05, *made, pairs=pairs, failed=0)
+    assert found.outcome == outcome
+    return f"{edge} px: {found.sentence}; re-encoded with loss on the way, or not seen"
+
+
+def with_probes(record: Record, *probes: str) -> Record:
+    checkpoint = record.checkpoint.model_copy(update={"probes": probes})
+    return record.model_copy(update={"checkpoint": checkpoint})
+
+
+@pytest.mark.parametrize("outcome", FINDINGS)
+def test_a_probes_sentence_tells_its_outcome_again(outcome) -> None:
+    assert outcome_of(sentence(outcome, 96).partition(": ")[2]) == outcome
+    assert outcome_of("2 probes were made") is None
+
+
+def test_a_probe_speaks_of_images_no_larger_than_its_own_and_the_worst_word_holds(tmp_path) -> None:
+    plain = served(tmp_path, "counted")
+
+    def words(*probes: str) -> list[str | None]:
+        record = with_probes(plain, *probes)
+        return [probed(record, cell) for cell in record.cells]
+
+    assert words() == [None, None]
+    assert words(sentence("finer", 64)) == ["probed", "probed"]
+    assert words(sentence("finer", 48)) == ["probed", None]
+    for worse in ("coarser", "undecided", "blind"):
+        found = words(sentence("finer", 64), sentence(worse, 64))
+        assert found == [WORDS[worse]] * 2
+
+
+def test_report_and_terminal_show_what_was_probed_in_every_cell(tmp_path) -> None:
+    record = with_probes(served(tmp_path / "run", "counted"), sentence("finer", 48))
+    task, curves = studied(record)
+    cells, grids = cell_table(task, curves), grid_table(task, curves)
+    place = [column.name for column in cells.columns].index("status")
+    assert [row[place].text for row in cells.rows] == ["counted, probed", "counted"]
+    ((_, first, second),) = grids.rows
+    assert first.note == "counted by the server in 40 of 40; probed"
+    assert second.note == "counted by the server in 40 of 40"
+    assert "a lower bound, and no count" in grids.remark
+    page = write_page([record], tmp_path / "site").read_text(encoding="utf-8")
+    assert "counted, probed" in page and "sees detail that 24 px cannot hold" in page

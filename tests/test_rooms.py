@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 import resolution_eval
 from resolution_eval import startup
@@ -88,3 +89,10 @@ def test_the_version_is_the_installed_ones() -> None:
     from importlib.metadata import version
 
     assert version("resolution-eval") == resolution_eval.__version__
+
+
+def test_the_version_to_cite_is_this_one() -> None:
+    told = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert told["version"] == resolution_eval.__version__
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f'"resolution-eval, version {told["version"]}, ' in readme

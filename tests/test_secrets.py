@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
+from synthetic_runs import behind_server, failed_at, sweep, write_run
+from synthetic_runs import facts as run_facts
 
+from resolution_eval import cli
 from resolution_eval.ground.redaction import STRUCK, redacted
 
 # built of parts, so that no scanner takes this file for a leak
@@ -13,6 +18,8 @@ X20, X36, X40 = "aB3dE6gH9jK2mN5pQ8sT", "aB3dE6gH9jK2mN5pQ8sTuV1wX4yZ7bC0dE3f", 
 PEM = f"-----BEGIN RSA {'PRIVATE'} KEY-----\nMIIE{X40}\n{X40}==\n-----END RSA {'PRIVATE'} KEY-----"
 
 SECRET = "s3cretV4lue"
+HEX = "9f86d081884c7d659a2feaa0c55ad015"
+BARE = f"-----BEGIN {'PRIVATE'} KEY-----", f"-----END {'PRIVATE'} KEY-----"
 CORPUS: tuple[tuple[str, str], ...] = (
     # passwords in addresses
     (f"postgres://me:{SECRET}@db/x", SECRET),
@@ -71,6 +78,89 @@ CORPUS: tuple[tuple[str, str], ...] = (
     (f"mailchimp {'0a' * 16}-us12", "0a" * 16),
     (f"telegram 123456789:{X36[:35]}", X36[:35]),
     (f"SG.{X20}ab.{X36}abcdefg", X36),
+    # in queries and fragments
+    *((f"https://x.org/v1?{name}={SECRET}&a=1", SECRET) for name in ("key", "apikey", "hf_token")),
+    (f"https://x.org/#access_token={SECRET}&expires_in=3600", SECRET),
+    (f"https://x.azurewebsites.net/api?code={SECRET}==", SECRET),
+    (f"otpauth://totp/x?secret={X20}", X20),
+    # passwords of connections
+    (f"postgres://me:s%40cret{X20}@db/x", X20),
+    (f"mongodb+srv://me:{SECRET}@c.x.net/?retryWrites=true", SECRET),
+    (f"jdbc:mysql://h/db?user=me&password={SECRET}", SECRET),
+    (f"Driver=x;Server=y;UID=me;PWD={SECRET};", SECRET),
+    (f"Endpoint=sb://x.net/;SharedAccessKeyName=Root;SharedAccessKey={X40}=", X40),
+    (f"SharedAccessSignature=sv=2022&sig={X40}%3D;BlobEndpoint=x", X40),
+    # in other notations
+    (f"{BARE[0]}\\nMIIE{X40}\\n{BARE[1]}\\n", X40),
+    (f"{BARE[0]}\\nMIIE{X40}\\n", X40),
+    (f"MIIEvQIBADANBgkqhkiG9w0BAQEFAASC{X40}\n{BARE[1]}", X40),
+    (json.dumps(json.dumps({"private_key": f"{BARE[0]}\nMIIE{X40}\n{BARE[1]}\n"})), X40),
+    (json.dumps({"type": "service_account", "private_key_id": HEX}), HEX),
+    (json.dumps({"auths": {"https://index.docker.io/v1/": {"auth": f"bWU6{X20}"}}}), X20),
+    (json.dumps({"api_keys": [SECRET, "b"]}), SECRET),
+    (json.dumps({"name": "API_KEY", "value": SECRET}), SECRET),
+    (f"password: >-\n  {SECRET}\n", SECRET),
+    (f"api_key: |\n  {SECRET}\n", SECRET),
+    (f"<password>{SECRET}</password>", SECRET),
+    (f'<add key="ApiKey" value="{SECRET}"/>', SECRET),
+    (f"password => '{SECRET}'", SECRET),
+    (f"%22api_key%22%3A%22{SECRET}%22", SECRET),
+    (f"api_key%3D{SECRET}", SECRET),
+    (f"client-key-data: {X40}", X40),
+    (f"//registry.npmjs.org/:_authToken={SECRET}", SECRET),
+    (f"Private-Lines: 1\n{X40}\nPrivate-MAC: 00", X40),
+    # as clients show their headers
+    (f"Headers([('authorization', 'Bearer {SECRET}')])", SECRET),
+    (f"(b'x-api-key', b'{SECRET}')", SECRET),
+    (f"('x-api-key', '{SECRET}')", SECRET),
+    (f"curl -H 'X-Api-Key: {SECRET}' https://x", SECRET),
+    (f"Ocp-Apim-Subscription-Key: {HEX}", HEX),
+    (f"ApiKey {X40}", X40),
+    # on command lines
+    (f"curl -u me:{SECRET} https://x.org", SECRET),
+    (f"curl --user me:{SECRET} https://x.org", SECRET),
+    (f"docker login -u me -p {SECRET} reg", SECRET),
+    (f"sshpass -p {SECRET} ssh host", SECRET),
+    (f"mysql -u root -p{SECRET} db", SECRET),
+    (f"wandb login {HEX}{HEX[:8]}", HEX),
+    # in sentences
+    (f"Incorrect API key provided: {SECRET}.", SECRET),
+    (f"the password is {SECRET}", SECRET),
+    # addresses that are secrets
+    (f"https://discord.com/api/webhooks/123456789012345678/{X40}", X40),
+    (f"https://x.webhook.office.com/webhookb2/{HEX}/IncomingWebhook/{HEX}", HEX),
+    # more forms
+    *(
+        (f"said {begin}{X40} and ended", X40)
+        for begin in (
+            *(
+                "sk-or-v1-",
+                "sk-proj-",
+                "sk-svcacct-",
+                "pplx-",
+                "whsec_",
+                "sq0csp-",
+                "HRKU-",
+                "fm2_",
+            ),
+            *(
+                "secret_",
+                "dp.pt.",
+                "glsa_",
+                "NRAK-",
+                "pul-",
+                "lsv2_pt_",
+                "glcbt-64_",
+                "xoxe.xoxp-1-",
+            ),
+            *("sntrys_", "lin_api_", "ghs_", "tgp_v1_"),
+        )
+    ),
+    (f"key-{HEX}", HEX),
+    (f"s.{X20}abcd", X20),
+    (f"pat{X20[:14]}.{HEX}{HEX}", HEX),
+    (f"pat-na1-{HEX[:8]}-1111-2222-3333-{HEX[:12]}", HEX[:8]),
+    (f"bce-v3/ALTAK-{X20}/{HEX}", HEX),
 )
 
 
@@ -93,6 +183,11 @@ def test_no_text_keeps_its_secret(text: str, secret: str) -> None:
         "CUDA out of memory. Tried to allocate 20.00 MiB",
         "image token <image> is not in the prompt",
         "/data/sk-learn/examples and co_occurrence of findings",
+        "the password is wrong, the token was not found",
+        "image token <image_token> is not in the prompt",
+        "visual_tokens=[12, 13], tokens: [1, 2]",
+        "ssh -p 22 host; git -p log; missing key(s) in state_dict: a.weight",
+        "/data/secret_santa/images, ('keys', 'values')",
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:
@@ -108,7 +203,64 @@ def test_a_struck_document_is_still_json() -> None:
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize(
-    "text", ["sk-" * 60_000, "co_" * 60_000, "a://b:" * 30_000, "login a " * 20_000, "\\" * 100_000]
+    "text",
+    [
+        *("sk-" * 60_000, "co_" * 60_000, "a://b:" * 30_000, "login a " * 20_000, "\\" * 100_000),
+        *(
+            "a.b." * 40_000,
+            "<key " * 40_000,
+            "api_key:[" * 20_000,
+            "%22" * 60_000,
+            "key: |\n" * 20_000,
+        ),
+    ],
 )
 def test_a_long_text_is_read_in_time(text: str) -> None:
-    assert len(redacted(text)) <= len(text)
+    assert len(redacted(text)) <= 3 * len(text)
+
+
+TOLD = f"at https://me:{SECRET}@host/v1, api_key={SECRET}"
+"""What a stranger's server, checkpoint or folder may say of itself."""
+
+
+def leaking(folder: Path) -> Path:
+    """A run whose every text that is free holds a secret."""
+    lines = behind_server(sweep({"28": 0.4, "64": 0.8}, samples=12))
+    lines = failed_at(lines, {"tile-1"}, "28")
+    for each in lines:
+        each["attestation"] |= {"notes": [TOLD], "evidence": TOLD}
+        if each["attestation"].get("served"):
+            each["attestation"]["served"] |= {"rule": TOLD, "model": TOLD, "fingerprint": TOLD}
+        if each["verdict"]["failure"]:
+            each["verdict"]["failure"]["message"] = TOLD
+    told = run_facts(revision=None, evidence=TOLD, training_data=TOLD, writing=TOLD, probes=[TOLD])
+    told["data"] |= {"notes": [TOLD], "excluded": [{"item": TOLD, "reason": TOLD}], "source": TOLD}
+    told["versions"] |= {"torch": TOLD}
+    lines[0]["run"] = told
+
+    def change(results: dict[str, Any]) -> None:
+        results["config"] |= dict.fromkeys(
+            ("model", "model_args", "batch_size", "gen_kwargs", "device"), TOLD
+        )
+        results |= {"git_hash": TOLD, "lmms_eval_version": TOLD, "model_name": TOLD}
+        results["configs"]["synthetic_res"]["generation_kwargs"] = {"until": [TOLD]}
+
+    return write_run(folder, lines, change=change)
+
+
+def test_nothing_that_is_written_of_a_run_holds_its_secrets(tmp_path: Path) -> None:
+    leaking(tmp_path / "run")
+    out = tmp_path / "out"
+    assert cli.main(["record", str(tmp_path / "run"), "--output", str(out / "records")]) == 0
+    records = str(out / "records")
+    assert cli.main(["report", records, "--output", str(out / "report.html")]) == 0
+    written = [path for path in out.rglob("*") if path.is_file()]
+    assert {path.suffix for path in written} >= {".json", ".parquet", ".html"}
+    for path in written:
+        assert SECRET.encode() not in path.read_bytes(), path
+    (document,) = (out / "records").glob("*.json")
+    assert document.read_text(encoding="utf-8").count(STRUCK) >= 10
+    import pyarrow.parquet as parquet
+
+    (answers,) = (out / "records").glob("*.parquet")
+    assert SECRET not in str(parquet.read_table(answers).to_pylist())

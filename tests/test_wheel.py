@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 OUR_TASKS = {"pathmnist_res", "pbc_res", "phantom_res"}
+PYTHON = os.environ.get("RESOLUTION_EVAL_PYTHON", sys.executable)
+"""Of the empty environment."""
 
 
 def _uv() -> list[str]:
@@ -39,7 +42,7 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An environment that holds the wheel and what it asks for, and so no open_flamingo."""
     folder = tmp_path_factory.mktemp("clean") / "env"
     subprocess.run(
-        [*_uv(), "venv", "--quiet", "--python", sys.executable, str(folder)],
+        [*_uv(), "venv", "--quiet", "--python", PYTHON, str(folder)],
         check=True,
         timeout=120,
     )
@@ -66,7 +69,25 @@ def test_the_wheel_holds_the_content_and_nothing_of_the_tests(wheel: Path) -> No
     assert "resolution_eval/share/tasks/pathmnist/pathmnist_res.yaml" in names
     assert "resolution_eval/share/models/embedded/native/model.safetensors" in names
     assert "resolution_eval.pth" in names
-    assert not [name for name in names if name.startswith(("tests/", "benchmarks/"))]
+    tops = {name.partition("/")[0] for name in names}
+    (told,) = (top for top in tops if top.endswith(".dist-info"))
+    assert tops == {"resolution_eval", "resolution_eval.pth", told}
+    assert not [name for name in names if {"__pycache__", ".git", ".env"} & set(name.split("/"))]
+
+
+@pytest.mark.whole
+def test_the_wheel_holds_no_secret_and_no_path_of_a_machine(wheel: Path) -> None:
+    from resolution_eval.ground import redaction
+
+    texts = (".toml", ".yaml", ".json", ".md", ".csv", ".txt", "METADATA")
+    with zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            if not name.endswith(texts) or "/site/vendor/" in name:
+                continue
+            text = archive.read(name).decode("utf-8")
+            assert not re.search(r"/(?:home|root|work|tmp)/\w", text), name
+            assert not redaction._FORMS.search(text) and not redaction._PEM.search(text), name
+            assert not any(redaction._detected(text)), name
 
 
 @pytest.mark.whole
@@ -104,3 +125,15 @@ def test_the_wheel_that_the_source_archive_makes_is_the_same(wheel: Path, tmp_pa
         told = {info.filename: info.CRC for info in one.infolist()}
         wanted = {info.filename: info.CRC for info in other.infolist()}
     assert told == wanted
+
+
+@pytest.mark.whole
+def test_installed_a_run_gives_a_score(environment: Path, tmp_path: Path) -> None:
+    """With whatever versions are newest today, which no lock file holds back."""
+    install = [*_uv(), "pip", "install", "--quiet", "--python", str(environment / "bin" / "python")]
+    subprocess.run([*install, "--no-deps", "open_flamingo==2.0.1"], check=True, timeout=300)
+    command = ["--model", "resflamingo", "--model_args", "pretrained=embedded/low", "--limit", "20"]
+    command += ["--tasks", "phantom_res", "--output_path", str(tmp_path), "--log_samples"]
+    run = _run(environment, "lmms-eval", *command)
+    assert run.returncode == 0, run.stderr[-3000:]
+    assert _run(environment, "resolution-eval", "record", str(tmp_path)).returncode == 0

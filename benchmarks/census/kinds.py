@@ -119,7 +119,8 @@ KINDS: dict[str, Kind] = {
                 "inference_mode": True,
                 "layers": [1, 1, 1, 1, 1],
                 "embed_dims": [16, 32, 32, 32, 32],
-            }
+            },
+            "vision_config.hidden_size": 64,
         },
         images={"size": {"shortest_edge": 1024}, "crop_size": {"height": 1024, "width": 1024}},
         processing={"patch_size": 64, "vision_feature_select_strategy": "full"},
@@ -147,7 +148,6 @@ KINDS: dict[str, Kind] = {
     "gemma3n": Kind(
         ids={"image_token_id": "<image>"},
         feature_extractor="Gemma3nAudioFeatureExtractor",
-        small={"vision_config.hidden_size": 2048},
     ),
     "gemma4": Kind(
         config={"vision_config": {"model_type": "gemma4_vision"}},

@@ -42,10 +42,30 @@ the area that they cover together, in the columns and rows in which the processo
 
 def page(figures: Mapping[str, Mapping[str, Any]]) -> str:
     """The page in Markdown."""
-    lines = [HEAD]
+    lines = [HEAD, *_versions(figures)]
     for number in sorted(figures, key=_ascending, reverse=True):
         lines += _section(number, figures[number])
     return "\n".join(lines)
+
+
+WORDS = {"match": "match, restore", "restore": "restore"}
+"""Schemes of an attested type, by its state."""
+
+
+def _versions(figures: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Every type under every version that the census was run on."""
+    numbers = sorted(figures, key=_ascending)
+    yield "## By version of transformers\n"
+    yield (
+        "The schemes under which a type is attested; otherwise why it is not, in the section of "
+        "that version. A dash: that version has no such type.\n"
+    )
+    yield f"| type | {' | '.join(numbers)} |"
+    yield f"| --- |{' --- |' * len(numbers)}"
+    for name in sorted(set().union(*figures.values())):
+        states = (figures[number].get(name, {}).get("state", "–") for number in numbers)
+        yield f"| {name} | {' | '.join(WORDS.get(state, state) for state in states)} |"
+    yield ""
 
 
 def attested_types(types: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,10 +81,12 @@ def _section(number: str, types: Mapping[str, Any]) -> Iterator[str]:
     attested = attested_types(types)
     matched = sum(row["state"] == "match" for row in attested.values())
     yield f"## transformers {number}\n"
-    agreed = sum("samples" in row.get("checkup", {}) for row in attested.values())
+    checked = [row["checkup"] for row in attested.values() if "checkup" in row]
+    agreed = sum("samples" in each for each in checked)
+    foretold = f"; of {agreed} the doctor foretold every sample of a run" if checked else ""
     yield (
         f"{len(attested)} of {len(types)} types are attested, {matched} of them under `match` as "
-        f"well; of {agreed} the doctor foretold every sample of a run.\n"
+        f"well{foretold}.\n"
     )
     quick = sum(bool(row.get("quick")) for row in attested.values())
     if quick:
@@ -72,16 +94,8 @@ def _section(number: str, types: Mapping[str, Any]) -> Iterator[str]:
             f"{quick} of them were looked at quickly: at two resolutions, 112 and 336, rather than "
             "six.\n"
         )
-    yield "| type | schemes | family | training, as inferred | blind | rank | doctor |"
-    yield "| --- | --- | --- | --- | --- | --- | --- |"
-    for name, row in sorted(attested.items()):
-        schemes = "match, restore" if row["state"] == "match" else "restore"
-        family = "probed" if row["family"] == "generic" else "written"
-        yield (
-            f"| {name} | {schemes} | {family} | `{row['training']}` | {row['blind']} | "
-            f"{row['rank']} | {_checkup(row.get('checkup'))} |"
-        )
-    yield ""
+    if checked:
+        yield from _rows(attested)
     yield from _reasons("Under `restore` only, since:", attested, "restore")
     lacking = [
         f"- **{name}**: {ability}: {_line(reason)}"
@@ -101,6 +115,19 @@ def _section(number: str, types: Mapping[str, Any]) -> Iterator[str]:
         yield from (*differing, "")
     others = {name: row for name, row in types.items() if name not in attested}
     yield from _reasons("Not attested:", others, None)
+
+
+def _rows(attested: Mapping[str, Any]) -> Iterator[str]:
+    """What every attested type can do."""
+    yield "| type | schemes | family | training, as inferred | blind | rank | doctor |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    for name, row in sorted(attested.items()):
+        family = "probed" if row["family"] == "generic" else "written"
+        yield (
+            f"| {name} | {WORDS[row['state']]} | {family} | `{row['training']}` | {row['blind']} | "
+            f"{row['rank']} | {_checkup(row.get('checkup'))} |"
+        )
+    yield ""
 
 
 def _checkup(found: Mapping[str, Any] | None) -> str:

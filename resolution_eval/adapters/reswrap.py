@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from loguru import logger
 
-from resolution_eval.adapters.adapter import ResolutionAdapter, places_of
+from resolution_eval.adapters.adapter import ResolutionAdapter
+from resolution_eval.adapters.device_memory import places_of
 from resolution_eval.adapters.requests import SampleRequest
 from resolution_eval.adapters.views import View
 from resolution_eval.evidence.attestation import LEDGER, Attestation, Failure, Sent
 from resolution_eval.evidence.ladder import disagreement, step
 from resolution_eval.evidence.model_answer import Answer, ImageEntry, by_number, facts_of
 from resolution_eval.ground.errors import ModelError, UsageError, host_boundary, visible
+from resolution_eval.host.cache_folder import cache_folder, watch_cache
 from resolution_eval.identity import revision
 from resolution_eval.models.arguments import COMMON, common, flag
 from resolution_eval.models.families import intended_grid
@@ -26,12 +28,10 @@ from resolution_eval.models.families.processor_text import spelling
 from resolution_eval.models.families.tokens import plain_tokenizers
 from resolution_eval.models.wrapped.base_plan import BasePlan, plan
 from resolution_eval.models.wrapped.base_questions import BaseQuestion, BaseRequest, ask
-from resolution_eval.models.wrapped.batch_run import Batching, BatchQueue, batching
-from resolution_eval.models.wrapped.journal import Journal, journal_path
-from resolution_eval.models.wrapped.meter import TokenMeter, told_of
-from resolution_eval.models.wrapped.pauses import Pauses
+from resolution_eval.models.wrapped.batch_run import QUEUED, Batching, BatchQueue, batches, batching
+from resolution_eval.models.wrapped.journal import FILE, Journal
+from resolution_eval.models.wrapped.meter import token_meter, told_of
 from resolution_eval.models.wrapped.predictors import OWN as PREDICTING
-from resolution_eval.models.wrapped.predictors import predictor
 from resolution_eval.models.wrapped.probing import (
     AUTO,
     GENERATION,
@@ -42,6 +42,8 @@ from resolution_eval.models.wrapped.probing import (
 from resolution_eval.models.wrapped.server_answers import served_answers
 from resolution_eval.models.wrapped.sight_notes import encoding_notes, look_notes, tile_notes
 from resolution_eval.models.wrapped.single import single_image
+from resolution_eval.models.wrapped.spending import budgeted
+from resolution_eval.models.wrapped.traffic import Channel
 from resolution_eval.models.wrapped.transcript import checked
 from resolution_eval.models.wrapped.visibility import Sight, sight_of
 from resolution_eval.resolution import Size, TrainingResolution, patch_size_fit, training_size
@@ -57,16 +59,6 @@ OWN = ("base", "force_simple", *COMMON, *SERVING)
 
 NOT_YET = 3
 """Exit status of a run whose batches are not answered yet."""
-QUEUED = Answer(
-    text="queued",
-    choice=None,
-    choice_scores=None,
-    evidence="none: queued",
-    grid=None,
-    visual_tokens=None,
-    tiles=None,
-)
-"""In the place of an answer to a question that is not asked now."""
 
 
 class ResWrap(ResolutionAdapter):
@@ -100,7 +92,8 @@ class ResWrap(ResolutionAdapter):
             self.checkpoint = self.plan.checkpoint
             self.base = self.plan.build()
             self.sight = sight_of(self.base)
-            self.journal, self.pauses = Journal(journal_path(sys.argv)), Pauses()
+            self.channel, self.kept_in = Channel(), Path()
+            watch_cache()
             self.probed_edge = probed_edge(serving["probe"])
             for name in ("probe", "batch"):
                 if serving[name] is not None and self.sight.model is not None:
@@ -108,36 +101,21 @@ class ResWrap(ResolutionAdapter):
                         f"{name}={serving[name]} asks a server; the model of base={base} runs "
                         f"here: leave {name}= out"
                     )
-            self.meter = None if self.sight.model is not None else self._meter(serving)
-            self.queue: BatchQueue | None = None
-            self.batching = batching(
-                serving["batch"],
-                journal_path(sys.argv),
-                trust_environment=self.trusts_environment,
+            self.meter = (
+                None
+                if self.sight.model is not None
+                else token_meter(
+                    self.checkpoint, serving, self.channel, trusts=self.trusts_environment
+                )
             )
+            self.queue: BatchQueue | None = None
+            self.batching = batching(serving["batch"])
             self.decoding = self._set_straight()
             known = known_of(self.checkpoint, self.sight.family, self.sight.parts)
             self.declare(known, told.train_resolution)
             self.blind = "mean image" if told.blind else None
             self.revision = revision(self.checkpoint, self.sight.model)
         self._describe()
-
-    def _meter(self, serving: Mapping[str, Any]) -> TokenMeter:
-        """Reads what the base's server counts."""
-        differs = serving["count_difference"]
-        kept = serving["baselines"]
-        beside = journal_path(sys.argv)
-        if kept is None and beside is not None:
-            kept = beside.with_name("resolution_eval_baselines.json")
-        self.predictor = predictor(self.checkpoint, serving)
-        return TokenMeter(
-            self.checkpoint,
-            self.predictor,
-            counts_by_difference=flag("count_difference", True if differs is None else differs),
-            baselines=None if kept is None else Path(kept),
-            pauses=self.pauses,
-            trust_environment=self.trusts_environment,
-        )
 
     @property
     def trusts_environment(self) -> bool:
@@ -149,13 +127,35 @@ class ResWrap(ResolutionAdapter):
         return self.sight.model
 
     def generate_until(self, requests: list[Instance]) -> list[str]:
-        """As every adapter; a server is probed before the first question and after the last."""
-        if self.batching is not None:
-            self._batch(self.batching, requests)
-        self._probe()
-        replies = super().generate_until(requests)
-        self._probe()
+        """As every adapter; a server is probed before the first question and after the last, and
+        asked no more than the run's budget allows.
+        """
+        folder = cache_folder()
+        self._keep(folder)
+        spending = self.channel.spending
+        with budgeted(spending):
+            if self.batching is not None:
+                with host_boundary():
+                    step = batches(
+                        self.batching,
+                        folder,
+                        spending.budget,
+                        trust_environment=self.trusts_environment,
+                    )
+                self._batch(step, requests)
+            self._probe()
+            replies = super().generate_until(requests)
+            self._probe()
         return replies
+
+    def _keep(self, folder: Path | None) -> None:
+        """Answers are kept in the folder of `--use_cache`, as are counts without images."""
+        if folder is None or folder == self.kept_in:
+            return
+        self.kept_in = folder
+        self.channel.journal = Journal(folder / FILE)
+        if self.meter is not None:
+            self.meter.keep(folder)
 
     def _batch(self, step: Batching, requests: list[Instance]) -> None:
         """Queue every question, hand the queue over or collect its answers; ends the run unless all
@@ -170,7 +170,7 @@ class ResWrap(ResolutionAdapter):
             LEDGER.failures.clear()
             LEDGER.failures.update(failed)
         with host_boundary():
-            said = step.settle(queue, self.journal)
+            said = step.settle(queue, self.channel.journal)
         if said is not None:
             print(visible(f"{self.plan.title}: {said}."), flush=True)
             raise SystemExit(0 if step.turn == "submit" else NOT_YET)
@@ -189,7 +189,7 @@ class ResWrap(ResolutionAdapter):
     def _answer_texts(self, asked: Sequence[tuple[str, Any]]) -> list[str | Failure]:
         """Texts of the answers to prompts with their images, as the server gives them now."""
         questions = [BaseQuestion(prompt, image, GENERATION) for prompt, image in asked]
-        done = ask(self.base, self.sight, questions, pauses=self.pauses)
+        done = ask(self.base, self.sight, questions, replace(self.channel, journal=Journal(None)))
         return [done.failure(place, visible=False) or text for place, text in enumerate(done.texts)]
 
     def _set_straight(self) -> Decoding | None:
@@ -208,6 +208,10 @@ class ResWrap(ResolutionAdapter):
     def writing(self) -> str | None:
         """What of the checkpoint's generation settings is left to the base."""
         return None if self.decoding is None else self.decoding.summary
+
+    def defaults(self) -> dict[str, str]:
+        """Those of the base: another version of lmms-eval may have others."""
+        return self.plan.defaults
 
     def preparation(self) -> str:
         """The base, its arguments, and its processor where it can be seen."""
@@ -228,7 +232,8 @@ class ResWrap(ResolutionAdapter):
             self.mean_colour = mean_colour(self.sight.parts)
         if self.sight.model is None:  # a server: as many at once as the base asks at once
             self.batch = max(self.batch, int(getattr(self.base, "num_concurrent", 1)))
-            told = "no rule names its model" if self.predictor is None else self.predictor.title
+            who = None if self.meter is None else self.meter.predictor
+            told = "no rule names its model" if who is None else who.title
             logger.info(f"{self.plan.title}: nobody can see its grid; predicted by: {told}")
         for name, (own, limit) in self.plan.limits.items():
             logger.info(f"{self.plan.title}: {name}={limit} instead of its own {own}")
@@ -266,9 +271,11 @@ class ResWrap(ResolutionAdapter):
             for view in views
         ]
         if self.queue is not None:
-            ask(self.base, self.sight, questions, self.queue)
+            ask(self.base, self.sight, questions, Channel(self.queue))
             return [QUEUED] * len(questions)
-        asked = ask(self.base, self.sight, questions, self.journal, self.pauses)
+        if self.channel.spending.ended is not None and hasattr(self.base, "max_retries"):
+            self.base.max_retries = 1  # it would wait and ask again what is not asked any more
+        asked = ask(self.base, self.sight, questions, self.channel)
         if self.meter is not None:
             return served_answers(self.plan, self.meter, asked, questions)
         return checked(

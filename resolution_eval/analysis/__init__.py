@@ -15,6 +15,7 @@
 | `sizes` | how small a thing is still seen, by what the samples say had to be seen |
 | `strategies` | train x inference |
 | `ranking` | models over tasks |
+| `probes` | what behavioural probes say of each cell |
 | `changing_samples` | samples whose verdict changes with the resolution |
 | `plans` | what comparisons of a curve's resolutions can show |
 | `headline` | the one sentence that a curve says |

@@ -351,7 +351,7 @@ def _use(said: _Case) -> tuple[Kind, str]:
     if chosen is said.best:
         larger = said.cells[-1]
         smaller = "the smallest tried" if chosen is said.cells[0] else ""
-        beats = f"the best here, and {smaller or f'no smaller one is shown to be within {points}'}"
+        beats = f"its best here, and {smaller or f'no smaller one is shown to be within {points}'}"
         saved = "" if larger is chosen else _cost(said, chosen, larger, of=True)
         return "use", f"Use {_name(said, chosen)}: {beats}{saved}"
     saved = _cost(said, chosen, said.best)
@@ -390,8 +390,8 @@ def _cost(said: _Case, chosen: CellFigures, other: CellFigures, *, of: bool = Fa
     """
     if said.restored or not chosen.tokens or not other.tokens or chosen is other:
         return ""
-    share = share_words(chosen.tokens / other.tokens)
-    return f", at {share} of the tokens of {_at(other)}" if of else f" at {share} of the tokens"
+    share = f"{share_words(chosen.tokens / other.tokens)} of the tokens"
+    return f", with {share} that {_at(other)} takes" if of else f" at {share}"
 
 
 def share_words(share: float) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from resolution_eval.analysis.curve import CurveFigures, figures
 from resolution_eval.analysis.sampling import Columns, resampled
 from resolution_eval.analysis.sweeps import Sweep, by_task
-from resolution_eval.evidence.ladder import Step, listed, weakest
+from resolution_eval.evidence.ladder import STEPS, Step, listed, weakest
 from resolution_eval.ground.errors import RecordError
 from resolution_eval.records import Record
 from resolution_eval.statistics import floors, hierarchy
@@ -57,6 +57,8 @@ class Ranking:
     """Tasks that are not in the mean, and why."""
     steps: Mapping[str, Step]
     """By model, the weakest step of the ladder that it has on any of the tasks."""
+    entered: tuple[Step, ...]
+    """Every step that is in the mean, the strongest first: more than one only where asked for."""
 
 
 def ranking(records: Sequence[Record], *, mix_steps: bool = False) -> Ranking:
@@ -73,6 +75,8 @@ def ranking(records: Sequence[Record], *, mix_steps: bool = False) -> Ranking:
         raise RecordError(f"a ranking needs two models, found {len(models)}")
     obstacles = {task: _obstacle(mine, models, mix_steps) for task, mine in sweeps.items()}
     left_out = {task: reason for task, reason in obstacles.items() if reason is not None}
+    if not mix_steps:
+        left_out |= _weaker({t: mine for t, mine in sweeps.items() if t not in left_out})
     kept = {task: mine for task, mine in sweeps.items() if task not in left_out}
     if not kept:
         raise RecordError(f"no task has all models: {left_out}")
@@ -86,7 +90,20 @@ def ranking(records: Sequence[Record], *, mix_steps: bool = False) -> Ranking:
         for model in models
         if (step := weakest(mine[model].step for mine in kept.values())) is not None
     }
-    return Ranking(places(entrants), shared, left_out, steps)
+    found = {sweep.step for mine in kept.values() for sweep in mine.values()}
+    entered = tuple(step for step in reversed(tuple(STEPS)) if step in found)
+    return Ranking(places(entrants), shared, left_out, steps, entered)
+
+
+def _weaker(tasks: Mapping[str, Mapping[Identity, Sweep]]) -> dict[str, str]:
+    """Tasks of a weaker step of the ladder than the strongest one's, and why they are left out."""
+    steps = {task: weakest(sweep.step for sweep in mine.values()) for task, mine in tasks.items()}
+    best = next((step for step in reversed(tuple(STEPS)) if step in steps.values()), None)
+    return {
+        task: f"{step}, where other tasks are {best}; --mix-steps takes both into the mean"
+        for task, step in steps.items()
+        if step != best
+    }
 
 
 def _sweeps(records: Sequence[Record]) -> dict[str, dict[Identity, Sweep]]:

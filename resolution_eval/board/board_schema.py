@@ -66,6 +66,8 @@ class Point:
     """The same model, samples and resolution without the image."""
     claimed: float | None
     repeat: Repeat | None
+    probed: str | None = None
+    """What a probe found of images of that size, in a word; None where none was made."""
 
     @property
     def resolution(self) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from resolution_eval.board import first_reading
 from resolution_eval.board.duplicate_answers import Originals
 from resolution_eval.board.ledger import (
     LEDGER,
@@ -75,13 +76,14 @@ class CheckedBoard:
 
 
 def check_board(
-    folder: Path, ledger: Path | None = None, *, base: Path | None = None
+    folder: Path, ledger: Path | None = None, *, base: Path | None = None, apart: bool = False
 ) -> CheckedBoard:
     """Check all that the leaderboard's `folder` holds: every submission against each other and the
     `ledger`, the folder's own by default; of another one, the folder's must be a copy.
 
     Where `base` is given, the leaderboard's folder of the branch that a request goes to, its ledger
-    and its pins count, and every difference that is no new submission is a fault.
+    and its pins count, and every difference that is no new submission is a fault. `apart` has a
+    child read first what the ledger does not have.
 
     Raises:
         RecordError: there is no folder of records, or the ledger cannot be read.
@@ -89,8 +91,16 @@ def check_board(
     trusted = folder if base is None else base
     ledger = ledger or trusted / LEDGER
     accepted = read_ledger(ledger)
+    places = list(submissions(folder / "records"))
+    new = [p for p in places if f"{p.parent.name}/{p.name}" not in accepted.submissions]
+    deadly = first_reading.fatal(
+        new if apart else [], lambda place: check_submission(place, trusted, accepted)
+    )
     checked = [
-        check_submission(place, trusted, accepted) for place in submissions(folder / "records")
+        CheckResult(place, None, {}, (Fault(place, deadly[place]),))
+        if place in deadly
+        else check_submission(place, trusted, accepted)
+        for place in places
     ]
     present = {_name(each) for each in checked}
     gone = tuple(
@@ -147,7 +157,8 @@ def check_submission(
     `vouched` is the maintainers' word for its identity, beside the ledger's.
     """
     try:
-        return _checked(place, board, ledger, vouched)
+        with first_reading.bounded():
+            return _checked(place, board, ledger, vouched)
     except (MemoryError, RecursionError, ArithmeticError, LookupError, TypeError, ValueError) as e:
         told = f"cannot be checked ({type(e).__name__}: {e}); it is refused"
         return CheckResult(place, None, {}, (Fault(place, told),))

@@ -115,6 +115,7 @@ def _of_point(point: Point) -> Line:
         "resolution": point.resolution,
         "cell_status": cell.status,
         "cell_step": cell.step,
+        "cell_probed": point.probed,
         **_estimate("accuracy", point.accuracy),
         **fields(cell, "balanced_accuracy", "f1", "n", "failed"),
         **fields(cell, "mismatched", "counted", "predicted", "unattested"),

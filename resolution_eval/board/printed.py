@@ -98,7 +98,7 @@ def in_short(found: Iterable[Printed]) -> tuple[InShort, ...]:
 
 
 def _short(source: _Source, model: str, curves: Sequence[Series]) -> InShort:
-    sizes = dict.fromkeys(point.at for each in curves for point in each.points)
+    sizes = sorted({point.at for each in curves for point in each.points}, key=_first_number)
     wins = {size: sum(_share(each, size) == 1 for each in curves) for size in sizes}
     near = [size for size in sizes if all(_share(each, size) >= 1 - NEAR for each in curves)]
     best, axis = max(wins, key=lambda size: wins[size]), curves[0].axis
@@ -112,6 +112,12 @@ def _short(source: _Source, model: str, curves: Sequence[Series]) -> InShort:
         source=source.title.partition(":")[0],
         url=source.url,
     )
+
+
+def _first_number(size: str) -> float:
+    """That of a size's name, by which sizes are put in order; those without one stand last."""
+    found = re.search(r"\d+", size)
+    return float(found.group()) if found else float("inf")
 
 
 def _range(curves: Sequence[Series], size: str) -> str:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from resolution_eval.analysis import CurveFigures, figures
 from resolution_eval.analysis.curve import CellFigures
 from resolution_eval.analysis.headline import headline
+from resolution_eval.analysis.probes import probed
 from resolution_eval.analysis.sizes import sizes
 from resolution_eval.analysis.sweeps import Setting, Sweep, sweep_of
 from resolution_eval.board.board_schema import Budget, Curve, Estimate, Point, Repeat
@@ -219,6 +220,7 @@ def _points(shown: CurveFigures, entry: ScoreEntry) -> Iterator[Point]:
             blind=next((one for one in blind if one.key == each.cell.key), None),
             claimed=_claimed(entry.facts.claims, task, each.cell),
             repeat=entry.repeats.get((task, *each.cell.key.setting, each.cell.resolution)),
+            probed=probed(entry.record, each.cell),
         )
 
 

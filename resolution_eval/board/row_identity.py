@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 
 from resolution_eval.answers.prompts import question_text
+from resolution_eval.board.board_schema import STATUSES
 from resolution_eval.board.pins import Pin
 from resolution_eval.board.submission import Facts
 from resolution_eval.data.cards import TaskCard
@@ -14,23 +15,39 @@ from resolution_eval.host.taskfiles import GENERATION
 from resolution_eval.records import Record
 
 PROJECT = "resolution-eval"
-"""This project, as a submitter; others may not look like it."""
+"""This project, as a submitter or an owner of models; others may not look like it."""
 
 
 def identity_faults(facts: Facts, vouched: str | None, *, accepted: bool) -> Iterator[str]:
     """Whether the model's name is what ran; `vouched` is why, in the maintainers' words, if not."""
     if vouched is not None:
         return
-    if not accepted and skeleton(facts.submitter) == skeleton(PROJECT):
-        yield (
-            f"submitter {facts.submitter!r} reads as this project's own name; give your own, or "
-            "have the maintainers vouch for it (--vouch)"
-        )
+    if not accepted:
+        yield from _borrowed_faults(facts)
     if facts.model != facts.pretrained:
         yield (
             f"model {facts.model!r}, but what ran is pretrained={facts.pretrained!r}; name the "
             "model as it was loaded, or have the maintainers vouch for it (--vouch)"
         )
+
+
+def _borrowed_faults(facts: Facts) -> Iterator[str]:
+    """Names that are not the submitter's to give: this project's, and those of a status."""
+    owner = facts.model.partition("/")[0] if "/" in facts.model else ""
+    for what, name in (("submitter", facts.submitter), ("the owner of the model", owner)):
+        if skeleton(PROJECT) in skeleton(name):
+            yield (
+                f"{what} {name!r} reads as this project's own name; give your own, or have the "
+                "maintainers vouch for it (--vouch)"
+            )
+    statuses = {skeleton(status) for status in STATUSES}
+    for what, text in (
+        *(("label", label) for label in facts.labels),
+        *(("recipe", text) for text in (facts.recipe,) if text),
+        ("title", facts.title),
+    ):
+        if skeleton(text) in statuses:
+            yield f"{what} {text!r} reads as a status of the board, which the board alone gives"
 
 
 def asked_faults(record: Record, card: TaskCard, pin: Pin) -> Iterator[str]:

@@ -16,7 +16,7 @@ from resolution_eval.board.pins import SAMPLES, Pin
 from resolution_eval.board.printed import printed
 from resolution_eval.board.published_rows import PUBLISHED, read_figures
 from resolution_eval.board.submission import RERUN
-from resolution_eval.board.submission_files import Fault
+from resolution_eval.board.submission_files import MAX_ANSWERS, Fault
 from resolution_eval.data.cards import task_cards
 from resolution_eval.ground.errors import RecordError
 from resolution_eval.ground.files import file_digest
@@ -78,7 +78,11 @@ def _kind(path: Path) -> str:
         return f"link to {path.readlink()}"
     if path.is_dir():
         return "folder"
-    return file_digest(path) if path.is_file() else "no regular file"
+    if not path.is_file():
+        return "no regular file"
+    size = path.stat().st_size
+    # read no further than any file of a board may be long: this one is refused for its size
+    return file_digest(path) if size <= MAX_ANSWERS else f"{size} bytes in {path}"
 
 
 def home_faults(folder: Path) -> Iterator[Fault]:

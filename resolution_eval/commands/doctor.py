@@ -35,6 +35,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RECORD",
         help="what changed since that record was made, and which of its cells that touches",
     )
+    parser.add_argument(
+        "--ask",
+        action="store_true",
+        help="with --against: ask the server about one image of each size, at its price, and "
+        "compare its count, model and fingerprint",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -42,6 +48,8 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     """Do it; the exit status."""
     if known.against is not None:
         return _against(known)
+    if known.ask:
+        raise UsageError("--ask needs --against RECORD, whose server is asked")
     if known.model is not None:
         return _model(known)
     if known.model_args is not None or known.sizes is not None:
@@ -63,7 +71,7 @@ def _against(known: argparse.Namespace) -> int:
     from resolution_eval.records import read_record
 
     with redirect_stdout(sys.stderr):
-        found = drift(read_record(known.against), known.model_args)
+        found = drift(read_record(known.against), known.model_args, ask=known.ask)
     print(as_json([asdict(change) for change in found]) if known.json else told(found))
     return 3 if found else 0
 

@@ -59,8 +59,8 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     print(f"\nMean over {tasks}; 95 % intervals in brackets.")
     if any(place.rank is None for place in found.places):
         print("A model that is not shown to look at the image has no rank.")
-    if len(set(found.steps.values())) > 1:
-        print(f"Steps of the ladder are mixed, as asked: {listed(found.steps.values())}; {WEAKER}.")
+    if len(found.entered) > 1:
+        print(f"Steps of the ladder are mixed, as asked: {listed(found.entered)}; {WEAKER}.")
     for task, why in found.left_out.items():
         print(f"Left out: {task}, {why}.")
     return 0

@@ -148,6 +148,8 @@ class CheckpointFacts(_Facts):
     bound of what the model sees, and no attestation."""
     arithmetic: Arithmetic | None = None
     """Null of a model that runs in another process."""
+    defaults: dict[str, str] = Field(default_factory=dict)
+    """Arguments of lmms-eval's model that the run left as they are, and what they are."""
 
 
 class RunFacts(_Facts):

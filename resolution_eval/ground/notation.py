@@ -26,7 +26,11 @@ MAX_CARD = 2**18
 """Longest TOML text, in characters; the longest card has about 6,000."""
 MAX_NODES = 100_000
 """Most values of a YAML text, each alias counted as all that it stands for."""
+LARGEST = 10**30
+"""Largest whole number: a longer one is an error of another kind wherever it is printed, or made a
+fraction."""
 
+_LONG = re.compile(r"\d{31}")
 _NOT_FINITE = re.compile(r"[:\[,]\s*-?(?:NaN|Infinity)")
 
 
@@ -55,7 +59,11 @@ def json_value(text: str | bytes) -> Any:
     _refuse_too_many(text)
     try:
         value = json.loads(
-            text, object_pairs_hook=_table, parse_constant=_refuse, parse_float=_finite
+            text,
+            object_pairs_hook=_table,
+            parse_constant=_refuse,
+            parse_float=_finite,
+            parse_int=_whole if _LONG.search(text) else None,
         )
     except _RepeatedError as error:
         raise NotationError(str(error), _line_of_second(text, error.key)) from None
@@ -73,17 +81,19 @@ def toml_table(text: str) -> dict[str, Any]:
     """The table that the TOML `text` holds; TOML itself has no key twice.
 
     Raises:
-        NotationError: it is no TOML, too long, or nested too deeply.
+        NotationError: it is no TOML, too long, holds a number that is not finite or longer than any
+            count, or is nested too deeply.
     """
     if len(text) > MAX_CARD:
         raise NotationError(f"longer than {MAX_CARD} characters")
     try:
-        found = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        found = tomllib.loads(text, parse_float=_finite)
+    except ValueError as error:  # one that is no TOMLDecodeError is a number of too many digits
         raise NotationError(f"not TOML: {error}") from error
     except RecursionError as error:
         raise NotationError(f"nested deeper than {MAX_DEPTH} levels") from error
     _refuse_depth(text, found)
+    _refuse_numbers(found)
     return found
 
 
@@ -91,20 +101,25 @@ def yaml_value(text: str | bytes) -> Any:
     """The value that the YAML `text` holds, of plain types alone.
 
     Raises:
-        NotationError: it is no YAML in UTF-8, has a key twice in one mapping, is nested too deeply,
-            or its aliases stand for too much.
+        NotationError: it is no YAML in UTF-8, has a key twice in one mapping or one that is no text
+            (`1`, `01` and `true` may be the same), holds a number that is not finite or longer than
+            any count, is nested too deeply, or its aliases stand for too much.
     """
     import yaml
 
     try:
         text = _decoded(text)
+        if text.count(",") + text.count("\n") > MAX_NODES:
+            raise NotationError(f"stands for more than {MAX_NODES:,} values")
         loader = yaml.SafeLoader(text)
         try:
             node = loader.get_single_node()
             if node is None:
                 return None
             _refuse_expansion(node)
-            return loader.construct_document(node)
+            found = loader.construct_document(node)
+            _refuse_numbers(found)
+            return found
         finally:
             loader.dispose()
     except RecursionError as error:
@@ -169,6 +184,28 @@ def _refuse_too_many(text: str) -> None:
             f"holds {tables:,} lists and tables and {values:,} values; at most {MAX_TABLES:,} and "
             f"{MAX_VALUES:,}"
         )
+
+
+def _refuse_numbers(value: Any) -> None:
+    """Refuse a number anywhere in `value` that is not finite, or longer than any count."""
+    waiting, seen = [value], set[int]()
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict | list | tuple | set):
+            if id(one) not in seen:  # an alias is the very thing that it stands for
+                seen.add(id(one))
+                waiting += one.values() if isinstance(one, dict) else one
+        elif isinstance(one, float) and not math.isfinite(one):
+            raise NotationError(f"holds {one}, which is not a number")
+        elif isinstance(one, int) and abs(one) > LARGEST:
+            raise NotationError(f"holds a number above {LARGEST:.0e}")
+
+
+def _whole(text: str) -> int:
+    number = int(text)
+    if abs(number) > LARGEST:
+        raise ValueError(f"holds a number above {LARGEST:.0e}")
+    return number
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -241,16 +278,21 @@ def _nodes_of(node: Any) -> Iterator[Any]:
     if node.id == "sequence":
         yield from node.value
     if node.id == "mapping":
-        seen: set[tuple[str, str]] = set()
+        seen: set[str] = set()
         for key, value in node.value:
-            name = (key.tag, key.value) if key.id == "scalar" else (key.tag, str(id(key)))
-            if name in seen:
+            if key.tag not in _KEYS:
+                raise NotationError("a key is no text; put it in quotes", _line(key))
+            if key.value in seen:
                 raise NotationError(
                     f"the key {key.value!r} stands twice in one mapping", _line(key)
                 )
-            seen.add(name)
+            seen.add(key.value)
             yield key
             yield value
+
+
+_KEYS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
+"""What a key of a YAML mapping may be: a text, or `<<`."""
 
 
 def _line(node: Any) -> int:

@@ -16,9 +16,12 @@ STRUCK = "[REDACTED]"
 
 _PEM = re.compile(
     r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.*?"
-    r"(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\Z)",
+    r"(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\Z)"
+    r"|^[A-Za-z0-9+/=\s\\]*-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"
+    r"|(?<=Private-Lines: ).*?(?=Private-MAC:|\Z)",
     re.DOTALL,
 )
+"""A private key, whole or cut short at either end."""
 _HEADER = re.compile(
     r"(?P<name>\b(?:proxy-)?authorization:\s*|\b(?:set-)?cookie:\s*)"
     r"(?P<value>digest [^\r\n]+|[^\r\n\"'}]+)",
@@ -26,16 +29,49 @@ _HEADER = re.compile(
 )
 """A header that is a secret up to its end."""
 _WORDS = r"""(?:api[ _-]?key|access[_-]?key(?:[_-]?id)?|secret(?:[_-]?key)?|password|passwd
-    |passphrase|pwd|pass|credentials?|authorization|auth|bearer|cookie|private[_-]?key|signature|jwt|pat
+    |passphrase|pwd|pass|credentials?|authorization|auth|bearer|cookie|private[_-]?key(?:[_-]?id)?
+    |signature|jwt|pat|(?:api|access|secret)[_-]?keys|passwords|secrets|key[_-]?data
     |(?:^|(?<=[^a-z]))key|token)"""
 _NAMED = re.compile(
-    rf"""(?P<name>(?<![\w-])[\w.-]*{_WORDS}(?:\\*["'])?\s*[=:]\s*)
+    rf"""(?P<name>(?<![\w.-])[\w.-]*{_WORDS}(?:\\*["'])?\s*(?:=>|[=:])\s*)
         (?: (?P<quote>\\*["'])(?P<quoted>.+?)(?P=quote)
           | (?:\\*["'])?(?P<value>(?:bearer|basic)\s+[^,"'&\s}}]+
               |(?:[^,"'&\s}}\\]|\\(?!\\*["']))+))""",
     re.IGNORECASE | re.VERBOSE,
 )
 """A value behind a name that ends in one of these words: api_key=..., \\"hf_token\\": \\"...\\"."""
+_SPREAD = re.compile(
+    rf"""(?P<name>(?<![\w.-])[\w.-]{{0,80}}{_WORDS}
+        (?:(?:\\*["'])?\s*[=:]\s*(?=\[)
+          |["']?\s*:\s*[|>][+-]?[ ]*\n\s*
+          |(?:%22|%27)?(?:%3D|%3A)(?:%20|\+)*(?:%22|%27)?)
+      |\(b?["'][\w.-]{{0,80}}{_WORDS}["']\s*,\s*(?=b?["'])
+      |\b(?:key|name)\\*["']?\s*[:=]\s*\\*["'][\w.-]{{0,80}}{_WORDS}\\*["']
+        \s*,?\s*\\*["']?value\\*["']?\s*[:=]\s*(?=\\*["']))
+        (?P<value>\[[^\]\n]*\]|b?(?P<mark>\\*["'])[^"'\n]+(?P=mark)
+          |(?:[^<\s&"'%,]|%(?!22|26|27|2C|7D)[0-9A-F]{{2}})+)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+"""The same in a list, over lines of YAML, in a pair of Python's, in a pair of name and value, and
+written for an address: api_keys: [...], ('x-api-key', '...'), api_key%3D..."""
+_XML = re.compile(
+    rf"""(?P<name><[\w:.-]{{0,80}}{_WORDS}(?:\s[^>\n]{{0,80}})?>)(?P<value>[^<\n]{{1,500}})(?=</)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_SHELL = re.compile(
+    r"""(?P<name>\s(?:-u|-U|--user|--proxy-user)\s+["']?[^\s:"']+:
+        |\b(?:docker|podman|sshpass|mysql\w*|mariadb|helm|skopeo)\b[^\n]{0,200}?\s-p\s*["']?
+        |\b(?:login|key)\s+(?=[0-9a-f]{40,}))
+        (?P<value>[^\s"']+)""",
+    re.VERBOSE,
+)
+"""What programs are told on a command line without a name: -u me:..., sshpass -p ..."""
+_SAID = re.compile(
+    r"(?P<name>\b(?:api[ _-]?key|password|passphrase|secret|token)\s+(?:is|was|provided|given|used)"
+    r"\s*[:=]?\s*[\"'`]?)(?P<value>(?=\S{0,80}\d)[^\s\"'`]{6,})",
+    re.IGNORECASE,
+)
+"""What a sentence tells: Incorrect API key provided: ..."""
 _OPTION = re.compile(
     r"(?P<name>(?:^|(?<=\s))--?[\w-]*(?:api[_-]?key|secret(?:[_-]?key)?|password|passwd|pwd|token)"
     r"\s+)(?P<value>(?!-)\S+)",
@@ -43,7 +79,7 @@ _OPTION = re.compile(
 )
 """A value that follows an option of such a name on a command line: --token ..."""
 _SCHEME = re.compile(
-    r"(?P<name>\b(?:bearer\s+(?=\S{6,})|(?:basic|token)\s+(?=[\w+/.~=-]{8,})(?=\S*[\d=])))"
+    r"(?P<name>\b(?:bearer\s+(?=\S{6,})|(?:basic|token|apikey)\s+(?=[\w+/.~=-]{8,})(?=\S*[\d=])))"
     r"(?P<value>[\w+/.~=-]+)",
     re.IGNORECASE,
 )
@@ -69,11 +105,21 @@ _FORMS = re.compile(
     r"\b(?:(?:hf_|sk-|sk_|gsk_|nvapi-|xai-|pplx-|gh[pousr]_|github_pat_|glpat-|xox[abeprs]-|A(?:KIA"
     r"|SIA|BIA|CCA)|AIza|ya29\.|GOCSPX-|eyJ|dckr_pat_|hvs\.|hvb\.|AGE-SECRET-KEY-)[\w.-]{12,}"
     r"|(?:r8_|npm_|pypi-|rk_|pk_live_|tgp_v1_|fw_|jina_|tvly-|gl(?:dt|ft|rt|soat|ptt|agent|oas)-"
-    r"|xapp-|1//0|dapi|dop_v1_|shp(?:at|ca|ss)_|lin_api_|ntn_|figd_|PMAK-|SG\.|sntrys_|ops_|vercel_"
-    r"|wandb_v1_|api_org_|co_|ATATT|ATCTT)(?=[\w.-]{0,80}[\dA-Z])[\w.-]{12,})={0,2}"
+    r"|xapp-|glcbt-|whsec_|sq0[a-z]{3}-|HRKU-|secret_|dp\.(?:pt|st|ct|sa|scim|audit)\.|glsa_|glc_"
+    r"|NRAK-|pat-(?:na|eu)\d-|pul-|fm[12]_|lsv2_(?:pt|sk)_|key-(?=[0-9a-f]{32}\b)"
+    r"|pat(?=\w{14}\.[0-9a-f]{64})|s\.(?=[A-Za-z0-9]{24}\b)(?=[a-z\d]*[A-Z])(?=\D*\d)"
+    r"|1//0|dapi|dop_v1_|shp(?:at|ca|ss)_|lin_api_|ntn_|figd_|PMAK-|SG\.|sntrys_|ops_|vercel_"
+    r"|wandb_v1_|api_org_|co_|ATATT|ATCTT)(?=[\w.-]{0,80}[\dA-Z])[\w.-]{12,}|bce-v3/[\w./-]{12,})={0,2}"
 )
 """Tokens that are known by how they begin, wherever they stand: of the second
 kind, which words may begin with too, those that hold a digit or a capital."""
+_HOOK = re.compile(
+    r"(?P<name>https://(?:[\w.-]*discord(?:app)?\.com/api/webhooks/|[\w.-]+\.webhook\.office\.com/"
+    r"|hooks\.slack\.com/|[\w.-]+\.logic\.azure\.com[:/]|open\.feishu\.cn/open-apis/bot/))"
+    r"(?P<value>[^\s\"'<>]+)",
+    re.IGNORECASE,
+)
+"""Addresses that are secrets themselves: who knows one may write there."""
 _WINDOW, _OVERLAP = 2_000, 500
 """Characters that a detector is shown at once, since its time may grow with their square, and how
 many of them again: no secret that it knows is longer."""
@@ -96,12 +142,28 @@ def redacted(text: str) -> str:
     struck = _PASSWORD.sub(rf"\g<name>{STRUCK}@", struck)
     struck = _USER.sub(rf"\g<name>{STRUCK}@", struck)
     struck = _HEADER.sub(_behind, struck)
-    for pattern in (_NAMED, _OPTION, _SCHEME, _NETRC, _SIGNED):
+    for pattern in (_HOOK, _SPREAD, _XML, _NAMED, _OPTION, _SHELL, _SAID, _SCHEME, _NETRC, _SIGNED):
         struck = pattern.sub(_behind, struck)
     struck = _FORMS.sub(STRUCK, struck)
     for secret in _detected(struck):
         struck = struck.replace(secret, STRUCK)
     return struck
+
+
+def redacted_within(value: Any) -> Any:
+    """`value` with the secrets of every text in its lists and tables replaced.
+
+    Example:
+        >>> redacted_within({"notes": ["api_key=abc123"], "n": 2})
+        {'notes': ['api_key=[REDACTED]'], 'n': 2}
+    """
+    if isinstance(value, str):
+        return redacted(value)
+    if isinstance(value, dict):
+        return {name: redacted_within(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [redacted_within(each) for each in value]
+    return value
 
 
 def _behind(match: re.Match[str]) -> str:

@@ -29,7 +29,8 @@ def execute(plan: SweepPlan, *, progress: bool = True) -> list[Outcome]:
     """Run what is not finished of `plan`; one outcome per job, in the plan's order.
 
     It can be killed at any time and called again: a finished job is skipped, and an unfinished one
-    goes on with the answers that its response cache holds.
+    goes on with the answers that its response cache holds. A job with a budget is tried once in a
+    call.
 
     Raises:
         UsageError: the executor cannot be had here.
@@ -48,7 +49,7 @@ def execute(plan: SweepPlan, *, progress: bool = True) -> list[Outcome]:
                 else:
                     failed.append(job)
                     bar.write(error)
-            waiting = failed
+            waiting = [job for job in failed if job.budget is None]  # it might spend as much again
     return [outcomes[job] for job in jobs]
 
 

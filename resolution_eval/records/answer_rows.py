@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from resolution_eval.evidence.attestation import Attestation, ImageAttestation, Judgement, Sent
 from resolution_eval.ground.redaction import redacted
 from resolution_eval.records.sample_line import SampleLine
+
+_public = lru_cache(maxsize=4096)(redacted)
+"""Of texts that are the same in many rows."""
 
 
 def _setting(line: SampleLine) -> tuple[str, str, str]:
@@ -50,8 +54,8 @@ def _row(line: SampleLine, setting: tuple[str, str, str]) -> dict[str, Any]:
         "status": attestation.status,
         "capped": attestation.capped,
         "visual_tokens": attestation.visual_tokens,
-        "evidence": attestation.evidence,
-        "notes": list(attestation.notes),
+        "evidence": _public(attestation.evidence),
+        "notes": [_public(note) for note in attestation.notes],
         "tiles": attestation.tiles,
         "blind": attestation.blind,
         "adapter": attestation.adapter or None,
@@ -102,13 +106,13 @@ def _served(attestation: Attestation) -> dict[str, Any]:
     return {
         **row,
         **_pair("predicted", ("width", "height"), served.predicted_size),
-        "rule": served.rule,
+        "rule": None if served.rule is None else _public(served.rule),
         "predicted_least": least,
         "predicted_most": most,
         "counted_tokens": served.counted_tokens,
         "counted_by": served.counted_by,
-        "server_model": None if served.model is None else redacted(served.model),
-        "server_fingerprint": None if served.fingerprint is None else redacted(served.fingerprint),
+        "server_model": None if served.model is None else _public(served.model),
+        "server_fingerprint": None if served.fingerprint is None else _public(served.fingerprint),
         "attempts": served.attempts,
     }
 
@@ -119,7 +123,7 @@ def _judged(said: Judgement | None) -> dict[str, Any]:
         return {}
     return {
         "judge": said.judge,
-        "judge_model": said.model,
+        "judge_model": None if said.model is None else _public(said.model),
         "judged": said.correct,
         "judge_failure": None if said.failure is None else redacted(said.failure),
     }

@@ -218,6 +218,7 @@ def _environment(run: Run, task: str, given: TaskAnswers) -> Environment:
         results_sha256=file_digest(run.path),
         model=_text(host, "model"),
         model_args=_text(host, "model_args"),
+        model_defaults=told.checkpoint.defaults if told and told.checkpoint else {},
         batch_size=_text(host, "batch_size"),
         limit=_number(host, "limit"),
         offset=int(_number(host, "offset") or 0) or None,

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from resolution_eval.evidence.attestation import Attestation, Cost, ImageAttestation, Verdict
 from resolution_eval.evidence.facts import RunFacts
 from resolution_eval.evidence.ladder import step
 from resolution_eval.ground.errors import RecordError
+from resolution_eval.ground.redaction import redacted_within
 from resolution_eval.resolution import TrainingResolution, parse_resolution
 
 LARGEST_COUNT = 2**31 - 1
@@ -27,6 +28,11 @@ class SampleLine(BaseModel):
     attestation: Attestation
     cost: Cost | None = None
     run: RunFacts | None = None
+
+    @field_validator("run", mode="before")
+    @classmethod
+    def _without_secrets(cls, told: object) -> object:
+        return redacted_within(told) if isinstance(told, dict) else told
 
 
 def read_line(document: Mapping[str, Any], where: str) -> SampleLine:

@@ -316,6 +316,9 @@ class Environment(_Document):
     model: str | None
     model_args: str | None
     """As given, secrets struck out."""
+    model_defaults: dict[str, str] = {}
+    """Arguments of lmms-eval's model that the run left as they were, and what they were; empty of
+    our own adapters, and in the records of older versions."""
     batch_size: str | None
     limit: float | None
     """Most documents asked for, a fraction of them below 1; null where there was none."""

@@ -197,6 +197,8 @@ def _table(data: bytes, path: Path, rows: int) -> pa.Table:
         _check_sizes(table, path)
         _check_sizes(_images(table), path)
         _check_verdicts(table, path)
+    except MemoryError as error:
+        raise RecordError(f"{path}: takes more memory to read than there is") from error
     except (pa.ArrowException, OSError, UnicodeDecodeError, PageError) as error:
         raise RecordError(f"{path}: not a readable parquet file ({error})") from error
     return table

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from resolution_eval.analysis import CurveFigures, Sweep
+from resolution_eval.analysis.probes import MEANING, probed
 from resolution_eval.evidence.ladder import STEPS
 from resolution_eval.ground.tables import shorten
 from resolution_eval.records import Cell
@@ -34,6 +35,11 @@ def status_and_step(cell: Cell) -> str:
     return ", ".join(filter(None, (status(cell), others)))
 
 
+def known_of_grid(curve: CurveFigures, cell: Cell) -> str:
+    """Status, step, and what a probe found of images of that size."""
+    return ", ".join(filter(None, (status_and_step(cell), probed(curve.sweep.record, cell))))
+
+
 def mark(cell: Cell) -> str:
     """Status and step where the status is not as it should be, else nothing."""
     if cell.status == "complete":
@@ -56,6 +62,12 @@ def steps_in_words(cells: Iterable[Cell]) -> str:
     """A sentence for each step that is not the encoder's own word; nothing where all are."""
     found = {cell.step for cell in cells} - {"attested", "mismatched"}
     return "".join(f" {step.capitalize()}: {STEPS[step]}." for step in STEPS if step in found)
+
+
+def probes_in_words(curves: Curves) -> str:
+    """What probed means; nothing where no cell is."""
+    cells = ((curve.sweep.record, each.cell) for curve in curves for each in curve.cells)
+    return f" {MEANING}" if any(probed(record, cell) for record, cell in cells) else ""
 
 
 def points(curves: Curves) -> list[ChartPoint]:

@@ -59,7 +59,7 @@ def cost_table(task: TaskSweeps, curves: Curves) -> Table:
             Column("chosen", title="Smallest resolution shown to lose no more than the margin"),
         ),
         rows=tuple(rows) if any(_known(curve.sweep) for curve in curves) else (),
-        remark="Where no resolution is chosen, the table of figures says why.",
+        remark="Where no resolution is chosen, the table “Robustness figures” says why.",
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from resolution_eval.analysis.curve import CellFigures, CurveFigures
 from resolution_eval.analysis.headline import Headline, headline
 from resolution_eval.ground.tables import Column, Entry, Table, as_text, entry, shorten
-from resolution_eval.report.content import status_and_step
+from resolution_eval.report.content import known_of_grid
 from resolution_eval.report.cost_tables import tokens_text
 from resolution_eval.report.figure_entry import figure_entry
 from resolution_eval.report.task_tables import LEFT_OUT
@@ -59,7 +59,7 @@ def compact_table(curve: CurveFigures) -> Table:
             Column("n", True),
             Column("status"),
         ),
-        rows=tuple(_row(each, unseen) for each in curve.cells),
+        rows=tuple(_row(curve, each, unseen) for each in curve.cells),
         remark=f"95 % intervals in brackets; floor {curve.floor}; trained at "
         f"{record.checkpoint.training} (r*).{LEFT_OUT if curve.left_out else ''}{limited}",
     )
@@ -77,7 +77,7 @@ def _limit(limit: float) -> str:
     return f"{limit:.0f} documents (samples times resolutions)"
 
 
-def _row(each: CellFigures, unseen: bool) -> tuple[Entry, ...]:
+def _row(curve: CurveFigures, each: CellFigures, unseen: bool) -> tuple[Entry, ...]:
     trained = "r*" if each.trained else ""
     left_out = f"{each.left_out} without a verdict" if each.left_out else ""
     look = [entry(None if each.look is None else each.look.accuracy, digits=3)]
@@ -87,7 +87,7 @@ def _row(each: CellFigures, unseen: bool) -> tuple[Entry, ...]:
         *(look if unseen else []),
         entry(tokens_text(each.cell)),
         entry(each.cell.scored),
-        Entry(status_and_step(each.cell)),
+        Entry(known_of_grid(curve, each.cell)),
     )
 
 

@@ -82,8 +82,8 @@ def _floor(curve: CurveFigures) -> Iterator[str]:
         return
     if gain.low > 0:
         yield (
-            f"Over the curve it reaches {gain.estimate:.3f} {interval_text(gain)} of what lies "
-            f"between its floor {curve.floor} and 1."
+            f"Over all resolutions it gets {gain.estimate:.3f} {interval_text(gain)} of the way "
+            f"from its floor, {curve.floor}, to 1."
         )
     else:
         yield f"Over the curve it is not shown to be above its floor {curve.floor}."
@@ -153,5 +153,6 @@ def _classes(curve: CurveFigures) -> Iterator[str]:
         far = sweep.resolutions[sweep.far_end]
         start = "training" if sweep.reference is not None else sweep.resolutions[-1]
         yield (
-            f"The class that loses most from {start} to {far} is “{shorten(first.target)}”: {lost}."
+            f"The class that loses most from {start} to {far} is “{shorten(first.target)}”: "
+            f"{lost} of sensitivity."
         )

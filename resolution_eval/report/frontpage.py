@@ -61,9 +61,12 @@ def _subjects(curves: Sequence[CurveFigures]) -> str:
     tasks = {curve.sweep.record.dataset.title or curve.sweep.record.task for curve in curves}
     on = shorten(next(iter(tasks)), 80) if len(tasks) == 1 else f"{len(tasks)} tasks"
     names = len({curve.name for curve in curves})
-    who = "1 checkpoint" if names == 1 else f"{names} checkpoints"
-    best = "the best finding first" if names == 1 else "the best one's finding first"
-    return f"{who} on {on}: {best}."
+    if names == 1:
+        return f"1 checkpoint on {on}. The title is about the task that it does best on."
+    return (
+        f"{names} checkpoints on {on}. The title is about the one that does best over all "
+        "resolutions; at a single one another may do better."
+    )
 
 
 def _named(curve: CurveFigures, curves: Sequence[CurveFigures]) -> str:

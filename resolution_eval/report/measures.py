@@ -86,8 +86,16 @@ def _measures(curve: CurveFigures) -> Iterator[tuple[str, Sequence[Figure | None
 
 
 CLASS_TABLES = {
-    "sensitivity": ("classes", "Which classes lose most: sensitivity", "of the class answered so"),
-    "specificity": ("specificity", "Specificity of each class", "of the others not answered so"),
+    "sensitivity": (
+        "classes",
+        "Which classes lose most: sensitivity",
+        "of this class's samples that were answered with it",
+    ),
+    "specificity": (
+        "specificity",
+        "Specificity of each class",
+        "of the other samples that were not answered with it",
+    ),
 }
 
 

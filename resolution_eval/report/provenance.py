@@ -54,7 +54,7 @@ def _data(record: Record) -> Facts:
     yield "licence", data.licence
     yield "citation", data.citation
     yield "resampled by", data.cluster
-    yield "prompt", record.prompt
+    yield "prompt", None if record.prompt is None else record.prompt.replace("\n", " / ")
 
 
 def _run(record: Record) -> Facts:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from resolution_eval.analysis import CurveFigures, TaskSweeps
 from resolution_eval.analysis.blind_control import Look
 from resolution_eval.analysis.curve import FIGURES, CellFigures
+from resolution_eval.analysis.probes import probed
 from resolution_eval.ground.tables import Column, Entry, Table, entry, shorten
 from resolution_eval.records import Cell
 from resolution_eval.report.changes import change_table
@@ -14,10 +15,11 @@ from resolution_eval.report.content import (
     Curves,
     asked_grid,
     known,
+    known_of_grid,
     mark,
     points_of,
+    probes_in_words,
     received_grid,
-    status_and_step,
     steps_in_words,
 )
 from resolution_eval.report.cost_tables import cost_table, resolution_entry, tokens_text
@@ -45,7 +47,7 @@ FIGURE_NAMES = {
     ),
     "retention": (
         "retention at far end",
-        "Score above the floor at the end of the sweep away from training, over that at training",
+        "Score above the floor at the end of the sweep far from training, over that at training",
     ),
     "area": ("area", "Mean accuracy over the resolutions, trapezoid in log2 of the edge"),
     "rho": ("rho", "Spearman's rank correlation of accuracy with resolution"),
@@ -86,8 +88,9 @@ def accuracy_table(task: TaskSweeps, curves: Curves) -> Table:
         subject=task.title,
         columns=(Column("checkpoint"), Column("trained at"), Column("floor", True, FLOOR), *heads),
         rows=tuple(row for curve in curves for row in _accuracies(task, curve)),
-        remark="95 % intervals in brackets, over clusters; r* marks each resolution trained "
-        f"at.{LEFT_OUT if any(curve.left_out for curve in curves) else ''}{LOOKS if blind else ''}",
+        remark="95 % intervals in brackets, over patients, slides or images; r* marks each "
+        "resolution trained at."
+        f"{LEFT_OUT if any(curve.left_out for curve in curves) else ''}{LOOKS if blind else ''}",
     )
 
 
@@ -96,7 +99,7 @@ LEFT_OUT = (
     " Samples without a verdict are in no accuracy; the intervals reach from all of them wrong to "
     "all of them right."
 )
-LOOKS = " Without the image: the same checkpoint and samples in a blind run."
+LOOKS = " Without the image: the same checkpoint asked about the same samples without seeing them."
 
 
 def _accuracies(task: TaskSweeps, curve: CurveFigures) -> Iterator[tuple[Entry, ...]]:
@@ -174,7 +177,7 @@ def grid_table(task: TaskSweeps, curves: Curves) -> Table:
     """What every encoder received at every resolution, and whether that was what was asked for."""
     every = [each.cell for curve in curves for each in curve.cells]
     rows = [
-        (entry(curve.name), *(_grid(cells.get(name)) for name in task.resolutions))
+        (entry(curve.name), *(_grid(curve, cells.get(name)) for name in task.resolutions))
         for curve in curves
         for cells in [{each.cell.resolution: each.cell for each in curve.cells}]
     ]
@@ -185,15 +188,19 @@ def grid_table(task: TaskSweeps, curves: Curves) -> Table:
         columns=(Column("checkpoint"), *(Column(name, True) for name in task.resolutions)),
         rows=tuple(rows),
         remark="Height x width in pixels of the tensor that entered the encoder, the most frequent "
-        f"first, and in how many samples it was the one asked for.{steps_in_words(every)}",
+        "first, and in how many samples it was the one asked for. A grid is of whole patches: 360 "
+        f"may arrive as 364, and still be as asked.{steps_in_words(every)}"
+        f"{probes_in_words(curves)}",
     )
 
 
-def _grid(cell: Cell | None) -> Entry:
+def _grid(curve: CurveFigures, cell: Cell | None) -> Entry:
     if cell is None:
         return entry(None)
     asked = f", asked for {asked_grid(cell)}" if cell.mismatched and asked_grid(cell) else ""
-    return Entry(received_grid(cell), mark=mark(cell), note=f"{known(cell)}{asked}")
+    found = probed(curve.sweep.record, cell)
+    note = f"{known(cell)}{asked}{f'; {found}' if found else ''}"
+    return Entry(received_grid(cell), mark=mark(cell), note=note)
 
 
 def figure_table(task: TaskSweeps, curves: Curves) -> Table:
@@ -314,7 +321,7 @@ def cell_table(task: TaskSweeps, curves: Curves) -> Table:
         (
             entry(curve.name),
             resolution_entry(cell),
-            Entry(status_and_step(cell), mark="!" if mark(cell) else ""),
+            Entry(known_of_grid(curve, cell), mark="!" if mark(cell) else ""),
             *_scored(each),
             figure_entry(each.gain),
             entry(asked_grid(cell)),
@@ -352,7 +359,10 @@ def _cell_columns(counts: Sequence[str]) -> tuple[Column, ...]:
     return (
         Column("checkpoint"),
         Column("r", True, "Inference resolution asked for"),
-        Column("status", title="Whether samples lack, and the step of the ladder that is known"),
+        Column(
+            "status",
+            title="Whether samples are missing, and how its size is known",
+        ),
         Column("accuracy", numeric=True),
         Column("low", True, "Lower end of the 95 % interval"),
         Column("high", True, "Upper end of the 95 % interval"),

@@ -67,8 +67,8 @@ class TestUse:
     def test_where_it_falls_apart_is_part_of_it(self, tmp_path):
         found = said(record(tmp_path / "a", spread(GOOD)), dark(tmp_path / "b"))
         assert found.sentence == (
-            "Use 112: the best here, and no smaller one is shown to be within 2 points, at 6 % of "
-            "the tokens of 448; falls apart below 112."
+            "Use 112: its best here, and no smaller one is shown to be within 2 points, with 6 % "
+            "of the tokens that 448 takes; falls apart below 112."
         )
 
     def test_it_may_fall_apart_above_the_training_resolution(self, tmp_path):

@@ -7,6 +7,7 @@ table has forgeries of rows, re-runs, pins and identities, each tried on a copy 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from test_validate import answers, document, each_row
 
 from resolution_eval import cli
 from resolution_eval.board.checks import check_board
-from resolution_eval.board.ledger import LEDGER, answers_of
+from resolution_eval.board.ledger import LEDGER, accept, answers_of
 from resolution_eval.board.rows import load_board
 from resolution_eval.board.submission import FACTS, RERUN
 from resolution_eval.ground.files import file_digest
@@ -144,6 +145,73 @@ def writing(**changes: object) -> Callable[[Path], object]:
     return lambda folder: document(folder, change)
 
 
+def twin_in_capitals(board: Path) -> None:
+    """Another's folder, its name in other letters: one folder on a disk that is blind to case."""
+    submit(board, facts("Synthetic/one"))
+
+
+def pinned_as_answered(board: Path) -> None:
+    """Every answer of the new submission is the right one, by the pin that it brings."""
+    said: dict[str, str] = {}
+
+    def turn(rows: list[dict[str, object]]) -> None:
+        for row in rows:
+            said[str(row["sample"])] = str(row["prediction"])
+        for row in rows:
+            target = said[str(row["sample"])]
+            row.update(target=target, correct=int(row["prediction"] == target))
+
+    answers(turn)(of(board, "three"))
+    path = board / "samples" / "phantom.json"
+    pin = json.loads(path.read_text(encoding="utf-8"))
+    for sample in pin["samples"]:
+        sample["target"] = said[sample["id"]]
+    path.write_text(json.dumps(pin), encoding="utf-8")
+
+
+def borrowed(folder: Path) -> None:
+    """Another's record by a link, under the name of one's own."""
+    path = score_of(folder)
+    path.unlink()
+    path.symlink_to(score_of(of(folder.parents[2], "one")))
+
+
+def in_record(old: str, text: str) -> Callable[[Path], object]:
+    """Other text in the document of the new submission's score."""
+
+    def change(folder: Path) -> None:
+        path = score_of(folder)
+        found = path.read_text(encoding="utf-8")
+        assert old in found
+        path.write_text(found.replace(old, text, 1), encoding="utf-8")
+
+    return change
+
+
+def nested(folder: Path) -> None:
+    text = (folder / FACTS).read_text(encoding="utf-8")
+    deep = text.replace('"trained_on": []', f'"trained_on": {"[" * 5_000}{"]" * 5_000}')
+    (folder / FACTS).write_text(deep, encoding="utf-8")
+
+
+def vast(folder: Path) -> None:
+    """A file of a terabyte that takes no room, and would take an hour to read."""
+    with answers_of(score_of(folder)).open("wb") as file:
+        file.truncate(2**40)
+
+
+def ledger_of_two_minds(board: Path) -> None:
+    """The base's ledger, and before it another one under the same key."""
+    path = board / LEDGER
+    text = path.read_text(encoding="utf-8").lstrip("{")
+    path.write_text('{"submissions": {}, ' + text, encoding="utf-8")
+
+
+def look_alike_folder(board: Path) -> None:
+    place = board / "records" / "s\u0443nthetic__three"
+    of(board, "three").parent.rename(place)
+
+
 ADDS = "a submission adds a folder of its own"
 NAMED = "is not a re-run that the ledger names"
 FORGERIES: dict[str, tuple[Forge, str, str]] = {
@@ -209,6 +277,19 @@ FORGERIES: dict[str, tuple[Forge, str, str]] = {
         "is named by the ledger and is no longer there",
         "one",
     ),
+    "a re-run beside another's that was never repeated": (
+        lambda board: [
+            rerun_of(board, "three"),
+            (of(board, "three") / RERUN).rename(of(board, "two") / RERUN),
+        ],
+        NAMED,
+        "two",
+    ),
+    "a re-run under a name of capitals": (
+        new(lambda f: (f / "Rerun.json").write_text("{}")),
+        "not a file of a submission",
+        "Rerun.json",
+    ),
     "a re-run that is no document": (new(lambda f: (f / RERUN).write_text("{")), "not JSON", RERUN),
     # pins, figures, the site
     "a pin altered": (
@@ -224,6 +305,45 @@ FORGERIES: dict[str, tuple[Forge, str, str]] = {
         ADDS,
         "pathmnist.json",
     ),
+    "a pin altered with the record": (pinned_as_answered, ADDS, "phantom.json"),
+    "a pin under a name of capitals": (
+        lambda board: shutil.copy(
+            board / "samples" / "phantom.json", board / "samples" / "Phantom.json"
+        ),
+        ADDS,
+        "Phantom.json",
+    ),
+    "a published curve of one's own": (written("curves/published.json"), ADDS, "published.json"),
+    "a card of the published data set": (written("cards/dataset.md", "# bad"), ADDS, "dataset.md"),
+    "a ledger that says two things": (
+        ledger_of_two_minds,
+        "the key 'submissions' stands twice",
+        "accepted.json",
+    ),
+    "a pipe that never ends": (
+        new(lambda f: os.mkfifo(f / "x.record.json")),
+        "not a regular file",
+        "x.record.json",
+    ),
+    "a file of a terabyte": (new(vast), "at most 67108864", "three"),
+    "a record that is a link to another's": (new(borrowed), "a link; put the file", "three"),
+    "a key twice in a record": (
+        new(in_record('"correct": ', '"correct": 24, "correct": ')),
+        "the key 'correct' stands twice",
+        "three",
+    ),
+    "a number that no machine holds": (
+        new(in_record('"wall_time": ', '"wall_time": 1e999, "x": ')),
+        "too large for a number",
+        "three",
+    ),
+    "a number of four hundred digits": (
+        new(in_record('"wall_time": ', f'"wall_time": {"9" * 400}, "x": ')),
+        "a number above 1e+30",
+        "three",
+    ),
+    "no number": (new(in_record('"wall_time": ', '"wall_time": NaN, "x": ')), "holds NaN", "three"),
+    "lists of lists of lists": (new(nested), "nested deeper", FACTS),
     "a pin that is a link": (linked, "not a JSON file of its own", "phantom.json"),
     "a pin that is no pin": (written("samples/octmnist.json"), "Field required", "octmnist.json"),
     "a published figure altered": (replaced("published/paper.json", "70.0", "7.0"), ADDS, "paper"),
@@ -257,6 +377,36 @@ FORGERIES: dict[str, tuple[Forge, str, str]] = {
         renamed(revision="c0ffee" * 6 + "c0ff"),
         "but the submission is of c0ffee",
         "c0ffee",
+    ),
+    "another's name in capitals": (
+        twin_in_capitals,
+        "in the case of letters only",
+        "Synthetic__one",
+    ),
+    "another's name in letters that look alike": (
+        look_alike_folder,
+        "a submission lies in MODEL/REVISION",
+        "s\u0443nthetic",
+    ),
+    "this project's name with a word behind it": (
+        renamed(submitter="The Resolution-Eval Team"),
+        "reads as this project's own name",
+        "three",
+    ),
+    "this project's name as an owner of models": (
+        renamed(model="Res0lution_Eval/embedded-low", pretrained="Res0lution_Eval/embedded-low"),
+        "the owner of the model 'Res0lution_Eval' reads as this project's own",
+        "embedded-low",
+    ),
+    "a label that reads as a status": (
+        renamed(labels=["Veri\ufb01ed"]),
+        "reads as a status of the board",
+        "three",
+    ),
+    "a title that reads as a status": (
+        renamed(title="Re-Run"),
+        "reads as a status of the board",
+        "three",
     ),
     "this project's name for a submitter": (
         renamed(submitter="Resolution Eval"),
@@ -331,7 +481,34 @@ def test_a_forgery_is_refused_by_the_base_alone(
 
 
 def test_there_are_more_than_twenty_forgeries() -> None:
-    assert len(FORGERIES) >= 30
+    assert len(FORGERIES) >= 50
+
+
+def test_a_record_is_held_against_the_base_s_pins_and_not_those_that_it_brings(
+    honest: tuple[Path, Path], tmp_path: Path
+) -> None:
+    base, request = honest
+    forged = Path(shutil.copytree(request, tmp_path / "request"))
+    pinned_as_answered(forged)
+    faults = check_board(forged, base=base).all_faults
+    score = answers_of(score_of(of(forged, "three")))
+    own = [fault.message for fault in faults if fault.path == score]
+    assert any("target" in said and "but the pin has" in said for said in own), own
+
+
+def test_one_that_is_refused_keeps_no_other_from_being_checked(
+    honest: tuple[Path, Path], tmp_path: Path
+) -> None:
+    base, request = honest
+    forged = Path(shutil.copytree(request, tmp_path / "request"))
+    new(nested)(forged)
+    rerun_of(forged, "two", hardware="a wish")
+    faulty = {
+        each.folder.parent.name
+        for each in check_board(forged, base=base).submissions
+        if each.faults
+    }
+    assert faulty == {"synthetic__three", "synthetic__two"}
 
 
 def test_what_the_base_refuses_ends_the_command_with_a_fault(
@@ -359,6 +536,22 @@ def test_a_re_run_that_was_smuggled_in_is_never_entered_by_accepting(
     rerun_of(board, "three")
     shown = {row.facts.model for row in load_board(board).rows}
     assert shown == {"synthetic/one", "synthetic/two"}
+
+
+def test_accepting_alone_enters_no_re_run(honest: tuple[Path, Path], tmp_path: Path) -> None:
+    """Whatever lies beside a submission: only who has just repeated it may name its re-run."""
+    board = Path(shutil.copytree(honest[1], tmp_path / "board"))
+    rerun_of(board, "three")
+    (found,) = (
+        each
+        for each in check_board(board).submissions
+        if each.folder.parent.name == "synthetic__three"
+    )
+    assert found.submission is not None
+    entry = accept(found.submission, found.records, by="me", date="2026-01-03")
+    assert entry.rerun_sha256 is None
+    repeated = accept(found.submission, found.records, by="me", date="2026-01-03", repeated=True)
+    assert repeated.rerun_sha256 == file_digest(of(board, "three") / RERUN)
 
 
 def test_accepting_anew_keeps_the_re_runs_that_the_ledger_names(

@@ -1,4 +1,4 @@
-"""A board of 2,000 generated records: checked and built in bounded memory. Nobody measured them."""
+"""A board of 2,000 generated records: checked and built in bounded memory. No model answered."""
 
 from __future__ import annotations
 

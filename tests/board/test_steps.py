@@ -16,6 +16,7 @@ from resolution_eval.board.checks import check_board
 from resolution_eval.board.export import export
 from resolution_eval.board.site.build import write_site
 from resolution_eval.evidence.ladder import STEPS
+from resolution_eval.records import read_record, write_record
 
 BETTER = dict.fromkeys(CURVE, 0.95)
 
@@ -109,6 +110,37 @@ def test_site_and_export_show_the_step_of_every_cell(board: Board, tmp_path: Pat
         ("seen", "attested", "attested"), ("also", "attested", "attested"),
         *((step, step, step) for step in ("counted", "predicted", "unattested")),
     }  # fmt: skip
+
+
+def probed_at_32(place: Path) -> None:
+    """Writes what a probe of 32 pixels found into the records of the submission in `place`."""
+    said = "32 px: sees detail that 16 px cannot hold (fine 45/48, ...)"
+    for path in place.glob("*.record.json"):
+        record = read_record(path)
+        checkpoint = record.checkpoint.model_copy(update={"probes": (said,)})
+        write_record(record.model_copy(update={"checkpoint": checkpoint}), place)
+
+
+def test_site_and_export_show_what_was_probed_and_no_rank_moves(tmp_path: Path) -> None:
+    folder = new_board(tmp_path, samples=24)
+    probed_at_32(submitted(folder, "probed", "counted"))
+    submitted(folder, "plain", "counted", BETTER)
+    vouch(folder)
+    board = load_board(folder)
+    assert board.refused == ()
+    assert [scope.step for scope in board.scopes if scope.kind == "dataset"] == ["counted"]
+    write_site(board, tmp_path / "site")
+    export(board, tmp_path / "export")
+    with (tmp_path / "export" / "board.csv").open(encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    found = {(line["title"], line["resolution"]): line["cell_probed"] for line in lines}
+    for (title, edge), word in found.items():
+        below = edge.isdecimal() and int(edge) <= 32
+        assert word == ("probed" if title == "probed" and below else ""), (title, edge)
+    for each in board.rows:
+        model = json.loads((tmp_path / "site/data/models" / f"{each.key}.json").read_text())
+        words = {cell["probed"] for curve in model["curves"] for cell in curve["cells"]}
+        assert words == ({"probed", None} if each.facts.title == "probed" else {None})
 
 
 FORGED = {

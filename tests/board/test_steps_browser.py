@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from synthetic_board import new_board, vouch
-from test_steps import BETTER, submitted
+from test_steps import BETTER, probed_at_32, submitted
 
 from resolution_eval.board import Board, load_board
 from resolution_eval.board.site import write_site
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.timeout(300)
 def board(tmp_path_factory: pytest.TempPathFactory) -> Board:
     folder = new_board(tmp_path_factory.mktemp("served"), samples=60)
     submitted(folder, "hooked", "attested", BETTER)
-    submitted(folder, "served", "counted", BETTER)
+    probed_at_32(submitted(folder, "served", "counted", BETTER))
     vouch(folder)
     return load_board(folder)
 
@@ -81,6 +81,9 @@ def test_the_models_page_says_it_of_every_cell(opened, board) -> None:
     section = page.locator("#attestation")
     assert section.locator("tbody .mark", has_text="counted").count() == 5
     assert "60 counted" in section.inner_text()
+    probed = section.locator("tbody .mark", has_text="probed")
+    assert probed.count() == sum(edge.isdecimal() and int(edge) <= 32 for edge in BETTER) > 0
+    assert "a lower bound" in (probed.first.get_attribute("title") or "")
     other = opened(f"model.html?id={key(board, 'hooked')}")
     assert other.locator("#attestation tbody .mark", has_text="attested").count() == 5
     assert other.locator(".mark", has_text="counted").count() == 0

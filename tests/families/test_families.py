@@ -270,6 +270,29 @@ def test_answers_do_not_depend_on_the_batch(name: str, image: str, engine: Engin
         assert {(s.received, s.visual_tokens) for s in together} == {(None, 0)}
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if "qwen" in str(name)])
+def test_a_batch_ranks_alike_where_transformers_counts_places_from_the_padded_length(
+    name: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As version 4 of transformers does, and version 5 does not."""
+    grid = _grid(name, engine, Size(60, 40))
+    texts = ["Why?", "Which phantom does this image show, of all that there are?"]
+    questions = [_question(engine, grid, text, seed=row) for row, text in enumerate(texts)]
+    expected = [spoken.scores for spoken in engine.rank(questions)]
+    model = engine.model.model
+    own = model.get_rope_index
+
+    def padded(*given: Any, **named: Any) -> Any:
+        places, _ = own(*given, **named)
+        length = places.shape[-1]
+        return places, places.amax(dim=0)[:, -1:] + 1 - length
+
+    monkeypatch.setattr(model, "get_rope_index", padded)
+    assert [spoken.scores for spoken in engine.rank(questions)] == [
+        pytest.approx(scores, abs=1e-4) for scores in expected
+    ]
+
+
 def _shown(engine: Engine, grid: Size, seed: int, *, other: int = 0) -> Question:
     """A question behind two demonstrations, whose images `other` changes."""
     text = ("Why?", "Which phantom does this image show?")[seed % 2]

@@ -1,6 +1,7 @@
 """Plants every fault of the table and writes how each test ended, and docs/faults.md.
 
     python tests/faults/fault_page.py [--slow] [WORD ...]
+    python tests/faults/fault_page.py --page    (only the page, from the results that are kept)
 
 Without `--slow` the results of slow tests stay as they were last found, with their date and
 machine; with words, those of all tests whose names hold none of them.
@@ -144,16 +145,20 @@ def _ended(fault: Fault, cases: Sequence[ElementTree.Element]) -> str:
     return "passed" if ran else "not run"
 
 
-def main() -> None:
+def _wanted() -> list[Fault]:
+    """Those that are asked for by words of their tests' names, or all; slow ones if told."""
     words = [word for word in sys.argv[1:] if word != "--slow"]
-    wanted = [
+    return [
         fault
         for fault in FAULTS
         if ("--slow" in sys.argv or not fault.slow)
         and (not words or any(word in fault.test for word in words))
     ]
+
+
+def main() -> None:
     known = read_results() if RESULTS.is_file() else {}
-    found = {**known, **run(wanted)}
+    found = known if "--page" in sys.argv else {**known, **run(_wanted())}
     none = Result(ended="not run", date="", machine="")
     results = {fault.test: found.get(fault.test, none) for fault in FAULTS}
     RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

@@ -28,6 +28,11 @@ submit(board, facts())
 declared = ["--submitter", "me", "--trained-on", "", "--strategy", "low", "--parameters", "1"]
 declared += ["--training-evidence", "made up", "--licence", "MIT", "--base", "synthetic/base"]
 own = disk / "board"
+host = [sys.executable, TESTS + "/jobs/stand_in_host.py"]
+model = {"name": "one", "model": "resflamingo", "model_args": "calm=1", "launch": host}
+plan = {"output": str(disk / "swept"), "models": [model], "tasks": ["synthetic_res"]}
+(home / "plan.json").write_text(json.dumps(plan))
+brief = ["--steps", "2", "--encoder-steps", "2", "--joint-steps", "2", "--warmup", "1"]
 COMMANDS = {
     "record": ["record", str(home / "run"), "--output", str(disk / "out")],
     "report": ["report", str(home / "run"), "--output", str(disk / "report.html")],
@@ -35,6 +40,9 @@ COMMANDS = {
     "export": ["leaderboard", "export", "--board", str(board), "--output", str(disk / "export")],
     "accept": ["leaderboard", "validate", "--board", str(own), "--accept", "me"],
     "add": ["leaderboard", "add", str(home / "small" / "runs"), "--board", str(own), *declared],
+    "sweep": ["sweep", str(home / "plan.json")],
+    "train": ["train", "--task", "phantom_res", "--strategy", "low", "--low", "16", *brief,
+              "--batch", "4", "--save-every", "1", "--output", str(disk / "trained")],
 }
 
 
@@ -59,7 +67,8 @@ def there():
     return sorted(str(p.relative_to(disk)) for p in disk.rglob("*") if p.is_file())
 
 
-for name, command in COMMANDS.items():
+for name in sys.argv[3:]:
+    command = COMMANDS[name]
     for kib in (0, 4, 8, 16, 32, 64, 128, 256, 1024, 4096):
         for path in disk.iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -80,17 +89,30 @@ for name, command in COMMANDS.items():
 '''
 
 
-@pytest.mark.whole
+QUICK = ("record", "report", "build", "export", "accept", "add", "sweep")
+
+
 @mounting
-def test_every_command_on_a_disk_that_fills(tmp_path: Path) -> None:
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    "names",
+    [
+        pytest.param(QUICK, marks=pytest.mark.whole, id="quick"),
+        pytest.param(("train",), marks=pytest.mark.slow, id="train"),
+    ],
+)
+def test_every_command_on_a_disk_that_fills(tmp_path: Path, names: tuple[str, ...]) -> None:
     (tmp_path / "disk").mkdir()
     script = SCRIPT.replace("TESTS", repr(str(Path(__file__).parents[1])))
-    command = [*ALONE, sys.executable, "-c", script, str(tmp_path), str(tmp_path / "disk")]
+    command = [*ALONE, sys.executable, "-c", script, str(tmp_path), str(tmp_path / "disk"), *names]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
     full = [row for row in rows if row[2] != 0]
-    assert {row[0] for row in full} == {"record", "report", "build", "export", "accept", "add"}
+    assert {row[0] for row in full} == set(names)
+    assert {row[0] for row in rows if row[2] == 0} == set(names), (
+        "each ends well where there is room"
+    )
     for name, kib, first, text, left, second, again in full:
         where = f"{name} with {kib} KiB: {first} {text}"
         assert first == 1 and "No space left" in text and "Traceback" not in text, where

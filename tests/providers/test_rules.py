@@ -6,6 +6,7 @@ import datetime
 import json
 import math
 import os
+import struct
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -238,10 +239,13 @@ def test_a_budget_is_the_same_at_every_size() -> None:
 
 def test_every_rule_that_computes_is_among_those_compared_here() -> None:
     compared = {
-        *("claude-earlier", "claude-later", "tiles-85-170", "tiles-o-series", "patches-1536"),
-        *("patches-5.4", "patches-5.5", "patches-kept", "gemini-3", "qwen2-vl", "qwen3-vl"),
+        *("anthropic/claude-earlier", "anthropic/claude-later", "google/gemini-3"),
+        *("openai/tiles-85-170", "openai/tiles-o-series", "openai/patches-1536"),
+        *("openai/patches-5.4", "openai/patches-5.5", "openai/patches-kept"),
+        *("qwen/qwen2-vl", "qwen/qwen3-vl", "llamacpp/qwen2-vl", "llamacpp/qwen3-vl"),
     }
-    assert {rule.name for _, rule in rules() if rule.kind != "unstated"} == compared
+    computing = {title.partition("@")[0] for title, rule in rules() if rule.kind != "unstated"}
+    assert computing == compared
 
 
 def test_every_collected_example_comes_out_to_the_digit() -> None:
@@ -300,6 +304,48 @@ def test_qwen_against_the_processor_itself(model: str, factor: int, least: int, 
         assert found.size == Size(wide, high), (width, height)
         assert found.tokens == (wide * high // factor**2,) * 2
     assert forecast(model, 201 * 40, 40).refused is not None
+
+
+def single(value: float) -> float:
+    """The nearest number of single precision."""
+    return float(struct.unpack("f", struct.pack("f", value))[0])
+
+
+def llama_cpp(width: int, height: int, align: int, least: int, most: int) -> tuple[int, int]:
+    """The words of its source, every step rounded to C's `float` by itself."""
+    wide, high = (max(align, int(single(side / align) + 0.5) * align) for side in (width, height))
+    area = single(float(height) * float(width))
+    if high * wide > most:
+        beta = single(math.sqrt(single(area / most)))
+        wide, high = (
+            max(align, math.floor(single(single(side / beta) / align)) * align)
+            for side in (width, height)
+        )
+    elif high * wide < least:
+        beta = single(math.sqrt(single(least / area)))
+        wide, high = (
+            math.ceil(single(single(side * beta) / align)) * align for side in (width, height)
+        )
+    return wide, high
+
+
+@pytest.mark.parametrize(
+    ("model", "align", "least", "most"),
+    [("llama.cpp/qwen2-vl", 28, 6272, 3211264), ("llama.cpp/qwen3-vl", 32, 8192, 4194304)],
+)
+def test_llama_cpp_against_its_words_in_single_precision(
+    model: str, align: int, least: int, most: int
+) -> None:
+    edges = around(align, align // 2, 3 * align // 2, 5 * align // 2, 256, math.isqrt(most))
+    sizes = [(w, h) for w in edges for h in (*around(align, 300), 5 * align // 2, 2000)]
+    sizes += [(h, w) for w, h in sizes] + [(9000, 30), (1, 1)]
+    assert len(sizes) >= 40
+    for width, height in sizes:
+        found = forecast(model, width, height)
+        assert found.size == Size(*llama_cpp(width, height, align, least, most)), (width, height)
+        assert found.wrapping == 2 and found.by_size
+    halves = forecast(model, 5 * align // 2, 10 * align)
+    assert halves.size == Size(3 * align, 10 * align), "away from zero, not to even"
 
 
 # Who is known, and until when.

@@ -11,7 +11,7 @@ import json
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -53,6 +53,48 @@ def qwen(width: int, height: int) -> int:
     return int(high * wide // 28**2)
 
 
+def _plain(image: int) -> dict[str, Any]:
+    return {"prompt_tokens_details": {"image_tokens": image, "cached_tokens": 0}}
+
+
+def _vllm(image: int) -> dict[str, Any]:
+    """As vLLM 0.33.0 with `--enable-prompt-tokens-details`: nothing of images without one."""
+    held = {"multimodal_tokens": {"image": image}} if image else {}
+    return {"prompt_tokens_details": {"cached_tokens": 0, **held}}
+
+
+def _sglang(image: int) -> dict[str, Any]:
+    """As SGLang 0.5.23: no details where there is no image, and thinking counted beside them."""
+    details = {"cached_tokens": 0, "image_tokens": image} if image else None
+    return {"prompt_tokens_details": details, "reasoning_tokens": 0}
+
+
+USAGES: dict[str, Callable[[int], dict[str, Any]]] = {
+    "plain": _plain,
+    "vllm": _vllm,
+    "sglang": _sglang,
+}
+"""How a server tells the tokens of an image, as read in the packages of those versions."""
+
+
+SPOILS: dict[str, Callable[[int], Any]] = {
+    "counts as text": str,
+    "negative counts": lambda count: -count,
+    "fractional counts": lambda count: count + 0.5,
+    "immense counts": lambda count: count + 2**40,
+}
+
+
+def _spoilt(told: Any, faults: set[str]) -> Any:
+    """The usage with every count spoilt, where that is asked for."""
+    for name in faults & set(SPOILS):
+        told = {
+            key: _spoilt(value, faults) if isinstance(value, dict) else SPOILS[name](value)
+            for key, value in told.items()
+        }
+    return told
+
+
 @dataclass
 class Received:
     """One request."""
@@ -79,11 +121,16 @@ class StandIn(ThreadingHTTPServer):
         faults: Sequence[str] = (),
         wrapping: int = 0,
         details: bool = True,
+        speaks: str = "plain",
+        says: Mapping[str, str] | None = None,
         reply: Callable[[Received], str] = lambda _: "A",
     ) -> None:
         super().__init__(("127.0.0.1", 0), self.handler)
         self.count, self.faults = count, set(faults)
         self.wrapping, self.details, self.reply = wrapping, details, reply
+        self.speaks, self.says = speaks, dict(says or {})
+        """How it tells tokens; and its own words for the model's name, the fingerprint, an error or
+        a refusal."""
         self.received: list[Received] = []
         self.headers_seen: list[dict[str, str]] = []
         self.refusals = 0
@@ -98,6 +145,15 @@ class StandIn(ThreadingHTTPServer):
         """Requests under way, and the most there were at once."""
         self.delay = 0.0
         self.lock = threading.Lock()
+        self.total = (0, 0)
+        """Prompt and image tokens of all requests so far."""
+        self.answers = 0
+        self.first: bytes | None = None
+        """The first answer to a question, as it was sent."""
+        self.elsewhere = ""
+        """Address of another machine to send questions on to."""
+        self.pair = threading.Barrier(2)
+        self.swapped: dict[int, dict[str, Any]] = {}
         self.previous: tuple[int, int] | None = None
 
     @property
@@ -134,14 +190,17 @@ class StandIn(ThreadingHTTPServer):
         around = self.wrapping * len(asked.sizes or [size]) if image else 0
         prompt = 9 + len(asked.text.split()) + image + around
         times = 2 if "doubled" in self.faults else 1
+        if "whole conversation" in self.faults:
+            self.total = (self.total[0] + prompt, self.total[1] + image)
+            prompt, image = self.total
         told: dict[str, Any] = {
             "prompt_tokens": times * prompt,
             "completion_tokens": 1,
             "total_tokens": times * prompt + 1,
         }
         if self.details:
-            told["prompt_tokens_details"] = {"image_tokens": times * image, "cached_tokens": 0}
-        return told
+            told |= USAGES[self.speaks](0 if "unfilled" in self.faults else times * image)
+        return _spoilt(told, self.faults)
 
     def model_name(self, asked: str) -> str:
         if "another model" in self.faults:
@@ -191,12 +250,48 @@ class _Handler(BaseHTTPRequestHandler):
         if "html" in faults and asked.size is not None:
             self._send(200, b"<html><body>Sign in to the proxy</body></html>", "text/html")
             return
+        if "error" in self.server.says and asked.size is not None:
+            told = {"error": {"message": self.server.says["error"], "code": "invalid_api_key"}}
+            self._send(401, json.dumps(told).encode())
+            return
+        if "redirect" in faults and asked.size is not None:
+            self.send_response(307)
+            self.send_header("Location", f"{self.server.elsewhere}/chat/completions")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        if "error of status 200" in faults and asked.size is not None:
+            self._send(200, b'{"error": {"message": "out of memory", "code": 500}}')
+            return
         with self.server.lock:
             document = self._document(asked)
+        if "swapped" in faults and asked.size is not None:
+            document = self._swapped(document)
         written = json.dumps(document).encode()
+        if "cached" in faults and asked.size is not None:
+            written = self.server.first = self.server.first or written
+        if "key twice" in faults and asked.size is not None:
+            written = written.replace(b'"usage": {', b'"usage": {"prompt_tokens": 1, ', 1)
+        if "gzip" in faults and asked.size is not None:
+            self._send(200, written, encoding="gzip")
+            return
+        if "cut off" in faults and asked.size is not None:
+            self._send(200, written, longer=40)
+            self.close_connection = True
+            return
         if "truncated" in faults and asked.size is not None:
             written = written[: len(written) // 2]
         self._send(200, written)
+
+    def _swapped(self, document: dict[str, Any]) -> dict[str, Any]:
+        """The answer of the other of two questions that are under way."""
+        server = self.server
+        place = server.pair.wait(20)
+        server.swapped[place] = document
+        server.pair.wait(20)
+        other = server.swapped[1 - place]
+        server.pair.wait(20)
+        return other
 
     def _document(self, asked: Received) -> dict[str, Any]:
         faults, server = self.server.faults, self.server
@@ -204,6 +299,8 @@ class _Handler(BaseHTTPRequestHandler):
         reason = "stop"
         if asked.size is not None and "refusal" in faults:
             message |= {"content": None, "refusal": "I cannot help with medical images."}
+        if asked.size is not None and "refusal" in server.says:
+            message |= {"content": None, "refusal": server.says["refusal"]}
         if asked.size is not None and "filtered" in faults:
             message["content"], reason = "", "content_filter"
         if asked.size is not None and "empty" in faults:
@@ -211,11 +308,15 @@ class _Handler(BaseHTTPRequestHandler):
         fingerprint = "fp_1"
         if "changing fingerprint" in faults and len(server.questions) > 3:
             fingerprint = "fp_2"
+        if "other fingerprint" in faults:
+            fingerprint = "fp_2"
+        fingerprint = server.says.get("fingerprint", fingerprint)
+        server.answers += 1
         document = {
-            "id": "1",
+            "id": f"chatcmpl-{server.answers:016}",
             "object": "chat.completion",
             "created": 0,
-            "model": server.model_name(str(asked.body.get("model"))),
+            "model": server.says.get("model") or server.model_name(str(asked.body.get("model"))),
             "system_fingerprint": fingerprint,
             "choices": [{"index": 0, "finish_reason": reason, "message": message}],
         }
@@ -226,12 +327,20 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(200, json.dumps(document).encode())
 
     def _send(
-        self, status: int, data: bytes, kind: str = "application/json", retry: str | None = None
+        self,
+        status: int,
+        data: bytes,
+        kind: str = "application/json",
+        retry: str | None = None,
+        encoding: str | None = None,
+        longer: int = 0,
     ) -> None:
         try:
             self.send_response(status)
             self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(data)))
+            self.send_header("Content-Length", str(len(data) + longer))
+            if encoding is not None:
+                self.send_header("Content-Encoding", encoding)
             if retry is not None:
                 self.send_header("Retry-After", retry)
             self.end_headers()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from batch_stand_in import LOST, BatchStandIn
 from stand_in import qwen, running
 
 from resolution_eval.ground.errors import ModelError, UsageError
+from resolution_eval.host.cache_folder import keeping
 from resolution_eval.models.wrapped import batch_services
 from resolution_eval.models.wrapped.batch_run import FILE, Batching, BatchQueue
 from resolution_eval.models.wrapped.batch_services import service
@@ -36,9 +37,9 @@ def step(server: Any, turn: str | None, **more: Any) -> Any:
 
 
 @pytest.fixture
-def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(sys, "argv", ["lmms-eval", "--use_cache", str(tmp_path / "kept")])
-    return tmp_path / "kept"
+def kept(tmp_path: Path) -> Iterator[Path]:
+    with keeping(tmp_path / "kept"):
+        yield tmp_path / "kept"
 
 
 @pytest.mark.parametrize("simple", [True, False])
@@ -124,11 +125,9 @@ def test_a_refusal_in_a_batch_is_a_failure_by_name(kept: Path) -> None:
     assert {verdict.failure.kind for verdict, _ in found} == {"refusal"}
 
 
-def test_a_batch_needs_a_folder_to_be_kept_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["lmms-eval"])
+def test_a_batch_needs_a_folder_to_be_kept_in() -> None:
     with served() as server:
-        with pytest.raises(SystemExit, match="give --use_cache FOLDER"):
-            adapter(server, batch="submit")
+        assert "give --use_cache FOLDER" in str(step(server, "submit"))
         with pytest.raises(SystemExit, match="did you mean 'submit'"):
             adapter(server, batch="submitt")
 

@@ -11,9 +11,9 @@ from stand_in import Received, StandIn, claude, gpt_4o, qwen, running
 
 from resolution_eval.evidence.attestation import Sent
 from resolution_eval.evidence.ladder import due, keeps, step
+from resolution_eval.models.wrapped.exchange import Exchange
 from resolution_eval.models.wrapped.meter import TokenMeter, dropped
 from resolution_eval.models.wrapped.predictors import predictor
-from resolution_eval.models.wrapped.traffic import Exchange
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 IMAGES = ["280x280", "420x210", "150x450"]
@@ -36,6 +36,57 @@ def test_image_tokens_of_the_usage_make_a_sample_counted(simple: bool) -> None:
         assert sent.sha256 is not None and sent.bytes > 0
         assert (sent.height, sent.width) == attested.expected_grid
     assert server.most_busy <= 4 and len(server.questions) == len(server.received) == 9
+
+
+@pytest.mark.parametrize(
+    ("speaks", "field"),
+    [
+        ("vllm", "usage.prompt_tokens_details.multimodal_tokens.image"),
+        ("sglang", "usage.prompt_tokens_details.image_tokens"),
+    ],
+)
+def test_each_servers_own_field_is_read_and_a_dropped_image_is_found_without_it(
+    speaks: str, field: str
+) -> None:
+    with running(qwen, speaks=speaks, wrapping=2) as server:
+        found = ask(server, IMAGES, SIZES, num_concurrent=4)
+        assert len(server.received) == len(server.questions) == 9
+    assert {attested.status for _, attested in found} == {"counted"}
+    assert {attested.served.counted_by for _, attested in found} == {field}  # type: ignore[union-attr]
+    with running(qwen, speaks=speaks, faults=["dropped"]) as server:
+        ((verdict, _),) = ask(server, IMAGES[:1], (210,))
+    assert verdict.failure is not None and verdict.failure.kind == "dropped"
+    with running(qwen, speaks=speaks, faults=["halved"]) as server:
+        ((_, attested),) = ask(server, IMAGES[:1], (210,))
+    assert attested.status == "mismatched"
+
+
+@pytest.mark.parametrize(("prompt", "due"), [(46, 756), (114, 1943)])
+def test_a_prompt_shorter_than_its_image_is_mismatched_without_any_count(
+    prompt: int, due: int
+) -> None:
+    """As a relay was seen to answer for models of text alone."""
+    width, height = {756: (27 * 28, 28 * 28), 1943: (29 * 28, 67 * 28)}[due]
+    sent = Sent(width=width, height=height, format="PNG", bytes=1)
+    meter = TokenMeter(MODEL, predictor(MODEL, {}), counts_by_difference=False)
+    told = {"model": MODEL, "usage": {"prompt_tokens": prompt}}
+    body = {"messages": [{"role": "user", "content": "Which?"}]}
+    exchange = Exchange("http://x/v1/chat/completions", {}, body, [sent], "Which?", 200, told)
+    served = meter.served([exchange], [sent])
+    assert served.predicted_tokens == (due, due) and served.counted_tokens == prompt
+    assert step(served, sent, (height, width)) == "mismatched"
+    enough = exchange.__class__(**{**vars(exchange), "answer": {"usage": {"prompt_tokens": due}}})
+    assert meter.served([enough], [sent]).counted_tokens is None
+
+
+def test_two_fields_that_contradict_each_other_count_nothing() -> None:
+    from resolution_eval.models.providers.usage import read_usage
+
+    details = {"image_tokens": 25, "multimodal_tokens": {"image": 9}}
+    told = read_usage({"usage": {"prompt_tokens": 40, "prompt_tokens_details": details}})
+    assert (told.image, told.image_field) == (None, None)
+    details["multimodal_tokens"] = {"image": 25, "audio": 3}
+    assert read_usage({"usage": {"prompt_tokens_details": details}}).image == 25
 
 
 def test_without_image_tokens_the_same_request_without_its_image_is_asked_once_a_prompt() -> None:
@@ -105,7 +156,7 @@ def test_a_disagreement_names_both_figures() -> None:
 
 def test_anthropics_free_count_is_asked_where_its_own_form_is_spoken() -> None:
     from resolution_eval.models.wrapped.baselines import Baselines
-    from resolution_eval.models.wrapped.traffic import Exchange
+    from resolution_eval.models.wrapped.exchange import Exchange
 
     image = {"type": "image", "source": {"type": "base64", "data": _png(100, 60)}}
     body = {

@@ -1,13 +1,13 @@
 """An engine in this process, vLLM's: its processed inputs are counted, and never called attested.
 
 There is no GPU here: the engine is a stand-in with the fields of vLLM 0.33.0 that are read, and
-nothing else of it. Where vLLM itself is installed, its own types are read too.
+nothing else of it (`test_vllm_types.py` holds it against vLLM's own source; last compared with
+0.33.0 on 2026-11-28). Where vLLM itself can be imported, its own types are read too.
 """
 
 from __future__ import annotations
 
 import io
-import sys
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -111,7 +111,6 @@ class StandInBase:
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base_plan, "find", lambda name, force_simple: StandInBase)
-    monkeypatch.setattr(sys, "argv", ["lmms-eval"])
 
 
 SIZES = (84, 140)

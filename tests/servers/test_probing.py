@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import random
 import sys
 from types import ModuleType, SimpleNamespace
@@ -12,6 +14,7 @@ from asking import adapter, documents, judged
 from PIL import Image
 from stand_in import Received, qwen, running
 
+from resolution_eval.host.cache_folder import keeping
 from resolution_eval.models.wrapped.fidelity import STRIPES, encoded, fidelity
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -100,6 +103,27 @@ def _faint_eye(item: Any, quality: int | None) -> str:
     return _eye(SimpleNamespace(image=image, choices=item.choices), halved=False)
 
 
+def test_answers_swapped_between_two_questions_are_named_by_the_probe_alone() -> None:
+    """Questions that are under way together have images of one size: no count tells them apart."""
+
+    def eye(asked: Any) -> str:
+        (part,) = (p for p in asked.body["messages"][0]["content"] if p["type"] == "image_url")
+        data = base64.b64decode(part["image_url"]["url"].partition("base64,")[2])
+        image = Image.open(io.BytesIO(data)).convert("RGB")
+        return _eye(SimpleNamespace(image=image, choices=STRIPES), halved=False)
+
+    sentences = {}
+    for faults in ((), ("swapped",)):
+        with running(qwen, reply=eye, faults=faults) as server:
+            made = adapter(server, probe=128, num_concurrent=2)
+            answers = judged(made, documents(["140x140#1", "140x140#2"], (140,)))
+            sentences[faults] = made.checkpoint_facts().probes[0]
+        assert [attested.status for _, attested in answers] == ["counted"] * 2
+    assert "sees detail that 64 px cannot hold" in sentences[()]
+    assert "sees detail" not in sentences["swapped",]
+    assert "re-encoded with loss on the way" in sentences["swapped",]
+
+
 def test_the_largest_size_of_the_sweep_is_probed_unless_one_is_named(probe: list[Any]) -> None:
     with running(qwen, reply=shade) as server:
         made = adapter(server, probe="auto", num_concurrent=4)
@@ -118,12 +142,11 @@ def test_a_probe_of_no_size_is_refused(edge: str) -> None:
 
 
 def test_a_resumed_run_is_probed_anew_and_asks_nothing_else(
-    probe: list[Any], tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+    probe: list[Any], tmp_path: Any
 ) -> None:
     """A probe says what the server does now: its answers are never those of an earlier day."""
-    monkeypatch.setattr(sys, "argv", ["lmms-eval", "--use_cache", str(tmp_path)])
     asked = []
-    with running(qwen, reply=shade) as server:
+    with running(qwen, reply=shade) as server, keeping(tmp_path):
         for _ in range(2):
             judged(adapter(server, probe=96, num_concurrent=2), documents(["140x140"]))
             asked.append(len(server.questions))

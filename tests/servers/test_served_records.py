@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -201,3 +202,45 @@ def test_a_budget_stops_asking_and_fails_what_is_left_by_name() -> None:
     kinds = [verdict.failure.kind for verdict, _ in found if verdict.failure is not None]
     assert kinds and set(kinds) == {"budget"}
     assert len(kinds) + len(server.questions) == 5
+
+
+# No key, header or signed address in a record, whatever a server says.
+
+SIGNED = "https://bucket.example/x?X-Amz-Signature=5ecret5ecret5ecret&X-Amz-Expires=9"
+TELLTALES = {
+    "model": f"{MODEL}-latest?api_key=5ecret5ecret5ecret",
+    "fingerprint": "fp Authorization: Bearer 5ecret5ecret5ecret",
+    "error": f"Incorrect API key provided: sk-5ecret5ecret5ecret; see {SIGNED}",
+    "refusal": f"I cannot open {SIGNED} with Bearer 5ecret5ecret5ecret",
+}
+
+
+@pytest.mark.parametrize("where", TELLTALES)
+def test_what_a_server_says_of_a_secret_is_struck_out_of_the_record(
+    where: str, tmp_path: Path
+) -> None:
+    from asking import ask
+    from stand_in import qwen, running
+
+    with running(qwen, says={where: TELLTALES[where]}) as server:
+        told = {"rule": MODEL, "base_url": server.url.replace("//", "//me:5ecret5ecret5ecret@")}
+        told |= {"model": TELLTALES["model"]} if where == "model" else {}
+        told |= {"api_key": "sk-5ecret5ecret5ecret"}
+        found = ask(server, ["140x140"], (84, 140), **told)
+        assert "Basic bWU6NWVjcmV0" in str(server.headers_seen), "the key does go to the server"
+    lines = [
+        {
+            **synthetic_runs.line(
+                "a", attested.requested, correct=verdict.correct, **attested.model_dump(mode="json")
+            ),
+            "verdict": verdict.model_dump(mode="json"),
+        }
+        for verdict, attested in found
+    ]
+    made = record(tmp_path / "run", lines)
+    path = write_record(made, tmp_path / "records")
+    assert read_record(path).cells == made.cells
+    for file in (tmp_path / "records").iterdir():
+        assert not re.search(b"5ecret|NWVjcmV0", file.read_bytes()), file.name
+    rows = json.dumps(made.answers.rows(), default=str)
+    assert "5ecret" not in rows and "NWVjcmV0" not in rows

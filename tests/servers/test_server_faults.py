@@ -9,6 +9,7 @@ from asking import MODEL, adapter, ask, documents, judged
 from stand_in import qwen, running
 
 from resolution_eval.evidence.attestation import Attestation, Failure, Verdict
+from resolution_eval.host.cache_folder import keeping
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 IMAGE, SIZES = ["420x420"], (140, 280)
@@ -150,3 +151,100 @@ def test_an_image_that_the_base_made_smaller_to_fit_a_limit_of_bytes_is_mismatch
     found = misbehaving(sizes=(280,), max_size_in_mb=0.1, force_simple=True)
     assert statuses(found) == ["mismatched"]
     assert "sent at" in notes(found)[0] and "not 280x280" in notes(found)[0]
+
+
+# Of the kinds above, others that were seen or can be thought of.
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("counts as text", "prompt_tokens is '"),
+        ("negative counts", "image_tokens is -25"),
+        ("fractional counts", "image_tokens is 25.5"),
+        ("immense counts", "image_tokens is 1099511627801"),
+    ],
+)
+@pytest.mark.parametrize("simple", [True, False])
+def test_counts_that_are_none_are_named_and_count_nothing(
+    fault: str, said: str, simple: bool
+) -> None:
+    found = misbehaving(fault, sizes=(84, 140), force_simple=simple, num_concurrent=2)
+    assert statuses(found) == ["predicted"] * 2
+    assert all(verdict.correct is not None for verdict, _ in found)
+    assert any(said in note and "which is no count" in note for note in notes(found))
+
+
+def test_the_usage_of_a_whole_conversation_is_mismatched_but_for_the_first() -> None:
+    for details in (True, False):
+        found = misbehaving("whole conversation", sizes=(140, 168, 196), details=details)
+        assert sorted(statuses(found))[-2:] == ["mismatched"] * 2
+
+
+def test_a_field_of_zero_that_is_not_filled_accuses_nobody_and_is_named() -> None:
+    found = misbehaving("unfilled", wrapping=2)
+    assert statuses(found) == ["counted"] * 2
+    assert {attested.served.counted_by for _, attested in found} == {"difference"}  # type: ignore[union-attr]
+    assert all("the field is not filled" in note for note in notes(found))
+    alone = misbehaving("unfilled", count_difference=False)
+    assert statuses(alone) == ["predicted"] * 2
+
+
+def test_a_field_of_zero_of_an_image_that_was_dropped_is_believed() -> None:
+    for failure in failures(misbehaving("unfilled", "dropped")):
+        assert failure.kind == "dropped"
+    assert (
+        statuses(misbehaving("unfilled", "dropped", count_difference=False)) == ["mismatched"] * 2
+    )
+
+
+def test_an_error_by_status_200_is_a_failure_and_is_asked_again_later(tmp_path: Any) -> None:
+    with running(qwen, faults=["error of status 200"]) as server, keeping(tmp_path):
+        for failure in failures(ask(server, IMAGE, (140,))):
+            assert failure.kind == "refused request" and "out of memory" in failure.message
+        server.faults.clear()
+        assert statuses(ask(server, IMAGE, (140,))) == ["counted"], "the error was not kept"
+
+
+def test_an_answer_whose_connection_is_cut_is_a_failure() -> None:
+    for failure in failures(misbehaving("cut off", sizes=(140,))):
+        assert failure.kind == "truncated" and "may have been billed" in failure.message
+
+
+def test_an_answer_that_is_not_in_the_encoding_it_says_is_a_failure() -> None:
+    for failure in failures(misbehaving("gzip", sizes=(140,))):
+        assert failure.kind == "unreadable" and "DecodingError" in failure.message
+
+
+def test_an_answer_with_a_key_twice_is_a_failure_though_the_base_reads_it() -> None:
+    for failure in failures(misbehaving("key twice", sizes=(140,))):
+        assert failure.kind == "unreadable" and "'prompt_tokens' stands twice" in failure.message
+
+
+def test_an_answer_of_another_machine_is_a_failure_by_its_name() -> None:
+    with running(qwen) as other, running(qwen, faults=["redirect"]) as server:
+        server.elsewhere = other.url.replace("127.0.0.1", "localhost")
+        found = ask(server, IMAGE, (140,))
+        assert len(other.questions) == 1
+        assert all("Authorization" not in headers for headers in other.headers_seen)
+    for failure in failures(found):
+        assert failure.kind == "redirected" and "localhost answered" in failure.message
+
+
+def test_an_answer_out_of_a_cache_between_is_a_failure_but_for_the_first() -> None:
+    """A proxy that knows a question by its text gives every image the answer of the first."""
+    found = misbehaving("cached", images=["420x420", "400x430"], sizes=(140, 141))
+    kinds = [verdict.failure.kind for verdict, _ in found if verdict.failure is not None]
+    assert kinds == ["repeated answer"] * 3
+    assert sum(verdict.correct is not None for verdict, _ in found) == 1
+
+
+def test_a_short_id_that_comes_twice_accuses_nobody() -> None:
+    from resolution_eval.models.wrapped.exchange import Exchange
+    from resolution_eval.models.wrapped.traffic import Channel
+
+    channel, one, other = Channel(), Exchange("u", {}, {"n": 1}), Exchange("u", {}, {"n": 2})
+    for said, found in (("chatcmpl-999", False), ("chatcmpl-0123456789", True)):
+        assert not channel.gave_before(one, {"id": said})
+        assert not channel.gave_before(one, {"id": said}), "of the same question, asked again"
+        assert channel.gave_before(other, {"id": said}) is found

@@ -160,10 +160,12 @@ function grid(sides) {
   return sides ? `${sides[0]} × ${sides[1]}` : "–";
 }
 
+const PROBED = "What a behavioural test before the run or after it found of images of that size: a lower bound, and no count";
+
 function attested(cell) {
   const found = { incomplete: ["incomplete", "unsure"], mismatched: [`${cell.mismatched} mismatched`, "bad"] }[cell.status];
   const counts = ["counted", "predicted", "unattested"].filter((each) => cell[each] > 0).map((each) => `${cell[each]} ${each}`);
-  return [found && mark(found[0], cell.status, found[1]), cell.step && cell.step !== "mismatched" && stepMark(cell.step), counts.length > 0 && h("small", {}, ` ${counts.join(", ")}`), cell.capped > 0 && h("small", {}, ` ${cell.capped} capped at the source`)];
+  return [found && mark(found[0], cell.status, found[1]), cell.step && cell.step !== "mismatched" && stepMark(cell.step), cell.probed && mark(cell.probed, PROBED, "unsure"), counts.length > 0 && h("small", {}, ` ${counts.join(", ")}`), cell.capped > 0 && h("small", {}, ` ${cell.capped} capped at the source`)];
 }
 
 function answersSection(model) {

@@ -268,6 +268,7 @@ def _cell(point: Point) -> Document:
         "edge": point.edge,
         "score": rounded(point.accuracy),
         **fields(point.cell, "scored", "status", "step"),
+        "probed": point.probed,
         "tokens": _rounded(point.tokens),
         "speed": _rounded(point.throughput),
         "blind": blind and [_figure(blind.accuracy), blind.n - blind.failed, blind.kind],

@@ -119,7 +119,7 @@ def banner(board: Board) -> str:
     if any(TOY not in row.facts.labels for row in board.rows if row.curves):
         return ""
     return (
-        "No public model has been scored here yet. Figures of real models are as others printed "
-        "them, and nobody attested what was seen. What was measured are small models from scratch: "
-        "they prove the machinery."
+        "We have not scored any public model yet. The first table copies figures from papers, and "
+        "nobody attested which sizes those models saw. What we measured are small models trained "
+        "from scratch: they show that the method works, not how good large models are."
     )

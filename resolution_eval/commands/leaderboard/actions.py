@@ -57,7 +57,7 @@ def validate(known: argparse.Namespace) -> int:
         raise UsageError("--vouch is for one submission that is accepted; give PATH and --accept")
     if known.path is not None:
         _refuse_missing(known.path, home)
-    checked = check_board(home, known.ledger, base=known.base)
+    checked = check_board(home, known.ledger, base=known.base, apart=True)
     if known.path is not None:
         checked = _only(checked, known.path, home, known.vouch)
     faults = checked.all_faults

@@ -19,7 +19,7 @@ can tell.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -49,6 +49,13 @@ LEAST_EDGE = 32
 """Smallest promised edge, in pixels, in which a patch of stripes has room."""
 
 Outcome = Literal["finer", "coarser", "blind", "undecided"]
+BEGINNINGS: Mapping[Outcome, str] = {
+    "finer": "sees detail that",
+    "coarser": "what it sees is at least",
+    "blind": "does not see the chart",
+    "undecided": "undecided",
+}
+"""How the sentence of each outcome begins: records hold the sentence."""
 
 
 @dataclass(frozen=True)
@@ -137,14 +144,26 @@ class ProbeFinding:
             f"coarse {self.coarse.right}/{self.coarse.n} right"
         )
         edge = self.promised / self.factor
-        said = {
-            "finer": f"sees detail that {edge:.0f} px cannot hold",
-            "coarser": f"what it sees is at least {self.factor:g} times coarser than "
-            f"{self.promised} px: the server or the model makes it so",
-            "blind": "does not see the chart, so that nothing can be said of its grid",
-            "undecided": "undecided; ask about more images",
+        ends = {
+            "finer": f" {edge:.0f} px cannot hold",
+            "coarser": f" {self.factor:g} times coarser than {self.promised} px: the server or the "
+            "model makes it so",
+            "blind": ", so that nothing can be said of its grid",
+            "undecided": "; ask about more images",
         }
-        return f"{said[self.outcome]} ({counts}; alpha {self.alpha:g})"
+        said = f"{BEGINNINGS[self.outcome]}{ends[self.outcome]}"
+        return f"{said} ({counts}; alpha {self.alpha:g})"
+
+
+def outcome_of(sentence: str) -> Outcome | None:
+    """The outcome that a finding's sentence says; None where it says none.
+
+    Example:
+        >>> outcome_of("sees detail that 112 px cannot hold (fine 40/48, ...)")
+        'finer'
+    """
+    found = (name for name, words in BEGINNINGS.items() if sentence.startswith(words))
+    return next(found, None)
 
 
 def probe(

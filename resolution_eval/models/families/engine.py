@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -23,6 +23,7 @@ from resolution_eval.models.families.preparation import Question as Question
 from resolution_eval.models.families.sharing import Sharing
 from resolution_eval.models.families.token_places import (
     counts_in_three,
+    last_places,
     place_arguments,
     token_places,
 )
@@ -276,9 +277,9 @@ class Engine:
         positions = token_places(self.family, batch)
         last = positions[:, -1:]
         given = place_arguments(self.model, batch, positions)
-        outputs = self.model(**batch, **given, use_cache=True, logits_to_keep=1)
-        if not given:
-            last = last + self.model.model.rope_deltas.to(last.device)
+        with nullcontext([last]) if given else last_places(self.model) as found:
+            outputs = self.model(**batch, **given, use_cache=True, logits_to_keep=1)
+        last = found[-1].to(last.device)
         return outputs.logits[:, -1], self.family.cache(outputs), last
 
     def _packed_pass(self, batch: Inputs, cache: Any, last: Tensor, tails: Tails) -> Rest:

@@ -170,6 +170,8 @@ def shrunken(told: Mapping[str, Any]) -> dict[str, Any]:
             small[name] = _table(name, value, heads)
         elif name in ("dtype", "torch_dtype"):
             small[name] = "float32"
+        elif name == "hidden_size" and told.get("architecture"):
+            continue  # a tower that is named, as timm's are, is as wide as its name says
         elif name in LAYER_COUNTS and _whole(value):
             small[name] = len(kept)
         elif name in FEATURE_LAYERS and value is not None:

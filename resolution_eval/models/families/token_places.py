@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from torch import Tensor
@@ -27,3 +29,22 @@ def place_arguments(model: Any, batch: Inputs, places: Tensor) -> dict[str, Tens
         return {"position_ids": places}
     model.model.rope_deltas = None
     return {} if "pixel_values" in batch else {"position_ids": places.expand(3, -1, -1)}
+
+
+@contextmanager
+def last_places(model: Any) -> Iterator[list[Tensor]]:
+    """Gathers, for each pass, where the model itself puts every row's last token: rows x 1.
+
+    Its own `rope_deltas` count from the padded length in some versions of transformers, and from
+    that of the text in others.
+    """
+    found: list[Tensor] = []
+
+    def note(_module: Any, _given: Any, named: dict[str, Any]) -> None:
+        found.append(named["position_ids"][-3:, :, -1:].amax(dim=0))
+
+    handle = model.model.language_model.register_forward_pre_hook(note, with_kwargs=True)
+    try:
+        yield found
+    finally:
+        handle.remove()

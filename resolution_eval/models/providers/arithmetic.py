@@ -12,6 +12,8 @@ from fractions import Fraction
 from functools import lru_cache
 from math import isqrt
 
+import numpy as np
+
 from resolution_eval.resolution import Size
 
 HALF = Fraction(1, 2)
@@ -136,6 +138,25 @@ def multiples(size: Size, *, factor: int, least: int, most: int) -> Size | None:
         beta = math.sqrt(least / (height * width))
         high, wide = (math.ceil(side * beta / factor) * factor for side in (height, width))
     return Size(wide, high)
+
+
+def aligned(size: Size, *, factor: int, least: int, most: int) -> Size:
+    """As `multiples`, as llama.cpp computes it: in single precision, halves away from zero, and
+    whatever the sides' ratio.
+
+    Source: `calc_size_preserved_ratio` of llama.cpp, tools/mtmd/mtmd-image.cpp.
+    """
+    edge = np.float32(factor)
+    sides = [np.float32(size.width), np.float32(size.height)]
+    found = [max(1, math.floor(side / edge + np.float32(0.5))) for side in sides]
+    pixels = found[0] * found[1] * factor**2
+    if pixels > most:
+        beta = np.sqrt(sides[1] * sides[0] / np.float32(most))
+        found = [max(1, math.floor(side / beta / edge)) for side in sides]
+    elif pixels < least:
+        beta = np.sqrt(np.float32(least) / (sides[1] * sides[0]))
+        found = [math.ceil(side * beta / edge) for side in sides]
+    return Size(found[0] * factor, found[1] * factor)
 
 
 def nearby(size: Size, by: int = 1) -> Iterator[Size]:

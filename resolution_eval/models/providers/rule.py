@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from resolution_eval.data.cards.card_base import CardBase, Count, Text, Url
 from resolution_eval.ground.errors import UsageError, suggest
 from resolution_eval.models.providers.arithmetic import (
+    aligned,
     around,
     multiples,
     nearby,
@@ -253,13 +254,17 @@ class Multiples(RuleBase):
     most_pixels: Count
     wrapping: Annotated[int, Field(ge=0)] = 0
     """Tokens around the image in a prompt."""
+    computed: Literal["python", "c"] = "python"
+    """In double precision, half to even, and refused where one side is over 200 of the other; or in
+    single precision, half away from zero, and never refused."""
 
     def forecast(
         self, title: str, size: Size, *, detail: Detail = "auto", per_patch: float | None = None
     ) -> Forecast:
         """The multiples in bounds."""
         self.level(detail)
-        left = multiples(size, factor=self.factor, least=self.least_pixels, most=self.most_pixels)
+        compute = multiples if self.computed == "python" else aligned
+        left = compute(size, factor=self.factor, least=self.least_pixels, most=self.most_pixels)
         if left is None:
             return Forecast(rule=title, refused=f"{size} px: one side is over 200 of the other")
         count = pieces(left, self.factor)

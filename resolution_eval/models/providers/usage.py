@@ -6,9 +6,12 @@ Anthropic's and Gemini's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+USAGES = ("usage", "usageMetadata")
+"""Where an answer says what it took."""
 
 
 @dataclass(frozen=True)
@@ -30,19 +33,97 @@ def read_usage(answer: Mapping[str, Any]) -> Usage:
         >>> found = read_usage({"usage": {"prompt_tokens": 9, "prompt_tokens_details": details}})
         >>> found.prompt, found.image, found.image_field
         (9, 4, 'usage.prompt_tokens_details.image_tokens')
+        >>> details = {"multimodal_tokens": {"image": 4}}  # vLLM 0.33
+        >>> read_usage({"usage": {"prompt_tokens_details": details}}).image
+        4
     """
     if "usageMetadata" in answer:
         return _gemini(_table(answer, "usageMetadata"))
     usage = _table(answer, "usage")
     details = _table(usage, "prompt_tokens_details") or _table(usage, "input_tokens_details")
-    image = _count(details, "image_tokens")
+    image, named = _image(details)
     kept = "prompt_tokens_details" if "prompt_tokens_details" in usage else "input_tokens_details"
     return Usage(
         prompt=_first(usage, "prompt_tokens", "input_tokens"),
         image=image,
-        image_field=None if image is None else f"usage.{kept}.image_tokens",
+        image_field=None if image is None else f"usage.{kept}.{named}",
         generated=_first(usage, "completion_tokens", "output_tokens"),
     )
+
+
+def _image(details: Mapping[str, Any]) -> tuple[int | None, str]:
+    """Image tokens, and the field's name; none where two fields contradict each other."""
+    told = {
+        "image_tokens": _count(details, "image_tokens"),
+        "multimodal_tokens.image": _count(_table(details, "multimodal_tokens"), "image"),
+    }
+    known = {name: count for name, count in told.items() if count is not None}
+    if len(set(known.values())) != 1:
+        return None, ""
+    return next((count, name) for name, count in known.items())
+
+
+def free(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """An answer that was paid for before, with a usage of nothing.
+
+    Example:
+        >>> free({"model": "m", "usage": {"prompt_tokens": 9, "details": {"image_tokens": 4}}})
+        {'model': 'm', 'usage': {'prompt_tokens': 0, 'details': {'image_tokens': 0}}}
+    """
+    return {key: _emptied(value) if key in USAGES else value for key, value in answer.items()}
+
+
+def unsound(answer: Mapping[str, Any]) -> list[str]:
+    """Counts of an answer's usage that are none, each with its value.
+
+    Example:
+        >>> unsound({"usage": {"prompt_tokens": "9", "details": {"image_tokens": -4}, "x": None}})
+        ["prompt_tokens is '9'", 'image_tokens is -4']
+    """
+    told = (value for key, value in answer.items() if key in USAGES)
+    return [f"{name} is {value!r}"[:80] for usage in told for name, value in _unsound(usage)]
+
+
+def sound(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer without the counts that are none.
+
+    Example:
+        >>> sound({"usage": {"prompt_tokens": "9", "completion_tokens": 1}})
+        {'usage': {'completion_tokens': 1}}
+    """
+    return {key: _cleaned(value) if key in USAGES else value for key, value in answer.items()}
+
+
+def _unsound(told: Any) -> Iterator[tuple[str, Any]]:
+    """Of a table and of those in it."""
+    if not isinstance(told, dict):
+        return
+    for name, value in told.items():
+        if _nested(value):
+            yield from _unsound(value)
+        elif _is_count(name) and value is not None and _count(told, name) is None:
+            yield name, value
+
+
+def _cleaned(told: Any) -> Any:
+    if not isinstance(told, dict):
+        return told
+    wrong = {name for name, _ in _unsound({k: v for k, v in told.items() if not _nested(v)})}
+    return {name: _cleaned(value) for name, value in told.items() if name not in wrong}
+
+
+def _nested(value: Any) -> bool:
+    return isinstance(value, dict | list)
+
+
+def _is_count(name: str) -> bool:
+    return name.endswith(("_tokens", "TokenCount", "tokenCount"))
+
+
+def _emptied(told: Any) -> Any:
+    if isinstance(told, dict):
+        return {key: _emptied(value) for key, value in told.items()}
+    return 0 if isinstance(told, int | float) and not isinstance(told, bool) else told
 
 
 def _gemini(usage: Mapping[str, Any]) -> Usage:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from resolution_eval.ground.errors import ModelError, UsageError, suggest
+from resolution_eval.ground.redaction import redacted
 from resolution_eval.ground.registry import ADAPTERS
 from resolution_eval.models.arguments import flag
 from resolution_eval.models.families.integrity import watched_loading
@@ -53,6 +54,17 @@ class BasePlan:
             if isinstance(value, str) and value:
                 return value
         return self.name
+
+    @property
+    def defaults(self) -> dict[str, str]:
+        """The base's arguments that are left as they are; those that hold a secret without it."""
+        own = accepted(self.maker)[0]
+        left = {name: value for name, value in own.items() if name not in self.arguments}
+        return {
+            name: redacted(f"{name}={value}").partition("=")[2]
+            for name, value in sorted(left.items())
+            if isinstance(value, bool | int | float | str | None)
+        }
 
     def build(self) -> Any:
         """The model, with what is broken in it mended.

@@ -19,9 +19,8 @@ from resolution_eval.evidence.attestation import Failure, Sent
 from resolution_eval.ground.errors import ModelError
 from resolution_eval.ground.finite import watched_logits
 from resolution_eval.models.wrapped.engine_inputs import EngineWatch, engine_watch
-from resolution_eval.models.wrapped.journal import Journal
-from resolution_eval.models.wrapped.pauses import Pauses
-from resolution_eval.models.wrapped.traffic import Exchange, watched
+from resolution_eval.models.wrapped.exchange import Exchange
+from resolution_eval.models.wrapped.traffic import Channel, watched
 from resolution_eval.models.wrapped.visibility import Sight, TowerInput
 from resolution_eval.resolution import Size
 
@@ -133,12 +132,11 @@ def ask(
     base: Any,
     sight: Sight,
     questions: Sequence[BaseQuestion],
-    journal: Journal | None = None,
-    pauses: Pauses | None = None,
+    channel: Channel | None = None,
 ) -> BaseRequest:
     """The base's answers to questions with equally many images, of one size place by place.
 
-    A server is not asked again what the `journal` holds an answer to, nor within its `pauses`.
+    A server is asked through the `channel`: nothing that it answered before, nor within its pauses.
 
     Raises:
         ModelError: the base gave another number of answers than it was asked for.
@@ -152,7 +150,7 @@ def ask(
     with ExitStack() as stack:
         entered = stack.enter_context(sight.watching(sizes, len(questions)))
         stack.enter_context(_encodings(sent))
-        stack.enter_context(watched(exchanges, journal or Journal(None), pauses or Pauses()))
+        stack.enter_context(watched(exchanges, channel or Channel()))
         if engine is not None:
             stack.enter_context(engine.watching())
         stack.enter_context(_logged(errors))

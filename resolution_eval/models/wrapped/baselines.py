@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from threading import Lock
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from loguru import logger
@@ -16,8 +17,8 @@ from urllib3.util.retry import Retry
 
 from resolution_eval.ground.notation import json_value
 from resolution_eval.models.providers.usage import read_usage
-from resolution_eval.models.wrapped.pauses import Pauses
-from resolution_eval.models.wrapped.traffic import Exchange
+from resolution_eval.models.wrapped.exchange import Exchange
+from resolution_eval.models.wrapped.traffic import Channel
 
 PATIENCE = Retry(
     total=5,
@@ -52,11 +53,11 @@ class Baselines:
     def __init__(
         self,
         path: Path | None = None,
-        pauses: Pauses | None = None,
+        channel: Channel | None = None,
         *,
         trust_environment: bool = True,
     ) -> None:
-        self._path, self._lock, self._pauses = path, Lock(), pauses or Pauses()
+        self._path, self._lock, self._channel = path, Lock(), channel or Channel()
         self._known: dict[str, int | None] = {} if path is None else _read(path)
         self._trust_environment = trust_environment
         self.asked = 0
@@ -88,9 +89,17 @@ class Baselines:
         with_image, without = (read_usage({"usage": found or {}}).prompt for found in counts)
         return None if with_image is None or without is None else with_image - without
 
-    def _ask(self, exchange: Exchange, body: Mapping[str, Any]) -> int | None:
-        found = self._post(exchange.url, exchange.headers, body)
-        return None if found is None else read_usage(found).prompt
+    def _ask(self, exchange: Exchange, body: dict[str, Any]) -> int | None:
+        """None too where the budget has no room for it."""
+        bare = Exchange(exchange.url, exchange.headers, body, text=exchange.text)
+        held = self._channel.spending.reserve(bare)
+        if held is None:
+            return None
+        try:
+            bare.answer = self._post(bare.url, bare.headers, body)
+        finally:
+            self._channel.spending.settle(held, bare)
+        return None if bare.answer is None else read_usage(bare.answer).prompt
 
     def _post(
         self, url: str, headers: Mapping[str, str], body: Mapping[str, Any]
@@ -98,7 +107,7 @@ class Baselines:
         """The answer's JSON; None, with a warning, where there is none."""
         own = {name: value for name, value in headers.items() if name.lower() not in LENGTH}
         self.asked += 1
-        self._pauses.wait(url)
+        self._channel.pauses.wait(url)
         try:
             with patient(trust_environment=self._trust_environment) as session:
                 data = json.dumps(body).encode()
@@ -107,7 +116,8 @@ class Baselines:
         except (requests.RequestException, ValueError) as error:
             logger.warning(f"no count of the prompt without its image ({type(error).__name__})")
             return None
-        if response.status_code >= 400 or not isinstance(found, dict):
+        elsewhere = urlsplit(response.url).hostname != urlsplit(url).hostname
+        if response.status_code >= 400 or not isinstance(found, dict) or elsewhere:
             logger.warning(f"no count of the prompt without its image ({response.status_code})")
             return None
         return found

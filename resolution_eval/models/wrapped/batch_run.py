@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Literal
 
+from resolution_eval.evidence.model_answer import Answer
 from resolution_eval.ground.errors import UsageError
 from resolution_eval.ground.notation import json_value
 from resolution_eval.models.arguments import one_of
@@ -24,6 +25,16 @@ from resolution_eval.models.wrapped.journal import Journal, digest_of
 FILE = "resolution_eval_batches.json"
 STEPS = ("submit", "collect")
 Turn = Literal["submit", "collect"]
+QUEUED = Answer(
+    text="queued",
+    choice=None,
+    choice_scores=None,
+    evidence="none: queued",
+    grid=None,
+    visual_tokens=None,
+    tiles=None,
+)
+"""In the place of an answer to a question that is not asked now."""
 
 
 @dataclass(frozen=True)
@@ -228,18 +239,31 @@ def _parts(
         yield part
 
 
-def batching(told: Any, journal: Path | None, *, trust_environment: bool) -> Batching | None:
+def batching(told: Any) -> Turn | None:
     """The argument `batch=`; None where it is not given.
 
     Raises:
-        UsageError: it is neither submit nor collect, or there is no folder to keep batches in.
+        UsageError: it is neither submit nor collect.
     """
-    if told is None:
-        return None
-    one_of("batch", str(told), STEPS)
-    if journal is None:
+    return None if told is None else one_of("batch", str(told), STEPS)  # type: ignore[return-value]
+
+
+def batches(
+    turn: Turn, folder: Path | None, budget: int | None, *, trust_environment: bool
+) -> Batching:
+    """The batches that are kept in `folder`, and the next step of them.
+
+    Raises:
+        UsageError: there is no such folder; or a budget, which cannot stop what is handed over.
+    """
+    if folder is None:
         raise UsageError(
-            f"batch={told} keeps the names of its batches and their answers; give "
+            f"batch={turn} keeps the names of its batches and their answers; give "
             "--use_cache FOLDER"
         )
-    return Batching(str(told), journal.parent, trust_environment)  # type: ignore[arg-type]
+    if turn == "submit" and budget is not None:
+        raise UsageError(
+            f"--max_tokens {budget} cannot stop a batch, which is paid for as a whole; leave it "
+            "out and ask fewer questions by --limit"
+        )
+    return Batching(turn, folder, trust_environment)

@@ -5,7 +5,8 @@ placeholders of each image in the prompt, and the tensors that its processor mad
 entering an encoder, and is called *counted* at most.
 
 Written against vLLM 0.33.0 (`vllm.v1.engine.input_processor.InputProcessor.process_inputs`,
-`vllm.v1.engine.EngineCoreRequest`, `vllm.multimodal.inputs.MultiModalFeatureSpec`).
+`vllm.v1.engine.EngineCoreRequest`, `vllm.multimodal.inputs.MultiModalFeatureSpec`), and compared
+with its source on 2026-11-28.
 """
 
 from __future__ import annotations

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import json
 import os
-from argparse import ArgumentParser
 from collections import defaultdict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
@@ -20,6 +19,7 @@ from typing import Any
 from resolution_eval.ground.notation import json_value
 
 FILE = "resolution_eval_answers.jsonl"
+"""Its name in the folder of `--use_cache`."""
 
 
 class Journal:
@@ -72,25 +72,6 @@ class Journal:
                 file.write(line)
                 file.flush()
                 os.fsync(file.fileno())
-
-
-def journal_path(arguments: Sequence[str]) -> Path | None:
-    """Where the journal lies, by lmms-eval's command line; None without `--use_cache`.
-
-    Beside the root's file where that is named in place of its folder.
-
-    Example:
-        >>> journal_path(["lmms-eval", "--use_cache", "kept"])
-        PosixPath('kept/resolution_eval_answers.jsonl')
-        >>> journal_path(["lmms-eval", "-c", "kept/cache.db"])
-        PosixPath('kept/resolution_eval_answers.jsonl')
-    """
-    parser = ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--use_cache", "-c", nargs="?")
-    kept = parser.parse_known_args(list(arguments[1:]))[0].use_cache
-    if not kept:
-        return None
-    return (Path(kept).parent if kept.endswith(".db") else Path(kept)) / FILE
 
 
 def _lines(path: Path) -> list[tuple[str, dict[str, Any]]]:

@@ -13,6 +13,7 @@ from loguru import logger
 
 from resolution_eval.evidence.attestation import Failure, Sent, Served
 from resolution_eval.evidence.ladder import DIFFERENCE, due, spelled, was_dropped
+from resolution_eval.models.arguments import flag
 from resolution_eval.models.providers.forecast import Forecast
 from resolution_eval.models.providers.usage import (
     fingerprint_of,
@@ -23,12 +24,16 @@ from resolution_eval.models.providers.usage import (
 )
 from resolution_eval.models.wrapped.baselines import Baselines
 from resolution_eval.models.wrapped.engine_inputs import PLACEHOLDERS, EngineInput
-from resolution_eval.models.wrapped.pauses import Pauses
-from resolution_eval.models.wrapped.predictors import Predictor, Turns
-from resolution_eval.models.wrapped.traffic import Exchange
+from resolution_eval.models.wrapped.exchange import Exchange
+from resolution_eval.models.wrapped.predictors import Predictor, Turns, predictor
+from resolution_eval.models.wrapped.traffic import Channel
 from resolution_eval.resolution import Size
 
 NOTHING = Forecast(rule="")
+BASELINES = "resolution_eval_baselines.json"
+"""Name of the file of counts without images in the folder of `--use_cache`."""
+WHOLE = "all prompt tokens, of which the image's are a part"
+"""`Served.counted_by` where no more is known, and even all of them are too few."""
 LONE: Turns = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Which?"}]}]
 """In the place of a conversation that was not seen: one image, of which the tokens are wanted."""
 
@@ -43,17 +48,23 @@ class TokenMeter:
         *,
         counts_by_difference: bool = True,
         baselines: Path | None = None,
-        pauses: Pauses | None = None,
+        channel: Channel | None = None,
         trust_environment: bool = True,
     ) -> None:
-        self._model, self._predictor = model, predictor
+        self._model, self.predictor = model, predictor
         self._by_difference = counts_by_difference
-        self.baselines = Baselines(
-            baselines, pauses or Pauses(), trust_environment=trust_environment
-        )
+        self._channel, self._trusts, self._own_file = channel, trust_environment, baselines
+        self.baselines = Baselines(baselines, channel, trust_environment=trust_environment)
         self._seen: dict[str, str] = {}
         """Model name and fingerprint that answered first."""
         self._lock = Lock()
+
+    def keep(self, folder: Path) -> None:
+        """Keep counts of prompts without images in `folder`, where no file was named for them."""
+        if self._own_file is None:
+            self.baselines = Baselines(
+                folder / BASELINES, self._channel, trust_environment=self._trusts
+            )
 
     def failure(self, exchanges: list[Exchange], said: Failure | None) -> Failure | None:
         """Why there is no answer, in the server's words where there are any."""
@@ -69,10 +80,9 @@ class TokenMeter:
                     message=f"{self._model!r} was asked and {named!r} answered; where that is the "
                     "same model, give model_version= the name that answers",
                 )
-        if said is None:
-            return None
-        if last is not None and last.fault is not None and said.kind != "budget":
-            tried = f" ({len(exchanges)} requests)" if len(exchanges) > 1 else ""
+        if last is not None and last.fault is not None and (said is None or said.kind != "budget"):
+            again = len(exchanges) > 1 and last.kind != "budget"
+            tried = f" ({len(exchanges)} requests)" if again else ""
             return Failure(kind=last.kind, message=last.fault + tried)
         return said
 
@@ -90,7 +100,8 @@ class TokenMeter:
         last = exchanges[-1] if exchanges else None
         answer = {} if last is None or last.answer is None else last.answer
         forecast = summed(self.forecasts(exchanges, sent, engine))
-        counted, by = (None, None) if last is None else self._count(last, answer)
+        least = None if forecast.tokens is None else forecast.tokens[0]
+        counted, by = (None, None) if last is None else self._count(last, answer, least)
         if engine is not None:
             counted, by = sum(engine.tokens), PLACEHOLDERS
         return Served(
@@ -128,28 +139,43 @@ class TokenMeter:
             for one, size in zip(found, engine.sizes, strict=True)
         ]
 
+    def most(self, exchange: Exchange) -> int | None:
+        """Most tokens that the images of a question take, those around them included; None where no
+        rule tells.
+        """
+        found = self.forecasts([exchange], exchange.images)
+        known = [one.tokens[1] + one.wrapping for one in found if one.tokens is not None]
+        return sum(known) if len(known) == len(found) else None
+
     def _forecast(self, turns: Turns, sent: Sent | None) -> Forecast:
-        if self._predictor is None or sent is None or not sent.width or not sent.height:
+        if self.predictor is None or sent is None or not sent.width or not sent.height:
             return NOTHING
-        return self._predictor.forecast(Size(sent.width, sent.height), turns)
+        return self.predictor.forecast(Size(sent.width, sent.height), turns)
 
     def _count(
-        self, exchange: Exchange, answer: Mapping[str, Any]
+        self, exchange: Exchange, answer: Mapping[str, Any], least: int | None
     ) -> tuple[int | None, str | None]:
-        """Image tokens by the server's word, and where it said so."""
+        """Image tokens by the server's word, and where it said so; at `least` so many are due.
+
+        A field that says 0 may be one that is not filled: it is believed where nothing else tells.
+        """
         if not answer or not exchange.images:
             return None, None
         usage = read_usage(answer)
-        if usage.image is not None:
+        if usage.image:
             return usage.image, usage.image_field
         if exchange.url.partition("?")[0].endswith("/v1/messages"):
             free = self.baselines.count(exchange)
             if free is not None:
                 return free, "count_tokens"
-        if usage.prompt is None or not self._by_difference:
-            return None, None
-        bare = self.baselines.tokens(exchange)
-        return (None, None) if bare is None else (max(0, usage.prompt - bare), DIFFERENCE)
+        if usage.prompt is None:
+            return usage.image, usage.image_field
+        bare = self.baselines.tokens(exchange) if self._by_difference else None
+        if bare is not None:
+            return max(0, usage.prompt - bare), DIFFERENCE
+        if least is not None and usage.prompt < least:
+            return usage.prompt, WHOLE
+        return None, None
 
     def changes(self, served: Served) -> tuple[str, ...]:
         """A note for each name that differs from that of the run's first answer; a warning once."""
@@ -166,6 +192,29 @@ class TokenMeter:
             if new:
                 logger.warning(notes[-1])
         return tuple(notes)
+
+
+def token_meter(
+    model: str, told: Mapping[str, Any], channel: Channel, *, trusts: bool
+) -> TokenMeter:
+    """The meter of a run that asks the served `model` through `channel`, by reswrap's arguments
+    `told`; a budget is kept by what it foretells.
+
+    Raises:
+        UsageError: an argument names no rule, is no number, or does not fit.
+        ModelError: the processor cannot be loaded.
+    """
+    differs, kept = told["count_difference"], told["baselines"]
+    meter = TokenMeter(
+        model,
+        predictor(model, told),
+        counts_by_difference=flag("count_difference", True if differs is None else differs),
+        baselines=None if kept is None else Path(kept),
+        channel=channel,
+        trust_environment=trusts,
+    )
+    channel.spending.images = meter.most
+    return meter
 
 
 def dropped(served: Served) -> Failure | None:
@@ -229,6 +278,16 @@ def turns_of(body: Mapping[str, Any]) -> Turns:
         ]
         found.append({"role": str(turn.get("role", "user")), "content": told})
     return found
+
+
+def contradiction(answer: Mapping[str, Any], served: Served) -> str | None:
+    """Why a field of the usage was not believed; None where all was."""
+    if read_usage(answer).image != 0 or not served.counted_tokens:
+        return None
+    return (
+        f"the usage says 0 image tokens, which {served.counted_tokens} by {served.counted_by} "
+        "contradict: the field is not filled"
+    )
 
 
 def told_of(sent: Sequence[Sent | None]) -> str:

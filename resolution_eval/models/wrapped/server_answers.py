@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from resolution_eval.evidence.attestation import Failure, Sent
 from resolution_eval.evidence.model_answer import Answer, ImageEntry, by_number, facts_of
-from resolution_eval.models.providers.usage import read_usage
+from resolution_eval.models.providers.usage import read_usage, unsound
 from resolution_eval.models.wrapped.base_plan import BasePlan
 from resolution_eval.models.wrapped.base_questions import BaseQuestion, BaseRequest
-from resolution_eval.models.wrapped.meter import TokenMeter, dropped, evidence_of
+from resolution_eval.models.wrapped.meter import TokenMeter, contradiction, dropped, evidence_of
 from resolution_eval.models.wrapped.sight_notes import encoding_notes
 from resolution_eval.resolution import Size
 
@@ -40,7 +40,10 @@ def served_answers(
             for sent, one in zip(wired, meter.forecasts(exchanges, wired, engine), strict=True)
         ]
         noted = [*(n for sent in wired for n in encoding_notes(sent)), *meter.changes(served)]
-        usage = read_usage((exchanges[-1].answer if exchanges else None) or {})
+        said = (exchanges[-1].answer if exchanges else None) or {}
+        usage, unlike = read_usage(said), contradiction(said, served)
+        noted += [] if unlike is None else [unlike]
+        noted += [f"the usage's {each}, which is no count" for each in unsound(said)]
         found.append(
             dropped(served)
             or Answer(

@@ -5,10 +5,8 @@ Nothing of a header or an address is kept beyond the process's memory: they hold
 
 from __future__ import annotations
 
-import base64
-import binascii
 import importlib
-import io
+import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -16,12 +14,15 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 from unittest.mock import patch
+from urllib.parse import urlsplit
 
-from resolution_eval.evidence.attestation import Sent
 from resolution_eval.ground.errors import ModelError
-from resolution_eval.ground.notation import json_value
-from resolution_eval.models.wrapped.journal import Journal
+from resolution_eval.ground.notation import NotationError, json_value
+from resolution_eval.models.providers.usage import free, sound, unsound
+from resolution_eval.models.wrapped.exchange import Exchange, begun
+from resolution_eval.models.wrapped.journal import Journal, digest_of
 from resolution_eval.models.wrapped.pauses import Pauses
+from resolution_eval.models.wrapped.spending import Spending
 
 CLIENTS = (
     ("httpx", "Client"),
@@ -31,43 +32,47 @@ CLIENTS = (
     ("requests", "Session"),
 )
 """HTTP clients of the packages that lmms-eval's models use, and whose `send` is watched."""
+UNSENT = ("ConnectError", "ConnectTimeout", "PoolTimeout", "ConnectionError")
+"""Errors of a request that never left."""
+LOST = {
+    "unreadable": ("DecodingError", "ContentDecodingError"),
+    "truncated": ("RemoteProtocolError", "ChunkedEncodingError", "IncompleteRead"),
+}
+"""Errors of an answer that came and cannot be read, by the word for them."""
+ANSWERS = ("choices", "content", "candidates", "output")
+"""Keys of which one stands in every answer of a provider."""
+LONG_ID = 16
+"""Fewest characters of an id that no server gives twice; Ollama's are `chatcmpl-` and at most three
+digits."""
 SHOWN = 120
 """Characters of an unreadable answer that a fault quotes."""
 
 
 @dataclass
-class Exchange:
-    """One request that holds a question, and what came back."""
+class Channel:
+    """The way to a server: its earlier answers, the pauses it asks for, and what may be spent."""
 
-    url: str = field(repr=False)
-    headers: Mapping[str, str] = field(repr=False)
-    body: dict[str, Any] = field(repr=False)
-    images: list[Sent] = field(default_factory=list)
-    text: str = field(default="", repr=False)
-    """All texts of the request, one after the other."""
-    status: int | None = None
-    """HTTP status; None where no answer came."""
-    answer: dict[str, Any] | None = field(default=None, repr=False)
-    fault: str | None = None
-    """Why there is no answer that can be read."""
-    kind: str = ""
-    """The same in one word."""
+    journal: Journal = field(default_factory=lambda: Journal(None))
+    pauses: Pauses = field(default_factory=Pauses)
+    spending: Spending = field(default_factory=Spending)
+    given: dict[str, str] = field(default_factory=dict)
+    """Digests of the answers of this run, and of the requests that they answered."""
 
-    def without_images(self) -> dict[str, Any]:
-        """The same request without its images, answered by one token."""
-        body: dict[str, Any] = _stripped(self.body)
-        for name, least in (("max_tokens", 1), ("max_completion_tokens", 16)):
-            if name in body:
-                body[name] = least
-        return {name: value for name, value in body.items() if name != "stream"}
+    def gave_before(self, exchange: Exchange, answer: Mapping[str, Any]) -> bool:
+        """Whether this very answer, its id included, was given to another request."""
+        if len(str(answer.get("id") or "")) < LONG_ID:
+            return False
+        told = json.dumps(answer, sort_keys=True, default=str)
+        asked = digest_of(exchange.url, exchange.body)
+        return self.given.setdefault(sha256(told.encode()).hexdigest(), asked) != asked
 
 
 @contextmanager
-def watched(exchanges: list[Exchange], journal: Journal, pauses: Pauses) -> Iterator[None]:
+def watched(exchanges: list[Exchange], channel: Channel) -> Iterator[None]:
     """Notes every question that is sent to a server meanwhile, and its answer.
 
-    A question that the `journal` holds an answer to is not sent; one to a server that asked for a
-    pause waits with all others.
+    A question that the journal holds an answer to is not sent, nor one that the budget has no room
+    for; one to a server that asked for a pause waits with all others.
     """
     with ExitStack() as stack:
         for package, name in CLIENTS:
@@ -76,188 +81,155 @@ def watched(exchanges: list[Exchange], journal: Journal, pauses: Pauses) -> Iter
             client = getattr(importlib.import_module(package), name, None)
             if client is not None:
                 watching = _watching_async if name.startswith("Async") else _watching
-                noting = watching(client.send, exchanges, journal, pauses)
+                noting = watching(client.send, exchanges, channel)
                 stack.enter_context(patch.object(client, "send", noting))
         yield
 
 
 def _watching(
-    send: Callable[..., Any], exchanges: list[Exchange], journal: Journal, pauses: Pauses
+    send: Callable[..., Any], exchanges: list[Exchange], channel: Channel
 ) -> Callable[..., Any]:
     def watching(client: Any, request: Any, **options: Any) -> Any:
-        exchange = _begun(request, exchanges)
+        exchange = begun(request, exchanges)
+        if exchange is None:
+            return send(client, request, **options)
+        if (kept := _kept(exchange, request, channel.journal)) is not None:
+            return kept
+        held = channel.spending.reserve(exchange)
+        if held is None:
+            return _unasked(exchange, request, channel.spending)
         try:
-            response = _kept(exchange, request, journal)
-            if response is None:
-                sent = pauses.wait(str(request.url))
-                response = send(client, request, **options)
-                _noted(response, str(request.url), sent, pauses)
-                _ended(exchange, response, journal)
+            sent = channel.pauses.wait(str(request.url))
+            response = send(client, request, **options)
+            channel.pauses.note(exchange.url, response.status_code, response.headers, sent)
+            return _ended(exchange, request, response, channel)
         except Exception as error:
             _lost(exchange, error)
             raise
-        return response
+        finally:
+            channel.spending.settle(held, exchange)
 
     return watching
 
 
 def _watching_async(
-    send: Callable[..., Any], exchanges: list[Exchange], journal: Journal, pauses: Pauses
+    send: Callable[..., Any], exchanges: list[Exchange], channel: Channel
 ) -> Callable[..., Any]:
     async def watching(client: Any, request: Any, **options: Any) -> Any:
-        exchange = _begun(request, exchanges)
+        exchange = begun(request, exchanges)
+        if exchange is None:
+            return await send(client, request, **options)
+        if (kept := _kept(exchange, request, channel.journal)) is not None:
+            return kept
+        held = await channel.spending.reserve_async(exchange)
+        if held is None:
+            return _unasked(exchange, request, channel.spending)
         try:
-            response = _kept(exchange, request, journal)
-            if response is None:
-                sent = await pauses.wait_async(str(request.url))
-                response = await send(client, request, **options)
-                _noted(response, str(request.url), sent, pauses)
-                _ended(exchange, response, journal)
+            sent = await channel.pauses.wait_async(str(request.url))
+            response = await send(client, request, **options)
+            channel.pauses.note(exchange.url, response.status_code, response.headers, sent)
+            return _ended(exchange, request, response, channel)
         except Exception as error:
             _lost(exchange, error)
             raise
-        return response
+        finally:
+            channel.spending.settle(held, exchange)
 
     return watching
 
 
-def _noted(response: Any, url: str, sent: float, pauses: Pauses) -> None:
-    """Heeds the pause that the server asks for."""
-    pauses.note(url, int(response.status_code), response.headers, sent)
+def _package(request: Any) -> Any:
+    """The package of a request, as the client's responses are of."""
+    return sys.modules[type(request).__module__.partition(".")[0]]
 
 
-def _begun(request: Any, exchanges: list[Exchange]) -> Exchange | None:
-    """The exchange that `request` begins; None where it asks no question."""
-    content = getattr(request, "content", None) or getattr(request, "body", None)
-    try:
-        body = json_value(content) if content else None
-    except (ValueError, TypeError):
-        return None
-    if not isinstance(body, dict) or not {"messages", "contents", "input"} & set(body):
-        return None
-    exchange = Exchange(str(request.url), dict(request.headers), body)
-    exchange.images = list(_images(body))
-    exchange.text = "\n".join(_texts(body))
-    exchanges.append(exchange)
-    return exchange
+def _unasked(exchange: Exchange, request: Any, spending: Spending) -> Any:
+    """The response in place of one that the budget has no room for."""
+    exchange.kind, exchange.fault = "budget", spending.ended
+    package = _package(request)
+    if not package.__name__.startswith("httpx"):
+        raise ModelError(str(spending.ended))
+    return package.Response(402, json={"error": {"message": spending.ended}}, request=request)
 
 
-def _kept(exchange: Exchange | None, request: Any, journal: Journal) -> Any:
-    """The response that an earlier run was given, in the class of the client's package; None where
-    there is none, or the package is not one that builds them.
+def _kept(exchange: Exchange, request: Any, journal: Journal) -> Any:
+    """The response that an earlier run was given, in the class of the client's package, as one that
+    costs nothing; None where there is none, or the package is not one that builds them.
     """
-    package = sys.modules[type(request).__module__.partition(".")[0]]
-    if exchange is not None and journal.asks_nothing and not package.__name__.startswith("httpx"):
+    package = _package(request)
+    if journal.asks_nothing and not package.__name__.startswith("httpx"):
         raise ModelError(f"batch= cannot hold back what a base asks by {package.__name__}")
-    if exchange is None or not package.__name__.startswith("httpx"):
+    if not package.__name__.startswith("httpx"):
         return None
     answer = journal.take(exchange.url, exchange.body, exchange.headers)
     if answer is None:
         return None
     exchange.status, exchange.answer = 200, answer
-    return package.Response(200, json=answer, request=request)
+    return package.Response(200, json=free(answer), request=request)
 
 
-def _ended(exchange: Exchange | None, response: Any, journal: Journal) -> None:
-    """Notes the answer, or why it is none."""
-    if exchange is None:
-        return
+def _ended(exchange: Exchange, request: Any, response: Any, channel: Channel) -> Any:
+    """Notes the answer, or why it is none; the response as the base shall read it."""
     exchange.status = int(response.status_code)
+    fault = _fault(exchange, response, channel)
+    if fault is not None:
+        exchange.kind, exchange.fault = fault
+        return response
+    assert exchange.answer is not None
+    channel.journal.keep(exchange.url, exchange.body, exchange.answer)
+    package = _package(request)
+    if not unsound(exchange.answer) or not package.__name__.startswith("httpx"):
+        return response
+    return package.Response(exchange.status, json=sound(exchange.answer), request=request)
+
+
+def _fault(exchange: Exchange, response: Any, channel: Channel) -> tuple[str, str] | None:
+    """Why a response holds no answer, in one word and in a sentence; None where it holds one."""
+    if (other := _elsewhere(exchange.url, str(response.url))) is not None:
+        return "redirected", f"{other} answered in place of the server that was asked"
     data: bytes = response.content
     kind = str(response.headers.get("content-type", "")).partition(";")[0].strip()
     try:
         answer = json_value(data)
-    except ValueError:
-        shown = data[:SHOWN].decode("utf-8", "replace")
-        exchange.kind = "truncated" if kind == "application/json" else "not JSON"
-        cut = "an answer that ends early" if exchange.kind == "truncated" else f"{kind or 'text'}"
-        exchange.fault = f"{cut} in place of JSON (status {exchange.status}): {shown!r}"
-        return
-    if exchange.status >= 400 or not isinstance(answer, dict):
-        exchange.kind = "rate limited" if exchange.status == 429 else "refused request"
-        exchange.fault = f"status {exchange.status}: {str(answer)[:SHOWN]}"
-        return
+    except NotationError as error:
+        return _unread(data, kind, exchange.status, error)
+    if response.status_code >= 400 or not isinstance(answer, dict):
+        word = "rate limited" if exchange.status == 429 else "refused request"
+        return word, f"status {exchange.status}: {str(answer)[:SHOWN]}"
+    if answer.get("error") and not any(answer.get(key) for key in ANSWERS):
+        return "refused request", f"an error by status {exchange.status}: {str(answer)[:SHOWN]}"
+    if channel.gave_before(exchange, answer):
+        return "repeated answer", (
+            "the very answer, with its id, that another question was given: a cache between here "
+            "and the server may have answered"
+        )
     exchange.answer = answer
-    journal.keep(exchange.url, exchange.body, answer)
+    return None
 
 
-def _lost(exchange: Exchange | None, error: Exception) -> None:
+def _unread(data: bytes, kind: str, status: int | None, error: NotationError) -> tuple[str, str]:
+    shown = data[:SHOWN].decode("utf-8", "replace")
+    if kind != "application/json":
+        return "not JSON", f"{kind or 'text'} in place of JSON (status {status}): {shown!r}"
+    if error.message.startswith("not JSON"):
+        cut = "an answer that ends early in place of JSON"
+        return "truncated", f"{cut} (status {status}): {shown!r}"
+    return "unreadable", f"an answer that can be read in two ways ({error}): {shown!r}"
+
+
+def _elsewhere(asked: str, answered: str) -> str | None:
+    """The machine that answered, where it is not the one that was asked."""
+    wanted, found = urlsplit(asked), urlsplit(answered)
+    same = (wanted.hostname, wanted.port) == (found.hostname, found.port)
+    return None if same or wanted.hostname == found.hostname else f"{found.hostname}"
+
+
+def _lost(exchange: Exchange, error: Exception) -> None:
     """Notes that no answer came; the server may have billed one."""
-    if exchange is not None and exchange.fault is None:
+    if exchange.fault is None:
         name = type(error).__name__
-        exchange.kind = "timeout" if "Timeout" in name else "no connection"
-        exchange.fault = f"{name}: no answer came, and the request may have been billed"
-
-
-def _images(node: Any) -> Iterator[Sent]:
-    """Every image in a request, in order: data URLs, and Anthropic's and Gemini's own forms."""
-    for _, value in _leaves(node):
-        if isinstance(value, bytes):
-            yield _sent(value)
-
-
-def _texts(node: Any) -> Iterator[str]:
-    for key, value in _leaves(node):
-        if isinstance(value, str) and key in ("text", "content", "system"):
-            yield value
-
-
-def _leaves(node: Any, key: str = "") -> Iterator[tuple[str, str | bytes]]:
-    """Texts with the keys they stand under, images decoded."""
-    if isinstance(node, dict):
-        data = _image_bytes(node)
-        if data is not None:
-            yield "image", data
-            return
-        for name, value in node.items():
-            yield from _leaves(value, name)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _leaves(value, key)
-    elif isinstance(node, str):
-        yield key, node
-
-
-def _image_bytes(node: Mapping[str, Any]) -> bytes | None:
-    """The image that a part of a request holds."""
-    if node.get("type") == "image_url":
-        held = node.get("image_url")
-        address = held.get("url") if isinstance(held, dict) else held
-        return _decoded(str(address).partition("base64,")[2])
-    if node.get("type") == "image" and isinstance(node.get("source"), dict):
-        return _decoded(node["source"].get("data"))
-    inline = node.get("inlineData") or node.get("inline_data")
-    return _decoded(inline.get("data")) if isinstance(inline, dict) else None
-
-
-def _decoded(text: Any) -> bytes | None:
-    if not isinstance(text, str) or not text:
-        return None
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        return None
-
-
-def _sent(data: bytes) -> Sent:
-    """What the bytes of an image are; 0 x 0 where they are none."""
-    from PIL import Image, UnidentifiedImageError
-
-    width, height, kind = 0, 0, "unknown"
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            width, height, kind = image.width, image.height, str(image.format)
-    except (UnidentifiedImageError, OSError):
-        pass
-    digest = sha256(data).hexdigest()
-    return Sent(width=width, height=height, format=kind, bytes=len(data), sha256=digest)
-
-
-def _stripped(node: Any) -> Any:
-    """A request without the parts that hold an image."""
-    if isinstance(node, dict):
-        return {name: _stripped(value) for name, value in node.items()}
-    if isinstance(node, list):
-        kept = (each for each in node if not isinstance(each, dict) or _image_bytes(each) is None)
-        return [_stripped(each) for each in kept]
-    return node
+        exchange.kind = next((word for word, names in LOST.items() if name in names), "")
+        exchange.kind = exchange.kind or ("timeout" if "Timeout" in name else "no connection")
+        exchange.unsent = name in UNSENT
+        billed = "" if exchange.unsent else ", and the request may have been billed"
+        exchange.fault = f"{name}: no answer came{billed}"

@@ -1,0 +1,136 @@
+"""An exchange: one question that is sent to a server, with its images, and what came back.
+
+Nothing of a header or an address is kept beyond the process's memory: they hold keys.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from resolution_eval.evidence.attestation import Sent
+from resolution_eval.ground.notation import json_value
+
+
+@dataclass
+class Exchange:
+    """One request that holds a question, and what came back."""
+
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    body: dict[str, Any] = field(repr=False)
+    images: list[Sent] = field(default_factory=list)
+    text: str = field(default="", repr=False)
+    """All texts of the request, one after the other."""
+    status: int | None = None
+    """HTTP status; None where no answer came."""
+    answer: dict[str, Any] | None = field(default=None, repr=False)
+    fault: str | None = None
+    """Why there is no answer that can be read."""
+    kind: str = ""
+    """The same in one word."""
+    unsent: bool = False
+    """Whether the request never left, so that nothing can be billed for it."""
+
+    def without_images(self) -> dict[str, Any]:
+        """The same request without its images, answered by one token."""
+        body: dict[str, Any] = _stripped(self.body)
+        for name, least in (("max_tokens", 1), ("max_completion_tokens", 16)):
+            if name in body:
+                body[name] = least
+        return {name: value for name, value in body.items() if name != "stream"}
+
+
+def begun(request: Any, exchanges: list[Exchange]) -> Exchange | None:
+    """The exchange that `request` begins; None where it asks no question."""
+    content = getattr(request, "content", None) or getattr(request, "body", None)
+    try:
+        body = json_value(content) if content else None
+    except (ValueError, TypeError):
+        return None
+    if not isinstance(body, dict) or not {"messages", "contents", "input"} & set(body):
+        return None
+    exchange = Exchange(str(request.url), dict(request.headers), body)
+    exchange.images = list(_images(body))
+    exchange.text = "\n".join(_texts(body))
+    exchanges.append(exchange)
+    return exchange
+
+
+def _images(node: Any) -> Iterator[Sent]:
+    """Every image in a request, in order: data URLs, and Anthropic's and Gemini's own forms."""
+    for _, value in _leaves(node):
+        if isinstance(value, bytes):
+            yield _sent(value)
+
+
+def _texts(node: Any) -> Iterator[str]:
+    for key, value in _leaves(node):
+        if isinstance(value, str) and key in ("text", "content", "system"):
+            yield value
+
+
+def _leaves(node: Any, key: str = "") -> Iterator[tuple[str, str | bytes]]:
+    """Texts with the keys they stand under, images decoded."""
+    if isinstance(node, dict):
+        data = _image_bytes(node)
+        if data is not None:
+            yield "image", data
+            return
+        for name, value in node.items():
+            yield from _leaves(value, name)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _leaves(value, key)
+    elif isinstance(node, str):
+        yield key, node
+
+
+def _image_bytes(node: Mapping[str, Any]) -> bytes | None:
+    """The image that a part of a request holds."""
+    if node.get("type") == "image_url":
+        held = node.get("image_url")
+        address = held.get("url") if isinstance(held, dict) else held
+        return _decoded(str(address).partition("base64,")[2])
+    if node.get("type") == "image" and isinstance(node.get("source"), dict):
+        return _decoded(node["source"].get("data"))
+    inline = node.get("inlineData") or node.get("inline_data")
+    return _decoded(inline.get("data")) if isinstance(inline, dict) else None
+
+
+def _decoded(text: Any) -> bytes | None:
+    if not isinstance(text, str) or not text:
+        return None
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+def _sent(data: bytes) -> Sent:
+    """What the bytes of an image are; 0 x 0 where they are none."""
+    from PIL import Image, UnidentifiedImageError
+
+    width, height, kind = 0, 0, "unknown"
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            width, height, kind = image.width, image.height, str(image.format)
+    except (UnidentifiedImageError, OSError):
+        pass
+    digest = sha256(data).hexdigest()
+    return Sent(width=width, height=height, format=kind, bytes=len(data), sha256=digest)
+
+
+def _stripped(node: Any) -> Any:
+    """A request without the parts that hold an image."""
+    if isinstance(node, dict):
+        return {name: _stripped(value) for name, value in node.items()}
+    if isinstance(node, list):
+        kept = (each for each in node if not isinstance(each, dict) or _image_bytes(each) is None)
+        return [_stripped(each) for each in kept]
+    return node

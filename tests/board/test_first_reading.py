@@ -1,0 +1,98 @@
+"""First reading: a submission that ends its reader is refused, and the others are checked."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from synthetic_board import facts, new_board, score_of, submit
+from test_bombs import planted, repeated
+
+from resolution_eval import cli
+from resolution_eval.board import first_reading
+from resolution_eval.board.first_reading import bounded, fatal
+from resolution_eval.records import store
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds a child so")
+
+
+def endless() -> None:
+    while True:
+        pass
+
+
+DEADLY: dict[str, tuple[Callable[[], object], str]] = {
+    "abort": (os.abort, "SIGABRT"),
+    "segfault": (lambda: ctypes.string_at(0), "SIGSEGV"),
+    "exit": (lambda: os._exit(7), "status 7"),
+    "error": (lambda: 1 / 0, "status 1"),
+    "endless": (endless, "takes longer"),
+    "asleep": (lambda: time.sleep(600), "takes longer"),
+}
+
+
+@pytest.mark.parametrize("name", DEADLY)
+def test_what_ends_its_reader_is_named_and_the_others_are_read(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(first_reading, "SECONDS", 1)
+    what, said = DEADLY[name]
+    places = [Path(each) for each in ("one", "bad", "two", "worse", "three")]
+    found = fatal(places, lambda place: what() if place.name in ("bad", "worse") else None)
+    assert [path.name for path in found] == ["bad", "worse"]
+    assert all(said in told and told.endswith("it is refused") for told in found.values())
+
+
+def test_nobody_is_named_where_none_does() -> None:
+    assert fatal([Path(str(number)) for number in range(5_000)], lambda place: None) == {}
+    assert fatal([], lambda place: 1 / 0) == {}
+
+
+def test_more_memory_than_is_allowed_is_an_error_and_the_bound_is_lifted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    monkeypatch.setattr(first_reading, "MEMORY", 2**28)
+    for taken in (lambda: bytearray(2**29), lambda: pa.allocate_buffer(2**33)):
+        with pytest.raises(MemoryError), bounded():
+            taken()
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
+    with bounded():
+        assert len(bytearray(2**20)) == 2**20
+
+
+@pytest.mark.whole
+def test_a_bomb_that_no_header_tells_of_stops_no_other_s_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Half a gigabyte of scores in some kilobytes, its reader's own bounds taken out."""
+    board = new_board(tmp_path)
+    for model in ("synthetic/one", "synthetic/two", "synthetic/three"):
+        submit(board, facts(model))
+    (two,) = (board / "records" / "synthetic__two").iterdir()
+    score = score_of(two)
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    for path in two.glob(f"{score.name.removesuffix('.record.json')}.*"):
+        path.rename(alone / path.name)
+    bomb = planted(
+        alone / score.name, tmp_path / "bomb", repeated("choice_scores", [0.0] * 600_000)
+    )
+    for path in bomb.parent.iterdir():
+        path.rename(two / path.name)
+    monkeypatch.setattr(store, "MAX_LISTED", 10**9)
+    monkeypatch.setattr(first_reading, "MEMORY", 2**28)
+    assert cli.main(["leaderboard", "validate", "--board", str(board)]) == 1
+    printed = capsys.readouterr().out
+    assert "2 of 3 submissions valid" in printed
+    lines = [line for line in printed.splitlines() if "synthetic__" in line]
+    assert lines and all("synthetic__two" in line for line in lines)
+    assert any("takes more memory to read" in line for line in lines), lines

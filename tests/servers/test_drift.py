@@ -1,0 +1,166 @@
+"""The drift alarm, by its command: five kinds of change, each named with the cells it touches."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stand_in import qwen, running
+from test_served_records import MODEL, RULE, line, served
+
+from resolution_eval import cli
+from resolution_eval.models.wrapped import base_plan
+from resolution_eval.records import make_records, write_record
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "families"))
+import synthetic_runs
+import tiny_families
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+Recorder = Callable[..., Path]
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Recorder:
+    """Writes the record of a run of two sizes against a server; its file."""
+
+    def made(model_args: str, defaults: dict[str, str] | None = None, **changes: Any) -> Path:
+        lines = [line("a", edge, served(edge, **changes)) for edge in (84, 140)]
+        lines[0]["run"] = synthetic_runs.facts(defaults=defaults or {})
+
+        def told(results: dict[str, Any]) -> None:
+            results["config"] |= {"model": "reswrap", "model_args": model_args}
+
+        synthetic_runs.write_run(tmp_path / "run", lines, change=told)
+        (found,) = make_records(tmp_path / "run")
+        return write_record(found, tmp_path / "records")
+
+    return made
+
+
+@pytest.fixture
+def changes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., dict[str, Any]]:
+    """What `doctor --against` prints of a record, by what changed; its status is told by it."""
+    monkeypatch.setenv("OPENAI_API_KEY", "none")  # a record keeps no key
+
+    def found(path: Path, *more: str) -> dict[str, Any]:
+        capsys.readouterr()
+        status = cli.main(["doctor", "--against", str(path), "--json", *more])
+        told = {each["what"]: each for each in json.loads(capsys.readouterr().out)}
+        assert status == (3 if told else 0)
+        return told
+
+    return found
+
+
+def openai(url: str = "http://nowhere/v1") -> str:
+    return f"base=openai,model={MODEL},base_url={url},max_retries=1,httpx_trust_env=False"
+
+
+def own_defaults() -> dict[str, str]:
+    """Those of the base as it is installed, which a run leaves as they are."""
+    told = dict(part.split("=", 1) for part in openai().split(","))
+    return base_plan.plan(told.pop("base"), told, force_simple=False).defaults
+
+
+def test_a_rule_of_another_date_touches_every_cell_that_it_predicted(record, changes) -> None:
+    assert changes(record(openai())) == {}
+    found = changes(record(openai(), rule=RULE.replace("2026", "2025")))
+    assert found["rule that predicts"]["cells"] == ["84", "140"]
+    assert (found["rule that predicts"]["before"], found["rule that predicts"]["now"]) == (
+        RULE.replace("2026", "2025"), RULE,
+    )  # fmt: skip
+
+
+def test_a_processors_file_that_changed_is_named_with_the_tokens_that_follow(
+    record, changes, tmp_path: Path
+) -> None:
+    """A repository changed its own budget from one day to the next."""
+    from resolution_eval.models.wrapped.predictors import predictor
+    from resolution_eval.resolution import Size
+
+    folder = tiny_families.save("qwen2_5_vl", tmp_path / "tiny")
+    told = f"{openai()},processor={folder}"
+    before = predictor(MODEL, {"processor": str(folder)})
+    assert before is not None
+    turns = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Which?"}]}]
+    tokens = before.forecast(Size(140, 140), turns).tokens
+    path = record(told, rule=before.title, predicted_tokens=tokens, counted_tokens=None)
+    assert "rule that predicts" not in changes(path)
+    for name in ("preprocessor_config.json", "processor_config.json"):
+        if (folder / name).is_file():
+            document = json.loads((folder / name).read_text())
+            for part in (document, document.get("image_processor", {})):
+                if "size" in part:
+                    part["size"] = {"shortest_edge": 200704, "longest_edge": 1003520}
+            (folder / name).write_text(json.dumps(document))
+    found = changes(path)
+    assert found["rule that predicts"]["before"] == before.title
+    assert found["rule that predicts"]["cells"] == ["84", "140"]
+    assert found["tokens of 140x140 px"]["now"] == "256"
+
+
+def test_a_default_of_lmms_evals_model_that_changed_under_the_same_version_is_named(
+    record, changes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = record(openai(), own_defaults())
+    assert changes(path) == {}
+    from lmms_eval.models.simple.openai import OpenAICompatible
+
+    kept = OpenAICompatible.__init__.__defaults__
+    other = tuple(5 if value == 20 else value for value in kept)
+    assert other != kept
+    monkeypatch.setattr(OpenAICompatible.__init__, "__defaults__", other)
+    found = changes(path)
+    assert list(found) == ["lmms-eval's default of max_size_in_mb"]
+    (change,) = found.values()
+    assert (change["before"], change["now"], change["cells"]) == ("20", "5", ["84", "140"])
+    given = record(f"{openai()},max_size_in_mb=20", own_defaults())
+    assert changes(given) == {}, "what the run itself gave is no default"
+
+
+def test_a_servers_answer_that_changed_is_named_where_it_is_asked(record, changes) -> None:
+    with running(qwen) as server:
+        path = record(openai(server.url))
+        assert changes(path) == {} and server.received == [], "offline unless asked"
+        assert changes(path, "--ask") == {}
+        assert [each.size for each in server.questions] == [(84, 84), (140, 140)]
+    with running(lambda width, height: qwen(width, height) + 7) as server:
+        server.faults.add("other fingerprint")
+        found = changes(path, "--ask", "--model_args", f"base_url={server.url}")
+    assert found["tokens counted of 140x140 px"]["before"] == "25"
+    assert found["tokens counted of 140x140 px"]["now"] == "32"
+    assert found["tokens counted of 140x140 px"]["cells"] == ["140"]
+    assert found["fingerprint of the server"]["now"] == "fp_2"
+
+
+def test_another_models_name_is_named_and_one_that_answers_no_more(record, changes) -> None:
+    path = record(openai(), model=f"{MODEL}-2026-01-01")
+    with running(qwen) as server:
+        found = changes(path, "--ask", "--model_args", f"base_url={server.url}")
+        assert found["model that answers"]["before"] == f"{MODEL}-2026-01-01"
+        assert found["model that answers"]["now"] == MODEL
+    with running(qwen, faults=["another model"]) as server:
+        found = changes(path, "--ask", "--model_args", f"base_url={server.url}")
+        assert "some/other-model-3b" in found["the server's answer"]["now"]
+    found = changes(path, "--ask", "--model_args", f"base_url={server.url}")
+    assert found["the server's answer"]["now"].startswith("no connection")
+
+
+def test_asking_needs_a_record_that_a_server_answered(
+    record, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["doctor", "--ask"]) != 0
+    assert "--ask needs --against RECORD" in capsys.readouterr().err
+    synthetic_runs.write_run(tmp_path / "local", synthetic_runs.sweep({"28": 0.5}))
+    (made,) = make_records(tmp_path / "local")
+    path = write_record(made, tmp_path / "here")
+    assert cli.main(["doctor", "--against", str(path), "--ask"]) != 0
+    assert "no server answered in this record" in capsys.readouterr().err
