@@ -1,10 +1,8 @@
 """Turned plates: a book's train plates, each drawn once and shown turned, mirrored and moved.
 
-A letter whose arms point right points down after a quarter turn: every plate of the eye chart
-stands for eight, each moved about; a lesion phantom has an up and a down, and is mirrored only. Of
-the eye chart, what is finer than a grid can show (two pixels per period) is left out at that grid,
-where there is nothing to learn from it but what folds back, and so are rings, which no encoder of
-this size has learned in so little training.
+A ring whose gap is to the right is, after a quarter turn, one whose gap is below: every plate
+stands for eight. What is finer than a grid can show (two pixels per period) is left out at that
+grid: there is nothing to learn from it but what folds back.
 """
 
 from __future__ import annotations
@@ -19,11 +17,8 @@ from torch import Tensor
 from resolution_eval.data.sources import Sample
 from resolution_eval.data.sources.plate_source import PlateSource
 from resolution_eval.resolution import Resolution, Size
-from resolution_eval.training.augmentation import augment
 from resolution_eval.training.batches import generator
-from resolution_eval.training.plan import Augmentation
 from resolution_eval.training.pool import ImageBatch, ImagePool, ImagePools
-from studies.joint_book import FINDINGS
 
 _AROUND = ("right", "lower right", "down", "lower left", "left", "upper left", "up", "upper right")
 _PAIRS = (("upright", "lying"), ("side by side", "one above the other"))
@@ -34,15 +29,14 @@ MIRRORED = {name: _AROUND[(4 - place) % 8] for place, name in enumerate(_AROUND)
 """Answers in a mirror, left to right; other answers stay."""
 
 
-MOVED = Augmentation(shift=8)
-"""How far a plate of the eye chart is moved."""
-UNTAUGHT = ("landolt 4", "landolt 8")
-
-
 @dataclass(eq=False)
 class TurnedPlates(ImagePool):
     """The pool of a book's plates."""
 
+    quarters: int = 4
+    """Quarter turns that are made: 4, or 1 where the ground has an up and a down."""
+    finest: float = 0.0
+    """Smallest detail shown, in pixels of the grid."""
     _shown: dict[Resolution, dict[Size, list[int]]] = field(default_factory=dict)
 
     def stored(self, locator: str) -> Image.Image:
@@ -54,36 +48,31 @@ class TurnedPlates(ImagePool):
     def groups(self, resolution: Resolution) -> dict[Size, list[int]]:
         if resolution not in self._shown:
             self._shown[resolution] = {
-                grid: [place for place in places if self._taught(self.samples[place], grid)]
+                grid: [place for place in places if self._visible(place, grid)]
                 for grid, places in super().groups(resolution).items()
             }
         return self._shown[resolution]
 
-    def _taught(self, sample: Sample, grid: Size) -> bool:
+    def _visible(self, place: int, grid: Size) -> bool:
+        sample = self.samples[place]
         detail = sample.detail
-        if detail is None or detail.kind in FINDINGS:
-            return True
         scale = grid.width / self.sizes[sample.image].width
-        return detail.kind not in UNTAUGHT and detail.size * scale >= 1
+        return detail is not None and detail.size * scale >= self.finest
 
     def take(self, resolution: Resolution, grid: Size, places: Sequence[int]) -> ImageBatch:
-        """The samples at `places`, each changed as follows from all of them."""
+        """The samples at `places`, each turned as follows from all of them."""
         drawn = super().take(resolution, grid, places)
-        changed = [
-            _changed(sample, image, generator("turn", order, *places))
-            for order, (sample, image) in enumerate(zip(drawn.samples, drawn.pixels, strict=True))
-        ]
-        samples, images = zip(*changed, strict=True)
-        return replace(drawn, samples=samples, pixels=torch.stack(images))
-
-
-def _changed(sample: Sample, image: Tensor, random: torch.Generator) -> tuple[Sample, Tensor]:
-    change = int(torch.randint(8, (1,), generator=random))
-    quarters, mirrored = change % 4, change >= 4
-    if sample.detail is not None and sample.detail.kind in FINDINGS:
-        return turned(sample, 0, mirrored), turned_image(image, 0, mirrored)
-    moved = augment(image[None], MOVED, random)[0]
-    return turned(sample, quarters, mirrored), turned_image(moved, quarters, mirrored)
+        random = generator("turn", *places)
+        quarters = torch.randint(self.quarters, (len(places),), generator=random).tolist()
+        mirrored = torch.randint(2, (len(places),), generator=random).tolist()
+        changes = list(zip(quarters, map(bool, mirrored), strict=True))
+        samples = zip(drawn.samples, changes, strict=True)
+        images = zip(drawn.pixels, changes, strict=True)
+        return replace(
+            drawn,
+            samples=tuple(turned(sample, *change) for sample, change in samples),
+            pixels=torch.stack([turned_image(image, *change) for image, change in images]),
+        )
 
 
 def turned(sample: Sample, quarters: int, mirrored: bool) -> Sample:
@@ -99,10 +88,24 @@ def turned_image(image: Tensor, quarters: int, mirrored: bool) -> Tensor:
     return torch.rot90(image.flip(-1) if mirrored else image, -quarters, (-2, -1))
 
 
-def plate_pools(source: PlateSource, grid_of: Callable[[Size], Size], limit: int) -> ImagePools:
+def plate_pools(
+    source: PlateSource,
+    grid_of: Callable[[Size], Size],
+    *,
+    quarters: int,
+    finest: float,
+    limit: int | None = None,
+) -> ImagePools:
     """The source's pools, its first `limit` train plates turned."""
     samples = source.samples("train")[:limit]
     side = Size(source.book.side, source.book.side)
-    sizes = {sample.image: side for sample in samples}
-    train = TurnedPlates(source, samples, sizes, grid_of, "bicubic")
+    train = TurnedPlates(
+        source,
+        samples,
+        {sample.image: side for sample in samples},
+        grid_of,
+        "bicubic",
+        quarters=quarters,
+        finest=finest,
+    )
     return ImagePools(source, grid_of, "bicubic", kept={("train", None): train})

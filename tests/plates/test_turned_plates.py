@@ -12,7 +12,6 @@ from resolution_eval.data.acuity.chart_book import LINES, AcuityBook
 from resolution_eval.data.lesions import LesionBook
 from resolution_eval.resolution import Size
 from studies.eye_chart import plates
-from studies.joint_book import FINDINGS, JointBook
 from studies.turned_plates import MIRRORED, QUARTER, plate_pools, turned, turned_image
 
 BOOK = AcuityBook(64)
@@ -27,7 +26,8 @@ def optotype(line, answer, centre=(32.0, 32.0), phase=0.0):
 @pytest.mark.parametrize("line", LINES, ids=lambda line: line.kind)
 @pytest.mark.parametrize(("quarters", "mirrored"), [(1, False), (3, False), (0, True), (1, True)])
 def test_a_turned_image_is_the_one_of_the_turned_answer(line, quarters, mirrored):
-    sample = next(s for s in plates().samples("val") if s.detail.kind == line.kind)
+    source = plates("acuity")
+    sample = next(s for s in source.samples("val") if s.detail.kind == line.kind)
     for answer in line.choices:
         image = torch.from_numpy(optotype(line, answer, phase=np.pi / 2))[None]
         moved = turned_image(image, quarters, mirrored)[0].numpy()
@@ -54,34 +54,26 @@ def test_four_quarters_and_two_mirrors_are_nothing():
         assert MIRRORED[MIRRORED[name]] == name
 
 
-@pytest.fixture
-def train():
-    return plate_pools(plates(), lambda size: size, 960).open("train")
+def test_what_a_grid_cannot_show_is_left_out_at_that_grid():
+    pools = plate_pools(plates("acuity"), lambda size: size, quarters=4, finest=1.0)
+    train = pools.open("train")
+    least = {
+        r: min(
+            train.samples[place].detail.size
+            for grid, places in train.groups(r).items()
+            for place in places
+        )
+        for r in (32, 64)
+    }
+    assert 4.0 <= least[32] < 4.2
+    assert 2.0 <= least[64] < 2.1
 
 
-def test_what_a_grid_cannot_show_is_left_out_at_that_grid_and_so_are_rings(train):
-    for r, least in ((32, 4.0), (64, 2.0)):
-        shown = [
-            train.samples[place].detail for places in train.groups(r).values() for place in places
-        ]
-        chart = [detail for detail in shown if detail.kind not in FINDINGS]
-        assert least <= min(detail.size for detail in chart) < 1.1 * least
-        assert not [detail for detail in chart if detail.kind.startswith("landolt")]
-        assert min(detail.size for detail in shown if detail.kind in FINDINGS) < 1
-
-
-def test_both_books_are_in_the_joint_one_in_turn():
-    book = JointBook(64)
-    charts, lesions = AcuityBook(64), LesionBook(64)
-    assert book.plate("test", 10) == charts.plate("test", 5)
-    assert book.plate("test", 11) == lesions.plate("test", 5)
-    assert (book.draw(book.plate("test", 11)) == lesions.draw(lesions.plate("test", 5))).all()
-    assert book.counts["val"] == 2 * min(charts.counts["val"], lesions.counts["val"])
-
-
-def test_a_batch_is_turned_and_the_same_batch_alike(train):
+def test_a_batch_is_turned_and_the_same_batch_alike():
+    pools = plate_pools(plates("acuity"), lambda size: size, quarters=4, finest=1.0)
+    train = pools.open("train")
     grid = Size(32, 32)
-    first = train.groups(32)[grid][:16]
+    first = train.groups(32)[grid][:12]
     one, again = train.take(32, grid, first), train.take(32, grid, first)
     assert torch.equal(one.pixels, again.pixels)
     assert [s.answer for s in one.samples] == [s.answer for s in again.samples]
@@ -89,13 +81,13 @@ def test_a_batch_is_turned_and_the_same_batch_alike(train):
     assert all(s.answer in s.choices for s in one.samples)
 
 
-def test_a_phantom_is_mirrored_and_nothing_else(train):
+def test_a_phantom_is_mirrored_and_nothing_else():
     """Its field has an up and a down, and its quadrant is the answer."""
-    grid = Size(128, 128)
-    every = [n for n in train.groups(128)[grid] if train.samples[n].detail.kind in FINDINGS][:8]
-    drawn = train.take(128, grid, every)
+    pools = plate_pools(plates("lesion"), lambda size: size, quarters=1, finest=0.0, limit=96)
+    train, grid = pools.open("train"), Size(128, 128)
+    every = train.groups(128)[grid][:8]
     ways = set()
-    for place, image in zip(every, drawn.pixels, strict=True):
+    for place, image in zip(every, train.take(128, grid, every).pixels, strict=True):
         stored = torch.from_numpy(np.array(train.stored(train.samples[place].image)))
         stored = stored.permute(2, 0, 1)
         assert torch.equal(image, stored) or torch.equal(image, stored.flip(-1))
