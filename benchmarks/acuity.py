@@ -8,7 +8,10 @@ in benchmarks/acuity.json:
 - the 50 % size of the checkpoint, of the rule of one pixel, of an ideal observer of the same
   pixels, and of that observer with as much noise of its own as makes it miss as many faint stripes
   as the checkpoint does; all that too where what is finer than the limit was taken out first;
-- the factor of a hidden reduction by 2 in front of the checkpoint, found again.
+- the factor of a hidden reduction by 2 in front of the checkpoint, found again; and that of one
+  that first takes out what is finer than its own limit.
+
+Plain and faint stripes stand together too, as one thing: whether they are one curve is tested.
 """
 
 from __future__ import annotations
@@ -43,25 +46,24 @@ BLOCK = len(LINES) * len(AcuityBook(SIDE).levels)
 FACTOR = 2
 """Of the hidden reduction."""
 FAINT = "faint grating"
-KINDS = tuple(line.kind for line in LINES if line.kind != FAINT)
+KINDS = {line.kind: (line.kind,) for line in LINES} | {"all stripes": ("grating", FAINT)}
+"""What is shown, and the kinds that it consists of."""
 PLAIN_TO_SEE = 1.5
 """Pixels of the grid from which on a faint stripe is missed for its contrast alone."""
 NOISES = (1.0, 256.0)
 """Least and largest noise of its own, in grey levels."""
 BLOCKS = {
-    "grating": 128,
-    "letter E": 48,
-    "two dots": 48,
-    FAINT: 36,
-    "landolt 4": 12,
-    "landolt 8": 12,
+    "grating": 192,
+    FAINT: 192,
+    "letter E": 64,
+    "two dots": 64,
+    "landolt 4": 48,
+    "landolt 8": 48,
 }
-"""How many blocks are shown of each kind: most of the one that every checkpoint here has learned,
-fewest of those that none has.
-"""
-OBSERVED = ("grating", "letter E")
-"""Kinds that the ideal observer reads, of the first blocks: it is slow."""
-OBSERVER_BLOCKS = 18
+"""How many blocks are shown of each kind: most of those that are best read."""
+OBSERVED = ("grating", FAINT, "all stripes", "letter E", "two dots")
+"""What the ideal observer reads, of the first blocks: it is slow."""
+OBSERVER_BLOCKS = 36
 
 
 def reduced(image: Pixels, edge: int) -> Pixels:
@@ -80,13 +82,17 @@ def by_rule(found: Verdicts, grid: int) -> Verdicts:
     ]
 
 
+def first(found: Verdicts) -> Verdicts:
+    """The answers to the blocks that an ideal observer reads."""
+    return [pair for pair in found if int(pair[0].id.split("/")[1]) // BLOCK < OBSERVER_BLOCKS]
+
+
 def by_ideal(
     book: AcuityBook, found: Verdicts, observer: IdealObserver, internal: float = 0.0
 ) -> Verdicts:
     """The ideal observer's answers to the first blocks."""
-    most = OBSERVER_BLOCKS * BLOCK
-    numbers = {int(sample.id.split("/")[1]): sample for sample, _ in found}
-    plates = [(s, book.plate("test", number)) for number, s in numbers.items() if number < most]
+    numbers = {int(sample.id.split("/")[1]): sample for sample, _ in first(found)}
+    plates = [(s, book.plate("test", number)) for number, s in numbers.items()]
     plates.sort(key=lambda pair: pair[1].detail.size)  # templates are kept for few sizes
     return [(sample, observer.answer(plate, internal) == plate.turn) for sample, plate in plates]
 
@@ -94,7 +100,9 @@ def by_ideal(
 def own_noise(book: AcuityBook, faint: Verdicts, grid: int) -> dict[str, Any]:
     """The noise with which the ideal observer misses as many faint stripes as the checkpoint."""
     large = [
-        (s, right) for s, right in faint if s.detail and s.detail.size * grid / SIDE >= PLAIN_TO_SEE
+        (s, right)
+        for s, right in first(faint)
+        if s.detail and s.detail.size * grid / SIDE >= PLAIN_TO_SEE
     ]
     wanted = float(np.mean([right for _, right in large]))
     observer = IdealObserver(book, Entrance(SIDE, grid))
@@ -115,22 +123,26 @@ def measure(bundle: FlamingoBundle, grid: int, observed: Sequence[str]) -> dict[
     kept = [s for s in source.samples("test") if s.detail and _shown(s)]
     drawn = DrawnPlates(source, kept)
     ways = {"as is": Entrance(SIDE, grid), "cut": Entrance(SIDE, grid, cut=True)}
+    coarse = partial(reduced, edge=grid // FACTOR)
+    limit = Entrance(SIDE, grid // FACTOR, cut=True)
     plain = answers(bundle, drawn, grid)
     every = {
         "as is": plain,
         "cut": answers(bundle, drawn, grid, ways["cut"].passed),
-        "hidden": answers(bundle, drawn, grid, partial(reduced, edge=grid // FACTOR)),
+        "hidden": answers(bundle, drawn, grid, coarse),
+        "hidden, cut": answers(bundle, drawn, grid, lambda image: coarse(limit.passed(image))),
         "rule": by_rule(plain, grid),
     }
-    observers = {way: IdealObserver(book, entrance) for way, entrance in ways.items()}
     noise = own_noise(book, of_kinds(plain, [FAINT]), grid)
-    kinds = {}
-    for kind in KINDS:
-        sets = {name: of_kinds(found, [kind]) for name, found in every.items()}
-        for name, one in observers.items() if kind in observed else ():
-            sets[f"ideal, {name}"] = by_ideal(book, sets["as is"], one)
-            sets[f"noisy, {name}"] = by_ideal(book, sets["as is"], one, noise["noise"])
-        kinds[kind] = _kind(sets)
+    read = of_kinds(plain, [kind for name in observed for kind in KINDS[name]])
+    for way, entrance in ways.items():
+        observer = IdealObserver(book, entrance)
+        every[f"ideal, {way}"] = by_ideal(book, read, observer)
+        every[f"noisy, {way}"] = by_ideal(book, read, observer, noise["noise"])
+    kinds = {
+        name: _kind({way: chosen for way, each in every.items() if (chosen := of_kinds(each, of))})
+        for name, of in KINDS.items()
+    }
     return {"grid": grid, "own noise": noise, "kinds": kinds}
 
 
@@ -156,12 +168,13 @@ def _kind(found: Mapping[str, Verdicts]) -> dict[str, Any]:
         "shares": {name: _shares(each) for name, each in every.items()},
         "ratios": {},
     }
-    if "as is" in seeing:
-        made["fit"] = round(misfit(plain, fitted.fits["as is"], seed=SEED), 4)
+    made["fit"] = {
+        name: round(misfit(every[name], fitted.fits[name], seed=SEED), 4) for name in seeing
+    }
     observers = [
         (way, of) for way in ("as is", "cut") for of in ("rule", f"ideal, {way}", f"noisy, {way}")
     ]
-    for one, other in [*observers, ("hidden", "as is")]:
+    for one, other in [*observers, ("hidden", "as is"), ("hidden, cut", "cut")]:
         if one in seeing and other in seeing:
             widest = coincidence(fitted, [one, other]).widest
             made["ratios"][f"{one} / {other}"] = widest and ends(widest.interval)
@@ -189,7 +202,7 @@ def main() -> None:
     keep("charts", f"{given.name}, {given.grid} px", found)
     print(found["own noise"])
     for kind, each in found["kinds"].items():
-        print(kind, each["largest"], each["sizes"].get("as is"), each["ratios"])
+        print(kind, each["largest"], each["sizes"].get("as is"), each["fit"], each["ratios"])
 
 
 if __name__ == "__main__":

@@ -40,10 +40,31 @@ def _end(value: float | None, digits: int) -> str:
     return "∞" if value is None else f"{value:.{digits}f}"
 
 
-def _size(kind: Section, name: str) -> str:
+NO_FIT, DOUBTED = 0.01, 0.05
+"""Probability of a deviance as large, below which kinds together are no one curve; and below which
+the sizes of one kind are to be read with care.
+"""
+FAINT, TOGETHER = "faint grating", "all stripes"
+
+
+def _size(kind: Section, name: str, thing: str) -> str:
     if name not in kind["n"]:
         return "–"
-    return figure(kind["sizes"][name]) if name in kind["sizes"] else "does not see"
+    if name not in kind["sizes"]:
+        return "does not see"
+    if not _one_curve(kind, name, thing):
+        return "no one curve"
+    return figure(kind["sizes"][name]) + ("*" if kind["fit"][name] < DOUBTED else "")
+
+
+def _one_curve(kind: Section, name: str, thing: str) -> bool:
+    return thing != TOGETHER or kind["fit"].get(name, 1.0) >= NO_FIT
+
+
+def _ratio(kind: Section, one: str, other: str, thing: str) -> str:
+    if not all(_one_curve(kind, name, thing) for name in (one, other)):
+        return "–"
+    return figure(kind["ratios"].get(f"{one} / {other}"))
 
 
 def acuity(section: Section) -> str:
@@ -57,12 +78,12 @@ def acuity(section: Section) -> str:
                 f"{name}{', cut' if way == 'cut' else ''}",
                 kind,
                 str(each["n"][way]),
-                _size(each, way),
-                _size(each, "rule"),
-                _size(each, f"ideal, {way}"),
-                _size(each, f"noisy, {way}"),
-                figure(each["ratios"].get(f"{way} / rule")),
-                figure(each["ratios"].get(f"{way} / noisy, {way}")),
+                _size(each, way, kind),
+                _size(each, "rule", kind),
+                _size(each, f"ideal, {way}", kind),
+                _size(each, f"noisy, {way}", kind),
+                _ratio(each, way, "rule", kind),
+                _ratio(each, way, f"noisy, {way}", kind),
                 f"{each['largest']:.2f}" if way == "as is" else "",
             ]
             for name, found in section.items()
@@ -87,40 +108,62 @@ def noise(section: Section) -> str:
 
 
 def hidden(section: Section) -> str:
-    """The hidden factor, found again."""
+    """The hidden factor, found again, as the stored image is and cut before each."""
     heads = ["checkpoint, grid", "thing", "n", "50 % size", "behind it", "factor found"]
     return table(
         heads,
         (
             [
-                name,
+                f"{name}{', cut' if way == 'cut' else ''}",
                 kind,
-                str(each["n"]["hidden"]),
-                _size(each, "as is"),
-                _size(each, "hidden"),
-                figure(each["ratios"].get("hidden / as is")),
+                str(each["n"][behind]),
+                _size(each, way, kind),
+                _size(each, behind, kind),
+                _ratio(each, behind, way, kind),
             ]
             for name, found in section.items()
             for kind, each in found["kinds"].items()
+            for way, behind in (("as is", "hidden"), ("cut", "hidden, cut"))
             if "as is" in each["sizes"]
+        ),
+    )
+
+
+def confirmed(section: Section) -> str:
+    """The hidden factor from faint stripes, on images of its own."""
+    return table(
+        ["checkpoint, grid", "n", "50 % size", "behind it", "factor found"],
+        (
+            [
+                name,
+                str(found["n"]),
+                *(
+                    _size({**found, "n": found["fit"]}, way, FAINT)
+                    for way in ("cut", "hidden, cut")
+                ),
+                figure(found["factor"]),
+            ]
+            for name, found in section.items()
         ),
     )
 
 
 def retest(section: Section) -> str:
     """Two charts of other images."""
-    heads = ["checkpoint, grid", "n each", "first chart", "second chart", "ratio"]
+    heads = ["checkpoint, grid", "thing", "n each", "first chart", "second chart", "ratio"]
     return table(
         heads,
         (
             [
                 name,
+                thing,
                 str(found["n"]["first"]),
                 figure(found["sizes"]["first"]),
                 figure(found["sizes"]["second"]),
                 figure(found["ratio"]),
             ]
-            for name, found in section.items()
+            for name, things in section.items()
+            for thing, found in things.items()
         ),
     )
 
@@ -215,6 +258,7 @@ BLOCKS: Mapping[str, tuple[str, Callable[[Section], str]]] = {
     "acuity": ("charts", acuity),
     "noise": ("charts", noise),
     "hidden": ("charts", hidden),
+    "confirmed": ("confirmed", confirmed),
     "retest": ("retest", retest),
     "lesions": ("lesions", lesions),
     "coverage": ("coverage", coverage),

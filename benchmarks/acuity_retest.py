@@ -13,24 +13,28 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from benchmarks.acuity import BLOCK, SIDE
+from benchmarks.acuity import BLOCK, FAINT, SIDE
 from benchmarks.acuity_results import SEED, ends, keep
-from benchmarks.plate_answers import DrawnPlates, answers, trials
+from benchmarks.plate_answers import DrawnPlates, Verdicts, answers, of_kinds, trials
 from resolution_eval.data.acuity import AcuityBook
 from resolution_eval.data.cards import task_cards
 from resolution_eval.data.sources.plate_source import PlateSource
 from resolution_eval.models.flamingo import FlamingoBundle, load_folder
 from resolution_eval.statistics.thresholds import coincidence, curves
 
-BLOCKS = 128
-KIND = "grating"
+BLOCKS = 192
+THINGS = ("grating", FAINT)
 
 
 def measure(bundle: FlamingoBundle, grid: int) -> dict[str, Any]:
-    """Both sizes, and their ratio."""
+    """Both sizes of plain and of faint stripes, and their ratio."""
     source = PlateSource("acuity", task_cards()["acuity"], AcuityBook(SIDE, {"test": BLOCKS}))
-    samples = [s for s in source.samples("test") if s.detail and s.detail.kind == KIND]
+    samples = [s for s in source.samples("test") if s.detail and s.detail.kind in THINGS]
     found = answers(bundle, DrawnPlates(source, samples), grid)
+    return {name: _halves(of_kinds(found, [name])) for name in THINGS}
+
+
+def _halves(found: Verdicts) -> dict[str, Any]:
     edge = f"test/{BLOCK * BLOCKS // 2:05d}"
     halves = {
         "first": trials([pair for pair in found if pair[0].id < edge]),
@@ -39,7 +43,6 @@ def measure(bundle: FlamingoBundle, grid: int) -> dict[str, Any]:
     fitted = curves(halves, seed=SEED)
     widest = coincidence(fitted, list(halves)).widest
     return {
-        "grid": grid,
         "n": {name: len(each) for name, each in halves.items()},
         "sizes": {name: ends(fitted.interval(name, 0.5)) for name in halves},
         "ratio": widest and ends(widest.interval),

@@ -1,0 +1,72 @@
+"""The hidden factor once more, on faint stripes that nothing was chosen by.
+
+    python -m benchmarks.acuity_confirmed --checkpoint DIR --name NAME --grid 64
+
+`benchmarks.acuity` found the factor best from faint stripes, each time without what is finer than
+the limit. This shows other images of that one line, drawn from higher numbers than it shows, and
+keeps the factor, whatever it is, in benchmarks/acuity.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks.acuity import BLOCK, BLOCKS, FACTOR, FAINT, SIDE, reduced
+from benchmarks.acuity_results import SEED, ends, keep
+from benchmarks.ideal_observer import Entrance
+from benchmarks.plate_answers import DrawnPlates, answers, trials
+from resolution_eval.data.acuity import AcuityBook
+from resolution_eval.data.cards import task_cards
+from resolution_eval.data.plates.canvas import Pixels
+from resolution_eval.data.sources.plate_source import PlateSource
+from resolution_eval.models.flamingo import FlamingoBundle, load_folder
+from resolution_eval.statistics.thresholds import coincidence, curves, misfit
+
+SHOWN = max(BLOCKS.values())
+"""Blocks from which on none was shown before."""
+
+
+def measure(bundle: FlamingoBundle, grid: int) -> dict[str, Any]:
+    """Both 50 % sizes, and their ratio."""
+    book = AcuityBook(SIDE, {"test": 2 * SHOWN})
+    source = PlateSource("acuity", task_cards()["acuity"], book)
+    others = source.samples("test")[BLOCK * SHOWN :]
+    kept = [s for s in others if s.detail and s.detail.kind == FAINT]
+    drawn = DrawnPlates(source, kept)
+    behind = partial(_behind, edge=grid // FACTOR)
+    found = {
+        "cut": trials(answers(bundle, drawn, grid, Entrance(SIDE, grid, cut=True).passed)),
+        "hidden, cut": trials(answers(bundle, drawn, grid, behind)),
+    }
+    fitted = curves(found, seed=SEED)
+    widest = coincidence(fitted, ["hidden, cut", "cut"]).widest
+    return {
+        "n": len(kept),
+        "sizes": {name: ends(fitted.interval(name, 0.5)) for name in found},
+        "fit": {n: round(misfit(each, fitted.fits[n], seed=SEED), 4) for n, each in found.items()},
+        "factor": widest and ends(widest.interval),
+    }
+
+
+def _behind(image: Pixels, edge: int) -> Pixels:
+    """The image behind the reduction, without what is finer than that can show."""
+    return reduced(Entrance(SIDE, edge, cut=True).passed(image), edge)
+
+
+def main() -> None:
+    """Measure one checkpoint and keep what is found."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--grid", type=int, default=64)
+    given = parser.parse_args()
+    found = measure(load_folder(given.checkpoint), given.grid)
+    keep("confirmed", f"{given.name}, {given.grid} px", found)
+    print(found)
+
+
+if __name__ == "__main__":
+    main()
