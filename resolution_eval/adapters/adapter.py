@@ -311,6 +311,7 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
             notes=image.notes,
             information=information,
             image=drawn,
+            microns=image.microns,
             foretold=self.expected_grid(grid, job),
         )
 
@@ -448,6 +449,7 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
             served=answer.served,
             demonstrations=demonstrations,
             images=images,
+            microns=view.microns,
         )
 
     def _each(self, view: View, answer: Answer) -> Iterator[ImageAttestation]:
@@ -457,6 +459,7 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
                 source=(shown.source.width, shown.source.height),
                 information=(shown.information.width, shown.information.height),
                 capped=is_capped(shown.source, view.job.resolution),
+                microns=shown.microns,
                 expected_grid=self._expected(shown),
                 grid=entry.grid,
                 visual_tokens=entry.visual_tokens,

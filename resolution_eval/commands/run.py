@@ -50,7 +50,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "Every other argument goes to lmms-eval as it is; see `lmms-eval eval --help`."
     parser.add_argument("--tasks", default="", help="comma-separated task names")
     parser.add_argument(
-        "--resolutions", help='comma-separated pixel edges of the square budget, or "native"'
+        "--resolutions",
+        help='comma-separated pixel edges of the square budget, or "native"; of whole slides µm '
+        "per pixel instead, 0.5um,1um,2um say (extra wsi)",
     )
     parser.add_argument(
         "--scheme", help="match: the grid follows r; restore: the grid stays, the content varies"

@@ -23,7 +23,7 @@ from resolution_eval.host.taskfiles import (
     refuse_misspelled_task,
     write_task,
 )
-from resolution_eval.resolution import Resolution
+from resolution_eval.resolution import Resolution, ascending, in_microns
 
 
 def run(
@@ -50,7 +50,7 @@ def run(
         DataError: the folder is not in the local layout, or broken.
     """
     variation = Variation(
-        resolutions=resolutions,
+        resolutions=_in_order(resolutions),
         filter=filter,
         scheme=scheme,
         option_order=option_order,
@@ -73,14 +73,32 @@ def run(
         raise UsageError("--window, --frame, --max-pixels, --microns and --root need --data PATH")
     with TemporaryDirectory(prefix="resolution-eval-") as folder, preferred(folder):
         if data is not None:
-            limit = {} if most_images is None else {"most_images": most_images}
-            card = variation.applied(own_folder.folder_card(data, {**(choices or {}), **limit}))
+            card = variation.applied(
+                own_folder.folder_card(data, _card_choices(variation, choices))
+            )
             write_task(Path(folder) / card.name, card)
         shipped = [task for name in tasks for task in members(name) if task != own_folder.TASK]
         for task in shipped if changed else ():
             derive(task, Path(folder), variation)
         named = ["--tasks", ",".join(tasks)] if tasks else []
         return lmms_eval([*named, *arguments])
+
+
+def _in_order(resolutions: Sequence[Resolution] | None) -> Sequence[Resolution] | None:
+    """Those in µm per pixel from coarse to fine, each once, as a card has them."""
+    if not in_microns(resolutions or ()):
+        return resolutions
+    return sorted(set(resolutions or ()), key=ascending)
+
+
+def _card_choices(variation: Variation, choices: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Keys of a folder's card that decide how it is read."""
+    found = dict(choices or {})
+    if variation.most_images is not None:
+        found["most_images"] = variation.most_images
+    if in_microns(variation.resolutions or ()):
+        found["resolutions"] = variation.resolutions
+    return found
 
 
 @contextmanager

@@ -5,12 +5,43 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
-from typing import Any, Literal, Self
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Self
 
 from resolution_eval.ground.errors import UsageError
 
 FIRST = "first"
 FULL = "full range"
+
+
+class Region(NamedTuple):
+    """A rectangle of a whole slide, in pixels of its finest level, from its upper left corner."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def __str__(self) -> str:
+        return ",".join(map(str, self))
+
+    @classmethod
+    def parse(cls, text: str) -> Region:
+        """The region written as "x,y,width,height".
+
+        Raises:
+            UsageError: it is not four whole numbers, or has no extent.
+        """
+        words = [word.strip() for word in text.split(",")]
+        if len(words) != 4 or not all(word.isascii() and word.isdecimal() for word in words):
+            raise UsageError(
+                f"region {text!r} is not x,y,width,height; write four whole numbers of pixels of "
+                'the finest level, as "2048,4096,512,512"'
+            )
+        region = cls(*map(int, words))
+        if not region.width or not region.height:
+            raise UsageError(f"region {text!r} has no extent; width and height are 1 pixel or more")
+        return region
 
 
 @dataclass(frozen=True)
@@ -25,6 +56,10 @@ class Options:
     """Most pixels of an image that is decoded; none: Pillow's own limit."""
     microns: float | None = None
     """Whole-slide images: µm that are one pixel; none: the file's first page as it is."""
+    region: Region | None = None
+    """Whole-slide images: what of them is shown; none: all."""
+    path: Path | None = None
+    """The file on disk that the bytes are the beginning of; none where they are all of it."""
 
 
 def numbers(window: str) -> tuple[float, float]:

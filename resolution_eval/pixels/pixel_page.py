@@ -18,9 +18,11 @@ _TAGS = (
     ),
     (
         "whole slide in TIFF (extra `wsi`)",
-        "only with --microns, UM µm per pixel: the coarsest level that is no coarser is read and "
-        "averaged down (box); level and size stand in the attestation. A file that does not say "
-        "how many µm its pixels are, or has none so fine, fails by name",
+        "only with --resolutions in µm per pixel, --microns UM (one size for all), or a column "
+        "region: the coarsest level that is no coarser is read and averaged down (box); level, "
+        "size, region and the µm that a pixel is stand in the attestation. A file that does not "
+        "say how many µm its pixels are, or has none so fine, or a region that leads out of it, "
+        "fails by name",
     ),
     (
         "PNG",

@@ -23,14 +23,16 @@ from resolution_eval.pixels.slide import read_slide
 from resolution_eval.pixels.tiff import read_tiff
 
 
-def _tiff(data: bytes, limit: int, microns: float | None) -> Raster:
-    return read_tiff(data, limit) if microns is None else read_slide(data, limit, microns)
+def _tiff(data: bytes, limit: int, options: Options) -> Raster:
+    if options.microns is None and options.region is None:
+        return read_tiff(data, limit)
+    return read_slide(data, limit, options)
 
 
 READERS: dict[Format, Callable[[bytes, int, Options], Raster]] = {
     formats.PNG: lambda data, limit, _: read_png(data, limit),
     formats.JPEG: lambda data, limit, _: read_jpeg(data, limit),
-    formats.TIFF: lambda data, limit, options: _tiff(data, limit, options.microns),
+    formats.TIFF: _tiff,
     formats.BMP: lambda data, limit, _: read_plain(data, "BMP", limit),
     formats.GIF: lambda data, limit, _: read_plain(data, "GIF", limit),
     formats.WEBP: lambda data, limit, _: read_plain(data, "WEBP", limit),
@@ -60,7 +62,12 @@ def read(data: bytes, limit: int, options: Options) -> Raster:
     if options.microns is not None and format is not formats.TIFF:
         raise ImageError(
             f"it is {format.name}, which does not say how many µm a pixel is, and a size in µm was "
-            "asked for; run it without --microns"
+            "asked for; give --resolutions in pixels, and no --microns"
+        )
+    if options.region is not None and format is not formats.TIFF:
+        raise ImageError(
+            f"it is {format.name}, and a region is of a whole slide in TIFF; cut the image to its "
+            "region and leave the cell empty"
         )
     try:
         return READERS[format](data, limit, options)

@@ -43,7 +43,17 @@ SPLIT_NAMES = {
 """Splits as written in a table or as names of folders, to ours: data that nobody split is there to
 be tested on.
 """
-COLUMNS = ("file", "label", "split", "source", "question", "qid", "choices", "answer_type")
+COLUMNS = (
+    "file",
+    "label",
+    "split",
+    "source",
+    "question",
+    "qid",
+    "choices",
+    "answer_type",
+    "region",
+)
 IMAGE_ENDINGS = (
     *(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".jp2", ".jxl"),
     *(".svs", ".ndpi", ".scn"),
