@@ -22,7 +22,9 @@ from resolution_eval.data.own_folder import folder_card
 from resolution_eval.data.sources.local import LocalSource
 from resolution_eval.data.sources.slide_views import locator_at
 from resolution_eval.ground.errors import DataError, ImageError, UsageError
+from resolution_eval.host.task_metrics import area
 from resolution_eval.images import decode
+from resolution_eval.records import read_record
 from resolution_eval.resolution import (
     MicronsPerPixel,
     TrainingResolution,
@@ -37,8 +39,10 @@ MICRONS = tuple(map(MicronsPerPixel, (2, 1, 0.5)))
 
 @pytest.mark.parametrize(
     "text",
-    ["0.5um", "0.5µm", "0.5\u03bcm", ".5UM", " 0.50 Um ", "0.5mpp", "0.5 MPP", "0.5um/px"]
-    + ["0.5 µm per pixel", "0.5 micron / pixel", "0.5\u00a0µm"],
+    (
+        *("0.5um", "0.5µm", "0.5\u03bcm", ".5UM", " 0.50 Um ", "0.5mpp", "0.5 MPP", "0.5um/px"),
+        *("0.5 µm per pixel", "0.5 micron / pixel", "0.5\u00a0µm"),
+    ),
 )
 def test_every_spelling_of_half_a_micron_is_one_resolution(text):
     assert parse_resolution(text) == MicronsPerPixel(0.5)
@@ -59,7 +63,7 @@ def test_where_only_pixels_count_microns_are_refused_with_the_way():
 
 
 def test_the_finer_the_pixel_the_higher_the_resolution():
-    assert sorted(MICRONS[::-1], key=ascending) == list(MICRONS)
+    assert sorted(reversed(MICRONS), key=ascending) == list(MICRONS)
     assert TrainingResolution("native").reference(MICRONS) == MicronsPerPixel(0.5)
     assert TrainingResolution.parse("fixed:64").reference(MICRONS) is None
 
@@ -197,7 +201,7 @@ def test_a_card_has_one_axis_and_reads_back_what_it_writes(tmp_path):
     assert parse_task_card(card.model_dump_json()) == card
     assert json.loads(card.model_dump_json())["resolutions"] == ["2um", "1um", "0.5um"]
     for wrong in ((*MICRONS, 28), (*MICRONS, "native")):
-        with pytest.raises((ValidationError, ValueError), match="one axis|ascend"):
+        with pytest.raises((ValidationError, ValueError), match=r"one axis|ascend"):
             folder_card(root, {"resolutions": wrong})
     with pytest.raises(ValueError, match="give one of them"):
         folder_card(root, {"resolutions": MICRONS, "microns": 1.0})
@@ -247,6 +251,32 @@ def test_regions_are_swept_in_microns_by_one_command_to_the_report(tmp_path):
     assert made.returncode == 0, made.stderr[-3000:]
     page = (tmp_path / "page" / "index.html").read_text()
     assert all(size in page for size in ("2um", "1um", "0.5um"))
+    records = subprocess.run(
+        [sys.executable, "-m", "resolution_eval", "record", "out", "--output", "records"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert records.returncode == 0, records.stderr[-3000:]
+    (file,) = (tmp_path / "records").rglob("*.json")
+    record = read_record(file)
+    assert [cell.resolution for cell in record.cells] == ["2um", "1um", "0.5um"]
+    for row in record.answers.rows():
+        if row["correct"] is not None:
+            assert row["resolution"] == f"{row['microns_across']:g}um"
+            assert row["source_width"] * row["microns_across"] == 96 * 0.25
+            assert row["grid_width"] == row["expected_width"]
+
+
+def test_the_mean_over_microns_is_that_over_the_pixels_they_make():
+    def item(resolution: str, correct: int) -> dict[str, Any]:
+        return {"sample": "a", "resolution": resolution, "status": "attested", "correct": correct}
+
+    microns = [item("4um", 0), item("2um", 1), item("0.5um", 1)]
+    pixels = [item("28", 0), item("56", 1), item("224", 1)]
+    assert area(microns) == pytest.approx(area(pixels))
+    assert area(microns) == pytest.approx(2.5 / 3)
 
 
 @pytest.mark.whole
