@@ -84,8 +84,8 @@ def _box(
     told = ", ".join(f"{name} of {width}x{height}" for name, (width, height) in sizes.items())
     raise DataError(
         f"{folder}, {row['image file path']}, abnormality {row['abnormality id']}: the mammogram "
-        f"has {size[0]}x{size[1]} px, and none of its mask files has: {told}; get them again, or take "
-        "them away: the question stays, and the finding has no size"
+        f"has {size[0]}x{size[1]} px, and none of its mask files has: {told}; get them again, or "
+        "take them away: the question stays, and the finding has no size"
     )
 
 
