@@ -34,7 +34,7 @@ SAMPLED = 500
 def folder_card(folder: Path, choices: Mapping[str, Any] | None = None) -> TaskCard:
     """The card of the data set in `folder`, as its table or class folders and images describe it.
 
-    `choices` are keys of the card that the user chose: window, frame, max_pixels, microns,
+    `choices` are keys of the card that the user chose: window, frame, slice, max_pixels, microns,
     root, most_images; resolutions only where they are in µm per pixel.
 
     Questions where there is a column `question`, else a classification among the labels found; the

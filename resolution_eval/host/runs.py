@@ -42,7 +42,7 @@ def run(
     """Run `lmms-eval` on `tasks` with another sweep than the tasks' own; its exit status.
 
     `arguments` go to lmms-eval as they are. `data` is the folder of the task `folder_res`,
-    and `choices` are keys of its card: window, frame, max_pixels, microns, root.
+    and `choices` are keys of its card: window, frame, slice, max_pixels, microns, root.
 
     Raises:
         UsageError: the sweep is asked of a task that is not ours; or `folder_res` without `data`,
@@ -70,7 +70,9 @@ def run(
     if (own_folder.TASK in tasks) != (data is not None):
         raise UsageError(f"--tasks {own_folder.TASK} and --data PATH go together; give both")
     if choices and data is None:
-        raise UsageError("--window, --frame, --max-pixels, --microns and --root need --data PATH")
+        raise UsageError(
+            "--window, --frame, --slice, --max-pixels, --microns and --root need --data PATH"
+        )
     with TemporaryDirectory(prefix="resolution-eval-") as folder, preferred(folder):
         if data is not None:
             card = variation.applied(

@@ -44,6 +44,41 @@ class Region(NamedTuple):
         return region
 
 
+class Cut(NamedTuple):
+    """Which slice of a volume is shown."""
+
+    axis: str = "axial"
+    """`axial`, `coronal` or `sagittal`: what the slice stands across is the patient's own axis."""
+    place: int | Literal["first", "middle"] = "middle"
+    """By number from 1, from the patient's left, the back or below; `middle`: number n // 2 + 1."""
+    volume: int | None = None
+    """By number from 1, of a file that has several."""
+
+    @classmethod
+    def parse(cls, text: str) -> Cut:
+        """The slice written as "axial:middle", "coronal:12" or "axial:12:3" (of volume 3).
+
+        Raises:
+            UsageError: it is written otherwise.
+        """
+        axis, *rest = (word.strip().lower() for word in text.split(":"))
+        place, *volume = rest or ["middle"]
+        numbered = all(word.isascii() and word.isdecimal() and int(word) for word in volume)
+        known = place in ("first", "middle") or (place.isascii() and place.isdecimal())
+        if axis not in ("axial", "coronal", "sagittal") or not known or not numbered or volume[1:]:
+            raise UsageError(
+                f"no slice {text!r}; write AXIS:SLICE or AXIS:SLICE:VOLUME, AXIS axial, coronal or "
+                "sagittal, SLICE first, middle or a number from 1, as axial:middle"
+            )
+        if place.isdecimal() and not int(place):
+            raise UsageError(f"no slice {text!r}; slices are counted from 1")
+        chosen: Any = int(place) if place.isdecimal() else place
+        return cls(axis, chosen, int(volume[0]) if volume else None)
+
+
+MIDDLE = Cut()
+
+
 @dataclass(frozen=True)
 class Options:
     """How an image file is shown where its format leaves a choice."""
@@ -52,6 +87,8 @@ class Options:
     """DICOM: "first" (the file's own first window or VOI LUT), "full range", or "CENTRE/WIDTH"."""
     frame: int | Literal["first", "middle"] = "first"
     """DICOM: the frame of several, by number from 1, "first" or "middle"."""
+    slice: Cut = MIDDLE
+    """NIfTI: the slice of a volume."""
     max_pixels: int | None = None
     """Most pixels of an image that is decoded; none: Pillow's own limit."""
     microns: float | None = None
@@ -86,7 +123,8 @@ def checked(chosen: Mapping[str, Any]) -> Options:
     Raises:
         UsageError: a value is impossible.
     """
-    options = Options(**chosen)
+    cut = Cut.parse(chosen["slice"]) if "slice" in chosen else MIDDLE
+    options = Options(**{**chosen, "slice": cut})
     if options.window not in (FIRST, FULL):
         numbers(options.window)
     if options.frame not in ("first", "middle") and (

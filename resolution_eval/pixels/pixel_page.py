@@ -45,6 +45,16 @@ _TAGS = (
         "out; of several frames the first, or --frame; pixel padding is left out of the range. The "
         "window stands in the attestation; nothing that names a patient is read",
     ),
+    (
+        "NIfTI, .nii and .nii.gz (extra `nifti`)",
+        "one slice: --slice AXIS:SLICE, by default axial:middle (number n // 2 + 1), along the "
+        "patient's axes whatever the stored order (canonical RAS), shown with the patient's right "
+        "on the left, anterior or superior up, anterior on the left of a sagittal one; slope and "
+        "intercept first, then the file's display range (cal_min, cal_max), else the slice's own "
+        "lowest to highest value, or --window; of several volumes the one that --slice "
+        "AXIS:SLICE:VOLUME names, else it fails. A gzipped file is unpacked no further than its "
+        "header says, to 2 GiB at most; slice, volume and range stand in the attestation",
+    ),
 )
 
 

@@ -16,6 +16,7 @@ from resolution_eval.pixels.jpeg import read_jpeg
 from resolution_eval.pixels.jpeg2000 import read_jpeg2000
 from resolution_eval.pixels.modern import read_jpegls, read_jpegxl
 from resolution_eval.pixels.netpbm import read_netpbm
+from resolution_eval.pixels.nifti import read_nifti
 from resolution_eval.pixels.plain import read_plain
 from resolution_eval.pixels.png import read_png
 from resolution_eval.pixels.raster import Raster
@@ -41,6 +42,7 @@ READERS: dict[Format, Callable[[bytes, int, Options], Raster]] = {
     formats.JPEGXL: lambda data, limit, _: read_jpegxl(data, limit),
     formats.JPEGLS: lambda data, limit, _: read_jpegls(data, limit),
     formats.DICOM: read_dicom,
+    formats.NIFTI: read_nifti,
 }
 _ADDRESS = re.compile(r"<[^<>]*0x[0-9a-fA-F]+[^<>]*>|0x[0-9a-fA-F]{6,}")
 

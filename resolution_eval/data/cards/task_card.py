@@ -129,6 +129,8 @@ class TaskCard(CardBase):
     """DICOM: `first` (the file's own first window or table), `full range`, or `CENTRE/WIDTH`."""
     frame: Annotated[int, Field(ge=1)] | Literal["first", "middle"] = "first"
     """DICOM: the frame of several, by number from 1, `first` or `middle`."""
+    slice: Text = "axial:middle"
+    """NIfTI: the slice of a volume, `AXIS:SLICE` or, of several volumes, `AXIS:SLICE:VOLUME`."""
     max_pixels: Annotated[int, Field(ge=1)] | None = None
     """Most pixels of an image that is decoded; none: Pillow's own limit, 89,478,485."""
     resolutions: Annotated[

@@ -58,6 +58,7 @@ IMAGE_ENDINGS = (
     *(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".jp2", ".jxl"),
     *(".svs", ".ndpi", ".scn"),
     *(".dcm", ".dicom", ".pgm", ".ppm", ".pbm", ".pnm"),
+    *(".nii", ".nii.gz"),
 )
 _PASSED_OVER = (".", "__MACOSX")
 
@@ -169,7 +170,7 @@ def _unlisted(
     for split, table in tables:
         for file in _files(table.parent):
             name = file.relative_to(folder).as_posix()
-            if file.suffix.lower() in IMAGE_ENDINGS and name not in listed:
+            if file.name.lower().endswith(IMAGE_ENDINGS) and name not in listed:
                 yield Exclusion(name, f"not listed in {table.name}", split)
 
 
@@ -189,7 +190,7 @@ def _class_folders(folder: Path) -> Layout | None:
             inside = file.relative_to(place).parts
             if len(inside) < 2:
                 excluded.append(Exclusion(name, "not in a class folder", split))
-            elif file.suffix.lower() not in IMAGE_ENDINGS:
+            elif not file.name.lower().endswith(IMAGE_ENDINGS):
                 excluded.append(Exclusion(name, "not an image by its ending", split))
             else:
                 cells = {"file": name, "label": inside[0], "split": split}

@@ -53,7 +53,7 @@ from resolution_eval.evidence.attestation import Form
 from resolution_eval.ground.errors import DataError, ImageError, UsageError, suggest
 from resolution_eval.ground.files import file_digest
 from resolution_eval.pixels import format_of
-from resolution_eval.pixels.display_choices import EncodedImage, Options, Region
+from resolution_eval.pixels.display_choices import Cut, EncodedImage, Options, Region
 from resolution_eval.resolution import in_microns
 
 __all__ = ["TABLE", "YES_NO", "LocalSource", "TableRow", "escape", "read_table", "rows_of"]
@@ -215,7 +215,11 @@ class LocalSource:
 
 def _options(card: TaskCard) -> Options:
     return Options(
-        window=card.window, frame=card.frame, max_pixels=card.max_pixels, microns=card.microns
+        window=card.window,
+        frame=card.frame,
+        slice=Cut.parse(card.slice),
+        max_pixels=card.max_pixels,
+        microns=card.microns,
     )
 
 

@@ -19,7 +19,7 @@ from resolution_eval.data.sources.table_source import GatheredSource
 from resolution_eval.evidence.details import Detail
 from resolution_eval.ground.errors import DataError, ImageError
 from resolution_eval.images import decode
-from resolution_eval.pixels.display_choices import EncodedImage, Options
+from resolution_eval.pixels.display_choices import Cut, EncodedImage, Options
 
 _LOOKED_AT = 5
 """Images whose size is held against the smallest of the published ones."""
@@ -138,7 +138,11 @@ def open_published(folder: Path, card: TaskCard) -> GatheredSource:
     contents = {image: images.content(image) for image in sorted(named)}
     alike = duplicates.groups({k: v for k, v in contents.items() if v != "missing"})
     options = Options(
-        window=card.window, frame=card.frame, max_pixels=card.max_pixels, microns=card.microns
+        window=card.window,
+        frame=card.frame,
+        slice=Cut.parse(card.slice),
+        max_pixels=card.max_pixels,
+        microns=card.microns,
     )
     digest = sha256(repr(sorted(contents.items())).encode()).hexdigest()
     source = GatheredSource(
