@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-nibabel = pytest.importorskip("nibabel", reason="the extra `nifti` is not installed")
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent / "pixels"))
 from test_dicom import dicom
 from test_documented_commands import COMMANDS, Command
 from test_slide import aperio
 
+nibabel = pytest.importorskip("nibabel", reason="the extra `nifti` is not installed")
 pytestmark = [pytest.mark.whole, pytest.mark.filterwarnings("ignore")]
 CLASSES = ("benign", "malignant")
 

@@ -182,6 +182,7 @@ DAMAGED[-7] ^= 1
         (header(datatype=4711), "axial:1", "header of the NIfTI file is damaged"),
         (header(dim=[3, 0, 20, 22, 1, 1, 1, 1]), "axial:1", "holds 0x20x22"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_cannot_be_shown_fails_by_name(data, slice, told):
     with pytest.raises(ImageError, match=told):
