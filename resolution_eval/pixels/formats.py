@@ -138,7 +138,7 @@ _TABLE: tuple[tuple[Sniff, Format], ...] = (
     (partial(_text, b"<?xml", b"<svg"), Format("XML or SVG", "save it as PNG")),
 )
 
-UNKNOWN = Format("unknown", "is it an image, and whole? " + _CONVERT.capitalize())
+UNKNOWN = Format("unknown", "is it an image, and whole? If so, " + _CONVERT)
 
 
 def format_of(data: bytes) -> Format:

@@ -40,7 +40,8 @@ _TAGS = (
     ("JPEG 2000, JPEG XL, JPEG-LS", "at their own depth"),
     (
         "DICOM (extra `dicom`)",
-        "rescale first, then the file's VOI LUT or first window, or --window 'full range' or "
+        "rescale first, then the file's VOI LUT or first window, of an enhanced file those of the "
+        "frame's own functional group, or --window 'full range' or "
         "CENTRE/WIDTH; MONOCHROME1 and an inverse presentation are inverted; overlays are left "
         "out; of several frames the first, or --frame; pixel padding is left out of the range. The "
         "window stands in the attestation; nothing that names a patient is read",

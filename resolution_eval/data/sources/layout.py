@@ -23,7 +23,7 @@ from resolution_eval.data.sources.delimited import (
 )
 from resolution_eval.data.sources.normal_form import normal
 from resolution_eval.data.sources.pictures import SEPARATOR, pictures
-from resolution_eval.data.sources.source import Exclusion
+from resolution_eval.data.sources.source import Exclusion, listing
 from resolution_eval.ground.errors import DataError
 
 TABLE = "labels.csv"
@@ -141,7 +141,7 @@ def _imagefolder(folder: Path, tables: list[tuple[str, Path]], more: tuple[str, 
         several = bool(found) and "file_names" in found[0].cells
         require_columns(found, ("file_names" if several else "file_name",), table)
         rows += [_row_of_metadata(row, split, table.parent, folder) for row in found]
-    excluded = tuple(_unlisted(folder, tables, rows))
+    excluded = (*_unlisted(folder, tables, rows), *_beside_splits(folder))
     told = ", ".join(str(table.relative_to(folder)) for _, table in tables)
     return Layout(tables[0][1], f"{told} sha256:{digest.hexdigest()}", tuple(rows), excluded)
 
@@ -167,6 +167,11 @@ def _unlisted(
     folder: Path, tables: list[tuple[str, Path]], rows: list[TableRow]
 ) -> Iterator[Exclusion]:
     listed = {name for row in rows for name in pictures(row.cells, folder)}
+    told = {table.parent for _, table in tables}
+    for split, place in _parts(folder):
+        for file in _files(place) if place not in told else ():
+            if file.name.lower().endswith(IMAGE_ENDINGS):
+                yield Exclusion(file.relative_to(folder).as_posix(), "has no metadata", split)
     for split, table in tables:
         for file in _files(table.parent):
             name = file.relative_to(folder).as_posix()
@@ -183,8 +188,10 @@ def _class_folders(folder: Path) -> Layout | None:
     What is no image by its ending is excluded by name.
     """
     rows: list[TableRow] = []
-    excluded: list[Exclusion] = []
+    excluded: list[Exclusion] = list(_beside_splits(folder))
+    notes: list[str] = []
     for split, place in _parts(folder):
+        notes += _empty_folders(place, split)
         for file in _files(place):
             name = file.relative_to(folder).as_posix()
             inside = file.relative_to(place).parts
@@ -198,14 +205,52 @@ def _class_folders(folder: Path) -> Layout | None:
     if len({row["label"] for row in rows}) < 2:
         return None
     names = sha256("\n".join(row["file"] for row in rows).encode()).hexdigest()
-    return Layout(folder, f"class folders sha256:{names}", tuple(rows), tuple(excluded))
+    revision = f"class folders sha256:{names}"
+    return Layout(folder, revision, tuple(rows), tuple(excluded), tuple(notes))
+
+
+def _beside_splits(folder: Path) -> Iterator[Exclusion]:
+    """Images that lie beside the folders of splits, where there are such."""
+    parts = {place for _, place in _parts(folder)}
+    if parts == {folder}:
+        return
+    for file in _files(folder):
+        inside = parts & set(file.parents)
+        if not inside and file.name.lower().endswith(IMAGE_ENDINGS):
+            name = file.relative_to(folder).as_posix()
+            yield Exclusion(name, "lies beside the folders of splits")
+
+
+def _empty_folders(place: Path, split: str) -> Iterator[str]:
+    """That folders which could be classes hold no image."""
+    empty = [
+        inside.name
+        for inside in sorted(place.iterdir())
+        if inside.is_dir()
+        and not inside.name.startswith(_PASSED_OVER)
+        and not any(file.name.lower().endswith(IMAGE_ENDINGS) for file in _files(inside))
+    ]
+    if empty:
+        yield (f"folders of {split} that hold no image and are no class: {listing(empty)}")
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """The files under `folder`, by name; no hidden ones."""
-    for place in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(_PASSED_OVER) for part in place.relative_to(folder).parts)
-        if place.is_file() and not hidden:
+    """The files under `folder`, by name; no hidden ones. Links are followed, whatever they lead to
+    is judged line by line; one that leads nowhere is a file, which is then not found.
+    """
+    yield from sorted(_walked(folder, frozenset()))
+
+
+def _walked(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
+    here = folder.resolve()
+    if here in above:  # a link to a folder that it lies in
+        return
+    for place in folder.iterdir():
+        if place.name.startswith(_PASSED_OVER):
+            continue
+        if place.is_dir():
+            yield from _walked(place, above | {here})
+        elif place.is_file() or place.is_symlink():
             yield place
 
 
