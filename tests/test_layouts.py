@@ -375,11 +375,12 @@ def test_utf_16_without_a_mark_is_named(tmp_path):
 def test_a_class_folder_that_is_a_link_out_is_refused_and_read_from_a_root(tmp_path):
     store = folder(tmp_path / "store", "", "1.png", "2.png")
     mine = folder(tmp_path / "mine", "", "a/x.png", "b/y.png")
+    (mine / "a" / "x.png").write_bytes(picture(8))
+    (mine / "b" / "y.png").write_bytes(picture(9))
     (mine / "c").symlink_to(store)
     with pytest.raises(DataError, match=r"'c/1.png' leads out of the folder by a link.*--root"):
         opened(mine)
     card = folder_card(mine, {"root": str(store)})
-    # three of the four pictures are of the same seeds: only their classes matter here
     assert card.classes == ("a", "b", "c")
 
 
@@ -389,7 +390,7 @@ def test_a_link_to_nowhere_is_a_sample_that_fails_and_a_loop_is_none(tmp_path):
     (mine / "b" / "again").symlink_to(mine / "b")
     source = opened(mine)
     assert sorted(sample.id for sample in source.samples()) == ["a/1.png", "b/2.png", "b/3.png"]
-    with pytest.raises(ImageError, match="'b/3.png' is not found"):
+    with pytest.raises(ImageError, match=r"'b/3\.png' is not found"):
         source.read("b/3.png")
 
 

@@ -419,7 +419,8 @@ DATA = (
     ),
     Fault(
         "data",
-        "labels alike to a person: another hyphen, apostrophe, alphabet or width, an underscore, 1.0 for 1",
+        "labels alike to a person: another hyphen, apostrophe, alphabet or width, an underscore, "
+        "1.0 for 1",
         "one class, and a note of the spellings",
         SAME,
         "test_layouts.py::test_labels_that_a_person_reads_alike_are_one_class_with_a_note",
