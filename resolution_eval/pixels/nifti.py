@@ -75,7 +75,7 @@ def _bytes(header: Any) -> int:
         raise ImageError(f"the NIfTI file holds {told}; one volume, or several, are read")
     if not 0 <= offset <= _EXTENSIONS:
         raise ImageError(f"the NIfTI file's voxels begin at byte {offset}: it is damaged")
-    needed = offset + prod(shape) * header.get_data_dtype().itemsize
+    needed = offset + prod(shape) * int(header.get_data_dtype().itemsize)
     if needed > LARGEST_VOLUME:
         raise ImageError(
             f"the NIfTI file would be {needed:,} bytes, limit {LARGEST_VOLUME:,}; save the volume "
@@ -125,7 +125,7 @@ def _raster(image: Nifti1Image, limit: int, options: Options) -> Raster:
     if len(image.shape) == 4 and image.shape[3] > 1:
         notes.append(f"volume {(volume or 0) + 1} of {image.shape[3]}")
     sides = [float(image.header.get_zooms()[axes[axis][0]]) for axis in (across, down)]
-    if not np.isclose(*sides, rtol=0.01):
+    if not np.isclose(sides[0], sides[1], rtol=0.01):
         notes.append(f"voxels of {sides[0]:.3g}x{sides[1]:.3g} mm, shown as squares")
     return _ranged(image, values, tuple(notes), options)
 
