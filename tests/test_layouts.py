@@ -408,3 +408,13 @@ def test_images_of_a_split_without_metadata_are_counted(tmp_path):
     mine = folder(tmp_path, "", "test/a.png", "test/b.png", "train/c.png")
     (mine / "test" / "metadata.csv").write_text("file_name,label\na.png,x\nb.png,y\n")
     assert [(one.item, one.split) for one in opened(mine).excluded] == [("train/c.png", "train")]
+
+
+def test_dicom_without_an_ending_is_found_in_class_folders(tmp_path):
+    mine = folder(tmp_path, "", "well/a.png", "ill/b.png")
+    for name in ("well/IM000001", "ill/1.2.840.113619.2.5"):
+        (mine / name).write_bytes(bytes(128) + b"DICM" + bytes(40))
+    (mine / "ill" / "README").write_text("of no image")
+    source = opened(mine)
+    assert len(source.samples()) == 4
+    assert [one.item for one in source.excluded] == ["ill/README"]

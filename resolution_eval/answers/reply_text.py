@@ -49,8 +49,7 @@ THOUGHTS = (
 """Names of containers for what is said on the way to an answer."""
 ANSWERS = (
     *("answer", "final", "final_answer", "finalanswer", "conclusion", "solution", "response"),
-    *("output", "result", "box", "verdict", "ans", "choice", "selection", "diagnosis"),
-    *("prediction", "label", "option"),
+    *("output", "result", "box", "verdict", "ans", "selection", "prediction"),
 )
 """Names of containers for the answer itself."""
 _NAMES = "|".join(sorted((*THOUGHTS, *ANSWERS), key=len, reverse=True))

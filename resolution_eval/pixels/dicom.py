@@ -67,6 +67,7 @@ def _raster(dataset: Dataset, options: Options) -> Raster:
     photometric = str(dataset.get("PhotometricInterpretation", ""))
     if photometric == _PALETTE:
         return Raster(values=_looked_up(dataset, values), bits=8, notes=(*notes, "palette"))
+    _refuse_contradiction(photometric, values)
     bits = int(dataset.get("BitsStored") or dataset.get("BitsAllocated") or 16)
     if values.ndim == 3:
         return Raster(values=values, bits=bits, notes=tuple(notes))
@@ -82,6 +83,19 @@ def _frame(options: Options, frames: int) -> int:
             raise ImageError(f"frame {options.frame} is asked for, and the file has {frames}")
         return options.frame - 1
     return frames // 2 if options.frame == "middle" else 0
+
+
+def _refuse_contradiction(photometric: str, values: Values) -> None:
+    """Raise where the file says that its samples are what so many of them cannot be, or what is
+    not read.
+    """
+    told = ("RGB", "YBR_") if values.ndim == 3 else ("MONOCHROME",)
+    if not photometric.startswith(told):
+        count = 3 if values.ndim == 3 else 1
+        raise ImageError(
+            f"the DICOM file has {count} samples a pixel and calls them {photometric or 'nothing'} "
+            "(0028,0004), which is not read; save it as MONOCHROME2 or RGB"
+        )
 
 
 _OF_A_FRAME = {

@@ -276,3 +276,14 @@ def test_pixels_that_are_no_squares_are_noted(tags):
     notes = decode(dicom(VALUES, **tags)).notes
     assert any(note.startswith("pixels of 1x2") for note in notes)
     assert not any("pixels of" in note for note in decode(dicom(VALUES)).notes)
+
+
+@pytest.mark.parametrize("name", ["RGB", "YBR_FULL"])
+def test_one_sample_that_is_called_a_colour_is_refused(name):
+    with pytest.raises(ImageError, match=f"has 1 samples a pixel and calls them {name}"):
+        decode(dicom(VALUES, PhotometricInterpretation=name))
+
+
+def test_three_samples_of_another_colour_space_are_refused():
+    with pytest.raises(ImageError, match="has 3 samples a pixel and calls them HSV"):
+        decode(dicom(np.dstack([VALUES.astype(np.uint8)] * 3), PhotometricInterpretation="HSV"))

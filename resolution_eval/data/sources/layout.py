@@ -170,12 +170,12 @@ def _unlisted(
     told = {table.parent for _, table in tables}
     for split, place in _parts(folder):
         for file in _files(place) if place not in told else ():
-            if file.name.lower().endswith(IMAGE_ENDINGS):
+            if _is_image(file):
                 yield Exclusion(file.relative_to(folder).as_posix(), "has no metadata", split)
     for split, table in tables:
         for file in _files(table.parent):
             name = file.relative_to(folder).as_posix()
-            if file.name.lower().endswith(IMAGE_ENDINGS) and name not in listed:
+            if _is_image(file) and name not in listed:
                 yield Exclusion(name, f"not listed in {table.name}", split)
 
 
@@ -197,7 +197,7 @@ def _class_folders(folder: Path) -> Layout | None:
             inside = file.relative_to(place).parts
             if len(inside) < 2:
                 excluded.append(Exclusion(name, "not in a class folder", split))
-            elif not file.name.lower().endswith(IMAGE_ENDINGS):
+            elif not _is_image(file):
                 excluded.append(Exclusion(name, "not an image by its ending", split))
             else:
                 cells = {"file": name, "label": inside[0], "split": split}
@@ -216,20 +216,32 @@ def _beside_splits(folder: Path) -> Iterator[Exclusion]:
         return
     for file in _files(folder):
         inside = parts & set(file.parents)
-        if not inside and file.name.lower().endswith(IMAGE_ENDINGS):
+        if not inside and _is_image(file):
             name = file.relative_to(folder).as_posix()
             yield Exclusion(name, "lies beside the folders of splits")
 
 
+def _is_image(file: Path) -> bool:
+    """Whether its ending is that of an image; scanners write DICOM without one, or end in a UID."""
+    if file.name.lower().endswith(IMAGE_ENDINGS):
+        return True
+    bare = not file.suffix or file.suffix[1:].isdecimal()
+    return bare and _is_dicom(file)
+
+
+def _is_dicom(file: Path) -> bool:
+    try:
+        with file.open("rb") as opened:
+            return opened.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
+
+
 def _empty_folders(place: Path, split: str) -> Iterator[str]:
     """That folders which could be classes hold no image."""
-    empty = [
-        inside.name
-        for inside in sorted(place.iterdir())
-        if inside.is_dir()
-        and not inside.name.startswith(_PASSED_OVER)
-        and not any(file.name.lower().endswith(IMAGE_ENDINGS) for file in _files(inside))
-    ]
+    inside = [one for one in sorted(place.iterdir()) if one.is_dir()]
+    shown = (one for one in inside if not one.name.startswith(_PASSED_OVER))
+    empty = [one.name for one in shown if not any(map(_is_image, _walked(one, frozenset())))]
     if empty:
         yield (f"folders of {split} that hold no image and are no class: {listing(empty)}")
 

@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from functools import lru_cache
 
 _ALIKE = (
     dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2212\ufe63"), "-")
@@ -27,6 +28,7 @@ _WHOLE = re.compile(r"0*(\d+)(?:\.0+)?", re.ASCII)
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad"))
 
 
+@lru_cache(maxsize=65_536)
 def normal(text: str) -> str:
     """`text` in the form that is compared: NFC, no case, single blanks, no full stop at an end.
 
