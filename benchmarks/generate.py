@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks import workload
 from benchmarks.device import Clock, clocked
 from benchmarks.host import Kept, keep
-from benchmarks.result import Result, spread
+from benchmarks.result import Result, shares, spread
 from resolution_eval.models.wrapped.repairs import video_reader
 
 TARGET = 2.0
@@ -97,12 +97,8 @@ class _GenerationTiming:
             f"reshf, batch {AT_A_TIME}": self.eight,
             f"lmms-eval's own, batch {best}, its best": self.others,
         }
-        whole = sum(self.parts.values())
         timed = {what: spread(seconds) for what, seconds in told.items()}
-        timed |= {
-            f"of reshf: {name}": f"{seconds:.3f} ({100 * seconds / whole:.0f} %)"
-            for name, seconds in self.parts.items()
-        }
+        timed |= shares("of reshf", self.parts)
         return [
             {"an image has": asked, "what": what, "seconds": seconds}
             for what, seconds in timed.items()
@@ -117,10 +113,10 @@ def _measured(model: str, data: Path, given: argparse.Namespace) -> _GenerationT
     rounds = [
         (ours.seconds(), at(ours, AT_A_TIME), at(other, best)) for _ in range(given.repetitions)
     ]
-    return _GenerationTiming(*zip(*rounds, strict=True), alone, _parts(ours))
+    return _GenerationTiming(*zip(*rounds, strict=True), alone, parts_of(ours))
 
 
-def _parts(kept: Kept) -> dict[str, float]:
+def parts_of(kept: Kept) -> dict[str, float]:
     """Seconds of the model's parts in one pass over the requests, and of everything else."""
     model = kept.adapter.engine.model
     owners = dict(

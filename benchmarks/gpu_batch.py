@@ -20,6 +20,7 @@ from benchmarks.gpu import SIZES
 from benchmarks.gpu_overhead import no_card
 from benchmarks.host import Kept, keep
 from benchmarks.result import Result
+from resolution_eval.adapters import device_memory
 from resolution_eval.adapters.render_batches import MOST, BatchSizes
 from resolution_eval.evidence.attestation import LEDGER
 
@@ -115,7 +116,7 @@ def _row(kept: Kept, grid: Any, batches: list[Any], sizes: BatchSizes) -> dict[s
             views = [view] * count
             kept.adapter._timed(views, kept.adapter.prepared(views))
         except (torch.OutOfMemoryError, RuntimeError):
-            kept.adapter.release_memory()
+            device_memory.release()
             return False
         return True
 

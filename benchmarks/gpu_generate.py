@@ -9,11 +9,11 @@ from tempfile import TemporaryDirectory
 
 from benchmarks import workload
 from benchmarks.device import device
-from benchmarks.generate import at, keep_both
+from benchmarks.generate import at, keep_both, parts_of
 from benchmarks.gpu import SIZES
 from benchmarks.gpu_overhead import no_card
 from benchmarks.host import timed
-from benchmarks.result import Result, spread
+from benchmarks.result import Result, shares, spread
 
 TARGET = 3.0
 
@@ -50,6 +50,7 @@ def measure(given: argparse.Namespace) -> Result:
         }
         best = min(alone, key=lambda size: alone[size])
         rounds = [(ours.seconds(), at(other, best)) for _ in range(given.repetitions)]
+        parts = parts_of(ours)
     mine, others = zip(*rounds, strict=True)
     ratios = [b / a for a, b in rounds]
     ratio = median(ratios)
@@ -58,15 +59,17 @@ def measure(given: argparse.Namespace) -> Result:
     note = f"{requests / median(mine):.1f} requests/s against {requests / median(others):.1f}. "
     note += "The other by batch size: "
     note += ", ".join(f"{size}: {seconds:.2f} s" for size, seconds in alone.items()) + "."
+    shown = {
+        "reshf, batch auto": spread(mine),
+        f"lmms-eval's own, batch {best}, its best": spread(others),
+        **shares("of reshf", parts),
+    }
     return Result(
         name="gpu-generate",
         ratio=None if rehearsed else ratio,
         target=TARGET,
         sense="at least",
-        rows=[
-            {"what": "reshf, batch auto", "seconds": spread(mine)},
-            {"what": f"lmms-eval's own, batch {best}, its best", "seconds": spread(others)},
-        ],
+        rows=[{"what": what, "seconds": seconds} for what, seconds in shown.items()],
         sizes=vars(given) | {"json": None},
         note=f"A rehearsal on a processor. {note}" if rehearsed else note,
         rounds=ratios,

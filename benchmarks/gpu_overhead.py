@@ -7,7 +7,8 @@ does that leaves the processor alone: what the wall time is above that is ours.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +20,10 @@ from benchmarks import workload
 from benchmarks.device import Clock, clocked, device, replaced, slowed
 from benchmarks.gpu import SIZES
 from benchmarks.host import Kept, keep
-from benchmarks.result import Result, spread
+from benchmarks.result import Result, shares, spread
 
 TARGET = 1.10
-REHEARSAL = {"images": 24, "resolutions": "56,112,224"}
+REHEARSAL = {"images": 72, "resolutions": "56,112,224"}
 """Sizes of a rehearsal, in place of the usual ones."""
 MADE = "the same, its batches made in turn"
 Call = tuple[Any, str]
@@ -100,6 +101,8 @@ class Sweep:
     """The sweep with nothing made beside the model's work."""
     bare: Sequence[float]
     """The model alone, on the same batches ready made."""
+    parts: Mapping[str, float]
+    """Seconds of one more sweep, by part."""
     batches: int
     requests: int
 
@@ -110,6 +113,8 @@ class Sweep:
         turn = median(a / b for a, b in zip(self.in_turn, self.bare, strict=True))
         told = {"the adapter, images to replies": self.whole, MADE: self.in_turn}
         told["the model's own calls, batches ready"] = self.bare
+        timed = {what: spread(seconds) for what, seconds in told.items()}
+        timed |= shares("of the adapter", self.parts)
         rehearsed = device() == "cpu"
         said = f"In turn the ratio is {turn:.2f}. {self.batches} batches; "
         said += f"{self.requests / median(self.whole):.1f} requests/s."
@@ -120,7 +125,7 @@ class Sweep:
             ratio=None if rehearsed else ratio,
             target=TARGET,
             sense="at most",
-            rows=[{"what": what, "seconds": spread(seconds)} for what, seconds in told.items()],
+            rows=[{"what": what, "seconds": seconds} for what, seconds in timed.items()],
             sizes=vars(given) | {"json": None},
             note=said,
             rounds=rounds,
@@ -141,7 +146,34 @@ def swept(kept: Kept, calls: Sequence[Call], given: argparse.Namespace, slow: An
             with made_in_turn(kept.adapter):
                 in_turn = kept.seconds()
             rounds.append((whole, in_turn, _bare(kept.adapter, batches, calls)))
-    return Sweep(*zip(*rounds, strict=True), len(batches), len(kept.requests))
+        parts = _parts(kept, calls)
+    return Sweep(*zip(*rounds, strict=True), parts, len(batches), len(kept.requests))
+
+
+def _parts(kept: Kept, calls: Sequence[Call]) -> dict[str, float]:
+    """Seconds of a sweep before its first batch can be answered, beside which nothing is done; of
+    the model's own calls; and of all that is neither.
+    """
+    firsts: list[float] = []
+    answer = kept.adapter.answer
+    model = Clock()
+
+    def noting(views: Any, prepared: Any = None) -> Any:
+        firsts.append(time.perf_counter())
+        return answer(views, prepared)
+
+    with ExitStack() as stack:
+        stack.enter_context(replaced(kept.adapter, "answer", noting))
+        for owner, name in calls:
+            stack.enter_context(clocked(owner, name, model))
+        began = time.perf_counter()
+        whole = kept.seconds()
+    first = firsts[0] - began
+    return {
+        "until the first batch is ready": first,
+        "the model's own calls": model.total,
+        "everything else": whole - first - model.total,
+    }
 
 
 @contextmanager

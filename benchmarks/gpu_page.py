@@ -43,14 +43,14 @@ ON_A_PROCESSOR = {
 }
 """Marks that need no card, and stand in RESULTS.md with the others."""
 REHEARSED = {
-    "gpu-overhead": "a tiny model, the device played by a sleep of 0.03 s an image. Three batches "
-    "in all: nothing can be made beside the first, and where others take most of the cores the "
-    "making of a batch is slowed, the sleep is not",
+    "gpu-overhead": "a tiny model, the device played by a sleep of 0.03 s an image. Nothing can "
+    "be made beside the first batch's making, and where others take most of the cores that is "
+    "slowed, the sleep is not",
     "gpu-overhead-flamingo": "the same of a tiny Flamingo",
     "gpu-rank": "a tiny model, both sides on the processor",
     "gpu": "a tiny model against the processor's own rate: count and clock work, no more",
     "gpu-generate": "a tiny model, both sides on the processor: with next to no arithmetic, what "
-    "is compared is the work around it, which is more in ours (rendering, attestation)",
+    "is compared is the work around it",
     "gpu-batch": "memory played: so many bytes for each pixel of a batch",
 }
 """What a rehearsal of each is of."""
@@ -109,6 +109,7 @@ def page() -> str:
         bare=" ".join(BARE),
         speed=_table(_speed(card, rehearsal)),
         rehearsed="\n".join(said),
+        parts=_shared(card or rehearsal),
         answers=_table(_answers(card, rehearsal)),
         cost=_cost(card, rehearsal),
         processor=_table([_processor(name) for name in ON_A_PROCESSOR]),
@@ -165,6 +166,22 @@ def _speed(card: dict[str, Any] | None, rehearsal: dict[str, Any] | None) -> lis
         }
         for name, (what, must) in MARKS.items()
     ]
+
+
+PROFILED = ("gpu-overhead", "gpu-overhead-flamingo", "gpu-generate")
+"""Parts of a session whose rows say where the time goes."""
+
+
+def _shared(session: dict[str, Any] | None) -> str:
+    """The rows of these parts: on a card, where one was met, and of a rehearsal otherwise."""
+    found = _parts(session)
+    rows = [
+        {"of": f"`{name}`", **row}
+        for name in PROFILED
+        if name in found
+        for row in found[name]["rows"]
+    ]
+    return _table(rows)
 
 
 def _parts(session: dict[str, Any] | None) -> dict[str, dict[str, Any]]:

@@ -143,6 +143,15 @@ def spread(seconds: Sequence[float]) -> str:
     return f"{median(seconds):.3f} [{min(seconds):.3f}, {max(seconds):.3f}]"
 
 
+def shares(of: str, parts: Mapping[str, float]) -> dict[str, str]:
+    """Seconds of each part of a whole, and its share of it, under a name that says of what."""
+    whole = sum(parts.values())
+    return {
+        f"{of}: {part}": f"{seconds:.3f} ({100 * seconds / whole:.0f} %)"
+        for part, seconds in parts.items()
+    }
+
+
 def write(result: Result, path: Path) -> None:
     """Write the result's document to `path`."""
     path.write_text(json.dumps(result.document(), indent=2) + "\n", encoding="utf-8")

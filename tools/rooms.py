@@ -15,7 +15,9 @@ PACKAGE = "resolution_eval"
 PAGE = ROOT / "docs" / "explain" / "rooms.md"
 HEAD = """# The rooms, and the ways through them
 
-Made by `python -m tools.rooms`; change docstrings or `pyproject.toml`, not this page.
+<!-- Made by `python -m tools.rooms`; change docstrings or `pyproject.toml`, not this page. -->
+
+Where to look in the code: which room holds what, which may know which, and how three things pass through all of them.
 
 The package is a house of rooms: a folder, or a module that needs none. A room imports only rooms of
 lower lines of this table, or of its own line; imports for type-checkers count too, and

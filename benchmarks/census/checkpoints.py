@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from benchmarks.census import version4
 from benchmarks.census.kinds import KINDS, Kind
 from resolution_eval.models.families.miniature import miniature
 
@@ -83,12 +84,13 @@ def processor_of(model_type: str, config: Any) -> Any:
         - set(OWN)
         - {"add_bos_token", "add_eos_token", *kind.unnamed}
     }
+    named |= version4.tokens(model_type)
     tokens = tokenizer([*sorted(set(LITERAL.findall(source))), *kind.special], named)
     for name, token in named.items():
         setattr(tokens, name, token)
     parameters = inspect.signature(maker.__init__).parameters
     given: dict[str, Any] = {"tokenizer": tokens}
-    image_class = kind.image_processor or images
+    image_class = version4.image_processor(model_type) or kind.image_processor or images
     if image_class and "image_processor" in parameters:
         maker_of_images = getattr(transformers, image_class)
         given["image_processor"] = maker_of_images(
@@ -105,7 +107,8 @@ def processor_of(model_type: str, config: Any) -> Any:
     if "patch_size" in parameters and "patch_size" not in kind.processing:
         given["patch_size"] = _patch(config)
     given |= kind.processing
-    made = maker(**given)
+    with version4.any_parts():
+        made = maker(**given)
     made.chat_template = CHAT.replace("IMAGE", kind.marker or _marker(made, tokens))
     if kind.plain:
         made.chat_template = None
@@ -177,8 +180,9 @@ def config_of(model_type: str) -> Any:
     from transformers import AutoConfig
 
     kind = KINDS.get(model_type, Kind())
-    whole = AutoConfig.for_model(model_type, **kind.config)
-    return miniature(whole, kind.small)
+    given = {**kind.config, **version4.configuration(model_type)}
+    whole = AutoConfig.for_model(model_type, **given)
+    return miniature(whole, version4.spelled(kind.small, whole.to_dict()))
 
 
 def fitted(config: Any, processor: Any) -> Any:

@@ -6,7 +6,7 @@ import json
 import time
 import weakref
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from hashlib import sha256
@@ -19,6 +19,9 @@ from lmms_eval.api.model import lmms
 from loguru import logger
 from tqdm import tqdm
 
+from resolution_eval.adapters import device_memory
+from resolution_eval.adapters.attestor import Attestor
+from resolution_eval.adapters.device_memory import BatchMemory
 from resolution_eval.adapters.prefetch import ahead, beside
 from resolution_eval.adapters.render_batches import Batches, BatchSizes, Key
 from resolution_eval.adapters.requests import (
@@ -35,12 +38,9 @@ from resolution_eval.evidence.attestation import (
     Attestation,
     Blind,
     Cost,
-    Demonstrated,
     Failure,
-    ImageAttestation,
     Reply,
     SampleKey,
-    Status,
 )
 from resolution_eval.evidence.facts import Arithmetic, CheckpointFacts, versions
 from resolution_eval.evidence.model_answer import Answer, finite
@@ -50,15 +50,11 @@ from resolution_eval.host.cached_replies import state_of
 from resolution_eval.images import resize
 from resolution_eval.models.arguments import Common, checked_device, declared_training
 from resolution_eval.models.precision import Precision
-from resolution_eval.resolution import Size, TrainingResolution, is_capped, label
+from resolution_eval.resolution import Size, TrainingResolution
 
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
     from PIL.Image import Image
-
-
-Pair = tuple[tuple[int, int] | None, tuple[int, int] | None]
-"""An image's grid as it was read, and as it was expected: height and width in pixels."""
 
 
 class ResolutionAdapter(lmms):  # type: ignore[misc]
@@ -339,7 +335,7 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
         try:
             answers, used = self._timed(views, prepared)
         except Exception as error:  # noqa: BLE001  (whatever a model raises, its sample fails and is named)
-            self.release_memory()
+            device_memory.release()
             if should_reduce_batch_size(error):
                 sizes.refused(grid, len(views))
             if len(views) == 1:
@@ -369,39 +365,22 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
         """
         if isinstance(prepared, Exception):
             raise prepared
-        gpus = self.gpus()
-        resting = [self._memory_of(gpu) for gpu in gpus]
+        memory = BatchMemory.begin(self.gpus())
         began = time.perf_counter()
         with self.precision.watched():
             answers = [finite(answer) for answer in self.answer(views, prepared)]
         seconds = (time.perf_counter() - began) / len(views)
-        peaks = [int(torch.cuda.max_memory_allocated(gpu)) for gpu in gpus]
-        cost = Cost(seconds=seconds, peak_memory=sum(peaks) if gpus else None)
+        peaks = memory.peaks()
+        cost = Cost(seconds=seconds, peak_memory=sum(peaks) if peaks else None)
         for view, answer in zip(views, answers, strict=True):
             if view.job.document is not None and not isinstance(answer, Failure):
                 LEDGER.costs[SampleKey.of(view.job.document)] = cost
-        taken = [peak - before for peak, before in zip(peaks, resting, strict=True)]
+        taken = [peak - before for peak, before in zip(peaks, memory.before, strict=True)]
         return answers, max(taken, default=None)
-
-    @staticmethod
-    def _memory_of(gpu: torch.device) -> int:
-        """Bytes that are allocated now, from which its peak is counted anew."""
-        torch.cuda.reset_peak_memory_stats(gpu)
-        return int(torch.cuda.memory_allocated(gpu))
 
     def room(self) -> int | None:
         """Bytes that a batch may take of the fullest GPU; None without a GPU."""
-        free = []
-        for gpu in self.gpus():
-            unused, _ = torch.cuda.mem_get_info(gpu)
-            kept = torch.cuda.memory_reserved(gpu) - torch.cuda.memory_allocated(gpu)
-            free.append(int(unused + kept))
-        return min(free, default=None)
-
-    def release_memory(self) -> None:
-        """Give back cached device memory after a failed batch."""
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        return device_memory.room(self.gpus())
 
     def _reply(self, view: View, answer: Answer) -> str:
         document = view.job.document
@@ -418,78 +397,13 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
         ).encode()
 
     def _attest(self, view: View, answer: Answer, fingerprint: str) -> Attestation:
-        expected = self._expected(view)
-        information, source = view.information, view.source
-        demonstrations = tuple(self._demonstrated(view, answer))
-        images = tuple(self._each(view, answer))
-        others: list[Pair] = [(one.grid, one.expected_grid) for one in demonstrations]
-        others += [(one.grid, one.expected_grid) for one in images]
-        return Attestation(
-            status=_status([(answer.grid, expected), *others]),
-            source=(source.width, source.height),
-            requested=label(view.job.resolution),
-            information=(information.width, information.height),
-            capped=is_capped(source, view.job.resolution),
-            filter=view.job.filter,
-            scheme=view.job.scheme,
-            expected_grid=expected,
-            grid=answer.grid,
-            rounding=self._rounding(view),
-            visual_tokens=answer.visual_tokens,
-            evidence=answer.evidence,
-            training=str(self.training),
-            answer_mode=self.mode(view.job),
-            fingerprint=fingerprint,
+        attestor = Attestor(
             adapter=self.name,
             checkpoint=self.checkpoint,
-            notes=(*_noted(view), *answer.notes),
-            tiles=answer.tiles,
+            training=self.training,
             blind=self.blind,
-            sent=answer.sent,
-            served=answer.served,
-            demonstrations=demonstrations,
-            images=images,
-            microns=view.microns,
         )
-
-    def _each(self, view: View, answer: Answer) -> Iterator[ImageAttestation]:
-        """Each image of a question that has several."""
-        for shown, entry in zip(view.own, answer.images, strict=True) if view.more else ():
-            yield ImageAttestation(
-                source=(shown.source.width, shown.source.height),
-                information=(shown.information.width, shown.information.height),
-                capped=is_capped(shown.source, view.job.resolution),
-                microns=shown.microns,
-                expected_grid=self._expected(shown),
-                grid=entry.grid,
-                visual_tokens=entry.visual_tokens,
-                tiles=entry.tiles,
-                sent=entry.sent,
-                predicted_size=entry.predicted_size,
-            )
-
-    def _expected(self, shown: EncoderView) -> tuple[int, int]:
-        """Height and width that the encoder should receive of an image; 0 x 0 of one withheld."""
-        return (0, 0) if self.blind == "no image" else shown.expected_grid
-
-    def _demonstrated(self, view: View, answer: Answer) -> Iterator[Demonstrated]:
-        told = zip(view.job.demonstrations, view.demonstrations, answer.demonstrations, strict=True)
-        for demonstration, shown, (grid, tokens) in told:
-            yield Demonstrated(
-                sample=demonstration.sample,
-                source=(shown.source.width, shown.source.height),
-                information=(shown.information.width, shown.information.height),
-                expected_grid=self._expected(shown),
-                grid=grid,
-                visual_tokens=tokens,
-            )
-
-    def _rounding(self, view: View) -> tuple[int, int] | None:
-        """Pixels that rounding to whole patches added; none is meant under `restore`."""
-        if view.job.scheme == "restore":
-            return None
-        width, height = view.image.size
-        return height - view.information.height, width - view.information.width
+        return attestor.attest(view, answer, self.mode(view.job), fingerprint)
 
     def _fail(self, job: SampleRequest, kind: str, message: str) -> None:
         """Note that a sample of ours failed; a task of the host's own must not go on with a wrong
@@ -516,32 +430,3 @@ def _note_errors() -> None:
         level="ERROR",
         filter=lambda record: str(record["message"]).startswith("Error during evaluation"),
     )
-
-
-def _noted(view: View) -> tuple[str, ...]:
-    """What is to be noted of the question's images: of each of several by its number, except for
-    what is true of all.
-    """
-    if not view.more:
-        return view.notes
-    notes = [note for shown in view.own for note in dict.fromkeys(shown.notes)]
-    said: list[str] = []
-    for note in dict.fromkeys(notes):
-        of = [n for n, shown in enumerate(view.own, 1) if note in shown.notes]
-        every = len(of) == len(view.own)
-        said.append(note if every else f"image {', '.join(map(str, of))}: {note}")
-    return tuple(said)
-
-
-def _status(grids: Iterable[Pair]) -> Status:
-    """What the grids that were read, or None, say of those expected."""
-    pairs = list(grids)
-    if any(grid is None for grid, _ in pairs):
-        return "unattested"
-    return "attested" if all(grid == expected for grid, expected in pairs) else "mismatched"
-
-
-def places_of(model: torch.nn.Module) -> list[torch.device]:
-    """The devices that hold a model's weights, the processor last."""
-    found = {weight.device for weight in model.parameters()}
-    return sorted(found, key=lambda device: (device.type == "cpu", str(device)))

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from loguru import logger
 
-from resolution_eval.adapters.adapter import ResolutionAdapter, places_of
+from resolution_eval.adapters.adapter import ResolutionAdapter
+from resolution_eval.adapters.device_memory import places_of
 from resolution_eval.adapters.prefetch import workers
 from resolution_eval.adapters.requests import SampleRequest
 from resolution_eval.adapters.views import View

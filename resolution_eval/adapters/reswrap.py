@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from loguru import logger
 
-from resolution_eval.adapters.adapter import ResolutionAdapter, places_of
+from resolution_eval.adapters.adapter import ResolutionAdapter
+from resolution_eval.adapters.device_memory import places_of
 from resolution_eval.adapters.requests import SampleRequest
 from resolution_eval.adapters.views import View
 from resolution_eval.evidence.attestation import LEDGER, Attestation, Failure, Sent

@@ -60,4 +60,7 @@ def _subject(curve: CurveFigures) -> str:
 def _subjects(curves: Sequence[CurveFigures]) -> str:
     tasks = {curve.sweep.record.dataset.title or curve.sweep.record.task for curve in curves}
     on = shorten(next(iter(tasks)), 80) if len(tasks) == 1 else f"{len(tasks)} tasks"
-    return f"{len(curves)} checkpoints on {on}: the best one's finding first."
+    return (
+        f"{len(curves)} checkpoints on {on}: first the finding of the one that gains most over its "
+        "floor, across all resolutions."
+    )
