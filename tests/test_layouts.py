@@ -412,8 +412,8 @@ def test_images_of_a_split_without_metadata_are_counted(tmp_path):
 
 def test_dicom_without_an_ending_is_found_in_class_folders(tmp_path):
     mine = folder(tmp_path, "", "well/a.png", "ill/b.png")
-    for name in ("well/IM000001", "ill/1.2.840.113619.2.5"):
-        (mine / name).write_bytes(bytes(128) + b"DICM" + bytes(40))
+    for place, name in enumerate(("well/IM000001", "ill/1.2.840.113619.2.5")):
+        (mine / name).write_bytes(bytes(128) + b"DICM" + bytes(40 + place))
     (mine / "ill" / "README").write_text("of no image")
     source = opened(mine)
     assert len(source.samples()) == 4

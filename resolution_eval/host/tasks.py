@@ -32,7 +32,7 @@ from resolution_eval.host.document_table import document_table
 from resolution_eval.host.judge import judgement_rows, open_judge
 from resolution_eval.host.option_order import shown_options
 from resolution_eval.host.verdicts import Document, unattested, verdict_of
-from resolution_eval.resolution import Resolution, Size, is_capped, label, parse_resolution
+from resolution_eval.resolution import NATIVE, Resolution, Size, is_capped, label, parse_resolution
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -100,7 +100,7 @@ def _more(sample: Sample, r: Resolution) -> list[str]:
     return [locator_at(image, r) for image in sample.more]
 
 
-def _of_sample(sample: Sample, options: Sequence[str], r: Resolution) -> dict[str, Any]:
+def _of_sample(sample: Sample, options: Sequence[str], r: Resolution = NATIVE) -> dict[str, Any]:
     """The columns of a document that its sample decides, the options in the order shown."""
     return {
         "sample": sample.id,

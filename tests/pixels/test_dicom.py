@@ -278,7 +278,7 @@ def test_pixels_that_are_no_squares_are_noted(tags):
     assert not any("pixels of" in note for note in decode(dicom(VALUES)).notes)
 
 
-@pytest.mark.parametrize("name", ["RGB", "YBR_FULL"])
+@pytest.mark.parametrize("name", ["RGB", "YBR_RCT"])
 def test_one_sample_that_is_called_a_colour_is_refused(name):
     with pytest.raises(ImageError, match=f"has 1 samples a pixel and calls them {name}"):
         decode(dicom(VALUES, PhotometricInterpretation=name))
