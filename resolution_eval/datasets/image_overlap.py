@@ -8,7 +8,6 @@ what could be compared, with its date and the fingerprints of the data.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
@@ -19,6 +18,7 @@ from resolution_eval.data.cards import GENERATED, TaskCard, task_cards
 from resolution_eval.data.sources import Source, at_hand
 from resolution_eval.ground import paths
 from resolution_eval.ground.errors import DataError, ImageError, UsageError, suggest
+from resolution_eval.ground.notation import toml_table
 from resolution_eval.images import decode
 from resolution_eval.pixels import format_of
 
@@ -200,7 +200,7 @@ def read_overlaps(file: Path | None = None) -> list[ImageOverlap]:
     if not place.is_file():
         return []
     try:
-        rows = tomllib.loads(place.read_text(encoding="utf-8"))["pair"]
+        rows = toml_table(place.read_text(encoding="utf-8"))["pair"]
         return [ImageOverlap(**row) for row in rows]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{place} is no table of image overlaps: {error}") from error
