@@ -63,13 +63,16 @@ def _ours(task: str) -> bool:
 
 
 def _edge(name: str) -> str:
-    """The digits of a row's resolution; empty where it has none.
+    """The whole digits of a row's resolution, in pixels or µm; empty where it has none.
 
     Example:
         >>> _edge("acc@28,none"), _edge("acc@native,none"), _edge("acc_stderr@28"), _edge("area")
         ('28', '', '28', '')
+        >>> _edge("acc@16um,none"), _edge("acc@0.25um_stderr,none")
+        ('16', '0')
     """
-    digits = name.partition("@")[2].partition(",")[0].partition("_")[0]
+    named = name.partition("@")[2].partition(",")[0].partition("_")[0]
+    digits = named.removesuffix("um").partition(".")[0]
     return digits if digits.isdecimal() else ""
 
 

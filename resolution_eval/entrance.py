@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from resolution_eval.diagnosis.diagnosis_rows import QUESTION, EncoderInput, sizes_of
 from resolution_eval.ground.errors import UsageError, suggest
 from resolution_eval.resolution import (
-    Resolution,
+    PixelResolution,
     Size,
     TrainingResolution,
     budget_size,
-    parse_resolution,
+    parse_pixels,
 )
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Entrance(EncoderInput):
 def attest(
     model: Any,
     image: Image | str | PathLike[str],
-    r: Resolution | str,
+    r: PixelResolution | str,
     *,
     scheme: str = "match",
     processor: Any = None,
@@ -73,7 +73,7 @@ def attest(
     """
     if scheme not in SCHEMES:
         raise UsageError(f"scheme={scheme!r} is impossible; {suggest(scheme, SCHEMES)}")
-    requested, stored = parse_resolution(r), _decoded(image)
+    requested, stored = parse_pixels(r), _decoded(image)
     if isinstance(model, str | PathLike):
         if processor is not None:
             arguments = {**arguments, "processor": str(processor)}
@@ -102,7 +102,7 @@ def _decoded(image: Image | str | PathLike[str]) -> Image:
 def _foretold(
     checkpoint: str,
     stored: Image,
-    requested: Resolution,
+    requested: PixelResolution,
     scheme: str,
     adapter: str,
     arguments: dict[str, str],
@@ -126,7 +126,7 @@ def _entered(
     model: Any,
     processor: Any,
     stored: Image,
-    requested: Resolution,
+    requested: PixelResolution,
     scheme: str,
     training: TrainingResolution,
 ) -> Entrance:

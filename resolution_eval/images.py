@@ -54,11 +54,23 @@ class DecodedImage:
 
     image: Image.Image
     notes: tuple[str, ...] = ()
+    microns: tuple[float, float] | None = None
+    """µm across and down that a pixel is, of a whole slide that was asked for so."""
 
     @property
     def size(self) -> Size:
         """Source resolution in pixels, upright."""
         return Size(*self.image.size)
+
+    def microns_at(self, size: Size) -> tuple[float, float] | None:
+        """µm across and down that a pixel is where the image is shown at `size`; none where nobody
+        says how large its own are.
+        """
+        if self.microns is None:
+            return None
+        across, down = self.microns
+        own = self.size
+        return across * own.width / size.width, down * own.height / size.height
 
 
 def decode(data: bytes) -> DecodedImage:
@@ -86,7 +98,7 @@ def decode(data: bytes) -> DecodedImage:
     if raster.orientation in _TURNS:
         image = image.transpose(_TURNS[raster.orientation])
         notes = (*notes, f"exif orientation {raster.orientation} applied")
-    return DecodedImage(image, notes)
+    return DecodedImage(image, notes, raster.microns)
 
 
 _RAISED = threading.Lock()

@@ -2,15 +2,44 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isqrt
 from typing import Literal
+from unicodedata import normalize
 
 from resolution_eval.ground.errors import UsageError
 
-Resolution = int | Literal["native"]
+
+@dataclass(frozen=True)
+class MicronsPerPixel:
+    """How many µm of a whole slide one pixel is: a resolution as pathologists mean it.
+
+    The pixels that it makes of a slide, or of a region of it, are its extent in µm over `value`;
+    they differ from slide to slide, and are attested for each.
+    """
+
+    value: float
+
+    def __post_init__(self) -> None:
+        exact = float(f"{self.value:.6g}") == self.value
+        if not (LEAST_MICRONS <= self.value <= MOST_MICRONS and exact):
+            raise ValueError(
+                f"µm per pixel are {LEAST_MICRONS} to {MOST_MICRONS} with at most six digits, "
+                f"received {self.value!r}"
+            )
+
+    def __str__(self) -> str:
+        return f"{self.value:.6g}um"
+
+
+LEAST_MICRONS, MOST_MICRONS = 0.001, 10_000
+
+PixelResolution = int | Literal["native"]
 """A pixel budget of r·r, named by its edge r in pixels, or `native`: the source, untouched."""
+Resolution = PixelResolution | MicronsPerPixel
+"""A point on the sweep's axis; a sweep is in pixels or in µm per pixel, never in both."""
 
 NATIVE: Literal["native"] = "native"
 LARGEST = 65_535
@@ -39,12 +68,34 @@ class Size:
         return self.width * self.height
 
 
+_MICRONS = re.compile(
+    r"(?P<number>\d+(\.\d*)?|\.\d+) *(um|\u03bcm|microns?|mpp)( *(/|per) *(px|pixels?))?",
+    re.ASCII,
+)
+"""µm per pixel, in lower case and with one kind of µ."""
+
+
 def parse_resolution(text: str | int) -> Resolution:
-    """The resolution named by `text`: a whole number of pixels, or "native".
+    """The resolution named by `text`: a whole number of pixels, "native", or µm per pixel.
 
     Example:
-        >>> parse_resolution("224"), parse_resolution("native")
-        (224, 'native')
+        >>> parse_resolution("224"), parse_resolution("native"), str(parse_resolution("0.50 µm/px"))
+        (224, 'native', '0.5um')
+
+    Raises:
+        UsageError: `text` is none of them, or outside 1..65535 pixels or 0.001..10000 µm.
+    """
+    spelt = normalize("NFKC", text).strip().casefold() if isinstance(text, str) else ""
+    if found := _MICRONS.fullmatch(spelt):
+        try:
+            return MicronsPerPixel(float(found["number"]))
+        except ValueError as error:
+            raise UsageError(f"no resolution {text!r}: {error}") from error
+    return parse_pixels(text)
+
+
+def parse_pixels(text: str | int) -> PixelResolution:
+    """The resolution named by `text`: a whole number of pixels, or "native".
 
     Raises:
         UsageError: `text` is neither, or outside 1..65535.
@@ -56,27 +107,43 @@ def parse_resolution(text: str | int) -> Resolution:
     if isinstance(text, bool) or not digits or not 1 <= int(word) <= LARGEST:
         raise UsageError(
             f"no resolution {text!r}; give the edge in pixels of the square budget, "
-            f'1 to {LARGEST}, or "native"'
+            f'1 to {LARGEST}, or "native" (µm per pixel, "0.5um", are for whole slides: '
+            "resolution-eval run --tasks folder_res --data PATH)"
         )
     return int(word)
 
 
 def label(r: Resolution) -> str:
-    """Name of a resolution in results, "28" or "native"; `parse_resolution` reads it back."""
+    """Name of a resolution in results, "28", "native" or "0.5um"; `parse_resolution` reads it
+    back.
+    """
     return str(r)
 
 
-def ascending(r: Resolution) -> tuple[bool, int]:
-    """Sort key of a sweep: by edge in pixels, native last."""
+def ascending(r: Resolution) -> tuple[bool, float]:
+    """Sort key of a sweep: by edge in pixels, native last; from coarse to fine in µm per pixel."""
+    if isinstance(r, MicronsPerPixel):
+        return False, -r.value
     return (True, 0) if r == NATIVE else (False, r)
+
+
+def in_microns(resolutions: Sequence[Resolution]) -> bool:
+    """Whether a sweep has resolutions in µm per pixel.
+
+    Example:
+        >>> in_microns([MicronsPerPixel(0.5)]), in_microns([28, "native"])
+        (True, False)
+    """
+    return any(isinstance(r, MicronsPerPixel) for r in resolutions)
 
 
 def budget_size(source: Size, r: Resolution) -> Size:
     """Size in pixels at which an image of size `source` is shown at `r`.
 
-    At most r·r pixels, the aspect ratio kept to within 1.5 pixels a side, never above the source;
-    `native` is the source. Each side keeps at least one pixel: an image so slim that its aspect
-    ratio does not fit into the budget keeps the budget. The arithmetic is on whole numbers, exact.
+    What was read at some µm per pixel has them already, and stays as it is. Else at most r·r
+    pixels, the aspect ratio kept to within 1.5 pixels a side, never above the source; `native` is
+    the source. Each side keeps at least one pixel: an image so slim that its aspect ratio does not
+    fit into the budget keeps the budget. The arithmetic is on whole numbers, exact.
 
     Source: a budget with the aspect ratio kept, as in arXiv:2510.18304 (50,176 = 224·224 pixels).
 
@@ -84,7 +151,7 @@ def budget_size(source: Size, r: Resolution) -> Size:
         >>> budget_size(Size(360, 363), 224)
         Size(width=223, height=225)
     """
-    if r == NATIVE or r * r >= source.pixels:
+    if isinstance(r, MicronsPerPixel) or r == NATIVE or r * r >= source.pixels:
         return source
     budget = r * r
     long, short = max(source.width, source.height), min(source.width, source.height)
@@ -121,7 +188,7 @@ def is_capped(source: Size, r: Resolution) -> bool:
         >>> is_capped(Size(200, 100), 224), is_capped(Size(200, 100), "native")
         (True, False)
     """
-    return r != NATIVE and r * r > source.pixels
+    return isinstance(r, int) and r * r > source.pixels
 
 
 def patch_size_fit(size: Size, patch: int) -> Size:
@@ -145,7 +212,7 @@ class TrainingResolution:
     """Grid resolution at which a checkpoint was trained, as its card declares it."""
 
     kind: Literal["fixed", "native", "mixed", "unknown"]
-    members: tuple[Resolution, ...] = ()
+    members: tuple[PixelResolution, ...] = ()
     """The resolution of `fixed`, the two or more of `mixed` (ascending, native last), else none."""
 
     def __post_init__(self) -> None:
@@ -173,9 +240,9 @@ class TrainingResolution:
         kind, _, rest = word.partition(":")
         try:
             if kind == "fixed":
-                return cls("fixed", (parse_resolution(rest),))
+                return cls("fixed", (parse_pixels(rest),))
             if kind == "mixed" and rest.startswith("[") and rest.endswith("]"):
-                members = {parse_resolution(part) for part in rest[1:-1].split(",")}
+                members = {parse_pixels(part) for part in rest[1:-1].split(",")}
                 return cls("mixed", tuple(sorted(members, key=ascending)))
         except ValueError as error:
             raise UsageError(
@@ -191,7 +258,8 @@ class TrainingResolution:
         """r*, the member of the sweep `resolutions` to compare with; None where the sweep has none.
 
         fixed: that resolution, if it is in the sweep. native: the sweep's largest, `native` above
-        all numbers. mixed: the largest of its members that is in the sweep. unknown: none.
+        all numbers, the finest of µm per pixel. mixed: the largest of its members that is in the
+        sweep. unknown: none.
 
         Example:
             >>> TrainingResolution.parse("mixed:[16,64]").reference((16, 32, 64, 128))

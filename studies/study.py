@@ -19,7 +19,7 @@ from resolution_eval.data.cards import task_cards
 from resolution_eval.data.sources import Exclusion, Sample, Source, open_source
 from resolution_eval.data.sources.phantoms import SIDE
 from resolution_eval.models.flamingo.checkpoint_folder import CONFIG
-from resolution_eval.resolution import Resolution
+from resolution_eval.resolution import PixelResolution
 from resolution_eval.training.mix import WeightedMix, anchored
 from resolution_eval.training.plan import Architecture, Augmentation, Stage, TrainingPlan
 from resolution_eval.training.pool import ImagePools
@@ -33,7 +33,7 @@ from resolution_eval.training.small_flamingo import (
 
 Strategy = Literal["none", "low", "native", "mixed", "spread", "weighted", "anchored"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
-Share = tuple[Resolution, float]
+Share = tuple[PixelResolution, float]
 """A resolution, and the weight with which a batch is drawn at it."""
 ARCHITECTURE = Architecture(vision_width=64, vision_layers=3, vision_heads=2)
 JOINT_BATCH = 32

@@ -22,6 +22,7 @@ from test_dicom import dicom
 from test_documented_commands import COMMANDS, Command
 from test_slide import aperio
 
+nibabel = pytest.importorskip("nibabel", reason="the extra `nifti` is not installed")
 pytestmark = [pytest.mark.whole, pytest.mark.filterwarnings("ignore")]
 CLASSES = ("benign", "malignant")
 
@@ -45,6 +46,26 @@ def scans(root: Path) -> None:
     (root / "labels.csv").write_text("\n".join(rows) + "\n")
 
 
+def volumes(root: Path) -> None:
+    """Volumes in class folders, one of them gzipped."""
+    for place, name in enumerate(("benign/1.nii.gz", "benign/2.nii", "malignant/7.nii.gz")):
+        values = np.random.default_rng(place).permutation(60 * 50 * 7).reshape(60, 50, 7)
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        nibabel.Nifti1Image(values.astype(np.int16), np.eye(4)).to_filename(root / name)
+
+
+def regions(root: Path) -> None:
+    """Two slides, and a table of three regions of them."""
+    root.mkdir()
+    table = ["file,label,region"]
+    for place, name in enumerate(("1.svs", "7.svs")):
+        values = np.random.default_rng(place).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+        (root / name).write_bytes(aperio(finest=values.repeat(8, 0).repeat(8, 1)))
+    table += ['1.svs,benign,"0,0,240,160"', '7.svs,malignant,"0,0,240,160"']
+    table.append('7.svs,benign,"240,160,240,160"')
+    (root / "labels.csv").write_text("\n".join(table) + "\n")
+
+
 def biopsies(root: Path) -> None:
     """Slides of a scanner in class folders, their finest pixels a quarter of a µm."""
     for place, name in enumerate(("benign/1.svs", "benign/2.svs", "malignant/7.svs")):
@@ -56,8 +77,10 @@ def biopsies(root: Path) -> None:
 FOLDERS: dict[str, Callable[[Path], None]] = {
     "my_biopsies": biopsies,
     "my_data": slides,
+    "my_regions": regions,
     "my_scans": scans,
     "my_slides": slides,
+    "my_volumes": volumes,
 }
 """By its name in the docs, a folder such as the page describes."""
 
@@ -111,15 +134,20 @@ def test_a_folder_runs_by_the_line_in_the_docs(words: tuple[str, ...], tmp_path:
     printed += typed((*words, *asked), tmp_path) if asked else ""
     found = lines(tmp_path / "out")
     counts = Counter(line["verdict"]["resolution"] for line in found)
-    assert set(counts.values()) == {3} and "native" in counts
+    microns = [one.endswith("um") for one in counts]
+    assert set(counts.values()) == {3}
+    assert "native" in counts or (all(microns) and len(counts) == 3)
     assert all(f"acc@{resolution}" in printed for resolution in counts), printed[-2000:]
     assert {line["attestation"]["status"] for line in found} == {"attested"}
     assert {tuple(line["verdict"]["options"]) for line in found} == {CLASSES}
     if "--window" in words:
         assert words[words.index("--window") + 1] == "40/400"
         assert all("window -160..239" in json.dumps(line["attestation"]) for line in found)
-    if "--microns" in words:
-        told = f"slide at {words[words.index('--microns') + 1]} um per pixel"
-        assert all(told in json.dumps(line["attestation"]) for line in found)
-        assert {tuple(line["attestation"]["source"]) for line in found} == {(60, 40)}
+    for line in lines(tmp_path / "out") if all(microns) else ():
+        asked = float(line["verdict"]["resolution"].removesuffix("um"))
+        assert line["attestation"]["microns"] == [asked, asked]
+        extent = 60.0 if folder == "my_regions" else 480.0
+        assert line["attestation"]["source"][0] * asked == extent
+    if "--slice" in words:
+        assert all("axial slice 4 of 7" in json.dumps(line["attestation"]) for line in found)
     assert "Doe" not in printed + json.dumps(found)

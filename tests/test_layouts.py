@@ -306,3 +306,115 @@ def test_copies_in_a_medmnist_file_are_one_cluster_and_told(tmp_path):
     assert clusters["test/000000"] == clusters["test/000001"] == "test/000000"
     assert len(set(clusters.values())) == 3
     assert "1 pictures stand under several labels" in source.notes[1]
+
+
+# alike to a person, another to a computer
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("T-cell", "T\u2011cell"),
+        ("T-cell", "T\u2013cell"),
+        ("Crohn's", "Crohn\u2019s"),
+        ("Benign", "\uff22\uff45\uff4e\uff49\uff47\uff4e"),
+        ("Benign", "B\u0435nign"),
+        ("fibrosis", "\ufb01brosis"),
+        ("smooth muscle", "smooth_muscle"),
+        ("5 \u00b5m", "5 \u03bcm"),
+        ("1", "1.0"),
+        ("1", "01"),
+        ("1", "\uff11"),
+    ],
+)
+def test_labels_that_a_person_reads_alike_are_one_class_with_a_note(tmp_path, one, other):
+    table = f"file,label\na.png,{one}\nb.png,{one}\nc.png,{other}\nd.png,third\n"
+    source = opened(folder(tmp_path, table, "a.png", "b.png", "c.png", "d.png"))
+    assert {sample.answer for sample in source.samples()} == {one, "third"}
+    assert any(f"{other!r} as {one!r}" in note for note in source.notes)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("1", "10"),
+        ("-1", "1"),
+        ("1.5", "15"),
+        ("grade 1", "grade 10"),
+        ("T1", "T2"),
+        ("\u03b2", "b"),
+    ],
+)
+def test_labels_that_a_person_tells_apart_stay_two(tmp_path, one, other):
+    assert normal(one) != normal(other)
+    assert normal(f"x {one}") != normal(f"x {other}")
+
+
+@pytest.mark.parametrize("start", ["sep=;\n", "sep=;\r\n", '"sep=;"\n', "\n\n", "\r\n"], ids=repr)
+def test_what_spreadsheets_put_before_the_header_is_passed_over(tmp_path, start):
+    table = f"{start}file;label\na.png;x\nb.png;y\n"
+    assert len(opened(folder(tmp_path, table, "a.png", "b.png")).samples()) == 2
+
+
+def test_a_line_before_the_header_is_named_as_the_cause(tmp_path):
+    table = "# made by me\nfile,label\na.png,x\nb.png,y\n"
+    with pytest.raises(DataError, match="'# made by me'; the first line must name the columns"):
+        opened(folder(tmp_path, table, "a.png", "b.png"))
+
+
+def test_utf_16_without_a_mark_is_named(tmp_path):
+    folder(tmp_path, "", "a.png", "b.png")
+    (tmp_path / "labels.csv").write_bytes("file,label\na.png,x\nb.png,y\n".encode("utf-16-le"))
+    with pytest.raises(DataError, match="is UTF-16; save the table as UTF-8"):
+        opened(tmp_path)
+
+
+# class folders: nothing in silence
+
+
+def test_a_class_folder_that_is_a_link_out_is_refused_and_read_from_a_root(tmp_path):
+    store = folder(tmp_path / "store", "", "1.png", "2.png")
+    mine = folder(tmp_path / "mine", "", "a/x.png", "b/y.png")
+    (mine / "a" / "x.png").write_bytes(picture(8))
+    (mine / "b" / "y.png").write_bytes(picture(9))
+    (mine / "c").symlink_to(store)
+    with pytest.raises(DataError, match=r"'c/1.png' leads out of the folder by a link.*--root"):
+        opened(mine)
+    card = folder_card(mine, {"root": str(store)})
+    assert card.classes == ("a", "b", "c")
+
+
+def test_a_link_to_nowhere_is_a_sample_that_fails_and_a_loop_is_none(tmp_path):
+    mine = folder(tmp_path, "", "a/1.png", "b/2.png")
+    (mine / "b" / "3.png").symlink_to(mine / "gone.png")
+    (mine / "b" / "again").symlink_to(mine / "b")
+    source = opened(mine)
+    assert sorted(sample.id for sample in source.samples()) == ["a/1.png", "b/2.png", "b/3.png"]
+    with pytest.raises(ImageError, match=r"'b/3\.png' is not found"):
+        source.read("b/3.png")
+
+
+def test_an_empty_class_folder_and_images_beside_the_splits_are_told(tmp_path):
+    mine = folder(tmp_path, "", "test/a/1.png", "test/b/2.png", "c/3.png")
+    (mine / "test" / "d").mkdir()
+    source = opened(mine)
+    assert any("folders of test that hold no image and are no class: d" in n for n in source.notes)
+    assert data_summary(source).startswith(
+        "2 samples, 1 excluded (1 lies beside the folders of splits)"
+    )
+
+
+def test_images_of_a_split_without_metadata_are_counted(tmp_path):
+    mine = folder(tmp_path, "", "test/a.png", "test/b.png", "train/c.png")
+    (mine / "test" / "metadata.csv").write_text("file_name,label\na.png,x\nb.png,y\n")
+    assert [(one.item, one.split) for one in opened(mine).excluded] == [("train/c.png", "train")]
+
+
+def test_dicom_without_an_ending_is_found_in_class_folders(tmp_path):
+    mine = folder(tmp_path, "", "well/a.png", "ill/b.png")
+    for place, name in enumerate(("well/IM000001", "ill/1.2.840.113619.2.5")):
+        (mine / name).write_bytes(bytes(128) + b"DICM" + bytes(40 + place))
+    (mine / "ill" / "README").write_text("of no image")
+    source = opened(mine)
+    assert len(source.samples()) == 4
+    assert [one.item for one in source.excluded] == ["ill/README"]

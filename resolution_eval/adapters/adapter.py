@@ -312,6 +312,7 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
             notes=image.notes,
             information=information,
             image=drawn,
+            microns=image.microns,
             foretold=self.expected_grid(grid, job),
         )
 

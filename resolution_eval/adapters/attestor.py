@@ -62,6 +62,7 @@ class Attestor:
             served=answer.served,
             demonstrations=demonstrations,
             images=images,
+            microns=view.microns,
         )
 
     def _each(self, view: View, answer: Answer) -> Iterator[ImageAttestation]:
@@ -71,6 +72,7 @@ class Attestor:
                 source=(shown.source.width, shown.source.height),
                 information=(shown.information.width, shown.information.height),
                 capped=is_capped(shown.source, view.job.resolution),
+                microns=shown.microns,
                 expected_grid=self._expected(shown),
                 grid=entry.grid,
                 visual_tokens=entry.visual_tokens,

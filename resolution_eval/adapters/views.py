@@ -22,6 +22,8 @@ class RenderedImage:
     source: Size
     notes: tuple[str, ...]
     image: Image
+    microns: tuple[float, float] | None = None
+    """µm across and down that a pixel is, of a slide read so."""
 
 
 def rendered(
@@ -48,7 +50,12 @@ def rendered(
 
 def _at(job: SampleRequest, decoded: DecodedImage) -> RenderedImage:
     image = render(decoded.image, job.resolution, job.filter)
-    return RenderedImage(source=Size(*decoded.image.size), notes=decoded.notes, image=image)
+    return RenderedImage(
+        source=decoded.size,
+        notes=decoded.notes,
+        image=image,
+        microns=decoded.microns_at(Size(*image.size)),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +69,7 @@ class EncoderView:
     """As it is drawn for the processor: of the size of the grid, or of the source where the grid
     is the processor's own.
     """
+    microns: tuple[float, float] | None = None
     foretold: tuple[int, int] | None = None
     """Height and width in pixels of the grid, where that is not the size that was drawn."""
 

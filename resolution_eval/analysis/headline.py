@@ -377,11 +377,11 @@ def _name(said: _Case, each: CellFigures) -> str:
 
 
 def _at(each: CellFigures) -> str:
-    """The resolution; native with its pixels."""
+    """The resolution; native, and µm, with the pixels that it is."""
     cell = each.cell
-    if cell.resolution != "native" or cell.source_edge is None:
+    if cell.resolution.isdecimal() or cell.source_edge is None:
         return cell.resolution
-    return f"native (about {cell.source_edge:.0f} px)"
+    return f"{cell.resolution} (about {cell.source_edge:.0f} px)"
 
 
 def _cost(said: _Case, chosen: CellFigures, other: CellFigures, *, of: bool = False) -> str:

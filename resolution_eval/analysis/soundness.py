@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from resolution_eval.records import Cell
-from resolution_eval.resolution import NATIVE
 from resolution_eval.statistics.resampling import FAILED_SHARE
 
 Use = Literal["accuracy", "figure", "curve", "comparison"]
@@ -53,9 +52,9 @@ def _unseen(cell: Cell) -> str | None:
 
 
 def _unplaced(cell: Cell) -> str | None:
-    if cell.resolution != NATIVE or cell.source_edge is not None:
+    if cell.resolution.isdecimal() or cell.source_edge is not None:
         return None
-    return "the size of the sources is not known, so native has no place on the axis"
+    return f"the size of the sources is not known, so {cell.resolution} has no place on the axis"
 
 
 INVARIANTS = (

@@ -171,12 +171,14 @@ class Matrix:
             return Withheld(f"there is no {strategy}-trained checkpoint")
         columns, tokens, trained = [], [], []
         for record in self.records[strategy]:
-            found = self._mixture(record) if at == MIXED else _one(record, parse_resolution(at))
+            found = (
+                self._mixture(record) if at == MIXED else _one(record, parse_resolution(str(at)))
+            )
             if isinstance(found, Withheld):
                 return found
             columns.append(found[0])
             tokens.append(found[1])
-            trained.append(at != MIXED and _trained(record, parse_resolution(at)))
+            trained.append(at != MIXED and _trained(record, parse_resolution(str(at))))
         interval = accuracy(mean_scores(columns))
         if isinstance(interval, Withheld):
             return interval

@@ -41,7 +41,8 @@ class Sweep:
 
     @property
     def edges(self) -> tuple[int, ...]:
-        """Edge in pixels of each resolution, strictly ascending; native is the sources' mean.
+        """Edge in pixels of each resolution, strictly ascending; native, and µm per pixel, are the
+        sources' mean.
 
         Where the sources are smaller than a number asked for, native comes right after it: both
         showed the model the same pixels.

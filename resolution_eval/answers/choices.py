@@ -17,6 +17,9 @@ The answer is stated in the first of these that the reply has:
 3. **a sentence of the final answer**: mentions in the line after the last cue;
 4. **the whole reply**: all mentions in it.
 
+A walk through the options ("A) adipose - no", "B: correct"), each on a line with its weight, is no
+opening answer: it states the one option that it affirms.
+
 In 1 and 2 only filler words ("it is", "option", "or") part the mentions, and a strong mention is
 followed by punctuation ("lymphocytes are absent" is no opening answer). In 3 and 4 a mention in a
 clause with a denial ("not", "without", "cannot", "whether", a question mark) is left out; a list
@@ -48,6 +51,8 @@ _FILLERS = COPULAS | word_set(
 _REASONS = word_set("because since as due based given there it this that the these they i we")
 # "B is correct" states an answer as "B" does, "B was considered" does not.
 _CONFIRMATIONS = word_set("correct right answer best appropriate likely")
+# Weigh an option in a walk through all of them.
+_AFFIRMED = word_set("yes correct right true likely best fits matches")
 _PREDICATES = word_set("can has have had does did were")
 # Set off a letter in running text: "option B", "I would pick B".
 _LEADS = word_set(
@@ -131,7 +136,10 @@ def parse_yes_no(text: str) -> bool | None:
 def _verdict(text: str, choices: Sequence[str], *, letters: str) -> int | None:
     words = _of_the_answer(reply(text), asks_yes_no={*map(str.lower, choices)} == {"yes", "no"})
     mentions = _mentions(words, _phrases(choices, letters))
-    stated = _final(words, mentions) or _stated(words, mentions, 0)
+    stated = _final(words, mentions)
+    if not stated and (weighed := _weighed(words, mentions)):
+        return _common(weighed[0])
+    stated = stated or _stated(words, mentions, 0)
     return _common(stated or _final_line(words, mentions) or _affirmed(words, mentions))
 
 
@@ -300,6 +308,40 @@ def _marks(gap: str, is_letter: bool) -> bool:
 
 
 # --- the places where an answer is stated
+
+
+def _weighed(
+    words: Sequence[Word], mentions: Mapping[int, _Mention]
+) -> tuple[list[_Mention]] | None:
+    """The mentions that a walk through the options affirms ("A) adipose - no", "B: correct"); None
+    where the reply is no such walk: from the first option on, in order, each with its weight.
+    """
+    starts = [i for i in sorted(mentions) if _begins_item(words, i)]
+    if [_common([mentions[i]]) for i in starts] != list(range(len(starts))) or len(starts) < 2:
+        return None
+    ends = [*starts[1:], len(words)]
+    weights = [
+        words[_run_end(words, mentions, i) : end] for i, end in zip(starts, ends, strict=True)
+    ]
+    if starts[0] != 0 or not weights[0] or weights[0][0].plain in _REASONS:
+        return None
+    affirmed = [i for i, end in zip(starts, ends, strict=True) if _is_affirmed(words[i:end])]
+    return ([mentions[i] for i in affirmed],)
+
+
+def _begins_item(words: Sequence[Word], i: int) -> bool:
+    """Whether a line begins at mention `i`, or it is a letter with its weight ("A: 0.1")."""
+    if i == 0 or "\n" in words[i].before:
+        return True
+    return _is_letter(words[i]) and bool({":", "="} & set(words[i].after))
+
+
+def _is_affirmed(words: Sequence[Word]) -> bool:
+    """Whether the weight of an option says yes, and nothing in it says no."""
+    marks = {mark for word in words for mark in word.after}
+    plain = {word.plain for word in words}
+    denied = any(map(_denies, plain)) or bool(marks & set("✗✘❌☒"))
+    return not denied and (bool(plain & _AFFIRMED) or bool(marks & set("✓✔✅☑")))
 
 
 def _final(words: Sequence[Word], mentions: Mapping[int, _Mention]) -> list[_Mention]:

@@ -14,6 +14,7 @@ def word_set(words: str) -> frozenset[str]:
 
 CUES = word_set(
     "answer answers ans option choice response conclusion diagnosis prediction assistant boxed"
+    " verdict selection label class therefore conclude"
     " respuesta resposta réponse antwort risposta ответ 答案"
 )
 COPULAS = word_set("is are be was would should must could might es est ist è 是 为")

@@ -8,8 +8,9 @@ A reply is what remains when
    `THOUGHTS` and `ANSWERS` name the containers, `_CONTAINERS` how a name is marked as one;
 3. the text is cut where a base language model begins to invent the next turn ("Question:",
    "<|endofchunk|>"), if something was said before;
-4. where a container of an answer holds something, only the last one's content remains;
-5. other tags ("<image>", "<b>") and LaTeX wrappers ("\\text") become spaces.
+4. of a list of boxes, some ticked and some not, the ticked ones remain;
+5. where a container of an answer holds something, only the last one's content remains;
+6. other tags ("<image>", "<b>") and LaTeX wrappers ("\\text") become spaces.
 
 Every pattern is bounded, so that the time is linear in the length of the text.
 """
@@ -42,12 +43,13 @@ _FRACTION = re.compile("([0-9]{0,9})[ \u00a0]?([¼½¾⅐-⅞])")
 THOUGHTS = (
     *("think", "thinking", "thought", "thoughts", "reasoning", "reason", "analysis", "analyse"),
     *("reflection", "rationale", "scratchpad", "plan", "summary", "caption", "observation"),
-    *("observations", "description", "inner_monologue", "commentary"),
+    *("observations", "description", "inner_monologue", "commentary", "reasoning_content"),
+    *("deliberation", "scratch", "cot", "chain_of_thought", "reasoning_trace", "monologue"),
 )
 """Names of containers for what is said on the way to an answer."""
 ANSWERS = (
     *("answer", "final", "final_answer", "finalanswer", "conclusion", "solution", "response"),
-    *("output", "result", "box"),
+    *("output", "result", "box", "verdict", "ans", "selection", "prediction"),
 )
 """Names of containers for the answer itself."""
 _NAMES = "|".join(sorted((*THOUGHTS, *ANSWERS), key=len, reverse=True))
@@ -84,6 +86,8 @@ _NAMED_BEFORE = re.compile(
 )
 """What comes before "Question:" where that is a heading of the reply itself."""
 _NEAR = 40
+_TICKED = re.compile(r"[ \t]{0,9}[-*+]?[ \t]{0,3}(?:\[[xX✓✔]\]|[☑✅✔✓])")
+_EMPTY = re.compile(r"[ \t]{0,9}[-*+]?[ \t]{0,3}(?:\[ ?\]|[☐⬜❌✗✘])")
 _TAG = re.compile(r"<\|?/?(?!answer)[\w ]{1,30}/?\|?>", re.IGNORECASE)
 _LETTER = re.compile(r"[^\W_]")
 _LIST_NUMBER = re.compile(r"^\s{0,9}[#*> ]{0,6}\d{1,2}[.)][* ]*")
@@ -116,8 +120,21 @@ def reply(text: str) -> str:
         >>> reply("<think>adipose?</think> smooth muscle\\nQuestion: What organ? Answer: colon")
         'smooth muscle'
     """
-    said = _before_next_turn(_without_thoughts(plain(text)))
-    return _LATEX.sub(" ", _TAG.sub(" ", _answer_in(said))).strip()
+    said = _before_next_turn(_without_thoughts(_BRACKETED.sub(r"(\1)", plain(text))))
+    return _LATEX.sub(" ", _TAG.sub(" ", _answer_in(_ticked(said)))).strip()
+
+
+def _ticked(text: str) -> str:
+    """`text` without the lines of boxes that are empty, where another box is ticked.
+
+    Example:
+        >>> _ticked("Answer:\\n- [ ] A\\n- [x] B")
+        'Answer:\\n- [x] B'
+    """
+    lines = text.split("\n")
+    if not any(map(_TICKED.match, lines)):
+        return text
+    return "\n".join(line for line in lines if not _EMPTY.match(line))
 
 
 def _marks(text: str) -> Iterator[tuple[int, int, bool, bool]]:
@@ -127,6 +144,10 @@ def _marks(text: str) -> Iterator[tuple[int, int, bool, bool]]:
     found = (match for pattern in _CONTAINERS for match in pattern.finditer(text))
     for match in sorted(found, key=re.Match.start):
         yield match.start(), match.end(), match["name"].lower() in ANSWERS, not match["closes"]
+
+
+_BRACKETED = re.compile(r"<{2,3} ?([A-Za-z]) ?>{2,3}")
+"""A letter set off as `<<<B>>>`, which is no tag."""
 
 
 def _without_thoughts(text: str) -> str:

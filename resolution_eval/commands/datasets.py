@@ -22,7 +22,45 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sheet", type=Path, metavar="PNG", help="write a contact sheet of NAME")
     parser.add_argument("--modality", metavar="TEXT", help="list those whose modality holds it")
     parser.add_argument("--state", choices=STATES, help="list those of this state")
+    parser.add_argument(
+        "--overlap",
+        type=Path,
+        metavar="TABLE",
+        help="compare the pixels of all sets at hand, test images with other sets' train images, "
+        "and write TABLE (tasks/image_overlap.toml is the one shown)",
+    )
+    parser.add_argument(
+        "--copy",
+        action="append",
+        default=[],
+        metavar="NAME=FOLDER",
+        help="for --overlap: a folder in the local layout that holds images of the set NAME",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _overlap(known: argparse.Namespace) -> int:
+    from resolution_eval.datasets.image_overlap import overlaps, write_overlaps
+    from resolution_eval.ground.errors import UsageError
+
+    if known.name is not None:
+        raise UsageError("--overlap compares all data sets at hand; leave the NAME out")
+    copies = dict(word.partition("=")[::2] for word in known.copy)
+    for word, folder in copies.items():
+        if not Path(folder).is_dir() or not folder:
+            raise UsageError(f"--copy {word}={folder}: write NAME=FOLDER, and FOLDER is a folder")
+    found = overlaps({name: Path(folder) for name, folder in copies.items()})
+    write_overlaps(found, known.overlap)
+    rows = [
+        {"test images of": one.test, "in train of": one.train, "share": one.told} for one in found
+    ]
+    if known.json:
+        print(as_json(rows))
+        return 0
+    from tabulate import tabulate
+
+    print(tabulate(rows, headers="keys"))
+    return 0
 
 
 def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
@@ -30,6 +68,10 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     from resolution_eval import datasets
     from resolution_eval.ground.errors import UsageError
 
+    if known.overlap is not None:
+        return _overlap(known)
+    if known.copy:
+        raise UsageError("--copy goes with --overlap TABLE; give both")
     if known.name is None:
         if known.sheet is not None:
             raise UsageError("--sheet needs the NAME of a data set")

@@ -81,12 +81,12 @@ def _model(known: argparse.Namespace) -> int:
 
     from resolution_eval.diagnosis.examination import diagnose, report
     from resolution_eval.models.arguments import model_arguments
-    from resolution_eval.resolution import parse_resolution
+    from resolution_eval.resolution import parse_pixels
 
     sizes = (known.sizes or "28,64,112,224,448,896").split(",")
     with redirect_stdout(sys.stderr):  # lmms-eval and its models print what they please
         found = diagnose(
-            known.model, model_arguments(known.model_args or ""), list(map(parse_resolution, sizes))
+            known.model, model_arguments(known.model_args or ""), list(map(parse_pixels, sizes))
         )
     print(as_json(asdict(found)) if known.json else report(found, known.price))
     return 0 if found.ok else 3

@@ -50,7 +50,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "Every other argument goes to lmms-eval as it is; see `lmms-eval eval --help`."
     parser.add_argument("--tasks", default="", help="comma-separated task names")
     parser.add_argument(
-        "--resolutions", help='comma-separated pixel edges of the square budget, or "native"'
+        "--resolutions",
+        help='comma-separated pixel edges of the square budget, or "native"; of whole slides µm '
+        "per pixel instead, 0.5um,1um,2um say (extra wsi)",
     )
     parser.add_argument(
         "--scheme", help="match: the grid follows r; restore: the grid stays, the content varies"
@@ -89,6 +91,12 @@ def _own_data(group: argparse._ArgumentGroup) -> None:
         "--frame", metavar="N", help="DICOM: first (default), middle, or a number from 1"
     )
     group.add_argument(
+        "--slice",
+        metavar="AXIS:SLICE",
+        help="NIfTI: axial:middle (default), coronal:first, sagittal:12, or with the volume, "
+        "axial:12:3 (extra nifti)",
+    )
+    group.add_argument(
         "--max-pixels",
         type=int,
         metavar="N",
@@ -113,7 +121,8 @@ def _choices(known: argparse.Namespace) -> dict[str, Any]:
     from resolution_eval.pixels.display_choices import checked
 
     chosen = {
-        name: getattr(known, name) for name in ("window", "frame", "max_pixels", "microns", "root")
+        name: getattr(known, name)
+        for name in ("window", "frame", "slice", "max_pixels", "microns", "root")
     }
     chosen = {name: value for name, value in chosen.items() if value is not None}
     if str(chosen.get("frame", "")).isdecimal():

@@ -15,10 +15,11 @@ from resolution_eval.data.sources.image_limit import limited
 from resolution_eval.data.sources.layout import layout_of, refuse_without_layout
 from resolution_eval.data.sources.local import LocalSource
 from resolution_eval.data.sources.normal_form import spellings
+from resolution_eval.data.sources.slide_views import refuse_without_microns
 from resolution_eval.data.sources.source import Sample, Source
 from resolution_eval.ground.errors import DataError, ImageError
 from resolution_eval.images import decode
-from resolution_eval.resolution import NATIVE, Resolution
+from resolution_eval.resolution import NATIVE, PixelResolution, in_microns
 
 TASK = "folder_res"
 EDGES = (14, 28, 56, 112, 224, 448, 896, 1792)
@@ -33,8 +34,8 @@ SAMPLED = 500
 def folder_card(folder: Path, choices: Mapping[str, Any] | None = None) -> TaskCard:
     """The card of the data set in `folder`, as its table or class folders and images describe it.
 
-    `choices` are keys of the card that the user chose: window, frame, max_pixels, microns,
-    root, most_images.
+    `choices` are keys of the card that the user chose: window, frame, slice, max_pixels, microns,
+    root, most_images; resolutions only where they are in µm per pixel.
 
     Questions where there is a column `question`, else a classification among the labels found; the
     intervals resample the column `cluster` where there is one, else the image. The sweep ends at
@@ -56,12 +57,17 @@ def folder_card(folder: Path, choices: Mapping[str, Any] | None = None) -> TaskC
         require_columns(layout.rows, ("file", "label", "split"), layout.table)
         facts |= _classes([row["label"] for row in layout.rows if row["label"]], layout.table)
     card = task_card(facts, str(layout.table))
-    source = limited(LocalSource(folder, card), card.most_images)
+    local = LocalSource(folder, card)
+    source = limited(local, card.most_images)
     samples = source.samples("test")
-    refuse_all_missing(_images(samples), folder)
+    files = list(dict.fromkeys(local.file_of(image) for image in _images(samples)))
+    refuse_all_missing(files, folder)
     if card.kind == "questions":
         facts |= _forms(samples)
-    facts["resolutions"] = sweep(edges_of(source, samples))
+    if in_microns(card.resolutions):
+        refuse_without_microns([folder / file for file in files], card.resolutions)
+    else:
+        facts["resolutions"] = sweep(edges_of(source, samples))
     return task_card(facts, str(layout.table))
 
 
@@ -134,7 +140,7 @@ def edges_of(source: Source, samples: Sequence[Sample], *, most: int = SAMPLED) 
     return edges
 
 
-def sweep(edges: Sequence[float]) -> list[Resolution]:
+def sweep(edges: Sequence[float]) -> list[PixelResolution]:
     """The resolutions for images of these edges: up to four that three in four exceed, and native.
 
     Example:
@@ -142,5 +148,5 @@ def sweep(edges: Sequence[float]) -> list[Resolution]:
         [28, 56, 112, 224, 'native']
     """
     quarter = sorted(edges)[len(edges) // 4]
-    below: list[Resolution] = [edge for edge in EDGES if edge < quarter]
+    below: list[PixelResolution] = [edge for edge in EDGES if edge < quarter]
     return [*below[-LOWER_EDGES:], NATIVE]

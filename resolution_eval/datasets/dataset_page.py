@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from resolution_eval.data.cards import GENERATED, TaskCard, task_cards
 from resolution_eval.data.sources import PUBLISHED_FORMS, at_hand, ways
 from resolution_eval.datasets.entry import DataMeasures, measure, published_count, source_size
+from resolution_eval.datasets.image_overlap import read_overlaps
 from resolution_eval.ground import paths
 from resolution_eval.resolution import label
 
@@ -59,7 +60,12 @@ def page() -> str:
     rows = "".join(_row(card) for card in cards)
     remarks = "".join(f"- **{card.name}**: {text}\n" for card in cards for text in _remarks(card))
     told_ways = "".join(f"- **{card.name}**: {'; or '.join(ways(card))}\n" for card in cards)
-    sections = {"Groups": _groups(), "How to get the data": told_ways, "Remarks": remarks}
+    sections = {
+        "Groups": _groups(),
+        "How to get the data": told_ways,
+        "Test images in other sets' train splits": _overlaps(),
+        "Remarks": remarks,
+    }
     told = "".join(f"\n## {title}\n{text}" for title, text in sections.items())
     return f"{_PAGE_HEAD}\n{_head(_COLUMNS)}{rows}{told}\n## Not tried\n{_NOT_TRIED}"
 
@@ -108,6 +114,27 @@ def _groups() -> str:
         f"- `{group}`: {', '.join(tasks)}\n"
         for group, tasks in groups(task_cards().values()).items()
     )
+
+
+_OVERLAP_HEAD = """\
+Which share of a set's test images stands in the train split of another registered set, so that a
+model trained on that one has seen them. Two images are the same where their decoded pixels are; a
+copy that was resized or compressed anew is not found. A share is given where every test image has
+train images of its size and kind of compression, and the whole train split was at hand; all else,
+every pair that is not listed included, is not known, which is not zero.
+`resolution-eval datasets --overlap TABLE` compares the sets at hand.
+
+"""
+
+
+def _overlaps() -> str:
+    rows = "".join(
+        f"| {one.test} | {one.train} | {one.told} | {one.train_images:,} | "
+        f"{one.test_fingerprint}, {one.train_fingerprint} |\n"
+        for one in read_overlaps()
+    )
+    columns = ("test images of", "train split of", "share", "train images", "fingerprints")
+    return _OVERLAP_HEAD + _head(columns) + rows
 
 
 def _remarks(card: TaskCard) -> Iterator[str]:

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from resolution_eval.data.cards import TaskCard, task_cards
+from resolution_eval.data.cards import GENERATED, TaskCard, task_cards
 from resolution_eval.data.sources import Sample, Source, at_hand, ways
+from resolution_eval.datasets.image_overlap import told
 from resolution_eval.ground.errors import DataError, UsageError, suggest
 from resolution_eval.resolution import label
 
@@ -98,6 +99,9 @@ def describe(card: TaskCard) -> str:
     lines = [f"{key:13} {value}" for key, value in _facts(card) if value]
     lines += ["", "how to get it:"]
     lines += [f"  {number}. {way}" for number, way in enumerate(ways(card), start=1)]
+    if not GENERATED & set(card.sources):
+        lines += ["", "share of its test images in train splits of other sets, by their pixels:"]
+        lines += [f"  {line}" for line in told(card.name)]
     source = at_hand(card)
     if source is not None:
         lines += ["", "at hand:", *(f"  {line}" for line in _measured_lines(measure(source)))]

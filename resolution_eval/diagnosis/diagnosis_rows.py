@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from resolution_eval.resolution import Resolution, Size, TrainingResolution, label
+from resolution_eval.resolution import PixelResolution, Size, TrainingResolution, label
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -109,7 +109,7 @@ class WeightlessCheckpoint(Protocol):
     def notes(self) -> tuple[str, ...]:
         """What was set, and what was seen, once the rows are made."""
 
-    def row(self, requested: Resolution, stored: Image, scheme: str) -> DiagnosisRow:
+    def row(self, requested: PixelResolution, stored: Image, scheme: str) -> DiagnosisRow:
         """What an image (RGB) becomes."""
 
     def close(self) -> None:
@@ -117,7 +117,7 @@ class WeightlessCheckpoint(Protocol):
 
 
 def new_row(
-    requested: Resolution, source: Size, information: Size, intended: Size, **found: Any
+    requested: PixelResolution, source: Size, information: Size, intended: Size, **found: Any
 ) -> DiagnosisRow:
     """A row of what was found."""
     aspect = f"{source.width / source.height:.2f}"
@@ -126,7 +126,7 @@ def new_row(
 
 
 def sizes_of(
-    requested: Resolution, source: Size, information: Size, expected: tuple[int, int]
+    requested: PixelResolution, source: Size, information: Size, expected: tuple[int, int]
 ) -> dict[str, Any]:
     """The fields of an `EncoderInput` that are known before anybody looks."""
     return {

@@ -18,7 +18,7 @@ from resolution_eval.evidence.ladder import spelled
 from resolution_eval.ground.errors import UsageError, suggest
 from resolution_eval.resolution import (
     NATIVE,
-    Resolution,
+    PixelResolution,
     Size,
     ascending,
     budget_size,
@@ -34,7 +34,9 @@ ASPECTS = ((1, 1), (3, 2), (1, 2))
 """Width to height of the images that are tried."""
 
 
-def diagnose(model: str, arguments: Mapping[str, str], sizes: Sequence[Resolution]) -> Diagnosis:
+def diagnose(
+    model: str, arguments: Mapping[str, str], sizes: Sequence[PixelResolution]
+) -> Diagnosis:
     """Push images of several aspect ratios through the checkpoint's processor at each size.
 
     `arguments` are those of `--model_args`.
@@ -55,7 +57,7 @@ def diagnose(model: str, arguments: Mapping[str, str], sizes: Sequence[Resolutio
 
 
 def _examine(
-    model: str, weightless: WeightlessCheckpoint, asked: str, sizes: Sequence[Resolution]
+    model: str, weightless: WeightlessCheckpoint, asked: str, sizes: Sequence[PixelResolution]
 ) -> Diagnosis:
     refusal = weightless.refusal if asked == "match" else None
     scheme = "restore" if refusal else asked
@@ -78,7 +80,7 @@ def _examine(
     )
 
 
-def _sources(sizes: Sequence[Resolution]) -> list[Size]:
+def _sources(sizes: Sequence[PixelResolution]) -> list[Size]:
     """Images as large as the largest size; with `native`, of twice its edge."""
     numbers = [size for size in sizes if isinstance(size, int)] or [224]
     edge = max(numbers) * (2 if NATIVE in sizes else 1)
@@ -139,7 +141,7 @@ class _Flamingo(_Alone):
         self.checkpoint, self._patch = described.identity, described.patch
         self.training = declared_training(arguments.get("train_resolution"), described.training)
 
-    def row(self, requested: Resolution, stored: Image, scheme: str) -> DiagnosisRow:
+    def row(self, requested: PixelResolution, stored: Image, scheme: str) -> DiagnosisRow:
         source = Size(*stored.size)
         information = budget_size(source, requested)
         wanted = information if scheme == "match" else training_size(self.training, source)

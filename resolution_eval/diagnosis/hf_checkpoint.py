@@ -15,7 +15,7 @@ from resolution_eval.models.families import Family, Parts, family_for, intended_
 from resolution_eval.models.families.checkpoint import known_training, load_parts
 from resolution_eval.models.families.generic.foreign import FOREIGN, reason_of
 from resolution_eval.models.families.inputs import prepare
-from resolution_eval.resolution import Resolution, Size, budget_size
+from resolution_eval.resolution import PixelResolution, Size, budget_size
 
 SILENT = ("size", "crop_size", "min_pixels", "max_pixels")
 """Settings of an image processor that decide its grid, and that our adapters set by themselves."""
@@ -61,7 +61,7 @@ class HuggingFaceCheckpoint:
             if value is not None:
                 yield f"the processor's {name} = {_shown(value)}: the adapter sets the grid"
 
-    def row(self, requested: Resolution, stored: Image, scheme: str) -> DiagnosisRow:
+    def row(self, requested: PixelResolution, stored: Image, scheme: str) -> DiagnosisRow:
         """What an image (RGB) becomes."""
         parts, source = self._parts, Size(*stored.size)
         family = self._family.under(scheme, parts, self.training)

@@ -20,7 +20,7 @@ from resolution_eval.models.wrapped.base_plan import LIMITS, BasePlan, accepted,
 from resolution_eval.models.wrapped.predictors import Predictor, predictor
 from resolution_eval.models.wrapped.sight_notes import encoding_notes
 from resolution_eval.models.wrapped.weightless import HollowBase, Receipt
-from resolution_eval.resolution import Resolution, Size, budget_size
+from resolution_eval.resolution import PixelResolution, Size, budget_size
 
 PROBES = {"min_pixels": (448 * 448, 64), "max_pixels": (112 * 112, 448)}
 """A value of each limit, and the edge in pixels of an image that it would change."""
@@ -99,7 +99,7 @@ class WrappedBase:
             if HollowBase(told, None).show(image)[0] == self._hollow.show(image)[0]:
                 yield f"{name}: {self._plan.title} gives it to no image"
 
-    def row(self, requested: Resolution, stored: Image, scheme: str) -> DiagnosisRow:
+    def row(self, requested: PixelResolution, stored: Image, scheme: str) -> DiagnosisRow:
         """What an image (RGB) becomes."""
         source = Size(*stored.size)
         information = budget_size(source, requested)

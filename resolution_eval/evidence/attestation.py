@@ -119,6 +119,9 @@ class ImageAttestation(BaseModel):
     """Width and height of the content that reaches the model, in pixels."""
     capped: bool
     """Whether the source is smaller than what was asked for."""
+    microns: tuple[float, float] | None = None
+    """µm across and down that a pixel of `information` is; null where the image does not say, or
+    nobody asked."""
     expected_grid: tuple[int, int] | None
     """Height and width, in pixels, that the encoder should receive."""
     grid: tuple[int, int] | None
@@ -188,6 +191,9 @@ class Attestation(BaseModel):
     """The few-shot demonstrations before the question, in order; `grid` and `visual_tokens` are of
     the question's own image alone. One that is mismatched makes the sample so.
     """
+    microns: tuple[float, float] | None = None
+    """µm across and down that a pixel of `information` is, of a whole slide read at a number of µm
+    per pixel; `source` is then the slide, or its region, at the size read. Null of any other."""
     images: tuple[ImageAttestation, ...] = ()
     """Each image of a question that has several, in order; none of a question with one."""
 

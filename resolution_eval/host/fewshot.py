@@ -9,9 +9,11 @@ from functools import lru_cache
 from typing import Any
 
 from resolution_eval.data.sources import Sample
+from resolution_eval.data.sources.slide_views import locator_at
 from resolution_eval.evidence.attestation import LEDGER, SampleKey
 from resolution_eval.ground.errors import DataError, UsageError, host_boundary
 from resolution_eval.host import tasks
+from resolution_eval.resolution import parse_resolution
 
 SAMPLER = "resolution_eval"
 """Name of the sampler in lmms-eval's table and in our tasks' YAML."""
@@ -96,11 +98,13 @@ def draw(doc: Mapping[str, Any], count: int, seed: int) -> list[dict[str, Any]]:
     generator = random.Random(f"{seed}/{doc['dataset']}/{doc['sample']}")
     chosen: list[Sample] = []
     images = set(tasks.images_of(doc))
+    r = parse_resolution(doc["resolution"])
     for sample in _shuffled(train, generator):
         if len(chosen) == count:
             break
-        if sample.image not in images and sample.cluster != doc["cluster"]:
-            images.add(sample.image)
+        image = locator_at(sample.image, r)
+        if image not in images and sample.cluster != doc["cluster"]:
+            images.add(image)
             chosen.append(sample)
     if len(chosen) < count:
         raise DataError(

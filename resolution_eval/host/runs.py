@@ -23,7 +23,7 @@ from resolution_eval.host.taskfiles import (
     refuse_misspelled_task,
     write_task,
 )
-from resolution_eval.resolution import Resolution
+from resolution_eval.resolution import Resolution, ascending, in_microns
 
 
 def run(
@@ -42,7 +42,7 @@ def run(
     """Run `lmms-eval` on `tasks` with another sweep than the tasks' own; its exit status.
 
     `arguments` go to lmms-eval as they are. `data` is the folder of the task `folder_res`,
-    and `choices` are keys of its card: window, frame, max_pixels, microns, root.
+    and `choices` are keys of its card: window, frame, slice, max_pixels, microns, root.
 
     Raises:
         UsageError: the sweep is asked of a task that is not ours; or `folder_res` without `data`,
@@ -50,7 +50,7 @@ def run(
         DataError: the folder is not in the local layout, or broken.
     """
     variation = Variation(
-        resolutions=resolutions,
+        resolutions=_in_order(resolutions),
         filter=filter,
         scheme=scheme,
         option_order=option_order,
@@ -70,17 +70,37 @@ def run(
     if (own_folder.TASK in tasks) != (data is not None):
         raise UsageError(f"--tasks {own_folder.TASK} and --data PATH go together; give both")
     if choices and data is None:
-        raise UsageError("--window, --frame, --max-pixels, --microns and --root need --data PATH")
+        raise UsageError(
+            "--window, --frame, --slice, --max-pixels, --microns and --root need --data PATH"
+        )
     with TemporaryDirectory(prefix="resolution-eval-") as folder, preferred(folder):
         if data is not None:
-            limit = {} if most_images is None else {"most_images": most_images}
-            card = variation.applied(own_folder.folder_card(data, {**(choices or {}), **limit}))
+            card = variation.applied(
+                own_folder.folder_card(data, _card_choices(variation, choices))
+            )
             write_task(Path(folder) / card.name, card)
         shipped = [task for name in tasks for task in members(name) if task != own_folder.TASK]
         for task in shipped if changed else ():
             derive(task, Path(folder), variation)
         named = ["--tasks", ",".join(tasks)] if tasks else []
         return lmms_eval([*named, *arguments])
+
+
+def _in_order(resolutions: Sequence[Resolution] | None) -> Sequence[Resolution] | None:
+    """Those in µm per pixel from coarse to fine, each once, as a card has them."""
+    if not in_microns(resolutions or ()):
+        return resolutions
+    return sorted(set(resolutions or ()), key=ascending)
+
+
+def _card_choices(variation: Variation, choices: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Keys of a folder's card that decide how it is read."""
+    found = dict(choices or {})
+    if variation.most_images is not None:
+        found["most_images"] = variation.most_images
+    if in_microns(variation.resolutions or ()):
+        found["resolutions"] = variation.resolutions
+    return found
 
 
 @contextmanager

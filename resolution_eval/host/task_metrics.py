@@ -15,6 +15,7 @@ from resolution_eval.evidence.attestation import LEDGER
 from resolution_eval.host.tally import TOLD
 from resolution_eval.resolution import (
     NATIVE,
+    MicronsPerPixel,
     Resolution,
     TrainingResolution,
     ascending,
@@ -55,10 +56,18 @@ def _flaw(cell: Sequence[Item], failed: int) -> str:
 def area(items: Sequence[Item]) -> float | str:
     """Mean accuracy over the resolutions, trapezoid in log2 r, of the samples that have all.
 
-    `native` has no place on the axis, since it differs from image to image: it is left out.
+    `native` has no place on the axis, since it differs from image to image: it is left out. Of µm
+    per pixel, r is as their inverse: what is shown of a slide is the same at all of them.
     """
     curve = _curve([item for item in items if item["resolution"] != NATIVE])
-    return curve if isinstance(curve, str) else curves.area(curve)
+    if isinstance(curve, str):
+        return curve
+    return curves.area({_place(r): accuracy for r, accuracy in curve.items()})
+
+
+def _place(r: Resolution) -> int:
+    """Where a resolution stands on the axis: its edge in pixels, or pixels in a metre."""
+    return round(1e6 / r.value) if isinstance(r, MicronsPerPixel) else int(r)
 
 
 def worst_drop(items: Sequence[Item]) -> float | str:

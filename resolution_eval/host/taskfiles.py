@@ -15,7 +15,7 @@ from resolution_eval.data import own_folder
 from resolution_eval.data.cards import GENERATED, TaskCard, parse_task_card, task_card, task_cards
 from resolution_eval.ground import paths
 from resolution_eval.ground.errors import UsageError, refuse_misspelled, suggest
-from resolution_eval.resolution import Resolution, label
+from resolution_eval.resolution import Resolution, in_microns, label
 
 SUFFIX = "_res"
 VERSION = 1
@@ -227,6 +227,12 @@ def derive(task: str, folder: Path, variation: Variation) -> None:
     cards = {f"{name}{SUFFIX}": card for name, card in task_cards().items()}
     if task not in cards:
         raise UsageError(f"no task of resolution-eval is named {task!r}; {suggest(task, cards)}")
+    if in_microns(variation.resolutions or ()):
+        raise UsageError(
+            f"--resolutions in µm per pixel need whole slides, and the images of {task} do not say "
+            "how large their pixels are; give pixels (56,224,native), or bring slides by --tasks "
+            f"{own_folder.TASK} --data PATH"
+        )
     card = variation.applied(cards[task])
     write_task(folder / card.name, card)
 

@@ -17,6 +17,7 @@ from resolution_eval.answers.prompts import question_text
 from resolution_eval.answers.thinking import is_cut
 from resolution_eval.data.cards import TaskCard, parse_task_card
 from resolution_eval.data.sources import Sample, Source, data_facts, data_summary, open_source
+from resolution_eval.data.sources.slide_views import locator_at
 from resolution_eval.evidence.attestation import (
     LEDGER,
     Attestation,
@@ -31,7 +32,7 @@ from resolution_eval.host.document_table import document_table
 from resolution_eval.host.judge import judgement_rows, open_judge
 from resolution_eval.host.option_order import shown_options
 from resolution_eval.host.verdicts import Document, unattested, verdict_of
-from resolution_eval.resolution import Resolution, Size, is_capped, label, parse_resolution
+from resolution_eval.resolution import NATIVE, Resolution, Size, is_capped, label, parse_resolution
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -69,9 +70,10 @@ def _documents(card: TaskCard) -> Iterator[dict[str, Any]]:
     kept = [one for one in source.samples("test") if not card.only or one.id in card.only]
     several = any(one.more for one in kept)
     for place, sample in enumerate(kept):
-        own = _of_sample(sample, _options(card.name, "test", card.option_order)[sample.id])
-        own |= {MORE: list(sample.more)} if several else {}
+        options = _options(card.name, "test", card.option_order)[sample.id]
         for resolution in turned(card.resolutions, place):
+            own = _of_sample(sample, options, resolution)
+            own |= {MORE: _more(sample, resolution)} if several else {}
             yield {**of_all, **own, "resolution": label(resolution)}
 
 
@@ -94,11 +96,15 @@ def turned(resolutions: Sequence[Resolution], place: int) -> list[Resolution]:
     return [*resolutions[turn:], *resolutions[:turn]]
 
 
-def _of_sample(sample: Sample, options: Sequence[str]) -> dict[str, Any]:
+def _more(sample: Sample, r: Resolution) -> list[str]:
+    return [locator_at(image, r) for image in sample.more]
+
+
+def _of_sample(sample: Sample, options: Sequence[str], r: Resolution = NATIVE) -> dict[str, Any]:
     """The columns of a document that its sample decides, the options in the order shown."""
     return {
         "sample": sample.id,
-        "image": sample.image,
+        "image": locator_at(sample.image, r),
         "question": sample.question,
         "choices": list(options),
         "form": sample.form,
@@ -111,8 +117,9 @@ def _of_sample(sample: Sample, options: Sequence[str]) -> dict[str, Any]:
 def example_document(sample: Sample, doc: Document) -> dict[str, Any]:
     """A train sample of the data set of `doc`, as a document at its resolution."""
     options = _options(doc["dataset"], "train", doc["option_order"])[sample.id]
-    more = {MORE: list(sample.more)} if MORE in doc else {}
-    return {**doc, **_of_sample(sample, options), **more}
+    resolution = parse_resolution(doc["resolution"])
+    more = {MORE: _more(sample, resolution)} if MORE in doc else {}
+    return {**doc, **_of_sample(sample, options, resolution), **more}
 
 
 def samples(dataset: str, split: str) -> Sequence[Sample]:
@@ -204,13 +211,16 @@ def doc_to_visual(doc: Document) -> list[Image]:
     what = "an image" if len(handed) == 1 else f"{len(handed)} images"
     LEDGER.renderings[SampleKey.of(doc)] = unattested(doc).model_copy(
         update={
-            **{name: getattr(facts[0], name) for name in ("source", "information", "capped")},
+            **{name: getattr(facts[0], name) for name in _KNOWN},
             "evidence": f"none: {what} of {sizes} px was handed over",
             "notes": tuple(dict.fromkeys(note for own in notes for note in own)),
             "images": facts if len(facts) > 1 else (),
         }
     )
     return list(handed)
+
+
+_KNOWN = ("source", "information", "capped", "microns")
 
 
 def _handed(doc: Document, locator: str) -> tuple[Image, tuple[str, ...], ImageAttestation]:
@@ -222,6 +232,7 @@ def _handed(doc: Document, locator: str) -> tuple[Image, tuple[str, ...], ImageA
     source = Size(*decoded.image.size)
     rendered = render(decoded.image, resolution, doc["filter"])
     facts = ImageAttestation(
+        microns=decoded.microns_at(Size(*rendered.size)),
         source=(source.width, source.height),
         information=rendered.size,
         capped=is_capped(source, resolution),

@@ -17,7 +17,7 @@ from resolution_eval.matrix.strategy_checkpoints import (
 )
 from resolution_eval.matrix.strategy_plan import strategy_plan, strategy_records
 from resolution_eval.report.matrix_tables import matrix_tables
-from resolution_eval.resolution import Resolution, ascending, label, parse_resolution
+from resolution_eval.resolution import PixelResolution, ascending, label, parse_pixels
 from resolution_eval.statistics.gaps import INFER
 
 
@@ -61,12 +61,12 @@ def _check(given: Namespace) -> None:
             raise UsageError(f"--{name} is {value}; give 1 or more")
 
 
-def _infer(text: str) -> tuple[Resolution | str, ...]:
+def _infer(text: str) -> tuple[PixelResolution | str, ...]:
     """The columns that `--infer` names, each once, as asked for."""
-    found: list[Resolution | str] = []
+    found: list[PixelResolution | str] = []
     for word in (part.strip() for part in text.split(",")):
         try:
-            found.append(word if word in INFER else parse_resolution(word))
+            found.append(word if word in INFER else parse_pixels(word))
         except UsageError as error:
             advice = suggest(word, INFER)
             raise UsageError(f"--infer {word!r} is impossible; {advice}, or give pixels") from error
@@ -74,8 +74,8 @@ def _infer(text: str) -> tuple[Resolution | str, ...]:
 
 
 def _scored(
-    infer: tuple[Resolution | str, ...], low: Resolution, native: Resolution
-) -> tuple[Resolution, ...]:
+    infer: tuple[PixelResolution | str, ...], low: PixelResolution, native: PixelResolution
+) -> tuple[PixelResolution, ...]:
     """The resolutions to score, ascending: what the columns stand for, and both ends."""
     if low == native:
         raise UsageError(f"low and native are both {label(low)}; a matrix needs two")

@@ -14,7 +14,7 @@ from resolution_eval.declaration import read_declaration
 from resolution_eval.ground import paths
 from resolution_eval.ground.errors import ModelError, UsageError
 from resolution_eval.ground.notation import json_value
-from resolution_eval.resolution import NATIVE, Resolution, TrainingResolution, parse_resolution
+from resolution_eval.resolution import NATIVE, PixelResolution, TrainingResolution, parse_pixels
 
 SEPARATOR = "+"
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,23}")
@@ -64,7 +64,7 @@ def parse_checkpoints(given: Sequence[str]) -> tuple[StrategyCheckpoints, ...]:
 
 def named_resolution(
     name: str, given: str | None, entries: Sequence[StrategyCheckpoints]
-) -> Resolution:
+) -> PixelResolution:
     """The resolution that `name` (low or native) stands for: as given, or as declared.
 
     Raises:
@@ -72,7 +72,7 @@ def named_resolution(
             resolution, the same in each.
     """
     if given is not None:
-        return parse_resolution(given)
+        return parse_pixels(given)
     advice = f"say what {name} is with --{name} R"
     checkpoints = [one for e in entries if e.strategy == name for one in e.checkpoints]
     if not checkpoints:

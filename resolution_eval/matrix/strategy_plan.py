@@ -17,7 +17,7 @@ from resolution_eval.jobs import SweepPlan, execute
 from resolution_eval.jobs.sweep_plan import Model
 from resolution_eval.matrix.strategy_checkpoints import StrategyCheckpoints
 from resolution_eval.records import Record, read_record
-from resolution_eval.resolution import Resolution
+from resolution_eval.resolution import PixelResolution
 
 
 class StrategyModel(Model):
@@ -36,7 +36,7 @@ class StrategyPlan(SweepPlan):
 def strategy_plan(
     entries: Sequence[StrategyCheckpoints],
     task: str,
-    resolutions: Sequence[Resolution],
+    resolutions: Sequence[PixelResolution],
     output: Path,
     *,
     model: str,

@@ -59,12 +59,15 @@ def _raster(dataset: Dataset, options: Options) -> Raster:
     frames = int(dataset.get("NumberOfFrames") or 1)
     frame = _frame(options, frames)
     values = _stored(dataset, frame)
+    _take_from_groups(dataset, frame)
     notes = [f"frame {frame + 1} of {frames}"] if frames > 1 else []
+    notes += _geometry(dataset)
     if any(element.tag.group in range(0x6000, 0x6020, 2) for element in dataset):
         notes.append("overlays left out")
     photometric = str(dataset.get("PhotometricInterpretation", ""))
     if photometric == _PALETTE:
         return Raster(values=_looked_up(dataset, values), bits=8, notes=(*notes, "palette"))
+    _refuse_contradiction(photometric, values)
     bits = int(dataset.get("BitsStored") or dataset.get("BitsAllocated") or 16)
     if values.ndim == 3:
         return Raster(values=values, bits=bits, notes=tuple(notes))
@@ -82,8 +85,67 @@ def _frame(options: Options, frames: int) -> int:
     return frames // 2 if options.frame == "middle" else 0
 
 
+def _refuse_contradiction(photometric: str, values: Values) -> None:
+    """Raise where the file says that its samples are what so many of them cannot be, or what is
+    not read.
+    """
+    told = ("RGB", "YBR_") if values.ndim == 3 else ("MONOCHROME",)
+    if not photometric.startswith(told):
+        count = 3 if values.ndim == 3 else 1
+        raise ImageError(
+            f"the DICOM file has {count} samples a pixel and calls them {photometric or 'nothing'} "
+            "(0028,0004), which is not read; save it as MONOCHROME2 or RGB"
+        )
+
+
+_OF_A_FRAME = {
+    "PixelValueTransformationSequence": ("RescaleIntercept", "RescaleSlope"),
+    "FrameVOILUTSequence": ("WindowCenter", "WindowWidth", "VOILUTFunction"),
+    "PixelMeasuresSequence": ("PixelSpacing",),
+}
+"""What enhanced files say of each frame: sequences in functional groups, and their tags."""
+
+
+def _take_from_groups(dataset: Dataset, frame: int) -> None:
+    """Bring what an enhanced multi-frame file says of `frame` to where other files say it: its own
+    functional group counts before the one that all frames share (DICOM PS3.3 C.7.6.16).
+    """
+    shared = list(dataset.get("SharedFunctionalGroupsSequence") or ())[:1]
+    own = list(dataset.get("PerFrameFunctionalGroupsSequence") or ())[frame : frame + 1]
+    for group in (*shared, *own):
+        for sequence, names in _OF_A_FRAME.items():
+            items = list(group.get(sequence) or ())
+            for name in names if items else ():
+                if items[0].get(name) is not None:
+                    setattr(dataset, name, items[0].get(name))
+
+
+def _geometry(dataset: Dataset) -> list[str]:
+    """That pixels are no squares, which a model is shown as squares."""
+    for name, unit in (("PixelSpacing", " mm"), ("PixelAspectRatio", "")):
+        sides = dataset.get(name)
+        if sides is None or isinstance(sides, str) or len(sides) != 2:
+            continue
+        down, across = float(sides[0]), float(sides[1])
+        if min(down, across) > 0 and not np.isclose(down, across, rtol=0.01):
+            return [f"pixels of {across:.3g}x{down:.3g}{unit}, shown as squares"]
+    return []
+
+
 def _stored(dataset: Dataset, frame: int) -> Values:
-    """The values of one frame as stored; YBR as RGB."""
+    """The values of one frame as stored, from their lowest bit; YBR as RGB."""
+    stored = int(dataset.get("BitsStored") or 0)
+    above = int(dataset.get("HighBit") or 0) + 1 - stored
+    syntax = dataset.file_meta.get("TransferSyntaxUID") if "file_meta" in dir(dataset) else None
+    if not stored or above <= 0 or (syntax is not None and syntax.is_encapsulated):
+        return _decoded(dataset, frame)
+    dataset.BitsStored = stored + above  # older files begin at a higher bit
+    found = _decoded(dataset, frame)
+    dataset.BitsStored = stored
+    return found >> above
+
+
+def _decoded(dataset: Dataset, frame: int) -> Values:
     from pydicom.pixels.utils import pixel_array
 
     _refuse_damaged(dataset, frame)

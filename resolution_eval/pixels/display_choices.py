@@ -5,12 +5,78 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
-from typing import Any, Literal, Self
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Self
 
 from resolution_eval.ground.errors import UsageError
 
 FIRST = "first"
 FULL = "full range"
+
+
+class Region(NamedTuple):
+    """A rectangle of a whole slide, in pixels of its finest level, from its upper left corner."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def __str__(self) -> str:
+        return ",".join(map(str, self))
+
+    @classmethod
+    def parse(cls, text: str) -> Region:
+        """The region written as "x,y,width,height".
+
+        Raises:
+            UsageError: it is not four whole numbers, or has no extent.
+        """
+        words = [word.strip() for word in text.split(",")]
+        if len(words) != 4 or not all(word.isascii() and word.isdecimal() for word in words):
+            raise UsageError(
+                f"region {text!r} is not x,y,width,height; write four whole numbers of pixels of "
+                'the finest level, as "2048,4096,512,512"'
+            )
+        region = cls(*map(int, words))
+        if not region.width or not region.height:
+            raise UsageError(f"region {text!r} has no extent; width and height are 1 pixel or more")
+        return region
+
+
+class Cut(NamedTuple):
+    """Which slice of a volume is shown."""
+
+    axis: str = "axial"
+    """`axial`, `coronal` or `sagittal`: what the slice stands across is the patient's own axis."""
+    place: int | Literal["first", "middle"] = "middle"
+    """By number from 1, from the patient's left, the back or below; `middle`: number n // 2 + 1."""
+    volume: int | None = None
+    """By number from 1, of a file that has several."""
+
+    @classmethod
+    def parse(cls, text: str) -> Cut:
+        """The slice written as "axial:middle", "coronal:12" or "axial:12:3" (of volume 3).
+
+        Raises:
+            UsageError: it is written otherwise.
+        """
+        axis, *rest = (word.strip().lower() for word in text.split(":"))
+        place, *volume = rest or ["middle"]
+        numbered = all(word.isascii() and word.isdecimal() and int(word) for word in volume)
+        known = place in ("first", "middle") or (place.isascii() and place.isdecimal())
+        if axis not in ("axial", "coronal", "sagittal") or not known or not numbered or volume[1:]:
+            raise UsageError(
+                f"no slice {text!r}; write AXIS:SLICE or AXIS:SLICE:VOLUME, AXIS axial, coronal or "
+                "sagittal, SLICE first, middle or a number from 1, as axial:middle"
+            )
+        if place.isdecimal() and not int(place):
+            raise UsageError(f"no slice {text!r}; slices are counted from 1")
+        chosen: Any = int(place) if place.isdecimal() else place
+        return cls(axis, chosen, int(volume[0]) if volume else None)
+
+
+MIDDLE = Cut()
 
 
 @dataclass(frozen=True)
@@ -21,10 +87,16 @@ class Options:
     """DICOM: "first" (the file's own first window or VOI LUT), "full range", or "CENTRE/WIDTH"."""
     frame: int | Literal["first", "middle"] = "first"
     """DICOM: the frame of several, by number from 1, "first" or "middle"."""
+    slice: Cut = MIDDLE
+    """NIfTI: the slice of a volume."""
     max_pixels: int | None = None
     """Most pixels of an image that is decoded; none: Pillow's own limit."""
     microns: float | None = None
     """Whole-slide images: µm that are one pixel; none: the file's first page as it is."""
+    region: Region | None = None
+    """Whole-slide images: what of them is shown; none: all."""
+    path: Path | None = None
+    """The file on disk that the bytes are the beginning of; none where they are all of it."""
 
 
 def numbers(window: str) -> tuple[float, float]:
@@ -51,7 +123,8 @@ def checked(chosen: Mapping[str, Any]) -> Options:
     Raises:
         UsageError: a value is impossible.
     """
-    options = Options(**chosen)
+    cut = Cut.parse(chosen["slice"]) if "slice" in chosen else MIDDLE
+    options = Options(**{**chosen, "slice": cut})
     if options.window not in (FIRST, FULL):
         numbers(options.window)
     if options.frame not in ("first", "middle") and (

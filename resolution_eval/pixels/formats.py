@@ -6,6 +6,7 @@ of memory; records hold ours.
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -60,6 +61,26 @@ def _jpegls(data: bytes) -> bool:
     return data[place : place + 2] == b"\xff\xf7"
 
 
+HEAD_OF_NIFTI = 540
+"""Bytes of the longer of its two kinds of header."""
+
+
+def inflated_head(data: bytes) -> bytes:
+    """The first bytes of a file, of a gzipped one those of what it holds; never many."""
+    if not data.startswith(b"\x1f\x8b"):
+        return data[:HEAD_OF_NIFTI]
+    try:
+        return zlib.decompressobj(wbits=31).decompress(data[: 64 * 1024], HEAD_OF_NIFTI)
+    except zlib.error:
+        return b""
+
+
+def _nifti(data: bytes) -> bool:
+    """A NIfTI file of either version, plain or gzipped."""
+    head = inflated_head(data)
+    return head[344:348] in (b"n+1\0", b"ni1\0") or head[4:8] in (b"n+2\0", b"ni2\0")
+
+
 _NETPBM = tuple(b"P" + kind for kind in (b"1", b"2", b"3", b"4", b"5", b"6", b"f"))
 _CONVERT = "convert it to PNG or TIFF without loss"
 
@@ -74,7 +95,7 @@ JPEG2000 = Format("JPEG 2000")
 JPEGXL = Format("JPEG XL")
 JPEGLS = Format("JPEG-LS")
 DICOM = Format("DICOM")
-NIFTI = Format("NIfTI", "take slices out of it (nibabel) and save them as PNG or TIFF")
+NIFTI = Format("NIfTI")
 
 _TABLE: tuple[tuple[Sniff, Format], ...] = (
     (partial(_begins, b"\x89PNG\r\n\x1a\n"), PNG),
@@ -89,7 +110,7 @@ _TABLE: tuple[tuple[Sniff, Format], ...] = (
     (partial(_begins, b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"), JPEGXL),
     (partial(_at, 128, b"DICM"), DICOM),
     (partial(_begins, b"\x08\0\x05\0", b"\x08\0\0\0", b"\x08\0\x08\0", b"\x02\0\0\0"), DICOM),
-    (partial(_at, 344, b"n+1\0", b"ni1\0"), NIFTI),
+    (_nifti, NIFTI),
     (partial(_iso, b"avif", b"avis"), Format("AVIF", _CONVERT)),
     (partial(_iso, b"heic", b"heix", b"mif1", b"msf1", b"hevc"), Format("HEIC", _CONVERT)),
     (partial(_begins, b"\x1f\x8b"), Format("gzip", "unpack it")),
@@ -117,7 +138,7 @@ _TABLE: tuple[tuple[Sniff, Format], ...] = (
     (partial(_text, b"<?xml", b"<svg"), Format("XML or SVG", "save it as PNG")),
 )
 
-UNKNOWN = Format("unknown", "is it an image, and whole? " + _CONVERT.capitalize())
+UNKNOWN = Format("unknown", "is it an image, and whole? If so, " + _CONVERT)
 
 
 def format_of(data: bytes) -> Format:

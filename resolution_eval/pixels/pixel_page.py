@@ -18,9 +18,11 @@ _TAGS = (
     ),
     (
         "whole slide in TIFF (extra `wsi`)",
-        "only with --microns, UM µm per pixel: the coarsest level that is no coarser is read and "
-        "averaged down (box); level and size stand in the attestation. A file that does not say "
-        "how many µm its pixels are, or has none so fine, fails by name",
+        "only with --resolutions in µm per pixel, --microns UM (one size for all), or a column "
+        "region: the coarsest level that is no coarser is read and averaged down (box); level, "
+        "size, region and the µm that a pixel is stand in the attestation. A file that does not "
+        "say how many µm its pixels are, or has none so fine, or a region that leads out of it, "
+        "fails by name",
     ),
     (
         "PNG",
@@ -38,10 +40,21 @@ _TAGS = (
     ("JPEG 2000, JPEG XL, JPEG-LS", "at their own depth"),
     (
         "DICOM (extra `dicom`)",
-        "rescale first, then the file's VOI LUT or first window, or --window 'full range' or "
+        "rescale first, then the file's VOI LUT or first window, of an enhanced file those of the "
+        "frame's own functional group, or --window 'full range' or "
         "CENTRE/WIDTH; MONOCHROME1 and an inverse presentation are inverted; overlays are left "
         "out; of several frames the first, or --frame; pixel padding is left out of the range. The "
         "window stands in the attestation; nothing that names a patient is read",
+    ),
+    (
+        "NIfTI, .nii and .nii.gz (extra `nifti`)",
+        "one slice: --slice AXIS:SLICE, by default axial:middle (number n // 2 + 1), along the "
+        "patient's axes whatever the stored order (canonical RAS), shown with the patient's right "
+        "on the left, anterior or superior up, anterior on the left of a sagittal one; slope and "
+        "intercept first, then the file's display range (cal_min, cal_max), else the slice's own "
+        "lowest to highest value, or --window; of several volumes the one that --slice "
+        "AXIS:SLICE:VOLUME names, else it fails. A gzipped file is unpacked no further than its "
+        "header says, to 2 GiB at most; slice, volume and range stand in the attestation",
     ),
 )
 

@@ -36,6 +36,8 @@ class Raster:
     """Whether opacity of 0 everywhere means that there is none (BMP)."""
     shown_size: tuple[int, int] | None = None
     """Width and height that the pixels stand for, where that is fewer (a slide's, in µm)."""
+    microns: tuple[float, float] | None = None
+    """µm across and down that one of the pixels of `shown_size` is; none where nobody says."""
     few_levels: bool = False
     """Whether few levels are the file's own and already said (1-bit)."""
 

@@ -16,6 +16,7 @@ from resolution_eval.pixels.jpeg import read_jpeg
 from resolution_eval.pixels.jpeg2000 import read_jpeg2000
 from resolution_eval.pixels.modern import read_jpegls, read_jpegxl
 from resolution_eval.pixels.netpbm import read_netpbm
+from resolution_eval.pixels.nifti import read_nifti
 from resolution_eval.pixels.plain import read_plain
 from resolution_eval.pixels.png import read_png
 from resolution_eval.pixels.raster import Raster
@@ -23,14 +24,16 @@ from resolution_eval.pixels.slide import read_slide
 from resolution_eval.pixels.tiff import read_tiff
 
 
-def _tiff(data: bytes, limit: int, microns: float | None) -> Raster:
-    return read_tiff(data, limit) if microns is None else read_slide(data, limit, microns)
+def _tiff(data: bytes, limit: int, options: Options) -> Raster:
+    if options.microns is None and options.region is None:
+        return read_tiff(data, limit)
+    return read_slide(data, limit, options)
 
 
 READERS: dict[Format, Callable[[bytes, int, Options], Raster]] = {
     formats.PNG: lambda data, limit, _: read_png(data, limit),
     formats.JPEG: lambda data, limit, _: read_jpeg(data, limit),
-    formats.TIFF: lambda data, limit, options: _tiff(data, limit, options.microns),
+    formats.TIFF: _tiff,
     formats.BMP: lambda data, limit, _: read_plain(data, "BMP", limit),
     formats.GIF: lambda data, limit, _: read_plain(data, "GIF", limit),
     formats.WEBP: lambda data, limit, _: read_plain(data, "WEBP", limit),
@@ -39,6 +42,7 @@ READERS: dict[Format, Callable[[bytes, int, Options], Raster]] = {
     formats.JPEGXL: lambda data, limit, _: read_jpegxl(data, limit),
     formats.JPEGLS: lambda data, limit, _: read_jpegls(data, limit),
     formats.DICOM: read_dicom,
+    formats.NIFTI: read_nifti,
 }
 _ADDRESS = re.compile(r"<[^<>]*0x[0-9a-fA-F]+[^<>]*>|0x[0-9a-fA-F]{6,}")
 
@@ -60,7 +64,12 @@ def read(data: bytes, limit: int, options: Options) -> Raster:
     if options.microns is not None and format is not formats.TIFF:
         raise ImageError(
             f"it is {format.name}, which does not say how many µm a pixel is, and a size in µm was "
-            "asked for; run it without --microns"
+            "asked for; give --resolutions in pixels, and no --microns"
+        )
+    if options.region is not None and format is not formats.TIFF:
+        raise ImageError(
+            f"it is {format.name}, and a region is of a whole slide in TIFF; cut the image to its "
+            "region and leave the cell empty"
         )
     try:
         return READERS[format](data, limit, options)

@@ -1,14 +1,21 @@
-"""Slide: a whole-slide image at a size of its pixels in µm, through OpenSlide (extra `wsi`)."""
+"""Slide: a whole-slide image, or a region of it, at a size of its pixels in µm, by OpenSlide.
+
+OpenSlide is the extra `wsi`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import inf
+from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from resolution_eval.ground.errors import ImageError
+from resolution_eval.pixels.display_choices import Options, Region
 from resolution_eval.pixels.raster import Raster
 
 if TYPE_CHECKING:
@@ -18,60 +25,116 @@ _ROUNDED = 1.001
 """A slide's own µm per pixel are rounded: it may be this many times coarser than asked."""
 
 
-def read_slide(data: bytes, limit: int, microns: float) -> Raster:
-    """The whole slide in the file `data`, of which `microns` µm are to be one pixel.
+def read_slide(data: bytes, limit: int, options: Options) -> Raster:
+    """The slide in the file `data`, or the region of it that `options` name, at their µm per pixel.
 
     Read is the coarsest level that is no coarser than that; what it is to be reduced to is the
-    raster's `shown_size`.
+    raster's `shown_size`. Without µm a region is read at the finest level. Where `options` name
+    the file on disk, `data` need only be its beginning.
 
     Raises:
         ImageError: OpenSlide is not installed; the file is no slide, or does not say how large its
-            pixels are; they are larger than `microns`; or the level has more pixels than `limit`.
+            pixels are; they are larger than asked for; the region is not all inside the slide; or
+            what is to be read has more pixels than `limit`.
     """
+    with _open(data, options.path) as slide:
+        return _raster(slide, limit, options)
+
+
+def microns_of(path: Path) -> tuple[float, float]:
+    """µm per pixel of the finest level of the slide `path`, across and down.
+
+    Raises:
+        ImageError: as `read_slide`.
+    """
+    with _open(b"", path) as slide:
+        return _own_microns(slide)
+
+
+@contextmanager
+def _open(data: bytes, path: Path | None) -> Iterator[OpenSlide]:
     try:
         import openslide
     except ImportError as error:
         raise ImageError(
-            "a size of pixels in µm was asked for; install resolution-eval[wsi] to read slides"
+            "a region or a size of pixels in µm was asked for; install resolution-eval[wsi] to "
+            "read slides"
         ) from error
-    with NamedTemporaryFile(suffix=".tif") as file:
-        file.write(data)
-        file.flush()
+    with NamedTemporaryFile(suffix=".tif") as copy:
+        if path is None:
+            copy.write(data)
+            copy.flush()
         try:
-            with openslide.OpenSlide(file.name) as slide:
-                return _raster(slide, limit, microns)
+            with openslide.OpenSlide(copy.name if path is None else path) as slide:
+                yield slide
         except openslide.OpenSlideError as error:  # its text names the temporary file
+            size = len(data) if path is None else path.stat().st_size
             raise ImageError(
-                f"the TIFF file of {len(data)} bytes is no slide that OpenSlide reads, or is "
+                f"the TIFF file of {size} bytes is no slide that OpenSlide reads, or is "
                 "damaged: a slide has tiles, and is whole"
             ) from error
 
 
-def _raster(slide: OpenSlide, limit: int, microns: float) -> Raster:
-    across, down = _own_microns(slide)
-    if max(across, down) > microns * _ROUNDED:
+def _raster(slide: OpenSlide, limit: int, options: Options) -> Raster:
+    region = _inside(slide, options.region)
+    across, down = own = (1.0, 1.0) if options.microns is None else _own_microns(slide)
+    microns = options.microns or 1.0
+    if max(own) > microns * _ROUNDED:
         raise ImageError(
-            f"the slide has {max(across, down):g} µm per pixel, and {microns:g} were asked for: "
+            f"the slide has {max(own):g} µm per pixel, and {microns:g} were asked for: "
             "there is nothing finer in it; ask for more"
         )
-    width, height = slide.dimensions
-    size = max(1, round(width * across / microns)), max(1, round(height * down / microns))
-    level = slide.get_best_level_for_downsample(microns / max(across, down) * _ROUNDED)
-    columns, rows = slide.level_dimensions[level]
+    size = (
+        max(1, round(region.width * across / microns)),
+        max(1, round(region.height * down / microns)),
+    )
+    level = slide.get_best_level_for_downsample(microns / max(own) * _ROUNDED)
+    reduction = slide.level_downsamples[level]
+    columns = max(1, round(region.width / reduction))
+    rows = max(1, round(region.height / reduction))
+    if options.region is None:
+        columns, rows = slide.level_dimensions[level]
     if columns * rows > limit:
         raise ImageError(
             f"the slide is too large: its level of {columns}x{rows} is {columns * rows} pixels, "
             f"limit {limit}; ask for more µm per pixel, or raise --max-pixels"
         )
-    pixels = np.asarray(slide.read_region((0, 0), level, (columns, rows)))
-    own = across * slide.level_downsamples[level]
+    pixels = np.asarray(slide.read_region((region.x, region.y), level, (columns, rows)))
+    exact = (region.width * across / size[0], region.height * down / size[1])
     return Raster(
         values=pixels[..., :3],
         bits=8,
         alpha=pixels[..., 3] / 255 if pixels[..., 3].min() < 255 else None,
         shown_size=size,
-        notes=(f"slide at {microns:g} um per pixel, from its level of {own:g} um",),
+        notes=_notes(options, across * reduction),
+        microns=None if options.microns is None else exact,
     )
+
+
+def _notes(options: Options, level: float) -> tuple[str, ...]:
+    notes = []
+    if options.region is not None:
+        notes.append(f"region {options.region} of the slide, in pixels of its finest level")
+    if options.microns is not None:
+        notes.append(f"slide at {options.microns:g} um per pixel, from its level of {level:g} um")
+    return tuple(notes)
+
+
+def _inside(slide: OpenSlide, region: Region | None) -> Region:
+    """The region, the whole slide where there is none.
+
+    Raises:
+        ImageError: it is not all inside the slide.
+    """
+    width, height = slide.dimensions
+    if region is None:
+        return Region(0, 0, width, height)
+    if region.x + region.width > width or region.y + region.height > height:
+        raise ImageError(
+            f"the region {region} leads out of the slide of {width}x{height} pixels; a region is "
+            "x,y,width,height in pixels of the finest level"
+        )
+    return region
 
 
 def _own_microns(slide: OpenSlide) -> tuple[float, float]:
@@ -84,9 +147,12 @@ def _own_microns(slide: OpenSlide) -> tuple[float, float]:
     if not all(found):
         raise ImageError(
             "the TIFF file does not say how many µm a pixel is, and a size in µm was asked for; "
-            "run it without --microns"
+            "give --resolutions in pixels, and no --microns"
         )
-    across, down = (float(value) for value in found if value)
+    try:
+        across, down = (float(value) for value in found if value)
+    except ValueError as error:
+        raise ImageError(f"the TIFF file says that a pixel is {found} µm: no number") from error
     if not (0 < across < inf and 0 < down < inf):
         raise ImageError(f"the TIFF file says that a pixel is {across:g} x {down:g} µm: no size")
     return across, down

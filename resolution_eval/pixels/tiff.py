@@ -53,6 +53,8 @@ def read_tiff(data: bytes, limit: int) -> Raster:
             )
         _refuse_cut(page, data)
         values = _channels_last(page, page.asarray())
+        depth = page.shape[page.axes.index("Z")] if "Z" in page.axes else 1
+        notes = (*notes, f"first of {depth} slices") if depth > 1 else notes
         return _raster(page, values, notes)
 
 

@@ -63,6 +63,7 @@ def _row(line: SampleLine, setting: tuple[str, str, str]) -> dict[str, Any]:
         "peak_memory": None if line.cost is None else line.cost.peak_memory,
         **_served(attestation),
         **_sizes(attestation),
+        **_pair("microns", ("across", "down"), attestation.microns),
         "images": [_image(image) for image in attestation.images] or None,
     }
 
@@ -80,7 +81,7 @@ def _image(image: ImageAttestation) -> dict[str, Any]:
     }
 
 
-def _sizes(one: Attestation | ImageAttestation) -> dict[str, int | None]:
+def _sizes(one: Attestation | ImageAttestation) -> dict[str, Any]:
     return {
         **_pair("source", ("width", "height"), one.source),
         **_pair("information", ("width", "height"), one.information),
@@ -129,6 +130,6 @@ def _judged(said: Judgement | None) -> dict[str, Any]:
     }
 
 
-def _pair(name: str, sides: tuple[str, str], size: tuple[int, int] | None) -> dict[str, int | None]:
+def _pair(name: str, sides: tuple[str, str], size: tuple[float, float] | None) -> dict[str, Any]:
     first, second = size if size is not None else (None, None)
     return {f"{name}_{sides[0]}": first, f"{name}_{sides[1]}": second}

@@ -85,6 +85,8 @@ SCHEMA: pa.Schema = pa.schema(
         pa.field("attempts", pa.int32()),
         pa.field("detail", pa.string()),
         pa.field("images", pa.list_(IMAGE)),
+        pa.field("microns_across", pa.float64()),
+        pa.field("microns_down", pa.float64()),
     ]
 )
 """Columns of the file beside a record. `correct` is null for a failed sample; sizes: pixels;
@@ -95,15 +97,17 @@ question, null in records of version 2 and before. From `sent_width` to `attempt
 server answered: what was sent, and what was predicted of it and counted; null of any other.
 `detail` is a JSON object: what had to be seen and how large it is, null where nobody said. `images`
 has each image of a question with several, in order, null of one image: sizes and grids outside it
-are then the first image's, `visual_tokens` and `tiles` the sums."""
+are then the first image's, `visual_tokens` and `tiles` the sums. `microns_across` and
+`microns_down` are the µm that a pixel of the information is, of a whole slide read at a number of
+µm per pixel; null of any other."""
 
 
 @dataclass(frozen=True, order=True)
 class CellKey:
     """What makes one score: the resolution, and how the image and the answer were made."""
 
-    order: tuple[bool, int]
-    """Numeric resolutions ascending, then native."""
+    order: tuple[bool, float]
+    """Numeric resolutions ascending, then native; µm per pixel from coarse to fine."""
     resolution: str
     scheme: str
     filter: str
@@ -114,7 +118,7 @@ class CellKey:
         """The key of the cell at `resolution`.
 
         Raises:
-            ValueError: `resolution` is neither a number of pixels nor native.
+            ValueError: `resolution` is no number of pixels, no µm per pixel and not native.
         """
         return cls(resolution_order(resolution), resolution, scheme, filter, answer_mode)
 
@@ -124,8 +128,8 @@ class CellKey:
         return self.scheme, self.filter, self.answer_mode
 
 
-def resolution_order(resolution: str) -> tuple[bool, int]:
-    """Sort key of a resolution's label: numeric ascending, `native` last.
+def resolution_order(resolution: str) -> tuple[bool, float]:
+    """Sort key of a resolution's label: numeric ascending, `native` last; µm from coarse to fine.
 
     Example:
         >>> sorted(["native", "224", "28"], key=resolution_order)

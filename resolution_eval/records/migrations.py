@@ -22,10 +22,11 @@ LATER_COLUMNS = (
     ),
     ("detail",),
     ("images",),
+    ("microns_across", "microns_down"),
 )
 """Columns that the answers did not have from the start, in the order in which they came: with
 version 2, within it, with version 3, and within that: of samples that a server answered, of what
-had to be seen, and of several images."""
+had to be seen, of several images, and of slides in µm per pixel."""
 
 
 def _second(document: Document) -> Document:

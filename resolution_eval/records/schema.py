@@ -142,7 +142,8 @@ class Cell(_Document):
     """One score, with all that keeps it from being what was asked for."""
 
     resolution: Label
-    """Inference resolution: edge in pixels of the square budget, or `native`."""
+    """Inference resolution: edge in pixels of the square budget, or `native`; of whole slides µm
+    per pixel, `0.5um`."""
     scheme: str
     filter: str
     answer_mode: str

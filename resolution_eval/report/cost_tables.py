@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from resolution_eval.analysis import Sweep, TaskSweeps
 from resolution_eval.ground.tables import Column, Entry, Table, entry
-from resolution_eval.records import Cell, Record
+from resolution_eval.records import Cell, Record, resolution_order
 from resolution_eval.report.content import Curves, mark
 from resolution_eval.statistics.curves import Withheld
 
@@ -94,6 +94,6 @@ def _memory(record: Record, cell: Cell) -> Entry:
 
 
 def resolution_entry(cell: Cell) -> Entry:
-    """The resolution, sorted as a number with native last."""
-    number = 1e9 if cell.resolution == "native" else float(cell.resolution)
-    return Entry(cell.resolution, sort=number)
+    """The resolution, sorted as a number with native last, or from coarse to fine µm."""
+    native, number = resolution_order(cell.resolution)
+    return Entry(cell.resolution, sort=1e9 if native else number)

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 from resolution_eval.analysis import Sweep, TaskSweeps
 from resolution_eval.analysis.changing_samples import chosen, targets_of
 from resolution_eval.data.cards import TaskCard, task_cards
+from resolution_eval.data.sources.slide_views import locator_at
 from resolution_eval.data.sources.source import Sample, Source
 from resolution_eval.ground.errors import DataError, ImageError
 from resolution_eval.ground.tables import Entry, shorten
 from resolution_eval.report.changes import answers_of, said_at
-from resolution_eval.resolution import Size, parse_resolution
+from resolution_eval.resolution import Size, in_microns, parse_resolution
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -92,7 +93,7 @@ def source_of(task: TaskSweeps, folder: Path | None = None) -> Source | str:
     if None in prints or len(prints) != 1:
         return "the records do not name one fingerprint of their data"
     try:
-        card = _card(record.dataset.name, folder)
+        card = _card(record.dataset.name, folder, task.resolutions)
         if card is None:
             return "no data set of that name is known here"
         if card.registration:
@@ -106,12 +107,13 @@ def source_of(task: TaskSweeps, folder: Path | None = None) -> Source | str:
     return source if same else "the data on this machine is not what the records were made from"
 
 
-def _card(name: str, folder: Path | None) -> TaskCard | None:
+def _card(name: str, folder: Path | None, resolutions: Sequence[str]) -> TaskCard | None:
     if folder is None:
         return task_cards().get(name)
     from resolution_eval.data.own_folder import folder_card
 
-    card = folder_card(folder)
+    asked = tuple(map(parse_resolution, resolutions))
+    card = folder_card(folder, {"resolutions": asked} if in_microns(asked) else None)
     return card if card.name == name else task_cards().get(name)
 
 
@@ -167,9 +169,10 @@ def _remark(shown: int, found: int, broken: int, task: TaskSweeps) -> str:
 def _exhibit(task: TaskSweeps, sweeps: Sequence[Sweep], sample: Sample, source: Source) -> Exhibit:
     from resolution_eval.images import decode
 
-    image = decode(source.read(sample.image)).image
     filter = sweeps[0].cells[0].filter
-    pictures = tuple(_picture(image, name, filter) for name in task.resolutions)
+    locators = {name: locator_at(sample.image, parse_resolution(name)) for name in task.resolutions}
+    stored = {one: decode(source.read(one)).image for one in dict.fromkeys(locators.values())}
+    pictures = tuple(_picture(stored[one], name, filter) for name, one in locators.items())
     answers = tuple(
         (sweep.name, said_at(task.resolutions, answers_of(sweep, [sample.id])[sample.id]))
         for sweep in sweeps[:MOST_CHECKPOINTS]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from resolution_eval.data.own_folder import EDGES
-from resolution_eval.resolution import NATIVE, Resolution, TrainingResolution, ascending, label
+from resolution_eval.resolution import NATIVE, PixelResolution, TrainingResolution, ascending, label
 
 LOWEST = 8
 """A sweep reaches down to this part of the training resolution."""
@@ -22,7 +22,7 @@ SAMPLES = {False: 60, True: 24}
 class ResolutionScope:
     """What is run, and what is not."""
 
-    resolutions: tuple[Resolution, ...]
+    resolutions: tuple[PixelResolution, ...]
     samples: int
     seconds: float
     left_out: tuple[str, ...]
@@ -36,7 +36,7 @@ class ResolutionScope:
 
 def reachable(
     edges: Sequence[float], training: TrainingResolution
-) -> tuple[list[Resolution], list[Resolution]]:
+) -> tuple[list[PixelResolution], list[PixelResolution]]:
     """The resolutions within reach, and those that the sources have and that are not.
 
     `edges` are the images', ascending.
@@ -52,32 +52,32 @@ def reachable(
     free = NATIVE in training.members or not numbers
     top = float("inf") if free else HIGHEST * max(numbers)
     low = min(numbers, default=0) / LOWEST
-    inside: list[Resolution] = [edge for edge in here if low <= edge <= top]
+    inside: list[PixelResolution] = [edge for edge in here if low <= edge <= top]
     if edges[-1] <= top or not inside:
         inside.append(NATIVE)
     if len(inside) < FEWEST:  # images smaller than the reach: what they have
         inside = [*(edge for edge in here[-FEWEST:] if edge not in inside), *inside]
-    every: list[Resolution] = [*here, NATIVE]
+    every: list[PixelResolution] = [*here, NATIVE]
     kept = _nearest(inside, trained)
     return kept, [each for each in every if each not in kept]
 
 
-def _nearest(inside: list[Resolution], trained: set[int]) -> list[Resolution]:
+def _nearest(inside: list[PixelResolution], trained: set[int]) -> list[PixelResolution]:
     """At most `MOST`: the largest ones, those trained at first."""
     wanted = sorted(inside, key=lambda each: (each not in trained, *_falling(each)))[:MOST]
     return sorted(wanted, key=ascending)
 
 
-def _falling(each: Resolution) -> tuple[bool, int]:
+def _falling(each: PixelResolution) -> tuple[bool, float]:
     native, edge = ascending(each)
     return not native, -edge
 
 
 def scope(
-    within: Sequence[Resolution],
-    beyond: Sequence[Resolution],
+    within: Sequence[PixelResolution],
+    beyond: Sequence[PixelResolution],
     samples: int,
-    seconds: Callable[[Sequence[Resolution], int], float],
+    seconds: Callable[[Sequence[PixelResolution], int], float],
     *,
     budget: float,
     quick: bool = False,
@@ -91,7 +91,7 @@ def scope(
     """
     fewest = min(samples, SAMPLES[quick])
     kept, count = list(within), min(samples, wanted or samples)
-    dropped: list[Resolution] = []
+    dropped: list[PixelResolution] = []
     while True:
         if wanted is None:
             count = _fitting(kept, samples, seconds, budget, fewest)
@@ -107,9 +107,9 @@ def scope(
 
 
 def _fitting(
-    kept: Sequence[Resolution],
+    kept: Sequence[PixelResolution],
     samples: int,
-    seconds: Callable[[Sequence[Resolution], int], float],
+    seconds: Callable[[Sequence[PixelResolution], int], float],
     budget: float,
     fewest: int,
 ) -> int:
@@ -122,9 +122,9 @@ def _fitting(
 
 
 def _left_out(
-    kept: Sequence[Resolution],
-    dropped: Sequence[Resolution],
-    beyond: Sequence[Resolution],
+    kept: Sequence[PixelResolution],
+    dropped: Sequence[PixelResolution],
+    beyond: Sequence[PixelResolution],
     samples: int,
     count: int,
 ) -> list[str]:
@@ -140,7 +140,7 @@ def _left_out(
     return found
 
 
-def _names(resolutions: Sequence[Resolution]) -> str:
+def _names(resolutions: Sequence[PixelResolution]) -> str:
     return ", ".join(map(label, resolutions))
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from resolution_eval.ground.errors import output_folder
 from resolution_eval.ground.notation import json_value
-from resolution_eval.resolution import NATIVE, Resolution, label
+from resolution_eval.resolution import NATIVE, PixelResolution, label
 from resolution_eval.score.material import Name, ScoreMaterial, material
 from resolution_eval.score.pace import Pace, pace
 from resolution_eval.score.reach import ResolutionScope, reachable, scope, words
@@ -92,13 +92,13 @@ class _Examination:
 
         return diagnose(self._subject.model, self._subject.arguments, [224]).training
 
-    def _edge(self, each: Resolution) -> int:
+    def _edge(self, each: PixelResolution) -> int:
         return self._data.typical if each == NATIVE or not isinstance(each, int) else each
 
-    def _row(self, each: Resolution) -> DiagnosisRow | None:
+    def _row(self, each: PixelResolution) -> DiagnosisRow | None:
         return self._known.get(label(self._edge(each)))
 
-    def _apart(self, each: Sequence[Resolution]) -> list[Resolution]:
+    def _apart(self, each: Sequence[PixelResolution]) -> list[PixelResolution]:
         """Without those that enter as the next larger one does: of such, the larger is kept."""
         if self.scheme == "restore":
             return list(each)
@@ -109,7 +109,7 @@ class _Examination:
             if seen[place] is None or seen[place] not in seen[place + 1 :]
         ]
 
-    def _sound(self, each: Resolution) -> bool:
+    def _sound(self, each: PixelResolution) -> bool:
         row = self._row(each)
         return row is None or (row.agrees and row.counts)
 
@@ -120,7 +120,7 @@ class _Examination:
             config = json_value((subject.folder / "config.json").read_bytes())
         return pace(subject.folder, subject.name, config, served=subject.served)
 
-    def _seconds(self, resolutions: Sequence[Resolution], samples: int) -> float:
+    def _seconds(self, resolutions: Sequence[PixelResolution], samples: int) -> float:
         per_sample = 0.0
         for each in resolutions:
             row = self._row(each)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from resolution_eval.ground.errors import UsageError
-from resolution_eval.resolution import Resolution, parse_resolution
+from resolution_eval.resolution import PixelResolution, parse_pixels
 
 MINUTES = {False: 20.0, True: 3.0}
 """What a session may take unless told, by whether it is to be quick."""
@@ -16,7 +16,7 @@ BATCH = 8
 class Wishes:
     """What the user told of the session; None leaves it to the sizes found."""
 
-    resolutions: tuple[Resolution, ...] | None = None
+    resolutions: tuple[PixelResolution, ...] | None = None
     samples: int | None = None
     minutes: float | None = None
     quick: bool = False
@@ -41,7 +41,7 @@ class Wishes:
         return 60 * (MINUTES[self.quick] if self.minutes is None else self.minutes)
 
 
-def checked_resolutions(text: str | None) -> tuple[Resolution, ...] | None:
+def checked_resolutions(text: str | None) -> tuple[PixelResolution, ...] | None:
     """The resolutions in `text`, comma-separated; None where there are none.
 
     Raises:
@@ -49,4 +49,4 @@ def checked_resolutions(text: str | None) -> tuple[Resolution, ...] | None:
     """
     if text is None:
         return None
-    return tuple(dict.fromkeys(parse_resolution(part) for part in text.split(",")))
+    return tuple(dict.fromkeys(parse_pixels(part) for part in text.split(",")))

@@ -15,11 +15,11 @@ import torch
 from resolution_eval.ground.errors import UsageError
 from resolution_eval.resolution import (
     NATIVE,
-    Resolution,
+    PixelResolution,
     TrainingResolution,
     ascending,
     label,
-    parse_resolution,
+    parse_pixels,
 )
 
 FORMS = "28:0.5,native:0.5, uniform:28-224 or anchored:28-224/14"
@@ -29,10 +29,10 @@ class Mix(Protocol):
     """Draws the resolution of one batch."""
 
     @property
-    def resolutions(self) -> tuple[Resolution, ...]:
+    def resolutions(self) -> tuple[PixelResolution, ...]:
         """Where the model is validated, ascending: every resolution drawn, or a range's ends."""
 
-    def draw(self, random: torch.Generator, progress: float) -> Resolution:
+    def draw(self, random: torch.Generator, progress: float) -> PixelResolution:
         """The resolution of a batch; `progress` runs from 0 at the first step to 1 at the last."""
 
     def __str__(self) -> str:
@@ -43,7 +43,7 @@ class Mix(Protocol):
 class WeightedMix:
     """Some resolutions, each with its weight."""
 
-    shares: tuple[tuple[Resolution, float], ...]
+    shares: tuple[tuple[PixelResolution, float], ...]
 
     def __post_init__(self) -> None:
         names = [resolution for resolution, _ in self.shares]
@@ -64,16 +64,16 @@ class WeightedMix:
         for part in text.split(","):
             name, _, weight = part.partition(":")
             try:
-                shares.append((parse_resolution(name), float(weight or 1)))
+                shares.append((parse_pixels(name), float(weight or 1)))
             except ValueError as error:
                 raise UsageError(f"no mix {text!r} ({error}); write {FORMS}") from error
         return cls(tuple(shares))
 
     @property
-    def resolutions(self) -> tuple[Resolution, ...]:
+    def resolutions(self) -> tuple[PixelResolution, ...]:
         return tuple(sorted((resolution for resolution, _ in self.shares), key=ascending))
 
-    def draw(self, random: torch.Generator, progress: float) -> Resolution:
+    def draw(self, random: torch.Generator, progress: float) -> PixelResolution:
         weights = torch.tensor([weight for _, weight in self.shares])
         return self.shares[int(torch.multinomial(weights, 1, generator=random))][0]
 
@@ -94,10 +94,10 @@ class UniformMix:
         return cls(*_range(text))
 
     @property
-    def resolutions(self) -> tuple[Resolution, ...]:
+    def resolutions(self) -> tuple[PixelResolution, ...]:
         return (self.low, self.high)
 
-    def draw(self, random: torch.Generator, progress: float) -> Resolution:
+    def draw(self, random: torch.Generator, progress: float) -> PixelResolution:
         return int(torch.randint(self.low, self.high + 1, (), generator=random))
 
     def __str__(self) -> str:
@@ -107,7 +107,7 @@ class UniformMix:
 def _range(text: str) -> tuple[int, int]:
     """Both ends in pixels of a range such as `28-224`."""
     low, _, high = text.partition("-")
-    ends = parse_resolution(low), parse_resolution(high)
+    ends = parse_pixels(low), parse_pixels(high)
     if NATIVE in ends:
         raise UsageError(f"a range has two edges in pixels, received {text!r}; write {FORMS}")
     if not int(ends[0]) < int(ends[1]):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from resolution_eval.models.flamingo.config import FlamingoConfig
-from resolution_eval.resolution import NATIVE, Resolution, Size, TrainingResolution
+from resolution_eval.resolution import NATIVE, PixelResolution, Size, TrainingResolution
 from resolution_eval.training.mix import Mix, WeightedMix, declaration, parse_mix
 
 
@@ -137,9 +137,9 @@ class TrainingPlan(_Part):
     """How one checkpoint is trained: what moves, at which resolutions, for how long."""
 
     strategy: Literal["native", "low", "mixed"]
-    low: Resolution
+    low: PixelResolution
     """The low resolution, for the strategies low and mixed."""
-    native: Resolution = NATIVE
+    native: PixelResolution = NATIVE
     """What counts as native: the source untouched, or a budget where that would cost too much."""
     mix: str = ""
     """How the strategy mixed draws resolutions; low and native, half and half, by default."""

@@ -13,7 +13,7 @@ from resolution_eval.ground.errors import ModelError, UsageError, suggest
 from resolution_eval.models.arguments import DTYPES, flag, one_of, refuse_unknown
 from resolution_eval.models.families import family_of
 from resolution_eval.models.families.checkpoint import load_model, load_parts
-from resolution_eval.resolution import NATIVE, Resolution, Size, budget_size
+from resolution_eval.resolution import NATIVE, PixelResolution, Size, budget_size
 from resolution_eval.training.hf_learner import HFLearner
 from resolution_eval.training.learner import Learner
 from resolution_eval.training.neighbours import look_at_neighbours
@@ -94,7 +94,7 @@ def small_flamingo(plan: TrainingPlan, pools: ImagePools) -> FlamingoLearner:
 
 
 def small_learner(
-    source: Source, architecture: str, largest: Resolution, *, patch: int, seed: int
+    source: Source, architecture: str, largest: PixelResolution, *, patch: int, seed: int
 ) -> HFLearner:
     """A small model of random weights, `llava` or `qwen2_vl`, for the data of `source`.
 

@@ -15,7 +15,7 @@ from resolution_eval.ground.errors import UsageError, output_folder, refuse_miss
 from resolution_eval.ground.refusals import told
 from resolution_eval.host.taskfiles import SUFFIX
 from resolution_eval.models.arguments import model_arguments
-from resolution_eval.resolution import parse_resolution
+from resolution_eval.resolution import parse_pixels
 from resolution_eval.training.learner import Learner
 from resolution_eval.training.plan import (
     Architecture,
@@ -128,8 +128,8 @@ def finetune_plan(given: Namespace, filter: str, model_args: Mapping[str, str]) 
     teaching = _teaching(given, defaults, scratch=scratch, flamingo=flamingo)
     return TrainingPlan(
         strategy=_strategy(given),
-        low=parse_resolution(given.low),
-        native=parse_resolution(given.native),
+        low=parse_pixels(given.low),
+        native=parse_pixels(given.native),
         mix=given.mix,
         filter=filter,
         seed=given.seed,

@@ -34,9 +34,9 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Board:
     submit(folder, facts("synthetic/child", base="synthetic/bad"))
     submit(folder, facts("synthetic/short"), {"phantom_res": {"16": 0.5, "64": 0.5}})
     claims = [{"task": "phantom_res", "resolution": "64", "accuracy": 0.99}]
-    only = folder / "records" / "synthetic__claimed" / ("0" * 40)
+    only = folder / "records" / "synthetic__told" / ("0" * 40)
     only.mkdir(parents=True)
-    declared = facts("synthetic/claimed", "0" * 40, claims=claims)
+    declared = facts("synthetic/told", "0" * 40, claims=claims)
     (only / "submission.json").write_text(json.dumps(declared), encoding="utf-8")
     broken = submit(folder, facts("synthetic/broken"))
     vouch(folder)
@@ -51,7 +51,7 @@ def test_a_rank_names_every_place_that_the_samples_leave_open(board: Board) -> N
     assert {found["bad"][1], found["child"][1]} == {(3, 4)}
     assert found["short"] == (None, None)
     assert [row.facts.title for row in board.rows[:2]] == ["good", "close"]
-    assert board.rows[-1].facts.title == "claimed"
+    assert board.rows[-1].facts.title == "told"
 
 
 def test_the_score_is_the_gain_over_the_floor_paired_with_the_blind_answers(board: Board) -> None:
@@ -129,7 +129,7 @@ def test_a_curve_that_lacks_resolutions_of_its_card_is_shown_without_a_score(boa
 
 
 def test_a_claim_without_answers_is_shown_as_claimed_and_not_ranked(board: Board) -> None:
-    (row,) = (row for row in board.rows if row.facts.title == "claimed")
+    (row,) = (row for row in board.rows if row.facts.title == "told")
     assert (row.status, row.curves) == ("claimed", ())
     assert row.facts.claims[0].accuracy == 0.99
 

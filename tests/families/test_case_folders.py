@@ -79,7 +79,7 @@ class Desk:
     def arguments(self, name: str, more: str) -> tuple[str, ...]:
         case = CASES[name]
         told = ",".join(filter(None, (f"pretrained={self.folder(name)}", case.arguments, more)))
-        if name.startswith("lora_") and self.folder(name).parent == SHARED:
+        if name in ("lora_full", "lora_only") and self.folder(name).parent == SHARED:
             told += ",base={base_qwen2_5_vl}"  # whose place is not known to the folder
         named = {each: self.folder(each) for each in CASES if f"{{{each}}}" in told}
         return "--model", case.model, "--model_args", told.format(**named)

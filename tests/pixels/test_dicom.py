@@ -225,3 +225,65 @@ def test_a_file_without_pixels_and_a_window_misspelt():
         decode(written.getvalue())
     with pytest.raises(UsageError, match="write CENTRE/WIDTH"):
         shown(dicom(VALUES), window="bone")
+
+
+def group(intercept: float, centre: float, width: float) -> Dataset:
+    """A functional group of an enhanced file: its rescale and its window."""
+    rescale, window, found = Dataset(), Dataset(), Dataset()
+    rescale.RescaleIntercept, rescale.RescaleSlope, rescale.RescaleType = intercept, 2, "HU"
+    window.WindowCenter, window.WindowWidth = centre, width
+    found.PixelValueTransformationSequence = [rescale]
+    found.FrameVOILUTSequence = [window]
+    return found
+
+
+FRAMES = np.stack([VALUES, VALUES[::-1]]).astype(np.uint16)
+
+
+@pytest.mark.parametrize(("frame", "centre", "width"), [(1, 40, 400), (2, 300, 1500)])
+def test_an_enhanced_file_is_shown_by_what_it_says_of_each_frame(frame, centre, width):
+    own = [group(-1024, 40, 400), group(-1024, 300, 1500)]
+    data = dicom(
+        FRAMES,
+        NumberOfFrames=2,
+        SharedFunctionalGroupsSequence=[group(5, 6, 7)],
+        PerFrameFunctionalGroupsSequence=own,
+    )
+    measured = FRAMES[frame - 1].astype(float) * 2 - 1024
+    expected = windowed(measured, centre, width)
+    assert np.abs(shown(data, frame=frame) - expected).max() <= 1
+    asked = windowed(measured, 1000, 3000)
+    assert np.abs(shown(data, frame=frame, window="1000/3000") - asked).max() <= 1
+
+
+def test_what_an_enhanced_file_says_of_all_frames_counts_where_none_says_more():
+    data = dicom(
+        FRAMES, NumberOfFrames=2, SharedFunctionalGroupsSequence=[group(-1024, 1000, 3000)]
+    )
+    expected = windowed(FRAMES[1].astype(float) * 2 - 1024, 1000, 3000)
+    assert np.abs(shown(data, frame=2) - expected).max() <= 1
+
+
+def test_values_that_begin_at_a_higher_bit_are_those_that_were_meant():
+    values = (VALUES % 4096).astype(np.uint16)
+    high = dicom(values << 4, BitsStored=12, HighBit=15)
+    low = dicom(values, BitsStored=12, HighBit=11)
+    assert np.array_equal(shown(high), shown(low))
+
+
+@pytest.mark.parametrize("tags", [{"PixelSpacing": [2.0, 1.0]}, {"PixelAspectRatio": [2, 1]}])
+def test_pixels_that_are_no_squares_are_noted(tags):
+    notes = decode(dicom(VALUES, **tags)).notes
+    assert any(note.startswith("pixels of 1x2") for note in notes)
+    assert not any("pixels of" in note for note in decode(dicom(VALUES)).notes)
+
+
+@pytest.mark.parametrize("name", ["RGB", "YBR_RCT"])
+def test_one_sample_that_is_called_a_colour_is_refused(name):
+    with pytest.raises(ImageError, match=f"has 1 samples a pixel and calls them {name}"):
+        decode(dicom(VALUES, PhotometricInterpretation=name))
+
+
+def test_three_samples_of_another_colour_space_are_refused():
+    with pytest.raises(ImageError, match="has 3 samples a pixel and calls them HSV"):
+        decode(dicom(np.dstack([VALUES.astype(np.uint8)] * 3), PhotometricInterpretation="HSV"))

@@ -322,7 +322,6 @@ SAMPLES = {
     "gzip": b"\x1f\x8b\x08" + bytes(30),
     "HEIC": b"\0\0\0\x18ftypheic" + bytes(20),
     "AVIF": b"\0\0\0\x18ftypavif" + bytes(20),
-    "NIfTI": bytes(344) + b"n+1\0" + bytes(50),
     "NumPy array": b"\x93NUMPY\x01\0" + bytes(20),
     "Git LFS pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
     "web page": b"<!DOCTYPE html><html></html>",

@@ -337,3 +337,12 @@ def test_orientation_of_deep_and_of_planar_files(orientation):
         8: COLOURS.transpose(1, 0, 2)[::-1],
     }[orientation]
     assert np.array_equal(shown(data), turned)
+
+
+def test_of_a_volume_in_one_page_the_first_slice_is_shown_and_that_is_noted():
+    slices = np.random.default_rng(0).integers(0, 256, (4, 32, 48), dtype=np.uint8)
+    data = BytesIO()
+    tifffile.imwrite(data, slices, photometric="minisblack", volumetric=True, tile=(16, 16, 16))
+    found = decode(data.getvalue())
+    assert np.array_equal(np.asarray(found.image)[..., 0], slices[0])
+    assert "first of 4 slices" in found.notes

@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from resolution_eval.data.cards.card_base import CardBase, Edge, Name, Text, Url
+from resolution_eval.data.cards.card_base import CardBase, Edge, Name, SlideSize, Text, Url
 from resolution_eval.evidence.attestation import Form
 from resolution_eval.ground.errors import suggest
 from resolution_eval.images import FILTERS
-from resolution_eval.resolution import Resolution, ascending
+from resolution_eval.resolution import Resolution, ascending, in_microns, label
 
 FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 JudgeName = Annotated[str, Field(pattern=r"^[a-z]+:[^\s\"\\]+$", max_length=200)]
@@ -129,10 +129,15 @@ class TaskCard(CardBase):
     """DICOM: `first` (the file's own first window or table), `full range`, or `CENTRE/WIDTH`."""
     frame: Annotated[int, Field(ge=1)] | Literal["first", "middle"] = "first"
     """DICOM: the frame of several, by number from 1, `first` or `middle`."""
+    slice: Text = "axial:middle"
+    """NIfTI: the slice of a volume, `AXIS:SLICE` or, of several volumes, `AXIS:SLICE:VOLUME`."""
     max_pixels: Annotated[int, Field(ge=1)] | None = None
     """Most pixels of an image that is decoded; none: Pillow's own limit, 89,478,485."""
-    resolutions: Annotated[tuple[Edge | Literal["native"], ...], Field(min_length=1, strict=False)]
-    """Inference resolutions to evaluate: edge in pixels of the budget, ascending, native last."""
+    resolutions: Annotated[
+        tuple[Edge | Literal["native"] | SlideSize, ...], Field(min_length=1, strict=False)
+    ]
+    """Inference resolutions to evaluate: edge in pixels of the budget, ascending, native last; or,
+    of whole slides, µm per pixel, from coarse to fine."""
     classes: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     """Class names in the order of the published label numbers, also the order of the options."""
     label_names: Mapping[str, str] = Field(default_factory=dict)
@@ -195,7 +200,16 @@ class TaskCard(CardBase):
     @classmethod
     def _ascending(cls, value: tuple[Resolution, ...]) -> tuple[Resolution, ...]:
         if tuple(sorted(set(value), key=ascending)) != value:
-            raise ValueError(f"resolutions must ascend, each once, native last; found {value}")
+            found = ", ".join(map(label, value))
+            raise ValueError(
+                "resolutions must ascend, each once, native last, µm per pixel from coarse to "
+                f"fine; found {found}"
+            )
+        if in_microns(value) and any(isinstance(r, int | str) for r in value):
+            raise ValueError(
+                "resolutions are in pixels or in µm per pixel, not both: a curve has one axis; "
+                f"found {', '.join(map(label, value))}"
+            )
         return value
 
     @field_validator("filter")
@@ -260,7 +274,10 @@ class TaskCard(CardBase):
     def _limit_faults(self) -> list[str]:
         beyond = [r for r in self.resolutions if isinstance(r, int) and self.cap and r > self.cap]
         unknown = sorted(set(self.unconfirmed) - set(type(self).model_fields))
+        slides = in_microns(self.resolutions)
         faults = {
+            "resolutions in µm per pixel, and microns, which is one for all: give one of them "
+            "(--resolutions, or --microns)": slides and self.microns is not None,
             f"resolutions {beyond} lie above the cap of {self.cap}: {self.cap_reason}": beyond,
             "a judge is for open questions, and this task has none": bool(self.judge)
             and "open" not in self.forms,

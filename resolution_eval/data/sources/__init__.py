@@ -11,6 +11,7 @@
 | `layout`, `delimited`, `normal_form`, `pictures` | what a local table says, line by line |
 | `image_limit` | a source without the questions about more images than a run asks about |
 | `targets`, `coco` | where in an image the finding is |
+| `slide_views` | what of a whole slide is shown, and at how many µm per pixel |
 | `table_source`, `folder_files`, `duplicates` | samples of tables, their files, copies |
 | `containers`, `checksum`, `download`, `roots` | archives read in place, files and folders |
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ MAX_TABLE = 2**28
 MAX_CELLS = 20_000_000
 """Most cells of a table below its header: each takes about 60 bytes of memory."""
 MAX_COLUMNS = 1_000
+_SEPARATOR_LINE = re.compile(r'"?sep=([,;\t])"?\r?\n')
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
 
 
@@ -63,8 +65,10 @@ def rows_of(data: bytes, table: Path, columns: Sequence[str] = ()) -> Iterator[T
         DataError: it is not UTF-8 or not CSV, names a column twice, or a line has more or fewer
             cells than the header.
     """
-    text = _text(data, table)
+    text = _text(data, table).lstrip("\r\n")
     delimiter = _delimiter(text, columns)
+    if said := _SEPARATOR_LINE.match(text):  # Excel's own
+        delimiter, text = said[1], text[said.end() :]
     reader = csv.reader(StringIO(text, newline=""), strict=True, delimiter=delimiter)
     try:
         header = _header(next(reader, []), columns, table)
@@ -76,18 +80,24 @@ def rows_of(data: bytes, table: Path, columns: Sequence[str] = ()) -> Iterator[T
             if found > MAX_CELLS:
                 raise DataError(f"{table}: more than {MAX_CELLS:,} cells; is it a table of images?")
             if len(cells) != len(header):
-                raise DataError(
-                    f"{table}, line {reader.line_num}: {len(cells)} cells, but the header has "
-                    f"{len(header)} columns; quote cells that contain {DELIMITERS[delimiter]}s"
-                )
+                raise DataError(_uneven(table, reader.line_num, cells, header, delimiter))
             named = zip(header, cells, strict=True)
             yield TableRow(reader.line_num, {name: cell for name, cell in named if name})
     except csv.Error as error:
         raise DataError(f"{table}, line {reader.line_num}: not CSV: {error}") from error
 
 
+def _uneven(
+    table: Path, line: int, cells: Sequence[str], header: Sequence[str], delimiter: str
+) -> str:
+    found = f"{table}, line {line}: {len(cells)} cells, but the header"
+    if len(header) == 1:
+        return f"{found} is one cell, {header[0]!r}; the first line must name the columns"
+    return f"{found} has {len(header)} columns; quote cells that contain {DELIMITERS[delimiter]}s"
+
+
 def _text(data: bytes, table: Path) -> str:
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data[:2]:
         raise DataError(f"{table} is UTF-16; save the table as UTF-8")
     try:
         return data.decode("utf-8-sig")

@@ -23,7 +23,7 @@ from resolution_eval.data.sources.delimited import (
 )
 from resolution_eval.data.sources.normal_form import normal
 from resolution_eval.data.sources.pictures import SEPARATOR, pictures
-from resolution_eval.data.sources.source import Exclusion
+from resolution_eval.data.sources.source import Exclusion, listing
 from resolution_eval.ground.errors import DataError
 
 TABLE = "labels.csv"
@@ -43,11 +43,22 @@ SPLIT_NAMES = {
 """Splits as written in a table or as names of folders, to ours: data that nobody split is there to
 be tested on.
 """
-COLUMNS = ("file", "label", "split", "source", "question", "qid", "choices", "answer_type")
+COLUMNS = (
+    "file",
+    "label",
+    "split",
+    "source",
+    "question",
+    "qid",
+    "choices",
+    "answer_type",
+    "region",
+)
 IMAGE_ENDINGS = (
     *(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".jp2", ".jxl"),
     *(".svs", ".ndpi", ".scn"),
     *(".dcm", ".dicom", ".pgm", ".ppm", ".pbm", ".pnm"),
+    *(".nii", ".nii.gz"),
 )
 _PASSED_OVER = (".", "__MACOSX")
 
@@ -130,7 +141,7 @@ def _imagefolder(folder: Path, tables: list[tuple[str, Path]], more: tuple[str, 
         several = bool(found) and "file_names" in found[0].cells
         require_columns(found, ("file_names" if several else "file_name",), table)
         rows += [_row_of_metadata(row, split, table.parent, folder) for row in found]
-    excluded = tuple(_unlisted(folder, tables, rows))
+    excluded = (*_unlisted(folder, tables, rows), *_beside_splits(folder))
     told = ", ".join(str(table.relative_to(folder)) for _, table in tables)
     return Layout(tables[0][1], f"{told} sha256:{digest.hexdigest()}", tuple(rows), excluded)
 
@@ -156,10 +167,15 @@ def _unlisted(
     folder: Path, tables: list[tuple[str, Path]], rows: list[TableRow]
 ) -> Iterator[Exclusion]:
     listed = {name for row in rows for name in pictures(row.cells, folder)}
+    told = {table.parent for _, table in tables}
+    for split, place in _parts(folder):
+        for file in _files(place) if place not in told else ():
+            if _is_image(file):
+                yield Exclusion(file.relative_to(folder).as_posix(), "has no metadata", split)
     for split, table in tables:
         for file in _files(table.parent):
             name = file.relative_to(folder).as_posix()
-            if file.suffix.lower() in IMAGE_ENDINGS and name not in listed:
+            if _is_image(file) and name not in listed:
                 yield Exclusion(name, f"not listed in {table.name}", split)
 
 
@@ -172,14 +188,16 @@ def _class_folders(folder: Path) -> Layout | None:
     What is no image by its ending is excluded by name.
     """
     rows: list[TableRow] = []
-    excluded: list[Exclusion] = []
+    excluded: list[Exclusion] = list(_beside_splits(folder))
+    notes: list[str] = []
     for split, place in _parts(folder):
+        notes += _empty_folders(place, split)
         for file in _files(place):
             name = file.relative_to(folder).as_posix()
             inside = file.relative_to(place).parts
             if len(inside) < 2:
                 excluded.append(Exclusion(name, "not in a class folder", split))
-            elif file.suffix.lower() not in IMAGE_ENDINGS:
+            elif not _is_image(file):
                 excluded.append(Exclusion(name, "not an image by its ending", split))
             else:
                 cells = {"file": name, "label": inside[0], "split": split}
@@ -187,14 +205,64 @@ def _class_folders(folder: Path) -> Layout | None:
     if len({row["label"] for row in rows}) < 2:
         return None
     names = sha256("\n".join(row["file"] for row in rows).encode()).hexdigest()
-    return Layout(folder, f"class folders sha256:{names}", tuple(rows), tuple(excluded))
+    revision = f"class folders sha256:{names}"
+    return Layout(folder, revision, tuple(rows), tuple(excluded), tuple(notes))
+
+
+def _beside_splits(folder: Path) -> Iterator[Exclusion]:
+    """Images that lie beside the folders of splits, where there are such."""
+    parts = {place for _, place in _parts(folder)}
+    if parts == {folder}:
+        return
+    for file in _files(folder):
+        inside = parts & set(file.parents)
+        if not inside and _is_image(file):
+            name = file.relative_to(folder).as_posix()
+            yield Exclusion(name, "lies beside the folders of splits")
+
+
+def _is_image(file: Path) -> bool:
+    """Whether its ending is that of an image; scanners write DICOM without one, or end in a UID."""
+    if file.name.lower().endswith(IMAGE_ENDINGS):
+        return True
+    bare = not file.suffix or file.suffix[1:].isdecimal()
+    return bare and _is_dicom(file)
+
+
+def _is_dicom(file: Path) -> bool:
+    try:
+        with file.open("rb") as opened:
+            return opened.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
+
+
+def _empty_folders(place: Path, split: str) -> Iterator[str]:
+    """That folders which could be classes hold no image."""
+    inside = [one for one in sorted(place.iterdir()) if one.is_dir()]
+    shown = (one for one in inside if not one.name.startswith(_PASSED_OVER))
+    empty = [one.name for one in shown if not any(map(_is_image, _walked(one, frozenset())))]
+    if empty:
+        yield (f"folders of {split} that hold no image and are no class: {listing(empty)}")
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """The files under `folder`, by name; no hidden ones."""
-    for place in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(_PASSED_OVER) for part in place.relative_to(folder).parts)
-        if place.is_file() and not hidden:
+    """The files under `folder`, by name; no hidden ones. Links are followed, whatever they lead to
+    is judged line by line; one that leads nowhere is a file, which is then not found.
+    """
+    yield from sorted(_walked(folder, frozenset()))
+
+
+def _walked(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
+    here = folder.resolve()
+    if here in above:  # a link to a folder that it lies in
+        return
+    for place in folder.iterdir():
+        if place.name.startswith(_PASSED_OVER):
+            continue
+        if place.is_dir():
+            yield from _walked(place, above | {here})
+        elif place.is_file() or place.is_symlink():
             yield place
 
 

@@ -3,13 +3,15 @@
 Columns: file (several names apart by "|", or file_2, file_3, ... for the images after the first),
 label, split, source; for questions also question, and where known qid, choices
 (separated by "|"), answer_type (closed or open); where known the finding's box or mask (see
-`targets`); any further column may serve as the cluster.
+`targets`); of a whole slide the `region` that is shown (see `slide_views`); any further column may
+serve as the cluster.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -28,6 +30,16 @@ from resolution_eval.data.sources.folder_files import (
 from resolution_eval.data.sources.layout import SPLIT_NAMES, TABLE, layout_of
 from resolution_eval.data.sources.normal_form import matching, normal, spellings
 from resolution_eval.data.sources.pictures import SEPARATOR, pictures
+from resolution_eval.data.sources.slide_views import (
+    COLUMN as REGION,
+)
+from resolution_eval.data.sources.slide_views import (
+    refuse_targets,
+    region_locator,
+    region_of,
+    slide_bytes,
+    without_microns,
+)
 from resolution_eval.data.sources.source import (
     Sample,
     class_of,
@@ -36,12 +48,13 @@ from resolution_eval.data.sources.source import (
     of_split,
     ordered,
 )
-from resolution_eval.data.sources.targets import with_details
+from resolution_eval.data.sources.targets import BOX, MASK, with_details
 from resolution_eval.evidence.attestation import Form
-from resolution_eval.ground.errors import DataError, ImageError, suggest
+from resolution_eval.ground.errors import DataError, ImageError, UsageError, suggest
 from resolution_eval.ground.files import file_digest
 from resolution_eval.pixels import format_of
-from resolution_eval.pixels.display_choices import EncodedImage, Options
+from resolution_eval.pixels.display_choices import Cut, EncodedImage, Options, Region
+from resolution_eval.resolution import in_microns
 
 __all__ = ["TABLE", "YES_NO", "LocalSource", "TableRow", "escape", "read_table", "rows_of"]
 
@@ -78,24 +91,58 @@ class LocalSource:
         require_columns(rows, _needed(card), self._layout.table)
         _refuse_faulty(rows, card, self._folder, self._layout.table)
         rows, self._boxes = with_boxes(rows, self._folder)
+        microns = card.microns is not None or in_microns(card.resolutions)
+        regions = any(row[REGION] for row in rows)
+        refuse_targets([row[BOX] or row[MASK] for row in rows], microns, regions)
+        self._views = {name: view for row in rows for name, view in _views(row)}
+        self._slides = microns or regions
         samples = with_details(
             rows, [_sample(row, card) for row in rows], self._folder, self._layout.table
         )
+        self._digests: dict[str, str] = {}
         self._alike = duplicates.groups(self._sized(samples))
-        _refuse_contradictions(samples, self._alike, card, self._layout.table)
-        self._samples = ordered(duplicates.clustered(samples, self._alike))
+        self._refuse_contradictions(samples)
+        self._samples = ordered(self._clustered(samples))
         self._spelt = tuple(_spelling_notes(rows, card))
         self._found: dict[str, str] = {}
+        self._stamps: dict[str, str] = {}
+        """Size and time of each slide, which is too large to be read whole for each sample."""
+
+    def _clustered(self, samples: Sequence[Sample]) -> Iterator[Sample]:
+        """The samples with copies in one cluster; regions of copies of a slide are too."""
+        for sample in duplicates.clustered(samples, self._alike):
+            cluster = sample.cluster
+            if sample.image in self._views and cluster == self.file_of(sample.image):
+                sample = replace(sample, cluster=self._alike.get(cluster, (cluster,))[0])
+            yield sample
+
+    def _refuse_contradictions(self, samples: Sequence[Sample]) -> None:
+        if self._card.kind != "classification":
+            return
+        found = duplicates.contradictions(samples, self._alike, lambda sample: sample.image)
+        if found:
+            first = self.file_of(next(iter(self._alike)))
+            kind = format_of(slide_bytes(self._folder / first, self._options)).name
+            raise DataError(
+                f"{self._layout.table}: the same {kind} file, byte for byte, has several labels: "
+                f"{listing(found)}; keep the right one"
+            )
+
+    def file_of(self, locator: str) -> str:
+        """Name of the file that a sample's image is in: its own, or the slide's of a region."""
+        return self._views.get(locator, (locator, None))[0]
 
     def _sized(self, samples: Iterable[Sample]) -> dict[str, str]:
         """Content of each image that is not alone in its size: only those can be copies."""
-        sizes: dict[int, list[str]] = {}
-        for file in sorted({image for sample in samples for image in sample.images}):
-            path = self._folder / file
+        sizes: dict[int, set[str]] = {}
+        for locator in sorted({image for sample in samples for image in sample.images}):
+            path = self._folder / self.file_of(locator)
             if path.is_file() and path.stat().st_size:
-                sizes.setdefault(path.stat().st_size, []).append(file)
+                sizes.setdefault(path.stat().st_size, set()).update(
+                    (locator, self.file_of(locator))
+                )
         alike = [file for files in sizes.values() if len(files) > 1 for file in files]
-        return {file: self._content(file) for file in alike}
+        return {file: self._content(file) for file in sorted(alike)}
 
     @cached_property
     def notes(self) -> tuple[str, ...]:
@@ -108,13 +155,20 @@ class LocalSource:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over ids, labels and image contents, whatever the order they are stored in."""
-        files = {image for sample in self._samples for image in sample.images}
-        self._found = {file: self._content(file) for file in files}
+        locators = {image for sample in self._samples for image in sample.images}
+        if self._slides:
+            files = {self.file_of(locator) for locator in locators}
+            there = [file for file in files if (self._folder / file).is_file()]
+            self._stamps = {file: _stamp(self._folder / file) for file in there}
+        self._found = {locator: self._content(locator) for locator in locators}
         return fingerprint(self._samples, self._found)
 
-    def _content(self, file: str) -> str:
-        path = self._folder / file
-        return file_digest(path) if path.is_file() else "missing"
+    def _content(self, locator: str) -> str:
+        file, region = self._views.get(locator, (locator, None))
+        if file not in self._digests:
+            path = self._folder / file
+            self._digests[file] = file_digest(path) if path.is_file() else "missing"
+        return self._digests[file] + ("" if region is None else f" {region}")
 
     def samples(self, split: str = "test") -> tuple[Sample, ...]:
         """The samples of one split, ordered by the SHA-256 of their id.
@@ -125,33 +179,47 @@ class LocalSource:
         return of_split(self._samples, split, str(self._layout.table))
 
     def read(self, locator: str) -> bytes:
-        """The image file named `locator` in labels.csv, as the fingerprint knows it.
+        """The image file named `locator` in labels.csv, as the fingerprint knows it; of a slide,
+        or a region of one, its beginning, with what is to be read of it.
 
         Raises:
             ImageError: it is missing, cannot be read, or changed since the fingerprint was taken.
         """
-        path = self._folder / locator
+        locator, microns = without_microns(locator, self._views)
+        file, region = self._views.get(locator, (locator, None))
+        path = self._folder / file
         if not path.is_file():
-            raise ImageError(f"image file {not_found(locator, self._folder)} (No such file)")
+            raise ImageError(f"image file {not_found(file, self._folder)} (No such file)")
+        options = replace(self._options, microns=microns or self._options.microns, region=region)
         try:
+            if options.microns or region:
+                self._refuse_changed(file, _stamp(path), self._stamps)
+                return slide_bytes(path, options)
             data = path.read_bytes()
         except OSError as error:
             reason = error.strerror or type(error).__name__
             raise ImageError(
-                f"image file {locator!r} of {self._folder} cannot be read: {reason}"
+                f"image file {file!r} of {self._folder} cannot be read: {reason}"
             ) from error
-        known = self._found.get(locator)
-        if known is not None and sha256(data).hexdigest() != known:
+        if locator in self._found:
+            self._refuse_changed(file, sha256(data).hexdigest(), self._found)
+        return EncodedImage.of(data, options)
+
+    def _refuse_changed(self, file: str, found: str, known: dict[str, str]) -> None:
+        if known.setdefault(file, found) != found:
             raise ImageError(
-                f"image file {locator!r} of {self._folder} changed while the run was under way; "
+                f"image file {file!r} of {self._folder} changed while the run was under way; "
                 "run again on data that stays as it is"
             )
-        return EncodedImage.of(data, self._options)
 
 
 def _options(card: TaskCard) -> Options:
     return Options(
-        window=card.window, frame=card.frame, max_pixels=card.max_pixels, microns=card.microns
+        window=card.window,
+        frame=card.frame,
+        slice=Cut.parse(card.slice),
+        max_pixels=card.max_pixels,
+        microns=card.microns,
     )
 
 
@@ -173,9 +241,28 @@ def _files(row: TableRow) -> tuple[str, ...]:
     return (row["file"], *row.cells.get(MORE, "").split("\n")) if row[MORE] else (row["file"],)
 
 
+def _locators(row: TableRow) -> tuple[str, ...]:
+    """Locators of the images of a tidy line: of one file its region, where the line has one."""
+    first, *more = _files(row)
+    return (region_locator(first, region_of(row[REGION])), *more)
+
+
+def _views(row: TableRow) -> Iterator[tuple[str, tuple[str, Region | None]]]:
+    """Locators of a line's images, each with the file and the region that it stands for."""
+    region = region_of(row[REGION])
+    for locator, file in zip(_locators(row), _files(row), strict=True):
+        yield locator, (file, region)
+
+
+def _stamp(path: Path) -> str:
+    found = path.stat()
+    return f"{found.st_size} {found.st_mtime_ns}"
+
+
 def _refuse_faulty(rows: list[TableRow], card: TaskCard, folder: Path, table: Path) -> None:
     """Raise one DataError that names the lines at fault, the first rule that is broken."""
     for fault in (
+        _bad_region,
         _empty_cell,
         _formula,
         _bad_split,
@@ -195,21 +282,6 @@ def _refuse_faulty(rows: list[TableRow], card: TaskCard, folder: Path, table: Pa
         raise DataError(
             f"{table}: duplicate id {listing(duplicates)}; keep one line each, or tell the lines "
             "apart in a column qid"
-        )
-
-
-def _refuse_contradictions(
-    samples: Sequence[Sample], alike: dict[str, tuple[str, ...]], card: TaskCard, table: Path
-) -> None:
-    if card.kind != "classification":
-        return
-    found = duplicates.contradictions(samples, alike, lambda sample: sample.image)
-    if found:
-        first = next(iter(alike))
-        kind = format_of((table.parent / first).read_bytes()).name
-        raise DataError(
-            f"{table}: the same {kind} file, byte for byte, has several labels: {listing(found)}; "
-            "keep the right one"
         )
 
 
@@ -269,6 +341,16 @@ def _bad_path(row: TableRow, card: TaskCard, folder: Path) -> str | None:
     return next(filter(None, told), None)
 
 
+def _bad_region(row: TableRow, card: TaskCard, folder: Path) -> str | None:
+    try:
+        region = region_of(row[REGION])
+    except UsageError as error:
+        return str(error)
+    if region is not None and len(_files(row)) > 1:
+        return "a region is of one slide, and the line names several images; give each its line"
+    return None
+
+
 def _bad_marks(row: TableRow, card: TaskCard, folder: Path) -> str | None:
     if card.kind != "questions":
         return None
@@ -279,7 +361,7 @@ def _bad_marks(row: TableRow, card: TaskCard, folder: Path) -> str | None:
 def _id(row: TableRow, card: TaskCard) -> str:
     if row["qid"]:
         return row["qid"]
-    files = SEPARATOR.join(_files(row))
+    files = SEPARATOR.join(_locators(row))
     if card.kind == "classification":
         return files
     return f"{files}#{sha256(row['question'].encode()).hexdigest()[:12]}"
@@ -289,7 +371,7 @@ def _sample(row: TableRow, card: TaskCard) -> Sample:
     asks = card.kind == "questions"
     choices = _choices(row) if asks else card.classes
     unlisted: Form = "closed" if row["answer_type"].lower() == "closed" else "open"
-    image, *more = _files(row)
+    image, *more = _locators(row)
     return Sample(
         id=_id(row, card),
         image=image,

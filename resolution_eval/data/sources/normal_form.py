@@ -1,18 +1,34 @@
 """Normal form: the normal form in which labels, headers, options and paths are compared.
 
 Two spellings of one thing that a person reads alike (case, composed accents, a no-break space, a
-full stop at the end) must not become two classes, two images or two options.
+full stop at the end, another hyphen or apostrophe, an underscore, a letter of another alphabet,
+"1.0" for "1") must not become two classes, two images or two options.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from functools import lru_cache
 
+_ALIKE = (
+    dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2212\ufe63"), "-")
+    | dict.fromkeys(map(ord, "\u2018\u2019\u02bc\u00b4`"), "'")
+    | dict.fromkeys(map(ord, "\u201c\u201d"), '"')
+    | {full: chr(full - 0xFEE0) for full in range(0xFF01, 0xFF5F)}
+)
+"""Hyphens, apostrophes, quotes and full-width letters, to the plain ones."""
+_TWINS = str.maketrans("аеорсухіјѕο", "aeopcyxijso")
+"""Letters, Cyrillic and Greek, that look like Latin ones."""
+_MIXED = re.compile(r"[^\W\d_]{2,}")
+_UNDERSCORE = re.compile(r"(?<=[^\W_])_+(?=[^\W_])")
+_WHOLE = re.compile(r"0*(\d+)(?:\.0+)?", re.ASCII)
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad"))
 
 
+@lru_cache(maxsize=65_536)
 def normal(text: str) -> str:
     """`text` in the form that is compared: NFC, no case, single blanks, no full stop at an end.
 
@@ -21,9 +37,22 @@ def normal(text: str) -> str:
         True
         >>> normal("grade 1.5") == normal("grade 15")
         False
+        >>> normal("T\\u2011cell_1") == normal("t-cell 1"), normal("1.0") == normal("01")
+        (True, True)
     """
-    plain = unicodedata.normalize("NFC", text.translate(_INVISIBLE)).casefold()
+    text = text.translate(_INVISIBLE).translate(_ALIKE)
+    plain = unicodedata.normalize("NFC", _UNDERSCORE.sub(" ", text)).casefold()
+    plain = _MIXED.sub(_one_alphabet, plain)
+    if number := _WHOLE.fullmatch(plain.strip()):
+        return number[1]
     return unicodedata.normalize("NFC", " ".join(plain.split()).strip(".").strip()) or text.strip()
+
+
+def _one_alphabet(word: re.Match[str]) -> str:
+    """A word of Latin letters with twins from other alphabets among them, in Latin."""
+    latin = word[0].translate(_TWINS)
+    mixed = latin != word[0] and any("a" <= letter <= "z" for letter in word[0])
+    return latin if mixed and latin.isascii() else word[0]
 
 
 def matching(text: str, known: Iterable[str]) -> str | None:

@@ -19,7 +19,7 @@ from resolution_eval.data.sources.table_source import GatheredSource
 from resolution_eval.evidence.details import Detail
 from resolution_eval.ground.errors import DataError, ImageError
 from resolution_eval.images import decode
-from resolution_eval.pixels.display_choices import EncodedImage, Options
+from resolution_eval.pixels.display_choices import Cut, EncodedImage, Options
 
 _LOOKED_AT = 5
 """Images whose size is held against the smallest of the published ones."""
@@ -38,6 +38,8 @@ class Form:
     """Names of zips that may hold its images."""
     least_edge: int | None = None
     """Edge in pixels that its images have at least: a smaller one is of a reduced mirror."""
+    masks: bool = False
+    """Whether masks say where its findings are."""
 
 
 SETS: dict[str, Form] = {
@@ -73,8 +75,10 @@ SETS: dict[str, Form] = {
     "cbis_ddsm": Form(
         radiographs.cbis_ddsm,
         "**/*_case_description_test_set.csv",
-        "the four *_case_description_*_set.csv and CBIS-DDSM/ (or csv/ and jpeg/)",
+        "the four *_case_description_*_set.csv and CBIS-DDSM/ (or csv/ and jpeg/), masks included "
+        "where scores by the size of findings are wanted",
         least_edge=1000,
+        masks=True,
     ),
     "mammovqa": Form(
         questions.mammovqa,
@@ -134,7 +138,11 @@ def open_published(folder: Path, card: TaskCard) -> GatheredSource:
     contents = {image: images.content(image) for image in sorted(named)}
     alike = duplicates.groups({k: v for k, v in contents.items() if v != "missing"})
     options = Options(
-        window=card.window, frame=card.frame, max_pixels=card.max_pixels, microns=card.microns
+        window=card.window,
+        frame=card.frame,
+        slice=Cut.parse(card.slice),
+        max_pixels=card.max_pixels,
+        microns=card.microns,
     )
     digest = sha256(repr(sorted(contents.items())).encode()).hexdigest()
     source = GatheredSource(
@@ -145,7 +153,7 @@ def open_published(folder: Path, card: TaskCard) -> GatheredSource:
         excluded=tuple(excluded),
         contents=contents,
         reader=lambda locator: EncodedImage.of(images.read(locator), options),
-        notes=tuple(_notes(samples, alike, contents)),
+        notes=tuple(_notes(samples, alike, contents, form)),
     )
     _refuse_mirror(source, form)
     return source
@@ -199,16 +207,23 @@ def _detail(item: Item, options: int) -> Detail | None:
         return None
     width, height = max(item.boxes, key=lambda box: box[0] * box[1])
     chance = 1 / options if options > 1 else 0.0
-    return Detail(kind="box", width=width, height=height, chance=chance)
+    return Detail(kind=item.kind, width=width, height=height, chance=chance)
 
 
 def _notes(
-    samples: list[Sample], alike: dict[str, tuple[str, ...]], contents: dict[str, str]
+    samples: list[Sample], alike: dict[str, tuple[str, ...]], contents: dict[str, str], form: Form
 ) -> Iterator[str]:
     yield from duplicates.notes(samples, alike)
     missing = sum(any(contents[one] == "missing" for one in sample.images) for sample in samples)
     if missing:
         yield f"{missing} samples lack an image file: they fail, and are not left out"
+    sized = sum(one.detail is not None for one in samples if one.split == "test")
+    test = sum(one.split == "test" for one in samples)
+    if form.masks and sized < test:
+        yield (
+            f"{test - sized} of {test} test images have no mask file, or not for each of their "
+            "findings: they are in no score by size"
+        )
 
 
 def _refuse_mirror(source: GatheredSource, form: Form) -> None:

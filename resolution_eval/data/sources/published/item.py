@@ -33,6 +33,8 @@ class Item:
     split: str = "test"
     boxes: tuple[tuple[float, float], ...] = ()
     """Width and height in pixels of the findings that are marked in its image."""
+    kind: str = "box"
+    """What the largest of them is: findings of one kind make one curve over sizes."""
     reason: str | None = None
     """Why it is no sample, where the file itself says so."""
 

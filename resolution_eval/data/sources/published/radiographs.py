@@ -8,6 +8,7 @@ from math import inf
 from pathlib import Path, PurePosixPath
 
 from resolution_eval.data.sources.delimited import TableRow, read_table, rows_of
+from resolution_eval.data.sources.published.finding_masks import largest_finding
 from resolution_eval.data.sources.published.item import Images, Item, need
 from resolution_eval.ground.errors import DataError
 
@@ -18,7 +19,8 @@ _CORNERS = ("x_min", "y_min", "x_max", "y_max")
 def cbis_ddsm(folder: Path, images: Images) -> Iterator[Item]:
     """CBIS-DDSM: full mammograms of the four case tables, malignant where one finding is.
 
-    A table has a row per abnormality; a mammogram is asked once, in the split of its table.
+    A table has a row per abnormality; a mammogram is asked once, in the split of its table. The
+    size of the largest finding of a test image is that of its mask, where the masks are there.
     """
     for split, ending in (("test", "test"), ("train", "train")):
         found: dict[str, list[TableRow]] = defaultdict(list)
@@ -31,13 +33,17 @@ def cbis_ddsm(folder: Path, images: Images) -> Iterator[Item]:
                 found[row["image file path"]].append(row)
         for path, rows in sorted(found.items()):
             worst = any(row["pathology"].upper() == _MALIGNANT for row in rows)
+            image = _image(folder, path)
+            finding = largest_finding(rows, image, folder, images) if split == "test" else None
             yield Item(
                 id=path,
-                images=(_image(folder, path),),
+                images=(image,),
                 question="",
                 answer="malignant" if worst else "benign",
                 cluster=rows[0]["patient_id"],
                 split=split,
+                boxes=(finding[0],) if finding else (),
+                kind=finding[1] if finding else "box",
             )
 
 

@@ -1,0 +1,129 @@
+"""Finding masks: where on a mammogram of CBIS-DDSM a finding is, from the mask of its table's row.
+
+A row names a mask and a crop, which may share a folder and be named the other way round: the mask
+is the file that has the mammogram's own size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from resolution_eval.data.sources.delimited import TableRow
+from resolution_eval.data.sources.published.item import Images
+from resolution_eval.ground.errors import DataError, ImageError
+from resolution_eval.images import decode
+from resolution_eval.pixels import format_of
+from resolution_eval.pixels.formats import DICOM
+
+NAMES = ("ROI mask file path", "cropped image file path")
+_WHITE = 127
+"""A mask is black and white; as JPEG nearly so."""
+
+
+def largest_finding(
+    rows: Sequence[TableRow], image: str, folder: Path, images: Images
+) -> tuple[tuple[float, float], str] | None:
+    """Width and height in pixels of the largest finding of a mammogram, and its type.
+
+    None where a mask is not there, or the mammogram itself.
+
+    Raises:
+        DataError: no file of a row has the mammogram's size, or its mask is all black.
+    """
+    try:
+        size = _size(images.read(image))
+    except ImageError:  # the sample fails by name when it is asked for
+        return None
+    found = []
+    for row in rows:
+        candidates = list(_candidates(row, folder))
+        if not candidates:
+            return None
+        box = _box(candidates, size, row, folder, images)
+        found.append((box, row["abnormality type"] or "finding"))
+    return max(found, key=lambda one: one[0][0] * one[0][1])
+
+
+def _candidates(row: TableRow, folder: Path) -> Iterator[str]:
+    """Files that may be the row's mask: the one it names, those beside it, those of the crop."""
+    seen: set[str] = set()
+    for name in NAMES:
+        path = row[name].strip()
+        if not path:
+            continue
+        published = PurePosixPath("CBIS-DDSM") / path
+        series = PurePosixPath(path).parent.name
+        beside = sorted((folder / published.parent).glob("*.dcm"))
+        beside += sorted((folder / "jpeg" / series).glob("*.jpg")) if series else []
+        first = [folder / published] if (folder / published).is_file() else []
+        for file in (*first, *beside):
+            locator = file.relative_to(folder).as_posix()
+            if locator not in seen:
+                seen.add(locator)
+                yield locator
+
+
+def _box(
+    candidates: Sequence[str], size: tuple[int, int], row: TableRow, folder: Path, images: Images
+) -> tuple[float, float]:
+    sizes = {}
+    for locator in candidates:
+        try:
+            data = images.read(locator)
+            sizes[locator] = _size(data)
+            if sizes[locator] == size:
+                return _extent(data)
+        except (ImageError, ValueError) as error:
+            raise DataError(f"{folder / locator}, a mask: {error}") from error
+    told = ", ".join(f"{name} of {width}x{height}" for name, (width, height) in sizes.items())
+    raise DataError(
+        f"{folder}, {row['image file path']}, abnormality {row['abnormality id']}: the mammogram "
+        f"has {size[0]}x{size[1]} px, and none of its mask files has: {told}; get them again, or "
+        "take them away: the question stays, and the finding has no size"
+    )
+
+
+def _extent(data: bytes) -> tuple[float, float]:
+    """Width and height of the box around the largest connected part of a mask.
+
+    Raises:
+        ValueError: the mask is all black.
+    """
+    from scipy.ndimage import find_objects, label
+
+    marked = _pixels(data) > _WHITE
+    rows, columns = (np.flatnonzero(marked.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        raise ValueError("it is all black, and its row says that there is a finding")
+    part = marked[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    parts, _ = label(part, structure=np.ones((3, 3)))
+    down, across = find_objects(parts)[int(np.bincount(parts.ravel())[1:].argmax())]
+    return float(across.stop - across.start), float(down.stop - down.start)
+
+
+def _pixels(data: bytes) -> NDArray[np.uint8]:
+    return np.asarray(decode(data).image.getchannel(0))
+
+
+def _size(data: bytes) -> tuple[int, int]:
+    """Width and height of an image, from its header.
+
+    Raises:
+        ImageError: it has none that can be read.
+    """
+    if format_of(data) is DICOM:
+        import pydicom
+
+        header = pydicom.dcmread(BytesIO(data), stop_before_pixels=True, force=True)
+        return int(header.get("Columns", 0)), int(header.get("Rows", 0))
+    try:
+        with Image.open(BytesIO(data)) as opened:
+            return opened.size
+    except OSError as error:
+        raise ImageError(f"its size cannot be read ({type(error).__name__})") from error

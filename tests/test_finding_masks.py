@@ -1,0 +1,127 @@
+"""Masks of CBIS-DDSM in its published form: the size of a finding is that of its mask."""
+
+from __future__ import annotations
+
+import sys
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parent / "pixels"))
+from test_dicom import dicom
+from test_published_benchmarks import put
+
+from resolution_eval.data.cards import task_cards
+from resolution_eval.data.sources import Source, open_source
+from resolution_eval.ground.errors import DataError
+
+HEAD = (
+    "patient_id,breast_density,left or right breast,image view,abnormality id,abnormality type,"
+    "mass shape,mass margins,assessment,pathology,subtlety,image file path,"
+    "cropped image file path,ROI mask file path\n"
+)
+SIZE = (1200, 1000)
+"""Rows and columns of the mammogram."""
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("RESOLUTION_EVAL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("RESOLUTION_EVAL_DATA", str(tmp_path / "data"))
+    return tmp_path / "data" / "cbis_ddsm"
+
+
+def row(number: int, pathology: str, crop: str, mask: str, kind: str = "mass") -> str:
+    study = "Mass-Test_P_1_LEFT_CC"
+    return (
+        f"P_1,3,LEFT,CC,{number},{kind},ROUND,CIRCUMSCRIBED,4,{pathology},4,"
+        f'{study}/1.2/1.3/000000.dcm,"{study}_{number}/1.4/1.{number}0/{crop}\n",'
+        f'"{study}_{number}/1.4/1.{number}0/{mask}\n"\n'
+    )
+
+
+def mask(*boxes: tuple[int, int, int, int], size: tuple[int, int] = SIZE) -> np.ndarray:
+    """White where the boxes (left, top, width, height) are."""
+    values = np.zeros(size, np.uint8)
+    for left, top, width, height in boxes:
+        values[top : top + height, left : left + width] = 255
+    return values
+
+
+def jpeg(values: np.ndarray) -> bytes:
+    data = BytesIO()
+    Image.fromarray(values).save(data, "JPEG", quality=90)
+    return data.getvalue()
+
+
+MAMMOGRAM = np.random.default_rng(0).integers(0, 60_000, SIZE).astype(np.uint16)
+CROP = np.random.default_rng(1).integers(0, 60_000, (90, 80)).astype(np.uint16)
+
+
+def of_tcia(root: Path, first: np.ndarray, second: np.ndarray, swapped: bool) -> Source:
+    """Two findings on one mammogram as DICOM; of the first, crop and mask share a folder."""
+    names = ("000001.dcm", "000000.dcm") if swapped else ("000000.dcm", "000001.dcm")
+    table = row(1, "BENIGN", *names) + row(2, "MALIGNANT", "000000.dcm", "000001.dcm", "calc")
+    put(root / "mass_case_description_test_set.csv", HEAD + table)
+    study = root / "CBIS-DDSM" / "Mass-Test_P_1_LEFT_CC"
+    put(study / "1.2" / "1.3" / "000000.dcm", dicom(MAMMOGRAM))
+    for number, values in ((1, first), (2, second)):
+        series = study.with_name(f"{study.name}_{number}") / "1.4" / f"1.{number}0"
+        put(series / "000000.dcm", dicom(CROP))
+        put(series / "000001.dcm", dicom(values))
+    return open_source(task_cards()["cbis_ddsm"])
+
+
+@pytest.mark.parametrize("swapped", [False, True], ids=["as named", "named the other way round"])
+def test_the_largest_finding_gives_the_size_and_the_kind(root, swapped):
+    source = of_tcia(root, mask((300, 500, 41, 23)), mask((20, 30, 61, 70)), swapped)
+    (sample,) = source.samples()
+    assert sample.answer == "malignant"
+    assert (sample.detail.kind, sample.detail.width, sample.detail.height) == ("calc", 61, 70)
+    assert sample.detail.chance == 0.5
+    assert not [note for note in source.notes if "mask" in note]
+
+
+def test_a_speck_beside_the_finding_does_not_widen_it(root):
+    source = of_tcia(root, mask((300, 500, 41, 23), (2, 2, 1, 1)), mask((9, 9, 3, 3)), False)
+    (sample,) = source.samples()
+    assert (sample.detail.kind, sample.detail.width, sample.detail.height) == ("mass", 41, 23)
+
+
+def test_a_mask_of_another_size_is_an_error_that_names_both(root):
+    with pytest.raises(DataError) as error:
+        of_tcia(root, mask((1, 1, 9, 9), size=(1200, 999)), mask((9, 9, 3, 3)), False)
+    told = str(error.value)
+    assert "Mass-Test_P_1_LEFT_CC/1.2/1.3/000000.dcm, abnormality 1" in told
+    assert "the mammogram has 1000x1200 px" in told and "of 999x1200" in told
+    assert "take them away" in told
+
+
+def test_a_black_mask_is_an_error(root):
+    with pytest.raises(DataError, match=r"000001.dcm, a mask: it is all black"):
+        of_tcia(root, mask(), mask((9, 9, 3, 3)), False)
+
+
+def of_jpeg(root: Path, masks: bool) -> Source:
+    put(root / "csv" / "mass_case_description_test_set.csv", HEAD + row(1, "BENIGN", "a", "b"))
+    values = (MAMMOGRAM >> 8).astype(np.uint8)
+    put(root / "jpeg" / "1.3" / "1-249.jpg", jpeg(values))
+    if masks:
+        put(root / "jpeg" / "1.10" / "1-001.jpg", jpeg((CROP >> 8).astype(np.uint8)))
+        put(root / "jpeg" / "1.10" / "2-002.jpg", jpeg(mask((304, 504, 48, 24))))
+    return open_source(task_cards()["cbis_ddsm"])
+
+
+def test_the_jpeg_copy_is_joined_by_its_series_and_its_noise_is_no_finding(root):
+    (sample,) = of_jpeg(root, masks=True).samples()
+    assert (sample.detail.width, sample.detail.height) == (48, 24)
+
+
+def test_without_masks_the_question_stays_and_that_is_noted(root):
+    source = of_jpeg(root, masks=False)
+    (sample,) = source.samples()
+    assert sample.detail is None and sample.answer == "benign"
+    assert any("1 of 1 test images have no mask file" in note for note in source.notes)
