@@ -23,7 +23,7 @@ from test_documented_commands import COMMANDS, Command
 from test_slide import aperio
 
 nibabel = pytest.importorskip("nibabel", reason="the extra `nifti` is not installed")
-pytestmark = [pytest.mark.whole, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.filterwarnings("ignore")]
 CLASSES = ("benign", "malignant")
 
 
@@ -92,7 +92,12 @@ def named(command: Command) -> str | None:
     return words[words.index("--data") + 1] if run else None
 
 
-TYPED = list(dict.fromkeys(command.words for command in COMMANDS if named(command) in FOLDERS))
+IN_CI = ("my_scans", "my_slides")
+"""The layouts that CI runs; the others take minutes together."""
+TYPED = [
+    pytest.param(words, marks=pytest.mark.whole if folder in IN_CI else pytest.mark.slow)
+    for words, folder in {c.words: named(c) for c in COMMANDS if named(c) in FOLDERS}.items()
+]
 
 
 def lines(output: Path) -> list[dict[str, Any]]:

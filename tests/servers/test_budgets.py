@@ -174,7 +174,7 @@ def test_a_dry_run_says_tokens_and_money_of_every_cell_and_asks_nothing(tmp_path
     assert "sizes are those of the first 200 samples on this machine" in dry.stdout
 
 
-@pytest.mark.whole
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_sweep_stops_within_its_budget_and_goes_on_without_asking_twice(tmp_path: Path) -> None:
     with running(small, wrapping=2, details=False) as server:
@@ -199,7 +199,7 @@ def test_a_sweep_stops_within_its_budget_and_goes_on_without_asking_twice(tmp_pa
     assert json.loads(state.read_text())["cells"] == 5
 
 
-@pytest.mark.whole
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_runs_of_one_configuration_file_keep_each_its_own_journal(tmp_path: Path) -> None:
     """`--config` with a list: the folder of `use_cache` is that of the run under way."""
