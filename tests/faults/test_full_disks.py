@@ -83,7 +83,7 @@ for name in sys.argv[3:]:
         (disk / "ballast").unlink()
         left = sorted(set(there()) - before - {"ballast"})
         second, again = said(command) if first != 0 else (0, "")
-        print(json.dumps([name, kib, first, text[-300:], left, second, again[-300:]]))
+        print(json.dumps([name, kib, first, text[-2000:], left, second, again[-2000:]]))
         if first == 0:
             break
 '''
