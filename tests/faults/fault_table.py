@@ -1293,6 +1293,7 @@ SERVERS = (
         MARKED,
         "servers/test_budgets.py::"
         "test_a_sweep_stops_within_its_budget_and_goes_on_without_asking_twice",
+        slow=True,
     ),
     Fault(
         "server",
@@ -1300,6 +1301,7 @@ SERVERS = (
         "each run's own journal answers what it asked before",
         SAME,
         "servers/test_budgets.py::test_runs_of_one_configuration_file_keep_each_its_own_journal",
+        slow=True,
     ),
     Fault(
         "server",
