@@ -212,7 +212,7 @@ def typed(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(line, cwd=folder, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.whole
+@pytest.mark.slow
 def test_regions_are_swept_in_microns_by_one_command_to_the_report(tmp_path):
     table = ["file,label,region"]
     for place in range(4):
@@ -279,7 +279,7 @@ def test_the_mean_over_microns_is_that_over_the_pixels_they_make():
     assert area(microns) == pytest.approx(2.5 / 3)
 
 
-@pytest.mark.whole
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "told"),
     [

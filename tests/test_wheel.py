@@ -127,7 +127,7 @@ def test_the_wheel_that_the_source_archive_makes_is_the_same(wheel: Path, tmp_pa
     assert told == wanted
 
 
-@pytest.mark.whole
+@pytest.mark.slow
 def test_installed_a_run_gives_a_score(environment: Path, tmp_path: Path) -> None:
     """With whatever versions are newest today, which no lock file holds back."""
     install = [*_uv(), "pip", "install", "--quiet", "--python", str(environment / "bin" / "python")]

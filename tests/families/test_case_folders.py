@@ -190,8 +190,17 @@ def _examined(name: str, case: Case, desk: Desk, capsys: pytest.CaptureFixture[s
         assert cli.main(["doctor", *desk.arguments(name, case.mended), "--sizes", SIZES]) == 0
 
 
-@pytest.mark.whole
-@pytest.mark.parametrize("name", CASES)
+MANY = ("gen_", "remote_", "chat_")
+"""Cases of kinds of which CI runs the first alone."""
+
+
+def _in_ci(name: str) -> pytest.MarkDecorator:
+    kind = next((each for each in MANY if name.startswith(each)), name)
+    first = next(each for each in CASES if each.startswith(kind))
+    return pytest.mark.whole if name == first else pytest.mark.slow
+
+
+@pytest.mark.parametrize("name", [pytest.param(each, marks=_in_ci(each)) for each in CASES])
 def test_a_checkpoint_built_like_the_case_comes_out_right(
     name: str, desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -16,7 +16,7 @@ def test_a_tower_that_is_named_keeps_the_width_of_its_name() -> None:
     assert small["text_config"]["hidden_size"] < 4096
 
 
-@pytest.mark.whole
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("model_type", "edge"), [("fast_vlm", 1024), ("gemma3n", 768)])
 def test_a_published_configuration_s_miniature_sees_an_image(model_type: str, edge: int) -> None:
