@@ -16,16 +16,14 @@ Plain and faint stripes stand together too, as one thing: whether they are one c
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from benchmarks.acuity_results import SEED, ends, keep
+from benchmarks.acuity_results import SEED, ends, keep, parser_of
 from benchmarks.ideal_observer import Entrance, IdealObserver
 from benchmarks.plate_answers import DrawnPlates, Verdicts, answers, of_kinds, trials
 from resolution_eval.data.acuity import AcuityBook
@@ -192,9 +190,7 @@ def _shares(found: Trials) -> dict[str, float]:
 
 def main() -> None:
     """Measure one checkpoint and keep what is found."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--name", required=True)
+    parser = parser_of(__doc__)
     parser.add_argument("--grid", type=int, default=64)
     parser.add_argument("--observed", nargs="*", default=OBSERVED, choices=OBSERVED)
     given = parser.parse_args()

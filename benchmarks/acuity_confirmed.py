@@ -9,20 +9,18 @@ keeps the factor, whatever it is, in benchmarks/acuity.json.
 
 from __future__ import annotations
 
-import argparse
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from benchmarks.acuity import BLOCK, BLOCKS, FACTOR, FAINT, SIDE, reduced
-from benchmarks.acuity_results import SEED, ends, keep
+from benchmarks.acuity_results import SEED, ends, run
 from benchmarks.ideal_observer import Entrance
 from benchmarks.plate_answers import DrawnPlates, answers, trials
 from resolution_eval.data.acuity import AcuityBook
 from resolution_eval.data.cards import task_cards
 from resolution_eval.data.plates.canvas import Pixels
 from resolution_eval.data.sources.plate_source import PlateSource
-from resolution_eval.models.flamingo import FlamingoBundle, load_folder
+from resolution_eval.models.flamingo import FlamingoBundle
 from resolution_eval.statistics.thresholds import coincidence, curves, misfit
 
 SHOWN = max(BLOCKS.values())
@@ -56,17 +54,5 @@ def _behind(image: Pixels, edge: int) -> Pixels:
     return reduced(Entrance(SIDE, edge, cut=True).passed(image), edge)
 
 
-def main() -> None:
-    """Measure one checkpoint and keep what is found."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--name", required=True)
-    parser.add_argument("--grid", type=int, default=64)
-    given = parser.parse_args()
-    found = measure(load_folder(given.checkpoint), given.grid)
-    keep("confirmed", f"{given.name}, {given.grid} px", found)
-    print(found)
-
-
 if __name__ == "__main__":
-    main()
+    run("confirmed", __doc__, measure)

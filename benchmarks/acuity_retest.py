@@ -9,17 +9,15 @@ every answer, ground and place has its turn at every size.
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
 from typing import Any
 
 from benchmarks.acuity import BLOCK, FAINT, SIDE
-from benchmarks.acuity_results import SEED, ends, keep
+from benchmarks.acuity_results import SEED, ends, run
 from benchmarks.plate_answers import DrawnPlates, Verdicts, answers, of_kinds, trials
 from resolution_eval.data.acuity import AcuityBook
 from resolution_eval.data.cards import task_cards
 from resolution_eval.data.sources.plate_source import PlateSource
-from resolution_eval.models.flamingo import FlamingoBundle, load_folder
+from resolution_eval.models.flamingo import FlamingoBundle
 from resolution_eval.statistics.thresholds import coincidence, curves
 
 BLOCKS = 192
@@ -49,17 +47,5 @@ def _halves(found: Verdicts) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Measure one checkpoint and keep what is found."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--name", required=True)
-    parser.add_argument("--grid", type=int, default=64)
-    given = parser.parse_args()
-    found = measure(load_folder(given.checkpoint), given.grid)
-    keep("retest", f"{given.name}, {given.grid} px", found)
-    print(found)
-
-
 if __name__ == "__main__":
-    main()
+    run("retest", __doc__, measure)

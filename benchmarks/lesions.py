@@ -9,11 +9,9 @@ curves coincide, only the pixels on the finding matter; where they do not, the r
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
 from typing import Any
 
-from benchmarks.acuity_results import SEED, ends, keep
+from benchmarks.acuity_results import SEED, ends, keep, parser_of
 from benchmarks.plate_answers import DrawnPlates, Verdicts, answers, of_kinds, trials
 from resolution_eval.data.cards import task_cards
 from resolution_eval.data.lesions import LesionBook
@@ -54,9 +52,7 @@ def _kind(found: dict[int, Verdicts], kinds: list[str] | tuple[str, ...]) -> dic
 
 def main() -> None:
     """Measure one checkpoint and keep what is found."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--name", required=True)
+    parser = parser_of(__doc__)
     parser.add_argument("--resolutions", type=int, nargs="+", default=[32, 48, 64])
     given = parser.parse_args()
     found = measure(load_folder(given.checkpoint), given.resolutions)
