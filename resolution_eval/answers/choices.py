@@ -33,22 +33,29 @@ A denial never affirms: "no pneumonia" is neither "no" nor "no finding".
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from string import ascii_lowercase
-from typing import TypeAlias
 
 from resolution_eval.answers.cues import COPULAS, is_cue, is_other, others, word_set
-from resolution_eval.answers.reply_text import plain, reply
-from resolution_eval.answers.words import Word, key, read_words
+from resolution_eval.answers.mentions import (
+    PHRASE_ENDS,
+    REASONS,
+    SENTENCE_ENDS,
+    Mention,
+    denies,
+    is_letter,
+    marks_off,
+    mentions_in,
+    phrases_of,
+)
+from resolution_eval.answers.reply_text import reply
+from resolution_eval.answers.words import Word, read_words
 
 _FILLERS = COPULAS | word_set(
     "the a an it it's its this that these option choice letter answer most best likely probably"
     " definitely clearly possibly perhaps maybe either both or and i think believe say choose"
     " pick select la le el die 选 择 项"
 )
-# May follow an answer without punctuation ("no there is none"); no article or determiner does.
-_REASONS = word_set("because since as due based given there it this that the these they i we")
 # "B is correct" states an answer as "B" does, "B was considered" does not.
 _CONFIRMATIONS = word_set("correct right answer best appropriate likely")
 # Weigh an option in a walk through all of them.
@@ -59,49 +66,18 @@ _LEADS = word_set(
     "option choice letter answer is it's be say choose pick select with but grade stage class"
     " category type level score 选 择 项 是"
 )
-_WEAK_WORDS = word_set("no none not true false")
-_DENIALS = word_set(
-    "not no nor neither never none without non absent absence cannot exclude excludes excluded"
-    " excluding ruled rule rules unlikely rather instead unlike lack lacks lacking negative"
-    " incorrect wrong false unable unclear unknown uncertain unsure whether if impossible"
-    " difficult insufficient versus vs against except eliminate eliminates eliminated less"
-    " 不 没 无 非"
-)
 # Deny what follows them in their clause, not what stands before ("CT without contrast").
 _FORWARD = word_set("no without non lack lacks lacking except versus vs against unlike 无")
-# May stand between a denial and what it denies, within a choice that begins with one.
-_INNER = 5
 # Begin a clause without punctuation.
 _TURNS = word_set(
     "but however while whereas although though because so therefore thus hence rather instead"
     " unlike then"
 )
-_SENTENCE_ENDS = frozenset(".,;:!-—|([{\n。、")
-_PHRASE_ENDS = _SENTENCE_ENDS | frozenset("?)]}<>\\")
 _CLAUSE_ENDS = frozenset(".;!?—\n。")
 
 
-_GRADED = ("grade", "stage", "class", "type")
-_ROMAN = {name: n for n, name in enumerate(("i", "ii", "iii", "iv", "v", "vi", "vii"), 1)}
-_ARABIC = {str(n): n for n in range(9)} | {
-    key(name): n
-    for n, name in enumerate(
-        ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight")
-    )
-}
 _OWN_MARK = re.compile(r"\A\W{0,4}A\W{0,2}:\W{0,3}(?=yes\b|no\b)", re.IGNORECASE)
 _PLAIN_NO = re.compile(r"(\banswer\W{0,3}:\W{0,4})no(?= (?!choice|option|answer)\w)", re.IGNORECASE)
-_Phrases: TypeAlias = dict[str, list[tuple[tuple[str, ...], frozenset[int]]]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Mention:
-    """Words `start` to `end` (excluded) name one of the choices that it `means`."""
-
-    start: int
-    end: int
-    means: frozenset[int]
-    weak: bool
 
 
 def parse_choice(text: str, choices: Sequence[str]) -> int | None:
@@ -135,7 +111,7 @@ def parse_yes_no(text: str) -> bool | None:
 
 def _verdict(text: str, choices: Sequence[str], *, letters: str) -> int | None:
     words = _of_the_answer(reply(text), asks_yes_no={*map(str.lower, choices)} == {"yes", "no"})
-    mentions = _mentions(words, _phrases(choices, letters))
+    mentions = mentions_in(words, phrases_of(choices, letters))
     stated = _final(words, mentions)
     if not stated and (weighed := _weighed(words, mentions)):
         return _common(weighed[0])
@@ -156,163 +132,14 @@ def _of_the_answer(said: str, *, asks_yes_no: bool) -> list[Word]:
     return [word for word in words if id(word) not in dropped] if dropped else words
 
 
-def _common(mentions: Iterable[_Mention]) -> int | None:
+def _common(mentions: Iterable[Mention]) -> int | None:
     """The one choice that all of `mentions` can mean; None when there is none or several."""
     meanings = [mention.means for mention in mentions]
     shared = frozenset.intersection(*meanings) if meanings else frozenset[int]()
     return next(iter(shared)) if len(shared) == 1 else None
 
 
-def _phrases(choices: Sequence[str], letters: str) -> _Phrases:
-    """Each phrase that names choices with those that it means, by its first key, longest first."""
-    meanings: dict[tuple[str, ...], set[int]] = {}
-    texts = [tuple(word.key for word in read_words(plain(choice))) for choice in choices]
-    named = [*enumerate(texts), *((i, (letter,)) for i, letter in enumerate(letters))]
-    for index, phrase in [*named, *_other_numerals(texts)]:
-        if phrase:
-            meanings.setdefault(phrase, set()).add(index)
-    phrases: _Phrases = {}
-    for phrase in sorted(meanings, key=len, reverse=True):
-        phrases.setdefault(phrase[0], []).append((phrase, frozenset(meanings[phrase])))
-    return phrases
-
-
-def _other_numerals(texts: Sequence[tuple[str, ...]]) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Grades in the numerals that the choices are not written in: "grade 2" of "grade II".
-
-    Only where every choice ends with a numeral: then "I" is no letter and no word.
-    """
-    grades = [text for text in texts if text and (text[-1] in _ROMAN or text[-1] in _ARABIC)]
-    if len(grades) < max(2, len(texts)):
-        return
-    own = set(texts)
-    for index, text in enumerate(texts):
-        number = _ROMAN.get(text[-1]) or _ARABIC.get(text[-1])
-        spelt = [name for table in (_ROMAN, _ARABIC) for name in table if table[name] == number]
-        for name in spelt:
-            for lead in {text[:-1], *((key(word),) for word in _GRADED)}:
-                if (*lead, name) not in own and lead:
-                    yield index, (*lead, name)
-            if len(name) > 1 and (name,) not in own and name in _ROMAN:
-                yield index, (name,)
-            if name.isdecimal() and (name,) not in own and not text[:-1]:
-                yield index, (name,)
-
-
-def _mentions(words: Sequence[Word], phrases: _Phrases) -> dict[int, _Mention]:
-    """The mentions that count, by their first word; of several at one word, the longest."""
-    mentions: dict[int, _Mention] = {}
-    for start in reversed(range(len(words))):
-        for phrase, means in phrases.get(words[start].key, ()):
-            mention = _match(words, start, phrase, means) or _parted(words, start, phrase, means)
-            if (
-                mention
-                and not _is_tied(words, mention, phrases)
-                and (not mention.weak or _stands(words, mention, mentions))
-            ):
-                mentions[start] = mention
-                break
-    return mentions
-
-
-def _match(
-    words: Sequence[Word], start: int, phrase: tuple[str, ...], means: frozenset[int]
-) -> _Mention | None:
-    """The mention of `phrase` at word `start`; None when other words are there."""
-    end = start + len(phrase)
-    if tuple(word.key for word in words[start:end]) != phrase:
-        return None
-    if len(phrase) == 1 and _numbers_a_list(words, start):
-        return None
-    first = words[start]
-    weak = len(phrase) == 1 and (_is_letter(first) or first.plain in _WEAK_WORDS)
-    return _Mention(start, end, means, weak)
-
-
-def _parted(
-    words: Sequence[Word], start: int, phrase: tuple[str, ...], means: frozenset[int]
-) -> _Mention | None:
-    """The mention of a choice that begins with "no", with a few words after that: "no signs of
-    diabetic retinopathy" of "no retinopathy".
-    """
-    if len(phrase) < 2 or phrase[0] not in ("no", "without") or words[start].key != phrase[0]:
-        return None
-    rest = phrase[1:]
-    for place in range(start + 1, min(start + 2 + _INNER, len(words) - len(rest) + 1)):
-        if words[place].before.strip() not in ("", "-") or _denies(words[place].plain):
-            return None
-        if tuple(word.key for word in words[place : place + len(rest)]) == rest:
-            return _Mention(start, place + len(rest), means, weak=False)
-    return None
-
-
-def _is_tied(words: Sequence[Word], mention: _Mention, phrases: _Phrases) -> bool:
-    """Whether a mention is a part of a compound ("B-cell", "N/A", "H&E") or abbreviation ("e.g.").
-
-    "A/B" is none when B is a letter too: it is a hedge.
-    """
-    gaps = []
-    if mention.start > 0:
-        gaps.append((words[mention.start].before, words[mention.start - 1]))
-    if mention.end < len(words):
-        gaps.append((words[mention.end - 1].after, words[mention.end]))
-    letter = mention.weak and _is_letter(words[mention.start])
-    return any(
-        gap == "-"
-        or (letter and gap == "." and _is_letter(neighbour))
-        or (letter and gap in ("/", "&", "_") and neighbour.key not in phrases)
-        for gap, neighbour in gaps
-    )
-
-
-def _is_letter(word: Word) -> bool:
-    return len(word.key) == 1 and word.key.isalpha()
-
-
-def _numbers_a_list(words: Sequence[Word], i: int) -> bool:
-    """Whether word `i` numbers a line, as in "1. First, ..."."""
-    word = words[i]
-    opens_line = i == 0 or "\n" in word.before
-    return (
-        opens_line
-        and word.key.isdecimal()
-        and word.after.startswith((". ", ") "))
-        and "\n" not in word.after
-        and i + 1 < len(words)
-    )
-
-
-def _stands(words: Sequence[Word], weak: _Mention, mentions: Mapping[int, _Mention]) -> bool:
-    """Whether what follows a weak mention shows that it is an answer, not a part of a phrase."""
-    word = words[weak.start]
-    is_letter, is_article = _is_letter(word), word.key in ("a", "i")
-    if weak.end == len(words):
-        cut_short = word.before.isspace() and not word.after.strip()
-        return not (word.text in ("a", "i") and weak.start > 0 and cut_short)
-    if _marks(word.after, is_letter):
-        return True
-    following = words[weak.end].plain
-    coordinated = following in ("or", "and")
-    joined = mentions.get(weak.end + coordinated)
-    if coordinated or "/" in word.after:
-        return joined is not None
-    if is_letter and joined:
-        return not is_article or joined.weak
-    return following in _REASONS or (is_letter and following == "is")
-
-
-def _marks(gap: str, is_letter: bool) -> bool:
-    """Whether `gap` sets off a weak mention: any mark does a letter, the end of a phrase a word."""
-    marks = set(gap) - set(" \t")
-    return bool(marks if is_letter else marks & _PHRASE_ENDS)
-
-
-# --- the places where an answer is stated
-
-
-def _weighed(
-    words: Sequence[Word], mentions: Mapping[int, _Mention]
-) -> tuple[list[_Mention]] | None:
+def _weighed(words: Sequence[Word], mentions: Mapping[int, Mention]) -> tuple[list[Mention]] | None:
     """The mentions that a walk through the options affirms ("A) adipose - no", "B: correct"); None
     where the reply is no such walk: from the first option on, in order, each with its weight.
     """
@@ -323,7 +150,7 @@ def _weighed(
     weights = [
         words[_run_end(words, mentions, i) : end] for i, end in zip(starts, ends, strict=True)
     ]
-    if starts[0] != 0 or not weights[0] or weights[0][0].plain in _REASONS:
+    if starts[0] != 0 or not weights[0] or weights[0][0].plain in REASONS:
         return None
     affirmed = [i for i, end in zip(starts, ends, strict=True) if _is_affirmed(words[i:end])]
     return ([mentions[i] for i in affirmed],)
@@ -333,23 +160,23 @@ def _begins_item(words: Sequence[Word], i: int) -> bool:
     """Whether a line begins at mention `i`, or it is a letter with its weight ("A: 0.1")."""
     if i == 0 or "\n" in words[i].before:
         return True
-    return _is_letter(words[i]) and bool({":", "="} & set(words[i].after))
+    return is_letter(words[i]) and bool({":", "="} & set(words[i].after))
 
 
 def _is_affirmed(words: Sequence[Word]) -> bool:
     """Whether the weight of an option says yes, and nothing in it says no."""
     marks = {mark for word in words for mark in word.after}
     plain = {word.plain for word in words}
-    denied = any(map(_denies, plain)) or bool(marks & set("✗✘❌☒"))
+    denied = any(map(denies, plain)) or bool(marks & set("✗✘❌☒"))
     return not denied and (bool(plain & _AFFIRMED) or bool(marks & set("✓✔✅☑")))
 
 
-def _final(words: Sequence[Word], mentions: Mapping[int, _Mention]) -> list[_Mention]:
+def _final(words: Sequence[Word], mentions: Mapping[int, Mention]) -> list[Mention]:
     """The mentions straight after the last cue that has any.
 
     A cue within what an earlier one states, as in "answer: B, option: adipose", goes on with it.
     """
-    final: list[_Mention] = []
+    final: list[Mention] = []
     read = 0
     for i in range(len(words)):
         if i >= read and is_cue(words, i) and not is_other(words, i):
@@ -358,7 +185,7 @@ def _final(words: Sequence[Word], mentions: Mapping[int, _Mention]) -> list[_Men
     return final
 
 
-def _run_end(words: Sequence[Word], mentions: Mapping[int, _Mention], start: int) -> int:
+def _run_end(words: Sequence[Word], mentions: Mapping[int, Mention], start: int) -> int:
     """The index after the mentions and fillers that follow each other from word `start` on."""
     i = start
     while i < len(words) and (i in mentions or words[i].plain in _FILLERS):
@@ -366,29 +193,29 @@ def _run_end(words: Sequence[Word], mentions: Mapping[int, _Mention], start: int
     return i
 
 
-def _stated(words: Sequence[Word], mentions: Mapping[int, _Mention], start: int) -> list[_Mention]:
+def _stated(words: Sequence[Word], mentions: Mapping[int, Mention], start: int) -> list[Mention]:
     """The mentions from word `start` on that only fillers part; none unless they end a phrase."""
-    stated: list[_Mention] = []
+    stated: list[Mention] = []
     for i in range(start, _run_end(words, mentions, start)):
         if i in mentions and (not stated or i >= stated[-1].end):
             stated.append(mentions[i])
     return stated if stated and _ends(words, stated[-1]) else []
 
 
-def _ends(words: Sequence[Word], mention: _Mention) -> bool:
+def _ends(words: Sequence[Word], mention: Mention) -> bool:
     """Whether a phrase, or a confirmation ("is the correct answer"), ends with `mention`."""
     following = [word.plain for word in words[mention.end : mention.end + 4]]
     after = set(words[mention.end - 1].after)
-    if not following or "?" in after or _SENTENCE_ENDS & after:
+    if not following or "?" in after or SENTENCE_ENDS & after:
         return "?" not in after
     if following[0] in COPULAS:
         return next((w for w in following[1:] if w not in ("the", "most")), "") in _CONFIRMATIONS
-    if following[0] in _PREDICATES or _denies(following[0]):
+    if following[0] in _PREDICATES or denies(following[0]):
         return False
-    return mention.weak or bool(_PHRASE_ENDS & after) or following[0] in _REASONS
+    return mention.weak or bool(PHRASE_ENDS & after) or following[0] in REASONS
 
 
-def _final_line(words: Sequence[Word], mentions: Mapping[int, _Mention]) -> list[_Mention]:
+def _final_line(words: Sequence[Word], mentions: Mapping[int, Mention]) -> list[Mention]:
     """The affirmed mentions in the line after the last cue."""
     start = max((i + 1 for i in range(len(words)) if is_cue(words, i)), default=len(words))
     lines = (i for i in range(start + 1, len(words)) if "\n" in words[i].before)
@@ -396,10 +223,10 @@ def _final_line(words: Sequence[Word], mentions: Mapping[int, _Mention]) -> list
     return [mention for mention in _affirmed(words, mentions) if start <= mention.start < end]
 
 
-def _affirmed(words: Sequence[Word], mentions: Mapping[int, _Mention]) -> list[_Mention]:
+def _affirmed(words: Sequence[Word], mentions: Mapping[int, Mention]) -> list[Mention]:
     """The mentions in clauses without a denial, or before one that reaches forward only."""
-    affirmed: list[_Mention] = []
-    clause: list[_Mention] = []
+    affirmed: list[Mention] = []
+    clause: list[Mention] = []
     denied, closed = False, False
     i = 0
     while i < len(words):
@@ -415,7 +242,7 @@ def _affirmed(words: Sequence[Word], mentions: Mapping[int, _Mention]) -> list[_
             elif words[i].plain in _FORWARD and clause:
                 closed = True
             else:
-                denied |= _denies(words[i].plain)
+                denied |= denies(words[i].plain)
             i += 1
     return affirmed + ([] if denied or (words and "?" in words[-1].after) else clause)
 
@@ -427,21 +254,17 @@ def _denied_by_non(words: Sequence[Word], i: int) -> int:
     return int(i + 1 < len(words) and words[i].after in ("-", " "))
 
 
-def _denies(word: str) -> bool:
-    return word in _DENIALS or word.endswith("n't")
-
-
-def _is_set_off(words: Sequence[Word], mention: _Mention) -> bool:
+def _is_set_off(words: Sequence[Word], mention: Mention) -> bool:
     """Whether a mention is strong, or what precedes it shows that it is an answer."""
     word = words[mention.start]
     if not mention.weak or mention.start == 0:
         return True
-    if _is_letter(word) and words[mention.start - 1].plain in _LEADS:
+    if is_letter(word) and words[mention.start - 1].plain in _LEADS:
         return True
-    return _marks(word.before, _is_letter(word))
+    return marks_off(word.before, is_letter(word))
 
 
-def _opens_clause(words: Sequence[Word], mentions: Mapping[int, _Mention], i: int) -> bool:
+def _opens_clause(words: Sequence[Word], mentions: Mapping[int, Mention], i: int) -> bool:
     """Whether a clause begins at word `i`; a comma before a further item of a list begins none."""
     before = set(words[i].before)
     if _CLAUSE_ENDS & before or words[i].plain in _TURNS:
