@@ -229,8 +229,9 @@ def coverage(section: Section) -> str:
                 ),
             ),
             "",
-            f"{found['repetitions']} repetitions per cell, seed {found['seed']}. A model that "
-            f"guesses was said to see in {seen} of {charts} charts of 96 answers (allowed: 0.001). "
+            f"{found['repetitions']} repetitions per cell ({found['fits']} for the fit), seed "
+            f"{found['seed']}. A model that guesses was said to see in {seen} of {charts} charts "
+            "of 96 answers (allowed: 0.001). "
             f"Three equal curves were said to differ in {wrong} of {trios} (allowed: 0.05).",
         ]
     )
