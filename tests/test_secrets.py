@@ -163,6 +163,32 @@ CORPUS: tuple[tuple[str, str], ...] = (
     (f"pat{X20[:14]}.{HEX}{HEX}", HEX),
     (f"pat-na1-{HEX[:8]}-1111-2222-3333-{HEX[:12]}", HEX[:8]),
     (f"bce-v3/ALTAK-{X20}/{HEX}", HEX),
+    # names with a number or a place behind them, in camel case, as an index, in other languages
+    *(
+        (f"{name}={SECRET}", SECRET)
+        for name in (
+            *("API_KEY_2", "OPENAI_API_KEY_PROD", "SECRET_KEY_BASE", "MY_KEY_1", "token2"),
+            *("tokenValue", "passwordHash", "otp"),
+        )
+    ),
+    (f"AccountName=x;AccountKey={X40}{X40}==;EndpointSuffix=core", X40),
+    (f"os.environ['HF_TOKEN'] = '{SECRET}'", SECRET),
+    *((f"{word}: {SECRET}", SECRET) for word in ("Passwort", "mot de passe", "contraseña", "密码")),
+    (f"пароль={SECRET}", SECRET),
+    (f"password：{SECRET}", SECRET),
+    (f"<Password>\n{SECRET}\n</Password>", SECRET),
+    # in shells and dockerfiles
+    *((f"{begin} HF_TOKEN {SECRET}", SECRET) for begin in ("setenv", "ENV", "set -x", "set -gx")),
+    (f"redis-cli -h x -a {SECRET}", SECRET),
+    (f"vault login {X36}", X36),
+    (f"ngrok authtoken {X36}", X36),
+    (f"gh auth login --with-token <<< {SECRET}", SECRET),
+    (f"http --auth me:{SECRET} x.org", SECRET),
+    (f"requests.get(u, auth=('me', '{SECRET}'))", SECRET),
+    # addresses within addresses, and more of their parameters
+    (f"https%3A%2F%2Fme%3A{SECRET}%40x.org%2Fv1", SECRET),
+    (f"https://x.org/?next=https%3A%2F%2Fy.org%3Fsig%3D{SECRET}%26a%3D1", SECRET),
+    *((f"https://x.org/?{name}={SECRET}", SECRET) for name in ("ticket", "sessionid", "q-ak")),
 )
 
 
@@ -192,6 +218,9 @@ def test_no_text_keeps_its_secret(text: str, secret: str) -> None:
         "visual_tokens=[12, 13], tokens: [1, 2]",
         "ssh -p 22 host; git -p log; missing key(s) in state_dict: a.weight",
         "/data/secret_santa/images, ('keys', 'values')",
+        "max_tokens=64, MAX_TOKEN_COUNT=3, pad_token_id=0, token_type_ids: x, monkey=3, turkey: x",
+        "https://x.org/?page=2&id=3 and set -e HOME x, session=1, key_points: many",
+        "KeyError: 'abc' and the keyboard: x",
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:
@@ -216,6 +245,9 @@ def test_a_struck_document_is_still_json() -> None:
             "api_key:[" * 20_000,
             "%22" * 60_000,
             "key: |\n" * 20_000,
+            "auth=('" * 20_000,
+            "a_key_1" * 20_000,
+            "%3A%2F%2Fa" * 20_000,
         ),
     ],
 )

@@ -28,12 +28,19 @@ _HEADER = re.compile(
     re.IGNORECASE,
 )
 """A header that is a secret up to its end."""
-_WORDS = r"""(?:api[ _-]?key|access[_-]?key(?:[_-]?id)?|secret(?:[_-]?key)?|password|passwd
+_WORDS = r"""(?:(?:api[ _-]?key|access[_-]?key|secret(?:[_-]?key)?|password|private[_-]?key
+      |(?:access|auth|hf|api|refresh)[_-]?token)(?:[_-]\w{1,12}|Value|Hash|\d{1,3})?
+    |api[ _-]?key|access[_-]?key(?:[_-]?id)?|secret(?:[_-]?key)?|password|passwd
     |passphrase|pwd|pass|credentials?|authorization|auth|bearer|cookie|private[_-]?key(?:[_-]?id)?
     |signature|jwt|pat|(?:api|access|secret)[_-]?keys|passwords|secrets|key[_-]?data
-    |(?:^|(?<=[^a-z]))key|token)"""
+    |(?:^|(?<=[^a-z])|(?<=[a-z])(?-i:(?=K)))key(?:_\d{1,3})?|token(?:\d{1,3}|Value)?|otp
+    |passwort|kennwort|mot[ ]de[ ]passe|contrase\u00f1a|senha
+    |\u043f\u0430\u0440\u043e\u043b\u044c|\u5bc6\u7801|\u5bc6\u94a5|\u53e3\u4ee4
+    |\u30d1\u30b9\u30ef\u30fc\u30c9)"""
+"""What a secret is called, the same with the number or the place that several have, and the word
+for it in other languages."""
 _NAMED = re.compile(
-    rf"""(?P<name>(?<![\w.-])[\w.-]*{_WORDS}(?:\\*["'])?\s*(?:=>|[=:])\s*)
+    rf"""(?P<name>(?<![\w.-])[\w.-]*{_WORDS}(?:\\*["'])?\]?\s*(?:=>|[=:\uff1a\uff1d])\s*)
         (?: (?P<quote>\\*["'])(?P<quoted>.+?)(?P=quote)
           | (?:\\*["'])?(?P<value>(?:bearer|basic)\s+[^,"'&\s}}]+
               |(?:[^,"'&\s}}\\]|\\(?!\\*["']))+))""",
@@ -55,14 +62,19 @@ _SPREAD = re.compile(
 """The same in a list, over lines of YAML, in a pair of Python's, in a pair of name and value, and
 written for an address: api_keys: [...], ('x-api-key', '...'), api_key%3D..."""
 _XML = re.compile(
-    rf"""(?P<name><[\w:.-]{{0,80}}{_WORDS}(?:\s[^>\n]{{0,80}})?>)(?P<value>[^<\n]{{1,500}})(?=</)""",
+    rf"""(?P<name><[\w:.-]{{0,80}}{_WORDS}(?:\s[^>\n]{{0,80}})?>)(?P<value>[^<]{{1,500}})(?=</)""",
     re.IGNORECASE | re.VERBOSE,
 )
 _SHELL = re.compile(
     r"""(?P<name>\s(?:-u|-U|--user|--proxy-user)\s+["']?(?!\d+:\d+(?:["'\s]|$))[^\s:"']+:
         |\b(?:(?:docker|podman|helm|skopeo)\s+(?:registry\s+)?login|sshpass|mysql\w*|mariadb)\b
           [^\n;&|]{0,200}?\s-p\s*["']?
-        |\b(?:login|key)\s+(?=[0-9a-f]{40,}))
+        |\b(?:login|key)\s+(?=[0-9a-f]{40,})
+        |\b(?:vault\s+login|authtoken)\s+(?=\S*\d)|--with-token\s*<<<\s*["']?
+        |\bredis-cli\b[^\n;&|]{0,200}?\s-a\s+
+        |(?:\s--auth|\bhttps?\s[^\n;&|]{0,200}?-a)\s+["']?[^\s:"']+:(?!//)
+        |\bauth\s*=\s*\(b?["'][^"'\n]{0,80}["']\s*,\s*b?["']
+        |\b(?:setenv|ENV|set\s+-\w+)\s+\w*(?:KEY|TOKEN|SECRET|PASSWORD)\s+["']?)
         (?P<value>[^\s"']+)""",
     re.VERBOSE,
 )
@@ -85,6 +97,11 @@ _SCHEME = re.compile(
     re.IGNORECASE,
 )
 """What follows the name of a way to sign in: Bearer ..."""
+_ENCODED = re.compile(
+    r"(?P<name>%3A%2F%2F)(?P<value>[^\s\"'&%]{0,200}%3A(?:[^\s\"'&%]|%(?!40|2F))+)(?=%40)",
+    re.IGNORECASE,
+)
+"""User and password of a URL that is itself written for another's query."""
 _NETRC = re.compile(r"(?P<name>\blogin\s+\S+\s+password\s+)(?P<value>\S+)", re.IGNORECASE)
 _PASSWORD = re.compile(
     r"(?P<name>\b[a-z][a-z0-9+.-]{0,20}://)"
@@ -97,11 +114,13 @@ _USER = re.compile(
 )
 """The user, or a token in its place, of a URL."""
 _SIGNED = re.compile(
-    r"(?P<name>[?&;][\w.-]*(?:sig|signature|signed|expires|policy|key-pair-id|code|credential"
-    r"|token|accesskeyid|accessid|hmac|auth|sas)=)(?P<value>[^&\s,\"']+)",
+    r"(?P<name>(?:[?&;]|%3F|%26)[\w.-]*(?:sig|signature|signed|expires|policy|key-pair-id|code"
+    r"|credential|token|accesskeyid|accessid|hmac|auth|sas|ticket|session(?:[_-]?id)?|sid|pw|otp"
+    r"|-ak)(?:=|%3D))(?P<value>(?:[^&\s,\"'%]|%(?!26))+)",
     re.IGNORECASE,
 )
 """What signs an address: ?X-Amz-Signature=..., &sig=..."""
+_PLACES = (_NETRC, _SIGNED, _ENCODED)
 _FORMS = re.compile(
     r"\b(?:(?:hf_|sk-|sk_|gsk_|nvapi-|xai-|pplx-|gh[pousr]_|github_pat_|glpat-|xox[abeprs]-|A(?:KIA"
     r"|SIA|BIA|CCA)|AIza|ya29\.|GOCSPX-|eyJ|dckr_pat_|hvs\.|hvb\.|AGE-SECRET-KEY-)[\w.-]{12,}"
@@ -143,7 +162,7 @@ def redacted(text: str) -> str:
     struck = _PASSWORD.sub(rf"\g<name>{STRUCK}@", struck)
     struck = _USER.sub(rf"\g<name>{STRUCK}@", struck)
     struck = _HEADER.sub(_behind, struck)
-    for pattern in (_HOOK, _SPREAD, _XML, _NAMED, _OPTION, _SHELL, _SAID, _SCHEME, _NETRC, _SIGNED):
+    for pattern in (_HOOK, _SHELL, _SPREAD, _XML, _NAMED, _OPTION, _SAID, _SCHEME, *_PLACES):
         struck = pattern.sub(_behind, struck)
     struck = _FORMS.sub(STRUCK, struck)
     for secret in _detected(struck):
