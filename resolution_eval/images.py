@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
 
 from PIL import Image, ImageFile
 
@@ -99,6 +102,28 @@ def decode(data: bytes) -> DecodedImage:
         image = image.transpose(_TURNS[raster.orientation])
         notes = (*notes, f"exif orientation {raster.orientation} applied")
     return DecodedImage(image, notes, raster.microns)
+
+
+@contextmanager
+def stored(source: Path | BinaryIO) -> Iterator[Image.Image]:
+    """The image `source` as Pillow has it before a pixel is decoded, for its size or for a mask.
+
+    Only `FORMATS` are opened: Pillow knows formats that are programs, which it would run.
+
+    Raises:
+        ImageError: it is none of them, or has more pixels than `pixel_limit`.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            opened = Image.open(source, formats=FORMATS)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ImageError(f"it cannot be opened ({error})") from error
+    with opened:
+        pixels = opened.width * opened.height
+        if pixels > pixel_limit():
+            raise ImageError(f"it is too large: {pixels:,} pixels, limit {pixel_limit():,}")
+        yield opened
 
 
 _RAISED = threading.Lock()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import struct
+import subprocess
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -12,6 +16,14 @@ from resolution_eval.data.sources.targets import detail_of
 from resolution_eval.ground.errors import DataError
 
 CARD = task_cards()["chestxray14"]
+
+
+def header_of_png(width, height):
+    """A grey PNG of that size whose pixels are left out: nobody should look for them."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    checksum = struct.pack(">I", zlib.crc32(header))
+    pixels = struct.pack(">I", 100) + b"IDAT" + bytes(104)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + checksum + pixels
 
 
 def picture(folder, name="a.png", size=(200, 120)):
@@ -92,6 +104,27 @@ class TestMasks:
     def test_a_mask_outside_the_folder_is_refused(self, tmp_path, mask):
         with pytest.raises(DataError, match="leads out"):
             detail_of({"file": picture(tmp_path), "mask": mask}, 2, tmp_path)
+
+    def test_a_mask_or_an_image_of_gigapixels_is_refused_by_its_header(self, tmp_path):
+        bomb = tmp_path / "bomb.png"
+        bomb.write_bytes(header_of_png(200_000, 200_000))
+        with pytest.raises(DataError, match=r"exceeds limit of 178956970 pixels"):
+            detail_of({"file": picture(tmp_path), "mask": "bomb.png"}, 2, tmp_path)
+        with pytest.raises(DataError, match="too large: 144,000,000 pixels"):
+            bomb.write_bytes(header_of_png(12_000, 12_000))
+            detail_of({"file": picture(tmp_path), "mask": "bomb.png"}, 2, tmp_path)
+        assert detail_of({"file": "bomb.png", "target": "1,1,5,5"}, 2, tmp_path).width == 5
+
+    def test_a_mask_that_is_a_program_is_not_run(self, tmp_path, monkeypatch):
+        """Pillow hands PostScript to Ghostscript, which runs it."""
+        (tmp_path / "m.png").write_text(
+            "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 200 120\n%%EndComments\nshowpage\n"
+        )
+        with Image.open(tmp_path / "m.png") as opened:
+            assert opened.format == "EPS"
+        monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("was run"))
+        with pytest.raises(DataError, match="cannot be read"):
+            detail_of({"file": picture(tmp_path), "mask": "m.png"}, 2, tmp_path)
 
     def test_box_and_mask_together_are_refused(self, tmp_path):
         cells = {"file": picture(tmp_path), "mask": "m.png", "target": "1,1,2,2"}

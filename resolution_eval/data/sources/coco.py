@@ -11,14 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from PIL import Image, UnidentifiedImageError
-
 from resolution_eval.data.sources.delimited import TableRow, read_table
 from resolution_eval.data.sources.folder_files import plain_path
 from resolution_eval.data.sources.source import listing
 from resolution_eval.data.sources.targets import BOX, MASK
-from resolution_eval.ground.errors import DataError
+from resolution_eval.ground.errors import DataError, ImageError
 from resolution_eval.ground.notation import BOM, json_value
+from resolution_eval.images import stored
 
 PATTERNS = ("annotations.json", "*.coco.json", "instances*.json")
 _PARTS = (".", "annotations", "train", "valid", "val", "test")
@@ -128,12 +127,12 @@ def _check_size(image: Mapping[str, Any], path: Path, file: Path) -> None:
     """Raise where the boxes are of another size than the stored image has."""
     told = (image.get("width"), image.get("height"))
     try:
-        with Image.open(path) as opened:
-            stored = opened.size
-    except (OSError, UnidentifiedImageError):
+        with stored(path) as opened:
+            size = opened.size
+    except ImageError:
         return  # told when it is decoded
-    if None not in told and told != stored:
+    if None not in told and told != size:
         raise DataError(
             f"{file}: {image['file_name']!r} has {told[0]}x{told[1]} px there and "
-            f"{stored[0]}x{stored[1]} px as stored; boxes of another size would lie elsewhere"
+            f"{size[0]}x{size[1]} px as stored; boxes of another size would lie elsewhere"
         )

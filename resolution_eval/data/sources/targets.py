@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from resolution_eval.data.sources.source import Sample, listing
 from resolution_eval.evidence.details import Detail
-from resolution_eval.ground.errors import DataError
+from resolution_eval.ground.errors import DataError, ImageError
+from resolution_eval.images import stored
 
 BOX, MASK, SUBTLETY = "target", "mask", "subtlety"
 COLUMNS = (BOX, MASK, SUBTLETY)
@@ -119,9 +119,9 @@ def _box(text: str) -> tuple[float, float, float, float]:
 def _largest_part(mask: Path, image: Path) -> tuple[float, float]:
     """Width and height of the box around the largest connected part of the mask."""
     try:
-        with Image.open(mask) as opened:
+        with stored(mask) as opened:
             marked = np.asarray(opened.convert("L")) > 0
-    except (OSError, UnidentifiedImageError) as error:
+    except (OSError, ValueError, SyntaxError, ImageError) as error:
         raise DataError(f"{MASK} {mask.name!r} cannot be read: {error}") from error
     size = _size(image)
     if size and size != (marked.shape[1], marked.shape[0]):
@@ -144,7 +144,7 @@ def _largest_part(mask: Path, image: Path) -> tuple[float, float]:
 def _size(image: Path) -> tuple[int, int] | None:
     """Width and height of the stored image; None where it cannot be opened, which is told later."""
     try:
-        with Image.open(image) as opened:
+        with stored(image) as opened:
             return opened.size
-    except (OSError, UnidentifiedImageError):
+    except ImageError:
         return None

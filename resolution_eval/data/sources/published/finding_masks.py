@@ -12,12 +12,11 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from resolution_eval.data.sources.delimited import TableRow
 from resolution_eval.data.sources.published.item import Images
 from resolution_eval.ground.errors import DataError, ImageError
-from resolution_eval.images import decode
+from resolution_eval.images import decode, stored
 from resolution_eval.pixels import format_of
 from resolution_eval.pixels.formats import DICOM
 
@@ -122,8 +121,5 @@ def _size(data: bytes) -> tuple[int, int]:
 
         header = pydicom.dcmread(BytesIO(data), stop_before_pixels=True, force=True)
         return int(header.get("Columns", 0)), int(header.get("Rows", 0))
-    try:
-        with Image.open(BytesIO(data)) as opened:
-            return opened.size
-    except OSError as error:
-        raise ImageError(f"its size cannot be read ({type(error).__name__})") from error
+    with stored(BytesIO(data)) as opened:
+        return opened.size
