@@ -77,6 +77,13 @@ def json_value(text: str | bytes) -> Any:
     return value
 
 
+def lines_of(text: str) -> list[str]:
+    """The lines of a text with one JSON value on each: a line ends with a line feed alone, since
+    JSON allows within a text what Python also takes for an end (U+2028, U+0085).
+    """
+    return text.split("\n")
+
+
 def toml_table(text: str) -> dict[str, Any]:
     """The table that the TOML `text` holds; TOML itself has no key twice.
 

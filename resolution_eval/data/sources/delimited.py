@@ -15,7 +15,7 @@ from typing import Any
 from resolution_eval.data.sources.normal_form import normal
 from resolution_eval.data.sources.source import listing
 from resolution_eval.ground.errors import DataError, suggest
-from resolution_eval.ground.notation import NotationError, json_value
+from resolution_eval.ground.notation import NotationError, json_value, lines_of
 
 MAX_TABLE = 2**28
 """Largest table, in bytes."""
@@ -169,7 +169,7 @@ def json_rows(data: bytes, table: Path) -> Iterator[TableRow]:
     Raises:
         DataError: a line is no JSON object.
     """
-    for line, text in enumerate(_text(data, table).splitlines(), start=1):
+    for line, text in enumerate(lines_of(_text(data, table)), start=1):
         if not text.strip():
             continue
         try:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import requests
 
 from resolution_eval.ground.errors import ModelError, UsageError
-from resolution_eval.ground.notation import json_value
+from resolution_eval.ground.notation import json_value, lines_of
 from resolution_eval.models.wrapped.baselines import LENGTH, patient
 
 TIMEOUT = 600
@@ -271,7 +271,7 @@ def _lines(text: str) -> Iterator[dict[str, Any]]:
     Raises:
         ModelError: a line is none.
     """
-    for line in text.splitlines():
+    for line in lines_of(text):
         if not line.strip():
             continue
         try:

@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, BinaryIO
 
-from resolution_eval.ground.notation import json_value
+from resolution_eval.ground.notation import json_value, lines_of
 
 FILE = "resolution_eval_answers.jsonl"
 """Its name in the folder of `--use_cache`."""
@@ -68,10 +68,19 @@ class Journal:
         line = json.dumps({"request": digest, "answer": answer}) + "\n"
         if self._path is not None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(line)
+            with self._path.open("a+b") as file:
+                file.write(b"" if _ends(file) else b"\n")  # a killed run's half line stays alone
+                file.write(line.encode())
                 file.flush()
                 os.fsync(file.fileno())
+
+
+def _ends(file: BinaryIO) -> bool:
+    """Whether the file is empty, or its last line whole."""
+    if file.seek(0, os.SEEK_END) == 0:
+        return True
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) == b"\n"
 
 
 def _lines(path: Path) -> list[tuple[str, dict[str, Any]]]:
@@ -81,7 +90,7 @@ def _lines(path: Path) -> list[tuple[str, dict[str, Any]]]:
     except FileNotFoundError:
         return []
     found = []
-    for line in text.splitlines():
+    for line in lines_of(text):
         try:
             document = json_value(line)
         except ValueError:

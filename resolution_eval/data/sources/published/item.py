@@ -15,7 +15,7 @@ from resolution_eval.data.sources.delimited import read_table
 from resolution_eval.data.sources.folder_files import escape, not_found
 from resolution_eval.ground.errors import DataError, ImageError
 from resolution_eval.ground.files import file_digest
-from resolution_eval.ground.notation import BOM, NotationError, json_value
+from resolution_eval.ground.notation import BOM, NotationError, json_value, lines_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +110,7 @@ def json_lines(file: Path) -> Iterator[Mapping[str, Any]]:
     Raises:
         DataError: a line is none.
     """
-    for number, line in enumerate(read_table(file).decode("utf-8-sig").splitlines(), start=1):
+    for number, line in enumerate(lines_of(read_table(file).decode("utf-8-sig")), start=1):
         if line.strip():
             try:
                 value = json_value(line)
