@@ -12,9 +12,10 @@ from tqdm import tqdm
 
 from resolution_eval.data.cards import task_cards
 from resolution_eval.ground.errors import output_folder
+from resolution_eval.ground.files import refuse_stranger
 from resolution_eval.host.runs import evaluate
 from resolution_eval.records import make_records
-from resolution_eval.report import demo_page, write_page
+from resolution_eval.report import PAGE, demo_page, write_page
 
 STRATEGIES = ("low", "native", "mixed")
 TASK = "phantom_res"
@@ -35,6 +36,7 @@ def demo(output: Path, *, batch_size: int = 64) -> Path:
     in `output`/STRATEGY. The last run is on real tissue: `output`/tissue/index.html tells it.
     """
     output_folder(output)
+    refuse_stranger(output / PAGE)
     logger.remove()
     logger.add(sys.stderr, level="WARNING")
     runs = [(strategy, blind) for strategy in STRATEGIES for blind in ("false", "true")]

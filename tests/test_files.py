@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import resource
@@ -12,8 +13,16 @@ from pathlib import Path
 
 import pytest
 
+from resolution_eval.ground import files
 from resolution_eval.ground.errors import UsageError
-from resolution_eval.ground.files import MANIFEST, refuse_foreign, replace, replace_folder
+from resolution_eval.ground.files import (
+    MANIFEST,
+    disk_errors,
+    refuse_foreign,
+    replace,
+    replace_folder,
+    whole_folder,
+)
 
 
 @pytest.fixture(params=[0o077, 0o022, 0o027], ids=oct)
@@ -120,3 +129,33 @@ def test_what_is_no_folder_is_refused(tmp_path: Path) -> None:
     for name in ("file", "link"):
         with pytest.raises(UsageError, match="not a folder"):
             refuse_foreign(tmp_path / name)
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["new", "empty"])
+def test_a_folder_appears_once_it_is_whole(tmp_path: Path, there: bool) -> None:
+    output = tmp_path / "out"
+    if there:
+        output.mkdir()
+    with whole_folder(output) as aside:
+        (aside / "a").write_text("1")
+        assert list(output.glob("*")) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert (output / "a").read_text() == "1"
+
+
+def test_a_folder_that_was_not_written_whole_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space left"), whole_folder(tmp_path / "out") as aside:
+        (aside / "a").write_text("1")
+        raise RuntimeError("PytorchStreamWriter: No space left on device")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_a_full_disk_turns_a_library_s_error_into_the_system_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(RuntimeError, match="a shape"), disk_errors(tmp_path):
+        raise RuntimeError("a shape")
+    monkeypatch.setattr(files, "is_full", lambda folder: True)
+    with pytest.raises(OSError, match="No space left") as found, disk_errors(tmp_path / "new"):
+        raise RuntimeError("file write failed")
+    assert found.value.errno == errno.ENOSPC

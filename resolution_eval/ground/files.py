@@ -1,19 +1,23 @@
 """Files that appear whole or not at all; of a folder, only what was written here is deleted.
 
 replace          a file's content, in one step
+whole_folder     a new folder, that appears once all of it is written
+refuse_stranger  a file that somebody else wrote is not written over
 replace_folder   a folder that an earlier run wrote, by a new one, in one step
 manifest         what a folder holds, by digest
+disk_errors      what a library says of a full disk, as the system says it
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from resolution_eval.ground.errors import UsageError
@@ -21,6 +25,8 @@ from resolution_eval.ground.notation import NotationError, json_value
 
 MANIFEST = "manifest.json"
 """File in a folder that we wrote: every other file in it, and its digest."""
+SCARCE = 2**20
+"""Free bytes below which a disk is full: a run writes more."""
 
 
 def replace(path: Path, data: bytes) -> None:
@@ -53,6 +59,49 @@ def _keep(folder: Path) -> None:
             os.close(handle)
 
 
+@contextmanager
+def whole_folder(output: Path) -> Iterator[Path]:
+    """A new folder beside `output`, which is empty or not there; it takes that place once all is
+    written, and nothing is left of it where something was not.
+    """
+    aside = output.with_name(f".{output.name[:100]}.{secrets.token_hex(4)}")
+    aside.mkdir(parents=True)
+    try:
+        with disk_errors(aside):
+            yield aside
+        if output.is_dir():
+            output.rmdir()
+        aside.rename(output)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+
+
+@contextmanager
+def disk_errors(folder: Path) -> Iterator[None]:
+    """Turn what a library raises where `folder`'s disk is full into the system's own error:
+    safetensors and torch, say, have errors of their own.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        full = os.strerror(errno.ENOSPC)
+        if full in str(error) or is_full(folder):
+            raise OSError(errno.ENOSPC, full, str(folder)) from error
+        raise
+
+
+def is_full(folder: Path) -> bool:
+    """Whether the disk of `folder`, which need not be there yet, has no room for a run's files."""
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    return shutil.disk_usage(there).free < SCARCE
+
+
 def file_digest(path: Path) -> str:
     """SHA-256 of the file `path`, in hexadecimal; read once, never whole in memory."""
     with path.open("rb") as file:
@@ -83,6 +132,23 @@ def write_manifest(folder: Path) -> None:
     """Write down what `folder` holds, so that a later run knows what it may delete."""
     text = json.dumps({"files": manifest(folder)}, indent=0, sort_keys=True)
     replace(folder / MANIFEST, text.encode() + b"\n")
+
+
+def refuse_stranger(path: Path, mark: str = "resolution-eval") -> None:
+    """Refuse to write over the file `path` where it is not one of this program's, which hold
+    `mark`.
+
+    Raises:
+        UsageError: it is there, and is none.
+    """
+    if not path.exists():
+        return
+    ours = path.is_file() and mark.encode() in path.read_bytes()
+    if not ours:
+        raise UsageError(
+            f"{path} was not written by this command, and would be lost; nothing is written: name "
+            "another folder, or move it"
+        )
 
 
 def refuse_foreign(folder: Path) -> None:

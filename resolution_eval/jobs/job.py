@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -14,13 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from resolution_eval.ground.errors import RecordError, ResolutionEvalError
-from resolution_eval.ground.files import file_digest, replace
+from resolution_eval.ground.files import file_digest, is_full, replace
 from resolution_eval.ground.notation import NotationError, json_value
 from resolution_eval.ground.redaction import redacted, redacted_value
 from resolution_eval.jobs import process
-
-SCARCE = 2**20
-"""Free bytes below which a disk is full: a run writes more."""
 
 
 class JobError(ResolutionEvalError):
@@ -146,7 +142,7 @@ def _run(job: Job, lock: int | None) -> dict[str, Any]:
         _without_secrets(job.log)
     if code != 0:
         said = _last(job.log)
-        if shutil.disk_usage(job.folder).free < SCARCE:  # what it printed had no room either
+        if is_full(job.folder):  # what it printed had no room either
             said = f"No space left on device ({said}); free some, or choose another output"
         raise JobError(f"{job.name}: ended with status {code}; {said} (log: {job.log})")
     state = _recorded(job, results) | {"seconds": round(time.monotonic() - started, 1)}

@@ -9,7 +9,7 @@ from resolution_eval.ground.errors import UsageError, output_folder, refuse_miss
 from resolution_eval.ground.registry import ADAPTERS
 from resolution_eval.ground.tables import FORMATS
 from resolution_eval.host.taskfiles import card_files
-from resolution_eval.matrix.output import write_matrix
+from resolution_eval.matrix.output import refuse_foreign_matrix, write_matrix
 from resolution_eval.matrix.strategy_checkpoints import (
     named_adapter,
     named_resolution,
@@ -55,6 +55,7 @@ def _check(given: Namespace) -> None:
         raise UsageError(f"no task of ours is named {given.task!r}; {suggest(given.task, tasks)}")
     refuse_misspelled("model", given.model or "resflamingo", ADAPTERS)
     output_folder(given.output)
+    refuse_foreign_matrix(given.output)
     for name in ("batch_size", "limit"):
         value = getattr(given, name)
         if value is not None and value < 1:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from resolution_eval.analysis.strategies import STRATEGIES, Gap, Matrix, StrategyCell
-from resolution_eval.ground.files import replace
+from resolution_eval.ground.files import refuse_stranger, replace
 from resolution_eval.ground.tables import as_markdown
 from resolution_eval.records import Record
 from resolution_eval.report.charts import VEGALITE, drawing
@@ -21,6 +21,22 @@ from resolution_eval.statistics.gaps import INFER
 FORMAT = 1
 STEP = 88
 """Edge of a square, in pixels."""
+
+
+WRITTEN = ("matrix.json", "matrix.md", "heatmap.svg", "heatmap.png", "heatmap.html")
+MARK = '"mixed_inference"'
+"""A key that matrix.json of every version has."""
+
+
+def refuse_foreign_matrix(output: Path) -> None:
+    """Refuse a folder in which files by the names of a matrix's are somebody else's.
+
+    Raises:
+        UsageError: there are such, and beside them no matrix.json that is this program's.
+    """
+    found = [output / name for name in WRITTEN if (output / name).exists()]
+    for path in found[:1]:  # matrix.json, which is written first, or what stands without it
+        refuse_stranger(path, MARK)
 
 
 def write_matrix(matrix: Matrix, output: Path) -> tuple[Path, ...]:

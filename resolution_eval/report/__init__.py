@@ -11,7 +11,7 @@ from resolution_eval.analysis.headline import headline
 from resolution_eval.analysis.sizes import task_sizes
 from resolution_eval.analysis.strategies import matrix_of_records
 from resolution_eval.ground.errors import RecordError, UsageError, suggest
-from resolution_eval.ground.files import replace
+from resolution_eval.ground.files import refuse_stranger, replace
 from resolution_eval.ground.tables import FORMATS, Table
 from resolution_eval.records import Record
 from resolution_eval.records.loader import load
@@ -63,12 +63,14 @@ def report(
     the folder of `folder_res`; `margin` the loss of accuracy (a fraction) that counts as none.
 
     Raises:
-        UsageError: no such format.
+        UsageError: no such format, or `output`/index.html is somebody else's.
         RecordError: as `load`.
     """
     known = {**TABLES, **TIDY}
     if format not in known:
         raise UsageError(f"no format named {format!r}; {suggest(format, known)}")
+    if output is not None:
+        refuse_stranger(output / PAGE)
     found = studies(load(paths), margin=margin)
     if output is not None:
         _write(found, output, LEAD, images=images, data=data)
@@ -161,5 +163,6 @@ def _write(
     pictures = _pictures(len(studies), images=images, data=data)
     page = render(studies, pictures, lead=lead, tables_first=tables_first)
     output.mkdir(parents=True, exist_ok=True)
+    refuse_stranger(output / PAGE)
     replace(output / PAGE, page.encode())
     return output / PAGE

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resolution_eval.ground.errors import output_folder
+from resolution_eval.ground.files import refuse_stranger
 from resolution_eval.ground.notation import json_value
 from resolution_eval.resolution import NATIVE, PixelResolution, label
 from resolution_eval.score.material import Name, ScoreMaterial, material
@@ -40,6 +41,7 @@ def score(subject: Subject, name: Name, output: Path, wishes: Wishes) -> Iterato
         UsageError, DataError, ModelError: as the parts.
     """
     output_folder(output)
+    refuse_stranger(output / "index.html")
     yield Step(text="looking at the images, and at what the model would be shown ...")
     with redirect_stdout(sys.stderr):
         data = material(name)
