@@ -188,7 +188,8 @@ def _add_tasks(module: ModuleType) -> None:
 
 def _refuse_cached_requests() -> None:
     """Have lmms-eval refuse `--cache_requests` for our tasks: its cache knows a task by name alone,
-    and would ask the questions of one folder and score them against the answers of another.
+    and would ask the questions of one folder and score them against the answers of another. What a
+    run of ours saves is read back.
     """
     from lmms_eval.api.task import ConfigurableTask
 
@@ -197,8 +198,11 @@ def _refuse_cached_requests() -> None:
     @wraps(original)
     def build_all_requests(self: Any, **options: Any) -> Any:
         from resolution_eval.ground.errors import UsageError, host_boundary
+        from resolution_eval.host.saving import watch_saving
 
         ours = "card" in (self.config.metadata or {})
+        if ours:
+            watch_saving()
         if ours and options.get("cache_requests"):
             with host_boundary():
                 raise UsageError(

@@ -337,6 +337,8 @@ class Ledger:
         """
         self.error: str | None = None
         """What lmms-eval logged when an evaluation ended in an error; it ends with status 0."""
+        self.unsaved: str | None = None
+        """Why the results that lmms-eval should have saved are not whole on the disk."""
         self.adapter: str | None = None
         """Name of the adapter of ours that answers in this process; null for the host's own models.
         """
@@ -353,7 +355,7 @@ class Ledger:
         self.costs.clear()
         self.told.clear()
         self.outcomes.clear()
-        self.error = None
+        self.error = self.unsaved = None
 
     def rest(self) -> None:
         """Nobody of ours answers in this process, until an adapter says so: what a run of another
@@ -361,7 +363,7 @@ class Ledger:
         """
         self.adapter = self.describe = self.state = None
         self.outcomes.clear()
-        self.error = None
+        self.error = self.unsaved = None
 
     def forget(self, dataset: str) -> None:
         """A run over `dataset` begins: what is known of its samples is of an earlier one."""
@@ -381,6 +383,8 @@ class Ledger:
         """Why the run has nothing to show, in one sentence; None where a sample was scored."""
         if self.error is not None:
             return f"the evaluation ended in an error: {self.error}"
+        if self.unsaved is not None:
+            return self.unsaved
         asked, failed = (
             (sum(counts) for counts in zip(*self.outcomes.values(), strict=True))
             if (self.outcomes)

@@ -13,7 +13,7 @@ from resolution_eval.data import own_folder as own_folder
 from resolution_eval.data.cards import TaskCard
 from resolution_eval.evidence.attestation import LEDGER
 from resolution_eval.ground import registry
-from resolution_eval.ground.errors import UsageError, suggest, visible
+from resolution_eval.ground.errors import RecordError, UsageError, suggest, visible
 from resolution_eval.host.judge import PROVIDERS
 from resolution_eval.host.tally import TOLD
 from resolution_eval.host.taskfiles import (
@@ -162,6 +162,7 @@ def evaluate(
 
     Raises:
         UsageError: no task of ours has that name.
+        RecordError: the results could not be saved.
     """
     from lmms_eval.evaluator import simple_evaluate
     from lmms_eval.loggers import EvaluationTracker
@@ -171,6 +172,7 @@ def evaluate(
     from resolution_eval.ground import paths
 
     tracker = EvaluationTracker(output_path=str(output))
+    LEDGER.unsaved = None
     date = get_datetime_str()
     with TemporaryDirectory(prefix="resolution-eval-") as folder:
         variation = Variation(resolutions=resolutions)
@@ -198,4 +200,6 @@ def evaluate(
     samples = results.pop("samples")
     tracker.save_results_aggregated(results=results, samples=samples, datetime_str=date)
     tracker.save_results_samples(task_name=task, samples=samples[task])
+    if LEDGER.unsaved is not None:
+        raise RecordError(LEDGER.unsaved)
     return output

@@ -17,6 +17,7 @@ from torch.nn import functional
 from tqdm import trange
 
 from resolution_eval.ground.errors import ModelError, ResolutionEvalError
+from resolution_eval.ground.files import replace
 from resolution_eval.ground.notation import json_value
 from resolution_eval.resolution import label
 from resolution_eval.training.batches import Share, draw_share, generator
@@ -243,9 +244,7 @@ class Log:
 
         kept = [line for line in self.lines() if line["step"] < done]
         text = "".join(json.dumps(line) + "\n" for line in kept)
-        aside = self._file.with_suffix(".writing")
-        aside.write_text(text, encoding="utf-8")
-        aside.replace(self._file)
+        replace(self._file, text.encode())
         self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=done)
 
     def lines(self) -> Iterator[dict[str, Any]]:

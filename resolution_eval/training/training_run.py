@@ -17,7 +17,7 @@ from torch import Tensor
 from resolution_eval.data.sources import Source
 from resolution_eval.declaration import FILE, Declaration, read_declaration
 from resolution_eval.ground.errors import ModelError, UsageError
-from resolution_eval.ground.files import replace
+from resolution_eval.ground.files import disk_errors, replace, whole_folder
 from resolution_eval.ground.notation import json_value
 from resolution_eval.training import trainable
 from resolution_eval.training.devices import (
@@ -86,11 +86,12 @@ def finetune(run: TrainingRun, *, resume: bool = False, progress: bool = True) -
     pool = pools.open("train", progress=shown)
     held_out = pools.open("val", limit=run.plan.validation_limit, progress=shown)
     trainer = _trainer(run, accelerator, pool)
-    _train(run, trainer, held_out, shown)
-    accelerator.wait_for_everyone()
-    told = _told(run, trainer, held_out)
-    if main:
-        _finish(run, told)
+    with disk_errors(run.output):
+        _train(run, trainer, held_out, shown)
+        accelerator.wait_for_everyone()
+        told = _told(run, trainer, held_out)
+        if main:
+            _finish(run, told)
     accelerator.wait_for_everyone()
     return told
 
@@ -107,8 +108,8 @@ def write_untrained(run: TrainingRun) -> Declaration:
         strategy="none",
         extra={"origin": run.origin, "seed": run.plan.seed, "untrained": True},
     )
-    run.output.mkdir(parents=True, exist_ok=True)
-    run.learner.write(run.output, run.learner.module.model.state_dict(), told)
+    with whole_folder(run.output) as aside:
+        run.learner.write(aside, run.learner.module.model.state_dict(), told)
     return told
 
 

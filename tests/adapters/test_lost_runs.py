@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
+import resource
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,7 @@ import torch
 
 from resolution_eval.evidence.attestation import LEDGER, Attestation, Reply, decode_reply
 from resolution_eval.host import runs
+from resolution_eval.host.saving import watch_saving
 from resolution_eval.models.families.engine import Engine, Utterance
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "families"))
@@ -102,6 +107,56 @@ def test_the_host_s_own_command_ends_with_the_same_status(
     last = done.stderr.strip().splitlines()[-1]
     planted = "planted" if what == "an error in the run" else "all 5 samples failed"
     assert last.startswith("resolution-eval: ") and planted in last
+
+
+# What lmms-eval saves
+
+
+@contextmanager
+def no_file_above(size: int) -> Iterator[None]:
+    """Within, this process may write no file of more bytes, as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    kept = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, kept)
+
+
+@pytest.mark.parametrize("what", ["results", "samples"])
+def test_results_that_are_not_whole_on_the_disk_are_an_error_and_are_removed(
+    what: str, tmp_path: Path
+) -> None:
+    """lmms-eval logs a warning, leaves the half file, and ends with status 0."""
+    from lmms_eval.loggers import EvaluationTracker
+
+    watch_saving()
+    LEDGER.rest()
+    tracker = EvaluationTracker(output_path=str(tmp_path))
+    tracker.general_config_tracker.model_name_sanitized = "m"
+    lines = [
+        {"arguments": ["q"], "resps": [["a" * 400]], "filtered_resps": ["a"], "target": 1, "doc": 0}
+        for _ in range(2)
+    ]
+
+    def saved() -> list[str]:
+        tracker.save_results_aggregated({"a": "b" * 400}, {}, "20260102_030405")
+        if what == "samples":
+            tracker.save_results_samples("phantom_res", copy.deepcopy(lines))
+        return sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
+
+    assert len(saved()) == (2 if what == "samples" else 1) and LEDGER.lost is None
+    for path in tmp_path.rglob("*json*"):
+        path.unlink()
+    with no_file_above(900 if what == "samples" else 100):
+        left = saved()
+    assert left == (["20260102_030405_results.json"] if what == "samples" else [])
+    assert LEDGER.lost is not None and "the run's results are not saved" in LEDGER.lost
+    assert what in LEDGER.lost
+    LEDGER.rest()
+    assert len(saved()) == (2 if what == "samples" else 1) and LEDGER.lost is None
 
 
 # Replies and thinking

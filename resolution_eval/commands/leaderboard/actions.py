@@ -9,15 +9,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from resolution_eval.board.checks import CheckedBoard, CheckResult, check_board, check_submission
 from resolution_eval.board.ledger import LEDGER, BoardLedger, accept, read_ledger, write_ledger
 from resolution_eval.board.rows import board_of, load_board
+from resolution_eval.board.submission import RERUN
 from resolution_eval.ground import paths
 from resolution_eval.ground.errors import RecordError, UsageError, suggest
+from resolution_eval.ground.files import replace
 from resolution_eval.ground.notation import json_value
 from resolution_eval.ground.printing import as_json
+
+if TYPE_CHECKING:
+    from resolution_eval.board.rerun import Rerun
 
 
 def _home(known: argparse.Namespace) -> Path:
@@ -137,8 +142,30 @@ def rerun(known: argparse.Namespace) -> int:
         pretrained=known.pretrained or checked.submission.facts.pretrained,
         batch_size=known.batch_size,
     )
-    found = repeat(checked.submission, checked.records, plan)
-    _enter_rerun(checked, home, known.by, known.vouch)
+    with _all_or_none(checked.submission.folder / RERUN):
+        found = repeat(checked.submission, checked.records, plan)
+        _tell(found)
+        _enter_rerun(checked, home, known.by, known.vouch)
+    return 0 if found.agrees else 1
+
+
+@contextmanager
+def _all_or_none(path: Path) -> Iterator[None]:
+    """Where the ledger cannot be written, the re-run goes too: one that it does not name would keep
+    the submission from the board.
+    """
+    before = path.read_bytes() if path.is_file() else None
+    try:
+        yield
+    except OSError:
+        path.unlink(missing_ok=True)
+        if before is not None:
+            replace(path, before)
+        raise
+
+
+def _tell(found: Rerun) -> None:
+    """Print what was found of every cell."""
     for cell in found.cells:
         verdict = "agrees" if cell.agrees else "DIFFERS"
         print(
@@ -148,7 +175,6 @@ def rerun(known: argparse.Namespace) -> int:
         )
     if found.leans:
         print("the disagreements lie on one side: more of the record's verdicts are in its favour")
-    return 0 if found.agrees else 1
 
 
 def _enter_rerun(checked: CheckResult, home: Path, by: str, vouched: str | None) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 from torch import Tensor
 
 from resolution_eval.ground.errors import ModelError, UsageError
+from resolution_eval.ground.files import whole_folder
 from resolution_eval.models.families.checkpoint import load_model, read_configuration
 from resolution_eval.models.families.integrity import CONSTANTS, watched_loading
 
@@ -96,16 +97,16 @@ def convert(folder: Path, output: Path, *, tower: str | None = None) -> Path:
     if not any(name.startswith("vision_tower.") for name in state):
         state |= _tower(named)
     tokenizer = _tokenizer(folder)
-    output.mkdir(parents=True, exist_ok=True)
     rows = len(state["language_model.model.embed_tokens.weight"])
-    _config(told, vision, tokenizer, rows).save_pretrained(output)
-    save_file(
-        {n: t.contiguous() for n, t in state.items()},
-        output / "model.safetensors",
-        {"format": "pt"},
-    )
-    _processor(told, vision, tokenizer).save_pretrained(output)
-    _finish(output, tokenizer, next(iter(state.values())).dtype)
+    with whole_folder(output) as aside:
+        _config(told, vision, tokenizer, rows).save_pretrained(aside)
+        save_file(
+            {n: t.contiguous() for n, t in state.items()},
+            aside / "model.safetensors",
+            {"format": "pt"},
+        )
+        _processor(told, vision, tokenizer).save_pretrained(aside)
+        _finish(aside, tokenizer, next(iter(state.values())).dtype)
     return output
 
 

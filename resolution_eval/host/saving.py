@@ -1,0 +1,64 @@
+"""Saving: a run's results lie whole on the disk, or the run ends with an error that says so.
+
+lmms-eval logs a warning where it cannot save results, leaves the half file, and ends with status 0.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+from resolution_eval.evidence.attestation import LEDGER
+from resolution_eval.ground.files import is_full
+
+
+def watch_saving() -> None:
+    """Have what lmms-eval saves read back: a half file is removed, and the run is not saved."""
+    from lmms_eval.loggers import EvaluationTracker as Tracker
+
+    if hasattr(Tracker.save_results_samples, "__wrapped__"):
+        return
+    aggregated, by_sample = Tracker.save_results_aggregated, Tracker.save_results_samples
+
+    @wraps(aggregated)
+    def save_results_aggregated(
+        self: Any, results: dict[str, Any], samples: Any, datetime_str: str
+    ) -> None:
+        aggregated(self, results, samples, datetime_str)
+        if self.output_path:
+            _check(_folder(self) / f"{datetime_str.replace(':', '-')}_results.json", None)
+
+    @wraps(by_sample)
+    def save_results_samples(self: Any, task_name: str, samples: Sequence[Any]) -> None:
+        by_sample(self, task_name, samples)
+        if self.output_path and hasattr(self, "date_id"):
+            _check(_folder(self) / f"{self.date_id}_samples_{task_name}.jsonl", len(samples))
+
+    Tracker.save_results_aggregated = save_results_aggregated
+    Tracker.save_results_samples = save_results_samples
+
+
+def _folder(tracker: Any) -> Path:
+    return Path(tracker.output_path) / str(tracker.general_config_tracker.model_name_sanitized)
+
+
+def _check(path: Path, lines: int | None) -> None:
+    """Note in the ledger that `path` is not whole: one JSON document, or so many lines of it."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        if lines is None:
+            json.loads(text)
+        whole = lines is None or (text.count("\n"), text[-1:] or "\n") == (lines, "\n")
+    except (OSError, ValueError):
+        whole = False
+    if not whole:
+        full = is_full(path.parent)
+        path.unlink(missing_ok=True)
+        reason = "No space left on device" if full else "lmms-eval could not write it"
+        LEDGER.unsaved = LEDGER.unsaved or (
+            f"the run's results are not saved: {reason} ({path}); free some space, or name another "
+            "folder, and run it again"
+        )
