@@ -3,6 +3,7 @@
 No test leaves its run behind: each begins as a new process would.
 """
 
+import gc
 import os
 import shutil
 import sys
@@ -17,6 +18,11 @@ for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 # containers often forbid it, and then every process that a test starts compiles torch anew
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: no later look for rubbish goes through all of torch again."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

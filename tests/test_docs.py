@@ -55,6 +55,7 @@ class _Fetched(HTMLParser):
             self.found.append(address)
 
 
+@pytest.mark.whole
 def test_no_page_fetches_anything_from_another_host(site: Path) -> None:
     pages = list(site.rglob("*.html"))
     for page in pages:

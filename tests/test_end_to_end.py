@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from resolution_eval import plugin
 from resolution_eval.data.cards import parse_task_card
 from resolution_eval.ground import paths
 from resolution_eval.host import runs, taskfiles
+from resolution_eval.records import Record, make_records
 
 sys.path.insert(0, str(Path(__file__).parent / "families"))
 import tiny_families
@@ -53,6 +55,41 @@ def test_the_table_has_a_row_for_every_resolution_and_figure(swept: Path) -> Non
     assert {f"acc@{r},none" for r in SIZES} | {f"{figure},none" for figure in figures} <= set(row)
     assert all(isinstance(row[f"acc@{r},none"], float) for r in SIZES)
     assert row["attestation,none"] == "20 attested"
+
+
+@pytest.fixture(scope="module")
+def plain(swept: Path) -> Record:
+    (record,) = make_records(swept)
+    return record
+
+
+def test_a_run_says_what_it_cost_and_what_it_was_run_on(plain: Record) -> None:
+    costs = [cell.cost for cell in plain.cells if cell.cost is not None]
+    assert sum(cost.timed for cost in costs) == 20
+    assert all(cost.seconds > 0 and cost.samples_per_second for cost in costs)
+    run = plain.environment
+    assert run.wall_time is not None
+    assert sum(cost.seconds for cost in costs) < run.wall_time
+    assert run.hardware is not None and run.hardware.cores >= 1
+    assert (run.device, run.processes, run.peak_memory_of) == ("cpu", 1, "process")
+    assert run.peak_memory is not None and run.peak_memory > 10**8
+    assert {"torch", "resolution-eval", "python"} <= set(run.versions)
+    assert run.versions["lmms-eval"] == version("lmms-eval")
+    assert '"do_sample": false' in (run.generation or "")
+
+
+def test_a_run_says_what_it_scored(plain: Record) -> None:
+    checkpoint, data = plain.checkpoint, plain.dataset
+    assert (checkpoint.name, checkpoint.training) == ("embedded/native", "fixed:64")
+    assert (checkpoint.training_declared, checkpoint.training_overridden) == ("fixed:64", False)
+    assert (checkpoint.strategy, checkpoint.dtype) == ("native", "float32")
+    assert (checkpoint.revision or "").startswith("sha256:")
+    assert "phantom" in (checkpoint.training_data or "")
+    assert checkpoint.training_evidence is not None
+    assert (data.source, data.loaded, data.excluded_total) == ("phantom", 240, 0)
+    assert plain.shown == "image"
+    assert set(plain.unknown) == {"controls.blind", "checkpoint.training_evidence_url"}
+    assert "eos_token_id" in (checkpoint.writing or "")
 
 
 def test_only_accuracies_carry_the_hosts_standard_error(swept: Path) -> None:

@@ -58,7 +58,7 @@ MISTAKES = [
     ("models --training fixd", 2, "did you mean 'fixed'?"),
     ("datasets --modality x-rey", 1, "no data set has the modality 'x-rey'"),
     ("datasets --sheet a.png", 1, "--sheet needs the NAME of a data set"),
-    ("leaderboard status --level no", 1, "no submission has the status 'no'"),
+    ("leaderboard status --board board --level no", 1, "no submission has the status 'no'"),
     ("score", 2, "required: CHECKPOINT, IMAGES"),
     ("score nowhere/at/all phantom_res", 1, "nowhere/at/all is no folder here"),
     ("score empty phantom_res", 1, "empty holds no checkpoint"),
@@ -140,6 +140,7 @@ PLANS = [
 @pytest.fixture
 def folder(tmp_path, monkeypatch) -> Path:
     (tmp_path / "empty").mkdir()
+    (tmp_path / "board" / "records").mkdir(parents=True)
     (tmp_path / "notes.txt").write_text("some notes\n")
     (tmp_path / "image.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     monkeypatch.chdir(tmp_path)

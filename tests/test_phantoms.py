@@ -45,6 +45,7 @@ def seen_at(resolution, image):
     return np.asarray(render(Image.fromarray(image), resolution, "bicubic"), dtype=float)
 
 
+@pytest.mark.whole
 def test_the_images_are_the_same_in_another_process():
     here = sha256(b"".join(draw(phantom_of("test", i)).tobytes() for i in range(3, 12)))
     environment = {"PYTHONHASHSEED": "77", "PATH": ""}

@@ -47,10 +47,12 @@ def test_our_tasks_are_listed(listings: dict[str, set[str]], listing: str) -> No
     assert len(OUR_TASKS) >= 50 and listings[listing] >= OUR_TASKS
 
 
+@pytest.mark.whole
 def test_hosts_own_tasks_are_still_listed(listings: dict[str, set[str]]) -> None:
     assert {"mme", "mmmu_val"} <= listings["tasks list"]
 
 
+@pytest.mark.whole
 def test_our_models_are_listed_beside_the_hosts(listings: dict[str, set[str]]) -> None:
     assert {"resflamingo", "llava_hf"} <= listings["models"]
 

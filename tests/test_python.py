@@ -253,6 +253,7 @@ def _reader(folder: Path) -> None:
     Image.effect_noise((90, 60), 60).convert("RGB").save(folder / "image.png")
 
 
+@pytest.mark.whole
 @pytest.mark.filterwarnings("ignore")
 def test_the_pages_code_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

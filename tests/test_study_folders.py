@@ -62,6 +62,7 @@ def test_a_flamingos_folder_tells_it_in_its_configuration(tmp_path):
     }  # fmt: skip
 
 
+@pytest.mark.whole
 def test_the_blind_stand_beside_the_sighted_of_the_same_record():
     rows = {row[0]: row for row in blind_rows(RECORDS, "56")}
     _, trained_at, n, sighted, blind, adds = rows["vqa56-native-0"]

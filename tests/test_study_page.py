@@ -83,7 +83,9 @@ def test_seeds_drawn_anew_add_the_square_of_student_s_interval_between_seeds():
     assert found.p_below(found.high) == pytest.approx(0.975)
 
 
-@pytest.mark.parametrize("between", [0.003, 0.01, 0.03, 0.1])
+@pytest.mark.parametrize(
+    "between", [0.01, *(pytest.param(x, marks=pytest.mark.whole) for x in (0.003, 0.03, 0.1))]
+)
 def test_seeds_drawn_anew_cover_the_truth_at_three_seeds(between):
     rng, hits, alone = np.random.default_rng(5), 0, 0
     for _ in range(4000):
@@ -104,6 +106,7 @@ def test_one_seed_says_nothing_of_seeds():
     assert study_claims.anew(GAP | {"per_seed": [-0.02]}) is None
 
 
+@pytest.mark.whole
 def test_the_pages_say_what_the_claim_costs():
     results = study.results()
     matrices = study._matrices(results)
@@ -271,7 +274,13 @@ def test_models_that_do_not_look_are_said_to_and_kept_out_of_signs_and_aims():
             assert "| pbc56" in section and f"| {name} " not in section
 
 
-@pytest.mark.parametrize("name", study._matrices(study.results()))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name == "phantom" else pytest.mark.whole)
+        for name in study._matrices(study.results())
+    ],
+)
 def test_the_study_s_figures_follow_from_the_answers_that_were_kept(name):
     """Of studies/NAME every cell and gap; of records of the leaderboard what they are enough for;
     of the others, which the page names, nothing.

@@ -113,6 +113,7 @@ def test_four_bits_really_quantise_and_the_grid_is_attested(tmp_path: Path) -> N
     assert _answer(adapter)[1] == (28, 42)
 
 
+@pytest.mark.whole
 def test_quantisation_without_its_package_is_one_sentence(
     llava: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

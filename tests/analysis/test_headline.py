@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from synthetic_runs import CLASSES, behind_server, failed_at, line, sweep, write_run
@@ -42,9 +44,12 @@ def spread(rates: dict[str, float], *, samples: int = 400, **options) -> list:
     ]
 
 
-def dark(folder: Path, resolutions=SIZES, *, rate: float = 0.34, samples: int = 400) -> Record:
+@cache
+def dark(resolutions=SIZES, *, rate: float = 0.34, samples: int = 400) -> Record:
+    """A blind run; the same one wherever the same is asked for."""
     lines = spread(dict.fromkeys(resolutions, rate), samples=samples, blind="no image")
-    return record(folder, lines, date="20260201_000000")
+    with TemporaryDirectory() as folder:
+        return record(Path(folder), lines, date="20260201_000000")
 
 
 def said(made: Record, *blind: Record) -> Headline:
@@ -57,15 +62,15 @@ GOOD = {"28": 0.35, "56": 0.4, "112": 0.9, "224": 0.9, "448": 0.9}
 class TestUse:
     def test_the_smallest_that_is_enough_with_what_it_saves(self, tmp_path):
         rates = {"28": 0.5, "56": 0.8, "112": 0.9, "224": 0.905, "448": 0.9}
-        hidden = dark(tmp_path / "b", samples=2000)
-        found = said(record(tmp_path / "a", spread(rates, samples=2000)), hidden)
+        hidden = dark(samples=1200)
+        found = said(record(tmp_path / "a", spread(rates, samples=1200)), hidden)
         assert found.kind == "use"
         assert found.sentence.startswith(
             "Use 112: within 2 points of the best (224) at a quarter of the tokens"
         )
 
     def test_where_it_falls_apart_is_part_of_it(self, tmp_path):
-        found = said(record(tmp_path / "a", spread(GOOD)), dark(tmp_path / "b"))
+        found = said(record(tmp_path / "a", spread(GOOD)), dark())
         assert found.sentence == (
             "Use 112: its best here, and no smaller one is shown to be within 2 points, with 6 % "
             "of the tokens that 448 takes; falls apart below 112."
@@ -73,18 +78,18 @@ class TestUse:
 
     def test_it_may_fall_apart_above_the_training_resolution(self, tmp_path):
         rates = {"28": 0.92, "56": 0.4, "112": 0.36, "224": 0.36, "448": 0.37}
-        found = said(record(tmp_path / "a", spread(rates)), dark(tmp_path / "b"))
+        found = said(record(tmp_path / "a", spread(rates)), dark())
         assert "falls apart above 28" in found.sentence.lower()
 
     def test_both_ends_and_the_middle(self, tmp_path):
         rates = {"28": 0.92, "56": 0.36, "112": 0.92, "224": 0.92, "448": 0.35}
-        found = said(record(tmp_path / "a", spread(rates)), dark(tmp_path / "b"))
+        found = said(record(tmp_path / "a", spread(rates)), dark())
         assert "falls apart above 224 and at 56" in found.sentence.lower()
 
     def test_a_robust_curve_says_so(self, tmp_path):
         rates = dict.fromkeys(SIZES, 0.9)
-        hidden = dark(tmp_path / "b", samples=3000)
-        found = said(record(tmp_path / "a", spread(rates, samples=3000)), hidden)
+        hidden = dark(samples=800)
+        found = said(record(tmp_path / "a", spread(rates, samples=800)), hidden)
         assert found.kind == "robust"
         assert "Use 28: every resolution from 28 to 448 is within 2 points" in found.sentence
 
@@ -96,9 +101,7 @@ class TestUse:
 
     def test_few_samples_name_no_resolution_to_use(self, tmp_path):
         rates = {"28": 0.7, "56": 0.8, "112": 0.85, "224": 0.9, "448": 0.85}
-        found = said(
-            record(tmp_path / "a", spread(rates, samples=40)), dark(tmp_path / "b", samples=40)
-        )
+        found = said(record(tmp_path / "a", spread(rates, samples=40)), dark(samples=40))
         assert found.kind == "uncertain"
         assert "40 samples tell" in found.sentence and "Use" not in found.sentence
 
@@ -133,7 +136,7 @@ class TestNoAdvice:
 
     def test_it_does_not_look(self, tmp_path):
         rates = dict.fromkeys(SIZES, 0.7)
-        found = said(record(tmp_path / "a", spread(rates)), dark(tmp_path / "b", SIZES, rate=0.7))
+        found = said(record(tmp_path / "a", spread(rates)), dark(SIZES, rate=0.7))
         assert found.kind == "blind"
         assert found.sentence.startswith("Does not look: ")
         assert "0.700 without the image" in found.sentence
@@ -154,7 +157,7 @@ class TestNoAdvice:
         for each in lines:
             if each["verdict"]["sample"] in {f"s{i}" for i in range(40)}:
                 each["verdict"].update(prediction=None, answer="I cannot say", correct=0)
-        found = said(record(tmp_path / "a", lines), dark(tmp_path / "b"))
+        found = said(record(tmp_path / "a", lines), dark())
         assert found.kind in READABLE
         assert any(note.startswith("200 of 2000 answers could not be read") for note in found.notes)
 
@@ -177,7 +180,7 @@ class TestNoAdvice:
         for each in lines:
             if each["verdict"]["resolution"] == "448":
                 each["attestation"].update(grid=[336, 336], status="mismatched")
-        found = said(record(tmp_path / "a", lines), dark(tmp_path / "b"))
+        found = said(record(tmp_path / "a", lines), dark())
         assert found.kind == "mismatched"
         assert found.sentence == (
             "Do not trust this: mismatched at 448, where the model saw another size (asked for "
@@ -201,7 +204,7 @@ class TestNoAdvice:
 
     def test_too_many_failures(self, tmp_path):
         lines = failed_at(spread(GOOD), {f"s{i}" for i in range(60)}, "448")
-        found = said(record(tmp_path / "a", lines), dark(tmp_path / "b"))
+        found = said(record(tmp_path / "a", lines), dark())
         assert found.kind == "withheld"
         assert "60 of 400 samples at 448 have no verdict" in found.sentence
         assert "is truncated" in found.sentence
@@ -213,7 +216,7 @@ class TestNoAdvice:
         assert found.sentence.startswith("Nothing was scored: 20 of 20 samples failed; the first: ")
 
     def test_a_blind_run_is_a_control(self, tmp_path):
-        assert said(dark(tmp_path / "b")).kind == "control"
+        assert said(dark()).kind == "control"
 
     def test_one_resolution_is_no_curve(self, tmp_path):
         found = said(record(tmp_path / "a", spread({"224": 0.9})))
@@ -228,6 +231,7 @@ def test_what_is_not_attested_is_said_beside_the_advice(tmp_path, step):
     assert any("not attested" in note for note in found.notes)
 
 
+@pytest.mark.whole
 def test_a_noisy_untrained_curve_is_never_recommended(tmp_path):
     """Fifty curves without any signal: advice from at most a few, as the error allows."""
     advised = 0

@@ -38,7 +38,13 @@ DEADLY: dict[str, tuple[Callable[[], object], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", DEADLY)
+@pytest.mark.parametrize(
+    "name",
+    [  # a child that is waited for takes seconds
+        pytest.param(name, marks=pytest.mark.whole if "longer" in said else ())
+        for name, (_, said) in DEADLY.items()
+    ],
+)
 def test_what_ends_its_reader_is_named_and_the_others_are_read(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -55,6 +61,7 @@ def test_an_error_that_nobody_foresaw_is_shown(capfd: pytest.CaptureFixture[str]
     assert "ZeroDivisionError" in capfd.readouterr().err
 
 
+@pytest.mark.whole
 def test_a_process_that_may_not_raise_its_own_limit_of_time_reads_all_the_same() -> None:
     """As under `ulimit -t`, of a user who is not root."""
     script = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +81,16 @@ def _write(folder: Path, kind: str, *, with_tower: bool) -> tuple[Any, Any, Any]
     return parts
 
 
-@pytest.mark.parametrize("kind", ["mistral", "llama", "qwen2"])
-@pytest.mark.parametrize("with_tower", [True, False])
+@pytest.mark.parametrize(
+    ("kind", "with_tower"),
+    [
+        ("mistral", True),
+        *(
+            pytest.param(kind, tower, marks=pytest.mark.whole)
+            for kind, tower in (("mistral", False), *product(("llama", "qwen2"), (True, False)))
+        ),
+    ],
+)
 def test_the_converted_checkpoint_gives_the_same_logits(
     kind: str, with_tower: bool, tmp_path: Path
 ) -> None:

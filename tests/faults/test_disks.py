@@ -69,6 +69,7 @@ def test_a_file_system_that_is_full_or_read_only_is_one_sentence_and_leaves_noth
     assert done.stdout.splitlines()[-1] == "left:"
 
 
+@pytest.mark.whole
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv is not installed")
 def test_a_folder_that_may_not_be_written_is_one_sentence(run: Path, tmp_path: Path) -> None:
     folder = tmp_path / "records"

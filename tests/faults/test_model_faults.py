@@ -127,6 +127,7 @@ def test_an_empty_text_that_was_written_is_unparseable_and_wrong() -> None:
     assert {verdict.prediction for verdict, _ in found.values()} == {None}
 
 
+@pytest.mark.whole
 def test_ten_thousand_words_are_kept_whole_and_parsed_as_few_are() -> None:
     short, long = Scripted(), Scripted()
     short.text = lambda view: "Answer: adipose"

@@ -121,6 +121,7 @@ def test_clients_that_share_a_thread_wait_without_holding_it(clock: Clock) -> No
     assert asyncio.run(both(shared)) == ["worked", "asked"]
 
 
+@pytest.mark.whole
 def test_one_refusal_holds_all_concurrent_requests_back() -> None:
     many, at_once = 30, 4
     images = [f"{60 + number}x{90 + number}" for number in range(many)]

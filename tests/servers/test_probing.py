@@ -103,6 +103,7 @@ def _faint_eye(item: Any, quality: int | None) -> str:
     return _eye(SimpleNamespace(image=image, choices=item.choices), halved=False)
 
 
+@pytest.mark.whole
 def test_answers_swapped_between_two_questions_are_named_by_the_probe_alone() -> None:
     """Questions that are under way together have images of one size: no count tells them apart."""
 

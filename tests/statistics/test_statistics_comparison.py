@@ -1,6 +1,7 @@
 """Paired tests against statsmodels, SciPy, sign patterns counted and power simulated."""
 
 from itertools import product
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -21,12 +22,14 @@ def test_mcnemar_is_statsmodels_exact_one(first, second):
     assert paired_tests.mcnemar(first, second) == pytest.approx(expected)
 
 
-@settings(max_examples=15, deadline=None)  # statsmodels takes 0.1 s a call
+@settings(max_examples=15, deadline=None)
 @given(st.lists(st.floats(0.0001, 1), min_size=1, max_size=9))
 def test_holm_is_statsmodels(p_values):
     ours = paired_tests.holm(dict(enumerate(p_values)))
     assert list(ours) == list(range(len(p_values)))
-    assert list(ours.values()) == pytest.approx(multipletests(p_values, method="holm")[1])
+    with patch("gc.collect"):  # which statsmodels has look at all of torch, at each call
+        expected = multipletests(p_values, method="holm")[1]
+    assert list(ours.values()) == pytest.approx(expected)
 
 
 @given(st.lists(st.integers(-4, 4), min_size=1, max_size=9))

@@ -126,7 +126,9 @@ def test_runs_widen_means_and_ranks_and_lend_their_scatter_to_a_single_run():
     assert (one.high - one.low) / (three.high - three.low) == pytest.approx(np.sqrt(3), rel=0.05)
 
 
-@pytest.mark.parametrize(("models", "clusters"), [(60, 320), (60, 8)])
+@pytest.mark.parametrize(
+    ("models", "clusters"), [(60, 320), pytest.param(60, 8, marks=pytest.mark.whole)]
+)
 def test_equal_models_seldom_rank_below_one(models, clusters):
     rng = np.random.default_rng(4)
     below = 0

@@ -31,7 +31,14 @@ def test_samples_of_their_own_have_a_design_effect_of_one():
     assert observed(AnswerMatrix(pairs, np.arange(600)), 0, 1)[2] == 1.0
 
 
-@pytest.mark.parametrize(("drop", "discordance"), [(0.05, 0.2), (0.1, 0.15), (0.03, 0.06)])
+@pytest.mark.parametrize(
+    ("drop", "discordance"),
+    [
+        (0.05, 0.2),
+        pytest.param(0.1, 0.15, marks=pytest.mark.whole),
+        pytest.param(0.03, 0.06, marks=pytest.mark.whole),
+    ],
+)
 def test_the_power_is_that_of_mcnemars_exact_test(drop, discordance):
     n = 500
     rng = np.random.default_rng(1)
@@ -47,7 +54,10 @@ def test_without_a_drop_the_power_is_the_tests_own_error():
     assert power_of(Design(n=400, discordance=0.2), 0.0).value <= 0.05
 
 
-@pytest.mark.parametrize(("clusters", "design"), [(8, 1.0), (8, 3.0), (40, 2.0)])
+@pytest.mark.parametrize(
+    ("clusters", "design"),
+    [(8, 1.0), (8, 3.0), pytest.param(40, 2.0, marks=pytest.mark.whole)],
+)
 def test_the_power_in_clusters_is_that_of_the_comparison_made(clusters, design):
     n, discordance, drop = 320, 0.3, 0.12
     made = Design(n=n, discordance=discordance, clusters=clusters, design=design, seed=5)
