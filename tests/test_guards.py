@@ -169,6 +169,12 @@ GUARDS: dict[int, dict[str, Guard]] = {
             "if False:",
             "test_notation.py",
         ),
+        "a sign within a text ends no line": Guard(
+            "ground/notation.py",
+            'return text.split("\\n")',
+            "return text.splitlines()",
+            "servers/test_journal.py",
+        ),
         "a number that is not finite": Guard(
             "ground/notation.py",
             "if not math.isfinite(number):",
@@ -221,6 +227,24 @@ GUARDS: dict[int, dict[str, Guard]] = {
             "if plain.tell() + len(block) > most:",
             "if False:",
             f"{BOMBS} -k archive",
+        ),
+        "a mask's pixels, by its header": Guard(
+            "images.py", "if pixels > pixel_limit():", "if False:", "test_targets.py -k gigapixels"
+        ),
+        "pages of a TIFF that never end": Guard(
+            "pixels/tiff.py", "if page.offset in seen:", "if False:", "pixels/test_tiff.py -k lead"
+        ),
+        "a deflated scan": Guard(
+            "pixels/dicom.py",
+            "    if found > MAX_INFLATED:\n",
+            "    if False:\n",
+            "pixels/test_dicom.py -k deflated",
+        ),
+        "a mask is no program": Guard(
+            "images.py",
+            "opened = Image.open(source, formats=FORMATS)",
+            "opened = Image.open(source)",
+            "test_targets.py -k program",
         ),
     },
     6: {
@@ -279,6 +303,27 @@ GUARDS: dict[int, dict[str, Guard]] = {
             'temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}")',
             "temporary = path; path.unlink(missing_ok=True)",
             "test_files.py",
+        ),
+        "a folder appears once it is whole": Guard(
+            "ground/files.py",
+            "        shutil.rmtree(aside, ignore_errors=True)\n        raise",
+            "        raise",
+            "test_files.py -k nothing",
+        ),
+        "somebody else's page": Guard(
+            "ground/files.py", "    if not ours:\n", "    if False:\n", "test_foreign_files.py"
+        ),
+        "results are whole on the disk": Guard(
+            "host/saving.py",
+            "    if not whole:\n",
+            "    if False:\n",
+            "adapters/test_lost_runs.py -k whole_on",
+        ),
+        "a half line stays alone": Guard(
+            "models/wrapped/journal.py",
+            'b"" if _ends(file) else b"\\n"',
+            'b""',
+            "servers/test_journal.py",
         ),
         "the mask": Guard(
             "ground/files.py",
@@ -393,6 +438,12 @@ GUARDS: dict[int, dict[str, Guard]] = {
             "inside = asked.resolve().is_relative_to(Path(self.directory).resolve())",
             "inside = True",
             "board/test_site.py -k serving",
+        ),
+        "a name that goes on in the next line": Guard(
+            "board/submission_files.py",
+            """return visible(said).replace("\\n", "\\\\n")""",
+            "return visible(said)",
+            f"{FORGED} -k next",
         ),
         "a stranger's Host": Guard(
             "board/site/serve.py", "if host not in HOSTS:", "if False:", "board/test_site.py"

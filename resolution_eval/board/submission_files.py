@@ -45,8 +45,12 @@ class Fault:
     line: int | None = None
 
     def __str__(self) -> str:
+        """On one line: a name may hold the end of a line, and what reads CI's log takes a line that
+        begins with `::` for a command.
+        """
         line = "" if self.line is None else f", line {self.line}"
-        return visible(f"{self.path}{line}: {self.message}"[:MAX_MESSAGE])
+        said = f"{self.path}{line}: {self.message}"[:MAX_MESSAGE]
+        return visible(said).replace("\n", "\\n")
 
 
 class RefusedError(RecordError):

@@ -6,6 +6,7 @@ read, and no message repeats what a library says of the file.
 
 from __future__ import annotations
 
+import zlib
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 _BASELINE = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")
 _PALETTE = "PALETTE COLOR"
+MAX_INFLATED = 2**29
+"""Most bytes that a deflated file may become: pydicom takes twice that memory."""
+_BLOCK = 2**20
 
 
 def read_dicom(data: bytes, limit: int, options: Options) -> Raster:
@@ -40,8 +44,11 @@ def read_dicom(data: bytes, limit: int, options: Options) -> Raster:
 
     config.settings.reading_validation_mode = config.IGNORE
     try:
+        refuse_inflated(data)
         dataset = pydicom.dcmread(BytesIO(data), force=True)
         rows, columns = int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)
+    except ImageError:
+        raise
     except Exception as error:  # of many types, whose texts may hold a patient's name
         raise ImageError(
             f"the DICOM file of {len(data)} bytes is damaged ({type(error).__name__})"
@@ -53,6 +60,31 @@ def read_dicom(data: bytes, limit: int, options: Options) -> Raster:
             f"the image is too large: {columns}x{rows} is {rows * columns} pixels, limit {limit}"
         )
     return _raster(dataset, options)
+
+
+def refuse_inflated(data: bytes) -> None:
+    """Refuse a deflated DICOM file that would become more than `MAX_INFLATED`: pydicom inflates
+    all of it at once, before it looks at the first tag.
+
+    Raises:
+        ImageError: it would.
+    """
+    from pydicom.filereader import _read_file_meta_info, read_preamble
+    from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+    file = BytesIO(data)
+    read_preamble(file, True)
+    if _read_file_meta_info(file).get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
+        return
+    unpacking, waiting, found = zlib.decompressobj(-zlib.MAX_WBITS), file.read(), 0
+    while waiting and found <= MAX_INFLATED:
+        found += len(unpacking.decompress(waiting, _BLOCK))
+        waiting = unpacking.unconsumed_tail
+    if found > MAX_INFLATED:
+        raise ImageError(
+            f"the DICOM file of {len(data)} bytes inflates to more than {MAX_INFLATED:,} bytes; "
+            "save it without deflation if it is an image"
+        )
 
 
 def _raster(dataset: Dataset, options: Options) -> Raster:

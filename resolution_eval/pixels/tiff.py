@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from io import BytesIO
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,8 @@ _REDUCED, _MASK = 1, 4
 _UNSPECIFIED, _ASSOCIATED, _UNASSOCIATED = 0, 1, 2
 _JPEG = {6, 7, 33007}
 _GDAL_NODATA = 42113
+MAX_PAGES = 10_000
+"""Most pages that are looked at: each takes 3 kB of memory."""
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 logging.getLogger("tifffile").propagate = False
@@ -60,7 +63,7 @@ def read_tiff(data: bytes, limit: int) -> Raster:
 
 def _page(file: tifffile.TiffFile) -> tuple[tifffile.TiffPage, tuple[str, ...]]:
     """The page that is shown, and why."""
-    pages = [page.aspage() for page in file.pages]
+    pages = list(_pages(file))
     if not pages:
         raise ImageError("the TIFF file has no page")
     shown = next((place for place, page in enumerate(pages) if _is_whole(page)), None)
@@ -69,10 +72,27 @@ def _page(file: tifffile.TiffFile) -> tuple[tifffile.TiffPage, tuple[str, ...]]:
     notes = []
     whole = sum(map(_is_whole, pages))
     if whole > 1:
-        notes.append(f"first of {whole} frames")
+        notes.append(f"first of {whole} frames" + ", or more" * (len(pages) == MAX_PAGES))
     if shown > 0:
         notes.append(f"page {shown + 1}: those before it are reduced copies or masks")
     return pages[shown], tuple(notes)
+
+
+def _pages(file: tifffile.TiffFile) -> Iterator[tifffile.TiffPage]:
+    """The first `MAX_PAGES` pages, each of which names the next one's place.
+
+    Raises:
+        ImageError: one names a place that was there before: they would never end.
+    """
+    seen: set[int] = set()
+    for page in islice(file.pages, MAX_PAGES):
+        if page.offset in seen:
+            raise ImageError(
+                f"page {len(seen) + 1} of the TIFF leads back to an earlier one; the file is "
+                "damaged, get it again"
+            )
+        seen.add(page.offset)
+        yield page.aspage()
 
 
 def _is_whole(page: tifffile.TiffPage) -> bool:

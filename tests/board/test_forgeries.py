@@ -61,6 +61,16 @@ def new(plant: Callable[[Path], object]) -> Forge:
     return lambda board: plant(of(board, "three"))
 
 
+def piped(board: Path) -> None:
+    (of(board, "three") / FACTS).unlink()
+    os.mkfifo(of(board, "three") / FACTS)
+
+
+def piped_pin(board: Path) -> None:
+    (board / "samples" / "phantom.json").unlink()
+    os.mkfifo(board / "samples" / "phantom.json")
+
+
 def rerun_of(board: Path, name: str, **changes: object) -> None:
     """Write a re-run in which all agrees into a submission, as only the maintainers may."""
     found = json.loads((of(board, "one") / RERUN).read_text(encoding="utf-8"))
@@ -465,6 +475,13 @@ FORGERIES: dict[str, tuple[Forge, str, str]] = {
         "offset",
         "three",
     ),
+    "facts that are a pipe, which nobody ends": (piped, "not a regular file", "three"),
+    "a pin that is a pipe": (piped_pin, "not a JSON file of its own", "phantom"),
+    "a folder whose name goes on in the next line": (
+        lambda board: (board / "records" / "x\n::error::y" / REVISION).mkdir(parents=True),
+        "a submission lies in MODEL/REVISION",
+        r"x\n::error::y",
+    ),
 }
 """Forgery, what the check says, and what of the place it names."""
 
@@ -484,6 +501,7 @@ def test_a_forgery_is_refused_by_the_base_alone(
     forge(forged)
     said = [str(fault) for fault in check_board(forged, base=base).all_faults]
     assert any(message in line and place in line for line in said), said
+    assert not any("\n" in line for line in said), "a line of a log may be a command"
 
 
 def test_there_are_more_than_twenty_forgeries() -> None:

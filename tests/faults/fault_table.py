@@ -1370,7 +1370,7 @@ SERVERS = (
 HARDENED = (
     Fault(
         "record, statistics, board",
-        "59 forged requests to the board: rows, re-runs, pins, scripts, links, numbers, names",
+        "63 forged requests to the board: rows, re-runs, pins, scripts, links, numbers, names",
         "each by its own message, from the base's code and ledger alone",
         REFUSED,
         "board/test_forgeries.py::test_a_forgery_is_refused_by_the_base_alone",
@@ -1560,7 +1560,7 @@ HARDENED = (
     ),
     Fault(
         "run",
-        "a disk that fills at each write of seven commands",
+        "a disk that fills at each write of sixteen commands",
         "one sentence; nothing half; a second try succeeds",
         REFUSED,
         "faults/test_full_disks.py::test_every_command_on_a_disk_that_fills",
@@ -1660,5 +1660,65 @@ HARDENED = (
     ),
 )
 
-FAULTS = (*DATA, *MODEL, *RUN, *SERVERS, *RECORD, *HARDENED)
+AGAIN = (
+    Fault(
+        "data",
+        "a deflated DICOM file of megabytes that becomes gigabytes",
+        "the bytes that it may become",
+        MARKED,
+        "pixels/test_dicom.py::"
+        "test_a_deflated_file_that_would_become_too_much_is_refused_before_it_does",
+    ),
+    Fault(
+        "data",
+        "a TIFF of 200 bytes whose pages lead back to an earlier one, without an end",
+        "the page, by sample",
+        MARKED,
+        "pixels/test_tiff.py::test_pages_that_lead_back_to_an_earlier_one_are_refused",
+    ),
+    Fault(
+        "data",
+        "a mask of gigapixels, in a file of kilobytes",
+        "its pixels and the limit, by line",
+        REFUSED,
+        "test_targets.py::TestMasks::test_a_mask_or_an_image_of_gigapixels_is_refused_by_its_header",
+    ),
+    Fault(
+        "data",
+        "a mask that is a program in PostScript",
+        "that it cannot be read; nothing runs it",
+        REFUSED,
+        "test_targets.py::TestMasks::test_a_mask_that_is_a_program_is_not_run",
+    ),
+    Fault(
+        "server",
+        "a sign that ends a line elsewhere (U+2028) in an answer of a batch that was paid for",
+        "nothing: the answer is read whole",
+        SAME,
+        "servers/test_journal.py::test_a_sign_that_ends_a_line_elsewhere_ends_none_of_a_batch",
+    ),
+    Fault(
+        "server",
+        "half a line in the journal of what was paid for, and an answer after it",
+        "nothing: the half one alone is asked again",
+        SAME,
+        "servers/test_journal.py::test_the_answer_after_a_half_line_is_kept",
+    ),
+    Fault(
+        "run",
+        "a disk that is full where lmms-eval saves its results",
+        "`the run's results are not saved`, and status 1; the half file goes",
+        REFUSED,
+        "adapters/test_lost_runs.py::"
+        "test_results_that_are_not_whole_on_the_disk_are_an_error_and_are_removed",
+    ),
+    Fault(
+        "run",
+        "somebody's own index.html, matrix.md or board.csv in the folder of the output",
+        "that it was not written by this command; it stays",
+        REFUSED,
+        "test_foreign_files.py::test_what_somebody_else_wrote_is_not_written_over",
+    ),
+)
+FAULTS = (*DATA, *MODEL, *RUN, *SERVERS, *RECORD, *HARDENED, *AGAIN)
 """Along the way."""

@@ -165,10 +165,11 @@ def there():
 
 SIZES = (0, 4, 8, 12, 16, 24, 32, 64, 96, 128, 192, 256, 512, 1024, 2048, 4096, 8192)
 SPARSE = (0, 8, 64, 512, 4096, 32768)
+LONG = ("score", "demo", "run", "train", "finetune", "convert", "untrained")
 for name in sys.argv[3:]:
     command = COMMANDS[name]
     globals().get(f"of_{name}", lambda: None)()
-    for kib in SPARSE if name in ("score", "demo", "run", "train", "finetune") else SIZES:
+    for kib in SPARSE if name in LONG else SIZES:
         for path in disk.iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         if str(own) in command:

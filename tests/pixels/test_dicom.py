@@ -16,6 +16,7 @@ pydicom = pytest.importorskip("pydicom")
 from pydicom.dataset import Dataset, FileMetaDataset  # noqa: E402
 from pydicom.encaps import encapsulate  # noqa: E402
 from pydicom.uid import (  # noqa: E402
+    DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
@@ -96,6 +97,7 @@ def windowed(values: np.ndarray, centre: float, width: float) -> np.ndarray:
     [
         ImplicitVRLittleEndian,
         ExplicitVRLittleEndian,
+        DeflatedExplicitVRLittleEndian,
         RLELossless,
         JPEG2000Lossless,
         JPEGLSLossless,
@@ -109,6 +111,18 @@ def test_stored_values_through_every_syntax(syntax, kind):
         pytest.skip("imagecodecs writes no signed values in this syntax")
     found = shown(dicom(values, syntax))
     assert np.abs(found - np.round(VALUES / 4095 * 255)).max() <= 1
+
+
+def test_a_deflated_file_that_would_become_too_much_is_refused_before_it_does(monkeypatch):
+    """Three megabytes would take six gigabytes."""
+    data = dicom(np.zeros((400, 400), np.uint16), DeflatedExplicitVRLittleEndian)
+    assert len(data) < 2_000
+    decode(data)
+    monkeypatch.setattr("resolution_eval.pixels.dicom.MAX_INFLATED", 300_000)
+    monkeypatch.setattr("resolution_eval.pixels.dicom._BLOCK", 1_000)
+    monkeypatch.setattr(pydicom, "dcmread", lambda *_, **__: pytest.fail("was inflated"))
+    with pytest.raises(ImageError, match="inflates to more than 300,000 bytes"):
+        decode(data)
 
 
 def test_the_first_window_of_the_file_after_its_rescale():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from io import BytesIO
 
 import numpy as np
@@ -237,6 +238,34 @@ def test_a_reduced_copy_or_a_mask_before_the_image_is_passed_over():
         "first of 2 frames",
         "page 3: those before it are reduced copies or masks",
     )
+
+
+def in_a_chain(*following):
+    """A grey TIFF of 4 x 4 whose pages are at these places, each naming the next."""
+    tags = ((256, 4), (257, 4), (258, 8), (259, 1), (262, 1), (273, 4000), (277, 1), (278, 4))
+    page = struct.pack("<H", len(tags) + 1)
+    page += b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in (*tags, (279, 16)))
+    pages = b"".join(page + struct.pack("<I", each) for each in following)
+    return (b"II*\0" + struct.pack("<I", 8) + pages).ljust(4016, b"\7")
+
+
+PAGE = 2 + 9 * 12 + 4
+"""Bytes of a page of such a file."""
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("following", [(8,), (8 + PAGE, 8), (8 + PAGE, 8 + PAGE)])
+def test_pages_that_lead_back_to_an_earlier_one_are_refused(following):
+    """Two hundred bytes would be read for ever."""
+    with pytest.raises(ImageError, match=f"page {len(following) + 1} of the TIFF leads back"):
+        decode(in_a_chain(*following))
+    assert decode(in_a_chain(8 + PAGE, 0)).notes == ("first of 2 frames",)
+
+
+def test_pages_are_counted_to_a_bound(monkeypatch):
+    monkeypatch.setattr("resolution_eval.pixels.tiff.MAX_PAGES", 3)
+    chain = in_a_chain(*(8 + PAGE * n for n in range(1, 20)), 0)
+    assert decode(chain).notes == ("first of 3 frames, or more",)
 
 
 def test_a_file_of_reduced_copies_alone_is_refused():

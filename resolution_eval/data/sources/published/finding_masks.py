@@ -18,6 +18,7 @@ from resolution_eval.data.sources.published.item import Images
 from resolution_eval.ground.errors import DataError, ImageError
 from resolution_eval.images import decode, stored
 from resolution_eval.pixels import format_of
+from resolution_eval.pixels.dicom import refuse_inflated
 from resolution_eval.pixels.formats import DICOM
 
 NAMES = ("ROI mask file path", "cropped image file path")
@@ -119,6 +120,7 @@ def _size(data: bytes) -> tuple[int, int]:
     if format_of(data) is DICOM:
         import pydicom
 
+        refuse_inflated(data)
         header = pydicom.dcmread(BytesIO(data), stop_before_pixels=True, force=True)
         return int(header.get("Columns", 0)), int(header.get("Rows", 0))
     with stored(BytesIO(data)) as opened:
