@@ -12,7 +12,7 @@ from test_validate import answers, document
 
 from resolution_eval import cli
 from resolution_eval.board.checks import check_submission
-from resolution_eval.board.ledger import BoardLedger
+from resolution_eval.board.ledger import LEDGER, BoardLedger
 from resolution_eval.board.rerun import Rerun, RerunPlan, compared, drawn, rerun
 from resolution_eval.ground import paths
 from resolution_eval.ground.errors import UsageError
@@ -125,7 +125,9 @@ def test_an_embedded_checkpoint_repeats_and_a_forged_record_of_it_does_not(
     shutil.copytree(paths.leaderboard() / "records" / model, board / "records" / model)
     (folder,) = (board / "records" / model).iterdir()
     (folder / "rerun.json").unlink(missing_ok=True)
+    said = "the weights that this package embeds"
     arguments = ["--board", str(board), "--seed", "4711", "--by", "me", "--samples", "12"]
+    arguments += ["--vouch", said]
     assert cli.main(["leaderboard", "rerun", str(folder), *arguments]) == 0
     assert capfd.readouterr().out.count("agrees, 12 of 12 verdicts") == 10
     found = json.loads((folder / "rerun.json").read_text(encoding="utf-8"))
@@ -140,9 +142,12 @@ def test_an_embedded_checkpoint_repeats_and_a_forged_record_of_it_does_not(
                 scores = [float(choice == row["target"]) for choice in pin["choices"]]
                 row |= {"correct": 1, "prediction": row["target"], "choice_scores": scores}
 
+    for path in (folder / "rerun.json", board / LEDGER):
+        path.unlink()  # a forger's submission is new
     answers(forge)(folder)
-    assert check_submission(folder, board, BoardLedger(submissions={})).faults == ()
+    found = check_submission(folder, board, BoardLedger(submissions={}), vouched=said)
+    assert found.faults == ()
     assert cli.main(["leaderboard", "rerun", str(folder), *arguments]) == 1
-    said = [line for line in capfd.readouterr().out.splitlines() if line.startswith("phantom_res")]
-    differs = [line for line in said if " DIFFERS" in line]
-    assert len(said) == 10 and len(differs) == 1 and " 64, shown image" in differs[0]
+    told = [line for line in capfd.readouterr().out.splitlines() if line.startswith("phantom_res")]
+    differs = [line for line in told if " DIFFERS" in line]
+    assert len(told) == 10 and len(differs) == 1 and " 64, shown image" in differs[0]
