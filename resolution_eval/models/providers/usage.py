@@ -182,10 +182,10 @@ def related(asked: str, answered: str) -> bool:
         >>> related("gpt-4o", "gpt-4o-mini"), related("gpt-4o", "qwen-vl")
         (False, False)
     """
-    wanted, found = (_bare(name) for name in (asked, answered))
-    if wanted == found:
+    wanted, served = (_bare(name) for name in (asked, answered))
+    if wanted == served:
         return True
-    longer, shorter = max(wanted, found, key=len), min(wanted, found, key=len)
+    longer, shorter = max(wanted, served, key=len), min(wanted, served, key=len)
     rest = longer.removeprefix(shorter)
     return rest != longer and rest.lstrip("-@:").replace("-", "").replace(".", "").isdecimal()
 
@@ -202,8 +202,8 @@ def _table(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _first(document: Mapping[str, Any], *keys: str) -> int | None:
-    found = (_count(document, key) for key in keys)
-    return next((count for count in found if count is not None), None)
+    counts = (_count(document, key) for key in keys)
+    return next((count for count in counts if count is not None), None)
 
 
 def _count(document: Mapping[str, Any], key: str) -> int | None:
