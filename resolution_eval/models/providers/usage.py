@@ -12,6 +12,8 @@ from typing import Any
 
 USAGES = ("usage", "usageMetadata")
 """Where an answer says what it took."""
+GIVEN = ("STOP", "MAX_TOKENS", "FINISH_REASON_UNSPECIFIED")
+"""Gemini's reasons for an end that leave an answer (ai.google.dev/api/generate-content)."""
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,18 @@ def refusal_of(answer: Mapping[str, Any]) -> str | None:
             return f"finish_reason {choice['finish_reason']}"
     if answer.get("stop_reason") == "refusal":
         return "stop_reason refusal"
+    return _blocked(answer)
+
+
+def _blocked(answer: Mapping[str, Any]) -> str | None:
+    """Gemini's word for an answer that it holds back, or a prompt that it does not take."""
+    reason = _table(answer, "promptFeedback").get("blockReason")
+    if isinstance(reason, str):
+        return f"blockReason {reason}"
+    for candidate in answer.get("candidates") or ():
+        ended = candidate.get("finishReason") if isinstance(candidate, dict) else None
+        if isinstance(ended, str) and ended not in GIVEN:
+            return f"finishReason {ended}"
     return None
 
 
