@@ -79,27 +79,15 @@ VAGUE = frozenset({"found"})
 """Words that say nothing of what a variable holds: its noun stands instead."""
 VAGUE_YET = (
     "adapters/",
-    "checkpoint_list.py",
-    "closing.py",
-    "collection.py",
-    "commands/",
     "data/",
     "datasets/",
-    "declaration.py",
-    "door.py",
     "drift.py",
-    "evidence/",
-    "ground/",
-    "installation.py",
     "jobs/estimate.py",
-    "models/",
+    "models/wrapped/",
     "pixels/",
-    "plugin.py",
-    "resolution.py",
     "statistics/bysize.py",
     "statistics/psychometric.py",
     "statistics/thresholds.py",
-    "training/",
 )
 """Rooms and modules of the package whose variables are still to be named; to be emptied."""
 
