@@ -185,7 +185,7 @@ GUARDS: dict[int, dict[str, Guard]] = {
         ),
         "the pages beside the footer": Guard(
             "records/store.py",
-            "",
+            "values = max(column.num_values, sum(page.values for page in column_pages))",
             "values = column.num_values",
             f"{BOMBS} -k footer",
         ),
