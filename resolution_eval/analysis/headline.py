@@ -113,6 +113,7 @@ class _Case:
         chance = self.curve.sweep.chance or 0.0
         best = max(
             ((sum(each.values()) / len(each), a) for a, each in floors.constants(targets).items()),
+            key=lambda each: each[0],  # of equals the first, as the floor names it
             default=(0.0, ""),
         )
         if best[0] > chance:

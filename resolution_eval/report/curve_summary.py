@@ -108,7 +108,9 @@ def _steps(curve: CurveFigures, conclusion: Headline, results: str) -> Iterator[
     if conclusion.kind in ("flat", "mismatched", "unseen"):
         yield f"see what each size becomes: resolution-eval doctor {model}"
     if conclusion.kind in ("chance", "blind"):
-        yield "score the checkpoint that it was trained from on the same images, and compare"
+        served = any(cell.serving is not None for cell in curve.sweep.cells)
+        other = "another model" if served else "the checkpoint that it was trained from"
+        yield f"score {other} on the same images, and compare"
     if conclusion.kind in ("unscored", "withheld"):
         yield "mend what the first failure says, and run the same command again"
     if curve.looks is None and conclusion.readable:
