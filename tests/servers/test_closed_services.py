@@ -107,7 +107,11 @@ def test_an_image_is_read_in_either_alphabet(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("base", "named", "shown"),
-    [("claude", CLAUDE, "predicted by anthropic/"), ("gemini", "gemini-3-pro-preview", "google/")],
+    [
+        ("claude", CLAUDE, "predicted by anthropic/"),
+        ("gemini", "gemini-3-pro-preview", "predicted by google/"),
+        ("gpt4v", "gpt-4o", "predicted by openai/"),
+    ],
 )
 def test_the_doctor_sees_what_is_sent(
     base: str, named: str, shown: str, capsys: pytest.CaptureFixture[str]
@@ -133,9 +137,19 @@ def test_a_package_of_another_version_is_named(monkeypatch: pytest.MonkeyPatch) 
         ResWrap("claude", model_version=CLAUDE)
 
 
-@pytest.mark.parametrize("base", list(SERVICES))
+@pytest.mark.parametrize("base", [name for name, one in SERVICES.items() if one.keys])
 def test_a_key_that_is_absent_is_asked_for(base: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for key in SERVICES[base].keys:
         monkeypatch.delenv(key, raising=False)
     with pytest.raises(SystemExit, match=f"base={base} has no key; set {SERVICES[base].keys[0]}"):
         ResWrap(base, model_version="any")
+
+
+def test_the_doctor_asks_no_other_cloud(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Under lmms-eval's API_TYPE=azure, `gpt4v` has another address, which no variable moves."""
+    monkeypatch.setenv("API_TYPE", "azure")
+    told = "base=gpt4v,model_version=gpt-4o"
+    assert main(["doctor", "--model", "reswrap", "--model_args", told, "--sizes", "56"]) != 0
+    assert "no model in this process and no base_url" in capsys.readouterr().err

@@ -31,9 +31,11 @@ class ClosedService:
     fits: str
     """The package with the versions of it that the base can ask with."""
     keys: tuple[str, ...]
-    """Environment variables of which one holds the key."""
+    """Environment variables of which one holds the key; none where the base goes without."""
     address: str
     """Environment variable that names another server than the provider's."""
+    version: str = ""
+    """Path of the interface's version, where the variable's address holds it."""
 
     def refuse_unready(self, name: str, arguments: Mapping[str, Any]) -> None:
         """Refuse to ask for the base `name` without what that needs.
@@ -54,13 +56,17 @@ class ClosedService:
                 f"any more: pip install '{self.fits}'"
             )
         told = arguments.get("api_key") or flag("vertexai", arguments.get("vertexai") or False)
-        if not told and not any(os.environ.get(key) for key in self.keys):
+        if self.keys and not told and not any(os.environ.get(key) for key in self.keys):
             raise UsageError(f"base={name} has no key; set {' or '.join(self.keys)}")
 
     @contextmanager
     def moved(self, url: str) -> Iterator[None]:
-        """Has the service's client ask the server at `url` meanwhile, with a key that is none."""
-        with patch.dict(os.environ, {self.address: url, self.keys[0]: "none"}):
+        """Has the service's client ask the server at `url` meanwhile, with a key that is none.
+
+        `url` is without the version of the provider's interface.
+        """
+        variables = {self.address: url + self.version} | dict.fromkeys(self.keys[:1], "none")
+        with patch.dict(os.environ, variables):
             yield
 
 
@@ -78,6 +84,14 @@ SERVICES: dict[str, ClosedService] = {
         fits="google-genai>=1",
         keys=("GOOGLE_API_KEY", "GEMINI_API_KEY"),
         address="GOOGLE_GEMINI_BASE_URL",
+    ),
+    "gpt4v": ClosedService(
+        package="openai",
+        module="openai",
+        fits="openai>=1",
+        keys=(),  # a key is made up where there is none, for servers that want none
+        address="OPENAI_BASE_URL",
+        version="/v1",
     ),
 }
 """By the name of the base."""
