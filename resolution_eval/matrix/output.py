@@ -34,8 +34,8 @@ def refuse_foreign_matrix(output: Path) -> None:
     Raises:
         UsageError: there are such, and beside them no matrix.json that is this program's.
     """
-    found = [output / name for name in WRITTEN if (output / name).exists()]
-    for path in found[:1]:  # matrix.json, which is written first, or what stands without it
+    present = [output / name for name in WRITTEN if (output / name).exists()]
+    for path in present[:1]:  # matrix.json, which is written first, or what stands without it
         refuse_stranger(path, MARK)
 
 

@@ -259,13 +259,13 @@ def test_pages_that_lead_back_to_an_earlier_one_are_refused(following):
     """Two hundred bytes would be read for ever."""
     with pytest.raises(ImageError, match=f"page {len(following) + 1} of the TIFF leads back"):
         decode(in_a_chain(*following))
-    assert decode(in_a_chain(8 + PAGE, 0)).notes == ("first of 2 frames",)
+    assert decode(in_a_chain(8 + PAGE, 0)).notes[0] == "first of 2 frames"
 
 
 def test_pages_are_counted_to_a_bound(monkeypatch):
     monkeypatch.setattr("resolution_eval.pixels.tiff.MAX_PAGES", 3)
     chain = in_a_chain(*(8 + PAGE * n for n in range(1, 20)), 0)
-    assert decode(chain).notes == ("first of 3 frames, or more",)
+    assert decode(chain).notes[0] == "first of 3 frames, or more"
 
 
 def test_a_file_of_reduced_copies_alone_is_refused():
