@@ -22,6 +22,7 @@ from synthetic_runs import sweep, write_run
 from resolution_eval.data.sources import delimited as tables
 from resolution_eval.data.sources.containers import open_container
 from resolution_eval.data.sources.delimited import read_table, rows_of
+from resolution_eval.data.sources.published import item
 from resolution_eval.data.sources.roots import CACHE_VARIABLE
 from resolution_eval.ground.errors import DataError, RecordError
 from resolution_eval.records import make_records, read_record, write_record
@@ -204,3 +205,29 @@ def test_a_table_has_so_many_cells_and_columns_and_no_more(
     file.write_bytes(b"x" * 51)
     with pytest.raises(DataError, match="larger than 50 bytes"):
         read_table(file)
+
+
+def test_a_table_whose_rows_all_say_one_long_text_is_read_a_few_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sixty-four rows of a text of megabytes, which the table keeps once, were gigabytes."""
+    monkeypatch.setattr(item, "BATCH", 4 * 2**20)
+    pq.write_table(pa.table({"text": ["a" * 2**20] * 200}), tmp_path / "a.parquet")
+    rows = item.parquet_rows([tmp_path / "a.parquet"])
+    before = pa.total_allocated_bytes()
+    sizes = [pa.total_allocated_bytes() - before for _ in rows]
+    assert len(sizes) == 200 and max(sizes) < 20 * 2**20
+
+
+def test_a_table_that_unpacks_to_far_more_than_its_size_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(item, "SPARE", 2**20)
+    for name, text in (("bomb", bytes(4 * 2**20)), ("table", b"abc")):
+        table = pa.table({"image": [text] * 2})
+        pq.write_table(
+            table, tmp_path / f"{name}.parquet", compression="zstd", use_dictionary=False
+        )
+    assert len(list(item.parquet_rows([tmp_path / "table.parquet"]))) == 2
+    with pytest.raises(DataError, match=r"unpacks to 8,[0-9,]+ bytes"):
+        list(item.parquet_rows([tmp_path / "bomb.parquet"]))

@@ -234,6 +234,18 @@ GUARDS: dict[int, dict[str, Guard]] = {
         "pages of a TIFF that never end": Guard(
             "pixels/tiff.py", "if page.offset in seen:", "if False:", "pixels/test_tiff.py -k lead"
         ),
+        "one long text in every row": Guard(
+            "data/sources/published/item.py",
+            "return max(1, min(ROWS, BATCH // max([1, *sizes])))",
+            "return ROWS",
+            f"{BOMBS} -k long_text",
+        ),
+        "what a table unpacks to": Guard(
+            "data/sources/published/item.py",
+            "    if sum(sizes) > most:\n",
+            "    if False:\n",
+            f"{BOMBS} -k far_more_than",
+        ),
         "a deflated scan": Guard(
             "pixels/dicom.py",
             "    if found > MAX_INFLATED:\n",

@@ -1663,6 +1663,13 @@ HARDENED = (
 AGAIN = (
     Fault(
         "data",
+        "a table in parquet that unpacks to far more than its size",
+        "`unpacks to ... bytes`, and what may be",
+        REFUSED,
+        "test_bombs.py::test_a_table_that_unpacks_to_far_more_than_its_size_is_refused",
+    ),
+    Fault(
+        "data",
         "a deflated DICOM file of megabytes that becomes gigabytes",
         "the bytes that it may become",
         MARKED,

@@ -8,14 +8,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from resolution_eval.data.sources.containers import Container, open_container
+from resolution_eval.data.sources.containers import MOST_UNPACKED, SPARE, Container, open_container
 from resolution_eval.data.sources.delimited import read_table
 from resolution_eval.data.sources.folder_files import escape, not_found
 from resolution_eval.ground.errors import DataError, ImageError
 from resolution_eval.ground.files import file_digest
 from resolution_eval.ground.notation import BOM, NotationError, json_value, lines_of
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import FileMetaData
+
+ROWS = 64
+"""Most rows of a table in memory at once."""
+BATCH = 2**28
+"""Most bytes of a column's rows in memory at once, as far as its table tells them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +133,7 @@ def parquet_rows(files: list[Path]) -> Iterator[Mapping[str, Any]]:
     """The rows of tables in parquet, in the order of their names.
 
     Raises:
-        DataError: one is damaged.
+        DataError: one is damaged, or unpacks to too much.
     """
     import pyarrow as arrow
     import pyarrow.parquet as parquet
@@ -133,10 +141,31 @@ def parquet_rows(files: list[Path]) -> Iterator[Mapping[str, Any]]:
     for file in sorted(files):
         try:
             with parquet.ParquetFile(file) as table:
-                for batch in table.iter_batches(batch_size=64):
+                for batch in table.iter_batches(batch_size=_rows_at_once(file, table.metadata)):
                     yield from batch.to_pylist()
         except (arrow.ArrowException, OSError, ValueError) as error:
             raise DataError(f"{file} is not a whole table; download it again") from error
+
+
+def _rows_at_once(file: Path, told: FileMetaData) -> int:
+    """How many rows of a table fit `BATCH` bytes, were each as long as all of its column: one text
+    that a table keeps once may stand in every row.
+
+    Raises:
+        DataError: the table unpacks to more than images and questions do.
+    """
+    groups = [told.row_group(place) for place in range(told.num_row_groups)]
+    sizes = [
+        group.column(place).total_uncompressed_size
+        for group in groups
+        for place in range(group.num_columns)
+    ]
+    most = MOST_UNPACKED * file.stat().st_size + SPARE
+    if sum(sizes) > most:
+        raise DataError(
+            f"{file} unpacks to {sum(sizes):,} bytes, and {most:,} may be; is it a table of images?"
+        )
+    return max(1, min(ROWS, BATCH // max([1, *sizes])))
 
 
 def need(row: Mapping[str, Any], columns: tuple[str, ...], where: Path) -> None:
