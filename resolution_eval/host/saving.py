@@ -5,7 +5,6 @@ lmms-eval logs a warning where it cannot save results, leaves the half file, and
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import wraps
 from pathlib import Path
@@ -34,7 +33,7 @@ def watch_saving() -> None:
     @wraps(by_sample)
     def save_results_samples(self: Any, task_name: str, samples: Sequence[Any]) -> None:
         by_sample(self, task_name, samples)
-        if self.output_path and hasattr(self, "date_id"):
+        if self.output_path and samples and hasattr(self, "date_id"):
             _check(_folder(self) / f"{self.date_id}_samples_{task_name}.jsonl", len(samples))
 
     Tracker.save_results_aggregated = save_results_aggregated
@@ -46,12 +45,13 @@ def _folder(tracker: Any) -> Path:
 
 
 def _check(path: Path, lines: int | None) -> None:
-    """Note in the ledger that `path` is not whole: one JSON document, or so many lines of it."""
+    """Note in the ledger that `path` is not whole: one JSON document, or so many lines of such."""
     try:
         text = path.read_text(encoding="utf-8")
-        if lines is None:
-            json.loads(text)
-        whole = lines is None or (text.count("\n"), text[-1:] or "\n") == (lines, "\n")
+        if lines is None:  # written with indents: no other bracket begins its line
+            whole = text.endswith("\n}")
+        else:
+            whole = text.count("\n") == lines and text.endswith("\n")
     except (OSError, ValueError):
         whole = False
     if not whole:
