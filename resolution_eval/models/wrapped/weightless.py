@@ -99,12 +99,12 @@ def _answer(path: str, model: str) -> dict[str, Any]:
         named = {"id": "1", "type": "message", "role": "assistant", "model": model}
         return {**named, "content": content, "usage": {"input_tokens": 0, "output_tokens": 0}}
     if path.endswith(":generateContent"):
-        content = {"role": "model", "parts": [{"text": RECEIVED}]}
-        return {"candidates": [{"content": content, "finishReason": "STOP"}]}
+        turn = {"role": "model", "parts": [{"text": RECEIVED}]}
+        return {"candidates": [{"content": turn, "finishReason": "STOP"}]}
     message = {"role": "assistant", "content": RECEIVED}
     choice = {"index": 0, "finish_reason": "stop", "message": message}
-    named = {"id": "1", "object": "chat.completion", "created": 0, "model": model}
-    return {**named, "choices": [choice]}
+    head = {"id": "1", "object": "chat.completion", "created": 0, "model": model}
+    return {**head, "choices": [choice]}
 
 
 class HollowBase:

@@ -156,7 +156,7 @@ def _rows_at_once(file: Path, told: FileMetaData) -> int:
     """
     groups = [told.row_group(place) for place in range(told.num_row_groups)]
     sizes = [
-        group.column(place).total_uncompressed_size
+        int(group.column(place).total_uncompressed_size)
         for group in groups
         for place in range(group.num_columns)
     ]
