@@ -24,7 +24,7 @@ MEASURED = (
 def _start(package: Path, **variables: str) -> tuple[str, str]:
     """What a bare Python prints once it read our line, and what it complains of."""
     ran = subprocess.run(
-        [sys.executable, "-S", "-c", MEASURED, str(package), LINE],
+        [sys.executable, "-E", "-S", "-c", MEASURED, str(package), LINE],
         capture_output=True,
         text=True,
         cwd=package,
