@@ -19,6 +19,7 @@ from resolution_eval.data.cards import task_cards
 from resolution_eval.data.own_folder import folder_card
 from resolution_eval.data.sources import data_summary
 from resolution_eval.data.sources.archive import ArchiveSource
+from resolution_eval.data.sources.delimited import TableRow, json_rows, rows_of
 from resolution_eval.data.sources.local import LocalSource
 from resolution_eval.data.sources.medmnist import MedMnistSource
 from resolution_eval.data.sources.normal_form import normal
@@ -350,10 +351,33 @@ def test_labels_that_a_person_tells_apart_stay_two(tmp_path, one, other):
     assert normal(f"x {one}") != normal(f"x {other}")
 
 
-@pytest.mark.parametrize("start", ["sep=;\n", "sep=;\r\n", '"sep=;"\n', "\n\n", "\r\n"], ids=repr)
-def test_what_spreadsheets_put_before_the_header_is_passed_over(tmp_path, start):
+@pytest.mark.parametrize(
+    "start",
+    ["", "sep=;\n", "sep=;\r\n", '"sep=;"\n', "\n\n", "\r\n", "\r\n\r\nsep=;\r\n\n"],
+    ids=repr,
+)
+def test_what_spreadsheets_put_before_the_header_is_passed_over_and_counted(tmp_path, start):
     table = f"{start}file;label\na.png;x\nb.png;y\n"
     assert len(opened(folder(tmp_path, table, "a.png", "b.png")).samples()) == 2
+    file = tmp_path / "labels.csv"
+    first = start.count("\n") + 2
+    rows = list(rows_of(table.encode(), file, ("file", "label")))
+    assert [row.line for row in rows] == [first, first + 1]
+    with pytest.raises(DataError, match=f"line {first + 2}: 3 cells"):
+        list(rows_of(f"{table}c;d;e\n".encode(), file, ("file", "label")))
+    with pytest.raises(DataError, match=f"line {first + 2}: not CSV"):
+        list(rows_of(f'{table}"c"d;e\n'.encode(), file, ("file", "label")))
+
+
+def test_a_line_of_json_ends_where_its_file_ends_it(tmp_path):
+    data = '{"file": "a\u2028b.png"}\r\n\r\n{"file": "c"}\n[]\n'.encode()
+    rows = json_rows(data, tmp_path / "metadata.jsonl")
+    assert [next(rows), next(rows)] == [
+        TableRow(1, {"file": "a\u2028b.png"}),
+        TableRow(3, {"file": "c"}),
+    ]
+    with pytest.raises(DataError, match="line 4: not a JSON object"):
+        next(rows)
 
 
 def test_a_line_before_the_header_is_named_as_the_cause(tmp_path):

@@ -65,10 +65,7 @@ def rows_of(data: bytes, table: Path, columns: Sequence[str] = ()) -> Iterator[T
         DataError: it is not UTF-8 or not CSV, names a column twice, or a line has more or fewer
             cells than the header.
     """
-    text = _text(data, table).lstrip("\r\n")
-    delimiter = _delimiter(text, columns)
-    if said := _SEPARATOR_LINE.match(text):  # Excel's own
-        delimiter, text = said[1], text[said.end() :]
+    delimiter, text, passed = _beginning(_text(data, table), columns)
     reader = csv.reader(StringIO(text, newline=""), strict=True, delimiter=delimiter)
     try:
         header = _header(next(reader, []), columns, table)
@@ -80,11 +77,24 @@ def rows_of(data: bytes, table: Path, columns: Sequence[str] = ()) -> Iterator[T
             if found > MAX_CELLS:
                 raise DataError(f"{table}: more than {MAX_CELLS:,} cells; is it a table of images?")
             if len(cells) != len(header):
-                raise DataError(_uneven(table, reader.line_num, cells, header, delimiter))
-            named = zip(header, cells, strict=True)
-            yield TableRow(reader.line_num, {name: cell for name, cell in named if name})
+                line = passed + reader.line_num
+                raise DataError(_uneven(table, line, cells, header, delimiter))
+            named = {name: cell for name, cell in zip(header, cells, strict=True) if name}
+            yield TableRow(passed + reader.line_num, named)
     except csv.Error as error:
-        raise DataError(f"{table}, line {reader.line_num}: not CSV: {error}") from error
+        raise DataError(f"{table}, line {passed + reader.line_num}: not CSV: {error}") from error
+
+
+def _beginning(text: str, columns: Sequence[str]) -> tuple[str, str, int]:
+    """What parts the columns, the text from its header on, and how many lines stand before that:
+    empty ones, and Excel's own that names what parts the columns.
+    """
+    table = text.lstrip("\r\n")
+    delimiter = _delimiter(table, columns)
+    if said := _SEPARATOR_LINE.match(table):
+        delimiter, table = said[1], table[said.end() :].lstrip("\r\n")
+    passed = text[: len(text) - len(table)]
+    return delimiter, table, len(passed.splitlines())
 
 
 def _uneven(
@@ -111,7 +121,7 @@ def _text(data: bytes, table: Path) -> str:
 
 def _delimiter(text: str, columns: Sequence[str]) -> str:
     """What parts the columns: a comma, unless another makes more of the header known columns."""
-    first = text.lstrip("\r\n").partition("\n")[0].strip("\r")
+    first = text.partition("\n")[0].strip("\r")
     known = {normal(column) for column in columns}
 
     def found(delimiter: str) -> int:
@@ -169,7 +179,7 @@ def json_rows(data: bytes, table: Path) -> Iterator[TableRow]:
     Raises:
         DataError: a line is no JSON object.
     """
-    for line, text in enumerate(_text(data, table).splitlines(), start=1):
+    for line, text in enumerate(_text(data, table).split("\n"), start=1):
         if not text.strip():
             continue
         try:

@@ -110,7 +110,7 @@ def json_lines(file: Path) -> Iterator[Mapping[str, Any]]:
     Raises:
         DataError: a line is none.
     """
-    for number, line in enumerate(read_table(file).decode("utf-8-sig").splitlines(), start=1):
+    for number, line in enumerate(read_table(file).decode("utf-8-sig").split("\n"), start=1):
         if line.strip():
             try:
                 value = json_value(line)
