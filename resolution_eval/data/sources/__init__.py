@@ -9,6 +9,7 @@
 | `bbbc021`, `hpa`, `wsivqa`, `published` | sources in a publisher's own form |
 | `phantoms`, `plate_source` | images that are drawn, not stored |
 | `layout`, `delimited`, `normal_form`, `pictures` | what a local table says, line by line |
+| `labels_row`, `row_faults` | what a row of it tells, and what is wrong with it |
 | `image_limit` | a source without the questions about more images than a run asks about |
 | `targets`, `coco` | where in an image the finding is |
 | `slide_views` | what of a whole slide is shown, and at how many µm per pixel |
