@@ -19,9 +19,11 @@ from test_slide import FINEST, aperio, plain
 
 from resolution_eval.data.cards import parse_task_card
 from resolution_eval.data.own_folder import folder_card
+from resolution_eval.data.sources import folder_contents
 from resolution_eval.data.sources.local import LocalSource
 from resolution_eval.data.sources.slide_views import locator_at
 from resolution_eval.ground.errors import DataError, ImageError, UsageError
+from resolution_eval.ground.files import file_digest
 from resolution_eval.host.task_metrics import area
 from resolution_eval.images import decode
 from resolution_eval.records import read_record
@@ -193,6 +195,75 @@ def test_a_slide_that_changes_while_it_is_read_fails(tmp_path):
     (root / "a.svs").write_bytes(aperio(0.5))
     with pytest.raises(ImageError, match="changed while the run was under way"):
         source.read("a.svs@1um")
+
+
+def test_a_slide_that_changes_between_its_digest_and_its_reading_fails(tmp_path):
+    root = folder(tmp_path, a=aperio(), b=aperio(finest=FINEST[::-1]))
+    assert len({(root / name).stat().st_size for name in ("a.svs", "b.svs")}) == 1
+    source = opened(root, 1)  # which compares the two, since they are of one size
+    (root / "a.svs").write_bytes(aperio(0.5))
+    assert source.fingerprint
+    with pytest.raises(ImageError, match="changed while the run was under way"):
+        source.read("a.svs@1um")
+
+
+def test_a_slide_that_changes_between_its_reading_and_its_digest_is_an_error(tmp_path):
+    root = folder(tmp_path, a=aperio(), b=aperio(finest=FINEST[:160]))
+    source = opened(root, 1)
+    source.read("a.svs@1um")
+    (root / "a.svs").write_bytes(aperio(0.5))
+    with pytest.raises(DataError, match=r"'a.svs' of .* changed while the run was under way"):
+        source.fingerprint  # noqa: B018
+
+
+def test_a_slide_that_comes_or_changes_while_its_digest_is_taken_is_an_error(tmp_path, monkeypatch):
+    root = folder(tmp_path, a=aperio(), b=aperio(finest=FINEST[:160]))
+
+    def digest(path: Path) -> str:
+        with path.open("ab") as file:
+            file.write(b"more")
+        return file_digest(path)
+
+    source = opened(root, 1)
+    monkeypatch.setattr(folder_contents, "file_digest", digest)
+    with pytest.raises(DataError, match="changed while the run was under way"):
+        source.fingerprint  # noqa: B018
+    (root / "a.svs").unlink()
+    source = opened(root, 1)
+    monkeypatch.setattr(folder_contents, "file_digest", file_digest)
+    assert source.fingerprint
+    (root / "a.svs").write_bytes(aperio())
+    with pytest.raises(ImageError, match="changed while the run was under way"):
+        source.read("a.svs@1um")
+
+
+def test_a_slide_alone_in_its_size_is_not_read_whole_before_its_digest_is_asked_for(
+    tmp_path, monkeypatch
+):
+    digested = []
+    monkeypatch.setattr(folder_contents, "file_digest", lambda path: digested.append(path) or "x")
+    root = folder(tmp_path, REGIONS, a=aperio(), b=aperio(finest=FINEST[:160]))
+    source = opened(root, 1)
+    assert not digested
+    assert source.fingerprint
+    assert {path.name for path in digested} == {"a.svs", "b.svs"} and len(digested) == 2
+
+
+def test_who_saw_a_region_of_a_slide_in_training_has_seen_the_slide(tmp_path):
+    table = 'file,label,split,region\na.svs,x,train,"0,0,99,99"\na.svs,x,test,"200,200,99,99"\n'
+    table += 'a.svs,y,test,"300,200,99,99"\nb.svs,y,test,"0,0,99,99"\n'
+    one = opened(folder(tmp_path / "one", table, a=aperio(), b=aperio(finest=FINEST[::-1])), 1)
+    assert any(
+        note.startswith("1 of 2 test files are in train too, with 2 of the test samples")
+        for note in one.notes
+    )
+    table = 'file,label,split,region\na.svs,x,train,"0,0,99,99"\nb.svs,y,test,"200,200,99,99"\n'
+    table += 'b.svs,x,test,"0,0,80,80"\n'
+    copies = opened(folder(tmp_path / "copies", table, a=aperio(), b=aperio()), 1)
+    assert any(
+        note.startswith("1 of 1 test files are copies, byte for byte, of train files")
+        for note in copies.notes
+    )
 
 
 def test_a_card_has_one_axis_and_reads_back_what_it_writes(tmp_path):

@@ -14,6 +14,7 @@
 | `targets`, `coco` | where in an image the finding is |
 | `slide_views` | what of a whole slide is shown, and at how many µm per pixel |
 | `table_source`, `folder_files`, `duplicates` | samples of tables, their files, copies |
+| `folder_contents` | what the files of a folder held when they were first looked at |
 | `containers`, `checksum`, `download`, `roots` | archives read in place, files and folders |
 """
 

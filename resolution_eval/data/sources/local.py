@@ -13,13 +13,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 
 from resolution_eval.data.cards import TaskCard
 from resolution_eval.data.sources import duplicates
 from resolution_eval.data.sources.coco import with_boxes
 from resolution_eval.data.sources.delimited import TableRow, require_columns
+from resolution_eval.data.sources.folder_contents import FolderContents
 from resolution_eval.data.sources.folder_files import not_found
 from resolution_eval.data.sources.labels_row import sample_of, tidy, views_of
 from resolution_eval.data.sources.layout import layout_of
@@ -36,7 +36,6 @@ from resolution_eval.data.sources.source import (
 )
 from resolution_eval.data.sources.targets import BOX, MASK, with_details
 from resolution_eval.ground.errors import DataError, ImageError
-from resolution_eval.ground.files import file_digest
 from resolution_eval.pixels import format_of
 from resolution_eval.pixels.display_choices import Cut, EncodedImage, Options
 from resolution_eval.resolution import in_microns
@@ -72,18 +71,14 @@ class LocalSource:
         regions = any(row[REGION] for row in rows)
         refuse_targets([row[BOX] or row[MASK] for row in rows], microns, regions)
         self._views = {name: view for row in rows for name, view in views_of(row)}
-        self._slides = microns or regions
         samples = with_details(
             rows, [sample_of(row, card) for row in rows], self._folder, self._layout.table
         )
-        self._digests: dict[str, str] = {}
+        self._contents = FolderContents(self._folder)
         self._alike = duplicates.groups(self._sized(samples))
         self._refuse_contradictions(samples)
         self._samples = ordered(self._clustered(samples))
         self._spelt = tuple(_spelling_notes(rows, card))
-        self._found: dict[str, str] = {}
-        self._stamps: dict[str, str] = {}
-        """Size and time of each slide, which is too large to be read whole for each sample."""
 
     def _clustered(self, samples: Sequence[Sample]) -> Iterator[Sample]:
         """The samples with copies in one cluster; regions of copies of a slide are too."""
@@ -110,42 +105,50 @@ class LocalSource:
         return self._views.get(locator, (locator, None))[0]
 
     def _sized(self, samples: Iterable[Sample]) -> dict[str, str]:
-        """Content of each image that is not alone in its size: only those can be copies."""
-        sizes: dict[int, set[str]] = {}
-        for locator in sorted({image for sample in samples for image in sample.images}):
-            path = self._folder / self.file_of(locator)
-            if path.is_file() and path.stat().st_size:
-                sizes.setdefault(path.stat().st_size, set()).update(
-                    (locator, self.file_of(locator))
-                )
-        alike = [file for files in sizes.values() if len(files) > 1 for file in files]
-        return {file: self._content(file) for file in sorted(alike)}
+        """Content of each image, and of each file of regions, that is not alone in its size: only
+        those can be copies.
+        """
+        sizes: dict[int, dict[str, set[str]]] = {}
+        for locator in {image for sample in samples for image in sample.images}:
+            file = self.file_of(locator)
+            path = self._folder / file
+            if path.is_file() and (size := path.stat().st_size):
+                sizes.setdefault(size, {}).setdefault(file, {file}).add(locator)
+        alike = [files for files in sizes.values() if len(files) > 1]
+        names = sorted(set().union(*(files[file] for files in alike for file in files)))
+        return {name: self._content(name) for name in names}
 
     @cached_property
     def notes(self) -> tuple[str, ...]:
         """Copies, images that train and test share, questions that stand more than once, and what
         was read otherwise than it was written.
         """
-        told = [*self._layout.notes, *self._boxes, *self._spelt, *_notes(self._samples)]
-        return (*told, *duplicates.notes(self._samples, self._alike))
+        whole = [self._of_files(sample) for sample in self._samples]
+        noun = "images" if whole == list(self._samples) else "files"
+        told = [*self._layout.notes, *self._boxes, *self._spelt]
+        told += [*_shared(whole, noun), *_repeated(self._samples)]
+        return (*told, *duplicates.notes(whole, self._alike, noun=noun))
+
+    def _of_files(self, sample: Sample) -> Sample:
+        """The sample as if it showed its files whole: who was trained on one region of a slide has
+        seen that slide.
+        """
+        image, *more = map(self.file_of, sample.images)
+        return replace(sample, image=image, more=tuple(more))
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over ids, labels and image contents, whatever the order they are stored in."""
+        """SHA-256 over ids, labels and image contents, whatever the order they are stored in.
+
+        Raises:
+            DataError: an image file changed while it was read, or since.
+        """
         locators = {image for sample in self._samples for image in sample.images}
-        if self._slides:
-            files = {self.file_of(locator) for locator in locators}
-            there = [file for file in files if (self._folder / file).is_file()]
-            self._stamps = {file: _stamp(self._folder / file) for file in there}
-        self._found = {locator: self._content(locator) for locator in locators}
-        return fingerprint(self._samples, self._found)
+        return fingerprint(self._samples, {one: self._content(one) for one in locators})
 
     def _content(self, locator: str) -> str:
         file, region = self._views.get(locator, (locator, None))
-        if file not in self._digests:
-            path = self._folder / file
-            self._digests[file] = file_digest(path) if path.is_file() else "missing"
-        return self._digests[file] + ("" if region is None else f" {region}")
+        return self._contents.digest(file) + ("" if region is None else f" {region}")
 
     def samples(self, split: str = "test") -> tuple[Sample, ...]:
         """The samples of one split, ordered by the SHA-256 of their id.
@@ -170,7 +173,7 @@ class LocalSource:
         options = replace(self._options, microns=microns or self._options.microns, region=region)
         try:
             if options.microns or region:
-                self._refuse_changed(file, _stamp(path), self._stamps)
+                self._contents.refuse_changed(file)
                 return slide_bytes(path, options)
             data = path.read_bytes()
         except OSError as error:
@@ -178,16 +181,8 @@ class LocalSource:
             raise ImageError(
                 f"image file {file!r} of {self._folder} cannot be read: {reason}"
             ) from error
-        if locator in self._found:
-            self._refuse_changed(file, sha256(data).hexdigest(), self._found)
+        self._contents.refuse_changed(file, data)
         return EncodedImage.of(data, options)
-
-    def _refuse_changed(self, file: str, found: str, known: dict[str, str]) -> None:
-        if known.setdefault(file, found) != found:
-            raise ImageError(
-                f"image file {file!r} of {self._folder} changed while the run was under way; "
-                "run again on data that stays as it is"
-            )
 
 
 def _options(card: TaskCard) -> Options:
@@ -206,12 +201,8 @@ def _needed(card: TaskCard) -> list[str]:
     return needed + ([card.cluster] if card.cluster != "image" else [])
 
 
-def _stamp(path: Path) -> str:
-    found = path.stat()
-    return f"{found.st_size} {found.st_mtime_ns}"
-
-
-def _notes(samples: Sequence[Sample]) -> Iterator[str]:
+def _shared(samples: Sequence[Sample], noun: str) -> Iterator[str]:
+    """That images, or files of them, are in train and test."""
     images = {
         split: {image for sample in samples if sample.split == split for image in sample.images}
         for split in ("train", "test")
@@ -221,9 +212,12 @@ def _notes(samples: Sequence[Sample]) -> Iterator[str]:
         test = [sample for sample in samples if sample.split == "test"]
         asked = sum(not shared.isdisjoint(sample.images) for sample in test)
         yield (
-            f"{len(shared)} of {len(images['test'])} test images are in train too, with {asked} "
+            f"{len(shared)} of {len(images['test'])} test {noun} are in train too, with {asked} "
             "of the test samples: a model trained on that train split has seen them"
         )
+
+
+def _repeated(samples: Sequence[Sample]) -> Iterator[str]:
     counts = Counter((sample.images, sample.question.casefold()) for sample in samples)
     repeated = sum(count > 1 for count in counts.values())
     if repeated:
