@@ -249,6 +249,33 @@ def test_a_slide_alone_in_its_size_is_not_read_whole_before_its_digest_is_asked_
     assert {path.name for path in digested} == {"a.svs", "b.svs"} and len(digested) == 2
 
 
+@pytest.mark.parametrize(
+    ("table", "name", "told"),
+    [
+        ("file,label\na.svs,x\na.svs@1um,y\n", "a.svs@1um", "what 'a.svs' at 1um per pixel"),
+        (
+            'file,label,region,qid\na.svs,x,"0,0,9,9",1\n"a.svs[0,0,9,9]",y,,2\n',
+            "a.svs[0,0,9,9]",
+            "line 3: .* a region of another",
+        ),
+    ],
+    ids=["microns", "region"],
+)
+def test_a_file_that_is_called_as_a_view_of_another_is_refused(tmp_path, table, name, told):
+    root = folder(tmp_path, table, a=aperio())
+    (root / name).write_bytes(aperio(finest=FINEST[::-1]))
+    with pytest.raises(DataError, match=told):
+        opened(root, 2, 1)
+
+
+def test_such_a_name_is_any_name_where_nothing_else_is_called_so(tmp_path):
+    root = folder(tmp_path, "file,label\na.svs@1um,x\nb.svs,y\n", b=aperio())
+    (root / "a.svs@1um").write_bytes(aperio(finest=FINEST[::-1]))
+    source = opened(root, 1)
+    found = decode(source.read(locator_at("a.svs@1um", MicronsPerPixel(1))))
+    assert np.array_equal(np.asarray(found.image), FINEST[::-1][::4, ::4])
+
+
 def test_who_saw_a_region_of_a_slide_in_training_has_seen_the_slide(tmp_path):
     table = 'file,label,split,region\na.svs,x,train,"0,0,99,99"\na.svs,x,test,"200,200,99,99"\n'
     table += 'a.svs,y,test,"300,200,99,99"\nb.svs,y,test,"0,0,99,99"\n'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 
@@ -14,12 +14,15 @@ from resolution_eval.data.sources.layout import SPLIT_NAMES
 from resolution_eval.data.sources.normal_form import matching, normal
 from resolution_eval.data.sources.pictures import SEPARATOR, pictures
 from resolution_eval.data.sources.slide_views import COLUMN as REGION
-from resolution_eval.data.sources.slide_views import region_locator, region_of
+from resolution_eval.data.sources.slide_views import locator_at, region_locator, region_of
 from resolution_eval.data.sources.source import Sample, class_of
 from resolution_eval.evidence.attestation import Form
+from resolution_eval.ground.errors import DataError
 from resolution_eval.pixels.display_choices import Region
 
 YES_NO = ("yes", "no")
+View = tuple[str, Region | None]
+"""A file, and the region of it that is shown; none: all of it."""
 MORE = "files after the first"
 """Key of a tidy row's cell with the names of its further images, one a line."""
 
@@ -42,11 +45,35 @@ def locators_of(row: TableRow) -> tuple[str, ...]:
     return (region_locator(first, region_of(row[REGION])), *more)
 
 
-def views_of(row: TableRow) -> Iterator[tuple[str, tuple[str, Region | None]]]:
-    """Locators of a line's images, each with the file and the region that it stands for."""
-    region = region_of(row[REGION])
-    for locator, file in zip(locators_of(row), files_of(row), strict=True):
-        yield locator, (file, region)
+def views_of(rows: Iterable[TableRow], card: TaskCard, table: Path) -> dict[str, View]:
+    """Locators of the images of all rows, each with the file and the region that it stands for.
+
+    Raises:
+        DataError: one stands for two: a file has the name of another's region, or of what another
+            is read as at one of the card's µm per pixel.
+    """
+    views: dict[str, View] = {}
+    for row in rows:
+        region = region_of(row[REGION])
+        for locator, file in zip(locators_of(row), files_of(row), strict=True):
+            if views.setdefault(locator, (file, region)) != (file, region):
+                raise DataError(
+                    f"{table}, line {row.line}: {locator!r} is a file, and also what a region of "
+                    "another file is called; rename the file"
+                )
+    _refuse_shadowed(views, card, table)
+    return views
+
+
+def _refuse_shadowed(views: Mapping[str, View], card: TaskCard, table: Path) -> None:
+    for locator in views:
+        for r in card.resolutions:
+            other = locator_at(locator, r)
+            if other != locator and other in views:
+                raise DataError(
+                    f"{table}: {other!r} is a file, and also what {locator!r} at {r} per pixel is "
+                    "called; rename the file"
+                )
 
 
 def id_of(row: TableRow, card: TaskCard) -> str:

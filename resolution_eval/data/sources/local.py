@@ -70,7 +70,7 @@ class LocalSource:
         microns = card.microns is not None or in_microns(card.resolutions)
         regions = any(row[REGION] for row in rows)
         refuse_targets([row[BOX] or row[MASK] for row in rows], microns, regions)
-        self._views = {name: view for row in rows for name, view in views_of(row)}
+        self._views = views_of(rows, card, self._layout.table)
         samples = with_details(
             rows, [sample_of(row, card) for row in rows], self._folder, self._layout.table
         )
