@@ -181,7 +181,8 @@ class LocalSource:
             raise ImageError(
                 f"image file {file!r} of {self._folder} cannot be read: {reason}"
             ) from error
-        self._contents.refuse_changed(file, data)
+        if data:  # an empty one fails for that, whenever it was emptied
+            self._contents.refuse_changed(file, data)
         return EncodedImage.of(data, options)
 
 
