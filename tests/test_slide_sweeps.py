@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 pytest.importorskip("openslide", reason="the extra `wsi` is not installed")
 sys.path.insert(0, str(Path(__file__).parent / "pixels"))
+import openslide
 from PIL import Image
 from pydantic import ValidationError
 from test_slide import FINEST, aperio, plain
@@ -26,6 +28,8 @@ from resolution_eval.ground.errors import DataError, ImageError, UsageError
 from resolution_eval.ground.files import file_digest
 from resolution_eval.host.task_metrics import area
 from resolution_eval.images import decode
+from resolution_eval.pixels import slide
+from resolution_eval.pixels.display_choices import EncodedImage, Options
 from resolution_eval.records import read_record
 from resolution_eval.resolution import (
     MicronsPerPixel,
@@ -175,8 +179,8 @@ def test_targets_and_microns_are_not_mixed(tmp_path):
     ("slide", "asked", "told"),
     [
         (plain(), 1, "does not say how many µm a pixel is"),
-        (aperio(), 0.1, "has 0.25 µm per pixel and nothing finer"),
-        (b"\x89PNG\r\n\x1a\n", 1, "no slide that OpenSlide reads"),
+        (aperio(), 0.1, "has 0.25 µm per pixel, and 0.1 were asked for: there is nothing finer"),
+        (b"\x89PNG\r\n\x1a\n", 1, "it is PNG, which does not say how many µm"),
     ],
     ids=["no size", "finer", "no slide"],
 )
@@ -186,6 +190,85 @@ def test_a_folder_that_cannot_be_read_in_microns_is_refused_before_the_run(
     root = folder(tmp_path, a=slide, b=slide + b"\0")
     with pytest.raises(DataError, match=f"(?s)for whole slides.*{told}.*in pixels"):
         folder_card(root, {"resolutions": (MicronsPerPixel(asked),)})
+
+
+def slide_of_dicom() -> bytes:
+    """Four tiles of VL whole slide microscopy at 0.25 µm per pixel, which OpenSlide opens."""
+    pydicom = pytest.importorskip("pydicom", reason="the extra `dicom` is not installed")
+    from pydicom.encaps import encapsulate
+
+    meta = pydicom.dataset.FileMetaDataset()
+    meta.TransferSyntaxUID = pydicom.uid.JPEGBaseline8Bit
+    found = pydicom.Dataset()
+    found.file_meta = meta
+    found.SOPClassUID = meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.77.1.6"
+    found.SOPInstanceUID = meta.MediaStorageSOPInstanceUID = "1.2.3.4"
+    found.StudyInstanceUID, found.SeriesInstanceUID, found.Modality = "1.2", "1.2.3", "SM"
+    found.ImageType = ["ORIGINAL", "PRIMARY", "VOLUME", "NONE"]
+    found.Rows = found.Columns = 256
+    found.TotalPixelMatrixRows = found.TotalPixelMatrixColumns = 512
+    found.NumberOfFrames, found.NumberOfOpticalPaths, found.TotalPixelMatrixFocalPlanes = 4, 1, 1
+    found.SamplesPerPixel, found.PhotometricInterpretation = 3, "YBR_FULL_422"
+    found.BitsAllocated, found.BitsStored, found.HighBit = 8, 8, 7
+    found.PixelRepresentation = found.PlanarConfiguration = 0
+    found.DimensionOrganizationType = "TILED_FULL"
+    found.ImagedVolumeWidth = found.ImagedVolumeHeight = 0.128
+    found.ImagedVolumeDepth = 1.0
+    measures, shared = pydicom.Dataset(), pydicom.Dataset()
+    measures.PixelSpacing, measures.SliceThickness = [0.00025, 0.00025], 1
+    shared.PixelMeasuresSequence = [measures]
+    found.SharedFunctionalGroupsSequence = [shared]
+    found.OpticalPathSequence = [pydicom.Dataset()]
+    tile = BytesIO()
+    Image.fromarray(FINEST[:256, :256]).save(tile, "JPEG", subsampling=1)
+    found.PixelData = encapsulate([tile.getvalue()] * 4)
+    found["PixelData"].is_undefined_length = True
+    data = BytesIO()
+    found.save_as(data, enforce_file_format=True)
+    return data.getvalue()
+
+
+def test_a_slide_that_the_reader_refuses_is_refused_before_the_run(tmp_path):
+    table = "file,label\na.dcm,x\nb.dcm,y\n"
+    root = folder(tmp_path, table)
+    for name in ("a.dcm", "b.dcm"):
+        (root / name).write_bytes(slide_of_dicom() + b"\0" * (name == "b.dcm"))
+    with openslide.OpenSlide(root / "a.dcm") as opens:
+        assert opens.properties["openslide.mpp-x"] == "0.25"
+    with pytest.raises(DataError, match=r"[ab]\.dcm: it is DICOM, which does not say how many µm"):
+        folder_card(root, {"resolutions": MICRONS})
+    encoded = EncodedImage.of((root / "a.dcm").read_bytes(), Options(microns=1.0))
+    with pytest.raises(ImageError, match="it is DICOM, which does not say how many µm"):
+        decode(encoded)
+
+
+def test_a_slide_as_fine_as_asked_but_for_rounding_is_read_by_probe_and_reader(tmp_path):
+    root = folder(tmp_path, a=aperio(0.5004), b=aperio(0.5004, FINEST[::-1]))
+    source = opened(root, 0.5)
+    assert decode(source.read("a.svs@0.5um")).image.size == (480, 320)
+    root = folder(tmp_path / "coarser", a=aperio(0.5006), b=aperio(0.5006, FINEST[::-1]))
+    with pytest.raises(DataError, match=r"has 0\.5006 µm per pixel, and 0\.5 were asked for"):
+        folder_card(root, {"resolutions": (MicronsPerPixel(0.5),)})
+
+
+def test_a_file_that_is_read_in_place_is_told_by_its_own_size(tmp_path):
+    table = 'file,label,region\na.svs,x,"0,0,9,9"\nb.svs,y,"0,0,9,9"\nc.svs,y,"0,0,9,9"\n'
+    root = folder(tmp_path, table, a=b"no image" * 1000, b=aperio(), c=aperio()[:9000])
+    source = opened(root)
+    with pytest.raises(ImageError, match="the image file of 8000 bytes cannot be decoded"):
+        decode(source.read("a.svs[0,0,9,9]"))
+    with pytest.raises(ImageError, match="the TIFF file of 9000 bytes is no slide"):
+        decode(source.read("c.svs[0,0,9,9]"))
+    data = source.read("b.svs[0,0,9,9]")
+    (root / "b.svs").unlink()
+    with pytest.raises(ImageError, match="is no longer there"):
+        decode(data)
+
+
+def test_a_file_that_is_read_in_place_is_not_copied(tmp_path, monkeypatch):
+    source = opened(folder(tmp_path, REGIONS, a=aperio(), b=aperio(finest=FINEST[::-1])), 1)
+    monkeypatch.setattr(slide, "NamedTemporaryFile", None)
+    assert decode(source.read("a.svs[0,0,480,320]@1um")).image.size == (120, 80)
 
 
 def test_a_slide_that_changes_while_it_is_read_fails(tmp_path):

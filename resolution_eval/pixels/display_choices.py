@@ -8,7 +8,7 @@ from math import inf
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
-from resolution_eval.ground.errors import UsageError
+from resolution_eval.ground.errors import ImageError, UsageError
 
 FIRST = "first"
 FULL = "full range"
@@ -97,6 +97,19 @@ class Options:
     """Whole-slide images: what of them is shown; none: all."""
     path: Path | None = None
     """The file on disk that the bytes are the beginning of; none where they are all of it."""
+
+    def file_size(self, data: bytes) -> int:
+        """Bytes of the whole file that `data`, or their beginning, are.
+
+        Raises:
+            ImageError: the file is no longer there.
+        """
+        if self.path is None:
+            return len(data)
+        try:
+            return self.path.stat().st_size
+        except OSError as error:
+            raise ImageError(f"the image file is no longer there ({error.strerror})") from error
 
 
 def numbers(window: str) -> tuple[float, float]:
