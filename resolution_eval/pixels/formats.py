@@ -6,9 +6,12 @@ of memory; records hold ours.
 
 from __future__ import annotations
 
+import gzip
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from io import BytesIO
 from typing import Protocol
 
 
@@ -69,10 +72,11 @@ def inflated_head(data: bytes) -> bytes:
     """The first bytes of a file, of a gzipped one those of what it holds; never many."""
     if not data.startswith(b"\x1f\x8b"):
         return data[:HEAD_OF_NIFTI]
-    try:
-        return zlib.decompressobj(wbits=31).decompress(data[: 64 * 1024], HEAD_OF_NIFTI)
-    except zlib.error:
-        return b""
+    head = b""
+    with suppress(OSError, EOFError, zlib.error), gzip.GzipFile(fileobj=BytesIO(data)) as file:
+        while len(head) < HEAD_OF_NIFTI and (more := file.read1(HEAD_OF_NIFTI - len(head))):
+            head += more
+    return head
 
 
 def _nifti(data: bytes) -> bool:

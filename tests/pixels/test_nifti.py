@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import subprocess
 import sys
+import tracemalloc
 import zlib
 from contextlib import suppress
 from itertools import permutations, product
@@ -189,17 +190,56 @@ def test_what_cannot_be_shown_fails_by_name(data, slice, told):
         shown(data, slice)
 
 
+def unpacked_peak(data: bytes) -> int:
+    """Most bytes of memory that Python held while `data` was refused for what it unpacks to."""
+    with suppress(ImageError):  # libraries are imported before
+        shown(data[:400])
+    tracemalloc.start()
+    try:
+        with pytest.raises(ImageError, match=r"unpacks to more than the 368 bytes of its header"):
+            shown(data)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def zeros(first: bytes, count: int = 64) -> bytes:
+    """A gzip file of `first` and so many MiB of zeros."""
+    packer = zlib.compressobj(9, wbits=31)
+    blocks = (packer.compress(bytes(2**20)) for _ in range(count))
+    return b"".join((packer.compress(first), *blocks, packer.flush()))
+
+
 def test_a_bomb_is_refused_before_it_unpacks():
-    bomb = zlib.compressobj(9, wbits=31)
-    data = bomb.compress(header(dim=[3, 1000, 1000, 1000, 1, 1, 1, 1], bitpix=16)[:352])
-    for _ in range(2**6):
-        data += bomb.compress(bytes(2**20))
-    data += bomb.flush()
-    assert len(data) < 2**20
-    small = gzip.compress(header(dim=[3, 2, 2, 2, 1, 1, 1, 1])[:352]) + data
-    for one in (data, small):
-        with pytest.raises(ImageError, match=r"cut short|more than|damaged"):
-            shown(one)
+    small = header(dim=[3, 2, 2, 2, 1, 1, 1, 1])[:352]
+    for data in (zeros(small), gzip.compress(small) + zeros(b"")):
+        assert len(data) < 2**20
+        assert unpacked_peak(data) < 8 * 2**20
+    claims_much = zeros(header(dim=[3, 1000, 1000, 1000, 1, 1, 1, 1], bitpix=16)[:352], 1)
+    with pytest.raises(ImageError, match=r"cut short: 1048928 bytes of 2000000352"):
+        shown(claims_much)
+
+
+@pytest.mark.parametrize("size", [1, 100, 348, 352, 5000])
+def test_a_gzip_file_of_several_members_is_their_sum(size):
+    data = stored()
+    members = b"".join(
+        gzip.compress(data[place : place + size]) for place in range(0, min(len(data), 800), size)
+    )
+    rest = gzip.compress(data[-(-min(len(data), 800) // size) * size :])
+    whole = members + rest
+    assert gzip.decompress(whole) == data
+    assert np.array_equal(shown(whole)[0], shown(data)[0])
+    assert np.array_equal(shown(gzip.compress(b"") + whole + bytes(512))[0], shown(data)[0])
+    for wrong, told in (
+        (whole[:-5], "compression is cut short"),
+        (members, "cut short"),
+        (whole[:-8] + bytes(8), "compression is damaged"),
+        (whole + b"more", "compression is damaged"),
+        (whole + gzip.compress(b"more"), "unpacks to more than"),
+    ):
+        with pytest.raises(ImageError, match=told):
+            shown(wrong)
 
 
 def test_complex_voxels_are_refused_by_name():
