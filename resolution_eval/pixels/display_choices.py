@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
@@ -84,7 +84,8 @@ class Options:
     """How an image file is shown where its format leaves a choice."""
 
     window: str = FIRST
-    """DICOM: "first" (the file's own first window or VOI LUT), "full range", or "CENTRE/WIDTH"."""
+    """DICOM: "first" (the file's own first window or VOI LUT), "full range", or "CENTRE/WIDTH";
+    NIfTI: "first" is the file's display range."""
     frame: int | Literal["first", "middle"] = "first"
     """DICOM: the frame of several, by number from 1, "first" or "middle"."""
     slice: Cut = MIDDLE
@@ -116,14 +117,14 @@ def numbers(window: str) -> tuple[float, float]:
     """Centre and width of a window written as "40/400".
 
     Raises:
-        UsageError: it is written otherwise, or the width is not above 0.
+        UsageError: it is written otherwise, no finite numbers, or the width is not above 0.
     """
     centre, _, width = window.partition("/")
     try:
         found = float(centre), float(width)
     except ValueError:
         found = (0.0, 0.0)
-    if not found[1] > 0:
+    if not found[1] > 0 or not all(map(isfinite, found)):
         raise UsageError(
             f"no window {window!r}; write CENTRE/WIDTH, as 40/400, or '{FIRST}' or '{FULL}'"
         )

@@ -16,6 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+sys.path.insert(0, str(Path(__file__).parent))
+from test_dicom import dicom
+
 from resolution_eval.data.own_folder import folder_card
 from resolution_eval.ground.errors import ImageError, ResolutionEvalError, UsageError
 from resolution_eval.images import decode
@@ -23,6 +26,7 @@ from resolution_eval.pixels.display_choices import Cut, EncodedImage, Options, c
 
 nibabel = pytest.importorskip("nibabel", reason="the extra `nifti` is not installed")
 
+ROOT = Path(__file__).parents[2]
 SIDES = (18, 20, 22)
 PATIENT = np.random.default_rng(0).permutation(np.prod(SIDES)).reshape(SIDES).astype(np.int16)
 """Voxels by right, anterior, superior: each side and each value is another."""
@@ -102,6 +106,28 @@ def test_slope_and_intercept_come_first_and_the_window_is_in_their_unit():
     pixels, notes = shown(bytes(raw), window="0/2000")
     assert np.array_equal(pixels, spread(measured, -1000, 1000))
     assert any("window -1000..1000" in note for note in notes)
+
+
+def test_the_page_for_users_tells_the_edges_of_a_window_in_either_format():
+    ramp = np.arange(-500, 500, dtype=np.int16).reshape(25, 40)
+    volume = packed(nibabel.Nifti1Image(ramp[..., None], np.eye(4)))
+    slope = {"RescaleSlope": 1, "RescaleIntercept": 0}
+    ends = {}
+    for name, data in (("NIfTI", volume), ("DICOM", dicom(ramp, **slope))):
+        notes = decode(EncodedImage.of(data, Options(window="40/400"))).notes
+        (told,) = (note for note in notes if "window" in note)
+        ends[name] = told.partition("window ")[2]
+    assert ends == {"NIfTI": "-160..240", "DICOM": "-160..239"}
+    page = " ".join((ROOT / "docs" / "data.md").read_text().split())
+    assert "CENTRE ± WIDTH/2 in the file's unit" in page
+    assert "from CENTRE - WIDTH/2 to CENTRE + WIDTH/2 - 1" in page
+    assert "as for DICOM" not in page
+
+
+@pytest.mark.parametrize("text", ["nan/400", "40/nan", "40/inf", "inf/400", "40/0", "40", "40/-1"])
+def test_a_window_that_is_none_is_refused(text):
+    with pytest.raises(UsageError, match="no window"):
+        checked({"window": text})
 
 
 def test_the_display_range_of_the_file_is_used_unless_another_is_asked_for():

@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from resolution_eval.data.cards import TaskCard
+from resolution_eval.data.cards import TaskCard, display_options
 from resolution_eval.data.sources import duplicates
 from resolution_eval.data.sources.coco import with_boxes
 from resolution_eval.data.sources.delimited import TableRow, require_columns
@@ -37,7 +37,7 @@ from resolution_eval.data.sources.source import (
 from resolution_eval.data.sources.targets import BOX, MASK, with_details
 from resolution_eval.ground.errors import DataError, ImageError
 from resolution_eval.pixels import format_of
-from resolution_eval.pixels.display_choices import Cut, EncodedImage, Options
+from resolution_eval.pixels.display_choices import EncodedImage
 from resolution_eval.resolution import in_microns
 
 
@@ -59,7 +59,7 @@ class LocalSource:
     def __init__(self, folder: Path, card: TaskCard) -> None:
         self._folder = folder.resolve()
         self._card = card
-        self._options = _options(card)
+        self._options = display_options(card)
         self._layout = layout_of(self._folder, card.cluster)
         self.revision = self._layout.revision
         self.excluded = self._layout.excluded
@@ -184,16 +184,6 @@ class LocalSource:
         if data:  # an empty one fails for that, whenever it was emptied
             self._contents.refuse_changed(file, data)
         return EncodedImage.of(data, options)
-
-
-def _options(card: TaskCard) -> Options:
-    return Options(
-        window=card.window,
-        frame=card.frame,
-        slice=Cut.parse(card.slice),
-        max_pixels=card.max_pixels,
-        microns=card.microns,
-    )
 
 
 def _needed(card: TaskCard) -> list[str]:
