@@ -100,6 +100,19 @@ def test_a_mask_of_another_size_is_an_error_that_names_both(root):
     assert "take them away" in told
 
 
+@pytest.mark.parametrize(
+    "path", ["/a/1.2/000000.dcm", "../a/1.2/0.dcm", "a\\1.2\\0.dcm", "C:/a/0.dcm", "a" * 300]
+)
+def test_a_mask_outside_the_folder_is_an_error_of_the_table(root, path):
+    put(
+        root / "mass_case_description_test_set.csv",
+        HEAD + row(1, "BENIGN", "a", "b").replace("Mass-Test_P_1_LEFT_CC_1/1.4/1.10/b", path),
+    )
+    put(root / "CBIS-DDSM/Mass-Test_P_1_LEFT_CC/1.2/1.3/000000.dcm", dicom(MAMMOGRAM))
+    with pytest.raises(DataError, match=r"1: ROI mask file path .*(inside the folder|longer)"):
+        open_source(task_cards()["cbis_ddsm"])
+
+
 def test_a_black_mask_is_an_error(root):
     with pytest.raises(DataError, match=r"000001.dcm, a mask: it is all black"):
         of_tcia(root, mask(), mask((9, 9, 3, 3)), False)

@@ -23,7 +23,8 @@ from resolution_eval.data.sources.delimited import TableRow, json_rows, rows_of
 from resolution_eval.data.sources.local import LocalSource
 from resolution_eval.data.sources.medmnist import MedMnistSource
 from resolution_eval.data.sources.normal_form import normal
-from resolution_eval.ground.errors import DataError, ImageError
+from resolution_eval.data.sources.published.benchmark_folder import open_published
+from resolution_eval.ground.errors import DataError, ImageError, UsageError
 from resolution_eval.images import decode
 
 
@@ -380,6 +381,15 @@ def test_a_line_of_json_ends_where_its_file_ends_it(tmp_path):
         next(rows)
 
 
+@pytest.mark.parametrize("name", ["x" * 300 + ".png", "a/" * 3000 + "x.png", "é" * 130 + ".png"])
+def test_a_name_longer_than_any_files_is_an_error_of_its_line(tmp_path, name):
+    for column in ("file", "file_2"):
+        cells = f"{name},x,b.png" if column == "file" else f"b.png,x,{name}"
+        table = f"file,label,file_2\na.png,y,b.png\n{cells}\n"
+        with pytest.raises(DataError, match=r"line 3: .*longer than the name of any file"):
+            opened(folder(tmp_path, table, "a.png", "b.png"))
+
+
 def test_a_line_before_the_header_is_named_as_the_cause(tmp_path):
     table = "# made by me\nfile,label\na.png,x\nb.png,y\n"
     with pytest.raises(DataError, match="'# made by me'; the first line must name the columns"):
@@ -442,3 +452,14 @@ def test_dicom_without_an_ending_is_found_in_class_folders(tmp_path):
     source = opened(mine)
     assert len(source.samples()) == 4
     assert [one.item for one in source.excluded] == ["ill/README"]
+
+
+def test_what_a_card_asks_that_cannot_be_is_refused_before_any_image_is_read(tmp_path):
+    root = folder(tmp_path, "file,label\na.png,x\nb.png,y\n", "a.png", "b.png")
+    card = folder_card(root).model_copy(update={"window": "40-400"})
+    with pytest.raises(UsageError, match="no window '40-400'"):
+        LocalSource(root, card)
+    (tmp_path / "data_v1.json").write_text("[]")
+    card = task_cards()["vindr_cxr_vqa"].model_copy(update={"window": "40-400"})
+    with pytest.raises(UsageError, match="no window '40-400'"):
+        open_published(tmp_path, card)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from resolution_eval.data.sources.delimited import TableRow
+from resolution_eval.data.sources.folder_files import escape
 from resolution_eval.data.sources.published.item import Images
 from resolution_eval.ground.errors import DataError, ImageError
 from resolution_eval.images import decode
@@ -34,7 +35,8 @@ def largest_finding(
     None where a mask is not there, or the mammogram itself.
 
     Raises:
-        DataError: no file of a row has the mammogram's size, or its mask is all black.
+        DataError: no file of a row has the mammogram's size, its mask is all black, or it names a
+            file outside the folder.
     """
     try:
         size = _size(images.read(image))
@@ -51,12 +53,21 @@ def largest_finding(
 
 
 def _candidates(row: TableRow, folder: Path) -> Iterator[str]:
-    """Files that may be the row's mask: the one it names, those beside it, those of the crop."""
+    """Files that may be the row's mask: the one it names, those beside it, those of the crop.
+
+    Raises:
+        DataError: it names one outside the folder.
+    """
     seen: set[str] = set()
     for name in NAMES:
         path = row[name].strip()
         if not path:
             continue
+        if told := escape(path, folder):
+            raise DataError(
+                f"{folder}, {row['image file path']}, abnormality {row['abnormality id']}: {name} "
+                f"{told}; write it as the published table does, relative to CBIS-DDSM/"
+            )
         published = PurePosixPath("CBIS-DDSM") / path
         series = PurePosixPath(path).parent.name
         beside = sorted((folder / published.parent).glob("*.dcm"))
