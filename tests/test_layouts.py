@@ -20,6 +20,7 @@ from resolution_eval.data.own_folder import folder_card
 from resolution_eval.data.sources import data_summary
 from resolution_eval.data.sources.archive import ArchiveSource
 from resolution_eval.data.sources.delimited import TableRow, json_rows, rows_of
+from resolution_eval.data.sources.layout import layout_of
 from resolution_eval.data.sources.local import LocalSource
 from resolution_eval.data.sources.medmnist import MedMnistSource
 from resolution_eval.data.sources.normal_form import normal
@@ -388,6 +389,34 @@ def test_a_name_longer_than_any_files_is_an_error_of_its_line(tmp_path, name):
         table = f"file,label,file_2\na.png,y,b.png\n{cells}\n"
         with pytest.raises(DataError, match=r"line 3: .*longer than the name of any file"):
             opened(folder(tmp_path, table, "a.png", "b.png"))
+
+
+def test_each_folder_of_a_tree_is_looked_into_once(tmp_path, monkeypatch):
+    for split in ("train", "test"):
+        for label in ("well", "ill", "empty"):
+            (tmp_path / split / label / "deep").mkdir(parents=True)
+            if label != "empty":
+                (tmp_path / split / label / "deep" / f"{split}.png").write_bytes(picture(1))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "x.png").write_bytes(picture(2))
+    looked: list[Path] = []
+    listed = Path.iterdir
+
+    def iterdir(folder: Path):
+        looked.append(folder)
+        return listed(folder)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    found = layout_of(tmp_path)
+    assert [row["file"] for row in found.rows] == [
+        f"{split}/{label}/deep/{split}.png"
+        for split in ("test", "train")
+        for label in ("ill", "well")
+    ]
+    assert [one.item for one in found.excluded] == ["other/x.png"]
+    assert sum("empty" in note for note in found.notes) == 2
+    deep = [folder for folder in looked if folder.name == "deep"]
+    assert len(deep) == len(set(deep)) == 6
 
 
 def test_a_line_before_the_header_is_named_as_the_cause(tmp_path):
