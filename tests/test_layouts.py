@@ -328,6 +328,10 @@ def test_copies_in_a_medmnist_file_are_one_cluster_and_told(tmp_path):
         ("1", "1.0"),
         ("1", "01"),
         ("1", "\uff11"),
+        ("benign", "\u202abenign\u202c"),
+        ("benign", "benign\u200e"),
+        ("benign", "be\x7fnign"),
+        ("II", "\u2161"),
     ],
 )
 def test_labels_that_a_person_reads_alike_are_one_class_with_a_note(tmp_path, one, other):
@@ -346,6 +350,7 @@ def test_labels_that_a_person_reads_alike_are_one_class_with_a_note(tmp_path, on
         ("grade 1", "grade 10"),
         ("T1", "T2"),
         ("\u03b2", "b"),
+        ("II", "\u2162"),
     ],
 )
 def test_labels_that_a_person_tells_apart_stay_two(tmp_path, one, other):
@@ -389,6 +394,30 @@ def test_a_name_longer_than_any_files_is_an_error_of_its_line(tmp_path, name):
         table = f"file,label,file_2\na.png,y,b.png\n{cells}\n"
         with pytest.raises(DataError, match=r"line 3: .*longer than the name of any file"):
             opened(folder(tmp_path, table, "a.png", "b.png"))
+
+
+@pytest.mark.parametrize(
+    ("line", "label"),
+    [
+        ('a.png, "x, 1"', "x, 1"),
+        ('a.png,  "x"', "x"),
+        ('a.png, "he said ""x"""', 'he said "x"'),
+        ('"a.png" ,x', None),
+    ],
+)
+def test_a_blank_before_a_quote_makes_no_other_label(tmp_path, line, label):
+    root = folder(tmp_path, f"file, label\n{line}\nb.png, y\n", "a.png", "b.png")
+    if label is None:
+        with pytest.raises(DataError, match="line 2: not CSV"):
+            opened(root)
+    else:
+        assert {sample.answer for sample in opened(root).samples()} == {label, "y"}
+
+
+def test_a_table_with_a_nul_byte_is_no_text(tmp_path):
+    root = folder(tmp_path, "file,label\na.png,x\nb.png,y\0\n", "a.png", "b.png")
+    with pytest.raises(DataError, match="line 3: holds a NUL byte"):
+        opened(root)
 
 
 def test_each_folder_of_a_tree_is_looked_into_once(tmp_path, monkeypatch):

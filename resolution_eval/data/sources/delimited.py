@@ -66,7 +66,9 @@ def rows_of(data: bytes, table: Path, columns: Sequence[str] = ()) -> Iterator[T
             cells than the header.
     """
     delimiter, text, passed = _beginning(_text(data, table), columns)
-    reader = csv.reader(StringIO(text, newline=""), strict=True, delimiter=delimiter)
+    reader = csv.reader(
+        StringIO(text, newline=""), strict=True, delimiter=delimiter, skipinitialspace=True
+    )
     try:
         header = _header(next(reader, []), columns, table)
         found = 0
@@ -109,6 +111,9 @@ def _uneven(
 def _text(data: bytes, table: Path) -> str:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data[:2]:
         raise DataError(f"{table} is UTF-16; save the table as UTF-8")
+    if (place := data.find(b"\0")) >= 0:
+        line = data.count(b"\n", 0, place) + 1
+        raise DataError(f"{table}, line {line}: holds a NUL byte; save the table as text in UTF-8")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
