@@ -17,7 +17,7 @@ from PIL import Image
 
 from resolution_eval.data.cards import task_cards
 from resolution_eval.data.own_folder import folder_card
-from resolution_eval.data.sources import data_summary
+from resolution_eval.data.sources import data_summary, folder_contents
 from resolution_eval.data.sources.archive import ArchiveSource
 from resolution_eval.data.sources.delimited import TableRow, json_rows, rows_of
 from resolution_eval.data.sources.layout import layout_of
@@ -418,6 +418,21 @@ def test_a_table_with_a_nul_byte_is_no_text(tmp_path):
     root = folder(tmp_path, "file,label\na.png,x\nb.png,y\0\n", "a.png", "b.png")
     with pytest.raises(DataError, match="line 3: holds a NUL byte"):
         opened(root)
+
+
+def test_files_that_cannot_be_read_are_no_copies_of_each_other(tmp_path, monkeypatch):
+    root = folder(tmp_path, "file,label\na.png,x\nb.png,y\n", "a.png", "b.png")
+    for name in ("a.png", "b.png"):
+        (root / name).write_bytes(picture(1)[:-1] + name[:1].encode())
+    card = folder_card(root)
+
+    def digest(path: Path) -> str:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(folder_contents, "file_digest", digest)
+    source = LocalSource(root, card)
+    assert source.fingerprint and len({sample.cluster for sample in source.samples()}) == 2
+    assert not any("copies" in note for note in source.notes)
 
 
 def test_each_folder_of_a_tree_is_looked_into_once(tmp_path, monkeypatch):

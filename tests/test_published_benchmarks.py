@@ -387,6 +387,16 @@ def test_a_mammogram_with_one_malignant_finding_is_malignant_and_asked_once(data
     }
 
 
+def test_an_image_that_changes_after_its_digest_was_taken_fails(data: Path):
+    cbis_ddsm(data / "cbis_ddsm")
+    source = open_source(task_cards()["cbis_ddsm"])
+    first, second = source.samples()
+    (data / "cbis_ddsm" / first.image).write_bytes(picture(7, 1100, "JPEG"))
+    with pytest.raises(ImageError, match="changed while the run was under way"):
+        source.read(first.image)
+    assert source.read(second.image)
+
+
 def test_a_reduced_mirror_is_refused_by_its_size(data: Path):
     cbis_ddsm(data / "cbis_ddsm", edge=224)
     with pytest.raises(DataError, match="about 224 px, the published ones 1000 px or more"):

@@ -65,7 +65,7 @@ def _digest(path: Path) -> str:
     try:
         return file_digest(path)
     except OSError:  # its samples fail by name when they are asked for
-        return "unreadable"
+        return f"unreadable {path.name}"  # no copy of another such file
 
 
 def _stamp(path: Path) -> str:
