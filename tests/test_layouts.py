@@ -435,6 +435,37 @@ def test_files_that_cannot_be_read_are_no_copies_of_each_other(tmp_path, monkeyp
     assert not any("copies" in note for note in source.notes)
 
 
+@pytest.mark.parametrize(
+    "table", ["file,label\na.png,x\nb.png,\n", "file,label\na.png,\nb.png, \n"]
+)
+def test_an_empty_label_is_told_before_how_many_labels_there_are(tmp_path, rows):
+    with pytest.raises(DataError, match="line 3: label is empty"):
+        folder_card(folder(tmp_path, f"file,label\n{rows}", "a.png", "b.png"))
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_columns_of_metadata_are_known_in_any_case(tmp_path, ending):
+    rows = [{"File_Name": "a.png", " ANSWER": "x"}, {"File_Name": "b.png", " ANSWER": "y"}]
+    text = "\n".join(map(json.dumps, rows))
+    if ending == "csv":
+        text = "File_Name, ANSWER\na.png,x\nb.png,y\n"
+    (tmp_path / f"metadata.{ending}").write_text(text)
+    for place, name in enumerate(("a.png", "b.png")):
+        (tmp_path / name).write_bytes(picture(place))
+    source = opened(tmp_path)
+    assert {sample.id: sample.answer for sample in source.samples()} == {"a.png": "x", "b.png": "y"}
+
+
+def test_a_key_twice_in_other_cases_is_named_with_its_line(tmp_path):
+    rows = [
+        {"file_name": "a.png", "label": "x"},
+        {"file_name": "b.png", "label": "y", "Label": "x"},
+    ]
+    (tmp_path / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(DataError, match=r"a column twice: 'label' .* \(line 2\)"):
+        folder_card(tmp_path)
+
+
 def test_each_folder_of_a_tree_is_looked_into_once(tmp_path, monkeypatch):
     for split in ("train", "test"):
         for label in ("well", "ill", "empty"):

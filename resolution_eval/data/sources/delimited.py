@@ -178,11 +178,12 @@ def require_columns(rows: Sequence[TableRow], needed: Sequence[str], table: Path
         raise DataError(f"{table} has no column {column!r}; {suggest(column, present)}")
 
 
-def json_rows(data: bytes, table: Path) -> Iterator[TableRow]:
-    """The lines of a file with one JSON object a line, its values as text.
+def json_rows(data: bytes, table: Path, columns: Sequence[str] = ()) -> Iterator[TableRow]:
+    """The lines of a file with one JSON object a line, its values as text; a key is taken for one
+    of `columns` whatever its case and blanks.
 
     Raises:
-        DataError: a line is no JSON object.
+        DataError: a line is no JSON object, or names a column twice.
     """
     for line, text in enumerate(_text(data, table).split("\n"), start=1):
         if not text.strip():
@@ -193,7 +194,11 @@ def json_rows(data: bytes, table: Path) -> Iterator[TableRow]:
             raise DataError(f"{table}, line {line}: not JSON ({error})") from error
         if not isinstance(value, dict):
             raise DataError(f"{table}, line {line}: not a JSON object")
-        yield TableRow(line, {str(key): _cell(cell) for key, cell in value.items()})
+        try:
+            keys = _header(list(value), columns, table)
+        except DataError as error:
+            raise DataError(f"{error} (line {line})") from error
+        yield TableRow(line, dict(zip(keys, map(_cell, value.values()), strict=True)))
 
 
 def _cell(value: Any) -> str:

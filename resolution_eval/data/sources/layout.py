@@ -60,6 +60,8 @@ IMAGE_ENDINGS = (
     *(".dcm", ".dicom", ".pgm", ".ppm", ".pbm", ".pnm"),
     *(".nii", ".nii.gz"),
 )
+_LABELS = ("answer", "text", "caption")
+"""Columns of metadata that stand in for the label where there is none."""
 _PASSED_OVER = (".", "__MACOSX")
 
 
@@ -136,8 +138,8 @@ def _imagefolder(folder: Path, tables: list[tuple[str, Path]], more: tuple[str, 
         data = read_table(table)
         digest.update(data)
         json = table.suffix == ".jsonl"
-        names = ("file_name", "file_names", *COLUMNS, *more)
-        found = list(json_rows(data, table) if json else rows_of(data, table, names))
+        names = ("file_name", "file_names", *_LABELS, *COLUMNS, *more)
+        found = list((json_rows if json else rows_of)(data, table, names))
         several = bool(found) and "file_names" in found[0].cells
         require_columns(found, ("file_names" if several else "file_name",), table)
         rows += [_row_of_metadata(row, split, table.parent, folder) for row in found]
@@ -157,7 +159,7 @@ def _row_of_metadata(row: TableRow, split: str, place: Path, folder: Path) -> Ta
     found = (name if inside == "." else f"{inside}/{name}" for name in names)
     cells["file"] = SEPARATOR.join(found)
     cells.setdefault("split", split)
-    for alias in ("answer", "text", "caption"):
+    for alias in _LABELS:
         if "label" not in cells and alias in cells:
             cells["label"] = cells[alias]
     return TableRow(row.line, cells)
