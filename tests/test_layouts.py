@@ -435,7 +435,7 @@ def test_files_that_cannot_be_read_are_no_copies_of_each_other(tmp_path, monkeyp
     assert not any("copies" in note for note in source.notes)
 
 
-@pytest.mark.parametrize("rows", ["a.png,x\\nb.png,\\n", "a.png,\\nb.png, \\n"])
+@pytest.mark.parametrize("rows", ["a.png,x\nb.png,\n", "a.png,\nb.png, \n"])
 def test_an_empty_label_is_told_before_how_many_labels_there_are(tmp_path, rows):
     with pytest.raises(DataError, match="line 3: label is empty"):
         folder_card(folder(tmp_path, f"file,label\n{rows}", "a.png", "b.png"))
