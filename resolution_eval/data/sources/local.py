@@ -66,13 +66,17 @@ class LocalSource:
         rows = [tidy(row, self._folder) for row in self._layout.rows]
         require_columns(rows, _needed(card), self._layout.table)
         refuse_faulty(rows, card, self._folder, self._layout.table)
-        rows, self._boxes = with_boxes(rows, self._folder)
+        rows, self._boxes = with_boxes(rows, self._folder, self._options)
         microns = card.microns is not None or in_microns(card.resolutions)
         regions = any(row[REGION] for row in rows)
         refuse_targets([row[BOX] or row[MASK] for row in rows], microns, regions)
         self._views = views_of(rows, card, self._layout.table)
         samples = with_details(
-            rows, [sample_of(row, card) for row in rows], self._folder, self._layout.table
+            rows,
+            [sample_of(row, card) for row in rows],
+            self._folder,
+            self._layout.table,
+            self._options,
         )
         self._contents = FolderContents(self._folder)
         self._alike = duplicates.groups(self._sized(samples))
