@@ -575,6 +575,20 @@ DATA = (
     ),
     Fault(
         "data",
+        "a box or mask of another size than an image in DICOM",
+        "the line and both sizes",
+        REFUSED,
+        "test_targets.py::TestMasks::test_an_image_that_pillow_does_not_read_has_a_size_too",
+    ),
+    Fault(
+        "data",
+        "a row of a published TSV with more or fewer cells than its header",
+        "the line",
+        REFUSED,
+        "test_published_benchmarks.py::test_a_row_of_a_tsv_that_is_cut_or_torn_is_an_error_of_its_line",
+    ),
+    Fault(
+        "data",
         "a NIfTI volume whose axes are stored in another order or direction",
         "nothing: the slice is the same",
         SAME,
