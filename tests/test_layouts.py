@@ -363,7 +363,7 @@ def test_labels_that_a_person_tells_apart_stay_two(tmp_path, one, other):
     ["", "sep=;\n", "sep=;\r\n", '"sep=;"\n', "\n\n", "\r\n", "\r\n\r\nsep=;\r\n\n"],
     ids=repr,
 )
-def test_what_spreadsheets_put_before_the_header_is_passed_over_and_counted(tmp_path, start):
+def test_what_spreadsheets_put_before_the_header_is_passed_over(tmp_path, start):
     table = f"{start}file;label\na.png;x\nb.png;y\n"
     assert len(opened(folder(tmp_path, table, "a.png", "b.png")).samples()) == 2
     file = tmp_path / "labels.csv"
