@@ -204,40 +204,58 @@ def _apart(value: float) -> float:
     return max(value, 1 / value)
 
 
+HELD = (0.93, 0.97)
+"""Share of runs, of 95 % intervals, that is wanted."""
+
+
 def coverage(section: Section) -> str:
-    """The simulation's table and its two sentences."""
+    """The simulation's table and its sentences."""
     found = section["simulated"]
     (seen, charts), (wrong, trios) = found["seeing"], found["differing"]
+    heads = ["true threshold, slope, lapse", "answers", "images"]
+    heads += ["50 % size held", "90 % size held", "fit rejected"]
     return "\n".join(
         [
-            table(
-                [
-                    "true threshold, slope, lapse",
-                    "answers",
-                    "50 % size held",
-                    "90 % size held",
-                    "fit rejected",
-                ],
-                (
-                    [
-                        ", ".join(f"{value:g}" for value in cell["truth"]),
-                        str(cell["answers"]),
-                        f"{cell['half']:.3f}",
-                        "never seen" if cell["most"] is None else f"{cell['most']:.3f}",
-                        f"{cell['rejected']:.3f}",
-                    ]
-                    for cell in found["cells"]
-                ),
-            ),
+            table(heads, map(_cell, found["cells"])),
             "",
             f"{found['repetitions']} repetitions per cell ({found['fits']} for the fit), seed "
-            f"{found['seed']}. A model that guesses was said to see in {seen} of {charts} charts "
-            "of 96 answers (allowed: 0.001). "
+            f"{found['seed']}. {_outside(found['cells'])} A model that guesses was said to see in "
+            f"{seen} of {charts} charts of 96 answers (allowed: 0.001). "
             f"Three equal curves were said to differ in {wrong} of {trios} (allowed: 0.05). A "
             f"share of 0.95 has a standard error of {_error(found['repetitions'])} points, one of "
             f"0.05 for the fit {_error(found['fits'])}.",
         ]
     )
+
+
+def _cell(cell: Section) -> list[str]:
+    return [
+        _truth(cell),
+        str(cell["answers"]),
+        str(cell["images"]),
+        f"{cell['half']:.3f}",
+        "never seen" if cell["most"] is None else f"{cell['most']:.3f}",
+        f"{cell['rejected']:.3f}",
+    ]
+
+
+def _truth(cell: Section) -> str:
+    return ", ".join(f"{value:g}" for value in cell["truth"])
+
+
+def _outside(cells: Iterable[Section]) -> str:
+    """The cells whose coverage is not as wanted, in a sentence."""
+    low, high = HELD
+    named = [
+        f"the {size} size at ({_truth(cell)}) with {cell['answers']} answers to {cell['images']} "
+        f"images, {cell[key]:.3f}"
+        for cell in cells
+        for key, size in (("half", "50 %"), ("most", "90 %"))
+        if cell[key] is not None and not low <= cell[key] <= high
+    ]
+    if not named:
+        return f"All sizes are held in {low:g} to {high:g}."
+    return f"Not held in {low:g} to {high:g}: {'; '.join(named)}."
 
 
 def _error(repetitions: int) -> str:
