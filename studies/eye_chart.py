@@ -11,10 +11,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from resolution_eval.data.cards import task_cards
+from resolution_eval.data.lesions import LesionBook
+from resolution_eval.data.lesions.lesion_book import BLOCKS
 from resolution_eval.data.sources import open_source
 from resolution_eval.data.sources.plate_source import PlateSource
 from resolution_eval.declaration import Declaration
@@ -31,22 +35,46 @@ from resolution_eval.training.small_flamingo import (
 )
 from resolution_eval.training.start import small_learner
 from resolution_eval.training.training_run import PLAN, TrainingRun, finetune
-from studies.turned_plates import plate_pools
+from studies.turned_plates import SomePlates, plate_pools
 
 GRID, LOW = 64, 32
 """Training resolutions in pixels."""
 PATCH = 8
-STEPS = {"acuity": 3500, "lesion": 1000}
-"""Of the vision encoder alone, by task; a Hugging Face model, which costs more, gets fewer."""
-HF_STEPS = {"acuity": 900, "lesion": 700}
-PLATES = {"acuity": 6144, "lesion": 3072}
-"""Train plates that are drawn."""
-SHIFT = {"acuity": 8, "lesion": 0}
-"""Most pixels that a plate is moved by; a quadrant would not stay the same."""
-QUARTERS = {"acuity": 4, "lesion": 1}
-FINEST = {"acuity": 1.0, "lesion": 0.0}
-"""Smallest detail shown, in pixels of the grid."""
 HF = "qwen2_vl"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlateRecipe:
+    """How a book of plates is taught."""
+
+    steps: int
+    """Of the vision encoder alone."""
+    hf_steps: int
+    """The same of a Hugging Face model, which costs more."""
+    rate: float
+    plates: int = 6144
+    """Train plates that are drawn."""
+    shift: int = 0
+    """Most pixels that a plate is moved by; a quadrant would not stay the same."""
+    quarters: int = 1
+    finest: float = 1.0
+    """Smallest detail shown, in pixels of the grid."""
+    pooled: Literal["mean", "max"] = "mean"
+    """Stripes are everywhere in their window; a finding lies in one or two patches."""
+    whitened: bool = False
+    blocks: int | None = None
+    """Of the train split, where it is to be larger than the book's own."""
+    kinds: tuple[str, ...] = ()
+    """What alone is taught; all, where none is named."""
+
+
+NODULES = ("nodule present", "nodule quadrant")
+RECIPES = {
+    "acuity": PlateRecipe(steps=3500, hf_steps=900, rate=3e-3, shift=8, quarters=4),
+    "lesion": PlateRecipe(
+        steps=700, hf_steps=700, rate=1e-3, pooled="max", whitened=True, blocks=256, kinds=NODULES
+    ),
+}
 
 
 def plan(
@@ -58,18 +86,25 @@ def plan(
     rests: Sequence[str] = (VISION,),
 ) -> TrainingPlan:
     """The recipe of a small Flamingo; by default that of the embedded checkpoint `acuity`."""
+    taught = RECIPES[task]
     return in_two_stages(
         strategy=strategy,
         rests=rests,
+        pooled=taught.pooled,
         low=LOW,
         native=GRID,
         seed=seed,
         architecture=Architecture(
-            patch=PATCH, vision_layers=3, vision_width=64, vision_heads=4, neighbours=True
+            patch=PATCH,
+            vision_layers=3,
+            vision_width=64,
+            vision_heads=4,
+            neighbours=True,
+            whitened=taught.whitened,
         ),
-        encoder=Stage(steps=steps or STEPS[task], batch=32, rate=3e-3),
+        encoder=Stage(steps=steps or taught.steps, batch=32, rate=taught.rate),
         joint=Stage(steps=500, batch=24, rate=2e-3),
-        augmentation=Augmentation(shift=SHIFT[task]),
+        augmentation=Augmentation(shift=taught.shift),
         stored="float16",
         fused=True,
     )
@@ -94,7 +129,7 @@ def train_hf(
     source, declared = plates(task), []
     for strategy, folder in zip(strategies, folders, strict=True):
         learner = small_learner(source, HF, GRID, patch=PATCH, seed=seed)
-        recipe = plan(task, strategy, seed, steps=HF_STEPS[task], rests=("model.visual",))
+        recipe = plan(task, strategy, seed, steps=RECIPES[task].hf_steps, rests=("model.visual",))
         run = TrainingRun(
             plan=recipe.model_copy(update={"architecture": None, "stored": None}),
             learner=learner,
@@ -109,21 +144,28 @@ def train_hf(
 
 def turned_pools(task: str, source: PlateSource, grid_of: Callable[[Size], Size]) -> ImagePools:
     """The task's plates, turned, of which each grid is shown what it can show."""
+    taught = RECIPES[task]
     return plate_pools(
-        source, grid_of, quarters=QUARTERS[task], finest=FINEST[task], limit=PLATES[task]
+        source, grid_of, quarters=taught.quarters, finest=taught.finest, limit=taught.plates
     )
 
 
 def plates(task: str) -> PlateSource:
-    """The plates of the card `task`.
+    """The plates of the card `task` that its recipe teaches.
 
     Raises:
         UsageError: the card names no book of plates.
     """
-    source = open_source(task_cards()[task])
-    if not isinstance(source, PlateSource):
-        raise UsageError(f"the card {task} names no book of plates; choose one of {sorted(STEPS)}")
-    return source
+    card, taught = task_cards()[task], RECIPES.get(task)
+    source = open_source(card)
+    if taught is None or not isinstance(source, PlateSource):
+        raise UsageError(
+            f"the card {task} names no book of plates; choose one of {sorted(RECIPES)}"
+        )
+    if not taught.kinds:
+        return source
+    blocks = BLOCKS if taught.blocks is None else {**BLOCKS, "train": taught.blocks}
+    return SomePlates(task, card, LesionBook(source.book.side, blocks), taught.kinds)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -133,7 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description="Train a small model on the eye chart or the lesion phantoms, from scratch.",
     )
     parser.add_argument("--output", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--task", choices=sorted(STEPS), default="acuity")
+    parser.add_argument("--task", choices=sorted(RECIPES), default="acuity")
     parser.add_argument("--strategy", choices=[*STRATEGIES, "all"], default="native")
     parser.add_argument("--architecture", choices=("flamingo", HF), default="flamingo")
     parser.add_argument("--seed", type=int, default=0)

@@ -40,8 +40,9 @@ class FlamingoLearning(Learning):
     parameters is to move.
     """
 
-    def __init__(self, bundle: FlamingoBundle, head: nn.Module | None) -> None:
+    def __init__(self, bundle: FlamingoBundle, head: nn.Module | None, *, largest: bool) -> None:
         super().__init__(bundle.model, head)
+        self._largest = largest
         self._bundle = bundle
         self.grid: tuple[int, int] | None = None
         self._tokens: Tensor | None = None
@@ -69,11 +70,14 @@ class FlamingoLearning(Learning):
         return found[:, -answer_tokens - 1 : -1], self._classes(self._tokens)
 
     def _classes(self, tokens: Tensor | None) -> Tensor | None:
-        """The head's logits, over the mean of an image's patch tokens: over the perceiver's latents
-        it would learn the coarse classes only.
+        """The head's logits, over the mean of an image's patch tokens, or the largest over each of
+        them: over the perceiver's latents it would learn the coarse classes only.
         """
         self._tokens = None
-        return None if self.head is None or tokens is None else self.head(tokens.mean(1))
+        if self.head is None or tokens is None:
+            return None
+        found: Tensor = self.head(tokens).amax(1) if self._largest else self.head(tokens.mean(1))
+        return found
 
 
 class FlamingoLearner(Learner):
@@ -82,14 +86,21 @@ class FlamingoLearner(Learner):
     adapter = "resflamingo"
 
     def __init__(
-        self, bundle: FlamingoBundle, *, classes: Sequence[str] = (), seed: int = 0
+        self,
+        bundle: FlamingoBundle,
+        *,
+        classes: Sequence[str] = (),
+        seed: int = 0,
+        largest: bool = False,
     ) -> None:
-        """`classes` are the answers that a head tells apart while the encoder learns alone."""
+        """`classes` are the answers that a head tells apart while the encoder learns alone, from
+        the mean of all patches or, if `largest`, from those where each is likeliest.
+        """
         self.bundle = bundle
         self.classes = {name: place for place, name in enumerate(classes)}
         self._names = list(own_tensors(bundle.model))
         head = new_head(bundle.config.vision["width"], len(classes), seed) if classes else None
-        self.module: FlamingoLearning = FlamingoLearning(bundle, head)
+        self.module: FlamingoLearning = FlamingoLearning(bundle, head, largest=largest)
 
     def grid(self, information: Size) -> Size:
         return patch_size_fit(information, self.bundle.patch)
