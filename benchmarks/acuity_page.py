@@ -25,7 +25,7 @@ def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return "\n".join(f"| {line} |" for line in [*lines, *(" | ".join(row) for row in rows)])
 
 
-def figure(found: Section | None, digits: int = 2) -> str:
+def figure(found: Section | None, digits: int = 2, smallest: float = 0.75) -> str:
     """A figure with its interval; what lies beyond the sizes that were shown is said."""
     if found is None:
         return "–"
@@ -33,7 +33,7 @@ def figure(found: Section | None, digits: int = 2) -> str:
     if found["estimate"] is None:
         return f"not reached [{low}, {high}]"
     if found["estimate"] == 0:
-        return f"below 0.75 [{low}, {high}]"
+        return f"below {smallest:.2f} [{low}, {high}]"
     return f"{found['estimate']:.{digits}f} [{low}, {high}]"
 
 
@@ -170,27 +170,42 @@ def retest(section: Section) -> str:
 
 
 def lesions(section: Section) -> str:
-    """Sizes at the encoder per resolution, and whether they are one."""
+    """Sizes at the encoder per resolution, and whether they are one; then what nobody sees."""
     resolutions = sorted({r for found in section.values() for r in found["resolutions"]})
     heads = ["checkpoint", "finding", "n per r", *(f"50 % at {r}" for r in resolutions)]
-    return table(
-        [*heads, "curves", "widest ratio", "between"],
-        (
-            [
-                name,
-                kind,
-                str(each["n"]),
-                *(
-                    figure(each["sizes"][str(r)]) if str(r) in each["sizes"] else "does not see"
-                    for r in resolutions
-                ),
-                "no two to compare" if each["verdict"] == "withheld" else each["verdict"],
-                *_widest(each["ratios"]),
-            ]
-            for name, found in section.items()
-            for kind, each in found["kinds"].items()
-        ),
+    rows = (
+        [
+            name,
+            kind,
+            str(each["n"]),
+            *(_at(found, each, r) for r in resolutions),
+            _verdict(each),
+            *_widest(each["ratios"]),
+        ]
+        for name, found in section.items()
+        for kind, each in found["kinds"].items()
+        if each["sizes"]
     )
+    unseen = (
+        f"{name} sees at no resolution: "
+        + (", ".join(k for k, each in found["kinds"].items() if not each["sizes"]) or "nothing")
+        for name, found in section.items()
+    )
+    made = table([*heads, "curves", "widest ratio", "between"], rows)
+    return f"{made}\n\n{'. '.join(unseen)}."
+
+
+def _at(found: Section, kind: Section, r: int) -> str:
+    if r not in found["resolutions"]:
+        return "–"
+    if str(r) not in kind["sizes"]:
+        return "does not see"
+    size, smallest = kind["sizes"][str(r)], kind["smallest"][str(r)]
+    return figure(size, smallest=smallest) + ("*" if kind["fit"][str(r)] < DOUBTED else "")
+
+
+def _verdict(kind: Section) -> str:
+    return "no two to compare" if not kind["ratios"] else kind["verdict"]
 
 
 def _widest(ratios: Section) -> tuple[str, str]:

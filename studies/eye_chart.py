@@ -16,6 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from torch import Tensor, nn
+
 from resolution_eval.data.cards import task_cards
 from resolution_eval.data.lesions import LesionBook
 from resolution_eval.data.lesions.lesion_book import BLOCKS
@@ -23,7 +25,8 @@ from resolution_eval.data.sources import open_source
 from resolution_eval.data.sources.plate_source import PlateSource
 from resolution_eval.declaration import Declaration
 from resolution_eval.ground.errors import UsageError
-from resolution_eval.resolution import Size, patch_size_fit
+from resolution_eval.resolution import PixelResolution, Size, patch_size_fit
+from resolution_eval.training.hf_learner import HFLearner
 from resolution_eval.training.plan import Architecture, Augmentation, Stage, TrainingPlan
 from resolution_eval.training.pool import ImagePools
 from resolution_eval.training.small_flamingo import (
@@ -33,8 +36,9 @@ from resolution_eval.training.small_flamingo import (
     in_two_stages,
     train,
 )
-from resolution_eval.training.start import small_learner
+from resolution_eval.training.start import WHITENED, small_learner
 from resolution_eval.training.training_run import PLAN, TrainingRun, finetune
+from resolution_eval.training.whitening import whiten
 from studies.turned_plates import SomePlates, plate_pools
 
 GRID, LOW = 64, 32
@@ -49,9 +53,9 @@ class PlateRecipe:
 
     steps: int
     """Of the vision encoder alone."""
-    hf_steps: int
-    """The same of a Hugging Face model, which costs more."""
     rate: float
+    joint: int = 500
+    """Steps in which the rest learns to answer."""
     plates: int = 6144
     """Train plates that are drawn."""
     shift: int = 0
@@ -70,11 +74,20 @@ class PlateRecipe:
 
 NODULES = ("nodule present", "nodule quadrant")
 RECIPES = {
-    "acuity": PlateRecipe(steps=3500, hf_steps=900, rate=3e-3, shift=8, quarters=4),
+    "acuity": PlateRecipe(steps=3500, rate=3e-3, shift=8, quarters=4),
     "lesion": PlateRecipe(
-        steps=700, hf_steps=700, rate=1e-3, pooled="max", whitened=True, blocks=256, kinds=NODULES
+        steps=700, rate=1e-3, pooled="max", whitened=True, blocks=256, kinds=NODULES
     ),
 }
+HF_RECIPES = {
+    "acuity": PlateRecipe(
+        steps=300, joint=300, rate=1e-3, quarters=4, finest=1.5, whitened=True, kinds=("grating",)
+    ),
+    "lesion": PlateRecipe(
+        steps=400, joint=300, rate=1e-3, pooled="max", whitened=True, blocks=256, kinds=NODULES
+    ),
+}
+"""Of a Hugging Face model, which costs more."""
 
 
 def plan(
@@ -82,11 +95,11 @@ def plan(
     strategy: Strategy = "native",
     seed: int = 0,
     *,
-    steps: int | None = None,
+    taught: PlateRecipe | None = None,
     rests: Sequence[str] = (VISION,),
 ) -> TrainingPlan:
     """The recipe of a small Flamingo; by default that of the embedded checkpoint `acuity`."""
-    taught = RECIPES[task]
+    taught = taught or RECIPES[task]
     return in_two_stages(
         strategy=strategy,
         rests=rests,
@@ -102,8 +115,8 @@ def plan(
             neighbours=True,
             whitened=taught.whitened,
         ),
-        encoder=Stage(steps=steps or taught.steps, batch=32, rate=taught.rate),
-        joint=Stage(steps=500, batch=24, rate=2e-3),
+        encoder=Stage(steps=taught.steps, batch=32, rate=taught.rate),
+        joint=Stage(steps=taught.joint, batch=24, rate=2e-3),
         augmentation=Augmentation(shift=taught.shift),
         stored="float16",
         fused=True,
@@ -115,7 +128,7 @@ def train_flamingos(
 ) -> list[Declaration]:
     """Train one Flamingo per strategy into its folder, or go on there; what each says of itself."""
     source = plates(task)
-    pools = turned_pools(task, source, partial(patch_size_fit, patch=PATCH))
+    pools = turned_pools(RECIPES[task], source, partial(patch_size_fit, patch=PATCH))
     return [
         train(plan(task, strategy, seed), source, folder, pools=pools)
         for strategy, folder in zip(strategies, folders, strict=True)
@@ -126,37 +139,52 @@ def train_hf(
     task: str, strategies: Sequence[Strategy], seed: int, folders: Sequence[Path]
 ) -> list[Declaration]:
     """The same of small Hugging Face models."""
-    source, declared = plates(task), []
+    taught = HF_RECIPES[task]
+    source, declared = plates(task, taught), []
     for strategy, folder in zip(strategies, folders, strict=True):
-        learner = small_learner(source, HF, GRID, patch=PATCH, seed=seed)
-        recipe = plan(task, strategy, seed, steps=RECIPES[task].hf_steps, rests=("model.visual",))
+        learner = small_learner(source, HF, GRID, patch=PATCH, seed=seed, pooled=taught.pooled)
+        recipe = plan(task, strategy, seed, taught=taught, rests=("model.visual",))
+        pools = turned_pools(taught, source, learner.grid)
+        whiten(*patch_layer(learner, pools, recipe.sampler.resolutions[0]))
         run = TrainingRun(
             plan=recipe.model_copy(update={"architecture": None, "stored": None}),
             learner=learner,
             source=source,
             output=folder,
             origin=f"small {HF}, random weights of seed {seed}",
-            pools=turned_pools(task, source, learner.grid),
+            pools=pools,
         )
         declared.append(finetune(run, resume=(folder / PLAN).is_file()))
     return declared
 
 
-def turned_pools(task: str, source: PlateSource, grid_of: Callable[[Size], Size]) -> ImagePools:
-    """The task's plates, turned, of which each grid is shown what it can show."""
-    taught = RECIPES[task]
+def patch_layer(
+    learner: HFLearner, pools: ImagePools, resolution: PixelResolution
+) -> tuple[nn.Conv3d, Tensor]:
+    """Where a small Qwen2-VL's patches enter, and patches of the first train images."""
+    pool = pools.open("train")
+    places = pool.groups(resolution)[pool.grid(resolution, 0)][:WHITENED]
+    drawn = pool.take(resolution, pool.grid(resolution, 0), places)
+    convolution: nn.Conv3d = learner.module.model.model.visual.patch_embed.proj
+    return convolution, learner.batch(drawn).inputs["pixel_values"]
+
+
+def turned_pools(
+    taught: PlateRecipe, source: PlateSource, grid_of: Callable[[Size], Size]
+) -> ImagePools:
+    """The plates, turned, of which each grid is shown what it can show."""
     return plate_pools(
         source, grid_of, quarters=taught.quarters, finest=taught.finest, limit=taught.plates
     )
 
 
-def plates(task: str) -> PlateSource:
-    """The plates of the card `task` that its recipe teaches.
+def plates(task: str, taught: PlateRecipe | None = None) -> PlateSource:
+    """The plates of the card `task` that `taught`, or else the task's recipe, teaches.
 
     Raises:
         UsageError: the card names no book of plates.
     """
-    card, taught = task_cards()[task], RECIPES.get(task)
+    card, taught = task_cards()[task], taught or RECIPES.get(task)
     source = open_source(card)
     if taught is None or not isinstance(source, PlateSource):
         raise UsageError(
@@ -164,8 +192,10 @@ def plates(task: str) -> PlateSource:
         )
     if not taught.kinds:
         return source
-    blocks = BLOCKS if taught.blocks is None else {**BLOCKS, "train": taught.blocks}
-    return SomePlates(task, card, LesionBook(source.book.side, blocks), taught.kinds)
+    book = source.book
+    if taught.blocks is not None:
+        book = LesionBook(book.side, {**BLOCKS, "train": taught.blocks})
+    return SomePlates(task, card, book, taught.kinds)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

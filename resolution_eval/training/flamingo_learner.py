@@ -22,6 +22,7 @@ from resolution_eval.training.learner import (
     Learner,
     Learning,
     TrainBatch,
+    class_logits,
     new_head,
     places,
 )
@@ -70,14 +71,13 @@ class FlamingoLearning(Learning):
         return found[:, -answer_tokens - 1 : -1], self._classes(self._tokens)
 
     def _classes(self, tokens: Tensor | None) -> Tensor | None:
-        """The head's logits, over the mean of an image's patch tokens, or the largest over each of
-        them: over the perceiver's latents it would learn the coarse classes only.
+        """The head's logits, over an image's patch tokens: over the perceiver's latents it would
+        learn the coarse classes only.
         """
         self._tokens = None
         if self.head is None or tokens is None:
             return None
-        found: Tensor = self.head(tokens).amax(1) if self._largest else self.head(tokens.mean(1))
-        return found
+        return class_logits(self.head, tokens, largest=self._largest)
 
 
 class FlamingoLearner(Learner):

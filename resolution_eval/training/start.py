@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
@@ -22,7 +22,7 @@ from resolution_eval.training.plan import TrainingPlan
 from resolution_eval.training.pool import ImagePool, ImagePools
 from resolution_eval.training.small_models import SMALL, small_model
 from resolution_eval.training.tokenizer import learn_tokenizer
-from resolution_eval.training.whitening import whiten
+from resolution_eval.training.whitening import patches_of, whiten
 
 if TYPE_CHECKING:
     from resolution_eval.models.flamingo import FlamingoBundle
@@ -111,13 +111,19 @@ def _whiten(bundle: FlamingoBundle, plan: TrainingPlan, pool: ImagePool) -> None
     drawn = pool.take(resolution, pool.grid(resolution, places[0]), places)
     whiten(
         bundle.model.vision_encoder.conv1,
-        normalise(drawn.pixels, bundle.config),
+        patches_of(normalise(drawn.pixels, bundle.config), bundle.patch),
         spared=CHANNELS if plan.architecture.neighbours else 0,
     )
 
 
 def small_learner(
-    source: Source, architecture: str, largest: PixelResolution, *, patch: int, seed: int
+    source: Source,
+    architecture: str,
+    largest: PixelResolution,
+    *,
+    patch: int,
+    seed: int,
+    pooled: Literal["mean", "max"] = "mean",
 ) -> HFLearner:
     """A small model of random weights, `llava` or `qwen2_vl`, for the data of `source`.
 
@@ -141,6 +147,7 @@ def small_learner(
         model,
         features=SMALL[architecture].features,
         classes=sorted({sample.answer for sample in samples}),
+        largest=pooled == "max",
     )
 
 

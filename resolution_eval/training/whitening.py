@@ -24,16 +24,21 @@ FLOOR = 1e-3
 
 @torch.no_grad()
 def whiten(
-    convolution: nn.Conv2d, images: Float[Tensor, "images 3 height width"], *, spared: int = 0
+    convolution: nn.Conv2d | nn.Conv3d, patches: Float[Tensor, "patches values"], *, spared: int = 0
 ) -> None:
-    """Begin the filters of `convolution`, but the last `spared`, as components of the patches of
-    normalised `images`, largest variance first; more filters than components stay as they are.
+    """Begin the filters of `convolution`, but the last `spared`, as components of normalised
+    `patches`, largest variance first; more filters than components stay as they are.
     """
-    height, width = convolution.kernel_size
-    patches = functional.unfold(images, (height, width), stride=(height, width))
-    patches = patches.transpose(1, 2).flatten(0, 1).double()
-    variances, components = torch.linalg.eigh(torch.cov(patches.T))
-    count = min(convolution.out_channels - spared, len(variances))
+    weight = convolution.weight
+    variances, components = torch.linalg.eigh(torch.cov(patches.double().T))
+    count = min(len(weight) - spared, len(variances))
     chosen = torch.arange(len(variances) - 1, len(variances) - 1 - count, -1)
     filters = components[:, chosen] * (SCALE / torch.sqrt(variances[chosen].clamp(min=0) + FLOOR))
-    convolution.weight[:count] = filters.T.reshape(count, 3, height, width).to(convolution.weight)
+    weight[:count] = filters.T.reshape(weight[:count].shape).to(weight)
+
+
+def patches_of(
+    images: Float[Tensor, "images 3 height width"], patch: int
+) -> Float[Tensor, "patches values"]:
+    """The patches of all images, each as a filter's weights lie."""
+    return functional.unfold(images, patch, stride=patch).transpose(1, 2).flatten(0, 1)

@@ -12,7 +12,7 @@ from resolution_eval.training.flamingo_learner import FlamingoLearning
 from resolution_eval.training.learner import new_head
 from resolution_eval.training.plan import Architecture
 from resolution_eval.training.tokenizer import learn_tokenizer
-from resolution_eval.training.whitening import SCALE, whiten
+from resolution_eval.training.whitening import SCALE, patches_of, whiten
 
 
 def smooth_images(count=64, side=32):
@@ -35,7 +35,7 @@ def outputs(layer, images):
 def test_filters_vary_alike_and_apart_from_one_another():
     images, layer = smooth_images(), convolution()
     before = torch.corrcoef(outputs(layer, images)).abs().fill_diagonal_(0).max()
-    whiten(layer, images)
+    whiten(layer, patches_of(images, 4))
     found = outputs(layer, images)
     after = torch.corrcoef(found).abs().fill_diagonal_(0).max()
     assert before > 0.8
@@ -46,7 +46,7 @@ def test_filters_vary_alike_and_apart_from_one_another():
 def test_spared_filters_stay_as_they_were():
     layer = convolution()
     before = layer.weight.detach().clone()
-    whiten(layer, smooth_images(), spared=5)
+    whiten(layer, patches_of(smooth_images(), 4), spared=5)
     assert torch.equal(layer.weight[-5:], before[-5:])
     assert not (layer.weight[:7] == before[:7]).any(dim=1).all()
 
@@ -54,7 +54,7 @@ def test_spared_filters_stay_as_they_were():
 def test_more_filters_than_components_are_left():
     layer = convolution(filters=60)
     before = layer.weight.detach().clone()
-    whiten(layer, smooth_images())
+    whiten(layer, patches_of(smooth_images(), 4))
     assert torch.equal(layer.weight[48:], before[48:])
 
 
