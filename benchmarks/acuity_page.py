@@ -8,7 +8,7 @@ writes them between their marks, `<!-- NAME: ... -->` and `<!-- /NAME -->`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -258,19 +258,25 @@ def _truth(cell: Section) -> str:
     return ", ".join(f"{value:g}" for value in cell["truth"])
 
 
-def _outside(cells: Iterable[Section]) -> str:
-    """The cells whose coverage is not as wanted, in a sentence."""
+def _outside(cells: Sequence[Section]) -> str:
+    """The cells whose coverage is not as wanted, in sentences."""
     low, high = HELD
-    named = [
-        f"the {size} size at ({_truth(cell)}) with {cell['answers']} answers to {cell['images']} "
-        f"images, {cell[key]:.3f}"
+    shares = [
+        (cell[key], f"the {size} size at ({_truth(cell)}), {cell['answers']} answers", cell)
         for cell in cells
         for key, size in (("half", "50 %"), ("most", "90 %"))
-        if cell[key] is not None and not low <= cell[key] <= high
+        if cell[key] is not None
     ]
-    if not named:
-        return f"All sizes are held in {low:g} to {high:g}."
-    return f"Not held in {low:g} to {high:g}: {'; '.join(named)}."
+    seldom = [_said(*each) for each in shares if each[0] < low]
+    often = [_said(*each) for each in shares if each[0] > high]
+    found = [f"Held in less than {low:g}: {'; '.join(seldom)}."] if seldom else []
+    found += [f"Held in more than {high:g}: {'; '.join(often)}."] if often else []
+    return " ".join(found) or f"All sizes are held in {low:g} to {high:g}."
+
+
+def _said(share: float, what: str, cell: Section) -> str:
+    images = f" to {cell['images']} images" if cell["images"] < cell["answers"] else ""
+    return f"{what}{images} ({share:.3f})"
 
 
 def _error(repetitions: int) -> str:

@@ -1,6 +1,7 @@
-"""Lesion phantoms: whether the curves of different resolutions are one in pixels at the encoder.
+r"""Lesion phantoms: whether the curves of different resolutions are one in pixels at the encoder.
 
-    python -m benchmarks.lesions --checkpoint DIR --name NAME [--resolutions 32 40 48 64]
+    python -m benchmarks.lesions --checkpoint DIR --name NAME [--resolutions 32 40 48 64] \
+        [--kinds "nodule present" "nodule quadrant"]
 
 shows a small trained Flamingo the test phantoms, and more of their kind drawn alike from higher
 numbers, at every resolution and keeps, per kind of finding, its 50 % sizes and the ratios between
@@ -26,20 +27,22 @@ from resolution_eval.models.flamingo import FlamingoBundle, load_folder
 from resolution_eval.statistics.thresholds import SEEN, coincidence, curves, guessing, misfit
 
 SIDE = 128
+TOGETHER = "all of these"
 BLOCKS = 96
 """Of test plates: eight of a kind in each."""
-KINDS = {search.kind: (search.kind,) for search in SEARCHES}
-KINDS["nodule, both questions"] = ("nodule present", "nodule quadrant")
-"""What is asked, and the kinds that it consists of."""
+KINDS = tuple(search.kind for search in SEARCHES)
 
 
-def measure(bundle: FlamingoBundle, resolutions: list[int]) -> dict[str, Any]:
-    """Sizes at the encoder, and whether they coincide, of every kind."""
+def measure(
+    bundle: FlamingoBundle, resolutions: Sequence[int], kinds: Sequence[str]
+) -> dict[str, Any]:
+    """Sizes at the encoder, and whether they coincide, of every kind and of all together."""
     book = LesionBook(SIDE, {"test": BLOCKS})
     source = PlateSource("lesion", task_cards()["lesion"], book)
-    drawn = DrawnPlates(source, [s for s in source.samples("test") if s.detail])
+    shown = [s for s in source.samples("test") if s.detail and s.detail.kind in kinds]
+    drawn = DrawnPlates(source, shown)
     found = {r: answers(bundle, drawn, r) for r in resolutions}
-    return {name: _kind(found, kinds) for name, kinds in KINDS.items()}
+    return {kind: _kind(found, [kind]) for kind in kinds} | {TOGETHER: _kind(found, kinds)}
 
 
 def _kind(found: dict[int, Verdicts], kinds: Sequence[str]) -> dict[str, Any]:
@@ -64,8 +67,9 @@ def main() -> None:
     """Measure one checkpoint and keep what is found."""
     parser = parser_of(__doc__)
     parser.add_argument("--resolutions", type=int, nargs="+", default=[32, 40, 48, 64])
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     given = parser.parse_args()
-    found = measure(load_folder(given.checkpoint), given.resolutions)
+    found = measure(load_folder(given.checkpoint), given.resolutions, given.kinds)
     keep("lesions", given.name, {"resolutions": given.resolutions, "kinds": found})
     for kind, each in found.items():
         print(kind, each["accuracy"], each["sizes"], each["verdict"], each["ratios"])

@@ -76,7 +76,7 @@ NODULES = ("nodule present", "nodule quadrant")
 RECIPES = {
     "acuity": PlateRecipe(steps=3500, rate=3e-3, shift=8, quarters=4),
     "lesion": PlateRecipe(
-        steps=700, rate=1e-3, pooled="max", whitened=True, blocks=256, kinds=NODULES
+        steps=700, joint=300, rate=1e-3, pooled="max", whitened=True, blocks=256, kinds=NODULES
     ),
 }
 HF_RECIPES = {
