@@ -192,7 +192,18 @@ def lesions(section: Section) -> str:
         for name, found in section.items()
     )
     made = table([*heads, "curves", "widest ratio", "between"], rows)
-    return f"{made}\n\n{'. '.join(unseen)}."
+    unlike = [
+        f"- {name}, {kind}, {r} px: {each['right']:.2f} are right; by the curve of {found['of']} "
+        f"px {each['expected']:.2f} would be ({_probability(each['probability'])})."
+        for name, one in section.items()
+        for kind, found in one["kinds"].items()
+        for r, each in found["unlike"].items()
+    ]
+    return "\n".join([made, "", f"{'. '.join(unseen)}.", "", *unlike]).rstrip()
+
+
+def _probability(value: float) -> str:
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
 
 
 def _at(found: Section, kind: Section, r: int) -> str:
@@ -206,6 +217,33 @@ def _at(found: Section, kind: Section, r: int) -> str:
 
 def _verdict(kind: Section) -> str:
     return "no two to compare" if not kind["ratios"] else kind["verdict"]
+
+
+def family(section: Section) -> str:
+    """Plain stripes by Hugging Face models, per resolution."""
+    heads = [
+        "checkpoint",
+        "r",
+        "n",
+        "right",
+        "right at the largest",
+        "50 % size, px at the encoder",
+    ]
+    return table(
+        heads,
+        (
+            [
+                name,
+                str(r),
+                str(found["n"]),
+                f"{found['accuracy'][str(r)]:.2f}",
+                f"{found['largest'][str(r)]:.2f}",
+                _at(found, found, r),
+            ]
+            for name, found in section.items()
+            for r in found["resolutions"]
+        ),
+    )
 
 
 def _widest(ratios: Section) -> tuple[str, str]:
@@ -309,6 +347,7 @@ BLOCKS: Mapping[str, tuple[str, Callable[[Section], str]]] = {
     "confirmed": ("confirmed", confirmed),
     "retest": ("retest", retest),
     "lesions": ("lesions", lesions),
+    "family": ("family", family),
     "coverage": ("coverage", coverage),
     "probe": ("probe", probe),
 }

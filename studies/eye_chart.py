@@ -10,17 +10,20 @@ trains on the lesion phantoms, `--strategy low` at 32 px, `mixed` at both, `all`
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from torch import Tensor, nn
 
+from resolution_eval.data.acuity import AcuityBook
+from resolution_eval.data.acuity.chart_book import BLOCKS as CHART_BLOCKS
 from resolution_eval.data.cards import task_cards
 from resolution_eval.data.lesions import LesionBook
-from resolution_eval.data.lesions.lesion_book import BLOCKS
+from resolution_eval.data.lesions.lesion_book import BLOCKS as LESION_BLOCKS
+from resolution_eval.data.plates.plate import Book
 from resolution_eval.data.sources import open_source
 from resolution_eval.data.sources.plate_source import PlateSource
 from resolution_eval.declaration import Declaration
@@ -66,28 +69,43 @@ class PlateRecipe:
     pooled: Literal["mean", "max"] = "mean"
     """Stripes are everywhere in their window; a finding lies in one or two patches."""
     whitened: bool = False
-    blocks: int | None = None
-    """Of the train split, where it is to be larger than the book's own."""
+    blocks: Mapping[str, int] = field(default_factory=dict)
+    """Of splits that are to be larger than the book's own."""
     kinds: tuple[str, ...] = ()
     """What alone is taught; all, where none is named."""
 
 
+FRESH = {"train": 256}
 NODULES = ("nodule present", "nodule quadrant")
 RECIPES = {
     "acuity": PlateRecipe(steps=3500, rate=3e-3, shift=8, quarters=4),
     "lesion": PlateRecipe(
-        steps=700, joint=300, rate=1e-3, pooled="max", whitened=True, blocks=256, kinds=NODULES
+        steps=700, joint=300, rate=1e-3, pooled="max", whitened=True, blocks=FRESH, kinds=NODULES
     ),
 }
 HF_RECIPES = {
     "acuity": PlateRecipe(
-        steps=300, joint=300, rate=1e-3, quarters=4, finest=1.5, whitened=True, kinds=("grating",)
+        steps=300,
+        joint=300,
+        rate=1e-3,
+        quarters=4,
+        finest=1.5,
+        whitened=True,
+        blocks={"val": 24},
+        kinds=("grating",),
     ),
     "lesion": PlateRecipe(
-        steps=400, joint=300, rate=1e-3, pooled="max", whitened=True, blocks=256, kinds=NODULES
+        steps=400, joint=300, rate=1e-3, pooled="max", whitened=True, blocks=FRESH, kinds=NODULES
     ),
 }
 """Of a Hugging Face model, which costs more."""
+
+
+BOOKS: Mapping[str, tuple[Callable[[int, Mapping[str, int]], Book], Mapping[str, int]]] = {
+    "acuity": (AcuityBook, CHART_BLOCKS),
+    "lesion": (LesionBook, LESION_BLOCKS),
+}
+"""Per task, its book and how many blocks each split has."""
 
 
 def plan(
@@ -192,10 +210,8 @@ def plates(task: str, taught: PlateRecipe | None = None) -> PlateSource:
         )
     if not taught.kinds:
         return source
-    book = source.book
-    if taught.blocks is not None:
-        book = LesionBook(book.side, {**BLOCKS, "train": taught.blocks})
-    return SomePlates(task, card, book, taught.kinds)
+    book, blocks = BOOKS[task]
+    return SomePlates(task, card, book(source.book.side, {**blocks, **taught.blocks}), taught.kinds)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

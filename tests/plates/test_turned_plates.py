@@ -50,7 +50,7 @@ def test_quadrants_of_a_mirrored_phantom_are_mirrored():
 def test_the_phantoms_that_are_taught_are_the_books_own_of_two_kinds():
     source = plates("lesion")
     assert {sample.detail.kind for sample in source.samples("train")} == set(NODULES)
-    assert len(source.samples("train")) == 2 * 8 * RECIPES["lesion"].blocks
+    assert len(source.samples("train")) == 2 * 8 * RECIPES["lesion"].blocks["train"]
     book = LesionBook(source.book.side)
     for sample in source.samples("train")[:32]:
         plate = book.plate("train", int(sample.id.partition("/")[2]))
