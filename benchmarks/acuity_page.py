@@ -186,24 +186,21 @@ def lesions(section: Section) -> str:
         for kind, each in found["kinds"].items()
         if each["sizes"]
     )
-    unseen = (
-        f"{name} sees at no resolution: "
-        + (", ".join(k for k, each in found["kinds"].items() if not each["sizes"]) or "nothing")
-        for name, found in section.items()
-    )
     made = table([*heads, "curves", "widest ratio", "between"], rows)
-    unlike = [
-        f"- {name}, {kind}, {r} px: {each['right']:.2f} are right; by the curve of {found['of']} "
-        f"px {each['expected']:.2f} would be ({_probability(each['probability'])})."
-        for name, one in section.items()
-        for kind, found in one["kinds"].items()
-        for r, each in found["unlike"].items()
-    ]
-    return "\n".join([made, "", f"{'. '.join(unseen)}.", "", *unlike]).rstrip()
+    unlike = (
+        f"- {name}, {kind}, right and, in brackets, by the curve of {each['of']} px: "
+        + ", ".join(_unlike(r, one) for r, one in each["unlike"].items())
+        for name, found in section.items()
+        for kind, each in found["kinds"].items()
+        if each["unlike"]
+    )
+    return "\n".join([made, "", *unlike]).rstrip()
 
 
-def _probability(value: float) -> str:
-    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
+def _unlike(r: str, found: Section) -> str:
+    p = found["probability"]
+    probability = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    return f"{r} px {found['right']:.2f} ({found['expected']:.2f}; {probability})"
 
 
 def _at(found: Section, kind: Section, r: int) -> str:
@@ -216,7 +213,8 @@ def _at(found: Section, kind: Section, r: int) -> str:
 
 
 def _verdict(kind: Section) -> str:
-    return "no two to compare" if not kind["ratios"] else kind["verdict"]
+    among = [size for size in kind["sizes"].values() if size["estimate"]]
+    return str(kind["verdict"]) if len(among) > 1 else "no two to compare"
 
 
 def family(section: Section) -> str:
