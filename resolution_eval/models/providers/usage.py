@@ -12,6 +12,8 @@ from typing import Any
 
 USAGES = ("usage", "usageMetadata")
 """Where an answer says what it took."""
+GIVEN = ("STOP", "MAX_TOKENS", "FINISH_REASON_UNSPECIFIED")
+"""Gemini's reasons for an end that leave an answer (ai.google.dev/api/generate-content)."""
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,18 @@ def refusal_of(answer: Mapping[str, Any]) -> str | None:
             return f"finish_reason {choice['finish_reason']}"
     if answer.get("stop_reason") == "refusal":
         return "stop_reason refusal"
+    return _blocked(answer)
+
+
+def _blocked(answer: Mapping[str, Any]) -> str | None:
+    """Gemini's word for an answer that it holds back, or a prompt that it does not take."""
+    reason = _table(answer, "promptFeedback").get("blockReason")
+    if isinstance(reason, str):
+        return f"blockReason {reason}"
+    for candidate in answer.get("candidates") or ():
+        ended = candidate.get("finishReason") if isinstance(candidate, dict) else None
+        if isinstance(ended, str) and ended not in GIVEN:
+            return f"finishReason {ended}"
     return None
 
 
@@ -182,10 +196,10 @@ def related(asked: str, answered: str) -> bool:
         >>> related("gpt-4o", "gpt-4o-mini"), related("gpt-4o", "qwen-vl")
         (False, False)
     """
-    wanted, found = (_bare(name) for name in (asked, answered))
-    if wanted == found:
+    wanted, served = (_bare(name) for name in (asked, answered))
+    if wanted == served:
         return True
-    longer, shorter = max(wanted, found, key=len), min(wanted, found, key=len)
+    longer, shorter = max(wanted, served, key=len), min(wanted, served, key=len)
     rest = longer.removeprefix(shorter)
     return rest != longer and rest.lstrip("-@:").replace("-", "").replace(".", "").isdecimal()
 
@@ -202,8 +216,8 @@ def _table(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _first(document: Mapping[str, Any], *keys: str) -> int | None:
-    found = (_count(document, key) for key in keys)
-    return next((count for count in found if count is not None), None)
+    counts = (_count(document, key) for key in keys)
+    return next((count for count in counts if count is not None), None)
 
 
 def _count(document: Mapping[str, Any], key: str) -> int | None:
