@@ -97,7 +97,8 @@ class Inversion:
     @cached_property
     def _values(self) -> FloatArray:
         """Log-likelihood of every function of the lattice."""
-        return next(self._lattice.values(self.counts.n[None], self.counts.right[None]))[0]
+        rows = next(self._lattice.values(self.counts.n[None], self.counts.right[None]))
+        return np.asarray(rows[0], dtype=float)
 
     @property
     def _top(self) -> float:
@@ -127,14 +128,14 @@ class Inversion:
         right, wrong = log_shares(functions, self.counts)
         place = (self.counts.right @ right + (self.counts.n - self.counts.right) @ wrong).argmax()
         size_chance = self.counts.size, self.counts.chance
-        found = self.drawn.moved(
+        moved = self.drawn.moved(
             self.fit.right(*size_chance),
             Weibull(*map(float, functions[place])).right(*size_chance),
             self.seed,
         )
-        held = (found @ right + (self.drawn.n - found) @ wrong).max(axis=1)
+        held = (moved @ right + (self.drawn.n - moved) @ wrong).max(axis=1)
         gain, none_right = self._near
-        free = (found @ gain + none_right).max(axis=1)
+        free = (moved @ gain + none_right).max(axis=1)
         return float(np.quantile(np.maximum(free - held, 0), level))
 
     @cached_property

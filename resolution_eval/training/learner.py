@@ -122,8 +122,8 @@ def class_logits(
     """The head's logits of the mean of an image's tokens or, per class, the largest of all theirs:
     what lies in few of them is lost in their mean.
     """
-    found: Tensor = head(tokens).amax(1) if largest else head(tokens.mean(1))
-    return found
+    logits: Tensor = head(tokens).amax(1) if largest else head(tokens.mean(1))
+    return logits
 
 
 def places(classes: Mapping[str, int], samples: Sequence[Sample]) -> Int[Tensor, " batch"] | None:
