@@ -312,7 +312,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def _tokens(cell: Cell) -> float | None:
-    return None if cell.visual_tokens is None else cell.visual_tokens.mean
+    return None if cell.image_tokens is None else cell.image_tokens.mean
 
 
 def _rate(column: Columns) -> float:
