@@ -165,13 +165,13 @@ def fit(trials: Trials) -> Weibull:
             Weibull(float(np.exp(place[0])), float(place[1]), float(place[2])), counts
         )
 
-    found = minimize(
+    optimum = minimize(
         loss,
         np.array([log(start.threshold), start.slope, start.lapse]),
         method="L-BFGS-B",
         bounds=[(low, high), SLOPES, (0, LAPSE)],
     )
-    better = Weibull(float(np.exp(found.x[0])), float(found.x[1]), float(found.x[2]))
+    better = Weibull(float(np.exp(optimum.x[0])), float(optimum.x[1]), float(optimum.x[2]))
     return better if likelihood(better, counts) > likelihood(start, counts) else start
 
 
@@ -233,8 +233,8 @@ class Lattice:
 
     def best(self, n: FloatArray, right: FloatArray) -> list[Weibull]:
         """The likeliest function for every row of counts (rows, groups)."""
-        found = [value.argmax(axis=1) for value in self.values(n, right)]
-        chosen = self.functions[np.concatenate(found)]
+        places = [value.argmax(axis=1) for value in self.values(n, right)]
+        chosen = self.functions[np.concatenate(places)]
         return [Weibull(*map(float, row)) for row in chosen]
 
     def values(self, n: FloatArray, right: FloatArray) -> Iterator[FloatArray]:

@@ -59,11 +59,11 @@ class Curves:
         clusters = int(trials.codes.max()) + 1
         alike = len(trials) / clusters
         tested = Inversion(trials.counts, self.fits[name], drawn, alike, self.seed)
-        found = []
+        sizes = []
         for share in shares:
             estimate = self.fits[name].size_at(share)
             low, high = tested.ends(share, level)
-            found.append(
+            sizes.append(
                 Interval(
                     estimate=shown(trials, estimate),
                     low=shown(trials, min(low, estimate)),
@@ -76,7 +76,7 @@ class Curves:
                     method="likelihood ratio",
                 )
             )
-        return tuple(found)
+        return tuple(sizes)
 
 
 def shown(trials: Trials, size: float) -> float:
