@@ -85,9 +85,6 @@ VAGUE_YET = (
     "jobs/estimate.py",
     "models/wrapped/",
     "pixels/",
-    "statistics/bysize.py",
-    "statistics/psychometric.py",
-    "statistics/thresholds.py",
 )
 """Rooms and modules of the package whose variables are still to be named; to be emptied."""
 

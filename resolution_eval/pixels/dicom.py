@@ -25,6 +25,11 @@ _PALETTE = "PALETTE COLOR"
 MAX_INFLATED = 2**29
 """Most bytes that a deflated file may become: pydicom takes twice that memory."""
 _BLOCK = 2**20
+_NEEDED = (
+    *("SamplesPerPixel", "PhotometricInterpretation", "Rows", "Columns", "BitsAllocated"),
+    *("BitsStored", "PixelRepresentation"),
+)
+"""What a file must say of its pixels; the last two not of floats."""
 
 
 def read_dicom(data: bytes, limit: int, options: Options) -> Raster:
@@ -88,11 +93,14 @@ def refuse_inflated(data: bytes) -> None:
 
 
 def _raster(dataset: Dataset, options: Options) -> Raster:
+    _refuse_untold(dataset)
     frames = int(dataset.get("NumberOfFrames") or 1)
     frame = _frame(options, frames)
+    assumed = _assumed_syntax(dataset)
     values = _stored(dataset, frame)
     _take_from_groups(dataset, frame)
     notes = [f"frame {frame + 1} of {frames}"] if frames > 1 else []
+    notes += [*assumed, *_assumed_rescale(dataset)]
     notes += _geometry(dataset)
     if any(element.tag.group in range(0x6000, 0x6020, 2) for element in dataset):
         notes.append("overlays left out")
@@ -106,6 +114,53 @@ def _raster(dataset: Dataset, options: Options) -> Raster:
     inverse = str(dataset.get("PresentationLUTShape", "")) == "INVERSE"
     white = photometric == "MONOCHROME1" or inverse
     return _grey(dataset, values, bits, white=white, notes=tuple(notes), window=options.window)
+
+
+def _refuse_untold(dataset: Dataset) -> None:
+    """Raise where the file does not say what its pixels are."""
+    from pydicom.datadict import tag_for_keyword
+
+    needed = _NEEDED if "PixelData" in dataset else _NEEDED[:5]
+    several = int(dataset.get("SamplesPerPixel") or 1) > 1
+    for name in (*needed, *(("PlanarConfiguration",) if several else ())):
+        if dataset.get(name) in (None, ""):
+            tag = int(tag_for_keyword(name) or 0)
+            raise ImageError(
+                f"the DICOM file has no {name} ({tag >> 16:04x},{tag & 0xFFFF:04x}), which says "
+                "what its pixels are; export it again"
+            )
+
+
+def _assumed_syntax(dataset: Dataset) -> list[str]:
+    """Of a file that does not say how it is written, as it was written before there were headers,
+    take what it was read as, and say so.
+
+    Raises:
+        ImageError: its pixels are compressed, and nothing says how.
+    """
+    from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+    if dataset.file_meta.get("TransferSyntaxUID"):
+        return []
+    if "PixelData" in dataset and dataset["PixelData"].is_undefined_length:
+        raise ImageError(
+            "the DICOM file does not name its transfer syntax (0002,0010), and its pixels are "
+            "compressed; export it again, with its header"
+        )
+    implicit, little = dataset.original_encoding
+    explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+    dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
+    return [f"no transfer syntax told: read as {dataset.file_meta.TransferSyntaxUID.name}"]
+
+
+def _assumed_rescale(dataset: Dataset) -> list[str]:
+    """Complete a rescale of which the file tells one half, and say so."""
+    halves = {"RescaleSlope": 1, "RescaleIntercept": 0}
+    absent = [name for name in halves if dataset.get(name) in (None, "")]
+    if len(absent) != 1:
+        return []
+    setattr(dataset, absent[0], halves[absent[0]])
+    return [f"no {absent[0]} told: taken as {halves[absent[0]]}"]
 
 
 def _frame(options: Options, frames: int) -> int:

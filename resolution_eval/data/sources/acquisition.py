@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from resolution_eval.data.cards import GENERATED, ArchiveCard, NpzCard, TaskCard
-from resolution_eval.data.sources.local import TABLE
+from resolution_eval.data.sources.layout import TABLE
 from resolution_eval.data.sources.roots import DATA_VARIABLE, data_root
 
 PUBLISHED_FORMS = {

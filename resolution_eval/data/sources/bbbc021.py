@@ -14,7 +14,8 @@ import PIL.Image
 
 from resolution_eval.data.cards import TaskCard
 from resolution_eval.data.sources.containers import Container, open_container
-from resolution_eval.data.sources.local import TableRow, escape, read_table, rows_of
+from resolution_eval.data.sources.delimited import TableRow, read_table, rows_of
+from resolution_eval.data.sources.folder_files import escape
 from resolution_eval.data.sources.source import Exclusion, Sample, class_of, listing
 from resolution_eval.data.sources.table_source import GatheredSource
 from resolution_eval.ground.errors import DataError, ImageError, suggest

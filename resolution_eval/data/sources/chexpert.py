@@ -8,7 +8,8 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 from resolution_eval.data.cards import ChexpertCard, TaskCard
-from resolution_eval.data.sources.local import TableRow, escape, read_table, rows_of
+from resolution_eval.data.sources.delimited import TableRow, read_table, rows_of
+from resolution_eval.data.sources.folder_files import escape
 from resolution_eval.data.sources.source import (
     Exclusion,
     Sample,

@@ -14,17 +14,21 @@ from typing import Any
 from resolution_eval.data.sources.delimited import TableRow, read_table
 from resolution_eval.data.sources.folder_files import plain_path
 from resolution_eval.data.sources.source import listing
+from resolution_eval.data.sources.stored_size import AS_STORED, size_on_disk
 from resolution_eval.data.sources.targets import BOX, MASK
-from resolution_eval.ground.errors import DataError, ImageError
+from resolution_eval.ground.errors import DataError
 from resolution_eval.ground.notation import BOM, json_value
-from resolution_eval.images import stored
+from resolution_eval.pixels.display_choices import Options
 
 PATTERNS = ("annotations.json", "*.coco.json", "instances*.json")
 _PARTS = (".", "annotations", "train", "valid", "val", "test")
 
 
-def with_boxes(rows: Sequence[TableRow], folder: Path) -> tuple[list[TableRow], tuple[str, ...]]:
-    """The lines with the boxes of the folder's COCO files as their targets, and what to note.
+def with_boxes(
+    rows: Sequence[TableRow], folder: Path, options: Options = AS_STORED
+) -> tuple[list[TableRow], tuple[str, ...]]:
+    """The lines with the boxes of the folder's COCO files as their targets, and what to note;
+    images are shown as `options` say.
 
     Raises:
         DataError: a file is broken, describes an image of another size, names an image that two
@@ -36,7 +40,7 @@ def with_boxes(rows: Sequence[TableRow], folder: Path) -> tuple[list[TableRow], 
     boxes: dict[str, str] = {}
     known: set[str] = set()
     for file in files:
-        described = _described(file, folder, [row["file"] for row in rows])
+        described = _described(file, folder, [row["file"] for row in rows], options)
         known |= described.keys()
         boxes |= {name: text for name, text in described.items() if text}
     both = [row for row in rows if row["file"] in boxes and (row[BOX] or row[MASK])]
@@ -60,7 +64,7 @@ def _files(folder: Path) -> Iterator[Path]:
             yield from sorted((folder / part).glob(pattern))
 
 
-def _described(file: Path, folder: Path, listed: Sequence[str]) -> dict[str, str]:
+def _described(file: Path, folder: Path, listed: Sequence[str], options: Options) -> dict[str, str]:
     """The listed images that a file describes, each with its boxes as a `target` cell holds them,
     empty where it has none.
     """
@@ -75,7 +79,7 @@ def _described(file: Path, folder: Path, listed: Sequence[str]) -> dict[str, str
     for key, image in images.items():
         name = _listed(str(image["file_name"]), file, folder, listed)
         if name is not None:
-            _check_size(image, folder / name, file)
+            _check_size(image, folder / name, file, options)
             found[name] = ";".join(filter(None, texts[key]))
     return found
 
@@ -123,16 +127,12 @@ def _listed(name: str, file: Path, folder: Path, listed: Sequence[str]) -> str |
     return same.pop() if same else None
 
 
-def _check_size(image: Mapping[str, Any], path: Path, file: Path) -> None:
+def _check_size(image: Mapping[str, Any], path: Path, file: Path, options: Options) -> None:
     """Raise where the boxes are of another size than the stored image has."""
     told = (image.get("width"), image.get("height"))
-    try:
-        with stored(path) as opened:
-            size = opened.size
-    except ImageError:
-        return  # told when it is decoded
-    if None not in told and told != size:
+    stored = size_on_disk(path, options)
+    if stored is not None and None not in told and told != stored:
         raise DataError(
             f"{file}: {image['file_name']!r} has {told[0]}x{told[1]} px there and "
-            f"{size[0]}x{size[1]} px as stored; boxes of another size would lie elsewhere"
+            f"{stored[0]}x{stored[1]} px as stored; boxes of another size would lie elsewhere"
         )

@@ -57,23 +57,29 @@ def contradictions(
 
 
 def notes(
-    samples: Sequence[Sample], alike: Mapping[str, Sequence[str]], contradicting: Sequence[str] = ()
+    samples: Sequence[Sample],
+    alike: Mapping[str, Sequence[str]],
+    contradicting: Sequence[str] = (),
+    *,
+    noun: str = "images",
 ) -> Iterator[str]:
-    """What a reader should know of copies: how many there are, and across which splits."""
+    """What a reader should know of copies: how many there are, and across which splits; `noun`
+    says what the samples' images are: images, or the files that they are regions of.
+    """
     test = {image for one in samples if one.split == "test" for image in one.images}
-    copied = {image for image in test if any(other in test for other in alike.get(image, ())[:])}
+    copied = {image for image in test if not test.isdisjoint(alike.get(image, ()))}
     several = {image for image in copied if len(set(alike[image]) & test) > 1}
     if several:
         distinct = len({alike[image][0] for image in several})
         yield (
-            f"{len(several)} of {len(test)} test images are copies, byte for byte, of "
+            f"{len(several)} of {len(test)} test {noun} are copies, byte for byte, of "
             f"{distinct} pictures; copies are one cluster"
         )
     train = {image for one in samples if one.split == "train" for image in one.images}
     seen = {image for image in test if set(alike.get(image, ())) & (train - {image})}
     if seen:
         yield (
-            f"{len(seen)} of {len(test)} test images are copies, byte for byte, of train images: a "
+            f"{len(seen)} of {len(test)} test {noun} are copies, byte for byte, of train {noun}: a "
             "model trained on that train split has seen them"
         )
     if contradicting:

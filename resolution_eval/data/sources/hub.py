@@ -16,7 +16,7 @@ from loguru import logger
 
 from resolution_eval.answers.prompts import mark_fault, marked
 from resolution_eval.data.cards import TaskCard
-from resolution_eval.data.sources.local import YES_NO
+from resolution_eval.data.sources.labels_row import YES_NO
 from resolution_eval.data.sources.normal_form import matching
 from resolution_eval.data.sources.pictures import components
 from resolution_eval.data.sources.source import (

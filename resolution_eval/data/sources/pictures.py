@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from resolution_eval.data.sources.folder_files import is_file
 from resolution_eval.data.sources.normal_form import normal
 
 SEPARATOR = "|"
@@ -31,7 +32,7 @@ def pictures(cells: Mapping[str, str], folder: Path | None = None) -> tuple[str,
 
 
 def _parted(cell: str, folder: Path | None) -> list[str]:
-    if SEPARATOR not in cell or "\0" in cell or (folder is not None and (folder / cell).is_file()):
+    if SEPARATOR not in cell or (folder is not None and is_file(folder / cell)):
         return [cell]
     return [name.strip() for name in cell.split(SEPARATOR)]
 

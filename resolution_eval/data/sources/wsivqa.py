@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from resolution_eval.data.cards import TaskCard
-from resolution_eval.data.sources.local import escape, read_table
+from resolution_eval.data.sources.delimited import read_table
+from resolution_eval.data.sources.folder_files import escape
 from resolution_eval.data.sources.source import SPLITS, Exclusion, Sample, listing
 from resolution_eval.data.sources.table_source import GatheredSource
 from resolution_eval.ground.errors import DataError, ImageError
