@@ -82,9 +82,6 @@ VAGUE_YET = (
     "drift.py",
     "jobs/estimate.py",
     "models/wrapped/",
-    "statistics/bysize.py",
-    "statistics/psychometric.py",
-    "statistics/thresholds.py",
 )
 """Rooms and modules of the package whose variables are still to be named; to be emptied."""
 
