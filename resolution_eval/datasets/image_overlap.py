@@ -119,7 +119,7 @@ class PixelDigests:
         Raises:
             DataError: the data has no such split.
         """
-        found: dict[str, tuple[int, int, str]] = {}
+        kinds: dict[str, tuple[int, int, str]] = {}
         failed = 0
         for locator in {one for sample in source.samples(split) for one in sample.images}:
             try:
@@ -130,8 +130,8 @@ class PixelDigests:
                 continue
             head = f"{image.width}x{image.height} ".encode()
             digest = sha256(head + image.tobytes()).hexdigest()
-            found[digest] = (*image.size, _compression(data))
-        return cls(found, failed)
+            kinds[digest] = (*image.size, _compression(data))
+        return cls(kinds, failed)
 
 
 def _compression(data: bytes) -> str:
@@ -156,18 +156,18 @@ def overlaps(copies: Mapping[str, Path] | None = None) -> list[ImageOverlap]:
     tests = {name: _digests(source, "test") for name, source in sources.items()}
     trains = {name: _digests(source, "train") for name, source in sources.items()}
     cards = task_cards()
-    found = [
+    pairs = [
         _overlap(cards[test], cards[train], tests[test], trains[train], sources)
         for test in sources
         for train in sources
         if test != train and tests[test].kinds and trains[train].kinds
     ]
-    if not found:
+    if not pairs:
         raise DataError(
             "no train split of one data set and test split of another are at hand; put folders "
             "under RESOLUTION_EVAL_DATA, or name them by --copy NAME=FOLDER"
         )
-    return found
+    return pairs
 
 
 def _sources(copies: Mapping[str, Path]) -> dict[str, Source]:
@@ -175,14 +175,14 @@ def _sources(copies: Mapping[str, Path]) -> dict[str, Source]:
     for name in copies:
         if name not in cards:
             raise UsageError(f"--copy names no data set {name!r}; {suggest(name, cards)}")
-    found: dict[str, Source] = {}
+    sources: dict[str, Source] = {}
     for name, card in cards.items():
         if name in copies:
             card = card.model_copy(update={"path": str(copies[name].resolve())})
         source = None if _is_drawn(card) else at_hand(card)
         if source is not None:
-            found[name] = source
-    return found
+            sources[name] = source
+    return sources
 
 
 def _is_drawn(card: TaskCard) -> bool:
@@ -239,9 +239,9 @@ def read_overlaps(file: Path | None = None) -> list[ImageOverlap]:
         raise DataError(f"{place} is no table of image overlaps: {error}") from error
 
 
-def write_overlaps(found: Iterable[ImageOverlap], file: Path) -> None:
+def write_overlaps(rows: Iterable[ImageOverlap], file: Path) -> None:
     """Write the table `file`: pairs that were not compared now keep what it says of them."""
-    pairs = {(one.test, one.train): one for one in (*read_overlaps(file), *found)}
+    pairs = {(one.test, one.train): one for one in (*read_overlaps(file), *rows)}
     text = "".join(_entry(pairs[pair]) for pair in sorted(pairs))
     file.write_text(_HEAD + text, encoding="utf-8")
 

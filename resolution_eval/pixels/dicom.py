@@ -227,9 +227,9 @@ def _stored(dataset: Dataset, frame: int) -> Values:
     if not stored or above <= 0 or (syntax is not None and syntax.is_encapsulated):
         return _decoded(dataset, frame)
     dataset.BitsStored = stored + above  # older files begin at a higher bit
-    found = _decoded(dataset, frame)
+    values = _decoded(dataset, frame)
     dataset.BitsStored = stored
-    return found >> above
+    return values >> above
 
 
 def _decoded(dataset: Dataset, frame: int) -> Values:
@@ -237,7 +237,7 @@ def _decoded(dataset: Dataset, frame: int) -> Values:
 
     _refuse_damaged(dataset, frame)
     try:
-        found = np.asarray(pixel_array(dataset, index=frame))
+        pixels = np.asarray(pixel_array(dataset, index=frame))
     except Exception as error:  # as above
         syntax = dataset.file_meta.get("TransferSyntaxUID", None)
         kind = "uncompressed" if syntax is None else syntax.name
@@ -245,9 +245,9 @@ def _decoded(dataset: Dataset, frame: int) -> Values:
             f"the pixels of the DICOM file cannot be decoded ({kind}; {type(error).__name__}): "
             "they are damaged or cut short, or compressed in a way that is not read"
         ) from error
-    if found.ndim == 3 and found.shape[2] != 3:
-        raise ImageError(f"the DICOM image has {found.shape[2]} samples a pixel; 1 or 3 are read")
-    return found
+    if pixels.ndim == 3 and pixels.shape[2] != 3:
+        raise ImageError(f"the DICOM image has {pixels.shape[2]} samples a pixel; 1 or 3 are read")
+    return pixels
 
 
 def _refuse_damaged(dataset: Dataset, frame: int) -> None:

@@ -121,14 +121,14 @@ def numbers(window: str) -> tuple[float, float]:
     """
     centre, _, width = window.partition("/")
     try:
-        found = float(centre), float(width)
+        pair = float(centre), float(width)
     except ValueError:
-        found = (0.0, 0.0)
-    if not found[1] > 0 or not all(map(isfinite, found)):
+        pair = (0.0, 0.0)
+    if not pair[1] > 0 or not all(map(isfinite, pair)):
         raise UsageError(
             f"no window {window!r}; write CENTRE/WIDTH, as 40/400, or '{FIRST}' or '{FULL}'"
         )
-    return found
+    return pair
 
 
 def checked(chosen: Mapping[str, Any]) -> Options:

@@ -148,10 +148,10 @@ def _axes(image: Nifti1Image) -> tuple[tuple[int, ...], list[tuple[int, bool]], 
     from nibabel.affines import obliquity
     from nibabel.orientations import io_orientation
 
-    found = io_orientation(image.affine)
-    if np.isnan(found).any():
+    orientation = io_orientation(image.affine)
+    if np.isnan(orientation).any():
         raise ImageError("the NIfTI file's orientation is none: an axis of it has no length")
-    stored = {int(axis): (place, bool(flip < 0)) for place, (axis, flip) in enumerate(found)}
+    stored = {int(axis): (place, bool(flip < 0)) for place, (axis, flip) in enumerate(orientation)}
     axes = [stored[axis] for axis in range(3)]
     header = image.header
     notes = []

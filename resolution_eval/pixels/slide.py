@@ -185,16 +185,16 @@ def _own_microns(slide: OpenSlide) -> tuple[float, float]:
     Raises:
         ImageError: the file does not say, or says what cannot be.
     """
-    found = [slide.properties.get(f"openslide.mpp-{axis}") for axis in "xy"]
-    if not all(found):
+    microns = [slide.properties.get(f"openslide.mpp-{axis}") for axis in "xy"]
+    if not all(microns):
         raise ImageError(
             "the TIFF file does not say how many µm a pixel is, and a size in µm was asked for; "
             "give --resolutions in pixels, and no --microns"
         )
     try:
-        across, down = (float(value) for value in found if value)
+        across, down = (float(value) for value in microns if value)
     except ValueError as error:
-        raise ImageError(f"the TIFF file says that a pixel is {found} µm: no number") from error
+        raise ImageError(f"the TIFF file says that a pixel is {microns} µm: no number") from error
     if not (0 < across < inf and 0 < down < inf):
         raise ImageError(f"the TIFF file says that a pixel is {across:g} x {down:g} µm: no size")
     return across, down

@@ -197,7 +197,7 @@ class Coincidence:
 
 
 def coincidence(
-    found: Curves, names: Sequence[str], *, share: float = 0.5, margin: float = 1.25
+    fitted: Curves, names: Sequence[str], *, share: float = 0.5, margin: float = 1.25
 ) -> Coincidence:
     """Compare the sizes at which `share` is seen, of every pair of the curves `names`.
 
@@ -207,9 +207,9 @@ def coincidence(
     pairs = list(combinations(names, 2))
     if not pairs:
         return Coincidence((), margin, "withheld")
-    drawn = np.column_stack([np.log(found.sizes(name, share)) for name in names])
+    drawn = np.column_stack([np.log(fitted.sizes(name, share)) for name in names])
     whole = np.isfinite(drawn).all(axis=1)
-    points = {name: shown(found.trials[name], found.fits[name].size_at(share)) for name in names}
+    points = {name: shown(fitted.trials[name], fitted.fits[name].size_at(share)) for name in names}
     if whole.mean() < 0.95 or not all(0 < size < np.inf for size in points.values()):
         return Coincidence((), margin, "withheld")
     places = {name: place for place, name in enumerate(names)}
@@ -218,14 +218,16 @@ def coincidence(
     spread = np.maximum(logs.std(axis=0), 1e-6)
     bound = float(np.quantile(np.abs((logs - observed) / spread).max(axis=1), 0.95))
     ratios = tuple(
-        Ratio(a, b, _ratio_interval(found, a, observed[i], bound * spread[i], int(whole.sum())))
+        Ratio(a, b, _ratio_interval(fitted, a, observed[i], bound * spread[i], int(whole.sum())))
         for i, (a, b) in enumerate(pairs)
     )
     return Coincidence(ratios, margin, _verdict(ratios, margin))
 
 
-def _ratio_interval(found: Curves, name: str, log: float, reach: float, resamples: int) -> Interval:
-    trials = found.trials[name]
+def _ratio_interval(
+    fitted: Curves, name: str, log: float, reach: float, resamples: int
+) -> Interval:
+    trials = fitted.trials[name]
     return Interval(
         estimate=float(np.exp(log)),
         low=float(np.exp(log - reach)),
@@ -234,7 +236,7 @@ def _ratio_interval(found: Curves, name: str, log: float, reach: float, resample
         n=len(trials),
         clusters=int(trials.codes.max()) + 1,
         resamples=resamples,
-        seed=found.seed,
+        seed=fitted.seed,
         method="simultaneous",
     )
 

@@ -202,10 +202,10 @@ class TaskCard(CardBase):
     @classmethod
     def _ascending(cls, value: tuple[Resolution, ...]) -> tuple[Resolution, ...]:
         if tuple(sorted(set(value), key=ascending)) != value:
-            found = ", ".join(map(label, value))
+            labels = ", ".join(map(label, value))
             raise ValueError(
                 "resolutions must ascend, each once, native last, µm per pixel from coarse to "
-                f"fine; found {found}"
+                f"fine; found {labels}"
             )
         if in_microns(value) and any(isinstance(r, int | str) for r in value):
             raise ValueError(

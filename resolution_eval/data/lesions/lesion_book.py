@@ -123,8 +123,8 @@ class LesionBook:
         image = FIELDS[search.field](self.side, random)
         image += random.normal(0, NOISE, image.shape)
         if plate.detail.present:
-            found = self.finding(plate, random)
-            image = image + found[..., None] * np.array(search.colour)
+            finding = self.finding(plate, random)
+            image = image + finding[..., None] * np.array(search.colour)
         return quantised(image)
 
     def finding(self, plate: Plate, random: np.random.RandomState) -> Floats:

@@ -85,16 +85,16 @@ def _table(table: Path, needed: tuple[str, ...]) -> list[TableRow]:
 
 def _mechanisms(table: Path, card: TaskCard) -> dict[tuple[str, str], str]:
     """Compound and concentration to mechanism, as the table writes it."""
-    found = {}
+    mechanisms = {}
     unknown = []
     for row in _table(table, ("compound", "concentration", "moa")):
         moa = row["moa"]
         if moa != CONTROL and class_of(moa, card) is None:
             unknown.append(f"line {row.line}: {moa!r}")
-        found[(row["compound"], _number(row["concentration"], row, table))] = moa
+        mechanisms[(row["compound"], _number(row["concentration"], row, table))] = moa
     if unknown:
         raise DataError(f"{table}: unknown mechanism {listing(unknown)}")
-    return found
+    return mechanisms
 
 
 def _number(text: str, row: TableRow, table: Path | str) -> str:

@@ -47,7 +47,7 @@ def with_boxes(
     if both:
         told = listing([f"line {row.line}" for row in both])
         raise DataError(f"{folder}: {files[0].name} and the table both give a target: {told}")
-    found = [
+    lines = [
         TableRow(row.line, row.cells | {BOX: boxes[row["file"]]}) if row["file"] in boxes else row
         for row in rows
     ]
@@ -55,7 +55,7 @@ def with_boxes(
     listed = {row["file"] for row in rows}
     note = f"{named}: boxes of {len(boxes.keys() & listed)} of {len(listed)} listed images"
     absent = len(listed - known)
-    return found, (f"{note}; {absent} are not described there" if absent else note,)
+    return lines, (f"{note}; {absent} are not described there" if absent else note,)
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -75,13 +75,13 @@ def _described(file: Path, folder: Path, listed: Sequence[str], options: Options
         if one.get("image_id") not in images:
             raise DataError(f"{file}: annotation {number} is of no image that it describes")
         texts[one["image_id"]].append(_box(one.get("bbox"), file, number))
-    found = {}
+    boxes = {}
     for key, image in images.items():
         name = _listed(str(image["file_name"]), file, folder, listed)
         if name is not None:
             _check_size(image, folder / name, file, options)
-            found[name] = ";".join(filter(None, texts[key]))
-    return found
+            boxes[name] = ";".join(filter(None, texts[key]))
+    return boxes
 
 
 def _document(file: Path) -> Mapping[str, Any]:
@@ -98,8 +98,8 @@ def _document(file: Path) -> Mapping[str, Any]:
             f"{file} is not in COCO's form: it needs lists `images` (id, file_name) and "
             "`annotations` (image_id, bbox)"
         )
-    found: Mapping[str, Any] = value
-    return found
+    document: Mapping[str, Any] = value
+    return document
 
 
 def _box(value: Any, file: Path, number: int) -> str:

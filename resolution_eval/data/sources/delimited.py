@@ -71,12 +71,12 @@ def rows_of(data: bytes, table: Path, columns: Sequence[str] = ()) -> Iterator[T
     )
     try:
         header = _header(next(reader, []), columns, table)
-        found = 0
+        total = 0
         for cells in reader:
             if not cells:
                 continue
-            found += len(cells)
-            if found > MAX_CELLS:
+            total += len(cells)
+            if total > MAX_CELLS:
                 raise DataError(f"{table}: more than {MAX_CELLS:,} cells; is it a table of images?")
             if len(cells) != len(header):
                 line = passed + reader.line_num
@@ -102,10 +102,10 @@ def _beginning(text: str, columns: Sequence[str]) -> tuple[str, str, int]:
 def _uneven(
     table: Path, line: int, cells: Sequence[str], header: Sequence[str], delimiter: str
 ) -> str:
-    found = f"{table}, line {line}: {len(cells)} cells, but the header"
+    start = f"{table}, line {line}: {len(cells)} cells, but the header"
     if len(header) == 1:
-        return f"{found} is one cell, {header[0]!r}; the first line must name the columns"
-    return f"{found} has {len(header)} columns; quote cells that contain {DELIMITERS[delimiter]}s"
+        return f"{start} is one cell, {header[0]!r}; the first line must name the columns"
+    return f"{start} has {len(header)} columns; quote cells that contain {DELIMITERS[delimiter]}s"
 
 
 def _text(data: bytes, table: Path) -> str:

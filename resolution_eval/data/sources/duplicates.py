@@ -15,12 +15,12 @@ def groups(contents: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
 
     `contents` has the content of each image, by locator; one that stands alone has no entry.
     """
-    found: dict[str, list[str]] = defaultdict(list)
+    locators: dict[str, list[str]] = defaultdict(list)
     for locator, content in sorted(contents.items()):
-        found[content].append(locator)
+        locators[content].append(locator)
     return {
         locator: tuple(members)
-        for members in found.values()
+        for members in locators.values()
         if len(members) > 1
         for locator in members
     }
@@ -50,9 +50,9 @@ def contradictions(
             key = tuple(alike.get(image, (image,))[0] for image in sample.images)
             answers[key].setdefault(sample.answer, name(sample))
     return [
-        " and ".join(f"{where} says {answer!r}" for answer, where in sorted(found.items()))
-        for found in answers.values()
-        if len(found) > 1
+        " and ".join(f"{where} says {answer!r}" for answer, where in sorted(places.items()))
+        for places in answers.values()
+        if len(places) > 1
     ]
 
 

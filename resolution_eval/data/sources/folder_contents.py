@@ -46,11 +46,11 @@ class FolderContents:
             ImageError: it is.
         """
         if data is None:
-            found = _stamp(self._folder / file)
-            same = self._stamps.setdefault(file, found) == found
+            stamp = _stamp(self._folder / file)
+            same = self._stamps.setdefault(file, stamp) == stamp
         else:
-            found = sha256(data).hexdigest()
-            same = self._digests.get(file, found) == found
+            digest = sha256(data).hexdigest()
+            same = self._digests.get(file, digest) == digest
         if not same:
             raise ImageError(self._changed(file))
 
@@ -72,5 +72,5 @@ def _stamp(path: Path) -> str:
     """Size in bytes and time of change in nanoseconds, in words; `MISSING` where there is none."""
     if not path.is_file():
         return MISSING
-    found = path.stat()
-    return f"{found.st_size} {found.st_mtime_ns}"
+    state = path.stat()
+    return f"{state.st_size} {state.st_mtime_ns}"

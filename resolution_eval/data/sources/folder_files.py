@@ -82,13 +82,13 @@ def not_found(file: str, folder: Path) -> str:
 
 @lru_cache(maxsize=4)
 def _names(folder: Path) -> tuple[str, ...]:
-    found: list[str] = []
+    names: list[str] = []
     for place in folder.rglob("*"):
         if place.is_file():
-            found.append(place.relative_to(folder).as_posix())
-        if len(found) >= _MOST_LISTED:
+            names.append(place.relative_to(folder).as_posix())
+        if len(names) >= _MOST_LISTED:
             break
-    return tuple(sorted(found))
+    return tuple(sorted(names))
 
 
 def refuse_all_missing(files: list[str], folder: Path) -> None:

@@ -88,8 +88,8 @@ def layout_of(folder: Path, *more: str) -> Layout:
     tables = list(_metadata(folder))
     if tables:
         return _imagefolder(folder, tables, more)
-    found = _class_folders(folder)
-    return _labels(folder / TABLE, more) if found is None else found
+    layout = _class_folders(folder)
+    return _labels(folder / TABLE, more) if layout is None else layout
 
 
 def has_layout(folder: Path) -> bool:
@@ -123,12 +123,12 @@ def _metadata(folder: Path) -> Iterator[tuple[str, Path]]:
 def _parts(folder: Path) -> list[tuple[str, Path]]:
     """The folders of splits, with their splits; the folder itself where it has none."""
     inside = sorted(folder.iterdir()) if folder.is_dir() else []
-    found = [
+    parts = [
         (SPLIT_NAMES[normal(place.name)], place)
         for place in inside
         if place.is_dir() and normal(place.name) in SPLIT_NAMES
     ]
-    return found or [("test", folder)]
+    return parts or [("test", folder)]
 
 
 def _imagefolder(folder: Path, tables: list[tuple[str, Path]], more: tuple[str, ...]) -> Layout:
@@ -139,10 +139,10 @@ def _imagefolder(folder: Path, tables: list[tuple[str, Path]], more: tuple[str, 
         digest.update(data)
         json = table.suffix == ".jsonl"
         names = ("file_name", "file_names", *_LABELS, *COLUMNS, *more)
-        found = list((json_rows if json else rows_of)(data, table, names))
-        several = bool(found) and "file_names" in found[0].cells
-        require_columns(found, ("file_names" if several else "file_name",), table)
-        rows += [_row_of_metadata(row, split, table.parent, folder) for row in found]
+        lines = list((json_rows if json else rows_of)(data, table, names))
+        several = bool(lines) and "file_names" in lines[0].cells
+        require_columns(lines, ("file_names" if several else "file_name",), table)
+        rows += [_row_of_metadata(row, split, table.parent, folder) for row in lines]
     excluded = (*_unlisted(folder, tables, rows), *_beside_splits(folder))
     told = ", ".join(str(table.relative_to(folder)) for _, table in tables)
     return Layout(tables[0][1], f"{told} sha256:{digest.hexdigest()}", tuple(rows), excluded)
@@ -156,8 +156,8 @@ def _row_of_metadata(row: TableRow, split: str, place: Path, folder: Path) -> Ta
     inside = place.relative_to(folder).as_posix()
     written = cells.pop("file_names", None) or cells.pop("file_name", "")
     names = pictures({"file": written.replace("\\", "/")}, place)
-    found = (name if inside == "." else f"{inside}/{name}" for name in names)
-    cells["file"] = SEPARATOR.join(found)
+    files = (name if inside == "." else f"{inside}/{name}" for name in names)
+    cells["file"] = SEPARATOR.join(files)
     cells.setdefault("split", split)
     for alias in _LABELS:
         if "label" not in cells and alias in cells:

@@ -95,13 +95,15 @@ class LocalSource:
     def _refuse_contradictions(self, samples: Sequence[Sample]) -> None:
         if self._card.kind != "classification":
             return
-        found = duplicates.contradictions(samples, self._alike, lambda sample: sample.image)
-        if found:
+        contradictions = duplicates.contradictions(
+            samples, self._alike, lambda sample: sample.image
+        )
+        if contradictions:
             first = self.file_of(next(iter(self._alike)))
             kind = format_of(slide_bytes(self._folder / first, self._options)).name
             raise DataError(
                 f"{self._layout.table}: the same {kind} file, byte for byte, has several labels: "
-                f"{listing(found)}; keep the right one"
+                f"{listing(contradictions)}; keep the right one"
             )
 
     def file_of(self, locator: str) -> str:

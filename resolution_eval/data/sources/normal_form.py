@@ -77,11 +77,11 @@ def matching(text: str, known: Iterable[str]) -> str | None:
 
 def spellings(texts: Iterable[str]) -> dict[str, list[str]]:
     """Normal form to the different spellings of it in `texts`, the most frequent first."""
-    found: dict[str, dict[str, int]] = {}
+    forms: dict[str, dict[str, int]] = {}
     for text in texts:
-        counts = found.setdefault(normal(text), {})
+        counts = forms.setdefault(normal(text), {})
         counts[text] = counts.get(text, 0) + 1
-    return {form: sorted(counts, key=lambda t: (-counts[t], t)) for form, counts in found.items()}
+    return {form: sorted(counts, key=lambda t: (-counts[t], t)) for form, counts in forms.items()}
 
 
 def nearest(text: str, known: Mapping[str, str] | Iterable[str]) -> str | None:

@@ -25,8 +25,8 @@ def pictures(cells: Mapping[str, str], folder: Path | None = None) -> tuple[str,
         >>> pictures({"file": "a.png|b.png", "file_3": "d.png", "file 2": "c.png", "label": "x"})
         ('a.png', 'b.png', 'c.png', 'd.png')
     """
-    found = ((_FURTHER.fullmatch(normal(name)), cell.strip()) for name, cell in cells.items())
-    further = sorted((int(match[1]), cell) for match, cell in found if match and cell)
+    columns = ((_FURTHER.fullmatch(normal(name)), cell.strip()) for name, cell in cells.items())
+    further = sorted((int(match[1]), cell) for match, cell in columns if match and cell)
     written = [cells.get("file", "").strip(), *(cell for _, cell in further)]
     return tuple(name for cell in written for name in _parted(cell, folder))
 

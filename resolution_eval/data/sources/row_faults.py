@@ -33,9 +33,9 @@ def refuse_faulty(rows: list[TableRow], card: TaskCard, folder: Path, table: Pat
         _bad_path,
         _bad_marks,
     ):
-        found = [f"line {row.line}: {text}" for row in rows if (text := fault(row, card, folder))]
-        if found:
-            raise DataError(f"{table}: {listing(found)}")
+        faults = [f"line {row.line}: {text}" for row in rows if (text := fault(row, card, folder))]
+        if faults:
+            raise DataError(f"{table}: {listing(faults)}")
     lines: dict[str, list[int]] = {}
     for row in rows:
         lines.setdefault(id_of(row, card), []).append(row.line)
@@ -60,10 +60,10 @@ def _empty_cell(row: TableRow, card: TaskCard, folder: Path) -> str | None:
 
 def _formula(row: TableRow, card: TaskCard, folder: Path) -> str | None:
     suspects = ("file", "label", "question", "choices", "qid")
-    found = [column for column in suspects if row[column].startswith(FORMULA)]
-    if not found or (found == ["label"] and card.kind == "classification"):
+    columns = [column for column in suspects if row[column].startswith(FORMULA)]
+    if not columns or (columns == ["label"] and card.kind == "classification"):
         return None
-    return f"{found[0]} {row[found[0]]!r} begins like a spreadsheet's formula; write it as text"
+    return f"{columns[0]} {row[columns[0]]!r} begins like a spreadsheet's formula; write it as text"
 
 
 def _bad_split(row: TableRow, card: TaskCard, folder: Path) -> str | None:

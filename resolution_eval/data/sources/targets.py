@@ -54,16 +54,16 @@ def with_details(
     Raises:
         DataError: as `detail_of`, the lines at fault named.
     """
-    found, faults = [], []
+    detailed, faults = [], []
     for row, sample in zip(rows, samples, strict=True):
         try:
             detail = detail_of(row.cells, len(sample.choices), folder, options)
-            found.append(replace(sample, detail=detail))
+            detailed.append(replace(sample, detail=detail))
         except DataError as error:
             faults.append(f"line {row.line}: {error}")
     if faults:
         raise DataError(f"{table}: {listing(faults)}")
-    return found
+    return detailed
 
 
 def detail_of(

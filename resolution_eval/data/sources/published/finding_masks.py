@@ -39,14 +39,14 @@ def largest_finding(
         size = stored_size(images.read(image))
     except ImageError:  # the sample fails by name when it is asked for
         return None
-    found = []
+    findings = []
     for row in rows:
         candidates = list(_candidates(row, folder))
         if not candidates:
             return None
         box = _box(candidates, size, row, folder, images)
-        found.append((box, row["abnormality type"] or "finding"))
-    return max(found, key=lambda one: one[0][0] * one[0][1])
+        findings.append((box, row["abnormality type"] or "finding"))
+    return max(findings, key=lambda one: one[0][0] * one[0][1])
 
 
 def _candidates(row: TableRow, folder: Path) -> Iterator[str]:

@@ -54,8 +54,8 @@ class Images:
         self._folder = folder
         self._held: dict[str, bytes] = {}
         self._contents = FolderContents(folder)
-        found = [folder / name for name in zips if (folder / name).is_file()]
-        self._containers: list[Container] = [open_container(file) for file in found]
+        files = [folder / name for name in zips if (folder / name).is_file()]
+        self._containers: list[Container] = [open_container(file) for file in files]
         self._members = {
             name: (container, member.name, member.checksum)
             for container in self._containers

@@ -71,9 +71,9 @@ def gmai_mmbench(folder: Path, images: Images) -> Iterator[Item]:
 
 def hrbench(folder: Path, images: Images) -> Iterator[Item]:
     """HR-Bench: hr_bench_4k or hr_bench_8k as parquet or TSV; its cycles are one cluster."""
-    found = sorted(folder.glob("hr_bench_*k.parquet"))
-    if found:
-        yield from _of_letters(parquet_rows(found[:1]), images, found[0], "ABCD")
+    files = sorted(folder.glob("hr_bench_*k.parquet"))
+    if files:
+        yield from _of_letters(parquet_rows(files[:1]), images, files[0], "ABCD")
         return
     tables = sorted(folder.glob("hr_bench_*k.tsv"))
     file = tables[0] if tables else folder / "hr_bench_4k.tsv"
