@@ -248,7 +248,7 @@ GUARDS: dict[int, dict[str, Guard]] = {
         ),
         "a deflated scan": Guard(
             "pixels/dicom.py",
-            "    if found > MAX_INFLATED:\n",
+            "    if inflated > MAX_INFLATED:\n",
             "    if False:\n",
             "pixels/test_dicom.py -k deflated",
         ),

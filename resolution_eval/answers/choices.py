@@ -125,8 +125,7 @@ def parse_yes_no(text: str) -> bool | None:
 
 
 def _verdict(text: str, choices: Sequence[str], *, letters: str) -> int | None:
-    asks_yes_no = {*map(str.lower, choices)} == {"yes", "no"}
-    words: Sequence[Word] = _of_the_answer(reply(text), asks_yes_no=asks_yes_no)
+    words = _of_the_answer(reply(text), asks_yes_no={*map(str.lower, choices)} == {"yes", "no"})
     phrases = phrases_of(choices, letters)
     words = _since_taken_back(words, phrases)
     mentions = mentions_in(words, phrases)

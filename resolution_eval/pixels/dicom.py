@@ -81,11 +81,11 @@ def refuse_inflated(data: bytes) -> None:
     read_preamble(file, True)
     if _read_file_meta_info(file).get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
         return
-    unpacking, waiting, found = zlib.decompressobj(-zlib.MAX_WBITS), file.read(), 0
-    while waiting and found <= MAX_INFLATED:
-        found += len(unpacking.decompress(waiting, _BLOCK))
+    unpacking, waiting, inflated = zlib.decompressobj(-zlib.MAX_WBITS), file.read(), 0
+    while waiting and inflated <= MAX_INFLATED:
+        inflated += len(unpacking.decompress(waiting, _BLOCK))
         waiting = unpacking.unconsumed_tail
-    if found > MAX_INFLATED:
+    if inflated > MAX_INFLATED:
         raise ImageError(
             f"the DICOM file of {len(data)} bytes inflates to more than {MAX_INFLATED:,} bytes; "
             "save it without deflation if it is an image"
