@@ -28,13 +28,13 @@ def watch_saving() -> None:
     ) -> None:
         aggregated(self, results, samples, datetime_str)
         if self.output_path:
-            _check(_folder(self) / f"{datetime_str.replace(':', '-')}_results.json", None)
+            _check(_folder(self), datetime_str.replace(":", "-"), "results.json", None)
 
     @wraps(by_sample)
     def save_results_samples(self: Any, task_name: str, samples: Sequence[Any]) -> None:
         by_sample(self, task_name, samples)
         if self.output_path and samples and hasattr(self, "date_id"):
-            _check(_folder(self) / f"{self.date_id}_samples_{task_name}.jsonl", len(samples))
+            _check(_folder(self), self.date_id, f"samples_{task_name}.jsonl", len(samples))
 
     Tracker.save_results_aggregated = save_results_aggregated
     Tracker.save_results_samples = save_results_samples
@@ -44,8 +44,11 @@ def _folder(tracker: Any) -> Path:
     return Path(tracker.output_path) / str(tracker.general_config_tracker.model_name_sanitized)
 
 
-def _check(path: Path, lines: int | None) -> None:
-    """Note in the ledger that `path` is not whole: one JSON document, or so many lines of such."""
+def _check(folder: Path, date: str, name: str, lines: int | None) -> None:
+    """Note in the ledger that a file of the run is not whole: one JSON document, or so many lines
+    of such; the run's other files go with it, since half a run would be in the next one's way.
+    """
+    path = folder / f"{date}_{name}"
     try:
         text = path.read_text(encoding="utf-8")
         if lines is None:  # written with indents: no other bracket begins its line
@@ -54,9 +57,10 @@ def _check(path: Path, lines: int | None) -> None:
             whole = text.count("\n") == lines and text.endswith("\n")
     except (OSError, ValueError):
         whole = False
-    if not whole:
-        full = is_full(path.parent)
-        path.unlink(missing_ok=True)
+    if LEDGER.unsaved is not None or not whole:
+        full = is_full(folder)
+        for part in (*folder.glob(f"{date}_results.json"), *folder.glob(f"{date}_samples_*.jsonl")):
+            part.unlink()
         reason = "No space left on device" if full else "lmms-eval could not write it"
         LEDGER.unsaved = LEDGER.unsaved or (
             f"the run's results are not saved: {reason} ({path}); free some space, or name another "
