@@ -69,10 +69,17 @@ def _sglang(image: int) -> dict[str, Any]:
     return {"prompt_tokens_details": details, "reasoning_tokens": 0}
 
 
+def _both(image: int) -> dict[str, Any]:
+    """Two fields for one count, which disagree."""
+    held = {"multimodal_tokens": {"image": image + 1}}
+    return {"prompt_tokens_details": {"image_tokens": image, **held}}
+
+
 USAGES: dict[str, Callable[[int], dict[str, Any]]] = {
     "plain": _plain,
     "vllm": _vllm,
     "sglang": _sglang,
+    "both": _both,
 }
 """How a server tells the tokens of an image, as read in the packages of those versions."""
 
@@ -245,6 +252,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, asked: Received) -> None:
         faults = self.server.faults
+        if "hung up" in faults:
+            self.close_connection = True
+            return
+        if "refused text" in faults and asked.size is None:
+            self._send(400, b'{"error": {"message": "an image is needed"}}')
+            return
         if "late" in faults and asked.size is not None:
             time.sleep(1.5)
         if "html" in faults and asked.size is not None:
@@ -281,6 +294,10 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if "truncated" in faults and asked.size is not None:
             written = written[: len(written) // 2]
+        if "not UTF-8" in faults and asked.size is not None:
+            written = written.replace(b'"A"', b'"\xc4"')
+        if "no JSON" in faults and asked.size is not None:
+            written = written.replace(b'"choices": ', b"choices = ")
         self._send(200, written)
 
     def _swapped(self, document: dict[str, Any]) -> dict[str, Any]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
+import requests
 from asking import MODEL, adapter, ask, documents, judged
+from openai.types.chat import ChatCompletion
 from stand_in import qwen, running
 
 from resolution_eval.evidence.attestation import Attestation, Failure, Verdict
 from resolution_eval.host.cache_folder import keeping
+from resolution_eval.models.wrapped.spending import AROUND
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 IMAGE, SIZES = ["420x420"], (140, 280)
@@ -20,6 +25,18 @@ def misbehaving(*faults: str, sizes: tuple[Any, ...] = SIZES, **more: Any) -> Pa
     told = {key: more.pop(key) for key in ("details", "wrapping") if key in more}
     with running(qwen, faults=faults, **told) as server:
         return ask(server, more.pop("images", IMAGE), sizes, **more)
+
+
+@contextmanager
+def budget(tokens: int) -> Iterator[None]:
+    """lmms-eval's own, of the run under way."""
+    from lmms_eval.models.model_utils import usage_metrics
+
+    usage_metrics.set_budget(tokens)
+    try:
+        yield
+    finally:
+        usage_metrics.reset_usage_metrics()
 
 
 def failures(pairs: Pairs) -> list[Failure]:
@@ -196,6 +213,9 @@ def test_a_field_of_zero_of_an_image_that_was_dropped_is_believed() -> None:
     assert (
         statuses(misbehaving("unfilled", "dropped", count_difference=False)) == ["mismatched"] * 2
     )
+    nothing = misbehaving("dropped", model="some/model", count_difference=False)
+    for failure in failures(nothing):  # no rule and no other count contradicts it
+        assert failure.kind == "dropped"
 
 
 def test_an_error_by_status_200_is_a_failure_and_is_asked_again_later(tmp_path: Any) -> None:
@@ -221,14 +241,86 @@ def test_an_answer_with_a_key_twice_is_a_failure_though_the_base_reads_it() -> N
         assert failure.kind == "unreadable" and "'prompt_tokens' stands twice" in failure.message
 
 
-def test_an_answer_of_another_machine_is_a_failure_by_its_name() -> None:
+class ByRequests:
+    """The part of OpenAI's client that the base uses, over `requests`."""
+
+    def __init__(self, url: str) -> None:
+        self.url, self.chat, self.completions = f"{url}/chat/completions", self, self
+
+    def create(self, **body: Any) -> Any:
+        with requests.Session() as session:
+            session.trust_env = False
+            told = {"Authorization": "Bearer sk-secretsecretsecret"}
+            answer = session.post(self.url, json=body, headers=told, timeout=20)
+        return ChatCompletion.model_validate(answer.json())
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("client", ["httpx", "requests"])
+def test_an_answer_of_another_machine_is_a_failure_by_its_name(client: str) -> None:
     with running(qwen) as other, running(qwen, faults=["redirect"]) as server:
         server.elsewhere = other.url.replace("127.0.0.1", "localhost")
-        found = ask(server, IMAGE, (140,))
+        made = adapter(server)
+        if client == "requests":
+            made.base.client.close()
+            made.base.client = ByRequests(server.url)
+        with budget(200):  # of room for one question, and not for a second beside it
+            found = judged(made, documents(IMAGE, (140,)))
         assert len(other.questions) == 1
         assert all("Authorization" not in headers for headers in other.headers_seen)
     for failure in failures(found):
         assert failure.kind == "redirected" and "localhost answered" in failure.message
+    assert {attested.served.attempts for _, attested in found if attested.served} <= {1}
+
+
+@pytest.mark.parametrize("client", ["httpx", "requests"])
+def test_a_server_that_hangs_up_may_have_billed_and_gave_no_answer(client: str) -> None:
+    with running(qwen, faults=["hung up"]) as server:
+        made = adapter(server)
+        made.base.client = (
+            ByRequests(server.url)
+            if client == "requests"
+            else made.base.client.with_options(max_retries=0)
+        )
+        with budget(200):
+            (failure,) = failures(judged(made, documents(IMAGE, (140,))))
+        assert len(server.received) == 1
+    assert failure.kind == "no connection"
+    assert "no answer came, and the request may have been billed" in failure.message
+    assert made.channel.spending.spent > 25, "all that was set aside"
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "said"),
+    [
+        ("not UTF-8", "unreadable", "an answer that is not read (not UTF-8 at byte"),
+        ("no JSON", "not JSON", "an answer that is called JSON and is none (line 1: not JSON"),
+        ("gzip", "unreadable", "DecodingError: an answer came that cannot be read, and"),
+    ],
+)
+def test_why_an_answer_is_not_read_is_told_as_it_is(fault: str, kind: str, said: str) -> None:
+    for failure in failures(misbehaving(fault, sizes=(140,))):
+        assert failure.kind == kind and said in failure.message
+
+
+def test_a_count_of_a_request_without_its_image_that_is_refused_or_lost_is_spent_truly() -> None:
+    """A refusal costs nothing; of a lost answer that which was set aside, once."""
+    from resolution_eval.models.wrapped.baselines import Baselines
+    from resolution_eval.models.wrapped.exchange import Exchange
+    from resolution_eval.models.wrapped.traffic import Channel
+
+    body = {"model": MODEL, "messages": [{"role": "user", "content": "Which?"}], "max_tokens": 5}
+    for fault, spent in (("refused text", 0), ("hung up", 6 + AROUND + 1)):
+        with running(qwen, faults=[fault]) as server:
+            channel = Channel()
+            channel.spending.budget = 1000
+            exchange = Exchange(f"{server.url}/chat/completions", {}, body, text="Which?")
+            counts = Baselines(channel=channel, trust_environment=False)
+            assert counts.tokens(exchange) is None
+            assert len(server.received) == 1 and channel.spending.spent == spent, fault
 
 
 def test_an_answer_out_of_a_cache_between_is_a_failure_but_for_the_first() -> None:

@@ -8,7 +8,6 @@ from hashlib import sha256
 from pathlib import Path
 from threading import Lock
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 from loguru import logger
@@ -17,7 +16,7 @@ from urllib3.util.retry import Retry
 
 from resolution_eval.ground.notation import json_value
 from resolution_eval.models.providers.usage import read_usage
-from resolution_eval.models.wrapped.exchange import Exchange
+from resolution_eval.models.wrapped.exchange import Exchange, elsewhere
 from resolution_eval.models.wrapped.traffic import Channel
 
 PATIENCE = Retry(
@@ -35,12 +34,15 @@ LENGTH = ("content-length", "accept-encoding", "connection", "host")
 """Headers that belong to the request that was sent, not to this one."""
 
 
-def patient(*, trust_environment: bool) -> requests.Session:
-    """A session that asks a busy server again."""
+def patient(*, trust_environment: bool, billed: bool = False) -> requests.Session:
+    """A session that asks a busy server again; of requests that are `billed`, none whose answer was
+    lost on the way, as it may be billed already.
+    """
+    again = PATIENCE.new(read=0) if billed else PATIENCE
     session = requests.Session()
     session.trust_env = trust_environment
     for scheme in ("http://", "https://"):
-        session.mount(scheme, HTTPAdapter(max_retries=PATIENCE))
+        session.mount(scheme, HTTPAdapter(max_retries=again))
     return session
 
 
@@ -83,7 +85,7 @@ class Baselines:
         keys = ("model", "messages", "system")
         whole, bare = exchange.body, exchange.without_images()
         counts = [
-            self._post(url, exchange.headers, {key: body[key] for key in keys if key in body})
+            self._post(url, exchange.headers, {key: body[key] for key in keys if key in body})[1]
             for body in (whole, bare)
         ]
         with_image, without = (read_usage({"usage": found or {}}).prompt for found in counts)
@@ -96,31 +98,29 @@ class Baselines:
         if held is None:
             return None
         try:
-            bare.answer = self._post(bare.url, bare.headers, body)
+            bare.status, bare.answer = self._post(bare.url, bare.headers, body)
         finally:
             self._channel.spending.settle(held, bare)
         return None if bare.answer is None else read_usage(bare.answer).prompt
 
     def _post(
         self, url: str, headers: Mapping[str, str], body: Mapping[str, Any]
-    ) -> dict[str, Any] | None:
-        """The answer's JSON; None, with a warning, where there is none."""
+    ) -> tuple[int | None, dict[str, Any] | None]:
+        """Status and JSON of the answer; None for each, with a warning, where there is none."""
         own = {name: value for name, value in headers.items() if name.lower() not in LENGTH}
         self.asked += 1
         self._channel.pauses.wait(url)
         try:
-            with patient(trust_environment=self._trust_environment) as session:
+            with patient(trust_environment=self._trust_environment, billed=True) as session:
                 data = json.dumps(body).encode()
                 response = session.post(url, data=data, headers=own, timeout=TIMEOUT)
-                found = response.json()
-        except (requests.RequestException, ValueError) as error:
+        except requests.RequestException as error:
             logger.warning(f"no count of the prompt without its image ({type(error).__name__})")
-            return None
-        elsewhere = urlsplit(response.url).hostname != urlsplit(url).hostname
-        if response.status_code >= 400 or not isinstance(found, dict) or elsewhere:
+            return None, None
+        found = _table(response) if elsewhere(url, response.url) is None else None
+        if found is None:
             logger.warning(f"no count of the prompt without its image ({response.status_code})")
-            return None
-        return found
+        return response.status_code, found
 
     def _write(self) -> None:
         if self._path is None:
@@ -130,6 +130,15 @@ class Baselines:
         known = {key: count for key, count in self._known.items() if count is not None}
         self._path.parent.mkdir(parents=True, exist_ok=True)
         replace(self._path, json.dumps(known, indent=0).encode())
+
+
+def _table(response: requests.Response) -> dict[str, Any] | None:
+    """What an answer holds; None of one that is refused, or no table of JSON."""
+    try:
+        found = response.json()
+    except ValueError:
+        return None
+    return found if response.status_code < 400 and isinstance(found, dict) else None
 
 
 def _read(path: Path) -> dict[str, int | None]:

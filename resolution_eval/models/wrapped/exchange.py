@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
+from urllib.parse import urlsplit
 
 from resolution_eval.evidence.attestation import Sent
 from resolution_eval.ground.notation import json_value
@@ -44,6 +45,17 @@ class Exchange:
             if name in body:
                 body[name] = least
         return {name: value for name, value in body.items() if name != "stream"}
+
+
+def elsewhere(asked: str, answered: str) -> str | None:
+    """The machine at the address that answered, where it is not the one that was asked.
+
+    Example:
+        >>> elsewhere("https://a.org/v1/chat", "https://b.org/v1"), elsewhere("http://a", "http://a:9")
+        ('b.org', None)
+    """
+    wanted, found = urlsplit(asked).hostname, urlsplit(answered).hostname
+    return None if wanted == found else f"{found}"
 
 
 def begun(request: Any, exchanges: list[Exchange]) -> Exchange | None:

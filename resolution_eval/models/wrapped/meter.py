@@ -173,9 +173,9 @@ class TokenMeter:
         bare = self.baselines.tokens(exchange) if self._by_difference else None
         if bare is not None:
             return max(0, usage.prompt - bare), DIFFERENCE
-        if least is not None and usage.prompt < least:
-            return usage.prompt, WHOLE
-        return None, None
+        if least is None:
+            return usage.image, usage.image_field
+        return (usage.prompt, WHOLE) if usage.prompt < least else (None, None)
 
     def changes(self, served: Served) -> tuple[str, ...]:
         """A note for each name that differs from that of the run's first answer; a warning once."""
