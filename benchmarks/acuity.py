@@ -70,6 +70,11 @@ def reduced(image: Pixels, edge: int) -> Pixels:
     return np.asarray(resize(small, Size(image.shape[1], image.shape[0]), "bicubic"))
 
 
+def behind(image: Pixels, limit: Entrance) -> Pixels:
+    """The image behind a reduction to the grid of `limit`, without what is finer than it shows."""
+    return reduced(limit.passed(image), limit.grid)
+
+
 def by_rule(found: Verdicts, grid: int) -> Verdicts:
     """An observer that sees a detail of one pixel of the grid or more, and guesses below."""
     random = np.random.default_rng(SEED)
@@ -128,7 +133,7 @@ def measure(bundle: FlamingoBundle, grid: int, observed: Sequence[str]) -> dict[
         "as is": plain,
         "cut": answers(bundle, drawn, grid, ways["cut"].passed),
         "hidden": answers(bundle, drawn, grid, coarse),
-        "hidden, cut": answers(bundle, drawn, grid, lambda image: coarse(limit.passed(image))),
+        "hidden, cut": answers(bundle, drawn, grid, partial(behind, limit=limit)),
         "rule": by_rule(plain, grid),
     }
     noise = own_noise(book, of_kinds(plain, [FAINT]), grid)

@@ -12,13 +12,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from benchmarks.acuity import BLOCK, BLOCKS, FACTOR, FAINT, SIDE, reduced
+from benchmarks.acuity import BLOCK, BLOCKS, FACTOR, FAINT, SIDE, behind
 from benchmarks.acuity_results import SEED, ends, run
 from benchmarks.ideal_observer import Entrance
 from benchmarks.plate_answers import DrawnPlates, answers, trials
 from resolution_eval.data.acuity import AcuityBook
 from resolution_eval.data.cards import task_cards
-from resolution_eval.data.plates.canvas import Pixels
 from resolution_eval.data.sources.plate_source import PlateSource
 from resolution_eval.models.flamingo import FlamingoBundle
 from resolution_eval.statistics.thresholds import coincidence, curves, misfit
@@ -34,10 +33,10 @@ def measure(bundle: FlamingoBundle, grid: int) -> dict[str, Any]:
     others = source.samples("test")[BLOCK * SHOWN :]
     kept = [s for s in others if s.detail and s.detail.kind == FAINT]
     drawn = DrawnPlates(source, kept)
-    behind = partial(_behind, edge=grid // FACTOR)
+    limit = Entrance(SIDE, grid // FACTOR, cut=True)
     found = {
         "cut": trials(answers(bundle, drawn, grid, Entrance(SIDE, grid, cut=True).passed)),
-        "hidden, cut": trials(answers(bundle, drawn, grid, behind)),
+        "hidden, cut": trials(answers(bundle, drawn, grid, partial(behind, limit=limit))),
     }
     fitted = curves(found, seed=SEED)
     widest = coincidence(fitted, ["hidden, cut", "cut"]).widest
@@ -47,11 +46,6 @@ def measure(bundle: FlamingoBundle, grid: int) -> dict[str, Any]:
         "fit": {n: round(misfit(each, fitted.fits[n], seed=SEED), 4) for n, each in found.items()},
         "factor": widest and ends(widest.interval),
     }
-
-
-def _behind(image: Pixels, edge: int) -> Pixels:
-    """The image behind the reduction, without what is finer than that can show."""
-    return reduced(Entrance(SIDE, edge, cut=True).passed(image), edge)
 
 
 if __name__ == "__main__":

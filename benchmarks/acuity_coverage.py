@@ -30,6 +30,11 @@ def answers(function: Weibull, blocks: int, random: np.random.Generator, images:
     return Trials(size, right, chance, names)
 
 
+def fits_of(repetitions: int) -> int:
+    """Of so many charts, those whose fit is tested, which takes many simulations each."""
+    return max(1, repetitions // 5)
+
+
 def coverage(truth: Weibull, blocks: int, repetitions: int) -> tuple[dict[float, float], float]:
     """Share of intervals that hold the true size, for 50 and 90 %; and rejections of a true fit."""
     random, held, rejected = np.random.default_rng(SEED + blocks), {0.5: 0, 0.9: 0}, 0
@@ -37,11 +42,11 @@ def coverage(truth: Weibull, blocks: int, repetitions: int) -> tuple[dict[float,
         found = curves({"r": answers(truth, blocks, random)}, seed=number, resamples=100)
         for share, interval in zip(held, found.intervals("r", tuple(held)), strict=True):
             held[share] += interval.low <= truth.size_at(share) <= interval.high
-        if number < repetitions // 5:
+        if number < fits_of(repetitions):
             trials = found.trials["r"]
             rejected += misfit(trials, found.fits["r"], seed=number, simulations=60) <= 0.05
     shares = {share: count / repetitions for share, count in held.items()}
-    return shares, rejected / (repetitions // 5)
+    return shares, rejected / fits_of(repetitions)
 
 
 def wrongly_seeing(charts: int) -> int:
@@ -82,6 +87,7 @@ def main() -> None:
             print(cells[-1], flush=True)
     found = {
         "repetitions": repetitions,
+        "fits": fits_of(repetitions),
         "seed": SEED,
         "cells": cells,
         "seeing": [wrongly_seeing(20 * repetitions), 20 * repetitions],

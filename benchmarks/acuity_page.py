@@ -7,6 +7,7 @@ writes them between their marks, `<!-- NAME: ... -->` and `<!-- /NAME -->`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -229,11 +230,19 @@ def coverage(section: Section) -> str:
                 ),
             ),
             "",
-            f"{found['repetitions']} repetitions per cell, seed {found['seed']}. A model that "
-            f"guesses was said to see in {seen} of {charts} charts of 96 answers (allowed: 0.001). "
-            f"Three equal curves were said to differ in {wrong} of {trios} (allowed: 0.05).",
+            f"{found['repetitions']} repetitions per cell ({found['fits']} for the fit), seed "
+            f"{found['seed']}. A model that guesses was said to see in {seen} of {charts} charts "
+            "of 96 answers (allowed: 0.001). "
+            f"Three equal curves were said to differ in {wrong} of {trios} (allowed: 0.05). A "
+            f"share of 0.95 has a standard error of {_error(found['repetitions'])} points, one of "
+            f"0.05 for the fit {_error(found['fits'])}.",
         ]
     )
+
+
+def _error(repetitions: int) -> str:
+    """Standard error, in points, of a share of 0.05 or 0.95 over so many repetitions."""
+    return f"{100 * math.sqrt(0.05 * 0.95 / repetitions):.1f}"
 
 
 def probe(section: Section) -> str:

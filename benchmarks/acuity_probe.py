@@ -1,6 +1,6 @@
 """The probe on a small trained Flamingo, as it is and with a hidden reduction in front.
 
-    python -m benchmarks.acuity_probe --checkpoint embedded/acuity [--promised 64] [--images 48]
+    python -m benchmarks.acuity_probe --checkpoint embedded/acuity [--promised 64] [--images 96]
 
 keeps in benchmarks/acuity.json what the probe says of the checkpoint as it is, and of the same one
 behind a reduction.
@@ -14,13 +14,12 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from benchmarks.acuity import reduced
 from benchmarks.acuity_results import keep
 from resolution_eval.answers.prompts import flamingo_prompt, question_text
 from resolution_eval.data.acuity import ProbeQuestion, probe
-from resolution_eval.images import resize
 from resolution_eval.models.flamingo import FlamingoBundle, encode, load_pretrained, rank
 from resolution_eval.models.flamingo.vision import normalise
-from resolution_eval.resolution import Size
 
 HIDDEN = (1.0, 2.0)
 
@@ -29,13 +28,12 @@ def answers(bundle: FlamingoBundle, questions: Sequence[ProbeQuestion], hidden: 
     """What the checkpoint ranks first, its images made `hidden` times coarser before it."""
     seen = []
     for question in questions:
-        size = Size(*question.image.size)
-        small = Size(round(size.width / hidden), round(size.height / hidden))
-        seen.append(resize(resize(question.image, small, "bicubic"), size, "bicubic"))
+        edge = round(question.image.width / hidden)
+        seen.append(reduced(np.asarray(question.image), edge))
     said: list[str] = []
     for start in range(0, len(questions), 24):
         part = questions[start : start + 24]
-        pixels = torch.from_numpy(np.stack([np.asarray(one) for one in seen[start : start + 24]]))
+        pixels = torch.from_numpy(np.stack(seen[start : start + 24]))
         with torch.inference_mode():
             encoded = encode(bundle, normalise(pixels.permute(0, 3, 1, 2), bundle.config))
         prompts = [flamingo_prompt(question_text(one.question, one.choices)) for one in part]

@@ -408,7 +408,7 @@ GUARDS: dict[int, dict[str, Guard]] = {
         ),
         "this project's own name": Guard(
             "board/row_identity.py",
-            "if skeleton(PROJECT) in skeleton(name):",
+            "if _holds(name, PROJECT):",
             "if False:",
             f"{FORGED} -k project",
         ),

@@ -121,6 +121,8 @@ CORPUS: tuple[tuple[str, str], ...] = (
     (f"curl --user me:{SECRET} https://x.org", SECRET),
     (f"docker login -u me -p {SECRET} reg", SECRET),
     (f"sshpass -p {SECRET} ssh host", SECRET),
+    (f"helm registry login -u me -p {SECRET} reg", SECRET),
+    ("curl -u admin:123456 https://x.org", "123456"),
     (f"mysql -u root -p{SECRET} db", SECRET),
     (f"wandb login {HEX}{HEX[:8]}", HEX),
     # in sentences
@@ -183,6 +185,8 @@ def test_no_text_keeps_its_secret(text: str, secret: str) -> None:
         "CUDA out of memory. Tried to allocate 20.00 MiB",
         "image token <image> is not in the prompt",
         "/data/sk-learn/examples and co_occurrence of findings",
+        "docker run --rm --user 1000:1000 -p 8000:8000 vllm/vllm-openai",
+        "podman build . && mkdir -p /data/out",
         "the password is wrong, the token was not found",
         "image token <image_token> is not in the prompt",
         "visual_tokens=[12, 13], tokens: [1, 2]",

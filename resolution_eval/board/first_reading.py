@@ -11,6 +11,7 @@ import os
 import select
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -78,7 +79,10 @@ def _apart(places: Sequence[Path], read: Callable[[Path], object]) -> tuple[int,
         try:
             _read_all(places, read, writing)
             os._exit(0)
-        finally:  # an error that nobody foresaw: the parent says so, and goes on
+        except BaseException:  # noqa: BLE001  (nobody foresaw it: it is shown, and the parent goes on)
+            traceback.print_exc()
+            sys.stderr.flush()
+        finally:
             os._exit(1)
     os.close(writing)
     survived = _counted(reading, child)
@@ -108,7 +112,9 @@ def _read_all(places: Sequence[Path], read: Callable[[Path], object], writing: i
     for place in places:
         used = resource.getrusage(resource.RUSAGE_SELF)
         most = int(used.ru_utime + used.ru_stime) + 1 + SECONDS
-        resource.setrlimit(resource.RLIMIT_CPU, (most, resource.RLIM_INFINITY))
+        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        known = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(resource.RLIMIT_CPU, (known, hard))
         with bounded(), suppress(ResolutionEvalError):  # told when it is read again
             read(place)
         os.write(writing, b".")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 from resolution_eval.answers.prompts import question_text
@@ -35,7 +36,7 @@ def _borrowed_faults(facts: Facts) -> Iterator[str]:
     """Names that are not the submitter's to give: this project's, and those of a status."""
     owner = facts.model.partition("/")[0] if "/" in facts.model else ""
     for what, name in (("submitter", facts.submitter), ("the owner of the model", owner)):
-        if skeleton(PROJECT) in skeleton(name):
+        if _holds(name, PROJECT):
             yield (
                 f"{what} {name!r} reads as this project's own name; give your own, or have the "
                 "maintainers vouch for it (--vouch)"
@@ -48,6 +49,13 @@ def _borrowed_faults(facts: Facts) -> Iterator[str]:
     ):
         if skeleton(text) in statuses:
             yield f"{what} {text!r} reads as a status of the board, which the board alone gives"
+
+
+def _holds(name: str, other: str) -> bool:
+    """Whether whole words of `name`, one after the other, read as `other`."""
+    words = [skeleton(word) for word in re.findall(r"[^\W_]+", name)]
+    runs = ("".join(words[i:j]) for i in range(len(words)) for j in range(i + 1, len(words) + 1))
+    return skeleton(other) in runs
 
 
 def asked_faults(record: Record, card: TaskCard, pin: Pin) -> Iterator[str]:

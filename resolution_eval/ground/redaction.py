@@ -59,8 +59,9 @@ _XML = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _SHELL = re.compile(
-    r"""(?P<name>\s(?:-u|-U|--user|--proxy-user)\s+["']?[^\s:"']+:
-        |\b(?:docker|podman|sshpass|mysql\w*|mariadb|helm|skopeo)\b[^\n]{0,200}?\s-p\s*["']?
+    r"""(?P<name>\s(?:-u|-U|--user|--proxy-user)\s+["']?(?!\d+:\d+(?:["'\s]|$))[^\s:"']+:
+        |\b(?:(?:docker|podman|helm|skopeo)\s+(?:registry\s+)?login|sshpass|mysql\w*|mariadb)\b
+          [^\n;&|]{0,200}?\s-p\s*["']?
         |\b(?:login|key)\s+(?=[0-9a-f]{40,}))
         (?P<value>[^\s"']+)""",
     re.VERBOSE,
@@ -150,17 +151,30 @@ def redacted(text: str) -> str:
     return struck
 
 
+def redacted_value(name: str, value: object) -> str:
+    """`value` as text, without its secrets; it is one itself where `name` says so.
+
+    Example:
+        >>> redacted_value("api_key", "abc123"), redacted_value("model", "gpt")
+        ('[REDACTED]', 'gpt')
+    """
+    return redacted(f"{name}={value}").partition("=")[2]
+
+
 def redacted_within(value: Any) -> Any:
     """`value` with the secrets of every text in its lists and tables replaced.
 
     Example:
-        >>> redacted_within({"notes": ["api_key=abc123"], "n": 2})
-        {'notes': ['api_key=[REDACTED]'], 'n': 2}
+        >>> redacted_within({"notes": ["api_key=abc123"], "api_key": "abc123", "n": 2})
+        {'notes': ['api_key=[REDACTED]'], 'api_key': '[REDACTED]', 'n': 2}
     """
     if isinstance(value, str):
         return redacted(value)
     if isinstance(value, dict):
-        return {name: redacted_within(each) for name, each in value.items()}
+        return {
+            name: redacted_value(name, each) if isinstance(each, str) else redacted_within(each)
+            for name, each in value.items()
+        }
     if isinstance(value, list | tuple):
         return [redacted_within(each) for each in value]
     return value

@@ -16,7 +16,7 @@ from typing import Any
 from resolution_eval.ground.errors import RecordError, ResolutionEvalError
 from resolution_eval.ground.files import file_digest, replace
 from resolution_eval.ground.notation import NotationError, json_value
-from resolution_eval.ground.redaction import redacted
+from resolution_eval.ground.redaction import redacted, redacted_value
 from resolution_eval.jobs import process
 
 SCARCE = 2**20
@@ -198,8 +198,7 @@ def _public(value: str | Sequence[str] | None) -> str | list[str] | None:
     """A setting without its secrets; one may be the value of the argument before it."""
     if value is None or isinstance(value, str):
         return None if value is None else redacted(value)
-    words = [redacted(f"{name}={each}") for name, each in zip(["", *value], value, strict=False)]
-    return [word.partition("=")[2] for word in words]
+    return [redacted_value(name, each) for name, each in zip(["", *value], value, strict=False)]
 
 
 def _without_secrets(log: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -47,6 +48,24 @@ def test_what_ends_its_reader_is_named_and_the_others_are_read(
     found = fatal(places, lambda place: what() if place.name in ("bad", "worse") else None)
     assert [path.name for path in found] == ["bad", "worse"]
     assert all(said in told and told.endswith("it is refused") for told in found.values())
+
+
+def test_an_error_that_nobody_foresaw_is_shown(capfd: pytest.CaptureFixture[str]) -> None:
+    assert len(fatal([Path("one")], lambda place: 1 / 0)) == 1
+    assert "ZeroDivisionError" in capfd.readouterr().err
+
+
+def test_a_process_that_may_not_raise_its_own_limit_of_time_reads_all_the_same() -> None:
+    """As under `ulimit -t`, of a user who is not root."""
+    script = (
+        "import encodings.ascii, faulthandler, os, resource, sys; from pathlib import Path\n"
+        "from resolution_eval.board.first_reading import fatal\n"
+        "resource.setrlimit(resource.RLIMIT_CPU, (500, 500))\n"
+        "os.getuid() or os.setuid(65534)\n"
+        "sys.exit(len(fatal([Path('one'), Path('two')], lambda place: None)))"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True)
+    assert ended.returncode == 0, ended.stderr
 
 
 def test_nobody_is_named_where_none_does() -> None:

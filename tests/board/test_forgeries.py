@@ -19,8 +19,9 @@ from test_validate import answers, document, each_row
 from resolution_eval import cli
 from resolution_eval.board.checks import check_board
 from resolution_eval.board.ledger import LEDGER, accept, answers_of
+from resolution_eval.board.row_identity import identity_faults
 from resolution_eval.board.rows import load_board
-from resolution_eval.board.submission import FACTS, RERUN
+from resolution_eval.board.submission import FACTS, RERUN, Facts
 from resolution_eval.ground.files import file_digest
 
 pytestmark = pytest.mark.whole
@@ -408,6 +409,11 @@ FORGERIES: dict[str, tuple[Forge, str, str]] = {
         "reads as a status of the board",
         "three",
     ),
+    "this project's name in words of its own": (
+        renamed(submitter="Team of Resolution_EVAL, abroad"),
+        "reads as this project's own name",
+        "three",
+    ),
     "this project's name for a submitter": (
         renamed(submitter="Resolution Eval"),
         "reads as this project's own name",
@@ -601,3 +607,12 @@ def test_a_vouched_name_is_accepted_and_no_other(tmp_path: Path) -> None:
     assert cli.main(["leaderboard", "validate", *vouched]) == 0
     assert check_board(board).all_faults == ()
     assert score_of(folder).is_file()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Super Resolution Evaluation Lab", "High-Resolution Evaluation Group", "solution evals"],
+)
+def test_a_name_of_the_same_field_is_nobody_else_s(name: str) -> None:
+    honest = Facts.model_validate(facts("synthetic/one") | {"submitter": name}, strict=False)
+    assert not list(identity_faults(honest, None, accepted=False))

@@ -161,7 +161,8 @@ def main() -> None:
     found = known if "--page" in sys.argv else {**known, **run(_wanted())}
     none = Result(ended="not run", date="", machine="")
     results = {fault.test: found.get(fault.test, none) for fault in FAULTS}
-    RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    if "--page" not in sys.argv:
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     PAGE.write_text(page(results), encoding="utf-8")
 
 

@@ -94,9 +94,8 @@ export function number(value, digits = 3) {
 // "0.933 [0.894, 0.959]" as value and small interval.
 export function estimate(triple, digits = 3) {
   if (!triple) return h("span", { class: "quiet" }, "–");
-  const [value, low, high] = triple;
-  return h("span", { class: "estimate" }, number(value, digits),
-    h("small", {}, ` [${number(low, digits)}, ${number(high, digits)}]`));
+  const [value, low, high] = triple.map((end) => (end === null ? "∞" : number(end, digits)));
+  return h("span", { class: "estimate" }, value, h("small", {}, ` [${low}, ${high}]`));
 }
 
 // Columns of how small a thing is still seen: the finest over the resolutions, and each of them.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from resolution_eval.ground.errors import ModelError, UsageError, suggest
-from resolution_eval.ground.redaction import redacted
+from resolution_eval.ground.redaction import redacted_value
 from resolution_eval.ground.registry import ADAPTERS
 from resolution_eval.models.arguments import flag
 from resolution_eval.models.families.integrity import watched_loading
@@ -61,7 +61,7 @@ class BasePlan:
         own = accepted(self.maker)[0]
         left = {name: value for name, value in own.items() if name not in self.arguments}
         return {
-            name: redacted(f"{name}={value}").partition("=")[2]
+            name: redacted_value(name, value)
             for name, value in sorted(left.items())
             if isinstance(value, bool | int | float | str | None)
         }
