@@ -140,6 +140,7 @@ class StandIn(ThreadingHTTPServer):
         a refusal."""
         self.received: list[Received] = []
         self.headers_seen: list[dict[str, str]] = []
+        """By their names in lower case, of which clients write others."""
         self.refusals = 0
         """Requests answered by status 429 so far."""
         self.retry = "0"
@@ -225,7 +226,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         asked = _read(body)
         with server.lock:
-            server.headers_seen.append(dict(self.headers))
+            server.headers_seen.append({name.lower(): told for name, told in self.headers.items()})
             server.busy += 1
             server.most_busy = max(server.most_busy, server.busy)
             most = 3 if "storm" in server.faults else 1 if "one refusal" in server.faults else 0

@@ -54,8 +54,8 @@ def line(sample: str, edge: int, said: Served, **changes: Any) -> dict[str, Any]
     return synthetic_runs.line(
         sample,
         str(edge),
-        checkpoint=MODEL,
         **{
+            "checkpoint": MODEL,
             "status": step(said, sent(edge), shown),
             "expected_grid": shown,
             "information": shown,

@@ -270,7 +270,8 @@ def test_an_answer_of_another_machine_is_a_failure_by_its_name(client: str) -> N
         with budget(200):  # of room for one question, and not for a second beside it
             found = judged(made, documents(IMAGE, (140,)))
         assert len(other.questions) == 1
-        assert all("Authorization" not in headers for headers in other.headers_seen)
+        assert all("authorization" in headers for headers in server.headers_seen)
+        assert all("authorization" not in headers for headers in other.headers_seen)
     for failure in failures(found):
         assert failure.kind == "redirected" and "localhost answered" in failure.message
     assert {attested.served.attempts for _, attested in found if attested.served} <= {1}
