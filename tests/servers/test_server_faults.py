@@ -324,6 +324,20 @@ def test_a_count_of_a_request_without_its_image_that_is_refused_or_lost_is_spent
             assert len(server.received) == 1 and channel.spending.spent == spent, fault
 
 
+def test_what_one_run_spent_and_saw_is_nothing_to_the_next_of_the_same_instance() -> None:
+    with running(qwen) as server:
+        made = adapter(server, max_retries=3)
+        with budget(200):  # for one question of the two
+            found = judged(made, documents(["420x420", "400x400"], (140,)))
+        assert [verdict.failure.kind for verdict, _ in found if verdict.failure] == ["budget"]
+        assert made.base.max_retries == 3, "as the base was given it"
+        server.says["fingerprint"] = "fp_2"
+        with budget(200):
+            again = judged(made, documents(["400x400"], (140,)))
+        assert statuses(again) == ["counted"] and notes(again) == []
+        assert len(server.questions) == 2 and made.channel.spending.spent < 100
+
+
 def test_an_answer_out_of_a_cache_between_is_a_failure_but_for_the_first() -> None:
     """A proxy that knows a question by its text gives every image the answer of the first."""
     found = misbehaving("cached", images=["420x420", "400x430"], sizes=(140, 141))

@@ -59,12 +59,14 @@ class TokenMeter:
         """Model name and fingerprint that answered first."""
         self._lock = Lock()
 
-    def keep(self, folder: Path) -> None:
-        """Keep counts of prompts without images in `folder`, where no file was named for them."""
+    def begin(self, folder: Path | None) -> None:
+        """A run begins: no name has answered yet, and counts of prompts without images are kept in
+        `folder`, where no file was named for them; without either, for this run alone.
+        """
+        self._seen.clear()
         if self._own_file is None:
-            self.baselines = Baselines(
-                folder / BASELINES, self._channel, trust_environment=self._trusts
-            )
+            kept = None if folder is None else folder / BASELINES
+            self.baselines = Baselines(kept, self._channel, trust_environment=self._trusts)
 
     def failure(self, exchanges: list[Exchange], said: Failure | None) -> Failure | None:
         """Why there is no answer, in the server's words where there are any."""

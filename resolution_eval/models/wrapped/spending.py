@@ -125,12 +125,13 @@ class Spending:
 
 @contextmanager
 def budgeted(spending: Spending) -> Iterator[None]:
-    """The budget of lmms-eval's `--max_tokens` is kept by `spending` meanwhile; lmms-eval is told
-    at the end whether it stopped the run.
+    """The budget of lmms-eval's `--max_tokens` is kept by `spending` meanwhile, of which nothing is
+    spent yet; lmms-eval is told at the end whether it stopped the run.
     """
     from lmms_eval.models.model_utils import usage_metrics
 
     budget = spending.budget = usage_metrics._BUDGET
+    spending.spent, spending.ended = 0, None
     usage_metrics.set_budget(None)
     try:
         yield
