@@ -7,7 +7,7 @@ Anthropic's and Gemini's.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 USAGES = ("usage", "usageMetadata")
@@ -23,6 +23,8 @@ class Usage:
     image_field: str | None = None
     """Name of the field that `image` was read from."""
     generated: int | None = None
+    conflicts: tuple[str, ...] = ()
+    """Counts of one thing that differ: none of them is believed."""
 
 
 def read_usage(answer: Mapping[str, Any]) -> Usage:
@@ -40,27 +42,54 @@ def read_usage(answer: Mapping[str, Any]) -> Usage:
     if "usageMetadata" in answer:
         return _gemini(_table(answer, "usageMetadata"))
     usage = _table(answer, "usage")
-    details = _table(usage, "prompt_tokens_details") or _table(usage, "input_tokens_details")
-    image, named = _image(details)
-    kept = "prompt_tokens_details" if "prompt_tokens_details" in usage else "input_tokens_details"
-    return Usage(
-        prompt=_first(usage, "prompt_tokens", "input_tokens"),
-        image=image,
-        image_field=None if image is None else f"usage.{kept}.{named}",
-        generated=_first(usage, "completion_tokens", "output_tokens"),
+    images = _image_counts(usage)
+    prompts = _counts(usage, "prompt_tokens", "input_tokens")
+    return _consistent(
+        Usage(
+            prompt=_agreed(prompts),
+            image=_agreed(images),
+            image_field=next(iter(images), None) if _agreed(images) is not None else None,
+            generated=_first(usage, "completion_tokens", "output_tokens"),
+            conflicts=tuple(filter(None, map(_conflict, (images, prompts)))),
+        )
     )
 
 
-def _image(details: Mapping[str, Any]) -> tuple[int | None, str]:
-    """Image tokens, and the field's name; none where two fields contradict each other."""
-    told = {
-        "image_tokens": _count(details, "image_tokens"),
-        "multimodal_tokens.image": _count(_table(details, "multimodal_tokens"), "image"),
-    }
-    known = {name: count for name, count in told.items() if count is not None}
-    if len(set(known.values())) != 1:
-        return None, ""
-    return next((count, name) for name, count in known.items())
+def _image_counts(usage: Mapping[str, Any]) -> dict[str, int]:
+    """Image tokens by every field that tells them."""
+    told: dict[str, int] = {}
+    for name in ("prompt_tokens_details", "input_tokens_details"):
+        details = _table(usage, name)
+        by_kind = _counts(_table(details, "multimodal_tokens"), "image")
+        fields = {
+            **_counts(details, "image_tokens"),
+            **{f"multimodal_tokens.{kind}": count for kind, count in by_kind.items()},
+        }
+        told |= {f"usage.{name}.{field}": count for field, count in fields.items()}
+    return told
+
+
+def _agreed(told: Mapping[str, int]) -> int | None:
+    """The count of which all fields speak; None where there is none, or they differ."""
+    counts = set(told.values())
+    return counts.pop() if len(counts) == 1 else None
+
+
+def _conflict(told: Mapping[str, int]) -> str | None:
+    if len(set(told.values())) < 2:
+        return None
+    return " and ".join(f"{name} is {count}" for name, count in told.items())
+
+
+def _consistent(usage: Usage) -> Usage:
+    """The usage; without the count of the images and of the prompt that they are part of, where the
+    part is greater.
+    """
+    if usage.image is None or usage.prompt is None or usage.image <= usage.prompt:
+        return usage
+    said = f"{usage.image_field} is {usage.image} and the whole prompt's tokens are {usage.prompt}"
+    conflicts = (*usage.conflicts, said)
+    return replace(usage, prompt=None, image=None, image_field=None, conflicts=conflicts)
 
 
 def free(answer: Mapping[str, Any]) -> dict[str, Any]:
@@ -136,11 +165,13 @@ def _gemini(usage: Mapping[str, Any]) -> Usage:
         if isinstance(each, dict) and each.get("modality") == "IMAGE"
     ]
     known = [share for share in shares if share is not None]
-    return Usage(
-        prompt=_count(usage, "promptTokenCount"),
-        image=sum(known) if known else None,
-        image_field="usageMetadata.promptTokensDetails" if known else None,
-        generated=_count(usage, "candidatesTokenCount"),
+    return _consistent(
+        Usage(
+            prompt=_count(usage, "promptTokenCount"),
+            image=sum(known) if known else None,
+            image_field="usageMetadata.promptTokensDetails" if known else None,
+            generated=_count(usage, "candidatesTokenCount"),
+        )
     )
 
 
@@ -202,8 +233,13 @@ def _table(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _first(document: Mapping[str, Any], *keys: str) -> int | None:
-    found = (_count(document, key) for key in keys)
-    return next((count for count in found if count is not None), None)
+    return next(iter(_counts(document, *keys).values()), None)
+
+
+def _counts(document: Mapping[str, Any], *keys: str) -> dict[str, int]:
+    """The counts that stand under these keys."""
+    found = {key: _count(document, key) for key in keys}
+    return {key: count for key, count in found.items() if count is not None}
 
 
 def _count(document: Mapping[str, Any], key: str) -> int | None:

@@ -282,14 +282,16 @@ def turns_of(body: Mapping[str, Any]) -> Turns:
     return found
 
 
-def contradiction(answer: Mapping[str, Any], served: Served) -> str | None:
-    """Why a field of the usage was not believed; None where all was."""
-    if read_usage(answer).image != 0 or not served.counted_tokens:
-        return None
-    return (
-        f"the usage says 0 image tokens, which {served.counted_tokens} by {served.counted_by} "
-        "contradict: the field is not filled"
-    )
+def contradictions(answer: Mapping[str, Any], served: Served) -> list[str]:
+    """Why fields of the usage were not believed."""
+    usage = read_usage(answer)
+    found = [f"{each}: they contradict each other, and none counts" for each in usage.conflicts]
+    if usage.image == 0 and served.counted_tokens:
+        found.append(
+            f"the usage says 0 image tokens, which {served.counted_tokens} by {served.counted_by} "
+            "contradict: the field is not filled"
+        )
+    return found
 
 
 def told_of(sent: Sequence[Sent | None]) -> str:
