@@ -294,6 +294,32 @@ def test_a_server_that_hangs_up_may_have_billed_and_gave_no_answer(client: str) 
     assert made.channel.spending.spent > 25, "all that was set aside"
 
 
+@pytest.mark.parametrize("client", ["httpx", "requests"])
+def test_a_question_that_never_left_costs_nothing_and_one_counted_without_its_image_neither(
+    client: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from resolution_eval.models.wrapped import baselines
+    from resolution_eval.models.wrapped.exchange import Exchange
+
+    with running(qwen) as server:
+        made = adapter(server)
+        made.base.client = (
+            ByRequests(server.url)
+            if client == "requests"
+            else made.base.client.with_options(max_retries=0)
+        )
+    with budget(200):  # nobody listens any more
+        (failure,) = failures(judged(made, documents(IMAGE, (140,))))
+        assert failure.kind == "no connection" and "billed" not in failure.message
+        body = {"model": MODEL, "messages": [{"role": "user", "content": "?"}], "max_tokens": 5}
+        exchange = Exchange(f"{server.url}/chat/completions", {}, body, text="?")
+        monkeypatch.setattr(baselines, "PATIENCE", baselines.PATIENCE.new(total=0))
+        counts = baselines.Baselines(channel=made.channel, trust_environment=False)
+        made.channel.spending.budget = 200
+        assert counts.tokens(exchange) is None
+    assert made.channel.spending.spent == 0
+
+
 @pytest.mark.parametrize(
     ("fault", "kind", "said"),
     [

@@ -16,7 +16,7 @@ from urllib3.util.retry import Retry
 
 from resolution_eval.ground.notation import json_value
 from resolution_eval.models.providers.usage import read_usage
-from resolution_eval.models.wrapped.exchange import Exchange, elsewhere
+from resolution_eval.models.wrapped.exchange import Exchange, elsewhere, never_left
 from resolution_eval.models.wrapped.traffic import Channel
 
 PATIENCE = Retry(
@@ -84,11 +84,15 @@ class Baselines:
         url = exchange.url.partition("?")[0] + "/count_tokens"
         keys = ("model", "messages", "system")
         whole, bare = exchange.body, exchange.without_images()
-        counts = [
-            self._post(url, exchange.headers, {key: body[key] for key in keys if key in body})[1]
-            for body in (whole, bare)
-        ]
-        with_image, without = (read_usage({"usage": found or {}}).prompt for found in counts)
+        try:
+            counts = [
+                self._post(url, exchange.headers, {key: body[key] for key in keys if key in body})
+                for body in (whole, bare)
+            ]
+        except requests.RequestException as error:
+            _warn(type(error).__name__)
+            return None
+        with_image, without = (read_usage({"usage": found or {}}).prompt for _, found in counts)
         return None if with_image is None or without is None else with_image - without
 
     def _ask(self, exchange: Exchange, body: dict[str, Any]) -> int | None:
@@ -99,27 +103,30 @@ class Baselines:
             return None
         try:
             bare.status, bare.answer = self._post(bare.url, bare.headers, body)
+        except requests.RequestException as error:
+            bare.unsent = never_left(error)
+            _warn(type(error).__name__)
         finally:
             self._channel.spending.settle(held, bare)
         return None if bare.answer is None else read_usage(bare.answer).prompt
 
     def _post(
         self, url: str, headers: Mapping[str, str], body: Mapping[str, Any]
-    ) -> tuple[int | None, dict[str, Any] | None]:
-        """Status and JSON of the answer; None for each, with a warning, where there is none."""
+    ) -> tuple[int, dict[str, Any] | None]:
+        """Status and JSON of the answer; None, with a warning, where it has none.
+
+        Raises:
+            RequestException: no answer came.
+        """
         own = {name: value for name, value in headers.items() if name.lower() not in LENGTH}
         self.asked += 1
         self._channel.pauses.wait(url)
-        try:
-            with patient(trust_environment=self._trust_environment, billed=True) as session:
-                data = json.dumps(body).encode()
-                response = session.post(url, data=data, headers=own, timeout=TIMEOUT)
-        except requests.RequestException as error:
-            logger.warning(f"no count of the prompt without its image ({type(error).__name__})")
-            return None, None
+        with patient(trust_environment=self._trust_environment, billed=True) as session:
+            data = json.dumps(body).encode()
+            response = session.post(url, data=data, headers=own, timeout=TIMEOUT)
         found = _table(response) if elsewhere(url, response.url) is None else None
         if found is None:
-            logger.warning(f"no count of the prompt without its image ({response.status_code})")
+            _warn(response.status_code)
         return response.status_code, found
 
     def _write(self) -> None:
@@ -130,6 +137,10 @@ class Baselines:
         known = {key: count for key, count in self._known.items() if count is not None}
         self._path.parent.mkdir(parents=True, exist_ok=True)
         replace(self._path, json.dumps(known, indent=0).encode())
+
+
+def _warn(why: object) -> None:
+    logger.warning(f"no count of the prompt without its image ({why})")
 
 
 def _table(response: requests.Response) -> dict[str, Any] | None:

@@ -17,6 +17,9 @@ from urllib.parse import urlsplit
 from resolution_eval.evidence.attestation import Sent
 from resolution_eval.ground.notation import json_value
 
+UNSENT = ("ConnectError", "ConnectTimeout", "PoolTimeout", "NewConnectionError")
+"""Errors of a request that never left, of httpx, requests and urllib3."""
+
 
 @dataclass
 class Exchange:
@@ -56,6 +59,16 @@ def elsewhere(asked: str, answered: str) -> str | None:
     """
     wanted, found = urlsplit(asked).hostname, urlsplit(answered).hostname
     return None if wanted == found else f"{found}"
+
+
+def never_left(error: Exception) -> bool:
+    """Whether a client's error says that its request was never sent.
+
+    Of requests, a `ConnectionError` may be one or the other: urllib3's reason, within it, tells.
+    """
+    within = getattr(error.args[0], "reason", None) if error.args else None
+    kinds = {kind.__name__ for each in (error, within) for kind in type(each).__mro__}
+    return not kinds.isdisjoint(UNSENT)
 
 
 def begun(request: Any, exchanges: list[Exchange]) -> Exchange | None:

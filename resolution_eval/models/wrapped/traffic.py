@@ -19,7 +19,7 @@ from unittest.mock import patch
 from resolution_eval.ground.errors import ModelError
 from resolution_eval.ground.notation import NotationError, json_value
 from resolution_eval.models.providers.usage import free, sound, unsound
-from resolution_eval.models.wrapped.exchange import Exchange, begun, elsewhere
+from resolution_eval.models.wrapped.exchange import Exchange, begun, elsewhere, never_left
 from resolution_eval.models.wrapped.journal import Journal, digest_of
 from resolution_eval.models.wrapped.pauses import Pauses
 from resolution_eval.models.wrapped.spending import Spending
@@ -32,8 +32,6 @@ CLIENTS = (
     ("requests", "Session"),
 )
 """HTTP clients of the packages that lmms-eval's models use, and whose `send` is watched."""
-UNSENT = ("ConnectError", "ConnectTimeout", "PoolTimeout")
-"""Errors of a request that never left; requests' `ConnectionError` may be one that did."""
 LOST = {
     "unreadable": ("DecodingError", "ContentDecodingError"),
     "truncated": ("RemoteProtocolError", "ChunkedEncodingError", "IncompleteRead"),
@@ -253,7 +251,7 @@ def _lost(exchange: Exchange, error: Exception) -> None:
         name = type(error).__name__
         came = "" if SILENT in str(error) else _came(name)
         exchange.kind = came or ("timeout" if "Timeout" in name else "no connection")
-        exchange.unsent = name in UNSENT
+        exchange.unsent = never_left(error)
         said = "an answer came that cannot be read" if came else "no answer came"
         billed = "" if exchange.unsent else ", and the request may have been billed"
         exchange.fault = f"{name}: {said}{billed}"
