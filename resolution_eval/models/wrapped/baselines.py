@@ -36,9 +36,9 @@ LENGTH = ("content-length", "accept-encoding", "connection", "host")
 
 def patient(*, trust_environment: bool, billed: bool = False) -> requests.Session:
     """A session that asks a busy server again; of requests that are `billed`, none whose answer was
-    lost on the way, as it may be billed already.
+    lost on the way, or behind a gateway (504), as it may be billed already.
     """
-    again = PATIENCE.new(read=0) if billed else PATIENCE
+    again = PATIENCE.new(read=0, status_forcelist=(429, 500, 502, 503)) if billed else PATIENCE
     session = requests.Session()
     session.trust_env = trust_environment
     for scheme in ("http://", "https://"):
