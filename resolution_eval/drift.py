@@ -133,8 +133,9 @@ def _rules(record: Record, model_args: str | None) -> Iterator[Change]:
     changed = tuple(cell.resolution for cell in served if _rule(cell) != title)
     if changed:
         yield Change("rule that predicts", _rule(served[0]), title, changed)
-    for cell in served if who is not None else ():
-        yield from _tokens(cell, who)
+    if who is not None:
+        for cell in served:
+            yield from _tokens(cell, who)
 
 
 def _kept(record: Record) -> dict[str, str]:

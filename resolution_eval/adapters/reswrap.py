@@ -196,7 +196,12 @@ class ResWrap(ResolutionAdapter):
             done = ask(
                 self.base, self.sight, questions, replace(self.channel, journal=Journal(None))
             )
-        return [done.failure(place, visible=False) or text for place, text in enumerate(done.texts)]
+        assert self.meter is not None, "only servers are probed"
+        shown = done.exchanges_of(questions)
+        return [
+            self.meter.failure(shown[place], done.failure(place, visible=False)) or text
+            for place, text in enumerate(done.texts)
+        ]
 
     def _set_straight(self) -> Decoding | None:
         """Switches off what the tokenizer cuts by itself, and sets aside how the checkpoint likes

@@ -158,6 +158,8 @@ class StandIn(ThreadingHTTPServer):
         self.answers = 0
         self.first: bytes | None = None
         """The first answer to a question, as it was sent."""
+        self.shape: Callable[[dict[str, Any]], Any] = lambda document: document
+        """Makes of the answer to a question what is sent; bytes as they are."""
         self.elsewhere = ""
         """Address of another machine to send questions on to."""
         self.pair = threading.Barrier(2)
@@ -259,6 +261,10 @@ class _Handler(BaseHTTPRequestHandler):
         if "refused text" in faults and asked.size is None:
             self._send(400, b'{"error": {"message": "an image is needed"}}')
             return
+        status = next((name for name in faults if name.startswith("status ")), None)
+        if status is not None and asked.size is not None:
+            self._send(int(status.removeprefix("status ")), b"")
+            return
         if "late" in faults and asked.size is not None:
             time.sleep(1.5)
         if "html" in faults and asked.size is not None:
@@ -268,8 +274,9 @@ class _Handler(BaseHTTPRequestHandler):
             told = {"error": {"message": self.server.says["error"], "code": "invalid_api_key"}}
             self._send(401, json.dumps(told).encode())
             return
-        if "redirect" in faults and asked.size is not None:
-            self.send_response(307)
+        moved = faults & {"redirect", "moved"}
+        if moved and asked.size is not None:
+            self.send_response(307 if "redirect" in moved else 301)
             self.send_header("Location", f"{self.server.elsewhere}/chat/completions")
             self.send_header("Content-Length", "0")
             self.end_headers()
@@ -281,7 +288,8 @@ class _Handler(BaseHTTPRequestHandler):
             document = self._document(asked)
         if "swapped" in faults and asked.size is not None:
             document = self._swapped(document)
-        written = json.dumps(document).encode()
+        shaped = document if asked.size is None else self.server.shape(document)
+        written = shaped if isinstance(shaped, bytes) else json.dumps(shaped).encode()
         if "cached" in faults and asked.size is not None:
             written = self.server.first = self.server.first or written
         if "key twice" in faults and asked.size is not None:

@@ -73,6 +73,7 @@ def test_of_images_without_a_rule_the_largest_prompt_so_far_is_taken() -> None:
     ("status", "fault", "unsent", "spent"),
     [
         (429, "status 429", False, 0),
+        (504, "status 504", False, 100),
         (None, "ConnectError", True, 0),
         (None, "ReadTimeout", False, 100),
         (200, "truncated", False, 100),

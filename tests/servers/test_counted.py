@@ -220,6 +220,31 @@ def _png(width: int, height: int) -> str:
     return base64.b64encode(data.getvalue()).decode()
 
 
+def test_anthropics_prompt_is_counted_with_what_a_cache_had_of_it() -> None:
+    from resolution_eval.models.providers.usage import read_usage
+
+    cached = {"cache_creation_input_tokens": 5, "cache_read_input_tokens": 1600}
+    assert read_usage({"usage": {"input_tokens": 12, **cached}}).prompt == 1617
+    assert (
+        read_usage({"usage": {"input_tokens": 12, "prompt_tokens": 1617, **cached}}).prompt == 1617
+    )
+    assert read_usage({"usage": {"prompt_tokens": 1617, **cached}}).prompt == 1617
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {"promptTokenCount": 5}},
+        {"candidates": [{"finishReason": "PROHIBITED_CONTENT", "index": 0}]},
+    ],
+)
+def test_what_gemini_held_back_is_a_refusal(answer: dict[str, Any]) -> None:
+    from resolution_eval.models.providers.usage import refusal_of
+
+    assert refusal_of(answer) in ("blockReason SAFETY", "finishReason PROHIBITED_CONTENT")
+    assert refusal_of({"candidates": [{"finishReason": "STOP"}]}) is None
+
+
 def test_geminis_details_by_modality_are_read() -> None:
     from resolution_eval.models.providers.usage import read_usage
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -241,6 +243,111 @@ def test_an_answer_with_a_key_twice_is_a_failure_though_the_base_reads_it() -> N
         assert failure.kind == "unreadable" and "'prompt_tokens' stands twice" in failure.message
 
 
+def content(value: Any) -> Callable[[dict[str, Any]], Any]:
+    """The answer with `value` where its text belongs."""
+    message = {"role": "assistant", "content": value}
+    return choice({"index": 0, "finish_reason": "stop", "message": message})
+
+
+def choice(value: Any) -> Callable[[dict[str, Any]], Any]:
+    return lambda document: {**document, "choices": [value]}
+
+
+SHAPES: dict[str, tuple[Callable[[dict[str, Any]], Any], str, str]] = {
+    "a number": (content(5), "unreadable", "its content is 5, and no text"),
+    "false": (content(False), "unreadable", "its content is False, and no text"),
+    "parts": (content([{"type": "text", "text": "B"}]), "unreadable", "its content is [{'type'"),
+    "a table": (content({"text": "B"}), "unreadable", "its content is {'text': 'B'}"),
+    "no choice": (lambda d: {**d, "choices": []}, "unreadable", "an answer without a text"),
+    "null": (lambda d: {**d, "choices": None}, "unreadable", "an answer without a text"),
+    "a choice of null": (choice(None), "unreadable", "a choice is None"),
+    "a word": (choice({"message": "B"}), "unreadable", "a choice is {'message': 'B'}"),
+    "within": (lambda d: {"data": d}, "unreadable", "an answer without a text (status 200)"),
+    "a list": (lambda d: [d], "unreadable", "JSON that is no object (status 200)"),
+    "nothing": (lambda _: b"", "empty", "status 200, and nothing else"),
+    "detail": (lambda _: {"detail": "no GPU"}, "unreadable", "{'detail': 'no GPU'}"),
+    "old vLLM's error": (
+        lambda _: {"object": "error", "message": "no GPU", "code": 500},
+        "unreadable",
+        "'message': 'no GPU'",
+    ),
+    "broken off": (
+        lambda d: {**d, "error": {"message": "upstream broke"}},
+        "refused request",
+        "upstream broke",
+    ),
+    "a choice broken off": (
+        choice({"finish_reason": "error", "message": {"content": "B"}}),
+        "refused request",
+        "finish_reason error",
+    ),
+    "no thought's end": (
+        choice({"message": {"reasoning_content": "B"}, "finish_reason": "length"}),
+        "empty",
+        "the server's answer has no text, but reasoning_content (finish_reason length)",
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("simple", [True, False])
+def test_an_answer_in_another_shape_is_a_failure_by_what_came_and_is_asked_again(
+    shape: str, simple: bool, tmp_path: Path
+) -> None:
+    made, kind, said = SHAPES[shape]
+    with running(qwen) as server, keeping(tmp_path):
+        server.shape = made
+        for failure in failures(ask(server, IMAGE, (140,), force_simple=simple)):
+            assert failure.kind == kind and said in failure.message
+        server.shape = lambda document: document
+        again = ask(server, IMAGE, (140,), force_simple=simple)
+        assert statuses(again) == ["counted"], "nothing of it was kept"
+
+
+def test_a_mark_before_the_json_and_errors_of_nothing_accuse_nobody() -> None:
+    for shape in (
+        lambda document: b"\xef\xbb\xbf" + json.dumps(document).encode(),
+        lambda document: {**document, "error": None},
+        lambda document: {**document, "error": {"code": 0, "message": ""}},
+        lambda document: {**document, "model": None, "system_fingerprint": 5, "id": None},
+    ):
+        with running(qwen) as server:
+            server.shape = shape
+            assert statuses(ask(server, IMAGE, (140,))) == ["counted"]
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "billed"),
+    [
+        (204, "empty", True),
+        (304, "refused request", True),
+        (400, "refused request", False),
+        (408, "timeout", True),
+        (504, "timeout", True),
+        (529, "refused request", False),
+    ],
+)
+def test_what_a_status_says_of_the_bill_is_counted(status: int, kind: str, billed: bool) -> None:
+    """A gateway that did not wait says nothing of what the server behind it bills."""
+    with running(qwen, faults=[f"status {status}"]) as server:
+        made = adapter(server)
+        made.base.client = made.base.client.with_options(max_retries=0)
+        with budget(200):
+            (failure,) = failures(judged(made, documents(IMAGE, (140,))))
+    assert failure.kind == kind and f"status {status}" in failure.message
+    assert ("may have been billed" in failure.message) == (status in (408, 504))
+    assert (made.channel.spending.spent > 25) == billed
+
+
+def test_an_upload_that_a_client_sends_piece_by_piece_is_no_question() -> None:
+    import httpx
+
+    from resolution_eval.models.wrapped.exchange import begun
+
+    request = httpx.Request("POST", "http://x/v1/files", files={"file": b"messages"})
+    assert begun(request, []) is None
+
+
 class ByRequests:
     """The part of OpenAI's client that the base uses, over `requests`."""
 
@@ -275,6 +382,22 @@ def test_an_answer_of_another_machine_is_a_failure_by_its_name(client: str) -> N
     for failure in failures(found):
         assert failure.kind == "redirected" and "localhost answered" in failure.message
     assert {attested.served.attempts for _, attested in found if attested.served} <= {1}
+
+
+@pytest.mark.parametrize("client", ["httpx", "requests"])
+def test_a_redirect_that_loses_the_question_is_a_failure_by_its_cause(client: str) -> None:
+    """As of http:// to https:// by status 301, which clients follow by GET."""
+    with running(qwen, faults=["moved"]) as server:
+        made = adapter(server)
+        made.base.client = (
+            ByRequests(server.url)
+            if client == "requests"
+            else made.base.client.with_options(max_retries=0)
+        )
+        (failure,) = failures(judged(made, documents(IMAGE, (140,))))
+        assert len(server.received) == 1
+    assert failure.kind == "redirected" and "status 301" in failure.message
+    assert "by GET" in failure.message
 
 
 @pytest.mark.parametrize("client", ["httpx", "requests"])

@@ -6,10 +6,12 @@ Anthropic's and Gemini's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+BLOCKED = ("SAFETY", "PROHIBITED_CONTENT", "BLOCKLIST", "RECITATION", "SPII", "IMAGE_SAFETY")
+"""Gemini's words for an answer that was held back."""
 USAGES = ("usage", "usageMetadata")
 """Where an answer says what it took."""
 
@@ -43,7 +45,7 @@ def read_usage(answer: Mapping[str, Any]) -> Usage:
         return _gemini(_table(answer, "usageMetadata"))
     usage = _table(answer, "usage")
     images = _image_counts(usage)
-    prompts = _counts(usage, "prompt_tokens", "input_tokens")
+    prompts = _prompt_counts(usage)
     return _consistent(
         Usage(
             prompt=_agreed(prompts),
@@ -66,6 +68,17 @@ def _image_counts(usage: Mapping[str, Any]) -> dict[str, int]:
             **{f"multimodal_tokens.{kind}": count for kind, count in by_kind.items()},
         }
         told |= {f"usage.{name}.{field}": count for field, count in fields.items()}
+    return told
+
+
+def _prompt_counts(usage: Mapping[str, Any]) -> dict[str, int]:
+    """Tokens of the prompt by every field that tells them; Anthropic's `input_tokens` are those
+    that no cache had.
+    """
+    told = _counts(usage, "prompt_tokens", "input_tokens")
+    cached = _counts(usage, "cache_creation_input_tokens", "cache_read_input_tokens")
+    if "input_tokens" in told:
+        told["input_tokens"] += sum(cached.values())
     return told
 
 
@@ -157,13 +170,8 @@ def _emptied(told: Any) -> Any:
 
 def _gemini(usage: Mapping[str, Any]) -> Usage:
     """Gemini counts by modality."""
-    details = usage.get("promptTokensDetails")
-    listed: Sequence[Any] = details if isinstance(details, list) else ()
-    shares = [
-        _count(each, "tokenCount")
-        for each in listed
-        if isinstance(each, dict) and each.get("modality") == "IMAGE"
-    ]
+    listed = _tables(usage, "promptTokensDetails")
+    shares = [_count(each, "tokenCount") for each in listed if each.get("modality") == "IMAGE"]
     known = [share for share in shares if share is not None]
     return _consistent(
         Usage(
@@ -189,9 +197,7 @@ def fingerprint_of(answer: Mapping[str, Any]) -> str | None:
 
 def refusal_of(answer: Mapping[str, Any]) -> str | None:
     """Why the model would not answer, where the answer says that by a field of its own."""
-    for choice in answer.get("choices") or ():
-        if not isinstance(choice, dict):
-            continue
+    for choice in _tables(answer, "choices"):
         refused = _table(choice, "message").get("refusal")
         if isinstance(refused, str) and refused:
             return refused
@@ -199,7 +205,77 @@ def refusal_of(answer: Mapping[str, Any]) -> str | None:
             return f"finish_reason {choice['finish_reason']}"
     if answer.get("stop_reason") == "refusal":
         return "stop_reason refusal"
+    blocked = _table(answer, "promptFeedback").get("blockReason")
+    if blocked:
+        return f"blockReason {blocked}"
+    ends = (candidate.get("finishReason") for candidate in _tables(answer, "candidates"))
+    return next((f"finishReason {end}" for end in ends if end in BLOCKED), None)
+
+
+def error_of(answer: Mapping[str, Any]) -> str | None:
+    """The error that an answer holds, though its status says that all is well.
+
+    Example:
+        >>> error_of({"error": {"message": "out of memory"}})
+        "{'message': 'out of memory'}"
+        >>> error_of({"error": {"code": 0, "message": ""}, "choices": []}) is None
+        True
+    """
+    told = [answer.get("error"), *(one.get("error") for one in _tables(answer, "choices"))]
+    for error in told:
+        if any(error.values()) if isinstance(error, dict) else error:
+            return str(error)
+    ends = (choice.get("finish_reason") for choice in _tables(answer, "choices"))
+    return "finish_reason error" if "error" in ends else None
+
+
+def no_text_of(answer: Mapping[str, Any]) -> str | None:
+    """What stands where an answer's text belongs, and is none; nothing of other forms than
+    OpenAI's, nor where nothing stands.
+
+    Example:
+        >>> no_text_of({"choices": [{"message": {"content": [{"type": "text", "text": "A"}]}}]})
+        "its content is [{'type': 'text', 'text': 'A'}], and no text"
+        >>> no_text_of({"choices": [{"message": {"content": None}}]}) is None
+        True
+    """
+    choices = answer.get("choices")
+    if not choices:
+        return None
+    if not isinstance(choices, list):
+        return f"its choices are {choices!r}, and no list"
+    for choice in choices:
+        message = choice.get("message") if isinstance(choice, dict) else choice
+        if not isinstance(message, dict | None) or not isinstance(choice, dict):
+            return f"a choice is {choice!r}"
+        content = (message or {}).get("content")
+        if not isinstance(content, str | None):
+            return f"its content is {content!r}, and no text"
     return None
+
+
+def words_beside(answer: Mapping[str, Any]) -> str:
+    """What OpenAI's form has in a text's place, and why it ended.
+
+    Example:
+        >>> message = {"role": "assistant", "content": None, "reasoning_content": "Hm"}
+        >>> words_beside({"choices": [{"finish_reason": "length", "message": message}]})
+        ', but reasoning_content (finish_reason length)'
+    """
+    for choice in _tables(answer, "choices"):
+        message = _table(choice, "message")
+        held = [name for name, value in message.items() if value and name != "role"]
+        end = choice.get("finish_reason")
+        besides = f", but {' and '.join(held)}" if held and not message.get("content") else ""
+        return besides + (f" (finish_reason {end})" if isinstance(end, str) else "")
+    return ""
+
+
+def says_something(answer: Mapping[str, Any]) -> bool:
+    """Whether an answer has a text, or parts in another provider's form."""
+    if isinstance(answer.get("choices"), list):
+        return any(_table(one, "message").get("content") for one in _tables(answer, "choices"))
+    return any(answer.get(key) for key in ("content", "candidates", "output"))
 
 
 def related(asked: str, answered: str) -> bool:
@@ -225,6 +301,12 @@ def _bare(name: str) -> str:
     """Last part of a name, in lower case, without a revision or the word for the newest."""
     last = name.strip().rstrip("/").rpartition("/")[2].partition("@")[0].lower()
     return last.removesuffix("-latest").removesuffix(":latest")
+
+
+def _tables(document: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    """The tables of the list under a key."""
+    value = document.get(key)
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def _table(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -146,7 +146,7 @@ def _warn(why: object) -> None:
 def _table(response: requests.Response) -> dict[str, Any] | None:
     """What an answer holds; None of one that is refused, or no table of JSON."""
     try:
-        found = response.json()
+        found = json_value(response.content)
     except ValueError:
         return None
     return found if response.status_code < 400 and isinstance(found, dict) else None

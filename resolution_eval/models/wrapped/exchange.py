@@ -20,6 +20,9 @@ from resolution_eval.ground.notation import json_value
 UNSENT = ("ConnectError", "ConnectTimeout", "PoolTimeout", "NewConnectionError")
 """Errors of a request that never left, of httpx, requests and urllib3."""
 
+LATE = (408, 499, 504, 524)
+"""Statuses of a question that was taken and whose answer was not waited for: it may be billed."""
+
 
 @dataclass
 class Exchange:
@@ -73,7 +76,7 @@ def never_left(error: Exception) -> bool:
 
 def begun(request: Any, exchanges: list[Exchange]) -> Exchange | None:
     """The exchange that `request` begins; None where it asks no question."""
-    content = getattr(request, "content", None) or getattr(request, "body", None)
+    content = _content(request)
     try:
         body = json_value(content) if content else None
     except (ValueError, TypeError):
@@ -85,6 +88,14 @@ def begun(request: Any, exchanges: list[Exchange]) -> Exchange | None:
     exchange.text = "\n".join(_texts(body))
     exchanges.append(exchange)
     return exchange
+
+
+def _content(request: Any) -> Any:
+    """The body of a client's request; None of one that is sent piece by piece, as files are."""
+    try:
+        return getattr(request, "content", None) or getattr(request, "body", None)
+    except RuntimeError:  # httpx's, of a body that was not read
+        return None
 
 
 def _images(node: Any) -> Iterator[Sent]:

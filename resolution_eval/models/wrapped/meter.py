@@ -21,6 +21,8 @@ from resolution_eval.models.providers.usage import (
     read_usage,
     refusal_of,
     related,
+    says_something,
+    words_beside,
 )
 from resolution_eval.models.wrapped.baselines import Baselines
 from resolution_eval.models.wrapped.engine_inputs import PLACEHOLDERS, EngineInput
@@ -86,6 +88,8 @@ class TokenMeter:
             again = len(exchanges) > 1 and last.kind != "budget"
             tried = f" ({len(exchanges)} requests)" if again else ""
             return Failure(kind=last.kind, message=last.fault + tried)
+        if last is not None and last.answer is not None and said is not None:
+            return _without_text(last, said)
         return said
 
     def served(
@@ -194,6 +198,19 @@ class TokenMeter:
             if new:
                 logger.warning(notes[-1])
         return tuple(notes)
+
+
+def _without_text(last: Exchange, said: Failure) -> Failure:
+    """What the base said of an answer that it could not use, in the words of what came."""
+    if last.answer is None or says_something(last.answer):
+        return said
+    if said.kind == "empty":
+        shown = f"the server's answer has no text{words_beside(last.answer)}"
+        return Failure(kind="empty", message=shown)
+    if said.kind != "request":
+        return said
+    shown = f"an answer without a text (status {last.status}): {str(last.answer)[:160]}"
+    return Failure(kind="unreadable", message=shown)
 
 
 def token_meter(

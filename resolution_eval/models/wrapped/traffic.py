@@ -18,8 +18,8 @@ from unittest.mock import patch
 
 from resolution_eval.ground.errors import ModelError
 from resolution_eval.ground.notation import NotationError, json_value
-from resolution_eval.models.providers.usage import free, sound, unsound
-from resolution_eval.models.wrapped.exchange import Exchange, begun, elsewhere, never_left
+from resolution_eval.models.providers.usage import error_of, free, no_text_of, sound, unsound
+from resolution_eval.models.wrapped.exchange import LATE, Exchange, begun, elsewhere, never_left
 from resolution_eval.models.wrapped.journal import Journal, digest_of
 from resolution_eval.models.wrapped.pauses import Pauses
 from resolution_eval.models.wrapped.spending import Spending
@@ -37,10 +37,17 @@ LOST = {
     "truncated": ("RemoteProtocolError", "ChunkedEncodingError", "IncompleteRead"),
 }
 """Errors of an answer that came and cannot be read, by the word for them."""
+LACKING = {"Timeout": "timeout", "TooManyRedirects": "redirected"}
+"""Words for why no answer came, by a part of the error's name."""
 SILENT = "without sending a response"
 """What httpx says of a server that hung up before any answer, by an error of those."""
-ANSWERS = ("choices", "content", "candidates", "output")
-"""Keys of which one stands in every answer of a provider."""
+BOM = b"\xef\xbb\xbf"
+"""A mark before a text in UTF-8, which a reader of JSON may pass over (RFC 8259, 8.1)."""
+WORDS = {
+    429: "rate limited",
+    **dict.fromkeys(LATE, "timeout"),
+}
+"""What a status says in one word; otherwise that the request was refused."""
 LONG_ID = 16
 """Fewest characters of an id that no server gives twice; Ollama's are `chatcmpl-` and at most three
 digits."""
@@ -207,17 +214,28 @@ def _fault(exchange: Exchange, response: Any, channel: Channel) -> tuple[str, st
     """Why a response holds no answer, in one word and in a sentence; None where it holds one."""
     if (other := elsewhere(exchange.url, str(response.url))) is not None:
         return "redirected", f"{other} answered in place of the server that was asked"
-    data: bytes = response.content
-    kind = str(response.headers.get("content-type", "")).partition(";")[0].strip()
+    if response.history and response.request.method != "POST":
+        return "redirected", (
+            f"status {response.history[0].status_code} sent the question on, and the client asked "
+            "again by GET, without the question: let base_url= name the place it was sent to"
+        )
+    data: bytes = response.content.removeprefix(BOM)
+    status = int(response.status_code)
+    if status >= 300:
+        return WORDS.get(status, "refused request"), _refused(status, data)
+    if not data.strip():
+        return "empty", f"status {status}, and nothing else"
     try:
         answer = json_value(data)
     except NotationError as error:
-        return _unread(data, kind, exchange.status, error)
-    if response.status_code >= 400 or not isinstance(answer, dict):
-        word = "rate limited" if exchange.status == 429 else "refused request"
-        return word, f"status {exchange.status}: {str(answer)[:SHOWN]}"
-    if answer.get("error") and not any(answer.get(key) for key in ANSWERS):
-        return "refused request", f"an error by status {exchange.status}: {str(answer)[:SHOWN]}"
+        kind = str(response.headers.get("content-type", "")).partition(";")[0].strip().lower()
+        return _unread(data, kind, status, error)
+    if not isinstance(answer, dict):
+        return "unreadable", f"JSON that is no object (status {status}): {str(answer)[:SHOWN]}"
+    if (error := error_of(answer)) is not None:
+        return "refused request", f"an error by status {status}: {error[:SHOWN]}"
+    if (wrong := no_text_of(answer)) is not None:
+        return "unreadable", f"an answer in another form (status {status}): {wrong[:SHOWN]}"
     if channel.gave_before(exchange, answer):
         return "repeated answer", (
             "the very answer, with its id, that another question was given: a cache between here "
@@ -227,7 +245,17 @@ def _fault(exchange: Exchange, response: Any, channel: Channel) -> tuple[str, st
     return None
 
 
-def _unread(data: bytes, kind: str, status: int | None, error: NotationError) -> tuple[str, str]:
+def _refused(status: int, data: bytes) -> str:
+    """What a server says by a status that is none of an answer."""
+    try:
+        shown = str(json_value(data))
+    except NotationError:
+        shown = repr(data[:SHOWN].decode("utf-8", "replace")) if data.strip() else "nothing else"
+    billed = ", and the request may have been billed" if status in LATE else ""
+    return f"status {status}: {shown[:SHOWN]}{billed}"
+
+
+def _unread(data: bytes, kind: str, status: int, error: NotationError) -> tuple[str, str]:
     shown = data[:SHOWN].decode("utf-8", "replace")
     if kind != "application/json":
         return "not JSON", f"{kind or 'text'} in place of JSON (status {status}): {shown!r}"
@@ -250,7 +278,9 @@ def _lost(exchange: Exchange, error: Exception) -> None:
     if exchange.fault is None:
         name = type(error).__name__
         came = "" if SILENT in str(error) else _came(name)
-        exchange.kind = came or ("timeout" if "Timeout" in name else "no connection")
+        exchange.kind = came or next(
+            (word for part, word in LACKING.items() if part in name), "no connection"
+        )
         exchange.unsent = never_left(error)
         said = "an answer came that cannot be read" if came else "no answer came"
         billed = "" if exchange.unsent else ", and the request may have been billed"
