@@ -115,14 +115,14 @@ def selected(
         values = {of(card) for card in cards}
         if asked is not None and asked not in values:
             raise UsageError(f"no checkpoint of the {what} {asked!r}; {suggest(asked, values)}")
-    found = [
+    matches = [
         card
         for card in cards
         if family in (None, card.family)
         and adapter in (None, card.adapter)
         and (training is None or card.training.partition(":")[0] == training)
     ]
-    return found if name is None else _named(name, found)
+    return matches if name is None else _named(name, matches)
 
 
 def _named(name: str, cards: Sequence[ModelCard]) -> list[ModelCard]:

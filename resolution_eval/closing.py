@@ -115,9 +115,9 @@ def _lines(results: Mapping[str, Any]) -> Iterator[tuple[str, list[Item]]]:
 
     for task, configuration in results.get("configs", {}).items():
         card = (configuration.get("metadata") or {}).get("card")
-        found = TOLD.lines.get(str(fingerprint_of(card))) if card else None
-        if found is not None:
-            pairs = zip(*found, strict=True)
+        columns = TOLD.lines.get(str(fingerprint_of(card))) if card else None
+        if columns is not None:
+            pairs = zip(*columns, strict=True)
             yield (
                 task,
                 [{"doc_id": i, "verdict": v, "attestation": a} for i, (v, a) in enumerate(pairs)],

@@ -100,8 +100,8 @@ class Collection(Sequence[Record]):
         from resolution_eval.report.charts import STATIC_WIDTH, curve_chart
         from resolution_eval.report.content import marks, points
 
-        found, curves = self._study(task)
-        drawn = curve_chart(points(curves), found.resolutions, found.chance, marks(curves))
+        sweeps, curves = self._study(task)
+        drawn = curve_chart(points(curves), sweeps.resolutions, sweeps.chance, marks(curves))
         return alt.LayerChart.from_dict({**drawn, "width": STATIC_WIDTH})
 
     def _study(self, task: str | None) -> tuple[TaskSweeps, Sequence[CurveFigures]]:

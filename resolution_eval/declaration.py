@@ -40,10 +40,10 @@ def data_line(extra: Mapping[str, Any]) -> str | None:
         >>> data_line({"data": {"name": "pbc", "samples": 2240}})
         'name pbc, samples 2240'
     """
-    found = extra.get("data")
-    if not isinstance(found, dict):
+    facts = extra.get("data")
+    if not isinstance(facts, dict):
         return None
-    return ", ".join(f"{key} {value}" for key, value in found.items())
+    return ", ".join(f"{key} {value}" for key, value in facts.items())
 
 
 class Declaration(BaseModel):
@@ -97,10 +97,10 @@ def declared_in(file: Path, form: type[Declared], what: str) -> Declared:
         ModelError: it is not.
     """
     try:
-        found = form.model_validate_json(unambiguous(file.read_bytes()))
-        TrainingResolution.parse(found.training)
+        declaration = form.model_validate_json(unambiguous(file.read_bytes()))
+        TrainingResolution.parse(declaration.training)
     except (ValidationError, NotationError, UsageError) as error:
         raise ModelError(f"{file} is not {what}: {error}") from error
-    if found.format != FORMAT:
-        raise ModelError(f"{file} has format {found.format}, not {FORMAT}")
-    return found
+    if declaration.format != FORMAT:
+        raise ModelError(f"{file} has format {declaration.format}, not {FORMAT}")
+    return declaration

@@ -46,9 +46,9 @@ def choose(
     Raises:
         RecordError: as `curve`.
     """
-    found = curve(record, setting, blind=blind, margin=margin)
-    choice = found.choice if by == "resolution" else found.fewest
-    return choice if isinstance(choice, Withheld) else found.sweep.resolutions[choice.column]
+    figures = curve(record, setting, blind=blind, margin=margin)
+    choice = figures.choice if by == "resolution" else figures.fewest
+    return choice if isinstance(choice, Withheld) else figures.sweep.resolutions[choice.column]
 
 
 def rank(records: Sequence[Record], *, mix_steps: bool = False) -> Ranking:

@@ -64,10 +64,10 @@ def table(findings: list[InstallationFinding]) -> str:
 
 
 def _python() -> list[InstallationFinding]:
-    found = (
+    versions = (
         f"{metadata.version('resolution-eval')}, Python {platform.python_version()}, {sys.platform}"
     )
-    findings = [InstallationFinding(name="resolution-eval", state="ok", found=found)]
+    findings = [InstallationFinding(name="resolution-eval", state="ok", found=versions)]
     for name in NEEDED:
         installed = _version(name)
         findings.append(
@@ -91,14 +91,14 @@ def _version(package: str) -> str | None:
 
 
 def _flamingo() -> list[InstallationFinding]:
-    found = _version("open-flamingo")
-    fits = found is not None and found.startswith("2.")
+    version = _version("open-flamingo")
+    fits = version is not None and version.startswith("2.")
     advice = "resflamingo and the demo need it: pip install --no-deps open_flamingo==2.0.1"
     return [
         InstallationFinding(
             name="open_flamingo",
             state="ok" if fits else "note",
-            found=found or "not installed",
+            found=version or "not installed",
             advice="" if fits else advice,
         )
     ]
@@ -155,8 +155,8 @@ def _data() -> list[InstallationFinding]:
         return [InstallationFinding(name="data", state="fault", found=str(error))]
     if root is None:
         advice = f"set {DATA_VARIABLE} to a folder of data folders (docs/data.md) to use your own"
-        found = f"{DATA_VARIABLE} is not set: generated and downloaded data only"
-        return [InstallationFinding(name="data", state="note", found=found, advice=advice)]
+        reason = f"{DATA_VARIABLE} is not set: generated and downloaded data only"
+        return [InstallationFinding(name="data", state="note", found=reason, advice=advice)]
     there, damaged = [], []
     for card in task_cards().values():
         try:
@@ -196,9 +196,9 @@ def _room(name: str, folder: Path, variable: str) -> InstallationFinding:
         )
     free = shutil.disk_usage(there).free
     scarce = free < SCARCE
-    found = f"{free / 2**30:.1f} GiB free in {folder}"
+    space = f"{free / 2**30:.1f} GiB free in {folder}"
     return InstallationFinding(
-        name=name, state="note" if scarce else "ok", found=found, advice=advice if scarce else ""
+        name=name, state="note" if scarce else "ok", found=space, advice=advice if scarce else ""
     )
 
 
@@ -240,11 +240,11 @@ def _hub() -> list[InstallationFinding]:
     caller.join(HUB_SECONDS)
     fault = answers[0] if answers else f"no answer in {HUB_SECONDS:.0f} seconds"
     if fault:
-        found = f"{constants.ENDPOINT}: {fault}"
-        return [InstallationFinding(name="hub", state="note", found=found, advice=offline)]
+        reason = f"{constants.ENDPOINT}: {fault}"
+        return [InstallationFinding(name="hub", state="note", found=reason, advice=offline)]
     if get_token() is None:
-        found, advice = "reachable, not signed in", "for gated checkpoints: hf auth login"
-        return [InstallationFinding(name="hub", state="ok", found=found, advice=advice)]
+        access, advice = "reachable, not signed in", "for gated checkpoints: hf auth login"
+        return [InstallationFinding(name="hub", state="ok", found=access, advice=advice)]
     return [InstallationFinding(name="hub", state="ok", found="reachable, a token is there")]
 
 
@@ -261,10 +261,10 @@ def _call(address: str, answers: list[str]) -> None:
 
 
 def _browser() -> list[InstallationFinding]:
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     advice = "reports open in any browser; the browser tests need one here: apt install chromium"
-    if found:
-        return [InstallationFinding(name="browser", state="ok", found=found)]
+    if browser:
+        return [InstallationFinding(name="browser", state="ok", found=browser)]
     return [InstallationFinding(name="browser", state="note", found="no chromium", advice=advice)]
 
 

@@ -114,7 +114,7 @@ class _HostFinder(MetaPathFinder):
             return None
         others = (each for each in sys.meta_path if not hasattr(each, "looks_out"))
         specs = (finder.find_spec(fullname, path, target) for finder in others)
-        spec = next((found for found in specs if found is not None), None)
+        spec = next((candidate for candidate in specs if candidate is not None), None)
         if spec is not None and spec.loader is not None:
             spec.loader = _AdjustingLoader(spec.loader)
         return spec
@@ -172,12 +172,12 @@ def _add_tasks(module: ModuleType) -> None:
         for task in set(task_list) - set(self.all_tasks):
             with host_boundary():
                 refuse_misspelled("task", task, ours)
-        found = matching(self, task_list)
-        ASKED[:] = found
-        if set(found) & set(ours):
+        names = matching(self, task_list)
+        ASKED[:] = names
+        if set(names) & set(ours):
             with host_boundary():
                 refuse_unwritable_cache()
-        return found
+        return names
 
     _refuse_cached_requests()
     _tell_data_apart()
@@ -220,11 +220,14 @@ def _tell_data_apart() -> None:
 
     @wraps(original)
     def dump_config(self: Any) -> dict[str, Any]:
-        found: dict[str, Any] = original(self)
-        metadata = found.get("metadata") or {}
+        configuration: dict[str, Any] = original(self)
+        metadata = configuration.get("metadata") or {}
         if "card" in metadata:
-            found["metadata"] = {**metadata, "fingerprint": self.task_docs[0]["fingerprint"]}
-        return found
+            configuration["metadata"] = {
+                **metadata,
+                "fingerprint": self.task_docs[0]["fingerprint"],
+            }
+        return configuration
 
     ConfigurableTask.dump_config = dump_config
 

@@ -86,9 +86,9 @@ def parse_resolution(text: str | int) -> Resolution:
         UsageError: `text` is none of them, or outside 1..65535 pixels or 0.001..10000 µm.
     """
     spelt = normalize("NFKC", text).strip().casefold() if isinstance(text, str) else ""
-    if found := _MICRONS.fullmatch(spelt):
+    if match := _MICRONS.fullmatch(spelt):
         try:
-            return MicronsPerPixel(float(found["number"]))
+            return MicronsPerPixel(float(match["number"]))
         except ValueError as error:
             raise UsageError(f"no resolution {text!r}: {error}") from error
     return parse_pixels(text)

@@ -121,14 +121,18 @@ def test_a_cache_of_requests_is_refused_for_our_tasks(tmp_path: Path) -> None:
 
 
 KEYS = """
-import hashlib, json, sys
+import hashlib, json, os, sys
 from lmms_eval.caching.response_cache import _FUNC_ADDR_RE
 from lmms_eval.tasks import TaskManager, get_task_dict
-task = get_task_dict(["breastmnist_res"], TaskManager("ERROR"))["breastmnist_res"]
-told = json.dumps(task.dump_config(), sort_keys=True, default=str)
-print("KEY", hashlib.sha256(_FUNC_ADDR_RE.sub(">", told).encode()).hexdigest())
+for folder in sys.argv[2:]:
+    os.environ[sys.argv[1]] = folder
+    task = get_task_dict(["breastmnist_res"], TaskManager("ERROR"))["breastmnist_res"]
+    told = json.dumps(task.dump_config(), sort_keys=True, default=str)
+    print("KEY", hashlib.sha256(_FUNC_ADDR_RE.sub(">", told).encode()).hexdigest())
 """
-"""What lmms-eval's cache of responses makes of a task, as `ResponseCache.create` does."""
+"""What lmms-eval's cache of responses makes of a task on each folder of data, as
+`ResponseCache.create` does.
+"""
 
 
 @pytest.mark.whole
@@ -137,27 +141,31 @@ def test_a_cache_of_responses_tells_two_folders_apart_that_differ_in_their_image
 ) -> None:
     """Also for a model that is none of ours, whose replies carry nothing."""
 
-    def key(shade: int) -> str:
+    def data(shade: int) -> str:
         folder = tmp_path / f"data-{shade}" / "breastmnist"
-        (folder / "images").mkdir(parents=True, exist_ok=True)
+        (folder / "images").mkdir(parents=True)
         rows = ["file,label,split"]
         for number in range(4):
             Image.new("L", (28, 28), shade + number).save(folder / "images" / f"{number}.png")
             label = ("malignant", "normal or benign")[number % 2]
             rows.append(f"images/{number}.png,{label},test")
         (folder / "labels.csv").write_text("\n".join(rows), encoding="utf-8")
+        return str(folder.parent)
+
+    def keys(*folders: str) -> list[str]:
         done = subprocess.run(
-            [sys.executable, "-c", KEYS],
-            env={**os.environ, DATA_VARIABLE: str(folder.parent)},
+            [sys.executable, "-c", KEYS, DATA_VARIABLE, *folders],
             capture_output=True,
             text=True,
             check=False,
         )
         assert done.returncode == 0, done.stderr[-2000:]
-        (line,) = (line for line in done.stdout.splitlines() if line.startswith("KEY"))
-        return line
+        return [line for line in done.stdout.splitlines() if line.startswith("KEY")]
 
-    assert key(10) == key(10) != key(90)
+    one, other = data(10), data(90)
+    first, second = keys(one, other)
+    assert first != second
+    assert keys(one) == [first]
 
 
 def as_user(number: int, mask: int, work: Callable[[], object]) -> str:

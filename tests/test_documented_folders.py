@@ -93,8 +93,8 @@ def named(command: Command) -> str | None:
     return words[words.index("--data") + 1] if run else None
 
 
-IN_CI = ("my_scans", "my_slides")
-"""The layouts that CI runs; the others take minutes together."""
+IN_CI = ("my_scans",)
+"""The layout that CI runs; the others take minutes together."""
 TYPED = [
     pytest.param(words, marks=pytest.mark.whole if folder in IN_CI else pytest.mark.slow)
     for words, folder in {c.words: named(c) for c in COMMANDS if named(c) in FOLDERS}.items()

@@ -86,7 +86,7 @@ GUARDS: dict[int, dict[str, Guard]] = {
         ),
         "what was repeated decides who it is": Guard(
             "board/rerun.py",
-            "return found == facts.revision and self.pretrained == facts.model",
+            "return revision == facts.revision and self.pretrained == facts.model",
             "return True",
             f"{FORGED} -k decides_who_it_is",
         ),
@@ -185,7 +185,7 @@ GUARDS: dict[int, dict[str, Guard]] = {
         ),
         "the pages beside the footer": Guard(
             "records/store.py",
-            "values = max(column.num_values, sum(page.values for page in found))",
+            "values = max(column.num_values, sum(page.values for page in column_pages))",
             "values = column.num_values",
             f"{BOMBS} -k footer",
         ),

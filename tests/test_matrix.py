@@ -404,7 +404,7 @@ class TestScoring:
         assert at["native", "native"]["visual_tokens"] == 64
         assert at["native", "low"]["visual_tokens"] == 4
 
-    @pytest.mark.whole
+    @pytest.mark.slow
     def test_hugging_face_folders_of_our_training_need_no_further_argument(self, tmp_path):
         named = {"none": "unknown", "low": "fixed:16", "native": "fixed:64"}
         words = ["--task", "phantom_res", "--strategy", "none", "--native", "64"]

@@ -54,9 +54,14 @@ with open(sys.argv[2], "w", encoding="utf-8") as file:
 """
 """Commands in one process: how each ended."""
 
+NARROW = [
+    pytest.param("ascii", marks=pytest.mark.whole),
+    pytest.param("cp1252", marks=pytest.mark.slow),
+]
+"""Encodings without most signs; CI runs the narrowest."""
 
-@pytest.mark.whole
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+
+@pytest.mark.parametrize("encoding", NARROW)
 def test_every_command_ends_well_in_every_encoding(tmp_path: Path, encoding: str) -> None:
     """Over records whose every free text is beyond what a terminal may show."""
     name = "modèle/Δ値—≥"
@@ -93,8 +98,7 @@ def test_every_command_ends_well_in_every_encoding(tmp_path: Path, encoding: str
     assert len(ended) > 30 and all(SAYS in name for name in bad), bad
 
 
-@pytest.mark.whole
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+@pytest.mark.parametrize("encoding", NARROW)
 def test_lmms_eval_prints_our_results_in_every_encoding(tmp_path: Path, encoding: str) -> None:
     command = ["run", "--tasks", "phantom_res", "--resolutions", "16", "--limit", "4"]
     command += ["--model", "resflamingo", "--model_args", "pretrained=embedded/low"]

@@ -48,17 +48,17 @@ class Look:
 
 def looks(sweep: Sweep) -> tuple[Look | None, ...]:
     """Each cell's comparison; None where it has no blind control, or no sound score."""
-    found = [sweep.control(cell) for cell in sweep.cells]
-    level = 1 - ERROR / max(1, sum(each is not None for each in found))
+    controls = [sweep.control(cell) for cell in sweep.cells]
+    level = 1 - ERROR / max(1, sum(each is not None for each in controls))
     return tuple(
         None if each is None or flaw(cell, "accuracy") else _look(sweep, cell, *each, level)
-        for cell, each in zip(sweep.cells, found, strict=True)
+        for cell, each in zip(sweep.cells, controls, strict=True)
     )
 
 
-def looking(found: Sequence[Look | None]) -> bool | None:
+def looking(comparisons: Sequence[Look | None]) -> bool | None:
     """Whether the curve is shown to look anywhere; None where nothing says so."""
-    known = [each.place == "above" for each in found if each is not None]
+    known = [each.place == "above" for each in comparisons if each is not None]
     return any(known) if known else None
 
 

@@ -53,13 +53,13 @@ def _balanced(sweep: Sweep, index: int) -> Figure:
         return Withheld(reason)
     column = sweep.scores.correct[:, index]
     known = ~np.isnan(column)
-    found = _mean_recall(sweep, column, known)
+    recall = _mean_recall(sweep, column, known)
     if known.all():
-        return found
+        return recall
     every = np.ones_like(known)
     ends = [_mean_recall(sweep, np.where(known, column, end), every) for end in (0.0, 1.0)]
     low, high = min(end.low for end in ends), max(end.high for end in ends)
-    return replace(found, low=low, high=high, left_out=int((~known).sum()))
+    return replace(recall, low=low, high=high, left_out=int((~known).sum()))
 
 
 def _mean_recall(sweep: Sweep, column: FloatArray, known: NDArray[np.bool_]) -> Interval:
@@ -77,13 +77,13 @@ def class_figures(
         return ()
     said = _said(sweep)
     targets = sorted(set(sweep.scores.targets))
-    found = [_class(sweep, said, ranked, target) for target in targets]
-    return tuple(sorted(found, key=_by_loss))
+    classes = (_class(sweep, said, ranked, target) for target in targets)
+    return tuple(sorted(classes, key=_by_loss))
 
 
-def _by_loss(found: ClassFigures) -> tuple[float, str]:
-    loss = found.loss
-    return (1.0 if isinstance(loss, Withheld) else -loss.estimate, found.target)
+def _by_loss(figures: ClassFigures) -> tuple[float, str]:
+    loss = figures.loss
+    return (1.0 if isinstance(loss, Withheld) else -loss.estimate, figures.target)
 
 
 Said = dict[str, tuple[str | None, bool]]
@@ -110,8 +110,8 @@ def _class(
 ) -> ClassFigures:
     scores = sweep.scores
     named = list(zip(scores.samples, scores.targets, scores.clusters, strict=True))
-    mine = {name: cluster for name, found, cluster in named if found == target}
-    others = {name: cluster for name, found, cluster in named if found != target}
+    mine = {name: cluster for name, label, cluster in named if label == target}
+    others = {name: cluster for name, label, cluster in named if label != target}
     right = [{s: float(cell[s][1]) if s in cell else None for s in mine} for cell in said]
     apart = [
         {s: float(cell[s][0] != target) if s in cell else None for s in others} for cell in said
@@ -140,8 +140,8 @@ def _shares(sweep: Sweep, columns: Columns) -> tuple[Figure, ...]:
 def _told(ranked: RankedChoices | Withheld, name: str, target: str) -> Figure:
     if isinstance(ranked, Withheld):
         return ranked
-    found: Figure = getattr(ranked, name)(target)
-    return found
+    figure: Figure = getattr(ranked, name)(target)
+    return figure
 
 
 def _loss(sweep: Sweep, columns: Columns) -> Figure:

@@ -193,7 +193,7 @@ def _cells(
     ranked: Sequence[RankedChoices | Withheld],
 ) -> tuple[CellFigures, ...]:
     balanced, seen = balanced_accuracies(sweep), looks(sweep)
-    found = []
+    cells = []
     for index, (cell, choices) in enumerate(zip(sweep.cells, ranked, strict=True)):
         reason = flaw(cell, "accuracy")
         told = choices if isinstance(choices, RankedChoices) else None
@@ -209,8 +209,8 @@ def _cells(
             look=seen[index],
             trained=index in sweep.trained,
         )
-        found.append(made)
-    return tuple(found)
+        cells.append(made)
+    return tuple(cells)
 
 
 def _over_floor(cell: Cell, index: int, base: CurveFloor, cells: int) -> tuple[Figure, bool]:
@@ -275,20 +275,20 @@ def _figures(
     base: CurveFloor,
     cells: Sequence[CellFigures],
 ) -> dict[str, Figure | float]:
-    found: dict[str, Figure | float] = {
+    by_name: dict[str, Figure | float] = {
         name: intervals.figure(name, drawn, grid) for name in FIGURES if name in intervals.METHODS
     }
-    found["rho"] = float(STATISTICS["rho"](drawn.accuracy[None, :], grid)[0])
+    by_name["rho"] = float(STATISTICS["rho"](drawn.accuracy[None, :], grid)[0])
     if base.interval is None:
         over = Withheld("too many samples have no verdict with and without the image")
-        return found | {"gain": over, "retention": over, "worst_drop": over}
+        return by_name | {"gain": over, "retention": over, "worst_drop": over}
     whole = closed(base.columns.aligned())
-    found["gain"] = floors.gain_area(whole, grid, base.floor)
+    by_name["gain"] = floors.gain_area(whole, grid, base.floor)
     unearned = _unearned(sweep, base, cells)
     if unearned is not None:
-        return found | {"retention": unearned, "worst_drop": unearned}
-    found["retention"] = floors.retention(whole, sweep.far_end, grid.reference, base.floor)
-    return found
+        return by_name | {"retention": unearned, "worst_drop": unearned}
+    by_name["retention"] = floors.retention(whole, sweep.far_end, grid.reference, base.floor)
+    return by_name
 
 
 def _unearned(sweep: Sweep, base: CurveFloor, cells: Sequence[CellFigures]) -> Withheld | None:

@@ -74,9 +74,9 @@ def headline(curve: CurveFigures) -> Headline:
     """What `curve` says, in one sentence."""
     said = _Case(curve)
     for rule in RULES:
-        found = rule(said)
-        if found is not None:
-            return found
+        conclusion = rule(said)
+        if conclusion is not None:
+            return conclusion
     return said.recommendation
 
 
@@ -113,6 +113,7 @@ class _Case:
         chance = self.curve.sweep.chance or 0.0
         best = max(
             ((sum(each.values()) / len(each), a) for a, each in floors.constants(targets).items()),
+            key=lambda each: each[0],  # of equals the first, as the floor names it
             default=(0.0, ""),
         )
         if best[0] > chance:
@@ -423,12 +424,12 @@ def _collapsed(said: _Case) -> list[bool]:
     columns = column_scores(said.curve.sweep.scores)
     best = next(i for i, each in enumerate(said.cells) if each is said.best)
     gain = (said.best.cell.accuracy or 0.0) - said.curve.floor.value
-    found = []
+    collapsed = []
     for index in range(len(said.cells)):
         pair = columns.pick([index, best])
         loss = difference(pair, level=1 - ERROR / len(said.cells)) if index != best else None
-        found.append(isinstance(loss, Interval) and gain > 0 and loss.low > COLLAPSE * gain)
-    return found
+        collapsed.append(isinstance(loss, Interval) and gain > 0 and loss.low > COLLAPSE * gain)
+    return collapsed
 
 
 def _notes(said: _Case) -> Iterator[str]:

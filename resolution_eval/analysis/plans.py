@@ -15,10 +15,10 @@ def plans(
     last = len(sweep.cells) - 1 if sweep.reference is None else sweep.reference
     others = [index for index in range(len(sweep.cells)) if index != last]
     clusters = int(answers.clusters.max()) + 1
-    found = {}
+    by_pair = {}
     for index in others:
         n, discordance, design = observed(answers, index, last)
-        found[f"{sweep.resolutions[index]} against {sweep.resolutions[last]}"] = plan(
+        by_pair[f"{sweep.resolutions[index]} against {sweep.resolutions[last]}"] = plan(
             n=n,
             discordance=max(discordance, 1 / n),
             design=max(design, 1 / n),
@@ -29,4 +29,4 @@ def plans(
             family=len(others),
             seed=seed_of(answers),
         )
-    return found
+    return by_pair

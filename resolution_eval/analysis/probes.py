@@ -29,19 +29,19 @@ _SENTENCE = re.compile(r"(\d+) px: (.*)", re.DOTALL)
 
 def probed(record: Record, cell: Cell) -> str | None:
     """What probes found of images as large as the cell's, in a word; None where none was made."""
-    found = {outcome for edge, outcome in _probes(record) if _edge(cell) <= edge}
-    return next((word for outcome, word in WORDS.items() if outcome in found), None)
+    outcomes = {outcome for edge, outcome in _probes(record) if _edge(cell) <= edge}
+    return next((word for outcome, word in WORDS.items() if outcome in outcomes), None)
 
 
 def _probes(record: Record) -> list[tuple[int, Outcome]]:
     """Edge in pixels and outcome of each probe whose sentence says them."""
-    found = []
+    probes = []
     for said in record.checkpoint.probes:
         parts = _SENTENCE.fullmatch(said)
         outcome = None if parts is None else outcome_of(parts[2])
         if parts is not None and outcome is not None:
-            found.append((int(parts[1]), outcome))
-    return found
+            probes.append((int(parts[1]), outcome))
+    return probes
 
 
 def _edge(cell: Cell) -> float:

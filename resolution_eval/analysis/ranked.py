@@ -64,8 +64,8 @@ class RankedChoices:
         made = calibration_error(confidence, self.correct, labels, seed=self.seed, resamples=DRAWS)
         return self._bounded(made.error, -1.0, 1.0)
 
-    def _bounded(self, found: Interval, least: float, most: float) -> Interval:
-        """`found` with samples without a verdict in its ends: each adds `least` to `most`.
+    def _bounded(self, interval: Interval, least: float, most: float) -> Interval:
+        """`interval` with samples without a verdict in its ends: each adds `least` to `most`.
 
         A sum over bins of absolute sums moves by at most what is added to it, either way.
         """
@@ -73,9 +73,9 @@ class RankedChoices:
         share = lacking / len(self.targets)
         low, high = (
             end * (1 - share) + worst * share
-            for end, worst in ((found.low, least), (found.high, most))
+            for end, worst in ((interval.low, least), (interval.high, most))
         )
-        return replace(found, low=max(low, 0.0), high=min(high, most), left_out=lacking)
+        return replace(interval, low=max(low, 0.0), high=min(high, most), left_out=lacking)
 
     def _told(self, target: str, figure: Callable[..., Figure]) -> Figure:
         mine = np.array([each == target for each in self.targets])
@@ -83,18 +83,18 @@ class RankedChoices:
             return Withheld("needs samples of the class and of others")
         values = np.array([np.nan if s is None else s.get(target, 0.0) for s in self.stated])
         lacking = np.isnan(values)
-        found = figure(mine[~lacking], values[~lacking], self._labels(self.known))
-        if not lacking.any() or isinstance(found, Withheld):
-            return found
+        interval = figure(mine[~lacking], values[~lacking], self._labels(self.known))
+        if not lacking.any() or isinstance(interval, Withheld):
+            return interval
         ends = [
             figure(
                 mine, np.where(lacking, np.where(mine == good, 2.0, -1.0), values), self._labels()
             )
             for good in (True, False)
         ]
-        known = [found, *(end for end in ends if isinstance(end, Interval))]
+        known = [interval, *(end for end in ends if isinstance(end, Interval))]
         low, high = min(each.low for each in known), max(each.high for each in known)
-        return replace(found, low=low, high=high, left_out=int(lacking.sum()))
+        return replace(interval, low=low, high=high, left_out=int(lacking.sum()))
 
     def _labels(self, places: Sequence[int] | None = None) -> IntArray:
         chosen = self.clusters if places is None else [self.clusters[i] for i in places]
@@ -119,16 +119,16 @@ def _ranked(sweep: Sweep, cell: Cell, columns: Sequence[Sequence[Any]]) -> Ranke
     named = [_options(sweep.record, options[i]) for i in known]
     if any(len(scores[i] or ()) != len(names) for i, names in zip(known, named, strict=True)):
         return Withheld("which score is which choice's is not in the record")
-    found = dict(zip((sample[i] for i in known), _stated(scores, known, named), strict=True))
+    stated = dict(zip((sample[i] for i in known), _stated(scores, known, named), strict=True))
     right = {sample[i]: float(correct[i]) for i in known}
     every = sweep.scores
     targets = zip(every.samples, every.targets, strict=True)
-    if any(target not in found[name] for name, target in targets if name in found):
+    if any(target not in stated[name] for name, target in targets if name in stated):
         return Withheld("the right answer of a sample is not among its choices")
-    mine = [name for name in every.samples if name in found]
+    mine = [name for name in every.samples if name in stated]
     return RankedChoices(
         targets=every.targets,
-        stated=tuple(found.get(name) for name in every.samples),
+        stated=tuple(stated.get(name) for name in every.samples),
         correct=tuple(right[name] for name in mine),
         clusters=every.clusters,
         seed=seed_from(repr([mine, [right[name] for name in mine]]).encode()),

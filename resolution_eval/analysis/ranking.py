@@ -90,8 +90,8 @@ def ranking(records: Sequence[Record], *, mix_steps: bool = False) -> Ranking:
         for model in models
         if (step := weakest(mine[model].step for mine in kept.values())) is not None
     }
-    found = {sweep.step for mine in kept.values() for sweep in mine.values()}
-    entered = tuple(step for step in reversed(tuple(STEPS)) if step in found)
+    sweep_steps = {sweep.step for mine in kept.values() for sweep in mine.values()}
+    entered = tuple(step for step in reversed(tuple(STEPS)) if step in sweep_steps)
     return Ranking(places(entrants), shared, left_out, steps, entered)
 
 
@@ -108,17 +108,17 @@ def _weaker(tasks: Mapping[str, Mapping[Identity, Sweep]]) -> dict[str, str]:
 
 def _sweeps(records: Sequence[Record]) -> dict[str, dict[Identity, Sweep]]:
     """The sweeps by task and model; blind runs control others and are no models."""
-    found: dict[str, dict[Identity, Sweep]] = {}
+    sweeps: dict[str, dict[Identity, Sweep]] = {}
     for task in by_task(records):
         for sweep in task.sweeps:
             if sweep.record.blind is not None:
                 continue
-            mine = found.setdefault(task.task, {})
+            mine = sweeps.setdefault(task.task, {})
             if mine.setdefault(identity(sweep), sweep) is not sweep:
                 raise RecordError(
                     f"{sweep.record.label} is there twice on {task.task}; name one run of each"
                 )
-    return found
+    return sweeps
 
 
 def identity(sweep: Sweep) -> Identity:
@@ -194,10 +194,10 @@ def _means(entrants: Mapping[str, Entrant], name: str) -> dict[str, Interval]:
         return alone
     parts, slack = _parts([entrants[who] for who in others], name)
     low = -np.inf if name == "gain" else 0.0
-    found = zip(others, hierarchy.means(parts, bounds=(low, 1.0)), *slack, strict=True)
+    means = zip(others, hierarchy.means(parts, bounds=(low, 1.0)), *slack, strict=True)
     widened = {
         who: replace(mean, low=max(mean.low - down, low), high=min(mean.high + up, 1.0))
-        for who, mean, down, up in found
+        for who, mean, down, up in means
     }
     return alone | widened
 
@@ -283,12 +283,12 @@ def _without_gap(column: Mapping[str, float | None]) -> Mapping[str, float | Non
 
 def _rows(curves: Sequence[CurveFigures], rows: FloatArray, name: str) -> FloatArray:
     """The figure of every curve (rows, curves) from rows of all columns' accuracies."""
-    found, start = [], 0
+    columns, start = [], 0
     for curve in curves:
         width = len(curve.floor.columns.values)
-        found.append(_value(curve, rows[:, start : start + width], name))
+        columns.append(_value(curve, rows[:, start : start + width], name))
         start += width
-    return np.stack(found, axis=1)
+    return np.stack(columns, axis=1)
 
 
 def _value(curve: CurveFigures, rows: FloatArray, name: str) -> FloatArray:

@@ -68,12 +68,12 @@ def compare(a: Record, b: Record, *, mix_steps: bool = False) -> RecordCompariso
             f"no resolution in common: {_sweep(a.cells)} and {_sweep(b.cells)}; "
             "score both at the same resolutions"
         )
-    found = {name: _compared(a, b, *pair, mix_steps) for name, pair in pairs.items()}
-    sound = {name: each for name, each in found.items() if isinstance(each, CellComparison)}
+    comparisons = {name: _compared(a, b, *pair, mix_steps) for name, pair in pairs.items()}
+    sound = {name: each for name, each in comparisons.items() if isinstance(each, CellComparison)}
     adjusted = paired_tests.holm({name: each.p for name, each in sound.items()})
     verdicts = {
         name: replace(sound[name], p=adjusted[name]) if name in sound else each
-        for name, each in found.items()
+        for name, each in comparisons.items()
     }
     return RecordComparison(a.task, a.label, b.label, verdicts)
 
@@ -186,14 +186,14 @@ def _compared(
     first = column_scores(a.answers.scores([one.key]))
     pair = first.beside(column_scores(b.answers.scores([other.key])))
     answers = pair.aligned()
-    found = paired_tests.compare(answers, 0, 1, seed=seed_of(answers))
-    if isinstance(found, Withheld):
-        return found
+    comparison = paired_tests.compare(answers, 0, 1, seed=seed_of(answers))
+    if isinstance(comparison, Withheld):
+        return comparison
     changes = list(zip(answers.samples, answers.correct[:, 1] - answers.correct[:, 0], strict=True))
     return CellComparison(
-        difference=found.difference,
-        p=found.p,
-        test=found.test,
+        difference=comparison.difference,
+        p=comparison.p,
+        test=comparison.test,
         gained=tuple(name for name, step in changes if step > 0),
         lost=tuple(name for name, step in changes if step < 0),
         left_out=pair.left_out,

@@ -68,8 +68,7 @@ ONE_CURVE = 0.01
 @lru_cache(maxsize=8)
 def task_sizes(task: TaskSweeps) -> tuple[Sizes, ...]:
     """Figures by size of the sweeps whose answers say what had to be seen."""
-    found = (sizes(sweep) for sweep in task.sweeps)
-    return tuple(one for one in found if one is not None)
+    return tuple(one for one in map(sizes, task.sweeps) if one is not None)
 
 
 def sizes(sweep: Sweep) -> Sizes | None:

@@ -157,10 +157,10 @@ class Matrix:
     def resolution(self, at: Resolution | str) -> Resolution:
         """The resolution that `at` stands for; not for `mixed`, which is two."""
         named: dict[Resolution | str, Resolution] = {"low": self.low, "native": self.native}
-        found = named.get(at, at)
-        if isinstance(found, str) and found != NATIVE:
-            raise ValueError(f"{found} inference is not at one resolution")
-        return found
+        resolution = named.get(at, at)
+        if isinstance(resolution, str) and resolution != NATIVE:
+            raise ValueError(f"{resolution} inference is not at one resolution")
+        return resolution
 
     def cell(self, strategy: str, at: Resolution | str) -> StrategyCell | Withheld:
         """The strategy's accuracy at what `at` names; withheld where there is no sound one."""
@@ -171,13 +171,11 @@ class Matrix:
             return Withheld(f"there is no {strategy}-trained checkpoint")
         columns, tokens, trained = [], [], []
         for record in self.records[strategy]:
-            found = (
-                self._mixture(record) if at == MIXED else _one(record, parse_resolution(str(at)))
-            )
-            if isinstance(found, Withheld):
-                return found
-            columns.append(found[0])
-            tokens.append(found[1])
+            pair = self._mixture(record) if at == MIXED else _one(record, parse_resolution(str(at)))
+            if isinstance(pair, Withheld):
+                return pair
+            columns.append(pair[0])
+            tokens.append(pair[1])
             trained.append(at != MIXED and _trained(record, parse_resolution(str(at))))
         interval = accuracy(mean_scores(columns))
         if isinstance(interval, Withheld):
@@ -216,14 +214,14 @@ class Matrix:
     def _gap(self, name: str, strategy: str, cells: Cells) -> Gap:
         pair = [self.cell(*cell) for cell in cells]
         missing = next((each for each in pair if isinstance(each, Withheld)), None)
-        found = [each for each in pair if isinstance(each, StrategyCell)]
+        strategy_cells = [each for each in pair if isinstance(each, StrategyCell)]
         if missing is not None:
             return Gap(name, strategy, cells, missing, (), "none")
         ratio = name == "mixed_retention"
-        first, second = (mean_scores(each.columns) for each in found)
+        first, second = (mean_scores(each.columns) for each in strategy_cells)
         value = _ratio(first.beside(second)) if ratio else difference(second.beside(first))
-        per_seed = _per_seed(found, ratio)
-        sign, wide = _sign(name, value, per_seed), _over_seeds(found, ratio)
+        per_seed = _per_seed(strategy_cells, ratio)
+        sign, wide = _sign(name, value, per_seed), _over_seeds(strategy_cells, ratio)
         return Gap(name, strategy, cells, value, per_seed, sign, wide)
 
 
@@ -241,12 +239,12 @@ def matrix_of_records(records: Sequence[Record]) -> Matrix:
         raise RecordError(
             f"a train x inference table is of one task, found {[task.task for task in tasks]}"
         )
-    found: dict[str, list[Record]] = {}
+    by_strategy: dict[str, list[Record]] = {}
     for sweep in tasks[0].sweeps:
-        found.setdefault(strategy(sweep.record, sweep.resolutions), []).append(sweep.record)
+        by_strategy.setdefault(strategy(sweep.record, sweep.resolutions), []).append(sweep.record)
     resolutions = [parse_resolution(name) for name in tasks[0].resolutions]
-    order: list[str] = [name for name in ("low", "native", "mixed", "none") if name in found]
-    ordered = {name: tuple(found[name]) for name in order}
+    order: list[str] = [name for name in ("low", "native", "mixed", "none") if name in by_strategy]
+    ordered = {name: tuple(by_strategy[name]) for name in order}
     low = _named(ordered.get("low", ()), resolutions, min, resolutions[0])
     native = _named(ordered.get("native", ()), resolutions, max, resolutions[-1])
     return Matrix(ordered, low, native, tuple(resolutions), named=False)
@@ -272,7 +270,9 @@ def _named(
     records: Sequence[Record], resolutions: Sequence[Resolution], pick: Any, otherwise: Resolution
 ) -> Resolution:
     trainings = [TrainingResolution.parse(record.checkpoint.training) for record in records]
-    known = [found for each in trainings if (found := each.reference(resolutions)) is not None]
+    known = [
+        reference for each in trainings if (reference := each.reference(resolutions)) is not None
+    ]
     return pick(known, key=ascending) if known else otherwise
 
 
@@ -283,10 +283,10 @@ def _trained(record: Record, resolution: Resolution) -> bool:
     return resolution in (*training.members, training.reference(swept))
 
 
-def _alike(what: str, found: Set[str | None]) -> None:
-    if len(found) != 1:
+def _alike(what: str, names: Set[str | None]) -> None:
+    if len(names) != 1:
         raise RecordError(
-            f"a matrix compares checkpoints on the same {what}, found {sorted(map(str, found))}; "
+            f"a matrix compares checkpoints on the same {what}, found {sorted(map(str, names))}; "
             "score all of them again into an empty folder"
         )
 

@@ -63,8 +63,8 @@ class Sweep:
     def reference(self) -> int | None:
         """Index of the training resolution's cell; None where the sweep does not hold it."""
         training = TrainingResolution.parse(self.record.checkpoint.training)
-        found = training.reference([parse_resolution(name) for name in self.resolutions])
-        return None if found is None else self.resolutions.index(label(found))
+        resolution = training.reference([parse_resolution(name) for name in self.resolutions])
+        return None if resolution is None else self.resolutions.index(label(resolution))
 
     @property
     def chance(self) -> float | None:
@@ -90,8 +90,8 @@ class Sweep:
         """Indices of every resolution trained at: all members of a mixed training."""
         training = TrainingResolution.parse(self.record.checkpoint.training)
         members = {label(member) for member in training.members}
-        found = {i for i, name in enumerate(self.resolutions) if name in members}
-        return frozenset(found if self.reference is None else {*found, self.reference})
+        indices = {i for i, name in enumerate(self.resolutions) if name in members}
+        return frozenset(indices if self.reference is None else {*indices, self.reference})
 
     @property
     def flaw(self) -> str | None:
@@ -116,13 +116,13 @@ class Sweep:
 
     def control(self, cell: Cell) -> tuple[BlindControl, Record | None] | None:
         """The blind control of `cell`, with the record of its answers where that is here."""
-        found = next((one for one in self.record.controls.blind if one.key == cell.key), None)
-        if found is None or found.accuracy is None:
+        control = next((one for one in self.record.controls.blind if one.key == cell.key), None)
+        if control is None or control.accuracy is None:
             return None
         runs = (
-            run for run in self.unseen if run.environment.results_sha256 == found.results_sha256
+            run for run in self.unseen if run.environment.results_sha256 == control.results_sha256
         )
-        return found, next(runs, None)
+        return control, next(runs, None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,10 +181,10 @@ def sweep_of(record: Record, setting: Setting | None, blind: Sequence[Record] = 
         RecordError: the record has no such setting, or several where none is named.
     """
     others = [run for run in blind if run is not record] if record.blind is None else []
-    found = [each for each in _sweeps([record, *others]) if each.record is record]
-    mine = [each for each in found if setting in (None, each.setting)]
+    sweeps = [each for each in _sweeps([record, *others]) if each.record is record]
+    mine = [each for each in sweeps if setting in (None, each.setting)]
     if len(mine) != 1:
-        known = ", ".join("/".join(each.setting) for each in found)
+        known = ", ".join("/".join(each.setting) for each in sweeps)
         raise RecordError(
             f"{record.label} on {record.task} has the settings {known}; name one of them"
         )

@@ -71,24 +71,24 @@ def pieces(text: str, count: int) -> tuple[str | int, ...]:
     if fault := mark_fault(text, count):
         raise ValueError(fault)
     named = {int(number) - 1 for number in IMAGE.findall(text)}
-    found: list[str | int] = [place for place in range(count) if place not in named]
+    parts: list[str | int] = [place for place in range(count) if place not in named]
     for part in _parts(text):
-        plain = f"image {part + 1}" if isinstance(part, int) and part in found else part
-        if isinstance(plain, str) and found and isinstance(found[-1], str):
-            found[-1] += plain
+        plain = f"image {part + 1}" if isinstance(part, int) and part in parts else part
+        if isinstance(plain, str) and parts and isinstance(parts[-1], str):
+            parts[-1] += plain
         elif plain != "":
-            found.append(plain)
-    return tuple(found)
+            parts.append(plain)
+    return tuple(parts)
 
 
-def shown_order(found: Sequence[str | int]) -> tuple[int, ...]:
+def shown_order(parts: Sequence[str | int]) -> tuple[int, ...]:
     """The numbers of the images in the order in which a prompt's `pieces` show them.
 
     Example:
         >>> shown_order(pieces("Is <image 2> like <image 1>?", 3))
         (2, 1, 0)
     """
-    return tuple(piece for piece in found if isinstance(piece, int))
+    return tuple(piece for piece in parts if isinstance(piece, int))
 
 
 def _parts(text: str) -> Iterator[str | int]:

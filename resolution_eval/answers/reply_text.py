@@ -108,8 +108,8 @@ def plain(text: str) -> str:
     return unicodedata.normalize("NFKC", text.translate(_PLAIN)).translate(_PLAIN)
 
 
-def _decimal(found: re.Match[str]) -> str:
-    value = int(found[1] or 0) + unicodedata.numeric(found[2])
+def _decimal(match: re.Match[str]) -> str:
+    value = int(match[1] or 0) + unicodedata.numeric(match[2])
     return f"{value:.4g}"
 
 
@@ -141,8 +141,8 @@ def _marks(text: str) -> Iterator[tuple[int, int, bool, bool]]:
     """Each mark of a container: where it starts and ends, whether it is of an answer, and whether
     it opens.
     """
-    found = (match for pattern in _CONTAINERS for match in pattern.finditer(text))
-    for match in sorted(found, key=re.Match.start):
+    matches = (match for pattern in _CONTAINERS for match in pattern.finditer(text))
+    for match in sorted(matches, key=re.Match.start):
         yield match.start(), match.end(), match["name"].lower() in ANSWERS, not match["closes"]
 
 

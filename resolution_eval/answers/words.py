@@ -51,12 +51,12 @@ def read_words(text: str) -> list[Word]:
         >>> [word.key for word in read_words("Non-calcified NODES, 3.0cm")]
         ['non', 'calcified', 'nod', '3', 'cm']
     """
-    found = list(_WORD.finditer(text))
-    ends = [0, *(match.end() for match in found)]
-    starts = [*(match.start() for match in found), len(text)]
+    matches = list(_WORD.finditer(text))
+    ends = [0, *(match.end() for match in matches)]
+    starts = [*(match.start() for match in matches), len(text)]
     return [
         _word(match[0], match.start(), text[ends[i] : starts[i]], text[ends[i + 1] : starts[i + 1]])
-        for i, match in enumerate(found)
+        for i, match in enumerate(matches)
     ]
 
 

@@ -90,7 +90,7 @@ def facts_of(records: Sequence[Record], declared: Mapping[str, Any]) -> Facts:
         raise RecordError(f"a submission is of one checkpoint; found {names or 'no record'}")
     said = records[0].checkpoint
     card = model_cards().get(names[0])
-    found = {
+    fields = {
         "model": names[0],
         "title": card.name if card else names[0].rstrip("/").rpartition("/")[2],
         "revision": (said.revision or "").replace("sha256:", "sha256-"),
@@ -106,7 +106,7 @@ def facts_of(records: Sequence[Record], declared: Mapping[str, Any]) -> Facts:
         **{key: value for key, value in declared.items() if value is not None},
     }
     try:
-        return Facts.model_validate(found)
+        return Facts.model_validate(fields)
     except ValidationError as error:
         lines = [_said(fault) for fault in error.errors()]
         raise UsageError("; ".join(lines)) from error

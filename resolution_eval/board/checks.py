@@ -332,15 +332,15 @@ def _control_faults(records: Mapping[Path, Record]) -> Iterator[Fault]:
 
 def _control_fault(record: Record, cell: Cell, blind: Mapping[str, Record]) -> str | None:
     name = " ".join((record.task, *cell.key.setting, cell.resolution))
-    found = [control for control in record.controls.blind if control.key == cell.key]
-    if not found:
+    controls = [control for control in record.controls.blind if control.key == cell.key]
+    if not controls:
         return f"{name}: no blind control; run with blind=true too and make the record again"
-    source = blind.get(found[0].results_sha256)
+    source = blind.get(controls[0].results_sha256)
     if source is None or source.task != record.task:
         return f"{name}: the record of its blind run is not in the submission; add it"
     for other in source.cells:
         if other.key == cell.key:
-            stated = (found[0].n, found[0].failed, found[0].correct)
+            stated = (controls[0].n, controls[0].failed, controls[0].correct)
             counted = (other.n, other.failed, other.correct)
             if stated != counted or other.n != cell.n:
                 return (

@@ -96,10 +96,10 @@ def _counted(reading: int, child: int) -> int:
         while True:
             if not select.select([told], [], [], 2 * SECONDS)[0]:
                 os.kill(child, signal.SIGKILL)
-            found = told.read(4096)
-            if not found:
+            block = told.read(4096)
+            if not block:
                 return survived
-            survived += len(found)
+            survived += len(block)
 
 
 def _read_all(places: Sequence[Path], read: Callable[[Path], object], writing: int) -> None:

@@ -88,8 +88,8 @@ def read_pin(dataset: str, folder: Path) -> Pin | None:
 
 
 def _state(folder: Path, dataset: str) -> tuple[int, int, int]:
-    found = (folder / SAMPLES / f"{dataset}.json").stat()
-    return found.st_size, found.st_mtime_ns, found.st_ino
+    status = (folder / SAMPLES / f"{dataset}.json").stat()
+    return status.st_size, status.st_mtime_ns, status.st_ino
 
 
 @lru_cache(maxsize=64)

@@ -85,14 +85,14 @@ class InShort(NamedTuple):
     url: str
 
 
-def in_short(found: Iterable[Printed]) -> tuple[InShort, ...]:
+def in_short(sources: Iterable[Printed]) -> tuple[InShort, ...]:
     """One line for every model of which one set of weights was shown several sizes.
 
     Nothing but the printed figures, each task against its own best: no interval is known.
     """
     return tuple(
         _short(one.source, model, [each for each in one.curves if each.model == model])
-        for one in found
+        for one in sources
         for model in dict.fromkeys(each.model for each in one.curves)
     )
 
@@ -116,15 +116,17 @@ def _short(source: _Source, model: str, curves: Sequence[Series]) -> InShort:
 
 def _first_number(size: str) -> float:
     """That of a size's name, by which sizes are put in order; those without one stand last."""
-    found = re.search(r"\d+", size)
-    return float(found.group()) if found else float("inf")
+    match = re.search(r"\d+", size)
+    return float(match.group()) if match else float("inf")
 
 
 def _range(curves: Sequence[Series], size: str) -> str:
-    found = sorted(round(100 * _share(each, size)) for each in curves if _share(each, size))
+    percents = sorted(round(100 * _share(each, size)) for each in curves if _share(each, size))
     short = size.partition(" (")[0]
     return (
-        f"{short}: {found[0]}–{found[-1]} %" if found[0] < found[-1] else f"{short}: {found[0]} %"
+        f"{short}: {percents[0]}–{percents[-1]} %"
+        if percents[0] < percents[-1]
+        else f"{short}: {percents[0]} %"
     )
 
 
@@ -155,9 +157,9 @@ def printed(folder: Path | None = None) -> Iterator[Printed]:
     path = (folder or paths.leaderboard() / "curves") / "published.json"
     if not path.is_file():
         return
-    found = read(path, _File)
-    for source in found.sources:
-        mine = [each for each in found.series if each.source == source.id]
+    file = read(path, _File)
+    for source in file.sources:
+        mine = [each for each in file.series if each.source == source.id]
         yield Printed(
             source,
             tuple(each for each in mine if each.same_weights),

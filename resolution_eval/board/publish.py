@@ -69,13 +69,13 @@ def site_files(site: Path) -> dict[str, bytes]:
     """
     if not (site / "index.html").is_file():
         raise UsageError(f"{site} has no index.html; build it with `leaderboard build`")
-    found = {}
+    files = {}
     for path in sorted(site.rglob("*")):
         if path.is_symlink():
             raise UsageError(f"{path} is a link; build the site anew")
         if path.is_file():
-            found[path.relative_to(site).as_posix()] = path.read_bytes()
-    return found
+            files[path.relative_to(site).as_posix()] = path.read_bytes()
+    return files
 
 
 def record_files(board: Board, checked: CheckedBoard) -> dict[str, bytes]:

@@ -83,8 +83,8 @@ def read_figures(file: Path) -> list[PublishedRow]:
     Raises:
         RecordError: the file breaks its schema.
     """
-    found = read(file, _PublishedFile)
+    published = read(file, _PublishedFile)
     return [
-        PublishedRow(**dict(row), key=f"{file.stem}-{number}", source=found.source)
-        for number, row in enumerate(found.rows, start=1)
+        PublishedRow(**dict(row), key=f"{file.stem}-{number}", source=published.source)
+        for number, row in enumerate(published.rows, start=1)
     ]

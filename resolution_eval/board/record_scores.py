@@ -225,9 +225,9 @@ def _points(shown: CurveFigures, entry: ScoreEntry) -> Iterator[Point]:
 
 
 def _claimed(claims: Sequence[Claim], task: str, cell: Cell) -> float | None:
-    found = [
+    accuracies = [
         claim.accuracy
         for claim in claims
         if (claim.task, claim.scheme, claim.resolution) == (task, cell.scheme, cell.resolution)
     ]
-    return found[0] if found else None
+    return accuracies[0] if accuracies else None

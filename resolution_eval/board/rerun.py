@@ -129,8 +129,8 @@ class Rerun(Document):
 
     def is_of(self, facts: Facts) -> bool:
         """Whether what was repeated is what the submission calls itself."""
-        found = None if self.revision is None else self.revision.replace("sha256:", "sha256-")
-        return found == facts.revision and self.pretrained == facts.model
+        revision = None if self.revision is None else self.revision.replace("sha256:", "sha256-")
+        return revision == facts.revision and self.pretrained == facts.model
 
     @property
     def complete(self) -> bool:
@@ -204,7 +204,7 @@ def rerun(submission: Submission, records: Mapping[Path, Record], plan: RerunPla
     ]
     environment = repeated[0][1][0].environment
     revisions = {str(one.checkpoint.revision) for _, again in repeated for one in again}
-    found = Rerun(
+    repetition = Rerun(
         records={path.name: file_digest(path) for path in records},
         seed=plan.seed,
         by=plan.by,
@@ -215,9 +215,9 @@ def rerun(submission: Submission, records: Mapping[Path, Record], plan: RerunPla
         pretrained=plan.pretrained,
         cells=tuple(cell for record, again in repeated for cell in compared(record, again)),
     )
-    text = found.model_dump_json(indent=1)
+    text = repetition.model_dump_json(indent=1)
     replace(submission.folder / RERUN, text.encode() + b"\n")
-    return found
+    return repetition
 
 
 def drawn(record: Record, path: Path, plan: RerunPlan) -> list[str]:
@@ -237,7 +237,7 @@ def drawn(record: Record, path: Path, plan: RerunPlan) -> list[str]:
 def _again(record: Record, path: Path, submission: Submission, plan: RerunPlan) -> list[Record]:
     """The records of a run of the drawn samples for each scheme and filter of the record."""
     samples = drawn(record, path, plan)
-    found = []
+    records = []
     for scheme, filter in sorted({cell.key.setting[:2] for cell in record.cells}):
         modes = {cell.answer_mode for cell in record.cells} & {"rank", "generate"}
         variation = Variation(
@@ -249,8 +249,8 @@ def _again(record: Record, path: Path, submission: Submission, plan: RerunPlan) 
         arguments = _arguments(record, submission, plan, scheme)
         # beside ranked options, a question without options is generated whatever is asked for
         arguments += [f"answer_mode={mode}" for mode in sorted(modes)[-1:]]
-        found += _run(record, variation, arguments, plan)
-    return found
+        records += _run(record, variation, arguments, plan)
+    return records
 
 
 def _resolutions(record: Record) -> list[str]:
@@ -296,7 +296,7 @@ def _run(
 
 def compared(record: Record, again: Sequence[Record]) -> list[CellRepeat]:
     """Each cell of `record` beside the same samples in `again`."""
-    repeated = {_at(row): row for found in again for row in found.answers.rows()}
+    repeated = {_at(row): row for run in again for row in run.answers.rows()}
     rows = record.answers.rows()
     made = []
     for key, numbers in record.answers.groups().items():

@@ -67,10 +67,10 @@ def board_of(checked: CheckedBoard, home: Path) -> Board:
         elif each.withdrawn is None:
             entry = ledger.submissions.get(name)
             rows += rows_of(each.submission, each.records, entry, lineage)
-    published, found = home / "published", scopes(rows)
+    published, lists = home / "published", scopes(rows)
     return Board(
-        rows=tuple(sorted(rows, key=lambda row: _order(found, row))),
-        scopes=found,
+        rows=tuple(sorted(rows, key=lambda row: _order(lists, row))),
+        scopes=lists,
         published=read_published(published) if published.is_dir() else (),
         refused=tuple(refused),
     )
@@ -81,11 +81,11 @@ Lineage = Mapping[str, Sequence[Facts]]
 
 
 def _lineage(checked: CheckedBoard) -> Lineage:
-    found: dict[str, list[Facts]] = defaultdict(list)
+    lineage: dict[str, list[Facts]] = defaultdict(list)
     for each in checked.submissions:
         if each.submission is not None and not each.faults:
-            found[each.submission.facts.model].append(each.submission.facts)
-    return found
+            lineage[each.submission.facts.model].append(each.submission.facts)
+    return lineage
 
 
 def rows_of(
@@ -95,20 +95,20 @@ def rows_of(
     lineage: Lineage,
 ) -> list[BoardRow]:
     """One row per scheme, filter and answer mode that the submission's records hold."""
-    found_again = _counted_rerun(submission, records, accepted)
-    repeats = found_again.repeats() if found_again else {}
+    repetition = _counted_rerun(submission, records, accepted)
+    repeats = repetition.repeats() if repetition else {}
     trained = inherited(submission.facts, lineage)
     variants: dict[Setting, list[Curve]] = defaultdict(list)
     opened: dict[tuple[str, str], list[Curve]] = defaultdict(list)
     blind = [
-        as_repeated(record, found_again) if found_again else record
+        as_repeated(record, repetition) if repetition else record
         for record in records.values()
         if record.blind is not None
     ]
     for path, record in sorted(records.items()):
         if record.blind is not None:
             continue
-        ranked = as_repeated(record, found_again) if found_again else record
+        ranked = as_repeated(record, repetition) if repetition else record
         entry = ScoreEntry(ranked, path, submission.facts, blind, trained, repeats)
         for (scheme, filter, mode), made in curves(entry).items():
             curve = replace(made, record=record)
@@ -116,11 +116,11 @@ def rows_of(
                 opened[scheme, filter].append(curve)
             else:
                 variants[scheme, filter, mode].append(curve)
-    for (scheme, filter), found in opened.items():
+    for (scheme, filter), open_curves in opened.items():
         mine = [key for key in variants if key[:2] == (scheme, filter)]
-        variants[min(mine, default=(scheme, filter, "open"))] += found
+        variants[min(mine, default=(scheme, filter, "open"))] += open_curves
     keys: list[Setting] = sorted(variants) or [("", "", "")]
-    status = _status(submission, found_again)
+    status = _status(submission, repetition)
     return [
         _row(submission, key, variants.get(key, []), status, several=len(keys) > 1) for key in keys
     ]
@@ -141,16 +141,16 @@ def _counted_rerun(
         return None
     if file_digest(path) != accepted.rerun_sha256:
         return None
-    found = read_rerun(submission.folder)
-    if found is None:
+    repetition = read_rerun(submission.folder)
+    if repetition is None:
         return None
     scores = {
         path.name: file_digest(path) for path, record in records.items() if record.blind is None
     }
     every = {path.name: file_digest(path) for path in records}
-    wanted = scores if found.records.keys() == scores.keys() else every
-    known = accepted.vouched is not None or found.is_of(submission.facts)
-    return found if known and wanted.items() <= found.records.items() else None
+    wanted = scores if repetition.records.keys() == scores.keys() else every
+    known = accepted.vouched is not None or repetition.is_of(submission.facts)
+    return repetition if known and wanted.items() <= repetition.records.items() else None
 
 
 def _status(submission: Submission, repeated: Rerun | None) -> Status:
@@ -166,7 +166,7 @@ def inherited(facts: Facts, lineage: Lineage) -> Mapping[str, str]:
 
     Which revision of a base it was made from is not declared: what any of them saw counts.
     """
-    found = dict.fromkeys(facts.trained_on, facts.model)
+    model_of = dict.fromkeys(facts.trained_on, facts.model)
     seen, waiting = {facts.model}, [facts]
     while waiting:
         one = waiting.pop(0)
@@ -174,21 +174,21 @@ def inherited(facts: Facts, lineage: Lineage) -> Mapping[str, str]:
         if base is None:
             continue
         for name in one.base_trained_on:
-            found.setdefault(name, base)
+            model_of.setdefault(name, base)
         if base not in seen:
             seen.add(base)
             card, known = model_cards().get(base), lineage.get(base, ())
             names = [*(card.trained_on if card else ()), *(n for f in known for n in f.trained_on)]
             for name in names:
-                found.setdefault(name, base)
+                model_of.setdefault(name, base)
             waiting += known
-    return found
+    return model_of
 
 
 def _row(
     submission: Submission,
     key: Setting,
-    found: list[Curve],
+    row_curves: list[Curve],
     status: Status,
     *,
     several: bool,
@@ -203,7 +203,7 @@ def _row(
         filter=filter,
         mode=mode,
         variant=f"{scheme}, {filter}, {mode}" if several else None,
-        curves=tuple(sorted(found, key=lambda curve: (curve.task, curve.form))),
+        curves=tuple(sorted(row_curves, key=lambda curve: (curve.task, curve.form))),
     )
 
 
@@ -211,10 +211,10 @@ def _slug(*parts: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", "__".join(parts).replace("/", "__"))
 
 
-def _order(found: Sequence[Scope], row: BoardRow) -> tuple[int, int, str]:
+def _order(lists: Sequence[Scope], row: BoardRow) -> tuple[int, int, str]:
     """As the lists have it: by list, by line in it, then by name."""
-    for number, scope in enumerate(found):
+    for number, scope in enumerate(lists):
         for line, each in enumerate(scope.lines):
             if row.key in {one.key for one in each.rows}:
                 return number, line, row.key
-    return len(found), 0, row.key
+    return len(lists), 0, row.key

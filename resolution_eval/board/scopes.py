@@ -131,16 +131,16 @@ def scopes(rows: Sequence[BoardRow]) -> tuple[Scope, ...]:
     `match` and `restore` never share a list: the same weights do better by `restore`. Nor do rows
     of two steps of the ladder: what a server counted is not known as what was attested is.
     """
-    found: list[Scope] = []
+    lists: list[Scope] = []
     kinds: dict[Setting, list[BoardRow]] = defaultdict(list)
     for row in rows:
         if row.curves:
             kinds[row.scheme, row.step].append(row)
     for setting, same in sorted(kinds.items()):
         mine = recipes(same)
-        found += [*_means(mine, setting), *_single(mine, setting), *_modalities(mine, setting)]
-    first = max(found, key=lambda scope: (scope.ranked, len(scope.datasets)), default=None)
-    return tuple(sorted(found, key=lambda scope: scope is not first))
+        lists += [*_means(mine, setting), *_single(mine, setting), *_modalities(mine, setting)]
+    first = max(lists, key=lambda scope: (scope.ranked, len(scope.datasets)), default=None)
+    return tuple(sorted(lists, key=lambda scope: scope is not first))
 
 
 def _means(every: Sequence[Recipe], setting: Setting) -> list[Scope]:
@@ -171,14 +171,14 @@ def _on(recipe: Recipe, name: str, form: str) -> tuple[Curve, ...]:
     return tuple(c for row in recipe for c in row.curves if (c.dataset, c.form) == (name, form))
 
 
-def _told_apart(found: list[Scope]) -> list[Scope]:
+def _told_apart(lists: list[Scope]) -> list[Scope]:
     """Scopes of one kind, with a digest in the labels that would be the same."""
-    counts = Counter(scope.label for scope in found)
+    counts = Counter(scope.label for scope in lists)
     return [
         replace(scope, label=f"{scope.label} ({scope.key.partition('-')[2][:8]})")
         if counts[scope.label] > 1
         else scope
-        for scope in found
+        for scope in lists
     ]
 
 
@@ -244,8 +244,8 @@ def lines(members: Sequence[Group]) -> Iterator[RankLine]:
     every = [recipe for recipe, _ in members]
     why = {recipe[0].key: obstacle(recipe, curves, every) for recipe, curves in members}
     scored = {recipe[0].key: _entrant(curves) for recipe, curves in members}
-    entrants = {key: found for key, found in scored.items() if found}
-    ranked = {key: found for key, found in entrants.items() if why[key] is None}
+    entrants = {key: entrant for key, entrant in scored.items() if entrant}
+    ranked = {key: entrant for key, entrant in entrants.items() if why[key] is None}
     standings: dict[str, Standing] = dict(_in_order(places(ranked))) if ranked else {}
     for key in sorted(entrants.keys() - standings.keys()):
         standings[key] = (places({key: entrants[key]})[0], None)
@@ -262,22 +262,22 @@ def lines(members: Sequence[Group]) -> Iterator[RankLine]:
 
 def _entrant(curves: Sequence[Sequence[Curve]]) -> Entrant | None:
     """What a recipe is ranked by; None where a curve of it is withheld, or open."""
-    found = [[c.figures for c in runs if c.form == "closed" and c.figures] for runs in curves]
-    whole = all(len(some) == len(runs) > 0 for some, runs in zip(found, curves, strict=True))
-    return found if whole else None
+    figures = [[c.figures for c in runs if c.form == "closed" and c.figures] for runs in curves]
+    whole = all(len(some) == len(runs) > 0 for some, runs in zip(figures, curves, strict=True))
+    return figures if whole else None
 
 
-def _in_order(found: Sequence[Place]) -> Iterator[tuple[str, Standing]]:
+def _in_order(ranking: Sequence[Place]) -> Iterator[tuple[str, Standing]]:
     """The places in order of score, with ranks that never contradict it.
 
     A line's first rank is at most that of any line below it, its last at least that of any above:
     both only widen what the samples leave open.
     """
-    assert all(each.rank is not None for each in found)
-    ranks = [each.rank for each in found if each.rank is not None]
+    assert all(each.rank is not None for each in ranking)
+    ranks = [each.rank for each in ranking if each.rank is not None]
     firsts = np.minimum.accumulate([rank.low for rank in ranks][::-1])[::-1]
     lasts = np.maximum.accumulate([rank.high for rank in ranks])
-    for place, first, last in zip(found, firsts, lasts, strict=True):
+    for place, first, last in zip(ranking, firsts, lasts, strict=True):
         yield place.model, (place, (int(first), int(last)))
 
 
@@ -339,10 +339,10 @@ def _mean_accuracy(runs: Sequence[Curve], resolution: str) -> Estimate | None:
     return estimate(over_runs(columns, [1.0]))
 
 
-def standing(found: Sequence[Scope], row: BoardRow) -> tuple[Scope, RankLine] | None:
+def standing(lists: Sequence[Scope], row: BoardRow) -> tuple[Scope, RankLine] | None:
     """The list that a row stands in first, with its line: over several data sets, else over one."""
     order: Mapping[Kind, int] = {"mean": 0, "dataset": 1, "modality": 2}
-    for scope in sorted(found, key=lambda scope: order[scope.kind]):
+    for scope in sorted(lists, key=lambda scope: order[scope.kind]):
         for line in scope.lines:
             if any(each.key == row.key for each in line.rows):
                 return scope, line

@@ -27,8 +27,10 @@ def recipes(rows: Sequence[BoardRow]) -> list[Recipe]:
     groups: dict[tuple[object, ...], list[BoardRow]] = defaultdict(list)
     for row in rows:
         groups[(*_declared(row), row.filter, row.mode)].append(row)
-    found = [each for group in groups.values() for each in _of_a_size(group)]
-    return sorted(found, key=lambda recipe: recipe[0].key)
+    return sorted(
+        (recipe for group in groups.values() for recipe in _of_a_size(group)),
+        key=lambda recipe: recipe[0].key,
+    )
 
 
 def _declared(row: BoardRow) -> tuple[object, ...]:

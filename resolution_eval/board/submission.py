@@ -176,8 +176,8 @@ def entries(folder: Path, most: int = MAX_ENTRIES) -> list[Path]:
     """
     if folder.is_symlink() or not folder.is_dir():
         raise RecordError(f"{folder}: not a folder; pass the leaderboard's records")
-    with os.scandir(folder) as found:
-        names = [entry.name for _, entry in zip(range(most + 1), found, strict=False)]
+    with os.scandir(folder) as listing:
+        names = [entry.name for _, entry in zip(range(most + 1), listing, strict=False)]
     if len(names) > most:
         raise RecordError(f"{folder}: more than {most} entries")
     return [folder / name for name in sorted(names)]

@@ -63,14 +63,14 @@ def _is_submitted(name: str, before: Set[str]) -> bool:
 
 def _listing(folder: Path) -> dict[str, str]:
     """Every file below `folder` and what it is; nothing is followed."""
-    found: dict[str, str] = {}
+    kinds: dict[str, str] = {}
     for place, folders, files in os.walk(folder):
         for name in (*folders, *files):
             path = Path(place) / name
-            found[path.relative_to(folder).as_posix()] = _kind(path)
-            if len(found) > MAX_FILES:
+            kinds[path.relative_to(folder).as_posix()] = _kind(path)
+            if len(kinds) > MAX_FILES:
                 raise RecordError(f"{folder}: more than {MAX_FILES} files")
-    return found
+    return kinds
 
 
 def _kind(path: Path) -> str:

@@ -39,7 +39,7 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     from resolution_eval.report.comparison_tables import changed_table, comparison_table
 
     first, second = (only(load([path]), path) for path in (known.first, known.second))
-    found = compare(first, second, mix_steps=known.mix_steps)
-    tables = [comparison_table(found), *([changed_table(found)] if known.samples else [])]
-    print(as_json(asdict(found)) if known.json else FORMATS["text"](tables))
+    comparison = compare(first, second, mix_steps=known.mix_steps)
+    tables = [comparison_table(comparison), *([changed_table(comparison)] if known.samples else [])]
+    print(as_json(asdict(comparison)) if known.json else FORMATS["text"](tables))
     return 0

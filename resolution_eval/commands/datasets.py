@@ -49,10 +49,10 @@ def _overlap(known: argparse.Namespace) -> int:
     for word, folder in copies.items():
         if not Path(folder).is_dir() or not folder:
             raise UsageError(f"--copy {word}={folder}: write NAME=FOLDER, and FOLDER is a folder")
-    found = overlaps({name: Path(folder) for name, folder in copies.items()})
-    write_overlaps(found, known.overlap)
+    pairs = overlaps({name: Path(folder) for name, folder in copies.items()})
+    write_overlaps(pairs, known.overlap)
     rows = [
-        {"test images of": one.test, "in train of": one.train, "share": one.told} for one in found
+        {"test images of": one.test, "in train of": one.train, "share": one.told} for one in pairs
     ]
     if known.json:
         print(as_json(rows))

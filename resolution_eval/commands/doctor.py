@@ -59,9 +59,9 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     from resolution_eval.installation import examine, table
 
     with redirect_stdout(sys.stderr):
-        found = examine()
-    print(as_json([asdict(finding) for finding in found]) if known.json else table(found))
-    return 3 if any(finding.state == "fault" for finding in found) else 0
+        findings = examine()
+    print(as_json([asdict(finding) for finding in findings]) if known.json else table(findings))
+    return 3 if any(finding.state == "fault" for finding in findings) else 0
 
 
 def _against(known: argparse.Namespace) -> int:
@@ -71,9 +71,9 @@ def _against(known: argparse.Namespace) -> int:
     from resolution_eval.records import read_record
 
     with redirect_stdout(sys.stderr):
-        found = drift(read_record(known.against), known.model_args, ask=known.ask)
-    print(as_json([asdict(change) for change in found]) if known.json else told(found))
-    return 3 if found else 0
+        changes = drift(read_record(known.against), known.model_args, ask=known.ask)
+    print(as_json([asdict(change) for change in changes]) if known.json else told(changes))
+    return 3 if changes else 0
 
 
 def _model(known: argparse.Namespace) -> int:
@@ -85,8 +85,8 @@ def _model(known: argparse.Namespace) -> int:
 
     sizes = (known.sizes or "28,64,112,224,448,896").split(",")
     with redirect_stdout(sys.stderr):  # lmms-eval and its models print what they please
-        found = diagnose(
+        diagnosis = diagnose(
             known.model, model_arguments(known.model_args or ""), list(map(parse_pixels, sizes))
         )
-    print(as_json(asdict(found)) if known.json else report(found, known.price))
-    return 0 if found.ok else 3
+    print(as_json(asdict(diagnosis)) if known.json else report(diagnosis, known.price))
+    return 0 if diagnosis.ok else 3

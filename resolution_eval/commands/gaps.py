@@ -21,12 +21,12 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     """Do it; the exit status."""
     from resolution_eval.statistics.published_curves import gaps_of_file
 
-    found = gaps_of_file(known.file)
+    gaps = gaps_of_file(known.file)
     rows = {
         f"{model}, {'mean of ' if part == 'means' else ''}{name}": figures
-        for model, parts in found.items()
+        for model, parts in gaps.items()
         for part, sets in parts.items()
         for name, figures in sets.items()
     }
-    print(as_json(found) if known.json else aligned("model, data set", rows))
+    print(as_json(gaps) if known.json else aligned("model, data set", rows))
     return 0

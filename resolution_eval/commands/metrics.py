@@ -21,6 +21,6 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     """Do it; the exit status."""
     from resolution_eval.statistics.published_curves import metrics_of_file
 
-    found = metrics_of_file(known.file)
-    print(as_json(found) if known.json else aligned("name", found))
+    metrics = metrics_of_file(known.file)
+    print(as_json(metrics) if known.json else aligned("name", metrics))
     return 0

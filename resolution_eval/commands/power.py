@@ -50,7 +50,7 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
         plans = _of_results(known) if known.results else {"as given": _of_figures(known)}
     except ValueError as error:
         raise UsageError(str(error)) from error
-    rows = [{"comparison": name, **_row(found)} for name, found in plans.items()]
+    rows = [{"comparison": name, **_row(plan)} for name, plan in plans.items()]
     print(as_json(rows) if known.json else tabulate(rows, headers="keys", missingval="-"))
     return 0
 
@@ -82,14 +82,14 @@ def _of_results(known: argparse.Namespace) -> dict[str, SampleSizePlan]:
 
     wanted = {"drop": known.drop, "power": known.power, "error": known.error}
     return {
-        f"{task.task}, {sweep.name}: {name}": found
+        f"{task.task}, {sweep.name}: {name}": plan
         for task in by_task(load([known.results]))
         for sweep in task.sweeps
-        for name, found in plans(sweep, **wanted).items()
+        for name, plan in plans(sweep, **wanted).items()
     }
 
 
-def _row(found: SampleSizePlan) -> dict[str, Any]:
+def _row(plan: SampleSizePlan) -> dict[str, Any]:
     from resolution_eval.statistics.curves import Withheld
 
     def shown(value: Any) -> Any:
@@ -98,12 +98,12 @@ def _row(found: SampleSizePlan) -> dict[str, Any]:
         return round(value, 4) if isinstance(value, float) else value
 
     row = {
-        "n": found.n,
-        "differ": shown(found.discordance),
-        "design effect": shown(found.design),
-        "detectable drop": shown(found.detectable),
+        "n": plan.n,
+        "differ": shown(plan.discordance),
+        "design effect": shown(plan.design),
+        "detectable drop": shown(plan.detectable),
     }
-    if found.drop is None:
+    if plan.drop is None:
         return row
-    chance = {} if found.reached is None else {"chance to find it": shown(found.reached.value)}
-    return {**row, f"n for {found.drop:g}": shown(found.needed), **chance}
+    chance = {} if plan.reached is None else {"chance to find it": shown(plan.reached.value)}
+    return {**row, f"n for {plan.drop:g}": shown(plan.needed), **chance}

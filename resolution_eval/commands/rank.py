@@ -39,9 +39,9 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     from resolution_eval.evidence.ladder import WEAKER, listed
     from resolution_eval.report import load
 
-    found = ranking(load(known.results), mix_steps=known.mix_steps)
+    standings = ranking(load(known.results), mix_steps=known.mix_steps)
     if known.json:
-        print(as_json(asdict(found)))
+        print(as_json(asdict(standings)))
         return 0
     rows = [
         {
@@ -50,18 +50,18 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
             "gain over the floor": _shown(place.score, 3),
             "area": _shown(place.area, 3),
             "looks": LOOKS[place.looks],
-            "step": found.steps[place.model],
+            "step": standings.steps[place.model],
         }
-        for place in found.places
+        for place in standings.places
     ]
     print(tabulate(rows, headers="keys", disable_numparse=True))
-    tasks = ", ".join(f"{task} ({n} samples)" for task, n in found.tasks.items())
+    tasks = ", ".join(f"{task} ({n} samples)" for task, n in standings.tasks.items())
     print(f"\nMean over {tasks}; 95 % intervals in brackets.")
-    if any(place.rank is None for place in found.places):
+    if any(place.rank is None for place in standings.places):
         print("A model that is not shown to look at the image has no rank.")
-    if len(found.entered) > 1:
-        print(f"Steps of the ladder are mixed, as asked: {listed(found.entered)}; {WEAKER}.")
-    for task, why in found.left_out.items():
+    if len(standings.entered) > 1:
+        print(f"Steps of the ladder are mixed, as asked: {listed(standings.entered)}; {WEAKER}.")
+    for task, why in standings.left_out.items():
         print(f"Left out: {task}, {why}.")
     return 0
 

@@ -43,12 +43,12 @@ def positive(text: str) -> float:
         ArgumentTypeError: it is none.
     """
     try:
-        found = float(text)
+        price = float(text)
     except ValueError:
-        found = 0.0
-    if not 0 < found < float("inf"):
+        price = 0.0
+    if not 0 < price < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is no price; give a number above 0, as 2.5")
-    return found
+    return price
 
 
 def whole(text: str) -> int:

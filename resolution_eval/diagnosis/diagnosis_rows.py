@@ -117,12 +117,12 @@ class WeightlessCheckpoint(Protocol):
 
 
 def new_row(
-    requested: PixelResolution, source: Size, information: Size, intended: Size, **found: Any
+    requested: PixelResolution, source: Size, information: Size, intended: Size, **fields: Any
 ) -> DiagnosisRow:
     """A row of what was found."""
     aspect = f"{source.width / source.height:.2f}"
     sizes = sizes_of(requested, source, information, (intended.height, intended.width))
-    return DiagnosisRow(aspect=aspect, **sizes, **found)
+    return DiagnosisRow(aspect=aspect, **sizes, **fields)
 
 
 def sizes_of(

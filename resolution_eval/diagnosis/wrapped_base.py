@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +20,7 @@ from resolution_eval.models.families.checkpoint import known_training
 from resolution_eval.models.providers import Forecast
 from resolution_eval.models.wrapped.base_plan import LIMITS, BasePlan, accepted, plan
 from resolution_eval.models.wrapped.predictors import Predictor, predictor
+from resolution_eval.models.wrapped.services import SERVICES
 from resolution_eval.models.wrapped.sight_notes import encoding_notes
 from resolution_eval.models.wrapped.weightless import HollowBase, Receipt
 from resolution_eval.resolution import PixelResolution, Size, budget_size
@@ -40,9 +43,10 @@ class WrappedBase:
             given,
             force_simple=flag("force_simple", own.get("force_simple", False)),
         )
-        self._receipt = _receipt(made)
-        self._plan = replace(made, arguments={**made.arguments, **_elsewhere(made, self._receipt)})
-        self._hollow = HollowBase(self._plan, self._receipt)
+        self._until_closed = ExitStack()
+        receipt = self._until_closed.enter_context(_receipt(made))
+        self._plan = replace(made, arguments={**made.arguments, **_elsewhere(made, receipt)})
+        self._hollow = HollowBase(self._plan, receipt)
         sight = self._hollow.sight
         self.checkpoint = made.checkpoint
         named = "unknown to us" if sight.family is None else sight.family.name
@@ -68,9 +72,7 @@ class WrappedBase:
 
     def close(self) -> None:
         """Stop the server, if one runs."""
-        if self._receipt is not None:
-            self._receipt.shutdown()
-            self._receipt.server_close()
+        self._until_closed.close()
 
     def _set(self) -> Iterator[str]:
         for name, (own, ours) in self._plan.limits.items():
@@ -148,13 +150,22 @@ class WrappedBase:
         return self._predictor.forecast(Size(sent.width, sent.height), turns)
 
 
-def _receipt(made: BasePlan) -> Receipt | None:
+@contextmanager
+def _receipt(made: BasePlan) -> Iterator[Receipt | None]:
     """A server in the place of the one that the base would ask; None where it asks none."""
-    if "base_url" not in accepted(made.maker)[0]:
-        return None
+    azure = os.environ.get("API_TYPE") == "azure"  # lmms-eval's word, read by `gpt4v` alone
+    service = None if azure and made.name == "gpt4v" else SERVICES.get(made.name)
+    if service is None and "base_url" not in accepted(made.maker)[0]:
+        yield None
+        return
     receipt = Receipt()
     threading.Thread(target=receipt.serve_forever, daemon=True).start()
-    return receipt
+    try:
+        with nullcontext() if service is None else service.moved(receipt.url):
+            yield receipt
+    finally:
+        receipt.shutdown()
+        receipt.server_close()
 
 
 def _elsewhere(made: BasePlan, receipt: Receipt | None) -> dict[str, Any]:
@@ -162,5 +173,5 @@ def _elsewhere(made: BasePlan, receipt: Receipt | None) -> dict[str, Any]:
     own = accepted(made.maker)[0]
     here: dict[str, Any] = {"device": "cpu", "device_map": "cpu", "batch_size": 1}
     if receipt is not None:
-        here |= {"base_url": receipt.url, "api_key": "none", "max_retries": 1}
+        here |= {"base_url": f"{receipt.url}/v1", "api_key": "none", "max_retries": 1}
     return {name: value for name, value in here.items() if name in own}

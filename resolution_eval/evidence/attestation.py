@@ -40,8 +40,8 @@ _TELLING = re.compile(r"[^\w\s\"\\.,:;+-]", re.ASCII)
 """Characters that a tag could be made of."""
 
 
-def _escape(found: re.Match[str]) -> str:
-    return f"\\u{ord(found[0]):04x}"
+def _escape(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"
 
 
 class Sent(BaseModel):

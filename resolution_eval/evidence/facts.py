@@ -194,13 +194,13 @@ def hardware() -> Hardware:
 
 def versions() -> dict[str, str]:
     """Python's version and that of every installed package of `PACKAGES`."""
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
-            found[name] = metadata.version(name)
+            versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def peak_resident() -> int | None:

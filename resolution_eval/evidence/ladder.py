@@ -33,8 +33,8 @@ def weakest(steps: Iterable[Step | None]) -> Step | None:
         >>> weakest(["attested", None, "predicted", "counted"])
         'predicted'
     """
-    found = set(steps)
-    return next((step for step in STEPS if step in found), None)
+    present = set(steps)
+    return next((step for step in STEPS if step in present), None)
 
 
 def listed(steps: Iterable[Step | None]) -> str:
@@ -44,8 +44,8 @@ def listed(steps: Iterable[Step | None]) -> str:
         >>> listed(["counted", "attested", None, "counted"])
         'attested and counted'
     """
-    found = set(steps)
-    return " and ".join(step for step in reversed(tuple(STEPS)) if step in found)
+    present = set(steps)
+    return " and ".join(step for step in reversed(tuple(STEPS)) if step in present)
 
 
 DIFFERENCE = "difference"

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from resolution_eval.evidence.attestation import Failure, Sent, Served
 from resolution_eval.ground.errors import ModelError
 
-Found = TypeVar("Found")
+Fact = TypeVar("Fact")
 Entered = tuple[tuple[int, int], int]
 """What was read of a demonstration's image: grid (height, width) in pixels, and visual tokens."""
 
@@ -57,14 +57,14 @@ class Answer:
     """Each of the question's own images in order, where it has several."""
 
 
-def by_number(found: Sequence[Found], order: Sequence[int]) -> list[Found]:
-    """What was found of images in the `order` of the prompt, by the question's own numbers.
+def by_number(facts: Sequence[Fact], order: Sequence[int]) -> list[Fact]:
+    """The facts of images that stand in the `order` of the prompt, by the question's own numbers.
 
     Example:
         >>> by_number(["c", "a", "b"], (2, 0, 1))
         ['a', 'b', 'c']
     """
-    return [one for _, one in sorted(zip(order, found, strict=True), key=lambda pair: pair[0])]
+    return [one for _, one in sorted(zip(order, facts, strict=True), key=lambda pair: pair[0])]
 
 
 def together(entries: Sequence[ImageEntry]) -> dict[str, Any]:

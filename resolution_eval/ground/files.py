@@ -107,8 +107,8 @@ def refuse_foreign(folder: Path) -> None:
 def _written(folder: Path) -> Mapping[str, str]:
     """The manifest of a folder; none where there is none, or it cannot be read."""
     try:
-        found = json_value((folder / MANIFEST).read_bytes())["files"]
-        return {str(name): str(digest) for name, digest in found.items()}
+        digests = json_value((folder / MANIFEST).read_bytes())["files"]
+        return {str(name): str(digest) for name, digest in digests.items()}
     except (OSError, NotationError, LookupError, TypeError, AttributeError):
         return {}
 
@@ -116,17 +116,17 @@ def _written(folder: Path) -> Mapping[str, str]:
 def _foreign(folder: Path, written: Mapping[str, str]) -> list[str]:
     """What is in `folder` and was not written as it is now, by name."""
     parents = {parent.as_posix() for name in written for parent in Path(name).parents}
-    found = []
+    names = []
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_symlink() or not (path.is_dir() or path.is_file()):
-            found.append(name)
+            names.append(name)
         elif path.is_dir():
-            found += [] if name in parents else [f"{name}/"]
+            names += [] if name in parents else [f"{name}/"]
         elif name != MANIFEST or not written:
             ours = name in written and file_digest(path) == written[name]
-            found += [] if ours else [name]
-    return found
+            names += [] if ours else [name]
+    return names
 
 
 def replace_folder(fresh: Path, output: Path) -> None:

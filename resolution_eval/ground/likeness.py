@@ -46,7 +46,7 @@ def mixed(name: str) -> str | None:
         ('Rеsolution', None, None)
     """
     for word in re.findall(r"[^\W\d_]+", name):
-        found = {unicodedata.name(c, "").partition(" ")[0] for c in word if c.isalpha()}
-        if len(found & SCRIPTS) > 1:
+        scripts = {unicodedata.name(c, "").partition(" ")[0] for c in word if c.isalpha()}
+        if len(scripts & SCRIPTS) > 1:
             return str(word)
     return None

@@ -19,13 +19,13 @@ def line_at(text: str, place: Sequence[str | int]) -> int | None:
         3
     """
     wanted = tuple(place)
-    best, found = -1, None
+    best, start = -1, None
     for at, offset in _values(text):
         if len(at) > best and at == wanted[: len(at)]:
-            best, found = len(at), offset
+            best, start = len(at), offset
             if at == wanted:
                 break
-    return None if found is None else text.count("\n", 0, found) + 1
+    return None if start is None else text.count("\n", 0, start) + 1
 
 
 def _values(text: str) -> Iterator[tuple[Place, int]]:

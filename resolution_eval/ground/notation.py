@@ -87,14 +87,14 @@ def toml_table(text: str) -> dict[str, Any]:
     if len(text) > MAX_CARD:
         raise NotationError(f"longer than {MAX_CARD} characters")
     try:
-        found = tomllib.loads(text, parse_float=_finite)
+        table = tomllib.loads(text, parse_float=_finite)
     except ValueError as error:  # one that is no TOMLDecodeError is a number of too many digits
         raise NotationError(f"not TOML: {error}") from error
     except RecursionError as error:
         raise NotationError(f"nested deeper than {MAX_DEPTH} levels") from error
-    _refuse_depth(text, found)
-    _refuse_numbers(found)
-    return found
+    _refuse_depth(text, table)
+    _refuse_numbers(table)
+    return table
 
 
 def yaml_value(text: str | bytes) -> Any:
@@ -117,9 +117,9 @@ def yaml_value(text: str | bytes) -> Any:
             if node is None:
                 return None
             _refuse_expansion(node)
-            found = loader.construct_document(node)
-            _refuse_numbers(found)
-            return found
+            document = loader.construct_document(node)
+            _refuse_numbers(document)
+            return document
         finally:
             loader.dispose()
     except RecursionError as error:

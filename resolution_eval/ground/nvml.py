@@ -21,10 +21,10 @@ def library() -> Any | None:
     """NVML, begun; None where there is no driver or it does not answer."""
     for name in LIBRARIES:
         try:
-            found = ctypes.CDLL(name)
+            nvml = ctypes.CDLL(name)
         except OSError:
             continue
-        return found if found.nvmlInit_v2() == SUCCESS else None
+        return nvml if nvml.nvmlInit_v2() == SUCCESS else None
     return None
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 
-def as_json(found: object) -> str:
+def as_json(document: object) -> str:
     """JSON with two spaces of indent; a number that is not finite is refused."""
     import json
 
-    return json.dumps(found, indent=2, allow_nan=False)
+    return json.dumps(document, indent=2, allow_nan=False)
 
 
 def aligned(heading: str, rows: Mapping[str, Mapping[str, float | None]]) -> str:

@@ -182,16 +182,15 @@ def redacted_within(value: Any) -> Any:
 
 def _behind(match: re.Match[str]) -> str:
     """The name that was found, and a mark in place of what stood behind it."""
-    found = match.groupdict()
-    quote = found.get("quote") or ""
+    quote = match.groupdict().get("quote") or ""
     return f"{match['name']}{quote}{STRUCK}{quote}"
 
 
 def _detected(text: str) -> Iterator[str]:
     """What the detectors of detect-secrets find, longest first."""
     parts = [text[i : i + _WINDOW] for i in range(0, len(text), _WINDOW - _OVERLAP)]
-    found = {one for part in parts for detect in _detectors() for one in detect(part) if one}
-    yield from sorted(found - {STRUCK}, key=len, reverse=True)
+    secrets = {one for part in parts for detect in _detectors() for one in detect(part) if one}
+    yield from sorted(secrets - {STRUCK}, key=len, reverse=True)
 
 
 @cache

@@ -136,8 +136,8 @@ def split_prompt(doc: Mapping[str, Any], prompt: str) -> tuple[str, tuple[Mappin
             end with the document's own question, as a cache of requests may have it.
     """
     examples = LEDGER.demonstrated.get(SampleKey.of(doc), ())
-    before, found, own = prompt.partition(context(examples)) if examples else ("", "", prompt)
-    if (examples and not found) or MARK in before + own.removesuffix(tasks.doc_to_text(doc)):
+    before, shots, own = prompt.partition(context(examples)) if examples else ("", "", prompt)
+    if (examples and not shots) or MARK in before + own.removesuffix(tasks.doc_to_text(doc)):
         raise UsageError(
             f"the prompt of {doc['sample']!r} has demonstrations that were not drawn in this run; "
             "run without --cache_requests"

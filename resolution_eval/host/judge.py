@@ -40,10 +40,10 @@ class Judge:
         """Whether `answer` says what `target` says, by the judge's word; nothing is asked twice."""
         triple = (question, target, answer)
         if triple not in self._known:
-            found = self._asked(*triple)
-            if found.failure is not None:
-                return found
-            self._known[triple] = found
+            judgement = self._asked(*triple)
+            if judgement.failure is not None:
+                return judgement
+            self._known[triple] = judgement
         return self._known[triple]
 
     def _asked(self, question: str, target: str, answer: str) -> Judgement:

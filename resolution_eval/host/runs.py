@@ -95,12 +95,12 @@ def _in_order(resolutions: Sequence[Resolution] | None) -> Sequence[Resolution] 
 
 def _card_choices(variation: Variation, choices: Mapping[str, Any] | None) -> dict[str, Any]:
     """Keys of a folder's card that decide how it is read."""
-    found = dict(choices or {})
+    keys = dict(choices or {})
     if variation.most_images is not None:
-        found["most_images"] = variation.most_images
+        keys["most_images"] = variation.most_images
     if in_microns(variation.resolutions or ()):
-        found["resolutions"] = variation.resolutions
-    return found
+        keys["resolutions"] = variation.resolutions
+    return keys
 
 
 @contextmanager

@@ -141,12 +141,12 @@ def _rows(card: TaskCard) -> list[tuple[str, str, bool]]:
 
 def groups(cards: Iterable[TaskCard]) -> dict[str, list[str]]:
     """Every group of tasks, and its members' names in lmms-eval."""
-    found: dict[str, list[str]] = {}
+    by_group: dict[str, list[str]] = {}
     for card in cards:
         everything = () if GENERATED & set(card.sources) else (EVERYTHING,)
         for group in () if card.refused else (*card.groups, *everything):
-            found.setdefault(group + SUFFIX, []).append(card.name + SUFFIX)
-    return {group: sorted(tasks) for group, tasks in sorted(found.items())}
+            by_group.setdefault(group + SUFFIX, []).append(card.name + SUFFIX)
+    return {group: sorted(tasks) for group, tasks in sorted(by_group.items())}
 
 
 def members(name: str) -> list[str]:

@@ -63,14 +63,14 @@ def _check(given: Namespace) -> None:
 
 def _infer(text: str) -> tuple[PixelResolution | str, ...]:
     """The columns that `--infer` names, each once, as asked for."""
-    found: list[PixelResolution | str] = []
+    columns: list[PixelResolution | str] = []
     for word in (part.strip() for part in text.split(",")):
         try:
-            found.append(word if word in INFER else parse_pixels(word))
+            columns.append(word if word in INFER else parse_pixels(word))
         except UsageError as error:
             advice = suggest(word, INFER)
             raise UsageError(f"--infer {word!r} is impossible; {advice}, or give pixels") from error
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(columns))
 
 
 def _scored(

@@ -40,7 +40,7 @@ def write_matrix(matrix: Matrix, output: Path) -> tuple[Path, ...]:
 def document(matrix: Matrix) -> dict[str, Any]:
     """The matrix as JSON; its `cells` are what `resolution-eval gaps` reads."""
     first = next(iter(matrix.records.values()))[0]
-    cells = [_cell(matrix, trained, at, found) for (trained, at), found in matrix.cells.items()]
+    cells = [_cell(matrix, trained, at, figures) for (trained, at), figures in matrix.cells.items()]
     return {
         "format": FORMAT,
         "task": first.task,
@@ -71,7 +71,9 @@ def _checkpoint(record: Record) -> dict[str, Any]:
     }
 
 
-def _cell(matrix: Matrix, trained: str, at: str, found: StrategyCell | Withheld) -> dict[str, Any]:
+def _cell(
+    matrix: Matrix, trained: str, at: str, figures: StrategyCell | Withheld
+) -> dict[str, Any]:
     record = matrix.records[trained][0]
     cell: dict[str, Any] = {
         "model": record.checkpoint.adapter or "unknown",
@@ -79,18 +81,18 @@ def _cell(matrix: Matrix, trained: str, at: str, found: StrategyCell | Withheld)
         "train": trained,
         "infer": at,
     }
-    if isinstance(found, Withheld):
-        return {**cell, "withheld": found.reason}
+    if isinstance(figures, Withheld):
+        return {**cell, "withheld": figures.reason}
     return {
         **cell,
-        "accuracy_percent": POINTS * found.interval.estimate,
-        "interval_percent": [POINTS * found.interval.low, POINTS * found.interval.high],
-        "n": found.interval.n,
-        "clusters": found.interval.clusters,
-        "interval_over_seeds_percent": found.over_seeds
-        and [POINTS * found.over_seeds.low, POINTS * found.over_seeds.high],
-        "per_seed_percent": [POINTS * value for value in found.per_seed],
-        "visual_tokens": found.visual_tokens,
+        "accuracy_percent": POINTS * figures.interval.estimate,
+        "interval_percent": [POINTS * figures.interval.low, POINTS * figures.interval.high],
+        "n": figures.interval.n,
+        "clusters": figures.interval.clusters,
+        "interval_over_seeds_percent": figures.over_seeds
+        and [POINTS * figures.over_seeds.low, POINTS * figures.over_seeds.high],
+        "per_seed_percent": [POINTS * value for value in figures.per_seed],
+        "visual_tokens": figures.visual_tokens,
     }
 
 
@@ -145,10 +147,10 @@ def specification(matrix: Matrix) -> dict[str, Any]:
     )
 
 
-def _square(trained: str, at: str, found: object) -> dict[str, Any]:
+def _square(trained: str, at: str, cell: object) -> dict[str, Any]:
     row: dict[str, Any] = {"train": trained, "infer": at, "accuracy": None}
-    if not isinstance(found, StrategyCell):
+    if not isinstance(cell, StrategyCell):
         return row | {"shown": "withheld", "interval": "none"}
-    value, low, high = found.interval.estimate, found.interval.low, found.interval.high
+    value, low, high = cell.interval.estimate, cell.interval.low, cell.interval.high
     interval = f"{100 * low:.1f} to {100 * high:.1f}"
     return row | {"accuracy": value, "shown": f"{100 * value:.1f}", "interval": interval}

@@ -43,7 +43,7 @@ def parse_checkpoints(given: Sequence[str]) -> tuple[StrategyCheckpoints, ...]:
     Raises:
         UsageError: one is not of this form, or a checkpoint is named twice.
     """
-    found: dict[str, list[str]] = {}
+    by_strategy: dict[str, list[str]] = {}
     for text in given:
         name, _, rest = text.partition("=")
         checkpoints = rest.split(SEPARATOR)
@@ -53,13 +53,13 @@ def parse_checkpoints(given: Sequence[str]) -> tuple[StrategyCheckpoints, ...]:
                 f"STRATEGY=DIR{SEPARATOR}DIR{SEPARATOR}DIR for one checkpoint per seed, where "
                 f"STRATEGY is {', '.join(STRATEGIES)} or a name of your own in lower case"
             )
-        found.setdefault(name, []).extend(checkpoints)
-    named = [checkpoint for checkpoints in found.values() for checkpoint in checkpoints]
+        by_strategy.setdefault(name, []).extend(checkpoints)
+    named = [checkpoint for checkpoints in by_strategy.values() for checkpoint in checkpoints]
     if twice := sorted({name for name in named if named.count(name) > 1}):
         raise UsageError(f"the checkpoint {twice[0]!r} is named twice; each counts once")
     order = {name: place for place, name in enumerate(STRATEGIES)}
-    names = sorted(found, key=lambda name: order.get(name, len(STRATEGIES)))
-    return tuple(StrategyCheckpoints(name, tuple(found[name])) for name in names)
+    names = sorted(by_strategy, key=lambda name: order.get(name, len(STRATEGIES)))
+    return tuple(StrategyCheckpoints(name, tuple(by_strategy[name])) for name in names)
 
 
 def named_resolution(
@@ -77,12 +77,12 @@ def named_resolution(
     checkpoints = [one for e in entries if e.strategy == name for one in e.checkpoints]
     if not checkpoints:
         raise UsageError(f"no checkpoint is {name}-trained; {advice}")
-    found = {_declared(checkpoint, advice) for checkpoint in checkpoints}
-    if len(found) != 1:
+    trainings = {_declared(checkpoint, advice) for checkpoint in checkpoints}
+    if len(trainings) != 1:
         raise UsageError(
-            f"the {name}-trained checkpoints declare {sorted(map(str, found))}; {advice}"
+            f"the {name}-trained checkpoints declare {sorted(map(str, trainings))}; {advice}"
         )
-    (training,) = found
+    (training,) = trainings
     if training.kind == "native":
         return NATIVE
     if training.kind != "fixed":
@@ -115,11 +115,11 @@ def named_adapter(given: str | None, entries: Sequence[StrategyCheckpoints]) -> 
     """
     if given is not None:
         return given
-    found = {_adapter(Path(one)): one for entry in entries for one in entry.checkpoints}
-    if len(found) > 1:
-        both = ", ".join(f"{found[name]} with {name}" for name in sorted(found))
+    adapters = {_adapter(Path(one)): one for entry in entries for one in entry.checkpoints}
+    if len(adapters) > 1:
+        both = ", ".join(f"{adapters[name]} with {name}" for name in sorted(adapters))
         raise UsageError(f"a matrix has one --model, but its checkpoints load as {both}")
-    return next(iter(found))
+    return next(iter(adapters))
 
 
 def _adapter(folder: Path) -> str:

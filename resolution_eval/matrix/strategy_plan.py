@@ -90,12 +90,12 @@ def strategy_records(plan: StrategyPlan) -> dict[str, tuple[Record, ...]]:
         RecordError: a checkpoint could not be scored.
     """
     strategies = {model.name: model.strategy for model in plan.models}
-    found: dict[str, tuple[Record, ...]] = {}
+    records: dict[str, tuple[Record, ...]] = {}
     for outcome in execute(plan):
         state = outcome.job.finished
         if state is None:
             raise RecordError(f"not scored: {outcome.error}")
         record = read_record(outcome.job.records / state["record"])
         strategy = strategies[outcome.job.model]
-        found[strategy] = (*found.get(strategy, ()), record)
-    return found
+        records[strategy] = (*records.get(strategy, ()), record)
+    return records

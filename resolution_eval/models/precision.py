@@ -77,9 +77,9 @@ class Precision:
             shown = warnings.showwarning
 
             def note(message: Warning | str, *rest: Any, **named: Any) -> None:
-                found = re.match(MAY_DIFFER, str(message))
-                if found is not None:
-                    self._differing.add(found["kernel"])
+                match = re.match(MAY_DIFFER, str(message))
+                if match is not None:
+                    self._differing.add(match["kernel"])
                 elif str(message) not in self._shown:
                     self._shown.add(str(message))
                     shown(message, *rest, **named)

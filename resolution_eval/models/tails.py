@@ -141,12 +141,12 @@ def scored(
     tokens = torch.tensor(wanted, device=first.device)
     likelihoods = torch.cat(said).float().log_softmax(-1)
     greedy = (likelihoods.argmax(-1) == tokens).tolist()
-    found = likelihoods.gather(1, tokens[:, None])[:, 0].tolist()
+    token_likelihoods = likelihoods.gather(1, tokens[:, None])[:, 0].tolist()
     behind = len(tails.ids)
     for number, (ids, start) in enumerate(zip(tails.ids, tails.starts, strict=True)):
         places = [number, *range(behind, behind := behind + len(ids) - 1)][start:]
         yield Score(
-            log_likelihood=math.fsum(found[place] for place in places),
+            log_likelihood=math.fsum(token_likelihoods[place] for place in places),
             tokens=len(places),
             greedy=all(greedy[place] for place in places),
         )

@@ -207,10 +207,10 @@ class Answers:
     @cached_property
     def _groups(self) -> Mapping[CellKey, Sequence[int]]:
         names = ("resolution", "scheme", "filter", "answer_mode")
-        found: dict[tuple[str, ...], list[int]] = {}
+        groups: dict[tuple[str, ...], list[int]] = {}
         for number, key in enumerate(zip(*map(self.column, names), strict=True)):
-            found.setdefault(key, []).append(number)
-        keys = {CellKey.of(*key): numbers for key, numbers in found.items()}
+            groups.setdefault(key, []).append(number)
+        keys = {CellKey.of(*key): numbers for key, numbers in groups.items()}
         return dict(sorted(keys.items()))
 
     def scores(self, keys: Sequence[CellKey]) -> Scores:

@@ -17,14 +17,14 @@ def controlled(record: Record, others: Sequence[Record]) -> Record:
     """
     if record.blind is not None:
         return record
-    found: dict[CellKey, BlindControl] = {}
+    by_cell: dict[CellKey, BlindControl] = {}
     for other in sorted(others, key=lambda each: each.environment.date):
         if other.blind is not None and _identity(other) == _identity(record):
-            found.update(_controls(record, other))
-    if not found:
+            by_cell.update(_controls(record, other))
+    if not by_cell:
         return record
     controls = record.controls.model_copy(
-        update={"blind": tuple(found[key] for key in sorted(found))}
+        update={"blind": tuple(by_cell[key] for key in sorted(by_cell))}
     )
     unknown = tuple(name for name in record.unknown if name != "controls.blind")
     return record.model_copy(update={"controls": controls, "unknown": unknown})

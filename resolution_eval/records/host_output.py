@@ -83,9 +83,9 @@ def read_run(path: Path) -> list[Run]:
 def _files(path: Path) -> Iterator[Path]:
     if not path.is_dir():
         if not _RESULTS.match(path.name):
-            found = "is neither a folder nor a results file" if path.exists() else "does not exist"
+            fault = "is neither a folder nor a results file" if path.exists() else "does not exist"
             raise RecordError(
-                f"{path} {found}; pass the folder given to --output_path, a DATE_results.json in "
+                f"{path} {fault}; pass the folder given to --output_path, a DATE_results.json in "
                 "it, or a record"
             )
         yield path
@@ -109,8 +109,8 @@ def _run(path: Path) -> Run | None:
         return None
     results = read_document(path)
     names = _mapping(results, "results", path)
-    found = {name: _task(path, match["date"], name, results) for name in sorted(names)}
-    tasks = {name: task for name, task in found.items() if task is not None}
+    by_name = {name: _task(path, match["date"], name, results) for name in sorted(names)}
+    tasks = {name: task for name, task in by_name.items() if task is not None}
     return Run(path=path, date=match["date"], results=results, tasks=tasks) if tasks else None
 
 
@@ -189,26 +189,26 @@ def read_samples(path: Path) -> TaskAnswers | None:
 def _facts(lines: list[SampleLine], path: Path) -> tuple[RunFacts, ...]:
     """What the processes told, by rank; they saw the same data and the same checkpoint."""
     told = {line.run.rank: line.run for line in reversed(lines) if line.run is not None}
-    found = tuple(told[rank] for rank in sorted(told))
-    for each in found[1:]:
-        same = (each.data, each.versions) == (found[0].data, found[0].versions)
-        if not same or _apart_from_device(each) != _apart_from_device(found[0]):
+    facts = tuple(told[rank] for rank in sorted(told))
+    for each in facts[1:]:
+        same = (each.data, each.versions) == (facts[0].data, facts[0].versions)
+        if not same or _apart_from_device(each) != _apart_from_device(facts[0]):
             raise RecordError(
-                f"{path}: processes {found[0].rank} and {each.rank} had other data, versions or "
+                f"{path}: processes {facts[0].rank} and {each.rank} had other data, versions or "
                 "checkpoints; one run is one of each"
             )
-    return found
+    return facts
 
 
 def _apart_from_device(told: RunFacts) -> CheckpointFacts | None:
     """The checkpoint's facts without the device, which each process has its own of, and without the
     kernels that it met.
     """
-    found = told.checkpoint
-    if found is None:
+    checkpoint = told.checkpoint
+    if checkpoint is None:
         return None
-    same = found.arithmetic and found.arithmetic.model_copy(update={"may_differ": ()})
-    return found.model_copy(update={"device": None, "arithmetic": same})
+    same = checkpoint.arithmetic and checkpoint.arithmetic.model_copy(update={"may_differ": ()})
+    return checkpoint.model_copy(update={"device": None, "arithmetic": same})
 
 
 def _prompt(document: Mapping[str, Any]) -> str | None:
@@ -248,8 +248,8 @@ class _Constants:
             known = str(self._samples[verdict.sample])
             self._differs(number, f"cluster and target {mine} of {verdict.sample!r}", known)
 
-    def _differs(self, number: int, found: str, known: str) -> None:
+    def _differs(self, number: int, statement: str, known: str) -> None:
         raise RecordError(
-            f"{self._path}, line {number}: {found}, but {known} on a line before; "
+            f"{self._path}, line {number}: {statement}, but {known} on a line before; "
             "one samples file is one checkpoint on one data set"
         )

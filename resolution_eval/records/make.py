@@ -104,11 +104,11 @@ def _check_number(run: Run, task: str) -> None:
     """Refuse a samples file that was cut short between two lines: no accuracy need tell."""
     counted = _number(_table(_table(run.results, "n-samples"), task), "effective")
     offset = _number(_table(run.results, "config"), "offset")
-    found = len(run.tasks[task].answers)
-    if counted is not None and counted >= 1 and not offset and counted != found:
+    length = len(run.tasks[task].answers)
+    if counted is not None and counted >= 1 and not offset and counted != length:
         raise RecordError(
             f"{run.path}: task {task!r} counts {counted:.0f} answers, but its samples file holds "
-            f"{found}; it was cut short or edited: repeat the run"
+            f"{length}; it was cut short or edited: repeat the run"
         )
 
 
@@ -197,8 +197,8 @@ def _titled(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 def _chance(metadata: Mapping[str, Any]) -> float | None:
     """The chance level of a folder's card; None where it has none."""
-    found = _number(_table(metadata, "own"), "chance")
-    return found if found is not None and 0 < found < 1 else None
+    chance = _number(_table(metadata, "own"), "chance")
+    return chance if chance is not None and 0 < chance < 1 else None
 
 
 def _environment(run: Run, task: str, given: TaskAnswers) -> Environment:
@@ -248,8 +248,8 @@ def _device(told: RunFacts | None, host: Mapping[str, Any]) -> str | None:
 
 def _arithmetic(told: Sequence[RunFacts]) -> Arithmetic | None:
     """That of the first process, and the kernels that may differ in any."""
-    found = [each.checkpoint.arithmetic for each in told if each.checkpoint is not None]
-    known = [one for one in found if one is not None]
+    arithmetics = [each.checkpoint.arithmetic for each in told if each.checkpoint is not None]
+    known = [one for one in arithmetics if one is not None]
     if not known:
         return None
     differing = {kernel for one in known for kernel in one.may_differ}

@@ -73,13 +73,13 @@ def _cells(document: Document) -> list[Document]:
 
 
 def _unknown(parts: Mapping[str, Document]) -> list[str]:
-    found = [
+    names = [
         f"{part}.{name}"
         for part, fields in parts.items()
         for name, value in fields.items()
         if (value is None or value == "unknown") and (part, name) != ("environment", "limit")
     ]
-    return ["shown", *found, "controls.blind"]
+    return ["shown", *names, "controls.blind"]
 
 
 def _third(document: Document) -> Document:

@@ -129,16 +129,16 @@ def _image_contradictions(attestation: Attestation) -> Iterator[str]:
 def _counts(one: Attestation | ImageAttestation) -> list[int]:
     """Sizes in pixels, and counts, of a sample or of one of its images."""
     sizes = (one.source, one.information, one.grid, one.expected_grid)
-    found = [side for size in sizes if size is not None for side in size]
-    return found + [n for n in (one.visual_tokens, one.tiles) if n is not None]
+    sides = [side for size in sizes if size is not None for side in size]
+    return sides + [n for n in (one.visual_tokens, one.tiles) if n is not None]
 
 
 def _served_counts(attestation: Attestation) -> list[int]:
     """Sizes and counts of a sample that a server answered."""
     sent, served = attestation.sent, attestation.served
-    found = [] if sent is None else [sent.width, sent.height, sent.bytes]
+    counts = [] if sent is None else [sent.width, sent.height, sent.bytes]
     if served is not None:
         known = (served.predicted_size, served.predicted_tokens)
-        found += [value for pair in known if pair is not None for value in pair]
-        found += [served.unit, served.wrapping, served.attempts, served.counted_tokens or 0]
-    return found
+        counts += [value for pair in known if pair is not None for value in pair]
+        counts += [served.unit, served.wrapping, served.attempts, served.counted_tokens or 0]
+    return counts

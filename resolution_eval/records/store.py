@@ -215,9 +215,9 @@ def _check_lists(file: pq.ParquetFile, data: bytes, path: Path) -> None:
             column = group.column(place)
             first = column.dictionary_page_offset
             start = column.data_page_offset if first is None else first
-            found = list(pages(data, start, column.total_compressed_size))
-            content += sum(page.uncompressed for page in found)
-            values = max(column.num_values, sum(page.values for page in found))
+            column_pages = list(pages(data, start, column.total_compressed_size))
+            content += sum(page.uncompressed for page in column_pages)
+            values = max(column.num_values, sum(page.values for page in column_pages))
             # a dictionary's own values stand beside those that refer to it
             if values > 2 * MAX_LISTED * (rows + 1) or content > MAX_ANSWERS:
                 raise RecordError(

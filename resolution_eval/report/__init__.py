@@ -69,17 +69,17 @@ def report(
     known = {**TABLES, **TIDY}
     if format not in known:
         raise UsageError(f"no format named {format!r}; {suggest(format, known)}")
-    found = studies(load(paths), margin=margin)
+    tasks = studies(load(paths), margin=margin)
     if output is not None:
-        _write(found, output, LEAD, images=images, data=data)
-    curves = [curve for _, mine in found for curve in mine]
+        _write(tasks, output, LEAD, images=images, data=data)
+    curves = [curve for _, mine in tasks for curve in mine]
     if format in TIDY:
         return TIDY[format](curves)
     if format == "text":
         first = "\n".join(said(curve, headline(curve)) for curve in curves)
-        tables = [*map(compact_table, curves), *_printed(found, everything=False)]
+        tables = [*map(compact_table, curves), *_printed(tasks, everything=False)]
         return f"{first}\n\n{FORMATS[format](tables)}"
-    return TABLES[format]([said_table(curves), *_printed(found, everything=True)])
+    return TABLES[format]([said_table(curves), *_printed(tasks, everything=True)])
 
 
 NARROW = {

@@ -21,11 +21,11 @@ def answers_of(sweep: Sweep, samples: Sequence[str]) -> dict[str, dict[str, Entr
     names = ["sample", "resolution", "scheme", "filter", "answer_mode", "prediction", "correct"]
     kept = table.select(names).filter(compute.is_in(table["sample"], value_set=_column(samples)))
     mine = {cell.key.setting for cell in sweep.cells}
-    found: dict[str, dict[str, Entry]] = {sample: {} for sample in samples}
+    answers: dict[str, dict[str, Entry]] = {sample: {} for sample in samples}
     for row in kept.to_pylist():
         if (row["scheme"], row["filter"], row["answer_mode"]) in mine:
-            found[row["sample"]][row["resolution"]] = _answer(row["prediction"], row["correct"])
-    return found
+            answers[row["sample"]][row["resolution"]] = _answer(row["prediction"], row["correct"])
+    return answers
 
 
 def _column(values: Sequence[str]) -> object:
@@ -45,10 +45,10 @@ def change_table(task: TaskSweeps, curves: Curves) -> Table:
     """Samples whose verdict changes with the resolution, and what was answered at each."""
     heads = [Column(name) for name in task.resolutions]
     rows: list[tuple[Entry, ...]] = []
-    found = 0
+    count = 0
     for curve in curves:
         samples = changed(curve.sweep)
-        found += len(samples)
+        count += len(samples)
         rows += _changes(task, curve.sweep, samples[: MAX_CHANGES - len(rows)])
     return Table(
         name=f"{task.task}-changes",
@@ -57,7 +57,7 @@ def change_table(task: TaskSweeps, curves: Curves) -> Table:
         folded=True,
         columns=(Column("checkpoint"), Column("sample"), Column("right answer"), *heads),
         rows=tuple(rows),
-        remark=f"{found - len(rows)} more are in the records." if found > len(rows) else "",
+        remark=f"{count - len(rows)} more are in the records." if count > len(rows) else "",
     )
 
 

@@ -90,14 +90,14 @@ def curve_chart(
     The chance level is a dashed line, the resolution trained at is ringed, a triangle stands above
     a knee and a diamond around the chosen resolution.
     """
-    found = _shared(points)
+    shared = _shared(points)
     return drawing(
         "curve",
-        **found,
+        **shared,
         height=HEIGHT,
         x="$resolution",
         resolutions=list(resolutions),
-        bands=len(found["names"]) <= BANDED,
+        bands=len(shared["names"]) <= BANDED,
         trained=any(point.training for point in points),
         knees=[asdict(mark) for mark in marks if mark.kind == "knee"],
         chosen=[asdict(mark) for mark in marks if mark.kind == "chosen"],
@@ -152,15 +152,15 @@ def drawing(name: str, **values: Any) -> dict[str, Any]:
     """The Vega-Lite document `name`, with every name spelled out and no accessibility tree of its
     own: the page describes the chart in words and in a table, and offers it as one image.
     """
-    found: dict[str, Any] = _filled(_templates()["shared"] | _templates()[name], values)
-    return found
+    document: dict[str, Any] = _filled(_templates()["shared"] | _templates()[name], values)
+    return document
 
 
 @cache
 def _templates() -> dict[str, Any]:
     text = (files("resolution_eval.report") / "templates" / "charts.json").read_text("utf-8")
-    found: dict[str, Any] = json.loads(text)
-    return found
+    templates: dict[str, Any] = json.loads(text)
+    return templates
 
 
 def _filled(part: Any, values: Mapping[str, Any]) -> Any:
@@ -170,8 +170,10 @@ def _filled(part: Any, values: Mapping[str, Any]) -> Any:
     """
     if isinstance(part, str) and part.startswith("$"):
         name = part[1:]
-        found = values[name] if name in values else _templates()["parts"][name]
-        return found if name in values and not isinstance(found, str) else _filled(found, values)
+        meaning = values[name] if name in values else _templates()["parts"][name]
+        return (
+            meaning if name in values and not isinstance(meaning, str) else _filled(meaning, values)
+        )
     if isinstance(part, list):
         return [_filled(each, values) for each in part if _wanted(each, values)]
     if isinstance(part, dict):

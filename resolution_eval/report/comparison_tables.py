@@ -9,11 +9,11 @@ from resolution_eval.report.figure_entry import figure_entry
 from resolution_eval.statistics.curves import Withheld
 
 
-def comparison_table(found: RecordComparison) -> Table:
+def comparison_table(comparison: RecordComparison) -> Table:
     """The comparison as a table; resolutions without a verdict say why."""
     return Table(
         name="comparison",
-        caption=f"{found.second} against {found.first}, on {found.task}",
+        caption=f"{comparison.second} against {comparison.first}, on {comparison.task}",
         columns=(
             Column("r", True, "Inference resolution"),
             Column("difference", True, "Accuracy of the second minus that of the first"),
@@ -26,33 +26,37 @@ def comparison_table(found: RecordComparison) -> Table:
             Column("step", title="What is known of the resolution of the first, and of the second"),
             Column("no verdict because"),
         ),
-        rows=tuple(_row(name, verdict) for name, verdict in found.verdicts.items()),
+        rows=tuple(_row(name, verdict) for name, verdict in comparison.verdicts.items()),
         remark="95 % intervals in brackets, paired over the samples that both scored; "
-        f"samples without a verdict are in their ends and in p, at their worst.{_mixed(found)}",
+        "samples without a verdict are in their ends and in p, at their worst."
+        f"{_mixed(comparison)}",
     )
 
 
-def _mixed(found: RecordComparison) -> str:
+def _mixed(comparison: RecordComparison) -> str:
     """That cells of different steps were compared, as asked; nothing where none was."""
-    steps = [each.steps for each in found.verdicts.values() if isinstance(each, CellComparison)]
+    steps = [
+        each.steps for each in comparison.verdicts.values() if isinstance(each, CellComparison)
+    ]
     mixed = [one for pair in steps if pair[0] != pair[1] for one in pair]
     if not mixed:
         return ""
     return f" Steps of the ladder are mixed, as asked: {listed(mixed)}; {WEAKER}."
 
 
-def changed_table(found: RecordComparison) -> Table:
+def changed_table(comparison: RecordComparison) -> Table:
     """Every sample whose verdict differs, by resolution."""
     rows = [
         (Entry(name), Entry(sample), Entry(change))
-        for name, verdict in found.verdicts.items()
+        for name, verdict in comparison.verdicts.items()
         if isinstance(verdict, CellComparison)
         for change, samples in (("gained", verdict.gained), ("lost", verdict.lost))
         for sample in samples
     ]
     return Table(
         name="changed",
-        caption=f"Samples that only {found.second} (gained) or only {found.first} (lost) got right",
+        caption=f"Samples that only {comparison.second} (gained) or only {comparison.first} (lost) "
+        "got right",
         columns=(Column("r", True, "Inference resolution"), Column("sample"), Column("change")),
         rows=tuple(rows),
     )

@@ -54,14 +54,14 @@ def known(cell: Cell) -> str:
         "counted by the server": cell.counted,
         "predicted by a rule alone": cell.predicted,
     }
-    found = [f"{words} in {count} of {cell.n}" for words, count in counts.items() if count]
-    return "; ".join(found) or f"as asked in 0 of {cell.n}"
+    phrases = [f"{words} in {count} of {cell.n}" for words, count in counts.items() if count]
+    return "; ".join(phrases) or f"as asked in 0 of {cell.n}"
 
 
 def steps_in_words(cells: Iterable[Cell]) -> str:
     """A sentence for each step that is not the encoder's own word; nothing where all are."""
-    found = {cell.step for cell in cells} - {"attested", "mismatched"}
-    return "".join(f" {step.capitalize()}: {STEPS[step]}." for step in STEPS if step in found)
+    steps = {cell.step for cell in cells} - {"attested", "mismatched"}
+    return "".join(f" {step.capitalize()}: {STEPS[step]}." for step in STEPS if step in steps)
 
 
 def probes_in_words(curves: Curves) -> str:
@@ -107,12 +107,12 @@ def _marks(curve: CurveFigures) -> Iterator[ChartMark]:
     accuracy = [each.cell.accuracy for each in curve.cells]
     resolutions = curve.sweep.resolutions
     if not isinstance(knee, Withheld) and knee.reached:
-        found = knee.resolution
+        interval = knee.resolution
         octaves = [math.log2(edge) for edge in curve.sweep.edges]
-        index, share = _between(octaves, math.log2(found.estimate))
+        index, share = _between(octaves, math.log2(interval.estimate))
         low, high = accuracy[index], accuracy[index + 1]
         if low is not None and high is not None:
-            text = f"knee {found.estimate:.0f} px, {found.low:.0f} to {found.high:.0f}"
+            text = f"knee {interval.estimate:.0f} px, {interval.low:.0f} to {interval.high:.0f}"
             before, after = resolutions[index : index + 2]
             yield ChartMark(name, "knee", before, after, share, low + share * (high - low), text)
     score = None if chosen is None else accuracy[resolutions.index(chosen)]

@@ -22,11 +22,11 @@ def compact(curve: CurveFigures) -> str:
     return f"{said(curve, headline(curve))}\n\n{as_text([compact_table(curve)])}"
 
 
-def said(curve: CurveFigures, found: Headline) -> str:
+def said(curve: CurveFigures, conclusion: Headline) -> str:
     """The sentence, the notes beside it under it."""
     name = shorten(curve.name, WIDEST)
-    notes = "".join(f"\n  {shorten(note, 600)}" for note in found.notes)
-    return f"{name}: {shorten(found.sentence, 600)}{notes}"
+    notes = "".join(f"\n  {shorten(note, 600)}" for note in conclusion.notes)
+    return f"{name}: {shorten(conclusion.sentence, 600)}{notes}"
 
 
 def said_table(curves: Sequence[CurveFigures]) -> Table:
@@ -91,28 +91,30 @@ def _row(curve: CurveFigures, each: CellFigures, unseen: bool) -> tuple[Entry, .
     )
 
 
-def next_step(curve: CurveFigures, found: Headline, results: str) -> str:
+def next_step(curve: CurveFigures, conclusion: Headline, results: str) -> str:
     """What to do next, in one sentence; `results` is the folder of the results."""
-    return f"Next: {next(_steps(curve, found, results))}"
+    return f"Next: {next(_steps(curve, conclusion, results))}"
 
 
-def _steps(curve: CurveFigures, found: Headline, results: str) -> Iterator[str]:
+def _steps(curve: CurveFigures, conclusion: Headline, results: str) -> Iterator[str]:
     run = curve.sweep.record.environment
     model = f"--model {run.model} --model_args {run.model_args}"
-    if found.kind == "unreadable":
+    if conclusion.kind == "unreadable":
         yield (
             "look at the whole answers in the page below; where they are cut, raise "
             "max_new_tokens, and where they are noise, check weights and chat template "
             f"(resolution-eval doctor {model})"
         )
-    if found.kind in ("flat", "mismatched", "unseen"):
+    if conclusion.kind in ("flat", "mismatched", "unseen"):
         yield f"see what each size becomes: resolution-eval doctor {model}"
-    if found.kind in ("chance", "blind"):
-        yield "score the checkpoint that it was trained from on the same images, and compare"
-    if found.kind in ("unscored", "withheld"):
+    if conclusion.kind in ("chance", "blind"):
+        served = any(cell.serving is not None for cell in curve.sweep.cells)
+        other = "another model" if served else "the checkpoint that it was trained from"
+        yield f"score {other} on the same images, and compare"
+    if conclusion.kind in ("unscored", "withheld"):
         yield "mend what the first failure says, and run the same command again"
-    if curve.looks is None and found.readable:
+    if curve.looks is None and conclusion.readable:
         yield "run the control without the image: the same command with blind=true in --model_args"
-    if found.kind == "uncertain" and isinstance(curve.figures.get("area"), Interval):
+    if conclusion.kind == "uncertain" and isinstance(curve.figures.get("area"), Interval):
         yield "score more samples, or take the best and say how many stand behind it"
     yield f"open {results}/index.html, or resolution-eval report {results}"

@@ -91,7 +91,7 @@ def _floor(curve: CurveFigures) -> Iterator[str]:
 
 def _looking(curve: CurveFigures) -> Iterator[str]:
     """Where the score lies on that without the image: no sign there that the model looks."""
-    found = {
+    by_place = {
         place: [
             each.cell.resolution
             for each in curve.cells
@@ -99,17 +99,17 @@ def _looking(curve: CurveFigures) -> Iterator[str]:
         ]
         for place in ("above", "on", "below")
     }
-    if found["on"]:
-        every = len(found["on"]) == len(curve.cells)
-        where = "every resolution" if every else ", ".join(found["on"])
+    if by_place["on"]:
+        every = len(by_place["on"]) == len(curve.cells)
+        where = "every resolution" if every else ", ".join(by_place["on"])
         flat = " A flat curve there is not robustness." if every else ""
         yield (
             f"Does not look at {where}, as far as these samples tell: its score is not shown to "
             f"differ from that without the image.{flat}"
         )
-    if found["below"]:
-        yield f"Below its own score without the image at {', '.join(found['below'])}."
-    if len(found["above"]) == len(curve.cells):
+    if by_place["below"]:
+        yield f"Below its own score without the image at {', '.join(by_place['below'])}."
+    if len(by_place["above"]) == len(curve.cells):
         yield "Above its own score without the image at every resolution."
 
 
@@ -126,10 +126,10 @@ def _enough(curve: CurveFigures) -> Iterator[str]:
     """How much resolution is enough: only what the samples show."""
     knee, choice, margin = curve.knee, curve.choice, points_of(curve)
     if not isinstance(knee, Withheld) and knee.reached:
-        found = knee.resolution
+        interval = knee.resolution
         yield (
-            f"More resolution stops paying near {found.estimate:.0f} px "
-            f"(95 % interval {found.low:.0f} to {found.high:.0f})."
+            f"More resolution stops paying near {interval.estimate:.0f} px "
+            f"(95 % interval {interval.low:.0f} to {interval.high:.0f})."
         )
     if curve.robust:
         yield f"Robust: every resolution is shown to be within {margin} points of the best."

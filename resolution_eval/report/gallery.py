@@ -155,12 +155,12 @@ def _alike(task: TaskSweeps) -> list[Sweep]:
     return [sweep for sweep in task.sweeps if sweep.cells[0].filter == filter]
 
 
-def _remark(shown: int, found: int, broken: int, task: TaskSweeps) -> str:
+def _remark(shown: int, samples: int, broken: int, task: TaskSweeps) -> str:
     licence = task.sweeps[0].record.dataset.licence
     return (
-        f"{shown} of {found} samples whose verdict changes with the resolution: those that change "
-        "for most checkpoints, right answers in turn. Each picture is the stored image rendered at "
-        "r as the model's was, enlarged pixel by pixel."
+        f"{shown} of {samples} samples whose verdict changes with the resolution: those that "
+        "change for most checkpoints, right answers in turn. Each picture is the stored image "
+        "rendered at r as the model's was, enlarged pixel by pixel."
         + (f" {broken} images could not be decoded." if broken else "")
         + (f" Licence of the images: {shorten(licence)}." if licence else "")
     )

@@ -103,27 +103,27 @@ def _section(number: int, study: Study, pictures: Pictures) -> Section:
     )
 
 
-def _kinds(found: Sequence[Sizes]) -> str:
+def _kinds(sizes: Sequence[Sizes]) -> str:
     """The kinds that the figures show, each once."""
-    return ", ".join(dict.fromkeys(one.main.kind for one in found))
+    return ", ".join(dict.fromkeys(one.main.kind for one in sizes))
 
 
-def _by_size(anchor: str, found: Sequence[Sizes]) -> tuple[Chart, ...]:
+def _by_size(anchor: str, sizes: Sequence[Sizes]) -> tuple[Chart, ...]:
     """Smallest detail against resolution, and each checkpoint's curves against size."""
     drawn = []
-    specification = size_charts.threshold_chart(found)
+    specification = size_charts.threshold_chart(sizes)
     if specification is not None:
         drawn.append(
             _chart(
                 f"{anchor}-detail",
                 specification,
-                f"Smallest detail seen at each resolution. {size_words(found)}",
-                f"Smallest detail ({_kinds(found)}) seen half of the time, in pixels of the stored "
+                f"Smallest detail seen at each resolution. {size_words(sizes)}",
+                f"Smallest detail ({_kinds(sizes)}) seen half of the time, in pixels of the stored "
                 "image, with 95 % "
                 "intervals. Dashed: the smallest detail that the encoder's sampling can show.",
             )
         )
-    for number, one in enumerate(found[:SHOWN], 1):
+    for number, one in enumerate(sizes[:SHOWN], 1):
         specification = size_charts.seen_chart(one.main, optotypes=one.chart)
         if specification is not None:
             drawn.append(
@@ -185,8 +185,8 @@ def _curve_caption(drawn: Sequence[ChartPoint], chance: float | None, marked: Se
             "A cross is a cell whose encoder did not receive the grid asked for: it is not part "
             "of its line."
         )
-    found = {point.status for point in drawn} - {"attested", "mismatched"}
-    parts += [f"{step.capitalize()}: {STEPS[step]}." for step in STEPS if step in found]
+    steps = {point.status for point in drawn} - {"attested", "mismatched"}
+    parts += [f"{step.capitalize()}: {STEPS[step]}." for step in STEPS if step in steps]
     return " ".join(parts)
 
 
@@ -274,9 +274,9 @@ def render(
 def _records(studies: Sequence[Study]) -> list[Record]:
     """Every record once, blind runs last, though one of several settings has several sweeps."""
     sweeps = [curve.sweep for _, curves in studies for curve in curves]
-    found = {id(sweep.record): sweep.record for sweep in sweeps}
-    found.update((id(record), record) for sweep in sweeps for record in sweep.unseen)
-    return list(found.values())
+    records = {id(sweep.record): sweep.record for sweep in sweeps}
+    records.update((id(record), record) for sweep in sweeps for record in sweep.unseen)
+    return list(records.values())
 
 
 def _source(environment: Environment, name: str) -> str:

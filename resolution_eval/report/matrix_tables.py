@@ -53,7 +53,7 @@ def _cell_table(matrix: Matrix) -> Table:
 
 
 def _remark(matrix: Matrix) -> str:
-    reasons = {found.reason for found in matrix.cells.values() if isinstance(found, Withheld)}
+    reasons = {cell.reason for cell in matrix.cells.values() if isinstance(cell, Withheld)}
     several = any(len(records) > 1 for records in matrix.records.values())
     return (
         f"low is {matrix.low}, native {matrix.native}; r* marks a resolution trained at. 95 % "
@@ -68,15 +68,15 @@ def _remark(matrix: Matrix) -> str:
     )
 
 
-def _cell(found: StrategyCell | Withheld) -> Entry:
-    if isinstance(found, Withheld):
+def _cell(cell: StrategyCell | Withheld) -> Entry:
+    if isinstance(cell, Withheld):
         return entry(None, mark="withheld")
-    low, high = POINTS * found.interval.low, POINTS * found.interval.high
+    low, high = POINTS * cell.interval.low, POINTS * cell.interval.high
     note = f"[{low:.1f}, {high:.1f}]"
-    if (wide := found.over_seeds) is not None:
+    if (wide := cell.over_seeds) is not None:
         note += f" ± [{POINTS * wide.low:.1f}, {POINTS * wide.high:.1f}]"
-    note += " r*" if found.trained else ""
-    return entry(POINTS * found.interval.estimate, digits=1, note=note)
+    note += " r*" if cell.trained else ""
+    return entry(POINTS * cell.interval.estimate, digits=1, note=note)
 
 
 def _gap_table(matrix: Matrix) -> Table:

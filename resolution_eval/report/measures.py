@@ -80,9 +80,9 @@ def _measures(curve: CurveFigures) -> Iterator[tuple[str, Sequence[Figure | None
     yield "balanced accuracy", [each.balanced_accuracy for each in cells]
     yield "Brier score", [each.brier for each in cells]
     yield "calibration error", [each.calibration for each in cells]
-    for found in curve.classes:
-        yield f"AUROC of {shorten(found.target)}", found.auroc
-        yield f"average precision of {shorten(found.target)}", found.average_precision
+    for figures in curve.classes:
+        yield f"AUROC of {shorten(figures.target)}", figures.auroc
+        yield f"average precision of {shorten(figures.target)}", figures.average_precision
 
 
 CLASS_TABLES = {
@@ -107,14 +107,14 @@ def class_table(task: TaskSweeps, curves: Curves, which: str) -> Table:
     rows = [
         (
             entry(curve.name),
-            entry(found.target),
-            entry(found.n),
+            entry(figures.target),
+            entry(figures.n),
             *(_shown(at.get(name), shade=True) for name in task.resolutions),
-            *([figure_entry(found.loss, sign=True)] if lost else []),
+            *([figure_entry(figures.loss, sign=True)] if lost else []),
         )
         for curve in curves
-        for found in curve.classes
-        for at in [dict(zip(curve.sweep.resolutions, getattr(found, which), strict=True))]
+        for figures in curve.classes
+        for at in [dict(zip(curve.sweep.resolutions, getattr(figures, which), strict=True))]
     ]
     return Table(
         name=f"{task.task}-{ending}",

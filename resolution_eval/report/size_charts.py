@@ -15,20 +15,20 @@ from resolution_eval.statistics.bysize import BySize, bins, line
 HEIGHT = 300
 
 
-def threshold_chart(found: Sequence[Sizes]) -> dict[str, Any] | None:
+def threshold_chart(sizes: Sequence[Sizes]) -> dict[str, Any] | None:
     """Smallest detail seen against resolution, with what the encoder's sampling could show.
 
     None where no checkpoint is shown to see anything.
     """
-    rows = [row for one in found for row in _threshold_rows(one)]
+    rows = [row for one in sizes for row in _threshold_rows(one)]
     if not rows:
         return None
     return drawing(
         "threshold",
         rows=rows,
         height=HEIGHT,
-        names=[shorten(one.name) for one in found],
-        resolutions=list(dict.fromkeys(c.resolution for one in found for c in one.main.cells)),
+        names=[shorten(one.name) for one in sizes],
+        resolutions=list(dict.fromkeys(c.resolution for one in sizes for c in one.main.cells)),
         title="smallest detail seen (pixels of the stored image)",
     )
 

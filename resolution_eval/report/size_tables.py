@@ -44,11 +44,11 @@ _TOGETHER = (
 )
 
 
-def size_tables(task: str, title: str, found: Sequence[Sizes]) -> tuple[Table, ...]:
+def size_tables(task: str, title: str, sizes: Sequence[Sizes]) -> tuple[Table, ...]:
     """Both tables; none where no answer says what had to be seen."""
-    if not found:
+    if not sizes:
         return ()
-    chart = any(one.chart for one in found)
+    chart = any(one.chart for one in sizes)
     columns = (*_THRESHOLDS, *(_CYCLES if chart else ()))
     thresholds = Table(
         name=f"{task}-sizes",
@@ -57,18 +57,18 @@ def size_tables(task: str, title: str, found: Sequence[Sizes]) -> tuple[Table, .
         columns=columns,
         rows=tuple(
             _row(one, kind, cell, chart)
-            for one in found
+            for one in sizes
             for kind in _enough(one)
             for cell in kind.cells
         ),
-        remark=_remark(found),
+        remark=_remark(sizes),
     )
     together = Table(
         name=f"{task}-coincidence",
         caption="Do only the pixels on the thing matter?",
         subject=title,
         columns=_TOGETHER,
-        rows=tuple(_coincidence_row(one, one.main) for one in found),
+        rows=tuple(_coincidence_row(one, one.main) for one in sizes),
         remark=(
             "Where the curves of all resolutions coincide in pixels at the encoder, only the "
             "pixels on the thing matter; where they differ, the resolution itself does, and so "
@@ -89,9 +89,9 @@ def _enough(one: Sizes) -> tuple[BySize, ...]:
     return (first, *(kind for kind in rest if kind.kind not in left_out))
 
 
-def size_words(found: Sequence[Sizes]) -> str:
+def size_words(sizes: Sequence[Sizes]) -> str:
     """The 50 % sizes of all together in words."""
-    return "; ".join(f"{shorten(one.name)}: {_words(one.main)}" for one in found) + "."
+    return "; ".join(f"{shorten(one.name)}: {_words(one.main)}" for one in sizes) + "."
 
 
 def _words(kind: BySize) -> str:
@@ -103,7 +103,7 @@ def _words(kind: BySize) -> str:
     return ", ".join(parts)
 
 
-def _remark(found: Sequence[Sizes]) -> str:
+def _remark(sizes: Sequence[Sizes]) -> str:
     parts = [
         "Sizes are corrected for guessing: half seen lies halfway between chance and all right.",
         "Intervals are 95 %, by bootstrap over images (or patients); sizes beyond those that were "
@@ -112,13 +112,13 @@ def _remark(found: Sequence[Sizes]) -> str:
         "guesses would do as well in more than one of a thousand runs: it does not see. Nor is one "
         "for all together where the kinds are not one curve: each has its own.",
     ]
-    few = {kind.kind: None for one in found for kind in one.kinds if kind not in _enough(one)}
+    few = {kind.kind: None for one in sizes for kind in one.kinds if kind not in _enough(one)}
     if few:
         parts.append(f"Fewer than {LEAST} answers at every resolution: {', '.join(few)}.")
-    left = sum(one.left_out for one in found)
+    left = sum(one.left_out for one in sizes)
     if left:
         parts.append(f"{left} answers about things of unknown size, or without one, are left out.")
-    if any(one.tiled for one in found):
+    if any(one.tiled for one in sizes):
         parts.append(
             "Images were cut into tiles, which show parts of it twice: sizes at the encoder are "
             "not given."
@@ -175,8 +175,8 @@ def _cycles(one: Sizes, cell: SizeCell, half: Interval | None) -> tuple[Entry, E
         return entry(None), entry(None)
     cycles = entry(None)
     if one.side is not None:
-        found = one.side / 2 / half.estimate
-        cycles = Entry(f"{found:.1f}", sort=found)
+        stripes = one.side / 2 / half.estimate
+        cycles = Entry(f"{stripes:.1f}", sort=stripes)
     if cell.limit is None:
         return cycles, entry(None)
     reached = cell.limit / half.estimate
@@ -184,23 +184,29 @@ def _cycles(one: Sizes, cell: SizeCell, half: Interval | None) -> tuple[Entry, E
 
 
 def _coincidence_row(one: Sizes, kind: BySize) -> tuple[Entry, ...]:
-    found = kind.coincidence
+    coincidence = kind.coincidence
     return (
         entry(shorten(one.name)),
         entry(kind.kind),
-        entry(_verdict(found)),
-        _ratio(found),
-        entry("–" if found.widest is None else f"{found.widest.first} and {found.widest.second}"),
+        entry(_verdict(coincidence)),
+        _ratio(coincidence),
+        entry(
+            "–"
+            if coincidence.widest is None
+            else f"{coincidence.widest.first} and {coincidence.widest.second}"
+        ),
         entry(kind.enough),
     )
 
 
-def _verdict(found: Coincidence) -> str:
-    return "no two thresholds to compare" if found.verdict == "withheld" else found.verdict
+def _verdict(coincidence: Coincidence) -> str:
+    return (
+        "no two thresholds to compare" if coincidence.verdict == "withheld" else coincidence.verdict
+    )
 
 
-def _ratio(found: Coincidence) -> Entry:
-    if found.widest is None:
+def _ratio(coincidence: Coincidence) -> Entry:
+    if coincidence.widest is None:
         return entry(None)
-    interval = found.widest.interval
+    interval = coincidence.widest.interval
     return Entry(f"{interval.estimate:.2f}", sort=interval.estimate, note=_range(interval))

@@ -137,10 +137,14 @@ def _unseen(look: Look | None) -> Entry:
 def blind_table(task: TaskSweeps, curves: Curves) -> Table:
     """What the image adds to each checkpoint's accuracy; no rows without a blind run."""
     rows = [
-        (entry(curve.name), entry(_kinds(looks)), *(_added(found.get(n)) for n in task.resolutions))
+        (
+            entry(curve.name),
+            entry(_kinds(looks)),
+            *(_added(by_resolution.get(n)) for n in task.resolutions),
+        )
         for curve in curves
         for looks in [[each.look for each in curve.cells]]
-        for found in [dict(zip(curve.sweep.resolutions, looks, strict=True))]
+        for by_resolution in [dict(zip(curve.sweep.resolutions, looks, strict=True))]
         if any(looks)
     ]
     return Table(
@@ -198,8 +202,8 @@ def _grid(curve: CurveFigures, cell: Cell | None) -> Entry:
     if cell is None:
         return entry(None)
     asked = f", asked for {asked_grid(cell)}" if cell.mismatched and asked_grid(cell) else ""
-    found = probed(curve.sweep.record, cell)
-    note = f"{known(cell)}{asked}{f'; {found}' if found else ''}"
+    outcome = probed(curve.sweep.record, cell)
+    note = f"{known(cell)}{asked}{f'; {outcome}' if outcome else ''}"
     return Entry(received_grid(cell), mark=mark(cell), note=note)
 
 
@@ -375,10 +379,10 @@ def _cell_columns(counts: Sequence[str]) -> tuple[Column, ...]:
 
 
 def _scored(each: CellFigures) -> tuple[Entry, Entry, Entry]:
-    found = each.accuracy
-    if isinstance(found, Withheld):
-        return figure_entry(found), entry(None), entry(None)
-    return entry(found.estimate), entry(found.low), entry(found.high)
+    accuracy = each.accuracy
+    if isinstance(accuracy, Withheld):
+        return figure_entry(accuracy), entry(None), entry(None)
+    return entry(accuracy.estimate), entry(accuracy.low), entry(accuracy.high)
 
 
 def _setting(cell: Cell) -> str:

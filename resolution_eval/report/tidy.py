@@ -33,14 +33,14 @@ def as_tidy_json(curves: Sequence[CurveFigures]) -> str:
             "checkpoint": curve.name,
             "task": curve.sweep.record.task,
             "scheme": curve.sweep.setting[0],
-            "kind": found.kind,
-            "sentence": found.sentence,
-            "notes": list(found.notes),
-            "chosen": curve.chosen if found.readable else None,
+            "kind": conclusion.kind,
+            "sentence": conclusion.sentence,
+            "notes": list(conclusion.notes),
+            "chosen": curve.chosen if conclusion.readable else None,
             "floor": curve.floor.value,
         }
         for curve in curves
-        for found in [headline(curve)]
+        for conclusion in [headline(curve)]
     ]
     return json.dumps({"curves": said, "cells": list(_rows(curves))}, indent=2)
 
@@ -48,8 +48,12 @@ def as_tidy_json(curves: Sequence[CurveFigures]) -> str:
 def _rows(curves: Sequence[CurveFigures]) -> Iterator[dict[str, Any]]:
     for curve in curves:
         for each in curve.cells:
-            found = each.accuracy if isinstance(each.accuracy, Interval) else None
-            ends = (None,) * 3 if found is None else (found.estimate, found.low, found.high)
+            interval = each.accuracy if isinstance(each.accuracy, Interval) else None
+            ends = (
+                (None,) * 3
+                if interval is None
+                else (interval.estimate, interval.low, interval.high)
+            )
             facts = (each.cell.resolution, each.cell.scheme, *ends, each.cell.scored, each.tokens)
             yield dict(
                 zip(

@@ -86,8 +86,8 @@ def pace(folder: Path | None, name: str, config: Mapping[str, Any], *, served: b
 
 
 def _number(config: Mapping[str, Any], names: tuple[str, ...], otherwise: int) -> int:
-    found = (config.get(name) for name in names)
-    return next((value for value in found if isinstance(value, int) and value > 0), otherwise)
+    settings = (config.get(name) for name in names)
+    return next((value for value in settings if isinstance(value, int) and value > 0), otherwise)
 
 
 def parameters(folder: Path | None, name: str) -> float:

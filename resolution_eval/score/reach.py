@@ -128,16 +128,18 @@ def _left_out(
     samples: int,
     count: int,
 ) -> list[str]:
-    found = []
+    phrases = []
     if dropped:
         brings = ",".join(map(label, [*kept, *dropped]))
-        found.append(f"{_names(dropped)}, which take too long here (--resolutions {brings})")
+        phrases.append(f"{_names(dropped)}, which take too long here (--resolutions {brings})")
     if beyond:
         brings = ",".join(map(label, sorted({*kept, *beyond}, key=ascending)))
-        found.append(f"{_names(beyond)}, out of the reach of the training (--resolutions {brings})")
+        phrases.append(
+            f"{_names(beyond)}, out of the reach of the training (--resolutions {brings})"
+        )
     if count < samples:
-        found.append(f"{samples - count:,} of {samples:,} samples (--samples {samples})")
-    return found
+        phrases.append(f"{samples - count:,} of {samples:,} samples (--samples {samples})")
+    return phrases
 
 
 def _names(resolutions: Sequence[PixelResolution]) -> str:

@@ -43,14 +43,14 @@ def score(subject: Subject, name: Name, output: Path, wishes: Wishes) -> Iterato
     yield Step(text="looking at the images, and at what the model would be shown ...")
     with redirect_stdout(sys.stderr):
         data = material(name)
-        found = _Examination(subject, data, wishes)
-    refusal = found.refusal
+        examination = _Examination(subject, data, wishes)
+    refusal = examination.refusal
     if refusal is not None and not wishes.anyway:
         yield Step(text=refusal, status=3)
         return
-    yield Step(text=found.announcement)
+    yield Step(text=examination.announcement)
     with redirect_stdout(sys.stderr):
-        _run(subject, data, found, output, wishes)
+        _run(subject, data, examination, output, wishes)
         last = _told(subject, output, name)
     yield Step(text=last)
 
@@ -138,14 +138,15 @@ class _Examination:
     @property
     def refusal(self) -> str | None:
         """Why the sweep is not worth its time; None where it is."""
-        found = self.diagnosis
+        diagnosis = self.diagnosis
         doctor = (
-            f"resolution-eval doctor --model {found.model} --model_args {self._subject.written()}"
+            f"resolution-eval doctor --model {diagnosis.model} "
+            f"--model_args {self._subject.written()}"
         )
         advice = f"Next: {doctor}. Nothing was run; --anyway runs it."
         grids = {row.seen for row in self._known.values()}
-        if found.flat and len(grids) == 1:
-            first = found.flat[0]
+        if diagnosis.flat and len(grids) == 1:
+            first = diagnosis.flat[0]
             return f"{self._subject.name}: Flat by its processor: {first}.\n{advice}"
         if len(self.impossible) == len(self._known) and self.impossible:
             row = next(iter(self._known.values()))
@@ -184,7 +185,7 @@ class _Examination:
 
 
 def _run(
-    subject: Subject, data: ScoreMaterial, found: _Examination, output: Path, wishes: Wishes
+    subject: Subject, data: ScoreMaterial, examination: _Examination, output: Path, wishes: Wishes
 ) -> None:
     """Both runs through lmms-eval, into one folder."""
     from loguru import logger
@@ -193,9 +194,9 @@ def _run(
 
     logger.remove()
     logger.add(sys.stderr, level="WARNING", colorize=False)
-    chosen = found.scope
+    chosen = examination.scope
     most = chosen.samples * len(chosen.resolutions) if chosen.samples < data.samples else None
-    more = {"scheme": "restore"} if found.scheme == "restore" else {}
+    more = {"scheme": "restore"} if examination.scheme == "restore" else {}
     answer = partial(
         evaluate,
         subject.model,

@@ -65,8 +65,8 @@ def subject(text: str, extra: Mapping[str, str] | None = None) -> Subject:
     if text.startswith("embedded/"):
         return _embedded(text, more)
     if text.startswith((".", "/", "~")) or text.count("/") != 1 or Path(text).exists():
-        found = "is a file" if Path(text).is_file() else "is no folder here"
-        raise UsageError(f"{text} {found}, and no name of a checkpoint; give {FORMS}")
+        fault = "is a file" if Path(text).is_file() else "is no folder here"
+        raise UsageError(f"{text} {fault}, and no name of a checkpoint; give {FORMS}")
     return _of_hub(text, more)
 
 
@@ -145,9 +145,9 @@ def _of_hub(text: str, more: Mapping[str, str]) -> Subject:
 
     card = model_cards().get(text)
     model = "resflamingo" if card is not None and card.flamingo is not None else "reshf"
-    found = Subject(model=model, arguments={"pretrained": text, **more}, folder=_cached(text))
-    if found.folder is not None:
-        return found
+    checkpoint = Subject(model=model, arguments={"pretrained": text, **more}, folder=_cached(text))
+    if checkpoint.folder is not None:
+        return checkpoint
     close = suggest(text, model_cards()) if card is None else "its name is right"
     close = close if close.startswith("did you mean") else ""
     if any(os.environ.get(name, "") not in ("", "0") for name in OFFLINE):
@@ -157,7 +157,7 @@ def _of_hub(text: str, more: Mapping[str, str]) -> Subject:
         )
     status = _hub_status(text)
     if status in (None, 200):  # a slow hub may know it: who loads it will see
-        return found
+        return checkpoint
     if status == UNREACHABLE:
         raise ModelError(
             f"{text} is no folder here, and the hub cannot be reached; give a folder"

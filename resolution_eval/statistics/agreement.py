@@ -82,11 +82,11 @@ def power(n: int, cells: int, *, forged: float = FORGED) -> float:
     `n` repeated samples of it, by that cell's test alone.
     """
     gained = np.arange(0, int(stats.binom.ppf(1 - 1e-9, n, NOISE)) + 1)
-    found = 0.0
+    chance = 0.0
     for count in gained:
         first = _critical(int(count), LEVEL / 2 / cells)
-        found += stats.binom.pmf(count, n, NOISE) * stats.binom.sf(first - 1, n, forged + NOISE)
-    return float(found)
+        chance += stats.binom.pmf(count, n, NOISE) * stats.binom.sf(first - 1, n, forged + NOISE)
+    return float(chance)
 
 
 @cache

@@ -101,10 +101,10 @@ def calibration_error(
     observed = sums.sum(axis=0)
     draws = draw_totals(sums, np.random.default_rng(seed), resamples)
     seen = _Gaps(AnswerMatrix(right[:, None], codes.astype(np.int64)), draws, seed, observed)
-    found = invert(_absolute, np.zeros(BINS), observed, seen, level=level, top=1.0)
+    bounds = invert(_absolute, np.zeros(BINS), observed, seen, level=level, top=1.0)
     debiased = _debiased(observed, seen.deviations)
-    ends = Bounded(debiased, min(found.low, debiased), min(max(found.high, debiased), 1.0))
-    return Calibration(found.estimate, interval(seen, ends, "inversion", level))
+    ends = Bounded(debiased, min(bounds.low, debiased), min(max(bounds.high, debiased), 1.0))
+    return Calibration(bounds.estimate, interval(seen, ends, "inversion", level))
 
 
 class _Gaps(Resampled):

@@ -80,8 +80,8 @@ def knee(resampled: Resampled, grid: ScoreGrid, *, level: float = 0.95) -> Knee 
     near = turns[apart <= _limit(curve, 1, 1 - level)]
     ends = (float(2 ** turns[best]), float(2 ** near.min()), float(2 ** near.max()))
     reached = bool(near.max() < turns[-1] - 1e-9)
-    found = interval(resampled, Bounded(*ends), "likelihood ratio", level)
-    return Knee(found, float(slopes[best]), float(plateaus[best]), reached)
+    resolution = interval(resampled, Bounded(*ends), "likelihood ratio", level)
+    return Knee(resolution, float(slopes[best]), float(plateaus[best]), reached)
 
 
 def _unsure(curve: Resampled) -> float:

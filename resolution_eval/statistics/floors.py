@@ -237,10 +237,10 @@ def _above(
     mean = linear(resampled, line, tails)
     ends = (mean.estimate, mean.low, mean.high)
     first = (Bounded(*(end - floor.chance for end in ends)), line)
-    found = [first, *_overs(resampled, line, floor, tails)]
-    parts = [part for part, _ in found]
+    candidates = [first, *_overs(resampled, line, floor, tails)]
+    parts = [part for part, _ in candidates]
     nearest = int(np.argmin([part.estimate for part in parts]))
-    return _least(parts), found[nearest][1]
+    return _least(parts), candidates[nearest][1]
 
 
 def _tails(resampled: Resampled, floor: Floor, level: float) -> Tails:

@@ -74,8 +74,8 @@ def gaps(matrix: Matrix) -> Gaps:
     exact = {cell: Decimal(str(value)) for cell, value in matrix.items()}
     if exact[RATIO[1]] == 0:
         raise RecordError("native->native is 0 %: nothing can be retained of it")
-    found = {name: float(exact[a] - exact[b]) for name, (a, b) in DIFFERENCES.items()}
-    return Gaps(**found, mixed_retention=float(exact[RATIO[0]] / exact[RATIO[1]]))
+    differences = {name: float(exact[a] - exact[b]) for name, (a, b) in DIFFERENCES.items()}
+    return Gaps(**differences, mixed_retention=float(exact[RATIO[0]] / exact[RATIO[1]]))
 
 
 def mean_gaps(several: Sequence[Gaps]) -> Gaps:

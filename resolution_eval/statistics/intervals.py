@@ -265,15 +265,19 @@ def _maximum(resampled: Resampled, first: IntArray, second: IntArray, level: flo
     """
     if not len(first):
         return Bounded(0.0, 0.0, 0.0)
-    found = pairs(resampled, first, second)
-    values = found.gained - found.lost
+    differences = pairs(resampled, first, second)
+    values = differences.gained - differences.lost
     below, above = 2 * BELOW * (1 - level) / 2, 2 * (1 - BELOW) * (1 - level) / 2
-    margin = np.sqrt(np.log(resampled.clusters) * (found.gained + found.lost + FLAT) / found.size)
+    margin = np.sqrt(
+        np.log(resampled.clusters)
+        * (differences.gained + differences.lost + FLAT)
+        / differences.size
+    )
     able = values + margin >= max((values - margin).max(), 0.0)
     noise = resampled.draws - resampled.accuracy
     steps = (noise[:, first] - noise[:, second])[:, able]
     reach = _simultaneous(resampled, steps, below)
-    low, high = found.ends(reach, resampled.quantile(above))
+    low, high = differences.ends(reach, resampled.quantile(above))
     down, up = resampled.answers.slack
     low, high = low - down[first] - up[second], high + up[first] + down[second]
     estimate = max(float(values.max()), 0.0)
@@ -300,13 +304,13 @@ def _inversion(name: str, resampled: Resampled, grid: ScoreGrid, level: float) -
     statistic = partial(_rows, name, grid)
     observed = resampled.accuracy
     base = np.full_like(observed, observed.mean())
-    found = invert(statistic, base, observed - base, resampled, level=level, top=_top(name, grid))
+    bounds = invert(statistic, base, observed - base, resampled, level=level, top=_top(name, grid))
     down, up = resampled.answers.slack
     steps = 2 * float((down + up).sum())
     if name == "rce" and steps:  # steps / mean: the mean moves too, by no more than each column
-        steps *= (1 + found.estimate) / max(float((observed - down).mean()), FLAT)
-    low, high = max(found.low - steps, 0.0), min(found.high + steps, _top(name, grid))
-    return Bounded(found.estimate, low, high)
+        steps *= (1 + bounds.estimate) / max(float((observed - down).mean()), FLAT)
+    low, high = max(bounds.low - steps, 0.0), min(bounds.high + steps, _top(name, grid))
+    return Bounded(bounds.estimate, low, high)
 
 
 def _rows(name: str, grid: ScoreGrid, rows: FloatArray) -> FloatArray:

@@ -124,9 +124,9 @@ def robust(
         return Robustness(True, 0.0, delta, 0.0)
     if resampled.clusters < 2:
         return Robustness(False, 1.0, delta, 1.0)
-    found = _all_pairs(resampled, count)
-    p = float(_p(resampled, found, delta).max())
-    bound = min(max(float(_upper(resampled, found, error).max()), 0.0), 1.0)
+    differences = _all_pairs(resampled, count)
+    p = float(_p(resampled, differences, delta).max())
+    bound = min(max(float(_upper(resampled, differences, error).max()), 0.0), 1.0)
     return Robustness(bound <= delta, bound, delta, p)
 
 
@@ -134,9 +134,9 @@ def _losses(
     resampled: Resampled, count: int, delta: float, error: float
 ) -> tuple[FloatArray, FloatArray]:
     """Per resolution the adjusted p of losing more than delta, and a bound of its loss."""
-    found = _all_pairs(resampled, count)
-    p = _by_column(_p(resampled, found, delta), count)
-    bounds = np.maximum(_by_column(_upper(resampled, found, error / (count - 1)), count), 0.0)
+    differences = _all_pairs(resampled, count)
+    p = _by_column(_p(resampled, differences, delta), count)
+    bounds = np.maximum(_by_column(_upper(resampled, differences, error / (count - 1)), count), 0.0)
     order = np.argsort(p, kind="stable")
     left = np.minimum(count - np.arange(count), count - 1)
     adjusted = np.empty(count)
@@ -165,24 +165,27 @@ def _slack(resampled: Resampled, count: int) -> FloatArray:
     return np.asarray(up[first] + down[second])
 
 
-def _p(resampled: Resampled, found: Pairs, delta: float) -> FloatArray:
+def _p(resampled: Resampled, differences: Pairs, delta: float) -> FloatArray:
     """One-sided, of 'the first is better by delta or more', failed samples at their worst."""
-    count = round((1 + np.sqrt(1 + 4 * len(found.gained))) / 2)
-    z = found.z(delta - _slack(resampled, count))
+    count = round((1 + np.sqrt(1 + 4 * len(differences.gained))) / 2)
+    z = differences.z(delta - _slack(resampled, count))
     tail = ndtr(z) if resampled.simple else stdtr(resampled.effective - 1, z)
     return np.asarray(tail)
 
 
-def _upper(resampled: Resampled, found: Pairs, tail: float) -> FloatArray:
-    count = round((1 + np.sqrt(1 + 4 * len(found.gained))) / 2)
-    return np.asarray(found.ends(0.0, resampled.quantile(tail))[1] + _slack(resampled, count))
+def _upper(resampled: Resampled, differences: Pairs, tail: float) -> FloatArray:
+    count = round((1 + np.sqrt(1 + 4 * len(differences.gained))) / 2)
+    return np.asarray(differences.ends(0.0, resampled.quantile(tail))[1] + _slack(resampled, count))
 
 
 def _needed(resampled: Resampled, count: int, delta: float, error: float) -> int:
     """Samples that show the margin for one resolution as good as all others."""
-    found = _all_pairs(resampled, count)
+    differences = _all_pairs(resampled, count)
     spread = _by_column(
-        (found.gained + found.lost + 1 / resampled.effective) * resampled.n / found.size, count
+        (differences.gained + differences.lost + 1 / resampled.effective)
+        * resampled.n
+        / differences.size,
+        count,
     ).min()
     reach = resampled.quantile(error / (count - 1)) + ndtri(POWER)
     return int(np.ceil(spread * (reach / delta) ** 2))

@@ -101,8 +101,8 @@ def _mcnemar(n: int, discordance: float, drop: float, error: float) -> float:
     least = binom.ppf(error / 2, differing, 0.5)
     least = np.where(binom.cdf(least, differing, 0.5) > error / 2, least - 1, least)
     rate = (1 + drop / discordance) / 2
-    found = binom.cdf(least, differing, rate) + binom.cdf(least, differing, 1 - rate)
-    return float((binom.pmf(differing, n, discordance) * found).sum())
+    powers = binom.cdf(least, differing, rate) + binom.cdf(least, differing, 1 - rate)
+    return float((binom.pmf(differing, n, discordance) * powers).sum())
 
 
 def _sign_flip(design: Design, drop: float, error: float) -> float:

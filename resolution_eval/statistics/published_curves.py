@@ -41,8 +41,8 @@ def metrics_of_file(path: str | Path) -> dict[str, dict[str, float | None]]:
         raise RecordError(
             f'{path}: needs "accuracy": {{name: [one value per resolution]}}, found {_kind(curves)}'
         )
-    found = {name: _curve(name, values, resolutions, path) for name, values in curves.items()}
-    return {name: _figures(curve, reference) for name, curve in found.items()}
+    by_name = {name: _curve(name, values, resolutions, path) for name, values in curves.items()}
+    return {name: _figures(curve, reference) for name, curve in by_name.items()}
 
 
 def _figures(curve: Curve, reference: int) -> dict[str, float | None]:
@@ -80,23 +80,23 @@ def gaps_of_file(path: str | Path) -> dict[str, dict[str, dict[str, dict[str, fl
 def _model(
     model: str, table: Mapping[str, dict[tuple[str, str], float]], path: str | Path
 ) -> dict[str, dict[str, dict[str, float]]]:
-    found: dict[str, Gaps] = {}
+    by_dataset: dict[str, Gaps] = {}
     for dataset, matrix in table.items():
         try:
-            found[dataset] = gaps(matrix)
+            by_dataset[dataset] = gaps(matrix)
         except RecordError as error:
             raise RecordError(f"{path}: {model} on {dataset}: {error}") from None
-    means = {"all": mean_gaps(list(found.values()))}
-    if set(IMAGE_DATASETS) <= found.keys():
-        means = {"image": mean_gaps([found[name] for name in IMAGE_DATASETS])} | means
+    means = {"all": mean_gaps(list(by_dataset.values()))}
+    if set(IMAGE_DATASETS) <= by_dataset.keys():
+        means = {"image": mean_gaps([by_dataset[name] for name in IMAGE_DATASETS])} | means
     return {
-        "datasets": {name: _rounded(one) for name, one in found.items()},
+        "datasets": {name: _rounded(one) for name, one in by_dataset.items()},
         "means": {name: _rounded(one) for name, one in means.items()},
     }
 
 
-def _rounded(found: Gaps) -> dict[str, float]:
-    return {name: round(value, 10) for name, value in asdict(found).items()}
+def _rounded(figures: Gaps) -> dict[str, float]:
+    return {name: round(value, 10) for name, value in asdict(figures).items()}
 
 
 def _load(path: str | Path) -> dict[str, Any]:
@@ -118,12 +118,12 @@ def _load(path: str | Path) -> dict[str, Any]:
 def _resolutions(table: dict[str, Any], path: str | Path) -> list[int]:
     source = table.get("source")
     nested = source.get("resolutions") if isinstance(source, dict) else None
-    found = table.get("resolutions", nested)
-    whole = [item for item in found if _whole(item)] if isinstance(found, list) else []
-    if not whole or whole != found or len(set(whole)) < len(whole):
+    entries = table.get("resolutions", nested)
+    whole = [item for item in entries if _whole(item)] if isinstance(entries, list) else []
+    if not whole or whole != entries or len(set(whole)) < len(whole):
         raise RecordError(
             f'{path}: needs "resolutions": [...], whole pixels from 1 to {LARGEST} without '
-            f"repeats, found {found!r:.200}"
+            f"repeats, found {entries!r:.200}"
         )
     return whole
 

@@ -49,15 +49,15 @@ def open_accelerator(plan: TrainingPlan) -> Any:
 
 def _check_sharding(accelerator: Any) -> None:
     """Refuse what accelerate would pass over in silence, and what would clip wrongly."""
-    found = str(accelerator.distributed_type.value)
-    if found == "FSDP" and not accelerator.is_fsdp2:
+    kind = str(accelerator.distributed_type.value)
+    if kind == "FSDP" and not accelerator.is_fsdp2:
         raise UsageError(
             "FSDP version 1 clips each process's part of the gradient by itself where parts are "
             "frozen; write fsdp_version: 2 in accelerate's configuration"
         )
     for name, variable in SHARDING.items():
         asked = os.environ.get(variable, "false").lower() == "true"
-        if asked and found != name and accelerator.num_processes > 1:
+        if asked and kind != name and accelerator.num_processes > 1:
             raise UsageError(
                 f"{name} is configured, but accelerate does not use it on "
                 f"{accelerator.device.type}: train on GPUs, or with another configuration"
@@ -70,9 +70,9 @@ def refuse_sharded(accelerator: Any, what: str) -> None:
     Raises:
         UsageError: they are.
     """
-    found = str(accelerator.distributed_type.value)
-    if found in SHARDING:
-        raise UsageError(f"{what} cannot be had with {found}; train in plain processes")
+    kind = str(accelerator.distributed_type.value)
+    if kind in SHARDING:
+        raise UsageError(f"{what} cannot be had with {kind}; train in plain processes")
 
 
 def check_shared(accelerator: Any, file: Path) -> None:

@@ -65,8 +65,8 @@ class FlamingoLearning(Learning):
         looks = any(parameter.requires_grad for parameter in vision.parameters())
         encoded = encode(self._bundle, inputs["pixels"], train=looks)
         self.grid = encoded.grid
-        found = logits(self._bundle, encoded, Batch(inputs["ids"], inputs["mask"]))
-        return found[:, -answer_tokens - 1 : -1], self._classes(self._tokens)
+        scores = logits(self._bundle, encoded, Batch(inputs["ids"], inputs["mask"]))
+        return scores[:, -answer_tokens - 1 : -1], self._classes(self._tokens)
 
     def _classes(self, tokens: Tensor | None) -> Tensor | None:
         """The head's logits, over the mean of an image's patch tokens: over the perceiver's latents
@@ -113,8 +113,8 @@ class FlamingoLearner(Learner):
 
     def _joined(self, sample: Sample) -> tuple[tuple[int, ...], int]:
         """Prompt and answer tokenised together, and where the answer begins."""
-        found = join(self.bundle, prompt(sample), f" {sample.answer}{END_OF_CHUNK}")
-        return found.ids, found.start
+        joint = join(self.bundle, prompt(sample), f" {sample.answer}{END_OF_CHUNK}")
+        return joint.ids, joint.start
 
     @contextmanager
     def prepared(self, drawn: ImageBatch) -> Iterator[list[tuple[int, int]]]:

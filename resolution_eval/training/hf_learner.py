@@ -60,8 +60,8 @@ class HFLearning(Learning):
             text = dict(inputs)
             places = place_arguments(self.model, text, token_places(self._family, text))
             kept = {"logits_to_keep": answer_tokens + 1} if self._keeps_some else {}
-            found = self.model(**inputs, **places, **kept, use_cache=False).logits
-            logits = found[:, -answer_tokens - 1 : -1]
+            outputs = self.model(**inputs, **places, **kept, use_cache=False)
+            logits = outputs.logits[:, -answer_tokens - 1 : -1]
         if self.head is None or not self._seen:
             return logits, None
         tokens = self._seen.pop()
@@ -129,10 +129,10 @@ class HFLearner(Learner):
         ids, start = tokenise(self.family, self.parts, prompt, rest)
         inputs = prepare(self.family, self.parts, prompt + rest, _image(pixels))
         answer = ids[start:]
-        found = inputs["input_ids"][0, -len(answer) :].tolist()
-        if not answer or start == 0 or found != answer:
+        tail = inputs["input_ids"][0, -len(answer) :].tolist()
+        if not answer or start == 0 or tail != answer:
             raise ModelError(
-                f"the processor of {self.family.name} ends the text in tokens {found}, where the "
+                f"the processor of {self.family.name} ends the text in tokens {tail}, where the "
                 f"answer {rest!r} is {answer}: the loss would cover other tokens than the answer's"
             )
         return inputs, answer
@@ -146,10 +146,10 @@ class HFLearner(Learner):
         grid = Size(pixels.shape[3], pixels.shape[2])
         settings = self.family.settings(self.parts, grid)
         with settings.applied(self.parts):
-            found = processor.image_processor(
+            features = processor.image_processor(
                 images=[[image] for image in pixels], return_tensors="pt", **settings.call
             )
-        return {name: value for name, value in found.items() if isinstance(value, Tensor)}
+        return {name: value for name, value in features.items() if isinstance(value, Tensor)}
 
     def _images(self, drawn: ImageBatch) -> Inputs:
         return self._processed(drawn.pixels)

@@ -161,14 +161,14 @@ class Trainer:
                 head = functional.cross_entropy(
                     classes.float(), batch.classes.to(classes.device), reduction="sum"
                 ) * (0.0 if share.idle else 1 / samples)  # an idle process goes backward too
-            found = self.totals([float(answer.detach()), float(head.detach())])
-            self._finite(sum(found), "loss", step, [share])
+            losses = self.totals([float(answer.detach()), float(head.detach())])
+            self._finite(sum(losses), "loss", step, [share])
             weight = self._head_weight(step)
             # accelerate divides by the number of batches, and averages over processes
             scale = self.plan.accumulate * self._world
             self.accelerator.backward((answer + weight * head) * scale)
         received(share.drawn, grids)
-        return {"answer": found[0], "head": found[1]}
+        return {"answer": losses[0], "head": losses[1]}
 
     def moved(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The tensors on the device, in the model's type."""
@@ -182,11 +182,11 @@ class Trainer:
         """The gradient's norm before it is clipped; None where the step is not yet complete."""
         if not self.accelerator.sync_gradients:
             return None
-        found = self.accelerator.clip_grad_norm_(self.trained, self.plan.optimisation.clip)
-        if found is None:
+        norm = self.accelerator.clip_grad_norm_(self.trained, self.plan.optimisation.clip)
+        if norm is None:
             return None
-        self._finite(float(found), "gradient's norm", step, shares)
-        return float(found)
+        self._finite(float(norm), "gradient's norm", step, shares)
+        return float(norm)
 
     def _finite(self, value: float, name: str, step: int, shares: Sequence[Share]) -> None:
         if math.isfinite(value):
@@ -266,8 +266,8 @@ class Log:
         for name in ("loss", "head_loss", "rate", "norm"):
             if line.get(name) is not None:
                 self._writer.add_scalar(f"train/{name}", line[name], step)
-        for resolution, found in line.get("validation", {}).items():
-            for name, value in found.items():
+        for resolution, row in line.get("validation", {}).items():
+            for name, value in row.items():
                 self._writer.add_scalar(f"validation/{name}@{resolution}", value, step)
         self._writer.flush()
 

@@ -53,10 +53,12 @@ class ImagePool:
     def groups(self, resolution: Resolution) -> dict[Size, list[int]]:
         """Places of the samples by the grid that their images have at `resolution`."""
         if resolution not in self._grouped:
-            found: dict[Size, list[int]] = defaultdict(list)
+            places: dict[Size, list[int]] = defaultdict(list)
             for place, sample in enumerate(self.samples):
-                found[self.grid_of(budget_size(self.sizes[sample.image], resolution))].append(place)
-            self._grouped[resolution] = dict(found)
+                places[self.grid_of(budget_size(self.sizes[sample.image], resolution))].append(
+                    place
+                )
+            self._grouped[resolution] = dict(places)
         return self._grouped[resolution]
 
     def take(self, resolution: Resolution, grid: Size, places: Sequence[int]) -> ImageBatch:

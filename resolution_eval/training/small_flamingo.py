@@ -139,8 +139,8 @@ def report(name: str, card: TaskCard, folder: Path, declared: Declaration) -> st
     bundle = load_folder(folder)
     grid_of = partial(patch_size_fit, patch=bundle.patch)
     pool = open_pool(open_source(card), "test", grid_of, filter=card.filter)
-    found: dict[Resolution, float] = {r: accuracy(bundle, pool, r) for r in card.resolutions}
-    cells = "  ".join(f"{label(r)}: {right:.4f}" for r, right in found.items())
+    accuracies: dict[Resolution, float] = {r: accuracy(bundle, pool, r) for r in card.resolutions}
+    cells = "  ".join(f"{label(r)}: {right:.4f}" for r, right in accuracies.items())
     return (
         f"{name}, {declared.extra['seconds']:.0f} s of training: accuracy on {len(pool.samples)} "
         f"test images at each inference resolution: {cells}"

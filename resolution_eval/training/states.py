@@ -75,15 +75,15 @@ def last_state(folder: Path) -> tuple[Path, Progress] | None:
     Raises:
         ModelError: it is damaged.
     """
-    found = list(_whole(folder))
-    if not found:
+    states = list(_whole(folder))
+    if not states:
         return None
     try:
-        text = (found[-1] / FILE).read_text(encoding="utf-8")
-        return found[-1], Progress.model_validate_json(unambiguous(text))
+        text = (states[-1] / FILE).read_text(encoding="utf-8")
+        return states[-1], Progress.model_validate_json(unambiguous(text))
     except (OSError, ValidationError, NotationError) as error:
         raise ModelError(
-            f"{found[-1]} is no whole state of a run ({error}); remove it to resume from the one "
+            f"{states[-1]} is no whole state of a run ({error}); remove it to resume from the one "
             "before"
         ) from error
 

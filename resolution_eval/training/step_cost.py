@@ -68,10 +68,10 @@ def by_resolution(batches: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, A
     The first batch of a resolution also pays for what is prepared once, and is left out of the
     median where there are more; so are batches in which the encoder learned alone.
     """
-    found = defaultdict(list)
+    groups = defaultdict(list)
     for batch in batches:
-        found[batch["resolution"]].append(batch)
-    return {resolution: _summary(rows) for resolution, rows in sorted(found.items())}
+        groups[batch["resolution"]].append(batch)
+    return {resolution: _summary(rows) for resolution, rows in sorted(groups.items())}
 
 
 def _summary(rows: list[Mapping[str, Any]]) -> dict[str, Any]:

@@ -192,10 +192,10 @@ def _trainer(run: TrainingRun, accelerator: Any, pool: ImagePool) -> Trainer:
 def _train(run: TrainingRun, trainer: Trainer, held_out: ImagePool, shown: bool) -> None:
     """All steps that are not yet done."""
     states = run.output / STATES
-    found = last_state(states)
+    state = last_state(states)
     so_far = Progress(step=0)
-    if found is not None:
-        path, so_far = found
+    if state is not None:
+        path, so_far = state
         trainer.enter(max(0, so_far.step - 1))
         trainer.accelerator.load_state(str(path))
     log = Log(run.output, so_far.step, writes=trainer.accelerator.is_main_process)
@@ -222,22 +222,24 @@ def _train(run: TrainingRun, trainer: Trainer, held_out: ImagePool, shown: bool)
 
 def _shown(line: Mapping[str, Any]) -> dict[str, str]:
     """What the progress bar tells of a step."""
-    found = {name: f"{line[name]:.3f}" for name in ("loss", "head_loss") if name in line}
+    figures = {name: f"{line[name]:.3f}" for name in ("loss", "head_loss") if name in line}
     for resolution, row in line.get("validation", {}).items():
-        found[f"val@{resolution}"] = f"{row['accuracy']:.3f}"
-    return found
+        figures[f"val@{resolution}"] = f"{row['accuracy']:.3f}"
+    return figures
 
 
 def _left(states: Path) -> str:
     """Advice for a run that stopped."""
-    found = last_state(states)
-    kept = "no state was written before it" if found is None else f"the last good one is {found[0]}"
+    state = last_state(states)
+    kept = "no state was written before it" if state is None else f"the last good one is {state[0]}"
     return f"lower the rate, or look at these samples; {kept}"
 
 
-def _kept_if_best(run: TrainingRun, trainer: Trainer, so_far: Progress, found: Any) -> Progress:
+def _kept_if_best(
+    run: TrainingRun, trainer: Trainer, so_far: Progress, validation: Any
+) -> Progress:
     """Write the checkpoint aside where it is the best yet."""
-    best = score(found)
+    best = score(validation)
     if so_far.best_score is not None and best <= so_far.best_score:
         return so_far
     state = trainer.accelerator.get_state_dict(trainer.wrapped)

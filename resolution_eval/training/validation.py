@@ -11,11 +11,11 @@ from resolution_eval.training.learner import IGNORED, answer_loss, written_exact
 from resolution_eval.training.loop import Trainer, received
 from resolution_eval.training.pool import ImagePool
 
-Found = dict[str, dict[str, float]]
+Validation = dict[str, dict[str, float]]
 """Per resolution: accuracy, loss (nats a token) and n."""
 
 
-def validate(trainer: Trainer, pool: ImagePool, resolutions: Iterable[Resolution]) -> Found:
+def validate(trainer: Trainer, pool: ImagePool, resolutions: Iterable[Resolution]) -> Validation:
     """Accuracy and loss at each resolution.
 
     A sample is right if the model, writing greedily, would write its answer token for token, the
@@ -23,9 +23,9 @@ def validate(trainer: Trainer, pool: ImagePool, resolutions: Iterable[Resolution
     the answer are the same. It is stricter than the scores of `lmms-eval`, which parse or rank.
     """
     trainer.wrapped.eval()
-    found = {label(resolution): _at(trainer, pool, resolution) for resolution in resolutions}
+    validation = {label(resolution): _at(trainer, pool, resolution) for resolution in resolutions}
     trainer.wrapped.train()
-    return found
+    return validation
 
 
 def _at(trainer: Trainer, pool: ImagePool, resolution: Resolution) -> dict[str, float]:
@@ -48,9 +48,9 @@ def _at(trainer: Trainer, pool: ImagePool, resolution: Resolution) -> dict[str, 
     return {"accuracy": right / samples, "loss": loss / tokens, "n": samples}
 
 
-def score(found: Found) -> tuple[float, float]:
+def score(validation: Validation) -> tuple[float, float]:
     """What the best checkpoint has most of: mean accuracy, then the lower mean loss."""
-    rows = found.values()
+    rows = validation.values()
     return (
         sum(row["accuracy"] for row in rows) / len(rows),
         -sum(row["loss"] for row in rows) / len(rows),

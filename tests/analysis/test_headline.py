@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from resolution_eval.analysis.sweeps import by_task
 from resolution_eval.ground import paths
 from resolution_eval.records import Record, make_records, read_record
 from resolution_eval.records.blind import controlled
+from resolution_eval.report.curve_summary import next_step
 
 SIZES = ("28", "56", "112", "224", "448")
 ADVICE = ("Use ", "use ", "robust", "within")
@@ -130,6 +132,26 @@ class TestNoAdvice:
         found = said(record(tmp_path / "a", lines))
         assert found.kind == "chance"
         assert "no better than “mucosa” to every question (0.750 at best" in found.sentence
+
+    def test_of_two_constant_answers_that_are_as_good_sentence_and_floor_name_one(self, tmp_path):
+        lines = [
+            line(f"s{i}", r, correct=int(i % 4 > 0), target=("mucosa", "adipose")[i % 2])
+            for r in SIZES
+            for i in range(4)
+        ]
+        made = curve(record(tmp_path / "a", lines))
+        (named,) = re.findall("“[a-z]+”", headline(made).sentence)
+        assert named in made.floor.name and {"“mucosa”", "“adipose”"} >= {named}
+
+    @pytest.mark.parametrize("served", [False, True])
+    def test_what_to_do_next_fits_a_model_that_nobody_trained_here(self, tmp_path, served):
+        lines = spread(dict.fromkeys(SIZES, 0.34))
+        if served:
+            lines = behind_server(lines)
+        made = curve(record(tmp_path / "a", lines))
+        said = next_step(made, headline(made), "out")
+        other = "another model" if served else "the checkpoint that it was trained from"
+        assert said == f"Next: score {other} on the same images, and compare"
 
     def test_it_does_not_look(self, tmp_path):
         rates = dict.fromkeys(SIZES, 0.7)

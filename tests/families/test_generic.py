@@ -21,7 +21,7 @@ from resolution_eval.models.families.generic.tensor_grids import (
     Reading,
     by_volume,
     candidates,
-    found,
+    common_reading,
 )
 from resolution_eval.models.families.inputs import prepare
 from resolution_eval.models.families.miniature import miniature, shrunken
@@ -206,21 +206,23 @@ def test_restore_is_what_the_processor_makes_of_the_source(kind: str, source: Si
 def test_patches_behind_each_other_are_no_image() -> None:
     packed = {"pixel_values": torch.zeros(1, 3, 14, 896), "target_sizes": torch.tensor([[8, 8]])}
     sightings = [(Size(112, 112), packed)]
-    assert found(sightings) == Reading("target_sizes", "grids", (14, 14))
+    assert common_reading(sightings) == Reading("target_sizes", "grids", (14, 14))
     alone = {"pixel_values": packed["pixel_values"]}
-    assert found([(Size(112, 112), alone)]) is None
+    assert common_reading([(Size(112, 112), alone)]) is None
     patches = {"pixel_values": torch.zeros(16, 3, 14, 14)}
-    assert found([(Size(56, 56), patches)]) is None
+    assert common_reading([(Size(56, 56), patches)]) is None
     assert is_packed((14, 896), (14, 14)) and not is_packed((56, 56), (14, 14))
 
 
 def test_a_grid_is_read_from_tables_positions_and_shapes() -> None:
     places = torch.tensor([[[0, 0], [1, 0], [2, 0], [0, 1], [1, 1], [2, 1], [-1, -1]]])
     held = {"image_position_ids": places, "pixel_values": torch.zeros(1, 7, 768)}
-    assert found([(Size(48, 32), held)]) == Reading("image_position_ids", "positions", (16, 16))
+    assert common_reading([(Size(48, 32), held)]) == Reading(
+        "image_position_ids", "positions", (16, 16)
+    )
     image = {"pixel_values": torch.zeros(1, 1, 3, 32, 48)}
-    assert found([(Size(48, 32), image)]) == Reading("pixel_values", "image")
-    assert found([(Size(48, 32), image), (Size(32, 48), image)]) is None
+    assert common_reading([(Size(48, 32), image)]) == Reading("pixel_values", "image")
+    assert common_reading([(Size(48, 32), image), (Size(32, 48), image)]) is None
     assert list(candidates({"pixel_values": torch.zeros(384, 1176)})) == []
 
 

@@ -382,20 +382,25 @@ StandIn.handler = _Handler
 
 
 def _read(body: dict[str, Any]) -> Received:
-    size, texts, sizes = None, [], []
-    for message in body["messages"]:
-        content = message["content"]
-        parts = content if isinstance(content, list) else [{"type": "text", "text": content}]
-        for part in parts:
-            if part["type"] == "text":
+    texts, sizes = [], []
+    for message in body.get("messages") or body["contents"]:
+        content = message["content"] if "content" in message else message["parts"]
+        for part in content if isinstance(content, list) else [{"text": content}]:
+            data = _image(part)
+            if data is None:
                 texts.append(part["text"])
                 continue
-            url = part["image_url"]["url"] if "image_url" in part else part["source"]["data"]
-            data = base64.b64decode(url.rpartition("base64,")[2])
-            with Image.open(io.BytesIO(data)) as image:
-                size = image.size
-                sizes.append(size)
-    return Received(size, "\n".join(texts), body, tuple(sizes))
+            with Image.open(io.BytesIO(base64.b64decode(data))) as image:
+                sizes.append(image.size)
+    return Received(sizes[-1] if sizes else None, "\n".join(texts), body, tuple(sizes))
+
+
+def _image(part: dict[str, Any]) -> str | None:
+    """The image of a part in OpenAI's, Anthropic's or Gemini's form; None where it is text."""
+    if "image_url" in part:
+        return str(part["image_url"]["url"]).rpartition("base64,")[2]
+    held = part.get("source") or part.get("inlineData")
+    return None if held is None else str(held["data"]).replace("-", "+").replace("_", "/")
 
 
 @contextmanager

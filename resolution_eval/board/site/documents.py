@@ -85,10 +85,10 @@ def _about(scope: Scope) -> str:
     )
 
 
-def _datasets(found: Sequence[Scope]) -> list[Document]:
+def _datasets(lists: Sequence[Scope]) -> list[Document]:
     """One entry per data set and form, with its list under each scheme and step."""
     made: dict[str, Document] = {}
-    for scope in found:
+    for scope in lists:
         if scope.kind != "dataset":
             continue
         curves = [curve for line in scope.lines for curve in line.curves[0]]
@@ -117,7 +117,7 @@ def _dataset(scope: Scope, curves: Sequence[Curve]) -> Document:
     }
 
 
-def _row(row: BoardRow, found: Sequence[Scope]) -> Document:
+def _row(row: BoardRow, lists: Sequence[Scope]) -> Document:
     facts = row.facts
     contaminated = {dataset_id(curve) for curve in row.curves if curve.contaminated}
     unseen = {dataset_id(curve) for curve in row.curves if curve.looks is False}
@@ -126,7 +126,7 @@ def _row(row: BoardRow, found: Sequence[Scope]) -> Document:
         **fields(facts, "title", "model", "revision", "base", "parameters", "strategy"),
         **fields(facts, "training", "recipe", "labels", "licence", "submitter"),
         "list": setting_of(row.scheme, row.step),
-        "standing": _standing(row, found),
+        "standing": _standing(row, lists),
         "contaminated": sorted(contaminated),
         "blind_like": sorted(unseen),
         "claims": [
@@ -137,9 +137,9 @@ def _row(row: BoardRow, found: Sequence[Scope]) -> Document:
     }
 
 
-def _standing(row: BoardRow, found: Sequence[Scope]) -> Document | None:
+def _standing(row: BoardRow, lists: Sequence[Scope]) -> Document | None:
     """Where the row stands first, and the other runs that stand there with it."""
-    place = standing(found, row)
+    place = standing(lists, row)
     if place is None:
         return None
     scope, line = place
@@ -181,7 +181,7 @@ def _line(line: RankLine, single: bool) -> Document:
     every = [curve for runs in line.curves for curve in runs]
     tokens = [point.tokens for curve in every for point in curve.points]
     known = [value for value in tokens if value is not None]
-    found: Document = {
+    document: Document = {
         "key": line.key,
         "title": shared_title([row.facts.title for row in line.rows]),
         "runs": [row.key for row in line.rows],
@@ -193,7 +193,7 @@ def _line(line: RankLine, single: bool) -> Document:
         else None,
         "failed": max(curve.failed for curve in every),
     }
-    return found | _alone(line) if single else found
+    return document | _alone(line) if single else document
 
 
 def shared_title(titles: Sequence[str]) -> str:
@@ -229,8 +229,8 @@ def _alone(line: RankLine) -> Document:
 
 def _hardware(runs: Sequence[Curve]) -> str | None:
     """What all runs ran on; None where that is unknown or differs."""
-    found = {run.run.hardware.summary if run.run.hardware else None for run in runs}
-    return found.pop() if len(found) == 1 else None
+    summaries = {run.run.hardware.summary if run.run.hardware else None for run in runs}
+    return summaries.pop() if len(summaries) == 1 else None
 
 
 def _budget(budget: Budget) -> list[Any]:

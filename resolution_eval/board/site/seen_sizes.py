@@ -15,7 +15,7 @@ def seen_sizes(runs: Sequence[Curve]) -> list[dict[str, Any]]:
     """Of every run whose answers say what had to be seen: the kind of thing, and per resolution the
     size in pixels of the stored image, and at the encoder, at which half is seen.
     """
-    return [found for run in runs if (found := _of_run(run)) is not None]
+    return [sizes for run in runs if (sizes := _of_run(run)) is not None]
 
 
 def _of_run(run: Curve) -> dict[str, Any] | None:

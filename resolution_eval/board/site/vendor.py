@@ -20,8 +20,8 @@ def folder() -> Path:
 
 def libraries() -> list[dict[str, Any]]:
     """Name, version, licence, source and files (name to path in package and SHA-256) of each."""
-    found: list[dict[str, Any]] = json_value((folder() / LIST).read_bytes())
-    return found
+    entries: list[dict[str, Any]] = json_value((folder() / LIST).read_bytes())
+    return entries
 
 
 def verify() -> None:
@@ -33,9 +33,9 @@ def verify() -> None:
     for library in libraries():
         for name, file in library["files"].items():
             path = folder() / name
-            found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no file"
-            if found != file["sha256"]:
+            digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no file"
+            if digest != file["sha256"]:
                 raise DataError(
-                    f"{path}: SHA-256 {found}, expected {file['sha256']}; "
+                    f"{path}: SHA-256 {digest}, expected {file['sha256']}; "
                     "run python tools/vendor.py in a clone"
                 )

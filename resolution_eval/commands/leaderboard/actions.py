@@ -42,12 +42,12 @@ def add(known: argparse.Namespace) -> int:
 
 def _list(path: Path) -> list[Any]:
     try:
-        found = json_value(path.read_bytes())
+        claims = json_value(path.read_bytes())
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: no JSON list of claims ({error})") from error
-    if not isinstance(found, list):
-        raise UsageError(f"{path}: expected a JSON list of claims, found {type(found).__name__}")
-    return found
+    if not isinstance(claims, list):
+        raise UsageError(f"{path}: expected a JSON list of claims, found {type(claims).__name__}")
+    return claims
 
 
 def validate(known: argparse.Namespace) -> int:
@@ -77,11 +77,11 @@ def _only(
     checked: CheckedBoard, path: Path, home: Path, vouched: str | None = None
 ) -> CheckedBoard:
     wanted = path.resolve()
-    found = tuple(each for each in checked.submissions if each.folder.resolve() == wanted)
-    if vouched is not None or not found:
+    submissions = tuple(each for each in checked.submissions if each.folder.resolve() == wanted)
+    if vouched is not None or not submissions:
         ledger = read_ledger(home / LEDGER)
-        found = (check_submission(path, home, ledger, vouched=vouched),)
-    return CheckedBoard(found)
+        submissions = (check_submission(path, home, ledger, vouched=vouched),)
+    return CheckedBoard(submissions)
 
 
 def _refuse_missing(path: Path, home: Path) -> None:
@@ -137,18 +137,18 @@ def rerun(known: argparse.Namespace) -> int:
         pretrained=known.pretrained or checked.submission.facts.pretrained,
         batch_size=known.batch_size,
     )
-    found = repeat(checked.submission, checked.records, plan)
+    repetition = repeat(checked.submission, checked.records, plan)
     _enter_rerun(checked, home, known.by, known.vouch)
-    for cell in found.cells:
+    for cell in repetition.cells:
         verdict = "agrees" if cell.agrees else "DIFFERS"
         print(
             f"{' '.join(cell.key)}, shown {cell.shown}: {verdict}, {cell.agreeing} of {cell.n} "
             f"verdicts and {cell.same_grid} grids the same; right {cell.recorded_correct} -> "
             f"{cell.correct}; consistent with the claim within {100 * cell.flips.within:.1f} points"
         )
-    if found.leans:
+    if repetition.leans:
         print("the disagreements lie on one side: more of the record's verdicts are in its favour")
-    return 0 if found.agrees else 1
+    return 0 if repetition.agrees else 1
 
 
 def _enter_rerun(checked: CheckResult, home: Path, by: str, vouched: str | None) -> None:

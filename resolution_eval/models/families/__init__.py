@@ -62,13 +62,13 @@ def family_of(config: Any) -> Family:
         ModelError: it belongs to none.
     """
     vision = getattr(getattr(config, "vision_config", None), "model_type", None)
-    found = FAMILIES.get(f"{config.model_type}/{vision}") or FAMILIES.get(config.model_type)
-    if found is None:
+    family = FAMILIES.get(f"{config.model_type}/{vision}") or FAMILIES.get(config.model_type)
+    if family is None:
         raise ModelError(
             f"no family controls the grid of model_type {config.model_type!r}; "
             f"known: {', '.join(sorted(FAMILIES))}. lmms-eval's own models run without attestation"
         )
-    return found
+    return family
 
 
 def family_for(parts: Parts) -> Family:

@@ -76,10 +76,14 @@ def template_of(processor: Any) -> str | None:
         ModelError: there are several, and none is called default.
     """
     own = getattr(processor, "chat_template", None)
-    found = own or getattr(processor.tokenizer, "chat_template", None)
-    if not found or isinstance(found, str):
-        return found or None
-    named = dict(found) if isinstance(found, Mapping) else {e["name"]: e["template"] for e in found}
+    template = own or getattr(processor.tokenizer, "chat_template", None)
+    if not template or isinstance(template, str):
+        return template or None
+    named = (
+        dict(template)
+        if isinstance(template, Mapping)
+        else {e["name"]: e["template"] for e in template}
+    )
     if "default" in named or len(named) == 1:
         return str(named.get("default") or next(iter(named.values())))
     raise ModelError(
@@ -199,12 +203,12 @@ def _fault(processor: Any, text: str, turns: Sequence[ChatTurn], images: int) ->
     place = 0
     for turn in turns:
         for said in turn.texts:
-            found = text.find(said.strip(), place)
-            if found < 0:
+            start = text.find(said.strip(), place)
+            if start < 0:
                 if turn.role == "assistant" and without_thinking(said).strip() in text[place:]:
                     continue
                 return f"the text {said[:40]!r} is not in what it makes"
-            place = found + len(said.strip())
+            place = start + len(said.strip())
     counts = {mark: text.count(mark) for mark in set(places(processor))}
     most = max(counts.values(), default=images)
     if most != images:
@@ -223,11 +227,11 @@ def _moved(processor: Any, text: str, turns: Sequence[ChatTurn]) -> str | None:
         for before, said in zip(("", *turn.content), turn.content, strict=False):
             if not isinstance(said, str):
                 continue
-            found = text.find(said.strip(), place)
-            within = any(mark in text[place:found] for mark in marks)
+            start = text.find(said.strip(), place)
+            within = any(mark in text[place:start] for mark in marks)
             if begun and isinstance(before, int) and not within:
                 return "it moves an image away from its place in the text"
-            place = max(place, found + len(said.strip()))
+            place = max(place, start + len(said.strip()))
             begun = True
     return None
 

@@ -48,12 +48,16 @@ def load_parts(
     whole = pretrained if tuned is None else tuned.base
     elsewhere = {name: value for name, value in arguments.items() if name != "revision"}
     config = _configuration(whole, arguments if tuned is None else elsewhere)
-    found = _processor(pretrained, whole, processor, arguments, elsewhere)
-    plain_tokenizers(found)
-    _complete(found, config)
+    parts = Parts(
+        config,
+        _processor(pretrained, whole, processor, arguments, elsewhere),
+        chat_template == PLAIN,
+    )
+    plain_tokenizers(parts.processor)
+    _complete(parts.processor, config)
     if chat_template not in (None, PLAIN):
-        found.chat_template = _template(str(chat_template))
-    return Parts(config, found, chat_template == PLAIN)
+        parts.processor.chat_template = _template(str(chat_template))
+    return parts
 
 
 def _configuration(pretrained: str, arguments: Mapping[str, Any]) -> Any:
@@ -83,17 +87,17 @@ def _processor(
     sources = [named] if named else list(dict.fromkeys((pretrained, whole)))
     for source in sources:
         try:
-            found = AutoProcessor.from_pretrained(
+            processor = AutoProcessor.from_pretrained(
                 source, **(arguments if source == pretrained else elsewhere)
             )
         except Exception as error:  # noqa: BLE001  (the base's is tried; the first error is told)
             faults.append(error)
             continue
-        if not hasattr(found, "tokenizer") or not hasattr(found, "image_processor"):
+        if not hasattr(processor, "tokenizer") or not hasattr(processor, "image_processor"):
             continue
         if source != pretrained:
-            _as_trained(found, pretrained, source)
-        return found
+            _as_trained(processor, pretrained, source)
+        return processor
     first = faults[0] if faults else None
     if named and first is not None:
         raise _refusal(f"the processor of {named!r}", named, first) from first
@@ -106,7 +110,7 @@ def _processor(
     ) from first
 
 
-def _as_trained(found: Any, pretrained: str, source: str) -> None:
+def _as_trained(processor: Any, pretrained: str, source: str) -> None:
     """Holds another checkpoint's processor against the tokenizer in the checkpoint's own folder.
 
     Raises:
@@ -118,7 +122,7 @@ def _as_trained(found: Any, pretrained: str, source: str) -> None:
     if not (folder / "tokenizer_config.json").is_file():
         return
     own = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    mine, theirs = own.get_vocab(), found.tokenizer.get_vocab()
+    mine, theirs = own.get_vocab(), processor.tokenizer.get_vocab()
     other = [token for token in mine.keys() | theirs if mine.get(token) != theirs.get(token)]
     if other:
         raise ModelError(
@@ -128,9 +132,9 @@ def _as_trained(found: Any, pretrained: str, source: str) -> None:
         )
     template = folder / "chat_template.jinja"
     if template.is_file():
-        found.chat_template = template.read_text(encoding="utf-8")
+        processor.chat_template = template.read_text(encoding="utf-8")
     elif own.chat_template:
-        found.chat_template = own.chat_template
+        processor.chat_template = own.chat_template
 
 
 def _template(path: str) -> str:
@@ -272,10 +276,10 @@ def read_configuration(pretrained: str) -> dict[str, Any] | None:
     from transformers import PretrainedConfig
 
     try:
-        found, _ = PretrainedConfig.get_config_dict(pretrained)
+        configuration, _ = PretrainedConfig.get_config_dict(pretrained)
     except (OSError, ValueError):
         return None
-    return dict(found) or None
+    return dict(configuration) or None
 
 
 def _refusal(what: str, pretrained: str, error: Exception) -> ModelError:

@@ -105,9 +105,9 @@ def _refuse_own_way(model: Any) -> None:
 
 def _settings(model: Any) -> dict[str, Any]:
     """What the checkpoint's generation settings say otherwise than transformers does."""
-    found: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for part in reversed(list(model.modules())):
         own = getattr(part, "generation_config", None)
         if own is not None:
-            found |= {k: v for k, v in own.to_diff_dict().items() if not k.startswith("_")}
-    return {name: value for name, value in found.items() if value is not None}
+            settings |= {k: v for k, v in own.to_diff_dict().items() if not k.startswith("_")}
+    return {name: value for name, value in settings.items() if value is not None}

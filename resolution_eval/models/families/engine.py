@@ -78,14 +78,13 @@ class Engine:
         material = material or self.preparation.material(questions, ranking=False)
         batch = self._entering(material)
         with self._watched(questions, material.sharing) as seen, torch.inference_mode():
-            found = self.model.generate(
+            sequences = self.model.generate(
                 **batch,
                 generation_config=self.decoding.asked(asked),
                 logits_processor=[finite_logits],
             )
-        found = self.family.written(self.parts, found, batch)
         tokenizer = self.parts.processor.tokenizer
-        rows = found.tolist()
+        rows = self.family.written(self.parts, sequences, batch).tolist()
         special = set(tokenizer.all_special_ids)
         told = [(written(tokenizer, row), None) for row in rows]
         spoken = self._spoken(batch, seen, told, questions)
@@ -135,9 +134,9 @@ class Engine:
     @cached_property
     def decoding(self) -> Decoding:
         """What of the checkpoint's generation settings is used; the rest is taken out of it."""
-        found = Decoding.of(self.model, self.parts.processor.tokenizer)
-        found.install(self.model)
-        return found
+        decoding = Decoding.of(self.model, self.parts.processor.tokenizer)
+        decoding.install(self.model)
+        return decoding
 
     def rank(
         self, questions: Sequence[Question], material: Material | None = None
@@ -157,8 +156,10 @@ class Engine:
         assert material.tails is not None
         batch = self._entering(material)
         with self._watched(questions, material.sharing) as seen, torch.inference_mode():
-            found = iter(self._scores(batch, material.tails))
-        scores = [tuple(next(found).log_likelihood for _ in each.choices) for each in questions]
+            choice_scores = iter(self._scores(batch, material.tails))
+        scores = [
+            tuple(next(choice_scores).log_likelihood for _ in each.choices) for each in questions
+        ]
         best = [max(range(len(row)), key=row.__getitem__) for row in scores]
         texts = [
             question.choices[place].strip() for question, place in zip(questions, best, strict=True)
@@ -179,9 +180,9 @@ class Engine:
             batch = self._entering(self.preparation.collated(longer))
             with self._watched([question] * len(places)) as seen, torch.inference_mode():
                 logits = self.model(**batch, use_cache=False).logits[:, -length - 1 :]
-            found = logits.float().log_softmax(-1)
+            log_probabilities = logits.float().log_softmax(-1)
             for row, place in enumerate(places):
-                scores[place] = _sum(found[row], tails[place], starts[place])
+                scores[place] = _sum(log_probabilities[row], tails[place], starts[place])
             same = [question] * len(places)
             spoken = self._spoken(batch, seen, [("", None)] * len(places), same)[0]
         assert spoken is not None
@@ -277,9 +278,9 @@ class Engine:
         positions = token_places(self.family, batch)
         last = positions[:, -1:]
         given = place_arguments(self.model, batch, positions)
-        with nullcontext([last]) if given else last_places(self.model) as found:
+        with nullcontext([last]) if given else last_places(self.model) as places:
             outputs = self.model(**batch, **given, use_cache=True, logits_to_keep=1)
-        last = found[-1].to(last.device)
+        last = places[-1].to(last.device)
         return outputs.logits[:, -1], self.family.cache(outputs), last
 
     def _packed_pass(self, batch: Inputs, cache: Any, last: Tensor, tails: Tails) -> Rest:

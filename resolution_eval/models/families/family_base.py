@@ -169,9 +169,11 @@ class Family:
         """A prompt's images as the processor's call takes them."""
         return [list(images)]
 
-    def written(self, parts: Parts, found: Any, inputs: Mapping[str, Any]) -> Any:
+    def written(self, parts: Parts, sequences: Any, inputs: Mapping[str, Any]) -> Any:
         """What the model wrote: its output, without the prompt where it begins with that."""
-        return found[:, inputs["input_ids"].shape[1] :] if self.continues_prompt(parts) else found
+        if self.continues_prompt(parts):
+            return sequences[:, inputs["input_ids"].shape[1] :]
+        return sequences
 
     def visual_tokens(self, parts: Parts, grid: Size) -> int:
         """Number of tokens that `grid` becomes before the language model."""
@@ -252,8 +254,8 @@ class Family:
     def image_token(self, parts: Parts) -> int:
         """Id of the token in whose place visual tokens are put."""
         config = parts.config
-        found = getattr(config, "image_token_id", None)
-        return int(config.image_token_index if found is None else found)
+        token = getattr(config, "image_token_id", None)
+        return int(config.image_token_index if token is None else token)
 
     def prompt(
         self,

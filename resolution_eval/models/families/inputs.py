@@ -53,11 +53,11 @@ def prepare(
     text: dict[str, Any] = {"add_special_tokens": not _begun(processor.tokenizer, prompt)}
     images = [] if image is None else [*earlier, image]
     if not images:
-        found = _tensors(processor(text=[prompt], return_tensors="pt", **text))
+        inputs = _tensors(processor(text=[prompt], return_tensors="pt", **text))
     else:
         used = settings or family.used_settings(parts, Size(*images[-1].size))
         with used.applied(parts):
-            found = _tensors(
+            inputs = _tensors(
                 processor(
                     text=[prompt],
                     images=family.listed(images),
@@ -68,15 +68,15 @@ def prepare(
                 )
             )
     known = settings is None and family.computes and not family.own
-    _check(family, parts, prompt, found, images, counted=known)
-    return found
+    _check(family, parts, prompt, inputs, images, counted=known)
+    return inputs
 
 
 def _check(
     family: Preparer,
     parts: Parts,
     prompt: str,
-    found: Inputs,
+    inputs: Inputs,
     images: Sequence[Image],
     *,
     counted: bool,
@@ -85,9 +85,9 @@ def _check(
     than the images' grids make (where that is `counted`).
     """
     grids = [Size(*image.size) for image in images]
-    if counted and _as_asked(family, parts, found, grids):
+    if counted and _as_asked(family, parts, inputs, grids):
         made = sum(family.visual_tokens(parts, grid) for grid in grids)
-        (placed,) = family.counted_tokens(parts, found)
+        (placed,) = family.counted_tokens(parts, inputs)
         if placed != made:
             raise ModelError(
                 f"the processor puts {placed} image tokens into the prompt where the grid makes "
@@ -97,14 +97,14 @@ def _check(
     spelled = family.spelled(parts, prompt) if images else prompt
     tokenizer = parts.processor.tokenizer
     meant = tokenizer(spelled, add_special_tokens=not _begun(tokenizer, spelled))["input_ids"]
-    check_text(meant, found["input_ids"][0].tolist(), family.image_token(parts), len(images))
+    check_text(meant, inputs["input_ids"][0].tolist(), family.image_token(parts), len(images))
 
 
-def _as_asked(family: Preparer, parts: Parts, found: Inputs, grids: Sequence[Size]) -> bool:
+def _as_asked(family: Preparer, parts: Parts, inputs: Inputs, grids: Sequence[Size]) -> bool:
     """Whether the processor left every image its grid; where not, the sample is mismatched."""
     if not grids:
         return True
-    received = family.received(parts, grids[-1], family.entering(found), 1)
+    received = family.received(parts, grids[-1], family.entering(inputs), 1)
     wanted = {(grid.height, grid.width) for grid in grids}
     return {one.grid for one in received} <= wanted
 
@@ -114,13 +114,13 @@ def _begun(tokenizer: Any, prompt: str) -> bool:
     return bool(tokenizer.bos_token) and str(tokenizer.bos_token) in prompt
 
 
-def _tensors(found: Any) -> Inputs:
+def _tensors(features: Any) -> Inputs:
     """The tensors and lists of numbers in a processor's answer, but for PaliGemma's labels, which
     ask for a loss.
     """
     return {
         name: value
-        for name, value in found.items()
+        for name, value in features.items()
         if name != "labels" and (isinstance(value, Tensor) or _numbers(value))
     }
 
@@ -210,12 +210,12 @@ def tokenise(family: Preparer, parts: Parts, prompt: str, rest: str = "") -> tup
     if not tokenizer.is_fast:
         raise ModelError("the tokenizer gives no character offsets; answer_mode=rank needs them")
     spelled = family.spelled(parts, prompt)
-    found = tokenizer(
+    encoding = tokenizer(
         spelled + rest,
         return_offsets_mapping=True,
         add_special_tokens=not _begun(tokenizer, spelled),
     )
-    ids, ends = list(found["input_ids"]), [end for _, end in found["offset_mapping"]]
+    ids, ends = list(encoding["input_ids"]), [end for _, end in encoding["offset_mapping"]]
     while ids and ends[-1] == 0:
         ids.pop()
         ends.pop()

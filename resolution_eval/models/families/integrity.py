@@ -114,8 +114,8 @@ def _shape(fault: Any) -> str:
     """
     if isinstance(fault, str):
         return fault
-    name, found, needed = fault
-    return f"{name}: {tuple(found)}, the configuration needs {tuple(needed)}"
+    name, shape, needed = fault
+    return f"{name}: {tuple(shape)}, the configuration needs {tuple(needed)}"
 
 
 def _cause(missing: list[str], strange: list[str], shapes: list[str]) -> str:

@@ -147,8 +147,10 @@ def _renamed(folder: Path) -> Iterator[tuple[str, Tensor]]:
     strange = []
     for path in files:
         safe = path.suffix == ".safetensors"
-        found = load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
-        for name, tensor in found.items():
+        weights = (
+            load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
+        )
+        for name, tensor in weights.items():
             new = next((re.sub(p, n, name) for p, n in RENAMED if re.search(p, name)), None)
             if new is not None:
                 yield new, tensor

@@ -205,19 +205,19 @@ def _own_of_layers(
     told: Mapping[str, Any], small: Mapping[str, Any], kept: Sequence[int]
 ) -> dict[str, Any]:
     """What the layers `kept` have of their own, beside what is the whole table's, made small."""
-    found = {}
+    layers = {}
     for layer, inner in told["per_layer_config"].items():
         if int(layer) in kept:
             own = {name: value for name, value in told.items() if _whole(value)} | dict(inner)
             shrunk = shrunken(own)
             if own.get("head_dim") and own["head_dim"] == _latent(own):
                 shrunk["head_dim"] = 2 * HEAD
-            found[str(kept.index(int(layer)))] = {
+            layers[str(kept.index(int(layer)))] = {
                 name: value
                 for name, value in shrunk.items()
                 if name in inner or (name in SIZES and value != small.get(name))
             }
-    return found
+    return layers
 
 
 def _whole(value: Any) -> bool:
@@ -324,8 +324,8 @@ def _layers(name: str, value: Sequence[Any], old: int, kept: Sequence[int]) -> S
         return value
     layers = all(_whole(each) and -old <= each < old for each in value)
     if len(value) == old:
-        found = [value[place] for place in kept]
-        return [min(each, len(kept) - 1) for each in found] if layers else found
+        entries = [value[place] for place in kept]
+        return [min(each, len(kept) - 1) for each in entries] if layers else entries
     if not layers:
         return value
     if any(each < 0 for each in value):

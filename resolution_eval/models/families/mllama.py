@@ -44,11 +44,11 @@ class MllamaFamily(TilingFamily):
     ) -> list[TowerGrid]:
         *_, height, width = arguments["pixel_values"].shape
         shapes = parts.config.vision_config.supported_aspect_ratios
-        found = []
+        grids = []
         for (number,) in arguments["aspect_ratio_ids"].tolist():
             rows, columns = shapes[number - 1]
-            found.append(TowerGrid(grid=(rows * height, columns * width), images=rows * columns))
-        return found
+            grids.append(TowerGrid(grid=(rows * height, columns * width), images=rows * columns))
+        return grids
 
     def pictures(self, parts: Parts, arguments: Mapping[str, Any]) -> list[TowerGrid]:
         return self.received(parts, Size(1, 1), arguments, 1)

@@ -62,20 +62,20 @@ def normalisation(processor: Any, raw: Tensor, wanted: Tensor) -> Normalisation 
     mean = tuple(float(value) / scale for value in (processor.image_mean if own else (0.0,) * 3))
     std = tuple(float(value) / scale for value in (processor.image_std if own else (1.0,) * 3))
     for layout in _layouts(raw, len(mean)):
-        found = Normalisation(mean, std, layout)
-        if torch.allclose(found.applied(raw), wanted.float(), rtol=0.0, atol=ROUNDING):
-            return found
+        candidate = Normalisation(mean, std, layout)
+        if torch.allclose(candidate.applied(raw), wanted.float(), rtol=0.0, atol=ROUNDING):
+            return candidate
     return None
 
 
 def _layouts(raw: Tensor, channels: int) -> list[Layout]:
     """Those that a tensor of this shape can have."""
-    found: list[Layout] = []
+    layouts: list[Layout] = []
     if raw.ndim >= 3 and raw.shape[-3] == channels:
-        found.append("planes")
+        layouts.append("planes")
     if raw.shape[-1] % channels == 0:
-        found += ["major", "minor"]
-    return found
+        layouts += ["major", "minor"]
+    return layouts
 
 
 def _equal(one: Any, other: Any) -> bool:

@@ -106,11 +106,11 @@ class Preparation:
     def _alike(self, samples: Sequence[Inputs]) -> Sequence[Inputs]:
         """The samples, all in bytes or none: the first of a grid is as the processor makes it."""
         raw = [_in_bytes(sample) for sample in samples]
-        found = self.bytes.normalisation
-        if all(raw) or not any(raw) or found is None:
+        normalisation = self.bytes.normalisation
+        if all(raw) or not any(raw) or normalisation is None:
             return samples
         return [
-            {**sample, PIXELS: found.applied(sample[PIXELS])} if bytes_ else sample
+            {**sample, PIXELS: normalisation.applied(sample[PIXELS])} if bytes_ else sample
             for sample, bytes_ in zip(samples, raw, strict=True)
         ]
 
@@ -194,8 +194,8 @@ class Workshop:
         if not hasattr(self._own, "parts"):
             with self._copying:
                 self._own.parts = copied(self._pristine)
-        found: Parts = self._own.parts
-        return found
+        parts: Parts = self._own.parts
+        return parts
 
     def preparation(self, scheme: str, family: Family) -> Preparation:
         """The present thread's own, of the family as it works under a scheme."""

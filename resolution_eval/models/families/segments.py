@@ -110,14 +110,14 @@ def attend(
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
     groups = _LAYOUTS[module].groups
-    found = query.new_empty((1, query.shape[2], query.shape[1], value.shape[3]))
+    context = query.new_empty((1, query.shape[2], query.shape[1], value.shape[3]))
     for count, places in groups:
         batch = (_stacked(tensor, count, places) for tensor in (query, key, value))
         attended, _ = sdpa_attention_forward(module, *batch, attention_mask, **rest)
         if places is None:
             return attended.flatten(0, 1)[None], None
-        found[0, places] = attended.flatten(0, 1)
-    return found, None
+        context[0, places] = attended.flatten(0, 1)
+    return context, None
 
 
 def _stacked(tensor: Tensor, count: int, places: Tensor | None) -> Tensor:

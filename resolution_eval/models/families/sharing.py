@@ -66,8 +66,8 @@ class Sharing:
         def before(_: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> Any:
             return _mapped((positional, named), _picked(len(self.places), first))
 
-        def after(_: Any, __: Any, found: Any) -> Any:
-            return _mapped(found, _picked(self.different, self.places))
+        def after(_: Any, __: Any, output: Any) -> Any:
+            return _mapped(output, _picked(self.different, self.places))
 
         handles = [
             tower.register_forward_pre_hook(before, with_kwargs=True),

@@ -38,13 +38,13 @@ def last_places(model: Any) -> Iterator[list[Tensor]]:
     Its own `rope_deltas` count from the padded length in some versions of transformers, and from
     that of the text in others.
     """
-    found: list[Tensor] = []
+    places: list[Tensor] = []
 
     def note(_module: Any, _given: Any, named: dict[str, Any]) -> None:
-        found.append(named["position_ids"][-3:, :, -1:].amax(dim=0))
+        places.append(named["position_ids"][-3:, :, -1:].amax(dim=0))
 
     handle = model.model.language_model.register_forward_pre_hook(note, with_kwargs=True)
     try:
-        yield found
+        yield places
     finally:
         handle.remove()

@@ -75,10 +75,10 @@ def _special_tags(tokenizer: Any) -> dict[int, str]:
     }
 
 
-def check_text(meant: Sequence[int], found: Sequence[int], image: int, images: int) -> None:
+def check_text(meant: Sequence[int], ids: Sequence[int], image: int, images: int) -> None:
     """Refuse tokens in which the prompt that was meant is not found again, whole and in order.
 
-    `meant` are the prompt's own tokens, `found` what the processor made of it. It repeats image
+    `meant` are the prompt's own tokens, `ids` what the processor made of it. It repeats image
     tokens, and may put other marks around them, but no token of the text may be lost beyond
     `SLACK` beside each of the `images`, where text and image meet.
 
@@ -86,7 +86,7 @@ def check_text(meant: Sequence[int], found: Sequence[int], image: int, images: i
         ModelError: a part of the prompt is lost.
     """
     text = [token for token in meant if token != image]
-    entered = [token for token in found if token != image]
+    entered = [token for token in ids if token != image]
     begin = _common(text, entered)
     end = _common(text[begin:][::-1], entered[begin:][::-1])
     if begin + end == len(text):
@@ -96,7 +96,7 @@ def check_text(meant: Sequence[int], found: Sequence[int], image: int, images: i
     ends = {0, len(text) - 1} - _marks(meant, image)
     if len(lost) > SLACK * images or ends & set(lost):
         raise ModelError(
-            f"{len(lost)} of the prompt's {len(text)} tokens are not among the {len(found)} that "
+            f"{len(lost)} of the prompt's {len(text)} tokens are not among the {len(ids)} that "
             f"the processor made of it, the first at place {lost[0]}; a processor or tokenizer "
             "that cuts or rewrites the text cannot be scored"
         )
@@ -104,12 +104,12 @@ def check_text(meant: Sequence[int], found: Sequence[int], image: int, images: i
 
 def _marks(meant: Sequence[int], image: int) -> set[int]:
     """Places in the text alone that an image stands beside, at its ends."""
-    found = set()
+    places = set()
     if meant and meant[0] == image:
-        found.add(0)
+        places.add(0)
     if meant and meant[-1] == image:
-        found.add(sum(token != image for token in meant) - 1)
-    return found
+        places.add(sum(token != image for token in meant) - 1)
+    return places
 
 
 def _kept(text: Sequence[int], entered: Sequence[int]) -> set[int]:

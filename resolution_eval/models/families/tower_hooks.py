@@ -60,7 +60,7 @@ def steered(family: Family, model: Any) -> Iterator[None]:
         handles.append(tower.register_forward_pre_hook(interpolating, with_kwargs=True))
     if family.squeezed is not None:
         projector = model.get_submodule(family.squeezed)
-        handles.append(projector.register_forward_hook(lambda *found: found[-1][None]))
+        handles.append(projector.register_forward_hook(lambda _, __, output: output[None]))
     try:
         yield
     finally:

@@ -109,9 +109,9 @@ def _axolotl(folder: Path) -> Iterator[KnownTraining]:
     for name in ("axolotl.yaml", "axolotl.yml", "axolotl_config.yaml"):
         told = _yaml(folder / name)
         yield from _edge(told.get("image_size"), f"{name} of axolotl: image_size")
-    found = CONFIG.search(_text(folder / "README.md"))
-    if found is not None:
-        told = _parsed_yaml(found.group(1))
+    match = CONFIG.search(_text(folder / "README.md"))
+    if match is not None:
+        told = _parsed_yaml(match.group(1))
         yield from _edge(told.get("image_size"), "README.md of axolotl: image_size")
 
 
@@ -149,10 +149,10 @@ def _text(file: Path) -> str:
 
 def _parsed(text: str) -> dict[str, Any]:
     try:
-        found = json_value(text)
+        table = json_value(text)
     except NotationError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return table if isinstance(table, dict) else {}
 
 
 def _json(file: Path) -> dict[str, Any]:
@@ -165,7 +165,7 @@ def _yaml(file: Path) -> dict[str, Any]:
 
 def _parsed_yaml(text: str) -> dict[str, Any]:
     try:
-        found = yaml_value(text) if text else {}
+        table = yaml_value(text) if text else {}
     except NotationError:
         return {}
-    return {str(key): value for key, value in found.items()} if isinstance(found, dict) else {}
+    return {str(key): value for key, value in table.items()} if isinstance(table, dict) else {}

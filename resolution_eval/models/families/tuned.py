@@ -200,17 +200,17 @@ def _stored(folder: Path) -> dict[str, Tensor]:
     path = next(folder / name for name in WEIGHTS if (folder / name).is_file())
     try:
         if path.suffix == ".safetensors":
-            found = load_file(path)
+            tensors = load_file(path)
         else:
-            found = torch.load(path, map_location="cpu", weights_only=True)
+            tensors = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise ModelError(
             f"{path} cannot be read ({type(error).__name__}: {str(error)[:120]}); it is cut short, "
             "damaged, or holds code, which is not run"
         ) from error
-    if not found:
+    if not tensors:
         raise ModelError(f"{path} holds no weights")
-    return {_plain(name): tensor for name, tensor in found.items()}
+    return {_plain(name): tensor for name, tensor in tensors.items()}
 
 
 def _plain(name: str) -> str:
@@ -226,20 +226,20 @@ def _placed(model: Any, stored: Mapping[str, Tensor], tuned: TunedFolder) -> dic
         ModelError: one is of no module of the model.
     """
     modules = dict(model.named_modules())
-    found, strange = {}, []
+    tensors, strange = {}, []
     for name, tensor in stored.items():
         placed = next((name for name in _names(name) if _module(name) in modules), None)
         if placed is None:
             strange.append(name)
         else:
-            found[placed] = tensor
+            tensors[placed] = tensor
     if strange:
         raise ModelError(
             f"the adapter {str(tuned.folder)!r} does not fit its base {tuned.base!r}: "
             f"{len(strange)} of its {len(stored)} weights are of modules that the base has not "
             f"({', '.join(sorted(strange)[:3])}); give base= the checkpoint that it was trained on"
         )
-    return found
+    return tensors
 
 
 def _names(name: str) -> Iterator[str]:

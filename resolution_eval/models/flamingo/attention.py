@@ -28,8 +28,8 @@ class FusedPerceiverAttention(PerceiverAttention):  # type: ignore[misc]
         """What the latents take from the tokens `x`."""
         latents = self.norm_latents(latents)
         seen = torch.cat((self.norm_media(x), latents), dim=-2)
-        found: Tensor = self.to_out(_attend(self, self.to_q(latents), self.to_kv(seen)))
-        return found
+        update: Tensor = self.to_out(_attend(self, self.to_q(latents), self.to_kv(seen)))
+        return update
 
 
 class FusedCrossAttention(MaskedCrossAttention):  # type: ignore[misc]
@@ -61,15 +61,15 @@ class FusedCrossAttention(MaskedCrossAttention):  # type: ignore[misc]
             # a row that may look at nothing has no softmax: it looks at all, and that is dropped
             mask = ((time[..., None] == places) | nothing)[:, None]
             attended = _attend(self, queries, pairs, mask).masked_fill(nothing, 0.0)
-        found: Tensor = self.to_out(attended).reshape(shape)
-        return found
+        update: Tensor = self.to_out(attended).reshape(shape)
+        return update
 
 
 def _attend(module: Any, queries: Tensor, pairs: Tensor, mask: Tensor | None = None) -> Tensor:
     """Attention of the module's heads; `pairs` holds keys and values, `mask` what may be seen."""
     query, key, value = (_heads(part, module.heads) for part in (queries, *pairs.chunk(2, -1)))
-    found = scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=module.scale)
-    return found.transpose(-2, -3).flatten(-2)
+    heads = scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=module.scale)
+    return heads.transpose(-2, -3).flatten(-2)
 
 
 def _text_time(locations: Tensor, tokens: int, cached: bool) -> Tensor:

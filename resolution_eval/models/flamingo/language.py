@@ -47,16 +47,16 @@ def decoder_layers_name(language_model: nn.Module) -> str:
     """
     name = type(language_model).__name__
     try:
-        found = str(infer_decoder_layers_name(language_model))
-        layers = getattr_recursive(language_model, found)
+        path = str(infer_decoder_layers_name(language_model))
+        layers = getattr_recursive(language_model, path)
     except (ValueError, AttributeError) as error:
         raise ModelError(
             f"open_flamingo does not know where the decoder layers of {name} are; use a language "
             "model of the kinds OPT, GPT-J, GPT-NeoX (Pythia, RedPajama), LLaMA or MPT"
         ) from error
     if not isinstance(layers, nn.ModuleList):
-        raise ModelError(f"{name}.{found} is no list of decoder layers, as open_flamingo expects")
-    return found
+        raise ModelError(f"{name}.{path} is no list of decoder layers, as open_flamingo expects")
+    return path
 
 
 def make_flamingo_language_model(language_model: Any) -> None:

@@ -87,8 +87,8 @@ def score(
             rest = _packed_pass(bundle, batch, cache, tails)
         else:
             rest = _tail_pass(bundle, encoded.latents, batch, cache, tails)
-        found = scored(first, rest, tails)
-        return [[next(found) for _ in group] for group in groups]
+        scores = scored(first, rest, tails)
+        return [[next(scores) for _ in group] for group in groups]
 
 
 def _joined(

@@ -150,8 +150,8 @@ def _download(repository: str, file: str, revision: str | None) -> str:
 
 def _commit(path: str) -> str | None:
     """The commit that a file of Hugging Face's cache belongs to, .../snapshots/COMMIT/FILE."""
-    found = re.search(r"[/\\]snapshots[/\\]([0-9a-f]{40})[/\\]", path)
-    return None if found is None else found[1]
+    match = re.search(r"[/\\]snapshots[/\\]([0-9a-f]{40})[/\\]", path)
+    return None if match is None else match[1]
 
 
 def _assemble(parts: FlamingoCard, vision: nn.Module, language_model: Any, tokenizer: Any) -> Any:

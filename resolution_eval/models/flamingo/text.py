@@ -52,9 +52,9 @@ def tokenise(bundle: FlamingoBundle, text: str) -> tuple[list[int], list[int]]:
     """
     if not bundle.tokenizer.is_fast:
         raise ModelError("the tokenizer gives no character offsets; a fast one is needed")
-    found = bundle.tokenizer(text, return_offsets_mapping=True)
-    ids = list(found["input_ids"])
-    spans = [tuple(span) for span in found["offset_mapping"]]
+    encoding = bundle.tokenizer(text, return_offsets_mapping=True)
+    ids = list(encoding["input_ids"])
+    spans = [tuple(span) for span in encoding["offset_mapping"]]
     while ids and spans[-1] == (0, 0):
         ids.pop()
         spans.pop()
@@ -87,8 +87,8 @@ def joins(bundle: FlamingoBundle) -> Callable[[str, str], JointText]:
     """`join` of this Flamingo, remembered: a task asks the same again."""
     if "joins" not in bundle.memory:
         bundle.memory["joins"] = lru_cache(KEPT)(partial(join, bundle))
-    found: Callable[[str, str], JointText] = bundle.memory["joins"]
-    return found
+    joiner: Callable[[str, str], JointText] = bundle.memory["joins"]
+    return joiner
 
 
 def pad(
@@ -142,5 +142,5 @@ def logits(
     """
     check_images(bundle, encoded, batch.ids.tolist())
     with conditioned(bundle.model.lang_encoder, encoded.latents, cached=False):
-        found: Tensor = run(bundle, batch, batch.mask, batch.positions, use_cache=False).logits
-    return found
+        logits: Tensor = run(bundle, batch, batch.mask, batch.positions, use_cache=False).logits
+    return logits

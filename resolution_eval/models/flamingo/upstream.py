@@ -12,11 +12,11 @@ INSTALL = "pip install --no-deps open_flamingo==2.0.1"
 def _require() -> None:
     """Refuse an absent open_flamingo, and version 0 (another program that old resolvers pick)."""
     try:
-        found = version("open_flamingo")
+        release = version("open_flamingo")
     except PackageNotFoundError as error:
         raise ModelError(f"the package open_flamingo is not installed; run: {INSTALL}") from error
-    if not found.startswith("2."):
-        raise ModelError(f"open_flamingo {found} is installed, 2.0.1 is needed; run: {INSTALL}")
+    if not release.startswith("2."):
+        raise ModelError(f"open_flamingo {release} is installed, 2.0.1 is needed; run: {INSTALL}")
 
 
 _require()

@@ -31,18 +31,18 @@ def read_checkpoint(path: Path | str) -> dict[str, Tensor]:
         ModelError: not a checkpoint, or one that holds more than tensors.
     """
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
         reason = next(iter(str(error).splitlines()), "it ends too early")
         raise ModelError(
             f"{path} is not a checkpoint of tensors alone, and code in a checkpoint is not run: "
             f"{reason}"
         ) from error
-    if isinstance(found, Mapping) and "model_state_dict" in found:
-        found = found["model_state_dict"]
-    if not isinstance(found, Mapping) or not all(isinstance(t, Tensor) for t in found.values()):
+    if isinstance(state, Mapping) and "model_state_dict" in state:
+        state = state["model_state_dict"]
+    if not isinstance(state, Mapping) or not all(isinstance(t, Tensor) for t in state.values()):
         raise ModelError(f"{path} holds no table of tensors (state dict) of a model")
-    return {_plain(name): tensor for name, tensor in found.items()}
+    return {_plain(name): tensor for name, tensor in state.items()}
 
 
 def _plain(name: str) -> str:

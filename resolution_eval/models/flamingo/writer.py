@@ -67,8 +67,8 @@ def decoding(bundle: FlamingoBundle) -> Decoding:
         "suppress_tokens": [bundle.model.media_token_id],
     }
     if bundle not in _DECODINGS:
-        found = Decoding.of(language, bundle.tokenizer)
-        dropped = {k: v for k, v in found.dropped.items() if k not in marks}
+        decoding = Decoding.of(language, bundle.tokenizer)
+        dropped = {k: v for k, v in decoding.dropped.items() if k not in marks}
         _DECODINGS[bundle] = Decoding(kept=marks, dropped=dropped)
         _DECODINGS[bundle].install(language)
     return _DECODINGS[bundle]

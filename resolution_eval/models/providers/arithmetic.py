@@ -148,15 +148,15 @@ def aligned(size: Size, *, factor: int, least: int, most: int) -> Size:
     """
     edge = np.float32(factor)
     sides = [np.float32(size.width), np.float32(size.height)]
-    found = [max(1, math.floor(side / edge + np.float32(0.5))) for side in sides]
-    pixels = found[0] * found[1] * factor**2
+    counts = [max(1, math.floor(side / edge + np.float32(0.5))) for side in sides]
+    pixels = counts[0] * counts[1] * factor**2
     if pixels > most:
         beta = np.sqrt(sides[1] * sides[0] / np.float32(most))
-        found = [max(1, math.floor(side / beta / edge)) for side in sides]
+        counts = [max(1, math.floor(side / beta / edge)) for side in sides]
     elif pixels < least:
         beta = np.sqrt(np.float32(least) / (sides[1] * sides[0]))
-        found = [math.ceil(side * beta / edge) for side in sides]
-    return Size(found[0] * factor, found[1] * factor)
+        counts = [math.ceil(side * beta / edge) for side in sides]
+    return Size(counts[0] * factor, counts[1] * factor)
 
 
 def nearby(size: Size, by: int = 1) -> Iterator[Size]:

@@ -57,8 +57,8 @@ def parse_provider(text: str, origin: str = "provider file") -> Provider:
 @cache
 def providers() -> Mapping[str, Provider]:
     """Every provider, by name."""
-    found = (_read(path) for path in sorted((paths.models() / "providers").glob("*.toml")))
-    return {provider.provider: provider for provider in found}
+    files = sorted((paths.models() / "providers").glob("*.toml"))
+    return {provider.provider: provider for provider in map(_read, files)}
 
 
 def _read(path: Path) -> Provider:
@@ -67,12 +67,12 @@ def _read(path: Path) -> Provider:
 
 def rules() -> Iterator[tuple[str, Rule]]:
     """Every rule with its title, earliest first."""
-    found = [
+    pairs = [
         (rule.title(provider.provider), rule)
         for provider in providers().values()
         for rule in provider.rules
     ]
-    return iter(sorted(found, key=lambda pair: (pair[1].read, pair[0])))
+    return iter(sorted(pairs, key=lambda pair: (pair[1].read, pair[0])))
 
 
 def find_rule(model: str, on: datetime.date | None = None) -> tuple[str, Rule] | None:

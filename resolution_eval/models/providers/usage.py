@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-BLOCKED = ("SAFETY", "PROHIBITED_CONTENT", "BLOCKLIST", "RECITATION", "SPII", "IMAGE_SAFETY")
-"""Gemini's words for an answer that was held back."""
 USAGES = ("usage", "usageMetadata")
 """Where an answer says what it took."""
+GIVEN = ("STOP", "MAX_TOKENS", "FINISH_REASON_UNSPECIFIED")
+"""Gemini's reasons for an end that leave an answer (ai.google.dev/api/generate-content)."""
 
 
 @dataclass(frozen=True)
@@ -205,11 +205,19 @@ def refusal_of(answer: Mapping[str, Any]) -> str | None:
             return f"finish_reason {choice['finish_reason']}"
     if answer.get("stop_reason") == "refusal":
         return "stop_reason refusal"
-    blocked = _table(answer, "promptFeedback").get("blockReason")
-    if blocked:
-        return f"blockReason {blocked}"
-    ends = (candidate.get("finishReason") for candidate in _tables(answer, "candidates"))
-    return next((f"finishReason {end}" for end in ends if end in BLOCKED), None)
+    return _blocked(answer)
+
+
+def _blocked(answer: Mapping[str, Any]) -> str | None:
+    """Gemini's word for an answer that it holds back, or a prompt that it does not take."""
+    reason = _table(answer, "promptFeedback").get("blockReason")
+    if isinstance(reason, str):
+        return f"blockReason {reason}"
+    for candidate in _tables(answer, "candidates"):
+        ended = candidate.get("finishReason")
+        if isinstance(ended, str) and ended not in GIVEN:
+            return f"finishReason {ended}"
+    return None
 
 
 def error_of(answer: Mapping[str, Any]) -> str | None:
@@ -289,10 +297,10 @@ def related(asked: str, answered: str) -> bool:
         >>> related("gpt-4o", "gpt-4o-mini"), related("gpt-4o", "qwen-vl")
         (False, False)
     """
-    wanted, found = (_bare(name) for name in (asked, answered))
-    if wanted == found:
+    wanted, served = (_bare(name) for name in (asked, answered))
+    if wanted == served:
         return True
-    longer, shorter = max(wanted, found, key=len), min(wanted, found, key=len)
+    longer, shorter = max(wanted, served, key=len), min(wanted, served, key=len)
     rest = longer.removeprefix(shorter)
     return rest != longer and rest.lstrip("-@:").replace("-", "").replace(".", "").isdecimal()
 
@@ -320,8 +328,8 @@ def _first(document: Mapping[str, Any], *keys: str) -> int | None:
 
 def _counts(document: Mapping[str, Any], *keys: str) -> dict[str, int]:
     """The counts that stand under these keys."""
-    found = {key: _count(document, key) for key in keys}
-    return {key: count for key, count in found.items() if count is not None}
+    counts = {key: _count(document, key) for key in keys}
+    return {key: count for key, count in counts.items() if count is not None}
 
 
 def _count(document: Mapping[str, Any], key: str) -> int | None:

@@ -15,6 +15,7 @@ from resolution_eval.ground.registry import ADAPTERS
 from resolution_eval.models.arguments import flag
 from resolution_eval.models.families.integrity import watched_loading
 from resolution_eval.models.wrapped.repairs import DISTRUSTED, mend, repaired, video_reader
+from resolution_eval.models.wrapped.services import refuse_unready
 
 LIMITS: dict[str, int] = {"min_pixels": 28 * 28, "max_pixels": 16384 * 28 * 28}
 """Floor and ceiling, in pixels, that a base is given instead of its own: one visual token of
@@ -70,8 +71,11 @@ class BasePlan:
         """The model, with what is broken in it mended.
 
         Raises:
-            ModelError: it raised while it was built, or its weights are not whole.
+            ModelError: it raised while it was built, its weights are not whole, or the package that
+                it asks its provider with is absent.
+            UsageError: it has no key for its provider.
         """
+        refuse_unready(self.name, self.arguments)
         try:
             with repaired(self.maker), watched_loading():
                 base = self.maker(**self.arguments)

@@ -137,6 +137,8 @@ def ask(
     """The base's answers to questions with equally many images, of one size place by place.
 
     A server is asked through the `channel`: nothing that it answered before, nor within its pauses.
+    A base that stumbles over what its server said of the only question, as `claude` over a refusal
+    (0.7.3), has no answer: the server's word is the reason, not the stumbling.
 
     Raises:
         ModelError: the base gave another number of answers than it was asked for.
@@ -157,7 +159,13 @@ def ask(
         stack.enter_context(_silent(type(base)))
         stack.enter_context(watched_logits(sight.model))
         base.task_dict = {TASK: {SPLIT: dict(enumerate(questions))}}
-        answers = base.generate_until(_requests(base, questions))
+        try:
+            answers = base.generate_until(_requests(base, questions))
+        except Exception as error:
+            if len(questions) > 1 or not (exchanges and exchanges[-1].explained):
+                raise
+            answers = [""]
+            errors.append(f"{type(error).__name__}: {error}")
     if entered.raised:
         raise entered.raised[0]
     if len(answers) != len(questions):

@@ -16,6 +16,10 @@ from urllib.parse import urlsplit
 
 from resolution_eval.evidence.attestation import Sent
 from resolution_eval.ground.notation import json_value
+from resolution_eval.models.providers.usage import refusal_of
+
+STANDARD = str.maketrans("-_", "+/")
+"""From the alphabet for addresses, in which google-genai writes images, to the usual one."""
 
 UNSENT = ("ConnectError", "ConnectTimeout", "PoolTimeout", "NewConnectionError")
 """Errors of a request that never left, of httpx, requests and urllib3."""
@@ -44,12 +48,19 @@ class Exchange:
     unsent: bool = False
     """Whether the request never left, so that nothing can be billed for it."""
 
+    @property
+    def explained(self) -> bool:
+        """Whether the server's word, or its silence, tells why there is no answer."""
+        return self.fault is not None or refusal_of(self.answer or {}) is not None
+
     def without_images(self) -> dict[str, Any]:
         """The same request without its images, answered by one token."""
         body: dict[str, Any] = _stripped(self.body)
         for name, least in (("max_tokens", 1), ("max_completion_tokens", 16)):
             if name in body:
                 body[name] = least
+        if isinstance(body.get("generationConfig"), dict):
+            body["generationConfig"] = {**body["generationConfig"], "maxOutputTokens": 1}
         return {name: value for name, value in body.items() if name != "stream"}
 
 
@@ -84,7 +95,7 @@ def begun(request: Any, exchanges: list[Exchange]) -> Exchange | None:
     if not isinstance(body, dict) or not {"messages", "contents", "input"} & set(body):
         return None
     exchange = Exchange(str(request.url), dict(request.headers), body)
-    exchange.images = list(_images(body))
+    exchange.images = list(images_of(body))
     exchange.text = "\n".join(_texts(body))
     exchanges.append(exchange)
     return exchange
@@ -98,7 +109,7 @@ def _content(request: Any) -> Any:
         return None
 
 
-def _images(node: Any) -> Iterator[Sent]:
+def images_of(node: Any) -> Iterator[Sent]:
     """Every image in a request, in order: data URLs, and Anthropic's and Gemini's own forms."""
     for _, value in _leaves(node):
         if isinstance(value, bytes):
@@ -142,8 +153,9 @@ def _image_bytes(node: Mapping[str, Any]) -> bytes | None:
 def _decoded(text: Any) -> bytes | None:
     if not isinstance(text, str) or not text:
         return None
+    padded = text + "=" * (-len(text) % 4)
     try:
-        return base64.b64decode(text, validate=True)
+        return base64.b64decode(padded.translate(STANDARD), validate=True)
     except (binascii.Error, ValueError):
         return None
 

@@ -285,12 +285,12 @@ def alone(turns: Turns) -> Turns:
 def turns_of(body: Mapping[str, Any]) -> Turns:
     """The request's conversation, in the form of transformers' chat templates."""
     found: list[dict[str, Any]] = []
-    for turn in body.get("messages") or ():
-        content = turn.get("content")
+    for turn in body.get("messages") or body.get("contents") or ():
+        content = turn.get("content", turn.get("parts"))
         parts = content if isinstance(content, list) else [{"type": "text", "text": str(content)}]
         told = [
             {"type": "text", "text": str(part.get("text", ""))}
-            if part.get("type") == "text"
+            if "text" in part
             else {"type": "image"}
             for part in parts
             if isinstance(part, dict)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,10 +16,12 @@ from resolution_eval.ground.notation import json_value
 from resolution_eval.models.families.family_base import TowerGrid
 from resolution_eval.models.wrapped.base_plan import BasePlan
 from resolution_eval.models.wrapped.base_questions import BaseQuestion, ask
+from resolution_eval.models.wrapped.exchange import images_of
 from resolution_eval.models.wrapped.visibility import Sight, sight_of
 from resolution_eval.resolution import Size
 
 GENERATION = {"max_new_tokens": 1, "do_sample": False}
+RECEIVED = "received"
 
 
 class Hollow:
@@ -62,7 +62,7 @@ def hollowed() -> Iterator[None]:
 
 
 class Receipt(ThreadingHTTPServer):
-    """A server on this machine that answers any chat request, and keeps the images it was sent."""
+    """A server on this machine that answers any question, and keeps the images it was sent."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Receiving)
@@ -70,32 +70,18 @@ class Receipt(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where a base shall send its requests."""
-        return f"http://127.0.0.1:{self.server_address[1]}/v1"
+        """Where a base shall send its requests, without the version of a provider's interface."""
+        return f"http://127.0.0.1:{self.server_address[1]}"
 
 
 class _Receiving(BaseHTTPRequestHandler):
     server: Receipt
 
     def do_POST(self) -> None:
-        from PIL import Image
-
         body = json_value(self.rfile.read(int(self.headers["Content-Length"])))
-        for url in _image_urls(body["messages"]):
-            data = base64.b64decode(url.partition("base64,")[2])
-            with Image.open(io.BytesIO(data)) as image:
-                self.server.received.append(
-                    Sent(
-                        width=image.width,
-                        height=image.height,
-                        format=str(image.format),
-                        bytes=len(data),
-                    )
-                )
-        message = {"role": "assistant", "content": "received"}
-        choice = {"index": 0, "finish_reason": "stop", "message": message}
-        answer = {"id": "1", "object": "chat.completion", "created": 0, "choices": [choice]}
-        written = json.dumps({**answer, "model": str(body.get("model"))}).encode()
+        self.server.received.extend(images_of(body))
+        answer = _answer(self.path.partition("?")[0], str(body.get("model")))
+        written = json.dumps(answer).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(written)))
@@ -106,12 +92,19 @@ class _Receiving(BaseHTTPRequestHandler):
         """Nothing: the doctor's report is all that is printed."""
 
 
-def _image_urls(messages: Any) -> Iterator[str]:
-    for message in messages:
-        content = message["content"]
-        for part in content if isinstance(content, list) else ():
-            if part.get("type") == "image_url":
-                yield part["image_url"]["url"]
+def _answer(path: str, model: str) -> dict[str, Any]:
+    """An answer in the form that is expected at the path: Anthropic's, Gemini's or OpenAI's."""
+    if path.endswith("/messages"):
+        content = [{"type": "text", "text": RECEIVED}]
+        named = {"id": "1", "type": "message", "role": "assistant", "model": model}
+        return {**named, "content": content, "usage": {"input_tokens": 0, "output_tokens": 0}}
+    if path.endswith(":generateContent"):
+        content = {"role": "model", "parts": [{"text": RECEIVED}]}
+        return {"candidates": [{"content": content, "finishReason": "STOP"}]}
+    message = {"role": "assistant", "content": RECEIVED}
+    choice = {"index": 0, "finish_reason": "stop", "message": message}
+    named = {"id": "1", "object": "chat.completion", "created": 0, "model": model}
+    return {**named, "choices": [choice]}
 
 
 class HollowBase:

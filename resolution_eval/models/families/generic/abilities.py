@@ -128,8 +128,8 @@ def _first_words(bench: Bench, settings: ProcessorSettings, batch: Mapping[str, 
     told = {"return_dict_in_generate": True, "output_logits": True, "do_sample": False}
     with settings.applied(bench.parts._replace(config=bench.model.config)):
         entering = taken(as_entering(batch), bench.model.forward)
-        found = bench.model.generate(**entering, max_new_tokens=3, **told)
-    return torch.stack(list(found.logits), dim=1)
+        logits = bench.model.generate(**entering, max_new_tokens=3, **told).logits
+    return torch.stack(list(logits), dim=1)
 
 
 def _rank(family: GenericFamily, bench: Bench) -> None:

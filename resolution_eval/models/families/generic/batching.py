@@ -43,10 +43,10 @@ def _pair(family: GenericFamily, run: Trial, bench: Bench) -> Mapping[str, Any]:
     prompt = family.prompt(parts, QUESTION, image=True)
     images = [[image], [image]] if family.nested else [image, image]
     with family.used_settings(parts, run.size).applied(parts):
-        found: Mapping[str, Any] = parts.processor(
+        features: Mapping[str, Any] = parts.processor(
             text=[prompt, prompt], images=images, return_tensors="pt", **family.more
         )
-    return found
+    return features
 
 
 def _doubled(one: Any, two: Any) -> int | None:

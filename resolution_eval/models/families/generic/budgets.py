@@ -35,15 +35,15 @@ def budgeted(family: GenericFamily, bench: Bench) -> GenericFamily:
     known = known_arguments(bench.parts.processor.image_processor)
     reasons = []
     for argument in (name for name in BUDGETS if name in known):
-        found = {}
+        edges = {}
         for value in BUDGETS[argument]:
             told = replace(family, more={**family.more, argument: value})
             try:
-                found[value] = _edge(told, [bench.run(told, size) for size in (SQUARE, WIDE)])
+                edges[value] = _edge(told, [bench.run(told, size) for size in (SQUARE, WIDE)])
             except FOREIGN as error:
                 reasons.append(f"{argument}={value}: {reason_of(error)}")
-        if len(found) > 1 and len(set(found.values())) == len(found):
-            steps = Steps(argument, tuple(sorted(found.items())))
+        if len(edges) > 1 and len(set(edges.values())) == len(edges):
+            steps = Steps(argument, tuple(sorted(edges.items())))
             return replace(family, own=False, reason=None, steps=steps)
     raise ModelError("; ".join(reasons) or "its processor takes no budget that is known")
 

@@ -43,10 +43,10 @@ def generic_family(parts: Parts) -> GenericFamily:
         logger.info(f"no family is written for {parts.config.model_type}: probing its processor")
         with torch.random.fork_rng(devices=[]), torch.inference_mode():
             _FAMILIES[digest] = _outcome(parts)
-    found = _FAMILIES[digest]
-    if isinstance(found, ModelError):
-        raise found
-    return found
+    family = _FAMILIES[digest]
+    if isinstance(family, ModelError):
+        raise family
+    return family
 
 
 def _outcome(parts: Parts) -> GenericFamily | ModelError:

@@ -133,8 +133,8 @@ class GenericFamily(Family):
     def received(
         self, parts: Parts, grid: Size, arguments: Mapping[str, Any], samples: int
     ) -> list[TowerGrid]:
-        found = [one for reading in self.made for one in reading.read(arguments)]
-        return [self.laid(parts, grid, own) for own in shares_of([found], samples)]
+        pictures = [one for reading in self.made for one in reading.read(arguments)]
+        return [self.laid(parts, grid, own) for own in shares_of([pictures], samples)]
 
     def laid(self, parts: Parts, drawn: Size, images: Sequence[TowerGrid]) -> TowerGrid:
         """The pictures of one sample together: tiles as they lie in its processor's own layout of
@@ -162,8 +162,8 @@ class GenericFamily(Family):
     ) -> list[TowerGrid]:
         reading = self.entered
         assert reading is not None
-        found = [reading.read(arguments) for arguments in calls]
-        return [self.laid(parts, grid, own) for own in shares_of(found, samples)]
+        pictures = [reading.read(arguments) for arguments in calls]
+        return [self.laid(parts, grid, own) for own in shares_of(pictures, samples)]
 
     def received_each(
         self, parts: Parts, grids: Sequence[Size], calls: Sequence[Mapping[str, Any]]
@@ -172,16 +172,16 @@ class GenericFamily(Family):
         reading = self.entered
         if reading is None or len(set(grids)) == 1:
             return super().received_each(parts, grids, calls)
-        found = [one for arguments in calls for one in reading.read(arguments)]
+        pictures = [one for arguments in calls for one in reading.read(arguments)]
         counts = [self.foretold(parts, grid).images for grid in grids]
-        if sum(counts) != len(found):
+        if sum(counts) != len(pictures):
             raise ModelError(
-                f"{len(found)} pictures entered of {len(grids)} images, of which the processor "
+                f"{len(pictures)} pictures entered of {len(grids)} images, of which the processor "
                 f"makes {counts} one by one"
             )
         starts = [sum(counts[:place]) for place in range(len(counts))]
         return [
-            self.laid(parts, grid, found[start : start + count])
+            self.laid(parts, grid, pictures[start : start + count])
             for grid, start, count in zip(grids, starts, counts, strict=True)
         ]
 
@@ -203,11 +203,11 @@ class GenericFamily(Family):
     def counted_tokens(self, parts: Parts, inputs: Mapping[str, Any]) -> list[int]:
         """Tokens in the prompt; where none stands there, those that the tower makes of the grid."""
         if self.token is None:
-            found = [one for reading in self.made for one in reading.read(inputs)]
+            pictures = [one for reading in self.made for one in reading.read(inputs)]
             rows = len(_ids(inputs))
-            if not found or self.unwritten is None:
+            if not pictures or self.unwritten is None:
                 return [0] * rows
-            grids = [stacked(own).grid for own in shares_of([found], rows)]
+            grids = [stacked(own).grid for own in shares_of([pictures], rows)]
             return [self.unwritten.count(Size(*grid[::-1])) for grid in grids]
         return [int(row.sum()) for row in _ids(inputs) == self.token]
 
@@ -235,8 +235,8 @@ class GenericFamily(Family):
     def plain_prompt(self, parts: Parts, question: str, *, image: bool) -> str:
         return f"{self.mark if image else ''}{question}\nAnswer:"
 
-    def written(self, parts: Parts, found: Any, inputs: Mapping[str, Any]) -> Any:
-        return found[:, _ids(inputs).shape[1] :] if self.begins else found
+    def written(self, parts: Parts, sequences: Any, inputs: Mapping[str, Any]) -> Any:
+        return sequences[:, _ids(inputs).shape[1] :] if self.begins else sequences
 
     def continues_prompt(self, parts: Parts) -> bool:
         return self.begins and self.ranks and not getattr(parts.config, "is_encoder_decoder", False)
@@ -247,9 +247,9 @@ TRIED = (Size(672, 448), Size(300, 900), Size(64, 64))
 
 
 def _ids(inputs: Mapping[str, Any]) -> Tensor:
-    found = inputs["input_ids"] if "input_ids" in inputs else inputs["decoder_input_ids"]
-    assert isinstance(found, Tensor)
-    return found
+    ids = inputs["input_ids"] if "input_ids" in inputs else inputs["decoder_input_ids"]
+    assert isinstance(ids, Tensor)
+    return ids
 
 
 def shares_of(calls: Sequence[Sequence[TowerGrid]], samples: int) -> list[list[TowerGrid]]:

@@ -28,15 +28,15 @@ def restoring(family: GenericFamily, runs: Sequence[Trial], patch: int) -> Gener
     """
     family = _counting(family, runs)
     for edge in dict.fromkeys((patch, *PATCHES)):
-        found = [
+        families = [
             replace(family, tower=path, entered=entered, made=made)
             for path in runs[-1].arguments
             for entered in _entered(runs[-1], path, edge)
             for made in _made(runs[-1], edge)
             if _agree(runs, path, entered, made)
         ]
-        if found:
-            return max(found, key=lambda each: _pixels(each, runs[-1]))
+        if families:
+            return max(families, key=lambda each: _pixels(each, runs[-1]))
     raise ModelError("nobody can read the grid from its tensors")
 
 
@@ -54,9 +54,9 @@ def _entered(run: Trial, path: str, patch: int) -> Iterator[Reading]:
     """Where the grid may stand among a tower's arguments."""
     for arguments in run.arguments[path]:
         for tensor in pixel_tensors(arguments).values():
-            found = by_volume(arguments, tensor.numel(), patch)
-            if found is not None:
-                yield found
+            reading = by_volume(arguments, tensor.numel(), patch)
+            if reading is not None:
+                yield reading
 
 
 def _made(run: Trial, patch: int) -> Iterator[tuple[Reading, ...]]:

@@ -12,7 +12,7 @@ from resolution_eval.models.families.generic.controls import controls
 from resolution_eval.models.families.generic.family import GenericFamily
 from resolution_eval.models.families.generic.foreign import FOREIGN, reason_of
 from resolution_eval.models.families.generic.placeholders import settable, unwritten
-from resolution_eval.models.families.generic.tensor_grids import Reading, found
+from resolution_eval.models.families.generic.tensor_grids import Reading, common_reading
 from resolution_eval.models.families.generic.trial import Bench, Trial
 from resolution_eval.resolution import Size
 
@@ -85,7 +85,7 @@ class Search:
                 self._failures[key] = reason_of(error)
                 return None
             if len(sightings) in (1, 3) or size == large:
-                reading = found(sightings)
+                reading = common_reading(sightings)
             if reading is None:
                 if len(sightings) == 1:
                     self._failures[key] = ""
@@ -122,7 +122,7 @@ class Search:
     def _read(self, family: GenericFamily, runs: Sequence[Trial]) -> GenericFamily:
         """The family with the outermost module among whose arguments every size stands."""
         for path in runs[0].arguments:
-            entered = found([(run.size, run.entered(path)) for run in runs])
+            entered = common_reading([(run.size, run.entered(path)) for run in runs])
             if entered is None:
                 continue
             read = replace(family, tower=path, entered=entered)

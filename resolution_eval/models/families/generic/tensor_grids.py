@@ -120,7 +120,7 @@ Sighting = tuple[Size, Mapping[str, Any]]
 """The size of an image that was shown, and the arguments that entered of it."""
 
 
-def found(sightings: Sequence[Sighting]) -> Reading | None:
+def common_reading(sightings: Sequence[Sighting]) -> Reading | None:
     """The reading that gives every image's size, one image each; None where there is none."""
     first_size, first = sightings[0]
     for candidate in candidates(first):

@@ -48,10 +48,10 @@ def noted_calls(model: nn.Module) -> Iterator[tuple[list[Call], dict[str, int]]]
             calls.append((path, named_arguments(module, positional, named)))
 
         def after(module: Any, tensors: Any, output: Any, path: str = path) -> None:
-            found = next(iter(output.values()), None) if isinstance(output, Mapping) else output
-            found = found[0] if isinstance(found, tuple) and found else found
-            if isinstance(found, Tensor) and found.ndim == 3:
-                lengths.setdefault(path, int(found.shape[1]))
+            states = next(iter(output.values()), None) if isinstance(output, Mapping) else output
+            states = states[0] if isinstance(states, tuple) and states else states
+            if isinstance(states, Tensor) and states.ndim == 3:
+                lengths.setdefault(path, int(states.shape[1]))
 
         handles.append(module.register_forward_pre_hook(before, with_kwargs=True))
         handles.append(module.register_forward_hook(after))
@@ -82,14 +82,14 @@ def entrances(calls: Sequence[Call], inputs: Mapping[str, Any]) -> list[str]:
     one that also gets text is the model around it.
     """
     starts = [_start(tensor) for tensor in pixel_tensors(inputs).values()]
-    found: dict[str, None] = {}
+    paths: dict[str, None] = {}
     for path, arguments in calls:
         if not path or any(arguments.get(name) is not None for name in TEXTS):
             continue
         tensors = [value for value in arguments.values() if isinstance(value, Tensor)]
         if any(_start(tensor) in starts for tensor in tensors if tensor.is_floating_point()):
-            found.setdefault(path)
-    return list(found)
+            paths.setdefault(path)
+    return list(paths)
 
 
 def _start(tensor: Tensor) -> tuple[float, ...]:

@@ -1,0 +1,116 @@
+"""Closed services: which package a base asks its provider with, and what that needs.
+
+A base such as `claude` takes no address and says nothing of a missing package or key: it tries each
+question five times, and then has no answer to tell (lmms-eval 0.7.3).
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import inspect
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+
+from resolution_eval.ground.errors import ModelError, UsageError
+from resolution_eval.models.arguments import flag
+
+
+@dataclass(frozen=True)
+class ClosedService:
+    """A provider's service, as one of lmms-eval's models asks it."""
+
+    package: str
+    """Distribution that holds the provider's client, as pip names it."""
+    module: str
+    fits: str
+    """The package with the versions of it that the base can ask with."""
+    keys: tuple[str, ...]
+    """Environment variables of which one holds the key; none where the base goes without."""
+    address: str
+    """Environment variable that names another server than the provider's."""
+    version: str = ""
+    """Path of the interface's version, where the variable's address holds it."""
+
+    def refuse_unready(self, name: str, arguments: Mapping[str, Any]) -> None:
+        """Refuse to ask for the base `name` without what that needs.
+
+        Raises:
+            ModelError: the package is absent, or its version takes other arguments.
+            UsageError: there is no key.
+        """
+        if not _installed(self.module):
+            raise ModelError(
+                f"base={name} asks with the package {self.package}, which is not installed: "
+                f"pip install '{self.fits}'"
+            )
+        if self.package == "anthropic" and not _takes_temperature():
+            version = importlib.metadata.version(self.package)
+            raise ModelError(
+                f"base={name} gives a temperature, which {self.package} {version} does not take "
+                f"any more: pip install '{self.fits}'"
+            )
+        told = arguments.get("api_key") or flag("vertexai", arguments.get("vertexai") or False)
+        if self.keys and not told and not any(os.environ.get(key) for key in self.keys):
+            raise UsageError(f"base={name} has no key; set {' or '.join(self.keys)}")
+
+    @contextmanager
+    def moved(self, url: str) -> Iterator[None]:
+        """Has the service's client ask the server at `url` meanwhile, with a key that is none.
+
+        `url` is without the version of the provider's interface.
+        """
+        variables = {self.address: url + self.version} | dict.fromkeys(self.keys[:1], "none")
+        with patch.dict(os.environ, variables):
+            yield
+
+
+SERVICES: dict[str, ClosedService] = {
+    "claude": ClosedService(
+        package="anthropic",
+        module="anthropic",
+        fits="anthropic>=0.60,<1",
+        keys=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
+        address="ANTHROPIC_BASE_URL",
+    ),
+    "gemini": ClosedService(
+        package="google-genai",
+        module="google.genai",
+        fits="google-genai>=1",
+        keys=("GOOGLE_API_KEY", "GEMINI_API_KEY"),
+        address="GOOGLE_GEMINI_BASE_URL",
+    ),
+    "gpt4v": ClosedService(
+        package="openai",
+        module="openai",
+        fits="openai>=1",
+        keys=(),  # a key is made up where there is none, for servers that want none
+        address="OPENAI_BASE_URL",
+        version="/v1",
+    ),
+}
+"""By the name of the base."""
+
+
+def refuse_unready(name: str, arguments: Mapping[str, Any]) -> None:
+    """As `ClosedService.refuse_unready`, of a base that asks one."""
+    if name in SERVICES:
+        SERVICES[name].refuse_unready(name, arguments)
+
+
+def _installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # of a package that holds it
+        return False
+
+
+def _takes_temperature() -> bool:
+    """Whether `anthropic` still takes what lmms-eval's `claude` gives it; 1.0 does not."""
+    messages = importlib.import_module("anthropic.resources").Messages
+    return "temperature" in inspect.signature(messages.create).parameters

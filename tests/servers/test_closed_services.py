@@ -1,0 +1,155 @@
+"""lmms-eval's `claude` and `gemini` with their providers' own client packages, on loopback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from asking import documents, judged
+from closed_stand_in import AnthropicStandIn, GeminiStandIn
+from stand_in import StandIn, claude, running
+
+from resolution_eval.adapters.reswrap import ResWrap
+from resolution_eval.cli import main
+from resolution_eval.evidence.attestation import Attestation, Failure, Verdict
+from resolution_eval.models.wrapped import services
+from resolution_eval.models.wrapped.exchange import images_of
+from resolution_eval.models.wrapped.services import SERVICES
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+SIZES = [56, 448, "native"]
+CLAUDE = "claude-sonnet-4-5-20250929"
+BUDGET = 1120
+"""Tokens of an image under Gemini 3's default."""
+
+
+@contextmanager
+def asked_through(base: str, kind: type[StandIn], *told: Any, **more: Any) -> Iterator[StandIn]:
+    with running(*told, kind=kind, **more) as server, SERVICES[base].moved(server.url):
+        yield server
+
+
+def answers(
+    base: str, model: str, images: tuple[str, ...] = ("300x150", "700x700"), **more: Any
+) -> list[tuple[Verdict, Attestation]]:
+    made = ResWrap(base, model_version=model, **more)
+    return judged(made, documents(list(images), SIZES))
+
+
+def test_claude_is_counted_by_the_free_count() -> None:
+    with asked_through("claude", AnthropicStandIn, claude) as server:
+        told = answers("claude", CLAUDE)
+    for verdict, attestation in told:
+        assert verdict.answer == "A" and attestation.status == "counted"
+        served, sent = attestation.served, attestation.sent
+        assert served is not None and sent is not None
+        assert served.counted_by == "count_tokens" and served.model == CLAUDE
+        assert served.counted_tokens == claude(sent.width, sent.height)
+        assert "the base encoded the image as JPEG" in attestation.notes
+    assert {each.body["model"] for each in server.questions} == {CLAUDE}
+
+
+def test_claude_sent_an_image_that_its_provider_made_smaller_is_mismatched() -> None:
+    with asked_through("claude", AnthropicStandIn, claude, faults=["halved"]):
+        told = answers("claude", CLAUDE, ("700x700",))
+    assert [attestation.status for _, attestation in told] == ["mismatched"] * 3
+
+
+@pytest.mark.parametrize("simple", [False, True])
+def test_gemini_counts_by_modality(simple: bool) -> None:
+    """Every image is read from its request, though the client writes it in another alphabet."""
+    with asked_through("gemini", GeminiStandIn, lambda *_: BUDGET) as server:
+        told = answers("gemini", "gemini-3-pro-preview", force_simple=simple)
+    assert len(server.questions) == 6
+    for _, attestation in told:
+        served, sent = attestation.served, attestation.sent
+        assert served is not None and sent is not None and sent.format == "PNG"
+        assert served.counted_tokens == BUDGET
+        assert served.counted_by == "usageMetadata.promptTokensDetails"
+        assert attestation.status == "predicted", "the count is the budget's, whatever the size"
+
+
+def test_an_answer_that_gemini_holds_back_is_a_failure() -> None:
+    with asked_through("gemini", GeminiStandIn, lambda *_: BUDGET, faults=["safety"]):
+        told = answers("gemini", "gemini-3-pro-preview", ("300x150",))
+    for verdict, _ in told:
+        assert verdict.correct is None and isinstance(verdict.failure, Failure)
+        assert verdict.failure.kind == "refusal" and "SAFETY" in verdict.failure.message
+
+
+def test_a_refusal_of_claude_is_a_failure() -> None:
+    with asked_through("claude", AnthropicStandIn, claude, faults=["refusal"]):
+        told = answers("claude", CLAUDE, ("300x150",))
+    assert {verdict.failure and verdict.failure.kind for verdict, _ in told} == {"refusal"}
+
+
+def test_a_key_that_the_provider_does_not_know_is_told_in_its_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """lmms-eval tries five times, and then stumbles over the answer that it does not have."""
+    monkeypatch.setattr("lmms_eval.models.simple.claude.NUM_SECONDS_TO_SLEEP", 0)
+    with asked_through("claude", AnthropicStandIn, claude, says={"error": "invalid x-api-key"}):
+        told = answers("claude", CLAUDE, ("300x150",))
+    for verdict, _ in told:
+        assert verdict.correct is None and verdict.failure is not None
+        assert verdict.failure.kind == "refused request"
+        assert "status 401" in verdict.failure.message
+        assert "invalid x-api-key" in verdict.failure.message
+
+
+@pytest.mark.parametrize("text", ["_-8=", "_-8", "/+8="])
+def test_an_image_is_read_in_either_alphabet(text: str) -> None:
+    (sent,) = images_of({"contents": [{"parts": [{"inlineData": {"data": text}}]}]})
+    assert sent.bytes == 2 and sent.format == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("base", "named", "shown"),
+    [
+        ("claude", CLAUDE, "predicted by anthropic/"),
+        ("gemini", "gemini-3-pro-preview", "predicted by google/"),
+        ("gpt4v", "gpt-4o", "predicted by openai/"),
+    ],
+)
+def test_the_doctor_sees_what_is_sent(
+    base: str, named: str, shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = f"base={base},model_version={named}"
+    main(["doctor", "--model", "reswrap", "--model_args", told, "--sizes", "56,448"])
+    said = capsys.readouterr().out
+    assert shown in said and "448x448" in said
+
+
+def test_a_package_that_is_absent_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "_installed", lambda _: False)
+    with pytest.raises(SystemExit, match=r"not installed: pip install 'anthropic>=0\.60,<1'"):
+        ResWrap("claude", model_version=CLAUDE)
+
+
+def test_a_package_of_another_version_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def create(*, model: str, max_tokens: int, messages: list[Any]) -> None:
+        """As of anthropic 1.0."""
+
+    monkeypatch.setattr("anthropic.resources.Messages.create", create)
+    with pytest.raises(SystemExit, match="does not take any more: pip install"):
+        ResWrap("claude", model_version=CLAUDE)
+
+
+@pytest.mark.parametrize("base", [name for name, one in SERVICES.items() if one.keys])
+def test_a_key_that_is_absent_is_asked_for(base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for key in SERVICES[base].keys:
+        monkeypatch.delenv(key, raising=False)
+    with pytest.raises(SystemExit, match=f"base={base} has no key; set {SERVICES[base].keys[0]}"):
+        ResWrap(base, model_version="any")
+
+
+def test_the_doctor_asks_no_other_cloud(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Under lmms-eval's API_TYPE=azure, `gpt4v` has another address, which no variable moves."""
+    monkeypatch.setenv("API_TYPE", "azure")
+    told = "base=gpt4v,model_version=gpt-4o"
+    assert main(["doctor", "--model", "reswrap", "--model_args", told, "--sizes", "56"]) != 0
+    assert "no model in this process and no base_url" in capsys.readouterr().err
