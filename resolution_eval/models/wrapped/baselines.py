@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
@@ -17,28 +17,38 @@ from urllib3.util.retry import Retry
 from resolution_eval.ground.notation import json_value
 from resolution_eval.models.providers.usage import read_usage
 from resolution_eval.models.wrapped.exchange import Exchange, elsewhere, never_left
+from resolution_eval.models.wrapped.pauses import BUSY
 from resolution_eval.models.wrapped.traffic import Channel
 
 PATIENCE = Retry(
     total=5,
-    status_forcelist=(429, 500, 502, 503, 504),
     allowed_methods=None,
     backoff_factor=0.5,
     respect_retry_after_header=True,
     raise_on_status=False,
 )
 """How often, and how long apart, a server that is busy is asked again; it may say so itself."""
+ATTEMPTS = 6
+"""How often a count is asked of a busy server, whose pauses hold for all requests to it."""
 TIMEOUT = 120
 """Seconds to wait for the answer to a text of which one token is wanted."""
 LENGTH = ("content-length", "accept-encoding", "connection", "host")
 """Headers that belong to the request that was sent, not to this one."""
 
 
-def patient(*, trust_environment: bool, billed: bool = False) -> requests.Session:
-    """A session that asks a busy server again; of requests that are `billed`, none whose answer was
-    lost on the way, or behind a gateway (504), as it may be billed already.
+def patient(
+    *, trust_environment: bool, billed: bool = False, busy: Sequence[int] = BUSY
+) -> requests.Session:
+    """A session that asks again where the status is one of `busy`, or an error of the server's; of
+    requests that are `billed`, none whose answer was lost on the way, or behind a gateway (504), as
+    it may be billed already.
     """
-    again = PATIENCE.new(read=0, status_forcelist=(429, 500, 502, 503)) if billed else PATIENCE
+    statuses = (*busy, 500, 502)
+    again = (
+        PATIENCE.new(read=0, status_forcelist=statuses)
+        if billed
+        else PATIENCE.new(status_forcelist=(*statuses, 504))
+    )
     session = requests.Session()
     session.trust_env = trust_environment
     for scheme in ("http://", "https://"):
@@ -120,10 +130,14 @@ class Baselines:
         """
         own = {name: value for name, value in headers.items() if name.lower() not in LENGTH}
         self.asked += 1
-        self._channel.pauses.wait(url)
-        with patient(trust_environment=self._trust_environment, billed=True) as session:
-            data = json.dumps(body).encode()
-            response = session.post(url, data=data, headers=own, timeout=TIMEOUT)
+        pauses, data = self._channel.pauses, json.dumps(body).encode()
+        with patient(trust_environment=self._trust_environment, billed=True, busy=()) as session:
+            for _ in range(ATTEMPTS):
+                sent = pauses.wait(url)
+                response = session.post(url, data=data, headers=own, timeout=TIMEOUT)
+                pauses.note(url, response.status_code, response.headers, sent)
+                if response.status_code not in BUSY:
+                    break
         found = _table(response) if elsewhere(url, response.url) is None else None
         if found is None:
             _warn(response.status_code)

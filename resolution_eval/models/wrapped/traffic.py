@@ -232,8 +232,8 @@ def _fault(exchange: Exchange, response: Any, channel: Channel) -> tuple[str, st
         return _unread(data, kind, status, error)
     if not isinstance(answer, dict):
         return "unreadable", f"JSON that is no object (status {status}): {str(answer)[:SHOWN]}"
-    if (error := error_of(answer)) is not None:
-        return "refused request", f"an error by status {status}: {error[:SHOWN]}"
+    if (within := error_of(answer)) is not None:
+        return "refused request", f"an error by status {status}: {within[:SHOWN]}"
     if (wrong := no_text_of(answer)) is not None:
         return "unreadable", f"an answer in another form (status {status}): {wrong[:SHOWN]}"
     if channel.gave_before(exchange, answer):
