@@ -25,6 +25,9 @@ followed by punctuation ("lymphocytes are absent" is no opening answer). In 3 an
 clause with a denial ("not", "without", "cannot", "whether", a question mark) is left out; a list
 ("no debris, mucus or adipose") is one clause.
 
+What a sentence that begins with "Wait" or "Correction" says of the choices takes the place of all
+before it.
+
 The verdict is the one choice that every mention of that place can mean. Letter and text that
 agree mean one choice; letter and text that contradict, or a hedge ("A or B"), mean none: None.
 A denial never affirms: "no pneumonia" is neither "no" nor "no finding".
@@ -42,6 +45,7 @@ from resolution_eval.answers.mentions import (
     REASONS,
     SENTENCE_ENDS,
     Mention,
+    Phrases,
     denies,
     is_letter,
     marks_off,
@@ -60,6 +64,13 @@ _FILLERS = COPULAS | word_set(
 _CONFIRMATIONS = word_set("correct right answer best appropriate likely")
 # Weigh an option in a walk through all of them.
 _AFFIRMED = word_set("yes correct right true likely best fits matches")
+# With a denial among them say of a choice, after a colon or in brackets, that it is not so.
+_JUDGEMENTS = word_set(
+    "no not none absent negative unlikely excluded ruled out false present seen visible detected"
+    " observed identified evident likely very found is was it here there incorrect wrong"
+)
+_NEAR = 8
+"""Words within which a weight of a choice, and the next one's, are looked for."""
 _PREDICATES = word_set("can has have had does did were")
 # Set off a letter in running text: "option B", "I would pick B".
 _LEADS = word_set(
@@ -68,6 +79,10 @@ _LEADS = word_set(
 )
 # Deny what follows them in their clause, not what stands before ("CT without contrast").
 _FORWARD = word_set("no without non lack lacks lacking except versus vs against unlike 无")
+# Between two choices weigh both and affirm neither.
+_VERSUS = word_set("versus vs v")
+# At the start of a sentence take back what was said before.
+_TAKES_BACK = word_set("wait correction oops sorry scratch")
 # Begin a clause without punctuation.
 _TURNS = word_set(
     "but however while whereas although though because so therefore thus hence rather instead"
@@ -111,12 +126,26 @@ def parse_yes_no(text: str) -> bool | None:
 
 def _verdict(text: str, choices: Sequence[str], *, letters: str) -> int | None:
     words = _of_the_answer(reply(text), asks_yes_no={*map(str.lower, choices)} == {"yes", "no"})
-    mentions = mentions_in(words, phrases_of(choices, letters))
+    phrases = phrases_of(choices, letters)
+    words = _since_taken_back(words, phrases)
+    mentions = mentions_in(words, phrases)
     stated = _final(words, mentions)
     if not stated and (weighed := _weighed(words, mentions)):
         return _common(weighed[0])
     stated = stated or _stated(words, mentions, 0)
     return _common(stated or _final_line(words, mentions) or _affirmed(words, mentions))
+
+
+def _since_taken_back(words: Sequence[Word], phrases: Phrases) -> Sequence[Word]:
+    """What follows the last word that takes back what was said ("Wait, it is A."), where that names
+    a choice; else all words.
+    """
+    for i in reversed(range(1, len(words))):
+        if words[i].plain in _TAKES_BACK and _CLAUSE_ENDS & set(words[i].before):
+            rest = words[i + 1 :]
+            if mentions_in(rest, phrases):
+                return rest
+    return words
 
 
 def _of_the_answer(said: str, *, asks_yes_no: bool) -> list[Word]:
@@ -189,6 +218,8 @@ def _run_end(words: Sequence[Word], mentions: Mapping[int, Mention], start: int)
     """The index after the mentions and fillers that follow each other from word `start` on."""
     i = start
     while i < len(words) and (i in mentions or words[i].plain in _FILLERS):
+        if i > start and "?" in words[i].before:
+            break
         i = mentions[i].end if i in mentions else i + 1
     return i
 
@@ -199,7 +230,36 @@ def _stated(words: Sequence[Word], mentions: Mapping[int, Mention], start: int) 
     for i in range(start, _run_end(words, mentions, start)):
         if i in mentions and (not stated or i >= stated[-1].end):
             stated.append(mentions[i])
-    return stated if stated and _ends(words, stated[-1]) else []
+    if not stated or not _ends(words, stated[-1]):
+        return []
+    last = stated[-1]
+    if _is_judged_absent(words, last):
+        return []
+    near = range(last.end + 1, min(last.end + _NEAR, len(words)))
+    further = (_has_share(words, mentions[i]) for i in near if i in mentions)
+    return [] if _has_share(words, last) and any(further) else stated
+
+
+def _has_share(words: Sequence[Word], mention: Mention) -> bool:
+    """Whether a percentage, or a number from 0 to 1, follows a mention: "A: 20 %, C: 0.8"."""
+    following = words[mention.end : mention.end + 2]
+    if not following or not following[0].key.replace(".", "", 1).isdecimal():
+        return False
+    return following[-1].text == "%" or float(following[0].key) <= 1
+
+
+def _is_judged_absent(words: Sequence[Word], mention: Mention) -> bool:
+    """Whether all that follows a mention in its phrase says that it is not so: "pneumonia: no",
+    "pneumonia (unlikely)"; "benign - no atypia" says more.
+    """
+    if denies(words[mention.start].plain):
+        return False
+    judgement: list[str] = []
+    for i in range(mention.end, min(mention.end + _NEAR, len(words))):
+        if set(".;,)\n") & set(words[i].before):
+            break
+        judgement.append(words[i].plain)
+    return any(map(denies, judgement)) and _JUDGEMENTS.issuperset(judgement)
 
 
 def _ends(words: Sequence[Word], mention: Mention) -> bool:
@@ -227,18 +287,23 @@ def _affirmed(words: Sequence[Word], mentions: Mapping[int, Mention]) -> list[Me
     """The mentions in clauses without a denial, or before one that reaches forward only."""
     affirmed: list[Mention] = []
     clause: list[Mention] = []
+    ends = {mention.end - 1 for mention in mentions.values()}
     denied, closed = False, False
     i = 0
     while i < len(words):
         if i > 0 and _opens_clause(words, mentions, i):
             affirmed += [] if denied or "?" in words[i].before else clause
             clause, denied, closed = [], False, False
-        if i in mentions and _is_set_off(words, mentions[i]):
-            clause += [] if closed else [mentions[i]]
+        joined = i > 1 and i - 2 in ends and words[i - 1].plain in ("or", "and", "nor")
+        if i in mentions and (joined or _is_set_off(words, mentions[i])):
+            unsaid = closed or _is_judged_absent(words, mentions[i])
+            clause += [] if unsaid else [mentions[i]]
             i = mentions[i].end
         else:
             if words[i].plain == "non":
                 i += _denied_by_non(words, i)
+            elif words[i].plain in _VERSUS and i + 1 in mentions and i - 1 in ends:
+                denied = True
             elif words[i].plain in _FORWARD and clause:
                 closed = True
             else:

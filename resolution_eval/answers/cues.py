@@ -94,6 +94,10 @@ def is_cue(words: Sequence[Word], i: int) -> bool:
 
     "Option B" is no cue: an explanation names options too.
     """
-    if words[i].plain not in CUES or i + 1 == len(words):
+    if i + 1 == len(words):
+        return False
+    if words[i].plain == "answer's":
+        return True
+    if words[i].plain not in CUES:
         return False
     return bool(_MARKS & set(words[i].after)) or words[i + 1].plain in COPULAS

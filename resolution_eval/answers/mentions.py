@@ -27,7 +27,7 @@ _DENIALS = word_set(
 _INNER = 5
 SENTENCE_ENDS = frozenset(".,;:!-—|([{\n。、")
 PHRASE_ENDS = SENTENCE_ENDS | frozenset("?)]}<>\\")
-_GRADED = ("grade", "stage", "class", "type")
+_GRADED = ("grade", "stage", "class", "type", "category", "level", "score")
 _ROMAN = {name: n for n, name in enumerate(("i", "ii", "iii", "iv", "v", "vi", "vii"), 1)}
 _ARABIC = {str(n): n for n in range(9)} | {
     key(name): n
@@ -35,7 +35,7 @@ _ARABIC = {str(n): n for n in range(9)} | {
         ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight")
     )
 }
-_Phrases: TypeAlias = dict[str, list[tuple[tuple[str, ...], frozenset[int]]]]
+Phrases: TypeAlias = dict[str, list[tuple[tuple[str, ...], frozenset[int]]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Mention:
     weak: bool
 
 
-def phrases_of(choices: Sequence[str], letters: str) -> _Phrases:
+def phrases_of(choices: Sequence[str], letters: str) -> Phrases:
     """Each phrase that names choices with those that it means, by its first key, longest first."""
     meanings: dict[tuple[str, ...], set[int]] = {}
     texts = [tuple(word.key for word in read_words(plain(choice))) for choice in choices]
@@ -56,7 +56,7 @@ def phrases_of(choices: Sequence[str], letters: str) -> _Phrases:
     for index, phrase in [*named, *_other_numerals(texts)]:
         if phrase:
             meanings.setdefault(phrase, set()).add(index)
-    phrases: _Phrases = {}
+    phrases: Phrases = {}
     for phrase in sorted(meanings, key=len, reverse=True):
         phrases.setdefault(phrase[0], []).append((phrase, frozenset(meanings[phrase])))
     return phrases
@@ -75,8 +75,8 @@ def _other_numerals(texts: Sequence[tuple[str, ...]]) -> Iterator[tuple[int, tup
         number = _ROMAN.get(text[-1]) or _ARABIC.get(text[-1])
         spelt = [name for table in (_ROMAN, _ARABIC) for name in table if table[name] == number]
         for name in spelt:
-            for lead in {text[:-1], *((key(word),) for word in _GRADED)}:
-                if (*lead, name) not in own and lead:
+            for lead in _leads(text[:-1]):
+                if (*lead, name) not in own:
                     yield index, (*lead, name)
             if len(name) > 1 and (name,) not in own and name in _ROMAN:
                 yield index, (name,)
@@ -84,12 +84,23 @@ def _other_numerals(texts: Sequence[tuple[str, ...]]) -> Iterator[tuple[int, tup
                 yield index, (name,)
 
 
-def mentions_in(words: Sequence[Word], phrases: _Phrases) -> dict[int, Mention]:
+def _leads(own: tuple[str, ...]) -> set[tuple[str, ...]]:
+    """What may stand before a choice's numeral: its `own` words, in one or with "category" behind
+    them ("BIRADS 4", "BI-RADS category 4"), or "grade" alone.
+    """
+    graded = [(key(word),) for word in _GRADED]
+    written = {own, ("".join(own),), *((*own, *one) for one in graded)} if own else set()
+    return {*written, *graded}
+
+
+def mentions_in(words: Sequence[Word], phrases: Phrases) -> dict[int, Mention]:
     """The mentions that count, by their first word; of several at one word, the longest."""
     mentions: dict[int, Mention] = {}
     for start in reversed(range(len(words))):
         for phrase, means in phrases.get(words[start].key, ()):
-            mention = _match(words, start, phrase, means) or _parted(words, start, phrase, means)
+            mention = _match(words, start, phrase, means) or _parted(
+                words, start, phrase, means, mentions
+            )
             if (
                 mention
                 and not _is_tied(words, mention, phrases)
@@ -110,15 +121,28 @@ def _match(
     if len(phrase) == 1 and _numbers_a_list(words, start):
         return None
     first = words[start]
+    if (
+        len(phrase) > 1
+        and first.plain in ("no", "without")
+        and first.after.strip() not in ("", "-")
+    ):
+        return None  # "No, pneumonia."
     weak = len(phrase) == 1 and (is_letter(first) or first.plain in _WEAK_WORDS)
     return Mention(start, end, means, weak)
 
 
 def _parted(
-    words: Sequence[Word], start: int, phrase: tuple[str, ...], means: frozenset[int]
+    words: Sequence[Word],
+    start: int,
+    phrase: tuple[str, ...],
+    means: frozenset[int],
+    mentions: Mapping[int, Mention],
 ) -> Mention | None:
     """The mention of a choice that begins with "no", with a few words after that: "no signs of
     diabetic retinopathy" of "no retinopathy".
+
+    None where those words make it another of the `mentions`, which is what is denied: "no
+    proliferative retinopathy" beside a choice of that name.
     """
     if len(phrase) < 2 or phrase[0] not in ("no", "without") or words[start].key != phrase[0]:
         return None
@@ -127,11 +151,12 @@ def _parted(
         if words[place].before.strip() not in ("", "-") or denies(words[place].plain):
             return None
         if tuple(word.key for word in words[place : place + len(rest)]) == rest:
-            return Mention(start, place + len(rest), means, weak=False)
+            wider = (mentions[i].end > place for i in range(start + 1, place) if i in mentions)
+            return None if any(wider) else Mention(start, place + len(rest), means, weak=False)
     return None
 
 
-def _is_tied(words: Sequence[Word], mention: Mention, phrases: _Phrases) -> bool:
+def _is_tied(words: Sequence[Word], mention: Mention, phrases: Phrases) -> bool:
     """Whether a mention is a part of a compound ("B-cell", "N/A", "H&E") or abbreviation ("e.g.").
 
     "A/B" is none when B is a letter too: it is a hedge.

@@ -4,6 +4,7 @@ Two answers are equal when their keys are. The key of an answer has its words in
 
 - case, punctuation, hyphens, and the articles a, an, the (unless nothing else remains);
 - plurals ("lymphocytes", "metastases") and possessives;
+- British and American spelling ("tumour", "oedema");
 - the spelling of numbers: "3.0", "03" and "three" are 3, "1,000" is 1000, "2,5" is 2.5;
 - the choice of unit: a number and its unit are one word, lengths in millimetres ("3.0 cm", "3cm"
   and "30 mm" are 30mm), volumes in millilitres, masses in grams. A number without its unit is

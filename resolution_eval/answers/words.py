@@ -1,7 +1,8 @@
 """Words: a text as a sequence of words, each with the characters that part it from its neighbours.
 
-Words are compared by a key that ignores case, English and Latin plurals ("nodes", "metastases",
-"vertebrae", "bronchi"), a possessive 's, and how a number is written ("3.0", "1,000").
+Words are compared by a key that ignores case, British and American spelling ("tumour", "oedema",
+"fibre", "localised", "grey"), English and Latin plurals ("nodes", "metastases", "vertebrae",
+"bronchi"), a possessive 's, and how a number is written ("3.0", "1,000").
 A hyphen parts words as a space does, a number is parted from its unit, and each CJK character is
 a word.
 """
@@ -23,6 +24,16 @@ _WORD = re.compile(
 )
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _DECIMAL = re.compile(r"[-+]?\d*(?:[.,]\d+)?")
+_SPELLINGS = (
+    (re.compile(r"[ao]e(?=[a-z])"), "e"),
+    (re.compile(r"our(?=(?:s|ed|ing|less|al|ally)?$)"), "or"),
+    (re.compile(r"(?<=[bcdfgkptv])re(?=s?$)"), "er"),
+    (re.compile(r"is(?=(?:es?|ed|ing|ations?)$)"), "iz"),
+    (re.compile(r"^grey"), "gray"),
+)
+"""British forms and the American ones that they are compared as; in words of five letters or more,
+and in "grey".
+"""
 _LONGEST_NUMBER = 24  # digits; a longer one keeps its spelling (Decimal would round it)
 
 
@@ -66,19 +77,24 @@ def _word(text: str, start: int, before: str, after: str) -> Word:
 
 
 def key(word: str) -> str:
-    """The form of one lower-case `word` in which a number has one spelling and a plural none.
+    """The form of one lower-case `word` in which a number and a word have one spelling, and a
+    plural none.
 
     The form is for comparison only: it is not always a word.
 
     Example:
         >>> key("metastases") == key("metastasis"), key("ileum") == key("ileus"), key("1,000")
         (True, False, '1000')
+        >>> key("tumours") == key("tumor"), key("haemorrhage") == key("hemorrhage")
+        (True, True)
     """
     if any(character.isdecimal() for character in word):
         return number(word)
     word = word.removesuffix("'s")
     if len(word) <= 3:
         return word
+    for british, american in _SPELLINGS if len(word) > 4 or word == "grey" else ():
+        word = british.sub(american, word)
     if word.endswith("ies"):
         return word[:-3] + "y"
     if word.endswith("s") and not word.endswith(("ss", "us", "is")):
