@@ -8,7 +8,7 @@ writes them between their marks, `<!-- NAME: ... -->` and `<!-- /NAME -->`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return "\n".join(f"| {line} |" for line in [*lines, *(" | ".join(row) for row in rows)])
 
 
-def figure(found: Section | None, digits: int = 2) -> str:
+def figure(found: Section | None, digits: int = 2, smallest: float = 0.75) -> str:
     """A figure with its interval; what lies beyond the sizes that were shown is said."""
     if found is None:
         return "–"
@@ -33,7 +33,7 @@ def figure(found: Section | None, digits: int = 2) -> str:
     if found["estimate"] is None:
         return f"not reached [{low}, {high}]"
     if found["estimate"] == 0:
-        return f"below 0.75 [{low}, {high}]"
+        return f"below {smallest:.2f} [{low}, {high}]"
     return f"{found['estimate']:.{digits}f} [{low}, {high}]"
 
 
@@ -170,25 +170,76 @@ def retest(section: Section) -> str:
 
 
 def lesions(section: Section) -> str:
-    """Sizes at the encoder per resolution, and whether they are one."""
+    """Sizes at the encoder per resolution, and whether they are one; then what nobody sees."""
     resolutions = sorted({r for found in section.values() for r in found["resolutions"]})
     heads = ["checkpoint", "finding", "n per r", *(f"50 % at {r}" for r in resolutions)]
+    rows = (
+        [
+            name,
+            kind,
+            str(each["n"]),
+            *(_at(found, each, r) for r in resolutions),
+            _verdict(each),
+            *_widest(each["ratios"]),
+        ]
+        for name, found in section.items()
+        for kind, each in found["kinds"].items()
+        if each["sizes"]
+    )
+    made = table([*heads, "curves", "widest ratio", "between"], rows)
+    unlike = (
+        f"- {name}, {kind}, right and, in brackets, by the curve of {each['of']} px: "
+        + ", ".join(_unlike(r, one) for r, one in each["unlike"].items())
+        for name, found in section.items()
+        for kind, each in found["kinds"].items()
+        if each["unlike"]
+    )
+    return "\n".join([made, "", *unlike]).rstrip()
+
+
+def _unlike(r: str, found: Section) -> str:
+    p = found["probability"]
+    probability = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    return f"{r} px {found['right']:.2f} ({found['expected']:.2f}; {probability})"
+
+
+def _at(found: Section, kind: Section, r: int) -> str:
+    if r not in found["resolutions"]:
+        return "–"
+    if str(r) not in kind["sizes"]:
+        return "does not see"
+    size, smallest = kind["sizes"][str(r)], kind["smallest"][str(r)]
+    return figure(size, smallest=smallest) + ("*" if kind["fit"][str(r)] < DOUBTED else "")
+
+
+def _verdict(kind: Section) -> str:
+    among = [size for size in kind["sizes"].values() if size["estimate"]]
+    return str(kind["verdict"]) if len(among) > 1 else "no two to compare"
+
+
+def family(section: Section) -> str:
+    """Plain stripes by Hugging Face models, per resolution."""
+    heads = [
+        "checkpoint",
+        "r",
+        "n",
+        "right",
+        "right at the largest",
+        "50 % size, px at the encoder",
+    ]
     return table(
-        [*heads, "curves", "widest ratio", "between"],
+        heads,
         (
             [
                 name,
-                kind,
-                str(each["n"]),
-                *(
-                    figure(each["sizes"][str(r)]) if str(r) in each["sizes"] else "does not see"
-                    for r in resolutions
-                ),
-                "no two to compare" if each["verdict"] == "withheld" else each["verdict"],
-                *_widest(each["ratios"]),
+                str(r),
+                str(found["n"]),
+                f"{found['accuracy'][str(r)]:.2f}",
+                f"{found['largest'][str(r)]:.2f}",
+                _at(found, found, r),
             ]
             for name, found in section.items()
-            for kind, each in found["kinds"].items()
+            for r in found["resolutions"]
         ),
     )
 
@@ -204,40 +255,64 @@ def _apart(value: float) -> float:
     return max(value, 1 / value)
 
 
+HELD = (0.93, 0.97)
+"""Share of runs, of 95 % intervals, that is wanted."""
+
+
 def coverage(section: Section) -> str:
-    """The simulation's table and its two sentences."""
+    """The simulation's table and its sentences."""
     found = section["simulated"]
     (seen, charts), (wrong, trios) = found["seeing"], found["differing"]
+    heads = ["true threshold, slope, lapse", "answers", "images"]
+    heads += ["50 % size held", "90 % size held", "fit rejected"]
     return "\n".join(
         [
-            table(
-                [
-                    "true threshold, slope, lapse",
-                    "answers",
-                    "50 % size held",
-                    "90 % size held",
-                    "fit rejected",
-                ],
-                (
-                    [
-                        ", ".join(f"{value:g}" for value in cell["truth"]),
-                        str(cell["answers"]),
-                        f"{cell['half']:.3f}",
-                        "never seen" if cell["most"] is None else f"{cell['most']:.3f}",
-                        f"{cell['rejected']:.3f}",
-                    ]
-                    for cell in found["cells"]
-                ),
-            ),
+            table(heads, map(_cell, found["cells"])),
             "",
             f"{found['repetitions']} repetitions per cell ({found['fits']} for the fit), seed "
-            f"{found['seed']}. A model that guesses was said to see in {seen} of {charts} charts "
-            "of 96 answers (allowed: 0.001). "
+            f"{found['seed']}. {_outside(found['cells'])} A model that guesses was said to see in "
+            f"{seen} of {charts} charts of 96 answers (allowed: 0.001). "
             f"Three equal curves were said to differ in {wrong} of {trios} (allowed: 0.05). A "
             f"share of 0.95 has a standard error of {_error(found['repetitions'])} points, one of "
             f"0.05 for the fit {_error(found['fits'])}.",
         ]
     )
+
+
+def _cell(cell: Section) -> list[str]:
+    return [
+        _truth(cell),
+        str(cell["answers"]),
+        str(cell["images"]),
+        f"{cell['half']:.3f}",
+        "never seen" if cell["most"] is None else f"{cell['most']:.3f}",
+        f"{cell['rejected']:.3f}",
+    ]
+
+
+def _truth(cell: Section) -> str:
+    return ", ".join(f"{value:g}" for value in cell["truth"])
+
+
+def _outside(cells: Sequence[Section]) -> str:
+    """The cells whose coverage is not as wanted, in sentences."""
+    low, high = HELD
+    shares = [
+        (cell[key], f"the {size} size at ({_truth(cell)}), {cell['answers']} answers", cell)
+        for cell in cells
+        for key, size in (("half", "50 %"), ("most", "90 %"))
+        if cell[key] is not None
+    ]
+    seldom = [_said(*each) for each in shares if each[0] < low]
+    often = [_said(*each) for each in shares if each[0] > high]
+    found = [f"Held in less than {low:g}: {'; '.join(seldom)}."] if seldom else []
+    found += [f"Held in more than {high:g}: {'; '.join(often)}."] if often else []
+    return " ".join(found) or f"All sizes are held in {low:g} to {high:g}."
+
+
+def _said(share: float, what: str, cell: Section) -> str:
+    images = f" to {cell['images']} images" if cell["images"] < cell["answers"] else ""
+    return f"{what}{images} ({share:.3f})"
 
 
 def _error(repetitions: int) -> str:
@@ -270,6 +345,7 @@ BLOCKS: Mapping[str, tuple[str, Callable[[Section], str]]] = {
     "confirmed": ("confirmed", confirmed),
     "retest": ("retest", retest),
     "lesions": ("lesions", lesions),
+    "family": ("family", family),
     "coverage": ("coverage", coverage),
     "probe": ("probe", probe),
 }

@@ -16,7 +16,7 @@ from resolution_eval.models.flamingo import FlamingoBundle
 from resolution_eval.resolution import Size, patch_size_fit
 from resolution_eval.statistics.psychometric import Trials
 from resolution_eval.training.choice_accuracy import verdicts
-from resolution_eval.training.pool import ImagePool
+from resolution_eval.training.pool import GridOf, ImagePool
 
 Change = Callable[[Pixels], Pixels]
 """What happens to a stored image on its way to the model."""
@@ -58,17 +58,22 @@ def answers(
     bundle: FlamingoBundle, drawn: DrawnPlates, r: int, change: Change | None = None
 ) -> Verdicts:
     """Every plate that says what must be seen, and whether the model's answer at `r` is right."""
+    pool = changed_pool(drawn, partial(patch_size_fit, patch=bundle.patch), change)
+    return list(verdicts(bundle, pool, r))
+
+
+def changed_pool(drawn: DrawnPlates, grid_of: GridOf, change: Change | None = None) -> ChangedPool:
+    """The drawn plates at the grids of a model."""
     side = Size(drawn.source.book.side, drawn.source.book.side)
-    pool = ChangedPool(
+    return ChangedPool(
         drawn.source,
         drawn.samples,
         {sample.image: side for sample in drawn.samples},
-        partial(patch_size_fit, patch=bundle.patch),
+        grid_of,
         "bicubic",
         drawn=drawn,
         change=change,
     )
-    return list(verdicts(bundle, pool, r))
 
 
 def trials(found: Sequence[tuple[Sample, bool]], scale: float = 1.0) -> Trials:

@@ -7,13 +7,15 @@ grid: there is nothing to learn from it but what folds back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
 from PIL import Image
 from torch import Tensor
 
+from resolution_eval.data.cards import TaskCard
+from resolution_eval.data.plates.plate import Book
 from resolution_eval.data.sources import Sample
 from resolution_eval.data.sources.plate_source import PlateSource
 from resolution_eval.resolution import Resolution, Size
@@ -27,6 +29,16 @@ QUARTER = {name: _AROUND[(place + 2) % 8] for place, name in enumerate(_AROUND)}
 QUARTER |= {one: other for pair in _PAIRS for one, other in (pair, pair[::-1])}
 MIRRORED = {name: _AROUND[(4 - place) % 8] for place, name in enumerate(_AROUND)}
 """Answers in a mirror, left to right; other answers stay."""
+
+
+class SomePlates(PlateSource):
+    """The plates of some kinds alone."""
+
+    def __init__(self, name: str, card: TaskCard, book: Book, kinds: Collection[str]) -> None:
+        super().__init__(name, card, book)
+        self._samples = tuple(
+            sample for sample in self._samples if sample.detail and sample.detail.kind in kinds
+        )
 
 
 @dataclass(eq=False)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
 from io import BytesIO
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +17,11 @@ sys.path.insert(0, str(Path(__file__).parent / "pixels"))
 from test_dicom import dicom
 from test_published_benchmarks import put
 
+from resolution_eval import cli
 from resolution_eval.data.cards import task_cards
 from resolution_eval.data.sources import Source, open_source
 from resolution_eval.ground.errors import DataError
+from resolution_eval.records import make_records
 
 HEAD = (
     "patient_id,breast_density,left or right breast,image view,abnormality id,abnormality type,"
@@ -100,6 +105,19 @@ def test_a_mask_of_another_size_is_an_error_that_names_both(root):
     assert "take them away" in told
 
 
+@pytest.mark.parametrize(
+    "path", ["/a/1.2/000000.dcm", "../a/1.2/0.dcm", "a\\1.2\\0.dcm", "C:/a/0.dcm", "a" * 300]
+)
+def test_a_mask_outside_the_folder_is_an_error_of_the_table(root, path):
+    put(
+        root / "mass_case_description_test_set.csv",
+        HEAD + row(1, "BENIGN", "a", "b").replace("Mass-Test_P_1_LEFT_CC_1/1.4/1.10/b", path),
+    )
+    put(root / "CBIS-DDSM/Mass-Test_P_1_LEFT_CC/1.2/1.3/000000.dcm", dicom(MAMMOGRAM))
+    with pytest.raises(DataError, match=r"1: ROI mask file path .*(inside the folder|longer)"):
+        open_source(task_cards()["cbis_ddsm"])
+
+
 def test_a_black_mask_is_an_error(root):
     with pytest.raises(DataError, match=r"000001.dcm, a mask: it is all black"):
         of_tcia(root, mask(), mask((9, 9, 3, 3)), False)
@@ -125,3 +143,84 @@ def test_without_masks_the_question_stays_and_that_is_noted(root):
     (sample,) = source.samples()
     assert sample.detail is None and sample.answer == "benign"
     assert any("1 of 1 test images have no mask file" in note for note in source.notes)
+
+
+SIZES = (6, 9, 13, 19, 28, 41, 60, 88, 130, 190)
+"""Edges in pixels of square findings, each of four mammograms."""
+LARGE = 19
+
+
+def mammogram(number: int) -> np.ndarray:
+    """A breast of its own: a slope with a bright disc, no two alike."""
+    rows, columns = np.indices((1100, 1000))
+    centre = 200 + 13 * number, 150 + 11 * number
+    disc = np.hypot(rows - centre[0], columns - centre[1]) < 60 + 3 * number
+    return (40 + rows // 20 + columns // 25 + 100 * disc).astype(np.uint8)
+
+
+def published(root: Path) -> dict[str, tuple[int | None, bool]]:
+    """Forty mammograms with a mask and ten without, in the form of the JPEG copy: their ids to
+    the edge of the finding, and whether it is benign: the large ones are, and half of the others.
+    """
+    tables: dict[str, list[str]] = {"mass": [], "calc": []}
+    made: dict[str, tuple[int | None, bool]] = {}
+    for n in range(50):
+        kind = "calc" if n % 2 else "mass"
+        study, edge = f"{kind.title()}-Test_P_{n}_LEFT_CC", SIZES[n // 4] if n < 40 else None
+        benign = n % 4 < 2 or (edge is not None and edge >= LARGE)
+        image, series = f"{study}/1.2/1.3.{n}/000000.dcm", f"{study}_1/1.4/1.5.{n}"
+        made[image] = edge, benign
+        tables[kind].append(
+            f"P_{n},3,LEFT,CC,1,{kind},ROUND,CIRCUMSCRIBED,4,"
+            f"{'BENIGN' if benign else 'MALIGNANT'},4,{image},{series}/000000.dcm,"
+            f"{series}/000001.dcm\n"
+        )
+        put(root / "jpeg" / f"1.3.{n}" / "1-1.jpg", jpeg(mammogram(n)))
+        if edge is not None:
+            place = (100 + 7 * n, 300 + 5 * n, edge, edge)
+            marked = mask(place, size=(1100, 1000))
+            put(root / "jpeg" / f"1.5.{n}" / "1-2.jpg", jpeg(marked))
+    for kind, rows in tables.items():
+        put(root / "csv" / f"{kind}_case_description_test_set.csv", HEAD + "".join(rows))
+    return made
+
+
+RUN = ("--model", "resflamingo", "--model_args", "scheme=restore", "--tasks", "cbis_ddsm_res")
+RESOLUTIONS = ["112", "224", "448", "896", "1792", "native"]
+
+
+@pytest.mark.whole
+def test_scores_by_the_size_of_findings_reach_record_and_report(root, tmp_path, capsys):
+    """The embedded model says "benign" to all of these. So it is right about every large finding
+    and about half of the small ones, as far as the set is made: that must be told.
+    """
+    made = published(root)
+    line = [str(Path(sys.executable).parent / "lmms-eval"), *RUN, "--log_samples"]
+    ran = subprocess.run(
+        [*line, "--output_path", "out"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    (record,) = make_records(tmp_path / "out")
+    assert [cell.resolution for cell in record.cells] == RESOLUTIONS
+    rows = record.answers.rows()
+    assert len(rows) == 50 * 6 and {row["prediction"] for row in rows} == {"benign"}
+    for row in rows:
+        edge, benign = made[row["sample"]]
+        assert row["correct"] == benign
+        detail = json.loads(row["detail"]) if row["detail"] else {}
+        assert (detail.get("width"), detail.get("height")) == (edge, edge)
+        assert detail.get("kind") == (row["sample"][:4].lower() if edge else None)
+    report = ["report", str(tmp_path / "out"), "--output", str(tmp_path / "page")]
+    assert cli.main([*report, "--format", "tables"]) == 0
+    said = capsys.readouterr().out
+    lines = [one.split(",") for one in said.splitlines() if one.startswith("cbis_ddsm_res-sizes")]
+    sizes = {(thing, r): (int(n), half) for _, _, thing, r, n, half, *_ in lines}
+    assert set(sizes) == set(product(("all together", "mass", "calc"), RESOLUTIONS))
+    for (kind, _), (n, half) in sizes.items():
+        if kind == "all together":
+            assert n == 40 and 13 < float(half) < LARGE
+        else:
+            assert (n, half) == (20, "does not see")
+    page = (tmp_path / "page" / "index.html").read_text()
+    assert "Smallest detail (all together) seen half of the time" in page
+    assert "60 answers about things of unknown size, or without one, are left out" in page

@@ -211,7 +211,7 @@ GUARDS: dict[int, dict[str, Guard]] = {
             "board/test_first_reading.py -k header",
         ),
         "cells of a table": Guard(
-            "data/sources/delimited.py", "if found > MAX_CELLS:", "if False:", f"{BOMBS} -k cells"
+            "data/sources/delimited.py", "if total > MAX_CELLS:", "if False:", f"{BOMBS} -k cells"
         ),
         "aliases": Guard(
             "ground/notation.py", "if total > MAX_NODES:", "if False:", "test_notation.py"
@@ -225,7 +225,7 @@ GUARDS: dict[int, dict[str, Guard]] = {
     },
     6: {
         "a file's checksum": Guard(
-            "data/sources/checksum.py", "if found != md5:", "if False:", CACHES
+            "data/sources/checksum.py", "if digest != md5:", "if False:", CACHES
         ),
         "an unpacked archive is its file's": Guard(
             "data/sources/containers.py",

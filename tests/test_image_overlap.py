@@ -76,22 +76,65 @@ def test_an_image_of_another_size_or_compression_is_not_compared_and_so_not_know
     assert "0 of" not in one.told and "0.0" not in one.told
 
 
-def test_a_share_is_told_where_the_whole_train_split_was_at_hand(data, monkeypatch):
-    card = task_cards()["vqa_rad"]
-    whole = card.model_copy(update={"counts": {"train": 4, "test": 1}})
-    cards = {**task_cards(), "vqa_rad": whole}
+@pytest.fixture
+def published(monkeypatch) -> None:
+    """As if vqa_rad were published with four train images."""
+    card = task_cards()["vqa_rad"].model_copy(update={"counts": {"train": 4, "test": 1}})
+    cards = {**task_cards(), "vqa_rad": card}
     monkeypatch.setattr("resolution_eval.datasets.image_overlap.task_cards", lambda: cards)
-    train = {f"{seed}.png": picture(seed) for seed in range(4)}
-    one = sets(data, train, {"a.png": picture(1), "b.png": picture(8)})
+
+
+FOUR = {f"{seed}.png": picture(seed) for seed in range(4)}
+
+
+@pytest.mark.usefixtures("published")
+def test_a_share_is_told_where_the_whole_train_split_was_at_hand(data):
+    one = sets(data, FOUR, {"a.png": picture(1), "b.png": picture(8)})
     assert one.whole and one.told.startswith("0.500 (1 of 2 images), 20")
 
 
-def test_a_broken_image_is_no_image_of_either(data):
-    train = {f"{seed}.png": picture(seed) for seed in range(3)}
-    bring(data / "vqa_rad", "train", "yes", train)
+@pytest.mark.usefixtures("published")
+@pytest.mark.parametrize("broken", ["vqa_rad/3.png", "slake/b.png"])
+def test_a_broken_image_is_no_image_of_either_and_withholds_the_share(data, broken):
+    bring(data / "vqa_rad", "train", "yes", FOUR)
     bring(data / "slake", "test", "yes", {"a.png": picture(1), "b.png": picture(8)})
-    (data / "slake" / "b.png").write_bytes(b"no image")
-    assert (found("slake", "vqa_rad").images, found("slake", "vqa_rad").shared) == (1, 1)
+    (data / broken).write_bytes(b"no image")
+    one = found("slake", "vqa_rad")
+    if broken.startswith("vqa_rad"):
+        assert (one.images, one.failed, one.train_images, one.train_failed) == (2, 0, 3, 1)
+        assert not one.whole
+        assert "3 train images were at hand, not shown to be all, 1 train images cannot" in one.told
+    else:
+        assert (one.images, one.failed, one.train_images, one.train_failed) == (1, 1, 4, 0)
+        assert "(1 more cannot be decoded)" in one.told
+    assert one.shared == 1 and one.told.startswith(f"not known, at least 1 of {one.images} images")
+    assert "0.5" not in one.told and "1.0" not in one.told
+
+
+@pytest.mark.usefixtures("published")
+@pytest.mark.parametrize(
+    ("name", "image"),
+    [("3.png", picture(3).resize((100, 80))), ("3.jpg", picture(3))],
+    ids=["size", "compression"],
+)
+def test_a_train_image_of_another_kind_was_not_compared_and_the_share_is_not_known(
+    data, name, image
+):
+    train = {**{key: one for key, one in FOUR.items() if key != "3.png"}, name: image}
+    one = sets(data, train, {"a.png": picture(1), "b.png": picture(3)})
+    assert (one.images, one.compared, one.shared, one.train_apart) == (2, 2, 1, 1)
+    assert one.whole
+    assert one.told.startswith(
+        "not known, at least 1 of 2 images (1 of 4 train images are of another kind than some test"
+    )
+
+
+@pytest.mark.usefixtures("published")
+def test_two_kinds_in_both_splits_are_not_compared_across(data):
+    small = {f"{seed}.png": picture(seed, (25, 20)) for seed in (2, 3)}
+    one = sets(data, {**FOUR, **small}, {"a.png": picture(1), "b.png": picture(9, (25, 20))})
+    assert (one.compared, one.train_apart) == (2, 4)
+    assert one.told.startswith("not known, at least 1 of 2 images (4 of 4 train images are of")
 
 
 def test_nothing_to_compare_is_said(data):
@@ -104,9 +147,12 @@ ROW = ImageOverlap(
     test="slake",
     train="vqa_rad",
     images=3,
+    failed=0,
     compared=3,
     shared=1,
     train_images=9,
+    train_failed=0,
+    train_apart=0,
     whole=True,
     date=date(2026, 1, 2),
     test_fingerprint="a" * 16,

@@ -17,12 +17,15 @@ from PIL import Image
 
 from resolution_eval.data.cards import task_cards
 from resolution_eval.data.own_folder import folder_card
-from resolution_eval.data.sources import data_summary
+from resolution_eval.data.sources import data_summary, folder_contents
 from resolution_eval.data.sources.archive import ArchiveSource
+from resolution_eval.data.sources.delimited import TableRow, json_rows, rows_of
+from resolution_eval.data.sources.layout import layout_of
 from resolution_eval.data.sources.local import LocalSource
 from resolution_eval.data.sources.medmnist import MedMnistSource
 from resolution_eval.data.sources.normal_form import normal
-from resolution_eval.ground.errors import DataError, ImageError
+from resolution_eval.data.sources.published.benchmark_folder import open_published
+from resolution_eval.ground.errors import DataError, ImageError, UsageError
 from resolution_eval.images import decode
 
 
@@ -325,6 +328,10 @@ def test_copies_in_a_medmnist_file_are_one_cluster_and_told(tmp_path):
         ("1", "1.0"),
         ("1", "01"),
         ("1", "\uff11"),
+        ("benign", "\u202abenign\u202c"),
+        ("benign", "benign\u200e"),
+        ("benign", "be\x7fnign"),
+        ("II", "\u2161"),
     ],
 )
 def test_labels_that_a_person_reads_alike_are_one_class_with_a_note(tmp_path, one, other):
@@ -343,6 +350,7 @@ def test_labels_that_a_person_reads_alike_are_one_class_with_a_note(tmp_path, on
         ("grade 1", "grade 10"),
         ("T1", "T2"),
         ("\u03b2", "b"),
+        ("II", "\u2162"),
     ],
 )
 def test_labels_that_a_person_tells_apart_stay_two(tmp_path, one, other):
@@ -350,10 +358,138 @@ def test_labels_that_a_person_tells_apart_stay_two(tmp_path, one, other):
     assert normal(f"x {one}") != normal(f"x {other}")
 
 
-@pytest.mark.parametrize("start", ["sep=;\n", "sep=;\r\n", '"sep=;"\n', "\n\n", "\r\n"], ids=repr)
+@pytest.mark.parametrize(
+    "start",
+    ["", "sep=;\n", "sep=;\r\n", '"sep=;"\n', "\n\n", "\r\n", "\r\n\r\nsep=;\r\n\n"],
+    ids=repr,
+)
 def test_what_spreadsheets_put_before_the_header_is_passed_over(tmp_path, start):
     table = f"{start}file;label\na.png;x\nb.png;y\n"
     assert len(opened(folder(tmp_path, table, "a.png", "b.png")).samples()) == 2
+    file = tmp_path / "labels.csv"
+    first = start.count("\n") + 2
+    rows = list(rows_of(table.encode(), file, ("file", "label")))
+    assert [row.line for row in rows] == [first, first + 1]
+    with pytest.raises(DataError, match=f"line {first + 2}: 3 cells"):
+        list(rows_of(f"{table}c;d;e\n".encode(), file, ("file", "label")))
+    with pytest.raises(DataError, match=f"line {first + 2}: not CSV"):
+        list(rows_of(f'{table}"c"d;e\n'.encode(), file, ("file", "label")))
+
+
+def test_a_line_of_json_ends_where_its_file_ends_it(tmp_path):
+    data = '{"file": "a\u2028b.png"}\r\n\r\n{"file": "c"}\n[]\n'.encode()
+    rows = json_rows(data, tmp_path / "metadata.jsonl")
+    assert [next(rows), next(rows)] == [
+        TableRow(1, {"file": "a\u2028b.png"}),
+        TableRow(3, {"file": "c"}),
+    ]
+    with pytest.raises(DataError, match="line 4: not a JSON object"):
+        next(rows)
+
+
+@pytest.mark.parametrize("name", ["x" * 300 + ".png", "a/" * 3000 + "x.png", "é" * 130 + ".png"])
+def test_a_name_longer_than_any_files_is_an_error_of_its_line(tmp_path, name):
+    for column in ("file", "file_2"):
+        cells = f"{name},x,b.png" if column == "file" else f"b.png,x,{name}"
+        table = f"file,label,file_2\na.png,y,b.png\n{cells}\n"
+        with pytest.raises(DataError, match=r"line 3: .*longer than the name of any file"):
+            opened(folder(tmp_path, table, "a.png", "b.png"))
+
+
+@pytest.mark.parametrize(
+    ("line", "label"),
+    [
+        ('a.png, "x, 1"', "x, 1"),
+        ('a.png,  "x"', "x"),
+        ('a.png, "he said ""x"""', 'he said "x"'),
+        ('"a.png" ,x', None),
+    ],
+)
+def test_a_blank_before_a_quote_makes_no_other_label(tmp_path, line, label):
+    root = folder(tmp_path, f"file, label\n{line}\nb.png, y\n", "a.png", "b.png")
+    if label is None:
+        with pytest.raises(DataError, match="line 2: not CSV"):
+            opened(root)
+    else:
+        assert {sample.answer for sample in opened(root).samples()} == {label, "y"}
+
+
+def test_a_table_with_a_nul_byte_is_no_text(tmp_path):
+    root = folder(tmp_path, "file,label\na.png,x\nb.png,y\0\n", "a.png", "b.png")
+    with pytest.raises(DataError, match="line 3: holds a NUL byte"):
+        opened(root)
+
+
+def test_files_that_cannot_be_read_are_no_copies_of_each_other(tmp_path, monkeypatch):
+    root = folder(tmp_path, "file,label\na.png,x\nb.png,y\n", "a.png", "b.png")
+    for name in ("a.png", "b.png"):
+        (root / name).write_bytes(picture(1)[:-1] + name[:1].encode())
+    card = folder_card(root)
+
+    def digest(path: Path) -> str:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(folder_contents, "file_digest", digest)
+    source = LocalSource(root, card)
+    assert source.fingerprint and len({sample.cluster for sample in source.samples()}) == 2
+    assert not any("copies" in note for note in source.notes)
+
+
+@pytest.mark.parametrize("rows", ["a.png,x\nb.png,\n", "a.png,\nb.png, \n"])
+def test_an_empty_label_is_told_before_how_many_labels_there_are(tmp_path, rows):
+    with pytest.raises(DataError, match="line 3: label is empty"):
+        folder_card(folder(tmp_path, f"file,label\n{rows}", "a.png", "b.png"))
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_columns_of_metadata_are_known_in_any_case(tmp_path, ending):
+    rows = [{"File_Name": "a.png", " ANSWER": "x"}, {"File_Name": "b.png", " ANSWER": "y"}]
+    text = "\n".join(map(json.dumps, rows))
+    if ending == "csv":
+        text = "File_Name, ANSWER\na.png,x\nb.png,y\n"
+    (tmp_path / f"metadata.{ending}").write_text(text)
+    for place, name in enumerate(("a.png", "b.png")):
+        (tmp_path / name).write_bytes(picture(place))
+    source = opened(tmp_path)
+    assert {sample.id: sample.answer for sample in source.samples()} == {"a.png": "x", "b.png": "y"}
+
+
+def test_a_key_twice_in_other_cases_is_named_with_its_line(tmp_path):
+    rows = [
+        {"file_name": "a.png", "label": "x"},
+        {"file_name": "b.png", "label": "y", "Label": "x"},
+    ]
+    (tmp_path / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(DataError, match=r"a column twice: 'label' .* \(line 2\)"):
+        folder_card(tmp_path)
+
+
+def test_each_folder_of_a_tree_is_looked_into_once(tmp_path, monkeypatch):
+    for split in ("train", "test"):
+        for label in ("well", "ill", "empty"):
+            (tmp_path / split / label / "deep").mkdir(parents=True)
+            if label != "empty":
+                (tmp_path / split / label / "deep" / f"{split}.png").write_bytes(picture(1))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "x.png").write_bytes(picture(2))
+    looked: list[Path] = []
+    listed = Path.iterdir
+
+    def iterdir(folder: Path):
+        looked.append(folder)
+        return listed(folder)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    found = layout_of(tmp_path)
+    assert [row["file"] for row in found.rows] == [
+        f"{split}/{label}/deep/{split}.png"
+        for split in ("test", "train")
+        for label in ("ill", "well")
+    ]
+    assert [one.item for one in found.excluded] == ["other/x.png"]
+    assert sum("empty" in note for note in found.notes) == 2
+    deep = [folder for folder in looked if folder.name == "deep"]
+    assert len(deep) == len(set(deep)) == 6
 
 
 def test_a_line_before_the_header_is_named_as_the_cause(tmp_path):
@@ -418,3 +554,14 @@ def test_dicom_without_an_ending_is_found_in_class_folders(tmp_path):
     source = opened(mine)
     assert len(source.samples()) == 4
     assert [one.item for one in source.excluded] == ["ill/README"]
+
+
+def test_what_a_card_asks_that_cannot_be_is_refused_before_any_image_is_read(tmp_path):
+    root = folder(tmp_path, "file,label\na.png,x\nb.png,y\n", "a.png", "b.png")
+    card = folder_card(root).model_copy(update={"window": "40-400"})
+    with pytest.raises(UsageError, match="no window '40-400'"):
+        LocalSource(root, card)
+    (tmp_path / "data_v1.json").write_text("[]")
+    card = task_cards()["vindr_cxr_vqa"].model_copy(update={"window": "40-400"})
+    with pytest.raises(UsageError, match="no window '40-400'"):
+        open_published(tmp_path, card)

@@ -79,15 +79,9 @@ VAGUE = frozenset({"found"})
 """Words that say nothing of what a variable holds: its noun stands instead."""
 VAGUE_YET = (
     "adapters/",
-    "data/",
-    "datasets/",
     "drift.py",
     "jobs/estimate.py",
     "models/wrapped/",
-    "pixels/",
-    "statistics/bysize.py",
-    "statistics/psychometric.py",
-    "statistics/thresholds.py",
 )
 """Rooms and modules of the package whose variables are still to be named; to be emptied."""
 

@@ -7,11 +7,19 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from scipy.optimize import differential_evolution
-from scipy.stats import binomtest
+from scipy.stats import binomtest, chi2
 
 from resolution_eval.ground.errors import RecordError
 from resolution_eval.statistics.bysize import SizeCell, bins, by_size, line
-from resolution_eval.statistics.psychometric import Trials, Weibull, fit, likelihood
+from resolution_eval.statistics.inversion import Redraws
+from resolution_eval.statistics.psychometric import (
+    Trials,
+    Weibull,
+    fit,
+    likelihood,
+    profile,
+    through,
+)
 from resolution_eval.statistics.thresholds import SEEN, coincidence, curves, guessing, misfit
 
 LEVELS = 0.75 * 2 ** (np.arange(8) / 2)
@@ -133,6 +141,59 @@ class TestInterval:
         found = curves({"a": answers(Weibull(2.0, 4.0, 0.3), 24, 4)}, seed=1)
         assert found.interval("a", 0.9).estimate == np.inf
         assert np.isfinite(found.interval("a", 0.5).estimate)
+
+
+class TestInversion:
+    EDGE = Weibull(2.0, 3.0, 0.095)
+
+    def test_functions_through_a_size_have_the_share_seen_there(self):
+        functions = through(0.9, 3.3)
+        assert len(functions) == len(np.unique(functions, axis=0)) > 100
+        for row in functions:
+            assert Weibull(*row).seen(3.3) == pytest.approx(0.9, abs=1e-9)
+
+    @pytest.mark.parametrize(("old", "new"), [(0.6, 0.7), (0.6, 0.4), (1.0, 0.9)])
+    def test_moved_resamples_have_the_new_share(self, old, new):
+        random = np.random.default_rng(3)
+        n = np.full((400, 1), 50.0)
+        drawn = Redraws(n, random.binomial(50, old, size=n.shape).astype(float))
+        moved = drawn.moved(np.array([old]), np.array([new]), seed=1)
+        assert ((moved >= 0) & (moved <= n)).all()
+        assert moved.mean() / 50 == pytest.approx(new, abs=0.02)
+        assert (np.sign(moved - drawn.right) * np.sign(new - old) >= 0).all()
+
+    def test_moved_resamples_of_clusters_stay_as_spread_as_clusters_are(self):
+        """Ten clusters of five equal answers: five times the variance of fifty lone ones."""
+        random = np.random.default_rng(3)
+        right = 5.0 * random.binomial(10, 0.6, size=(2000, 1))
+        moved = Redraws(np.full((2000, 1), 50.0), right).moved(
+            np.array([0.6]), np.array([0.55]), seed=1
+        )
+        assert moved.var() > 3.5 * 50 * 0.55 * 0.45
+
+    @pytest.mark.parametrize("seed", range(6))
+    def test_it_holds_every_size_that_chi_squared_would(self, seed):
+        """Also where the share is all but never seen, and the estimate lies beyond all sizes."""
+        trials = answers(self.EDGE, 12, seed)
+        found = curves({"a": trials}, seed=1, resamples=40).interval("a", 0.9)
+        sizes = np.geomspace(LEVELS[0], LEVELS[-1], 25)
+        values = profile(trials.counts, 0.9, sizes)
+        top = likelihood(fit(trials), trials.counts)
+        for size in sizes[values > top - chi2.ppf(0.95, 1) / 2]:
+            assert found.low <= size * 1.002
+            assert found.high >= size / 1.002
+
+    @pytest.mark.whole
+    @pytest.mark.parametrize("truth", [Weibull(3.0, 2.0, 0.08), EDGE])
+    def test_the_size_of_nine_tenths_is_held_in_nineteen_of_twenty_where_it_is_hardly_reached(
+        self, truth
+    ):
+        held = 0
+        for seed in range(100):
+            found = curves({"a": answers(truth, 24, seed)}, seed=seed, resamples=100)
+            interval = found.interval("a", 0.9)
+            held += interval.low <= truth.size_at(0.9) <= interval.high
+        assert binomtest(held, 100, 0.95, alternative="less").pvalue > 1e-2
 
 
 class TestSeeing:

@@ -18,6 +18,7 @@ from PIL import Image
 from resolution_eval.data.cards import task_cards
 from resolution_eval.data.sources import data_summary, open_source
 from resolution_eval.data.sources.published import SETS
+from resolution_eval.data.sources.published.table_benchmarks import tsv_rows
 from resolution_eval.ground.errors import DataError, ImageError
 from resolution_eval.images import decode
 
@@ -385,6 +386,30 @@ def test_a_mammogram_with_one_malignant_finding_is_malignant_and_asked_once(data
         "P_1": "malignant",
         "P_2": "benign",
     }
+
+
+def test_an_image_that_changes_after_its_digest_was_taken_fails(data: Path):
+    cbis_ddsm(data / "cbis_ddsm")
+    source = open_source(task_cards()["cbis_ddsm"])
+    first, second = source.samples()
+    (data / "cbis_ddsm" / first.image).write_bytes(picture(7, 1100, "JPEG"))
+    with pytest.raises(ImageError, match="changed while the run was under way"):
+        source.read(first.image)
+    assert source.read(second.image)
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ("2\tx\ty", "line 3: fewer cells than the 4"),
+        ("2\ta\tb\tc\td", "line 3: more cells than the 4"),
+    ],
+)
+def test_a_row_of_a_tsv_that_is_cut_or_torn_is_an_error_of_its_line(tmp_path, row, told):
+    table = tmp_path / "GMAI-MMBench_VAL.tsv"
+    table.write_text(f"index\timage\tquestion\tanswer\n1\ta\tb\tc\n{row}\n")
+    with pytest.raises(DataError, match=told):
+        list(tsv_rows(table))
 
 
 def test_a_reduced_mirror_is_refused_by_its_size(data: Path):

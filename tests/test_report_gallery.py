@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import weakref
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 from synthetic_runs import line, phantom_lines, phantom_source, sweep, write_run
 
+from resolution_eval import images
 from resolution_eval.analysis.changing_samples import changed, chosen
 from resolution_eval.analysis.sweeps import TaskSweeps, by_task
 from resolution_eval.data.cards import task_cards
@@ -152,6 +154,32 @@ def test_an_image_that_cannot_be_decoded_is_counted_and_another_shown(tmp_path, 
     shown = gallery(task, Broken(task_cards()["phantom"]))
     assert first not in [exhibit.sample for exhibit in shown.exhibits]
     assert "1 images could not be decoded" in shown.remark
+
+
+def test_of_a_slide_one_view_at_a_time_is_in_memory(tmp_path, source, monkeypatch):
+    """Here each resolution is a view of its own, as each number of µm is."""
+
+    class Slides(type(source)):
+        def read(self, locator):
+            image, _, size = locator.rpartition("@")
+            assert size in CURVE
+            return super().read(image)
+
+    decoded: list[weakref.ref] = []
+
+    def watched(data):
+        assert not [one for one in decoded if one() is not None]
+        found = decode(data)
+        decoded.append(weakref.ref(found.image))
+        return found
+
+    monkeypatch.setattr(images, "decode", watched)
+    own_view = "resolution_eval.report.gallery.locator_at"
+    monkeypatch.setattr(own_view, lambda image, r: f"{image}@{r}")
+    task = task_of(tmp_path, phantom_lines(source, CURVE))
+    shown = gallery(task, Slides(task_cards()["phantom"]))
+    assert len(decoded) == 3 * len(shown.exhibits) > 3
+    assert [one.resolution for one in shown.exhibits[0].pictures] == list(CURVE)
 
 
 def test_names_and_answers_of_a_stranger_stay_text(tmp_path, source):

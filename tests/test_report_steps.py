@@ -148,7 +148,7 @@ def test_a_probes_sentence_tells_its_outcome_again(outcome) -> None:
     assert outcome_of("2 probes were made") is None
 
 
-def test_a_probe_speaks_of_images_no_larger_than_its_own_and_the_worst_word_holds(tmp_path) -> None:
+def test_what_was_kept_holds_for_smaller_images_and_all_else_for_its_own_edge(tmp_path) -> None:
     plain = served(tmp_path, "counted")
 
     def words(*probes: str) -> list[str | None]:
@@ -159,8 +159,11 @@ def test_a_probe_speaks_of_images_no_larger_than_its_own_and_the_worst_word_hold
     assert words(sentence("finer", 64)) == ["probed", "probed"]
     assert words(sentence("finer", 48)) == ["probed", None]
     for worse in ("coarser", "undecided", "blind"):
+        assert words(sentence(worse, 64)) == [None, WORDS[worse]]
+        assert words(sentence(worse, 28)) == [WORDS[worse], None]
+        assert words(sentence(worse, 56)) == [None, None]
         found = words(sentence("finer", 64), sentence(worse, 64))
-        assert found == [WORDS[worse]] * 2
+        assert found == ["probed", WORDS[worse]]
 
 
 def test_report_and_terminal_show_what_was_probed_in_every_cell(tmp_path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,22 @@ import pytest
 
 pytest.importorskip("openslide", reason="the extra `wsi` is not installed")
 sys.path.insert(0, str(Path(__file__).parent / "pixels"))
+import openslide
 from PIL import Image
 from pydantic import ValidationError
 from test_slide import FINEST, aperio, plain
 
 from resolution_eval.data.cards import parse_task_card
 from resolution_eval.data.own_folder import folder_card
+from resolution_eval.data.sources import folder_contents
 from resolution_eval.data.sources.local import LocalSource
 from resolution_eval.data.sources.slide_views import locator_at
 from resolution_eval.ground.errors import DataError, ImageError, UsageError
+from resolution_eval.ground.files import file_digest
 from resolution_eval.host.task_metrics import area
 from resolution_eval.images import decode
+from resolution_eval.pixels import slide
+from resolution_eval.pixels.display_choices import EncodedImage, Options
 from resolution_eval.records import read_record
 from resolution_eval.resolution import (
     MicronsPerPixel,
@@ -173,8 +179,8 @@ def test_targets_and_microns_are_not_mixed(tmp_path):
     ("slide", "asked", "told"),
     [
         (plain(), 1, "does not say how many µm a pixel is"),
-        (aperio(), 0.1, "has 0.25 µm per pixel and nothing finer"),
-        (b"\x89PNG\r\n\x1a\n", 1, "no slide that OpenSlide reads"),
+        (aperio(), 0.1, "has 0.25 µm per pixel, and 0.1 were asked for: there is nothing finer"),
+        (b"\x89PNG\r\n\x1a\n", 1, "it is PNG, which does not say how many µm"),
     ],
     ids=["no size", "finer", "no slide"],
 )
@@ -186,6 +192,85 @@ def test_a_folder_that_cannot_be_read_in_microns_is_refused_before_the_run(
         folder_card(root, {"resolutions": (MicronsPerPixel(asked),)})
 
 
+def slide_of_dicom() -> bytes:
+    """Four tiles of VL whole slide microscopy at 0.25 µm per pixel, which OpenSlide opens."""
+    pydicom = pytest.importorskip("pydicom", reason="the extra `dicom` is not installed")
+    from pydicom.encaps import encapsulate
+
+    meta = pydicom.dataset.FileMetaDataset()
+    meta.TransferSyntaxUID = pydicom.uid.JPEGBaseline8Bit
+    found = pydicom.Dataset()
+    found.file_meta = meta
+    found.SOPClassUID = meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.77.1.6"
+    found.SOPInstanceUID = meta.MediaStorageSOPInstanceUID = "1.2.3.4"
+    found.StudyInstanceUID, found.SeriesInstanceUID, found.Modality = "1.2", "1.2.3", "SM"
+    found.ImageType = ["ORIGINAL", "PRIMARY", "VOLUME", "NONE"]
+    found.Rows = found.Columns = 256
+    found.TotalPixelMatrixRows = found.TotalPixelMatrixColumns = 512
+    found.NumberOfFrames, found.NumberOfOpticalPaths, found.TotalPixelMatrixFocalPlanes = 4, 1, 1
+    found.SamplesPerPixel, found.PhotometricInterpretation = 3, "YBR_FULL_422"
+    found.BitsAllocated, found.BitsStored, found.HighBit = 8, 8, 7
+    found.PixelRepresentation = found.PlanarConfiguration = 0
+    found.DimensionOrganizationType = "TILED_FULL"
+    found.ImagedVolumeWidth = found.ImagedVolumeHeight = 0.128
+    found.ImagedVolumeDepth = 1.0
+    measures, shared = pydicom.Dataset(), pydicom.Dataset()
+    measures.PixelSpacing, measures.SliceThickness = [0.00025, 0.00025], 1
+    shared.PixelMeasuresSequence = [measures]
+    found.SharedFunctionalGroupsSequence = [shared]
+    found.OpticalPathSequence = [pydicom.Dataset()]
+    tile = BytesIO()
+    Image.fromarray(FINEST[:256, :256]).save(tile, "JPEG", subsampling=1)
+    found.PixelData = encapsulate([tile.getvalue()] * 4)
+    found["PixelData"].is_undefined_length = True
+    data = BytesIO()
+    found.save_as(data, enforce_file_format=True)
+    return data.getvalue()
+
+
+def test_a_slide_that_the_reader_refuses_is_refused_before_the_run(tmp_path):
+    table = "file,label\na.dcm,x\nb.dcm,y\n"
+    root = folder(tmp_path, table)
+    for name in ("a.dcm", "b.dcm"):
+        (root / name).write_bytes(slide_of_dicom() + b"\0" * (name == "b.dcm"))
+    with openslide.OpenSlide(root / "a.dcm") as opens:
+        assert opens.properties["openslide.mpp-x"] == "0.25"
+    with pytest.raises(DataError, match=r"[ab]\.dcm: it is DICOM, which does not say how many µm"):
+        folder_card(root, {"resolutions": MICRONS})
+    encoded = EncodedImage.of((root / "a.dcm").read_bytes(), Options(microns=1.0))
+    with pytest.raises(ImageError, match="it is DICOM, which does not say how many µm"):
+        decode(encoded)
+
+
+def test_a_slide_as_fine_as_asked_but_for_rounding_is_read_by_probe_and_reader(tmp_path):
+    root = folder(tmp_path, a=aperio(0.5004), b=aperio(0.5004, FINEST[::-1]))
+    source = opened(root, 0.5)
+    assert decode(source.read("a.svs@0.5um")).image.size == (480, 320)
+    root = folder(tmp_path / "coarser", a=aperio(0.5006), b=aperio(0.5006, FINEST[::-1]))
+    with pytest.raises(DataError, match=r"has 0\.5006 µm per pixel, and 0\.5 were asked for"):
+        folder_card(root, {"resolutions": (MicronsPerPixel(0.5),)})
+
+
+def test_a_file_that_is_read_in_place_is_told_by_its_own_size(tmp_path):
+    table = 'file,label,region\na.svs,x,"0,0,9,9"\nb.svs,y,"0,0,9,9"\nc.svs,y,"0,0,9,9"\n'
+    root = folder(tmp_path, table, a=b"no image" * 1000, b=aperio(), c=aperio()[:9000])
+    source = opened(root)
+    with pytest.raises(ImageError, match="the image file of 8000 bytes cannot be decoded"):
+        decode(source.read("a.svs[0,0,9,9]"))
+    with pytest.raises(ImageError, match="the TIFF file of 9000 bytes is no slide"):
+        decode(source.read("c.svs[0,0,9,9]"))
+    data = source.read("b.svs[0,0,9,9]")
+    (root / "b.svs").unlink()
+    with pytest.raises(ImageError, match="is no longer there"):
+        decode(data)
+
+
+def test_a_file_that_is_read_in_place_is_not_copied(tmp_path, monkeypatch):
+    source = opened(folder(tmp_path, REGIONS, a=aperio(), b=aperio(finest=FINEST[::-1])), 1)
+    monkeypatch.setattr(slide, "NamedTemporaryFile", None)
+    assert decode(source.read("a.svs[0,0,480,320]@1um")).image.size == (120, 80)
+
+
 def test_a_slide_that_changes_while_it_is_read_fails(tmp_path):
     root = folder(tmp_path, a=aperio(), b=aperio(finest=FINEST[::-1]))
     source = opened(root, 1)
@@ -193,6 +278,102 @@ def test_a_slide_that_changes_while_it_is_read_fails(tmp_path):
     (root / "a.svs").write_bytes(aperio(0.5))
     with pytest.raises(ImageError, match="changed while the run was under way"):
         source.read("a.svs@1um")
+
+
+def test_a_slide_that_changes_between_its_digest_and_its_reading_fails(tmp_path):
+    root = folder(tmp_path, a=aperio(), b=aperio(finest=FINEST[::-1]))
+    assert len({(root / name).stat().st_size for name in ("a.svs", "b.svs")}) == 1
+    source = opened(root, 1)  # which compares the two, since they are of one size
+    (root / "a.svs").write_bytes(aperio(0.5))
+    assert source.fingerprint
+    with pytest.raises(ImageError, match="changed while the run was under way"):
+        source.read("a.svs@1um")
+
+
+def test_a_slide_that_changes_between_its_reading_and_its_digest_is_an_error(tmp_path):
+    root = folder(tmp_path, a=aperio(), b=aperio(finest=FINEST[:160]))
+    source = opened(root, 1)
+    source.read("a.svs@1um")
+    (root / "a.svs").write_bytes(aperio(0.5))
+    with pytest.raises(DataError, match=r"'a.svs' of .* changed while the run was under way"):
+        source.fingerprint  # noqa: B018
+
+
+def test_a_slide_that_comes_or_changes_while_its_digest_is_taken_is_an_error(tmp_path, monkeypatch):
+    root = folder(tmp_path, a=aperio(), b=aperio(finest=FINEST[:160]))
+
+    def digest(path: Path) -> str:
+        with path.open("ab") as file:
+            file.write(b"more")
+        return file_digest(path)
+
+    source = opened(root, 1)
+    monkeypatch.setattr(folder_contents, "file_digest", digest)
+    with pytest.raises(DataError, match="changed while the run was under way"):
+        source.fingerprint  # noqa: B018
+    (root / "a.svs").unlink()
+    source = opened(root, 1)
+    monkeypatch.setattr(folder_contents, "file_digest", file_digest)
+    assert source.fingerprint
+    (root / "a.svs").write_bytes(aperio())
+    with pytest.raises(ImageError, match="changed while the run was under way"):
+        source.read("a.svs@1um")
+
+
+def test_a_slide_alone_in_its_size_is_not_read_whole_before_its_digest_is_asked_for(
+    tmp_path, monkeypatch
+):
+    digested = []
+    monkeypatch.setattr(folder_contents, "file_digest", lambda path: digested.append(path) or "x")
+    root = folder(tmp_path, REGIONS, a=aperio(), b=aperio(finest=FINEST[:160]))
+    source = opened(root, 1)
+    assert not digested
+    assert source.fingerprint
+    assert {path.name for path in digested} == {"a.svs", "b.svs"} and len(digested) == 2
+
+
+@pytest.mark.parametrize(
+    ("table", "name", "told"),
+    [
+        ("file,label\na.svs,x\na.svs@1um,y\n", "a.svs@1um", "what 'a.svs' at 1um per pixel"),
+        (
+            'file,label,region,qid\na.svs,x,"0,0,9,9",1\n"a.svs[0,0,9,9]",y,,2\n',
+            "a.svs[0,0,9,9]",
+            "line 3: .* a region of another",
+        ),
+    ],
+    ids=["microns", "region"],
+)
+def test_a_file_that_is_called_as_a_view_of_another_is_refused(tmp_path, table, name, told):
+    root = folder(tmp_path, table, a=aperio())
+    (root / name).write_bytes(aperio(finest=FINEST[::-1]))
+    with pytest.raises(DataError, match=told):
+        opened(root, 2, 1)
+
+
+def test_such_a_name_is_any_name_where_nothing_else_is_called_so(tmp_path):
+    root = folder(tmp_path, "file,label\na.svs@1um,x\nb.svs,y\n", b=aperio())
+    (root / "a.svs@1um").write_bytes(aperio(finest=FINEST[::-1]))
+    source = opened(root, 1)
+    found = decode(source.read(locator_at("a.svs@1um", MicronsPerPixel(1))))
+    assert np.array_equal(np.asarray(found.image), FINEST[::-1][::4, ::4])
+
+
+def test_who_saw_a_region_of_a_slide_in_training_has_seen_the_slide(tmp_path):
+    table = 'file,label,split,region\na.svs,x,train,"0,0,99,99"\na.svs,x,test,"200,200,99,99"\n'
+    table += 'a.svs,y,test,"300,200,99,99"\nb.svs,y,test,"0,0,99,99"\n'
+    one = opened(folder(tmp_path / "one", table, a=aperio(), b=aperio(finest=FINEST[::-1])), 1)
+    assert any(
+        note.startswith("1 of 2 test files are in train too, with 2 of the test samples")
+        for note in one.notes
+    )
+    table = 'file,label,split,region\na.svs,x,train,"0,0,99,99"\nb.svs,y,test,"200,200,99,99"\n'
+    table += 'b.svs,x,test,"0,0,80,80"\n'
+    copies = opened(folder(tmp_path / "copies", table, a=aperio(), b=aperio()), 1)
+    assert any(
+        note.startswith("1 of 1 test files are copies, byte for byte, of train files")
+        for note in copies.notes
+    )
 
 
 def test_a_card_has_one_axis_and_reads_back_what_it_writes(tmp_path):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
+sys.path.insert(0, str(Path(__file__).parent / "pixels"))
 from resolution_eval.data.cards import task_cards
 from resolution_eval.data.sources.local import LocalSource
 from resolution_eval.data.sources.targets import detail_of
 from resolution_eval.ground.errors import DataError
+from resolution_eval.pixels.display_choices import Cut, Options
 
 CARD = task_cards()["chestxray14"]
 
@@ -79,6 +84,44 @@ class TestMasks:
         mask = masked(tmp_path, "m.png", (1, 1, 5, 5), size=(100, 60))
         with pytest.raises(DataError, match="100x60 px and its image 200x120"):
             detail_of({"file": picture(tmp_path), "mask": mask}, 2, tmp_path)
+
+    @pytest.mark.parametrize("size", [(199, 120), (120, 200)])
+    def test_an_image_that_pillow_does_not_read_has_a_size_too(self, tmp_path, size):
+        pydicom_form = pytest.importorskip("test_dicom")
+        values = np.arange(200 * 120).reshape(120, 200).astype(np.uint16)
+        (tmp_path / "a.dcm").write_bytes(pydicom_form.dicom(values))
+        mask = masked(tmp_path, "m.png", (1, 1, 5, 6), size=(200, 120))
+        assert detail_of({"file": "a.dcm", "mask": mask}, 2, tmp_path).height == 6
+        mask = masked(tmp_path, "m.png", (1, 1, 5, 6), size=size)
+        with pytest.raises(DataError, match=f"{size[0]}x{size[1]} px and its image 200x120"):
+            detail_of({"file": "a.dcm", "mask": mask}, 2, tmp_path)
+        with pytest.raises(DataError, match="outside its image of 200x120"):
+            detail_of({"file": "a.dcm", "target": "190,0,20,5"}, 2, tmp_path)
+
+    def test_a_slice_of_a_volume_has_the_size_that_is_shown(self, tmp_path):
+        nibabel = pytest.importorskip("nibabel")
+        volume = nibabel.Nifti1Image(np.zeros((18, 20, 22), np.int16), np.eye(4))
+        (tmp_path / "a.nii").write_bytes(volume.to_bytes())
+        cells = {"file": "a.nii", "target": "0,0,18,22"}
+        coronal = Options(slice=Cut.parse("coronal:3"))
+        assert detail_of(cells, 2, tmp_path, coronal).height == 22
+        with pytest.raises(DataError, match="outside its image of 18x20"):
+            detail_of(cells, 2, tmp_path)
+
+    def test_what_a_jpeg_makes_of_black_is_no_finding(self, tmp_path):
+        image = picture(tmp_path)
+        boxes = ((60, 40, 31, 22), (96, 40, 31, 22))
+        masked(tmp_path, "m.png", *boxes)
+        with Image.open(tmp_path / "m.png") as opened:
+            opened.convert("L").save(tmp_path / "m.jpg", quality=40)
+        found = detail_of({"file": image, "mask": "m.jpg"}, 2, tmp_path)
+        assert abs(found.width - 31) <= 1 and abs(found.height - 22) <= 1
+
+    def test_a_mask_beyond_any_limit_is_an_error_of_its_line(self, tmp_path, monkeypatch):
+        image, mask = picture(tmp_path), masked(tmp_path, "m.png", (1, 1, 5, 5))
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+        with pytest.raises(DataError, match=r"mask 'm\.png' cannot be read"):
+            detail_of({"file": image, "mask": mask}, 2, tmp_path)
 
     def test_a_black_mask_is_refused(self, tmp_path):
         with pytest.raises(DataError, match="all black"):

@@ -83,7 +83,7 @@ class CellFigures:
     @property
     def tokens(self) -> float | None:
         """Visual tokens per sample; None where nobody counted."""
-        return None if self.cell.visual_tokens is None else self.cell.visual_tokens.mean
+        return None if self.cell.image_tokens is None else self.cell.image_tokens.mean
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

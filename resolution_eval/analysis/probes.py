@@ -1,7 +1,9 @@
 """Probes: what the behavioural probes of a record say of each of its cells.
 
-A probe of images of E pixels speaks of every cell that sends no larger ones: a server that keeps E
-keeps them too. It is a lower bound, and stands beside what was predicted and counted.
+A probe of images of E pixels that found them kept speaks of every cell that sends no larger ones: a
+server that keeps E keeps them too. One that found anything else speaks of the cell of E alone: a
+server that makes 448 px coarser may well keep 112. A probe is a lower bound, and stands beside what
+was predicted and counted.
 """
 
 from __future__ import annotations
@@ -28,8 +30,13 @@ _SENTENCE = re.compile(r"(\d+) px: (.*)", re.DOTALL)
 
 
 def probed(record: Record, cell: Cell) -> str | None:
-    """What probes found of images as large as the cell's, in a word; None where none was made."""
-    outcomes = {outcome for edge, outcome in _probes(record) if _edge(cell) <= edge}
+    """What the probes that speak of the cell found, in a word; None where none does."""
+    own = _edge(cell)
+    outcomes = {
+        outcome
+        for edge, outcome in _probes(record)
+        if own == edge or (outcome == "finer" and own < edge)
+    }
     return next((word for outcome, word in WORDS.items() if outcome in outcomes), None)
 
 

@@ -120,10 +120,15 @@ def _with_alarms(
     Whoever says yes to everything finds everything. So the chance of a right answer about a finding
     is then the share of images without one, at the same resolution, that got the same answer; where
     that is nearly all of them, the answer says nothing of seeing and is left out.
+
+    An image without a known finding whose right answer is that about one of them has a finding too,
+    which nobody measured: it is no image without one.
     """
+    findings = {row["target"] for row, detail in known if detail.present}
     said: dict[str, Counter[str | None]] = defaultdict(Counter)
     for row in others:
-        said[row["resolution"]][row["prediction"]] += 1
+        if row["target"] not in findings:
+            said[row["resolution"]][row["prediction"]] += 1
     used = []
     for row, detail in known:
         counts = said.get(row["resolution"], Counter())

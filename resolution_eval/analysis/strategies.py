@@ -139,7 +139,7 @@ class Matrix:
     def cells(self) -> Mapping[tuple[str, str], StrategyCell | Withheld]:
         """Every cell by strategy and what it is scored at."""
         return {
-            (strategy, str(at)): self.cell(strategy, at) if self.named else self._at(strategy, at)
+            (strategy, str(at)): self._column(strategy, at)
             for strategy in self.records
             for at in self.infer
         }
@@ -164,19 +164,24 @@ class Matrix:
 
     def cell(self, strategy: str, at: Resolution | str) -> StrategyCell | Withheld:
         """The strategy's accuracy at what `at` names; withheld where there is no sound one."""
-        return self._at(strategy, at if at == MIXED else self.resolution(at))
+        return self._at(strategy, None if at == MIXED else self.resolution(at))
 
-    def _at(self, strategy: str, at: Resolution | str) -> StrategyCell | Withheld:
+    def _column(self, strategy: str, at: Resolution | str) -> StrategyCell | Withheld:
+        own = at == NATIVE and not self.named
+        return self._at(strategy, NATIVE) if own else self.cell(strategy, at)
+
+    def _at(self, strategy: str, r: Resolution | None) -> StrategyCell | Withheld:
+        """The strategy's accuracy at r; none: half of the samples at low, half at native."""
         if strategy not in self.records:
             return Withheld(f"there is no {strategy}-trained checkpoint")
         columns, tokens, trained = [], [], []
         for record in self.records[strategy]:
-            pair = self._mixture(record) if at == MIXED else _one(record, parse_resolution(str(at)))
+            pair = self._mixture(record) if r is None else _one(record, r)
             if isinstance(pair, Withheld):
                 return pair
             columns.append(pair[0])
             tokens.append(pair[1])
-            trained.append(at != MIXED and _trained(record, parse_resolution(str(at))))
+            trained.append(r is not None and _trained(record, r))
         interval = accuracy(mean_scores(columns))
         if isinstance(interval, Withheld):
             return interval
@@ -312,7 +317,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def _tokens(cell: Cell) -> float | None:
-    return None if cell.visual_tokens is None else cell.visual_tokens.mean
+    return None if cell.image_tokens is None else cell.image_tokens.mean
 
 
 def _rate(column: Columns) -> float:

@@ -136,7 +136,7 @@ def _verdict(text: str, choices: Sequence[str], *, letters: str) -> int | None:
     return _common(stated or _final_line(words, mentions) or _affirmed(words, mentions))
 
 
-def _since_taken_back(words: Sequence[Word], phrases: Phrases) -> Sequence[Word]:
+def _since_taken_back(words: list[Word], phrases: Phrases) -> list[Word]:
     """What follows the last word that takes back what was said ("Wait, it is A."), where that names
     a choice; else all words.
     """

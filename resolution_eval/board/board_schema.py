@@ -87,7 +87,7 @@ class Point:
     @property
     def tokens(self) -> float | None:
         """Mean visual tokens per sample; None where nobody counted."""
-        return self.cell.visual_tokens.mean if self.cell.visual_tokens else None
+        return self.cell.image_tokens.mean if self.cell.image_tokens else None
 
     @property
     def throughput(self) -> float | None:

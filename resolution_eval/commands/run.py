@@ -84,8 +84,8 @@ def _own_data(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--window",
         metavar="W",
-        help="DICOM: first (default: the file's own first window or table), 'full range', or "
-        "CENTRE/WIDTH, 40/400 say",
+        help="DICOM, NIfTI: first (default: the file's own window, table or display range), "
+        "'full range', or CENTRE/WIDTH, 40/400 say",
     )
     group.add_argument(
         "--frame", metavar="N", help="DICOM: first (default), middle, or a number from 1"

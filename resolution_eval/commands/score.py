@@ -9,11 +9,12 @@ from pathlib import Path
 from resolution_eval.commands.run import probe_argument
 
 EPILOG = (
-    "CHECKPOINT: a folder (of PEFT's too), ORGANISATION/NAME of the hub, embedded/NAME, or "
-    "openai:NAME@URL. IMAGES: a folder with labels.csv, with Hugging Face's metadata.csv, or with "
-    "one folder per class; or a task's name. Resolutions and samples are chosen within reach of "
-    "the training and of 20 minutes (--quick: 3); what is left out is named with the argument that "
-    "brings it. Exit status 3: the sweep would be flat or mismatched, and nothing was run."
+    "CHECKPOINT: a folder (of PEFT's too), ORGANISATION/NAME of the hub, embedded/NAME, "
+    "openai:NAME@URL, claude:NAME or gemini:NAME. IMAGES: a folder with labels.csv, with Hugging "
+    "Face's metadata.csv, or with one folder per class; or a task's name. Resolutions and samples "
+    "are chosen within reach of the training and of 20 minutes (--quick: 3); what is left out is "
+    "named with the argument that brings it. Exit status 3: the sweep would be flat or mismatched, "
+    "and nothing was run."
 )
 
 

@@ -9,14 +9,14 @@ from statistics import fmean
 from typing import Any
 
 from resolution_eval.data.cards import TaskCard, task_card
-from resolution_eval.data.sources.delimited import require_columns
+from resolution_eval.data.sources.delimited import TableRow, require_columns
 from resolution_eval.data.sources.folder_files import refuse_all_missing
 from resolution_eval.data.sources.image_limit import limited
 from resolution_eval.data.sources.layout import layout_of, refuse_without_layout
 from resolution_eval.data.sources.local import LocalSource
 from resolution_eval.data.sources.normal_form import spellings
 from resolution_eval.data.sources.slide_views import refuse_without_microns
-from resolution_eval.data.sources.source import Sample, Source
+from resolution_eval.data.sources.source import Sample, Source, listing
 from resolution_eval.ground.errors import DataError, ImageError
 from resolution_eval.images import decode
 from resolution_eval.resolution import NATIVE, PixelResolution, in_microns
@@ -55,7 +55,7 @@ def folder_card(folder: Path, choices: Mapping[str, Any] | None = None) -> TaskC
         facts["cluster"] = "cluster"
     if facts["kind"] == "classification":
         require_columns(layout.rows, ("file", "label", "split"), layout.table)
-        facts |= _classes([row["label"] for row in layout.rows if row["label"]], layout.table)
+        facts |= _classes(layout.rows, layout.table)
     card = task_card(facts, str(layout.table))
     local = LocalSource(folder, card)
     source = limited(local, card.most_images)
@@ -89,9 +89,12 @@ def _facts(folder: Path, kind: str) -> dict[str, Any]:
     }
 
 
-def _classes(found: Sequence[str], table: Path) -> dict[str, Any]:
+def _classes(rows: Sequence[TableRow], table: Path) -> dict[str, Any]:
     """The classes: labels that are one in normal form are one, by its most frequent spelling."""
-    labels = sorted(spelt[0] for spelt in spellings(found).values())
+    unlabelled = [f"line {row.line}: label is empty" for row in rows if not row["label"]]
+    if unlabelled:
+        raise DataError(f"{table}: {listing(unlabelled)}")
+    labels = sorted(spelt[0] for spelt in spellings(row["label"] for row in rows).values())
     if not 2 <= len(labels) <= MOST_CLASSES:
         raise DataError(
             f"{table} has {len(labels)} different labels; a classification needs 2 to "

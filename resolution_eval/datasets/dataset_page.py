@@ -152,23 +152,25 @@ def _remarks(card: TaskCard) -> Iterator[str]:
 
 def measured_page() -> str:
     """The part of docs/datasets.md that says what the data at hand holds."""
-    found = {name: at_hand(card) for name, card in task_cards().items()}
+    sources = {name: at_hand(card) for name, card in task_cards().items()}
     rows = "".join(
-        _measured_row(name, measure(source)) for name, source in found.items() if source is not None
+        _measured_row(name, measure(source))
+        for name, source in sources.items()
+        if source is not None
     )
     title = "## Data at hand when this page was made"
     return f"{MEASURED}\n{title}\n{_head(_MEASURED_COLUMNS)}{rows}"
 
 
-def _measured_row(name: str, found: DataMeasures) -> str:
+def _measured_row(name: str, measures: DataMeasures) -> str:
     cells = (
         f"{name}_res",
-        found.source,
-        ", ".join(f"{count:,} {split}" for split, count in found.samples.items()),
-        f"{found.closed}, {found.open}",
-        f"{found.clusters:,} ({found.largest})",
-        ", ".join(f"{count:,} {reason}" for reason, count in found.excluded.items()) or "none",
-        "; ".join(found.notes) or "none",
+        measures.source,
+        ", ".join(f"{count:,} {split}" for split, count in measures.samples.items()),
+        f"{measures.closed}, {measures.open}",
+        f"{measures.clusters:,} ({measures.largest})",
+        ", ".join(f"{count:,} {reason}" for reason, count in measures.excluded.items()) or "none",
+        "; ".join(measures.notes) or "none",
     )
     return "| " + " | ".join(cells) + " |\n"
 

@@ -75,8 +75,8 @@ def list_datasets(rows: list[dict[str, str]] | None = None) -> str:
     """The entries in a table of text, all where none are given."""
     from tabulate import tabulate
 
-    found = entries() if rows is None else rows
-    return tabulate(found, headers="keys") if found else "none"
+    rows = entries() if rows is None else rows
+    return tabulate(rows, headers="keys") if rows else "none"
 
 
 def _state(card: TaskCard) -> str:
@@ -156,15 +156,15 @@ def _samples(source: Source, split: str) -> tuple[Sample, ...]:
         return ()
 
 
-def _measured_lines(found: DataMeasures) -> Iterator[str]:
-    yield f"{found.source}, {found.revision}"
-    yield ", ".join(f"{count:,} {split}" for split, count in found.samples.items())
-    if found.open:
-        yield f"{found.closed} closed and {found.open} open test questions"
-    yield f"{found.clusters:,} clusters in test, the largest of {found.largest}"
-    for reason, count in found.excluded.items():
+def _measured_lines(measures: DataMeasures) -> Iterator[str]:
+    yield f"{measures.source}, {measures.revision}"
+    yield ", ".join(f"{count:,} {split}" for split, count in measures.samples.items())
+    if measures.open:
+        yield f"{measures.closed} closed and {measures.open} open test questions"
+    yield f"{measures.clusters:,} clusters in test, the largest of {measures.largest}"
+    for reason, count in measures.excluded.items():
         yield f"excluded: {count:,} ({reason})"
-    yield from found.notes
+    yield from measures.notes
 
 
 def source_size(card: TaskCard) -> str:

@@ -8,7 +8,7 @@ what could be compared, with its date and the fingerprints of the data.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from hashlib import sha256
@@ -41,14 +41,22 @@ class ImageOverlap:
     """Data set in whose train split they were looked for."""
     images: int
     """Different test images that could be decoded."""
+    failed: int
+    """Test images that could not."""
     compared: int
-    """Those of them that have the size and the kind of compression of a train image."""
+    """Test images that have the size and the kind of compression of a train image."""
     shared: int
     """Those of them whose pixels a train image has."""
     train_images: int
     """Different train images that could be decoded."""
+    train_failed: int
+    """Train images that could not."""
+    train_apart: int
+    """Train images of another size or kind of compression than some test image, which were not
+    compared with that one."""
     whole: bool
-    """Whether the train split was at hand as a whole, by its published count."""
+    """Whether the train split was at hand as a whole, by its published count, every image of it
+    decoded."""
     date: date
     test_fingerprint: str
     """Of the data compared, as records name it."""
@@ -56,27 +64,43 @@ class ImageOverlap:
 
     @property
     def told(self) -> str:
-        """The share in words; "not known" wherever an image or a train image was not compared.
+        """The share in words; "not known" wherever an image was not compared with each train image.
 
         Example:
             >>> known = dict(test="a", train="b", date=date(2026, 1, 2), test_fingerprint="",
-            ...              train_fingerprint="", images=50, train_images=9)
-            >>> ImageOverlap(compared=50, shared=5, whole=True, **known).told
+            ...              train_fingerprint="", images=50, train_images=9, train_failed=0)
+            >>> ImageOverlap(compared=50, shared=5, failed=0, train_apart=0, whole=True,
+            ...              **known).told
             '0.100 (5 of 50 images), 2026-01-02'
-            >>> ImageOverlap(compared=40, shared=5, whole=False, **known).told
+            >>> ImageOverlap(compared=40, shared=5, failed=2, train_apart=9, whole=False,
+            ...              **known).told
             'not known, at least 5 of 50 images (10 of them have no train image of their kind, \
-9 train images were at hand, not shown to be all), 2026-01-02'
+2 more cannot be decoded, 9 train images were at hand, not shown to be all), 2026-01-02'
         """
-        if self.compared == self.images and self.whole:
+        why = list(self._unknown())
+        if not why:
             share = self.shared / self.images
             return f"{share:.3f} ({self.shared} of {self.images:,} images), {self.date}"
         least = f", at least {self.shared} of {self.images:,} images" if self.shared else ""
-        other = self.images - self.compared
-        of = "of them" if least else f"of {self.images:,} images"
-        why = [f"{other:,} {of} have no train image of their kind"] if other else []
-        if not self.whole:
-            why.append(f"{self.train_images:,} train images were at hand, not shown to be all")
         return f"not known{least} ({', '.join(why)}), {self.date}"
+
+    def _unknown(self) -> Iterator[str]:
+        """What was not compared with what."""
+        other = self.images - self.compared
+        of = "of them" if self.shared else f"of {self.images:,} images"
+        if other:
+            yield f"{other:,} {of} have no train image of their kind"
+        elif self.train_apart:
+            yield (
+                f"{self.train_apart:,} of {self.train_images:,} train images are of another kind "
+                "than some test images"
+            )
+        if self.failed:
+            yield f"{self.failed:,} more cannot be decoded"
+        if not self.whole:
+            yield f"{self.train_images:,} train images were at hand, not shown to be all"
+        if self.train_failed:
+            yield f"{self.train_failed:,} train images cannot be decoded"
 
 
 @dataclass(frozen=True)
@@ -85,25 +109,29 @@ class PixelDigests:
 
     kinds: Mapping[str, tuple[int, int, str]]
     """Width, height and kind of compression of each, by digest."""
+    failed: int = 0
+    """Images that cannot be decoded, and so have no digest."""
 
     @classmethod
     def of(cls, source: Source, split: str) -> PixelDigests:
-        """Those of a split; an image that cannot be decoded has none.
+        """Those of a split.
 
         Raises:
             DataError: the data has no such split.
         """
-        found: dict[str, tuple[int, int, str]] = {}
+        kinds: dict[str, tuple[int, int, str]] = {}
+        failed = 0
         for locator in {one for sample in source.samples(split) for one in sample.images}:
             try:
                 data = source.read(locator)
                 image = decode(data).image
             except ImageError:
+                failed += 1
                 continue
             head = f"{image.width}x{image.height} ".encode()
             digest = sha256(head + image.tobytes()).hexdigest()
-            found[digest] = (*image.size, _compression(data))
-        return cls(found)
+            kinds[digest] = (*image.size, _compression(data))
+        return cls(kinds, failed)
 
 
 def _compression(data: bytes) -> str:
@@ -123,21 +151,23 @@ def overlaps(copies: Mapping[str, Path] | None = None) -> list[ImageOverlap]:
         DataError: data at hand is damaged, or nothing can be compared.
     """
     sources = _sources(copies or {})
+    for source in sources.values():
+        _ = source.fingerprint  # first: what changes afterwards is refused when it is read
     tests = {name: _digests(source, "test") for name, source in sources.items()}
     trains = {name: _digests(source, "train") for name, source in sources.items()}
     cards = task_cards()
-    found = [
+    pairs = [
         _overlap(cards[test], cards[train], tests[test], trains[train], sources)
         for test in sources
         for train in sources
         if test != train and tests[test].kinds and trains[train].kinds
     ]
-    if not found:
+    if not pairs:
         raise DataError(
             "no train split of one data set and test split of another are at hand; put folders "
             "under RESOLUTION_EVAL_DATA, or name them by --copy NAME=FOLDER"
         )
-    return found
+    return pairs
 
 
 def _sources(copies: Mapping[str, Path]) -> dict[str, Source]:
@@ -145,14 +175,14 @@ def _sources(copies: Mapping[str, Path]) -> dict[str, Source]:
     for name in copies:
         if name not in cards:
             raise UsageError(f"--copy names no data set {name!r}; {suggest(name, cards)}")
-    found: dict[str, Source] = {}
+    sources: dict[str, Source] = {}
     for name, card in cards.items():
         if name in copies:
             card = card.model_copy(update={"path": str(copies[name].resolve())})
         source = None if _is_drawn(card) else at_hand(card)
         if source is not None:
-            found[name] = source
-    return found
+            sources[name] = source
+    return sources
 
 
 def _is_drawn(card: TaskCard) -> bool:
@@ -173,17 +203,20 @@ def _overlap(
     known: PixelDigests,
     sources: Mapping[str, Source],
 ) -> ImageOverlap:
-    kinds = set(known.kinds.values())
+    kinds, asked_kinds = set(known.kinds.values()), set(asked.kinds.values())
     published = train.counts.get("train")
     held = len(sources[train.name].samples("train"))
     return ImageOverlap(
         test=test.name,
         train=train.name,
         images=len(asked.kinds),
+        failed=asked.failed,
         compared=sum(kind in kinds for kind in asked.kinds.values()),
         shared=len(asked.kinds.keys() & known.kinds.keys()),
         train_images=len(known.kinds),
-        whole=published is not None and held >= published,
+        train_failed=known.failed,
+        train_apart=sum(asked_kinds != {kind} for kind in known.kinds.values()),
+        whole=published is not None and held >= published and not known.failed,
         date=datetime.now(UTC).date(),
         test_fingerprint=sources[test.name].fingerprint[:16],
         train_fingerprint=sources[train.name].fingerprint[:16],
@@ -206,9 +239,9 @@ def read_overlaps(file: Path | None = None) -> list[ImageOverlap]:
         raise DataError(f"{place} is no table of image overlaps: {error}") from error
 
 
-def write_overlaps(found: Iterable[ImageOverlap], file: Path) -> None:
+def write_overlaps(rows: Iterable[ImageOverlap], file: Path) -> None:
     """Write the table `file`: pairs that were not compared now keep what it says of them."""
-    pairs = {(one.test, one.train): one for one in (*read_overlaps(file), *found)}
+    pairs = {(one.test, one.train): one for one in (*read_overlaps(file), *rows)}
     text = "".join(_entry(pairs[pair]) for pair in sorted(pairs))
     file.write_text(_HEAD + text, encoding="utf-8")
 

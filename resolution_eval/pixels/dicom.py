@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 _BASELINE = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")
 _PALETTE = "PALETTE COLOR"
+_NEEDED = (
+    *("SamplesPerPixel", "PhotometricInterpretation", "Rows", "Columns", "BitsAllocated"),
+    *("BitsStored", "PixelRepresentation"),
+)
+"""What a file must say of its pixels; the last two not of floats."""
 
 
 def read_dicom(data: bytes, limit: int, options: Options) -> Raster:
@@ -56,11 +61,14 @@ def read_dicom(data: bytes, limit: int, options: Options) -> Raster:
 
 
 def _raster(dataset: Dataset, options: Options) -> Raster:
+    _refuse_untold(dataset)
     frames = int(dataset.get("NumberOfFrames") or 1)
     frame = _frame(options, frames)
+    assumed = _assumed_syntax(dataset)
     values = _stored(dataset, frame)
     _take_from_groups(dataset, frame)
     notes = [f"frame {frame + 1} of {frames}"] if frames > 1 else []
+    notes += [*assumed, *_assumed_rescale(dataset)]
     notes += _geometry(dataset)
     if any(element.tag.group in range(0x6000, 0x6020, 2) for element in dataset):
         notes.append("overlays left out")
@@ -74,6 +82,53 @@ def _raster(dataset: Dataset, options: Options) -> Raster:
     inverse = str(dataset.get("PresentationLUTShape", "")) == "INVERSE"
     white = photometric == "MONOCHROME1" or inverse
     return _grey(dataset, values, bits, white=white, notes=tuple(notes), window=options.window)
+
+
+def _refuse_untold(dataset: Dataset) -> None:
+    """Raise where the file does not say what its pixels are."""
+    from pydicom.datadict import tag_for_keyword
+
+    needed = _NEEDED if "PixelData" in dataset else _NEEDED[:5]
+    several = int(dataset.get("SamplesPerPixel") or 1) > 1
+    for name in (*needed, *(("PlanarConfiguration",) if several else ())):
+        if dataset.get(name) in (None, ""):
+            tag = int(tag_for_keyword(name) or 0)
+            raise ImageError(
+                f"the DICOM file has no {name} ({tag >> 16:04x},{tag & 0xFFFF:04x}), which says "
+                "what its pixels are; export it again"
+            )
+
+
+def _assumed_syntax(dataset: Dataset) -> list[str]:
+    """Of a file that does not say how it is written, as it was written before there were headers,
+    take what it was read as, and say so.
+
+    Raises:
+        ImageError: its pixels are compressed, and nothing says how.
+    """
+    from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+    if dataset.file_meta.get("TransferSyntaxUID"):
+        return []
+    if "PixelData" in dataset and dataset["PixelData"].is_undefined_length:
+        raise ImageError(
+            "the DICOM file does not name its transfer syntax (0002,0010), and its pixels are "
+            "compressed; export it again, with its header"
+        )
+    implicit, little = dataset.original_encoding
+    explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+    dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
+    return [f"no transfer syntax told: read as {dataset.file_meta.TransferSyntaxUID.name}"]
+
+
+def _assumed_rescale(dataset: Dataset) -> list[str]:
+    """Complete a rescale of which the file tells one half, and say so."""
+    halves = {"RescaleSlope": 1, "RescaleIntercept": 0}
+    absent = [name for name in halves if dataset.get(name) in (None, "")]
+    if len(absent) != 1:
+        return []
+    setattr(dataset, absent[0], halves[absent[0]])
+    return [f"no {absent[0]} told: taken as {halves[absent[0]]}"]
 
 
 def _frame(options: Options, frames: int) -> int:
@@ -140,9 +195,9 @@ def _stored(dataset: Dataset, frame: int) -> Values:
     if not stored or above <= 0 or (syntax is not None and syntax.is_encapsulated):
         return _decoded(dataset, frame)
     dataset.BitsStored = stored + above  # older files begin at a higher bit
-    found = _decoded(dataset, frame)
+    values = _decoded(dataset, frame)
     dataset.BitsStored = stored
-    return found >> above
+    return values >> above
 
 
 def _decoded(dataset: Dataset, frame: int) -> Values:
@@ -150,7 +205,7 @@ def _decoded(dataset: Dataset, frame: int) -> Values:
 
     _refuse_damaged(dataset, frame)
     try:
-        found = np.asarray(pixel_array(dataset, index=frame))
+        pixels = np.asarray(pixel_array(dataset, index=frame))
     except Exception as error:  # as above
         syntax = dataset.file_meta.get("TransferSyntaxUID", None)
         kind = "uncompressed" if syntax is None else syntax.name
@@ -158,9 +213,9 @@ def _decoded(dataset: Dataset, frame: int) -> Values:
             f"the pixels of the DICOM file cannot be decoded ({kind}; {type(error).__name__}): "
             "they are damaged or cut short, or compressed in a way that is not read"
         ) from error
-    if found.ndim == 3 and found.shape[2] != 3:
-        raise ImageError(f"the DICOM image has {found.shape[2]} samples a pixel; 1 or 3 are read")
-    return found
+    if pixels.ndim == 3 and pixels.shape[2] != 3:
+        raise ImageError(f"the DICOM image has {pixels.shape[2]} samples a pixel; 1 or 3 are read")
+    return pixels
 
 
 def _refuse_damaged(dataset: Dataset, frame: int) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
-from resolution_eval.ground.errors import UsageError
+from resolution_eval.ground.errors import ImageError, UsageError
 
 FIRST = "first"
 FULL = "full range"
@@ -84,7 +84,8 @@ class Options:
     """How an image file is shown where its format leaves a choice."""
 
     window: str = FIRST
-    """DICOM: "first" (the file's own first window or VOI LUT), "full range", or "CENTRE/WIDTH"."""
+    """DICOM: "first" (the file's own first window or VOI LUT), "full range", or "CENTRE/WIDTH";
+    NIfTI: "first" is the file's display range."""
     frame: int | Literal["first", "middle"] = "first"
     """DICOM: the frame of several, by number from 1, "first" or "middle"."""
     slice: Cut = MIDDLE
@@ -98,23 +99,36 @@ class Options:
     path: Path | None = None
     """The file on disk that the bytes are the beginning of; none where they are all of it."""
 
+    def file_size(self, data: bytes) -> int:
+        """Bytes of the whole file that `data`, or their beginning, are.
+
+        Raises:
+            ImageError: the file is no longer there.
+        """
+        if self.path is None:
+            return len(data)
+        try:
+            return self.path.stat().st_size
+        except OSError as error:
+            raise ImageError(f"the image file is no longer there ({error.strerror})") from error
+
 
 def numbers(window: str) -> tuple[float, float]:
     """Centre and width of a window written as "40/400".
 
     Raises:
-        UsageError: it is written otherwise, or the width is not above 0.
+        UsageError: it is written otherwise, no finite numbers, or the width is not above 0.
     """
     centre, _, width = window.partition("/")
     try:
-        found = float(centre), float(width)
+        pair = float(centre), float(width)
     except ValueError:
-        found = (0.0, 0.0)
-    if not found[1] > 0:
+        pair = (0.0, 0.0)
+    if not pair[1] > 0 or not all(map(isfinite, pair)):
         raise UsageError(
             f"no window {window!r}; write CENTRE/WIDTH, as 40/400, or '{FIRST}' or '{FULL}'"
         )
-    return found
+    return pair
 
 
 def checked(chosen: Mapping[str, Any]) -> Options:

@@ -22,10 +22,10 @@ def orientation_in(exif: bytes) -> int:
 
     Pixels need no metadata: a damaged block is as none.
     """
-    found = Image.Exif()
+    tags = Image.Exif()
     try:
-        found.load(b"Exif\0\0" + exif[:_LARGEST].removeprefix(b"Exif\0\0"))
-        value = found.get(_TAG, 1)
+        tags.load(b"Exif\0\0" + exif[:_LARGEST].removeprefix(b"Exif\0\0"))
+        value = tags.get(_TAG, 1)
     except (
         SyntaxError,
         ValueError,
@@ -42,5 +42,5 @@ def orientation_in(exif: bytes) -> int:
 
 def orientation_in_xmp(xmp: bytes) -> int:
     """The orientation in a block of XMP; 1 where there is none."""
-    found = _XMP.search(xmp[:_LARGEST])
-    return int(found[1]) if found else 1
+    match = _XMP.search(xmp[:_LARGEST])
+    return int(match[1]) if match else 1

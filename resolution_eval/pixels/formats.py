@@ -6,9 +6,12 @@ of memory; records hold ours.
 
 from __future__ import annotations
 
+import gzip
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from io import BytesIO
 from typing import Protocol
 
 
@@ -69,10 +72,11 @@ def inflated_head(data: bytes) -> bytes:
     """The first bytes of a file, of a gzipped one those of what it holds; never many."""
     if not data.startswith(b"\x1f\x8b"):
         return data[:HEAD_OF_NIFTI]
-    try:
-        return zlib.decompressobj(wbits=31).decompress(data[: 64 * 1024], HEAD_OF_NIFTI)
-    except zlib.error:
-        return b""
+    head = b""
+    with suppress(OSError, EOFError, zlib.error), gzip.GzipFile(fileobj=BytesIO(data)) as file:
+        while len(head) < HEAD_OF_NIFTI and (more := file.read1(HEAD_OF_NIFTI - len(head))):
+            head += more
+    return head
 
 
 def _nifti(data: bytes) -> bool:
@@ -82,6 +86,8 @@ def _nifti(data: bytes) -> bool:
 
 
 _NETPBM = tuple(b"P" + kind for kind in (b"1", b"2", b"3", b"4", b"5", b"6", b"f"))
+_OF_GROUP_8 = (b"\x00", b"\x01", b"\x05", b"\x08", b"\x12", b"\x16", b"\x18", b"\x20")
+"""Elements that a DICOM file without a header begins with: all of group 0008."""
 _CONVERT = "convert it to PNG or TIFF without loss"
 
 PNG = Format("PNG")
@@ -109,7 +115,7 @@ _TABLE: tuple[tuple[Sniff, Format], ...] = (
     (partial(_begins, b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"), JPEG2000),
     (partial(_begins, b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"), JPEGXL),
     (partial(_at, 128, b"DICM"), DICOM),
-    (partial(_begins, b"\x08\0\x05\0", b"\x08\0\0\0", b"\x08\0\x08\0", b"\x02\0\0\0"), DICOM),
+    (partial(_begins, *(b"\x08\0" + one + b"\0" for one in _OF_GROUP_8), b"\x02\0\0\0"), DICOM),
     (_nifti, NIFTI),
     (partial(_iso, b"avif", b"avis"), Format("AVIF", _CONVERT)),
     (partial(_iso, b"heic", b"heix", b"mif1", b"msf1", b"hevc"), Format("HEIC", _CONVERT)),

@@ -167,15 +167,15 @@ def _segments(data: bytes) -> Iterator[_Segment]:
         if length < 2 or end > len(data):
             raise ImageError("the JPEG is cut short or damaged: a segment reaches beyond its end")
         if marker == _SOS:
-            found = _IN_SCAN.search(data, end)
-            end = found.start() if found else len(data)
+            mark = _IN_SCAN.search(data, end)
+            end = mark.start() if mark else len(data)
         yield _Segment(marker, data[place + 2 : end])
         place = end
 
 
 def _next_marker(data: bytes, place: int) -> int:
-    found = data.find(b"\xff", place)
-    return len(data) if found < 0 else found
+    index = data.find(b"\xff", place)
+    return len(data) if index < 0 else index
 
 
 def _written(segments: list[_Segment]) -> bytes:

@@ -21,10 +21,10 @@ def read_netpbm(data: bytes, limit: int) -> Raster:
     Raises:
         ImageError: it is damaged or cut short, or has more pixels than `limit`.
     """
-    found = _HEADER.match(data[:4096])
-    if found is None or int(found[4]) <= 255:
+    header = _HEADER.match(data[:4096])
+    if header is None or int(header[4]) <= 255:
         return read_plain(data, "PPM", limit)
-    kind, width, height, most = (int(group) for group in found.groups())
+    kind, width, height, most = (int(group) for group in header.groups())
     if width * height > limit:
         raise ImageError(
             f"the image is too large: {width}x{height} is {width * height} pixels, limit {limit}"
@@ -32,7 +32,7 @@ def read_netpbm(data: bytes, limit: int) -> Raster:
     if most > 65_535 or not width or not height:
         raise ImageError(f"the Netpbm header is impossible: {width}x{height}, largest value {most}")
     channels = 3 if kind in (3, 6) else 1
-    values = _values(data[found.end() :], width * height * channels, binary=kind >= 5)
+    values = _values(data[header.end() :], width * height * channels, binary=kind >= 5)
     if int(values.max()) > most:
         raise ImageError(f"the Netpbm file has a value of {int(values.max())}, above its {most}")
     shape = (height, width, 3) if channels == 3 else (height, width)
@@ -44,12 +44,12 @@ def _values(
     body: bytes, count: int, *, binary: bool
 ) -> np.ndarray[tuple[int], np.dtype[np.uint16]]:
     if binary:
-        found = np.frombuffer(body[: 2 * count], ">u2").astype(np.uint16)
+        values = np.frombuffer(body[: 2 * count], ">u2").astype(np.uint16)
     else:
         try:
-            found = np.array(body.split()[:count], dtype=np.int64).astype(np.uint16)
+            values = np.array(body.split()[:count], dtype=np.int64).astype(np.uint16)
         except (ValueError, OverflowError) as error:
             raise ImageError("the Netpbm file has text that is no number") from error
-    if len(found) < count:
-        raise ImageError(f"the Netpbm file is cut short: {len(found)} of {count} values")
-    return found
+    if len(values) < count:
+        raise ImageError(f"the Netpbm file is cut short: {len(values)} of {count} values")
+    return values

@@ -7,7 +7,9 @@ it: the patient's right on the viewer's left; anterior, or superior, up.
 
 from __future__ import annotations
 
+import gzip
 import zlib
+from io import BytesIO
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,8 @@ LARGEST_VOLUME = 2 * 2**30
 """Most bytes of a file that is unpacked, by its own header: 2 GiB."""
 _EXTENSIONS = 64 * 2**20
 """Most bytes between header and voxels."""
+_CHUNK = 2**20
+"""Bytes that are unpacked at once: memory is what a file holds, not what its header claims."""
 AXES = {"sagittal": 0, "coronal": 1, "axial": 2}
 """Names of slices, to the axis of the patient that they stand across: right, anterior, superior."""
 
@@ -33,9 +37,9 @@ def read_nifti(data: bytes, limit: int, options: Options) -> Raster:
     """The slice of the NIfTI file `data`, plain or gzipped, that `options` choose.
 
     Raises:
-        ImageError: nibabel is not installed; the file is damaged, cut short, longer than its
-            header says, or only a header; its voxels are no grey or RGB; it has several volumes
-            and none was chosen; there is no such slice; or it has more pixels than `limit`.
+        ImageError: nibabel is not installed; the file is damaged, cut short, only a header, or
+            unpacks to more than its header says; its voxels are no grey or RGB; it has several
+            volumes and none was chosen; there is no such slice; or it has more pixels than `limit`.
     """
     try:
         import nibabel
@@ -85,28 +89,35 @@ def _bytes(header: Any) -> int:
 
 
 def _whole(data: bytes, needed: int) -> bytes:
-    """The file, unpacked, which has exactly as many bytes as its header says.
+    """The file, unpacked: no fewer bytes than its header says, and, of a gzipped one, no more.
 
     Raises:
-        ImageError: it is damaged, or has fewer or more.
+        ImageError: it is damaged, or has fewer, or unpacks to more.
     """
-    if not data.startswith(b"\x1f\x8b"):
-        if len(data) < needed:
-            raise ImageError(f"the NIfTI file is cut short: {len(data)} bytes of {needed}")
-        return data
-    unpacking = zlib.decompressobj(wbits=31)
-    try:
-        plain = unpacking.decompress(data, needed)
-        more = unpacking.decompress(unpacking.unconsumed_tail, 1)
-    except zlib.error as error:
-        raise ImageError("the NIfTI file's compression is damaged") from error
+    plain = _unpacked(data, needed + 1) if data.startswith(b"\x1f\x8b") else data
     if len(plain) < needed:
         raise ImageError(f"the NIfTI file is cut short: {len(plain)} bytes of {needed}")
-    if more:
+    if plain is not data and len(plain) > needed:
         raise ImageError(f"the NIfTI file unpacks to more than the {needed} bytes of its header")
-    if not unpacking.eof:
-        raise ImageError("the NIfTI file's compression is cut short")
     return plain
+
+
+def _unpacked(data: bytes, most: int) -> bytes:
+    """The first `most` bytes that the gzip file `data`, of one member or several, holds.
+
+    Raises:
+        ImageError: it is damaged, or cut short before them or its end.
+    """
+    plain = BytesIO()
+    try:
+        with gzip.GzipFile(fileobj=BytesIO(data)) as file:
+            while chunk := file.read(min(_CHUNK, most - plain.tell())):
+                plain.write(chunk)
+    except EOFError as error:
+        raise ImageError("the NIfTI file's compression is cut short") from error
+    except (OSError, zlib.error) as error:
+        raise ImageError("the NIfTI file's compression is damaged") from error
+    return plain.getvalue()
 
 
 def _raster(image: Nifti1Image, limit: int, options: Options) -> Raster:
@@ -137,10 +148,10 @@ def _axes(image: Nifti1Image) -> tuple[tuple[int, ...], list[tuple[int, bool]], 
     from nibabel.affines import obliquity
     from nibabel.orientations import io_orientation
 
-    found = io_orientation(image.affine)
-    if np.isnan(found).any():
+    orientation = io_orientation(image.affine)
+    if np.isnan(orientation).any():
         raise ImageError("the NIfTI file's orientation is none: an axis of it has no length")
-    stored = {int(axis): (place, bool(flip < 0)) for place, (axis, flip) in enumerate(found)}
+    stored = {int(axis): (place, bool(flip < 0)) for place, (axis, flip) in enumerate(orientation)}
     axes = [stored[axis] for axis in range(3)]
     header = image.header
     notes = []

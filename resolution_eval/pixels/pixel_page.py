@@ -42,9 +42,10 @@ _TAGS = (
         "DICOM (extra `dicom`)",
         "rescale first, then the file's VOI LUT or first window, of an enhanced file those of the "
         "frame's own functional group, or --window 'full range' or "
-        "CENTRE/WIDTH; MONOCHROME1 and an inverse presentation are inverted; overlays are left "
-        "out; of several frames the first, or --frame; pixel padding is left out of the range. The "
-        "window stands in the attestation; nothing that names a patient is read",
+        "CENTRE/WIDTH (from CENTRE - WIDTH/2 to CENTRE + WIDTH/2 - 1); MONOCHROME1 and an inverse "
+        "presentation are inverted; overlays are left out; of several frames the first, or "
+        "--frame; pixel padding is left out of the range. The window stands in the attestation; "
+        "nothing that names a patient is read",
     ),
     (
         "NIfTI, .nii and .nii.gz (extra `nifti`)",
@@ -52,7 +53,8 @@ _TAGS = (
         "patient's axes whatever the stored order (canonical RAS), shown with the patient's right "
         "on the left, anterior or superior up, anterior on the left of a sagittal one; slope and "
         "intercept first, then the file's display range (cal_min, cal_max), else the slice's own "
-        "lowest to highest value, or --window; of several volumes the one that --slice "
+        "lowest to highest value, or --window 'full range' (the latter always) or CENTRE/WIDTH "
+        "(CENTRE ± WIDTH/2); of several volumes the one that --slice "
         "AXIS:SLICE:VOLUME names, else it fails. A gzipped file is unpacked no further than its "
         "header says, to 2 GiB at most; slice, volume and range stand in the attestation",
     ),

@@ -20,7 +20,7 @@ from resolution_eval.pixels.nifti import read_nifti
 from resolution_eval.pixels.plain import read_plain
 from resolution_eval.pixels.png import read_png
 from resolution_eval.pixels.raster import Raster
-from resolution_eval.pixels.slide import read_slide
+from resolution_eval.pixels.slide import read_slide, refuse_no_slide
 from resolution_eval.pixels.tiff import read_tiff
 
 
@@ -55,22 +55,14 @@ def read(data: bytes, limit: int, options: Options) -> Raster:
             or cut short, or has too many pixels.
     """
     format = format_of(data)
+    size = options.file_size(data)
     if format not in READERS:
         known = "its format is unknown" if format is formats.UNKNOWN else f"it is {format.name}"
         raise ImageError(
-            f"the image file of {len(data)} bytes cannot be decoded: {known}, which is not read; "
+            f"the image file of {size} bytes cannot be decoded: {known}, which is not read; "
             f"{format.remedy}"
         )
-    if options.microns is not None and format is not formats.TIFF:
-        raise ImageError(
-            f"it is {format.name}, which does not say how many µm a pixel is, and a size in µm was "
-            "asked for; give --resolutions in pixels, and no --microns"
-        )
-    if options.region is not None and format is not formats.TIFF:
-        raise ImageError(
-            f"it is {format.name}, and a region is of a whole slide in TIFF; cut the image to its "
-            "region and leave the cell empty"
-        )
+    refuse_no_slide(format, options)
     try:
         return READERS[format](data, limit, options)
     except ResolutionEvalError:
@@ -78,7 +70,7 @@ def read(data: bytes, limit: int, options: Options) -> Raster:
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise ImageError(f"the image is too large: {error}") from error
     except Exception as error:  # libraries raise a dozen types on broken files; each is named here
-        raise ImageError(_told(error, format, len(data))) from error
+        raise ImageError(_told(error, format, size)) from error
 
 
 def _told(error: Exception, format: Format, size: int) -> str:

@@ -158,19 +158,19 @@ def _shallow(raster: Raster, opaque: NDArray[np.bool_] | None) -> tuple[Values, 
     depth = _depth(raster)
     inverted = ("0 is white",) if raster.white_is_zero else ()
     if raster.grey:
-        found = _grey_range(raster, opaque)
-        told = f"{depth}, min-max {found.low:g}..{found.high:g}"
+        limits = _grey_range(raster, opaque)
+        told = f"{depth}, min-max {limits.low:g}..{limits.high:g}"
         if raster.window:
-            told = f"{depth}, window {found.low:g}..{found.high:g}"
-        if found.low == found.high:
-            constant = f"{depth}, constant {found.low:g} shown as {CONSTANT_GREY}"
+            told = f"{depth}, window {limits.low:g}..{limits.high:g}"
+        if limits.low == limits.high:
+            constant = f"{depth}, constant {limits.low:g} shown as {CONSTANT_GREY}"
             grey = np.full(raster.values.shape, CONSTANT_GREY, np.uint8)
-            return grey, (constant, *found.notes)
+            return grey, (constant, *limits.notes)
     else:
-        found, told = _colour_range(raster, opaque, depth)
-    spread = _spread(raster.values, found.low, found.high)
+        limits, told = _colour_range(raster, opaque, depth)
+    spread = _spread(raster.values, limits.low, limits.high)
     spread = 255 - spread if raster.white_is_zero else spread
-    return spread, (*([told] if told else []), *inverted, *found.notes)
+    return spread, (*([told] if told else []), *inverted, *limits.notes)
 
 
 def _depth(raster: Raster) -> str:
@@ -256,9 +256,9 @@ def _colour_range(
         bits = min(bits, raster.bits)
         told = "" if bits == raster.bits else f"{depth} colour, {bits} bits used"
         return _Range(0, 2**bits - 1), told
-    found = _range(values.ravel(), raster.padding)
-    if values.dtype.kind == "f" and found.low >= 0 and found.high <= 1:
-        return _Range(0, 1, found.notes), ""
-    if found.low == found.high:
-        return _Range(found.low, found.low + 1, found.notes), f"{depth} colour, all pixels alike"
-    return found, f"{depth} colour, min-max {found.low:g}..{found.high:g}"
+    limits = _range(values.ravel(), raster.padding)
+    if values.dtype.kind == "f" and limits.low >= 0 and limits.high <= 1:
+        return _Range(0, 1, limits.notes), ""
+    if limits.low == limits.high:
+        return _Range(limits.low, limits.low + 1, limits.notes), f"{depth} colour, all pixels alike"
+    return limits, f"{depth} colour, min-max {limits.low:g}..{limits.high:g}"

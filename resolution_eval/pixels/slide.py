@@ -6,7 +6,7 @@ OpenSlide is the extra `wsi`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from math import inf
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -16,11 +16,14 @@ import numpy as np
 
 from resolution_eval.ground.errors import ImageError
 from resolution_eval.pixels.display_choices import Options, Region
+from resolution_eval.pixels.formats import TIFF, Format, format_of
 from resolution_eval.pixels.raster import Raster
 
 if TYPE_CHECKING:
     from openslide import OpenSlide
 
+BEGINNING = 4096
+"""Bytes of a file that tell its format."""
 _ROUNDED = 1.001
 """A slide's own µm per pixel are rounded: it may be this many times coarser than asked."""
 
@@ -45,10 +48,47 @@ def microns_of(path: Path) -> tuple[float, float]:
     """µm per pixel of the finest level of the slide `path`, across and down.
 
     Raises:
-        ImageError: as `read_slide`.
+        ImageError: as `read_slide`, and where the file is no TIFF.
+        OSError: it cannot be read.
     """
+    with path.open("rb") as file:
+        refuse_no_slide(format_of(file.read(BEGINNING)), Options(microns=1))
     with _open(b"", path) as slide:
         return _own_microns(slide)
+
+
+def refuse_finer(own: tuple[float, float], microns: float) -> None:
+    """Raise where a slide of `own` µm per pixel holds nothing as fine as `microns`.
+
+    Raises:
+        ImageError: it does not.
+    """
+    if max(own) > microns * _ROUNDED:
+        raise ImageError(
+            f"the slide has {max(own):g} µm per pixel, and {microns:g} were asked for: "
+            "there is nothing finer in it; ask for more"
+        )
+
+
+def refuse_no_slide(format: Format, options: Options) -> None:
+    """Raise where a region or a number of µm is asked of a file that is no TIFF: OpenSlide opens
+    some of other formats, whose pixels nobody here compared with an independent decoder.
+
+    Raises:
+        ImageError: it is.
+    """
+    if format is TIFF:
+        return
+    if options.microns is not None:
+        raise ImageError(
+            f"it is {format.name}, which does not say how many µm a pixel is as a slide in TIFF "
+            "does, and a size in µm was asked for; give --resolutions in pixels, and no --microns"
+        )
+    if options.region is not None:
+        raise ImageError(
+            f"it is {format.name}, and a region is of a whole slide in TIFF; cut the image to its "
+            "region and leave the cell empty"
+        )
 
 
 @contextmanager
@@ -60,30 +100,32 @@ def _open(data: bytes, path: Path | None) -> Iterator[OpenSlide]:
             "a region or a size of pixels in µm was asked for; install resolution-eval[wsi] to "
             "read slides"
         ) from error
-    with NamedTemporaryFile(suffix=".tif") as copy:
-        if path is None:
-            copy.write(data)
-            copy.flush()
+    with _on_disk(data) if path is None else nullcontext(path) as file:
         try:
-            with openslide.OpenSlide(copy.name if path is None else path) as slide:
+            with openslide.OpenSlide(file) as slide:
                 yield slide
         except openslide.OpenSlideError as error:  # its text names the temporary file
-            size = len(data) if path is None else path.stat().st_size
             raise ImageError(
-                f"the TIFF file of {size} bytes is no slide that OpenSlide reads, or is "
-                "damaged: a slide has tiles, and is whole"
+                f"the TIFF file of {file.stat().st_size} bytes is no slide that OpenSlide reads, "
+                "or is damaged: a slide has tiles, and is whole"
             ) from error
+
+
+@contextmanager
+def _on_disk(data: bytes) -> Iterator[Path]:
+    """A file with `data`, for a library that reads no other."""
+    with NamedTemporaryFile(suffix=".tif") as copy:
+        copy.write(data)
+        copy.flush()
+        yield Path(copy.name)
 
 
 def _raster(slide: OpenSlide, limit: int, options: Options) -> Raster:
     region = _inside(slide, options.region)
     across, down = own = (1.0, 1.0) if options.microns is None else _own_microns(slide)
     microns = options.microns or 1.0
-    if max(own) > microns * _ROUNDED:
-        raise ImageError(
-            f"the slide has {max(own):g} µm per pixel, and {microns:g} were asked for: "
-            "there is nothing finer in it; ask for more"
-        )
+    if options.microns is not None:
+        refuse_finer(own, microns)
     size = (
         max(1, round(region.width * across / microns)),
         max(1, round(region.height * down / microns)),
@@ -143,16 +185,16 @@ def _own_microns(slide: OpenSlide) -> tuple[float, float]:
     Raises:
         ImageError: the file does not say, or says what cannot be.
     """
-    found = [slide.properties.get(f"openslide.mpp-{axis}") for axis in "xy"]
-    if not all(found):
+    microns = [slide.properties.get(f"openslide.mpp-{axis}") for axis in "xy"]
+    if not all(microns):
         raise ImageError(
             "the TIFF file does not say how many µm a pixel is, and a size in µm was asked for; "
             "give --resolutions in pixels, and no --microns"
         )
     try:
-        across, down = (float(value) for value in found if value)
+        across, down = (float(value) for value in microns if value)
     except ValueError as error:
-        raise ImageError(f"the TIFF file says that a pixel is {found} µm: no number") from error
+        raise ImageError(f"the TIFF file says that a pixel is {microns} µm: no number") from error
     if not (0 < across < inf and 0 < down < inf):
         raise ImageError(f"the TIFF file says that a pixel is {across:g} x {down:g} µm: no size")
     return across, down

@@ -164,17 +164,17 @@ def _without_extras(
     page: tifffile.TiffPage, values: Values, samples: int
 ) -> tuple[Values, Values | None, bool, tuple[str, ...]]:
     """The samples that the photometric interpretation has, and the opacity among the others."""
-    found = 1 if values.ndim == 2 else values.shape[2]
+    channels = 1 if values.ndim == 2 else values.shape[2]
     extras = [int(extra) for extra in page.extrasamples]
-    if found < samples:
-        raise ImageError(f"the TIFF has {found} samples a pixel; {samples} are needed (tag 262)")
-    unspecified = found - samples - len([extra for extra in extras if extra != _UNSPECIFIED])
+    if channels < samples:
+        raise ImageError(f"the TIFF has {channels} samples a pixel; {samples} are needed (tag 262)")
+    unspecified = channels - samples - len([extra for extra in extras if extra != _UNSPECIFIED])
     if samples == 1 and unspecified > 1:
         raise ImageError(
-            f"the TIFF has {found} samples a pixel, but calls them grey (tag 262): are they "
+            f"the TIFF has {channels} samples a pixel, but calls them grey (tag 262): are they "
             "colours, or channels of a microscope? Save the channel, or RGB, that should be seen"
         )
-    if found == samples:
+    if channels == samples:
         return values, None, False, ()
     own = values[..., 0] if samples == 1 else values[..., :samples]
     kinds = [extra for extra in extras if extra in (_ASSOCIATED, _UNASSOCIATED)]

@@ -210,6 +210,13 @@ class Cell(_Document):
         return self.scored - others
 
     @property
+    def image_tokens(self) -> Tokens | None:
+        """What the images of a sample cost: visual tokens that entered; of a server its count."""
+        if self.visual_tokens is None and self.serving is not None:
+            return self.serving.counted_tokens
+        return self.visual_tokens
+
+    @property
     def step(self) -> Step | None:
         """The step of the ladder that the weakest of its scored samples has; null without one."""
         return next((step for step in STEPS if getattr(self, step)), None)

@@ -13,9 +13,13 @@ SLOW = 3
 """Decimals of less than one sample a second: one decimal would show a slow model as none."""
 
 
+TOKENS = "Per sample: the mean, or least to most; of a served model by its server's count"
+"""What a column of tokens holds, in words."""
+
+
 def tokens_text(cell: Cell) -> str | None:
     """Visual tokens per sample: one number, or the mean with least and most."""
-    tokens = cell.visual_tokens
+    tokens = cell.image_tokens
     if tokens is None:
         return None
     if tokens.least == tokens.most:
@@ -53,7 +57,7 @@ def cost_table(task: TaskSweeps, curves: Curves) -> Table:
             Column("checkpoint"),
             Column("r", True, "Inference resolution asked for"),
             Column("accuracy", numeric=True),
-            Column("visual tokens", True, "Per sample: the mean, or least to most"),
+            Column("visual tokens", True, TOKENS),
             Column("samples/s", True, "Answered per second by one process, images read before"),
             Column("peak memory (GiB)", True, "Of the GPU in the cell, or of the whole process"),
             Column("chosen", title="Smallest resolution shown to lose no more than the margin"),
@@ -64,11 +68,11 @@ def cost_table(task: TaskSweeps, curves: Curves) -> Table:
 
 
 def _known(sweep: Sweep) -> bool:
-    return any(cell.visual_tokens is not None or cell.cost is not None for cell in sweep.cells)
+    return any(cell.image_tokens is not None or cell.cost is not None for cell in sweep.cells)
 
 
 def _tokens(cell: Cell) -> Entry:
-    tokens = cell.visual_tokens
+    tokens = cell.image_tokens
     if tokens is None:
         return entry(None)
     return Entry(tokens_text(cell) or "", sort=tokens.mean)

@@ -7,9 +7,10 @@ has the fingerprint that the record names. Where there is none, no picture is sh
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -132,12 +133,14 @@ def gallery(task: TaskSweeps, source: Source | str, *, budget: int = BUDGET) -> 
     made: list[Exhibit] = []
     broken = 0
     for sample in _turns(names, known):
+        if len(made) == MOST_EXHIBITS:
+            break
         try:
             exhibit = _exhibit(task, sweeps, sample, source)
         except ImageError:
             broken += 1
             continue
-        if len(made) == MOST_EXHIBITS or exhibit.size > budget:
+        if exhibit.size > budget:
             break
         budget -= exhibit.size
         made.append(exhibit)
@@ -167,12 +170,15 @@ def _remark(shown: int, samples: int, broken: int, task: TaskSweeps) -> str:
 
 
 def _exhibit(task: TaskSweeps, sweeps: Sequence[Sweep], sample: Sample, source: Source) -> Exhibit:
-    from resolution_eval.images import decode
-
     filter = sweeps[0].cells[0].filter
-    locators = {name: locator_at(sample.image, parse_resolution(name)) for name in task.resolutions}
-    stored = {one: decode(source.read(one)).image for one in dict.fromkeys(locators.values())}
-    pictures = tuple(_picture(stored[one], name, filter) for name, one in locators.items())
+    read_as = groupby(
+        task.resolutions, lambda name: locator_at(sample.image, parse_resolution(name))
+    )
+    pictures = [
+        picture
+        for locator, names in read_as
+        for picture in _pictures(source, locator, names, filter)
+    ]
     answers = tuple(
         (sweep.name, said_at(task.resolutions, answers_of(sweep, [sample.id])[sample.id]))
         for sweep in sweeps[:MOST_CHECKPOINTS]
@@ -182,10 +188,22 @@ def _exhibit(task: TaskSweeps, sweeps: Sequence[Sweep], sample: Sample, source: 
         sample=shorten(sample.id),
         question=shorten(sample.question) if own else "",
         target=shorten(targets_of(sweeps[0]).get(sample.id, sample.answer)),
-        pictures=pictures,
+        pictures=tuple(pictures),
         answers=answers,
         more=len(sweeps) - len(answers),
     )
+
+
+def _pictures(
+    source: Source, locator: str, resolutions: Iterable[str], filter: str
+) -> list[Picture]:
+    """Those of the resolutions that one decoding serves; of a slide each µm is another, and may be
+    gigabytes: it is let go before the next is decoded.
+    """
+    from resolution_eval.images import decode
+
+    image = decode(source.read(locator)).image
+    return [_picture(image, name, filter) for name in resolutions]
 
 
 def _picture(image: Image, resolution: str, filter: str) -> Picture:

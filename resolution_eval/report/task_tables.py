@@ -22,7 +22,7 @@ from resolution_eval.report.content import (
     received_grid,
     steps_in_words,
 )
-from resolution_eval.report.cost_tables import cost_table, resolution_entry, tokens_text
+from resolution_eval.report.cost_tables import TOKENS, cost_table, resolution_entry, tokens_text
 from resolution_eval.report.figure_entry import figure_entry, interval_text
 from resolution_eval.report.measures import (
     class_table,
@@ -373,7 +373,7 @@ def _cell_columns(counts: Sequence[str]) -> tuple[Column, ...]:
         Column("gain", True, "(accuracy - floor) / (1 - floor), simultaneous over the curve"),
         Column("grid asked", title="Height x width in pixels that the encoder should receive"),
         Column("grid received", title="Height x width of the tensor that entered the encoder"),
-        Column("visual tokens", title="Per sample: the mean, or least to most"),
+        Column("visual tokens", title=TOKENS),
         *(Column(name, numeric=True) for name in counts),
     )
 

@@ -17,7 +17,12 @@ from resolution_eval.ground.notation import NotationError, json_value
 
 PATIENCE = 2.0
 """Seconds that the hub or a server is waited for when a name is checked."""
-FORMS = "a folder, a hub id (ORGANISATION/NAME), embedded/NAME, or openai:NAME@URL"
+FORMS = (
+    "a folder, a hub id (ORGANISATION/NAME), embedded/NAME, openai:NAME@URL, claude:NAME or "
+    "gemini:NAME"
+)
+CLOSED = ("claude", "gemini")
+"""Bases of lmms-eval's that ask their provider alone."""
 UNREACHABLE = 0
 """In place of a status, where there is no way to the hub."""
 OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
@@ -40,7 +45,8 @@ class Subject:
     @property
     def name(self) -> str:
         """What the user called it."""
-        return self.arguments.get("pretrained") or self.arguments.get("model", "")
+        names = (self.arguments.get(key) for key in ("pretrained", "model", "model_version"))
+        return next(filter(None, names), "")
 
     def written(self, **more: str) -> str:
         """The arguments in lmms-eval's spelling, with `more`."""
@@ -52,7 +58,8 @@ def subject(text: str, extra: Mapping[str, str] | None = None) -> Subject:
 
     Raises:
         UsageError: it names nothing: no folder here, no checkpoint of the hub, no server.
-        ModelError: it is a folder without a checkpoint, or the hub or the server does not answer.
+        ModelError: it is a folder without a checkpoint, the hub or the server does not answer, or a
+            package that a provider is asked with is absent.
     """
     more = dict(extra or {})
     for name, value in more.items():
@@ -60,6 +67,8 @@ def subject(text: str, extra: Mapping[str, str] | None = None) -> Subject:
             raise UsageError(f"{name}={value!r}: a comma parts arguments; give a value without one")
     if text.startswith("openai:"):
         return _served(text, more)
+    if text.partition(":")[0] in CLOSED and ":" in text:
+        return _closed(text, more)
     if Path(text).expanduser().is_dir():
         return _local(Path(text).expanduser(), more)
     if text.startswith("embedded/"):
@@ -123,6 +132,17 @@ def _served(text: str, more: Mapping[str, str]) -> Subject:
             "OPENAI_API_KEY", "none"
         )  # the client wants one, a server of one's own does not
     given = {"base": "openai", "model": name, **({"base_url": url} if at else {}), **more}
+    return Subject(model="reswrap", arguments=given, served=True)
+
+
+def _closed(text: str, more: Mapping[str, str]) -> Subject:
+    from resolution_eval.models.wrapped.services import refuse_unready
+
+    base, _, name = text.partition(":")
+    if not name or "," in name:
+        raise UsageError(f"{text!r} names no model; write {base}:NAME")
+    refuse_unready(base, more)
+    given = {"base": base, "model_version": name, **more}
     return Subject(model="reswrap", arguments=given, served=True)
 
 

@@ -17,7 +17,7 @@
 | `planning` | what drop samples can show, by the test that is really made |
 | `fits` | the knee, where a smooth curve is rejected |
 | `hierarchy` | means over data sets and modalities; ranks |
-| `bysize`, `psychometric`, `thresholds` | how small a thing is still seen |
+| `bysize`, `psychometric`, `thresholds`, `inversion` | how small a thing is still seen |
 | `gaps` | gaps of the train by infer matrix |
 | `published_curves` | published tables: the commands `metrics` and `gaps` |
 | `agreement` | whether what was repeated disagrees to one side alone |

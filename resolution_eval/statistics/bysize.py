@@ -100,19 +100,19 @@ class BySize:
         key = (resolution, share)
         if resolution in self.source.fits and key not in self._found:
             shares = (HALF, MOST) if share in (HALF, MOST) else (share,)
-            found = self.source.intervals(resolution, shares)
+            intervals = self.source.intervals(resolution, shares)
             self._found.update(
-                {(resolution, one): each for one, each in zip(shares, found, strict=True)}
+                {(resolution, one): each for one, each in zip(shares, intervals, strict=True)}
             )
         return self._found.get(key)
 
     def at_encoder(self, resolution: str, share: float = HALF) -> Interval | None:
         """As `threshold`, in pixels at the encoder; none too where the grid is not known."""
         scales = {cell.resolution: cell.scale for cell in self.cells}
-        scale, found = scales.get(resolution), self.threshold(resolution, share)
-        if scale is not None and found is not None:
-            ends = {name: getattr(found, name) * scale for name in ("estimate", "low", "high")}
-            return replace(found, **ends)
+        scale, size = scales.get(resolution), self.threshold(resolution, share)
+        if scale is not None and size is not None:
+            ends = {name: getattr(size, name) * scale for name in ("estimate", "low", "high")}
+            return replace(size, **ends)
         return self.encoder.interval(resolution, share) if resolution in self.encoder.fits else None
 
     @cached_property
@@ -136,9 +136,9 @@ class BySize:
         """
         names = list(self.source.fits)
         for place, name in enumerate(names[:-1]):
-            found = coincidence(self.source, names[place:])
-            mine = [ratio for ratio in found.ratios if ratio.first == name]
-            if mine and all(ratio.interval.high <= found.margin for ratio in mine):
+            compared = coincidence(self.source, names[place:])
+            mine = [ratio for ratio in compared.ratios if ratio.first == name]
+            if mine and all(ratio.interval.high <= compared.margin for ratio in mine):
                 return name
         return None
 

@@ -17,9 +17,11 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from itertools import product
 from math import ceil, log
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from resolution_eval.ground.errors import RecordError
@@ -163,14 +165,40 @@ def fit(trials: Trials) -> Weibull:
             Weibull(float(np.exp(place[0])), float(place[1]), float(place[2])), counts
         )
 
-    found = minimize(
+    optimum = minimize(
         loss,
         np.array([log(start.threshold), start.slope, start.lapse]),
         method="L-BFGS-B",
         bounds=[(low, high), SLOPES, (0, LAPSE)],
     )
-    better = Weibull(float(np.exp(found.x[0])), float(found.x[1]), float(found.x[2]))
+    better = Weibull(float(np.exp(optimum.x[0])), float(optimum.x[1]), float(optimum.x[2]))
     return better if likelihood(better, counts) > likelihood(start, counts) else start
+
+
+def through(share: float, size: float) -> FloatArray:
+    """Functions of many slopes and lapse rates in which `share` is seen at `size`: threshold, slope
+    and lapse of each (functions, 3). Lapse rates are those at which the share can be seen.
+    """
+    slope = np.geomspace(*SLOPES, 28)[:, None]
+    lapse = min(LAPSE, 0.999 - share) * np.linspace(0, 1, 18) ** 2
+    bits = -np.log2(1 - share / (1 - lapse))
+    columns = np.broadcast_arrays(size / bits ** (1 / slope), slope, lapse)
+    return np.column_stack([column.ravel() for column in columns])
+
+
+def log_shares(functions: FloatArray, counts: Counts) -> tuple[FloatArray, FloatArray]:
+    """Log-probabilities of a right and of a wrong answer (groups, functions)."""
+    return _log_shares(functions, counts.size, counts.chance)
+
+
+def _log_shares(
+    functions: FloatArray, sizes: FloatArray, chances: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    threshold, slope, lapse = functions.T
+    size, chance = sizes[:, None], chances[:, None]
+    seen = (1 - lapse) * (1 - np.exp2(-((size / threshold) ** slope)))
+    p = np.clip(chance + (1 - chance) * seen, 1e-9, 1 - 1e-9)
+    return np.log(p), np.log(1 - p)
 
 
 def profile(counts: Counts, share: float, sizes: FloatArray) -> FloatArray:
@@ -178,16 +206,10 @@ def profile(counts: Counts, share: float, sizes: FloatArray) -> FloatArray:
 
     Lapse rates are those at which the share can be seen.
     """
-    slope = np.geomspace(*SLOPES, 28)[:, None, None]
-    lapse = min(LAPSE, 0.999 - share) * np.linspace(0, 1, 18)[:, None] ** 2
-    bits = -np.log2(1 - share / (1 - lapse))
     values = np.empty(len(sizes))
     for place, size in enumerate(sizes):
-        raised = bits * (counts.size / size) ** slope
-        seen = (1 - lapse) * (1 - np.exp2(-raised))
-        p = np.clip(counts.chance + (1 - counts.chance) * seen, 1e-9, 1 - 1e-9)
-        value = np.log(p) @ counts.right + np.log(1 - p) @ (counts.n - counts.right)
-        values[place] = value.max()
+        right, wrong = log_shares(through(share, float(size)), counts)
+        values[place] = (counts.right @ right + (counts.n - counts.right) @ wrong).max()
     return values
 
 
@@ -211,8 +233,8 @@ class Lattice:
 
     def best(self, n: FloatArray, right: FloatArray) -> list[Weibull]:
         """The likeliest function for every row of counts (rows, groups)."""
-        found = [value.argmax(axis=1) for value in self.values(n, right)]
-        chosen = self.functions[np.concatenate(found)]
+        places = [value.argmax(axis=1) for value in self.values(n, right)]
+        chosen = self.functions[np.concatenate(places)]
         return [Weibull(*map(float, row)) for row in chosen]
 
     def values(self, n: FloatArray, right: FloatArray) -> Iterator[FloatArray]:
@@ -221,6 +243,19 @@ class Lattice:
         for start in range(0, len(n), rows):
             part = slice(start, start + rows)
             yield right[part] @ self.right + (n[part] - right[part]) @ self.wrong
+
+    def finer(self, chosen: NDArray[np.bool_]) -> FloatArray:
+        """The chosen functions (functions, 3), with those half a step on where they are so few that
+        no more than the lattice has come of it: many answers tell close functions apart.
+        """
+        if 8 * chosen.sum() > len(self.functions):
+            return self.functions[chosen]
+        axes = [_halved(axis) for axis in (self.thresholds, _SLOPES, _LAPSES)]
+        places = np.argwhere(chosen.reshape(len(self.thresholds), len(_SLOPES), len(_LAPSES)))
+        halves = np.array(list(product((0, 1), repeat=3)))
+        every = (2 * places[:, None] + halves).reshape(-1, 3)
+        every = np.unique(np.minimum(every, [len(axis) - 1 for axis in axes]), axis=0)
+        return np.column_stack([axis[place] for axis, place in zip(axes, every.T, strict=True)])
 
     def sizes(self, share: float) -> FloatArray:
         """Size at which every function has `share` seen; infinite where never."""
@@ -231,6 +266,12 @@ class Lattice:
         return np.where(reached, threshold * bits ** (1 / slope), np.inf)
 
 
+def _halved(axis: FloatArray) -> FloatArray:
+    """The axis with the middle between each two of its values."""
+    middles = (axis[1:] + axis[:-1]) / 2
+    return np.sort(np.concatenate([axis, middles]))
+
+
 @lru_cache(maxsize=4)
 def _lattice(
     low: float, high: float, steps: int, sizes: tuple[float, ...], chances: tuple[float, ...]
@@ -238,8 +279,6 @@ def _lattice(
     thresholds = np.geomspace(low, high, steps)
     mesh = np.meshgrid(thresholds, _SLOPES, _LAPSES, indexing="ij")
     functions = np.column_stack([axis.ravel() for axis in mesh])
-    threshold, slope, lapse = functions.T
-    size, chance = np.array(sizes)[:, None], np.array(chances)[:, None]
-    seen = (1 - lapse) * (1 - np.exp2(-((size / threshold) ** slope)))
-    p = np.clip(chance + (1 - chance) * seen, 1e-9, 1 - 1e-9)
-    return Lattice(thresholds, functions, np.log(p), np.log(1 - p))
+    return Lattice(
+        thresholds, functions, *_log_shares(functions, np.array(sizes), np.array(chances))
+    )

@@ -12,37 +12,19 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2, norm
+from scipy.stats import norm
 from scipy.stats import t as student
 
 from resolution_eval.statistics.curves import FloatArray
 from resolution_eval.statistics.intervals import Interval
-from resolution_eval.statistics.psychometric import (
-    STEP,
-    Counts,
-    Lattice,
-    Trials,
-    Weibull,
-    fit,
-    likelihood,
-    profile,
-)
+from resolution_eval.statistics.inversion import Inversion, Redraws
+from resolution_eval.statistics.psychometric import Lattice, Trials, Weibull, fit
 
 SEEN = 0.001
 """How often at most a model that guesses would be said to see."""
 RESAMPLES = 200
 BEYOND = 1.01
 """How far beyond the smallest and the largest size a curve is believed: rounding."""
-POINTS = 48
-"""At which the likelihood of a size is found, between the ends of an interval and beyond them."""
-
-
-@dataclass(frozen=True, eq=False)
-class Redraws:
-    """Resamples of one set of answers: how many of each size, and how many right."""
-
-    n: FloatArray
-    right: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,49 +52,31 @@ class Curves:
     ) -> tuple[Interval, ...]:
         """The sizes at which `shares` are seen; infinite ends lie beyond what was shown.
 
-        All sizes whose likelihood, over every slope and lapse rate, is within a cut of the largest.
-        The cut is as large as that of the resamples' own ratios in `level` of them, and no smaller
-        than chi-squared has it: percentiles are too narrow where answers are few (docs/acuity).
+        All sizes that a test of the likelihood ratio does not reject, with slope and lapse rate
+        free; how large the ratio may be comes from resamples (`inversion`).
         """
-        trials, lattice = self.trials[name], Lattice.of(self.trials[name].counts)
-        estimates = [self.fits[name].size_at(share) for share in shares]
-        sizes = [lattice.sizes(share) for share in shares]
-        lost = self._lost(
-            name, lattice, [_near(*pair) for pair in zip(sizes, estimates, strict=True)]
-        )
-        value = next(lattice.values(trials.counts.n[None], trials.counts.right[None]))[0]
-        found = []
-        for share, size, estimate, losses in zip(shares, sizes, estimates, lost, strict=True):
-            cut = max(chi2.ppf(level, 1) / 2, float(np.quantile(losses, level)))
-            top = max(value.max(), likelihood(self.fits[name], trials.counts))
-            low, high = _ends(trials.counts, share, size[value >= value.max() - cut], top - cut)
-            found.append(
+        trials, drawn = self.trials[name], self.redrawn[name]
+        clusters = int(trials.codes.max()) + 1
+        alike = len(trials) / clusters
+        tested = Inversion(trials.counts, self.fits[name], drawn, alike, self.seed)
+        sizes = []
+        for share in shares:
+            estimate = self.fits[name].size_at(share)
+            low, high = tested.ends(share, level)
+            sizes.append(
                 Interval(
                     estimate=shown(trials, estimate),
                     low=shown(trials, min(low, estimate)),
                     high=shown(trials, max(high, estimate)),
                     level=level,
                     n=len(trials),
-                    clusters=int(trials.codes.max()) + 1,
-                    resamples=len(losses),
+                    clusters=clusters,
+                    resamples=len(drawn.n),
                     seed=self.seed,
                     method="likelihood ratio",
                 )
             )
-        return tuple(found)
-
-    def _lost(self, name: str, lattice: Lattice, places: Sequence[FloatArray]) -> list[FloatArray]:
-        """The log-likelihood that every resample loses where the size is as estimated, per place;
-        nothing where no function of the lattice has that size.
-        """
-        drawn = self.redrawn[name]
-        lost: list[list[FloatArray]] = [[] for _ in places]
-        for value in lattice.values(drawn.n, drawn.right):
-            best = value.max(axis=1)
-            for near, losses in zip(places, lost, strict=True):
-                here = value[:, near].max(axis=1) if near.any() else best
-                losses.append(best - here)
-        return [np.concatenate(losses) for losses in lost]
+        return tuple(sizes)
 
 
 def shown(trials: Trials, size: float) -> float:
@@ -122,40 +86,6 @@ def shown(trials: Trials, size: float) -> float:
     if size < float(trials.size.min()) / BEYOND:
         return 0.0
     return size if size <= float(trials.size.max()) * BEYOND else float("inf")
-
-
-def _ends(counts: Counts, share: float, within: FloatArray, least: float) -> tuple[float, float]:
-    """Smallest and largest size whose profile likelihood is `least`, starting from those `within`
-    it on the lattice; infinite where functions that never see the share are as likely.
-    """
-    finite = within[np.isfinite(within)]
-    if not len(finite):
-        return float("inf"), float("inf")
-    logs = np.linspace(np.log(finite.min()) - 0.15, np.log(finite.max()) + 0.15, POINTS)
-    value = profile(counts, share, np.exp(logs)) - least
-    inside = np.flatnonzero(value >= 0)
-    if not len(inside):
-        return float(finite.min()), float(finite.max())
-    low = _crossing(logs, value, inside[0], inside[0] - 1)
-    high = _crossing(logs, value, inside[-1], inside[-1] + 1)
-    return float(np.exp(low)), float(np.exp(high)) if len(finite) == len(within) else float("inf")
-
-
-def _crossing(logs: FloatArray, value: FloatArray, inside: int, outside: int) -> float:
-    """Where the value passes 0 between a point inside and its neighbour outside, if it has one."""
-    if not 0 <= outside < len(logs):
-        return float(logs[inside])
-    share = value[inside] / (value[inside] - value[outside])
-    return float(logs[inside] + share * (logs[outside] - logs[inside]))
-
-
-def _near(sizes: FloatArray, estimate: float) -> FloatArray:
-    """Which of the lattice's sizes are the estimate, as closely as its steps allow."""
-    finite = np.isfinite(sizes)
-    if not np.isfinite(estimate):
-        return np.asarray(~finite)
-    distance = np.abs(np.log(np.where(finite, sizes, 1.0)) - np.log(estimate))
-    return np.asarray(finite & (distance < 1.2 * STEP))
 
 
 def curves(trials: Mapping[str, Trials], *, seed: int, resamples: int = RESAMPLES) -> Curves:
@@ -267,7 +197,7 @@ class Coincidence:
 
 
 def coincidence(
-    found: Curves, names: Sequence[str], *, share: float = 0.5, margin: float = 1.25
+    fitted: Curves, names: Sequence[str], *, share: float = 0.5, margin: float = 1.25
 ) -> Coincidence:
     """Compare the sizes at which `share` is seen, of every pair of the curves `names`.
 
@@ -277,9 +207,9 @@ def coincidence(
     pairs = list(combinations(names, 2))
     if not pairs:
         return Coincidence((), margin, "withheld")
-    drawn = np.column_stack([np.log(found.sizes(name, share)) for name in names])
+    drawn = np.column_stack([np.log(fitted.sizes(name, share)) for name in names])
     whole = np.isfinite(drawn).all(axis=1)
-    points = {name: shown(found.trials[name], found.fits[name].size_at(share)) for name in names}
+    points = {name: shown(fitted.trials[name], fitted.fits[name].size_at(share)) for name in names}
     if whole.mean() < 0.95 or not all(0 < size < np.inf for size in points.values()):
         return Coincidence((), margin, "withheld")
     places = {name: place for place, name in enumerate(names)}
@@ -288,14 +218,16 @@ def coincidence(
     spread = np.maximum(logs.std(axis=0), 1e-6)
     bound = float(np.quantile(np.abs((logs - observed) / spread).max(axis=1), 0.95))
     ratios = tuple(
-        Ratio(a, b, _ratio_interval(found, a, observed[i], bound * spread[i], int(whole.sum())))
+        Ratio(a, b, _ratio_interval(fitted, a, observed[i], bound * spread[i], int(whole.sum())))
         for i, (a, b) in enumerate(pairs)
     )
     return Coincidence(ratios, margin, _verdict(ratios, margin))
 
 
-def _ratio_interval(found: Curves, name: str, log: float, reach: float, resamples: int) -> Interval:
-    trials = found.trials[name]
+def _ratio_interval(
+    fitted: Curves, name: str, log: float, reach: float, resamples: int
+) -> Interval:
+    trials = fitted.trials[name]
     return Interval(
         estimate=float(np.exp(log)),
         low=float(np.exp(log - reach)),
@@ -304,7 +236,7 @@ def _ratio_interval(found: Curves, name: str, log: float, reach: float, resample
         n=len(trials),
         clusters=int(trials.codes.max()) + 1,
         resamples=resamples,
-        seed=found.seed,
+        seed=fitted.seed,
         method="simultaneous",
     )
 

@@ -22,6 +22,7 @@ from resolution_eval.training.learner import (
     Learner,
     Learning,
     TrainBatch,
+    class_logits,
     new_head,
     places,
 )
@@ -40,8 +41,9 @@ class FlamingoLearning(Learning):
     parameters is to move.
     """
 
-    def __init__(self, bundle: FlamingoBundle, head: nn.Module | None) -> None:
+    def __init__(self, bundle: FlamingoBundle, head: nn.Module | None, *, largest: bool) -> None:
         super().__init__(bundle.model, head)
+        self._largest = largest
         self._bundle = bundle
         self.grid: tuple[int, int] | None = None
         self._tokens: Tensor | None = None
@@ -69,11 +71,13 @@ class FlamingoLearning(Learning):
         return scores[:, -answer_tokens - 1 : -1], self._classes(self._tokens)
 
     def _classes(self, tokens: Tensor | None) -> Tensor | None:
-        """The head's logits, over the mean of an image's patch tokens: over the perceiver's latents
-        it would learn the coarse classes only.
+        """The head's logits, over an image's patch tokens: over the perceiver's latents it would
+        learn the coarse classes only.
         """
         self._tokens = None
-        return None if self.head is None or tokens is None else self.head(tokens.mean(1))
+        if self.head is None or tokens is None:
+            return None
+        return class_logits(self.head, tokens, largest=self._largest)
 
 
 class FlamingoLearner(Learner):
@@ -82,14 +86,21 @@ class FlamingoLearner(Learner):
     adapter = "resflamingo"
 
     def __init__(
-        self, bundle: FlamingoBundle, *, classes: Sequence[str] = (), seed: int = 0
+        self,
+        bundle: FlamingoBundle,
+        *,
+        classes: Sequence[str] = (),
+        seed: int = 0,
+        largest: bool = False,
     ) -> None:
-        """`classes` are the answers that a head tells apart while the encoder learns alone."""
+        """`classes` are the answers that a head tells apart while the encoder learns alone, from
+        the mean of all patches or, if `largest`, from those where each is likeliest.
+        """
         self.bundle = bundle
         self.classes = {name: place for place, name in enumerate(classes)}
         self._names = list(own_tensors(bundle.model))
         head = new_head(bundle.config.vision["width"], len(classes), seed) if classes else None
-        self.module: FlamingoLearning = FlamingoLearning(bundle, head)
+        self.module: FlamingoLearning = FlamingoLearning(bundle, head, largest=largest)
 
     def grid(self, information: Size) -> Size:
         return patch_size_fit(information, self.bundle.patch)

@@ -24,6 +24,7 @@ from resolution_eval.training.learner import (
     Learner,
     Learning,
     TrainBatch,
+    class_logits,
     new_head,
     places,
     right_aligned,
@@ -37,8 +38,11 @@ IMAGE_INPUTS = ("pixel_values", "image_grid_thw")
 class HFLearning(Learning):
     """A Hugging Face model; the pass over the image alone serves a head that is taught."""
 
-    def __init__(self, model: Any, family: Family, features: str | None, head: Any) -> None:
+    def __init__(
+        self, model: Any, family: Family, features: str | None, head: Any, *, largest: bool
+    ) -> None:
         super().__init__(model, head)
+        self._largest = largest
         self._family = family
         self._seen: list[Tensor] = []
         self._keeps_some = "logits_to_keep" in inspect.signature(model.forward).parameters
@@ -66,7 +70,8 @@ class HFLearning(Learning):
             return logits, None
         tokens = self._seen.pop()
         samples = len(inputs["input_ids"])
-        return logits, self.head(tokens.reshape(samples, -1, tokens.shape[-1]).mean(1))
+        tokens = tokens.reshape(samples, -1, tokens.shape[-1])
+        return logits, class_logits(self.head, tokens, largest=self._largest)
 
 
 class HFLearner(Learner):
@@ -82,16 +87,17 @@ class HFLearner(Learner):
         *,
         features: str | None = None,
         classes: Sequence[str] = (),
+        largest: bool = False,
     ) -> None:
-        """`features` is the module whose outputs, of the mean over an image's tokens, a head tells
-        `classes` apart by.
+        """`features` is the module by whose outputs, an image's tokens, a head tells `classes`
+        apart: by their mean or, if `largest`, by those where each is likeliest.
         """
         self.family, self.parts = family, parts
         self.classes = {name: place for place, name in enumerate(classes)}
         head = None
         if features is not None:
             head = new_head(model.config.get_text_config().hidden_size, len(classes), 0)
-        self.module = HFLearning(model, family, features, head)
+        self.module = HFLearning(model, family, features, head, largest=largest)
         self._texts: dict[Any, tuple[Inputs, list[int]]] = {}
 
     def grid(self, information: Size) -> Size:

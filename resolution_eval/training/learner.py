@@ -116,6 +116,16 @@ def new_head(width: int, classes: int, seed: int) -> nn.Module:
         return nn.Linear(width, classes)
 
 
+def class_logits(
+    head: nn.Module, tokens: Float[Tensor, "batch tokens width"], *, largest: bool
+) -> Float[Tensor, "batch classes"]:
+    """The head's logits of the mean of an image's tokens or, per class, the largest of all theirs:
+    what lies in few of them is lost in their mean.
+    """
+    logits: Tensor = head(tokens).amax(1) if largest else head(tokens.mean(1))
+    return logits
+
+
 def places(classes: Mapping[str, int], samples: Sequence[Sample]) -> Int[Tensor, " batch"] | None:
     """The samples' answers as places among the head's classes; None where it has none."""
     return torch.tensor([classes[sample.answer] for sample in samples]) if classes else None

@@ -56,6 +56,8 @@ class Architecture(_Part):
     vision_heads: int = 3
     neighbours: bool = False
     """Whether the vision encoder's heads begin by looking at neighbouring patches."""
+    whitened: bool = False
+    """Whether its patch convolution begins as what the training patches vary by."""
     language_width: int = 64
     language_layers: int = 2
     language_heads: int = 2
@@ -116,6 +118,10 @@ class Teaching(_Part):
 
     steps: Annotated[int, Field(ge=0)] = 0
     """First steps, in which the head alone is trained with the encoder."""
+    pooled: Literal["mean", "max"] = "mean"
+    """What the head's logits are: of the mean of an image's patches, or, per answer, the largest of
+    all patches', for what lies in few of them.
+    """
     weight: Annotated[float, Field(ge=0)] = 1.0
     """Of the head's loss beside the answer's, after these steps."""
     batch: Annotated[int, Field(ge=1)] | None = None

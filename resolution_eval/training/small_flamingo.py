@@ -36,6 +36,7 @@ def in_two_stages(
     encoder: Stage | None,
     joint: Stage,
     rests: Sequence[str] = (VISION,),
+    pooled: Literal["mean", "max"] = "mean",
     architecture: Architecture | None = None,
     **others: Any,
 ) -> TrainingPlan:
@@ -53,6 +54,7 @@ def in_two_stages(
             rate=encoder.rate,
             warmup=encoder.warmup,
             weight_decay=encoder.weight_decay,
+            pooled=pooled,
             weight=0.0,
             rests=tuple(rests),
         )

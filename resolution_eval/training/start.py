@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
@@ -14,17 +14,22 @@ from resolution_eval.models.arguments import DTYPES, flag, one_of, refuse_unknow
 from resolution_eval.models.families import family_of
 from resolution_eval.models.families.checkpoint import load_model, load_parts
 from resolution_eval.resolution import NATIVE, PixelResolution, Size, budget_size
+from resolution_eval.training.batches import generator
 from resolution_eval.training.hf_learner import HFLearner
 from resolution_eval.training.learner import Learner
-from resolution_eval.training.neighbours import look_at_neighbours
+from resolution_eval.training.neighbours import CHANNELS, look_at_neighbours
 from resolution_eval.training.plan import TrainingPlan
-from resolution_eval.training.pool import ImagePools
+from resolution_eval.training.pool import ImagePool, ImagePools
 from resolution_eval.training.small_models import SMALL, small_model
 from resolution_eval.training.tokenizer import learn_tokenizer
+from resolution_eval.training.whitening import patches_of, whiten
 
 if TYPE_CHECKING:
+    from resolution_eval.models.flamingo import FlamingoBundle
     from resolution_eval.training.flamingo_learner import FlamingoLearner
 
+WHITENED = 512
+"""Images whose patches a convolution is whitened on."""
 ARGUMENTS = (
     "pretrained",
     "architecture",
@@ -90,11 +95,35 @@ def small_flamingo(plan: TrainingPlan, pools: ImagePools) -> FlamingoLearner:
     bundle = build(config, tokenizer, seed=plan.seed)
     if plan.architecture.neighbours:
         look_at_neighbours(bundle.model.vision_encoder)
-    return FlamingoLearner(bundle, classes=classes, seed=plan.seed)
+    if plan.architecture.whitened:
+        _whiten(bundle, plan, pool)
+    largest = plan.teaching is not None and plan.teaching.pooled == "max"
+    return FlamingoLearner(bundle, classes=classes, seed=plan.seed, largest=largest)
+
+
+def _whiten(bundle: FlamingoBundle, plan: TrainingPlan, pool: ImagePool) -> None:
+    """Whiten the patch convolution on images of the first resolution that is trained at."""
+    from resolution_eval.models.flamingo.vision import normalise
+
+    assert plan.architecture is not None
+    resolution = plan.sampler.resolutions[0]
+    places = pool.draw(resolution, WHITENED, generator("whitening", plan.seed))
+    drawn = pool.take(resolution, pool.grid(resolution, places[0]), places)
+    whiten(
+        bundle.model.vision_encoder.conv1,
+        patches_of(normalise(drawn.pixels, bundle.config), bundle.patch),
+        spared=CHANNELS if plan.architecture.neighbours else 0,
+    )
 
 
 def small_learner(
-    source: Source, architecture: str, largest: PixelResolution, *, patch: int, seed: int
+    source: Source,
+    architecture: str,
+    largest: PixelResolution,
+    *,
+    patch: int,
+    seed: int,
+    pooled: Literal["mean", "max"] = "mean",
 ) -> HFLearner:
     """A small model of random weights, `llava` or `qwen2_vl`, for the data of `source`.
 
@@ -118,6 +147,7 @@ def small_learner(
         model,
         features=SMALL[architecture].features,
         classes=sorted({sample.answer for sample in samples}),
+        largest=pooled == "max",
     )
 
 

@@ -14,7 +14,7 @@ from resolution_eval.analysis.sweeps import by_task
 from resolution_eval.ground import paths
 from resolution_eval.records import Record, make_records, read_record
 from resolution_eval.records.blind import controlled
-from resolution_eval.report.curve_summary import next_step
+from resolution_eval.report.curve_summary import compact_table, next_step
 
 SIZES = ("28", "56", "112", "224", "448")
 ADVICE = ("Use ", "use ", "robust", "within")
@@ -142,6 +142,20 @@ class TestNoAdvice:
         made = curve(record(tmp_path / "a", lines))
         (named,) = re.findall("“[a-z]+”", headline(made).sentence)
         assert named in made.floor.name and {"“mucosa”", "“adipose”"} >= {named}
+
+    def test_a_served_model_costs_the_tokens_that_its_server_counted(self, tmp_path):
+        rates = {"28": 0.5, "56": 0.8, "112": 0.9, "224": 0.905, "448": 0.9}
+        lines = spread(rates, samples=2000)
+        here, served = (
+            curve(record(tmp_path / name, each))
+            for name, each in (("here", lines), ("served", behind_server(lines)))
+        )
+        costs = [[each.tokens for each in one.cells] for one in (here, served)]
+        assert costs[0] == costs[1] and None not in costs[0]
+        shown = [compact_table(one).rows for one in (here, served)]
+        assert [row[3] for row in shown[0]] == [row[3] for row in shown[1]]
+        unknown = curve(record(tmp_path / "u", behind_server(lines, "unattested")))
+        assert {each.tokens for each in unknown.cells} == {None}
 
     @pytest.mark.parametrize("served", [False, True])
     def test_what_to_do_next_fits_a_model_that_nobody_trained_here(self, tmp_path, served):

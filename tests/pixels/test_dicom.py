@@ -287,3 +287,68 @@ def test_one_sample_that_is_called_a_colour_is_refused(name):
 def test_three_samples_of_another_colour_space_are_refused():
     with pytest.raises(ImageError, match="has 3 samples a pixel and calls them HSV"):
         decode(dicom(np.dstack([VALUES.astype(np.uint8)] * 3), PhotometricInterpretation="HSV"))
+
+
+def edited(data: bytes, *without: str, meta: bool = True, implicit: bool = False) -> bytes:
+    """The file without some elements, or without its header."""
+    found = pydicom.dcmread(BytesIO(data))
+    for name in without:
+        delattr(found if name in found else found.file_meta, name)
+    if not meta:
+        found = Dataset({element.tag: element for element in found})
+    made = BytesIO()
+    pydicom.dcmwrite(
+        made, found, implicit_vr=implicit, little_endian=True, enforce_file_format=False
+    )
+    return made.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "tag"),
+    [
+        ("SamplesPerPixel", "0028,0002"),
+        ("PhotometricInterpretation", "0028,0004"),
+        ("Rows", "0028,0010"),
+        ("Columns", "0028,0011"),
+        ("BitsAllocated", "0028,0100"),
+        ("BitsStored", "0028,0101"),
+        ("PixelRepresentation", "0028,0103"),
+    ],
+)
+def test_what_a_file_does_not_say_of_its_pixels_is_named(name, tag):
+    with pytest.raises(ImageError, match=rf"the DICOM file has no {name} \({tag}\)"):
+        decode(edited(dicom(VALUES.astype(np.uint16)), name))
+
+
+def test_colour_must_say_how_its_channels_are_stored():
+    with pytest.raises(ImageError, match=r"has no PlanarConfiguration \(0028,0006\)"):
+        decode(edited(dicom(np.zeros((9, 9, 3), np.uint8)), "PlanarConfiguration"))
+
+
+@pytest.mark.parametrize("implicit", [True, False])
+@pytest.mark.parametrize("without", [("TransferSyntaxUID",), ("SOPClassUID",), ()])
+def test_a_file_from_before_headers_is_read_as_what_it_is_and_that_is_noted(implicit, without):
+    data = dicom(VALUES.astype(np.uint16))
+    bare = edited(data, *without, meta="TransferSyntaxUID" in without, implicit=implicit)
+    assert np.array_equal(shown(bare), shown(data))
+    (note,) = (note for note in decode(bare).notes if "no transfer syntax told" in note)
+    assert ("Implicit" if implicit else "Explicit") in note
+
+
+def test_compressed_pixels_without_a_transfer_syntax_are_refused_by_name():
+    data = edited(dicom(VALUES.astype(np.uint16), JPEG2000Lossless), "TransferSyntaxUID")
+    with pytest.raises(ImageError, match="does not name its transfer syntax"):
+        decode(data)
+
+
+@pytest.mark.parametrize(
+    ("tags", "measured", "note"),
+    [
+        ({"RescaleSlope": 2}, VALUES.astype(int) * 2, "no RescaleIntercept told: taken as 0"),
+        ({"RescaleIntercept": -50}, VALUES.astype(int) - 50, "no RescaleSlope told: taken as 1"),
+    ],
+)
+def test_half_a_rescale_counts_and_is_noted(tags, measured, note):
+    data = dicom(VALUES.astype(np.uint16), **tags)
+    assert np.abs(shown(data, window="600/900") - windowed(measured, 600, 900)).max() <= 1
+    assert note in decode(data).notes

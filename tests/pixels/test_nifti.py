@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import subprocess
 import sys
+import tracemalloc
 import zlib
 from contextlib import suppress
 from itertools import permutations, product
@@ -15,6 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+sys.path.insert(0, str(Path(__file__).parent))
+from test_dicom import dicom
+
 from resolution_eval.data.own_folder import folder_card
 from resolution_eval.ground.errors import ImageError, ResolutionEvalError, UsageError
 from resolution_eval.images import decode
@@ -22,6 +26,7 @@ from resolution_eval.pixels.display_choices import Cut, EncodedImage, Options, c
 
 nibabel = pytest.importorskip("nibabel", reason="the extra `nifti` is not installed")
 
+ROOT = Path(__file__).parents[2]
 SIDES = (18, 20, 22)
 PATIENT = np.random.default_rng(0).permutation(np.prod(SIDES)).reshape(SIDES).astype(np.int16)
 """Voxels by right, anterior, superior: each side and each value is another."""
@@ -101,6 +106,28 @@ def test_slope_and_intercept_come_first_and_the_window_is_in_their_unit():
     pixels, notes = shown(bytes(raw), window="0/2000")
     assert np.array_equal(pixels, spread(measured, -1000, 1000))
     assert any("window -1000..1000" in note for note in notes)
+
+
+def test_the_page_for_users_tells_the_edges_of_a_window_in_either_format():
+    ramp = np.arange(-500, 500, dtype=np.int16).reshape(25, 40)
+    volume = packed(nibabel.Nifti1Image(ramp[..., None], np.eye(4)))
+    slope = {"RescaleSlope": 1, "RescaleIntercept": 0}
+    ends = {}
+    for name, data in (("NIfTI", volume), ("DICOM", dicom(ramp, **slope))):
+        notes = decode(EncodedImage.of(data, Options(window="40/400"))).notes
+        (told,) = (note for note in notes if "window" in note)
+        ends[name] = told.partition("window ")[2]
+    assert ends == {"NIfTI": "-160..240", "DICOM": "-160..239"}
+    page = " ".join((ROOT / "docs" / "data.md").read_text().split())
+    assert "CENTRE ± WIDTH/2 in the file's unit" in page
+    assert "from CENTRE - WIDTH/2 to CENTRE + WIDTH/2 - 1" in page
+    assert "as for DICOM" not in page
+
+
+@pytest.mark.parametrize("text", ["nan/400", "40/nan", "40/inf", "inf/400", "40/0", "40", "40/-1"])
+def test_a_window_that_is_none_is_refused(text):
+    with pytest.raises(UsageError, match="no window"):
+        checked({"window": text})
 
 
 def test_the_display_range_of_the_file_is_used_unless_another_is_asked_for():
@@ -189,17 +216,56 @@ def test_what_cannot_be_shown_fails_by_name(data, slice, told):
         shown(data, slice)
 
 
+def unpacked_peak(data: bytes) -> int:
+    """Most bytes of memory that Python held while `data` was refused for what it unpacks to."""
+    with suppress(ImageError):  # libraries are imported before
+        shown(data[:400])
+    tracemalloc.start()
+    try:
+        with pytest.raises(ImageError, match=r"unpacks to more than the 368 bytes of its header"):
+            shown(data)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def zeros(first: bytes, count: int = 64) -> bytes:
+    """A gzip file of `first` and so many MiB of zeros."""
+    packer = zlib.compressobj(9, wbits=31)
+    blocks = (packer.compress(bytes(2**20)) for _ in range(count))
+    return b"".join((packer.compress(first), *blocks, packer.flush()))
+
+
 def test_a_bomb_is_refused_before_it_unpacks():
-    bomb = zlib.compressobj(9, wbits=31)
-    data = bomb.compress(header(dim=[3, 1000, 1000, 1000, 1, 1, 1, 1], bitpix=16)[:352])
-    for _ in range(2**6):
-        data += bomb.compress(bytes(2**20))
-    data += bomb.flush()
-    assert len(data) < 2**20
-    small = gzip.compress(header(dim=[3, 2, 2, 2, 1, 1, 1, 1])[:352]) + data
-    for one in (data, small):
-        with pytest.raises(ImageError, match=r"cut short|more than|damaged"):
-            shown(one)
+    small = header(dim=[3, 2, 2, 2, 1, 1, 1, 1])[:352]
+    for data in (zeros(small), gzip.compress(small) + zeros(b"")):
+        assert len(data) < 2**20
+        assert unpacked_peak(data) < 8 * 2**20
+    claims_much = zeros(header(dim=[3, 1000, 1000, 1000, 1, 1, 1, 1], bitpix=16)[:352], 1)
+    with pytest.raises(ImageError, match=r"cut short: 1048928 bytes of 2000000352"):
+        shown(claims_much)
+
+
+@pytest.mark.parametrize("size", [1, 100, 348, 352, 5000])
+def test_a_gzip_file_of_several_members_is_their_sum(size):
+    data = stored()
+    members = b"".join(
+        gzip.compress(data[place : place + size]) for place in range(0, min(len(data), 800), size)
+    )
+    rest = gzip.compress(data[-(-min(len(data), 800) // size) * size :])
+    whole = members + rest
+    assert gzip.decompress(whole) == data
+    assert np.array_equal(shown(whole)[0], shown(data)[0])
+    assert np.array_equal(shown(gzip.compress(b"") + whole + bytes(512))[0], shown(data)[0])
+    for wrong, told in (
+        (whole[:-5], "compression is cut short"),
+        (members, "cut short"),
+        (whole[:-8] + bytes(8), "compression is damaged"),
+        (whole + b"more", "compression is damaged"),
+        (whole + gzip.compress(b"more"), "unpacks to more than"),
+    ):
+        with pytest.raises(ImageError, match=told):
+            shown(wrong)
 
 
 def test_complex_voxels_are_refused_by_name():

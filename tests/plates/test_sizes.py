@@ -174,6 +174,17 @@ class TestFalseAlarms:
         found = task_sizes(by_task(make_records(tmp_path))[0])[0]
         assert found.kinds[0].cells[0].source.chance == pytest.approx([0.3] * 60)
 
+    def test_a_finding_that_nobody_measured_is_no_image_without_one(self, tmp_path):
+        lines = self.lines(0.9, 0.3)
+        for each in lines:
+            if each["verdict"]["target"] == "mucosa":  # the other finding, of unknown size
+                each["verdict"]["target"] = "adipose"
+                each["verdict"]["correct"] = int(each["verdict"]["prediction"] == "adipose")
+        write_run(tmp_path, lines)
+        (found,) = task_sizes(by_task(make_records(tmp_path))[0])
+        assert found.kinds[0].cells[0].source.chance == pytest.approx([0.5] * 60)
+        assert found.left_out == 60
+
     def test_as_many_alarms_as_findings_is_guessing(self, tmp_path):
         write_run(tmp_path, self.lines(0.6, 0.6))
         found = task_sizes(by_task(make_records(tmp_path))[0])[0]

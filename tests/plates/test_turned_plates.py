@@ -11,7 +11,7 @@ import torch
 from resolution_eval.data.acuity.chart_book import LINES, AcuityBook
 from resolution_eval.data.lesions import LesionBook
 from resolution_eval.resolution import Size
-from studies.eye_chart import plates
+from studies.eye_chart import NODULES, RECIPES, plates
 from studies.turned_plates import MIRRORED, QUARTER, plate_pools, turned, turned_image
 
 BOOK = AcuityBook(64)
@@ -45,6 +45,16 @@ def test_quadrants_of_a_mirrored_phantom_are_mirrored():
         row, column = np.unravel_index(there.argmax(), there.shape)
         name = f"{'lower' if row >= 32 else 'upper'} {'right' if column >= 32 else 'left'}"
         assert MIRRORED[plate.answer] == name
+
+
+def test_the_phantoms_that_are_taught_are_the_books_own_of_two_kinds():
+    source = plates("lesion")
+    assert {sample.detail.kind for sample in source.samples("train")} == set(NODULES)
+    assert len(source.samples("train")) == 2 * 8 * RECIPES["lesion"].blocks["train"]
+    book = LesionBook(source.book.side)
+    for sample in source.samples("train")[:32]:
+        plate = book.plate("train", int(sample.id.partition("/")[2]))
+        assert (plate.question, plate.answer) == (sample.question, sample.answer)
 
 
 def test_four_quarters_and_two_mirrors_are_nothing():

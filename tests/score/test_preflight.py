@@ -21,13 +21,14 @@ RAN = (
 
 def told(*arguments: str) -> tuple[int, list[str], str]:
     """Exit status, heavy modules imported, and what was said."""
+    keyless = {name: value for name, value in os.environ.items() if not name.endswith("_KEY")}
     ran = subprocess.run(
         [sys.executable, "-c", RAN, *arguments],
         capture_output=True,
         text=True,
         timeout=120,
         check=True,
-        env={**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9"},
+        env=keyless | {"HF_ENDPOINT": "http://127.0.0.1:9"},
     )
     status, modules = json.loads(ran.stdout.splitlines()[-1])
     return status, modules, ran.stderr
@@ -42,6 +43,9 @@ WRONG = {
     ("score", "some/model", "phantom_res"): "the hub cannot be reached",
     ("score", "openai:m@http://127.0.0.1:9/v1", "phantom_res"): "nothing listens at",
     ("score", "openai:m@localhost", "phantom_res"): "write openai:NAME@URL",
+    ("score", "claude:", "phantom_res"): "names no model; write claude:NAME",
+    ("score", "claude:some-model", "phantom_res"): "has no key; set ANTHROPIC_API_KEY",
+    ("score", "gemini:some-model", "phantom_res"): "has no key; set GOOGLE_API_KEY",
     ("score", "embedded/native", "phantom_res", "--resolutions", "x"): "no resolution 'x'",
     ("score", "embedded/native", "phantom_res", "--samples", "0"): "--samples is 0",
     ("score", "embedded/native", "phantom_res", "--minutes", "-1"): "--minutes is -1",

@@ -101,8 +101,8 @@ class AcuityBook:
             >>> [round(level, 2) for level in AcuityBook(128).levels]
             [0.75, 1.06, 1.5, 2.12, 3.0, 4.24, 6.0, 8.49]
         """
-        found = [SMALLEST * 2 ** (step / 2) for step in range(64)]
-        return tuple(level for level in found if RING * level <= LARGEST * self.side)
+        sizes = [SMALLEST * 2 ** (step / 2) for step in range(64)]
+        return tuple(size for size in sizes if RING * size <= LARGEST * self.side)
 
     def plate(self, split: str, index: int) -> Plate:
         """The plate number `index` of `split`; train plates have sizes between the levels too.

@@ -162,8 +162,7 @@ def outcome_of(sentence: str) -> Outcome | None:
         >>> outcome_of("sees detail that 112 px cannot hold (fine 40/48, ...)")
         'finer'
     """
-    found = (name for name, words in BEGINNINGS.items() if sentence.startswith(words))
-    return next(found, None)
+    return next((name for name, words in BEGINNINGS.items() if sentence.startswith(words)), None)
 
 
 def probe(

@@ -23,6 +23,7 @@ from resolution_eval.data.cards.task_card import (
     HubCard,
     NpzCard,
     TaskCard,
+    display_options,
 )
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "ModelCard",
     "NpzCard",
     "TaskCard",
+    "display_options",
     "model_cards",
     "parse_model_card",
     "parse_task_card",

@@ -24,10 +24,10 @@ Commit = Annotated[str, Field(pattern=r"^([0-9a-f]{40})?$")]
 
 
 def _microns(value: Any) -> MicronsPerPixel:
-    found = parse_resolution(value) if isinstance(value, str) else value
-    if not isinstance(found, MicronsPerPixel):
+    microns = parse_resolution(value) if isinstance(value, str) else value
+    if not isinstance(microns, MicronsPerPixel):
         raise ValueError(f"{value!r} is no number of µm per pixel")
-    return found
+    return microns
 
 
 SlideSize = Annotated[

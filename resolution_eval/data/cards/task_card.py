@@ -12,6 +12,7 @@ from resolution_eval.data.cards.card_base import CardBase, Edge, Name, SlideSize
 from resolution_eval.evidence.attestation import Form
 from resolution_eval.ground.errors import suggest
 from resolution_eval.images import FILTERS
+from resolution_eval.pixels.display_choices import Options, checked
 from resolution_eval.resolution import Resolution, ascending, in_microns, label
 
 FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -126,7 +127,8 @@ class TaskCard(CardBase):
     root: Text | None = None
     """A folder that links in the data may lead into, a store of images say."""
     window: Text = "first"
-    """DICOM: `first` (the file's own first window or table), `full range`, or `CENTRE/WIDTH`."""
+    """DICOM: `first` (the file's own first window or table), `full range`, or `CENTRE/WIDTH`;
+    NIfTI: `first` is the file's display range."""
     frame: Annotated[int, Field(ge=1)] | Literal["first", "middle"] = "first"
     """DICOM: the frame of several, by number from 1, `first` or `middle`."""
     slice: Text = "axial:middle"
@@ -200,10 +202,10 @@ class TaskCard(CardBase):
     @classmethod
     def _ascending(cls, value: tuple[Resolution, ...]) -> tuple[Resolution, ...]:
         if tuple(sorted(set(value), key=ascending)) != value:
-            found = ", ".join(map(label, value))
+            labels = ", ".join(map(label, value))
             raise ValueError(
                 "resolutions must ascend, each once, native last, µm per pixel from coarse to "
-                f"fine; found {found}"
+                f"fine; found {labels}"
             )
         if in_microns(value) and any(isinstance(r, int | str) for r in value):
             raise ValueError(
@@ -285,3 +287,13 @@ class TaskCard(CardBase):
             f"unconfirmed names {unknown}, which are no keys of a card": unknown,
         }
         return [fault for fault, present in faults.items() if present]
+
+
+def display_options(card: TaskCard) -> Options:
+    """How image files of the data set are shown where their format leaves a choice.
+
+    Raises:
+        UsageError: the card says something impossible.
+    """
+    names = ("window", "frame", "slice", "max_pixels", "microns")
+    return checked({name: getattr(card, name) for name in names})

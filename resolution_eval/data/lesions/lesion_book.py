@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,13 +79,10 @@ class LesionBook:
 
     revision = REVISION
 
-    def __init__(self, side: int) -> None:
+    def __init__(self, side: int, blocks: Mapping[str, int] = BLOCKS) -> None:
+        """More `blocks` of a split are more plates; those of fewer stay as they are."""
         self.side = side
-
-    @cached_property
-    def counts(self) -> Mapping[str, int]:
-        """Plates per split."""
-        return {split: blocks * len(SEARCHES) * LEVELS for split, blocks in BLOCKS.items()}
+        self.counts = {split: count * len(SEARCHES) * LEVELS for split, count in blocks.items()}
 
     def plate(self, split: str, index: int) -> Plate:
         """The plate number `index` of `split`; train plates have sizes between the levels too.
@@ -127,8 +123,8 @@ class LesionBook:
         image = FIELDS[search.field](self.side, random)
         image += random.normal(0, NOISE, image.shape)
         if plate.detail.present:
-            found = self.finding(plate, random)
-            image = image + found[..., None] * np.array(search.colour)
+            finding = self.finding(plate, random)
+            image = image + finding[..., None] * np.array(search.colour)
         return quantised(image)
 
     def finding(self, plate: Plate, random: np.random.RandomState) -> Floats:

@@ -9,10 +9,12 @@
 | `bbbc021`, `hpa`, `wsivqa`, `published` | sources in a publisher's own form |
 | `phantoms`, `plate_source` | images that are drawn, not stored |
 | `layout`, `delimited`, `normal_form`, `pictures` | what a local table says, line by line |
+| `labels_row`, `row_faults` | what a row of it tells, and what is wrong with it |
 | `image_limit` | a source without the questions about more images than a run asks about |
-| `targets`, `coco` | where in an image the finding is |
+| `targets`, `coco`, `stored_size` | where in an image the finding is, and the image's size |
 | `slide_views` | what of a whole slide is shown, and at how many µm per pixel |
 | `table_source`, `folder_files`, `duplicates` | samples of tables, their files, copies |
+| `folder_contents` | what the files of a folder held when they were first looked at |
 | `containers`, `checksum`, `download`, `roots` | archives read in place, files and folders |
 """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from resolution_eval.data.cards import GENERATED, ArchiveCard, NpzCard, TaskCard
-from resolution_eval.data.sources.local import TABLE
+from resolution_eval.data.sources.layout import TABLE
 from resolution_eval.data.sources.roots import DATA_VARIABLE, data_root
 
 PUBLISHED_FORMS = {
@@ -30,34 +30,34 @@ def nothing_found(card: TaskCard, reason: str | None = None) -> str:
 
 def ways(card: TaskCard) -> list[str]:
     """Each way to get the data of `card`, in the order in which they are tried."""
-    found = ["nothing to get: it is generated"] if GENERATED & set(card.sources) else []
-    found += ["nothing to get: it comes with this package"] if "shipped" in card.sources else []
+    routes = ["nothing to get: it is generated"] if GENERATED & set(card.sources) else []
+    routes += ["nothing to get: it comes with this package"] if "shipped" in card.sources else []
     forms = [kind for kind in card.sources if kind in PUBLISHED_FORMS]
     by_hand = f" ({card.obtain})" if card.obtain else ""
     if forms:
-        found += [
+        routes += [
             f"in ${DATA_VARIABLE}/{card.folder}: {PUBLISHED_FORMS[kind]}{by_hand}" for kind in forms
         ]
         by_hand = ""
     if "published" in card.sources:
         from resolution_eval.data.sources.published.benchmark_folder import told
 
-        found.append(f"in ${DATA_VARIABLE}/{card.folder}: {told(card)}{by_hand}")
+        routes.append(f"in ${DATA_VARIABLE}/{card.folder}: {told(card)}{by_hand}")
         by_hand = ""
     if "local" in card.sources:
-        found.append(f"a folder ${DATA_VARIABLE}/{card.folder} with {TABLE} and images/{by_hand}")
+        routes.append(f"a folder ${DATA_VARIABLE}/{card.folder} with {TABLE} and images/{by_hand}")
     for kind, published in (("MedMNIST+ file", card.npz), ("archive", card.archive)):
         if published:
-            found.append(_file_way(kind, published))
+            routes.append(_file_way(kind, published))
     if card.chexpert:
-        found.append(f"the official folder ${DATA_VARIABLE}/CheXpert-v1.0 or CheXpert-v1.0-small")
+        routes.append(f"the official folder ${DATA_VARIABLE}/CheXpert-v1.0 or CheXpert-v1.0-small")
     if card.hub:
         commit = f"commit {card.hub.revision}" if card.hub.revision else "no commit pinned"
-        found.append(
+        routes.append(
             f"{card.hub.repository} on the Hugging Face hub ({commit}), or its files in "
             f"${DATA_VARIABLE}/{card.folder}"
         )
-    return found
+    return routes
 
 
 def _file_way(kind: str, published: NpzCard | ArchiveCard) -> str:

@@ -55,13 +55,13 @@ class ArchiveSource:
             else sample
             for sample in samples
         )
-        found = duplicates.contradictions(samples, alike, lambda sample: sample.id)
-        self.notes = tuple(duplicates.notes(samples, alike, found))
+        contradictions = duplicates.contradictions(samples, alike, lambda sample: sample.id)
+        self.notes = tuple(duplicates.notes(samples, alike, contradictions))
         self._refuse_duplicates()
 
     def _class(self, member: str) -> str | None:
-        found = self._class_folder(member)
-        return None if found is None else self._archive.folders[found[-1]]
+        parts = self._class_folder(member)
+        return None if parts is None else self._archive.folders[parts[-1]]
 
     def _class_folder(self, member: str) -> tuple[str, ...] | None:
         """The parts of an image's path down to its class folder; None where it is no such image."""
@@ -92,13 +92,13 @@ class ArchiveSource:
     def _cluster(self, member: str, identity: str) -> str:
         if self._archive.cluster is None:
             return identity
-        found = re.search(self._archive.cluster, member)
-        if found is None:
+        match = re.search(self._archive.cluster, member)
+        if match is None:
             raise DataError(
                 f"{self._file}: no {self._card.cluster} in the name {member!r}; "
                 f"it should match {self._archive.cluster!r}"
             )
-        return found[1]
+        return match[1]
 
     def _refuse_duplicates(self) -> None:
         seen: set[str] = set()

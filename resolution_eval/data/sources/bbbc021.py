@@ -14,7 +14,8 @@ import PIL.Image
 
 from resolution_eval.data.cards import TaskCard
 from resolution_eval.data.sources.containers import Container, open_container
-from resolution_eval.data.sources.local import TableRow, escape, read_table, rows_of
+from resolution_eval.data.sources.delimited import TableRow, read_table, rows_of
+from resolution_eval.data.sources.folder_files import escape
 from resolution_eval.data.sources.source import Exclusion, Sample, class_of, listing
 from resolution_eval.data.sources.table_source import GatheredSource
 from resolution_eval.ground.errors import DataError, ImageError, suggest
@@ -84,16 +85,16 @@ def _table(table: Path, needed: tuple[str, ...]) -> list[TableRow]:
 
 def _mechanisms(table: Path, card: TaskCard) -> dict[tuple[str, str], str]:
     """Compound and concentration to mechanism, as the table writes it."""
-    found = {}
+    mechanisms = {}
     unknown = []
     for row in _table(table, ("compound", "concentration", "moa")):
         moa = row["moa"]
         if moa != CONTROL and class_of(moa, card) is None:
             unknown.append(f"line {row.line}: {moa!r}")
-        found[(row["compound"], _number(row["concentration"], row, table))] = moa
+        mechanisms[(row["compound"], _number(row["concentration"], row, table))] = moa
     if unknown:
         raise DataError(f"{table}: unknown mechanism {listing(unknown)}")
-    return found
+    return mechanisms
 
 
 def _number(text: str, row: TableRow, table: Path | str) -> str:

@@ -19,10 +19,10 @@ def check_size(file: Path, published: NpzCard | ArchiveCard) -> None:
     Raises:
         DataError: it has another.
     """
-    found = file.stat().st_size
-    if published.bytes is not None and found != published.bytes:
+    size = file.stat().st_size
+    if published.bytes is not None and size != published.bytes:
         raise DataError(
-            f"{file} has {found:,} bytes, but the published file has {published.bytes:,}; "
+            f"{file} has {size:,} bytes, but the published file has {published.bytes:,}; "
             f"delete it, or replace it with {published.url}"
         )
 
@@ -38,10 +38,10 @@ def verify_md5(file: Path, md5: str) -> None:
     """
     state = file.stat()
     key = (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
-    found = _READ.get(key) or _READ.setdefault(key, _md5(file))
-    if found != md5:
+    digest = _READ.get(key) or _READ.setdefault(key, _md5(file))
+    if digest != md5:
         raise DataError(
-            f"{file}: wrong checksum: MD5 is {found}, the published file has {md5}; it is damaged "
+            f"{file}: wrong checksum: MD5 is {digest}, the published file has {md5}; it is damaged "
             "or of another version: delete it, and get it again"
         )
 

@@ -8,7 +8,8 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 from resolution_eval.data.cards import ChexpertCard, TaskCard
-from resolution_eval.data.sources.local import TableRow, escape, read_table, rows_of
+from resolution_eval.data.sources.delimited import TableRow, read_table, rows_of
+from resolution_eval.data.sources.folder_files import escape
 from resolution_eval.data.sources.source import (
     Exclusion,
     Sample,
@@ -32,13 +33,13 @@ def find_chexpert(root: Path) -> Path | None:
     Raises:
         DataError: both the original and the small one are there.
     """
-    found = [root / name for name in FOLDERS if (root / name / TABLES["test"]).is_file()]
-    if len(found) > 1:
+    folders = [root / name for name in FOLDERS if (root / name / TABLES["test"]).is_file()]
+    if len(folders) > 1:
         raise DataError(
             f"{root} has both {FOLDERS[0]} and {FOLDERS[1]}, which are never mixed; "
             "move one of them elsewhere"
         )
-    return found[0] if found else None
+    return folders[0] if folders else None
 
 
 class ChexpertSource:
@@ -70,8 +71,11 @@ class ChexpertSource:
                 continue
             data = read_table(table)
             digests.append(f"{name} sha256:{sha256(data).hexdigest()}")
-            for found in self._read(list(rows_of(data, table)), table, split):
-                (samples if isinstance(found, Sample) else excluded).append(found)  # type: ignore[arg-type]
+            for entry in self._read(list(rows_of(data, table)), table, split):
+                if isinstance(entry, Sample):
+                    samples.append(entry)
+                else:
+                    excluded.append(entry)
         self.revision = f"{self._folder.name} {', '.join(digests)}"
         self._samples = ordered(samples)
         self.excluded = tuple(excluded)

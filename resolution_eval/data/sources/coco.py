@@ -11,21 +11,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from PIL import Image, UnidentifiedImageError
-
 from resolution_eval.data.sources.delimited import TableRow, read_table
 from resolution_eval.data.sources.folder_files import plain_path
 from resolution_eval.data.sources.source import listing
+from resolution_eval.data.sources.stored_size import AS_STORED, size_on_disk
 from resolution_eval.data.sources.targets import BOX, MASK
 from resolution_eval.ground.errors import DataError
 from resolution_eval.ground.notation import BOM, json_value
+from resolution_eval.pixels.display_choices import Options
 
 PATTERNS = ("annotations.json", "*.coco.json", "instances*.json")
 _PARTS = (".", "annotations", "train", "valid", "val", "test")
 
 
-def with_boxes(rows: Sequence[TableRow], folder: Path) -> tuple[list[TableRow], tuple[str, ...]]:
-    """The lines with the boxes of the folder's COCO files as their targets, and what to note.
+def with_boxes(
+    rows: Sequence[TableRow], folder: Path, options: Options = AS_STORED
+) -> tuple[list[TableRow], tuple[str, ...]]:
+    """The lines with the boxes of the folder's COCO files as their targets, and what to note;
+    images are shown as `options` say.
 
     Raises:
         DataError: a file is broken, describes an image of another size, names an image that two
@@ -37,14 +40,14 @@ def with_boxes(rows: Sequence[TableRow], folder: Path) -> tuple[list[TableRow], 
     boxes: dict[str, str] = {}
     known: set[str] = set()
     for file in files:
-        described = _described(file, folder, [row["file"] for row in rows])
+        described = _described(file, folder, [row["file"] for row in rows], options)
         known |= described.keys()
         boxes |= {name: text for name, text in described.items() if text}
     both = [row for row in rows if row["file"] in boxes and (row[BOX] or row[MASK])]
     if both:
         told = listing([f"line {row.line}" for row in both])
         raise DataError(f"{folder}: {files[0].name} and the table both give a target: {told}")
-    found = [
+    lines = [
         TableRow(row.line, row.cells | {BOX: boxes[row["file"]]}) if row["file"] in boxes else row
         for row in rows
     ]
@@ -52,7 +55,7 @@ def with_boxes(rows: Sequence[TableRow], folder: Path) -> tuple[list[TableRow], 
     listed = {row["file"] for row in rows}
     note = f"{named}: boxes of {len(boxes.keys() & listed)} of {len(listed)} listed images"
     absent = len(listed - known)
-    return found, (f"{note}; {absent} are not described there" if absent else note,)
+    return lines, (f"{note}; {absent} are not described there" if absent else note,)
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -61,7 +64,7 @@ def _files(folder: Path) -> Iterator[Path]:
             yield from sorted((folder / part).glob(pattern))
 
 
-def _described(file: Path, folder: Path, listed: Sequence[str]) -> dict[str, str]:
+def _described(file: Path, folder: Path, listed: Sequence[str], options: Options) -> dict[str, str]:
     """The listed images that a file describes, each with its boxes as a `target` cell holds them,
     empty where it has none.
     """
@@ -72,13 +75,13 @@ def _described(file: Path, folder: Path, listed: Sequence[str]) -> dict[str, str
         if one.get("image_id") not in images:
             raise DataError(f"{file}: annotation {number} is of no image that it describes")
         texts[one["image_id"]].append(_box(one.get("bbox"), file, number))
-    found = {}
+    boxes = {}
     for key, image in images.items():
         name = _listed(str(image["file_name"]), file, folder, listed)
         if name is not None:
-            _check_size(image, folder / name, file)
-            found[name] = ";".join(filter(None, texts[key]))
-    return found
+            _check_size(image, folder / name, file, options)
+            boxes[name] = ";".join(filter(None, texts[key]))
+    return boxes
 
 
 def _document(file: Path) -> Mapping[str, Any]:
@@ -95,8 +98,8 @@ def _document(file: Path) -> Mapping[str, Any]:
             f"{file} is not in COCO's form: it needs lists `images` (id, file_name) and "
             "`annotations` (image_id, bbox)"
         )
-    found: Mapping[str, Any] = value
-    return found
+    document: Mapping[str, Any] = value
+    return document
 
 
 def _box(value: Any, file: Path, number: int) -> str:
@@ -124,15 +127,11 @@ def _listed(name: str, file: Path, folder: Path, listed: Sequence[str]) -> str |
     return same.pop() if same else None
 
 
-def _check_size(image: Mapping[str, Any], path: Path, file: Path) -> None:
+def _check_size(image: Mapping[str, Any], path: Path, file: Path, options: Options) -> None:
     """Raise where the boxes are of another size than the stored image has."""
     told = (image.get("width"), image.get("height"))
-    try:
-        with Image.open(path) as opened:
-            stored = opened.size
-    except (OSError, UnidentifiedImageError):
-        return  # told when it is decoded
-    if None not in told and told != stored:
+    stored = size_on_disk(path, options)
+    if stored is not None and None not in told and told != stored:
         raise DataError(
             f"{file}: {image['file_name']!r} has {told[0]}x{told[1]} px there and "
             f"{stored[0]}x{stored[1]} px as stored; boxes of another size would lie elsewhere"

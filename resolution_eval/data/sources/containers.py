@@ -81,10 +81,10 @@ class _Zip:
         self._lock = Lock()
         self._open: tuple[int, zipfile.ZipFile] | None = None
         with zipfile.ZipFile(file) as contents:
-            found = [info for info in contents.infolist() if not info.filename.endswith("/")]
-        _refuse(file, ((info.orig_filename, _zip_danger(info)) for info in found))
+            entries = [info for info in contents.infolist() if not info.filename.endswith("/")]
+        _refuse(file, ((info.orig_filename, _zip_danger(info)) for info in entries))
         self.members = tuple(
-            Member(info.filename, f"{info.CRC:08x}:{info.file_size}") for info in found
+            Member(info.filename, f"{info.CRC:08x}:{info.file_size}") for info in entries
         )
 
     def read(self, name: str) -> bytes:
@@ -107,9 +107,9 @@ class _Tar:
     def __init__(self, file: Path) -> None:
         self._file = _decompressed(file)
         with tarfile.open(self._file, "r:") as contents:
-            found = [info for info in contents if not info.isdir()]
-        _refuse(file, ((info.name, _tar_danger(info)) for info in found))
-        self._places = {info.name: (info.offset_data, info.size) for info in found}
+            entries = [info for info in contents if not info.isdir()]
+        _refuse(file, ((info.name, _tar_danger(info)) for info in entries))
+        self._places = {info.name: (info.offset_data, info.size) for info in entries}
         self.members = tuple(Member(name, str(size)) for name, (_, size) in self._places.items())
 
     def read(self, name: str) -> bytes:
@@ -198,9 +198,9 @@ def _unpack(file: Path, part: Path, most: int) -> None:
 
 
 def _refuse(file: Path, judged: Iterable[tuple[str, str | None]]) -> None:
-    found = [f"{name!r} {danger}" for name, danger in judged if danger]
-    if found:
-        raise DataError(f"{file} is refused: {listing(found)}")
+    dangers = [f"{name!r} {danger}" for name, danger in judged if danger]
+    if dangers:
+        raise DataError(f"{file} is refused: {listing(dangers)}")
 
 
 def _zip_danger(info: zipfile.ZipInfo) -> str | None:

@@ -65,40 +65,55 @@ def rows_of(data: bytes, table: Path, columns: Sequence[str] = ()) -> Iterator[T
         DataError: it is not UTF-8 or not CSV, names a column twice, or a line has more or fewer
             cells than the header.
     """
-    text = _text(data, table).lstrip("\r\n")
-    delimiter = _delimiter(text, columns)
-    if said := _SEPARATOR_LINE.match(text):  # Excel's own
-        delimiter, text = said[1], text[said.end() :]
-    reader = csv.reader(StringIO(text, newline=""), strict=True, delimiter=delimiter)
+    delimiter, text, passed = _beginning(_text(data, table), columns)
+    reader = csv.reader(
+        StringIO(text, newline=""), strict=True, delimiter=delimiter, skipinitialspace=True
+    )
     try:
         header = _header(next(reader, []), columns, table)
-        found = 0
+        total = 0
         for cells in reader:
             if not cells:
                 continue
-            found += len(cells)
-            if found > MAX_CELLS:
+            total += len(cells)
+            if total > MAX_CELLS:
                 raise DataError(f"{table}: more than {MAX_CELLS:,} cells; is it a table of images?")
             if len(cells) != len(header):
-                raise DataError(_uneven(table, reader.line_num, cells, header, delimiter))
-            named = zip(header, cells, strict=True)
-            yield TableRow(reader.line_num, {name: cell for name, cell in named if name})
+                line = passed + reader.line_num
+                raise DataError(_uneven(table, line, cells, header, delimiter))
+            named = {name: cell for name, cell in zip(header, cells, strict=True) if name}
+            yield TableRow(passed + reader.line_num, named)
     except csv.Error as error:
-        raise DataError(f"{table}, line {reader.line_num}: not CSV: {error}") from error
+        raise DataError(f"{table}, line {passed + reader.line_num}: not CSV: {error}") from error
+
+
+def _beginning(text: str, columns: Sequence[str]) -> tuple[str, str, int]:
+    """What parts the columns, the text from its header on, and how many lines stand before that:
+    empty ones, and Excel's own that names what parts the columns.
+    """
+    table = text.lstrip("\r\n")
+    delimiter = _delimiter(table, columns)
+    if said := _SEPARATOR_LINE.match(table):
+        delimiter, table = said[1], table[said.end() :].lstrip("\r\n")
+    passed = text[: len(text) - len(table)]
+    return delimiter, table, len(passed.splitlines())
 
 
 def _uneven(
     table: Path, line: int, cells: Sequence[str], header: Sequence[str], delimiter: str
 ) -> str:
-    found = f"{table}, line {line}: {len(cells)} cells, but the header"
+    start = f"{table}, line {line}: {len(cells)} cells, but the header"
     if len(header) == 1:
-        return f"{found} is one cell, {header[0]!r}; the first line must name the columns"
-    return f"{found} has {len(header)} columns; quote cells that contain {DELIMITERS[delimiter]}s"
+        return f"{start} is one cell, {header[0]!r}; the first line must name the columns"
+    return f"{start} has {len(header)} columns; quote cells that contain {DELIMITERS[delimiter]}s"
 
 
 def _text(data: bytes, table: Path) -> str:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data[:2]:
         raise DataError(f"{table} is UTF-16; save the table as UTF-8")
+    if (place := data.find(b"\0")) >= 0:
+        line = data.count(b"\n", 0, place) + 1
+        raise DataError(f"{table}, line {line}: holds a NUL byte; save the table as text in UTF-8")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -111,7 +126,7 @@ def _text(data: bytes, table: Path) -> str:
 
 def _delimiter(text: str, columns: Sequence[str]) -> str:
     """What parts the columns: a comma, unless another makes more of the header known columns."""
-    first = text.lstrip("\r\n").partition("\n")[0].strip("\r")
+    first = text.partition("\n")[0].strip("\r")
     known = {normal(column) for column in columns}
 
     def found(delimiter: str) -> int:
@@ -163,13 +178,14 @@ def require_columns(rows: Sequence[TableRow], needed: Sequence[str], table: Path
         raise DataError(f"{table} has no column {column!r}; {suggest(column, present)}")
 
 
-def json_rows(data: bytes, table: Path) -> Iterator[TableRow]:
-    """The lines of a file with one JSON object a line, its values as text.
+def json_rows(data: bytes, table: Path, columns: Sequence[str] = ()) -> Iterator[TableRow]:
+    """The lines of a file with one JSON object a line, its values as text; a key is taken for one
+    of `columns` whatever its case and blanks.
 
     Raises:
-        DataError: a line is no JSON object.
+        DataError: a line is no JSON object, or names a column twice.
     """
-    for line, text in enumerate(_text(data, table).splitlines(), start=1):
+    for line, text in enumerate(_text(data, table).split("\n"), start=1):
         if not text.strip():
             continue
         try:
@@ -178,7 +194,11 @@ def json_rows(data: bytes, table: Path) -> Iterator[TableRow]:
             raise DataError(f"{table}, line {line}: not JSON ({error})") from error
         if not isinstance(value, dict):
             raise DataError(f"{table}, line {line}: not a JSON object")
-        yield TableRow(line, {str(key): _cell(cell) for key, cell in value.items()})
+        try:
+            keys = _header(list(value), columns, table)
+        except DataError as error:
+            raise DataError(f"{error} (line {line})") from error
+        yield TableRow(line, dict(zip(keys, map(_cell, value.values()), strict=True)))
 
 
 def _cell(value: Any) -> str:

@@ -15,12 +15,12 @@ def groups(contents: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
 
     `contents` has the content of each image, by locator; one that stands alone has no entry.
     """
-    found: dict[str, list[str]] = defaultdict(list)
+    locators: dict[str, list[str]] = defaultdict(list)
     for locator, content in sorted(contents.items()):
-        found[content].append(locator)
+        locators[content].append(locator)
     return {
         locator: tuple(members)
-        for members in found.values()
+        for members in locators.values()
         if len(members) > 1
         for locator in members
     }
@@ -50,30 +50,36 @@ def contradictions(
             key = tuple(alike.get(image, (image,))[0] for image in sample.images)
             answers[key].setdefault(sample.answer, name(sample))
     return [
-        " and ".join(f"{where} says {answer!r}" for answer, where in sorted(found.items()))
-        for found in answers.values()
-        if len(found) > 1
+        " and ".join(f"{where} says {answer!r}" for answer, where in sorted(places.items()))
+        for places in answers.values()
+        if len(places) > 1
     ]
 
 
 def notes(
-    samples: Sequence[Sample], alike: Mapping[str, Sequence[str]], contradicting: Sequence[str] = ()
+    samples: Sequence[Sample],
+    alike: Mapping[str, Sequence[str]],
+    contradicting: Sequence[str] = (),
+    *,
+    noun: str = "images",
 ) -> Iterator[str]:
-    """What a reader should know of copies: how many there are, and across which splits."""
+    """What a reader should know of copies: how many there are, and across which splits; `noun`
+    says what the samples' images are: images, or the files that they are regions of.
+    """
     test = {image for one in samples if one.split == "test" for image in one.images}
-    copied = {image for image in test if any(other in test for other in alike.get(image, ())[:])}
+    copied = {image for image in test if not test.isdisjoint(alike.get(image, ()))}
     several = {image for image in copied if len(set(alike[image]) & test) > 1}
     if several:
         distinct = len({alike[image][0] for image in several})
         yield (
-            f"{len(several)} of {len(test)} test images are copies, byte for byte, of "
+            f"{len(several)} of {len(test)} test {noun} are copies, byte for byte, of "
             f"{distinct} pictures; copies are one cluster"
         )
     train = {image for one in samples if one.split == "train" for image in one.images}
     seen = {image for image in test if set(alike.get(image, ())) & (train - {image})}
     if seen:
         yield (
-            f"{len(seen)} of {len(test)} test images are copies, byte for byte, of train images: a "
+            f"{len(seen)} of {len(test)} test {noun} are copies, byte for byte, of train {noun}: a "
             "model trained on that train split has seen them"
         )
     if contradicting:

@@ -10,6 +10,9 @@ from resolution_eval.data.sources.normal_form import nearest
 from resolution_eval.ground.errors import DataError
 
 _MOST_LISTED = 200_000
+_LONGEST = 255
+"""Bytes of the longest name that a file system in use here keeps."""
+_LONGEST_PATH = 4000
 
 
 def plain_path(file: str) -> str:
@@ -33,6 +36,11 @@ def escape(file: str, folder: Path, root: Path | None = None) -> str | None:
     posix, windows = PurePosixPath(file), PureWindowsPath(file)
     if "\\" in file or "\0" in file or windows.drive or posix.is_absolute() or ".." in posix.parts:
         return f"{file!r} is not a plain path inside the folder"
+    if (
+        any(len(part.encode(errors="replace")) > _LONGEST for part in posix.parts)
+        or len(file) > _LONGEST_PATH
+    ):
+        return f"{file[:40]!r}... is longer than the name of any file"
     try:
         target = (folder / file).resolve()
     except (OSError, RuntimeError):  # a loop of links
@@ -51,10 +59,16 @@ def on_disk(file: str, folder: Path) -> str:
     """The path under which the file is there: as written, else as composed or decomposed Unicode
     (some file systems change the form of accents).
     """
-    if (folder / file).is_file():
-        return file
-    forms = [unicodedata.normalize(form, file) for form in ("NFC", "NFD")]
-    return next((form for form in forms if (folder / form).is_file()), file)
+    forms = [file, *(unicodedata.normalize(form, file) for form in ("NFC", "NFD"))]
+    return next((form for form in forms if is_file(folder / form)), file)
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; none has a name that the system refuses, too long say."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def not_found(file: str, folder: Path) -> str:
@@ -68,13 +82,13 @@ def not_found(file: str, folder: Path) -> str:
 
 @lru_cache(maxsize=4)
 def _names(folder: Path) -> tuple[str, ...]:
-    found: list[str] = []
+    names: list[str] = []
     for place in folder.rglob("*"):
         if place.is_file():
-            found.append(place.relative_to(folder).as_posix())
-        if len(found) >= _MOST_LISTED:
+            names.append(place.relative_to(folder).as_posix())
+        if len(names) >= _MOST_LISTED:
             break
-    return tuple(sorted(found))
+    return tuple(sorted(names))
 
 
 def refuse_all_missing(files: list[str], folder: Path) -> None:

@@ -14,7 +14,7 @@ from typing import IO, cast
 from xml.etree import ElementTree
 
 from resolution_eval.data.cards import TaskCard
-from resolution_eval.data.sources.local import escape
+from resolution_eval.data.sources.folder_files import escape
 from resolution_eval.data.sources.source import Exclusion, Sample
 from resolution_eval.data.sources.table_source import GatheredSource
 from resolution_eval.ground.errors import DataError, ImageError

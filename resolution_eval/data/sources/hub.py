@@ -16,7 +16,7 @@ from loguru import logger
 
 from resolution_eval.answers.prompts import mark_fault, marked
 from resolution_eval.data.cards import TaskCard
-from resolution_eval.data.sources.local import YES_NO
+from resolution_eval.data.sources.labels_row import YES_NO
 from resolution_eval.data.sources.normal_form import matching
 from resolution_eval.data.sources.pictures import components
 from resolution_eval.data.sources.source import (
@@ -166,14 +166,14 @@ class HubSource:
         for index, row in enumerate(table):
             identity = self._id(row, split, index)
             contents = self._row_contents(row, container)
-            found = [
+            row_locators = [
                 locators.setdefault(
                     content, f"{split}/{index:06d}" + (f"/{place}" if place else "")
                 )
                 for place, content in enumerate(contents)
             ]
             try:
-                sample = self._sample(row, identity, found, contents, split)
+                sample = self._sample(row, identity, row_locators, contents, split)
             except _UnfitError as reason:
                 excluded.append(Exclusion(identity, str(reason), split))
                 continue
@@ -186,7 +186,7 @@ class HubSource:
                 excluded.append(Exclusion(identity, "repeats another row word for word", split))
                 continue
             asked[key[:2]] += 1
-            self._contents |= zip(found, map(self._proof, contents), strict=True)
+            self._contents |= zip(row_locators, map(self._proof, contents), strict=True)
             samples.append(sample)
         if faults:
             raise DataError(f"{self._hub.repository}, {split}: {listing(faults)}")
@@ -222,8 +222,8 @@ class HubSource:
         cells = _cells(row[self._hub.image])
         if container is not None:
             return [str(cell) for cell in cells]
-        found = map(_image_bytes, cells)
-        return [sha256(data).hexdigest() if data else "" for data in found]
+        files = map(_image_bytes, cells)
+        return [sha256(data).hexdigest() if data else "" for data in files]
 
     def _proof(self, content: str) -> str:
         """What the fingerprint holds of an image: its SHA-256, or its name and checksum in the zip;
@@ -347,8 +347,8 @@ class HubSource:
     @cached_property
     def _members(self) -> dict[str, Member]:
         """Name of an image as the tables write it, to its member of the zip."""
-        found = self._container.members if self._container else ()
-        return {PurePosixPath(member.name).name: member for member in found}
+        members = self._container.members if self._container else ()
+        return {PurePosixPath(member.name).name: member for member in members}
 
     @cached_property
     def fingerprint(self) -> str:
@@ -422,11 +422,11 @@ def unlettered(choices: Iterable[str]) -> tuple[str, ...]:
         >>> unlettered(["A. E. coli", "B. C. elegans"]), unlettered(["mouse", "C. elegans"])
         (('E. coli', 'C. elegans'), ('mouse', 'C. elegans'))
     """
-    found = tuple(choices)
+    texts = tuple(choices)
     return (
-        tuple(_LETTERED.sub("", choice, count=1) for choice in found)
-        if has_letters(found)
-        else found
+        tuple(_LETTERED.sub("", choice, count=1) for choice in texts)
+        if has_letters(texts)
+        else texts
     )
 
 

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -60,6 +60,8 @@ IMAGE_ENDINGS = (
     *(".dcm", ".dicom", ".pgm", ".ppm", ".pbm", ".pnm"),
     *(".nii", ".nii.gz"),
 )
+_LABELS = ("answer", "text", "caption")
+"""Columns of metadata that stand in for the label where there is none."""
 _PASSED_OVER = (".", "__MACOSX")
 
 
@@ -86,8 +88,8 @@ def layout_of(folder: Path, *more: str) -> Layout:
     tables = list(_metadata(folder))
     if tables:
         return _imagefolder(folder, tables, more)
-    found = _class_folders(folder)
-    return _labels(folder / TABLE, more) if found is None else found
+    layout = _class_folders(folder)
+    return _labels(folder / TABLE, more) if layout is None else layout
 
 
 def has_layout(folder: Path) -> bool:
@@ -121,12 +123,12 @@ def _metadata(folder: Path) -> Iterator[tuple[str, Path]]:
 def _parts(folder: Path) -> list[tuple[str, Path]]:
     """The folders of splits, with their splits; the folder itself where it has none."""
     inside = sorted(folder.iterdir()) if folder.is_dir() else []
-    found = [
+    parts = [
         (SPLIT_NAMES[normal(place.name)], place)
         for place in inside
         if place.is_dir() and normal(place.name) in SPLIT_NAMES
     ]
-    return found or [("test", folder)]
+    return parts or [("test", folder)]
 
 
 def _imagefolder(folder: Path, tables: list[tuple[str, Path]], more: tuple[str, ...]) -> Layout:
@@ -136,11 +138,11 @@ def _imagefolder(folder: Path, tables: list[tuple[str, Path]], more: tuple[str, 
         data = read_table(table)
         digest.update(data)
         json = table.suffix == ".jsonl"
-        names = ("file_name", "file_names", *COLUMNS, *more)
-        found = list(json_rows(data, table) if json else rows_of(data, table, names))
-        several = bool(found) and "file_names" in found[0].cells
-        require_columns(found, ("file_names" if several else "file_name",), table)
-        rows += [_row_of_metadata(row, split, table.parent, folder) for row in found]
+        names = ("file_name", "file_names", *_LABELS, *COLUMNS, *more)
+        lines = list((json_rows if json else rows_of)(data, table, names))
+        several = bool(lines) and "file_names" in lines[0].cells
+        require_columns(lines, ("file_names" if several else "file_name",), table)
+        rows += [_row_of_metadata(row, split, table.parent, folder) for row in lines]
     excluded = (*_unlisted(folder, tables, rows), *_beside_splits(folder))
     told = ", ".join(str(table.relative_to(folder)) for _, table in tables)
     return Layout(tables[0][1], f"{told} sha256:{digest.hexdigest()}", tuple(rows), excluded)
@@ -154,10 +156,10 @@ def _row_of_metadata(row: TableRow, split: str, place: Path, folder: Path) -> Ta
     inside = place.relative_to(folder).as_posix()
     written = cells.pop("file_names", None) or cells.pop("file_name", "")
     names = pictures({"file": written.replace("\\", "/")}, place)
-    found = (name if inside == "." else f"{inside}/{name}" for name in names)
-    cells["file"] = SEPARATOR.join(found)
+    files = (name if inside == "." else f"{inside}/{name}" for name in names)
+    cells["file"] = SEPARATOR.join(files)
     cells.setdefault("split", split)
-    for alias in ("answer", "text", "caption"):
+    for alias in _LABELS:
         if "label" not in cells and alias in cells:
             cells["label"] = cells[alias]
     return TableRow(row.line, cells)
@@ -191,7 +193,7 @@ def _class_folders(folder: Path) -> Layout | None:
     excluded: list[Exclusion] = list(_beside_splits(folder))
     notes: list[str] = []
     for split, place in _parts(folder):
-        notes += _empty_folders(place, split)
+        classes: set[str] = set()
         for file in _files(place):
             name = file.relative_to(folder).as_posix()
             inside = file.relative_to(place).parts
@@ -200,8 +202,10 @@ def _class_folders(folder: Path) -> Layout | None:
             elif not _is_image(file):
                 excluded.append(Exclusion(name, "not an image by its ending", split))
             else:
+                classes.add(inside[0])
                 cells = {"file": name, "label": inside[0], "split": split}
                 rows.append(TableRow(len(rows) + 1, cells))
+        notes += _empty_folders(place, split, classes)
     if len({row["label"] for row in rows}) < 2:
         return None
     names = sha256("\n".join(row["file"] for row in rows).encode()).hexdigest()
@@ -214,11 +218,18 @@ def _beside_splits(folder: Path) -> Iterator[Exclusion]:
     parts = {place for _, place in _parts(folder)}
     if parts == {folder}:
         return
-    for file in _files(folder):
-        inside = parts & set(file.parents)
-        if not inside and _is_image(file):
+    for file in _files(folder, parts):
+        if _is_image(file):
             name = file.relative_to(folder).as_posix()
             yield Exclusion(name, "lies beside the folders of splits")
+
+
+def _empty_folders(place: Path, split: str, classes: Set[str]) -> Iterator[str]:
+    """That folders which could be classes hold no image."""
+    inside = [one.name for one in sorted(place.iterdir()) if one.is_dir()]
+    empty = [name for name in inside if name not in classes and not name.startswith(_PASSED_OVER)]
+    if empty:
+        yield (f"folders of {split} that hold no image and are no class: {listing(empty)}")
 
 
 def _is_image(file: Path) -> bool:
@@ -237,31 +248,23 @@ def _is_dicom(file: Path) -> bool:
         return False
 
 
-def _empty_folders(place: Path, split: str) -> Iterator[str]:
-    """That folders which could be classes hold no image."""
-    inside = [one for one in sorted(place.iterdir()) if one.is_dir()]
-    shown = (one for one in inside if not one.name.startswith(_PASSED_OVER))
-    empty = [one.name for one in shown if not any(map(_is_image, _walked(one, frozenset())))]
-    if empty:
-        yield (f"folders of {split} that hold no image and are no class: {listing(empty)}")
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    """The files under `folder`, by name; no hidden ones. Links are followed, whatever they lead to
-    is judged line by line; one that leads nowhere is a file, which is then not found.
+def _files(folder: Path, without: Set[Path] = frozenset()) -> Iterator[Path]:
+    """The files under `folder`, by name; no hidden ones, and none in the folders `without`, which
+    are not looked into. Links are followed, whatever they lead to is judged line by line; one that
+    leads nowhere is a file, which is then not found.
     """
-    yield from sorted(_walked(folder, frozenset()))
+    yield from sorted(_walked(folder, frozenset(), without))
 
 
-def _walked(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
+def _walked(folder: Path, above: frozenset[Path], without: Set[Path]) -> Iterator[Path]:
     here = folder.resolve()
     if here in above:  # a link to a folder that it lies in
         return
     for place in folder.iterdir():
-        if place.name.startswith(_PASSED_OVER):
+        if place.name.startswith(_PASSED_OVER) or place in without:
             continue
         if place.is_dir():
-            yield from _walked(place, above | {here})
+            yield from _walked(place, above | {here}, without)
         elif place.is_file() or place.is_symlink():
             yield place
 

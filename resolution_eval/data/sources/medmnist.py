@@ -66,7 +66,7 @@ class MedMnistSource:
         except _BROKEN as error:
             raise self._unusable(error) from error
         if self._findings:
-            labels = {split: self._single(split, found) for split, found in labels.items()}
+            labels = {split: self._single(split, findings) for split, findings in labels.items()}
         self._check(labels, counts)
         excluded: list[Exclusion] = []
         self._samples = ordered(self._make_samples(labels, excluded))
@@ -78,16 +78,20 @@ class MedMnistSource:
             "delete it and download it again"
         )
 
-    def _single(self, split: str, found: NDArray[np.integer]) -> NDArray[np.integer]:
+    def _single(self, split: str, findings: NDArray[np.integer]) -> NDArray[np.integer]:
         """Class numbers from a row of zeros and ones per image; -1 where several are one."""
         named = len(self._card.classes) - 1
-        if found.ndim != 2 or found.shape[1] != named or not set(np.unique(found)) <= {0, 1}:
+        if (
+            findings.ndim != 2
+            or findings.shape[1] != named
+            or not set(np.unique(findings)) <= {0, 1}
+        ):
             raise DataError(
-                f"{self._file}: {split} has labels of shape {found.shape}; a 0 or 1 for each of "
+                f"{self._file}: {split} has labels of shape {findings.shape}; a 0 or 1 for each of "
                 f"{named} findings is needed"
             )
-        several = found.sum(axis=1) > 1
-        number = np.where(found.any(axis=1), found.argmax(axis=1), named)
+        several = findings.sum(axis=1) > 1
+        number = np.where(findings.any(axis=1), findings.argmax(axis=1), named)
         return np.where(several, -1, number)
 
     def _check(self, labels: dict[str, NDArray[np.integer]], counts: dict[str, int]) -> None:
@@ -157,8 +161,8 @@ class MedMnistSource:
     def notes(self) -> tuple[str, ...]:
         """Test images that are copies of each other, and those with several labels."""
         test = [sample for sample in self._samples if sample.split == "test"]
-        found = duplicates.contradictions(test, self._alike, lambda sample: sample.id)
-        return tuple(duplicates.notes(test, self._alike, found))
+        contradictions = duplicates.contradictions(test, self._alike, lambda sample: sample.id)
+        return tuple(duplicates.notes(test, self._alike, contradictions))
 
     def samples(self, split: str = "test") -> tuple[Sample, ...]:
         """The samples of one split, ordered by the SHA-256 of their id; of the test split, copies
@@ -167,8 +171,8 @@ class MedMnistSource:
         Raises:
             DataError: the split is unknown or empty.
         """
-        found = of_split(self._samples, split, str(self._file))
-        return duplicates.clustered(found, self._alike) if split == "test" else found
+        samples = of_split(self._samples, split, str(self._file))
+        return duplicates.clustered(samples, self._alike) if split == "test" else samples
 
     def read(self, locator: str) -> bytes:
         """The image `locator` ("test/000012") as PNG.

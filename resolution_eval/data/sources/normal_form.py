@@ -18,14 +18,23 @@ _ALIKE = (
     | dict.fromkeys(map(ord, "\u2018\u2019\u02bc\u00b4`"), "'")
     | dict.fromkeys(map(ord, "\u201c\u201d"), '"')
     | {full: chr(full - 0xFEE0) for full in range(0xFF01, 0xFF5F)}
+    | {one: unicodedata.normalize("NFKC", chr(one)) for one in range(0x2160, 0x2180)}
 )
-"""Hyphens, apostrophes, quotes and full-width letters, to the plain ones."""
+"""Hyphens, apostrophes, quotes, full-width letters and Roman numerals of one character, to the
+plain ones."""
 _TWINS = str.maketrans("аеорсухіјѕο", "aeopcyxijso")
 """Letters, Cyrillic and Greek, that look like Latin ones."""
 _MIXED = re.compile(r"[^\W\d_]{2,}")
 _UNDERSCORE = re.compile(r"(?<=[^\W_])_+(?=[^\W_])")
 _WHOLE = re.compile(r"0*(\d+)(?:\.0+)?", re.ASCII)
-_INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad"))
+_INVISIBLE = dict.fromkeys(
+    (
+        *(0x00AD, 0x034F, 0x061C, 0xFEFF, *range(0x180B, 0x180F), *range(0x200B, 0x2010)),
+        *(*range(0x202A, 0x202F), *range(0x2060, 0x2070), *range(0xFE00, 0xFE10)),
+        *(*range(0x09), *range(0x0E, 0x1C), 0x7F),
+    )
+)
+"""Soft hyphens, joiners, marks of direction and of variants, and control characters but blanks."""
 
 
 @lru_cache(maxsize=65_536)
@@ -68,11 +77,11 @@ def matching(text: str, known: Iterable[str]) -> str | None:
 
 def spellings(texts: Iterable[str]) -> dict[str, list[str]]:
     """Normal form to the different spellings of it in `texts`, the most frequent first."""
-    found: dict[str, dict[str, int]] = {}
+    forms: dict[str, dict[str, int]] = {}
     for text in texts:
-        counts = found.setdefault(normal(text), {})
+        counts = forms.setdefault(normal(text), {})
         counts[text] = counts.get(text, 0) + 1
-    return {form: sorted(counts, key=lambda t: (-counts[t], t)) for form, counts in found.items()}
+    return {form: sorted(counts, key=lambda t: (-counts[t], t)) for form, counts in forms.items()}
 
 
 def nearest(text: str, known: Mapping[str, str] | Iterable[str]) -> str | None:

@@ -11,8 +11,8 @@ from resolution_eval.data.sources.acquisition import nothing_found
 from resolution_eval.data.sources.archive import ArchiveSource
 from resolution_eval.data.sources.checksum import check_size, verify_md5
 from resolution_eval.data.sources.image_limit import limited
-from resolution_eval.data.sources.layout import has_layout
-from resolution_eval.data.sources.local import TABLE, LocalSource
+from resolution_eval.data.sources.layout import TABLE, has_layout
+from resolution_eval.data.sources.local import LocalSource
 from resolution_eval.data.sources.medmnist import MedMnistSource
 from resolution_eval.data.sources.roots import cache_root, data_root
 from resolution_eval.data.sources.source import Source

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from resolution_eval.data.sources.folder_files import is_file
 from resolution_eval.data.sources.normal_form import normal
 
 SEPARATOR = "|"
@@ -24,14 +25,14 @@ def pictures(cells: Mapping[str, str], folder: Path | None = None) -> tuple[str,
         >>> pictures({"file": "a.png|b.png", "file_3": "d.png", "file 2": "c.png", "label": "x"})
         ('a.png', 'b.png', 'c.png', 'd.png')
     """
-    found = ((_FURTHER.fullmatch(normal(name)), cell.strip()) for name, cell in cells.items())
-    further = sorted((int(match[1]), cell) for match, cell in found if match and cell)
+    columns = ((_FURTHER.fullmatch(normal(name)), cell.strip()) for name, cell in cells.items())
+    further = sorted((int(match[1]), cell) for match, cell in columns if match and cell)
     written = [cells.get("file", "").strip(), *(cell for _, cell in further)]
     return tuple(name for cell in written for name in _parted(cell, folder))
 
 
 def _parted(cell: str, folder: Path | None) -> list[str]:
-    if SEPARATOR not in cell or "\0" in cell or (folder is not None and (folder / cell).is_file()):
+    if SEPARATOR not in cell or (folder is not None and is_file(folder / cell)):
         return [cell]
     return [name.strip() for name in cell.split(SEPARATOR)]
 

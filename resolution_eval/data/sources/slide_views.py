@@ -12,12 +12,10 @@ from pathlib import Path
 
 from resolution_eval.ground.errors import DataError, ImageError, UsageError
 from resolution_eval.pixels.display_choices import EncodedImage, Options, Region
-from resolution_eval.pixels.slide import microns_of
+from resolution_eval.pixels.slide import BEGINNING, microns_of, refuse_finer
 from resolution_eval.resolution import MicronsPerPixel, Resolution, parse_resolution
 
 COLUMN = "region"
-BEGINNING = 4096
-"""Bytes of a file that tell its format."""
 PROBED = 500
 """Slides whose headers are asked for their µm before a run."""
 
@@ -77,13 +75,12 @@ def refuse_without_microns(paths: Sequence[Path], resolutions: Sequence[Resoluti
     coarsest = max(r.value for r in resolutions if isinstance(r, MicronsPerPixel))
     for path in list(dict.fromkeys(paths))[:PROBED]:
         try:
-            own = max(microns_of(path))
-        except (ImageError, OSError) as error:
-            failures.append(f"{path.name}: {error}")
-            continue
-        if own <= coarsest * 1.001:
+            refuse_finer(microns_of(path), coarsest)
             return
-        failures.append(f"{path.name} has {own:g} µm per pixel and nothing finer")
+        except ImageError as error:
+            failures.append(f"{path.name}: {error}")
+        except OSError as error:
+            failures.append(f"{path.name} cannot be read ({error.strerror})")
     raise DataError(
         "--resolutions in µm per pixel are for whole slides that say how large their pixels are, "
         f"and none of the {len(failures)} looked at can be read at {coarsest:g} µm; "

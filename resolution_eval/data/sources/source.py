@@ -140,8 +140,10 @@ def of_split(samples: Iterable[Sample], split: str, where: str) -> tuple[Sample,
     everything = tuple(samples)
     chosen = tuple(sample for sample in everything if sample.split == split)
     if not chosen:
-        found = dict(sorted(Counter(sample.split for sample in everything).items()))
-        raise DataError(f"{where} has no sample in its {split} split; found {found or 'no sample'}")
+        counts = dict(sorted(Counter(sample.split for sample in everything).items()))
+        raise DataError(
+            f"{where} has no sample in its {split} split; found {counts or 'no sample'}"
+        )
     return chosen
 
 

@@ -9,20 +9,25 @@ how hard the finding is, each grade has a curve of its own.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from numpy.typing import NDArray
+from PIL import Image
 
 from resolution_eval.data.sources.source import Sample, listing
+from resolution_eval.data.sources.stored_size import AS_STORED, size_on_disk
 from resolution_eval.evidence.details import Detail
 from resolution_eval.ground.errors import DataError
+from resolution_eval.pixels.display_choices import Options
 
 BOX, MASK, SUBTLETY = "target", "mask", "subtlety"
 COLUMNS = (BOX, MASK, SUBTLETY)
+_WHITE = 127
 
 
 class TargetLine(Protocol):
@@ -38,26 +43,33 @@ class TargetLine(Protocol):
 
 
 def with_details(
-    rows: Sequence[TargetLine], samples: Sequence[Sample], folder: Path, table: Path
+    rows: Sequence[TargetLine],
+    samples: Sequence[Sample],
+    folder: Path,
+    table: Path,
+    options: Options = AS_STORED,
 ) -> list[Sample]:
-    """The samples of `rows`, in their order, each with the finding that its line tells of.
+    """The samples of `rows`, in their order, each with the finding that its line tells of; of files
+    whose size depends on how they are shown `options` say it.
 
     Raises:
         DataError: as `detail_of`, the lines at fault named.
     """
-    found, faults = [], []
+    detailed, faults = [], []
     for row, sample in zip(rows, samples, strict=True):
         try:
-            detail = detail_of(row.cells, len(sample.choices), folder)
-            found.append(replace(sample, detail=detail))
+            detail = detail_of(row.cells, len(sample.choices), folder, options)
+            detailed.append(replace(sample, detail=detail))
         except DataError as error:
             faults.append(f"line {row.line}: {error}")
     if faults:
         raise DataError(f"{table}: {listing(faults)}")
-    return found
+    return detailed
 
 
-def detail_of(cells: Mapping[str, str], choices: int, folder: Path) -> Detail | None:
+def detail_of(
+    cells: Mapping[str, str], choices: int, folder: Path, options: Options = AS_STORED
+) -> Detail | None:
     """The finding that a line of labels.csv tells of; None where both columns are empty or absent.
 
     `choices` is how many options the question has; an open question cannot be guessed.
@@ -71,8 +83,8 @@ def detail_of(cells: Mapping[str, str], choices: int, folder: Path) -> Detail | 
         return None
     if box and mask:
         raise DataError(f"{BOX} and {MASK} are both filled in; keep one of them")
-    image = folder / cells["file"].strip()
-    width, height = _largest_box(box, image) if box else _largest_part(_inside(mask, folder), image)
+    size = size_on_disk(folder / cells["file"].strip(), options)
+    width, height = _largest_box(box, size) if box else _largest_part(_inside(mask, folder), size)
     grade = cells.get(SUBTLETY, "").strip()
     return Detail(
         kind=f"subtlety {grade}"[:100] if grade else ("box" if box else "mask"),
@@ -90,10 +102,9 @@ def _inside(mask: str, folder: Path) -> Path:
     return path
 
 
-def _largest_box(text: str, image: Path) -> tuple[float, float]:
-    """Width and height of the largest of the boxes in `text`."""
+def _largest_box(text: str, size: tuple[int, int] | None) -> tuple[float, float]:
+    """Width and height of the largest of the boxes in `text`, of an image of that size."""
     boxes = [_box(part.strip()) for part in text.split(";") if part.strip()]
-    size = _size(image)
     for x, y, width, height in boxes:
         if size and (x < 0 or y < 0 or x + width > size[0] + 1 or y + height > size[1] + 1):
             raise DataError(
@@ -116,14 +127,11 @@ def _box(text: str) -> tuple[float, float, float, float]:
     return x, y, width, height
 
 
-def _largest_part(mask: Path, image: Path) -> tuple[float, float]:
-    """Width and height of the box around the largest connected part of the mask."""
-    try:
-        with Image.open(mask) as opened:
-            marked = np.asarray(opened.convert("L")) > 0
-    except (OSError, UnidentifiedImageError) as error:
-        raise DataError(f"{MASK} {mask.name!r} cannot be read: {error}") from error
-    size = _size(image)
+def _largest_part(mask: Path, size: tuple[int, int] | None) -> tuple[float, float]:
+    """Width and height of the box around the largest connected part of the mask of an image of that
+    size.
+    """
+    marked = _marked(mask)
     if size and size != (marked.shape[1], marked.shape[0]):
         raise DataError(
             f"{MASK} {mask.name!r} has {marked.shape[1]}x{marked.shape[0]} px and its image "
@@ -134,17 +142,21 @@ def _largest_part(mask: Path, image: Path) -> tuple[float, float]:
     parts, count = label(marked, structure=np.ones((3, 3)))
     if not count:
         raise DataError(
-            f"{MASK} {mask.name!r} is all black; leave the cell empty without a finding"
+            f"{MASK} {mask.name!r} is all black; leave the cell empty without a finding, and "
+            "save a mask of few grey values as PNG, not as JPEG"
         )
     largest = int(np.bincount(parts.ravel())[1:].argmax())
     rows, columns = find_objects(parts)[largest]
     return float(columns.stop - columns.start), float(rows.stop - rows.start)
 
 
-def _size(image: Path) -> tuple[int, int] | None:
-    """Width and height of the stored image; None where it cannot be opened, which is told later."""
+def _marked(mask: Path) -> NDArray[np.bool_]:
+    """Where the mask is not black; of a JPEG, whose black is only nearly so, where it is white."""
     try:
-        with Image.open(image) as opened:
-            return opened.size
-    except (OSError, UnidentifiedImageError):
-        return None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(mask) as opened:
+                least = _WHITE if opened.format in ("JPEG", "MPO") else 0
+                return np.asarray(opened.convert("L")) > least
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DataError(f"{MASK} {mask.name!r} cannot be read: {error}") from error

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from resolution_eval.data.cards import TaskCard
-from resolution_eval.data.sources.local import escape, read_table
+from resolution_eval.data.sources.delimited import read_table
+from resolution_eval.data.sources.folder_files import escape
 from resolution_eval.data.sources.source import SPLITS, Exclusion, Sample, listing
 from resolution_eval.data.sources.table_source import GatheredSource
 from resolution_eval.ground.errors import DataError, ImageError
@@ -44,14 +45,14 @@ def open_wsivqa(folder: Path, card: TaskCard) -> GatheredSource:
     seen: set[str] = set()
     for split in SPLITS:
         for number, item in enumerate(_items(folder / table_of(split))):
-            found = _sample(item, split, pictures)
-            if isinstance(found, str):
-                excluded.append(Exclusion(f"{split}/{number:05d}", found, split))
-            elif found.id in seen:
-                excluded.append(Exclusion(found.id, "repeats another question", split))
-            else:
-                seen.add(found.id)
-                samples.append(found)
+            match _sample(item, split, pictures):
+                case str() as reason:
+                    excluded.append(Exclusion(f"{split}/{number:05d}", reason, split))
+                case sample if sample.id in seen:
+                    excluded.append(Exclusion(sample.id, "repeats another question", split))
+                case sample:
+                    seen.add(sample.id)
+                    samples.append(sample)
     return GatheredSource(
         name="wsivqa",
         revision=card.revision,
@@ -65,16 +66,16 @@ def open_wsivqa(folder: Path, card: TaskCard) -> GatheredSource:
 
 def _pictures(folder: Path) -> dict[str, str]:
     """A patient's id, the first three parts of the name, to its picture's path."""
-    found: dict[str, list[str]] = {}
+    slides: dict[str, list[str]] = {}
     files = sorted(folder.iterdir()) if folder.is_dir() else []
     for file in files:
         if file.suffix.lower() in ENDINGS and escape(file.name, folder) is None:
             slide = "-".join(file.stem.split(".")[0].split("-")[:3])
-            found.setdefault(slide, []).append(f"{folder.name}/{file.name}")
-    several = [f"{slide}: {names}" for slide, names in found.items() if len(names) > 1]
+            slides.setdefault(slide, []).append(f"{folder.name}/{file.name}")
+    several = [f"{slide}: {names}" for slide, names in slides.items() if len(names) > 1]
     if several:
         raise DataError(f"{folder} has several pictures of one slide: {listing(several)}; keep one")
-    return {slide: names[0] for slide, names in found.items()}
+    return {slide: names[0] for slide, names in slides.items()}
 
 
 def _items(table: Path) -> list[Mapping[str, Any]]:

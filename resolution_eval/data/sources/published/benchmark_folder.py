@@ -9,8 +9,9 @@ from math import sqrt
 from pathlib import Path
 
 from resolution_eval.answers.prompts import mark_fault, marked
-from resolution_eval.data.cards import TaskCard
+from resolution_eval.data.cards import TaskCard, display_options
 from resolution_eval.data.sources import duplicates
+from resolution_eval.data.sources.folder_contents import MISSING
 from resolution_eval.data.sources.normal_form import matching, normal
 from resolution_eval.data.sources.published import questions, radiographs, table_benchmarks
 from resolution_eval.data.sources.published.item import Images, Item
@@ -19,7 +20,7 @@ from resolution_eval.data.sources.table_source import GatheredSource
 from resolution_eval.evidence.details import Detail
 from resolution_eval.ground.errors import DataError, ImageError
 from resolution_eval.images import decode
-from resolution_eval.pixels.display_choices import Cut, EncodedImage, Options
+from resolution_eval.pixels.display_choices import EncodedImage
 
 _LOOKED_AT = 5
 """Images whose size is held against the smallest of the published ones."""
@@ -136,14 +137,8 @@ def open_published(folder: Path, card: TaskCard) -> GatheredSource:
         samples.append(_sample(item, card))
     named = {image for sample in samples for image in sample.images}
     contents = {image: images.content(image) for image in sorted(named)}
-    alike = duplicates.groups({k: v for k, v in contents.items() if v != "missing"})
-    options = Options(
-        window=card.window,
-        frame=card.frame,
-        slice=Cut.parse(card.slice),
-        max_pixels=card.max_pixels,
-        microns=card.microns,
-    )
+    alike = duplicates.groups({k: v for k, v in contents.items() if v != MISSING})
+    options = display_options(card)
     digest = sha256(repr(sorted(contents.items())).encode()).hexdigest()
     source = GatheredSource(
         name="published",
@@ -214,7 +209,7 @@ def _notes(
     samples: list[Sample], alike: dict[str, tuple[str, ...]], contents: dict[str, str], form: Form
 ) -> Iterator[str]:
     yield from duplicates.notes(samples, alike)
-    missing = sum(any(contents[one] == "missing" for one in sample.images) for sample in samples)
+    missing = sum(any(contents[one] == MISSING for one in sample.images) for sample in samples)
     if missing:
         yield f"{missing} samples lack an image file: they fail, and are not left out"
     sized = sum(one.detail is not None for one in samples if one.split == "test")

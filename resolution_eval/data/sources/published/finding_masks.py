@@ -7,19 +7,17 @@ is the file that has the mammogram's own size.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from io import BytesIO
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from resolution_eval.data.sources.delimited import TableRow
+from resolution_eval.data.sources.folder_files import escape
 from resolution_eval.data.sources.published.item import Images
+from resolution_eval.data.sources.stored_size import stored_size
 from resolution_eval.ground.errors import DataError, ImageError
 from resolution_eval.images import decode
-from resolution_eval.pixels import format_of
-from resolution_eval.pixels.formats import DICOM
 
 NAMES = ("ROI mask file path", "cropped image file path")
 _WHITE = 127
@@ -34,29 +32,39 @@ def largest_finding(
     None where a mask is not there, or the mammogram itself.
 
     Raises:
-        DataError: no file of a row has the mammogram's size, or its mask is all black.
+        DataError: no file of a row has the mammogram's size, its mask is all black, or it names a
+            file outside the folder.
     """
     try:
-        size = _size(images.read(image))
+        size = stored_size(images.read(image))
     except ImageError:  # the sample fails by name when it is asked for
         return None
-    found = []
+    findings = []
     for row in rows:
         candidates = list(_candidates(row, folder))
         if not candidates:
             return None
         box = _box(candidates, size, row, folder, images)
-        found.append((box, row["abnormality type"] or "finding"))
-    return max(found, key=lambda one: one[0][0] * one[0][1])
+        findings.append((box, row["abnormality type"] or "finding"))
+    return max(findings, key=lambda one: one[0][0] * one[0][1])
 
 
 def _candidates(row: TableRow, folder: Path) -> Iterator[str]:
-    """Files that may be the row's mask: the one it names, those beside it, those of the crop."""
+    """Files that may be the row's mask: the one it names, those beside it, those of the crop.
+
+    Raises:
+        DataError: it names one outside the folder.
+    """
     seen: set[str] = set()
     for name in NAMES:
         path = row[name].strip()
         if not path:
             continue
+        if told := escape(path, folder):
+            raise DataError(
+                f"{folder}, {row['image file path']}, abnormality {row['abnormality id']}: {name} "
+                f"{told}; write it as the published table does, relative to CBIS-DDSM/"
+            )
         published = PurePosixPath("CBIS-DDSM") / path
         series = PurePosixPath(path).parent.name
         beside = sorted((folder / published.parent).glob("*.dcm"))
@@ -76,7 +84,7 @@ def _box(
     for locator in candidates:
         try:
             data = images.read(locator)
-            sizes[locator] = _size(data)
+            sizes[locator] = stored_size(data)
             if sizes[locator] == size:
                 return _extent(data)
         except (ImageError, ValueError) as error:
@@ -109,21 +117,3 @@ def _extent(data: bytes) -> tuple[float, float]:
 
 def _pixels(data: bytes) -> NDArray[np.uint8]:
     return np.asarray(decode(data).image.getchannel(0))
-
-
-def _size(data: bytes) -> tuple[int, int]:
-    """Width and height of an image, from its header.
-
-    Raises:
-        ImageError: it has none that can be read.
-    """
-    if format_of(data) is DICOM:
-        import pydicom
-
-        header = pydicom.dcmread(BytesIO(data), stop_before_pixels=True, force=True)
-        return int(header.get("Columns", 0)), int(header.get("Rows", 0))
-    try:
-        with Image.open(BytesIO(data)) as opened:
-            return opened.size
-    except OSError as error:
-        raise ImageError(f"its size cannot be read ({type(error).__name__})") from error

@@ -12,9 +12,9 @@ from typing import Any
 
 from resolution_eval.data.sources.containers import Container, open_container
 from resolution_eval.data.sources.delimited import read_table
+from resolution_eval.data.sources.folder_contents import MISSING, FolderContents
 from resolution_eval.data.sources.folder_files import escape, not_found
 from resolution_eval.ground.errors import DataError, ImageError
-from resolution_eval.ground.files import file_digest
 from resolution_eval.ground.notation import BOM, NotationError, json_value
 
 
@@ -45,8 +45,9 @@ class Images:
     def __init__(self, folder: Path, zips: tuple[str, ...] = ()) -> None:
         self._folder = folder
         self._held: dict[str, bytes] = {}
-        found = [folder / name for name in zips if (folder / name).is_file()]
-        self._containers: list[Container] = [open_container(file) for file in found]
+        self._contents = FolderContents(folder)
+        files = [folder / name for name in zips if (folder / name).is_file()]
+        self._containers: list[Container] = [open_container(file) for file in files]
         self._members = {
             name: (container, member.name, member.checksum)
             for container in self._containers
@@ -67,15 +68,14 @@ class Images:
         member = self._members.get(locator)
         if member is not None:
             return f"{locator} {member[2]}"
-        path = self._folder / locator
         inside = escape(locator, self._folder) is None
-        return file_digest(path) if inside and path.is_file() else "missing"
+        return self._contents.digest(locator) if inside else MISSING
 
     def read(self, locator: str) -> bytes:
         """The encoded image.
 
         Raises:
-            ImageError: it is missing, damaged, or outside the folder.
+            ImageError: it is missing, damaged, outside the folder, or another than its content was.
         """
         if locator in self._held:
             return self._held[locator]
@@ -87,9 +87,12 @@ class Images:
                 raise ImageError(f"{locator!r} leads out of {self._folder}")
             if not (self._folder / locator).is_file():
                 raise ImageError(f"image file {not_found(locator, self._folder)}")
-            return (self._folder / locator).read_bytes()
+            data = (self._folder / locator).read_bytes()
         except OSError as error:
             raise ImageError(f"{locator!r} of {self._folder} cannot be read: {error}") from error
+        if data:
+            self._contents.refuse_changed(locator, data)
+        return data
 
 
 def json_of(file: Path) -> Any:
@@ -110,7 +113,7 @@ def json_lines(file: Path) -> Iterator[Mapping[str, Any]]:
     Raises:
         DataError: a line is none.
     """
-    for number, line in enumerate(read_table(file).decode("utf-8-sig").splitlines(), start=1):
+    for number, line in enumerate(read_table(file).decode("utf-8-sig").split("\n"), start=1):
         if line.strip():
             try:
                 value = json_value(line)

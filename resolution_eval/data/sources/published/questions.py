@@ -169,8 +169,8 @@ def mimic_cxr_vqa(folder: Path, images: Images) -> Iterator[Item]:
     file = next(iter(sorted(folder.rglob("dataset/test.json"))), folder / "dataset" / "test.json")
     for row in json_of(file):
         need(row, ("idx", "question", "image_path", "answer", "subject_id"), file)
-        found = [text(one) for one in row["answer"]]
-        alone = found[0] if len(found) == 1 else ""
+        answers = [text(one) for one in row["answer"]]
+        alone = answers[0] if len(answers) == 1 else ""
         yield Item(
             id=text(row["idx"]),
             images=(f"files/{text(row['image_path'])}",),
@@ -178,5 +178,5 @@ def mimic_cxr_vqa(folder: Path, images: Images) -> Iterator[Item]:
             options=_YES_NO if alone in _YES_NO else (),
             answer=alone,
             cluster=text(row["subject_id"]),
-            reason=None if len(found) == 1 else f"has {len(found)} answers; one is asked",
+            reason=None if len(answers) == 1 else f"has {len(answers)} answers; one is asked",
         )

@@ -23,15 +23,15 @@ def cbis_ddsm(folder: Path, images: Images) -> Iterator[Item]:
     size of the largest finding of a test image is that of its mask, where the masks are there.
     """
     for split, ending in (("test", "test"), ("train", "train")):
-        found: dict[str, list[TableRow]] = defaultdict(list)
+        mammograms: dict[str, list[TableRow]] = defaultdict(list)
         for kind in ("mass", "calc"):
             file = _csv(folder, f"{kind}_case_description_{ending}_set.csv")
             if file is None:
                 continue
             for row in rows_of(read_table(file), file):
                 need(row.cells, ("patient_id", "image file path", "pathology"), file)
-                found[row["image file path"]].append(row)
-        for path, rows in sorted(found.items()):
+                mammograms[row["image file path"]].append(row)
+        for path, rows in sorted(mammograms.items()):
             worst = any(row["pathology"].upper() == _MALIGNANT for row in rows)
             image = _image(folder, path)
             finding = largest_finding(rows, image, folder, images) if split == "test" else None
@@ -88,7 +88,7 @@ def _boxes(file: Path) -> dict[str, list[tuple[float, float]]]:
     Raises:
         DataError: a box is no box.
     """
-    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    boxes: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for row in rows_of(read_table(file), file) if file.is_file() else ():
         need(row.cells, ("image_id", *_CORNERS), file)
         written = [row[name] for name in _CORNERS]
@@ -100,5 +100,5 @@ def _boxes(file: Path) -> dict[str, list[tuple[float, float]]]:
             raise DataError(f"{file}, line {row.line}: {written} is no box") from None
         if not (0 <= left < right < inf and 0 <= top < bottom < inf):
             raise DataError(f"{file}, line {row.line}: the box {written} has no extent")
-        found[row["image_id"]].append((right - left, bottom - top))
-    return found
+        boxes[row["image_id"]].append((right - left, bottom - top))
+    return boxes

@@ -40,7 +40,7 @@ def tsv_rows(file: Path) -> Iterator[Mapping[str, str | None]]:
     """The rows of a table in the convention of VLMEvalKit, megabytes of base64 in a cell included.
 
     Raises:
-        DataError: it cannot be read, or names a column twice.
+        DataError: it cannot be read, names a column twice, or a row has more or fewer cells.
     """
     csv.field_size_limit(LONGEST_CELL)
     try:
@@ -50,7 +50,15 @@ def tsv_rows(file: Path) -> Iterator[Mapping[str, str | None]]:
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise DataError(f"{file}: the header names the column {twice[0]!r} twice")
-            yield from reader
+            for row in reader:
+                cells = [*row.values()]
+                if None in row or None in cells:
+                    more = "more" if None in row else "fewer"
+                    raise DataError(
+                        f"{file}, line {reader.line_num}: {more} cells than the {len(names)} "
+                        "columns of the header; it is cut or was edited, download it again"
+                    )
+                yield row
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{file} cannot be read ({type(error).__name__})") from error
 
@@ -63,9 +71,9 @@ def gmai_mmbench(folder: Path, images: Images) -> Iterator[Item]:
 
 def hrbench(folder: Path, images: Images) -> Iterator[Item]:
     """HR-Bench: hr_bench_4k or hr_bench_8k as parquet or TSV; its cycles are one cluster."""
-    found = sorted(folder.glob("hr_bench_*k.parquet"))
-    if found:
-        yield from _of_letters(parquet_rows(found[:1]), images, found[0], "ABCD")
+    files = sorted(folder.glob("hr_bench_*k.parquet"))
+    if files:
+        yield from _of_letters(parquet_rows(files[:1]), images, files[0], "ABCD")
         return
     tables = sorted(folder.glob("hr_bench_*k.tsv"))
     file = tables[0] if tables else folder / "hr_bench_4k.tsv"
