@@ -5,13 +5,13 @@ Each change names the cells of the record that it touches.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resolution_eval.evidence.attestation import Failure, Served
 from resolution_eval.evidence.facts import versions
-from resolution_eval.ground.errors import UsageError
+from resolution_eval.ground.errors import ModelError, UsageError
 from resolution_eval.ground.redaction import STRUCK
 from resolution_eval.records import Record
 from resolution_eval.records.schema import Cell
@@ -19,6 +19,8 @@ from resolution_eval.resolution import Size
 
 if TYPE_CHECKING:
     from resolution_eval.adapters.reswrap import ResWrap
+    from resolution_eval.models.wrapped.base_plan import BasePlan
+    from resolution_eval.models.wrapped.predictors import Predictor
 
 USUAL = ("batch_size", "device", "device_map", "min_pixels", "max_pixels")
 """Arguments that reswrap gives a base by itself, so that none was left to it."""
@@ -38,13 +40,15 @@ class Change:
 
 
 def drift(record: Record, model_args: str | None = None, *, ask: bool = False) -> list[Change]:
-    """Everything that changed since `record`; `model_args` take the place of those it keeps.
+    """Everything that changed since `record`; each of `model_args` takes the place of the one of
+    that name which it keeps.
 
     Nothing leaves the machine, unless `ask` has the server asked about one image of each size.
 
     Raises:
-        UsageError: an argument names no rule; or a server is to be asked, and none answered then.
-        ModelError: the processor cannot be loaded, or lmms-eval's model not be built.
+        UsageError: one of `model_args` is impossible; or a server is to be asked, and none answered
+            then, or the record does not hold what it was asked with.
+        ModelError: what `model_args` name cannot be loaded; or lmms-eval's model not be built.
     """
     found = [*_packages(record), *_defaults(record), *_rules(record, model_args), *_server(record)]
     return [*found, *_asked(record, model_args)] if ask else found
@@ -62,54 +66,117 @@ def _packages(record: Record) -> Iterator[Change]:
 
 def _defaults(record: Record) -> Iterator[Change]:
     """Arguments that the run left to lmms-eval's model, and that are others today."""
-    from resolution_eval.models.arguments import flag, model_arguments
-
     then = record.environment.model_defaults
-    told = model_arguments(record.environment.model_args or "")
+    told = _kept(record)
     if not then or "base" not in told:
         return
-    from resolution_eval.adapters.reswrap import OWN
-    from resolution_eval.models.wrapped.base_plan import plan
-
-    simple = flag("force_simple", told.get("force_simple", False))
-    given = {name: value for name, value in told.items() if name not in OWN}
-    now = plan(told["base"], given, force_simple=simple).defaults
     everywhere = tuple(cell.resolution for cell in record.cells)
+    try:
+        planned = _plan(told)
+    except (UsageError, ModelError) as error:
+        yield Change(f"lmms-eval's model {told['base']}", "fit the run", str(error), everywhere)
+        return
+    now, given = planned.defaults, _base_arguments(told)
     for name in sorted({*then, *now}):
         before, after = then.get(name, "not there"), now.get(name, "not there")
         if before != after and not (name in given or name in USUAL):
             yield Change(f"lmms-eval's default of {name}", before, after, everywhere)
 
 
+def _plan(told: Mapping[str, str]) -> BasePlan:
+    """How the base would be built today.
+
+    Raises:
+        UsageError: there is no such base any more, or it has no such argument.
+        ModelError: the base's packages are absent.
+    """
+    from resolution_eval.models.arguments import flag
+    from resolution_eval.models.wrapped.base_plan import plan
+
+    simple = flag("force_simple", told.get("force_simple", False))
+    return plan(told.get("base"), _base_arguments(told), force_simple=simple)
+
+
+def _misfit(told: Mapping[str, str]) -> str | None:
+    """Why the base cannot be built so today; None where it can."""
+    try:
+        _plan(told)
+    except (UsageError, ModelError) as error:
+        return str(error)
+    return None
+
+
+def _base_arguments(told: Mapping[str, str]) -> dict[str, str]:
+    """Those that are the base's, and not reswrap's own."""
+    from resolution_eval.adapters.reswrap import OWN
+
+    return {name: value for name, value in told.items() if name not in OWN}
+
+
 def _rules(record: Record, model_args: str | None) -> Iterator[Change]:
     """The rule, or the processor's files, that predicts today; and what it makes of each grid."""
     from resolution_eval.models.arguments import model_arguments
-    from resolution_eval.models.wrapped.predictors import predictor
+    from resolution_eval.models.wrapped.predictors import OWN, predictor
 
     served = [cell for cell in record.cells if cell.serving is not None]
     if not served or record.checkpoint.name is None:
         return
-    told = model_arguments(model_args if model_args is not None else _kept(record))
-    who = predictor(record.checkpoint.name, told)
-    title = "unknown" if who is None else who.title
+    told = {name: value for name, value in _merged(record, model_args).items() if name in OWN}
+    _refuse_struck(told)
+    try:
+        who = predictor(record.checkpoint.name, told)
+        title = "unknown" if who is None else who.title
+    except (UsageError, ModelError) as error:
+        if not set(OWN).isdisjoint(model_arguments(model_args or "")):
+            raise
+        who, title = None, f"none: {error}"
     changed = tuple(cell.resolution for cell in served if _rule(cell) != title)
     if changed:
         yield Change("rule that predicts", _rule(served[0]), title, changed)
-    for cell in served if who is not None else ():
-        yield from _tokens(cell, who)
+    if who is not None:
+        for cell in served:
+            yield from _tokens(cell, who)
 
 
-def _tokens(cell: Cell, who: object) -> Iterator[Change]:
+def _kept(record: Record) -> dict[str, str]:
+    """The arguments that the run was given."""
+    from resolution_eval.models.arguments import model_arguments
+
+    return model_arguments(record.environment.model_args or "")
+
+
+def _merged(record: Record, model_args: str | None) -> dict[str, str]:
+    """The arguments of the run, each replaced by the one of that name in `model_args`."""
+    from resolution_eval.models.arguments import model_arguments
+
+    return _kept(record) | model_arguments(model_args or "")
+
+
+def _absent_key(name: str, value: str) -> bool:
+    """Whether it is the key, which the base takes from the environment where none is given."""
+    return name.lower().endswith("api_key") and value == STRUCK
+
+
+def _refuse_struck(told: Mapping[str, str]) -> None:
+    """Raise UsageError where a value is not in the record, as it may hold a secret."""
+    struck = [name for name, value in told.items() if STRUCK in value]
+    if struck:
+        names = " and ".join(f"{name}=" for name in struck)
+        raise UsageError(
+            f"the record keeps {names} without what may be a secret in it; give it again by "
+            f"--model_args {','.join(f'{name}=...' for name in struck)}"
+        )
+
+
+def _tokens(cell: Cell, who: Predictor) -> Iterator[Change]:
     """Tokens of a cell whose images were all of one size, by the rule of today."""
     from resolution_eval.jobs.estimate import TURNS
-    from resolution_eval.models.wrapped.predictors import Predictor
 
     assert cell.serving is not None
     before, size = cell.serving.predicted_tokens, _one_size(cell)
     if before is None or size is None:
         return
-    predicts: Predictor = who  # type: ignore[assignment]
-    forecast = predicts.forecast(size, TURNS)
+    forecast = who.forecast(size, TURNS)
     now = None if forecast.tokens is None else forecast.tokens[1]
     if now != before.most:
         named = "unknown" if now is None else str(now)
@@ -132,15 +199,23 @@ def _asked(record: Record, model_args: str | None) -> Iterator[Change]:
     from lmms_eval.utils import simple_parse_args_string
 
     from resolution_eval.adapters.reswrap import ResWrap
-    from resolution_eval.models.arguments import model_arguments
 
     served = [cell for cell in record.cells if cell.serving is not None]
     if not served:
         raise UsageError("--ask: no server answered in this record, so that none can be asked")
-    kept = model_arguments(record.environment.model_args or "")
-    kept = {name: value for name, value in kept.items() if name not in ("batch", "probe")}
-    told = {name: value for name, value in kept.items() if STRUCK not in value}
-    told |= model_arguments(model_args or "")
+    told = {
+        name: value
+        for name, value in _merged(record, model_args).items()
+        if name not in ("batch", "probe") and not _absent_key(name, value)
+    }
+    _refuse_struck(told)
+    misfit = _misfit(told)
+    if misfit is not None and _misfit(_kept(record)) is None:
+        raise UsageError(misfit)
+    if misfit is not None:
+        touched = tuple(cell.resolution for cell in served)
+        yield Change("the server's answer", "answered", f"not asked: {misfit}", touched)
+        return
     adapter = ResWrap(**simple_parse_args_string(",".join(f"{n}={v}" for n, v in told.items())))
     for cell in served:
         yield from _answered(cell, adapter)
@@ -204,14 +279,6 @@ def _one_size(cell: Cell) -> Size | None:
 def _rule(cell: Cell) -> str:
     assert cell.serving is not None
     return cell.serving.rules[0] if cell.serving.rules else "unknown"
-
-
-def _kept(record: Record) -> str:
-    """The arguments of reswrap in the record, without the base's."""
-    from resolution_eval.models.wrapped.predictors import OWN
-
-    parts = (record.environment.model_args or "").split(",")
-    return ",".join(part for part in parts if part.partition("=")[0] in OWN)
 
 
 def told(changes: Sequence[Change]) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from unittest.mock import patch
 
 from loguru import logger
 
@@ -92,7 +94,7 @@ class ResWrap(ResolutionAdapter):
             self.checkpoint = self.plan.checkpoint
             self.base = self.plan.build()
             self.sight = sight_of(self.base)
-            self.channel, self.kept_in = Channel(), Path()
+            self.channel = Channel()
             watch_cache()
             self.probed_edge = probed_edge(serving["probe"])
             for name in ("probe", "batch"):
@@ -131,7 +133,7 @@ class ResWrap(ResolutionAdapter):
         asked no more than the run's budget allows.
         """
         folder = cache_folder()
-        self._keep(folder)
+        self._begin(folder)
         spending = self.channel.spending
         with budgeted(spending):
             if self.batching is not None:
@@ -148,14 +150,15 @@ class ResWrap(ResolutionAdapter):
             self._probe()
         return replies
 
-    def _keep(self, folder: Path | None) -> None:
-        """Answers are kept in the folder of `--use_cache`, as are counts without images."""
-        if folder is None or folder == self.kept_in:
-            return
-        self.kept_in = folder
-        self.channel.journal = Journal(folder / FILE)
+    def _begin(self, folder: Path | None) -> None:
+        """A run begins, of which nothing is known from an earlier one of this instance. Its answers
+        are kept in the `folder` of `--use_cache`, as are counts without images; nowhere without it.
+        """
+        self.probes, self._warned = (), False
+        self.channel.journal = Journal(None if folder is None else folder / FILE)
+        self.channel.given.clear()
         if self.meter is not None:
-            self.meter.keep(folder)
+            self.meter.begin(folder)
 
     def _batch(self, step: Batching, requests: list[Instance]) -> None:
         """Queue every question, hand the queue over or collect its answers; ends the run unless all
@@ -189,8 +192,16 @@ class ResWrap(ResolutionAdapter):
     def _answer_texts(self, asked: Sequence[tuple[str, Any]]) -> list[str | Failure]:
         """Texts of the answers to prompts with their images, as the server gives them now."""
         questions = [BaseQuestion(prompt, image, GENERATION) for prompt, image in asked]
-        done = ask(self.base, self.sight, questions, replace(self.channel, journal=Journal(None)))
-        return [done.failure(place, visible=False) or text for place, text in enumerate(done.texts)]
+        with self._asking():
+            done = ask(
+                self.base, self.sight, questions, replace(self.channel, journal=Journal(None))
+            )
+        assert self.meter is not None, "only servers are probed"
+        shown = done.exchanges_of(questions)
+        return [
+            self.meter.failure(shown[place], done.failure(place, visible=False)) or text
+            for place, text in enumerate(done.texts)
+        ]
 
     def _set_straight(self) -> Decoding | None:
         """Switches off what the tokenizer cuts by itself, and sets aside how the checkpoint likes
@@ -273,9 +284,8 @@ class ResWrap(ResolutionAdapter):
         if self.queue is not None:
             ask(self.base, self.sight, questions, Channel(self.queue))
             return [QUEUED] * len(questions)
-        if self.channel.spending.ended is not None and hasattr(self.base, "max_retries"):
-            self.base.max_retries = 1  # it would wait and ask again what is not asked any more
-        asked = ask(self.base, self.sight, questions, self.channel)
+        with self._asking():
+            asked = ask(self.base, self.sight, questions, self.channel)
         if self.meter is not None:
             return served_answers(self.plan, self.meter, asked, questions)
         return checked(
@@ -286,6 +296,12 @@ class ResWrap(ResolutionAdapter):
             [_text_of(question) for question in questions],
             [int(view.job.generation.get("max_new_tokens") or 0) for view in views],
         )
+
+    def _asking(self) -> AbstractContextManager[Any]:
+        """Where the budget has ended, a base does not wait and ask again what is not asked."""
+        if self.channel.spending.ended is None or not hasattr(self.base, "max_retries"):
+            return nullcontext()
+        return patch.object(self.base, "max_retries", 1)
 
     def expected_grid(self, drawn: Size, job: SampleRequest) -> tuple[int, int]:
         """What the processor makes of the image, where the grid is left to it."""

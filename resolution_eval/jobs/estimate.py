@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resolution_eval.data.cards import TaskCard, task_cards
 from resolution_eval.data.sources.opener import at_hand
+from resolution_eval.data.sources.roots import cache_root, data_root
 from resolution_eval.data.sources.source import Sample, Source
-from resolution_eval.ground.errors import ImageError
+from resolution_eval.ground.errors import DataError, ImageError
 from resolution_eval.images import decode
 from resolution_eval.jobs.job import Job
 from resolution_eval.resolution import Size, budget_size, parse_resolution
@@ -33,10 +35,14 @@ class CellEstimate:
     """One resolution of one task."""
 
     resolution: str
-    images: int
+    samples: int
     """Of the test split; at most the plan's `--limit`."""
     tokens: int | None
-    """Most image tokens of all of them; None where no rule tells. The text comes on top."""
+    """Image tokens of all of them: the most that the rule gives each sample that was looked at, on
+    average, for every one; None where no rule tells. The text comes on top.
+    """
+    whole: bool
+    """Whether no average was taken: every sample was looked at, or all have equally many."""
 
 
 @dataclass(frozen=True)
@@ -46,37 +52,49 @@ class JobMaterial:
     samples: int
     sizes: tuple[tuple[Size, ...], ...]
     """Of the images of each sample that was looked at, as they are stored."""
-    looked_at: bool
-    """Whether images were opened for it; otherwise the card says it."""
+    looked_at: int
+    """Samples whose images were opened for it; 0 where the card says it."""
+
+    @property
+    def broken(self) -> int:
+        """Samples that were looked at and have an image that cannot be decoded."""
+        return self.looked_at - len(self.sizes) if self.looked_at else 0
 
 
 def job_material(card: TaskCard) -> JobMaterial | None:
-    """By the card, or by the data where it is on this machine; None where neither tells.
+    """By the card, or by the data where it is on this machine; None where neither tells. Looked at
+    once, for however many jobs.
 
     Raises:
         DataError: the data is damaged.
     """
+    return _material(card, data_root(), cache_root())
+
+
+@lru_cache(maxsize=256)
+def _material(card: TaskCard, *_roots: Path | None) -> JobMaterial | None:
     told = card.counts.get("test")
     if card.source_width is not None and card.source_height is not None and told:
-        return JobMaterial(told, ((Size(card.source_width, card.source_height),),), False)
+        return JobMaterial(told, ((Size(card.source_width, card.source_height),),), 0)
     source = at_hand(card)
     if source is None:
         return None
     samples = [one for one in source.samples("test") if not card.only or one.id in card.only]
-    sizes = tuple(tuple(_sizes(source, one)) for one in samples[:LOOKED_AT])
-    known = tuple(each for each in sizes if each)
-    return JobMaterial(len(samples), known, True) if known else None
+    found = [_sizes(source, one) for one in samples[:LOOKED_AT]]
+    return JobMaterial(len(samples), tuple(filter(None, found)), len(found))
 
 
-def _sizes(source: Source, sample: Sample) -> Iterator[Size]:
-    """Of the sample's images, as they are decoded; nothing of one that cannot be."""
-    for locator in (sample.image, *sample.more):
-        with suppress(ImageError):
-            yield decode(source.read(locator)).size
+def _sizes(source: Source, sample: Sample) -> tuple[Size, ...] | None:
+    """Of the sample's images, as they are decoded; None where one cannot be: the sample fails."""
+    try:
+        return tuple(decode(source.read(one)).size for one in (sample.image, *sample.more))
+    except ImageError:
+        return None
 
 
-def estimates(job: Job, material: JobMaterial) -> list[CellEstimate]:
-    """Every cell of a job that asks a server.
+def estimates(job: Job, card: TaskCard, material: JobMaterial) -> list[CellEstimate]:
+    """Every cell of a job on the task of `card` that asks a server; at least one sample's sizes are
+    known.
 
     Raises:
         UsageError: an argument names no rule.
@@ -89,15 +107,18 @@ def estimates(job: Job, material: JobMaterial) -> list[CellEstimate]:
     told: Mapping[str, str] = model_arguments(settings.model_args)
     name = told.get("model") or told.get("model_version") or told.get("pretrained") or ""
     who = predictor(name, told)
-    sizes = settings.resolutions or tuple(map(str, _card(job).resolutions))
-    images = _images(material.samples, settings.arguments, len(sizes))
+    sizes = settings.resolutions or tuple(map(str, card.resolutions))
+    samples = _limited(material.samples, settings.arguments, len(sizes))
+    looked_at = samples == material.looked_at == material.samples
     found = []
     for size in sizes:
         each = [_most(who, one, size) for one in material.sizes]
         known = [most for most in each if most is not None]
-        whole = len(known) == len(each)
-        tokens = math.ceil(sum(known) * images / len(each)) if whole else None
-        found.append(CellEstimate(resolution=size, images=images, tokens=tokens))
+        tokens = None
+        if len(known) == len(each):
+            tokens = sum(known) if looked_at else math.ceil(sum(known) * samples / len(each))
+        whole = looked_at or (len(set(each)) == 1 and not material.broken)
+        found.append(CellEstimate(resolution=size, samples=samples, tokens=tokens, whole=whole))
     return found
 
 
@@ -111,19 +132,16 @@ def _most(who: Predictor | None, sizes: Sequence[Size], resolution: str) -> int 
     return sum(known) if len(known) == len(found) else None
 
 
-def _card(job: Job) -> TaskCard:
-    return task_cards()[job.settings.task.removesuffix("_res")]
-
-
 TURNS = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Which?"}]}]
 """A conversation of which the image's tokens are wanted alone."""
 
 
-def _images(test: int, arguments: tuple[str, ...], sizes: int) -> int:
-    """Images of each resolution; `--limit` counts documents, of which each resolution has its
+def _limited(test: int, arguments: tuple[str, ...], sizes: int) -> int:
+    """Samples of each resolution; `--limit` counts documents, of which each resolution has its
     share.
     """
-    for name, value in pairwise(arguments):
+    parts = [part for one in arguments for part in one.split("=", 1)]
+    for name, value in pairwise(parts):
         if name == "--limit":
             limit = float(value)
             return max(1, round(limit * test if limit < 1 else min(test, limit / sizes)))
@@ -136,7 +154,6 @@ def told(job: Job, price: float | None) -> Iterator[str]:
     Raises:
         UsageError: an argument names no rule.
         ModelError: the processor cannot be loaded.
-        DataError: the data is damaged.
     """
     name = job.settings.task.removesuffix("_res")
     if job.settings.model != "reswrap":
@@ -145,30 +162,63 @@ def told(job: Job, price: float | None) -> Iterator[str]:
     if card is None:
         yield f"#   tokens are unknown: {job.settings.task} is not one task with a card"
         return
-    material = job_material(card)
-    if material is None:
-        yield (
-            f"#   tokens are unknown: the card of {name} does not say how many images there are "
-            "and how large, and its data is not on this machine"
-        )
+    try:
+        material = job_material(card)
+    except DataError as error:
+        yield f"#   tokens are unknown: {' '.join(str(error).split())}"
         return
-    cells = estimates(job, material)
+    if material is None or not material.sizes:
+        yield f"#   tokens are unknown: {_unknown(name, material)}"
+        return
+    cells = estimates(job, card, material)
     for cell in cells:
-        yield f"#   {cell.resolution}: {cell.images:,} images, {_spent(cell.tokens, price)}"
+        yield f"#   {cell.resolution}: {cell.samples:,} samples, {_spent(cell, price)}"
+    yield from _ground(material)
+    yield f"#   {_together(cells, price)}"
+
+
+def _unknown(name: str, material: JobMaterial | None) -> str:
+    if material is None:
+        return (
+            f"the card of {name} does not say how many images there are and how large, and its "
+            "data is not on this machine"
+        )
+    if material.looked_at:
+        return (
+            f"the data of {name} is on this machine, and of the first {material.looked_at:,} "
+            "samples none has images that can be read"
+        )
+    return f"the data of {name} on this machine has no test samples that are asked"
+
+
+def _ground(material: JobMaterial) -> Iterator[str]:
+    """What was looked at."""
     if material.looked_at:
         yield f"#   sizes are those of the first {len(material.sizes):,} samples on this machine"
+    if material.broken:
+        yield (
+            f"#   besides, {material.broken:,} samples have an image that cannot be read: they "
+            "fail, and are not asked"
+        )
+
+
+def _together(cells: Sequence[CellEstimate], price: float | None) -> str:
     known = [cell.tokens for cell in cells if cell.tokens is not None]
-    if len(known) == len(cells):
-        yield f"#   together: {_spent(sum(known), price)}; prompts' texts and answers come on top"
-    else:
-        yield "#   tokens are unknown: no rule tells those of this model"
+    if len(known) < len(cells):
+        return "tokens are unknown: no rule tells those of this model"
+    whole = all(cell.whole for cell in cells)
+    every = CellEstimate(resolution="all", samples=0, tokens=sum(known), whole=whole)
+    return f"together: {_spent(every, price)}; prompts' texts and answers come on top"
 
 
-def _spent(tokens: int | None, price: float | None) -> str:
-    if tokens is None:
+def _spent(cell: CellEstimate, price: float | None) -> str:
+    if cell.tokens is None:
         return "tokens unknown"
-    cost = "" if price is None else f", {money_text(tokens * price / MILLION)} by the price given"
-    return f"{tokens:,} image tokens{cost}"
+    about = "" if cell.whole else "about "
+    text = f"{about}{cell.tokens:,} image tokens"
+    if price is None:
+        return text
+    return f"{text}, {money_text(cell.tokens * price / MILLION)} by the price given"
 
 
 def money_text(amount: float) -> str:

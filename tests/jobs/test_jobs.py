@@ -90,6 +90,16 @@ def test_a_job_that_fails_once_is_finished_at_the_second_try(tmp_path: Path, fau
     assert states(plan) == ["finished at the second try", "finished"]
 
 
+def test_a_job_with_a_budget_is_tried_once_in_a_call_and_goes_on_in_the_next(
+    tmp_path: Path,
+) -> None:
+    plan = read_plan(plan_file(tmp_path, models=[model("one", "fail=1")], budget=500))
+    assert states(plan) == ["failed"]
+    (job,) = plan.jobs()
+    assert [path.name for path in sorted(job.folder.glob("attempt-*"))] == ["attempt-1"]
+    assert states(plan) == ["finished"]
+
+
 @pytest.mark.parametrize(
     ("fault", "said"),
     [

@@ -23,6 +23,8 @@ class BatchStandIn(StandIn):
         """Names and bodies of each batch's requests."""
         self.keys: list[str] = []
         """What each call brought as its key."""
+        self.odd: Any = ...
+        """In the place of each outcome, where it is set."""
         self.results_at = ""
         """Where Anthropic's results are said to be, if not here."""
 
@@ -83,6 +85,12 @@ class _BatchHandler(_Handler):
             return
         asked = json.loads(data)
         server.batches.append(self._requests(asked))
+        if "name lost" in server.faults:
+            self.close_connection = True
+            return
+        if "name absent" in server.faults:
+            self._json({"status": "validating"})
+            return
         self._json(self._state(len(server.batches) - 1))
 
     def _requests(self, asked: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
@@ -106,7 +114,7 @@ class _BatchHandler(_Handler):
         if self.path.endswith("/content"):
             good = [pair for pair in self.server.answered(number) if pair[1] is not None]
             self._lines(
-                {"custom_id": name, "response": {"status_code": 200, "body": body}, "error": None}
+                {"custom_id": name, "response": self._shown(body), "error": None}
                 for name, body in good
             )
         elif self.path.endswith("/results"):
@@ -115,12 +123,17 @@ class _BatchHandler(_Handler):
                     "custom_id": name,
                     "result": {"type": "expired"}
                     if body is None
-                    else {"type": "succeeded", "message": body},
+                    else {"type": "succeeded", "message": self._shown(body, "message")},
                 }
                 for name, body in self.server.answered(number)
             )
         else:
             self._json(self._state(number))
+
+    def _shown(self, body: Any, place: str = "response") -> Any:
+        """An outcome, or what stands in its place."""
+        told = body if place == "message" else {"status_code": 200, "body": body}
+        return told if self.server.odd is ... else self.server.odd
 
     def _state(self, number: int) -> dict[str, Any]:
         ready = self.server.ready
@@ -133,6 +146,7 @@ class _BatchHandler(_Handler):
                 {"response": body} if body is not None else {"error": {"code": 13}}
                 for _, body in self.server.answered(number)[::-1]
             ]
+            each = each if self.server.odd is ... else [self.server.odd for _ in each]
             response = {"inlinedResponses": {"inlinedResponses": each}}
             return {**told, "done": True, "metadata": {"state": state}, "response": response}
         if "/messages/" in self.path:
@@ -155,7 +169,9 @@ class _BatchHandler(_Handler):
         self.server.keys.append(found[0] if found else "")
 
     def _lines(self, documents: Any) -> None:
-        self._send(200, "".join(json.dumps(each) + "\n" for each in documents).encode())
+        plain = "as text" not in self.server.faults
+        lines = [json.dumps(each, ensure_ascii=plain) + "\n" for each in documents]
+        self._send(200, "".join(lines).encode(), "application/jsonl" if plain else "text/plain")
 
 
 BatchStandIn.handler = _BatchHandler

@@ -69,10 +69,17 @@ def _sglang(image: int) -> dict[str, Any]:
     return {"prompt_tokens_details": details, "reasoning_tokens": 0}
 
 
+def _both(image: int) -> dict[str, Any]:
+    """Two fields for one count, which disagree."""
+    held = {"multimodal_tokens": {"image": image + 1}}
+    return {"prompt_tokens_details": {"image_tokens": image, **held}}
+
+
 USAGES: dict[str, Callable[[int], dict[str, Any]]] = {
     "plain": _plain,
     "vllm": _vllm,
     "sglang": _sglang,
+    "both": _both,
 }
 """How a server tells the tokens of an image, as read in the packages of those versions."""
 
@@ -133,6 +140,7 @@ class StandIn(ThreadingHTTPServer):
         a refusal."""
         self.received: list[Received] = []
         self.headers_seen: list[dict[str, str]] = []
+        """By their names in lower case, of which clients write others."""
         self.refusals = 0
         """Requests answered by status 429 so far."""
         self.retry = "0"
@@ -150,6 +158,8 @@ class StandIn(ThreadingHTTPServer):
         self.answers = 0
         self.first: bytes | None = None
         """The first answer to a question, as it was sent."""
+        self.shape: Callable[[dict[str, Any]], Any] = lambda document: document
+        """Makes of the answer to a question what is sent; bytes as they are."""
         self.elsewhere = ""
         """Address of another machine to send questions on to."""
         self.pair = threading.Barrier(2)
@@ -218,7 +228,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         asked = _read(body)
         with server.lock:
-            server.headers_seen.append(dict(self.headers))
+            server.headers_seen.append({name.lower(): told for name, told in self.headers.items()})
             server.busy += 1
             server.most_busy = max(server.most_busy, server.busy)
             most = 3 if "storm" in server.faults else 1 if "one refusal" in server.faults else 0
@@ -245,6 +255,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, asked: Received) -> None:
         faults = self.server.faults
+        if "hung up" in faults:
+            self.close_connection = True
+            return
+        if "refused text" in faults and asked.size is None:
+            self._send(400, b'{"error": {"message": "an image is needed"}}')
+            return
+        status = next((name for name in faults if name.startswith("status ")), None)
+        if status is not None and asked.size is not None:
+            self._send(int(status.removeprefix("status ")), b"")
+            return
         if "late" in faults and asked.size is not None:
             time.sleep(1.5)
         if "html" in faults and asked.size is not None:
@@ -254,8 +274,9 @@ class _Handler(BaseHTTPRequestHandler):
             told = {"error": {"message": self.server.says["error"], "code": "invalid_api_key"}}
             self._send(401, json.dumps(told).encode())
             return
-        if "redirect" in faults and asked.size is not None:
-            self.send_response(307)
+        moved = faults & {"redirect", "moved"}
+        if moved and asked.size is not None:
+            self.send_response(307 if "redirect" in moved else 301)
             self.send_header("Location", f"{self.server.elsewhere}/chat/completions")
             self.send_header("Content-Length", "0")
             self.end_headers()
@@ -267,7 +288,8 @@ class _Handler(BaseHTTPRequestHandler):
             document = self._document(asked)
         if "swapped" in faults and asked.size is not None:
             document = self._swapped(document)
-        written = json.dumps(document).encode()
+        shaped = document if asked.size is None else self.server.shape(document)
+        written = shaped if isinstance(shaped, bytes) else json.dumps(shaped).encode()
         if "cached" in faults and asked.size is not None:
             written = self.server.first = self.server.first or written
         if "key twice" in faults and asked.size is not None:
@@ -281,6 +303,10 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if "truncated" in faults and asked.size is not None:
             written = written[: len(written) // 2]
+        if "not UTF-8" in faults and asked.size is not None:
+            written = written.replace(b'"A"', b'"\xc4"')
+        if "no JSON" in faults and asked.size is not None:
+            written = written.replace(b'"choices": ', b"choices = ")
         self._send(200, written)
 
     def _swapped(self, document: dict[str, Any]) -> dict[str, Any]:

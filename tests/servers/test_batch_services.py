@@ -251,6 +251,47 @@ def test_a_service_that_refuses_is_named(tmp_path: Path) -> None:
             )
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_batch_whose_name_is_lost_on_the_way_is_not_handed_over_again(
+    kind: str, tmp_path: Path
+) -> None:
+    """The service took it, and the connection broke before it said so."""
+    with served("name lost") as server:
+        queue, journal = questions(server, kind), Journal(tmp_path / "answers.jsonl")
+        with pytest.raises(ModelError, match="before you submit again"):
+            Batching("submit", tmp_path, trust_environment=False).settle(queue, journal)
+        assert len(server.batches) == 1
+        server.faults = {"name absent"}
+        with pytest.raises(ModelError, match="answered without"):
+            Batching("submit", tmp_path, trust_environment=False).settle(queue, journal)
+        assert not (tmp_path / FILE).exists()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", [None, "text", ["list"], 5])
+def test_an_outcome_in_another_shape_is_a_question_without_an_answer(
+    kind: str, shape: Any, tmp_path: Path
+) -> None:
+    with served() as server:
+        queue, journal = questions(server, kind), Journal(tmp_path / "answers.jsonl")
+        Batching("submit", tmp_path, trust_environment=False).settle(queue, journal)
+        server.ready, server.odd = True, shape
+        said = Batching("collect", tmp_path, trust_environment=False).settle(queue, journal)
+    assert said is not None and "have no answer in theirs" in said
+
+
+def test_an_answer_keeps_its_letters_and_every_end_of_line_within_it(tmp_path: Path) -> None:
+    with served("as text") as server:
+        server.reply = lambda _: "Ä\u2028\x85B"
+        queue, journal = questions(server, KINDS[0]), Journal(tmp_path / "answers.jsonl")
+        Batching("submit", tmp_path, trust_environment=False).settle(queue, journal)
+        server.ready = True
+        assert Batching("collect", tmp_path, trust_environment=False).settle(queue, journal) is None
+        question = queue.questions[0]
+        held = Journal(tmp_path / "answers.jsonl").take(question.url, question.body)
+    assert held is not None and held["choices"][0]["message"]["content"] == "Ä\u2028\x85B"
+
+
 def _written(folder: Path, queue: BatchQueue) -> BatchQueue:
     """The queue, with a file that says it was handed over."""
     batch = {"batch": "b", "requests": [question.digest for question in queue.questions]}

@@ -73,6 +73,7 @@ def test_of_images_without_a_rule_the_largest_prompt_so_far_is_taken() -> None:
     ("status", "fault", "unsent", "spent"),
     [
         (429, "status 429", False, 0),
+        (504, "status 504", False, 100),
         (None, "ConnectError", True, 0),
         (None, "ReadTimeout", False, 100),
         (200, "truncated", False, 100),
@@ -165,11 +166,11 @@ def test_a_dry_run_says_tokens_and_money_of_every_cell_and_asks_nothing(tmp_path
         dry = sweep(plan(tmp_path, server.url), "--dry-run", "--price", "2.5")
         assert dry.returncode == 0, dry.stderr[-2000:]
         assert "secretsecret" not in dry.stdout and server.received == []
-    cells = re.findall(r"#   (\S+): (\d+) images, ([\d,]+) image tokens, (\S+) by", dry.stdout)
+    cells = re.findall(r"#   (\S+): (\d+) samples, ([\d,]+) image tokens, (\S+) by", dry.stdout)
     assert [size for size, *_ in cells] == ["16", "24", "32", "48", "64"]
-    for size, images, tokens, money in cells:
-        due = int(images) * small(int(size), int(size))
-        assert int(images) == DOCUMENTS // 5 and int(tokens.replace(",", "")) == due
+    for size, samples, tokens, money in cells:
+        due = int(samples) * small(int(size), int(size))
+        assert int(samples) == DOCUMENTS // 5 and int(tokens.replace(",", "")) == due
         assert float(money) == pytest.approx(due * 2.5e-6, rel=0.05)
     assert "sizes are those of the first 200 samples on this machine" in dry.stdout
 

@@ -7,8 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asking import adapter, documents, judged
+from datasets import Dataset
+from stand_in import qwen, running
 
-from resolution_eval.host.cache_folder import cache_folder, watch_cache
+from resolution_eval.host import tasks
+from resolution_eval.host.cache_folder import cache_folder, keeping, watch_cache
+from resolution_eval.models.wrapped.journal import FILE
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -25,9 +30,19 @@ class Listener:
 
 
 def request() -> Any:
+    arguments = ("Which?", {"max_new_tokens": 3}, None, 0, "task", "test")
+    return instance(arguments)
+
+
+def question(document: dict[str, Any]) -> Any:
+    generation = {"max_new_tokens": 3, "until": ["\n"], "do_sample": False}
+    prompt = tasks.doc_to_text(document)
+    return instance((prompt, generation, tasks.doc_to_visual, 0, "task", "test"))
+
+
+def instance(arguments: tuple[Any, ...]) -> Any:
     from lmms_eval.api.instance import Instance
 
-    arguments = ("Which?", {"max_new_tokens": 3}, None, 0, "task", "test")
     known = {"task": "task", "doc_id": 0, "repeats": 1}
     return Instance(request_type="generate_until", arguments=arguments, idx=0, metadata=known)
 
@@ -53,7 +68,44 @@ def test_it_is_that_of_the_response_cache_that_asks_however_it_was_told(
     assert cache_folder() is None, "the run has ended"
 
 
-def test_without_a_cache_there_is_none() -> None:
-    listener = Listener()
-    listener.generate_until([])
-    assert listener.folders == [None]
+def test_a_run_that_keeps_no_answers_has_none_after_one_that_did(tmp_path: Path) -> None:
+    """Each run of one instance keeps its own, and asks what only another was told."""
+    with running(qwen) as server:
+        made = adapter(server)
+        asked = documents(["420x420"], (140, 280))
+        with keeping(tmp_path / "first"):
+            judged(made, asked)
+        kept = tmp_path / "first" / FILE
+        assert kept.read_bytes().count(b"\n") == len(server.questions) == 2
+        judged(made, asked)
+        assert len(server.questions) == 4 and kept.read_bytes().count(b"\n") == 2
+        with keeping(tmp_path / "first"):
+            judged(made, asked)
+        assert len(server.questions) == 4, "what the first run was told is known again"
+
+
+def test_an_adapter_hears_of_its_folder_from_the_response_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the adapter's own making, and no test's: the journal lies where lmms-eval keeps."""
+    from lmms_eval.caching.response_cache import ResponseCache
+
+    watching = ResponseCache.execute
+    monkeypatch.setattr(ResponseCache, "execute", getattr(watching, "__wrapped__", watching))
+    with running(qwen) as server:
+        made = adapter(server)
+        cache = ResponseCache.create(
+            cache_root=str(tmp_path / "kept"),
+            model="m",
+            model_args="",
+            task_dict={},
+            world_size=1,
+            global_rank=0,
+        )
+        docs = documents(["420x420"], (140,))
+        made.task_dict = {"task": {"test": Dataset.from_list(docs)}}
+        try:
+            cache.execute(made, "generate_until", [question(docs[0])])
+        finally:
+            cache.close()
+        assert (tmp_path / "kept" / FILE).read_bytes().count(b"\n") == len(server.questions) == 1

@@ -89,6 +89,46 @@ def test_two_fields_that_contradict_each_other_count_nothing() -> None:
     assert read_usage({"usage": {"prompt_tokens_details": details}}).image == 25
 
 
+@pytest.mark.parametrize(
+    ("told", "prompt", "image", "said"),
+    [
+        ({"prompt_tokens": 40, "input_tokens": 44}, None, None, "prompt_tokens is 40 and input_"),
+        ({"prompt_tokens": 40, "input_tokens": 40}, 40, None, None),
+        (
+            {"prompt_tokens": 40, "prompt_tokens_details": {"image_tokens": 41}},
+            None, None, "usage.prompt_tokens_details.image_tokens is 41 and the whole prompt's",
+        ),
+        (
+            {f"{kind}_tokens_details": {"image_tokens": len(kind)} for kind in ("prompt", "input")},
+            None, None, "usage.prompt_tokens_details.image_tokens is 6 and usage.input_tokens_det",
+        ),
+    ],
+)  # fmt: skip
+def test_counts_of_one_thing_that_differ_are_none_of_them_believed(
+    told: dict[str, Any], prompt: int | None, image: int | None, said: str | None
+) -> None:
+    from resolution_eval.models.providers.usage import read_usage
+
+    found = read_usage({"usage": told})
+    assert (found.prompt, found.image, found.image_field) == (prompt, image, None)
+    assert len(found.conflicts) == (said is not None)
+    assert not found.conflicts or found.conflicts[0].startswith(str(said))
+    whole = {"promptTokenCount": 5, "promptTokensDetails": [{"modality": "IMAGE", "tokenCount": 6}]}
+    assert read_usage({"usageMetadata": whole}).image is None
+
+
+def test_two_fields_that_contradict_each_other_are_noted() -> None:
+    """The image's tokens are then counted by the prompts, and otherwise by nothing."""
+    for differs, status in ((True, "counted"), (False, "predicted")):
+        with running(qwen, speaks="both", wrapping=2) as server:
+            found = ask(server, IMAGES[:1], SIZES[:1], count_difference=differs)
+        ((_, attested),) = found
+        assert attested.status == status
+        (note,) = attested.notes
+        assert "image_tokens is 9 and" in note and "multimodal_tokens.image is 10" in note
+        assert note.endswith("they contradict each other, and none counts")
+
+
 def test_without_image_tokens_the_same_request_without_its_image_is_asked_once_a_prompt() -> None:
     with running(qwen, details=False, wrapping=2) as server:
         found = ask(server, IMAGES, SIZES, num_concurrent=3)
@@ -178,6 +218,31 @@ def _png(width: int, height: int) -> str:
     data = io.BytesIO()
     Image.new("RGB", (width, height)).save(data, "PNG")
     return base64.b64encode(data.getvalue()).decode()
+
+
+def test_anthropics_prompt_is_counted_with_what_a_cache_had_of_it() -> None:
+    from resolution_eval.models.providers.usage import read_usage
+
+    cached = {"cache_creation_input_tokens": 5, "cache_read_input_tokens": 1600}
+    assert read_usage({"usage": {"input_tokens": 12, **cached}}).prompt == 1617
+    assert (
+        read_usage({"usage": {"input_tokens": 12, "prompt_tokens": 1617, **cached}}).prompt == 1617
+    )
+    assert read_usage({"usage": {"prompt_tokens": 1617, **cached}}).prompt == 1617
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {"promptTokenCount": 5}},
+        {"candidates": [{"finishReason": "PROHIBITED_CONTENT", "index": 0}]},
+    ],
+)
+def test_what_gemini_held_back_is_a_refusal(answer: dict[str, Any]) -> None:
+    from resolution_eval.models.providers.usage import refusal_of
+
+    assert refusal_of(answer) in ("blockReason SAFETY", "finishReason PROHIBITED_CONTENT")
+    assert refusal_of({"candidates": [{"finishReason": "STOP"}]}) is None
 
 
 def test_geminis_details_by_modality_are_read() -> None:

@@ -29,8 +29,15 @@ Recorder = Callable[..., Path]
 def record(tmp_path: Path) -> Recorder:
     """Writes the record of a run of two sizes against a server; its file."""
 
-    def made(model_args: str, defaults: dict[str, str] | None = None, **changes: Any) -> Path:
-        lines = [line("a", edge, served(edge, **changes)) for edge in (84, 140)]
+    def made(
+        model_args: str,
+        defaults: dict[str, str] | None = None,
+        checkpoint: str = MODEL,
+        **changes: Any,
+    ) -> Path:
+        lines = [
+            line("a", edge, served(edge, **changes), checkpoint=checkpoint) for edge in (84, 140)
+        ]
         lines[0]["run"] = synthetic_runs.facts(defaults=defaults or {})
 
         def told(results: dict[str, Any]) -> None:
@@ -124,6 +131,62 @@ def test_a_default_of_lmms_evals_model_that_changed_under_the_same_version_is_na
     assert (change["before"], change["now"], change["cells"]) == ("20", "5", ["84", "140"])
     given = record(f"{openai()},max_size_in_mb=20", own_defaults())
     assert changes(given) == {}, "what the run itself gave is no default"
+
+
+def test_arguments_are_merged_with_those_of_the_record_and_not_put_in_their_place(
+    record, changes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The run named a rule by another name than its model's, under which nobody predicts."""
+    known = f"{openai().replace(MODEL, 'my-alias')},rule={MODEL}"
+    path = record(known, checkpoint="my-alias", model="my-alias")
+    assert changes(path) == {}
+    assert changes(path, "--model_args", "base_url=http://elsewhere/v1") == {}
+    found = changes(path, "--model_args", "rule=gpt-4o")
+    assert found["rule that predicts"]["before"] == RULE
+    assert found["rule that predicts"]["now"].startswith("openai/")
+    with running(qwen) as server:
+        assert changes(path, "--ask", "--model_args", f"base_url={server.url}") == {}
+    assert cli.main(["doctor", "--against", str(path), "--model_args", "rule=nobody's"]) == 1
+    assert "no rule names such a model" in capsys.readouterr().err
+
+
+def test_what_fits_no_more_is_a_change_beside_the_others_and_ends_no_alarm(record, changes) -> None:
+    told = openai().replace("=openai", "=closed")
+    found = changes(record(told, own_defaults(), rule=RULE.replace("2026", "2025")), "--ask")
+    assert list(found) == ["lmms-eval's model closed", "rule that predicts", "the server's answer"]
+    first = found["lmms-eval's model closed"]
+    assert "lmms-eval has no model 'closed'" in first["now"]
+    assert (first["before"], first["cells"]) == ("fit the run", ["84", "140"])
+    assert found["the server's answer"]["now"].startswith("not asked: lmms-eval has no model")
+    found = changes(record(f"{openai()},rule=retired-model"))
+    assert found["rule that predicts"]["now"].startswith("none: rule='retired-model'")
+    assert found["rule that predicts"]["before"] == RULE
+    with running(qwen) as server:
+        path = record(openai(server.url))
+        wrong = ["--ask", "--model_args", "base=nothing"]
+        assert cli.main(["doctor", "--against", str(path), *wrong]) == 1, "the user's own word"
+        assert server.received == []
+
+
+def test_an_argument_that_the_record_does_not_hold_is_asked_for_and_only_the_key_left_out(
+    record, changes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A base without its address would ask the paid service in the place of the user's server."""
+    with running(qwen) as server:
+        secret = server.url.replace("://", "://me:word@")
+        path = record(f"{openai(secret)},api_key=sk-secretsecretsecret")
+        assert changes(path) == {}, "offline nothing is missed"
+        capsys.readouterr()
+        assert cli.main(["doctor", "--against", str(path), "--ask"]) == 1
+        said = capsys.readouterr().err
+        assert "base_url=" in said and "--model_args base_url=..." in said
+        assert "api_key" not in said and server.received == []
+        assert changes(path, "--ask", "--model_args", f"base_url={server.url}") == {}
+        assert len(server.questions) == 2
+        assert {each["authorization"] for each in server.headers_seen} == {"Bearer none"}
+    lost = record(f"{openai()},processor=https://me:word@host/folder")
+    assert cli.main(["doctor", "--against", str(lost)]) == 1
+    assert "processor=" in capsys.readouterr().err
 
 
 def test_a_servers_answer_that_changed_is_named_where_it_is_asked(record, changes) -> None:

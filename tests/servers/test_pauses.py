@@ -121,6 +121,31 @@ def test_clients_that_share_a_thread_wait_without_holding_it(clock: Clock) -> No
     assert asyncio.run(both(shared)) == ["worked", "asked"]
 
 
+def test_a_refusal_of_a_count_without_an_image_holds_the_questions_back_too() -> None:
+    """What the server asks of one request it asks of all."""
+    from resolution_eval.models.wrapped.baselines import ATTEMPTS, Baselines
+    from resolution_eval.models.wrapped.exchange import Exchange
+    from resolution_eval.models.wrapped.traffic import Channel
+
+    noted: list[tuple[int, float | None]] = []
+
+    class Noting(Pauses):
+        def wait(self, url: str) -> float:
+            return 0.0
+
+        def note(self, url: str, status: int, headers: Any, sent: float) -> None:
+            noted.append((status, seconds(headers)))
+
+    body = {"model": "m", "messages": [{"role": "user", "content": "Which?"}]}
+    with running(qwen, faults=["always busy"]) as server:
+        server.retry = "7"
+        channel = Channel(pauses=Noting())
+        counts = Baselines(channel=channel, trust_environment=False)
+        exchange = Exchange(f"{server.url}/chat/completions", {}, body, text="Which?")
+        assert counts.tokens(exchange) is None
+    assert noted == [(429, 7.0)] * ATTEMPTS
+
+
 @pytest.mark.whole
 def test_one_refusal_holds_all_concurrent_requests_back() -> None:
     many, at_once = 30, 4

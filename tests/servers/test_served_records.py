@@ -54,8 +54,8 @@ def line(sample: str, edge: int, said: Served, **changes: Any) -> dict[str, Any]
     return synthetic_runs.line(
         sample,
         str(edge),
-        checkpoint=MODEL,
         **{
+            "checkpoint": MODEL,
             "status": step(said, sent(edge), shown),
             "expected_grid": shown,
             "information": shown,
@@ -159,7 +159,7 @@ def test_a_dry_run_says_tokens_and_money_of_every_cell(
     command = ["sweep", str(path), "--dry-run", "--price", "2.5", "--budget", "5000"]
     assert cli.main(command) == 0
     printed = capsys.readouterr().out
-    assert "64: 7,180 images, 1,830,900 image tokens, 4.58 by the price given" in printed
+    assert "64: 7,180 samples, 1,830,900 image tokens, 4.58 by the price given" in printed
     assert "together: 3,661,800 image tokens, 9.15" in printed
     assert "--max_tokens 5000" in printed
 
@@ -174,7 +174,7 @@ def test_a_limit_is_shared_by_the_resolutions(
 ) -> None:
     path = plan(tmp_path, "gpt-4o", resolutions=[64, 224], arguments=["--limit", 100])
     assert cli.main(["sweep", str(path), "--dry-run"]) == 0
-    assert "64: 50 images, 12,750 image tokens" in capsys.readouterr().out
+    assert "64: 50 samples, 12,750 image tokens" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("option", "value"), [("--price", "cheap"), ("--budget", "0")])

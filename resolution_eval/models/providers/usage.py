@@ -6,8 +6,8 @@ Anthropic's and Gemini's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 USAGES = ("usage", "usageMetadata")
@@ -25,6 +25,8 @@ class Usage:
     image_field: str | None = None
     """Name of the field that `image` was read from."""
     generated: int | None = None
+    conflicts: tuple[str, ...] = ()
+    """Counts of one thing that differ: none of them is believed."""
 
 
 def read_usage(answer: Mapping[str, Any]) -> Usage:
@@ -42,27 +44,65 @@ def read_usage(answer: Mapping[str, Any]) -> Usage:
     if "usageMetadata" in answer:
         return _gemini(_table(answer, "usageMetadata"))
     usage = _table(answer, "usage")
-    details = _table(usage, "prompt_tokens_details") or _table(usage, "input_tokens_details")
-    image, named = _image(details)
-    kept = "prompt_tokens_details" if "prompt_tokens_details" in usage else "input_tokens_details"
-    return Usage(
-        prompt=_first(usage, "prompt_tokens", "input_tokens"),
-        image=image,
-        image_field=None if image is None else f"usage.{kept}.{named}",
-        generated=_first(usage, "completion_tokens", "output_tokens"),
+    images = _image_counts(usage)
+    prompts = _prompt_counts(usage)
+    return _consistent(
+        Usage(
+            prompt=_agreed(prompts),
+            image=_agreed(images),
+            image_field=next(iter(images), None) if _agreed(images) is not None else None,
+            generated=_first(usage, "completion_tokens", "output_tokens"),
+            conflicts=tuple(filter(None, map(_conflict, (images, prompts)))),
+        )
     )
 
 
-def _image(details: Mapping[str, Any]) -> tuple[int | None, str]:
-    """Image tokens, and the field's name; none where two fields contradict each other."""
-    told = {
-        "image_tokens": _count(details, "image_tokens"),
-        "multimodal_tokens.image": _count(_table(details, "multimodal_tokens"), "image"),
-    }
-    known = {name: count for name, count in told.items() if count is not None}
-    if len(set(known.values())) != 1:
-        return None, ""
-    return next((count, name) for name, count in known.items())
+def _image_counts(usage: Mapping[str, Any]) -> dict[str, int]:
+    """Image tokens by every field that tells them."""
+    told: dict[str, int] = {}
+    for name in ("prompt_tokens_details", "input_tokens_details"):
+        details = _table(usage, name)
+        by_kind = _counts(_table(details, "multimodal_tokens"), "image")
+        fields = {
+            **_counts(details, "image_tokens"),
+            **{f"multimodal_tokens.{kind}": count for kind, count in by_kind.items()},
+        }
+        told |= {f"usage.{name}.{field}": count for field, count in fields.items()}
+    return told
+
+
+def _prompt_counts(usage: Mapping[str, Any]) -> dict[str, int]:
+    """Tokens of the prompt by every field that tells them; Anthropic's `input_tokens` are those
+    that no cache had.
+    """
+    told = _counts(usage, "prompt_tokens", "input_tokens")
+    cached = _counts(usage, "cache_creation_input_tokens", "cache_read_input_tokens")
+    if "input_tokens" in told:
+        told["input_tokens"] += sum(cached.values())
+    return told
+
+
+def _agreed(told: Mapping[str, int]) -> int | None:
+    """The count of which all fields speak; None where there is none, or they differ."""
+    counts = set(told.values())
+    return counts.pop() if len(counts) == 1 else None
+
+
+def _conflict(told: Mapping[str, int]) -> str | None:
+    if len(set(told.values())) < 2:
+        return None
+    return " and ".join(f"{name} is {count}" for name, count in told.items())
+
+
+def _consistent(usage: Usage) -> Usage:
+    """The usage; without the count of the images and of the prompt that they are part of, where the
+    part is greater.
+    """
+    if usage.image is None or usage.prompt is None or usage.image <= usage.prompt:
+        return usage
+    said = f"{usage.image_field} is {usage.image} and the whole prompt's tokens are {usage.prompt}"
+    conflicts = (*usage.conflicts, said)
+    return replace(usage, prompt=None, image=None, image_field=None, conflicts=conflicts)
 
 
 def free(answer: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,19 +170,16 @@ def _emptied(told: Any) -> Any:
 
 def _gemini(usage: Mapping[str, Any]) -> Usage:
     """Gemini counts by modality."""
-    details = usage.get("promptTokensDetails")
-    listed: Sequence[Any] = details if isinstance(details, list) else ()
-    shares = [
-        _count(each, "tokenCount")
-        for each in listed
-        if isinstance(each, dict) and each.get("modality") == "IMAGE"
-    ]
+    listed = _tables(usage, "promptTokensDetails")
+    shares = [_count(each, "tokenCount") for each in listed if each.get("modality") == "IMAGE"]
     known = [share for share in shares if share is not None]
-    return Usage(
-        prompt=_count(usage, "promptTokenCount"),
-        image=sum(known) if known else None,
-        image_field="usageMetadata.promptTokensDetails" if known else None,
-        generated=_count(usage, "candidatesTokenCount"),
+    return _consistent(
+        Usage(
+            prompt=_count(usage, "promptTokenCount"),
+            image=sum(known) if known else None,
+            image_field="usageMetadata.promptTokensDetails" if known else None,
+            generated=_count(usage, "candidatesTokenCount"),
+        )
     )
 
 
@@ -160,9 +197,7 @@ def fingerprint_of(answer: Mapping[str, Any]) -> str | None:
 
 def refusal_of(answer: Mapping[str, Any]) -> str | None:
     """Why the model would not answer, where the answer says that by a field of its own."""
-    for choice in answer.get("choices") or ():
-        if not isinstance(choice, dict):
-            continue
+    for choice in _tables(answer, "choices"):
         refused = _table(choice, "message").get("refusal")
         if isinstance(refused, str) and refused:
             return refused
@@ -178,11 +213,77 @@ def _blocked(answer: Mapping[str, Any]) -> str | None:
     reason = _table(answer, "promptFeedback").get("blockReason")
     if isinstance(reason, str):
         return f"blockReason {reason}"
-    for candidate in answer.get("candidates") or ():
-        ended = candidate.get("finishReason") if isinstance(candidate, dict) else None
+    for candidate in _tables(answer, "candidates"):
+        ended = candidate.get("finishReason")
         if isinstance(ended, str) and ended not in GIVEN:
             return f"finishReason {ended}"
     return None
+
+
+def error_of(answer: Mapping[str, Any]) -> str | None:
+    """The error that an answer holds, though its status says that all is well.
+
+    Example:
+        >>> error_of({"error": {"message": "out of memory"}})
+        "{'message': 'out of memory'}"
+        >>> error_of({"error": {"code": 0, "message": ""}, "choices": []}) is None
+        True
+    """
+    told = [answer.get("error"), *(one.get("error") for one in _tables(answer, "choices"))]
+    for error in told:
+        if any(error.values()) if isinstance(error, dict) else error:
+            return str(error)
+    ends = (choice.get("finish_reason") for choice in _tables(answer, "choices"))
+    return "finish_reason error" if "error" in ends else None
+
+
+def no_text_of(answer: Mapping[str, Any]) -> str | None:
+    """What stands where an answer's text belongs, and is none; nothing of other forms than
+    OpenAI's, nor where nothing stands.
+
+    Example:
+        >>> no_text_of({"choices": [{"message": {"content": [{"type": "text", "text": "A"}]}}]})
+        "its content is [{'type': 'text', 'text': 'A'}], and no text"
+        >>> no_text_of({"choices": [{"message": {"content": None}}]}) is None
+        True
+    """
+    choices = answer.get("choices")
+    if not choices:
+        return None
+    if not isinstance(choices, list):
+        return f"its choices are {choices!r}, and no list"
+    for choice in choices:
+        message = choice.get("message") if isinstance(choice, dict) else choice
+        if not isinstance(message, dict | None) or not isinstance(choice, dict):
+            return f"a choice is {choice!r}"
+        content = (message or {}).get("content")
+        if not isinstance(content, str | None):
+            return f"its content is {content!r}, and no text"
+    return None
+
+
+def words_beside(answer: Mapping[str, Any]) -> str:
+    """What OpenAI's form has in a text's place, and why it ended.
+
+    Example:
+        >>> message = {"role": "assistant", "content": None, "reasoning_content": "Hm"}
+        >>> words_beside({"choices": [{"finish_reason": "length", "message": message}]})
+        ', but reasoning_content (finish_reason length)'
+    """
+    for choice in _tables(answer, "choices"):
+        message = _table(choice, "message")
+        held = [name for name, value in message.items() if value and name != "role"]
+        end = choice.get("finish_reason")
+        besides = f", but {' and '.join(held)}" if held and not message.get("content") else ""
+        return besides + (f" (finish_reason {end})" if isinstance(end, str) else "")
+    return ""
+
+
+def says_something(answer: Mapping[str, Any]) -> bool:
+    """Whether an answer has a text, or parts in another provider's form."""
+    if isinstance(answer.get("choices"), list):
+        return any(_table(one, "message").get("content") for one in _tables(answer, "choices"))
+    return any(answer.get(key) for key in ("content", "candidates", "output"))
 
 
 def related(asked: str, answered: str) -> bool:
@@ -210,14 +311,25 @@ def _bare(name: str) -> str:
     return last.removesuffix("-latest").removesuffix(":latest")
 
 
+def _tables(document: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    """The tables of the list under a key."""
+    value = document.get(key)
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
 def _table(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     value = document.get(key)
     return value if isinstance(value, dict) else {}
 
 
 def _first(document: Mapping[str, Any], *keys: str) -> int | None:
-    counts = (_count(document, key) for key in keys)
-    return next((count for count in counts if count is not None), None)
+    return next(iter(_counts(document, *keys).values()), None)
+
+
+def _counts(document: Mapping[str, Any], *keys: str) -> dict[str, int]:
+    """The counts that stand under these keys."""
+    counts = {key: _count(document, key) for key in keys}
+    return {key: count for key, count in counts.items() if count is not None}
 
 
 def _count(document: Mapping[str, Any], key: str) -> int | None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 from loguru import logger
@@ -17,30 +16,43 @@ from urllib3.util.retry import Retry
 
 from resolution_eval.ground.notation import json_value
 from resolution_eval.models.providers.usage import read_usage
-from resolution_eval.models.wrapped.exchange import Exchange
+from resolution_eval.models.wrapped.exchange import Exchange, elsewhere, never_left
+from resolution_eval.models.wrapped.pauses import BUSY
 from resolution_eval.models.wrapped.traffic import Channel
 
 PATIENCE = Retry(
     total=5,
-    status_forcelist=(429, 500, 502, 503, 504),
     allowed_methods=None,
     backoff_factor=0.5,
     respect_retry_after_header=True,
     raise_on_status=False,
 )
 """How often, and how long apart, a server that is busy is asked again; it may say so itself."""
+ATTEMPTS = 6
+"""How often a count is asked of a busy server, whose pauses hold for all requests to it."""
 TIMEOUT = 120
 """Seconds to wait for the answer to a text of which one token is wanted."""
 LENGTH = ("content-length", "accept-encoding", "connection", "host")
 """Headers that belong to the request that was sent, not to this one."""
 
 
-def patient(*, trust_environment: bool) -> requests.Session:
-    """A session that asks a busy server again."""
+def patient(
+    *, trust_environment: bool, billed: bool = False, busy: Sequence[int] = BUSY
+) -> requests.Session:
+    """A session that asks again where the status is one of `busy`, or an error of the server's; of
+    requests that are `billed`, none whose answer was lost on the way, or behind a gateway (504), as
+    it may be billed already.
+    """
+    statuses = (*busy, 500, 502)
+    again = (
+        PATIENCE.new(read=0, status_forcelist=statuses)
+        if billed
+        else PATIENCE.new(status_forcelist=(*statuses, 504))
+    )
     session = requests.Session()
     session.trust_env = trust_environment
     for scheme in ("http://", "https://"):
-        session.mount(scheme, HTTPAdapter(max_retries=PATIENCE))
+        session.mount(scheme, HTTPAdapter(max_retries=again))
     return session
 
 
@@ -82,11 +94,15 @@ class Baselines:
         url = exchange.url.partition("?")[0] + "/count_tokens"
         keys = ("model", "messages", "system")
         whole, bare = exchange.body, exchange.without_images()
-        counts = [
-            self._post(url, exchange.headers, {key: body[key] for key in keys if key in body})
-            for body in (whole, bare)
-        ]
-        with_image, without = (read_usage({"usage": found or {}}).prompt for found in counts)
+        try:
+            counts = [
+                self._post(url, exchange.headers, {key: body[key] for key in keys if key in body})
+                for body in (whole, bare)
+            ]
+        except requests.RequestException as error:
+            _warn(type(error).__name__)
+            return None
+        with_image, without = (read_usage({"usage": found or {}}).prompt for _, found in counts)
         return None if with_image is None or without is None else with_image - without
 
     def _ask(self, exchange: Exchange, body: dict[str, Any]) -> int | None:
@@ -96,31 +112,36 @@ class Baselines:
         if held is None:
             return None
         try:
-            bare.answer = self._post(bare.url, bare.headers, body)
+            bare.status, bare.answer = self._post(bare.url, bare.headers, body)
+        except requests.RequestException as error:
+            bare.unsent = never_left(error)
+            _warn(type(error).__name__)
         finally:
             self._channel.spending.settle(held, bare)
         return None if bare.answer is None else read_usage(bare.answer).prompt
 
     def _post(
         self, url: str, headers: Mapping[str, str], body: Mapping[str, Any]
-    ) -> dict[str, Any] | None:
-        """The answer's JSON; None, with a warning, where there is none."""
+    ) -> tuple[int, dict[str, Any] | None]:
+        """Status and JSON of the answer; None, with a warning, where it has none.
+
+        Raises:
+            RequestException: no answer came.
+        """
         own = {name: value for name, value in headers.items() if name.lower() not in LENGTH}
         self.asked += 1
-        self._channel.pauses.wait(url)
-        try:
-            with patient(trust_environment=self._trust_environment) as session:
-                data = json.dumps(body).encode()
+        pauses, data = self._channel.pauses, json.dumps(body).encode()
+        with patient(trust_environment=self._trust_environment, billed=True, busy=()) as session:
+            for _ in range(ATTEMPTS):
+                sent = pauses.wait(url)
                 response = session.post(url, data=data, headers=own, timeout=TIMEOUT)
-                found = response.json()
-        except (requests.RequestException, ValueError) as error:
-            logger.warning(f"no count of the prompt without its image ({type(error).__name__})")
-            return None
-        elsewhere = urlsplit(response.url).hostname != urlsplit(url).hostname
-        if response.status_code >= 400 or not isinstance(found, dict) or elsewhere:
-            logger.warning(f"no count of the prompt without its image ({response.status_code})")
-            return None
-        return found
+                pauses.note(url, response.status_code, response.headers, sent)
+                if response.status_code not in BUSY:
+                    break
+        found = _table(response) if elsewhere(url, response.url) is None else None
+        if found is None:
+            _warn(response.status_code)
+        return response.status_code, found
 
     def _write(self) -> None:
         if self._path is None:
@@ -130,6 +151,19 @@ class Baselines:
         known = {key: count for key, count in self._known.items() if count is not None}
         self._path.parent.mkdir(parents=True, exist_ok=True)
         replace(self._path, json.dumps(known, indent=0).encode())
+
+
+def _warn(why: object) -> None:
+    logger.warning(f"no count of the prompt without its image ({why})")
+
+
+def _table(response: requests.Response) -> dict[str, Any] | None:
+    """What an answer holds; None of one that is refused, or no table of JSON."""
+    try:
+        found = json_value(response.content)
+    except ValueError:
+        return None
+    return found if response.status_code < 400 and isinstance(found, dict) else None
 
 
 def _read(path: Path) -> dict[str, int | None]:

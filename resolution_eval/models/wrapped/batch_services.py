@@ -17,8 +17,9 @@ from urllib.parse import urlsplit
 import requests
 
 from resolution_eval.ground.errors import ModelError, UsageError
-from resolution_eval.ground.notation import json_value, lines_of
+from resolution_eval.ground.notation import json_value
 from resolution_eval.models.wrapped.baselines import LENGTH, patient
+from resolution_eval.models.wrapped.exchange import never_left
 
 TIMEOUT = 600
 """Seconds to wait for a service; a batch is up to hundreds of megabytes."""
@@ -75,13 +76,19 @@ class BatchService(ABC):
             ModelError: it cannot be reached, or refuses.
         """
         own = {k: v for k, v in self.headers.items() if k.lower() not in (*LENGTH, "content-type")}
+        billed = method == "POST"
         try:
-            with patient(trust_environment=self.trust_environment) as session:
+            with patient(trust_environment=self.trust_environment, billed=billed) as session:
                 found = session.request(method, url, headers=own, timeout=TIMEOUT, **more)
         except requests.RequestException as error:
+            known = "try again: nothing that was handed over is lost"
+            if billed and not never_left(error):
+                known = (
+                    "it may have taken what was handed over, and bill it: look at its list of "
+                    "batches before you submit again"
+                )
             raise ModelError(
-                f"the batch service of {self.name} cannot be reached ({type(error).__name__}); "
-                "try again: nothing that was handed over is lost"
+                f"the batch service of {self.name} gave no answer ({type(error).__name__}); {known}"
             ) from error
         if found.status_code >= 400:
             raise ModelError(
@@ -104,6 +111,20 @@ class BatchService(ABC):
         if not isinstance(told, dict):
             raise ModelError(
                 f"the batch service of {self.name} answered with no JSON: {found.text[:120]!r}"
+            )
+        return told
+
+    def _named(self, document: Mapping[str, Any], key: str) -> str:
+        """What the service calls a thing that it took.
+
+        Raises:
+            ModelError: it does not say.
+        """
+        told = document.get(key)
+        if not isinstance(told, str) or not told:
+            raise ModelError(
+                f"the batch service of {self.name} answered without {key!r}: "
+                f"{str(document)[:120]!r}; look at its list of batches before you submit again"
             )
         return told
 
@@ -130,11 +151,11 @@ class OpenAIBatch(BatchService):
             data={"purpose": "batch"},
         )
         asked = {
-            "input_file_id": file.get("id"),
+            "input_file_id": self._named(file, "id"),
             "endpoint": "/v1/chat/completions",
             "completion_window": "24h",
         }
-        return str(self.document("POST", f"{self.root}/batches", json=asked)["id"])
+        return self._named(self.document("POST", f"{self.root}/batches", json=asked), "id")
 
     def state(self, batch: str) -> BatchState:
         """By its `status`."""
@@ -147,15 +168,11 @@ class OpenAIBatch(BatchService):
         for key in ("output_file_id", "error_file_id"):
             if state.document.get(key):
                 url = f"{self.root}/files/{state.document[key]}/content"
-                for line in _lines(self.ask("GET", url).text):
-                    response = line.get("response") or {}
+                for line in _lines(self.ask("GET", url).content):
+                    response = _held(line, "response")
                     good = response.get("status_code") == 200
                     error = line.get("error") or response.get("body")
-                    yield (
-                        place_of(line),
-                        response["body"] if good else None,
-                        "" if good else str(error)[:200],
-                    )
+                    yield outcome(place_of(line), response.get("body") if good else None, error)
 
 
 class AnthropicBatch(BatchService):
@@ -168,7 +185,8 @@ class AnthropicBatch(BatchService):
     def submit(self, bodies: Sequence[Mapping[str, Any]]) -> str:
         """All in one request."""
         asked = [{"custom_id": name_of(i), "params": b} for i, b in enumerate(bodies)]
-        return str(self.document("POST", f"{self.url}/batches", json={"requests": asked})["id"])
+        told = self.document("POST", f"{self.url}/batches", json={"requests": asked})
+        return self._named(told, "id")
 
     def state(self, batch: str) -> BatchState:
         """By its `processing_status`."""
@@ -185,11 +203,11 @@ class AnthropicBatch(BatchService):
         url = str(state.document.get("results_url"))
         if urlsplit(url).netloc != urlsplit(self.url).netloc:
             raise ModelError(f"results_url is at another machine than {urlsplit(self.url).netloc}")
-        for line in _lines(self.ask("GET", url).text):
-            result = line.get("result") or {}
+        for line in _lines(self.ask("GET", url).content):
+            result = _held(line, "result")
             good = result.get("type") == "succeeded"
-            why = f"{result.get('type')} {result.get('error', '')}"[:200]
-            yield place_of(line), result["message"] if good else None, "" if good else why
+            why = f"{result.get('type')} {result.get('error', '')}"
+            yield outcome(place_of(line), result.get("message") if good else None, why)
 
 
 class GeminiBatch(BatchService):
@@ -207,25 +225,26 @@ class GeminiBatch(BatchService):
             "input_config": {"requests": {"requests": asked}},
         }
         url = f"{self.root}:batchGenerateContent"
-        return str(self.document("POST", url, json={"batch": batch})["name"])
+        return self._named(self.document("POST", url, json={"batch": batch}), "name")
 
     def state(self, batch: str) -> BatchState:
         """By `done`, and the state in its metadata."""
         found = self.document("GET", f"{self.root.partition('/models/')[0]}/{batch}")
-        told = (found.get("metadata") or {}).get("state") or "running"
+        told = _held(found, "metadata").get("state") or "running"
         return BatchState(bool(found.get("done")), str(told), found)
 
     def outcomes(self, state: BatchState) -> Iterator[Outcome]:
         """By their keys; in the order of the requests, where the service leaves those out."""
-        output = state.document.get("response") or (state.document.get("metadata") or {}).get(
-            "output", {}
+        output = _held(state.document, "response") or _held(
+            _held(state.document, "metadata"), "output"
         )
-        held = (output.get("inlinedResponses") or {}).get("inlinedResponses") or ()
-        for number, each in enumerate(held):
-            key = (each.get("metadata") or {}).get("key")
+        held = _held(output, "inlinedResponses").get("inlinedResponses")
+        for number, each in enumerate(held if isinstance(held, list) else ()):
+            if not isinstance(each, dict):
+                continue
+            key = _held(each, "metadata").get("key")
             place = number if key is None else place_of({"custom_id": key})
-            good = isinstance(each.get("response"), dict)
-            yield place, each["response"] if good else None, str(each.get("error", ""))[:200]
+            yield outcome(place, each.get("response"), each.get("error"))
 
 
 SERVICES: tuple[type[BatchService], ...] = (OpenAIBatch, AnthropicBatch, GeminiBatch)
@@ -249,6 +268,13 @@ def service(
     )
 
 
+def outcome(place: int, answer: Any, why: Any) -> Outcome:
+    """A request's answer, where it is a table of JSON; else why there is none."""
+    if isinstance(answer, dict):
+        return place, answer, ""
+    return place, None, str(why or "nothing, and no reason")[:200]
+
+
 def name_of(place: int) -> str:
     """A request's name in its batch.
 
@@ -265,13 +291,19 @@ def place_of(line: Mapping[str, Any]) -> int:
     return int(told[1:]) if told[:1] == "q" and told[1:].isdecimal() else -1
 
 
-def _lines(text: str) -> Iterator[dict[str, Any]]:
-    """The JSON objects of a file, a line each.
+def _held(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """The table under a key; an empty one where there is none."""
+    value = document.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _lines(data: bytes) -> Iterator[dict[str, Any]]:
+    """The JSON objects of a file in UTF-8, a line each; a text may hold other ends of lines.
 
     Raises:
         ModelError: a line is none.
     """
-    for line in lines_of(text):
+    for line in data.split(b"\n"):
         if not line.strip():
             continue
         try:

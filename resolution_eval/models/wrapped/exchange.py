@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
+from urllib.parse import urlsplit
 
 from resolution_eval.evidence.attestation import Sent
 from resolution_eval.ground.notation import json_value
@@ -19,6 +20,12 @@ from resolution_eval.models.providers.usage import refusal_of
 
 STANDARD = str.maketrans("-_", "+/")
 """From the alphabet for addresses, in which google-genai writes images, to the usual one."""
+
+UNSENT = ("ConnectError", "ConnectTimeout", "PoolTimeout", "NewConnectionError")
+"""Errors of a request that never left, of httpx, requests and urllib3."""
+
+LATE = (408, 499, 504, 524)
+"""Statuses of a question that was taken and whose answer was not waited for: it may be billed."""
 
 
 @dataclass
@@ -57,9 +64,30 @@ class Exchange:
         return {name: value for name, value in body.items() if name != "stream"}
 
 
+def elsewhere(asked: str, answered: str) -> str | None:
+    """The machine at the address that answered, where it is not the one that was asked.
+
+    Example:
+        >>> elsewhere("https://a.org/v1/chat", "https://b.org/v1"), elsewhere("http://a", "http://a:9")
+        ('b.org', None)
+    """
+    wanted, found = urlsplit(asked).hostname, urlsplit(answered).hostname
+    return None if wanted == found else f"{found}"
+
+
+def never_left(error: Exception) -> bool:
+    """Whether a client's error says that its request was never sent.
+
+    Of requests, a `ConnectionError` may be one or the other: urllib3's reason, within it, tells.
+    """
+    within = getattr(error.args[0], "reason", None) if error.args else None
+    kinds = {kind.__name__ for each in (error, within) for kind in type(each).__mro__}
+    return not kinds.isdisjoint(UNSENT)
+
+
 def begun(request: Any, exchanges: list[Exchange]) -> Exchange | None:
     """The exchange that `request` begins; None where it asks no question."""
-    content = getattr(request, "content", None) or getattr(request, "body", None)
+    content = _content(request)
     try:
         body = json_value(content) if content else None
     except (ValueError, TypeError):
@@ -71,6 +99,14 @@ def begun(request: Any, exchanges: list[Exchange]) -> Exchange | None:
     exchange.text = "\n".join(_texts(body))
     exchanges.append(exchange)
     return exchange
+
+
+def _content(request: Any) -> Any:
+    """The body of a client's request; None of one that is sent piece by piece, as files are."""
+    try:
+        return getattr(request, "content", None) or getattr(request, "body", None)
+    except RuntimeError:  # httpx's, of a body that was not read
+        return None
 
 
 def images_of(node: Any) -> Iterator[Sent]:

@@ -17,6 +17,7 @@ from threading import Lock
 from typing import Any, BinaryIO
 
 from resolution_eval.ground.notation import json_value, lines_of
+from resolution_eval.models.providers.usage import says_something
 
 FILE = "resolution_eval_answers.jsonl"
 """Its name in the folder of `--use_cache`."""
@@ -48,8 +49,10 @@ class Journal:
             return kept.popleft() if kept else None
 
     def keep(self, url: str, body: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
-        """Write an answer down before anything else is done with it."""
-        if self._path is None or not _says_something(answer):
+        """Write an answer down before anything else is done with it; not one without a text, whose
+        sample failed and is asked again.
+        """
+        if self._path is None or not says_something(answer):
             return
         with self._lock:
             self._write(digest_of(url, body), answer)
@@ -104,12 +107,3 @@ def digest_of(url: str, body: Mapping[str, Any]) -> str:
     """What a request is known by; the address's query is no part of it."""
     said = json.dumps([url.partition("?")[0], body], sort_keys=True)
     return sha256(said.encode()).hexdigest()
-
-
-def _says_something(answer: Mapping[str, Any]) -> bool:
-    """Whether an answer has a text: a failed sample is asked again."""
-    choices = answer.get("choices")
-    if not isinstance(choices, list):
-        return True
-    messages = [choice.get("message") or {} for choice in choices if isinstance(choice, dict)]
-    return any(message.get("content") for message in messages)

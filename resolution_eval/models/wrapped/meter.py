@@ -21,6 +21,8 @@ from resolution_eval.models.providers.usage import (
     read_usage,
     refusal_of,
     related,
+    says_something,
+    words_beside,
 )
 from resolution_eval.models.wrapped.baselines import Baselines
 from resolution_eval.models.wrapped.engine_inputs import PLACEHOLDERS, EngineInput
@@ -59,12 +61,14 @@ class TokenMeter:
         """Model name and fingerprint that answered first."""
         self._lock = Lock()
 
-    def keep(self, folder: Path) -> None:
-        """Keep counts of prompts without images in `folder`, where no file was named for them."""
+    def begin(self, folder: Path | None) -> None:
+        """A run begins: no name has answered yet, and counts of prompts without images are kept in
+        `folder`, where no file was named for them; without either, for this run alone.
+        """
+        self._seen.clear()
         if self._own_file is None:
-            self.baselines = Baselines(
-                folder / BASELINES, self._channel, trust_environment=self._trusts
-            )
+            kept = None if folder is None else folder / BASELINES
+            self.baselines = Baselines(kept, self._channel, trust_environment=self._trusts)
 
     def failure(self, exchanges: list[Exchange], said: Failure | None) -> Failure | None:
         """Why there is no answer, in the server's words where there are any."""
@@ -84,6 +88,8 @@ class TokenMeter:
             again = len(exchanges) > 1 and last.kind != "budget"
             tried = f" ({len(exchanges)} requests)" if again else ""
             return Failure(kind=last.kind, message=last.fault + tried)
+        if last is not None and last.answer is not None and said is not None:
+            return _without_text(last, said)
         return said
 
     def served(
@@ -173,9 +179,9 @@ class TokenMeter:
         bare = self.baselines.tokens(exchange) if self._by_difference else None
         if bare is not None:
             return max(0, usage.prompt - bare), DIFFERENCE
-        if least is not None and usage.prompt < least:
-            return usage.prompt, WHOLE
-        return None, None
+        if least is None:
+            return usage.image, usage.image_field
+        return (usage.prompt, WHOLE) if usage.prompt < least else (None, None)
 
     def changes(self, served: Served) -> tuple[str, ...]:
         """A note for each name that differs from that of the run's first answer; a warning once."""
@@ -192,6 +198,19 @@ class TokenMeter:
             if new:
                 logger.warning(notes[-1])
         return tuple(notes)
+
+
+def _without_text(last: Exchange, said: Failure) -> Failure:
+    """What the base said of an answer that it could not use, in the words of what came."""
+    if last.answer is None or says_something(last.answer):
+        return said
+    if said.kind == "empty":
+        shown = f"the server's answer has no text{words_beside(last.answer)}"
+        return Failure(kind="empty", message=shown)
+    if said.kind != "request":
+        return said
+    shown = f"an answer without a text (status {last.status}): {str(last.answer)[:160]}"
+    return Failure(kind="unreadable", message=shown)
 
 
 def token_meter(
@@ -280,14 +299,16 @@ def turns_of(body: Mapping[str, Any]) -> Turns:
     return found
 
 
-def contradiction(answer: Mapping[str, Any], served: Served) -> str | None:
-    """Why a field of the usage was not believed; None where all was."""
-    if read_usage(answer).image != 0 or not served.counted_tokens:
-        return None
-    return (
-        f"the usage says 0 image tokens, which {served.counted_tokens} by {served.counted_by} "
-        "contradict: the field is not filled"
-    )
+def contradictions(answer: Mapping[str, Any], served: Served) -> list[str]:
+    """Why fields of the usage were not believed."""
+    usage = read_usage(answer)
+    found = [f"{each}: they contradict each other, and none counts" for each in usage.conflicts]
+    if usage.image == 0 and served.counted_tokens:
+        found.append(
+            f"the usage says 0 image tokens, which {served.counted_tokens} by {served.counted_by} "
+            "contradict: the field is not filled"
+        )
+    return found
 
 
 def told_of(sent: Sequence[Sent | None]) -> str:

@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 
 from loguru import logger
 
-BUSY = (429, 503)
-"""Statuses by which a server says that it is asked too much."""
+BUSY = (429, 503, 529)
+"""Statuses by which a server says that it is asked too much; Anthropic has one of its own."""
 FIRST, LONGEST = 0.5, 30.0
 """Seconds of the first pause and of the longest, where a server does not say how long."""
 MOST = 3600.0

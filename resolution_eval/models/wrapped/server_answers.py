@@ -9,7 +9,7 @@ from resolution_eval.evidence.model_answer import Answer, ImageEntry, by_number,
 from resolution_eval.models.providers.usage import read_usage, unsound
 from resolution_eval.models.wrapped.base_plan import BasePlan
 from resolution_eval.models.wrapped.base_questions import BaseQuestion, BaseRequest
-from resolution_eval.models.wrapped.meter import TokenMeter, contradiction, dropped, evidence_of
+from resolution_eval.models.wrapped.meter import TokenMeter, contradictions, dropped, evidence_of
 from resolution_eval.models.wrapped.sight_notes import encoding_notes
 from resolution_eval.resolution import Size
 
@@ -41,8 +41,8 @@ def served_answers(
         ]
         noted = [*(n for sent in wired for n in encoding_notes(sent)), *meter.changes(served)]
         said = (exchanges[-1].answer if exchanges else None) or {}
-        usage, unlike = read_usage(said), contradiction(said, served)
-        noted += [] if unlike is None else [unlike]
+        usage = read_usage(said)
+        noted += contradictions(said, served)
         noted += [f"the usage's {each}, which is no count" for each in unsound(said)]
         found.append(
             dropped(served)

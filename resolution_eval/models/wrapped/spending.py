@@ -14,7 +14,7 @@ from threading import Condition
 from typing import Any
 
 from resolution_eval.models.providers.usage import read_usage
-from resolution_eval.models.wrapped.exchange import Exchange
+from resolution_eval.models.wrapped.exchange import LATE, Exchange
 
 AROUND = 64
 """Tokens that a chat template may put around a text, until an answer tells better."""
@@ -98,8 +98,8 @@ class Spending:
         return most
 
     def settle(self, reserved: int, exchange: Exchange) -> None:
-        """Count what a question took: by the answer's word, nothing where it was refused, and
-        otherwise all that was set aside, since it may have been billed.
+        """Count what a question took: by the answer's word, nothing where it was refused or never
+        left, and otherwise all that was set aside, since it may have been billed.
         """
         with self._settled:
             self._under_way -= reserved
@@ -107,7 +107,8 @@ class Spending:
             self._settled.notify_all()
 
     def _took(self, reserved: int, exchange: Exchange) -> int:
-        if exchange.unsent or (exchange.status is not None and exchange.status >= 400):
+        refused = exchange.status is not None and exchange.status >= 400
+        if exchange.unsent or (refused and exchange.status not in LATE):
             return 0
         usage = read_usage(exchange.answer or {})
         if usage.prompt is None:
@@ -125,12 +126,13 @@ class Spending:
 
 @contextmanager
 def budgeted(spending: Spending) -> Iterator[None]:
-    """The budget of lmms-eval's `--max_tokens` is kept by `spending` meanwhile; lmms-eval is told
-    at the end whether it stopped the run.
+    """The budget of lmms-eval's `--max_tokens` is kept by `spending` meanwhile, of which nothing is
+    spent yet; lmms-eval is told at the end whether it stopped the run.
     """
     from lmms_eval.models.model_utils import usage_metrics
 
     budget = spending.budget = usage_metrics._BUDGET
+    spending.spent, spending.ended = 0, None
     usage_metrics.set_budget(None)
     try:
         yield

@@ -10,16 +10,16 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 from unittest.mock import patch
-from urllib.parse import urlsplit
 
 from resolution_eval.ground.errors import ModelError
 from resolution_eval.ground.notation import NotationError, json_value
-from resolution_eval.models.providers.usage import free, sound, unsound
-from resolution_eval.models.wrapped.exchange import Exchange, begun
+from resolution_eval.models.providers.usage import error_of, free, no_text_of, sound, unsound
+from resolution_eval.models.wrapped.exchange import LATE, Exchange, begun, elsewhere, never_left
 from resolution_eval.models.wrapped.journal import Journal, digest_of
 from resolution_eval.models.wrapped.pauses import Pauses
 from resolution_eval.models.wrapped.spending import Spending
@@ -32,20 +32,30 @@ CLIENTS = (
     ("requests", "Session"),
 )
 """HTTP clients of the packages that lmms-eval's models use, and whose `send` is watched."""
-UNSENT = ("ConnectError", "ConnectTimeout", "PoolTimeout", "ConnectionError")
-"""Errors of a request that never left."""
 LOST = {
     "unreadable": ("DecodingError", "ContentDecodingError"),
     "truncated": ("RemoteProtocolError", "ChunkedEncodingError", "IncompleteRead"),
 }
 """Errors of an answer that came and cannot be read, by the word for them."""
-ANSWERS = ("choices", "content", "candidates", "output")
-"""Keys of which one stands in every answer of a provider."""
+LACKING = {"Timeout": "timeout", "TooManyRedirects": "redirected"}
+"""Words for why no answer came, by a part of the error's name."""
+SILENT = "without sending a response"
+"""What httpx says of a server that hung up before any answer, by an error of those."""
+BOM = b"\xef\xbb\xbf"
+"""A mark before a text in UTF-8, which a reader of JSON may pass over (RFC 8259, 8.1)."""
+WORDS = {
+    429: "rate limited",
+    **dict.fromkeys(LATE, "timeout"),
+}
+"""What a status says in one word; otherwise that the request was refused."""
 LONG_ID = 16
 """Fewest characters of an id that no server gives twice; Ollama's are `chatcmpl-` and at most three
 digits."""
 SHOWN = 120
 """Characters of an unreadable answer that a fault quotes."""
+_SENDING: ContextVar[bool] = ContextVar("sending", default=False)
+"""Whether a question is being sent: a client that follows a redirect by its own `send` asks no
+second one."""
 
 
 @dataclass
@@ -90,7 +100,7 @@ def _watching(
     send: Callable[..., Any], exchanges: list[Exchange], channel: Channel
 ) -> Callable[..., Any]:
     def watching(client: Any, request: Any, **options: Any) -> Any:
-        exchange = begun(request, exchanges)
+        exchange = None if _SENDING.get() else begun(request, exchanges)
         if exchange is None:
             return send(client, request, **options)
         if (kept := _kept(exchange, request, channel.journal)) is not None:
@@ -100,7 +110,8 @@ def _watching(
             return _unasked(exchange, request, channel.spending)
         try:
             sent = channel.pauses.wait(str(request.url))
-            response = send(client, request, **options)
+            with _sending():
+                response = send(client, request, **options)
             channel.pauses.note(exchange.url, response.status_code, response.headers, sent)
             return _ended(exchange, request, response, channel)
         except Exception as error:
@@ -116,7 +127,7 @@ def _watching_async(
     send: Callable[..., Any], exchanges: list[Exchange], channel: Channel
 ) -> Callable[..., Any]:
     async def watching(client: Any, request: Any, **options: Any) -> Any:
-        exchange = begun(request, exchanges)
+        exchange = None if _SENDING.get() else begun(request, exchanges)
         if exchange is None:
             return await send(client, request, **options)
         if (kept := _kept(exchange, request, channel.journal)) is not None:
@@ -126,7 +137,8 @@ def _watching_async(
             return _unasked(exchange, request, channel.spending)
         try:
             sent = await channel.pauses.wait_async(str(request.url))
-            response = await send(client, request, **options)
+            with _sending():
+                response = await send(client, request, **options)
             channel.pauses.note(exchange.url, response.status_code, response.headers, sent)
             return _ended(exchange, request, response, channel)
         except Exception as error:
@@ -138,16 +150,31 @@ def _watching_async(
     return watching
 
 
-def _package(request: Any) -> Any:
-    """The package of a request, as the client's responses are of."""
-    return sys.modules[type(request).__module__.partition(".")[0]]
+@contextmanager
+def _sending() -> Iterator[None]:
+    token = _SENDING.set(True)
+    try:
+        yield
+    finally:
+        _SENDING.reset(token)
+
+
+def _package(request: Any) -> str:
+    """Name of the package that a request is of."""
+    return type(request).__module__.partition(".")[0]
+
+
+def _httpx(request: Any) -> Any | None:
+    """The package of a request, where it is one of which responses can be built here."""
+    name = _package(request)
+    return sys.modules[name] if name.startswith("httpx") else None
 
 
 def _unasked(exchange: Exchange, request: Any, spending: Spending) -> Any:
     """The response in place of one that the budget has no room for."""
     exchange.kind, exchange.fault = "budget", spending.ended
-    package = _package(request)
-    if not package.__name__.startswith("httpx"):
+    package = _httpx(request)
+    if package is None:
         raise ModelError(str(spending.ended))
     return package.Response(402, json={"error": {"message": spending.ended}}, request=request)
 
@@ -156,10 +183,10 @@ def _kept(exchange: Exchange, request: Any, journal: Journal) -> Any:
     """The response that an earlier run was given, in the class of the client's package, as one that
     costs nothing; None where there is none, or the package is not one that builds them.
     """
-    package = _package(request)
-    if journal.asks_nothing and not package.__name__.startswith("httpx"):
-        raise ModelError(f"batch= cannot hold back what a base asks by {package.__name__}")
-    if not package.__name__.startswith("httpx"):
+    package = _httpx(request)
+    if journal.asks_nothing and package is None:
+        raise ModelError(f"batch= cannot hold back what a base asks by {_package(request)}")
+    if package is None:
         return None
     answer = journal.take(exchange.url, exchange.body, exchange.headers)
     if answer is None:
@@ -177,27 +204,38 @@ def _ended(exchange: Exchange, request: Any, response: Any, channel: Channel) ->
         return response
     assert exchange.answer is not None
     channel.journal.keep(exchange.url, exchange.body, exchange.answer)
-    package = _package(request)
-    if not unsound(exchange.answer) or not package.__name__.startswith("httpx"):
+    package = _httpx(request)
+    if package is None or not unsound(exchange.answer):
         return response
     return package.Response(exchange.status, json=sound(exchange.answer), request=request)
 
 
 def _fault(exchange: Exchange, response: Any, channel: Channel) -> tuple[str, str] | None:
     """Why a response holds no answer, in one word and in a sentence; None where it holds one."""
-    if (other := _elsewhere(exchange.url, str(response.url))) is not None:
+    if (other := elsewhere(exchange.url, str(response.url))) is not None:
         return "redirected", f"{other} answered in place of the server that was asked"
-    data: bytes = response.content
-    kind = str(response.headers.get("content-type", "")).partition(";")[0].strip()
+    if response.history and response.request.method != "POST":
+        return "redirected", (
+            f"status {response.history[0].status_code} sent the question on, and the client asked "
+            "again by GET, without the question: let base_url= name the place it was sent to"
+        )
+    data: bytes = response.content.removeprefix(BOM)
+    status = int(response.status_code)
+    if status >= 300:
+        return WORDS.get(status, "refused request"), _refused(status, data)
+    if not data.strip():
+        return "empty", f"status {status}, and nothing else"
     try:
         answer = json_value(data)
     except NotationError as error:
-        return _unread(data, kind, exchange.status, error)
-    if response.status_code >= 400 or not isinstance(answer, dict):
-        word = "rate limited" if exchange.status == 429 else "refused request"
-        return word, f"status {exchange.status}: {str(answer)[:SHOWN]}"
-    if answer.get("error") and not any(answer.get(key) for key in ANSWERS):
-        return "refused request", f"an error by status {exchange.status}: {str(answer)[:SHOWN]}"
+        kind = str(response.headers.get("content-type", "")).partition(";")[0].strip().lower()
+        return _unread(data, kind, status, error)
+    if not isinstance(answer, dict):
+        return "unreadable", f"JSON that is no object (status {status}): {str(answer)[:SHOWN]}"
+    if (within := error_of(answer)) is not None:
+        return "refused request", f"an error by status {status}: {within[:SHOWN]}"
+    if (wrong := no_text_of(answer)) is not None:
+        return "unreadable", f"an answer in another form (status {status}): {wrong[:SHOWN]}"
     if channel.gave_before(exchange, answer):
         return "repeated answer", (
             "the very answer, with its id, that another question was given: a cache between here "
@@ -207,29 +245,48 @@ def _fault(exchange: Exchange, response: Any, channel: Channel) -> tuple[str, st
     return None
 
 
-def _unread(data: bytes, kind: str, status: int | None, error: NotationError) -> tuple[str, str]:
+def _refused(status: int, data: bytes) -> str:
+    """What a server says by a status that is none of an answer."""
+    try:
+        shown = str(json_value(data))
+    except NotationError:
+        shown = repr(data[:SHOWN].decode("utf-8", "replace")) if data.strip() else "nothing else"
+    billed = ", and the request may have been billed" if status in LATE else ""
+    return f"status {status}: {shown[:SHOWN]}{billed}"
+
+
+def _unread(data: bytes, kind: str, status: int, error: NotationError) -> tuple[str, str]:
     shown = data[:SHOWN].decode("utf-8", "replace")
     if kind != "application/json":
         return "not JSON", f"{kind or 'text'} in place of JSON (status {status}): {shown!r}"
-    if error.message.startswith("not JSON"):
-        cut = "an answer that ends early in place of JSON"
-        return "truncated", f"{cut} (status {status}): {shown!r}"
-    return "unreadable", f"an answer that can be read in two ways ({error}): {shown!r}"
+    if not error.message.startswith("not JSON"):
+        return "unreadable", f"an answer that is not read ({error}): {shown!r}"
+    if _cut(error.__cause__):
+        return "truncated", f"an answer that ends early (status {status}): {shown!r}"
+    return "not JSON", f"an answer that is called JSON and is none ({error}): {shown!r}"
 
 
-def _elsewhere(asked: str, answered: str) -> str | None:
-    """The machine that answered, where it is not the one that was asked."""
-    wanted, found = urlsplit(asked), urlsplit(answered)
-    same = (wanted.hostname, wanted.port) == (found.hostname, found.port)
-    return None if same or wanted.hostname == found.hostname else f"{found.hostname}"
+def _cut(error: BaseException | None) -> bool:
+    """Whether a text is no JSON since it ends early."""
+    if not isinstance(error, json.JSONDecodeError):
+        return False
+    return error.pos >= len(error.doc.rstrip()) or error.msg.startswith("Unterminated")
 
 
 def _lost(exchange: Exchange, error: Exception) -> None:
-    """Notes that no answer came; the server may have billed one."""
+    """Notes that no answer came, or none that can be read; the server may have billed one."""
     if exchange.fault is None:
         name = type(error).__name__
-        exchange.kind = next((word for word, names in LOST.items() if name in names), "")
-        exchange.kind = exchange.kind or ("timeout" if "Timeout" in name else "no connection")
-        exchange.unsent = name in UNSENT
+        came = "" if SILENT in str(error) else _came(name)
+        exchange.kind = came or next(
+            (word for part, word in LACKING.items() if part in name), "no connection"
+        )
+        exchange.unsent = never_left(error)
+        said = "an answer came that cannot be read" if came else "no answer came"
         billed = "" if exchange.unsent else ", and the request may have been billed"
-        exchange.fault = f"{name}: no answer came{billed}"
+        exchange.fault = f"{name}: {said}{billed}"
+
+
+def _came(name: str) -> str:
+    """The word for an answer that came and cannot be read, by the error's name; else nothing."""
+    return next((word for word, names in LOST.items() if name in names), "")

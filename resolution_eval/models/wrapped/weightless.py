@@ -95,16 +95,16 @@ class _Receiving(BaseHTTPRequestHandler):
 def _answer(path: str, model: str) -> dict[str, Any]:
     """An answer in the form that is expected at the path: Anthropic's, Gemini's or OpenAI's."""
     if path.endswith("/messages"):
-        content = [{"type": "text", "text": RECEIVED}]
-        named = {"id": "1", "type": "message", "role": "assistant", "model": model}
-        return {**named, "content": content, "usage": {"input_tokens": 0, "output_tokens": 0}}
+        texts = [{"type": "text", "text": RECEIVED}]
+        message = {"id": "1", "type": "message", "role": "assistant", "model": model}
+        return {**message, "content": texts, "usage": {"input_tokens": 0, "output_tokens": 0}}
     if path.endswith(":generateContent"):
         turn = {"role": "model", "parts": [{"text": RECEIVED}]}
         return {"candidates": [{"content": turn, "finishReason": "STOP"}]}
     message = {"role": "assistant", "content": RECEIVED}
     choice = {"index": 0, "finish_reason": "stop", "message": message}
-    head = {"id": "1", "object": "chat.completion", "created": 0, "model": model}
-    return {**head, "choices": [choice]}
+    completion = {"id": "1", "object": "chat.completion", "created": 0, "model": model}
+    return {**completion, "choices": [choice]}
 
 
 class HollowBase:
