@@ -50,8 +50,13 @@ def drift(record: Record, model_args: str | None = None, *, ask: bool = False) -
             then, or the record does not hold what it was asked with.
         ModelError: what `model_args` name cannot be loaded; or lmms-eval's model not be built.
     """
-    found = [*_packages(record), *_defaults(record), *_rules(record, model_args), *_server(record)]
-    return [*found, *_asked(record, model_args)] if ask else found
+    changes = [
+        *_packages(record),
+        *_defaults(record),
+        *_rules(record, model_args),
+        *_server(record),
+    ]
+    return [*changes, *_asked(record, model_args)] if ask else changes
 
 
 def _packages(record: Record) -> Iterator[Change]:
@@ -224,19 +229,19 @@ def _asked(record: Record, model_args: str | None) -> Iterator[Change]:
 def _answered(cell: Cell, adapter: ResWrap) -> Iterator[Change]:
     size, then = _one_size(cell), cell.serving
     assert then is not None
-    found = _served_now(adapter, size or Size(224, 224))
+    served = _served_now(adapter, size or Size(224, 224))
     touched = (cell.resolution,)
-    if isinstance(found, Failure):
-        yield Change("the server's answer", "answered", f"{found.kind}: {found.message}", touched)
+    if isinstance(served, Failure):
+        yield Change("the server's answer", "answered", f"{served.kind}: {served.message}", touched)
         return
     for what, before, now in (
-        ("model that answers", then.models, found.model),
-        ("fingerprint of the server", then.fingerprints, found.fingerprint),
-        ("where tokens are counted", then.counted_by, found.counted_by),
+        ("model that answers", then.models, served.model),
+        ("fingerprint of the server", then.fingerprints, served.fingerprint),
+        ("where tokens are counted", then.counted_by, served.counted_by),
     ):
         if (before or now is not None) and now not in before:
             yield Change(what, ", ".join(before) or "not told", now or "not told", touched)
-    counted, today = then.counted_tokens, found.counted_tokens
+    counted, today = then.counted_tokens, served.counted_tokens
     if size is None or counted is None or today is None:
         return
     if not counted.least <= today <= counted.most:
@@ -260,11 +265,11 @@ def _served_now(adapter: ResWrap, size: Size) -> Served | Failure:
     image = Image.new("RGB", (size.width, size.height), adapter.mean_colour)
     questions = [BaseQuestion("Which?", image, GENERATION)]
     asked = ask(adapter.base, adapter.sight, questions, adapter.channel)
-    (found,) = served_answers(adapter.plan, adapter.meter, asked, questions)
-    if isinstance(found, Failure):
-        return found
-    assert found.served is not None
-    return found.served
+    (answer,) = served_answers(adapter.plan, adapter.meter, asked, questions)
+    if isinstance(answer, Failure):
+        return answer
+    assert answer.served is not None
+    return answer.served
 
 
 def _one_size(cell: Cell) -> Size | None:

@@ -270,8 +270,8 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
             SystemExit: some have, with one sentence.
         """
         reason = self.no_several_images()
-        found = {} if reason is None else with_several_images(requests, self.task_dict)
-        for task, (several, everything) in found.items():
+        shares = {} if reason is None else with_several_images(requests, self.task_dict)
+        for task, (several, everything) in shares.items():
             with host_boundary():
                 raise UsageError(
                     f"{task}: {several} of its {everything} documents are about several images, "

@@ -45,5 +45,5 @@ def release() -> None:
 
 def places_of(model: torch.nn.Module) -> list[torch.device]:
     """The devices that hold a model's weights, the processor last."""
-    found = {weight.device for weight in model.parameters()}
-    return sorted(found, key=lambda device: (device.type == "cpu", str(device)))
+    devices = {weight.device for weight in model.parameters()}
+    return sorted(devices, key=lambda device: (device.type == "cpu", str(device)))

@@ -75,12 +75,12 @@ def beside(items: Iterable[Item]) -> Iterator[Item]:
     thread.start()
     try:
         while True:
-            found = made.get()
-            if found is None:
+            arrived = made.get()
+            if arrived is None:
                 return
-            if isinstance(found, BaseException):
-                raise found
-            yield found[0]
+            if isinstance(arrived, BaseException):
+                raise arrived
+            yield arrived[0]
     finally:
         unwanted.set()
         _empty(made)

@@ -62,13 +62,13 @@ class BatchSizes:
         """A batch of `count` went through, and took `used` bytes beside the weights."""
         if not self._grow or grid in self._settled:
             return
-        found = None
+        fitting = None
         if used:
             pixels = sum(size.pixels for size in grid)
             self._pixel = max(self._pixel or 0.0, used / count / pixels)
-            found = self._fitting(used / count)
-        if found is not None:
-            self._sizes[grid] = found
+            fitting = self._fitting(used / count)
+        if fitting is not None:
+            self._sizes[grid] = fitting
         elif count >= self.of(grid):
             self._sizes[grid] = min(2 * count, MOST)
 

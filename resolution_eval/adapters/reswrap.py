@@ -185,9 +185,9 @@ class ResWrap(ResolutionAdapter):
         with host_boundary():
             if self.probed_edge == AUTO:
                 self.probed_edge = largest_edge(self.task_dict)
-            found = sentence(self._answer_texts, self.batch, self.probed_edge)
-        self.probes = (*self.probes, found)
-        logger.info(f"{self.plan.title}: {found}")
+            outcome = sentence(self._answer_texts, self.batch, self.probed_edge)
+        self.probes = (*self.probes, outcome)
+        logger.info(f"{self.plan.title}: {outcome}")
 
     def _answer_texts(self, asked: Sequence[tuple[str, Any]]) -> list[str | Failure]:
         """Texts of the answers to prompts with their images, as the server gives them now."""
@@ -212,9 +212,9 @@ class ResWrap(ResolutionAdapter):
         if parts is None or tokenizer is None or self.sight.model is None:
             return None
         plain_tokenizers(parts.processor)
-        found = Decoding.of(self.sight.model, tokenizer)
-        found.install(self.sight.model)
-        return found
+        decoding = Decoding.of(self.sight.model, tokenizer)
+        decoding.install(self.sight.model)
+        return decoding
 
     def writing(self) -> str | None:
         """What of the checkpoint's generation settings is left to the base."""
@@ -312,21 +312,23 @@ class ResWrap(ResolutionAdapter):
             return family.foretold(parts, drawn).grid
 
     def _attest(self, view: View, answer: Answer, fingerprint: str) -> Attestation:
-        found = super()._attest(view, answer, fingerprint)
+        attestation = super()._attest(view, answer, fingerprint)
         if answer.served is not None:
-            word = step(answer.served, answer.sent, found.expected_grid, found.images)
-            why = disagreement(answer.served, answer.sent, found.expected_grid, found.images)
-            notes = found.notes if why is None else (*found.notes, why)
-            found = found.model_copy(update={"status": word, "notes": notes})
-            self._warn_once(found, f"{self.plan.title}: {why}; such samples are mismatched")
-            return found
+            word = step(answer.served, answer.sent, attestation.expected_grid, attestation.images)
+            why = disagreement(
+                answer.served, answer.sent, attestation.expected_grid, attestation.images
+            )
+            notes = attestation.notes if why is None else (*attestation.notes, why)
+            attestation = attestation.model_copy(update={"status": word, "notes": notes})
+            self._warn_once(attestation, f"{self.plan.title}: {why}; such samples are mismatched")
+            return attestation
         self._warn_once(
-            found,
-            f"{self.plan.title} sets its own grid: {found.expected_grid} was expected, "
-            f"{found.grid} entered. Such samples are mismatched; `resolution-eval doctor` "
+            attestation,
+            f"{self.plan.title} sets its own grid: {attestation.expected_grid} was expected, "
+            f"{attestation.grid} entered. Such samples are mismatched; `resolution-eval doctor` "
             "shows where, and --model reshf or scheme=restore may help",
         )
-        return found
+        return attestation
 
     def _warn_once(self, found: Attestation, said: str) -> None:
         """Say of the first mismatched sample what is wrong."""
@@ -369,11 +371,11 @@ def answers(
     visible = sight.model is not None
     each = asked.entered.each
     grids = asked.entered.grids(len(asked.texts))
-    found: list[Answer | Failure] = []
+    replies: list[Answer | Failure] = []
     for place in range(len(asked.texts)):
         failure = asked.failure(place, visible=visible)
         if failure is not None:
-            found.append(failure)
+            replies.append(failure)
             continue
         order = questions[place].order if plan.chat else tuple(range(each))
         received = by_number(grids[place * each : (place + 1) * each], order)
@@ -389,7 +391,7 @@ def answers(
         noted = [n for one in sent for n in encoding_notes(one)]
         noted += [n for one in received for n in tile_notes(one)]
         noted += look_notes(asked.entered.again)
-        found.append(
+        replies.append(
             Answer(
                 text=asked.texts[place].strip(),
                 choice=None,
@@ -399,7 +401,7 @@ def answers(
                 **facts_of(entries),
             )
         )
-    return found
+    return replies
 
 
 def _tokens(asked: BaseRequest, place: int) -> Sequence[int | None]:

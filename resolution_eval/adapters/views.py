@@ -33,7 +33,7 @@ def rendered(
 
     Runs in threads: it touches nothing of the model's.
     """
-    found = []
+    images_of_jobs = []
     for job in jobs:
         try:
             loads = (*(one.load for one in job.demonstrations), job.load, *job.more)
@@ -42,10 +42,10 @@ def rendered(
             )
         except ImageError as error:
             images = error
-        found.append((job, images))
+        images_of_jobs.append((job, images))
     for job in jobs:
         job.forget()
-    return found
+    return images_of_jobs
 
 
 def _at(job: SampleRequest, decoded: DecodedImage) -> RenderedImage:

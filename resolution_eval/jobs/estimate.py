@@ -80,8 +80,8 @@ def _material(card: TaskCard, *_roots: Path | None) -> JobMaterial | None:
     if source is None:
         return None
     samples = [one for one in source.samples("test") if not card.only or one.id in card.only]
-    found = [_sizes(source, one) for one in samples[:LOOKED_AT]]
-    return JobMaterial(len(samples), tuple(filter(None, found)), len(found))
+    sample_sizes = [_sizes(source, one) for one in samples[:LOOKED_AT]]
+    return JobMaterial(len(samples), tuple(filter(None, sample_sizes)), len(sample_sizes))
 
 
 def _sizes(source: Source, sample: Sample) -> tuple[Size, ...] | None:
@@ -110,7 +110,7 @@ def estimates(job: Job, card: TaskCard, material: JobMaterial) -> list[CellEstim
     sizes = settings.resolutions or tuple(map(str, card.resolutions))
     samples = _limited(material.samples, settings.arguments, len(sizes))
     looked_at = samples == material.looked_at == material.samples
-    found = []
+    cells = []
     for size in sizes:
         each = [_most(who, one, size) for one in material.sizes]
         known = [most for most in each if most is not None]
@@ -118,8 +118,8 @@ def estimates(job: Job, card: TaskCard, material: JobMaterial) -> list[CellEstim
         if len(known) == len(each):
             tokens = sum(known) if looked_at else math.ceil(sum(known) * samples / len(each))
         whole = looked_at or (len(set(each)) == 1 and not material.broken)
-        found.append(CellEstimate(resolution=size, samples=samples, tokens=tokens, whole=whole))
-    return found
+        cells.append(CellEstimate(resolution=size, samples=samples, tokens=tokens, whole=whole))
+    return cells
 
 
 def _most(who: Predictor | None, sizes: Sequence[Size], resolution: str) -> int | None:
@@ -127,9 +127,9 @@ def _most(who: Predictor | None, sizes: Sequence[Size], resolution: str) -> int 
     if who is None:
         return None
     asked = parse_resolution(resolution)
-    found = [who.forecast(budget_size(size, asked), TURNS).tokens for size in sizes]
-    known = [most for _, most in filter(None, found)]
-    return sum(known) if len(known) == len(found) else None
+    tokens = [who.forecast(budget_size(size, asked), TURNS).tokens for size in sizes]
+    known = [most for _, most in filter(None, tokens)]
+    return sum(known) if len(known) == len(tokens) else None
 
 
 TURNS = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Which?"}]}]

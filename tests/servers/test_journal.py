@@ -39,5 +39,5 @@ def test_a_sign_that_ends_a_line_elsewhere_ends_none_of_a_batch(sign: str) -> No
     line = {"custom_id": "q0", "text": f"benign{sign}tumour"}
     text = "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in (line, line))
     assert len(text.splitlines()) == 4
-    assert list(batch_services._lines(text)) == [line, line]
+    assert list(batch_services._lines(text.encode())) == [line, line]
     assert lines_of("a\nb") == ["a", "b"]

@@ -194,13 +194,13 @@ def find(name: str | None, *, force_simple: bool) -> type:
         raise UsageError(f"lmms-eval has no model {name!r}; {suggest(name, names)}")
     try:
         with video_reader():
-            found: type = registry.get_model_class(name, force_simple=force_simple)
+            model_class: type = registry.get_model_class(name, force_simple=force_simple)
     except Exception as error:
         raise ModelError(
             f"base={name} cannot be imported ({type(error).__name__}: {error}); "
             "install what it needs"
         ) from error
-    return found
+    return model_class
 
 
 def accepted(maker: type) -> tuple[dict[str, Any], bool]:

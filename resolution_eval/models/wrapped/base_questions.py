@@ -95,7 +95,7 @@ class BaseRequest:
 
         Questions that are equal share them equally: each has its own last one.
         """
-        found: list[list[Exchange]] = [[] for _ in questions]
+        by_question: list[list[Exchange]] = [[] for _ in questions]
         same: dict[tuple[tuple[str | None, ...], str], list[int]] = {}
         for place, question in enumerate(questions):
             sent = [self.sent.get((place, number)) for number in range(len(question.images))]
@@ -107,10 +107,10 @@ class BaseRequest:
             answered = [each for each in own if each.answer is not None]
             for turn, place in enumerate(places):
                 if len(places) == 1:
-                    found[place] = own
+                    by_question[place] = own
                 elif turn < len(answered):
-                    found[place] = [answered[turn]]
-        return found
+                    by_question[place] = [answered[turn]]
+        return by_question
 
     def failure(self, place: int, *, visible: bool) -> Failure | None:
         """Why the answer at `place` is none; None where it is one.
@@ -193,16 +193,16 @@ def _requests(base: Any, questions: Sequence[BaseQuestion]) -> list[Any]:
         ]
         return [{"role": "user", "content": content}]
 
-    found = []
+    instances = []
     for place, question in enumerate(questions):
         generation, where = deepcopy(dict(question.generation)), (place, TASK, SPLIT)
         simple = (question.prompt, generation, visuals, *where)
         arguments = simple if base.is_simple else (question.prompt, messages, generation, *where)
         known = {"task": TASK, "doc_id": place, "repeats": 1}
-        found.append(
+        instances.append(
             Instance(request_type="generate_until", arguments=arguments, idx=place, metadata=known)
         )
-    return found
+    return instances
 
 
 def _tagged(images: Sequence[Image], place: int) -> Iterator[Image]:

@@ -102,7 +102,7 @@ class Baselines:
         except requests.RequestException as error:
             _warn(type(error).__name__)
             return None
-        with_image, without = (read_usage({"usage": found or {}}).prompt for _, found in counts)
+        with_image, without = (read_usage({"usage": usage or {}}).prompt for _, usage in counts)
         return None if with_image is None or without is None else with_image - without
 
     def _ask(self, exchange: Exchange, body: dict[str, Any]) -> int | None:
@@ -138,10 +138,10 @@ class Baselines:
                 pauses.note(url, response.status_code, response.headers, sent)
                 if response.status_code not in BUSY:
                     break
-        found = _table(response) if elsewhere(url, response.url) is None else None
-        if found is None:
+        answer = _table(response) if elsewhere(url, response.url) is None else None
+        if answer is None:
             _warn(response.status_code)
-        return response.status_code, found
+        return response.status_code, answer
 
     def _write(self) -> None:
         if self._path is None:
@@ -160,17 +160,17 @@ def _warn(why: object) -> None:
 def _table(response: requests.Response) -> dict[str, Any] | None:
     """What an answer holds; None of one that is refused, or no table of JSON."""
     try:
-        found = json_value(response.content)
+        document = json_value(response.content)
     except ValueError:
         return None
-    return found if response.status_code < 400 and isinstance(found, dict) else None
+    return document if response.status_code < 400 and isinstance(document, dict) else None
 
 
 def _read(path: Path) -> dict[str, int | None]:
     """Counts kept by an earlier run; none of a file that is not ours."""
     try:
-        found = json_value(path.read_bytes())
+        document = json_value(path.read_bytes())
     except (OSError, ValueError):
         return {}
-    known = found if isinstance(found, dict) else {}
+    known = document if isinstance(document, dict) else {}
     return {key: count for key, count in known.items() if isinstance(count, int)}

@@ -139,13 +139,13 @@ class Batching:
         for batch in pending:
             for digest in batch["requests"]:
                 under_way[digest] = under_way.get(digest, 0) + 1
-        found = []
+        missing = []
         for question in queue.questions:
             known = under_way.setdefault(question.digest, 0) + journal.holds(question.digest)
             under_way[question.digest] -= 1
             if known <= 0:
-                found.append(question)
-        return found
+                missing.append(question)
+        return missing
 
     def _submit(
         self,
@@ -199,14 +199,14 @@ class Batching:
         """
         file = self.folder / FILE
         try:
-            found = json_value(file.read_bytes())
+            pending = json_value(file.read_bytes())
         except FileNotFoundError:
             return []
         except ValueError as error:
             raise UsageError(f"{file} is no JSON ({error}); {_REMEDY}") from error
-        if not isinstance(found, list) or not all(map(_is_batch, found)):
+        if not isinstance(pending, list) or not all(map(_is_batch, pending)):
             raise UsageError(f"{file} is no list of batches, each with its requests; {_REMEDY}")
-        return found
+        return pending
 
     def _write(self, batches: Sequence[Mapping[str, Any]]) -> None:
         from resolution_eval.ground.files import replace

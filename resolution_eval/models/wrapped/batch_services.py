@@ -79,7 +79,7 @@ class BatchService(ABC):
         billed = method == "POST"
         try:
             with patient(trust_environment=self.trust_environment, billed=billed) as session:
-                found = session.request(method, url, headers=own, timeout=TIMEOUT, **more)
+                response = session.request(method, url, headers=own, timeout=TIMEOUT, **more)
         except requests.RequestException as error:
             known = "try again: nothing that was handed over is lost"
             if billed and not never_left(error):
@@ -90,12 +90,12 @@ class BatchService(ABC):
             raise ModelError(
                 f"the batch service of {self.name} gave no answer ({type(error).__name__}); {known}"
             ) from error
-        if found.status_code >= 400:
+        if response.status_code >= 400:
             raise ModelError(
-                f"the batch service of {self.name} answered with status {found.status_code}: "
-                f"{found.text[:200]!r}"
+                f"the batch service of {self.name} answered with status {response.status_code}: "
+                f"{response.text[:200]!r}"
             )
-        return found
+        return response
 
     def document(self, method: str, url: str, **more: Any) -> dict[str, Any]:
         """The JSON object that the service answers.
@@ -103,14 +103,14 @@ class BatchService(ABC):
         Raises:
             ModelError: it cannot be reached, refuses, or answers with something else.
         """
-        found = self.ask(method, url, **more)
+        response = self.ask(method, url, **more)
         try:
-            told = json_value(found.content)
+            told = json_value(response.content)
         except ValueError:
             told = None
         if not isinstance(told, dict):
             raise ModelError(
-                f"the batch service of {self.name} answered with no JSON: {found.text[:120]!r}"
+                f"the batch service of {self.name} answered with no JSON: {response.text[:120]!r}"
             )
         return told
 
@@ -159,9 +159,9 @@ class OpenAIBatch(BatchService):
 
     def state(self, batch: str) -> BatchState:
         """By its `status`."""
-        found = self.document("GET", f"{self.root}/batches/{batch}")
-        status = str(found.get("status"))
-        return BatchState(status in self._ENDED, status, found)
+        document = self.document("GET", f"{self.root}/batches/{batch}")
+        status = str(document.get("status"))
+        return BatchState(status in self._ENDED, status, document)
 
     def outcomes(self, state: BatchState) -> Iterator[Outcome]:
         """Of both files: answers, and errors."""
@@ -190,9 +190,9 @@ class AnthropicBatch(BatchService):
 
     def state(self, batch: str) -> BatchState:
         """By its `processing_status`."""
-        found = self.document("GET", f"{self.url}/batches/{batch}")
-        status = str(found.get("processing_status"))
-        return BatchState(status == "ended", status, found)
+        document = self.document("GET", f"{self.url}/batches/{batch}")
+        status = str(document.get("processing_status"))
+        return BatchState(status == "ended", status, document)
 
     def outcomes(self, state: BatchState) -> Iterator[Outcome]:
         """From where the service says; the key goes to no other machine.
@@ -229,9 +229,9 @@ class GeminiBatch(BatchService):
 
     def state(self, batch: str) -> BatchState:
         """By `done`, and the state in its metadata."""
-        found = self.document("GET", f"{self.root.partition('/models/')[0]}/{batch}")
-        told = _held(found, "metadata").get("state") or "running"
-        return BatchState(bool(found.get("done")), str(told), found)
+        document = self.document("GET", f"{self.root.partition('/models/')[0]}/{batch}")
+        told = _held(document, "metadata").get("state") or "running"
+        return BatchState(bool(document.get("done")), str(told), document)
 
     def outcomes(self, state: BatchState) -> Iterator[Outcome]:
         """By their keys; in the order of the requests, where the service leaves those out."""
@@ -307,9 +307,9 @@ def _lines(data: bytes) -> Iterator[dict[str, Any]]:
         if not line.strip():
             continue
         try:
-            found = json_value(line)
+            outcome = json_value(line)
         except ValueError:
-            found = None
-        if not isinstance(found, dict):
+            outcome = None
+        if not isinstance(outcome, dict):
             raise ModelError(f"a batch's outcome is no JSON object: {line[:80]!r}; collect again")
-        yield found
+        yield outcome

@@ -72,10 +72,10 @@ class EngineWatch:
 
     def _size(self, feature: Any) -> tuple[int, int] | None:
         held = {} if feature.data is None else feature.data.get_data()
-        found = size_of(held, self._patch())
-        if found is not None and feature.mm_hash is not None:
-            self._known[feature.mm_hash] = found
-        return found or self._known.get(feature.mm_hash or "")
+        size = size_of(held, self._patch())
+        if size is not None and feature.mm_hash is not None:
+            self._known[feature.mm_hash] = size
+        return size or self._known.get(feature.mm_hash or "")
 
     def _patch(self) -> int | None:
         """Edge in pixels of the patches that grids are counted in."""

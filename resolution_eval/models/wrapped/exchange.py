@@ -71,8 +71,8 @@ def elsewhere(asked: str, answered: str) -> str | None:
         >>> elsewhere("https://a.org/v1/chat", "https://b.org/v1"), elsewhere("http://a", "http://a:9")
         ('b.org', None)
     """
-    wanted, found = urlsplit(asked).hostname, urlsplit(answered).hostname
-    return None if wanted == found else f"{found}"
+    wanted, answering = urlsplit(asked).hostname, urlsplit(answered).hostname
+    return None if wanted == answering else f"{answering}"
 
 
 def never_left(error: Exception) -> bool:

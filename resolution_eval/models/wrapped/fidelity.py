@@ -54,8 +54,8 @@ class Fidelity:
     def kept(self) -> bool:
         """Whether detail arrives that JPEG of that quality wipes out."""
         better, worse = self.pairs
-        found = float(binom.sf(better - 1, better + worse, 0.5)) if better + worse else 1.0
-        return found <= ALPHA
+        p = float(binom.sf(better - 1, better + worse, 0.5)) if better + worse else 1.0
+        return p <= ALPHA
 
     @property
     def sentence(self) -> str:

@@ -92,15 +92,15 @@ def _lines(path: Path) -> list[tuple[str, dict[str, Any]]]:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return []
-    found = []
+    kept = []
     for line in lines_of(text):
         try:
             document = json_value(line)
         except ValueError:
             continue
         if isinstance(document, dict) and isinstance(document.get("answer"), dict):
-            found.append((str(document.get("request")), document["answer"]))
-    return found
+            kept.append((str(document.get("request")), document["answer"]))
+    return kept
 
 
 def digest_of(url: str, body: Mapping[str, Any]) -> str:

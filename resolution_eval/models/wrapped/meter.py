@@ -137,21 +137,21 @@ class TokenMeter:
         """
         turns = turns_of(exchanges[-1].body) if exchanges else LONE
         first = turns if len(sent) == 1 else alone(turns)
-        found = [self._forecast(first, one) for one in sent]
-        if engine is None or len(engine.sizes) != len(found):
-            return found
+        forecasts = [self._forecast(first, one) for one in sent]
+        if engine is None or len(engine.sizes) != len(forecasts):
+            return forecasts
         return [
             one if size is None else replace(one, size=Size(*size), rule=one.rule or PLACEHOLDERS)
-            for one, size in zip(found, engine.sizes, strict=True)
+            for one, size in zip(forecasts, engine.sizes, strict=True)
         ]
 
     def most(self, exchange: Exchange) -> int | None:
         """Most tokens that the images of a question take, those around them included; None where no
         rule tells.
         """
-        found = self.forecasts([exchange], exchange.images)
-        known = [one.tokens[1] + one.wrapping for one in found if one.tokens is not None]
-        return sum(known) if len(known) == len(found) else None
+        forecasts = self.forecasts([exchange], exchange.images)
+        known = [one.tokens[1] + one.wrapping for one in forecasts if one.tokens is not None]
+        return sum(known) if len(known) == len(forecasts) else None
 
     def _forecast(self, turns: Turns, sent: Sent | None) -> Forecast:
         if self.predictor is None or sent is None or not sent.width or not sent.height:
@@ -284,7 +284,7 @@ def alone(turns: Turns) -> Turns:
 
 def turns_of(body: Mapping[str, Any]) -> Turns:
     """The request's conversation, in the form of transformers' chat templates."""
-    found: list[dict[str, Any]] = []
+    turns: list[dict[str, Any]] = []
     for turn in body.get("messages") or body.get("contents") or ():
         content = turn.get("content", turn.get("parts"))
         parts = content if isinstance(content, list) else [{"type": "text", "text": str(content)}]
@@ -295,20 +295,20 @@ def turns_of(body: Mapping[str, Any]) -> Turns:
             for part in parts
             if isinstance(part, dict)
         ]
-        found.append({"role": str(turn.get("role", "user")), "content": told})
-    return found
+        turns.append({"role": str(turn.get("role", "user")), "content": told})
+    return turns
 
 
 def contradictions(answer: Mapping[str, Any], served: Served) -> list[str]:
     """Why fields of the usage were not believed."""
     usage = read_usage(answer)
-    found = [f"{each}: they contradict each other, and none counts" for each in usage.conflicts]
+    reasons = [f"{each}: they contradict each other, and none counts" for each in usage.conflicts]
     if usage.image == 0 and served.counted_tokens:
-        found.append(
+        reasons.append(
             f"the usage says 0 image tokens, which {served.counted_tokens} by {served.counted_by} "
             "contradict: the field is not filled"
         )
-    return found
+    return reasons
 
 
 def told_of(sent: Sequence[Sent | None]) -> str:

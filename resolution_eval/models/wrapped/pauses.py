@@ -97,11 +97,11 @@ def seconds(headers: Mapping[str, str]) -> float | None:
     told = {name.lower(): value for name, value in headers.items()}
     for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
         try:
-            found = float(told.get(name, "")) / unit
+            wait = float(told.get(name, "")) / unit
         except ValueError:
             continue
-        if found >= 0:
-            return min(MOST, found)
+        if wait >= 0:
+            return min(MOST, wait)
     return _until(told.get("retry-after", ""))
 
 

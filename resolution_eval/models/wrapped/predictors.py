@@ -121,15 +121,15 @@ class ByProcessor:
 
 def _filled(turns: Any, image: Any) -> list[dict[str, Any]]:
     """The conversation with its image, or without the image's part."""
-    found = []
+    filled = []
     for turn in turns:
         parts = [
             {**part, "image": image} if part["type"] == "image" else part
             for part in turn["content"]
             if part["type"] != "image" or image is not None
         ]
-        found.append({**turn, "content": parts})
-    return found
+        filled.append({**turn, "content": parts})
+    return filled
 
 
 def predictor(model: str, told: Mapping[str, Any]) -> Predictor | None:
@@ -153,12 +153,12 @@ def predictor(model: str, told: Mapping[str, Any]) -> Predictor | None:
             )
         return ByProcessor(parts, limits)
     named = str(told.get("rule") or model)
-    found = find_rule(named)
-    if found is None and told.get("rule"):
+    entry = find_rule(named)
+    if entry is None and told.get("rule"):
         raise UsageError(f"rule={named!r}: no rule names such a model; see docs/providers.md")
-    if found is None:
+    if entry is None:
         return None
-    title, rule = found
+    title, rule = entry
     each = told.get("tokens_per_patch")
     return ByRule(
         _title(title, limits), _limited(rule, limits), None if each is None else _number(each)
@@ -196,9 +196,9 @@ def _whole(name: str, value: Any) -> int:
 
 def _number(value: Any) -> float:
     try:
-        found = float(value)
+        number = float(value)
     except ValueError:
-        found = 0.0
-    if not 0 < found < 1000:
+        number = 0.0
+    if not 0 < number < 1000:
         raise UsageError(f"tokens_per_patch={value!r} is impossible; give a number such as 1.62")
-    return found
+    return number

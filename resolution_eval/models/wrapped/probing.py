@@ -68,12 +68,12 @@ def asker(answer: Answering, batch: int) -> Asking:
     """Asks the items of a probe, `batch` at a time; None for one that has no answer."""
 
     def ask(items: Sequence[ProbeItem]) -> list[str | None]:
-        found: list[str | None] = []
+        texts: list[str | None] = []
         for start in range(0, len(items), batch):
             part = items[start : start + batch]
             asked = [(question_text(item.question, item.choices), item.image) for item in part]
-            found += [None if isinstance(said, Failure) else said for said in answer(asked)]
-        return found
+            texts += [None if isinstance(said, Failure) else said for said in answer(asked)]
+        return texts
 
     return ask
 

@@ -18,16 +18,16 @@ def served_answers(
     plan: BasePlan, meter: TokenMeter, asked: BaseRequest, questions: Sequence[BaseQuestion]
 ) -> list[Answer | Failure]:
     """What a server answered, with what it counted and what was sent."""
-    found: list[Answer | Failure] = []
+    answers: list[Answer | Failure] = []
     for place, exchanges in enumerate(asked.exchanges_of(questions)):
         failure = meter.failure(exchanges, asked.failure(place, visible=False))
         if failure is not None:
-            found.append(failure)
+            answers.append(failure)
             continue
         images = len(questions[place].images)
         wired: Sequence[Sent | None] = exchanges[-1].images if exchanges else []
         if wired and len(wired) != images:
-            found.append(Failure(kind="dropped", message=_unsent(len(wired), images)))
+            answers.append(Failure(kind="dropped", message=_unsent(len(wired), images)))
             continue
         if not wired:
             wired = [asked.sent.get((place, number)) for number in range(images)]
@@ -44,7 +44,7 @@ def served_answers(
         usage = read_usage(said)
         noted += contradictions(said, served)
         noted += [f"the usage's {each}, which is no count" for each in unsound(said)]
-        found.append(
+        answers.append(
             dropped(served)
             or Answer(
                 text=asked.texts[place].strip(),
@@ -57,7 +57,7 @@ def served_answers(
                 **facts_of(entries),
             )
         )
-    return found
+    return answers
 
 
 def _unsent(sent: int, images: int) -> str:

@@ -68,17 +68,17 @@ class Spending:
         Where it would fit only if those under way take less than they can, it waits for them.
         """
         with self._settled:
-            while (found := self._reserved(exchange)) == 0:
+            while (held := self._reserved(exchange)) == 0:
                 self._settled.wait()
-            return found
+            return held
 
     async def reserve_async(self, exchange: Exchange) -> int | None:
         """As `reserve`, of a client that other requests share a thread with."""
         while True:
             with self._settled:
-                found = self._reserved(exchange)
-            if found != 0:
-                return found
+                held = self._reserved(exchange)
+            if held != 0:
+                return held
             await asyncio.sleep(LOOK)
 
     def _reserved(self, exchange: Exchange) -> int | None:

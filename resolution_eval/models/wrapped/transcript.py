@@ -41,12 +41,12 @@ def transcripts(named: Mapping[str, Any], output: Any) -> list[Transcript]:
         and sequences.shape[1] >= ids.shape[1]
         and bool((sequences[:, : ids.shape[1]] == ids).all())
     )
-    found = []
+    rows = []
     for row, prompt in enumerate(ids):
         kept = prompt[mask[row].bool()] if isinstance(mask, Tensor) else prompt
         rest = tuple(sequences[row, ids.shape[1] :].tolist()) if begins else None
-        found.append(Transcript(tuple(kept.tolist()), rest))
-    return found
+        rows.append(Transcript(tuple(kept.tolist()), rest))
+    return rows
 
 
 def as_one(earlier: Sequence[Transcript], later: Sequence[Transcript]) -> Transcript:

@@ -162,18 +162,18 @@ class Sight:
 
             def watched(*positional: Any, _original: Any = original, **named: Any) -> Any:
                 try:
-                    found = _original(*positional, **named)
+                    output = _original(*positional, **named)
                 except Exception as error:
                     seen.raised.append(error)
                     raise
                 seen.finished += 1
-                read = transcripts(named, found)
+                read = transcripts(named, output)
                 if samples == 1 and seen.finished > 1:
                     seen.transcripts = [as_one(seen.transcripts, read)] if read else []
-                    return found
+                    return output
                 seen.tokens.extend(self._tokens(named, samples, seen.each))
                 seen.transcripts.extend(read)
-                return found
+                return output
 
             object.__setattr__(self.model, name, watched)
             yield name
@@ -184,8 +184,8 @@ class Sight:
             return []
         if each > 1:
             rows = inputs["input_ids"]
-            found = [self.family.tokens_per_image(self.parts, row, each) for row in rows]
-            return [tokens for row in found for tokens in row] if len(rows) == samples else []
+            per_row = [self.family.tokens_per_image(self.parts, row, each) for row in rows]
+            return [tokens for row in per_row for tokens in row] if len(rows) == samples else []
         counted = self.family.counted_tokens(self.parts, inputs)
         return counted if len(counted) == samples else []
 
