@@ -126,5 +126,5 @@ def test_a_field_and_a_keyword_are_no_local_variables() -> None:
 def test_no_local_variable_is_called_by_a_vague_word() -> None:
     files = sorted((ROOT / "resolution_eval").rglob("*.py"))
     assert len(files) > 400
-    lines = {file.name: _vague(file.read_text(encoding="utf-8")) for file in files}
+    lines = {str(file): _vague(file.read_text(encoding="utf-8")) for file in files}
     assert {name: numbers for name, numbers in lines.items() if numbers} == {}

@@ -330,9 +330,9 @@ class ResWrap(ResolutionAdapter):
         )
         return attestation
 
-    def _warn_once(self, found: Attestation, said: str) -> None:
+    def _warn_once(self, attestation: Attestation, said: str) -> None:
         """Say of the first mismatched sample what is wrong."""
-        if found.status == "mismatched" and not self._warned:
+        if attestation.status == "mismatched" and not self._warned:
             self._warned = True
             logger.warning(said)
 

@@ -218,8 +218,8 @@ class Batching:
 _REMEDY = "it names the batches under way: put it right, or give another --use_cache"
 
 
-def _is_batch(found: Any) -> bool:
-    return isinstance(found, dict) and "batch" in found and isinstance(found.get("requests"), list)
+def _is_batch(told: Any) -> bool:
+    return isinstance(told, dict) and "batch" in told and isinstance(told.get("requests"), list)
 
 
 def _parts(
