@@ -124,7 +124,7 @@ def test_the_command_fails_where_the_base_makes_the_sweep_flat(
     [
         ({"base": "qwen3vl"}, UsageError, "did you mean 'qwen3_vl'"),
         ({"base": "openai", "model": "m", "scheme": "mach"}, UsageError, "did you mean 'match'"),
-        ({"base": "claude"}, ModelError, "claude"),
+        ({"base": "batch_gpt4"}, ModelError, "batch_gpt4"),
     ],
 )
 def test_a_mistake_is_named(told: dict[str, str], error: type, said: str) -> None:

@@ -41,11 +41,12 @@ def patient(
 ) -> requests.Session:
     """A session that asks again where the status is one of `busy`, or an error of the server's; of
     requests that are `billed`, none whose answer was lost on the way, or behind a gateway (504), as
-    it may be billed already.
+    it may be billed already. Where none is `busy`, its `Retry-After` is the caller's to heed:
+    urllib3 would wait for it by itself, whatever the statuses.
     """
     statuses = (*busy, 500, 502)
     again = (
-        PATIENCE.new(read=0, status_forcelist=statuses)
+        PATIENCE.new(read=0, status_forcelist=statuses, respect_retry_after_header=bool(busy))
         if billed
         else PATIENCE.new(status_forcelist=(*statuses, 504))
     )
