@@ -76,3 +76,13 @@ def test_a_blind_run_beside_it_is_the_control(tmp_path: Path) -> None:
     assert sighted.checkpoint.training_overridden is True
     again = read_record(write_record(sighted, tmp_path / "records"))
     assert timeless(again.model_copy(update={"answers_file": None})) == timeless(sighted)
+
+
+def test_two_runs_of_one_second_have_files_of_their_own(monkeypatch, tmp_path):
+    """lmms-eval would write the second one's samples behind the first one's."""
+    seconds = iter(["20261128_120000", "20261128_120000", "20261128_120001"])
+    monkeypatch.setattr("lmms_eval.utils.get_datetime_str", lambda: next(seconds))
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "20261128_120000_samples_task.jsonl").write_text("{}\n")
+    assert runs.unused_date(tmp_path) == "20261128_120001"
+    assert next(seconds, None) is None

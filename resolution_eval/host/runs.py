@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -143,6 +144,20 @@ def lmms_eval(arguments: Sequence[str]) -> int:
     return 1 if failures or LEDGER.lost else 0
 
 
+def unused_date(output: Path) -> str:
+    """The date of a run that begins now, in lmms-eval's spelling: a second of which `output` holds
+    no results yet.
+
+    lmms-eval calls a run's files by the second it began in, and writes on in one that is there: of
+    two short runs, the second one's samples would stand among the first one's.
+    """
+    from lmms_eval.utils import get_datetime_str
+
+    while any(output.rglob(f"{(date := get_datetime_str())}_*")):
+        time.sleep(0.1)
+    return str(date)
+
+
 def evaluate(
     model: str,
     model_args: str,
@@ -167,13 +182,12 @@ def evaluate(
     from lmms_eval.evaluator import simple_evaluate
     from lmms_eval.loggers import EvaluationTracker
     from lmms_eval.tasks import TaskManager
-    from lmms_eval.utils import get_datetime_str
 
     from resolution_eval.ground import paths
 
     tracker = EvaluationTracker(output_path=str(output))
     LEDGER.unsaved = None
-    date = get_datetime_str()
+    date = unused_date(output)
     with TemporaryDirectory(prefix="resolution-eval-") as folder:
         variation = Variation(resolutions=resolutions)
         if card is not None:
