@@ -628,3 +628,14 @@ def test_records_of_different_tasks_or_data_are_not_compared(tmp_path):
     d = one(tmp_path / "d", sweep({"512": 0.5}, samples=4))
     with pytest.raises(RecordError, match="no resolution in common"):
         compare(a, d)
+
+
+def test_a_page_may_be_named(tmp_path):
+    write_run(tmp_path / "run", sweep({"28": 0.4, "64": 0.8}, samples=40))
+    page = tmp_path / "deep" / "Page.HTML"
+    report([tmp_path / "run"], page)
+    assert page.read_text(encoding="utf-8").rstrip().endswith("</html>")
+    assert [file.name for file in page.parent.iterdir()] == ["Page.HTML"]
+    (tmp_path / "old.html").mkdir()
+    report([tmp_path / "run"], tmp_path / "old.html")
+    assert (tmp_path / "old.html" / "index.html").is_file()

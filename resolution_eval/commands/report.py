@@ -15,7 +15,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "results", nargs="+", type=Path, metavar="DIR", help="lmms-eval's output folder"
     )
     parser.add_argument(
-        "--output", type=Path, metavar="SITE", help="folder for index.html (default: DIR)"
+        "--output",
+        type=Path,
+        metavar="SITE",
+        help="folder for index.html, or a file NAME.html (default: DIR)",
     )
     parser.add_argument(
         "--format",

@@ -57,20 +57,20 @@ def report(
     data: Path | None = None,
     margin: float = MARGIN,
 ) -> str:
-    """The tables of the results in `paths` as text, and the page as `output`/index.html if given.
+    """The tables of the results in `paths` as text, and the page at `page_file(output)` if given.
 
     With `images`, the page shows samples whose answer changes, from data on this machine; `data` is
     the folder of `folder_res`; `margin` the loss of accuracy (a fraction) that counts as none.
 
     Raises:
-        UsageError: no such format, or `output`/index.html is somebody else's.
+        UsageError: no such format, or the page's file is somebody else's.
         RecordError: as `load`.
     """
     known = {**TABLES, **TIDY}
     if format not in known:
         raise UsageError(f"no format named {format!r}; {suggest(format, known)}")
     if output is not None:
-        refuse_stranger(output / PAGE)
+        refuse_stranger(page_file(output))
     tasks = studies(load(paths), margin=margin)
     if output is not None:
         _write(tasks, output, LEAD, images=images, data=data)
@@ -115,7 +115,7 @@ def _all_tables(task: TaskSweeps, curves: Sequence[CurveFigures]) -> Sequence[Ta
 def write_page(
     records: Sequence[Record], output: Path, *, images: bool = True, data: Path | None = None
 ) -> Path:
-    """Write the page of `records` to `output`/index.html; its path. Options as in `report`.
+    """Write the page of `records` to `page_file(output)`; its path. Options as in `report`.
 
     Raises:
         RecordError: there is no record.
@@ -162,7 +162,19 @@ def _write(
 
     pictures = _pictures(len(studies), images=images, data=data)
     page = render(studies, pictures, lead=lead, tables_first=tables_first)
-    output.mkdir(parents=True, exist_ok=True)
-    refuse_stranger(output / PAGE)
-    replace(output / PAGE, page.encode())
-    return output / PAGE
+    file = page_file(output)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    refuse_stranger(file)
+    replace(file, page.encode())
+    return file
+
+
+def page_file(output: Path) -> Path:
+    """Where the page is written: `output` where it is called as a page, index.html in it elsewhere.
+
+    Example:
+        >>> page_file(Path("site")).as_posix(), page_file(Path("site/page.html")).as_posix()
+        ('site/index.html', 'site/page.html')
+    """
+    named = output.suffix.lower() in (".html", ".htm") and not output.is_dir()
+    return output if named else output / PAGE

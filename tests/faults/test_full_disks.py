@@ -33,7 +33,7 @@ host = [sys.executable, TESTS + "/jobs/stand_in_host.py"]
 model = {"name": "one", "model": "resflamingo", "model_args": "calm=1", "launch": host}
 plan = {"output": str(disk / "swept"), "models": [model], "tasks": ["synthetic_res"]}
 (home / "plan.json").write_text(json.dumps(plan))
-brief = ["--steps", "2", "--encoder-steps", "2", "--joint-steps", "2", "--warmup", "1"]
+brief = ["--steps", "4", "--encoder-steps", "2", "--warmup", "1"]
 COMMANDS = {
     "record": ["record", str(home / "run"), "--output", str(disk / "out")],
     "report": ["report", str(home / "run"), "--output", str(disk / "report.html")],
@@ -46,9 +46,9 @@ COMMANDS = {
               "--batch", "4", "--save-every", "1", "--output", str(disk / "trained")],
     "untrained": ["train", "--task", "phantom_res", "--strategy", "none", "--native", "64",
                   "--output", str(disk / "untrained")],
-    "finetune": ["train", "--task", "phantom_res", "--strategy", "low", "--low", "16", *brief[:2],
-                 "--batch", "4", "--save-every", "1", "--output", str(disk / "tuned"),
-                 "--model_args", f"pretrained={home / 'begun'}"],
+    "finetune": ["train", "--task", "phantom_res", "--strategy", "low", "--low", "16",
+                 "--steps", "2", "--batch", "4", "--save-every", "1",
+                 "--output", str(disk / "tuned"), "--model_args", f"pretrained={home / 'begun'}"],
     "convert": ["convert", str(home / "own"), str(disk / "converted")],
     "matrix": ["matrix", "--task", "phantom_res", "--output", str(disk / "matrix"),
                "--checkpoints", f"low={home / 'low'}", f"native={home / 'native'}"],
