@@ -26,7 +26,7 @@ clause with a denial ("not", "without", "cannot", "whether", a question mark) is
 ("no debris, mucus or adipose") is one clause.
 
 What a sentence that begins with "Wait" or "Correction" says of the choices takes the place of all
-before it.
+before it; where it states none, what was said before stands if it is named last again.
 
 The verdict is the one choice that every mention of that place can mean. Letter and text that
 agree mean one choice; letter and text that contradict, or a hedge ("A or B"), mean none: None.
@@ -45,7 +45,6 @@ from resolution_eval.answers.mentions import (
     REASONS,
     SENTENCE_ENDS,
     Mention,
-    Phrases,
     denies,
     is_letter,
     marks_off,
@@ -127,8 +126,17 @@ def parse_yes_no(text: str) -> bool | None:
 def _verdict(text: str, choices: Sequence[str], *, letters: str) -> int | None:
     words = _of_the_answer(reply(text), asks_yes_no={*map(str.lower, choices)} == {"yes", "no"})
     phrases = phrases_of(choices, letters)
-    words = _since_taken_back(words, phrases)
     mentions = mentions_in(words, phrases)
+    said, start = _said(words, mentions), _taken_back(words, mentions)
+    if start is None:
+        return said
+    again = words[start:]
+    since = _said(again, mentions_in(again, phrases))
+    return said if since is None and said in mentions[max(mentions)].means else since
+
+
+def _said(words: Sequence[Word], mentions: Mapping[int, Mention]) -> int | None:
+    """The choice that the words answer, by the first of the places that has any."""
     stated = _final(words, mentions)
     if not stated and (weighed := _weighed(words, mentions)):
         return _common(weighed[0])
@@ -136,16 +144,14 @@ def _verdict(text: str, choices: Sequence[str], *, letters: str) -> int | None:
     return _common(stated or _final_line(words, mentions) or _affirmed(words, mentions))
 
 
-def _since_taken_back(words: list[Word], phrases: Phrases) -> list[Word]:
-    """What follows the last word that takes back what was said ("Wait, it is A."), where that names
-    a choice; else all words.
+def _taken_back(words: Sequence[Word], mentions: Mapping[int, Mention]) -> int | None:
+    """The word behind the last one that takes back what was said ("Wait, it is A.") and that a
+    choice is named after; None where there is none.
     """
-    for i in reversed(range(1, len(words))):
+    for i in reversed(range(1, max(mentions, default=0))):
         if words[i].plain in _TAKES_BACK and _CLAUSE_ENDS & set(words[i].before):
-            rest = words[i + 1 :]
-            if mentions_in(rest, phrases):
-                return rest
-    return words
+            return i + 1
+    return None
 
 
 def _of_the_answer(said: str, *, asks_yes_no: bool) -> list[Word]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from asking import documents, judged
 from closed_stand_in import AnthropicStandIn, GeminiStandIn
+from packaging.requirements import Requirement
 from stand_in import StandIn, claude, running
 
 from resolution_eval.adapters.reswrap import ResWrap
@@ -19,6 +22,7 @@ from resolution_eval.models.wrapped.exchange import images_of
 from resolution_eval.models.wrapped.services import SERVICES
 
 pytestmark = pytest.mark.filterwarnings("ignore")
+ROOT = Path(__file__).parents[2]
 SIZES = [56, 448, "native"]
 CLAUDE = "claude-sonnet-4-5-20250929"
 BUDGET = 1120
@@ -122,19 +126,22 @@ def test_the_doctor_sees_what_is_sent(
     assert shown in said and "448x448" in said
 
 
-def test_a_package_that_is_absent_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(services, "_installed", lambda _: False)
-    with pytest.raises(SystemExit, match=r"not installed: pip install 'anthropic>=0\.60,<1'"):
+@pytest.mark.parametrize(
+    ("there", "said"), [(None, "is not installed"), ("1.0.0", r"is 1\.0\.0 here")]
+)
+def test_a_package_that_is_absent_or_of_another_version_is_named(
+    monkeypatch: pytest.MonkeyPatch, there: str | None, said: str
+) -> None:
+    monkeypatch.setattr(services, "_installed", lambda _: there)
+    with pytest.raises(SystemExit, match=rf"anthropic, which {said}: pip install 'anthropic[<>]"):
         ResWrap("claude", model_version=CLAUDE)
 
 
-def test_a_package_of_another_version_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def create(*, model: str, max_tokens: int, messages: list[Any]) -> None:
-        """As of anthropic 1.0."""
-
-    monkeypatch.setattr("anthropic.resources.Messages.create", create)
-    with pytest.raises(SystemExit, match="does not take any more: pip install"):
-        ResWrap("claude", model_version=CLAUDE)
+def test_the_extras_bring_what_the_bases_ask_with() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for base in ("claude", "gemini"):
+        (wanted,) = extras["optional-dependencies"][base]
+        assert Requirement(wanted) == SERVICES[base].client
 
 
 @pytest.mark.parametrize("base", [name for name, one in SERVICES.items() if one.keys])

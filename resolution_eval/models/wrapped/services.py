@@ -6,16 +6,15 @@ question five times, and then has no answer to tell (lmms-eval 0.7.3).
 
 from __future__ import annotations
 
-import importlib
 import importlib.metadata
-import importlib.util
-import inspect
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
+
+from packaging.requirements import Requirement
 
 from resolution_eval.ground.errors import ModelError, UsageError
 from resolution_eval.models.arguments import flag
@@ -25,11 +24,8 @@ from resolution_eval.models.arguments import flag
 class ClosedService:
     """A provider's service, as one of lmms-eval's models asks it."""
 
-    package: str
-    """Distribution that holds the provider's client, as pip names it."""
-    module: str
-    fits: str
-    """The package with the versions of it that the base can ask with."""
+    client: Requirement
+    """The provider's package, in the versions that the base can ask with."""
     keys: tuple[str, ...]
     """Environment variables of which one holds the key; none where the base goes without."""
     address: str
@@ -41,19 +37,15 @@ class ClosedService:
         """Refuse to ask for the base `name` without what that needs.
 
         Raises:
-            ModelError: the package is absent, or its version takes other arguments.
+            ModelError: the package is absent, or of a version that the base cannot ask with.
             UsageError: there is no key.
         """
-        if not _installed(self.module):
+        there = _installed(self.client.name)
+        if there is None or not self.client.specifier.contains(there, prereleases=True):
+            shown = "is not installed" if there is None else f"is {there} here"
             raise ModelError(
-                f"base={name} asks with the package {self.package}, which is not installed: "
-                f"pip install '{self.fits}'"
-            )
-        if self.package == "anthropic" and not _takes_temperature():
-            version = importlib.metadata.version(self.package)
-            raise ModelError(
-                f"base={name} gives a temperature, which {self.package} {version} does not take "
-                f"any more: pip install '{self.fits}'"
+                f"base={name} asks with the package {self.client.name}, which {shown}: "
+                f"pip install '{self.client}'"
             )
         told = arguments.get("api_key") or flag("vertexai", arguments.get("vertexai") or False)
         if self.keys and not told and not any(os.environ.get(key) for key in self.keys):
@@ -72,23 +64,17 @@ class ClosedService:
 
 SERVICES: dict[str, ClosedService] = {
     "claude": ClosedService(
-        package="anthropic",
-        module="anthropic",
-        fits="anthropic>=0.60,<1",
+        client=Requirement("anthropic>=0.60,<1"),  # it gives a temperature, which 1.0 does not take
         keys=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
         address="ANTHROPIC_BASE_URL",
     ),
     "gemini": ClosedService(
-        package="google-genai",
-        module="google.genai",
-        fits="google-genai>=1",
+        client=Requirement("google-genai>=1"),
         keys=("GOOGLE_API_KEY", "GEMINI_API_KEY"),
         address="GOOGLE_GEMINI_BASE_URL",
     ),
     "gpt4v": ClosedService(
-        package="openai",
-        module="openai",
-        fits="openai>=1",
+        client=Requirement("openai>=1"),
         keys=(),  # a key is made up where there is none, for servers that want none
         address="OPENAI_BASE_URL",
         version="/v1",
@@ -103,14 +89,9 @@ def refuse_unready(name: str, arguments: Mapping[str, Any]) -> None:
         SERVICES[name].refuse_unready(name, arguments)
 
 
-def _installed(module: str) -> bool:
+def _installed(package: str) -> str | None:
+    """Version of a package that is there; None where it is not."""
     try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # of a package that holds it
-        return False
-
-
-def _takes_temperature() -> bool:
-    """Whether `anthropic` still takes what lmms-eval's `claude` gives it; 1.0 does not."""
-    messages = importlib.import_module("anthropic.resources").Messages
-    return "temperature" in inspect.signature(messages.create).parameters
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
