@@ -216,7 +216,8 @@ def test_words_of_answers_in_any_order_give_a_choice_or_none(pieces, tight):
 
 REPEATED = [
     "answer: ", "answer: smooth muscle ", "a ", "B or ", "Question    ", "<think>", "</think>",
-    "<s>", "1,", "9", "A.", "(", "smooth muscle, ", "'a", "x-", "\\boxed{", "no ", "<a ", "wait. ", ". wait mucus",
+    "<s>", "1,", "9", "A.", "(", "smooth muscle, ", "'a", "x-", "\\boxed{", "no ", "<a ",
+    "wait. ", ". wait mucus",
 ]  # fmt: skip
 
 
