@@ -106,7 +106,7 @@ def decode(data: bytes) -> DecodedImage:
 
 @contextmanager
 def stored(source: Path | BinaryIO) -> Iterator[Image.Image]:
-    """The image `source` as Pillow has it before a pixel is decoded, for its size or for a mask.
+    """The image `source` as Pillow has it before a pixel is decoded, for a mask.
 
     Only `FORMATS` are opened: Pillow knows formats that are programs, which it would run.
 

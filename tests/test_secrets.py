@@ -11,7 +11,8 @@ from synthetic_runs import behind_server, failed_at, sweep, write_run
 from synthetic_runs import facts as run_facts
 
 from resolution_eval import cli
-from resolution_eval.ground.redaction import STRUCK, redacted
+from resolution_eval.ground.redaction import STRUCK, redacted, redacted_within
+from resolution_eval.jobs.job import _public
 
 # built of parts, so that no scanner takes this file for a leak
 X20, X36, X40 = "aB3dE6gH9jK2mN5pQ8sT", "aB3dE6gH9jK2mN5pQ8sTuV1wX4yZ7bC0dE3f", "aB3dE6gH9j" * 4
@@ -300,3 +301,21 @@ def test_nothing_that_is_written_of_a_run_holds_its_secrets(tmp_path: Path) -> N
 
     (answers,) = (out / "records").glob("*.parquet")
     assert SECRET not in str(parquet.read_table(answers).to_pylist())
+
+
+@pytest.mark.parametrize(
+    "value", ["correct horse battery", "a,b", 12345678, ["abc123xyz", "zzz"], {"value": "abc123"}]
+)
+def test_whatever_stands_under_a_secrets_name_is_struck(value: object) -> None:
+    assert redacted_within({"password": value, "n": 2}) == {"password": STRUCK, "n": 2}
+
+
+def test_what_only_reads_like_a_secrets_name_stays() -> None:
+    kept = {"pad_token": "<pad>", "sort_key": "id", "answer_key": "B", "password": None, "a=b": "c"}
+    assert redacted_within(kept) == kept
+
+
+def test_an_argument_that_holds_its_own_value_is_no_name_of_the_next() -> None:
+    argv = ["env", "CUDA_VISIBLE_DEVICES=0", "HF_TOKEN=abc123", "python", "--api_key", "x y"]
+    struck = ["env", "CUDA_VISIBLE_DEVICES=0", f"HF_TOKEN={STRUCK}", "python", "--api_key", STRUCK]
+    assert _public(argv) == struck

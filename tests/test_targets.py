@@ -15,6 +15,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parent / "pixels"))
 from resolution_eval.data.cards import task_cards
 from resolution_eval.data.sources.local import LocalSource
+from resolution_eval.data.sources.stored_size import size_on_disk
 from resolution_eval.data.sources.targets import detail_of
 from resolution_eval.ground.errors import DataError
 from resolution_eval.pixels.display_choices import Cut, Options
@@ -108,6 +109,19 @@ class TestMasks:
             detail_of({"file": "a.dcm", "mask": mask}, 2, tmp_path)
         with pytest.raises(DataError, match="outside its image of 200x120"):
             detail_of({"file": "a.dcm", "target": "190,0,20,5"}, 2, tmp_path)
+
+    def test_a_damaged_header_leaves_the_size_unknown(self, tmp_path):
+        """pydicom raises errors of many types; the sample fails by name when it is asked for."""
+        data = pytest.importorskip("test_dicom").dicom(np.zeros((20, 20), np.uint16))
+        at = data.index(b"\x28\x00\x10\x00") + 4
+        (tmp_path / "a.dcm").write_bytes(data[:at] + b"Uo" + data[at + 2 :])
+        assert size_on_disk(tmp_path / "a.dcm") is None
+        assert detail_of({"file": "a.dcm", "target": "1,0,20,5"}, 2, tmp_path) is not None
+
+    def test_of_a_large_picture_the_header_is_read_alone(self, tmp_path, monkeypatch):
+        file = tmp_path / picture(tmp_path)
+        monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"{path} was read whole"))
+        assert size_on_disk(file) == (200, 120)
 
     def test_a_slice_of_a_volume_has_the_size_that_is_shown(self, tmp_path):
         nibabel = pytest.importorskip("nibabel")

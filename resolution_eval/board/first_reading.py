@@ -11,12 +11,13 @@ import os
 import select
 import signal
 import sys
+import textwrap
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from resolution_eval.ground.errors import ResolutionEvalError
+from resolution_eval.ground.errors import ResolutionEvalError, visible
 
 MEMORY = 3 * 2**30
 """Bytes of memory that reading one submission may take beside what the process has: answers of the
@@ -80,8 +81,9 @@ def _apart(places: Sequence[Path], read: Callable[[Path], object]) -> tuple[int,
             _read_all(places, read, writing)
             os._exit(0)
         except BaseException:  # noqa: BLE001  (nobody foresaw it: it is shown, and the parent goes on)
-            traceback.print_exc()
-            sys.stderr.flush()
+            # no line begins as CI's own commands do, whatever the error quotes of a submission
+            shown = visible(traceback.format_exc())
+            print(textwrap.indent(shown, "| "), file=sys.stderr, flush=True)
         finally:
             os._exit(1)
     os.close(writing)

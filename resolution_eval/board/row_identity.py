@@ -52,10 +52,17 @@ def _borrowed_faults(facts: Facts) -> Iterator[str]:
 
 
 def _holds(name: str, other: str) -> bool:
-    """Whether whole words of `name`, one after the other, read as `other`."""
-    words = [skeleton(word) for word in re.findall(r"[^\W_]+", name)]
-    runs = ("".join(words[i:j]) for i in range(len(words)) for j in range(i + 1, len(words) + 1))
-    return skeleton(other) in runs
+    """Whether whole words of `name`, one after the other, read as `other`, or as several of it;
+    capitals within a word begin another, and digits part words or stand in them for letters.
+    """
+    parted = re.sub(r"(?<=[^\W\d_])(?=[A-Z][a-z])", " ", name)
+    meant = {skeleton(other), skeleton(f"{other}s")}
+    for pattern in (r"[^\W_]+", r"[^\W\d_]+"):
+        words = [skeleton(word) for word in re.findall(pattern, parted)]
+        ends = range(1, len(words) + 1)
+        if any("".join(words[i:j]) in meant for j in ends for i in range(j)):
+            return True
+    return False
 
 
 def asked_faults(record: Record, card: TaskCard, pin: Pin) -> Iterator[str]:

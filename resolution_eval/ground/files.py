@@ -25,6 +25,8 @@ from resolution_eval.ground.notation import NotationError, json_value
 
 MANIFEST = "manifest.json"
 """File in a folder that we wrote: every other file in it, and its digest."""
+GENERATED = '<meta name="generator" content="resolution-eval '
+"""What a page of ours begins with in its head."""
 SCARCE = 2**20
 """Free bytes below which a disk is full: a run writes more."""
 
@@ -134,7 +136,7 @@ def write_manifest(folder: Path) -> None:
     replace(folder / MANIFEST, text.encode() + b"\n")
 
 
-def refuse_stranger(path: Path, mark: str = "resolution-eval") -> None:
+def refuse_stranger(path: Path, mark: str = GENERATED) -> None:
     """Refuse to write over the file `path` where it is not one of this program's, which hold
     `mark`.
 

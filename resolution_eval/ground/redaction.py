@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 STRUCK = "[REDACTED]"
@@ -140,6 +140,13 @@ _HOOK = re.compile(
     re.IGNORECASE,
 )
 """Addresses that are secrets themselves: who knows one may write there."""
+_NAME = re.compile(r"[\w.-]+")
+_HARMLESS = re.compile(
+    r"(?:(?:^|_)(?:pad|bos|eos|unk|cls|sep|mask|image|video|audio|start|end|begin|stop|special)_tokens?"
+    r"|(?:^|_)(?:sort|answer|group|label|index|primary|foreign)_keys?)$",
+    re.IGNORECASE,
+)
+"""Names that read like those of secrets, of a tokenizer's signs and a table's columns."""
 _WINDOW, _OVERLAP = 2_000, 500
 """Characters that a detector is shown at once, since its time may grow with their square, and how
 many of them again: no secret that it knows is longer."""
@@ -174,14 +181,25 @@ def redacted_value(name: str, value: object) -> str:
     """`value` as text, without its secrets; it is one itself where `name` says so.
 
     Example:
-        >>> redacted_value("api_key", "abc123"), redacted_value("model", "gpt")
-        ('[REDACTED]', 'gpt')
+        >>> redacted_value("api_key", "abc 123"), redacted_value("pad_token", "<pad>")
+        ('[REDACTED]', '<pad>')
     """
-    return redacted(f"{name}={value}").partition("=")[2]
+    return STRUCK if _names_secret(name) else redacted(str(value))
+
+
+@lru_cache(maxsize=1024)
+def _names_secret(name: str) -> bool:
+    """Whether what stands under a name is a secret, whatever it is."""
+    return (
+        bool(_NAME.fullmatch(name))
+        and not _HARMLESS.search(name)
+        and STRUCK in redacted(f"{name}=x")
+    )
 
 
 def redacted_within(value: Any) -> Any:
-    """`value` with the secrets of every text in its lists and tables replaced.
+    """`value` with the secrets of every text in its lists and tables replaced, and whatever stands
+    under a secret's name but a yes, a no or nothing.
 
     Example:
         >>> redacted_within({"notes": ["api_key=abc123"], "api_key": "abc123", "n": 2})
@@ -191,7 +209,9 @@ def redacted_within(value: Any) -> Any:
         return redacted(value)
     if isinstance(value, dict):
         return {
-            name: redacted_value(name, each) if isinstance(each, str) else redacted_within(each)
+            name: STRUCK
+            if each and not isinstance(each, bool) and _names_secret(str(name))
+            else redacted_within(each)
             for name, each in value.items()
         }
     if isinstance(value, list | tuple):

@@ -39,6 +39,28 @@ def read_dicom(data: bytes, limit: int, options: Options) -> Raster:
         ImageError: pydicom is not installed; there are no pixels; they are damaged or compressed
             in a way that none of its decoders reads; or there are more than `limit`.
     """
+    dataset, (rows, columns) = _dataset(data)
+    if "PixelData" not in dataset and "FloatPixelData" not in dataset:
+        raise ImageError("the DICOM file has no pixels (a report, a directory or a structure set?)")
+    if rows * columns > limit:
+        raise ImageError(
+            f"the image is too large: {columns}x{rows} is {rows * columns} pixels, limit {limit}"
+        )
+    return _raster(dataset, options)
+
+
+def dicom_size(data: bytes) -> tuple[int, int] | None:
+    """Columns and rows of the DICOM file `data`, by its header alone; None where it tells none.
+
+    Raises:
+        ImageError: as `read_dicom`, of the header.
+    """
+    _, (rows, columns) = _dataset(data, stop_before_pixels=True)
+    return (columns, rows) if rows and columns else None
+
+
+def _dataset(data: bytes, **options: bool) -> tuple[Dataset, tuple[int, int]]:
+    """The data set in a file, read by pydicom with `options`, and its rows and columns."""
     try:
         import pydicom
     except ImportError as error:
@@ -50,21 +72,14 @@ def read_dicom(data: bytes, limit: int, options: Options) -> Raster:
     config.settings.reading_validation_mode = config.IGNORE
     try:
         refuse_inflated(data)
-        dataset = pydicom.dcmread(BytesIO(data), force=True)
-        rows, columns = int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)
+        dataset = pydicom.dcmread(BytesIO(data), force=True, **options)
+        return dataset, (int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0))
     except ImageError:
         raise
     except Exception as error:  # of many types, whose texts may hold a patient's name
         raise ImageError(
             f"the DICOM file of {len(data)} bytes is damaged ({type(error).__name__})"
         ) from error
-    if "PixelData" not in dataset and "FloatPixelData" not in dataset:
-        raise ImageError("the DICOM file has no pixels (a report, a directory or a structure set?)")
-    if rows * columns > limit:
-        raise ImageError(
-            f"the image is too large: {columns}x{rows} is {rows * columns} pixels, limit {limit}"
-        )
-    return _raster(dataset, options)
 
 
 def refuse_inflated(data: bytes) -> None:
@@ -81,10 +96,9 @@ def refuse_inflated(data: bytes) -> None:
     read_preamble(file, True)
     if _read_file_meta_info(file).get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
         return
-    unpacking, waiting, inflated = zlib.decompressobj(-zlib.MAX_WBITS), file.read(), 0
-    while waiting and inflated <= MAX_INFLATED:
+    unpacking, inflated = zlib.decompressobj(-zlib.MAX_WBITS), 0
+    while inflated <= MAX_INFLATED and (waiting := unpacking.unconsumed_tail or file.read(_BLOCK)):
         inflated += len(unpacking.decompress(waiting, _BLOCK))
-        waiting = unpacking.unconsumed_tail
     if inflated > MAX_INFLATED:
         raise ImageError(
             f"the DICOM file of {len(data)} bytes inflates to more than {MAX_INFLATED:,} bytes; "

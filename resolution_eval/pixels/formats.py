@@ -67,13 +67,19 @@ def _jpegls(data: bytes) -> bool:
 HEAD_OF_NIFTI = 540
 """Bytes of the longer of its two kinds of header."""
 
+HEAD_OF_GZIP = 64 * 1024
+"""Bytes of a gzipped file among which those are looked for, past empty members."""
+
 
 def inflated_head(data: bytes) -> bytes:
     """The first bytes of a file, of a gzipped one those of what it holds; never many."""
     if not data.startswith(b"\x1f\x8b"):
         return data[:HEAD_OF_NIFTI]
     head = b""
-    with suppress(OSError, EOFError, zlib.error), gzip.GzipFile(fileobj=BytesIO(data)) as file:
+    with (
+        suppress(OSError, EOFError, zlib.error),
+        gzip.GzipFile(fileobj=BytesIO(data[:HEAD_OF_GZIP])) as file,
+    ):
         while len(head) < HEAD_OF_NIFTI and (more := file.read1(HEAD_OF_NIFTI - len(head))):
             head += more
     return head

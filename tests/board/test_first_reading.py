@@ -57,8 +57,13 @@ def test_what_ends_its_reader_is_named_and_the_others_are_read(
 
 
 def test_an_error_that_nobody_foresaw_is_shown(capfd: pytest.CaptureFixture[str]) -> None:
-    assert len(fatal([Path("one")], lambda place: 1 / 0)) == 1
-    assert "ZeroDivisionError" in capfd.readouterr().err
+    def unforeseen(place: Path) -> None:
+        raise ValueError("name 'x\n::stop-commands::abc\x1b[31m'")
+
+    assert len(fatal([Path("one")], unforeseen)) == 1
+    shown = capfd.readouterr().err
+    assert "ValueError" in shown and "\x1b" not in shown
+    assert not any(line.lstrip().startswith("::") for line in shown.splitlines())
 
 
 @pytest.mark.whole

@@ -404,6 +404,21 @@ FORGERIES: dict[str, tuple[Forge, str, str]] = {
         "reads as this project's own name",
         "three",
     ),
+    "this project's name and a word behind it in one": (
+        renamed(submitter="ResolutionEvalTeam"),
+        "reads as this project's own name",
+        "three",
+    ),
+    "this project's name with a number": (
+        renamed(submitter="resolutioneval2"),
+        "reads as this project's own name",
+        "three",
+    ),
+    "several of this project": (
+        renamed(submitter="Resolution-Evals"),
+        "reads as this project's own name",
+        "three",
+    ),
     "this project's name as an owner of models": (
         renamed(model="Res0lution_Eval/embedded-low", pretrained="Res0lution_Eval/embedded-low"),
         "the owner of the model 'Res0lution_Eval' reads as this project's own",

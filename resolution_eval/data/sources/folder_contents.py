@@ -33,9 +33,10 @@ class FolderContents:
         if file not in self._digests:
             path = self._folder / file
             before = self._stamps.setdefault(file, _stamp(path))
-            self._digests[file] = MISSING if before == MISSING else _digest(path)
+            digest = MISSING if before == MISSING else _digest(path)
             if _stamp(path) != before:
                 raise DataError(self._changed(file))
+            self._digests[file] = digest
         return self._digests[file]
 
     def refuse_changed(self, file: str, data: bytes | None = None) -> None:
