@@ -102,10 +102,11 @@ def _plan(told: Mapping[str, str]) -> BasePlan:
     return plan(told.get("base"), _base_arguments(told), force_simple=simple)
 
 
-def _misfit(told: Mapping[str, str]) -> str | None:
-    """Why the base cannot be built so today; None where it can."""
+def _misfit(record: Record, told: Mapping[str, str]) -> str | None:
+    """Why the base cannot be built, or predicted, so today; None where it can."""
     try:
         _plan(told)
+        _predictor(record, told)
     except (UsageError, ModelError) as error:
         return str(error)
     return None
@@ -121,7 +122,7 @@ def _base_arguments(told: Mapping[str, str]) -> dict[str, str]:
 def _rules(record: Record, model_args: str | None) -> Iterator[Change]:
     """The rule, or the processor's files, that predicts today; and what it makes of each grid."""
     from resolution_eval.models.arguments import model_arguments
-    from resolution_eval.models.wrapped.predictors import OWN, predictor
+    from resolution_eval.models.wrapped.predictors import OWN
 
     served = [cell for cell in record.cells if cell.serving is not None]
     if not served or record.checkpoint.name is None:
@@ -129,7 +130,7 @@ def _rules(record: Record, model_args: str | None) -> Iterator[Change]:
     told = {name: value for name, value in _merged(record, model_args).items() if name in OWN}
     _refuse_struck(told)
     try:
-        who = predictor(record.checkpoint.name, told)
+        who = _predictor(record, told)
         title = "unknown" if who is None else who.title
     except (UsageError, ModelError) as error:
         if not set(OWN).isdisjoint(model_arguments(model_args or "")):
@@ -141,6 +142,19 @@ def _rules(record: Record, model_args: str | None) -> Iterator[Change]:
     if who is not None:
         for cell in served:
             yield from _tokens(cell, who)
+
+
+def _predictor(record: Record, told: Mapping[str, str]) -> Predictor | None:
+    """Who predicts for the record's model today; None where nobody does.
+
+    Raises:
+        UsageError: an argument names no rule any more, or does not fit.
+        ModelError: the processor cannot be loaded.
+    """
+    from resolution_eval.models.wrapped.predictors import OWN, predictor
+
+    own = {name: value for name, value in told.items() if name in OWN}
+    return predictor(str(record.checkpoint.name), own)
 
 
 def _kept(record: Record) -> dict[str, str]:
@@ -175,13 +189,13 @@ def _refuse_struck(told: Mapping[str, str]) -> None:
 
 def _tokens(cell: Cell, who: Predictor) -> Iterator[Change]:
     """Tokens of a cell whose images were all of one size, by the rule of today."""
-    from resolution_eval.jobs.estimate import TURNS
+    from resolution_eval.models.wrapped.predictors import LONE
 
     assert cell.serving is not None
     before, size = cell.serving.predicted_tokens, _one_size(cell)
     if before is None or size is None:
         return
-    forecast = who.forecast(size, TURNS)
+    forecast = who.forecast(size, LONE)
     now = None if forecast.tokens is None else forecast.tokens[1]
     if now != before.most:
         named = "unknown" if now is None else str(now)
@@ -214,8 +228,8 @@ def _asked(record: Record, model_args: str | None) -> Iterator[Change]:
         if name not in ("batch", "probe") and not _absent_key(name, value)
     }
     _refuse_struck(told)
-    misfit = _misfit(told)
-    if misfit is not None and _misfit(_kept(record)) is None:
+    misfit = _misfit(record, told)
+    if misfit is not None and _misfit(record, _kept(record)) is None:
         raise UsageError(misfit)
     if misfit is not None:
         touched = tuple(cell.resolution for cell in served)

@@ -20,7 +20,7 @@ from resolution_eval.models.families.checkpoint import known_training
 from resolution_eval.models.providers import Forecast
 from resolution_eval.models.wrapped.base_plan import LIMITS, BasePlan, accepted, plan
 from resolution_eval.models.wrapped.predictors import Predictor, predictor
-from resolution_eval.models.wrapped.services import SERVICES
+from resolution_eval.models.wrapped.services import CLOSED_SERVICES
 from resolution_eval.models.wrapped.sight_notes import encoding_notes
 from resolution_eval.models.wrapped.weightless import HollowBase, Receipt
 from resolution_eval.resolution import PixelResolution, Size, budget_size
@@ -154,7 +154,7 @@ class WrappedBase:
 def _receipt(made: BasePlan) -> Iterator[Receipt | None]:
     """A server in the place of the one that the base would ask; None where it asks none."""
     azure = os.environ.get("API_TYPE") == "azure"  # lmms-eval's word, read by `gpt4v` alone
-    service = None if azure and made.name == "gpt4v" else SERVICES.get(made.name)
+    service = None if azure and made.name == "gpt4v" else CLOSED_SERVICES.get(made.name)
     if service is None and "base_url" not in accepted(made.maker)[0]:
         yield None
         return

@@ -349,13 +349,14 @@ class Ledger:
         describe: Callable[[], CheckpointFacts],
         state: Callable[[], str] | None = None,
     ) -> None:
-        """A new run begins in this process, answered by `adapter`."""
+        """A new run begins in this process, answered by `adapter`. That an earlier one of the same
+        command ended in an error, or was not saved, is not forgotten.
+        """
         self.adapter, self.describe, self.state = adapter, describe, state
         self.failures.clear()
         self.costs.clear()
         self.told.clear()
         self.outcomes.clear()
-        self.error = self.unsaved = None
 
     def rest(self) -> None:
         """Nobody of ours answers in this process, until an adapter says so: what a run of another

@@ -186,7 +186,7 @@ def evaluate(
     from resolution_eval.ground import paths
 
     tracker = EvaluationTracker(output_path=str(output))
-    LEDGER.unsaved = None
+    LEDGER.error = LEDGER.unsaved = None
     date = unused_date(output)
     with TemporaryDirectory(prefix="resolution-eval-") as folder:
         variation = Variation(resolutions=resolutions)

@@ -10,6 +10,8 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+from loguru import logger
+
 from resolution_eval.evidence.attestation import LEDGER
 from resolution_eval.ground.files import is_full
 
@@ -62,7 +64,9 @@ def _check(folder: Path, date: str, name: str, lines: int | None) -> None:
         for part in (*folder.glob(f"{date}_results.json"), *folder.glob(f"{date}_samples_*.jsonl")):
             part.unlink()
         reason = "No space left on device" if full else "lmms-eval could not write it"
-        LEDGER.unsaved = LEDGER.unsaved or (
+        said = (
             f"the run's results are not saved: {reason} ({path}); free some space, or name another "
             "folder, and run it again"
         )
+        logger.error(said)
+        LEDGER.unsaved = LEDGER.unsaved or said

@@ -124,16 +124,14 @@ def estimates(job: Job, card: TaskCard, material: JobMaterial) -> list[CellEstim
 
 def _most(who: Predictor | None, sizes: Sequence[Size], resolution: str) -> int | None:
     """Most tokens of one sample's images at a resolution; None where no rule tells."""
+    from resolution_eval.models.wrapped.predictors import LONE
+
     if who is None:
         return None
     asked = parse_resolution(resolution)
-    tokens = [who.forecast(budget_size(size, asked), TURNS).tokens for size in sizes]
+    tokens = [who.forecast(budget_size(size, asked), LONE).tokens for size in sizes]
     known = [most for _, most in filter(None, tokens)]
     return sum(known) if len(known) == len(tokens) else None
-
-
-TURNS = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Which?"}]}]
-"""A conversation of which the image's tokens are wanted alone."""
 
 
 def _limited(test: int, arguments: tuple[str, ...], sizes: int) -> int:
@@ -194,7 +192,9 @@ def _unknown(name: str, material: JobMaterial | None) -> str:
 def _ground(material: JobMaterial) -> Iterator[str]:
     """What was looked at."""
     if material.looked_at:
-        yield f"#   sizes are those of the first {len(material.sizes):,} samples on this machine"
+        part = f"{len(material.sizes):,} of " if material.broken else ""
+        first = f"{part}the first {material.looked_at:,} samples"
+        yield f"#   sizes are those of {first} on this machine"
     if material.broken:
         yield (
             f"#   besides, {material.broken:,} samples have an image that cannot be read: they "

@@ -55,12 +55,12 @@ def dicom_size(data: bytes) -> tuple[int, int] | None:
     Raises:
         ImageError: as `read_dicom`, of the header.
     """
-    _, (rows, columns) = _dataset(data, stop_before_pixels=True)
+    _, (rows, columns) = _dataset(data, header_alone=True)
     return (columns, rows) if rows and columns else None
 
 
-def _dataset(data: bytes, **options: bool) -> tuple[Dataset, tuple[int, int]]:
-    """The data set in a file, read by pydicom with `options`, and its rows and columns."""
+def _dataset(data: bytes, *, header_alone: bool = False) -> tuple[Dataset, tuple[int, int]]:
+    """The data set in a file, as pydicom reads it, and its rows and columns."""
     try:
         import pydicom
     except ImportError as error:
@@ -72,7 +72,7 @@ def _dataset(data: bytes, **options: bool) -> tuple[Dataset, tuple[int, int]]:
     config.settings.reading_validation_mode = config.IGNORE
     try:
         refuse_inflated(data)
-        dataset = pydicom.dcmread(BytesIO(data), force=True, **options)
+        dataset = pydicom.dcmread(BytesIO(data), force=True, stop_before_pixels=header_alone)
         return dataset, (int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0))
     except ImageError:
         raise

@@ -74,7 +74,7 @@ def test_where_an_average_stands_in_for_some_it_is_said(
 def test_a_sample_of_which_one_image_is_broken_is_not_asked_and_not_counted(told: Told) -> None:
     found = told(["28.png|112.png", "56.png|84.png", "112.png|broken.png"])
     assert found[0] == "#   native: 3 samples, 33 image tokens"
-    assert "#   sizes are those of the first 2 samples on this machine" in found
+    assert "#   sizes are those of 2 of the first 3 samples on this machine" in found
     assert "1 samples have an image that cannot be read: they fail" in found[2]
 
 

@@ -48,8 +48,11 @@ class _Gemini(StandIn.handler):  # type: ignore[name-defined, misc]
         candidate = {"content": {"parts": parts, "role": "model"}, "finishReason": "STOP"}
         if "safety" in self.server.faults and asked.size is not None:
             candidate = {"finishReason": "SAFETY", "index": 0}
+        if "no text" in self.server.faults and asked.size is not None:
+            candidate = {"content": {"role": "model"}, "finishReason": "MAX_TOKENS"}
+        gone = "no candidate" in self.server.faults and asked.size is not None
         document = {
-            "candidates": [candidate],
+            "candidates": [] if gone else [candidate],
             "modelVersion": self.server.says.get("model") or self.server.model_name(model),
             "responseId": told["id"],
         }

@@ -17,9 +17,10 @@ from stand_in import StandIn, claude, running
 from resolution_eval.adapters.reswrap import ResWrap
 from resolution_eval.cli import main
 from resolution_eval.evidence.attestation import Attestation, Failure, Verdict
+from resolution_eval.host.cache_folder import keeping
 from resolution_eval.models.wrapped import services
 from resolution_eval.models.wrapped.exchange import images_of
-from resolution_eval.models.wrapped.services import SERVICES
+from resolution_eval.models.wrapped.services import CLOSED_SERVICES
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 ROOT = Path(__file__).parents[2]
@@ -31,7 +32,7 @@ BUDGET = 1120
 
 @contextmanager
 def asked_through(base: str, kind: type[StandIn], *told: Any, **more: Any) -> Iterator[StandIn]:
-    with running(*told, kind=kind, **more) as server, SERVICES[base].moved(server.url):
+    with running(*told, kind=kind, **more) as server, CLOSED_SERVICES[base].moved(server.url):
         yield server
 
 
@@ -81,6 +82,24 @@ def test_an_answer_that_gemini_holds_back_is_a_failure() -> None:
     for verdict, _ in told:
         assert verdict.correct is None and isinstance(verdict.failure, Failure)
         assert verdict.failure.kind == "refusal" and "SAFETY" in verdict.failure.message
+
+
+@pytest.mark.parametrize("fault", ["no text", "no candidate"])
+def test_an_answer_of_gemini_without_a_text_is_a_failure_and_is_not_kept(
+    fault: str, tmp_path: Path
+) -> None:
+    """Thinking may take all the tokens: lmms-eval writes a text of its own then."""
+    with asked_through("gemini", GeminiStandIn, lambda *_: BUDGET, faults=[fault]) as server:
+        with keeping(tmp_path):
+            told = answers("gemini", "gemini-3-pro-preview", ("300x150",))
+            asked = len(server.questions)
+            answers("gemini", "gemini-3-pro-preview", ("300x150",))
+        assert len(server.questions) == 2 * asked, "asked again"
+    for verdict, _ in told:
+        assert verdict.correct is None and verdict.failure is not None
+        assert verdict.failure.kind == "empty"
+        assert "the server's answer has no text" in verdict.failure.message
+        assert fault == "no candidate" or "MAX_TOKENS" in verdict.failure.message
 
 
 def test_a_refusal_of_claude_is_a_failure() -> None:
@@ -141,15 +160,23 @@ def test_the_extras_bring_what_the_bases_ask_with() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     for base in ("claude", "gemini"):
         (wanted,) = extras["optional-dependencies"][base]
-        assert Requirement(wanted) == SERVICES[base].client
+        assert Requirement(wanted) == CLOSED_SERVICES[base].client
 
 
-@pytest.mark.parametrize("base", [name for name, one in SERVICES.items() if one.keys])
+@pytest.mark.parametrize("base", [name for name, one in CLOSED_SERVICES.items() if one.keys])
 def test_a_key_that_is_absent_is_asked_for(base: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for key in SERVICES[base].keys:
+    first, _ = CLOSED_SERVICES[base].keys
+    for key in CLOSED_SERVICES[base].keys:
         monkeypatch.delenv(key, raising=False)
-    with pytest.raises(SystemExit, match=f"base={base} has no key; set {SERVICES[base].keys[0]}"):
+    with pytest.raises(SystemExit, match=f"base={base} has no key; set {first}"):
         ResWrap(base, model_version="any")
+
+
+def test_an_argument_that_the_base_ignores_is_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    for key in CLOSED_SERVICES["claude"].keys:
+        monkeypatch.delenv(key, raising=False)
+    with pytest.raises(SystemExit, match="base=claude has no key"):
+        ResWrap("claude", model_version="any", api_key="one that lmms-eval does not hand on")
 
 
 def test_the_doctor_asks_no_other_cloud(

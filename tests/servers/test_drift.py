@@ -161,6 +161,9 @@ def test_what_fits_no_more_is_a_change_beside_the_others_and_ends_no_alarm(recor
     found = changes(record(f"{openai()},rule=retired-model"))
     assert found["rule that predicts"]["now"].startswith("none: rule='retired-model'")
     assert found["rule that predicts"]["before"] == RULE
+    asked = changes(record(f"{openai()},rule=retired-model"), "--ask")
+    assert asked["the server's answer"]["now"].startswith("not asked: rule='retired-model'")
+    assert asked["rule that predicts"] == found["rule that predicts"]
     with running(qwen) as server:
         path = record(openai(server.url))
         wrong = ["--ask", "--model_args", "base=nothing"]

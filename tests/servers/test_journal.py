@@ -40,4 +40,4 @@ def test_a_sign_that_ends_a_line_elsewhere_ends_none_of_a_batch(sign: str) -> No
     text = "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in (line, line))
     assert len(text.splitlines()) == 4
     assert list(batch_services._lines(text.encode())) == [line, line]
-    assert lines_of("a\nb") == ["a", "b"]
+    assert lines_of(f"a{sign}b\nc") == [f"a{sign}b", "c"]

@@ -381,7 +381,7 @@ def test_an_answer_of_another_machine_is_a_failure_by_its_name(client: str) -> N
         assert all("authorization" not in headers for headers in other.headers_seen)
     for failure in failures(found):
         assert failure.kind == "redirected" and "localhost answered" in failure.message
-    assert {attested.served.attempts for _, attested in found if attested.served} <= {1}
+        assert "requests)" not in failure.message, "it was one question"
 
 
 @pytest.mark.parametrize("client", ["httpx", "requests"])

@@ -220,13 +220,13 @@ def _blocked(answer: Mapping[str, Any]) -> str | None:
     return None
 
 
-def error_of(answer: Mapping[str, Any]) -> str | None:
+def error_within(answer: Mapping[str, Any]) -> str | None:
     """The error that an answer holds, though its status says that all is well.
 
     Example:
-        >>> error_of({"error": {"message": "out of memory"}})
+        >>> error_within({"error": {"message": "out of memory"}})
         "{'message': 'out of memory'}"
-        >>> error_of({"error": {"code": 0, "message": ""}, "choices": []}) is None
+        >>> error_within({"error": {"code": 0, "message": ""}, "choices": []}) is None
         True
     """
     told = [answer.get("error"), *(one.get("error") for one in _tables(answer, "choices"))]
@@ -263,27 +263,46 @@ def no_text_of(answer: Mapping[str, Any]) -> str | None:
 
 
 def words_beside(answer: Mapping[str, Any]) -> str:
-    """What OpenAI's form has in a text's place, and why it ended.
+    """What stands in a text's place in an answer, and why it ended.
 
     Example:
         >>> message = {"role": "assistant", "content": None, "reasoning_content": "Hm"}
         >>> words_beside({"choices": [{"finish_reason": "length", "message": message}]})
         ', but reasoning_content (finish_reason length)'
+        >>> words_beside({"candidates": [{"content": {}, "finishReason": "MAX_TOKENS"}]})
+        ' (finishReason MAX_TOKENS)'
     """
     for choice in _tables(answer, "choices"):
         message = _table(choice, "message")
         held = [name for name, value in message.items() if value and name != "role"]
-        end = choice.get("finish_reason")
         besides = f", but {' and '.join(held)}" if held and not message.get("content") else ""
-        return besides + (f" (finish_reason {end})" if isinstance(end, str) else "")
-    return ""
+        return besides + _ended(choice, "finish_reason")
+    for candidate in _tables(answer, "candidates"):
+        return _ended(candidate, "finishReason")
+    return _ended(answer, "stop_reason")
+
+
+def _ended(told: Mapping[str, Any], key: str) -> str:
+    end = told.get(key)
+    return f" ({key} {end})" if isinstance(end, str) else ""
 
 
 def says_something(answer: Mapping[str, Any]) -> bool:
-    """Whether an answer has a text, or parts in another provider's form."""
-    if isinstance(answer.get("choices"), list):
-        return any(_table(one, "message").get("content") for one in _tables(answer, "choices"))
-    return any(answer.get(key) for key in ("content", "candidates", "output"))
+    """Whether an answer has a text, in OpenAI's form, Anthropic's or Gemini's.
+
+    Example:
+        >>> says_something({"candidates": [{"content": {"parts": [{"text": "B"}]}}]})
+        True
+        >>> says_something({"candidates": [{"content": {"role": "model"}}]})
+        False
+    """
+    messages = (_table(one, "message").get("content") for one in _tables(answer, "choices"))
+    turns = (_table(one, "content") for one in _tables(answer, "candidates"))
+    parts = (
+        *_tables(answer, "content"),
+        *(one for turn in turns for one in _tables(turn, "parts")),
+    )
+    return any((*messages, *(part.get("text") for part in parts), answer.get("output")))
 
 
 def related(asked: str, answered: str) -> bool:

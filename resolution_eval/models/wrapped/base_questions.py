@@ -33,6 +33,7 @@ and of its own in the question."""
 SENTINELS = {
     "[LMMS_EVAL_REQUEST_FAILED": "request",
     "[LMMS_EVAL_BUDGET_EXCEEDED": "budget",
+    "[SAFETY_BLOCKED": "empty",  # of `gemini`, whatever left its answer without a text
 }
 """How a base's answers begin that are none, and what kind of failure each is."""
 TASK, SPLIT = "reswrap", "test"

@@ -21,6 +21,7 @@ from resolution_eval.ground.notation import json_value
 from resolution_eval.models.arguments import one_of
 from resolution_eval.models.wrapped.batch_services import BatchService, service
 from resolution_eval.models.wrapped.journal import Journal, digest_of
+from resolution_eval.models.wrapped.placeholder import placeholder
 
 FILE = "resolution_eval_batches.json"
 STEPS = ("submit", "collect")
@@ -67,31 +68,7 @@ class BatchQueue(Journal):
         """A text that nobody reads, in the provider's own form."""
         with self._asking:
             self.questions.append(QueuedQuestion(url, dict(headers or {}), body))
-        return _placeholder(url, str(body.get("model", "")))
-
-
-def _placeholder(url: str, model: str) -> dict[str, Any]:
-    if url.endswith("/messages"):
-        return {
-            "id": "0",
-            "type": "message",
-            "role": "assistant",
-            "model": model,
-            "content": [{"type": "text", "text": "queued"}],
-            "stop_reason": "end_turn",
-            "usage": {"input_tokens": 0, "output_tokens": 0},
-        }
-    if url.endswith(":generateContent"):
-        said = {"role": "model", "parts": [{"text": "queued"}]}
-        return {"candidates": [{"content": said, "finishReason": "STOP"}]}
-    message = {"role": "assistant", "content": "queued"}
-    return {
-        "id": "0",
-        "object": "chat.completion",
-        "created": 0,
-        "model": model,
-        "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
-    }
+        return placeholder(url, str(body.get("model", "")), "queued")
 
 
 @dataclass

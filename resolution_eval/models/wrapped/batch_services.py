@@ -19,8 +19,12 @@ import requests
 from resolution_eval.ground.errors import ModelError, UsageError
 from resolution_eval.ground.notation import json_value
 from resolution_eval.models.wrapped.baselines import LENGTH, patient
-from resolution_eval.models.wrapped.exchange import never_left
+from resolution_eval.models.wrapped.exchange import LATE, never_left
 
+TAKEN = (
+    "it may have taken what was handed over, and bill it: look at its list of batches before you "
+    "submit again"
+)
 TIMEOUT = 600
 """Seconds to wait for a service; a batch is up to hundreds of megabytes."""
 Outcome = tuple[int, dict[str, Any] | None, str]
@@ -81,19 +85,16 @@ class BatchService(ABC):
             with patient(trust_environment=self.trust_environment, billed=billed) as session:
                 response = session.request(method, url, headers=own, timeout=TIMEOUT, **more)
         except requests.RequestException as error:
-            known = "try again: nothing that was handed over is lost"
-            if billed and not never_left(error):
-                known = (
-                    "it may have taken what was handed over, and bill it: look at its list of "
-                    "batches before you submit again"
-                )
+            lost = billed and not never_left(error)
+            known = TAKEN if lost else "try again: nothing that was handed over is lost"
             raise ModelError(
                 f"the batch service of {self.name} gave no answer ({type(error).__name__}); {known}"
             ) from error
         if response.status_code >= 400:
+            taken = f"; {TAKEN}" if billed and response.status_code in LATE else ""
             raise ModelError(
                 f"the batch service of {self.name} answered with status {response.status_code}: "
-                f"{response.text[:200]!r}"
+                f"{response.text[:200]!r}{taken}"
             )
         return response
 
@@ -307,9 +308,9 @@ def _lines(data: bytes) -> Iterator[dict[str, Any]]:
         if not line.strip():
             continue
         try:
-            outcome = json_value(line)
+            document = json_value(line)
         except ValueError:
-            outcome = None
-        if not isinstance(outcome, dict):
+            document = None
+        if not isinstance(document, dict):
             raise ModelError(f"a batch's outcome is no JSON object: {line[:80]!r}; collect again")
-        yield outcome
+        yield document

@@ -17,7 +17,7 @@ from threading import Lock
 from typing import Any, BinaryIO
 
 from resolution_eval.ground.notation import json_value, lines_of
-from resolution_eval.models.providers.usage import says_something
+from resolution_eval.models.providers.usage import refusal_of, says_something
 
 FILE = "resolution_eval_answers.jsonl"
 """Its name in the folder of `--use_cache`."""
@@ -49,10 +49,10 @@ class Journal:
             return kept.popleft() if kept else None
 
     def keep(self, url: str, body: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
-        """Write an answer down before anything else is done with it; not one without a text, whose
-        sample failed and is asked again.
+        """Write an answer down before anything else is done with it; not a refusal, nor one without
+        a text, whose sample failed and is asked again.
         """
-        if self._path is None or not says_something(answer):
+        if self._path is None or refusal_of(answer) is not None or not says_something(answer):
             return
         with self._lock:
             self._write(digest_of(url, body), answer)

@@ -27,7 +27,7 @@ from resolution_eval.models.providers.usage import (
 from resolution_eval.models.wrapped.baselines import Baselines
 from resolution_eval.models.wrapped.engine_inputs import PLACEHOLDERS, EngineInput
 from resolution_eval.models.wrapped.exchange import Exchange
-from resolution_eval.models.wrapped.predictors import Predictor, Turns, predictor
+from resolution_eval.models.wrapped.predictors import LONE, Predictor, Turns, predictor
 from resolution_eval.models.wrapped.traffic import Channel
 from resolution_eval.resolution import Size
 
@@ -36,8 +36,6 @@ BASELINES = "resolution_eval_baselines.json"
 """Name of the file of counts without images in the folder of `--use_cache`."""
 WHOLE = "all prompt tokens, of which the image's are a part"
 """`Served.counted_by` where no more is known, and even all of them are too few."""
-LONE: Turns = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Which?"}]}]
-"""In the place of a conversation that was not seen: one image, of which the tokens are wanted."""
 
 
 class TokenMeter:

@@ -21,6 +21,8 @@ from resolution_eval.resolution import Size
 
 Turns = Sequence[Mapping[str, Any]]
 """A conversation in the form of transformers' chat templates; an image's part has no image yet."""
+LONE: Turns = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Which?"}]}]
+"""In the place of a conversation that was not seen: one image, of which the tokens are wanted."""
 OWN = ("rule", "processor", "tokens_per_patch", "served_min_pixels", "served_max_pixels")
 """Arguments of reswrap that say how a server's image tokens are predicted."""
 

@@ -17,7 +17,6 @@ from unittest.mock import patch
 from packaging.requirements import Requirement
 
 from resolution_eval.ground.errors import ModelError, UsageError
-from resolution_eval.models.arguments import flag
 
 
 @dataclass(frozen=True)
@@ -30,6 +29,8 @@ class ClosedService:
     """Environment variables of which one holds the key; none where the base goes without."""
     address: str
     """Environment variable that names another server than the provider's."""
+    arguments: tuple[str, ...] = ()
+    """The base's own arguments with which it goes without these."""
     version: str = ""
     """Path of the interface's version, where the variable's address holds it."""
 
@@ -47,7 +48,7 @@ class ClosedService:
                 f"base={name} asks with the package {self.client.name}, which {shown}: "
                 f"pip install '{self.client}'"
             )
-        told = arguments.get("api_key") or flag("vertexai", arguments.get("vertexai") or False)
+        told = any(arguments.get(name) for name in self.arguments)
         if self.keys and not told and not any(os.environ.get(key) for key in self.keys):
             raise UsageError(f"base={name} has no key; set {' or '.join(self.keys)}")
 
@@ -62,7 +63,7 @@ class ClosedService:
             yield
 
 
-SERVICES: dict[str, ClosedService] = {
+CLOSED_SERVICES: dict[str, ClosedService] = {
     "claude": ClosedService(
         client=Requirement("anthropic>=0.60,<1"),  # it gives a temperature, which 1.0 does not take
         keys=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
@@ -72,6 +73,7 @@ SERVICES: dict[str, ClosedService] = {
         client=Requirement("google-genai>=1"),
         keys=("GOOGLE_API_KEY", "GEMINI_API_KEY"),
         address="GOOGLE_GEMINI_BASE_URL",
+        arguments=("api_key", "vertexai"),
     ),
     "gpt4v": ClosedService(
         client=Requirement("openai>=1"),
@@ -85,8 +87,8 @@ SERVICES: dict[str, ClosedService] = {
 
 def refuse_unready(name: str, arguments: Mapping[str, Any]) -> None:
     """As `ClosedService.refuse_unready`, of a base that asks one."""
-    if name in SERVICES:
-        SERVICES[name].refuse_unready(name, arguments)
+    if name in CLOSED_SERVICES:
+        CLOSED_SERVICES[name].refuse_unready(name, arguments)
 
 
 def _installed(package: str) -> str | None:

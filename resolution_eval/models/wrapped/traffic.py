@@ -18,7 +18,7 @@ from unittest.mock import patch
 
 from resolution_eval.ground.errors import ModelError
 from resolution_eval.ground.notation import NotationError, json_value
-from resolution_eval.models.providers.usage import error_of, free, no_text_of, sound, unsound
+from resolution_eval.models.providers.usage import error_within, free, no_text_of, sound, unsound
 from resolution_eval.models.wrapped.exchange import LATE, Exchange, begun, elsewhere, never_left
 from resolution_eval.models.wrapped.journal import Journal, digest_of
 from resolution_eval.models.wrapped.pauses import Pauses
@@ -232,7 +232,7 @@ def _fault(exchange: Exchange, response: Any, channel: Channel) -> tuple[str, st
         return _unread(data, kind, status, error)
     if not isinstance(answer, dict):
         return "unreadable", f"JSON that is no object (status {status}): {str(answer)[:SHOWN]}"
-    if (within := error_of(answer)) is not None:
+    if (within := error_within(answer)) is not None:
         return "refused request", f"an error by status {status}: {within[:SHOWN]}"
     if (wrong := no_text_of(answer)) is not None:
         return "unreadable", f"an answer in another form (status {status}): {wrong[:SHOWN]}"

@@ -17,11 +17,11 @@ from resolution_eval.models.families.family_base import TowerGrid
 from resolution_eval.models.wrapped.base_plan import BasePlan
 from resolution_eval.models.wrapped.base_questions import BaseQuestion, ask
 from resolution_eval.models.wrapped.exchange import images_of
+from resolution_eval.models.wrapped.placeholder import placeholder
 from resolution_eval.models.wrapped.visibility import Sight, sight_of
 from resolution_eval.resolution import Size
 
 GENERATION = {"max_new_tokens": 1, "do_sample": False}
-RECEIVED = "received"
 
 
 class Hollow:
@@ -80,7 +80,7 @@ class _Receiving(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json_value(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.received.extend(images_of(body))
-        answer = _answer(self.path.partition("?")[0], str(body.get("model")))
+        answer = placeholder(self.path.partition("?")[0], str(body.get("model")), "received")
         written = json.dumps(answer).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -90,21 +90,6 @@ class _Receiving(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         """Nothing: the doctor's report is all that is printed."""
-
-
-def _answer(path: str, model: str) -> dict[str, Any]:
-    """An answer in the form that is expected at the path: Anthropic's, Gemini's or OpenAI's."""
-    if path.endswith("/messages"):
-        texts = [{"type": "text", "text": RECEIVED}]
-        message = {"id": "1", "type": "message", "role": "assistant", "model": model}
-        return {**message, "content": texts, "usage": {"input_tokens": 0, "output_tokens": 0}}
-    if path.endswith(":generateContent"):
-        turn = {"role": "model", "parts": [{"text": RECEIVED}]}
-        return {"candidates": [{"content": turn, "finishReason": "STOP"}]}
-    message = {"role": "assistant", "content": RECEIVED}
-    choice = {"index": 0, "finish_reason": "stop", "message": message}
-    completion = {"id": "1", "object": "chat.completion", "created": 0, "model": model}
-    return {**completion, "choices": [choice]}
 
 
 class HollowBase:
