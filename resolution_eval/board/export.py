@@ -13,7 +13,6 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
@@ -24,7 +23,7 @@ from resolution_eval.board.board_schema import BoardRow, Curve, Estimate, Point,
 from resolution_eval.board.rows import Board
 from resolution_eval.board.scopes import dataset_id
 from resolution_eval.ground.errors import RecordError
-from resolution_eval.ground.files import refuse_foreign, replace_folder
+from resolution_eval.ground.files import renewed_folder
 from resolution_eval.ground.tables import csv_text, inert
 
 DATASET = "resolution-eval/records"
@@ -50,14 +49,11 @@ def export(board: Board, output: Path, dataset: str = DATASET) -> list[Path]:
             home = f"{CARDS}/{row.key}"
             files[f"{home}/model-index.yaml"] = model_index(row)
             files[f"{home}/.eval_results/resolution-eval.yaml"] = eval_results(row, dataset)
-    refuse_foreign(output)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as place:
+    with renewed_folder(output) as fresh:
         for name, data in files.items():
-            path = Path(place, "fresh", name)
+            path = fresh / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
-        replace_folder(Path(place, "fresh"), output)
     return [output / name for name in files]
 
 

@@ -2,8 +2,9 @@
 
 replace          a file's content, in one step
 whole_folder     a new folder, that appears once all of it is written
-refuse_stranger  a file that somebody else wrote is not written over
+renewed_folder   the same, in the place of what an earlier run wrote there
 replace_folder   a folder that an earlier run wrote, by a new one, in one step
+refuse_stranger  a file that somebody else wrote is not written over
 manifest         what a folder holds, by digest
 disk_errors      what a library says of a full disk, as the system says it
 """
@@ -19,6 +20,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from resolution_eval.ground.errors import UsageError
 from resolution_eval.ground.notation import NotationError, json_value
@@ -195,6 +197,23 @@ def _foreign(folder: Path, written: Mapping[str, str]) -> list[str]:
             ours = name in written and file_digest(path) == written[name]
             names += [] if ours else [name]
     return names
+
+
+@contextmanager
+def renewed_folder(output: Path) -> Iterator[Path]:
+    """A new folder beside `output`; once all is written it takes that place, of what an earlier run
+    wrote there and of nothing else.
+
+    Raises:
+        UsageError: `output` holds anything else.
+    """
+    refuse_foreign(output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as place:
+        fresh = Path(place, "fresh")
+        fresh.mkdir()
+        yield fresh
+        replace_folder(fresh, output)
 
 
 def replace_folder(fresh: Path, output: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from resolution_eval.board.site.documents import documents
 from resolution_eval.board.site.pages import pages
 from resolution_eval.board.site.public import banner
 from resolution_eval.ground import paths
-from resolution_eval.ground.files import copy_folder, refuse_foreign, replace_folder
+from resolution_eval.ground.files import copy_folder, refuse_foreign, renewed_folder
 
 MARKER = Path("data") / "board.json"
 """By this file a folder is known to be a site."""
@@ -48,13 +47,9 @@ def write_site(board: Board, output: Path, *, generated: str | None = None) -> N
     Raises:
         UsageError: `output` holds something other than an earlier site.
     """
-    refuse_foreign(output)
     vendor.verify()
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as place:
-        fresh = Path(place) / "fresh"
+    with renewed_folder(output) as fresh:
         _fill(fresh, board, generated)
-        replace_folder(fresh, output)
 
 
 def _fill(folder: Path, board: Board, generated: str | None) -> None:
