@@ -72,7 +72,8 @@ def interval(resampled: Resampled, part: Bounded, method: str, level: float = LE
     """`part` with the counts of what it was computed from."""
     counts = (resampled.n, resampled.clusters, len(resampled.draws), resampled.seed)
     named = method if resampled.clusters > 1 else "vacuous"
-    return Interval(*map(float, part), level, *counts, named, resampled.answers.left_out)
+    estimate, low, high = map(float, part)
+    return Interval(estimate, low, high, level, *counts, named, resampled.answers.left_out)
 
 
 Tails: TypeAlias = tuple[float, float]

@@ -231,7 +231,7 @@ def plain(
     scores: FloatArray | NDArray[np.bool_], clusters: Sequence[Hashable] | IntArray | None
 ) -> Resampled:
     """One score in [0, 1] per sample, as the closed forms take them; None: each its own cluster."""
-    labels = np.arange(len(scores)) if clusters is None else clusters
+    labels = np.arange(len(scores)) if clusters is None else np.asarray(clusters)
     codes = np.unique(labels, return_inverse=True)[1].astype(np.int64)
     return undrawn(AnswerMatrix(np.asarray(scores, dtype=float)[:, None], codes))
 
