@@ -135,7 +135,10 @@ class Family:
 
     def settings(self, parts: Parts, grid: Size) -> ProcessorSettings:
         """How an image of size `grid` enters the vision tower as it is."""
-        return ProcessorSettings(call={"do_resize": False, "do_center_crop": False})
+        call = {"do_resize": False, "do_center_crop": False}
+        if getattr(parts.processor.image_processor, "do_pad", False):
+            call["do_pad"] = False
+        return ProcessorSettings(call=call)
 
     def own_settings(self, parts: Parts) -> ProcessorSettings:
         """How an image enters as the checkpoint's processor would have it."""

@@ -53,7 +53,3 @@ class Gemma3Family(Family):
 
     def visual_tokens(self, parts: Parts, grid: Size) -> int:
         return int(parts.config.mm_tokens_per_image)
-
-
-PALIGEMMA = PaliGemmaFamily(name="paligemma", model_types=("paligemma",))
-GEMMA3 = Gemma3Family(name="gemma3", model_types=("gemma3",))

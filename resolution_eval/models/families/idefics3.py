@@ -40,7 +40,3 @@ class Idefics3Family(TilingFamily):
             },
             processor={"image_seq_len": self.tile_tokens(parts, tiles.edge)},
         )
-
-
-IDEFICS3 = Idefics3Family(name="idefics3", model_types=("idefics3",))
-SMOLVLM = Idefics3Family(name="smolvlm", model_types=("smolvlm",))

@@ -36,6 +36,3 @@ class InstructBlipFamily(Family):
 
     def decoder(self, model: Any) -> Any:
         return model.language_model
-
-
-INSTRUCTBLIP = InstructBlipFamily(name="instructblip", model_types=("instructblip",))

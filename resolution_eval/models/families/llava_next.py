@@ -77,7 +77,3 @@ class OneVisionFamily(AnyresFamily):
         if ratio > 1.1:
             rows, columns = int(rows // ratio), int(columns // ratio)
         return rows * (columns + 1)
-
-
-LLAVA_NEXT = AnyresFamily(name="llava_next", model_types=("llava_next", "llava_next_video"))
-LLAVA_ONEVISION = OneVisionFamily(name="llava_onevision", model_types=("llava_onevision",))

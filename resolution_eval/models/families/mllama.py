@@ -66,6 +66,3 @@ class MllamaFamily(TilingFamily):
             return {}
         last = batch["cross_attention_mask"][owners, -1:]
         return {"cross_attention_mask": last.expand(-1, length, -1, -1)}
-
-
-MLLAMA = MllamaFamily(name="mllama", model_types=("mllama",))
