@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -267,7 +268,7 @@ def test_a_base_of_an_unknown_type_is_seen_by_what_probing_found(kind: str, engi
     assert sight.family is not None and sight.family.name == f"made_up_{kind}"
     parts = Parts(engine.model.config, engine.parts.processor)
     prompt = engine.family.prompt(parts, "Why?", image=True)
-    own = engine.family.by_processor()
+    own = replace(engine.family, own=True)
     inputs = prepare(own, parts, prompt, _noise(Size(20, 20)))
     with sight.watching([Size(28, 28)], 1) as seen, torch.inference_mode():
         engine.model.generate(**inputs, max_new_tokens=1, do_sample=False)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
 import torch
@@ -281,7 +282,7 @@ class Engine:
         with nullcontext([last]) if given else last_places(self.model) as places:
             outputs = self.model(**batch, **given, use_cache=True, logits_to_keep=1)
         last = places[-1].to(last.device)
-        return outputs.logits[:, -1], self.family.cache(outputs), last
+        return outputs.logits[:, -1], attrgetter(self.family.cache)(outputs), last
 
     def _packed_pass(self, batch: Inputs, cache: Any, last: Tensor, tails: Tails) -> Rest:
         """All tails of a question behind each other in one sequence, none of which sees another."""
@@ -313,7 +314,7 @@ class Engine:
         """Logits after every token of `ids`, which continue the cache's rows `owners`."""
         if counts_in_three(self.model):
             places = places.expand(3, -1, -1)
-        outputs = self.family.decoder(self.model)(
+        outputs = self.model.get_submodule(self.family.decoder)(
             input_ids=ids,
             attention_mask=mask,
             position_ids=places,

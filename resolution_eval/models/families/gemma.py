@@ -15,6 +15,7 @@ class PaliGemmaFamily(Family):
     interpolates: bool = True
     needs_image: bool = True
     plain: bool = True
+    first_position: int = 1
 
     def settings(self, parts: Parts, grid: Size) -> ProcessorSettings:
         return ProcessorSettings(
@@ -29,9 +30,6 @@ class PaliGemmaFamily(Family):
         """The processor puts the beginning of text behind the image and a newline at the end."""
         mark = parts.processor.image_token
         return f"{mark}{parts.processor.tokenizer.bos_token}{prompt.removeprefix(mark)}\n"
-
-    def first_position(self) -> int:
-        return 1
 
 
 @dataclass(frozen=True, kw_only=True)

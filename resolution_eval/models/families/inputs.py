@@ -50,23 +50,16 @@ def prepare(
             grid makes.
     """
     processor = parts.processor
-    text: dict[str, Any] = {"add_special_tokens": not _begun(processor.tokenizer, prompt)}
+    begun = _begun(processor.tokenizer, prompt)
+    text = {"text": [prompt], "return_tensors": "pt", "add_special_tokens": not begun}
     images = [] if image is None else [*earlier, image]
     if not images:
-        inputs = _tensors(processor(text=[prompt], return_tensors="pt", **text))
+        inputs = _tensors(processor(**text))
     else:
         used = settings or family.used_settings(parts, Size(*images[-1].size))
+        text["images"] = [images] if family.nested else images
         with used.applied(parts):
-            inputs = _tensors(
-                processor(
-                    text=[prompt],
-                    images=family.listed(images),
-                    return_tensors="pt",
-                    **text,
-                    **used.call,
-                    **(call or {}),
-                )
-            )
+            inputs = _tensors(processor(**text, **used.call, **(call or {})))
     known = settings is None and family.computes and not family.own
     _check(family, parts, prompt, inputs, images, counted=known)
     return inputs

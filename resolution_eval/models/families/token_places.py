@@ -15,7 +15,7 @@ from resolution_eval.models.families.inputs import Inputs
 def token_places(family: Family, batch: Inputs) -> Tensor:
     """Position of every token in its own sequence; padding shares the nearest place."""
     mask: Tensor = batch["attention_mask"]
-    return (mask.cumsum(1) - 1).clamp(min=0) + family.first_position()
+    return (mask.cumsum(1) - 1).clamp(min=0) + family.first_position
 
 
 def counts_in_three(model: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 from torch import Tensor
@@ -58,8 +59,6 @@ class GenericFamily(Family):
     """How many the tower makes of a grid, where no token stands in the prompt for them."""
     mark: str = ""
     """What a plain prompt needs in the image's place."""
-    nested: bool = True
-    """Whether the processor takes a list of images per text."""
     joins: Mapping[str, int] = field(default_factory=dict)
     """Dimension along which a batch's images are behind each other, by the tensor's name."""
     columns: tuple[str, ...] = ()
@@ -82,7 +81,7 @@ class GenericFamily(Family):
 
     def training(self, parts: Parts) -> TrainingResolution:
         """The edge to which the processor brings every image; `native` where it follows them."""
-        edges = {self.by_processor().foretold(parts, size).grid for size in TRIED}
+        edges = {replace(self, own=True).foretold(parts, size).grid for size in TRIED}
         if len(edges) == 1:
             ((height, width),) = edges
             return TrainingResolution("fixed", (round((height * width) ** 0.5),))
@@ -110,7 +109,7 @@ class GenericFamily(Family):
         declared = training.kind in ("fixed", "mixed") and training != self.training(parts)
         if scheme == "match" or (declared and self.reason is None):
             return self
-        return self.by_processor()
+        return replace(self, own=True)
 
     def settings(self, parts: Parts, grid: Size) -> ProcessorSettings:
         if self.steps is not None:
@@ -126,9 +125,6 @@ class GenericFamily(Family):
 
     def own_settings(self, parts: Parts) -> ProcessorSettings:
         return ProcessorSettings(call=self.more)
-
-    def listed(self, images: Sequence[Any]) -> Any:
-        return [list(images)] if self.nested else list(images)
 
     def received(
         self, parts: Parts, grid: Size, arguments: Mapping[str, Any], samples: int
@@ -157,33 +153,25 @@ class GenericFamily(Family):
     ) -> dict[str, Any]:
         return named_arguments(tower, positional, named)
 
-    def received_in(
-        self, parts: Parts, grid: Size, calls: Sequence[Mapping[str, Any]], samples: int
-    ) -> list[TowerGrid]:
-        reading = self.entered
-        assert reading is not None
-        pictures = [reading.read(arguments) for arguments in calls]
-        return [self.laid(parts, grid, own) for own in shares_of(pictures, samples)]
-
     def received_each(
         self, parts: Parts, grids: Sequence[Size], calls: Sequence[Mapping[str, Any]]
     ) -> list[TowerGrid]:
         """As many pictures of every image as its processor makes of one of its size."""
-        reading = self.entered
-        if reading is None or len(set(grids)) == 1:
-            return super().received_each(parts, grids, calls)
-        pictures = [one for arguments in calls for one in reading.read(arguments)]
-        counts = [self.foretold(parts, grid).images for grid in grids]
-        if sum(counts) != len(pictures):
-            raise ModelError(
-                f"{len(pictures)} pictures entered of {len(grids)} images, of which the processor "
-                f"makes {counts} one by one"
-            )
-        starts = [sum(counts[:place]) for place in range(len(counts))]
-        return [
-            self.laid(parts, grid, pictures[start : start + count])
-            for grid, start, count in zip(grids, starts, counts, strict=True)
-        ]
+        assert self.entered is not None
+        pictures = [self.entered.read(arguments) for arguments in calls]
+        if len(set(grids)) == 1:
+            shares = shares_of(pictures, len(grids))
+        else:
+            counts = [self.foretold(parts, grid).images for grid in grids]
+            together = [one for call in pictures for one in call]
+            if sum(counts) != len(together):
+                raise ModelError(
+                    f"{len(together)} pictures entered of {len(grids)} images, of which the "
+                    f"processor makes {counts} one by one"
+                )
+            left = iter(together)
+            shares = [list(islice(left, count)) for count in counts]
+        return [self.laid(parts, grid, own) for grid, own in zip(grids, shares, strict=True)]
 
     def pictures(self, parts: Parts, arguments: Mapping[str, Any]) -> list[TowerGrid]:
         return [] if self.entered is None else self.entered.read(arguments)
@@ -210,10 +198,6 @@ class GenericFamily(Family):
             grids = [stacked(own).grid for own in shares_of([pictures], rows)]
             return [self.unwritten.count(Size(*grid[::-1])) for grid in grids]
         return [int(row.sum()) for row in _ids(inputs) == self.token]
-
-    def controlled(self, control: Control | None) -> GenericFamily:
-        """The family under this control; by its processor where that is None."""
-        return replace(self, control=control, own=control is None)
 
     def without(self, ability: str, reason: str) -> GenericFamily:
         """The family, with the reason why it lacks an ability."""
