@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 from resolution_eval.ground.errors import ModelError
 
@@ -79,11 +80,8 @@ def watched_loading() -> Iterator[None]:
         check(str(name), model, {**told, "unexpected_keys": ()})
         return (model, told) if wanted else model
 
-    PreTrainedModel.from_pretrained = classmethod(loading)
-    try:
+    with patch.object(PreTrainedModel, "from_pretrained", classmethod(loading)):
         yield
-    finally:
-        PreTrainedModel.from_pretrained = original
 
 
 def _names(names: Iterable[str]) -> list[str]:

@@ -43,8 +43,5 @@ def last_places(model: Any) -> Iterator[list[Tensor]]:
     def note(_module: Any, _given: Any, named: dict[str, Any]) -> None:
         places.append(named["position_ids"][-3:, :, -1:].amax(dim=0))
 
-    handle = model.model.language_model.register_forward_pre_hook(note, with_kwargs=True)
-    try:
+    with model.model.language_model.register_forward_pre_hook(note, with_kwargs=True):
         yield places
-    finally:
-        handle.remove()
