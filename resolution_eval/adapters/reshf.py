@@ -193,7 +193,7 @@ class ResHF(ResolutionAdapter):
         engine, ranking = self._engine(job), self.mode(job) == "rank"
         if not engine.prepares(len(views), ranking=ranking):
             return None
-        made = self.workshop.map(partial(self._tensors, ranking=ranking), views)
+        made = list(self.workshop.pool.map(partial(self._tensors, ranking=ranking), views))
         whole = self.workshop.preparation(job.scheme, engine.family)
         questions = [question for question, _ in made]
         material = whole.gathered(questions, [tensors for _, tensors in made], ranking=ranking)

@@ -16,7 +16,7 @@ from resolution_eval.answers.generation import Generation
 from resolution_eval.ground.errors import ModelError
 from resolution_eval.ground.finite import finite_logits
 from resolution_eval.models.families.decoding import Decoding
-from resolution_eval.models.families.family_base import Family, Parts, TowerGrid
+from resolution_eval.models.families.family_base import Family, Parts, TowerGrid, share
 from resolution_eval.models.families.inputs import Inputs, extended, taken
 from resolution_eval.models.families.normalisation import PIXELS
 from resolution_eval.models.families.preparation import Material, Preparation
@@ -34,8 +34,8 @@ from resolution_eval.models.tails import Rest, Score, Tails, packed, scored
 from resolution_eval.models.transfer import Transfer
 from resolution_eval.resolution import Size
 
-Entered = tuple[TowerGrid, int]
-"""What entered of one image, and its visual tokens."""
+Entered = tuple[TowerGrid | None, int]
+"""What entered of one image, None of one that was withheld, and its visual tokens."""
 
 
 @dataclass(frozen=True)
@@ -197,29 +197,17 @@ class Engine:
         answers: Sequence[tuple[str, tuple[float, ...] | None]],
         questions: Sequence[Question],
     ) -> list[Utterance]:
-        if len(seen) > len(answers):
-            return self._spoken_of_several(batch, seen, answers, questions)
-        tokens = self.family.counted_tokens(self.parts, batch)
+        """The answers with what entered of their questions, each of as many images."""
         entered: Sequence[TowerGrid | None] = seen or [None] * len(answers)
-        return [
-            Utterance(text, scores, received, count)
-            for (text, scores), received, count in zip(answers, entered, tokens, strict=True)
-        ]
-
-    def _spoken_of_several(
-        self,
-        batch: Inputs,
-        seen: Sequence[TowerGrid],
-        answers: Sequence[tuple[str, tuple[float, ...] | None]],
-        questions: Sequence[Question],
-    ) -> list[Utterance]:
-        """As `_spoken`, of questions with equally many images each."""
-        each = len(seen) // len(answers)
+        each = share([len(entered)], len(answers))
+        if each == 1:
+            tokens = [[count] for count in self.family.counted_tokens(self.parts, batch)]
+        else:
+            tokens = list(map(self._tokens_each, batch["input_ids"], questions))
         spoken = []
-        for row, (text, scores) in enumerate(answers):
-            tokens = self._tokens_each(batch["input_ids"][row], questions[row])
-            entered = list(zip(seen[row * each : (row + 1) * each], tokens, strict=True))
-            *earlier, (received, count) = entered
+        for row, ((text, scores), counts) in enumerate(zip(answers, tokens, strict=True)):
+            own = zip(entered[row * each : (row + 1) * each], counts, strict=True)
+            *earlier, (received, count) = own
             spoken.append(Utterance(text, scores, received, count, earlier=tuple(earlier)))
         return spoken
 
