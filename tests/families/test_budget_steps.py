@@ -15,7 +15,7 @@ from resolution_eval.answers.generation import Generation
 from resolution_eval.models.families import Parts, intended_grid
 from resolution_eval.models.families.engine import Engine, Question
 from resolution_eval.models.families.generic import generic_family
-from resolution_eval.models.families.generic.steps import Steps
+from resolution_eval.models.families.generic.controls import Steps
 from resolution_eval.models.families.generic.trial import Bench, noise
 from resolution_eval.resolution import Size
 

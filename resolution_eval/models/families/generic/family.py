@@ -19,9 +19,8 @@ from resolution_eval.models.families.family_base import (
     TowerGrid,
     fit,
 )
-from resolution_eval.models.families.generic.controls import Control
+from resolution_eval.models.families.generic.controls import Control, Steps
 from resolution_eval.models.families.generic.placeholders import Placeholders
-from resolution_eval.models.families.generic.steps import Steps
 from resolution_eval.models.families.generic.tensor_grids import Reading
 from resolution_eval.models.families.generic.token_layout import TokenLayout, compass, measured
 from resolution_eval.models.families.generic.tower import named_arguments

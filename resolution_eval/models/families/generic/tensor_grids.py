@@ -38,11 +38,6 @@ class Reading:
     patch: tuple[int, int] = (1, 1)
     """Height and width in pixels of what is counted."""
 
-    @property
-    def evidence(self) -> str:
-        """Where the grid is read, in words."""
-        return f"{self.argument} ({self.kind})"
-
     def read(self, arguments: Mapping[str, Any]) -> list[TowerGrid]:
         """What entered of every image; nothing where the argument is absent."""
         tensor = arguments.get(self.argument)

@@ -83,7 +83,8 @@ def _spans(pictures: Sequence[Picture]) -> Iterator[_Span]:
     """What each picture shows; those that show nothing are left out."""
     flat = torch.cat([picture.flatten(1) for picture in pictures], dim=1).float()
     inside = _inside(flat)
-    masks = torch.tensor_split(inside, _ends(pictures))
+    ends = list(accumulate(picture[0].numel() for picture in pictures[:-1]))
+    masks = torch.tensor_split(inside, ends)
     if not all(mask.any() for mask in masks):
         return
     low, high = flat[:, inside].amin(1), flat[:, inside].amax(1)
@@ -92,11 +93,6 @@ def _spans(pictures: Sequence[Picture]) -> Iterator[_Span]:
         own = picture.flatten(1).float()[:, mask]
         first, last = (own.amin(1) - low) / scale, (own.amax(1) - low) / scale
         yield _Span(float(first[0]), float(last[0]), float(first[1]), float(last[1]))
-
-
-def _ends(pictures: Sequence[Picture]) -> list[int]:
-    """Number of pixels before each picture but the first, all behind each other."""
-    return list(accumulate(picture[0].numel() for picture in pictures[:-1]))
 
 
 def _inside(pixels: Float[Tensor, "3 pixels"]) -> Tensor:
