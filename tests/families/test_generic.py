@@ -26,7 +26,7 @@ from resolution_eval.models.families.generic.tensor_grids import (
 )
 from resolution_eval.models.families.inputs import prepare
 from resolution_eval.models.families.miniature import miniature, shrunken
-from resolution_eval.models.families.own_processor import processed
+from resolution_eval.models.families.own_processor import foretold, processed
 from resolution_eval.models.wrapped.visibility import is_packed, sight_of
 from resolution_eval.resolution import Size, restored_size
 
@@ -196,11 +196,11 @@ def test_restore_is_what_the_processor_makes_of_the_source(kind: str, source: Si
     image = _noise(source)
     told = processor(text=[prompt], images=[[image]], return_tensors="pt", add_special_tokens=False)
     (counted,) = family.counted_tokens(parts, told)
-    assert restoring.foretold(parts, source).tokens == counted
+    assert foretold(restoring, parts, source).tokens == counted
     (spoken,) = Engine(restoring, parts, model).generate([Question(prompt, image)], ONE_TOKEN)
     assert spoken.received is not None
-    foretold = restoring.foretold(parts, source)
-    assert (spoken.received.grid, spoken.received.images) == (foretold.grid, foretold.images)
+    expected = foretold(restoring, parts, source)
+    assert (spoken.received.grid, spoken.received.images) == (expected.grid, expected.images)
     assert spoken.visual_tokens == counted
 
 

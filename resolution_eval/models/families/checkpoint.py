@@ -14,7 +14,8 @@ from resolution_eval.ground.notation import NotationError, json_value
 from resolution_eval.models.arguments import declared_training
 from resolution_eval.models.families import integrity
 from resolution_eval.models.families.advice import advice, quantised
-from resolution_eval.models.families.family_base import Family, Parts
+from resolution_eval.models.families.family_base import Family
+from resolution_eval.models.families.parts import Parts
 from resolution_eval.models.families.tokens import plain_tokenizers
 from resolution_eval.models.families.traces import traced
 from resolution_eval.models.families.tuned import adapter_of, without_adapter

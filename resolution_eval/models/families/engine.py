@@ -16,9 +16,11 @@ from resolution_eval.answers.generation import Generation
 from resolution_eval.ground.errors import ModelError
 from resolution_eval.ground.finite import finite_logits
 from resolution_eval.models.families.decoding import Decoding
-from resolution_eval.models.families.family_base import Family, Parts, TowerGrid, share
+from resolution_eval.models.families.family_base import Family, share
 from resolution_eval.models.families.inputs import Inputs, extended, taken
 from resolution_eval.models.families.normalisation import PIXELS
+from resolution_eval.models.families.own_processor import foretold
+from resolution_eval.models.families.parts import Parts, TowerGrid
 from resolution_eval.models.families.preparation import Material, Preparation
 from resolution_eval.models.families.preparation import Question as Question
 from resolution_eval.models.families.sharing import Sharing
@@ -221,17 +223,17 @@ class Engine:
             ModelError: the tokens are not those of so many images.
         """
         sizes = [Size(*image.size) for image in question.images]
-        foretold = [self.family.foretold(self.parts, size).tokens for size in sizes]
+        alone = [foretold(self.family, self.parts, size).tokens for size in sizes]
         if not self.family.own or len(set(sizes)) == 1:
             with suppress(ModelError):
                 return self.family.tokens_per_image(self.parts, ids, len(sizes))
         (counted,) = self.family.counted_tokens(self.parts, {"input_ids": ids[None]})
-        if sum(foretold) != counted:
+        if sum(alone) != counted:
             raise ModelError(
                 f"{counted} visual tokens stand in the prompt of {len(sizes)} images, of which the "
-                f"processor makes {foretold} one by one"
+                f"processor makes {alone} one by one"
             )
-        return foretold
+        return alone
 
     @contextmanager
     def _watched(

@@ -4,28 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
 from resolution_eval.ground.errors import ModelError
 from resolution_eval.models.families.chat import NO_TEMPLATE, ChatTurn, rendered, template_of
-from resolution_eval.models.families.inputs import collate
-from resolution_eval.models.families.own_processor import processed
-from resolution_eval.models.families.parts import ForetoldGrid, Parts, ProcessorSettings, TowerGrid
+from resolution_eval.models.families.parts import Parts, ProcessorSettings, TowerGrid
 from resolution_eval.resolution import Size, TrainingResolution, training_size
-
-__all__ = [
-    "EVIDENCE",
-    "Family",
-    "ForetoldGrid",
-    "Parts",
-    "ProcessorSettings",
-    "TowerGrid",
-    "fit",
-    "mean_colour",
-    "share",
-]
 
 EVIDENCE = "tensors entering the vision tower; image tokens entering the language model"
 """Where grid and visual tokens of a family's checkpoint are read."""
@@ -102,6 +88,11 @@ class Family:
     """Whether the number of visual tokens follows from a grid by a rule that was written down."""
     nested: bool = True
     """Whether the processor takes a list of images per text."""
+    columns: tuple[str, ...] = ()
+    """Tensors with one column per token, beside those that are known."""
+    joins: Mapping[str, int] = field(default_factory=dict)
+    """Dimension along which a batch's images are behind each other, by the tensor's name; the first
+    where it is not told."""
     several_images: bool = False
     """Whether a prompt may hold several images, as few-shot demonstrations need."""
     grids_may_differ: bool = False
@@ -164,14 +155,10 @@ class Family:
         native = training.kind == "native" and training == self.training(parts)
         return replace(self, own=True) if scheme == "restore" and native else self
 
-    def foretold(self, parts: Parts, drawn: Size) -> ForetoldGrid:
-        """What should enter of an image that is drawn at the size `drawn`.
-
-        The processor's tensors say it, of a blank image, where the grid is the processor's own.
-        """
-        if self.own:
-            return processed(self, parts, drawn)
-        return ForetoldGrid((drawn.height, drawn.width), self.visual_tokens(parts, drawn))
+    @property
+    def asks_processor(self) -> bool:
+        """Whether nobody but the processor says what enters of an image."""
+        return self.own
 
     def written(self, parts: Parts, sequences: Any, inputs: Mapping[str, Any]) -> Any:
         """What the model wrote: its output, without the prompt where it begins with that."""
@@ -213,10 +200,6 @@ class Family:
             return [TowerGrid(grid=(int(height), int(width))) for height, width in rows]
         *count, _, height, width = arguments["pixel_values"].shape
         return [TowerGrid(grid=(height, width))] * math.prod(count)
-
-    def collated(self, samples: Sequence[Any], pad: int) -> dict[str, Any]:
-        """One batch of the tensors of samples with images of one grid."""
-        return collate(samples, pad)
 
     def entering(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         """The vision tower's arguments, as the processor's tensors foretell them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from resolution_eval.models.families.family_base import Parts, ProcessorSettings
+from resolution_eval.models.families.parts import Parts, ProcessorSettings
 from resolution_eval.models.families.tiling import Arrangement, TilingFamily, tiles_of
 from resolution_eval.resolution import Size
 

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from resolution_eval.ground.errors import ModelError
-from resolution_eval.models.families.parts import Parts, Preparer, ProcessorSettings
+from resolution_eval.models.families.family_base import Family
+from resolution_eval.models.families.parts import Parts, ProcessorSettings
 from resolution_eval.models.families.tokens import check_text
 from resolution_eval.resolution import Size
 
@@ -29,7 +30,7 @@ RIGHT = ("qformer_input_ids", "qformer_attention_mask")
 
 
 def prepare(
-    family: Preparer,
+    family: Family,
     parts: Parts,
     prompt: str,
     image: Image | None,
@@ -66,7 +67,7 @@ def prepare(
 
 
 def _check(
-    family: Preparer,
+    family: Family,
     parts: Parts,
     prompt: str,
     inputs: Inputs,
@@ -93,7 +94,7 @@ def _check(
     check_text(meant, inputs["input_ids"][0].tolist(), family.image_token(parts), len(images))
 
 
-def _as_asked(family: Preparer, parts: Parts, inputs: Inputs, grids: Sequence[Size]) -> bool:
+def _as_asked(family: Family, parts: Parts, inputs: Inputs, grids: Sequence[Size]) -> bool:
     """Whether the processor left every image its grid; where not, the sample is mismatched."""
     if not grids:
         return True
@@ -135,28 +136,19 @@ def taken(inputs: Inputs, forward: Any) -> Inputs:
     }
 
 
-def collate(
-    samples: Sequence[Inputs],
-    pad: int,
-    columns: Sequence[str] = (),
-    joins: Mapping[str, int] | None = None,
-) -> Inputs:
-    """One batch of samples with images of one grid; texts are padded on the left.
-
-    `columns` are further tensors with one column per token, and `joins` dimensions along which
-    images lie behind each other, where that is not the first.
-    """
+def collate(family: Family, samples: Sequence[Inputs], pad: int) -> Inputs:
+    """One batch of samples with images of one grid; texts are padded on the left."""
     batch: Inputs = {}
     for name in samples[0]:
         tensors = [sample[name] for sample in samples]
         if not isinstance(tensors[0], Tensor):
             batch[name] = [entry for entries in tensors for entry in entries]
             continue
-        if name in (*LEFT, *LEFT_MASKS, *RIGHT, *columns):
+        if name in (*LEFT, *LEFT_MASKS, *RIGHT, *family.columns):
             longest = max(tensor.shape[1] for tensor in tensors)
             filler = pad if name == "input_ids" else 0
             tensors = [_padded(tensor, longest, filler, name not in RIGHT) for tensor in tensors]
-        batch[name] = torch.cat(tensors, dim=(joins or {}).get(name, 0))
+        batch[name] = torch.cat(tensors, dim=family.joins.get(name, 0))
     return batch
 
 
@@ -191,7 +183,7 @@ def extended(sample: Inputs, tail: Sequence[int]) -> Inputs:
     return longer
 
 
-def tokenise(family: Preparer, parts: Parts, prompt: str, rest: str = "") -> tuple[list[int], int]:
+def tokenise(family: Family, parts: Parts, prompt: str, rest: str = "") -> tuple[list[int], int]:
     """Token ids of `prompt + rest` tokenised together, and the index of the first that is `rest`'s.
 
     Image tokens are not repeated here.

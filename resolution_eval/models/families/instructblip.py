@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from resolution_eval.models.families.family_base import Family, Parts, ProcessorSettings
+from resolution_eval.models.families.family_base import Family
+from resolution_eval.models.families.parts import Parts, ProcessorSettings
 from resolution_eval.resolution import Size
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from resolution_eval.models.families.family_base import Parts, ProcessorSettings, TowerGrid
+from resolution_eval.models.families.parts import Parts, ProcessorSettings, TowerGrid
 from resolution_eval.models.families.tiling import Arrangement, TilingFamily
 from resolution_eval.resolution import Size
 

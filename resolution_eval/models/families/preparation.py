@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from resolution_eval.ground.errors import ModelError
-from resolution_eval.models.families.family_base import Family, Parts
-from resolution_eval.models.families.inputs import Inputs, cut, prepare, tokenise
+from resolution_eval.models.families.family_base import Family
+from resolution_eval.models.families.inputs import Inputs, collate, cut, prepare, tokenise
 from resolution_eval.models.families.normalisation import PIXELS, Bytes, Normalisation
+from resolution_eval.models.families.parts import Parts
 from resolution_eval.models.families.sharing import Sharing
 from resolution_eval.models.families.tokens import shared_start
 from resolution_eval.models.tails import Tails
@@ -100,7 +101,7 @@ class Preparation:
         """Samples whose images are of one grid, as one batch."""
         tokenizer = self.parts.processor.tokenizer
         pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
-        batch = self.family.collated(self._alike(samples), pad or 0)
+        batch = collate(self.family, self._alike(samples), pad or 0)
         raw = _in_bytes(batch)
         return Material(batch, normalisation=self.bytes.normalisation if raw else None)
 

@@ -7,7 +7,8 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from resolution_eval.ground.errors import ModelError
-from resolution_eval.models.families.family_base import Family, Parts, TowerGrid
+from resolution_eval.models.families.family_base import Family
+from resolution_eval.models.families.parts import Parts, TowerGrid
 from resolution_eval.resolution import Size
 
 

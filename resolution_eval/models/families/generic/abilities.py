@@ -17,8 +17,8 @@ from resolution_eval.models.families.generic.family import GenericFamily
 from resolution_eval.models.families.generic.foreign import FOREIGN, reason_of
 from resolution_eval.models.families.generic.forms import SHOWN
 from resolution_eval.models.families.generic.trial import Bench, as_entering, noise
-from resolution_eval.models.families.inputs import prepare, taken
-from resolution_eval.models.families.own_processor import QUESTION
+from resolution_eval.models.families.inputs import collate, prepare, taken
+from resolution_eval.models.families.own_processor import QUESTION, foretold
 from resolution_eval.models.families.tower_hooks import steered
 from resolution_eval.resolution import Size
 
@@ -81,7 +81,7 @@ def _show_several(family: GenericFamily, bench: Bench, sizes: Sequence[Size]) ->
         [question], Generation(max_new_tokens=1)
     )
     seen = [*spoken.earlier, (spoken.received, spoken.visual_tokens)]
-    told = [family.foretold(parts, size) for size in sizes]
+    told = [foretold(family, parts, size) for size in sizes]
     if [(one and one.grid, count) for one, count in seen] != [(f.grid, f.tokens) for f in told]:
         raise ModelError(f"of two images, {told} was foretold, and {seen} entered")
 
@@ -108,7 +108,7 @@ def _answer_together(family: GenericFamily, bench: Bench) -> None:
     ]
     pad = int(parts.processor.tokenizer.pad_token_id or 0)
     with steered(family, bench.model):
-        together = _first_words(bench, family.collated(samples, pad))
+        together = _first_words(bench, collate(family, samples, pad))
         alone = torch.cat([_first_words(bench, sample) for sample in samples])
     difference = float((together - alone).abs().max())
     spread = float(alone.float().std())

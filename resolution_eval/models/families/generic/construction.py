@@ -14,7 +14,6 @@ from loguru import logger
 from torch import Tensor
 
 from resolution_eval.ground.errors import ModelError
-from resolution_eval.models.families.family_base import Parts
 from resolution_eval.models.families.generic.abilities import tried
 from resolution_eval.models.families.generic.budgets import budgeted
 from resolution_eval.models.families.generic.family import GenericFamily
@@ -24,6 +23,7 @@ from resolution_eval.models.families.generic.own_grid import restoring
 from resolution_eval.models.families.generic.search import Search
 from resolution_eval.models.families.generic.trial import Bench, Trial, noise
 from resolution_eval.models.families.own_processor import QUESTION
+from resolution_eval.models.families.parts import Parts
 from resolution_eval.models.families.processor_text import spelling
 from resolution_eval.resolution import Size
 

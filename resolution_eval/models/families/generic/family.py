@@ -11,21 +11,15 @@ from typing import Any
 from torch import Tensor
 
 from resolution_eval.ground.errors import ModelError
-from resolution_eval.models.families.family_base import (
-    Family,
-    ForetoldGrid,
-    Parts,
-    ProcessorSettings,
-    TowerGrid,
-    fit,
-)
+from resolution_eval.models.families.family_base import Family, fit
 from resolution_eval.models.families.generic.controls import Control, Steps
 from resolution_eval.models.families.generic.placeholders import Placeholders
 from resolution_eval.models.families.generic.tensor_grids import Reading
 from resolution_eval.models.families.generic.token_layout import TokenLayout, compass, measured
 from resolution_eval.models.families.generic.tower import named_arguments
-from resolution_eval.models.families.inputs import collate, prepare
-from resolution_eval.models.families.own_processor import QUESTION, processed
+from resolution_eval.models.families.inputs import prepare
+from resolution_eval.models.families.own_processor import QUESTION, foretold, processed
+from resolution_eval.models.families.parts import Parts, ProcessorSettings, TowerGrid
 from resolution_eval.resolution import Size, TrainingResolution, training_size
 
 
@@ -58,10 +52,6 @@ class GenericFamily(Family):
     """How many the tower makes of a grid, where no token stands in the prompt for them."""
     mark: str = ""
     """What a plain prompt needs in the image's place."""
-    joins: Mapping[str, int] = field(default_factory=dict)
-    """Dimension along which a batch's images are behind each other, by the tensor's name."""
-    columns: tuple[str, ...] = ()
-    """Tensors with one column per token."""
     more: Mapping[str, Any] = field(default_factory=dict)
     """Arguments that the processor's call needs besides."""
     begins: bool = True
@@ -80,7 +70,8 @@ class GenericFamily(Family):
 
     def training(self, parts: Parts) -> TrainingResolution:
         """The edge to which the processor brings every image; `native` where it follows them."""
-        edges = {replace(self, own=True).foretold(parts, size).grid for size in TRIED}
+        own = replace(self, own=True)
+        edges = {foretold(own, parts, size).grid for size in TRIED}
         if len(edges) == 1:
             ((height, width),) = edges
             return TrainingResolution("fixed", (round((height * width) ** 0.5),))
@@ -161,7 +152,7 @@ class GenericFamily(Family):
         if len(set(grids)) == 1:
             shares = shares_of(pictures, len(grids))
         else:
-            counts = [self.foretold(parts, grid).images for grid in grids]
+            counts = [foretold(self, parts, grid).images for grid in grids]
             together = [one for call in pictures for one in call]
             if sum(counts) != len(together):
                 raise ModelError(
@@ -174,9 +165,6 @@ class GenericFamily(Family):
 
     def pictures(self, parts: Parts, arguments: Mapping[str, Any]) -> list[TowerGrid]:
         return [] if self.entered is None else self.entered.read(arguments)
-
-    def collated(self, samples: Sequence[Any], pad: int) -> dict[str, Any]:
-        return collate(samples, pad, self.columns, self.joins)
 
     def entering(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         """The processor's tensors, in which the same grids stand under the processor's names."""
@@ -206,10 +194,9 @@ class GenericFamily(Family):
         steps = {} if self.steps is None else {"grids between its steps": str(self.steps)}
         return {**steps, **self.lacks}
 
-    def foretold(self, parts: Parts, drawn: Size) -> ForetoldGrid:
-        return (
-            super().foretold(parts, drawn) if self.steps is None else processed(self, parts, drawn)
-        )
+    @property
+    def asks_processor(self) -> bool:
+        return self.own or self.steps is not None
 
     def image_token(self, parts: Parts) -> int:
         """The token's id; -1, which is no token's, where none stands in the prompt."""

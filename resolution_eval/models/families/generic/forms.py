@@ -8,12 +8,12 @@ from typing import Any
 
 from resolution_eval.ground.errors import ModelError
 from resolution_eval.models.families.chat import NO_TEMPLATE, places, template_of
-from resolution_eval.models.families.family_base import Parts
 from resolution_eval.models.families.generic.family import GenericFamily
 from resolution_eval.models.families.generic.foreign import FOREIGN, reason_of
 from resolution_eval.models.families.generic.tower import pixel_tensors
 from resolution_eval.models.families.generic.trial import Bench
 from resolution_eval.models.families.own_processor import QUESTION
+from resolution_eval.models.families.parts import Parts
 from resolution_eval.resolution import Size
 
 SHOWN = Size(336, 224)

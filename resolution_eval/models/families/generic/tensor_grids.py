@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from resolution_eval.models.families.family_base import TowerGrid
+from resolution_eval.models.families.parts import TowerGrid
 from resolution_eval.resolution import Size
 
 GRIDS = re.compile(r"grid_?(thw|hws?)s?$|spatial_shapes|t(ar)?ge?t_?sizes")
