@@ -146,9 +146,7 @@ def _template(path: str) -> str:
 
 
 def _complete(processor: Any, config: Any) -> None:
-    """Gives a processor without configuration of its own, as older LLaVA folders have it, what it
-    counts image tokens by: patches, and the tower's class token.
-    """
+    """Tells an older LLaVA folder's bare processor what it counts by: patches and class token."""
     if getattr(processor, "patch_size", 0) is not None:
         return
     vision = config.vision_config
@@ -268,9 +266,7 @@ def _check_shards(pretrained: str) -> None:
 
 
 def read_configuration(pretrained: str) -> dict[str, Any] | None:
-    """The checkpoint's config.json as it stands, no code of its own run; None where it cannot be
-    had.
-    """
+    """The checkpoint's config.json as it stands, none of its code run; None where there is none."""
     from transformers import PretrainedConfig
 
     try:

@@ -57,9 +57,7 @@ class Family:
     cache: str = "past_key_values"
     """Path of keys and values in the model's outputs."""
     squeezed: str | None = None
-    """Path of a module after which the model squeezes the first dimension away, also where that
-    counts tokens and there is just one.
-    """
+    """Path of a module after which the model squeezes the first dimension away, even a token's."""
     needs_image: bool = False
     """Whether the model refuses a prompt without an image."""
 
@@ -70,8 +68,8 @@ class Family:
     first_position: int = 0
     """Position of a sequence's first token, as the language model counts."""
     packs: bool = True
-    """Whether they may do so behind each other in one sequence, where the model's attention allows
-    it; otherwise each has a copy of the cache.
+    """Whether they may do so in one sequence, where the model's attention allows it; otherwise each
+    has a copy of the cache.
     """
     loops: bool = False
     """Whether the tower attends image by image in a loop, so that equal ones may go together."""
@@ -82,8 +80,7 @@ class Family:
     own: bool = False
     """Whether images enter by the processor's own settings, at the size that they have."""
     plain: bool = False
-    """Whether its checkpoints are trained on plain prompts, so that a chat template is not missed.
-    """
+    """Whether its checkpoints are trained on plain prompts: a chat template is not missed."""
     computes: bool = True
     """Whether the number of visual tokens follows from a grid by a rule that was written down."""
     nested: bool = True
@@ -92,7 +89,8 @@ class Family:
     """Tensors with one column per token, beside those that are known."""
     joins: Mapping[str, int] = field(default_factory=dict)
     """Dimension along which a batch's images are behind each other, by the tensor's name; the first
-    where it is not told."""
+    where it is not told.
+    """
     several_images: bool = False
     """Whether a prompt may hold several images, as few-shot demonstrations need."""
     grids_may_differ: bool = False
@@ -286,9 +284,7 @@ class Family:
         return not parts.config.is_encoder_decoder
 
     def continued(self, batch: Mapping[str, Any], owners: Any, length: int) -> dict[str, Any]:
-        """Further arguments of a pass over `length` tokens behind the cache of `batch`'s rows
-        `owners`.
-        """
+        """Further arguments of a pass over `length` tokens behind the cache of rows `owners`."""
         return {}
 
 

@@ -109,9 +109,7 @@ def _begun(tokenizer: Any, prompt: str) -> bool:
 
 
 def _tensors(features: Any) -> Inputs:
-    """The tensors and lists of numbers in a processor's answer, but for PaliGemma's labels, which
-    ask for a loss.
-    """
+    """A processor's tensors and numbers, but for labels, by which PaliGemma is asked for a loss."""
     return {
         name: value
         for name, value in features.items()

@@ -105,9 +105,7 @@ def _name(fault: Any) -> str:
 
 
 def _shape(fault: Any) -> str:
-    """A weight's name, its shape in the checkpoint, and the model's, which transformers before 5
-    does not tell.
-    """
+    """A weight's name, and both of its shapes, which transformers before 5 does not tell."""
     if isinstance(fault, str):
         return fault
     name, shape, needed = fault

@@ -12,9 +12,7 @@ from resolution_eval.resolution import Size
 QUESTION = "Which of these does the image show?"
 Key = tuple[str, bool, int, Size]
 _KNOWN: dict[Key, tuple[Any, ForetoldGrid]] = {}
-"""By family, whose settings, processor and size; the processor is kept, so that no other gets its
-number.
-"""
+"""The processor is kept beside what it makes, so that no other gets its number."""
 
 
 def foretold(family: Family, parts: Parts, drawn: Size) -> ForetoldGrid:

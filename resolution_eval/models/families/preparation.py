@@ -38,8 +38,7 @@ class Question:
     choices: tuple[str, ...] = ()
     """Continuations to score, each with the space that belongs before it."""
     earlier: tuple[Image, ...] = ()
-    """Images that the prompt holds before that: of demonstrations, and of a question with several.
-    """
+    """Images that the prompt holds before that: of demonstrations, or others of the question."""
 
     @property
     def images(self) -> tuple[Image, ...]:

@@ -40,9 +40,7 @@ KWARGS = ("max_pixels", "MAX_PIXELS")
 
 
 def traced(folder: Path | str) -> KnownTraining | None:
-    """The training resolution that the tool which trained the checkpoint wrote down; None where
-    the folder holds no such file, or it says nothing of images.
-    """
+    """The training resolution that the tool which trained it wrote down; None where none did."""
     place = Path(folder)
     if not place.is_dir():
         return None

@@ -112,8 +112,8 @@ def _own_runs(first: GenericFamily, bench: Bench) -> tuple[GenericFamily, Sequen
 
 
 def _batched(family: GenericFamily, run: Trial, bench: Bench) -> GenericFamily:
-    """The family with the dimensions along which a batch's tensors are joined, seen from what the
-    processor itself makes of two questions; the first where it takes one at a time.
+    """The family with the dimensions along which a batch's tensors are joined, as its processor
+    joins those of two questions; the first where it takes one at a time.
     """
     one = run.inputs
     ids = one.get("input_ids")

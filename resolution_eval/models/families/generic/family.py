@@ -40,9 +40,7 @@ class GenericFamily(Family):
     steps: Steps | None = None
     """Budgets of the processor's, one of which makes the grid that is nearest the resolution."""
     made: tuple[Reading, ...] = ()
-    """Where the grid stands in the processor's tensors: in one, or in several, of which each holds
-    a part of the pictures.
-    """
+    """Where the grid stands in the processor's tensors, each of which holds some pictures."""
     entered: Reading | None = None
     """Where the grid stands among the tower's arguments."""
     placeholders: Placeholders | None = None
@@ -259,9 +257,7 @@ _LAYOUTS: dict[Key, tuple[Any, TokenLayout | None]] = {}
 
 
 def layout_of(family: GenericFamily, parts: Parts, size: Size) -> TokenLayout | None:
-    """How the checkpoint's own processor lays out an image of this size; None where its tensors
-    hold no pictures.
-    """
+    """How its own processor lays out an image of this size; None where it makes no pictures."""
     key = family.name, id(parts.processor), size
     if key not in _LAYOUTS:
         prompt = family.prompt(parts, QUESTION, image=True)

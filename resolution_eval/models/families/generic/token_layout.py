@@ -63,9 +63,7 @@ def compass(size: Size) -> Any:
 
 
 def measured(pictures: Sequence[Picture]) -> TokenLayout | None:
-    """The layout of pictures that a processor cut from a compass, whatever it normalised and padded
-    them with; None where they are no grid of tiles.
-    """
+    """The layout of pictures that a processor cut from a compass; None where they are no grid."""
     spans = list(_spans(pictures))
     if len(spans) < len(pictures):
         return None
@@ -96,9 +94,7 @@ def _spans(pictures: Sequence[Picture]) -> Iterator[_Span]:
 
 
 def _inside(pixels: Float[Tensor, "3 pixels"]) -> Tensor:
-    """Which pixels are the image's: of the blues that occur, those whose red varies most. What is
-    padded has one colour.
-    """
+    """Which pixels are the image's: the blue whose red varies most, as padding has one colour."""
     blue = (pixels[2] * 50).round()
     counts = Counter(blue.tolist())
     common = [value for value, count in counts.items() if count >= 0.005 * blue.numel()]

@@ -35,9 +35,7 @@ def named_arguments(
 
 @contextmanager
 def noted_calls(model: nn.Module) -> Iterator[tuple[list[Call], dict[str, int]]]:
-    """The calls of the model's modules, in order, whole models and their parts alike, and the
-    number of tokens that each made of the first row of its input.
-    """
+    """The calls of all modules in order, and the number of tokens that each first made of a row."""
     calls: list[Call] = []
     lengths: dict[str, int] = {}
 
@@ -59,9 +57,7 @@ def noted_calls(model: nn.Module) -> Iterator[tuple[list[Call], dict[str, int]]]
 
 
 def pixel_tensors(inputs: Mapping[str, Any]) -> dict[str, Tensor]:
-    """What a processor made of images: its floating tensors of more than two dimensions, and the
-    flat ones that bear a known name.
-    """
+    """What a processor made of images: floating tensors, not flat or by a name that is known."""
     return {
         name: value
         for name, value in inputs.items()

@@ -144,9 +144,7 @@ def _edge(owner: Any) -> int:
 
 
 def as_entering(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """A processor's tensors in the miniature's precision, as a loaded model gets them in its own:
-    some processors make halves, whatever the model is.
-    """
+    """A processor's tensors in the miniature's precision: some make halves for whatever model."""
     return {
         name: value.float() if isinstance(value, Tensor) and value.is_floating_point() else value
         for name, value in inputs.items()
