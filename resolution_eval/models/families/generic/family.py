@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from resolution_eval.ground.errors import ModelError
-from resolution_eval.models.families.family_base import Family, fit
+from resolution_eval.models.families.family_base import Family, fit, share
 from resolution_eval.models.families.generic.controls import Control, Steps
 from resolution_eval.models.families.generic.placeholders import Placeholders
 from resolution_eval.models.families.generic.tensor_grids import Reading
@@ -228,16 +228,10 @@ def shares_of(calls: Sequence[Sequence[TowerGrid]], samples: int) -> list[list[T
     Raises:
         ModelError: they do not share equally.
     """
-    together = [one for call in calls for one in call]
-    if all(len(call) % samples == 0 for call in calls):
-        parts = [(call, len(call) // samples) for call in calls]
-    else:
-        parts = [(together, len(together) // samples)]
-    if len(together) % samples or not together:
-        raise ModelError(
-            f"{len(together)} images entered for {samples} samples of one grid, which do not share "
-            "them equally"
-        )
+    if any(len(call) % samples for call in calls):
+        calls = [[one for call in calls for one in call]]
+    share([sum(map(len, calls))], samples)
+    parts = [(call, len(call) // samples) for call in calls]
     return [
         [one for call, each in parts for one in call[row * each : (row + 1) * each]]
         for row in range(samples)
