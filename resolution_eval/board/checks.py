@@ -16,7 +16,6 @@ from resolution_eval.board.ledger import (
     LEDGER,
     Acceptance,
     BoardLedger,
-    answers_of,
     changes,
     lost,
     read_ledger,
@@ -41,6 +40,7 @@ from resolution_eval.ground.errors import RecordError
 from resolution_eval.ground.likeness import skeleton
 from resolution_eval.host.taskfiles import VERSION
 from resolution_eval.records import Cell, Record
+from resolution_eval.records.store import answers_of
 
 MOST_FAULTS = 20
 """Faults of one record's samples that are listed; the rest is counted."""
@@ -116,7 +116,7 @@ def _ledger_faults(path: Path, ledger: Path, accepted: BoardLedger) -> Iterator[
     try:
         same = read_ledger(path) == accepted
     except RecordError as error:
-        yield _fault(error, path)
+        yield Fault.of(error, path)
         return
     if not same:
         yield Fault(path, f"differs from {ledger}; only the maintainers enter into it")
@@ -171,7 +171,7 @@ def _checked(place: Path, board: Path, ledger: BoardLedger, vouched: str | None)
     try:
         submission = read_submission(place)
     except RecordError as error:
-        return CheckResult(place, None, {}, (_fault(error, place / FACTS),))
+        return CheckResult(place, None, {}, (Fault.of(error, place / FACTS),))
     records: dict[Path, Record] = {}
     most = most_answers(board)
     for path in submission.records:
@@ -198,10 +198,6 @@ def _checked(place: Path, board: Path, ledger: BoardLedger, vouched: str | None)
     return CheckResult(place, submission, records, tuple(faults), withdrawn)
 
 
-def _fault(error: RecordError, path: Path) -> Fault:
-    return Fault(path, str(error).removeprefix(f"{path}").lstrip(":, "))
-
-
 def _facts_faults(submission: Submission) -> Iterator[Fault]:
     facts, path = submission.facts, submission.folder / FACTS
     if facts.training == "unknown":
@@ -223,7 +219,7 @@ def _rerun_faults(place: Path, accepted: Acceptance | None) -> Iterator[Fault]:
     try:
         read_rerun(place)
     except RecordError as error:
-        yield _fault(error, place / RERUN)
+        yield Fault.of(error, place / RERUN)
 
 
 def _record_faults(path: Path, record: Record, facts: Facts, board: Path) -> Iterator[Fault]:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
-from resolution_eval.board.ledger import answers_of
 from resolution_eval.ground.files import file_digest
 from resolution_eval.records import Record
+from resolution_eval.records.store import answers_of
 
 SHARED = 0.5
 """Share of a record's ranked answers whose scores another one has to the sixth decimal, from which

@@ -15,12 +15,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from resolution_eval.board.document import Document, read
 from resolution_eval.board.submission import FACTS, RERUN, Name, Sentence, Submission
 from resolution_eval.ground.files import file_digest, replace
 from resolution_eval.records import Record
+from resolution_eval.records.bounded import Document, read_as
 from resolution_eval.records.schema import Sha256
-from resolution_eval.records.store import ANSWERS_SUFFIX, SUFFIX
+from resolution_eval.records.store import answers_of
 
 LEDGER = "accepted.json"
 
@@ -69,7 +69,7 @@ def read_ledger(path: Path) -> BoardLedger:
     """
     if not path.exists():
         return BoardLedger(submissions={})
-    return read(path, BoardLedger)
+    return read_as(BoardLedger, path)
 
 
 def write_ledger(ledger: BoardLedger, path: Path) -> None:
@@ -113,11 +113,6 @@ def _record(path: Path, record: Record) -> AcceptedRecord:
         shown=record.shown or "unknown",
         cells=cell_names(record),
     )
-
-
-def answers_of(path: Path) -> Path:
-    """The file with the answers of the record `path`."""
-    return path.with_name(path.name.removesuffix(SUFFIX) + ANSWERS_SUFFIX)
 
 
 def cell_names(record: Record) -> tuple[str, ...]:

@@ -19,10 +19,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from resolution_eval.board.document import Document, read
 from resolution_eval.evidence.attestation import Form
 from resolution_eval.ground import paths
 from resolution_eval.ground.errors import DataError, RecordError
+from resolution_eval.records.bounded import Document, read_as
 from resolution_eval.records.store import MAX_ROWS
 
 SAMPLES = "samples"
@@ -95,7 +95,7 @@ def _state(folder: Path, dataset: str) -> tuple[int, int, int]:
 @lru_cache(maxsize=64)
 def _pin(path: Path, state: tuple[int, int, int]) -> Pin:
     """The pin in `path`, read once for as long as the file stays in one state."""
-    return read(path, Pin)
+    return read_as(Pin, path)
 
 
 def most_answers(folder: Path) -> int:

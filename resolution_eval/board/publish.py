@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from resolution_eval.board.checks import CheckedBoard
 from resolution_eval.board.export import parquet_bytes, table
-from resolution_eval.board.ledger import answers_of
 from resolution_eval.board.rows import Board
 from resolution_eval.board.submission import FACTS
 from resolution_eval.ground import paths
 from resolution_eval.ground.errors import PublishError, UsageError
 from resolution_eval.ground.redaction import STRUCK, redacted
+from resolution_eval.records.store import answers_of
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi

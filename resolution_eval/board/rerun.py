@@ -19,12 +19,12 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from resolution_eval.board.board_schema import Repeat
-from resolution_eval.board.document import Document, read
 from resolution_eval.board.submission import PRETRAINED, RERUN, Facts, Name, Submission
 from resolution_eval.ground.errors import RecordError, UsageError
 from resolution_eval.ground.files import file_digest, replace
 from resolution_eval.host.taskfiles import Variation, derive
 from resolution_eval.records import Record, make_records
+from resolution_eval.records.bounded import Document, read_as
 from resolution_eval.records.cells import cells
 from resolution_eval.records.schema import Count
 from resolution_eval.resolution import parse_resolution
@@ -172,7 +172,7 @@ def read_rerun(folder: Path) -> Rerun | None:
         RecordError: it breaks its schema.
     """
     path = folder / RERUN
-    return read(path, Rerun) if path.is_file() else None
+    return read_as(Rerun, path) if path.is_file() else None
 
 
 @dataclass(frozen=True, kw_only=True)

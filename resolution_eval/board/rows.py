@@ -12,7 +12,7 @@ from resolution_eval.analysis.sweeps import Setting
 from resolution_eval.board.board_schema import BoardRow, Curve, Refusal, Status
 from resolution_eval.board.checks import CheckedBoard, check_board
 from resolution_eval.board.ledger import LEDGER, Acceptance, read_ledger
-from resolution_eval.board.published_rows import PublishedRow, read_published
+from resolution_eval.board.published import PublishedRow, read_published
 from resolution_eval.board.record_scores import ScoreEntry, curves
 from resolution_eval.board.rerun import Rerun, as_repeated, read_rerun
 from resolution_eval.board.scopes import Scope, scopes
@@ -214,7 +214,6 @@ def _slug(*parts: str) -> str:
 def _order(lists: Sequence[Scope], row: BoardRow) -> tuple[int, int, str]:
     """As the lists have it: by list, by line in it, then by name."""
     for number, scope in enumerate(lists):
-        for line, each in enumerate(scope.lines):
-            if row.key in {one.key for one in each.rows}:
-                return number, line, row.key
+        if line := scope.line_of(row):
+            return number, scope.lines.index(line), row.key
     return len(lists), 0, row.key

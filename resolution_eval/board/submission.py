@@ -21,9 +21,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from resolution_eval.board.document import Document, read
 from resolution_eval.ground.errors import RecordError, unseen
 from resolution_eval.ground.likeness import mixed
+from resolution_eval.records.bounded import Document, read_as
 from resolution_eval.records.store import SUFFIX
 from resolution_eval.resolution import TrainingResolution, parse_resolution
 
@@ -210,4 +210,4 @@ def read_facts(path: Path) -> Facts:
         raise RecordError(f"{path}: a link; put the file itself there")
     if path.is_file() and path.stat().st_size > MAX_FACTS:
         raise RecordError(f"{path}: larger than {MAX_FACTS} bytes")
-    return read(path, Facts)
+    return read_as(Facts, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
@@ -21,20 +22,17 @@ def _setting(line: SampleLine) -> tuple[str, str, str]:
 
 def answer_rows(lines: Sequence[SampleLine]) -> Iterator[dict[str, Any]]:
     """Table rows. A failed sample never met its adapter: it joins its resolution's cell, if one."""
-    settings: dict[tuple[str, str], set[tuple[str, str, str]]] = {}
-    everywhere: dict[str, set[tuple[str, str, str]]] = {}
+    settings: dict[tuple[str, str | None], set[tuple[str, str, str]]] = defaultdict(set)
     for line in lines:
         if line.attestation.status != "failed":
-            place = (line.verdict.form, line.verdict.resolution)
-            settings.setdefault(place, set()).add(_setting(line))
-            everywhere.setdefault(line.verdict.form, set()).add(_setting(line))
+            for resolution in (line.verdict.resolution, None):  # there, and anywhere
+                settings[line.verdict.form, resolution].add(_setting(line))
     for line in lines:
-        form = line.verdict.form
-        others = everywhere.get(form, set())
-        candidates = settings.get((form, line.verdict.resolution), others)
-        failed = line.attestation.status == "failed"
-        sole = failed and len(candidates) == 1
-        yield _row(line, next(iter(candidates)) if sole else _setting(line))
+        form, setting = line.verdict.form, _setting(line)
+        if line.attestation.status == "failed":
+            others = settings[form, line.verdict.resolution] or settings[form, None]
+            setting = next(iter(others)) if len(others) == 1 else setting
+        yield _row(line, setting)
 
 
 def _row(line: SampleLine, setting: tuple[str, str, str]) -> dict[str, Any]:

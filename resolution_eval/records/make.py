@@ -142,12 +142,14 @@ def _checkpoint(run: Run, given: TaskAnswers) -> Checkpoint:
         training_overridden=told.overridden if told else None,
         training_evidence=card.evidence if card and agrees else told and told.evidence,
         training_evidence_url=card.evidence_url if card and agrees else None,
-        strategy=told and told.strategy,
-        training_data=told and told.training_data,
-        dtype=told and told.dtype,
         probes=told.probes if told else (),
-        writing=told and told.writing,
+        **_said(told, "strategy", "training_data", "dtype", "writing"),
     )
+
+
+def _said(by: object, *names: str) -> dict[str, Any]:
+    """What `by` says under `names`; null where there is nobody to say it."""
+    return {name: None if by is None else getattr(by, name) for name in names}
 
 
 def _commit(
@@ -167,19 +169,11 @@ def _dataset(card: TaskCard | None, task: str, given: TaskAnswers) -> Dataset:
     told = given.facts[0].data if given.facts else None
     return Dataset(
         name=card.name if card else task,
-        title=card.title if card else None,
-        modality=card.modality if card else None,
-        kind=card.kind if card else None,
-        source=told and told.source,
-        revision=card.revision if card else None,
+        **_said(card, "title", "modality", "kind", "revision", "licence", "citation", "cluster"),
+        **_said(told, "source", "loaded", "excluded_total"),
         revision_found=told and told.revision,
         fingerprint=given.fingerprint,
-        licence=card.licence if card else None,
-        citation=card.citation if card else None,
         classes=card.classes if card else (),
-        cluster=card.cluster if card else None,
-        loaded=told.loaded if told else None,
-        excluded_total=told.excluded_total if told else None,
         excluded=told.excluded if told else (),
         notes=told.notes if told else (),
     )
@@ -216,19 +210,16 @@ def _environment(run: Run, task: str, given: TaskAnswers) -> Environment:
         date=run.date,
         results_file=run.path.name,
         results_sha256=file_digest(run.path),
-        model=_text(host, "model"),
-        model_args=_text(host, "model_args"),
+        **{name: _text(host, name) for name in ("model", "model_args", "batch_size")},
         model_defaults=told.checkpoint.defaults if told and told.checkpoint else {},
-        batch_size=_text(host, "batch_size"),
         limit=_number(host, "limit"),
         offset=int(_number(host, "offset") or 0) or None,
         generation=_text(configuration, "generation_kwargs") or _text(host, "gen_kwargs"),
         fewshot=None if shots is None else int(shots),
         option_order=_text(_table(configuration, "metadata"), "option_order"),
         device=_device(told, host),
-        hardware=told and told.hardware,
+        **_said(told, "hardware", "platform"),
         arithmetic=_arithmetic(given.facts),
-        platform=told and told.platform,
         processes=len(given.facts) or None,
         versions=_versions(run, told),
         seeds=seeds,

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from synthetic_board import CURVE, facts, submit, vouch
 
-from resolution_eval.board import STATUSES, Board, load_board
+from resolution_eval.board.board_schema import STATUSES
+from resolution_eval.board.rows import Board, load_board
 from resolution_eval.board.scopes import slug
 from resolution_eval.board.site import vendor, write_site
 from resolution_eval.board.site.build import readable
