@@ -24,10 +24,8 @@ class Originals:
         self._answers: dict[str, Path] = {}
 
     def original(self, path: Path, record: Record) -> Path | None:
-        """Whose answers those of the record `path` are; None where they are its own.
-
-        Controls are compared byte by byte alone: without the image, two models may well say the
-        same to everything.
+        """Whose answers those of the record `path` are; None where they are its own. Controls are
+        compared byte by byte alone: without the image, two models may say the same to everything.
         """
         first = self._files.setdefault(file_digest(answers_of(path)), path)
         if first != path:

@@ -76,9 +76,7 @@ def _of_row(row: BoardRow) -> Line:
 
 
 def _of_line(board: Board, row: BoardRow, curve: Curve) -> Line:
-    """Where the row stands in the list of the curve's data set, with the other runs of its
-    recipe.
-    """
+    """Where the row stands in its data set's list, with the other runs of its recipe."""
     (line,) = (
         line
         for scope in board.scopes

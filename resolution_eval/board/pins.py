@@ -84,11 +84,11 @@ def read_pin(dataset: str, folder: Path) -> Pin | None:
         RecordError: it breaks its schema.
     """
     path = folder / SAMPLES / f"{dataset}.json"
-    return _pin(path, _state(folder, dataset)) if path.is_file() else None
+    return _pin(path, _state(path)) if path.is_file() else None
 
 
-def _state(folder: Path, dataset: str) -> tuple[int, int, int]:
-    status = (folder / SAMPLES / f"{dataset}.json").stat()
+def _state(path: Path) -> tuple[int, int, int]:
+    status = path.stat()
     return status.st_size, status.st_mtime_ns, status.st_ino
 
 
@@ -99,15 +99,13 @@ def _pin(path: Path, state: tuple[int, int, int]) -> Pin:
 
 
 def most_answers(folder: Path) -> int:
-    """Most answers that one record can have: all pinned samples of the data set that has most, in
-    as many cells as a record may hold.
-
-    A pin that breaks its schema bounds nothing, and is a fault of its own.
+    """Most answers that one record can have: all samples of the largest pin, in as many cells as a
+    record may hold. A pin that breaks its schema bounds nothing, and is a fault of its own.
     """
     most = []
     for path in (folder / SAMPLES).glob("*.json"):
         with suppress(RecordError):
-            most.append(len(_pin(path, _state(folder, path.stem)).samples))
+            most.append(len(_pin(path, _state(path)).samples))
     return MAX_CELLS * max(most) if most else MAX_ROWS
 
 

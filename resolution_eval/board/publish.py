@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from resolution_eval.board.checks import CheckedBoard
 from resolution_eval.board.export import parquet_bytes, table
@@ -151,11 +151,11 @@ class Hub:
             tree = list(self.api.list_repo_tree(self.name, recursive=True, repo_type=self.kind))
         except RepositoryNotFoundError:
             return {}
-        return {entry.path: _remote_digest(entry) for entry in tree if hasattr(entry, "blob_id")}
-
-
-def _remote_digest(entry: Any) -> str:
-    return f"sha256 {entry.lfs.sha256}" if entry.lfs else f"git {entry.blob_id}"
+        files = [entry for entry in tree if hasattr(entry, "blob_id")]
+        return {
+            one.path: f"sha256 {one.lfs.sha256}" if one.lfs else f"git {one.blob_id}"
+            for one in files
+        }
 
 
 def _digests(data: bytes) -> tuple[str, str]:
@@ -165,9 +165,8 @@ def _digests(data: bytes) -> tuple[str, str]:
 
 
 def difference(place: str, there: Mapping[str, str], wanted: Files) -> Changes:
-    """What makes the files `there` (name to digest) those `wanted`.
-
-    Deleted is only what lies in a folder that we publish: anything else is somebody's own.
+    """What makes the files `there` (name to digest) those `wanted`. Deleted is only what lies in a
+    folder that we publish: anything else is somebody's own.
     """
     added = sorted(set(wanted) - set(there))
     changed = sorted(

@@ -18,12 +18,13 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from resolution_eval.board.board_schema import Repeat
+from resolution_eval.board.board_schema import Repeat, fields
 from resolution_eval.board.submission import PRETRAINED, RERUN, Facts, Name, Submission
 from resolution_eval.ground.errors import RecordError, UsageError
 from resolution_eval.ground.files import file_digest, replace
 from resolution_eval.host.taskfiles import Variation, derive
 from resolution_eval.records import Record, make_records
+from resolution_eval.records.answer_table import KEY
 from resolution_eval.records.bounded import Document, read_as
 from resolution_eval.records.cells import cells
 from resolution_eval.records.schema import Count
@@ -117,9 +118,7 @@ class Rerun(Document):
 
     @property
     def leans(self) -> bool:
-        """Whether the record's verdicts are better with the image, or worse without it, than when
-        repeated, more than chance allows; or the reverse.
-        """
+        """Whether disagreements favour the record, or go against it, more than chance allows."""
         sides = []
         for cell in self.cells:
             flips = cell.flips
@@ -148,10 +147,10 @@ class Rerun(Document):
         }
 
 
-def as_repeated(record: Record, rerun: Rerun) -> Record:
-    """The record with the verdicts of a re-run of every sample, and the cells that follow from
-    them; the record itself where the re-run does not have them all.
-    """
+def as_repeated(record: Record, rerun: Rerun | None) -> Record:
+    """The record with the verdicts of a re-run of every sample, else the record itself."""
+    if rerun is None:
+        return record
     told = {cell.key: cell.verdicts for cell in rerun.cells if cell.shown == record.shown}
     names, correct = record.answers.column("sample"), record.answers.column("correct")
     for key, numbers in record.answers.groups().items():
@@ -237,11 +236,12 @@ def drawn(record: Record, path: Path, plan: RerunPlan) -> list[str]:
 def _again(record: Record, path: Path, submission: Submission, plan: RerunPlan) -> list[Record]:
     """The records of a run of the drawn samples for each scheme and filter of the record."""
     samples = drawn(record, path, plan)
+    resolutions = dict.fromkeys(cell.resolution for cell in record.cells)
     records = []
     for scheme, filter in sorted({cell.key.setting[:2] for cell in record.cells}):
         modes = {cell.answer_mode for cell in record.cells} & {"rank", "generate"}
         variation = Variation(
-            resolutions=[parse_resolution(r) for r in _resolutions(record)],
+            resolutions=[parse_resolution(cell) for cell in resolutions],
             filter=filter,
             scheme=scheme,
             only=samples,
@@ -251,10 +251,6 @@ def _again(record: Record, path: Path, submission: Submission, plan: RerunPlan) 
         arguments += [f"answer_mode={mode}" for mode in sorted(modes)[-1:]]
         records += _run(record, variation, arguments, plan)
     return records
-
-
-def _resolutions(record: Record) -> list[str]:
-    return list(dict.fromkeys(cell.resolution for cell in record.cells))
 
 
 def _arguments(record: Record, submission: Submission, plan: RerunPlan, scheme: str) -> list[str]:
@@ -304,10 +300,7 @@ def compared(record: Record, again: Sequence[Record]) -> list[CellRepeat]:
         made.append(
             CellRepeat(
                 task=record.task,
-                scheme=key.scheme,
-                filter=key.filter,
-                answer_mode=key.answer_mode,
-                resolution=key.resolution,
+                **fields(key, *KEY),
                 of=len(numbers),
                 n=len(pairs),
                 agreeing=sum(a["correct"] == b["correct"] for a, b in pairs),
@@ -331,8 +324,7 @@ def _verdicts(pairs: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> s
 
 
 def _at(row: Mapping[str, Any]) -> tuple[str, ...]:
-    names = ("sample", "resolution", "scheme", "filter", "answer_mode")
-    return tuple(str(row[name]) for name in names)
+    return tuple(str(row[name]) for name in ("sample", *KEY))
 
 
 def _grid(row: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -66,7 +66,8 @@ def _coverage(record: Record, pin: Pin) -> Iterator[str]:
         )
     for key, samples in at.items():
         form = "open" if key.answer_mode == "open" else "closed"
-        wanted = _wanted(key, {other.answer_mode for other in at if _beside(other, key)}, pin)
+        modes = {each.answer_mode for each in at if each.setting[:2] == key.setting[:2]}
+        wanted = _wanted(key, modes, pin)
         elsewhere = set().union(*(at[other] for other in at if other.setting == key.setting))
         lacking = sorted(wanted - samples)
         if lacking and set(lacking) <= elsewhere:
@@ -82,16 +83,9 @@ def _coverage(record: Record, pin: Pin) -> Iterator[str]:
             )
 
 
-def _beside(other: CellKey, key: CellKey) -> bool:
-    """Whether two cells differ in resolution and answer mode alone."""
-    return (other.scheme, other.filter) == (key.scheme, key.filter)
-
-
 def _wanted(key: CellKey, modes: Set[str], pin: Pin) -> set[str]:
-    """The pinned samples that the cell `key` must hold.
-
-    Where options are ranked, closed questions without options are answered by generation: those
-    with options belong to one cell, the others to the other.
+    """The pinned samples that the cell `key` must hold. Where options are ranked, closed questions
+    without options are answered by generation, and are the other cell's.
     """
     if key.answer_mode == "open":
         return {name for name, pinned in pin.by_id.items() if pinned.form == "open"}
@@ -107,13 +101,9 @@ def _row_faults(row: Row, pinned: PinnedSample | None) -> Iterator[str]:
     yield from _resolution_faults(row)
     if pinned is None:
         return
-    for name, wanted in (
-        ("target", pinned.target),
-        ("cluster", pinned.cluster),
-        ("form", pinned.form),
-    ):
-        if row[name] != wanted:
-            yield f"{name} {row[name]!r}, but the pin has {wanted!r}"
+    for name in ("target", "cluster", "form"):
+        if row[name] != getattr(pinned, name):
+            yield f"{name} {row[name]!r}, but the pin has {getattr(pinned, name)!r}"
     yield from _verdict_faults(row, pinned)
 
 
@@ -156,9 +146,7 @@ def _resolution_faults(row: Row) -> Iterator[str]:
 
 
 def _count_faults(row: Row) -> Iterator[str]:
-    """What contradicts itself in what the row says of a server: image sent, rule, tokens. It has
-    neither the rule's unit nor the tokens around an image, so each is taken at its widest.
-    """
+    """What contradicts itself in what is said of a server, the rule taken at its widest."""
     yield from _server_text_faults(row)
     outside = [row[name] for name in SIZES if row[name] is not None]
     if any(not 0 <= size <= LARGEST for size in outside):

@@ -1,6 +1,4 @@
-"""Scopes: the lists of the board, each over some data sets, one scheme and one step of the ladder
-from predicted to attested; and their lines.
-"""
+"""Scopes: the lists of the board, over some data sets, one scheme and one step; and their lines."""
 
 from __future__ import annotations
 
@@ -95,10 +93,7 @@ def setting_of(scheme: str, step: Step) -> str:
 
 
 def dataset_id(curve: Curve) -> str:
-    """Identifier of a curve's data set and form, for links and file names.
-
-    A name that has anything but letters, digits, `_` and `-` gets a digest, so that no two meet.
-    """
+    """Identifier of a curve's data set and form, for links and file names; no two are the same."""
     name = slug(curve.dataset)
     return name if curve.form == "closed" else f"{name}-open"
 
@@ -269,10 +264,8 @@ def _entrant(curves: Sequence[Sequence[Curve]]) -> Entrant | None:
 
 
 def _in_order(ranking: Sequence[Place]) -> Iterator[tuple[str, Standing]]:
-    """The places in order of score, with ranks that never contradict it.
-
-    A line's first rank is at most that of any line below it, its last at least that of any above:
-    both only widen what the samples leave open.
+    """The places in order of score, with ranks that never contradict it: a line's first is at most
+    that of any below it, its last at least that of any above, both only wider than before.
     """
     assert all(each.rank is not None for each in ranking)
     ranks = [each.rank for each in ranking if each.rank is not None]

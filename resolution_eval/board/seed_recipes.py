@@ -19,10 +19,8 @@ user gets."""
 
 
 def recipes(rows: Sequence[BoardRow]) -> list[Recipe]:
-    """The rows by recipe, in order of name.
-
-    Rows are runs of one recipe where their submitters declare the same of them: submitter, base,
-    strategy, training resolution, training data, `recipe`; and as many parameters, within 5 %.
+    """The rows by recipe, in order of name: runs of which the submitter declares the same (base,
+    strategy, training resolution and data, `recipe`), with as many parameters, within 5 %.
     """
     groups: dict[tuple[object, ...], list[BoardRow]] = defaultdict(list)
     for row in rows:
@@ -68,9 +66,8 @@ def alike(one: int | None, other: int | None) -> bool:
 def obstacle(
     recipe: Recipe, curves: Sequence[Sequence[Curve]], others: Sequence[Recipe]
 ) -> str | None:
-    """Why the recipe has no rank by `curves`, those of its runs per data set; None where it has.
-
-    `others` are the recipes of the same list.
+    """Why the recipe has no rank by `curves`, those of its runs per data set, among the `others` of
+    the list; None where it has.
     """
     every = [curve for runs in curves for curve in runs]
     if any(curve.form == "open" for curve in every):

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from resolution_eval.board.ledger import LEDGER
 from resolution_eval.board.pins import SAMPLES, Pin
-from resolution_eval.board.published import PUBLISHED, printed, read_figures
+from resolution_eval.board.published_figures import PUBLISHED, printed, read_figures
 from resolution_eval.board.submission import RERUN
 from resolution_eval.board.submission_files import MAX_ANSWERS, Fault
 from resolution_eval.data.cards import task_cards
@@ -85,9 +85,7 @@ def _kind(path: Path) -> str:
 
 
 def home_faults(folder: Path) -> Iterator[Fault]:
-    """What is wrong with a leaderboard's folder beside its submissions: an entry that is none of a
-    board, a link, a pin or a published file that cannot be read.
-    """
+    """What a leaderboard's folder holds beside submissions and should not, or cannot be read."""
     for path in sorted(folder.iterdir()):
         if path.is_symlink():
             yield Fault(path, "a link; put the file itself there")

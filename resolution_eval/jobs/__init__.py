@@ -10,8 +10,3 @@
 | `matrix` | the train x inference matrix: what the command does, and the files that it leaves |
 | `execution` | running a plan, here, on Slurm or on Ray; what failed is tried once more |
 """
-
-from resolution_eval.jobs.execution import Outcome, execute, summary
-from resolution_eval.jobs.sweep_plan import SweepPlan, read_plan
-
-__all__ = ["Outcome", "SweepPlan", "execute", "read_plan", "summary"]

@@ -1,8 +1,7 @@
 """Running a plan: finished jobs are skipped, failed ones tried once more, all are reported.
 
-An executor says where jobs run: one after the other here, as Slurm jobs, or as Ray tasks. It is a
-function that runs every job it is given and yields each one with its error, null where it finished,
-in the order in which they end. A job whose process dies is an error like any other.
+An executor runs every job it is given, here, on Slurm or on Ray, and yields each with its error,
+null where it finished, in the order in which they end; a process that dies is an error too.
 """
 
 from __future__ import annotations

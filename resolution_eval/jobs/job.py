@@ -47,9 +47,7 @@ class JobSettings:
 
 @dataclass(frozen=True)
 class Job:
-    """A model on a task; its folder is named after its settings, so that other settings begin
-    anew.
-    """
+    """A model on a task, in a folder named after its settings: other settings begin anew."""
 
     output: Path
     model: str

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-from resolution_eval.evidence.attestation import Attestation, ImageAttestation, Judgement, Sent
+from resolution_eval.evidence.attestation import Attestation, ImageAttestation, Sent
 from resolution_eval.ground.redaction import redacted
 from resolution_eval.records.sample_line import SampleLine
 
@@ -35,35 +35,53 @@ def answer_rows(lines: Sequence[SampleLine]) -> Iterator[dict[str, Any]]:
         yield _row(line, setting)
 
 
+_PUBLISHED = ("failure_message", "judge_model", "judge_failure", "evidence", "rule")
+_PUBLISHED += ("server_model", "server_fingerprint")
+"""Columns of texts that are somebody else's, and may hold a secret."""
+
+
 def _row(line: SampleLine, setting: tuple[str, str, str]) -> dict[str, Any]:
-    verdict, attestation = line.verdict, line.attestation
+    """Columns of the line; those that it does not name are null."""
+    verdict, attestation, served = line.verdict, line.attestation, line.attestation.served
     scheme, filter, answer_mode = setting
-    failure = verdict.failure
-    return {
+    least, most = (served and served.predicted_tokens) or (None, None)
+    row = {
         **verdict.model_dump(exclude={"failure", "judgement", "detail"}),
         "options": verdict.options if "options" in verdict.model_fields_set else None,
         "detail": None if verdict.detail is None else verdict.detail.model_dump_json(),
-        **_judged(verdict.judgement),
-        "failure_kind": None if failure is None else failure.kind,
-        "failure_message": None if failure is None else redacted(failure.message),
+        **_columns(verdict.judgement, judge="judge", judge_model="model", judged="correct"),
+        **_columns(verdict.judgement, judge_failure="failure"),
+        **_columns(verdict.failure, failure_kind="kind", failure_message="message"),
         "scheme": scheme,
         "filter": filter,
         "answer_mode": answer_mode,
         "status": attestation.status,
         "capped": attestation.capped,
         "visual_tokens": attestation.visual_tokens,
-        "evidence": _public(attestation.evidence),
+        "evidence": attestation.evidence,
         "notes": [_public(note) for note in attestation.notes],
         "tiles": attestation.tiles,
         "blind": attestation.blind,
         "adapter": attestation.adapter or None,
-        "seconds": None if line.cost is None else line.cost.seconds,
-        "peak_memory": None if line.cost is None else line.cost.peak_memory,
-        **_served(attestation),
+        **_columns(line.cost, seconds="seconds", peak_memory="peak_memory"),
+        **_sent(attestation.sent),
+        **_pair("predicted", ("width", "height"), served and served.predicted_size),
+        "predicted_least": least,
+        "predicted_most": most,
+        **_columns(served, rule="rule", counted_tokens="counted_tokens", counted_by="counted_by"),
+        **_columns(served, server_model="model", server_fingerprint="fingerprint"),
+        **_columns(served, attempts="attempts"),
         **_sizes(attestation),
         **_pair("microns", ("across", "down"), attestation.microns),
         "images": [_image(image) for image in attestation.images] or None,
     }
+    told = {name: _public(row[name]) for name in _PUBLISHED if row.get(name) is not None}
+    return row | told
+
+
+def _columns(of: object, **names: str) -> dict[str, Any]:
+    """Columns by what `of` calls them; none where it is not there."""
+    return {} if of is None else {column: getattr(of, name) for column, name in names.items()}
 
 
 def _image(image: ImageAttestation) -> dict[str, Any]:
@@ -89,43 +107,8 @@ def _sizes(one: Attestation | ImageAttestation) -> dict[str, Any]:
 
 
 def _sent(sent: Sent | None) -> dict[str, Any]:
-    if sent is None:
-        return {}
     names = ("width", "height", "format", "bytes", "sha256")
-    return {f"sent_{name}": getattr(sent, name) for name in names}
-
-
-def _served(attestation: Attestation) -> dict[str, Any]:
-    """What was sent to a server, and what was predicted and counted of it."""
-    served = attestation.served
-    row = _sent(attestation.sent)
-    if served is None:
-        return row
-    least, most = served.predicted_tokens or (None, None)
-    return {
-        **row,
-        **_pair("predicted", ("width", "height"), served.predicted_size),
-        "rule": None if served.rule is None else _public(served.rule),
-        "predicted_least": least,
-        "predicted_most": most,
-        "counted_tokens": served.counted_tokens,
-        "counted_by": served.counted_by,
-        "server_model": None if served.model is None else _public(served.model),
-        "server_fingerprint": None if served.fingerprint is None else _public(served.fingerprint),
-        "attempts": served.attempts,
-    }
-
-
-def _judged(said: Judgement | None) -> dict[str, Any]:
-    """What a judge said of an open answer; nothing where none was asked."""
-    if said is None:
-        return {}
-    return {
-        "judge": said.judge,
-        "judge_model": None if said.model is None else _public(said.model),
-        "judged": said.correct,
-        "judge_failure": None if said.failure is None else redacted(said.failure),
-    }
+    return _columns(sent, **{f"sent_{name}": name for name in names})
 
 
 def _pair(name: str, sides: tuple[str, str], size: tuple[float, float] | None) -> dict[str, Any]:

@@ -92,6 +92,10 @@ are then the first image's, `visual_tokens` and `tiles` the sums. `microns_acros
 µm per pixel; null of any other."""
 
 
+KEY = ("resolution", "scheme", "filter", "answer_mode")
+"""Columns, and fields of a cell, that name its cell."""
+
+
 @dataclass(frozen=True, order=True)
 class CellKey:
     """What makes one score: the resolution, and how the image and the answer were made."""
@@ -196,9 +200,8 @@ class Answers:
 
     @cached_property
     def _groups(self) -> Mapping[CellKey, Sequence[int]]:
-        names = ("resolution", "scheme", "filter", "answer_mode")
         groups: dict[tuple[str, ...], list[int]] = {}
-        for number, key in enumerate(zip(*map(self.column, names), strict=True)):
+        for number, key in enumerate(zip(*map(self.column, KEY), strict=True)):
             groups.setdefault(key, []).append(number)
         keys = {CellKey.of(*key): numbers for key, numbers in groups.items()}
         return dict(sorted(keys.items()))

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from resolution_eval.records.answer_table import CellKey
+from resolution_eval.records.answer_table import KEY, CellKey
 from resolution_eval.records.schema import BlindControl, Record
 
-_SAME = {"resolution", "scheme", "filter", "answer_mode", "n", "failed", "correct", "accuracy"}
+_SAME = {*KEY, "n", "failed", "correct", "accuracy"}
 """Fields that a control has of the blind run's cell."""
 
 
 def controlled(record: Record, others: Sequence[Record]) -> Record:
     """The record with the blind runs among `others` as its controls, the latest of each cell.
 
-    A control is of the same task, checkpoint, adapter and data, asked in the same way
-    (demonstrations, order of options), and its cell of the same resolution, scheme, filter, answer
-    mode and samples. A blind run has no control itself.
+    A control is of the same task, checkpoint, adapter and data, asked in the same way, and its cell
+    of the same setting and samples. A blind run has no control itself.
     """
     if record.blind is not None:
         return record

@@ -1,6 +1,5 @@
-"""Reading JSON that strangers wrote: bounded in size and depth, finite numbers only.
-
-Every refusal is a `RecordError` that names the file and, where there is one, the line.
+"""JSON that strangers wrote: bounded in size and depth, finite numbers only; each refusal is a
+`RecordError` that names the file and, where there is one, the line.
 """
 
 from __future__ import annotations

@@ -1,6 +1,5 @@
-"""What lmms-eval wrote: runs, each a results file with the samples files of its tasks.
-
-It is read as untrusted input: nothing in it is believed that the rest of it contradicts.
+"""What lmms-eval wrote: runs, each a results file with its tasks' samples files. It is read as
+untrusted input: nothing in it is believed that the rest of it contradicts.
 """
 
 from __future__ import annotations
@@ -197,9 +196,7 @@ def _facts(lines: list[SampleLine], path: Path) -> tuple[RunFacts, ...]:
 
 
 def _apart_from_device(told: RunFacts) -> CheckpointFacts | None:
-    """The checkpoint's facts without the device, which each process has its own of, and without the
-    kernels that it met.
-    """
+    """The checkpoint's facts without what each process has of its own: device, and kernels met."""
     checkpoint = told.checkpoint
     if checkpoint is None:
         return None

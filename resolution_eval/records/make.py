@@ -155,9 +155,8 @@ def _said(by: object, *names: str) -> dict[str, Any]:
 def _commit(
     told: CheckpointFacts | None, card: ModelCard | None, host: Mapping[str, Any]
 ) -> str | None:
-    """The checkpoint's revision as its adapter found it, or as `--model_args` pins it.
-
-    A card's revision is that of the checkpoint the card describes, not of the one that ran.
+    """The revision as its adapter found it, or as `--model_args` pins it: that of the checkpoint
+    that ran, not of the one that a card describes.
     """
     if told is not None and told.revision is not None:
         return told.revision
@@ -182,11 +181,11 @@ def _dataset(card: TaskCard | None, task: str, given: TaskAnswers) -> Dataset:
 def _titled(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """What a folder's card says of its own data, beside what shipped cards would."""
     own = _table(metadata, "own")
-    told = {name: _text(own, name) for name in ("title", "modality", "kind")}
+    told: dict[str, Any] = {name: _text(own, name) for name in ("title", "modality", "kind")}
     classes = own.get("classes")
-    named = isinstance(classes, list) and all(isinstance(each, str) for each in classes)
-    known: dict[str, Any] = {name: text for name, text in told.items() if text is not None}
-    return known | ({"classes": tuple(classes)} if named and classes else {})
+    if isinstance(classes, list) and all(isinstance(each, str) for each in classes):
+        told["classes"] = tuple(classes)
+    return {name: value for name, value in told.items() if value}
 
 
 def _chance(metadata: Mapping[str, Any]) -> float | None:
@@ -217,7 +216,7 @@ def _environment(run: Run, task: str, given: TaskAnswers) -> Environment:
         generation=_text(configuration, "generation_kwargs") or _text(host, "gen_kwargs"),
         fewshot=None if shots is None else int(shots),
         option_order=_text(_table(configuration, "metadata"), "option_order"),
-        device=_device(told, host),
+        device=told.checkpoint.device if told and told.checkpoint else _text(host, "device"),
         **_said(told, "hardware", "platform"),
         arithmetic=_arithmetic(given.facts),
         processes=len(given.facts) or None,
@@ -228,13 +227,6 @@ def _environment(run: Run, task: str, given: TaskAnswers) -> Environment:
         peak_memory_of=peak_of,
         samples_per_second=spent.samples_per_second if spent else None,
     )
-
-
-def _device(told: RunFacts | None, host: Mapping[str, Any]) -> str | None:
-    """As the adapter found it; only where none of ours answered, as lmms-eval was told."""
-    if told is not None and told.checkpoint is not None:
-        return told.checkpoint.device
-    return _text(host, "device")
 
 
 def _arithmetic(told: Sequence[RunFacts]) -> Arithmetic | None:

@@ -45,8 +45,8 @@ MAX_LISTED = 300
 def write_record(record: Record, folder: Path) -> Path:
     """Write the record and its answers into `folder`; the path of the JSON document.
 
-    Each file appears whole or not at all, the document last, so that a document that can be read
-    has its answers. The name follows from the content: writing a record again replaces it.
+    Each file appears whole or not at all, the document last. The name follows from the content:
+    writing a record again replaces it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     answers = parquet(record.answers.table)
@@ -151,9 +151,7 @@ def _follows(record: Record, path: Path) -> bool:
 
 
 def _rounded(value: Any) -> Any:
-    """A cell's fields, with every number that is a fraction in nine digits: the last differ by the
-    order of a sum.
-    """
+    """The fields of a cell, fractions in nine digits: the last ones follow the order of a sum."""
     if isinstance(value, dict):
         return {name: _rounded(each) for name, each in value.items()}
     return f"{value:.9g}" if isinstance(value, float) else value
@@ -314,7 +312,9 @@ def _contradictions(table: pa.Table) -> Iterator[tuple[pa.ChunkedArray, str]]:
         yield pc.invert(pc.is_in(table[name], value_set=verdict)), f"{name} is neither 0 nor 1"
     failed = pc.not_equal(pc.equal(status, "failed"), pc.is_null(correct))
     yield failed, "a failed sample has no verdict, and any other has one"
-    agree = pc.and_(_as_asked(table), _images_agree(table))
+    each = _images(table)
+    agree = _without(table, each.filter(pc.invert(_as_asked(each)))["row"])
+    agree = pc.and_(_as_asked(table), agree)
     other = pc.and_(pc.equal(status, "attested"), pc.invert(agree))
     yield other, "attested, but the encoder received no grid, or another than was asked for"
     yield pc.invert(_images_add_up(table)), "its images are not those that its own fields sum up"
@@ -334,16 +334,8 @@ def _as_asked(table: pa.Table) -> pa.ChunkedArray:
     return pc.fill_null(pc.and_(*same), False)
 
 
-def _images_agree(table: pa.Table) -> pa.Array:
-    """Per answer, whether each of its several images has the grid that was asked for."""
-    each = _images(table)
-    return _without(table, each.filter(pc.invert(_as_asked(each)))["row"])
-
-
 def _images_add_up(table: pa.Table) -> pa.Array:
-    """Per answer, whether it has no list of images, or one of several whose visual tokens, where
-    all are known, are its own together.
-    """
+    """Per answer, whether several images, where it has them, make its visual tokens."""
     known = pc.ScalarAggregateOptions(skip_nulls=False)
     sums = _images(table).group_by("row").aggregate([("visual_tokens", "sum", known)])
     total, own = sums["visual_tokens_sum"], table["visual_tokens"].take(sums["row"])

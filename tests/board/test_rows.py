@@ -15,7 +15,7 @@ from resolution_eval.analysis import curve
 from resolution_eval.board.board_schema import Estimate
 from resolution_eval.board.checks import check_board
 from resolution_eval.board.ledger import LEDGER, BoardLedger, accept, write_ledger
-from resolution_eval.board.published import read_published
+from resolution_eval.board.published_figures import read_published
 from resolution_eval.board.rerun import CellRepeat, Rerun
 from resolution_eval.board.rows import Board, inherited, load_board
 from resolution_eval.board.submission import RERUN, Facts

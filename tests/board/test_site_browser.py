@@ -13,7 +13,7 @@ from hostile import SHOWN, hostile, published_row
 from synthetic_board import CURVE, facts, submit, vouch
 
 from resolution_eval.board.rows import Board, load_board
-from resolution_eval.board.site import write_site
+from resolution_eval.board.site.build import write_site
 from resolution_eval.board.site.serve import server
 from resolution_eval.board.submission import Claim
 

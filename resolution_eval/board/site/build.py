@@ -1,7 +1,6 @@
 """Building: the whole site beside its place, then put there in one step.
 
-The pages are the templates of `leaderboard/site/pages`. None holds a string of a record: scripts
-read those from the data and make them text nodes.
+No page holds a string of a record: scripts read those from the data and make them text nodes.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from resolution_eval.board.add import pinned
 from resolution_eval.board.board_schema import STATUSES
-from resolution_eval.board.published import in_short, printed
+from resolution_eval.board.published_figures import in_short, printed
 from resolution_eval.board.rows import Board, load_board
 from resolution_eval.board.site import vendor
 from resolution_eval.board.site.documents import documents
@@ -101,9 +100,7 @@ def _fill(folder: Path, board: Board, generated: str | None) -> None:
 
 
 def pages(count: str, generated: str | None, warning: str = "") -> dict[str, str]:
-    """Every page by its file's name; `count` says how much the board holds, `warning` what must be
-    known before its first row is read.
-    """
+    """Every page by its name; `count` says what the board holds, `warning` what to know first."""
     environment = Environment(
         loader=FileSystemLoader(paths.leaderboard() / "site" / "pages"),
         autoescape=True,

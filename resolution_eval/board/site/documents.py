@@ -10,7 +10,7 @@ from itertools import takewhile
 from typing import Any
 
 from resolution_eval.board.board_schema import STATUSES, BoardRow, Budget, Curve, Point, fields
-from resolution_eval.board.published import PublishedRow
+from resolution_eval.board.published_figures import PublishedRow
 from resolution_eval.board.record_scores import BUDGETS
 from resolution_eval.board.rows import Board
 from resolution_eval.board.scopes import (

@@ -19,10 +19,8 @@ Document = dict[str, Any]
 
 
 def siblings(row: BoardRow, rows: Sequence[BoardRow]) -> list[BoardRow]:
-    """Rows of the same setting, step and base and of its size, this one included.
-
-    Models trained from scratch have no base: their submitter is to be the same. A position table
-    for another grid makes a few parameters more or less.
+    """Rows of the same setting, step, base and size, this one included; of models trained from
+    scratch, which have no base, those of one submitter.
     """
     kin = [each for each in rows if _kin(each) == _kin(row)]
     return [each for each in kin if alike(each.facts.parameters, row.facts.parameters)][:SIBLINGS]

@@ -160,9 +160,8 @@ class InShort(NamedTuple):
 
 
 def in_short(sources: Iterable[Printed]) -> tuple[InShort, ...]:
-    """One line for every model of which one set of weights was shown several sizes.
-
-    Nothing but the printed figures, each task against its own best: no interval is known.
+    """One line for every model of which one set of weights was shown several sizes: the printed
+    figures, each task against its own best; no interval is known.
     """
     return tuple(
         _short(one.source, model, [each for each in one.curves if each.model == model])
