@@ -24,17 +24,15 @@ from resolution_eval.ground.errors import RecordError
 from resolution_eval.records import (
     Answers,
     Record,
-    json_schema,
     make_records,
-    publish_schema,
     read_record,
-    read_run,
     record_reference,
-    resolution_order,
     store,
     write_record,
 )
-from resolution_eval.records.answer_table import GENERATIONS
+from resolution_eval.records.answer_table import GENERATIONS, resolution_order
+from resolution_eval.records.host_output import read_run
+from resolution_eval.records.schema import json_schema, publish_schema
 
 CURVE = {"28": 0.3, "64": 0.8, "128": 0.7, "native": 0.75}
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from resolution_eval.board.checks import CheckedBoard
 from resolution_eval.board.export import parquet_bytes, table
@@ -151,7 +151,7 @@ class Hub:
             tree = list(self.api.list_repo_tree(self.name, recursive=True, repo_type=self.kind))
         except RepositoryNotFoundError:
             return {}
-        files = [entry for entry in tree if hasattr(entry, "blob_id")]
+        files: list[Any] = [entry for entry in tree if hasattr(entry, "blob_id")]
         return {
             one.path: f"sha256 {one.lfs.sha256}" if one.lfs else f"git {one.blob_id}"
             for one in files

@@ -15,8 +15,8 @@ from resolution_eval.analysis.headline import headline
 from resolution_eval.analysis.probes import probed
 from resolution_eval.analysis.sizes import sizes
 from resolution_eval.analysis.sweeps import Setting, Sweep, sweep_of
-from resolution_eval.board.board_schema import Budget, Curve, Estimate, Point, Repeat, fields
-from resolution_eval.board.rerun import Key
+from resolution_eval.board.board_schema import Budget, Curve, Estimate, Point, fields
+from resolution_eval.board.rerun import CellRepeat, Key
 from resolution_eval.board.submission import Claim, Facts
 from resolution_eval.data.cards import TaskCard, task_cards
 from resolution_eval.ground.files import file_digest
@@ -39,7 +39,7 @@ class ScoreEntry:
     """The submission's blind runs."""
     trained: Mapping[str, str]
     """Data set to the model that was trained on it: this one, its base, and so on back."""
-    repeats: Mapping[Key, Repeat]
+    repeats: Mapping[Key, CellRepeat]
     """By (task, scheme, filter, answer mode, resolution)."""
 
 

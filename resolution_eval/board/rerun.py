@@ -18,7 +18,6 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from resolution_eval.board.board_schema import Repeat, fields
 from resolution_eval.board.submission import PRETRAINED, RERUN, Facts, Name, Submission
 from resolution_eval.ground.errors import RecordError, UsageError
 from resolution_eval.ground.files import file_digest, replace
@@ -83,6 +82,11 @@ class CellRepeat(Document):
         return self.task, self.scheme, self.filter, self.answer_mode, self.resolution
 
     @property
+    def accuracy(self) -> float:
+        """Of the repeated samples with a verdict, as a fraction."""
+        return self.correct / (self.n - self.failed)
+
+    @property
     def flips(self) -> Flips:
         """Verdicts that fell otherwise; one that failed when repeated counts as lost."""
         turned = self.n - self.agreeing
@@ -136,15 +140,10 @@ class Rerun(Document):
         """Whether every sample of every cell was repeated."""
         return all(cell.n == cell.of for cell in self.cells)
 
-    def repeats(self) -> dict[Key, Repeat]:
-        """What the board shows of each cell."""
-        return {
-            cell.key: Repeat(
-                cell.n, cell.agreeing, cell.correct / (cell.n - cell.failed), cell.flips.within
-            )
-            for cell in self.cells
-            if cell.n > cell.failed and cell.shown == "image"
-        }
+    def repeats(self) -> dict[Key, CellRepeat]:
+        """The cells that the board shows."""
+        shown = (c for c in self.cells if c.n > c.failed and c.shown == "image")
+        return {cell.key: cell for cell in shown}
 
 
 def as_repeated(record: Record, rerun: Rerun | None) -> Record:
@@ -300,7 +299,7 @@ def compared(record: Record, again: Sequence[Record]) -> list[CellRepeat]:
         made.append(
             CellRepeat(
                 task=record.task,
-                **fields(key, *KEY),
+                **{name: getattr(key, name) for name in KEY},
                 of=len(numbers),
                 n=len(pairs),
                 agreeing=sum(a["correct"] == b["correct"] for a, b in pairs),

@@ -16,7 +16,8 @@ from resolution_eval.answers import AnswerMark, judge
 from resolution_eval.board.pins import Pin, PinnedSample
 from resolution_eval.ground.errors import UsageError
 from resolution_eval.ground.likeness import hostile
-from resolution_eval.records import CellKey, Record
+from resolution_eval.records import Record
+from resolution_eval.records.answer_table import CellKey
 from resolution_eval.resolution import Size, budget_size, is_capped, parse_resolution
 
 DRIFT = 1e-3

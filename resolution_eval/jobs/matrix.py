@@ -132,6 +132,7 @@ def document(matrix: Matrix) -> dict[str, Any]:
     """The matrix as JSON; its `cells` are what `resolution-eval gaps` reads."""
     first = next(iter(matrix.records.values()))[0]
     cells = [_cell(matrix, trained, at, figures) for (trained, at), figures in matrix.cells.items()]
+    papers = [one for one in cells if one["train"] in STRATEGIES and one["infer"] in INFER]
     return {
         "format": FORMAT,
         "task": first.task,
@@ -143,10 +144,8 @@ def document(matrix: Matrix) -> dict[str, Any]:
             strategy: [_checkpoint(record) for record in records]
             for strategy, records in matrix.records.items()
         },
-        "cells": [cell for cell in cells if cell["train"] in STRATEGIES and cell["infer"] in INFER],
-        "further_cells": [
-            cell for cell in cells if cell["train"] not in STRATEGIES or cell["infer"] not in INFER
-        ],
+        "cells": papers,
+        "further_cells": [cell for cell in cells if cell not in papers],
         "gaps": [_gap(gap) for gap in matrix.gaps],
     }
 

@@ -15,14 +15,16 @@ _public = lru_cache(maxsize=4096)(redacted)
 """Of texts that are the same in many rows."""
 
 
-def _setting(line: SampleLine) -> tuple[str, str, str]:
-    attestation = line.attestation
-    return attestation.scheme, attestation.filter, attestation.answer_mode
+SETTING = ("scheme", "filter", "answer_mode")
+
+
+def _setting(line: SampleLine) -> tuple[str, ...]:
+    return tuple(getattr(line.attestation, name) for name in SETTING)
 
 
 def answer_rows(lines: Sequence[SampleLine]) -> Iterator[dict[str, Any]]:
     """Table rows. A failed sample never met its adapter: it joins its resolution's cell, if one."""
-    settings: dict[tuple[str, str | None], set[tuple[str, str, str]]] = defaultdict(set)
+    settings: dict[tuple[str, str | None], set[tuple[str, ...]]] = defaultdict(set)
     for line in lines:
         if line.attestation.status != "failed":
             for resolution in (line.verdict.resolution, None):  # there, and anywhere
@@ -35,64 +37,55 @@ def answer_rows(lines: Sequence[SampleLine]) -> Iterator[dict[str, Any]]:
         yield _row(line, setting)
 
 
-_PUBLISHED = ("failure_message", "judge_model", "judge_failure", "evidence", "rule")
-_PUBLISHED += ("server_model", "server_fingerprint")
+_OF_OTHERS = (
+    *("failure_message", "judge_model", "judge_failure", "evidence", "rule"),
+    *("server_model", "server_fingerprint"),
+)
 """Columns of texts that are somebody else's, and may hold a secret."""
 
 
-def _row(line: SampleLine, setting: tuple[str, str, str]) -> dict[str, Any]:
+def _row(line: SampleLine, setting: tuple[str, ...]) -> dict[str, Any]:
     """Columns of the line; those that it does not name are null."""
     verdict, attestation, served = line.verdict, line.attestation, line.attestation.served
-    scheme, filter, answer_mode = setting
-    least, most = (served and served.predicted_tokens) or (None, None)
+    least, most = (served.predicted_tokens if served else None) or (None, None)
     row = {
         **verdict.model_dump(exclude={"failure", "judgement", "detail"}),
         "options": verdict.options if "options" in verdict.model_fields_set else None,
         "detail": None if verdict.detail is None else verdict.detail.model_dump_json(),
-        **_columns(verdict.judgement, judge="judge", judge_model="model", judged="correct"),
+        **_columns(verdict.judgement, "judge", judge_model="model", judged="correct"),
         **_columns(verdict.judgement, judge_failure="failure"),
         **_columns(verdict.failure, failure_kind="kind", failure_message="message"),
-        "scheme": scheme,
-        "filter": filter,
-        "answer_mode": answer_mode,
-        "status": attestation.status,
-        "capped": attestation.capped,
-        "visual_tokens": attestation.visual_tokens,
-        "evidence": attestation.evidence,
+        **dict(zip(SETTING, setting, strict=True)),
+        **_columns(attestation, "status", "capped", "visual_tokens", "evidence", "tiles", "blind"),
         "notes": [_public(note) for note in attestation.notes],
-        "tiles": attestation.tiles,
-        "blind": attestation.blind,
         "adapter": attestation.adapter or None,
-        **_columns(line.cost, seconds="seconds", peak_memory="peak_memory"),
-        **_sent(attestation.sent),
-        **_pair("predicted", ("width", "height"), served and served.predicted_size),
+        **_columns(line.cost, "seconds", "peak_memory"),
+        **_sent(attestation.sent, "width", "height", "format", "bytes", "sha256"),
+        **_pair("predicted", ("width", "height"), served.predicted_size if served else None),
         "predicted_least": least,
         "predicted_most": most,
-        **_columns(served, rule="rule", counted_tokens="counted_tokens", counted_by="counted_by"),
+        **_columns(served, "rule", "counted_tokens", "counted_by", "attempts"),
         **_columns(served, server_model="model", server_fingerprint="fingerprint"),
-        **_columns(served, attempts="attempts"),
         **_sizes(attestation),
         **_pair("microns", ("across", "down"), attestation.microns),
         "images": [_image(image) for image in attestation.images] or None,
     }
-    told = {name: _public(row[name]) for name in _PUBLISHED if row.get(name) is not None}
+    told = {name: _public(row[name]) for name in _OF_OTHERS if row.get(name) is not None}
     return row | told
 
 
-def _columns(of: object, **names: str) -> dict[str, Any]:
-    """Columns by what `of` calls them; none where it is not there."""
+def _columns(of: object, *same: str, **names: str) -> dict[str, Any]:
+    """Columns of what `of` calls the same, or by another name; none where it is not there."""
+    names = dict(zip(same, same, strict=True)) | names
     return {} if of is None else {column: getattr(of, name) for column, name in names.items()}
 
 
 def _image(image: ImageAttestation) -> dict[str, Any]:
     """One of several images, by the names of the columns."""
-    sent = _sent(image.sent)
     return {
-        "capped": image.capped,
-        "visual_tokens": image.visual_tokens,
-        "tiles": image.tiles,
+        **_columns(image, "capped", "visual_tokens", "tiles"),
         **_sizes(image),
-        **{name: sent.get(name) for name in ("sent_width", "sent_height", "sent_bytes")},
+        **_sent(image.sent, "width", "height", "bytes"),
         **_pair("predicted", ("width", "height"), image.predicted_size),
     }
 
@@ -106,8 +99,7 @@ def _sizes(one: Attestation | ImageAttestation) -> dict[str, Any]:
     }
 
 
-def _sent(sent: Sent | None) -> dict[str, Any]:
-    names = ("width", "height", "format", "bytes", "sha256")
+def _sent(sent: Sent | None, *names: str) -> dict[str, Any]:
     return _columns(sent, **{f"sent_{name}": name for name in names})
 
 

@@ -328,7 +328,7 @@ def _full_cell(point: Point) -> Document:
             point.repeat.n,
             point.repeat.agreeing,
             _figure(point.repeat.accuracy),
-            _figure(point.repeat.within),
+            _figure(point.repeat.flips.within),
         ],
     }
 

@@ -8,7 +8,7 @@ from typing import Any
 from resolution_eval.board.board_schema import BoardRow, Curve, Estimate, fields
 from resolution_eval.board.scopes import dataset_id
 from resolution_eval.board.seed_recipes import alike
-from resolution_eval.records import resolution_order
+from resolution_eval.records.answer_table import resolution_order
 
 DIGITS = 4
 """Decimals of a fraction: the fourth is beyond every interval's end, and keeps the files small."""
