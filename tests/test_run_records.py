@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from resolution_eval.host import runs
-from resolution_eval.records import Record, make_records, read_record, timeless, write_record
+from resolution_eval.records import Record, make_records, read_record, write_record
+from resolution_eval.records.times import timeless
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
