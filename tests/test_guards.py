@@ -261,7 +261,7 @@ GUARDS: dict[int, dict[str, Guard]] = {
     },
     6: {
         "a file's checksum": Guard(
-            "data/sources/checksum.py", "if digest != md5:", "if False:", CACHES
+            "data/sources/checksum.py", "if digest != known:", "if False:", CACHES
         ),
         "an unpacked archive is its file's": Guard(
             "data/sources/containers.py",

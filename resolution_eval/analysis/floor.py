@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 from resolution_eval.analysis.sampling import Columns, closed, column_scores
 from resolution_eval.analysis.sweeps import Sweep
 from resolution_eval.ground.errors import visible
-from resolution_eval.records import BlindControl
+from resolution_eval.records.schema import BlindControl
 from resolution_eval.statistics import floors
 from resolution_eval.statistics.floors import Floor
 from resolution_eval.statistics.intervals import Interval

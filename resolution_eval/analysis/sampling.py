@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from resolution_eval.records import Scores
+from resolution_eval.records.answer_table import Scores
 from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.intervals import Interval, accuracies, contrast
 from resolution_eval.statistics.resampling import AnswerMatrix, Resampled, align, resample, undrawn

@@ -10,7 +10,9 @@ from functools import cached_property
 from resolution_eval.analysis import soundness
 from resolution_eval.evidence.ladder import Step, weakest
 from resolution_eval.ground.errors import RecordError
-from resolution_eval.records import BlindControl, Cell, Record, Scores, resolution_order
+from resolution_eval.records import Cell, Record
+from resolution_eval.records.answer_table import Scores, resolution_order
+from resolution_eval.records.schema import BlindControl
 from resolution_eval.resolution import TrainingResolution, label, parse_resolution
 
 Setting = tuple[str, str, str]
