@@ -172,11 +172,7 @@ def places(entrants: Mapping[str, Entrant]) -> tuple[Place, ...]:
     made = (
         Place(name, scores[name], areas[name], ranks.get(name), looking[name]) for name in entrants
     )
-    return tuple(sorted(made, key=_order))
-
-
-def _order(place: Place) -> tuple[bool, float, str]:
-    return place.rank is None, -place.score.estimate, place.model
+    return tuple(sorted(made, key=lambda p: (p.rank is None, -p.score.estimate, p.model)))
 
 
 def _looks(entrant: Entrant) -> bool | None:
