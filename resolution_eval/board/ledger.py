@@ -96,27 +96,21 @@ def accept(
     rerun = submission.folder / RERUN
     return Acceptance(
         facts_sha256=file_digest(submission.folder / FACTS),
-        records={path.name: _record(path, record) for path, record in records.items()},
+        records={
+            path.name: AcceptedRecord(
+                sha256=file_digest(path),
+                answers_sha256=file_digest(answers_of(path)),
+                task=record.task,
+                shown=record.shown or "unknown",
+                cells=tuple(str(cell.key) for cell in record.cells),
+            )
+            for path, record in records.items()
+        },
         rerun_sha256=file_digest(rerun) if repeated else None,
         vouched=vouched,
         by=by,
         date=date,
     )
-
-
-def _record(path: Path, record: Record) -> AcceptedRecord:
-    return AcceptedRecord(
-        sha256=file_digest(path),
-        answers_sha256=file_digest(answers_of(path)),
-        task=record.task,
-        shown=record.shown or "unknown",
-        cells=cell_names(record),
-    )
-
-
-def cell_names(record: Record) -> tuple[str, ...]:
-    """`scheme filter mode resolution` of every cell."""
-    return tuple(" ".join((*cell.key.setting, cell.resolution)) for cell in record.cells)
 
 
 def changes(
@@ -125,9 +119,7 @@ def changes(
     """All that is not as it was accepted."""
     folder = submission.folder
     here = {path.name: record for path, record in records.items()}
-    cells = {
-        (record.task, record.shown, name) for record in here.values() for name in cell_names(record)
-    }
+    cells = {(r.task, r.shown, str(cell.key)) for r in here.values() for cell in r.cells}
     for name, old in accepted.records.items():
         path = folder / name
         if (old.task, old.shown) not in {(task, shown) for task, shown, _ in cells}:

@@ -34,13 +34,8 @@ def recipes(rows: Sequence[BoardRow]) -> list[Recipe]:
 def _declared(row: BoardRow) -> tuple[object, ...]:
     facts = row.facts
     return (
-        facts.submitter.casefold(),
-        facts.base,
-        facts.strategy,
-        facts.training,
-        frozenset(facts.trained_on),
-        frozenset(facts.base_trained_on),
-        facts.recipe,
+        *(facts.submitter.casefold(), facts.base, facts.strategy, facts.training, facts.recipe),
+        *(frozenset(facts.trained_on), frozenset(facts.base_trained_on)),
         *(row.scheme, row.filter, row.mode),
     )
 

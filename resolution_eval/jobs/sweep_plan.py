@@ -163,10 +163,6 @@ class SweepPlan(_PlanPart):
                 )
 
 
-def _keys() -> set[str]:
-    return {key for part in _PlanPart.__subclasses__() for key in part.model_fields}
-
-
 def _weights(model_args: str) -> str | None:
     """Stamp of the local checkpoint that `--model_args` names; None where it names none."""
     told = model_arguments(model_args)
@@ -203,7 +199,8 @@ def read_plan(
     try:
         plan = SweepPlan.model_validate(document)
     except ValidationError as error:
-        raise UsageError(f"{path}: {told(error, _keys())[0]}") from None
+        keys = {key for part in _PlanPart.__subclasses__() for key in part.model_fields}
+        raise UsageError(f"{path}: {told(error, keys)[0]}") from None
     for model in plan.models:
         refuse_misspelled("model", model.model, ADAPTERS)
     for task in plan.tasks:

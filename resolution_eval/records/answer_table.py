@@ -116,6 +116,9 @@ class CellKey:
         """
         return cls(resolution_order(resolution), resolution, scheme, filter, answer_mode)
 
+    def __str__(self) -> str:
+        return " ".join((*self.setting, self.resolution))
+
     @property
     def setting(self) -> tuple[str, str, str]:
         """Scheme, filter and answer mode: the cells of one setting make one curve."""

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 
 from resolution_eval.records.answer_table import KEY, CellKey
 from resolution_eval.records.schema import BlindControl, Record
 
+_identity = attrgetter(
+    *("task", "task_version", "dataset.fingerprint"),
+    *("checkpoint.name", "checkpoint.revision", "checkpoint.adapter", "checkpoint.dtype"),
+    *("environment.generation", "environment.fewshot", "environment.option_order"),
+)
+"""What is the same in a control and in what it controls."""
 _SAME = {*KEY, "n", "failed", "correct", "accuracy"}
 """Fields that a control has of the blind run's cell."""
 
@@ -30,22 +37,6 @@ def controlled(record: Record, others: Sequence[Record]) -> Record:
     )
     unknown = tuple(name for name in record.unknown if name != "controls.blind")
     return record.model_copy(update={"controls": controls, "unknown": unknown})
-
-
-def _identity(record: Record) -> tuple[object, ...]:
-    checkpoint, run = record.checkpoint, record.environment
-    return (
-        record.task,
-        record.task_version,
-        record.dataset.fingerprint,
-        checkpoint.name,
-        checkpoint.revision,
-        checkpoint.adapter,
-        checkpoint.dtype,
-        run.generation,
-        run.fewshot,
-        run.option_order,
-    )
 
 
 def _controls(record: Record, blind: Record) -> Iterator[tuple[CellKey, BlindControl]]:
