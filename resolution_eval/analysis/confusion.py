@@ -98,7 +98,7 @@ def _said(sweep: Sweep) -> list[Said]:
     return [
         {
             sample[row]: (prediction[row], bool(correct[row]))
-            for row in answers.groups()[cell.key]
+            for row in answers.groups[cell.key]
             if correct[row] is not None
         }
         for cell in sweep.cells

@@ -174,7 +174,7 @@ def _unread(said: _Case) -> tuple[int, int]:
 def _unread_words(said: _Case, unread: int, scored: int) -> str:
     """How many, and what the first were."""
     sweep = said.curve.sweep
-    groups, answers = sweep.record.answers.groups(), sweep.record.answers
+    groups, answers = sweep.record.answers.groups, sweep.record.answers
     said_words, read = answers.column("answer"), answers.column("prediction")
     verdicts = answers.column("correct")
     rows = (number for cell in sweep.cells for number in groups[cell.key])

@@ -1,10 +1,8 @@
 """The ledger: what the board has accepted, so that nothing is changed or withdrawn in silence.
 
-    leaderboard/accepted.json
-
-holds the digest of every accepted file and the names of the cells. A record that differs from its
-digest, or a data set or resolution that is no longer there, is refused; what must go is withdrawn
-here, by hand and with its reason.
+`leaderboard/accepted.json` holds the digest of every accepted file and the names of the cells. What
+differs from its digest, or is no longer there, is refused; what must go is withdrawn here, by hand
+and with its reason.
 """
 
 from __future__ import annotations
@@ -45,8 +43,7 @@ class Acceptance(Document):
     records: Mapping[str, AcceptedRecord]
     """By file name."""
     rerun_sha256: Sha256 | None = None
-    """Of the repetition that the maintainers made, which `leaderboard rerun` alone enters; null
-    where they made none."""
+    """Of the maintainers' repetition, which `leaderboard rerun` alone enters; null without one."""
     vouched: Sentence | None = None
     """Why the maintainers vouch that what ran is the model that it is called, where its name and
     what `pretrained=` was given differ; null where nobody needs to."""

@@ -118,8 +118,6 @@ def digest(text: str) -> str:
 
 Group = tuple[Recipe, tuple[tuple[Curve, ...], ...]]
 """A recipe, and per data set its runs' curves."""
-
-
 Setting = tuple[str, Step]
 """Scheme and step, which all rows of a list share."""
 

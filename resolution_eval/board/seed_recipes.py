@@ -70,8 +70,7 @@ def obstacle(
     withheld = next((curve.withheld for curve in every if curve.withheld), None)
     if withheld is not None:
         return withheld
-    lacking = sum(len(runs) < len(recipe) for runs in curves)
-    if lacking:
+    if any(len(runs) < len(recipe) for runs in curves):
         return f"not all of its {len(recipe)} runs are scored on these data sets"
     if any(row.status not in REPEATED for row in recipe):
         return "not repeated by the maintainers: nobody but the submitter has seen it answer"

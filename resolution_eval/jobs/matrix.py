@@ -1,6 +1,4 @@
-"""The train x inference matrix: a sweep whose models carry a training strategy, and what it leaves
-behind: matrix.json, a table like the paper's, and a heat map.
-"""
+"""The train x inference matrix: what the command does, and the files that it leaves."""
 
 from __future__ import annotations
 

@@ -125,8 +125,7 @@ class SweepPlan(_PlanPart):
     @model_validator(mode="after")
     def _consistent(self) -> SweepPlan:
         for kind, names in (("model", [m.name for m in self.models]), ("task", [*self.tasks])):
-            twice = sorted({name for name in names if names.count(name) > 1})
-            if twice:
+            if twice := sorted({name for name in names if names.count(name) > 1}):
                 raise ValueError(f"{kind} {twice[0]!r} is named twice")
         taken = {"--model", "--model_args", "--tasks", "--output_path", "--log_samples"}
         for argument in self.arguments:

@@ -42,19 +42,8 @@ def controlled(record: Record, others: Sequence[Record]) -> Record:
 def _controls(record: Record, blind: Record) -> Iterator[tuple[CellKey, BlindControl]]:
     """The cells of `blind` that hold the same samples as the cell of the same key in `record`."""
     assert blind.blind is not None
-    seen, unseen = _samples(record), _samples(blind)
+    seen, unseen = record.answers.samples(), blind.answers.samples()
     for cell in blind.cells:
         if unseen[cell.key] == seen.get(cell.key):
-            yield (
-                cell.key,
-                BlindControl(
-                    **cell.model_dump(include=_SAME),
-                    kind=blind.blind,
-                    results_sha256=blind.environment.results_sha256,
-                ),
-            )
-
-
-def _samples(record: Record) -> dict[CellKey, set[str]]:
-    names = record.answers.column("sample")
-    return {key: {names[row] for row in rows} for key, rows in record.answers.groups().items()}
+            own = {"kind": blind.blind, "results_sha256": blind.environment.results_sha256}
+            yield cell.key, BlindControl(**cell.model_dump(include=_SAME), **own)
