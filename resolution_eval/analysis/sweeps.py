@@ -62,6 +62,11 @@ class Sweep:
         return self.record.answers.scores([cell.key for cell in self.cells])
 
     @property
+    def targets(self) -> dict[str, str]:
+        """The right answer of every sample."""
+        return dict(zip(self.scores.samples, self.scores.targets, strict=True))
+
+    @property
     def reference(self) -> int | None:
         """Index of the training resolution's cell; None where the sweep does not hold it."""
         training = TrainingResolution.parse(self.record.checkpoint.training)
@@ -221,14 +226,10 @@ _DISTINCTIONS: tuple[Callable[[Part], str], ...] = (
 )
 
 
-def _withheld(record: Record) -> str:
-    """Said after the name of a blind run."""
-    return "" if record.blind is None else f" · {record.blind}"
-
-
 def _names(parts: Sequence[Part]) -> list[str]:
     """The checkpoints' labels, with what tells apart those that would be the same."""
-    names = [part[0].label + _withheld(part[0]) for part in parts]
+    blinds = ["" if record.blind is None else f" · {record.blind}" for record, _ in parts]
+    names = [record.label + blind for (record, _), blind in zip(parts, blinds, strict=True)]
     for distinction in _DISTINCTIONS:
         counts = Counter(names)
         pairs = list(zip(parts, names, strict=True))
