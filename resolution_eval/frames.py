@@ -85,7 +85,7 @@ def sample_frame(curves: Sequence[CurveFigures]) -> pd.DataFrame:
 
 def _answers(curve: CurveFigures) -> pd.DataFrame:
     answers = curve.sweep.record.answers
-    groups = answers.groups
+    groups = answers.groups()
     numbers = [number for each in curve.cells for number in groups[each.cell.key]]
     return _frame(answers.table.take(numbers), _identity(curve))
 

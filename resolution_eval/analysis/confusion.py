@@ -93,7 +93,7 @@ def _said(sweep: Sweep) -> list[Said]:
     """The cells' predictions, in order of resolution."""
     answers = sweep.record.answers
     sample, prediction, correct = map(answers.column, ("sample", "prediction", "correct"))
-    groups = answers.groups
+    groups = answers.groups()
     return [
         {sample[row]: prediction[row] for row in groups[cell.key] if correct[row] is not None}
         for cell in sweep.cells

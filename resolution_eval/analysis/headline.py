@@ -121,7 +121,7 @@ def _unread(curve: CurveFigures, share: float) -> str:
     if unread <= share * scored:
         return ""
     said, read, verdicts = map(answers.column, ("answer", "prediction", "correct"))
-    groups = answers.groups
+    groups = answers.groups()
     rows = (number for cell in cells for number in groups[cell.key])
     lost = [n for n in rows if verdicts[n] is not None and read[n] is None]
     words = list(dict.fromkeys(f"“{_plain(said[n] or '')}”" for n in lost))[:EXAMPLES]

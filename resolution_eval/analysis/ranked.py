@@ -114,7 +114,7 @@ def ranked_choices(sweep: Sweep) -> tuple[RankedChoices | Withheld, ...]:
 def _ranked(sweep: Sweep, cell: Cell, columns: Sequence[Sequence[Any]]) -> RankedChoices | Withheld:
     if reason := flaw(cell, "accuracy"):
         return Withheld(reason)
-    rows = sweep.record.answers.groups[cell.key]
+    rows = sweep.record.answers.groups()[cell.key]
     sample, correct, scores, options = ([column[row] for row in rows] for column in columns)
     known = [i for i in range(len(rows)) if correct[i] is not None]
     named = [_options(sweep.record, options[i]) for i in known]

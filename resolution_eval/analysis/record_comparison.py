@@ -149,7 +149,7 @@ def _received(record: Record, cell: Cell) -> dict[str, Received]:
     names = [f"{of}_{side}" for of in ("grid", "predicted", "sent") for side in ("height", "width")]
     columns = [record.answers.column(name) for name in ("sample", "tiles", "correct", *names)]
     rows = list(zip(*columns, strict=True))
-    mine = (rows[i] for i in record.answers.groups[cell.key])
+    mine = (rows[i] for i in record.answers.groups()[cell.key])
     return {
         sample: (*_known(sizes), tiles)
         for sample, tiles, correct, *sizes in mine

@@ -101,7 +101,7 @@ def sizes(sweep: Sweep) -> Sizes | None:
 def _rows(sweep: Sweep) -> list[Row]:
     keys = {cell.key for cell in sweep.cells}
     every = sweep.record.answers.rows()
-    groups = sweep.record.answers.groups
+    groups = sweep.record.answers.groups()
     return [every[i] for key, places in groups.items() if key in keys for i in places]
 
 

@@ -152,7 +152,7 @@ def as_repeated(record: Record, rerun: Rerun | None) -> Record:
         return record
     told = {cell.key: cell.verdicts for cell in rerun.cells if cell.shown == record.shown}
     names, correct = record.answers.column("sample"), record.answers.column("correct")
-    for key, numbers in record.answers.groups.items():
+    for key, numbers in record.answers.groups().items():
         setting = (record.task, key.scheme, key.filter, key.answer_mode, key.resolution)
         verdicts = told.get(setting)
         if verdicts is None or len(verdicts) != len(numbers):
@@ -294,7 +294,7 @@ def compared(record: Record, again: Sequence[Record]) -> list[CellRepeat]:
     repeated = {_at(row): row for run in again for row in run.answers.rows()}
     rows = record.answers.rows()
     made = []
-    for key, numbers in record.answers.groups.items():
+    for key, numbers in record.answers.groups().items():
         pairs = [(rows[i], repeated[_at(rows[i])]) for i in numbers if _at(rows[i]) in repeated]
         made.append(
             CellRepeat(

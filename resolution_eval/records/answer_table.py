@@ -197,9 +197,12 @@ class Answers:
         column = pa.array(correct, field.type) if isinstance(correct, Sequence) else correct
         return Answers(self.table.set_column(place, field, column))
 
-    @cached_property
     def groups(self) -> Mapping[CellKey, Sequence[int]]:
         """Row numbers of each cell, cells in order."""
+        return self._groups
+
+    @cached_property
+    def _groups(self) -> Mapping[CellKey, Sequence[int]]:
         groups: dict[tuple[str, ...], list[int]] = {}
         for number, key in enumerate(zip(*map(self.column, KEY), strict=True)):
             groups.setdefault(key, []).append(number)
@@ -209,11 +212,11 @@ class Answers:
     def samples(self) -> dict[CellKey, set[str]]:
         """Ids of the samples of each cell."""
         names = self.column("sample")
-        return {key: {names[row] for row in rows} for key, rows in self.groups.items()}
+        return {key: {names[row] for row in rows} for key, rows in self._groups.items()}
 
     def scores(self, keys: Sequence[CellKey]) -> Scores:
         """Verdicts of the cells `keys`, with one row per sample that is in any of them."""
-        groups = self.groups
+        groups = self._groups
         samples, correct = self.column("sample"), self.column("correct")
         clusters, targets = self.column("cluster"), self.column("target")
         first = {samples[i]: i for key in keys for i in groups[key]}

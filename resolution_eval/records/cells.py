@@ -40,7 +40,7 @@ Row = Mapping[str, Any]
 def cells(answers: Answers) -> tuple[Cell, ...]:
     """The cells of `answers`, in order of resolution."""
     rows = answers.rows()
-    groups = {key: [rows[i] for i in numbers] for key, numbers in answers.groups.items()}
+    groups = {key: [rows[i] for i in numbers] for key, numbers in answers.groups().items()}
     samples: dict[tuple[str, str, str], set[str]] = {}
     for key, mine in groups.items():
         samples.setdefault(key.setting, set()).update(row["sample"] for row in mine)
