@@ -119,27 +119,22 @@ def changes(
     cells = {(r.task, r.shown, str(cell.key)) for r in here.values() for cell in r.cells}
     for name, old in accepted.records.items():
         path = folder / name
+        path = folder / name
         if (old.task, old.shown) not in {(task, shown) for task, shown, _ in cells}:
-            yield Fault(
-                folder / name, f"task {old.task} was accepted and is withdrawn; put its record back"
-            )
+            yield Fault(path, f"task {old.task} was accepted and is withdrawn; put its record back")
             continue
         gone = [cell for cell in old.cells if (old.task, old.shown, cell) not in cells]
         if gone:
-            yield Fault(
-                folder / name, f"{old.task}: the cell `{gone[0]}` was accepted and is withdrawn"
-            )
-        path = folder / name
-        if path.name not in here:
+            yield Fault(path, f"{old.task}: the cell `{gone[0]}` was accepted and is withdrawn")
+        if name not in here:
             yield Fault(path, "was accepted and is no longer there; put it back")
         elif file_digest(path) != old.sha256:
             yield Fault(path, "was changed after it was accepted; submit a new revision instead")
         elif file_digest(answers_of(path)) != old.answers_sha256:
             yield Fault(path, "its answers were changed after they were accepted")
-    if file_digest(folder / FACTS) != accepted.facts_sha256:
-        yield Fault(
-            folder / FACTS, "was changed after it was accepted; the maintainers accept it anew"
-        )
+    facts = folder / FACTS
+    if file_digest(facts) != accepted.facts_sha256:
+        yield Fault(facts, "was changed after it was accepted; the maintainers accept it anew")
 
 
 def rerun_faults(accepted: Acceptance | None, folder: Path) -> Iterator[Fault]:
