@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
-from queue import Empty, Full, Queue
-from threading import Event, Thread
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice, repeat
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -16,8 +14,6 @@ Result = TypeVar("Result")
 
 DEPTH = 4
 """Items per worker that are begun before the first of them is asked for."""
-PATIENCE = 0.2
-"""Seconds after which a thread that waits for room looks whether anybody still wants its items."""
 
 
 def workers() -> int:
@@ -36,18 +32,8 @@ def ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator
     are. What `function` raises is raised where its result is taken.
     """
     count = workers()
-    iterator = iter(items)
     with ThreadPoolExecutor(count, thread_name_prefix="ahead") as pool:
-        waiting: deque[Future[Result]] = deque()
-        try:
-            waiting.extend(pool.submit(function, item) for item in islice(iterator, DEPTH * count))
-            while waiting:
-                result = waiting.popleft().result()
-                waiting.extend(pool.submit(function, item) for item in islice(iterator, 1))
-                yield result
-        finally:
-            for future in waiting:
-                future.cancel()
+        yield from _in_order(pool, function, items, DEPTH * count)
 
 
 def beside(items: Iterable[Item]) -> Iterator[Item]:
@@ -56,51 +42,34 @@ def beside(items: Iterable[Item]) -> Iterator[Item]:
     One waits while the next is made. What making one raises, an exit of the program too, is raised
     where it would be taken. Where the consumer stops early, so does the thread.
     """
-    made: Queue[list[Item] | BaseException | None] = Queue(maxsize=1)
-    unwanted = Event()
-
-    def make() -> None:
+    iterator = iter(items)
+    with ThreadPoolExecutor(1, thread_name_prefix="beside") as pool:
+        made = _in_order(pool, lambda _: [*islice(iterator, 1)], repeat(None), 2)
         try:
-            for item in items:
-                if not _put(made, [item], unwanted):
+            for one in made:
+                if not one:
                     return
-            _put(made, None, unwanted)
-        except BaseException as error:  # noqa: BLE001  (it is raised again where it belongs)
-            _put(made, error, unwanted)
+                yield one[0]
         finally:
+            made.close()
             if isinstance(items, Generator):
-                items.close()
+                pool.submit(items.close).result()
 
-    thread = Thread(target=make, name="beside", daemon=True)
-    thread.start()
+
+def _in_order(
+    pool: ThreadPoolExecutor,
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    depth: int,
+) -> Generator[Result, None, None]:
+    """`function` of every item, in order; `depth` of them are under way or wait."""
+    iterator = iter(items)
+    waiting = deque(pool.submit(function, item) for item in islice(iterator, depth))
     try:
-        while True:
-            arrived = made.get()
-            if arrived is None:
-                return
-            if isinstance(arrived, BaseException):
-                raise arrived
-            yield arrived[0]
+        while waiting:
+            result = waiting.popleft().result()
+            waiting.extend(pool.submit(function, item) for item in islice(iterator, 1))
+            yield result
     finally:
-        unwanted.set()
-        _empty(made)
-        thread.join()
-
-
-def _put(queue: Queue[Item], item: Item, unwanted: Event) -> bool:
-    """Puts the item as soon as there is room; whether anybody wants it."""
-    while not unwanted.is_set():
-        try:
-            queue.put(item, timeout=PATIENCE)
-        except Full:
-            continue
-        return True
-    return False
-
-
-def _empty(queue: Queue[Item]) -> None:
-    """Makes room for one that waits for it."""
-    try:
-        queue.get_nowait()
-    except Empty:
-        return
+        for future in waiting:
+            future.cancel()
