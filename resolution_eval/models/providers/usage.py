@@ -42,8 +42,8 @@ def read_usage(answer: Mapping[str, Any]) -> Usage:
         4
     """
     if "usageMetadata" in answer:
-        return _gemini(_table(answer, "usageMetadata"))
-    usage = _table(answer, "usage")
+        return _gemini(table_at(answer, "usageMetadata"))
+    usage = table_at(answer, "usage")
     images = _image_counts(usage)
     prompts = _prompt_counts(usage)
     return _consistent(
@@ -61,8 +61,8 @@ def _image_counts(usage: Mapping[str, Any]) -> dict[str, int]:
     """Image tokens by every field that tells them."""
     told: dict[str, int] = {}
     for name in ("prompt_tokens_details", "input_tokens_details"):
-        details = _table(usage, name)
-        by_kind = _counts(_table(details, "multimodal_tokens"), "image")
+        details = table_at(usage, name)
+        by_kind = _counts(table_at(details, "multimodal_tokens"), "image")
         fields = {
             **_counts(details, "image_tokens"),
             **{f"multimodal_tokens.{kind}": count for kind, count in by_kind.items()},
@@ -198,7 +198,7 @@ def fingerprint_of(answer: Mapping[str, Any]) -> str | None:
 def refusal_of(answer: Mapping[str, Any]) -> str | None:
     """Why the model would not answer, where the answer says that by a field of its own."""
     for choice in _tables(answer, "choices"):
-        refused = _table(choice, "message").get("refusal")
+        refused = table_at(choice, "message").get("refusal")
         if isinstance(refused, str) and refused:
             return refused
         if choice.get("finish_reason") in ("content_filter", "safety"):
@@ -210,7 +210,7 @@ def refusal_of(answer: Mapping[str, Any]) -> str | None:
 
 def _blocked(answer: Mapping[str, Any]) -> str | None:
     """Gemini's word for an answer that it holds back, or a prompt that it does not take."""
-    reason = _table(answer, "promptFeedback").get("blockReason")
+    reason = table_at(answer, "promptFeedback").get("blockReason")
     if isinstance(reason, str):
         return f"blockReason {reason}"
     for candidate in _tables(answer, "candidates"):
@@ -273,7 +273,7 @@ def words_beside(answer: Mapping[str, Any]) -> str:
         ' (finishReason MAX_TOKENS)'
     """
     for choice in _tables(answer, "choices"):
-        message = _table(choice, "message")
+        message = table_at(choice, "message")
         held = [name for name, value in message.items() if value and name != "role"]
         besides = f", but {' and '.join(held)}" if held and not message.get("content") else ""
         return besides + _ended(choice, "finish_reason")
@@ -296,8 +296,8 @@ def says_something(answer: Mapping[str, Any]) -> bool:
         >>> says_something({"candidates": [{"content": {"role": "model"}}]})
         False
     """
-    messages = (_table(one, "message").get("content") for one in _tables(answer, "choices"))
-    turns = (_table(one, "content") for one in _tables(answer, "candidates"))
+    messages = (table_at(one, "message").get("content") for one in _tables(answer, "choices"))
+    turns = (table_at(one, "content") for one in _tables(answer, "candidates"))
     parts = (
         *_tables(answer, "content"),
         *(one for turn in turns for one in _tables(turn, "parts")),
@@ -336,7 +336,8 @@ def _tables(document: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
-def _table(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+def table_at(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """The table under a key; an empty one where there is none."""
     value = document.get(key)
     return value if isinstance(value, dict) else {}
 

@@ -16,8 +16,7 @@ from resolution_eval.ground.notation import json_value
 from resolution_eval.models.families.family_base import TowerGrid
 from resolution_eval.models.wrapped.base_plan import BasePlan
 from resolution_eval.models.wrapped.base_questions import BaseQuestion, ask
-from resolution_eval.models.wrapped.exchange import images_of
-from resolution_eval.models.wrapped.placeholder import placeholder
+from resolution_eval.models.wrapped.exchange import images_of, placeholder
 from resolution_eval.models.wrapped.visibility import Sight, sight_of
 from resolution_eval.resolution import Size
 
