@@ -20,7 +20,7 @@ from resolution_eval.ground.errors import ModelError
 from resolution_eval.ground.notation import NotationError, json_value
 from resolution_eval.models.providers.usage import error_within, free, no_text_of, sound, unsound
 from resolution_eval.models.wrapped.exchange import LATE, Exchange, begun, elsewhere, never_left
-from resolution_eval.models.wrapped.journal import Journal, digest_of
+from resolution_eval.models.wrapped.journal import Journal
 from resolution_eval.models.wrapped.pauses import Pauses
 from resolution_eval.models.wrapped.spending import Spending
 
@@ -73,7 +73,7 @@ class Channel:
         if len(str(answer.get("id") or "")) < LONG_ID:
             return False
         told = json.dumps(answer, sort_keys=True, default=str)
-        asked = digest_of(exchange.url, exchange.body)
+        asked = exchange.digest
         return self.given.setdefault(sha256(told.encode()).hexdigest(), asked) != asked
 
 
@@ -108,17 +108,10 @@ def _watching(
         held = channel.spending.reserve(exchange)
         if held is None:
             return _unasked(exchange, request, channel.spending)
-        try:
-            sent = channel.pauses.wait(str(request.url))
-            with _sending():
-                response = send(client, request, **options)
-            channel.pauses.note(exchange.url, response.status_code, response.headers, sent)
-            return _ended(exchange, request, response, channel)
-        except Exception as error:
-            _lost(exchange, error)
-            raise
-        finally:
-            channel.spending.settle(held, exchange)
+        with _under_way(exchange, held, channel.spending):
+            sent = channel.pauses.wait(exchange.url)
+            response = send(client, request, **options)
+            return _ended(exchange, request, response, channel, sent)
 
     return watching
 
@@ -135,28 +128,26 @@ def _watching_async(
         held = await channel.spending.reserve_async(exchange)
         if held is None:
             return _unasked(exchange, request, channel.spending)
-        try:
-            sent = await channel.pauses.wait_async(str(request.url))
-            with _sending():
-                response = await send(client, request, **options)
-            channel.pauses.note(exchange.url, response.status_code, response.headers, sent)
-            return _ended(exchange, request, response, channel)
-        except Exception as error:
-            _lost(exchange, error)
-            raise
-        finally:
-            channel.spending.settle(held, exchange)
+        with _under_way(exchange, held, channel.spending):
+            sent = await channel.pauses.wait_async(exchange.url)
+            response = await send(client, request, **options)
+            return _ended(exchange, request, response, channel, sent)
 
     return watching
 
 
 @contextmanager
-def _sending() -> Iterator[None]:
+def _under_way(exchange: Exchange, held: int, spending: Spending) -> Iterator[None]:
+    """A question is sent, for which so many tokens are held, until its answer is noted or lost."""
     token = _SENDING.set(True)
     try:
         yield
+    except Exception as error:
+        _lost(exchange, error)
+        raise
     finally:
         _SENDING.reset(token)
+        spending.settle(held, exchange)
 
 
 def _package(request: Any) -> str:
@@ -195,8 +186,11 @@ def _kept(exchange: Exchange, request: Any, journal: Journal) -> Any:
     return package.Response(200, json=free(answer), request=request)
 
 
-def _ended(exchange: Exchange, request: Any, response: Any, channel: Channel) -> Any:
-    """Notes the answer, or why it is none; the response as the base shall read it."""
+def _ended(exchange: Exchange, request: Any, response: Any, channel: Channel, sent: float) -> Any:
+    """Notes the answer to what was sent at that time, or why it is none; the response as the base
+    shall read it.
+    """
+    channel.pauses.note(exchange.url, response.status_code, response.headers, sent)
     exchange.status = int(response.status_code)
     fault = _fault(exchange, response, channel)
     if fault is not None:
