@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from resolution_eval.evidence.ladder import spelled
 from resolution_eval.resolution import Size
 
 
@@ -11,8 +12,8 @@ from resolution_eval.resolution import Size
 class Forecast:
     """What one image becomes, as far as a rule tells."""
 
-    rule: str
-    """Name of the rule, with the date at which its page was read."""
+    rule: str = ""
+    """Name of the rule, with the date at which its page was read; empty where none predicts."""
     size: Size | None = None
     """In pixels, after all resizing; None where the rule does not tell."""
     unit: int = 1
@@ -45,5 +46,4 @@ class Forecast:
         size = "size unknown" if self.size is None else f"{self.size} px"
         if self.tokens is None:
             return f"{size}, tokens unknown"
-        least, most = self.tokens
-        return f"{size}, {least if least == most else f'{least} to {most}'} tokens"
+        return f"{size}, {spelled(self.tokens)} tokens"
