@@ -53,9 +53,11 @@ def encode(
 def normalise(
     pixels: UInt8[Tensor, "batch 3 height width"], config: FlamingoConfig
 ) -> Float[Tensor, "batch 3 height width"]:
-    """Pixels from 0..255 as the encoder takes them, as the adapter does."""
-    mean = torch.tensor(config.mean).view(3, 1, 1)
-    std = torch.tensor(config.std).view(3, 1, 1)
+    """Pixels from 0..255 as the encoder takes them, on the device that they are on."""
+    mean, std = (
+        torch.tensor(values, device=pixels.device).view(3, 1, 1)
+        for values in (config.mean, config.std)
+    )
     return (pixels.float() / 255 - mean) / std
 
 
