@@ -107,26 +107,10 @@ def _flat(rows: Sequence[DiagnosisRow]) -> Iterator[str]:
             )
 
 
-class _Alone:
-    """A checkpoint that opens nothing, and of which there is no more to say."""
-
-    notes: tuple[str, ...] = ()
-
-    def close(self) -> None:
-        """Nothing to give back."""
-
-
-def _strange(arguments: Mapping[str, str], allowed: Sequence[str]) -> dict[str, str]:
-    """The arguments that are not allowed."""
-    return {name: value for name, value in arguments.items() if name not in allowed}
-
-
-class _Flamingo(_Alone):
+class _Flamingo(WeightlessCheckpoint):
     """OpenFlamingo: any grid of whole patches."""
 
     family = "openflamingo"
-    refusal: str | None = None
-    ineffective: tuple[str, ...] = ()
 
     def __init__(self, arguments: Mapping[str, str]) -> None:
         from resolution_eval.models.arguments import (
@@ -136,7 +120,7 @@ class _Flamingo(_Alone):
         )
         from resolution_eval.models.flamingo.pretrained import describe
 
-        refuse_unknown(_strange(arguments, RESFLAMINGO), RESFLAMINGO, "resflamingo")
+        refuse_unknown(arguments, RESFLAMINGO, "resflamingo")
         described = describe(arguments.get("pretrained"))
         self.checkpoint, self._patch = described.identity, described.patch
         self.training = declared_training(arguments.get("train_resolution"), described.training)
@@ -149,8 +133,7 @@ class _Flamingo(_Alone):
         return new_row(
             requested,
             source,
-            information,
-            grid,
+            (grid.height, grid.width),
             grid=(grid.height, grid.width),
             visual_tokens=(grid.height // self._patch) * (grid.width // self._patch),
             tiles=None,

@@ -91,6 +91,10 @@ class BaseRequest:
     engine: EngineWatch | None = None
     """What an engine in this process made of the questions, where one tells."""
 
+    def sent_of(self, place: int, images: int) -> list[Sent | None]:
+        """How each of the images of the question at `place` was encoded; None where it was not."""
+        return [self.sent.get((place, number)) for number in range(images)]
+
     def exchanges_of(self, questions: Sequence[BaseQuestion]) -> list[list[Exchange]]:
         """Those of each question, told by its image's bytes and its prompt.
 
@@ -99,7 +103,7 @@ class BaseRequest:
         by_question: list[list[Exchange]] = [[] for _ in questions]
         same: dict[tuple[tuple[str | None, ...], str], list[int]] = {}
         for place, question in enumerate(questions):
-            sent = [self.sent.get((place, number)) for number in range(len(question.images))]
+            sent = self.sent_of(place, len(question.images))
             digests = tuple(one.sha256 if one else None for one in sent)
             same.setdefault((digests, question.prompt), []).append(place)
         for (digests, _), places in same.items():

@@ -31,7 +31,7 @@ from resolution_eval.models.wrapped.predictors import LONE, Predictor, Turns, pr
 from resolution_eval.models.wrapped.traffic import Channel
 from resolution_eval.resolution import Size
 
-NOTHING = Forecast(rule="")
+NOTHING = Forecast()
 BASELINES = "resolution_eval_baselines.json"
 """Name of the file of counts without images in the folder of `--use_cache`."""
 WHOLE = "all prompt tokens, of which the image's are a part"

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 
 from resolution_eval.ground.errors import ModelError
-from resolution_eval.models.families import Family, Parts, family_for
+from resolution_eval.models.families import Family, Parts, family_for, intended_grid
 from resolution_eval.models.families.family_base import EVIDENCE, TowerGrid
 from resolution_eval.models.wrapped.transcript import Transcript, as_one, transcripts
-from resolution_eval.resolution import Size
+from resolution_eval.resolution import Size, TrainingResolution, patch_size_fit, training_size
 
 CONVOLUTION = "tensors entering the convolutions of three channels"
 GENERATES = ("generate", "chat")
@@ -96,6 +96,28 @@ class Sight:
         """Edge in pixels of the patches of an unknown architecture; 1 where it has none."""
         strides = [module.stride[0] for module in self._convolutions()]
         return max(strides, default=1)
+
+    def wanted_grid(
+        self, training: TrainingResolution, scheme: str, information: Size, source: Size
+    ) -> Size:
+        """Size in pixels at which an image should enter the base.
+
+        Raises:
+            UsageError: the family's grid cannot follow the resolution, or the training grid is
+                unknown.
+        """
+        if self.family is not None and self.parts is not None:
+            return intended_grid(self.family, self.parts, training, scheme, information, source)
+        wanted = information if scheme == "match" else training_size(training, source)
+        return patch_size_fit(wanted, self.stride)
+
+    def expected_grid(self, drawn: Size) -> tuple[int, int]:
+        """Height and width in pixels that should enter of an image drawn at this size: what the
+        processor makes of it, where the grid is left to it.
+        """
+        if self.family is None or self.parts is None or not self.family.own:
+            return drawn.height, drawn.width
+        return self.family.foretold(self.parts, drawn).grid
 
     def _convolutions(self) -> list[Any]:
         """Those that take an image of three channels."""
