@@ -20,7 +20,7 @@ from loguru import logger
 from tqdm import tqdm
 
 from resolution_eval.adapters import device_memory
-from resolution_eval.adapters.attestor import Attestor
+from resolution_eval.adapters.attestor import attestation_of
 from resolution_eval.adapters.device_memory import BatchMemory
 from resolution_eval.adapters.prefetch import ahead, beside
 from resolution_eval.adapters.render_batches import Batches, BatchSizes, Key
@@ -81,14 +81,10 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
     """What is shown instead of the image; None for the image itself."""
     mean_colour: tuple[int, int, int] = (128, 128, 128)
     """The colour of a mean image: red, green and blue, to 255."""
-    declared: TrainingResolution | None = None
-    """Training resolution that the checkpoint itself declares, whatever `training` was set to."""
-    evidence: str | None = None
-    """Where `declared` was read, in words."""
+    known = KnownTraining(training=TrainingResolution("unknown"))
+    """What the checkpoint itself declares of its training, whatever `training` was set to."""
     revision: str | None = None
     """Commit of the checkpoint, or sha256:... of its weights."""
-    strategy: str | None = None
-    training_data: str | None = None
     dtype: str | None = None
     precision: Precision
     probes: tuple[str, ...] = ()
@@ -105,11 +101,11 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
         """What is known of the checkpoint and of how it is run; called once all is answered."""
         return CheckpointFacts(
             revision=self.revision,
-            declared=None if self.declared is None else str(self.declared),
-            evidence=self.evidence,
-            overridden=None if self.declared is None else self.declared != self.training,
-            strategy=self.strategy,
-            training_data=self.training_data,
+            declared=str(self.known.training),
+            evidence=self.known.evidence,
+            overridden=self.known.training != self.training,
+            strategy=self.known.strategy,
+            training_data=self.known.data,
             dtype=self.dtype,
             device=", ".join(map(str, self.places())) or None,
             probes=self.probes,
@@ -173,6 +169,7 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
             UsageError: the device does not exist here.
         """
         self.overrides = Overrides(filter=given.filter, scheme=given.scheme)
+        self.blind = "mean image" if given.blind else None
         self.batch, self.finds_batch = given.batch, given.grows
         self.accelerator = Accelerator()
         self.device = checked_device(given.device, self.accelerator)
@@ -187,8 +184,7 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
         Raises:
             UsageError: what is given is no training resolution.
         """
-        self.declared, self.evidence = known.training, known.evidence
-        self.strategy, self.training_data = known.strategy, known.data
+        self.known = known
         self.training = declared_training(given, known.training)
 
     @abstractmethod
@@ -220,7 +216,11 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
 
     def no_several_images(self) -> str | None:
         """Why a question cannot have several images; None where it can."""
-        return f"{self.name} takes one image per question"
+        return self.no_demonstrations()
+
+    def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
+        """Refused: tasks of ours generate, or rank through `answer_mode=rank`."""
+        raise ModelError(f"{self.name} answers generate_until tasks; choose one")
 
     def generate_until(self, requests: list[Instance]) -> list[str]:
         """One encoded `Reply` per request of ours, plain text for the host's own tasks, "" for a
@@ -306,14 +306,13 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
         """A rendered image at the grid that the encoder should receive it at."""
         information = Size(*image.image.size)
         grid = self.grid_size(information, image.source, job)
-        drawn = self._drawn(image.image, grid, job)
         return EncoderView(
             source=image.source,
             notes=image.notes,
             information=information,
-            image=drawn,
+            image=self._drawn(image.image, grid, job),
             microns=image.microns,
-            foretold=self.expected_grid(grid, job),
+            foretold=(0, 0) if self.blind == "no image" else self.expected_grid(grid, job),
         )
 
     def expected_grid(self, drawn: Size, job: SampleRequest) -> tuple[int, int]:
@@ -402,13 +401,16 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
         ).encode()
 
     def _attest(self, view: View, answer: Answer, fingerprint: str) -> Attestation:
-        attestor = Attestor(
+        return attestation_of(
+            view,
+            answer,
             adapter=self.name,
             checkpoint=self.checkpoint,
-            training=self.training,
+            training=str(self.training),
             blind=self.blind,
+            answer_mode=self.mode(view.job),
+            fingerprint=fingerprint,
         )
-        return attestor.attest(view, answer, self.mode(view.job), fingerprint)
 
     def _fail(self, job: SampleRequest, kind: str, message: str) -> None:
         """Note that a sample of ours failed; a task of the host's own must not go on with a wrong

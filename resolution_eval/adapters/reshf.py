@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from loguru import logger
@@ -18,7 +18,7 @@ from resolution_eval.adapters.views import View
 from resolution_eval.answers import thinking
 from resolution_eval.answers.generation import Generation, cut
 from resolution_eval.answers.reply_text import THINKING
-from resolution_eval.evidence.model_answer import Answer, ImageEntry, by_number, together
+from resolution_eval.evidence.model_answer import Answer, ImageEntry, by_number, facts_of
 from resolution_eval.ground.errors import ModelError, UsageError, host_boundary
 from resolution_eval.identity import revision
 from resolution_eval.models.arguments import (
@@ -52,9 +52,6 @@ from resolution_eval.models.families.preparation import (
 )
 from resolution_eval.models.families.processor_text import spelling
 from resolution_eval.resolution import Size
-
-if TYPE_CHECKING:
-    from lmms_eval.api.instance import Instance
 
 Shown = tuple[tuple[str, str], ...]
 """Questions and answers of demonstrations."""
@@ -92,8 +89,8 @@ class ResHF(ResolutionAdapter):
                     f"answer_mode=rank needs a decoder that continues its prompt; {why}: use "
                     "answer_mode=generate"
                 )
-            if told.blind:
-                self.blind = "mean image" if self.family.needs_image else "no image"
+            if told.blind and not self.family.needs_image:
+                self.blind = "no image"
             self.mean_colour = mean_colour(self.parts)
             self._thinks = self._try_prompt()
             self.workshop = _workshop(self.parts)
@@ -101,7 +98,9 @@ class ResHF(ResolutionAdapter):
             model = loading.model(pretrained, self.device)
             if self.family.loops:
                 segments.install(model.get_submodule(self.family.tower))
-            self.engine = Engine(self.family, _of_model(self.parts, self.workshop), model)
+            # what the model sets of them, others may read meanwhile
+            parts = self.parts if self.workshop is None else copied(self.parts)
+            self.engine = Engine(self.family, parts, model)
             self.dtype = str(model.dtype).removeprefix("torch.")
             self.revision = revision(pretrained, model)
         places = ", ".join(map(str, self.places()))
@@ -151,10 +150,6 @@ class ResHF(ResolutionAdapter):
         return (
             f"checkpoints of the family {self.family.name} take one image per question here{said}"
         )
-
-    def no_several_images(self) -> str | None:
-        """The same of a question's own images."""
-        return self.no_demonstrations()
 
     def grid_size(self, information: Size, source: Size, job: SampleRequest) -> Size:
         """`match`: the family's grid for the information. `restore`: the training grid."""
@@ -276,22 +271,15 @@ class ResHF(ResolutionAdapter):
             every = [(None, 0)] * (first + len(view.own))
         entries = [_entry(received, tokens) for received, tokens in every]
         shown = tuple((each.grid or (0, 0), each.visual_tokens or 0) for each in entries[:first])
-        if not view.more:
-            return {**together(entries[first:]), "images": (), "demonstrations": shown}
         own = by_number(entries[first:], view.job.order)  # they entered as the prompt shows them
-        return {**together(own), "demonstrations": shown}
-
-    def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
-        """Refused: tasks of ours generate, and rank through `answer_mode=rank`."""
-        raise ModelError(f"{self.name} answers generate_until tasks; choose one")
+        return {**facts_of(own), "demonstrations": shown}
 
 
 def _entry(received: TowerGrid | None, tokens: int) -> ImageEntry:
     """What was read of one image; 0 x 0 of one that was withheld."""
     if received is None:
         return ImageEntry(grid=(0, 0), visual_tokens=tokens)
-    tiles = None if received.images == 1 else received.images
-    return ImageEntry(grid=received.grid, visual_tokens=tokens, tiles=tiles)
+    return ImageEntry(grid=received.grid, visual_tokens=tokens, tiles=received.tiles)
 
 
 def _text(
@@ -334,11 +322,6 @@ def _workshop(parts: Parts) -> Workshop | None:
     except Exception as error:  # noqa: BLE001  (a checkpoint's own code raises what it likes)
         logger.info(f"the processor cannot be copied ({error}); questions are prepared in turn")
         return None
-
-
-def _of_model(parts: Parts, workshop: Workshop | None) -> Parts:
-    """Parts that the model may set while others prepare."""
-    return parts if workshop is None else copied(parts)
 
 
 @dataclass(frozen=True, kw_only=True)

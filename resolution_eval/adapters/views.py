@@ -71,7 +71,9 @@ class EncoderView:
     """
     microns: tuple[float, float] | None = None
     foretold: tuple[int, int] | None = None
-    """Height and width in pixels of the grid, where that is not the size that was drawn."""
+    """Height and width in pixels of the grid, where that is not the size that was drawn: 0 x 0 of
+    an image withheld.
+    """
 
     @property
     def expected_grid(self) -> tuple[int, int]:
