@@ -31,10 +31,7 @@ class Forecast:
     """Why the provider refuses an image of this size."""
 
     def keeps(self, sent: Size) -> bool | None:
-        """Whether the image is kept at the size that was sent, to half a unit on each side.
-
-        None where the rule does not tell.
-        """
+        """Whether the size sent is kept, to half a unit a side; None where no rule tells."""
         if self.size is None:
             return None
         sides = zip((self.size.width, self.size.height), (sent.width, sent.height), strict=True)

@@ -46,12 +46,13 @@ def read_usage(answer: Mapping[str, Any]) -> Usage:
     usage = table_at(answer, "usage")
     images = _image_counts(usage)
     prompts = _prompt_counts(usage)
+    written = _counts(usage, "completion_tokens", "output_tokens")
     return _consistent(
         Usage(
             prompt=_agreed(prompts),
             image=_agreed(images),
             image_field=next(iter(images), None) if _agreed(images) is not None else None,
-            generated=_first(usage, "completion_tokens", "output_tokens"),
+            generated=next(iter(written.values()), None),
             conflicts=tuple(filter(None, map(_conflict, (images, prompts)))),
         )
     )
@@ -72,9 +73,7 @@ def _image_counts(usage: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _prompt_counts(usage: Mapping[str, Any]) -> dict[str, int]:
-    """Tokens of the prompt by every field that tells them; Anthropic's `input_tokens` are those
-    that no cache had.
-    """
+    """Tokens of the prompt by every field; Anthropic's `input_tokens` are those not cached."""
     told = _counts(usage, "prompt_tokens", "input_tokens")
     cached = _counts(usage, "cache_creation_input_tokens", "cache_read_input_tokens")
     if "input_tokens" in told:
@@ -95,9 +94,7 @@ def _conflict(told: Mapping[str, int]) -> str | None:
 
 
 def _consistent(usage: Usage) -> Usage:
-    """The usage; without the count of the images and of the prompt that they are part of, where the
-    part is greater.
-    """
+    """The usage; without the counts of images and prompt where the part exceeds the whole."""
     if usage.image is None or usage.prompt is None or usage.image <= usage.prompt:
         return usage
     said = f"{usage.image_field} is {usage.image} and the whole prompt's tokens are {usage.prompt}"
@@ -138,28 +135,24 @@ def sound(answer: Mapping[str, Any]) -> dict[str, Any]:
 
 def _unsound(told: Any) -> Iterator[tuple[str, Any]]:
     """Of a table and of those in it."""
-    if not isinstance(told, dict):
-        return
-    for name, value in told.items():
-        if _nested(value):
-            yield from _unsound(value)
-        elif _is_count(name) and value is not None and _count(told, name) is None:
+    for name, value in told.items() if isinstance(told, dict) else ():
+        if _is_wrong(told, name):
             yield name, value
+        else:
+            yield from _unsound(value)
 
 
 def _cleaned(told: Any) -> Any:
     if not isinstance(told, dict):
         return told
-    wrong = {name for name, _ in _unsound({k: v for k, v in told.items() if not _nested(v)})}
-    return {name: _cleaned(value) for name, value in told.items() if name not in wrong}
+    return {name: _cleaned(value) for name, value in told.items() if not _is_wrong(told, name)}
 
 
-def _nested(value: Any) -> bool:
-    return isinstance(value, dict | list)
-
-
-def _is_count(name: str) -> bool:
-    return name.endswith(("_tokens", "TokenCount", "tokenCount"))
+def _is_wrong(told: Mapping[str, Any], name: str) -> bool:
+    """Whether a count of that name is none, and no table either."""
+    if told[name] is None or isinstance(told[name], dict | list):
+        return False
+    return name.endswith(("_tokens", "TokenCount", "tokenCount")) and _count(told, name) is None
 
 
 def _emptied(told: Any) -> Any:
@@ -340,10 +333,6 @@ def table_at(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     """The table under a key; an empty one where there is none."""
     value = document.get(key)
     return value if isinstance(value, dict) else {}
-
-
-def _first(document: Mapping[str, Any], *keys: str) -> int | None:
-    return next(iter(_counts(document, *keys).values()), None)
 
 
 def _counts(document: Mapping[str, Any], *keys: str) -> dict[str, int]:
