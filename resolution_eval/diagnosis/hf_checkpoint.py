@@ -83,9 +83,7 @@ class HuggingFaceCheckpoint(WeightlessCheckpoint):
         )
 
     def _alone(self, prompt: str, rendered: Image) -> int | None:
-        """Visual tokens that the processor makes of an image by itself; where it refuses it, None,
-        and a note says why.
-        """
+        """Visual tokens by the processor alone; None where it refuses the image, as a note says."""
         family, parts = self._family, self._parts
         try:
             alone = prepare(family, parts, prompt, rendered, family.own_settings(parts))

@@ -26,7 +26,7 @@ from resolution_eval.models.families.checkpoint import known_training
 from resolution_eval.models.providers import Forecast
 from resolution_eval.models.wrapped.base_answers import encoding_notes
 from resolution_eval.models.wrapped.base_plan import LIMITS, BasePlan, accepted, plan
-from resolution_eval.models.wrapped.predictors import Predictor, predictor
+from resolution_eval.models.wrapped.predictors import predictor
 from resolution_eval.models.wrapped.services import CLOSED_SERVICES
 from resolution_eval.models.wrapped.weightless import HollowBase, Receipt
 from resolution_eval.resolution import PixelResolution, Size, budget_size
@@ -61,15 +61,11 @@ class WrappedBase(WeightlessCheckpoint):
             made.checkpoint, sight.family, sight.parts, own.get("train_resolution")
         )
         self.refusal = sight.refusal
-        self._predictor = self._who_predicts(own)
+        served = sight.model is None  # of a model in this process nobody need foretell
+        told = {name: own.get(name) for name in SERVING}
+        self._predictor = predictor(self.checkpoint, told) if served else None
         self.note(*self._set())
         self.ineffective = tuple(self._silent())
-
-    def _who_predicts(self, own: Mapping[str, str]) -> Predictor | None:
-        """Who foretells what the server makes of an image; nobody, of a model in this process."""
-        if self._hollow.sight.model is not None:
-            return None
-        return predictor(self.checkpoint, {name: own.get(name) for name in SERVING})
 
     def close(self) -> None:
         """Stop the server, if one runs."""
