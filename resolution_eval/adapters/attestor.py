@@ -20,9 +20,7 @@ Pair = tuple[tuple[int, int] | None, tuple[int, int] | None]
 
 
 def attestation_of(view: View, answer: Answer, **run: Any) -> Attestation:
-    """What entered for one sample beside what should have; `run` are the fields that say by whom,
-    and how, it was asked.
-    """
+    """What entered for one sample beside what should have; `run` says by whom it was asked."""
     demonstrations = tuple(_demonstrated(view, answer))
     images = tuple(_each(view, answer))
     entered: list[Pair] = [(answer.grid, view.expected_grid)]
@@ -91,9 +89,7 @@ def _rounding(view: View) -> tuple[int, int] | None:
 
 
 def _noted(view: View) -> tuple[str, ...]:
-    """What is to be noted of the question's images: of each of several by its number, except for
-    what is true of all.
-    """
+    """What is to be noted of the question's images, each by its number unless true of all."""
     if not view.more:
         return view.notes
     notes = [note for shown in view.own for note in dict.fromkeys(shown.notes)]

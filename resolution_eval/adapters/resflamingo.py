@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -77,6 +76,7 @@ class ResFlamingo(ResolutionAdapter):
             self.declare(_known(self.bundle), told.train_resolution)
             red, green, blue = (round(255 * value) for value in self.bundle.config.mean)
             self.mean_colour = (red, green, blue)
+            self._transfer = Transfer(self.device)
         logger.info(f"{self.checkpoint}, trained at {self.training}, on {self.device}")
 
     def writing(self) -> str:
@@ -84,9 +84,7 @@ class ResFlamingo(ResolutionAdapter):
         return flamingo.decoding(self.bundle).summary
 
     def preparation(self) -> str:
-        """The encoder's normalisation, the tokenizer, and the commit of the language model, which a
-        released checkpoint takes from a repository of its own.
-        """
+        """The encoder's normalisation, the tokenizer, and the language model's own commit."""
         config, language = self.bundle.config, self.bundle.model.lang_encoder
         commit = getattr(language.config, "_commit_hash", None)
         return f"{config.mean} {config.std} {self.bundle.tokenizer!r} {commit}"
@@ -105,9 +103,7 @@ class ResFlamingo(ResolutionAdapter):
         return None
 
     def grid_size(self, information: Size, source: Size, job: SampleRequest) -> Size:
-        """`match`: the information, in whole patches. `restore`: the training grid in the source's
-        aspect.
-        """
+        """`match`: the information in whole patches. `restore`: the training grid in its aspect."""
         if job.scheme == "match":
             return patch_size_fit(information, self.bundle.patch)
         return patch_size_fit(training_size(self.training, source), self.bundle.patch)
@@ -136,14 +132,8 @@ class ResFlamingo(ResolutionAdapter):
             for view, spoken in zip(views, answers, strict=True)
         ]
 
-    @cached_property
-    def _transfer(self) -> Transfer:
-        return Transfer(self.device)
-
     def _sent(self, images: Sequence[Image]) -> Shipment:
-        """The images' bytes, each different image once: questions can share one; and which of them
-        each question shows.
-        """
+        """The bytes of the images, equal ones once, and which of them each question shows."""
         distinct = {image.tobytes(): image for image in images}
         places = {data: place for place, data in enumerate(distinct)}
         stacked = np.stack([np.asarray(image) for image in distinct.values()])
@@ -162,9 +152,7 @@ class ResFlamingo(ResolutionAdapter):
         return replace(encoded, latents=encoded.latents[shown])
 
     def _normalised(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Bytes, batch x height x width x channels, as batch x channels x height x width in the
-        encoder's type.
-        """
+        """Bytes, batch x height x width x channels, as the encoder takes them: channels first."""
         normalised = flamingo.normalise(pixels.permute(0, 3, 1, 2), self.bundle.config)
         return normalised.to(self.bundle.dtype)
 
@@ -194,9 +182,7 @@ class ResFlamingo(ResolutionAdapter):
         ]
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
-        """Log-likelihood of each continuation after image and prompt, and whether it is the greedy
-        one.
-        """
+        """Log-likelihood of each continuation after image and prompt, and whether it is greedy."""
         return [self._loglikelihood(request) for request in requests]
 
     def _loglikelihood(self, request: Instance) -> tuple[float, bool]:

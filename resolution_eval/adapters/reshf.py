@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from typing import Any
@@ -57,6 +57,16 @@ Shown = tuple[tuple[str, str], ...]
 """Questions and answers of demonstrations."""
 SWITCHES = ("load_in_8bit", "load_in_4bit", "bnb_4bit_use_double_quant")
 """Arguments of quantisation that are true or false."""
+LOADING = (
+    *SOURCES,
+    *QUANTISATION,
+    "dtype",
+    "device_map",
+    "trust_remote_code",
+    "revision",
+    "attn_implementation",
+)
+"""Arguments that say how a checkpoint is loaded."""
 
 
 class ResHF(ResolutionAdapter):
@@ -71,7 +81,7 @@ class ResHF(ResolutionAdapter):
     def __init__(self, pretrained: str | None = None, **given: Any) -> None:
         super().__init__()
         with host_boundary():
-            told, loading = common(given), _loading(given)
+            told, loading = common(given), _Loading(given)
             refuse_unknown(given, RESHF, self.name)
             self.configure(told)
             self._answer_mode = told.answer_mode or "generate"
@@ -101,6 +111,7 @@ class ResHF(ResolutionAdapter):
             # what the model sets of them, others may read meanwhile
             parts = self.parts if self.workshop is None else copied(self.parts)
             self.engine = Engine(self.family, parts, model)
+            self._engines: dict[str, Engine] = {}  # under each scheme that was met
             self.dtype = str(model.dtype).removeprefix("torch.")
             self.revision = revision(pretrained, model)
         places = ", ".join(map(str, self.places()))
@@ -159,19 +170,12 @@ class ResHF(ResolutionAdapter):
             )
 
     def expected_grid(self, drawn: Size, job: SampleRequest) -> tuple[int, int]:
-        """What the tower should receive: under `restore` to native training what the checkpoint's
-        own processor makes of the source.
-        """
+        """What should enter: under `restore` to native training what the processor makes of it."""
         with host_boundary():
             return self._under(job).foretold(self.parts, drawn).grid
 
     def _under(self, job: SampleRequest) -> Family:
         return self.family.under(job.scheme, self.parts, self.training)
-
-    @cached_property
-    def _engines(self) -> dict[str, Engine]:
-        """The engine under each scheme that was met."""
-        return {}
 
     def _engine(self, job: SampleRequest) -> Engine:
         if job.scheme not in self._engines:
@@ -179,9 +183,7 @@ class ResHF(ResolutionAdapter):
         return self._engines[job.scheme]
 
     def prepared(self, views: Sequence[View]) -> _Ready | None:
-        """The questions, and their tensors on the way to the device, made in as many threads as
-        there are cores.
-        """
+        """The questions, and their tensors on the way to the device, made in several threads."""
         if self.workshop is None:
             return None
         job = views[0].job
@@ -229,9 +231,7 @@ class ResHF(ResolutionAdapter):
 
     @cached_property
     def _prompts(self) -> Callable[..., str]:
-        """The checkpoint's prompt of a question, with an image or without, behind demonstrations;
-        remembered, since a sweep asks the same at every resolution.
-        """
+        """The checkpoint's prompt of a question, remembered: a sweep asks the same at each size."""
 
         def made(question: str, image: bool, told: Shown, pieces: tuple[Any, ...]) -> str:
             parts = self.parts if self.workshop is None else self.workshop.parts()
@@ -262,9 +262,7 @@ class ResHF(ResolutionAdapter):
         )
 
     def _entered(self, view: View, spoken: Utterance) -> dict[str, Any]:
-        """What entered of the demonstrations' images and of the question's own; nothing, of each,
-        in a blind run without.
-        """
+        """What entered of the demonstrations' and the question's images; nothing where withheld."""
         first = len(view.demonstrations)
         every = [*spoken.earlier, (spoken.received, spoken.visual_tokens)]
         if self.blind == "no image":
@@ -324,19 +322,24 @@ def _workshop(parts: Parts) -> Workshop | None:
         return None
 
 
-@dataclass(frozen=True, kw_only=True)
 class _Loading:
-    """How a checkpoint's parts and weights are loaded."""
+    """How a checkpoint's parts and weights are loaded: by arguments that are taken out of `given`.
 
-    dtype: str | None
-    """bfloat16 on a GPU and float32 on a CPU, unless told otherwise."""
-    device_map: str | None
-    quantisation: Mapping[str, Any]
-    trust_remote_code: bool
-    optional: Mapping[str, Any]
-    """`revision` and `attn_implementation`, where given."""
-    sources: Mapping[str, str]
-    """`base`, `processor` and `chat_template`, where given."""
+    Raises:
+        UsageError: a value is impossible.
+    """
+
+    def __init__(self, given: dict[str, Any]) -> None:
+        self._told = {name: given.pop(name) for name in LOADING if name in given}
+        self._quantisation = {name: self._told[name] for name in QUANTISATION if name in self._told}
+        for name in SWITCHES:
+            if name in self._told:
+                self._quantisation[name] = flag(name, self._told[name])
+        self._dtype = one_of("dtype", self._told.get("dtype"), DTYPES)
+        self._trusted = flag("trust_remote_code", self._told.get("trust_remote_code", False))
+
+    def _given(self, *names: str) -> dict[str, Any]:
+        return {name: self._told[name] for name in names if self._told.get(name) is not None}
 
     def parts(self, pretrained: str) -> Parts:
         """Configuration and processor.
@@ -344,13 +347,12 @@ class _Loading:
         Raises:
             ModelError: as `load_parts`.
         """
-        pinned = {name: self.optional[name] for name in self.optional if name == "revision"}
-        return load_parts(
-            pretrained, trust_remote_code=self.trust_remote_code, **self.sources, **pinned
-        )
+        sources = self._given(*SOURCES, "revision")
+        return load_parts(pretrained, trust_remote_code=self._trusted, **sources)
 
     def model(self, pretrained: str, device: torch.device) -> Any:
-        """The model with its weights, on `device` unless the device map says otherwise.
+        """The model with its weights, on `device` unless the device map says otherwise; in bfloat16
+        on a GPU and float32 on a CPU, unless told otherwise.
 
         Raises:
             ModelError: as `load_model`.
@@ -358,32 +360,10 @@ class _Loading:
         from transformers import BitsAndBytesConfig
 
         usual = "float32" if device.type == "cpu" else "bfloat16"
-        arguments = {"dtype": getattr(torch, self.dtype or usual), **self.optional}
-        if self.quantisation:
-            arguments["quantization_config"] = BitsAndBytesConfig(**self.quantisation)
-        placed = self.device_map is not None or bool(self.quantisation)
-        if placed:
-            arguments["device_map"] = self.device_map or {"": device}
-        arguments["base"] = self.sources.get("base")
-        model = load_model(pretrained, trust_remote_code=self.trust_remote_code, **arguments)
-        return (model if placed else model.to(device)).eval()
-
-
-def _loading(given: dict[str, Any]) -> _Loading:
-    """Takes the arguments of loading out of `given`.
-
-    Raises:
-        UsageError: a value is impossible.
-    """
-    quantisation = {name: given.pop(name) for name in QUANTISATION if name in given}
-    switches = {name: flag(name, quantisation[name]) for name in SWITCHES if name in quantisation}
-    optional = {name: given.pop(name, None) for name in ("revision", "attn_implementation")}
-    sources = {name: given.pop(name, None) for name in SOURCES}
-    return _Loading(
-        dtype=one_of("dtype", given.pop("dtype", None), DTYPES),
-        device_map=given.pop("device_map", None),
-        quantisation=quantisation | switches,
-        trust_remote_code=flag("trust_remote_code", given.pop("trust_remote_code", False)),
-        optional={name: value for name, value in optional.items() if value is not None},
-        sources={name: value for name, value in sources.items() if value is not None},
-    )
+        arguments = self._given("base", "revision", "attn_implementation", "device_map")
+        arguments |= {"dtype": getattr(torch, self._dtype or usual)}
+        if self._quantisation:
+            arguments["quantization_config"] = BitsAndBytesConfig(**self._quantisation)
+            arguments.setdefault("device_map", {"": device})
+        model = load_model(pretrained, trust_remote_code=self._trusted, **arguments)
+        return (model if "device_map" in arguments else model.to(device)).eval()

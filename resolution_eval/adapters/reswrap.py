@@ -30,9 +30,9 @@ from resolution_eval.models.families.tokens import plain_tokenizers
 from resolution_eval.models.wrapped.base_answers import seen_answers, served_answers
 from resolution_eval.models.wrapped.base_plan import plan, single_image
 from resolution_eval.models.wrapped.base_questions import BaseQuestion, ask
-from resolution_eval.models.wrapped.batch_run import QUEUED, Batching, BatchQueue, batches, batching
+from resolution_eval.models.wrapped.batch_run import QUEUED, BatchQueue, Turn, batches, batching
 from resolution_eval.models.wrapped.journal import FILE, Journal
-from resolution_eval.models.wrapped.meter import token_meter
+from resolution_eval.models.wrapped.meter import TokenMeter, token_meter
 from resolution_eval.models.wrapped.predictors import OWN as PREDICTING
 from resolution_eval.models.wrapped.probing import (
     AUTO,
@@ -70,12 +70,12 @@ class ResWrap(ResolutionAdapter):
 
     name = "reswrap"
     overlaps = False  # the base's own processor says what enters, and serves one thread at a time
+    _warned = False
 
     def __init__(
         self, base: str | None = None, *, force_simple: bool | str = False, **given: Any
     ) -> None:
         super().__init__()
-        self.probed_edge: int | Literal["auto"] | None = None
         with host_boundary():
             told = common(given, ("generate",))
             serving = {name: given.pop(name, None) for name in SERVING}
@@ -93,20 +93,17 @@ class ResWrap(ResolutionAdapter):
             self.sight = sight_of(self.base)
             self.channel = Channel()
             watch_cache()
-            self.probed_edge = probed_edge(serving["probe"])
+            self.probed_edge: int | Literal["auto"] | None = probed_edge(serving["probe"])
             for name in ("probe", "batch"):
                 if serving[name] is not None and self.sight.model is not None:
                     raise UsageError(
                         f"{name}={serving[name]} asks a server; the model of base={base} runs "
                         f"here: leave {name}= out"
                     )
-            self.meter = (
-                None
-                if self.sight.model is not None
-                else token_meter(
-                    self.checkpoint, serving, self.channel, trusts=self.trusts_environment
-                )
-            )
+            self.meter: TokenMeter | None = None
+            if self.sight.model is None:
+                trusts = self.trusts_environment
+                self.meter = token_meter(self.checkpoint, serving, self.channel, trusts=trusts)
             self.queue: BatchQueue | None = None
             self.batching = batching(serving["batch"])
             self.decoding = self._set_straight()
@@ -125,22 +122,12 @@ class ResWrap(ResolutionAdapter):
         return self.sight.model
 
     def generate_until(self, requests: list[Instance]) -> list[str]:
-        """As every adapter; a server is probed before the first question and after the last, and
-        asked no more than the run's budget allows.
-        """
+        """As every adapter, within the run's budget; a server is probed before it and after."""
         folder = cache_folder()
         self._begin(folder)
-        spending = self.channel.spending
-        with budgeted(spending):
+        with budgeted(self.channel.spending):
             if self.batching is not None:
-                with host_boundary():
-                    step = batches(
-                        self.batching,
-                        folder,
-                        spending.budget,
-                        trust_environment=self.trusts_environment,
-                    )
-                self._batch(step, requests)
+                self._batch(self.batching, folder, requests)
             self._probe()
             replies = super().generate_until(requests)
             self._probe()
@@ -156,10 +143,11 @@ class ResWrap(ResolutionAdapter):
         if self.meter is not None:
             self.meter.begin(folder)
 
-    def _batch(self, step: Batching, requests: list[Instance]) -> None:
-        """Queue every question, hand the queue over or collect its answers; ends the run unless all
-        are there.
-        """
+    def _batch(self, turn: Turn, folder: Path | None, requests: list[Instance]) -> None:
+        """Queue every question, then hand over or collect; ends the run unless all are answered."""
+        budget, trusts = self.channel.spending.budget, self.trusts_environment
+        with host_boundary():
+            step = batches(turn, folder, budget, trust_environment=trusts)
         failed = dict(LEDGER.failures)
         self.queue = BatchQueue()
         try:
@@ -172,7 +160,7 @@ class ResWrap(ResolutionAdapter):
             said = step.settle(queue, self.channel.journal)
         if said is not None:
             print(visible(f"{self.plan.title}: {said}."), flush=True)
-            raise SystemExit(0 if step.turn == "submit" else NOT_YET)
+            raise SystemExit(0 if turn == "submit" else NOT_YET)
 
     def _probe(self) -> None:
         """Ask what the server's model sees, where that is wanted."""
@@ -227,9 +215,7 @@ class ResWrap(ResolutionAdapter):
         return f"{self.plan.title} {arguments} {processor}"
 
     def _place(self) -> dict[str, str]:
-        """Where the base shall run: here, unless several processes share the run, which it settles
-        by itself.
-        """
+        """Where the base shall run: here; several processes settle that by themselves."""
         if self.accelerator.num_processes > 1:
             return {}
         return {"device": str(self.device), "device_map": str(self.device)}
@@ -244,7 +230,6 @@ class ResWrap(ResolutionAdapter):
             logger.info(f"{self.plan.title}: nobody can see its grid; predicted by: {told}")
         for name, (own, limit) in self.plan.limits.items():
             logger.info(f"{self.plan.title}: {name}={limit} instead of its own {own}")
-        self._warned = False
         logger.info(f"{self.plan.title} with {self.checkpoint}, trained at {self.training}")
 
     def places(self) -> list[torch.device]:
@@ -261,9 +246,7 @@ class ResWrap(ResolutionAdapter):
         return f"checkpoints of the family {self.sight.family.name} take one image per question"
 
     def grid_size(self, information: Size, source: Size, job: SampleRequest) -> Size:
-        """`match`: the information, in whole patches where those are known. `restore`: the training
-        grid.
-        """
+        """`match`: the information, in whole patches if known. `restore`: the training grid."""
         with host_boundary():
             return self.sight.wanted_grid(self.training, job.scheme, information, source)
 
