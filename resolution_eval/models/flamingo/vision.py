@@ -64,9 +64,7 @@ def normalise(
 def features(
     bundle: FlamingoBundle, pixels: Float[Tensor, "batch 3 height width"]
 ) -> tuple[Float[Tensor, "batch patches width"], tuple[int, int]]:
-    """The vision encoder's patch tokens, with gradients, and the height and width in pixels of the
-    tensor that entered the patch convolution.
-    """
+    """The patch tokens, with gradients, and height and width in pixels of what entered."""
     with _observed(bundle.model) as seen:
         tokens = patch_tokens(bundle, pixels.to(bundle.device, bundle.dtype))
     return tokens, seen.grid

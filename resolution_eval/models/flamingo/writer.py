@@ -56,9 +56,7 @@ def write(
 
 
 def decoding(bundle: FlamingoBundle) -> Decoding:
-    """What of the language model's generation settings is used: none but its marks of an end; the
-    rest is taken out of it.
-    """
+    """What of the language model's settings is used, its marks of an end; others are removed."""
     if "decoding" not in bundle.memory:
         marks = {
             "eos_token_id": _ends(bundle),

@@ -225,9 +225,7 @@ def accepted(maker: type) -> tuple[dict[str, Any], bool]:
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a base takes one image per question, whatever it is handed, and the words of its code
-    (lmms-eval 0.7) that show it.
-    """
+    """Why a base takes one image per question, and the words of its code (lmms-eval 0.7)."""
 
     told: str
     shown: str

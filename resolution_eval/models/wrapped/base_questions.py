@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 TAG = "resolution_eval_question"
-"""Key in an image's `info`, which Pillow copies with it, of its question's place in the batch
-and of its own in the question."""
+"""Key in an image's `info`, copied with it: its question's place, and its own in that."""
 SENTINELS = {
     "[LMMS_EVAL_REQUEST_FAILED": "request",
     "[LMMS_EVAL_BUDGET_EXCEEDED": "budget",
@@ -220,10 +219,7 @@ def _tagged(images: Sequence[Image], place: int) -> Iterator[Image]:
 
 @contextmanager
 def _encodings(sent: dict[tuple[int, int], Sent]) -> Iterator[None]:
-    """Notes every image of ours that is encoded for sending: size in pixels, format and bytes.
-
-    Of several attempts, as under a limit of bytes, the last one stands.
-    """
+    """Notes every image of ours that is encoded for sending; of several attempts the last one."""
     import PIL.Image
 
     original = PIL.Image.Image.save

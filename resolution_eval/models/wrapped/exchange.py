@@ -184,9 +184,7 @@ def _sent(data: bytes) -> Sent:
 
 
 def placeholder(path: str, model: str, text: str) -> dict[str, Any]:
-    """An answer of `text` in the form that is expected at the path of an address: Anthropic's,
-    Gemini's or OpenAI's.
-    """
+    """An answer that nobody reads, of `text`, in the form of the provider at the path asked."""
     if path.endswith("/messages"):
         return {
             "id": "0",

@@ -38,9 +38,8 @@ class Journal:
     def take(
         self, url: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
     ) -> dict[str, Any] | None:
-        """An answer that an earlier run was given to this request, once; None if there is none.
-
-        The `headers` of the request are not looked at.
+        """An answer of an earlier run to this request, once; None if there is none. The `headers`
+        are not looked at.
         """
         if self._path is None:
             return None

@@ -152,9 +152,8 @@ def predictor(model: str, told: Mapping[str, Any]) -> Predictor | None:
         return None
     title, rule = entry
     each = told.get("tokens_per_patch")
-    return ByRule(
-        _title(title, limits), _limited(rule, limits), None if each is None else _number(each)
-    )
+    title += "".join(f",{name}={value}" for name, value in sorted(limits.items()))
+    return ByRule(title, _limited(rule, limits), None if each is None else _number(each))
 
 
 def _limited(rule: Rule, limits: Mapping[str, int]) -> Rule:
@@ -165,10 +164,6 @@ def _limited(rule: Rule, limits: Mapping[str, int]) -> Rule:
         raise UsageError(f"the rule {rule.name} has no limits in pixels; leave served_*_pixels out")
     names = {"min_pixels": "least_pixels", "max_pixels": "most_pixels"}
     return rule.model_copy(update={names[name]: value for name, value in limits.items()})
-
-
-def _title(title: str, limits: Mapping[str, int]) -> str:
-    return title + "".join(f",{name}={value}" for name, value in sorted(limits.items()))
 
 
 def whole(name: str, value: Any) -> int:

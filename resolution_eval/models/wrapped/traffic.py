@@ -33,10 +33,10 @@ CLIENTS = (
 )
 """HTTP clients of the packages that lmms-eval's models use, and whose `send` is watched."""
 LOST = {
-    "unreadable": ("DecodingError", "ContentDecodingError"),
-    "truncated": ("RemoteProtocolError", "ChunkedEncodingError", "IncompleteRead"),
+    **dict.fromkeys(("DecodingError", "ContentDecodingError"), "unreadable"),
+    **dict.fromkeys(("RemoteProtocolError", "ChunkedEncodingError", "IncompleteRead"), "truncated"),
 }
-"""Errors of an answer that came and cannot be read, by the word for them."""
+"""Words for an answer that came and cannot be read, by the error's name."""
 LACKING = {"Timeout": "timeout", "TooManyRedirects": "redirected"}
 """Words for why no answer came, by a part of the error's name."""
 SILENT = "without sending a response"
@@ -49,13 +49,11 @@ WORDS = {
 }
 """What a status says in one word; otherwise that the request was refused."""
 LONG_ID = 16
-"""Fewest characters of an id that no server gives twice; Ollama's are `chatcmpl-` and at most three
-digits."""
+"""Fewest characters of an id that comes once; Ollama's are `chatcmpl-` and three digits."""
 SHOWN = 120
 """Characters of an unreadable answer that a fault quotes."""
 _SENDING: ContextVar[bool] = ContextVar("sending", default=False)
-"""Whether a question is being sent: a client that follows a redirect by its own `send` asks no
-second one."""
+"""Whether a question is being sent: a client that follows a redirect asks no second one."""
 
 
 @dataclass
@@ -187,9 +185,7 @@ def _kept(exchange: Exchange, request: Any, journal: Journal) -> Any:
 
 
 def _ended(exchange: Exchange, request: Any, response: Any, channel: Channel, sent: float) -> Any:
-    """Notes the answer to what was sent at that time, or why it is none; the response as the base
-    shall read it.
-    """
+    """Notes the answer to what was sent then, or why it is none; as the base shall read it."""
     channel.pauses.note(exchange.url, response.status_code, response.headers, sent)
     exchange.status = int(response.status_code)
     fault = _fault(exchange, response, channel)
@@ -271,7 +267,7 @@ def _lost(exchange: Exchange, error: Exception) -> None:
     """Notes that no answer came, or none that can be read; the server may have billed one."""
     if exchange.fault is None:
         name = type(error).__name__
-        came = "" if SILENT in str(error) else _came(name)
+        came = "" if SILENT in str(error) else LOST.get(name, "")
         exchange.kind = came or next(
             (word for part, word in LACKING.items() if part in name), "no connection"
         )
@@ -279,8 +275,3 @@ def _lost(exchange: Exchange, error: Exception) -> None:
         said = "an answer came that cannot be read" if came else "no answer came"
         billed = "" if exchange.unsent else ", and the request may have been billed"
         exchange.fault = f"{name}: {said}{billed}"
-
-
-def _came(name: str) -> str:
-    """The word for an answer that came and cannot be read, by the error's name; else nothing."""
-    return next((word for word, names in LOST.items() if name in names), "")

@@ -66,9 +66,10 @@ def checked(
     failure, as is another number of image tokens than the grid makes; a thinking that the prompt
     opened begins the text, and one that the limit cut is noted.
     """
-    if parts is None or len(seen) != len(answers):
-        noted = parts is not None
-        return [_noted(answer, UNSEEN) if noted else answer for answer in answers]
+    if parts is None:
+        return list(answers)
+    if len(seen) != len(answers):
+        return [_unseen(answer) for answer in answers]
     return [
         answer
         if isinstance(answer, Failure)
@@ -100,9 +101,7 @@ def _checked(
 
 
 def _lost(lines: Sequence[str], read: str) -> str | None:
-    """Why a question's lines are not all in what the model read; None where they are. White space
-    is left aside, which bases and templates set as they like.
-    """
+    """Why a question's lines are not all in what the model read, white space aside, or None."""
     squeezed = "".join(read.split())
     missing = [line for line in lines if "".join(line.split()) not in squeezed]
     if not missing:
@@ -143,7 +142,7 @@ def _thought(answer: Answer, read: str, transcript: Transcript, ends: Any, limit
     return replace(answer, text=text, notes=(*answer.notes, *cut))
 
 
-def _noted(answer: Answer | Failure, note: str) -> Answer | Failure:
+def _unseen(answer: Answer | Failure) -> Answer | Failure:
     if isinstance(answer, Failure):
         return answer
-    return replace(answer, notes=(*answer.notes, note))
+    return replace(answer, notes=(*answer.notes, UNSEEN))

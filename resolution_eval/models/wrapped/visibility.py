@@ -112,9 +112,7 @@ class Sight:
         return patch_size_fit(wanted, self.stride)
 
     def expected_grid(self, drawn: Size) -> tuple[int, int]:
-        """Height and width in pixels that should enter of an image drawn at this size: what the
-        processor makes of it, where the grid is left to it.
-        """
+        """Height and width in pixels that should enter of an image that is drawn at this size."""
         if self.family is None or self.parts is None or not self.family.own:
             return drawn.height, drawn.width
         return self.family.foretold(self.parts, drawn).grid
@@ -127,9 +125,7 @@ class Sight:
 
     @contextmanager
     def watching(self, sizes: Sequence[Size], samples: int) -> Iterator[TowerInput]:
-        """Notes what enters of `samples` questions with images of these `sizes` each, and every
-        exception that the model raises on its way.
-        """
+        """Notes what enters of `samples` questions of images of `sizes`, and what is raised."""
         seen = TowerInput(each=len(sizes), alike=len(set(sizes)) == 1)
         handles = self._hooks(seen, [*sizes] * samples)
         wrapped = list(self._wrapped(seen, samples))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from unittest.mock import patch
 
 import torch
 
@@ -42,8 +43,6 @@ def hollowed() -> Iterator[None]:
     """Has transformers make every model from its configuration alone."""
     from transformers import PreTrainedModel
 
-    original = PreTrainedModel.__dict__["from_pretrained"]
-
     def from_pretrained(cls: Any, pretrained: str, *_: Any, **arguments: Any) -> Any:
         pinned = {name: arguments[name] for name in ("revision",) if name in arguments}
         config = arguments.get("config") or cls.config_class.from_pretrained(pretrained, **pinned)
@@ -53,11 +52,8 @@ def hollowed() -> Iterator[None]:
         model.asked = []
         return (model, {}) if arguments.get("output_loading_info") else model
 
-    PreTrainedModel.from_pretrained = classmethod(from_pretrained)
-    try:
+    with patch.object(PreTrainedModel, "from_pretrained", classmethod(from_pretrained)):
         yield
-    finally:
-        PreTrainedModel.from_pretrained = original
 
 
 class Receipt(ThreadingHTTPServer):
