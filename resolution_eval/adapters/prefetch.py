@@ -18,10 +18,8 @@ DEPTH = 4
 
 def workers() -> int:
     """Threads to work with: one per core that this process may use, at most eight."""
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    return min(8, cores)
+    own = hasattr(os, "sched_getaffinity")
+    return min(8, len(os.sched_getaffinity(0)) if own else os.cpu_count() or 1)
 
 
 def ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:

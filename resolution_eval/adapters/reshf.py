@@ -22,6 +22,7 @@ from resolution_eval.evidence.model_answer import Answer, ImageEntry, by_number,
 from resolution_eval.ground.errors import ModelError, UsageError, host_boundary
 from resolution_eval.identity import revision
 from resolution_eval.models.arguments import (
+    COMMON,
     DTYPES,
     QUANTISATION,
     RESHF,
@@ -57,15 +58,7 @@ Shown = tuple[tuple[str, str], ...]
 """Questions and answers of demonstrations."""
 SWITCHES = ("load_in_8bit", "load_in_4bit", "bnb_4bit_use_double_quant")
 """Arguments of quantisation that are true or false."""
-LOADING = (
-    *SOURCES,
-    *QUANTISATION,
-    "dtype",
-    "device_map",
-    "trust_remote_code",
-    "revision",
-    "attn_implementation",
-)
+LOADING = tuple(name for name in RESHF if name not in ("pretrained", *COMMON))
 """Arguments that say how a checkpoint is loaded."""
 
 
@@ -157,10 +150,8 @@ class ResHF(ResolutionAdapter):
         if self.family.several_images:
             return None
         why = self.family.limits(self.parts).get(SEVERAL)
-        said = "" if why is None else f" ({why})"
-        return (
-            f"checkpoints of the family {self.family.name} take one image per question here{said}"
-        )
+        said = "one image per question here" + ("" if why is None else f" ({why})")
+        return f"checkpoints of the family {self.family.name} take {said}"
 
     def grid_size(self, information: Size, source: Size, job: SampleRequest) -> Size:
         """`match`: the family's grid for the information. `restore`: the training grid."""
@@ -361,9 +352,11 @@ class _Loading:
 
         usual = "float32" if device.type == "cpu" else "bfloat16"
         arguments = self._given("base", "revision", "attn_implementation", "device_map")
-        arguments |= {"dtype": getattr(torch, self._dtype or usual)}
+        arguments["dtype"] = getattr(torch, self._dtype or usual)
         if self._quantisation:
             arguments["quantization_config"] = BitsAndBytesConfig(**self._quantisation)
-            arguments.setdefault("device_map", {"": device})
+        placed = "device_map" in arguments or bool(self._quantisation)
+        if placed:
+            arguments["device_map"] = arguments.get("device_map") or {"": device}
         model = load_model(pretrained, trust_remote_code=self._trusted, **arguments)
-        return (model if "device_map" in arguments else model.to(device)).eval()
+        return (model if placed else model.to(device)).eval()

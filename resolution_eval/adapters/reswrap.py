@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 from unittest.mock import patch
 
 from loguru import logger
@@ -21,7 +21,7 @@ from resolution_eval.evidence.model_answer import Answer
 from resolution_eval.ground.errors import UsageError, host_boundary, visible
 from resolution_eval.host.cache_folder import cache_folder, watch_cache
 from resolution_eval.identity import revision
-from resolution_eval.models.arguments import COMMON, common, flag
+from resolution_eval.models.arguments import COMMON, common, flag, one_of
 from resolution_eval.models.families.checkpoint import known_of
 from resolution_eval.models.families.decoding import Decoding
 from resolution_eval.models.families.family_base import mean_colour
@@ -30,7 +30,7 @@ from resolution_eval.models.families.tokens import plain_tokenizers
 from resolution_eval.models.wrapped.base_answers import seen_answers, served_answers
 from resolution_eval.models.wrapped.base_plan import plan, single_image
 from resolution_eval.models.wrapped.base_questions import BaseQuestion, ask
-from resolution_eval.models.wrapped.batch_run import QUEUED, BatchQueue, Turn, batches, batching
+from resolution_eval.models.wrapped.batch_run import QUEUED, BatchQueue, Turn, batches
 from resolution_eval.models.wrapped.journal import FILE, Journal
 from resolution_eval.models.wrapped.meter import TokenMeter, token_meter
 from resolution_eval.models.wrapped.predictors import OWN as PREDICTING
@@ -105,7 +105,8 @@ class ResWrap(ResolutionAdapter):
                 trusts = self.trusts_environment
                 self.meter = token_meter(self.checkpoint, serving, self.channel, trusts=trusts)
             self.queue: BatchQueue | None = None
-            self.batching = batching(serving["batch"])
+            batch = None if serving["batch"] is None else str(serving["batch"])
+            self.batching: Turn | None = one_of("batch", batch, get_args(Turn))  # type: ignore[assignment]
             self.decoding = self._set_straight()
             known = known_of(self.checkpoint, self.sight.family, self.sight.parts)
             self.declare(known, told.train_resolution)

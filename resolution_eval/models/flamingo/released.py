@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from resolution_eval.data.cards import FlamingoCard, ModelCard
-from resolution_eval.ground.errors import CardError, ModelError
+from resolution_eval.ground.errors import ModelError
 from resolution_eval.models.families import integrity
 from resolution_eval.models.families.tokens import plain_tokenizer
 from resolution_eval.models.flamingo.bundle import FlamingoBundle, assemble
@@ -40,7 +40,8 @@ def load_released(
     Raises:
         ModelError: a part cannot be had, needs remote code that was not allowed, or does not fit.
     """
-    parts = _parts(card)
+    parts = card.flamingo
+    assert parts is not None, "only cards of Flamingos come here"
     if parts.remote_code and not trust_remote_code:
         raise ModelError(
             f"the language model of {card.pretrained}, {parts.language}, runs code from its "
@@ -64,12 +65,6 @@ def load_released(
         identity=card.pretrained,
         revision=_commit(path),
     )
-
-
-def _parts(card: ModelCard) -> FlamingoCard:
-    if card.flamingo is None:
-        raise CardError(f"the card {card.name!r} has no [flamingo] table to build the model from")
-    return card.flamingo
 
 
 def _language(parts: FlamingoCard, dtype: torch.dtype) -> tuple[Any, Any]:

@@ -114,12 +114,8 @@ class _Seen:
 def _observed(model: nn.Module) -> Iterator[_Seen]:
     """Record the shapes that enter the patch convolution and the perceiver."""
     seen = _Seen()
-    hooks = [
+    with (
         model.vision_encoder.conv1.register_forward_pre_hook(seen.pixels),  # type: ignore[union-attr]
         model.perceiver.register_forward_pre_hook(seen.features),  # type: ignore[union-attr]
-    ]
-    try:
+    ):
         yield seen
-    finally:
-        for hook in hooks:
-            hook.remove()

@@ -20,13 +20,11 @@ from resolution_eval.evidence.model_answer import Answer
 from resolution_eval.ground.errors import UsageError
 from resolution_eval.ground.files import replace
 from resolution_eval.ground.notation import json_value
-from resolution_eval.models.arguments import one_of
 from resolution_eval.models.wrapped.batch_services import BatchService, service
 from resolution_eval.models.wrapped.exchange import Exchange, placeholder
 from resolution_eval.models.wrapped.journal import Journal
 
 FILE = "resolution_eval_batches.json"
-STEPS = ("submit", "collect")
 Turn = Literal["submit", "collect"]
 QUEUED = Answer(
     text="queued",
@@ -193,15 +191,6 @@ def _parts(questions: Sequence[Exchange], asked: BatchService) -> Iterator[list[
         size += own
     if part:
         yield part
-
-
-def batching(told: Any) -> Turn | None:
-    """The argument `batch=`; None where it is not given.
-
-    Raises:
-        UsageError: it is neither submit nor collect.
-    """
-    return None if told is None else one_of("batch", str(told), STEPS)  # type: ignore[return-value]
 
 
 def batches(

@@ -10,6 +10,7 @@ import binascii
 import io
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -171,14 +172,11 @@ def _decoded(text: Any) -> bytes | None:
 
 def _sent(data: bytes) -> Sent:
     """What the bytes of an image are; 0 x 0 where they are none."""
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     width, height, kind = 0, 0, "unknown"
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            width, height, kind = image.width, image.height, str(image.format)
-    except (UnidentifiedImageError, OSError):
-        pass
+    with suppress(OSError), Image.open(io.BytesIO(data)) as image:
+        width, height, kind = image.width, image.height, str(image.format)
     digest = sha256(data).hexdigest()
     return Sent(width=width, height=height, format=kind, bytes=len(data), sha256=digest)
 

@@ -43,10 +43,7 @@ SILENT = "without sending a response"
 """What httpx says of a server that hung up before any answer, by an error of those."""
 BOM = b"\xef\xbb\xbf"
 """A mark before a text in UTF-8, which a reader of JSON may pass over (RFC 8259, 8.1)."""
-WORDS = {
-    429: "rate limited",
-    **dict.fromkeys(LATE, "timeout"),
-}
+WORDS = {429: "rate limited", **dict.fromkeys(LATE, "timeout")}
 """What a status says in one word; otherwise that the request was refused."""
 LONG_ID = 16
 """Fewest characters of an id that comes once; Ollama's are `chatcmpl-` and three digits."""

@@ -70,22 +70,20 @@ def checked(
         return list(answers)
     if len(seen) != len(answers):
         return [_unseen(answer) for answer in answers]
-    return [
-        answer
-        if isinstance(answer, Failure)
-        else _checked(family, parts, answer, transcript, prompt, limit)
-        for answer, transcript, prompt, limit in zip(answers, seen, prompts, limits, strict=True)
-    ]
+    rows = zip(answers, seen, prompts, limits, strict=True)
+    return [_checked(family, parts, *row) for row in rows]
 
 
 def _checked(
     family: Family | None,
     parts: Parts,
-    answer: Answer,
+    answer: Answer | Failure,
     transcript: Transcript,
     prompt: str,
     limit: int,
 ) -> Answer | Failure:
+    if isinstance(answer, Failure):
+        return answer
     tokenizer = parts.processor.tokenizer
     image = None if family is None else family.image_token(parts)
     read = tokenizer.decode([token for token in transcript.prompt if token != image])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -127,15 +127,12 @@ class Sight:
     def watching(self, sizes: Sequence[Size], samples: int) -> Iterator[TowerInput]:
         """Notes what enters of `samples` questions of images of `sizes`, and what is raised."""
         seen = TowerInput(each=len(sizes), alike=len(set(sizes)) == 1)
-        handles = self._hooks(seen, [*sizes] * samples)
-        wrapped = list(self._wrapped(seen, samples))
-        try:
+        with ExitStack() as stack:
+            for handle in self._hooks(seen, [*sizes] * samples):
+                stack.enter_context(handle)
+            for name in self._wrapped(seen, samples):
+                stack.callback(delattr, self.model, name)
             yield seen
-        finally:
-            for handle in handles:
-                handle.remove()
-            for name in wrapped:
-                delattr(self.model, name)
 
     def _hooks(self, seen: TowerInput, grids: Sequence[Size]) -> list[Any]:
         if self.family is None or self.parts is None:

@@ -105,15 +105,12 @@ class HollowBase:
         """What would enter the tower, the visual tokens, and what would be sent, of one image."""
         asked = ask(self.base, self.sight, [BaseQuestion("Which?", image, GENERATION)])
         if self._receipt is not None and self.sight.model is None:
-            return None, None, self._received()
+            if len(self._receipt.received) != 1:
+                sent = len(self._receipt.received)
+                raise ModelError(f"{self.plan.title} sent {sent} images of one")
+            return None, None, self._receipt.received.pop()
         tokens = asked.entered.tokens[0] if asked.entered.tokens else None
         return self._entering(Size(*image.size)), tokens, asked.sent.get((0, 0))
-
-    def _received(self) -> Sent:
-        assert self._receipt is not None
-        if len(self._receipt.received) != 1:
-            raise ModelError(f"{self.plan.title} sent {len(self._receipt.received)} images of one")
-        return self._receipt.received.pop()
 
     def _entering(self, grid: Size) -> TowerGrid | None:
         asked = getattr(self.sight.model, "asked", [])
