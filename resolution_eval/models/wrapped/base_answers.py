@@ -8,7 +8,7 @@ from typing import Any
 from resolution_eval.evidence.attestation import Failure, Sent
 from resolution_eval.evidence.model_answer import Answer, ImageEntry, by_number, facts_of
 from resolution_eval.ground.errors import ModelError
-from resolution_eval.models.families.family_base import TowerGrid
+from resolution_eval.models.families.parts import TowerGrid
 from resolution_eval.models.providers.usage import read_usage, unsound
 from resolution_eval.models.wrapped.base_plan import BasePlan
 from resolution_eval.models.wrapped.base_questions import BaseQuestion, BaseRequest
