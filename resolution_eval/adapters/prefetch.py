@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice, repeat
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from queue import Empty, Full, Queue
+from threading import Event, Thread
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -14,12 +16,16 @@ Result = TypeVar("Result")
 
 DEPTH = 4
 """Items per worker that are begun before the first of them is asked for."""
+PATIENCE = 0.2
+"""Seconds after which a thread that waits for room looks whether anybody still wants its items."""
 
 
 def workers() -> int:
     """Threads to work with: one per core that this process may use, at most eight."""
-    own = hasattr(os, "sched_getaffinity")
-    return min(8, len(os.sched_getaffinity(0)) if own else os.cpu_count() or 1)
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    return min(8, cores)
 
 
 def ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
@@ -30,8 +36,18 @@ def ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator
     are. What `function` raises is raised where its result is taken.
     """
     count = workers()
+    iterator = iter(items)
     with ThreadPoolExecutor(count, thread_name_prefix="ahead") as pool:
-        yield from _in_order(pool, function, items, DEPTH * count)
+        waiting: deque[Future[Result]] = deque()
+        try:
+            waiting.extend(pool.submit(function, item) for item in islice(iterator, DEPTH * count))
+            while waiting:
+                result = waiting.popleft().result()
+                waiting.extend(pool.submit(function, item) for item in islice(iterator, 1))
+                yield result
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 def beside(items: Iterable[Item]) -> Iterator[Item]:
@@ -40,34 +56,51 @@ def beside(items: Iterable[Item]) -> Iterator[Item]:
     One waits while the next is made. What making one raises, an exit of the program too, is raised
     where it would be taken. Where the consumer stops early, so does the thread.
     """
-    iterator = iter(items)
-    with ThreadPoolExecutor(1, thread_name_prefix="beside") as pool:
-        made = _in_order(pool, lambda _: [*islice(iterator, 1)], repeat(None), 2)
+    made: Queue[list[Item] | BaseException | None] = Queue(maxsize=1)
+    unwanted = Event()
+
+    def make() -> None:
         try:
-            for one in made:
-                if not one:
+            for item in items:
+                if not _put(made, [item], unwanted):
                     return
-                yield one[0]
+            _put(made, None, unwanted)
+        except BaseException as error:  # noqa: BLE001  (it is raised again where it belongs)
+            _put(made, error, unwanted)
         finally:
-            made.close()
             if isinstance(items, Generator):
-                pool.submit(items.close).result()
+                items.close()
 
-
-def _in_order(
-    pool: ThreadPoolExecutor,
-    function: Callable[[Item], Result],
-    items: Iterable[Item],
-    depth: int,
-) -> Generator[Result, None, None]:
-    """`function` of every item, in order; `depth` of them are under way or wait."""
-    iterator = iter(items)
-    waiting = deque(pool.submit(function, item) for item in islice(iterator, depth))
+    thread = Thread(target=make, name="beside", daemon=True)
+    thread.start()
     try:
-        while waiting:
-            result = waiting.popleft().result()
-            waiting.extend(pool.submit(function, item) for item in islice(iterator, 1))
-            yield result
+        while True:
+            arrived = made.get()
+            if arrived is None:
+                return
+            if isinstance(arrived, BaseException):
+                raise arrived
+            yield arrived[0]
     finally:
-        for future in waiting:
-            future.cancel()
+        unwanted.set()
+        _empty(made)
+        thread.join()
+
+
+def _put(queue: Queue[Item], item: Item, unwanted: Event) -> bool:
+    """Puts the item as soon as there is room; whether anybody wants it."""
+    while not unwanted.is_set():
+        try:
+            queue.put(item, timeout=PATIENCE)
+        except Full:
+            continue
+        return True
+    return False
+
+
+def _empty(queue: Queue[Item]) -> None:
+    """Makes room for one that waits for it."""
+    try:
+        queue.get_nowait()
+    except Empty:
+        return

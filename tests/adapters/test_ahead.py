@@ -59,7 +59,7 @@ def test_items_are_made_beside_their_consumer_in_order() -> None:
             yield item
 
     assert list(beside(making())) == list(range(6))
-    assert names == {"beside_0"}
+    assert names == {"beside"}
 
 
 def test_one_item_waits_while_the_next_is_made_and_no_more() -> None:
@@ -69,7 +69,7 @@ def test_one_item_waits_while_the_next_is_made_and_no_more() -> None:
     time.sleep(0.1)
     assert made == [0, 1, 2]
     items.close()
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("beside")]
+    assert not [thread for thread in threading.enumerate() if thread.name == "beside"]
 
 
 @pytest.mark.parametrize("error", [KeyError("third"), SystemExit("resolution-eval: no")])
@@ -97,5 +97,5 @@ def test_an_early_end_ends_what_makes_the_items_too() -> None:
     items = beside(making())
     next(items)
     items.close()
-    assert ended == ["beside_0"]
+    assert ended == ["beside"]
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]

@@ -45,7 +45,7 @@ class _Overlapping(_Adapter):
 def test_the_next_batch_is_made_while_one_is_answered(documents: list[dict[str, Any]]) -> None:
     adapter = _Overlapping()
     found = _judged(adapter, documents)
-    assert adapter.threads == {"beside_0"}
+    assert adapter.threads == {"beside"}
     assert sum(adapter.made_beside) >= len(adapter.made_beside) - 2
     assert all(prepared == own for prepared, own in adapter.given)
     assert [attestation.status for _, attestation in found.values()].count("attested") == 6
