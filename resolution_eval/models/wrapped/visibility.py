@@ -12,6 +12,7 @@ import torch
 from resolution_eval.ground.errors import ModelError
 from resolution_eval.models.families import Family, Parts, family_for, intended_grid
 from resolution_eval.models.families.family_base import EVIDENCE
+from resolution_eval.models.families.own_processor import foretold
 from resolution_eval.models.families.parts import TowerGrid
 from resolution_eval.models.wrapped.transcript import Transcript, as_one, transcripts
 from resolution_eval.resolution import Size, TrainingResolution, patch_size_fit, training_size
@@ -116,7 +117,7 @@ class Sight:
         """Height and width in pixels that should enter of an image that is drawn at this size."""
         if self.family is None or self.parts is None or not self.family.own:
             return drawn.height, drawn.width
-        return self.family.foretold(self.parts, drawn).grid
+        return foretold(self.family, self.parts, drawn).grid
 
     def _convolutions(self) -> list[Any]:
         """Those that take an image of three channels."""
