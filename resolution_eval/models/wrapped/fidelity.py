@@ -18,7 +18,8 @@ from PIL import Image
 from scipy.stats import binom
 
 from resolution_eval.answers import parse_choice
-from resolution_eval.data.acuity.probe import STRIPES, Ask, ProbeQuestion
+from resolution_eval.data.acuity.chart_book import STRIPES
+from resolution_eval.data.acuity.probe import Ask, ProbeQuestion
 
 ALPHA = 0.05
 FAINT = 3
