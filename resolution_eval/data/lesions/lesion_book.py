@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from resolution_eval.data.lesions.fields import FIELDS, NOISE
@@ -118,7 +119,7 @@ class LesionBook:
     def draw(self, plate: Plate) -> NDArray[np.uint8]:
         """The image of `plate`. The field does not depend on whether anything is there."""
         # RandomState: numpy promises its stream for good; a Generator's may change with a release
-        random = np.random.RandomState(plate.seed)
+        random = RandomState(plate.seed)
         search = next(one for one in SEARCHES if one.kind == plate.detail.kind)
         image = FIELDS[search.field](self.side, random)
         image += random.normal(0, NOISE, image.shape)
@@ -127,7 +128,7 @@ class LesionBook:
             image = image + finding[..., None] * np.array(search.colour)
         return quantised(image)
 
-    def finding(self, plate: Plate, random: np.random.RandomState) -> Floats:
+    def finding(self, plate: Plate, random: RandomState) -> Floats:
         """The finding alone, 1 at its densest."""
         size, name = plate.detail.size, plate.detail.kind.split()[0]
         if name == "calcifications":

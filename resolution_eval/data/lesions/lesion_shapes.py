@@ -5,16 +5,15 @@ from __future__ import annotations
 from math import cos, pi, sin
 
 import numpy as np
+from numpy.random import RandomState
 
-from resolution_eval.data.plates.canvas import Floats, coverage
+from resolution_eval.data.plates.canvas import Centre, Floats, coverage
 
 PITCH = 2.5
 """Distance between neighbouring calcifications, over their diameter."""
 
 
-def nodule(
-    side: int, centre: tuple[float, float], size: float, random: np.random.RandomState
-) -> Floats:
+def nodule(side: int, centre: Centre, size: float, random: RandomState) -> Floats:
     """A round shadow of diameter `size`, its outer third soft."""
 
     def inside(x: Floats, y: Floats) -> Floats:
@@ -25,9 +24,7 @@ def nodule(
     return coverage(inside, side, centre, size / 2)
 
 
-def dot(
-    side: int, centre: tuple[float, float], size: float, random: np.random.RandomState
-) -> Floats:
+def dot(side: int, centre: Centre, size: float, random: RandomState) -> Floats:
     """A sharp round dot of diameter `size`."""
 
     def inside(x: Floats, y: Floats) -> Floats:
@@ -36,14 +33,7 @@ def dot(
     return coverage(inside, side, centre, size / 2)
 
 
-def cluster(
-    side: int,
-    centre: tuple[float, float],
-    size: float,
-    random: np.random.RandomState,
-    *,
-    count: int,
-) -> Floats:
+def cluster(side: int, centre: Centre, size: float, random: RandomState, *, count: int) -> Floats:
     """`count` (1 to 4) sharp specks of diameter `size` on corners of a square, turned at random."""
     turn, first = random.uniform(0, 2 * pi), random.randint(4)
     image = np.zeros((side, side))
@@ -55,9 +45,7 @@ def cluster(
     return image
 
 
-def mitosis(
-    side: int, centre: tuple[float, float], size: float, random: np.random.RandomState
-) -> Floats:
+def mitosis(side: int, centre: Centre, size: float, random: RandomState) -> Floats:
     """A dense plate `size` long and a third as wide, with a ragged edge, turned at random."""
     turn, phase, other = random.uniform(0, 2 * pi, 3)
 
