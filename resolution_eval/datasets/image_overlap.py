@@ -8,6 +8,7 @@ what could be compared, with its date and the fingerprints of the data.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
@@ -179,14 +180,10 @@ def _sources(copies: Mapping[str, Path]) -> dict[str, Source]:
     for name, card in cards.items():
         if name in copies:
             card = card.model_copy(update={"path": str(copies[name].resolve())})
-        source = None if _is_drawn(card) else at_hand(card)
+        source = None if GENERATED & set(card.sources) else at_hand(card)
         if source is not None:
             sources[name] = source
     return sources
-
-
-def _is_drawn(card: TaskCard) -> bool:
-    return bool(GENERATED & set(card.sources))
 
 
 def _digests(source: Source, split: str) -> PixelDigests:
@@ -248,9 +245,7 @@ def write_overlaps(rows: Iterable[ImageOverlap], file: Path) -> None:
 
 def _entry(one: ImageOverlap) -> str:
     def value(each: object) -> str:
-        if isinstance(each, bool):
-            return str(each).lower()
-        return f'"{each}"' if isinstance(each, str) else str(each)
+        return str(each) if isinstance(each, date) else json.dumps(each)
 
     lines = (f"{key} = {value(each)}\n" for key, each in asdict(one).items())
     return "\n[[pair]]\n" + "".join(lines)
@@ -258,9 +253,8 @@ def _entry(one: ImageOverlap) -> str:
 
 def told(name: str, table: Sequence[ImageOverlap] | None = None) -> list[str]:
     """Lines that say which share of a set's test images stands in other sets' train splits."""
-    known = {one.train: one for one in read_overlaps() if one.test == name}
-    if table is not None:
-        known = {one.train: one for one in table if one.test == name}
+    rows = read_overlaps() if table is None else table
+    known = {one.train: one for one in rows if one.test == name}
     others = [card.name for card in task_cards().values() if card.name != name and _trains(card)]
     unknown = [train for train in others if train not in known]
     lines = [f"{train}: {known[train].told}" for train in sorted(known)]

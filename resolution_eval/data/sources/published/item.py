@@ -55,10 +55,9 @@ class Images:
         self._held: dict[str, bytes] = {}
         self._contents = FolderContents(folder)
         files = [folder / name for name in zips if (folder / name).is_file()]
-        self._containers: list[Container] = [open_container(file) for file in files]
-        self._members = {
+        self._members: dict[str, tuple[Container, str, str]] = {
             name: (container, member.name, member.checksum)
-            for container in self._containers
+            for container in map(open_container, files)
             for member in container.members
             for name in {member.name, PurePosixPath(member.name).name}
         }
