@@ -17,6 +17,7 @@ from pathlib import Path
 
 from resolution_eval.data.cards import GENERATED, TaskCard, task_cards
 from resolution_eval.data.sources import Source, at_hand
+from resolution_eval.data.sources.source import samples_of
 from resolution_eval.ground import paths
 from resolution_eval.ground.errors import DataError, ImageError, UsageError, suggest
 from resolution_eval.ground.notation import toml_table
@@ -115,14 +116,14 @@ class PixelDigests:
 
     @classmethod
     def of(cls, source: Source, split: str) -> PixelDigests:
-        """Those of a split.
+        """Those of a split; none where the data has no such split.
 
         Raises:
-            DataError: the data has no such split.
+            DataError: what holds its images is damaged.
         """
         kinds: dict[str, tuple[int, int, str]] = {}
         failed = 0
-        for locator in {one for sample in source.samples(split) for one in sample.images}:
+        for locator in {one for sample in samples_of(source, split) for one in sample.images}:
             try:
                 data = source.read(locator)
                 image = decode(data).image
@@ -154,8 +155,8 @@ def overlaps(copies: Mapping[str, Path] | None = None) -> list[ImageOverlap]:
     sources = _sources(copies or {})
     for source in sources.values():
         _ = source.fingerprint  # first: what changes afterwards is refused when it is read
-    tests = {name: _digests(source, "test") for name, source in sources.items()}
-    trains = {name: _digests(source, "train") for name, source in sources.items()}
+    tests = {name: PixelDigests.of(source, "test") for name, source in sources.items()}
+    trains = {name: PixelDigests.of(source, "train") for name, source in sources.items()}
     cards = task_cards()
     pairs = [
         _overlap(cards[test], cards[train], tests[test], trains[train], sources)
@@ -184,13 +185,6 @@ def _sources(copies: Mapping[str, Path]) -> dict[str, Source]:
         if source is not None:
             sources[name] = source
     return sources
-
-
-def _digests(source: Source, split: str) -> PixelDigests:
-    try:
-        return PixelDigests.of(source, split)
-    except DataError:  # it has no such split
-        return PixelDigests({})
 
 
 def _overlap(

@@ -121,7 +121,7 @@ class AcuityBook:
         Raises:
             DataError: there is none.
         """
-        require("the eye chart", self.counts, split, index)
+        require("the eye chart has", "plate", self.counts, split, index)
         turn = PlateTurn.of(index, len(LINES), len(self.levels))
         line, seed = LINES[turn.kind], seed_of(REVISION, split, index)
         detail = self.levels[turn.level]

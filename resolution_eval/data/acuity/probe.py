@@ -111,11 +111,8 @@ class ProbeFinding:
             return "blind"
         if self.probability <= self.alpha:
             return "finer"
-        if (
-            self.fine.n
-            and self.fine.bound(self.alpha, upper=True) < 0.75
-            and self.coarse.bound(self.alpha, upper=False) > 0.75
-        ):
+        unseen = self.fine.n and self.fine.bound(self.alpha, upper=True) < 0.75
+        if unseen and self.coarse.bound(self.alpha, upper=False) > 0.75:
             return "coarser"
         return "undecided"
 

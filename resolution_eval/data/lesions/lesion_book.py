@@ -91,7 +91,7 @@ class LesionBook:
         Raises:
             DataError: there is none.
         """
-        require("the book of lesions", self.counts, split, index)
+        require("the book of lesions has", "plate", self.counts, split, index)
         turn = PlateTurn.of(index, len(SEARCHES), LEVELS)
         search, seed = SEARCHES[turn.kind], seed_of(REVISION, split, index)
         size = search.smallest * 2 ** (turn.level / 2)

@@ -46,7 +46,7 @@ class Bbbc021Source(FolderSource):
     """
 
     name = "bbbc021"
-    notes = (
+    _notes = (
         "actin, tubulin and DNA are shown as red, green and blue, each 16-bit channel spread "
         "from its own minimum to its own maximum",
     )

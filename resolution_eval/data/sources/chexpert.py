@@ -67,7 +67,7 @@ class ChexpertSource(FolderSource):
             entries += [self._entry(row, split) for row in rows]
         self.revision = f"{self._folder.name} {', '.join(digests)}"
         self._keep(entries)
-        self.notes = (
+        self._notes = (
             f"images of {self._folder.name}",
             f"{self._uncertain} uncertain labels: {self._asked.uncertain}",
         )

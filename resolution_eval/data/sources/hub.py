@@ -70,7 +70,7 @@ class HubSource(SampleSource):
         self._tables: dict[str, Dataset] = {}
         self._others: dict[str, tuple[Sample, ...]] = {}
         self._samples, self.excluded = self._split("test")
-        self.notes = tuple(self._told())
+        self._notes = tuple(self._told())
 
     def _told(self) -> Iterator[str]:
         """Test questions asked twice of an image with other answers; and what was not compared."""

@@ -20,7 +20,7 @@ class LimitedSource:
 
     def __init__(self, whole: Source, most: int) -> None:
         self.whole, self.most = whole, most
-        self.name, self.revision = whole.name, whole.revision
+        self.name, self.revision, self.read = whole.name, whole.revision, whole.read
         self._most = f"{most} image{'s' if most > 1 else ''}"
 
     @cached_property
@@ -67,11 +67,3 @@ class LimitedSource:
                 "it out"
             )
         return kept
-
-    def read(self, locator: str) -> bytes:
-        """The encoded image that a sample's `image` names.
-
-        Raises:
-            ImageError: it is missing or cannot be read.
-        """
-        return self.whole.read(locator)

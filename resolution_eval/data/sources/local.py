@@ -71,7 +71,7 @@ class LocalSource(SampleSource):
         self._alike = duplicates.groups(self._sized(samples))
         self._refuse_contradictions(samples)
         self._samples = ordered(self._clustered(samples))
-        self.notes = (*layout.notes, *boxes, *_spelling_notes(rows, card), *self._copies())
+        self._notes = (*layout.notes, *boxes, *_spelling_notes(rows, card), *self._copies())
 
     def _clustered(self, samples: Sequence[Sample]) -> Iterator[Sample]:
         """The samples with copies in one cluster; regions of copies of a slide are too."""

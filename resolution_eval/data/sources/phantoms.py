@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 
 from resolution_eval.data.cards import TaskCard
 from resolution_eval.data.plates.canvas import Floats
-from resolution_eval.data.plates.plate import seed_of
+from resolution_eval.data.plates.plate import require, seed_of
 from resolution_eval.data.sources.plate_source import DrawnSource
 from resolution_eval.data.sources.source import ordered
-from resolution_eval.ground.errors import DataError, suggest
+from resolution_eval.ground.errors import DataError
 
 SIDE = 64
 """Native edge of a phantom, in pixels."""
@@ -83,10 +83,7 @@ def phantom_of(split: str, index: int) -> Phantom:
     Raises:
         DataError: there is no such split, or no such index in it.
     """
-    if split not in SPLITS:
-        raise DataError(f"phantoms have no split named {split!r}; {suggest(split, SPLITS)}")
-    if not 0 <= index < SPLITS[split]:
-        raise DataError(f"phantoms have no {split} image {index}; choose 0 to {SPLITS[split] - 1}")
+    require("phantoms have", "image", SPLITS, split, index)
     kind, turn = index % len(CLASSES), index // len(CLASSES)
     texture = kind % len(TEXTURES)
     exchanged = turn % CUE_PERIOD == CUE_PERIOD // 2

@@ -21,7 +21,7 @@ class SampleSource(ABC):
     name: str
     revision: str
     excluded: tuple[Exclusion, ...] = ()
-    notes: tuple[str, ...] = ()
+    _notes: tuple[str, ...] = ()
     _samples: tuple[Sample, ...]
     """In the order in which they are given."""
     _known: Mapping[str, str]
@@ -31,6 +31,11 @@ class SampleSource(ABC):
         """`where` is the folder, file or book, for errors."""
         self._card = card
         self._where = where
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of scores on this data should know, each a sentence with its count."""
+        return self._notes
 
     def _keep(self, entries: Iterable[Sample | Exclusion]) -> None:
         """Take samples, which are given in the order of their hashes, and what is none."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -193,11 +191,3 @@ def letter(value: str, options: tuple[str, ...]) -> str:
     """The option that a letter stands for; empty where it stands for none."""
     place = ord(value.upper()) - ord("A") if len(value) == 1 and value.isascii() else -1
     return options[place] if 0 <= place < len(options) else ""
-
-
-def decoded(value: str) -> bytes:
-    """The bytes in base64; none where it is none."""
-    try:
-        return base64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError):
-        return b""
