@@ -124,7 +124,7 @@ GUARDS: dict[int, dict[str, Guard]] = {
         ),
         "all cells together": Guard(
             "statistics/agreement.py",
-            "    if _p_value(lost, gained) < LEVEL / 2:\n        return True\n",
+            "    if mcnemar(lost, gained) < LEVEL / 2:\n        return True\n",
             "",
             "board/test_agreement.py",
         ),
