@@ -44,8 +44,9 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(autouse=True)
 def _as_fast_as_said(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = "torch" in sys.modules
     yield
-    if request.config.getoption("fast"):
+    if request.config.getoption("fast") and not before:
         assert "torch" not in sys.modules, "this imports torch; tell tests/fast.py"
 
 
