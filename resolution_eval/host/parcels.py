@@ -139,7 +139,10 @@ class Contents(list[Any]):
 
 
 def pack_samples() -> None:
-    """Teach lmms-eval, where it is loaded, to keep requests and samples of our tasks so."""
+    """Teach lmms-eval, where it is loaded, to keep requests and samples of our tasks so; another
+    run's first lines are like none of this one.
+    """
+    _FIRST.clear()
     evaluator = sys.modules.get(EVALUATOR)
     if evaluator is None or hasattr(evaluator._process_document_results, "__wrapped__"):
         return
