@@ -12,6 +12,7 @@ import pytest
 from synthetic_runs import line
 
 from resolution_eval.host.parcels import Contents, Parcel
+from resolution_eval.host.reply_texts import FoldedReplies, begin_replies, fold, unfold
 from resolution_eval.host.slips import Slip, watch_requests
 
 
@@ -171,3 +172,17 @@ def test_others_requests_and_repeated_ones_stay_as_they_are(build: Any) -> None:
     for task, repeats in ((Task({}), 1), (Task({"card": "synthetic"}), 2)):
         host, ours = build(task, 1, repeats)
         assert type(ours) is type(host) and ours == host
+
+
+def test_replies_are_the_same_texts_in_less() -> None:
+    begin_replies()
+    texts = [f"ä {'reply of some length ' * 20}{number} \ud800" for number in range(9)]
+    replies = FoldedReplies([""] * 9)
+    for place, text in enumerate(texts):
+        replies[place] = text
+    assert replies == texts and replies[3] == texts[3] and replies[2:4] == texts[2:4]
+    assert max(map(len, list(list.__iter__(replies))[1:])) < len(texts[0]) / 5
+    kept = fold(texts[5])
+    begin_replies()
+    assert unfold(kept) == texts[5] and fold(unfold(kept)) is kept
+    assert FoldedReplies(["", "x"]) == ["", "x"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -158,18 +159,23 @@ class Answers:
 
     @classmethod
     def from_rows(cls, rows: Iterable[Mapping[str, Any]]) -> Answers:
-        """The table of `rows`, in order of resolution and then of sample.
+        """The table of `rows`, in order of resolution and then of sample; a thousand of the rows
+        are in memory at once.
 
         Raises:
             ValueError: a value does not fit its column.
         """
-        given = list(rows)
-        order = {name: resolution_order(name) for name in {row["resolution"] for row in given}}
-        ordered = sorted(given, key=lambda row: (order[row["resolution"]], row["sample"]))
-        try:
-            return cls(pa.Table.from_pylist(ordered, schema=SCHEMA))
-        except (pa.ArrowException, OverflowError) as error:
-            raise ValueError(f"an answer does not fit its column: {error}") from error
+        left, batches = iter(rows), []
+        while some := list(islice(left, 1_000)):
+            try:
+                batches.append(pa.RecordBatch.from_pylist(some, schema=SCHEMA))
+            except (pa.ArrowException, OverflowError) as error:
+                raise ValueError(f"an answer does not fit its column: {error}") from error
+        made = cls(pa.Table.from_batches(batches, schema=SCHEMA))
+        names, samples = made.column("resolution"), made.column("sample")
+        order = {name: resolution_order(name) for name in set(names)}
+        places = sorted(range(len(made)), key=lambda i: (order[names[i]], samples[i]))
+        return cls(made.table.take(places).combine_chunks())
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
