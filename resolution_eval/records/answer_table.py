@@ -165,8 +165,8 @@ class Answers:
         Raises:
             ValueError: a value does not fit its column.
         """
-        left, batches = iter(rows), []
-        while some := list(islice(left, 1_000)):
+        rest, batches = iter(rows), []
+        while some := list(islice(rest, 1_000)):
             try:
                 batches.append(pa.RecordBatch.from_pylist(some, schema=SCHEMA))
             except (pa.ArrowException, OverflowError) as error:
@@ -175,7 +175,11 @@ class Answers:
         names, samples = made.column("resolution"), made.column("sample")
         order = {name: resolution_order(name) for name in set(names)}
         places = sorted(range(len(made)), key=lambda i: (order[names[i]], samples[i]))
-        return cls(made.table.take(places).combine_chunks())
+        left, ordered = made.table.columns[::-1], []
+        del made, batches  # each column goes once it is in order
+        while left:
+            ordered.append(left.pop().take(places).combine_chunks())
+        return cls(pa.Table.from_arrays(ordered, schema=SCHEMA))
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -184,9 +188,9 @@ class Answers:
         """One column as Python values."""
         return list(self.table.column(name).to_pylist())
 
-    def rows(self) -> list[dict[str, Any]]:
-        """Every answer as a mapping from column to value."""
-        return list(self.table.to_pylist())
+    def rows(self, numbers: Sequence[int] | None = None) -> list[dict[str, Any]]:
+        """Answers as mappings from column to value: those of some rows, or every one."""
+        return list((self.table if numbers is None else self.table.take(numbers)).to_pylist())
 
     def each(self) -> Iterator[dict[str, Any]]:
         """Every answer in turn, a thousand of them in memory at once."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from resolution_eval.answers.thinking import is_cut
@@ -37,21 +38,23 @@ Row = Mapping[str, Any]
 
 
 def cells(answers: Answers) -> tuple[Cell, ...]:
-    """The cells of `answers`, in order of resolution."""
-    rows = answers.rows()
-    groups = {key: [rows[i] for i in numbers] for key, numbers in answers.groups().items()}
+    """The cells of `answers`, in order of resolution; one cell's rows are in memory at once."""
+    groups, names = answers.groups(), answers.column("sample")
     samples: dict[tuple[str, str, str], set[str]] = {}
-    for key, mine in groups.items():
-        samples.setdefault(key.setting, set()).update(row["sample"] for row in mine)
-    return tuple(_cell(key, mine, len(samples[key.setting])) for key, mine in groups.items())
+    for key, numbers in groups.items():
+        samples.setdefault(key.setting, set()).update(names[i] for i in numbers)
+    return tuple(
+        _cell(key, answers.rows(numbers), len(samples[key.setting]))
+        for key, numbers in groups.items()
+    )
 
 
 def failures(answers: Answers) -> tuple[FailedSample, ...]:
     """The first hundred samples without a verdict."""
-    return tuple(_failures(answers.rows()))[:MAX_FAILURES]
+    return tuple(islice(_failures(answers.each()), MAX_FAILURES))
 
 
-def _failures(rows: Sequence[Row]) -> Iterator[FailedSample]:
+def _failures(rows: Iterable[Row]) -> Iterator[FailedSample]:
     for row in rows:
         if row["correct"] is None:
             yield FailedSample(
@@ -97,11 +100,11 @@ def _cell(key: CellKey, rows: Sequence[Row], samples: int) -> Cell:
 
 def cost(rows: Iterable[Row]) -> CellCost | None:
     """What answering `rows` took; None where this run answered none of them itself."""
-    timed = [row for row in rows if row["seconds"] is not None]
+    timed = [(row["seconds"], row["peak_memory"]) for row in rows if row["seconds"] is not None]
     if not timed:
         return None
-    seconds = math.fsum(row["seconds"] for row in timed)
-    peaks = [row["peak_memory"] for row in timed if row["peak_memory"] is not None]
+    seconds = math.fsum(spent for spent, _ in timed)
+    peaks = [peak for _, peak in timed if peak is not None]
     return CellCost(
         timed=len(timed),
         seconds=seconds,
