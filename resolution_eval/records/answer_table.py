@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as compute
 from numpy.typing import NDArray
 
 from resolution_eval.resolution import ascending, parse_resolution
@@ -172,14 +173,22 @@ class Answers:
             except (pa.ArrowException, OverflowError) as error:
                 raise ValueError(f"an answer does not fit its column: {error}") from error
         made = cls(pa.Table.from_batches(batches, schema=SCHEMA))
-        names, samples = made.column("resolution"), made.column("sample")
-        order = {name: resolution_order(name) for name in set(names)}
-        places = sorted(range(len(made)), key=lambda i: (order[names[i]], samples[i]))
+        places = made._in_order()
         left, ordered = made.table.columns[::-1], []
         del made, batches  # each column goes once it is in order
         while left:
             ordered.append(left.pop().take(places).combine_chunks())
         return cls(pa.Table.from_arrays(ordered, schema=SCHEMA))
+
+    def _in_order(self) -> pa.Array:
+        """Row numbers in order of resolution and then of sample, by code points."""
+        names = self.table.column("resolution").unique()
+        order = [resolution_order(name) for name in names.to_pylist()]
+        ranks = pa.array([sorted(set(order)).index(each) for each in order], pa.int32())
+        where = compute.index_in(self.table.column("resolution"), names)
+        keys = {"rank": ranks.take(where.combine_chunks()), "sample": self.table.column("sample")}
+        by = [(name, "ascending") for name in keys]
+        return compute.sort_indices(pa.table(keys), sort_keys=by)
 
     def __len__(self) -> int:
         return int(self.table.num_rows)

@@ -207,7 +207,7 @@ class _Constants:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._samples: dict[str, tuple[str, str]] = {}
-        self._numbers: dict[tuple[str, str], int] = {}
+        self._numbers: dict[str, dict[str, int]] = {}
         self.prompt: str | None = None
         """That of the first line that has one."""
         self.told: dict[int, RunFacts] = {}
@@ -219,11 +219,12 @@ class _Constants:
         """The line that the JSON object is, checked against those before it."""
         self.prompt = self.prompt or _prompt(document)
         line = read_line(document, f"{self._path}, line {number}")
-        key = (line.verdict.sample, line.verdict.resolution)
-        if self._numbers.setdefault(key, number) != number:
+        sample, resolution = line.verdict.sample, line.verdict.resolution
+        before = self._numbers.setdefault(sample, {}).setdefault(resolution, number)
+        if before != number:
             raise RecordError(
-                f"{self._path}, line {number}: sample {key[0]!r} at {key[1]} is already "
-                f"on line {self._numbers[key]}"
+                f"{self._path}, line {number}: sample {sample!r} at {resolution} is already "
+                f"on line {before}"
             )
         self._check(line, number)
         if line.run is not None:
