@@ -203,6 +203,9 @@ def written(model: Path, data: Path, output: Path) -> str:
 
 
 @pytest.mark.whole
+@pytest.mark.filterwarnings(  # lmms-eval leaves its results file to be closed by chance
+    "ignore:unclosed file:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
 def test_what_is_written_is_the_same_to_the_byte(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
