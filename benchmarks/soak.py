@@ -223,6 +223,5 @@ def _result(notes: Sequence[Note], asked: int, lines: int, sizes: dict[str, Any]
         note=f"Ratio: the most memory between {SETTLED} % of the answers and the last, to that at "
         f"{SETTLED} %, the replies aside, which lmms-eval wants all at once. Descriptors: "
         f"{settled.descriptors} at {SETTLED} % and never more while answering, {opened:+d} from "
-        "before the run to its end. What is added after the last answer is lmms-eval's own list "
-        "of samples, which it writes at the end.",
+        "before the run to its end.",
     )

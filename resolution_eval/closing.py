@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from functools import wraps
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -109,8 +109,8 @@ def closing(results: Mapping[str, Any]) -> Iterator[str]:
     TOLD.lines.clear()
 
 
-def _lines(results: Mapping[str, Any]) -> Iterator[tuple[str, list[Item]]]:
-    """The lines of the samples file of every task of ours."""
+def _lines(results: Mapping[str, Any]) -> Iterator[tuple[str, Iterator[Item]]]:
+    """The lines of the samples file of every task of ours, each made as it is written."""
     from resolution_eval.host.tasks import fingerprint_of
 
     for task, configuration in results.get("configs", {}).items():
@@ -120,11 +120,11 @@ def _lines(results: Mapping[str, Any]) -> Iterator[tuple[str, list[Item]]]:
             pairs = zip(*columns, strict=True)
             yield (
                 task,
-                [{"doc_id": i, "verdict": v, "attestation": a} for i, (v, a) in enumerate(pairs)],
+                ({"doc_id": i, "verdict": v, "attestation": a} for i, (v, a) in enumerate(pairs)),
             )
 
 
-def _write(folder: Path, results: Mapping[str, Any], lines: Mapping[str, Sequence[Item]]) -> None:
+def _write(folder: Path, results: Mapping[str, Any], lines: Mapping[str, Iterable[Item]]) -> None:
     """The run as lmms-eval would write it, so that one reader reads it."""
     kept = {name: results[name] for name in results if name not in ("samples", "groups")}
     kept["results"] = {task: results["results"][task] for task in lines}
@@ -132,5 +132,5 @@ def _write(folder: Path, results: Mapping[str, Any], lines: Mapping[str, Sequenc
     text = json.dumps(kept | {"date": date}, default=str)
     (folder / f"{date}_results.json").write_text(text, encoding="utf-8")
     for task, samples in lines.items():
-        path = folder / f"{date}_samples_{task}.jsonl"
-        path.write_text("".join(json.dumps(line) + "\n" for line in samples), encoding="utf-8")
+        with (folder / f"{date}_samples_{task}.jsonl").open("w", encoding="utf-8") as file:
+            file.writelines(json.dumps(line) + "\n" for line in samples)

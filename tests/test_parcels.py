@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import json
 import pickle
+import re
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from synthetic_runs import line
 
+from benchmarks import workload
+from resolution_eval.host import runs, tasks
 from resolution_eval.host.parcels import Contents, Parcel
+from resolution_eval.host.reply_texts import FoldedReplies, begin_replies, fold, unfold
 from resolution_eval.host.slips import Slip, watch_requests
 
 
@@ -171,3 +177,54 @@ def test_others_requests_and_repeated_ones_stay_as_they_are(build: Any) -> None:
     for task, repeats in ((Task({}), 1), (Task({"card": "synthetic"}), 2)):
         host, ours = build(task, 1, repeats)
         assert type(ours) is type(host) and ours == host
+
+
+def test_replies_are_the_same_texts_in_less() -> None:
+    begin_replies()
+    texts = [f"ä {'reply of some length ' * 20}{number} \ud800" for number in range(9)]
+    replies = FoldedReplies([""] * 9)
+    for place, text in enumerate(texts):
+        replies[place] = text
+    assert replies == texts and replies[3] == texts[3] and replies[2:4] == texts[2:4]
+    assert max(map(len, list(list.__iter__(replies))[1:])) < len(texts[0]) / 5
+    kept = fold(texts[5])
+    begin_replies()
+    assert unfold(kept) == texts[5] and fold(unfold(kept)) is kept
+    assert FoldedReplies(["", "x"]) == ["", "x"]
+
+
+def written(model: Path, data: Path, output: Path) -> str:
+    """The samples file of a run, without what was measured."""
+    command = ["--model", "resflamingo", "--model_args", f"pretrained={model}", "--log_samples"]
+    command += ["--batch_size", "4", "--verbosity", "WARNING", "--output_path", str(output)]
+    assert runs.run(["folder_res"], command, resolutions=[14, 28], data=data) == 0
+    (samples,) = output.rglob("*_samples_*.jsonl")
+    return re.sub(r'"(seconds|peak_memory)": [0-9.e-]+', "", samples.read_text(encoding="utf-8"))
+
+
+@pytest.mark.whole
+@pytest.mark.filterwarnings(  # lmms-eval leaves its results file to be closed by chance
+    "ignore:unclosed file:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
+def test_what_is_written_is_the_same_to_the_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lmms_eval import evaluator
+    from lmms_eval.api.task import ConfigurableTask
+    from lmms_eval.evaluator_utils import TaskOutput
+
+    model = workload.write_flamingo(tmp_path / "model", "tiny")
+    data = workload.write_images(tmp_path / "data", 5, 56)
+    places = (
+        (evaluator, "_process_document_results"),
+        (ConfigurableTask, "construct_requests"),
+        (TaskOutput, "calculate_aggregate_metric"),
+    )
+    with monkeypatch.context() as bare:
+        for owner, name in places:
+            bare.setattr(owner, name, inspect.unwrap(getattr(owner, name)))
+        bare.setattr(tasks, "pack_samples", lambda: None)
+        plain = written(model, data, tmp_path / "plain")
+    assert written(model, data, tmp_path / "packed") == plain
+    assert all(hasattr(getattr(owner, name), "__wrapped__") for owner, name in places)
+    assert plain.count("\n") == 10

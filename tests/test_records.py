@@ -480,6 +480,16 @@ def test_as_many_scores_as_options(tmp_path):
         one(tmp_path / "run", lines)
 
 
+def test_a_thousand_rows_at_a_time_make_one_table_in_order(tmp_path):
+    rows = one(tmp_path / "run", sweep(CURVE, samples=9)).answers.rows()
+    many = [{**row, "sample": f"s{i % 70}-{row['sample']}"} for i in range(70) for row in rows]
+    made = Answers.from_rows(iter(many)).table
+    order = sorted(many, key=lambda row: (resolution_order(row["resolution"]), row["sample"]))
+    assert len(many) > 2_000 and order != many
+    assert made.equals(pa.Table.from_pylist(order, schema=made.schema))
+    assert all(column.num_chunks == 1 for column in made.columns)
+
+
 def test_answers_whose_options_do_not_fit_their_scores_are_refused(tmp_path):
     lines = [shuffled(i, each) for i, each in enumerate(sweep(CURVE, samples=3))]
     record = one(tmp_path / "run", lines)

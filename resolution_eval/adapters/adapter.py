@@ -48,6 +48,7 @@ from resolution_eval.evidence.model_answer import Answer, finite
 from resolution_eval.ground.errors import ImageError, ModelError, UsageError, host_boundary
 from resolution_eval.ground.redaction import redacted
 from resolution_eval.host.cached_replies import state_of
+from resolution_eval.host.reply_texts import FoldedReplies
 from resolution_eval.images import resize
 from resolution_eval.models.arguments import Common, checked_device, declared_training
 from resolution_eval.models.precision import Precision
@@ -216,7 +217,7 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
         """A coded `Reply` per request of ours, text for the host's own tasks, "" for a failure."""
         self.precision.apply()
         self._check_images(requests)
-        replies = [""] * len(requests)
+        replies = FoldedReplies([""] * len(requests))
         groups = image_groups(requests, self.task_dict, self.overrides)
         grow = self.finds_batch and bool(self.gpus())
         sizes = BatchSizes(self.batch, grow=grow, room=lambda: device_memory.room(self.gpus()))

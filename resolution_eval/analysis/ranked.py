@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from sys import intern
 
 import numpy as np
 from scipy.special import softmax
@@ -96,16 +96,17 @@ def ranked_choices(sweep: Sweep) -> tuple[RankedChoices | Withheld, ...]:
     """Every cell's choices with their probabilities; withheld where they were not ranked."""
     if sweep.setting[2] != "rank":
         return (Withheld("choices were not ranked"),) * len(sweep.cells)
-    answers = sweep.record.answers
-    columns = [answers.column(name) for name in ("sample", "correct", "choice_scores", "options")]
-    return tuple(_ranked(sweep, cell, columns) for cell in sweep.cells)
+    return tuple(_ranked(sweep, cell) for cell in sweep.cells)
 
 
-def _ranked(sweep: Sweep, cell: Cell, columns: Sequence[Sequence[Any]]) -> RankedChoices | Withheld:
+def _ranked(sweep: Sweep, cell: Cell) -> RankedChoices | Withheld:
     if reason := flaw(cell, "accuracy"):
         return Withheld(reason)
-    rows = sweep.record.answers.groups()[cell.key]
-    sample, correct, scores, options = ([column[row] for row in rows] for column in columns)
+    answers = sweep.record.answers
+    rows = answers.groups()[cell.key]
+    wanted = ["sample", "correct", "choice_scores", "options"]
+    table = answers.table.select(wanted).take(rows)  # a cell's alone: lists of texts are large
+    sample, correct, scores, options = (column.to_pylist() for column in table.columns)
     known = [i for i in range(len(rows)) if correct[i] is not None]
     named = [_options(sweep.record, options[i]) for i in known]
     if any(len(scores[i] or ()) != len(names) for i, names in zip(known, named, strict=True)):
@@ -129,7 +130,7 @@ def _ranked(sweep: Sweep, cell: Cell, columns: Sequence[Sequence[Any]]) -> Ranke
 def _options(record: Record, shown: Sequence[str] | None) -> Sequence[str]:
     """The choices in the order of their scores: as shown, or the classes of an older record."""
     if shown is not None:
-        return shown
+        return [*map(intern, shown)]  # the same few texts, at every sample
     return record.dataset.classes if record.environment.option_order in (None, "fixed") else ()
 
 

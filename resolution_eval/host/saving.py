@@ -51,14 +51,15 @@ def _check(folder: Path, date: str, name: str, lines: int | None) -> None:
     of such; the run's other files go with it, since half a run would be in the next one's way.
     """
     path = folder / f"{date}_{name}"
+    ends, last = 0, b""
     try:
-        text = path.read_text(encoding="utf-8")
-        if lines is None:  # written with indents: no other bracket begins its line
-            whole = text.endswith("\n}")
-        else:
-            whole = text.count("\n") == lines and text.endswith("\n")
-    except (OSError, ValueError):
-        whole = False
+        with path.open("rb") as file:  # a piece at a time: it is as long as the run
+            while piece := file.read(2**20):
+                ends, last = ends + piece.count(b"\n"), (last + piece)[-2:]
+    except OSError:
+        last = b""
+    # results are written with indents: no other bracket begins its line
+    whole = last == b"\n}" if lines is None else ends == lines and last.endswith(b"\n")
     if LEDGER.unsaved is not None or not whole:
         full = is_full(folder)
         for part in (*folder.glob(f"{date}_results.json"), *folder.glob(f"{date}_samples_*.jsonl")):

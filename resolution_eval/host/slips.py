@@ -7,10 +7,15 @@ one task differ in the document and the prompt: the rest stands here once for al
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
+
+from resolution_eval.host.reply_texts import FoldedReplies, begin_replies
+
+_NAMES: dict[tuple[str, ...], tuple[str, ...]] = {}
+"""Names of filters, as one object for all requests."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,28 +40,51 @@ class RequestForm:
         return {"task": self.task, "doc_id": doc_id, "repeats": 1, "split": self.split, **self.more}
 
 
-class _Replies(list[Any]):
-    """The replies, or token counts, of a slip, which is told what is appended."""
+class _Replies(FoldedReplies):
+    """The replies of a slip, which is told what is appended."""
 
-    def __init__(self, slip: Slip, name: str, items: list[Any]) -> None:
-        super().__init__(items)
-        self._slip, self._name = slip, name
+    __slots__ = ("_slip",)
 
-    def append(self, item: Any) -> None:
-        super().append(item)
-        self._slip.note(self._name, self)
+    def __init__(self, slip: Slip, replies: Iterable[bytes]) -> None:
+        list.__init__(self, replies)
+        self._slip = slip
+
+    def append(self, text: Any) -> None:
+        if self or not isinstance(text, str):
+            self._slip.resps = [*self, text]
+        else:
+            super().append(text)
+            (self._slip.reply,) = list.__iter__(self)
+
+
+class _Counts(list[Any]):
+    """No token counts: a slip is told of the first that is one."""
+
+    __slots__ = ("_slip",)
+
+    def __init__(self, slip: Slip) -> None:
+        super().__init__()
+        self._slip = slip
+
+    def append(self, count: Any) -> None:
+        super().append(count)
+        if count is not None:
+            self._slip.token_counts = list(self)
 
 
 class _Filtered(dict[str, Any]):
     """What each filter left of a slip's replies; the slip is told what is set."""
 
-    def __init__(self, slip: Slip, items: Mapping[str, Any]) -> None:
+    def __init__(self, slip: Slip, items: Iterable[tuple[str, Any]]) -> None:
         super().__init__(items)
         self._slip = slip
 
     def __setitem__(self, name: str, value: Any) -> None:
         super().__setitem__(name, value)
-        self._slip.note("filtered_resps", self)
+        if list(self.values()) == list(self._slip.resps):
+            self._slip.filters = _NAMES.setdefault(names := tuple(self), names)
+        else:
+            self._slip.filtered_resps = self
 
 
 def _attribute(name: str, made: Callable[[Any], Any]) -> Any:
@@ -76,7 +104,7 @@ def _attribute(name: str, made: Callable[[Any], Any]) -> Any:
 class Slip:
     """One request that is asked once: all that lmms-eval looks for on an `Instance`."""
 
-    __slots__ = ("_filter", "_reply", "_text", "changes", "doc_id", "form")
+    __slots__ = ("_text", "changes", "doc_id", "filters", "form", "reply")
 
     idx, repeats, doc = 0, 1, None
 
@@ -86,15 +114,15 @@ class Slip:
 
     def let_go(self) -> None:
         """Forget the reply, and whatever was set: the sample is scored."""
-        self._reply: str | None = None
-        self._filter: str | None = None
+        self.reply: bytes | None = None
+        self.filters: tuple[str, ...] = ()
         """Name of the filter that left the reply as it is."""
         self.changes: dict[str, Any] | None = None
         """What the host set to something else than what is made here."""
 
     def __copy__(self) -> Slip:
         twin = Slip(self.form, self._text, self.doc_id)
-        twin._reply, twin._filter, twin.changes = self._reply, self._filter, self.changes
+        twin.reply, twin.filters, twin.changes = self.reply, self.filters, self.changes
         return twin
 
     request_type = property(lambda self: self.form.request_type)
@@ -102,15 +130,13 @@ class Slip:
     metadata = _attribute("metadata", lambda self: self.form.metadata(self.doc_id))
     arguments = _attribute("arguments", lambda self: self.form.arguments(self._text, self.doc_id))
     args = property(lambda self: self.arguments)
-    resps = _attribute("resps", lambda self: _Replies(self, "resps", self._kept()))
-    token_counts = _attribute("token_counts", lambda self: _Replies(self, "token_counts", []))
-    filtered_resps = _attribute(
-        "filtered_resps",
-        lambda self: _Filtered(self, {} if self._filter is None else {self._filter: self._reply}),
+    resps = _attribute(
+        "resps", lambda self: _Replies(self, () if self.reply is None else (self.reply,))
     )
-
-    def _kept(self) -> list[Any]:
-        return [] if self._reply is None else [self._reply]
+    token_counts = _attribute("token_counts", _Counts)
+    filtered_resps = _attribute(
+        "filtered_resps", lambda self: _Filtered(self, zip(self.filters, self.resps, strict=False))
+    )
 
     @property
     def raw_filtered_resps(self) -> dict[str, Any]:
@@ -118,15 +144,6 @@ class Slip:
             self.changes = {**(self.changes or {}), "raw": {}}
         raw: dict[str, Any] = self.changes["raw"]
         return raw
-
-    def note(self, name: str, items: Any) -> None:
-        """Keep what a list or a table holds now: as little as tells it."""
-        if name == "resps" and len(items) == 1 and isinstance(items[0], str):
-            self._reply = items[0]
-        elif name == "filtered_resps" and len(items) == 1 and self._reply in items.values():
-            (self._filter,) = items
-        elif name != "token_counts" or any(count is not None for count in items):
-            self.changes = {**(self.changes or {}), name: items}
 
 
 def of_ours(task: Any) -> bool:
@@ -158,6 +175,7 @@ def watch_requests(task_class: Any) -> None:
         )
         if last != [form]:
             last[:] = [form]
+            begin_replies()
         return Slip(last[0], text, doc_id)
 
     task_class.construct_requests = construct_requests

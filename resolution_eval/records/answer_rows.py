@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -22,19 +22,23 @@ def _setting(line: SampleLine) -> tuple[str, ...]:
     return tuple(getattr(line.attestation, name) for name in SETTING)
 
 
-def answer_rows(lines: Sequence[SampleLine]) -> Iterator[dict[str, Any]]:
-    """Table rows. A failed sample never met its adapter: it joins its resolution's cell, if one."""
+def answer_rows(lines: Iterable[SampleLine]) -> Iterator[dict[str, Any]]:
+    """Table rows, each as its line comes, those of failed samples last. A failed sample never met
+    its adapter: it joins its resolution's cell, if one.
+    """
     settings: dict[tuple[str, str | None], set[tuple[str, ...]]] = defaultdict(set)
+    failed = []
     for line in lines:
-        if line.attestation.status != "failed":
-            for resolution in (line.verdict.resolution, None):  # there, and anywhere
-                settings[line.verdict.form, resolution].add(_setting(line))
-    for line in lines:
-        form, setting = line.verdict.form, _setting(line)
         if line.attestation.status == "failed":
-            others = settings[form, line.verdict.resolution] or settings[form, None]
-            setting = next(iter(others)) if len(others) == 1 else setting
-        yield _row(line, setting)
+            failed.append(line)
+            continue
+        for resolution in (line.verdict.resolution, None):  # there, and anywhere
+            settings[line.verdict.form, resolution].add(_setting(line))
+        yield _row(line, _setting(line))
+    for line in failed:
+        form = line.verdict.form
+        others = settings[form, line.verdict.resolution] or settings[form, None]
+        yield _row(line, next(iter(others)) if len(others) == 1 else _setting(line))
 
 
 _OF_OTHERS = (

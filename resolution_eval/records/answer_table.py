@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as compute
 from numpy.typing import NDArray
 
 from resolution_eval.resolution import ascending, parse_resolution
@@ -161,18 +163,35 @@ class Answers:
 
     @classmethod
     def from_rows(cls, rows: Iterable[Mapping[str, Any]]) -> Answers:
-        """The table of `rows`, in order of resolution and then of sample.
+        """The table of `rows`, in order of resolution and then of sample; a thousand of the rows
+        are in memory at once.
 
         Raises:
             ValueError: a value does not fit its column.
         """
-        given = list(rows)
-        order = {name: resolution_order(name) for name in {row["resolution"] for row in given}}
-        ordered = sorted(given, key=lambda row: (order[row["resolution"]], row["sample"]))
-        try:
-            return cls(pa.Table.from_pylist(ordered, schema=SCHEMA))
-        except (pa.ArrowException, OverflowError) as error:
-            raise ValueError(f"an answer does not fit its column: {error}") from error
+        rest, batches = iter(rows), []
+        while some := list(islice(rest, 1_000)):
+            try:
+                batches.append(pa.RecordBatch.from_pylist(some, schema=SCHEMA))
+            except (pa.ArrowException, OverflowError) as error:
+                raise ValueError(f"an answer does not fit its column: {error}") from error
+        made = cls(pa.Table.from_batches(batches, schema=SCHEMA))
+        places = made._in_order()
+        left, ordered = made.table.columns[::-1], []
+        del made, batches  # each column goes once it is in order
+        while left:
+            ordered.append(left.pop().take(places).combine_chunks())
+        return cls(pa.Table.from_arrays(ordered, schema=SCHEMA))
+
+    def _in_order(self) -> pa.Array:
+        """Row numbers in order of resolution and then of sample, by code points."""
+        names = self.table.column("resolution").unique()
+        order = [resolution_order(name) for name in names.to_pylist()]
+        ranks = pa.array([sorted(set(order)).index(each) for each in order], pa.int32())
+        where = compute.index_in(self.table.column("resolution"), names)
+        keys = {"rank": ranks.take(where.combine_chunks()), "sample": self.table.column("sample")}
+        by = [(name, "ascending") for name in keys]
+        return compute.sort_indices(pa.table(keys), sort_keys=by)
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -181,9 +200,9 @@ class Answers:
         """One column as Python values."""
         return list(self.table.column(name).to_pylist())
 
-    def rows(self) -> list[dict[str, Any]]:
-        """Every answer as a mapping from column to value."""
-        return list(self.table.to_pylist())
+    def rows(self, numbers: Sequence[int] | None = None) -> list[dict[str, Any]]:
+        """Answers as mappings from column to value: those of some rows, or every one."""
+        return list((self.table if numbers is None else self.table.take(numbers)).to_pylist())
 
     def each(self) -> Iterator[dict[str, Any]]:
         """Every answer in turn, a thousand of them in memory at once."""

@@ -38,18 +38,20 @@ Row = Mapping[str, Any]
 
 
 def cells(answers: Answers) -> tuple[Cell, ...]:
-    """The cells of `answers`, in order of resolution."""
-    rows = answers.rows()
-    groups = {key: [rows[i] for i in numbers] for key, numbers in answers.groups().items()}
+    """The cells of `answers`, in order of resolution; one cell's rows are in memory at once."""
+    groups, names = answers.groups(), answers.column("sample")
     samples: dict[tuple[str, str, str], set[str]] = {}
-    for key, mine in groups.items():
-        samples.setdefault(key.setting, set()).update(row["sample"] for row in mine)
-    return tuple(_cell(key, mine, len(samples[key.setting])) for key, mine in groups.items())
+    for key, numbers in groups.items():
+        samples.setdefault(key.setting, set()).update(names[i] for i in numbers)
+    return tuple(
+        _cell(key, answers.rows(numbers), len(samples[key.setting]))
+        for key, numbers in groups.items()
+    )
 
 
 def failures(answers: Answers) -> tuple[FailedSample, ...]:
     """The first hundred samples without a verdict."""
-    failed = (row for row in answers.rows() if row["correct"] is None)
+    failed = (row for row in answers.each() if row["correct"] is None)
     return tuple(
         FailedSample(
             sample=row["sample"],
@@ -96,11 +98,11 @@ def _cell(key: CellKey, rows: Sequence[Row], samples: int) -> Cell:
 
 def cost(rows: Iterable[Row]) -> CellCost | None:
     """What answering `rows` took; None where this run answered none of them itself."""
-    timed = [row for row in rows if row["seconds"] is not None]
+    timed = [(row["seconds"], row["peak_memory"]) for row in rows if row["seconds"] is not None]
     if not timed:
         return None
-    seconds = math.fsum(row["seconds"] for row in timed)
-    peaks = [row["peak_memory"] for row in timed if row["peak_memory"] is not None]
+    seconds = math.fsum(spent for spent, _ in timed)
+    peaks = [peak for _, peak in timed if peak is not None]
     return CellCost(
         timed=len(timed),
         seconds=seconds,

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -152,38 +153,26 @@ def read_samples(path: Path) -> TaskAnswers | None:
     Raises:
         RecordError: a line breaks its schema, contradicts itself or another one; it is named.
     """
-    lines: list[SampleLine] = []
-    numbers: dict[tuple[str, str], int] = {}
-    constants = _Constants(path)
-    prompt = None
-    for number, document in read_lines(path):
-        if not lines and not {"verdict", "attestation"} & set(document):
-            return None
-        prompt = prompt or _prompt(document)
-        line = read_line(document, f"{path}, line {number}")
-        key = (line.verdict.sample, line.verdict.resolution)
-        if key in numbers:
-            raise RecordError(
-                f"{path}, line {number}: sample {key[0]!r} at {key[1]} is already "
-                f"on line {numbers[key]}"
-            )
-        numbers[key] = number
-        constants.check(line, number)
-        lines.append(line)
-    if not lines:
+    documents = read_lines(path)
+    first = next(documents, None)
+    if first is None:
         raise RecordError(f"{path}: holds no sample; repeat the run")
+    if not {"verdict", "attestation"} & set(first[1]):
+        return None
+    constants = _Constants(path)
+    lines = (constants.line(number, document) for number, document in chain([first], documents))
+    answers = Answers.from_rows(answer_rows(lines))
     return TaskAnswers(
         path=path,
-        answers=Answers.from_rows(answer_rows(lines)),
-        prompt=prompt,
-        facts=_facts(lines, path),
+        answers=answers,
+        prompt=constants.prompt,
+        facts=_facts(constants.told, path),
         **constants.known,
     )
 
 
-def _facts(lines: list[SampleLine], path: Path) -> tuple[RunFacts, ...]:
+def _facts(told: Mapping[int, RunFacts], path: Path) -> tuple[RunFacts, ...]:
     """What the processes told, by rank; they saw the same data and the same checkpoint."""
-    told = {line.run.rank: line.run for line in reversed(lines) if line.run is not None}
     facts = tuple(told[rank] for rank in sorted(told))
     for each in facts[1:]:
         same = (each.data, each.versions) == (facts[0].data, facts[0].versions)
@@ -211,15 +200,38 @@ def _prompt(document: Mapping[str, Any]) -> str | None:
 
 
 class _Constants:
-    """What must be the same on all lines of a file, and per sample at all its resolutions."""
+    """What must be the same on all lines of a file, and per sample at all its resolutions; and what
+    is said once. No line is kept.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._samples: dict[str, tuple[str, str]] = {}
+        self._numbers: dict[str, dict[str, int]] = {}
+        self.prompt: str | None = None
+        """That of the first line that has one."""
+        self.told: dict[int, RunFacts] = {}
+        """What each process said of itself first, by rank."""
         self.known: dict[str, Any] = {}
         """By the names of `TaskAnswers`; what no line says is not there."""
 
-    def check(self, line: SampleLine, number: int) -> None:
+    def line(self, number: int, document: Mapping[str, Any]) -> SampleLine:
+        """The line that the JSON object is, checked against those before it."""
+        self.prompt = self.prompt or _prompt(document)
+        line = read_line(document, f"{self._path}, line {number}")
+        sample, resolution = line.verdict.sample, line.verdict.resolution
+        before = self._numbers.setdefault(sample, {}).setdefault(resolution, number)
+        if before != number:
+            raise RecordError(
+                f"{self._path}, line {number}: sample {sample!r} at {resolution} is already "
+                f"on line {before}"
+            )
+        self._check(line, number)
+        if line.run is not None:
+            self.told.setdefault(line.run.rank, line.run)
+        return line
+
+    def _check(self, line: SampleLine, number: int) -> None:
         attestation, verdict = line.attestation, line.verdict
         for name in ("checkpoint", "adapter", "training", "fingerprint"):
             value = getattr(attestation, name)

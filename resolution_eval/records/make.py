@@ -202,7 +202,7 @@ def _environment(run: Run, task: str, given: TaskAnswers) -> Environment:
     }
     configuration = _table(_table(run.results, "configs"), task)
     shots = _number(_table(run.results, "n-shot"), task)
-    spent = cost(given.answers.rows())
+    spent = cost(given.answers.each())
     peak, peak_of = _peak(given, spent)
     return Environment(
         date=run.date,
