@@ -8,17 +8,11 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
-from typing import Protocol
-
-
-class Sniff(Protocol):
-    """Whether bytes begin like a file of some format."""
-
-    def __call__(self, data: bytes) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -109,7 +103,7 @@ JPEGLS = Format("JPEG-LS")
 DICOM = Format("DICOM")
 NIFTI = Format("NIfTI")
 
-_TABLE: tuple[tuple[Sniff, Format], ...] = (
+_TABLE: tuple[tuple[Callable[..., bool], Format], ...] = (
     (partial(_begins, b"\x89PNG\r\n\x1a\n"), PNG),
     (_jpegls, JPEGLS),
     (partial(_begins, b"\xff\xd8\xff"), JPEG),

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from resolution_eval.ground.errors import ImageError
+
 Values = NDArray[Any]
 """Pixels, rows by columns (grey) or rows by columns by three (RGB)."""
 
@@ -81,3 +83,25 @@ def of_pillow(image: Image.Image, notes: tuple[str, ...] = ()) -> Raster:
 def _deep(values: Values, bits: int, clear: Any, notes: tuple[str, ...]) -> Raster:
     alpha = None if clear is None else (values != clear).astype(np.float64)
     return Raster(values=values, bits=bits, alpha=alpha, notes=notes)
+
+
+def refuse_large(width: int, height: int, limit: int) -> None:
+    """Refuse an image of more than `limit` pixels.
+
+    Raises:
+        ImageError: it is one.
+    """
+    if width * height > limit:
+        raise ImageError(
+            f"the image is too large: {width}x{height} is {width * height} pixels, limit {limit}"
+        )
+
+
+def with_alpha(values: Values, full: float) -> tuple[Values, Values | None]:
+    """Grey or colours, and the opacity from 0 to 1 where a second or fourth channel has it, of
+    which `full` is all.
+    """
+    if values.ndim == 2 or values.shape[2] not in (1, 2, 4):
+        return values, None
+    own = values[..., 0] if values.shape[2] <= 2 else values[..., :3]
+    return own, values[..., -1] / full if values.shape[2] > 1 else None

@@ -78,8 +78,10 @@ def to_rgb(raster: Raster) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     alpha, alpha_notes = _opacity(raster)
     if raster.deep:
         values, notes = _shallow(raster, None if alpha is None else alpha > 0)
+    elif raster.white_is_zero:
+        values, notes = 255 - raster.values, ("0 is white",)
     else:
-        values, notes = _eight_bits(raster)
+        values, notes = raster.values, ()
     if alpha is not None:
         values = _over_white(values, alpha, associated=raster.associated)
     _refuse_hidden(raster, values, alpha)
@@ -101,13 +103,6 @@ def _opacity(raster: Raster) -> tuple[Values | None, tuple[str, ...]]:
         "the image is transparent everywhere (alpha 0 in all of its pixels): nothing of it would "
         "be seen; save it without its alpha channel if that means nothing"
     )
-
-
-def _eight_bits(raster: Raster) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
-    if raster.white_is_zero:
-        inverted: NDArray[np.uint8] = 255 - raster.values
-        return inverted, ("0 is white",)
-    return raster.values, ()
 
 
 def _over_white(values: Values, alpha: Values, *, associated: bool) -> NDArray[np.uint8]:
@@ -155,7 +150,7 @@ class _Range:
 
 def _shallow(raster: Raster, opaque: NDArray[np.bool_] | None) -> tuple[Values, tuple[str, ...]]:
     """Deep pixels in 8 bits; those that are not opaque do not count for the range."""
-    depth = _depth(raster)
+    depth = f"{raster.bits}-bit"
     inverted = ("0 is white",) if raster.white_is_zero else ()
     if raster.grey:
         limits = _grey_range(raster, opaque)
@@ -171,10 +166,6 @@ def _shallow(raster: Raster, opaque: NDArray[np.bool_] | None) -> tuple[Values, 
     spread = _spread(raster.values, limits.low, limits.high)
     spread = 255 - spread if raster.white_is_zero else spread
     return spread, (*([told] if told else []), *inverted, *limits.notes)
-
-
-def _depth(raster: Raster) -> str:
-    return f"{raster.bits}-bit"
 
 
 def _spread(values: Values, low: float, high: float) -> NDArray[np.uint8]:
