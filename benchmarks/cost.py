@@ -129,7 +129,7 @@ def measure(edge: int, device: str) -> CostMeasures:
 
     def step() -> None:
         optimiser.zero_grad(set_to_none=True)
-        logits, _ = learner.module(inputs, labels.shape[1])
+        logits, _ = learner(inputs, labels.shape[1])
         answer_loss(logits, labels).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
 

@@ -65,11 +65,7 @@ def _check_sharding(accelerator: Any) -> None:
 
 
 def refuse_sharded(accelerator: Any, what: str) -> None:
-    """Refuse `what` where a run's weights are sharded.
-
-    Raises:
-        UsageError: they are.
-    """
+    """Raise UsageError of `what` where a run's weights are sharded."""
     kind = str(accelerator.distributed_type.value)
     if kind in SHARDING:
         raise UsageError(f"{what} cannot be had with {kind}; train in plain processes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import time
@@ -14,7 +15,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from tqdm import trange
 
 from resolution_eval.ground.errors import ModelError, ResolutionEvalError
 from resolution_eval.ground.files import replace
@@ -23,7 +23,7 @@ from resolution_eval.resolution import label
 from resolution_eval.training.batches import Share, draw_share, generator
 from resolution_eval.training.learner import IGNORED, Learner, TrainBatch, answer_loss
 from resolution_eval.training.optimisation import Average, rate
-from resolution_eval.training.plan import Stage, TrainingPlan
+from resolution_eval.training.plan import TrainingPlan
 from resolution_eval.training.pool import ImageBatch, ImagePool
 from resolution_eval.training.step_cost import Meter
 from resolution_eval.training.trainable import rest
@@ -49,7 +49,7 @@ class Trainer:
         """Begin the stage that `step` belongs to, or come back to it."""
         teaching = self.plan.teaching
         if teaching is not None and step >= self.plan.alone:
-            rest(self.learner.module.model, teaching.rests)
+            rest(self.learner.model, teaching.rests)
         if self.average is not None:
             self.average.begin(self.trained)
 
@@ -99,7 +99,9 @@ class Trainer:
             row = _row(share, batch, seconds, peak)
             rows.append(row | {"encoder_only": True} if self._encoder_only(step) else row)
         if self.average is not None:
-            self._averaged(stage, place)
+            self.average.add(place)
+            if place + 1 == stage.steps:
+                self.average.put()
         return {
             "step": step,
             **({"loss": losses["answer"]} if not self._encoder_only(step) else {}),
@@ -110,12 +112,6 @@ class Trainer:
             "processor_seconds": time.process_time() - worked,
             "batches": rows,
         }
-
-    def _averaged(self, stage: Stage, place: int) -> None:
-        assert self.average is not None
-        self.average.add(place)
-        if place + 1 == stage.steps:
-            self.average.put()
 
     @property
     def _rank(self) -> int:
@@ -173,7 +169,7 @@ class Trainer:
 
     def moved(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The tensors on the device, in the model's type."""
-        dtype = next(self.learner.module.model.parameters()).dtype
+        dtype = next(self.learner.model.parameters()).dtype
         return {
             name: tensor.to(self.accelerator.device, dtype if tensor.is_floating_point() else None)
             for name, tensor in inputs.items()
@@ -198,11 +194,8 @@ class Trainer:
 
 def _idled(batch: TrainBatch, idle: bool) -> TrainBatch:
     """The batch, its answers left out where its process has no sample of its own."""
-    if not idle:
-        return batch
-    return TrainBatch(
-        batch.inputs, torch.full_like(batch.labels, IGNORED), batch.visual_tokens, batch.classes
-    )
+    left_out = torch.full_like(batch.labels, IGNORED)
+    return dataclasses.replace(batch, labels=left_out) if idle else batch
 
 
 def received(drawn: ImageBatch, grids: Sequence[tuple[int, int]]) -> None:
@@ -269,8 +262,3 @@ class Log:
             for name, value in row.items():
                 self._writer.add_scalar(f"validation/{name}@{resolution}", value, step)
         self._writer.flush()
-
-
-def progress_bar(first: int, last: int, *, shown: bool) -> Any:
-    """A bar over the steps that are still to do."""
-    return trange(first, last, initial=first, total=last, desc="training", disable=not shown)

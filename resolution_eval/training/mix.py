@@ -88,11 +88,6 @@ class UniformMix:
     low: int
     high: int
 
-    @classmethod
-    def parse(cls, text: str) -> UniformMix:
-        """Read the `28-224` of `uniform:28-224`."""
-        return cls(*_range(text))
-
     @property
     def resolutions(self) -> tuple[PixelResolution, ...]:
         return (self.low, self.high)
@@ -143,7 +138,10 @@ def _parse_anchored(text: str) -> WeightedMix:
     return WeightedMix(anchored(low, high, int(step)))
 
 
-MIXES: dict[str, Callable[[str], Mix]] = {"uniform": UniformMix.parse, "anchored": _parse_anchored}
+MIXES: dict[str, Callable[[str], Mix]] = {
+    "uniform": lambda text: UniformMix(*_range(text)),
+    "anchored": _parse_anchored,
+}
 """Ways of drawing by their name, the word before the first colon; no name: `WeightedMix`."""
 
 

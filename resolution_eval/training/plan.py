@@ -134,9 +134,9 @@ class Teaching(_Part):
 
     def stage(self, rest: Stage) -> Stage:
         """These steps' optimisation; `rest` is that of the steps after them."""
-        own = {name: getattr(self, name) for name in ("batch", "rate", "warmup", "weight_decay")}
-        given = {name: value for name, value in own.items() if value is not None}
-        return rest.model_copy(update={**given, "steps": min(self.steps, rest.steps)})
+        names = {"batch", "rate", "warmup", "weight_decay"}
+        own = self.model_dump(include=names, exclude_none=True)
+        return rest.model_copy(update={**own, "steps": min(self.steps, rest.steps)})
 
 
 class TrainingPlan(_Part):

@@ -31,13 +31,8 @@ if TYPE_CHECKING:
 WHITENED = 512
 """Images whose patches a convolution is whitened on."""
 ARGUMENTS = (
-    "pretrained",
-    "architecture",
-    "patch",
-    "dtype",
-    "attn_implementation",
-    "revision",
-    "trust_remote_code",
+    *("pretrained", "architecture", "patch"),
+    *("dtype", "attn_implementation", "revision", "trust_remote_code"),
 )
 
 

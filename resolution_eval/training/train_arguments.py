@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -35,12 +35,10 @@ from resolution_eval.training.training_run import (
     write_untrained,
 )
 
-Made = TypeVar("Made")
-
 SCRATCH_ARGUMENTS = ("architecture", "patch")
 """Of `--model_args`, those of a model from scratch."""
 UNTRAINED = "none"
-"""The strategy that leaves a model from scratch as it begins."""
+"""The strategy that leaves a model from scratch as it begins, which is as for `native`."""
 
 
 def train_task(given: Namespace) -> str:
@@ -62,7 +60,10 @@ def train_task(given: Namespace) -> str:
             f"the strategy none trains nothing; score {model_args['pretrained']} as it is"
         )
     source = open_source(card)
-    chosen = _built(lambda: finetune_plan(given, card.filter, model_args))
+    try:
+        chosen = finetune_plan(given, card.filter, model_args)
+    except ValidationError as error:
+        raise UsageError(told(error, ())[0]) from None
     learner, origin, pools = _start(given, source, model_args, chosen)
     run = TrainingRun(
         plan=chosen, learner=learner, source=source, output=given.output, origin=origin, pools=pools
@@ -112,6 +113,7 @@ def finetune_plan(given: Namespace, filter: str, model_args: Mapping[str, str]) 
 
     Raises:
         UsageError: they contradict each other.
+        ValidationError: a value is impossible.
     """
     scratch = "pretrained" not in model_args
     flamingo = scratch and given.model == "resflamingo"
@@ -127,7 +129,7 @@ def finetune_plan(given: Namespace, filter: str, model_args: Mapping[str, str]) 
         raise UsageError("--lora-alpha belongs to --lora")
     teaching = _teaching(given, defaults, scratch=scratch, flamingo=flamingo)
     return TrainingPlan(
-        strategy=_strategy(given),
+        strategy="native" if given.strategy == UNTRAINED else given.strategy,
         low=parse_pixels(given.low),
         native=parse_pixels(given.native),
         mix=given.mix,
@@ -168,11 +170,6 @@ def _teaching(
     return Teaching(steps=encoder)
 
 
-def _strategy(given: Namespace) -> Any:
-    """The plan's strategy; a model that is left untrained begins as a native-trained one does."""
-    return "native" if given.strategy == UNTRAINED else given.strategy
-
-
 def _given(given: Namespace, names: tuple[str, ...]) -> dict[str, Any]:
     return {name: getattr(given, name) for name in names if getattr(given, name) is not None}
 
@@ -193,11 +190,3 @@ def _report(given: Namespace, told: Declaration) -> str:
             f"written exactly, loss {row['loss']:.4f}"
         )
     return "\n".join(lines)
-
-
-def _built(make: Callable[[], Made]) -> Made:
-    """What `make` makes, a value that it refuses told as the user's mistake."""
-    try:
-        return make()
-    except ValidationError as error:
-        raise UsageError(told(error, ())[0]) from None

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from tqdm import trange
 
 from resolution_eval.data.sources import Source
 from resolution_eval.declaration import FILE, Declaration, read_declaration
@@ -28,7 +29,7 @@ from resolution_eval.training.devices import (
     refuse_sharded,
 )
 from resolution_eval.training.learner import Learner
-from resolution_eval.training.loop import Log, Trainer, TrainingError, progress_bar
+from resolution_eval.training.loop import Log, Trainer, TrainingError
 from resolution_eval.training.optimisation import Average, by_decay
 from resolution_eval.training.plan import TrainingPlan
 from resolution_eval.training.pool import ImagePool, ImagePools
@@ -109,7 +110,7 @@ def write_untrained(run: TrainingRun) -> Declaration:
         extra={"origin": run.origin, "seed": run.plan.seed, "untrained": True},
     )
     with whole_folder(run.output) as aside:
-        run.learner.write(aside, run.learner.module.model.state_dict(), told)
+        run.learner.write(aside, run.learner.model.state_dict(), told)
     return told
 
 
@@ -128,11 +129,7 @@ def _checked(run: TrainingRun, *, resume: bool) -> Declaration | None:
 
 
 def refuse_folder(folder: Path, *, resume: bool) -> None:
-    """Refuse a folder in which no run can be begun, or, to `resume`, none was.
-
-    Raises:
-        UsageError: it is so.
-    """
+    """Raise UsageError of a folder in which no run can be begun, or, to `resume`, none was."""
     if resume:
         if not (folder / PLAN).is_file():
             raise UsageError(f"{folder} holds no run to resume; train without --resume")
@@ -162,7 +159,7 @@ def _stated(run: TrainingRun) -> str:
 
 
 def _trainer(run: TrainingRun, accelerator: Any, pool: ImagePool) -> Trainer:
-    model = run.learner.module.model
+    model = run.learner.model
     trainable.freeze(model, run.plan.frozen)
     rests = () if run.plan.teaching is None else run.plan.teaching.rests
     trainable.check_named(model, rests)
@@ -173,14 +170,14 @@ def _trainer(run: TrainingRun, accelerator: Any, pool: ImagePool) -> Trainer:
     if run.plan.checkpointing:
         run.learner.recompute()
     optimisation = run.plan.optimisation
-    moved = [p for p in run.learner.module.parameters() if p.requires_grad]
+    moved = [p for p in run.learner.parameters() if p.requires_grad]
     keep_whole(moved, accelerator)
     optimiser = torch.optim.AdamW(
         by_decay(moved, optimisation.weight_decay),
         lr=optimisation.rate,
         fused=run.plan.fused or None,
     )
-    wrapped, optimiser = accelerator.prepare(run.learner.module, optimiser)
+    wrapped, optimiser = accelerator.prepare(run.learner, optimiser)
     if accelerator.is_fsdp2:
         begin(optimiser)
     wrapped.train()
@@ -202,7 +199,8 @@ def _train(run: TrainingRun, trainer: Trainer, held_out: ImagePool, shown: bool)
     log = Log(run.output, so_far.step, writes=trainer.accelerator.is_main_process)
     meter = Meter(trainer.accelerator.device)
     last = run.plan.optimisation.steps
-    with progress_bar(so_far.step, last, shown=shown) as steps:
+    done = so_far.step
+    with trange(done, last, initial=done, total=last, desc="training", disable=not shown) as steps:
         for step in steps:
             if run.plan.stage(step)[1] == 0:
                 trainer.enter(step)
@@ -276,6 +274,7 @@ def _told(run: TrainingRun, trainer: Trainer, held_out: ImagePool) -> Declaratio
     seconds = sum(line["seconds"] for line in lines)
     worked = [line.get("processor_seconds") for line in lines]  # None: of an older version
     rows = [row for line in lines for row in line["batches"]]
+    parameters = list(run.learner.model.parameters())
     device = trainer.accelerator.device
     return Declaration(
         training=str(run.plan.declaration),
@@ -295,10 +294,8 @@ def _told(run: TrainingRun, trainer: Trainer, held_out: ImagePool) -> Declaratio
             "validation": best[0]["validation"] if best else {},
             "final_loss": lines[-1].get("loss") if lines else None,
             "parameters": {
-                "all": sum(p.numel() for p in run.learner.module.model.parameters()),
-                "trained": sum(
-                    p.numel() for p in run.learner.module.model.parameters() if p.requires_grad
-                ),
+                "all": sum(p.numel() for p in parameters),
+                "trained": sum(p.numel() for p in parameters if p.requires_grad),
             },
             "seconds": seconds,
             "processor_seconds": None if None in worked else sum(worked),
