@@ -28,8 +28,8 @@ from resolution_eval.training.choice_accuracy import accuracy
 from resolution_eval.training.optimisation import Average, rate
 from resolution_eval.training.pool import open_pool
 from resolution_eval.training.small_flamingo import in_two_stages, pools_of, save_untrained, train
+from resolution_eval.training.small_models import learn_tokenizer
 from resolution_eval.training.start import small_flamingo
-from resolution_eval.training.tokenizer import learn_tokenizer
 
 SIZES = {"train": 40, "val": 8, "test": 16}
 CHOICES = ("left bright", "right bright")

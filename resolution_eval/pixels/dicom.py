@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from resolution_eval.ground.errors import ImageError
-from resolution_eval.pixels.display_choices import FIRST, FULL, Options, numbers
+from resolution_eval.pixels.display_choices import FIRST, FULL, Options, numbers, place_among
 from resolution_eval.pixels.jpeg import refuse_damaged_scan
 from resolution_eval.pixels.raster import Raster, Values, refuse_large
 
@@ -103,7 +103,8 @@ def refuse_inflated(data: bytes) -> None:
 def _raster(dataset: Dataset, options: Options) -> Raster:
     _refuse_untold(dataset)
     frames = int(dataset.get("NumberOfFrames") or 1)
-    frame = _frame(options, frames)
+    refusal = f"frame {options.frame} is asked for, and the file has"
+    frame = place_among(frames, options.frame, refusal)
     assumed = _assumed_syntax(dataset)
     values = _stored(dataset, frame)
     _take_from_groups(dataset, frame)
@@ -119,9 +120,7 @@ def _raster(dataset: Dataset, options: Options) -> Raster:
     bits = int(dataset.get("BitsStored") or dataset.get("BitsAllocated") or 16)
     if values.ndim == 3:
         return Raster(values=values, bits=bits, notes=tuple(notes))
-    inverse = str(dataset.get("PresentationLUTShape", "")) == "INVERSE"
-    white = photometric == "MONOCHROME1" or inverse
-    return _grey(dataset, values, bits, white=white, notes=tuple(notes), window=options.window)
+    return _grey(dataset, values, bits, tuple(notes), options.window)
 
 
 def _refuse_untold(dataset: Dataset) -> None:
@@ -169,15 +168,6 @@ def _assumed_rescale(dataset: Dataset) -> list[str]:
         return []
     setattr(dataset, absent[0], halves[absent[0]])
     return [f"no {absent[0]} told: taken as {halves[absent[0]]}"]
-
-
-def _frame(options: Options, frames: int) -> int:
-    """Number of the frame from 0."""
-    if isinstance(options.frame, int):
-        if options.frame > frames:
-            raise ImageError(f"frame {options.frame} is asked for, and the file has {frames}")
-        return options.frame - 1
-    return frames // 2 if options.frame == "middle" else 0
 
 
 def _refuse_contradiction(photometric: str, values: Values) -> None:
@@ -276,26 +266,21 @@ def _looked_up(dataset: Dataset, values: Values) -> Values:
 
 
 def _grey(
-    dataset: Dataset,
-    values: Values,
-    bits: int,
-    *,
-    white: bool,
-    notes: tuple[str, ...],
-    window: str,
+    dataset: Dataset, values: Values, bits: int, notes: tuple[str, ...], window: str
 ) -> Raster:
     from pydicom.pixels.processing import apply_modality_lut
 
     padding = _padding(dataset, values, apply_modality_lut)
     measured = np.asarray(apply_modality_lut(values, dataset))
     shown, edges, told = _shown(dataset, measured, window)
+    inverse = str(dataset.get("PresentationLUTShape", "")) == "INVERSE"
     eight = window == FIRST and edges is None and measured.dtype == np.uint8
     if eight:
         told = "greyscale"
     return Raster(
         values=shown if eight else shown.astype(np.float64),
         bits=bits,
-        white_is_zero=white,
+        white_is_zero=dataset.PhotometricInterpretation == "MONOCHROME1" or inverse,
         padding=padding if shown is measured else (),
         window=edges,
         notes=(*notes, *([told] if told else [])),

@@ -76,10 +76,8 @@ def read_jpeg(data: bytes, limit: int) -> Raster:
 
 
 def refuse_damaged_scan(data: bytes) -> None:
-    """Raise where the scans of the JPEG `data` are not whole, by libjpeg-turbo's own warnings.
-
-    Raises:
-        ImageError: they are damaged, cut short, or lack a component or a band of coefficients.
+    """Raise ImageError where the scans of the JPEG `data` are damaged, cut short, or lack a
+    component or a band of coefficients, by libjpeg-turbo's own warnings.
     """
     segments = list(_segments(data))
     frame = _frame(segments)
@@ -103,9 +101,6 @@ def _fault(data: bytes) -> str | None:
     """What libjpeg-turbo warns of or refuses; none where the scans are whole.
 
     All of the scans are decoded; the pixels, at an eighth of the size, are thrown away.
-
-    Raises:
-        ImageError: its subsampling is none that libjpeg-turbo's simple interface knows.
     """
     try:
         header = simplejpeg.decode_jpeg_header(data, strict=False)
@@ -137,11 +132,7 @@ def _shortened(data: bytes) -> bytes:
 
 
 def _segments(data: bytes) -> Iterator[_Segment]:
-    """The segments of the first picture in `data`, up to its end mark.
-
-    Raises:
-        ImageError: a segment is cut short, or there is no end mark after a scan.
-    """
+    """The segments of the first picture in `data`, up to its end mark."""
     place = 2
     while mark := _MARK.search(data, place):
         marker, place = mark[1][0], mark.end()

@@ -58,11 +58,7 @@ def _refuse_size(header: bytes, limit: int) -> None:
 
 
 def _chunks(data: bytes) -> Iterator[_Chunk]:
-    """The chunks of the file up to its end.
-
-    Raises:
-        ImageError: one that pixels need fails its checksum, or the file ends within its pixels.
-    """
+    """The chunks of the file up to its end, those that pixels need with their checksums right."""
     place = len(_SIGNATURE)
     while place + 8 <= len(data):
         length = int.from_bytes(data[place : place + 4], "big")

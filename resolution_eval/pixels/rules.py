@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,8 +141,7 @@ def _levels_note(raster: Raster, rgb: NDArray[np.uint8], notes: tuple[str, ...])
 # --- depth
 
 
-@dataclass(frozen=True)
-class _Range:
+class _Range(NamedTuple):
     low: float
     high: float
     notes: tuple[str, ...] = ()
@@ -154,9 +153,8 @@ def _shallow(raster: Raster, opaque: NDArray[np.bool_] | None) -> tuple[Values, 
     inverted = ("0 is white",) if raster.white_is_zero else ()
     if raster.grey:
         limits = _grey_range(raster, opaque)
-        told = f"{depth}, min-max {limits.low:g}..{limits.high:g}"
-        if raster.window:
-            told = f"{depth}, window {limits.low:g}..{limits.high:g}"
+        kind = "window" if raster.window else "min-max"
+        told = f"{depth}, {kind} {limits.low:g}..{limits.high:g}"
         if limits.low == limits.high:
             constant = f"{depth}, constant {limits.low:g} shown as {CONSTANT_GREY}"
             grey = np.full(raster.values.shape, CONSTANT_GREY, np.uint8)
@@ -183,11 +181,7 @@ def _grey_range(raster: Raster, opaque: NDArray[np.bool_] | None) -> _Range:
 
 
 def _range(values: Values, named: tuple[float, ...]) -> _Range:
-    """Lowest and highest of `values` without padding.
-
-    Raises:
-        ImageError: nothing remains.
-    """
+    """Lowest and highest of `values` without padding; refused where nothing remains."""
     total, notes = values.size, []
     if values.dtype.kind == "f":
         finite = np.isfinite(values)

@@ -76,10 +76,8 @@ def _page(file: tifffile.TiffFile) -> tuple[tifffile.TiffPage, tuple[str, ...]]:
 
 
 def _pages(file: tifffile.TiffFile) -> Iterator[tifffile.TiffPage]:
-    """The first `MAX_PAGES` pages, each of which names the next one's place.
-
-    Raises:
-        ImageError: one names a place that was there before: they would never end.
+    """The first `MAX_PAGES` pages, each of which names the next one's place: a place that was there
+    before is refused, since they would never end.
     """
     seen: set[int] = set()
     for page in islice(file.pages, MAX_PAGES):

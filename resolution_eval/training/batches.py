@@ -33,8 +33,7 @@ def draw_share(
 ) -> Share:
     """What process `rank` of `world` trains on `when`: step, and batch in it, both from 0."""
     random = generator(plan.seed, "batch", *when)
-    progress = when[0] / max(1, plan.optimisation.steps - 1)
-    resolution = plan.sampler.draw(random, progress)
+    resolution = plan.sampler.draw(random)
     places = pool.draw(resolution, plan.stage(when[0])[0].batch * world, random)
     own = places[rank::world]
     drawn = pool.take(resolution, pool.grid(resolution, places[0]), own or places[:1])

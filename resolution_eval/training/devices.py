@@ -72,11 +72,7 @@ def refuse_sharded(accelerator: Any, what: str) -> None:
 
 
 def check_shared(accelerator: Any, file: Path) -> None:
-    """Refuse a run whose processes do not all see `file`, which one of them wrote.
-
-    Raises:
-        UsageError: some do not; all processes raise.
-    """
+    """Raise UsageError, in all processes, where some do not see `file`, which one of them wrote."""
     seen = torch.tensor([int(file.is_file())], device=accelerator.device)
     number = int(accelerator.reduce(seen, "sum"))
     if number < accelerator.num_processes:

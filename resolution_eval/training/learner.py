@@ -115,10 +115,8 @@ class Learner(nn.Module, ABC):
         yield []
 
     def recompute(self) -> None:
-        """Have the backward pass compute activations a second time, instead of keeping them.
-
-        Raises:
-            UsageError: the model cannot.
+        """Have the backward pass compute activations a second time, instead of keeping them;
+        UsageError where the model cannot.
         """
         raise UsageError(f"{self.adapter} cannot compute activations a second time")
 

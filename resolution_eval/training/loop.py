@@ -124,11 +124,6 @@ class Trainer:
     def _encoder_only(self, step: int) -> bool:
         return step < self.plan.alone
 
-    def _head_weight(self, step: int) -> float:
-        if self._encoder_only(step):
-            return 1.0
-        return 0.0 if self.plan.teaching is None else self.plan.teaching.weight
-
     def _seed(self, step: int) -> None:
         """Dropout follows from seed, step and process, so that a resumed run repeats it."""
         torch.manual_seed(generator(self.plan.seed, "dropout", step, self._rank).initial_seed())
@@ -144,23 +139,22 @@ class Trainer:
     ) -> dict[str, float]:
         """Forward and backward of one batch; its part of the step's losses."""
         tokens, samples = counts
+        alone, teaching = self._encoder_only(step), self.plan.teaching
         with self.learner.prepared(share.drawn) as grids:
             logits, classes = self.wrapped(
-                self.moved(batch.inputs),
-                batch.labels.shape[1],
-                encoder_only=self._encoder_only(step),
+                self.moved(batch.inputs), batch.labels.shape[1], encoder_only=alone
             )
             answer = head = torch.zeros((), device=self.accelerator.device)
             if logits is not None:
                 answer = answer_loss(logits, batch.labels.to(logits.device)) / tokens
-            if self.plan.teaching and classes is not None:
+            if teaching and classes is not None:
                 assert batch.classes is not None
                 head = functional.cross_entropy(
                     classes.float(), batch.classes.to(classes.device), reduction="sum"
                 ) * (0.0 if share.idle else 1 / samples)  # an idle process goes backward too
             losses = self.totals([float(answer.detach()), float(head.detach())])
             self._finite(sum(losses), "loss", step, [share])
-            weight = self._head_weight(step)
+            weight = 1.0 if alone else 0.0 if teaching is None else teaching.weight
             # accelerate divides by the number of batches, and averages over processes
             scale = self.plan.accumulate * self._world
             self.accelerator.backward((answer + weight * head) * scale)

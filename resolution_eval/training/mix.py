@@ -32,8 +32,8 @@ class Mix(Protocol):
     def resolutions(self) -> tuple[PixelResolution, ...]:
         """Where the model is validated, ascending: every resolution drawn, or a range's ends."""
 
-    def draw(self, random: torch.Generator, progress: float) -> PixelResolution:
-        """The resolution of a batch; `progress` runs from 0 at the first step to 1 at the last."""
+    def draw(self, random: torch.Generator) -> PixelResolution:
+        """The resolution of a batch."""
 
     def __str__(self) -> str:
         """As `parse_mix` reads it."""
@@ -73,7 +73,7 @@ class WeightedMix:
     def resolutions(self) -> tuple[PixelResolution, ...]:
         return tuple(sorted((resolution for resolution, _ in self.shares), key=ascending))
 
-    def draw(self, random: torch.Generator, progress: float) -> PixelResolution:
+    def draw(self, random: torch.Generator) -> PixelResolution:
         weights = torch.tensor([weight for _, weight in self.shares])
         return self.shares[int(torch.multinomial(weights, 1, generator=random))][0]
 
@@ -92,7 +92,7 @@ class UniformMix:
     def resolutions(self) -> tuple[PixelResolution, ...]:
         return (self.low, self.high)
 
-    def draw(self, random: torch.Generator, progress: float) -> PixelResolution:
+    def draw(self, random: torch.Generator) -> PixelResolution:
         return int(torch.randint(self.low, self.high + 1, (), generator=random))
 
     def __str__(self) -> str:

@@ -83,11 +83,7 @@ def train(
 def save_untrained(
     plan: TrainingPlan, source: Source, output: Path, *, pools: ImagePools | None = None
 ) -> Declaration:
-    """Write the Flamingo that the plan starts from; what it says of itself.
-
-    Raises:
-        DataError: the source lacks a train split.
-    """
+    """Write the Flamingo that the plan starts from; what it says of itself; errors as `train`."""
     return write_untrained(_run(plan, source, output, pools))
 
 
@@ -103,11 +99,7 @@ def _run(plan: TrainingPlan, source: Source, output: Path, pools: ImagePools | N
 def train_command(
     module: str, task: str, recipe: Recipe, arguments: Sequence[str] | None = None
 ) -> None:
-    """Train one strategy, or all, on the train split of the task's data; print each sweep.
-
-    Raises:
-        DataError: the data is not there.
-    """
+    """Train one strategy, or all, on the train split of the task's data; print each sweep."""
     parser = argparse.ArgumentParser(
         prog=f"python -m {module}", description=f"Train small Flamingos on {task}, from scratch."
     )

@@ -153,12 +153,11 @@ def _teaching(
 
     A Flamingo's vision encoder rests after them; another model goes on with the head.
     """
-    for name in () if scratch else ("encoder_steps", "joint_steps", "patch"):
-        if getattr(given, name) is not None:
-            raise UsageError(
-                f"--{name.replace('_', '-')} belongs to a model from scratch, without pretrained="
-            )
     if not scratch:
+        for name in ("encoder_steps", "joint_steps", "patch"):
+            if getattr(given, name) is not None:
+                name = name.replace("_", "-")
+                raise UsageError(f"--{name} belongs to a model from scratch, without pretrained=")
         return None
     if given.joint_steps is not None and given.steps is not None:
         raise UsageError("--joint-steps are --steps without --encoder-steps; give one of the two")

@@ -7,7 +7,6 @@ import platform
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from tqdm import trange
 
 from resolution_eval.data.sources import Source
 from resolution_eval.declaration import FILE, Declaration, read_declaration
+from resolution_eval.evidence.facts import versions
 from resolution_eval.ground.errors import ModelError, UsageError
 from resolution_eval.ground.files import disk_errors, replace, whole_folder
 from resolution_eval.ground.notation import json_value
@@ -38,7 +38,7 @@ from resolution_eval.training.step_cost import Meter, by_resolution
 from resolution_eval.training.validation import score, validate
 
 PACKAGES = (
-    *("resolution-eval", "torch", "transformers", "accelerate", "peft"),
+    *("python", "resolution-eval", "torch", "transformers", "accelerate", "peft"),
     *("open-clip-torch", "open-flamingo"),
 )
 PLAN = "plan.json"
@@ -98,11 +98,7 @@ def finetune(run: TrainingRun, *, resume: bool = False, progress: bool = True) -
 
 
 def write_untrained(run: TrainingRun) -> Declaration:
-    """Write the model into the folder as it begins; what it says of itself.
-
-    Raises:
-        UsageError: the folder holds something.
-    """
+    """Write the model as it begins into the folder, which holds nothing; what it says of itself."""
     _checked(run, resume=False)
     told = Declaration(
         training="unknown",
@@ -138,11 +134,7 @@ def refuse_folder(folder: Path, *, resume: bool) -> None:
 
 
 def _begun_with(file: Path) -> dict[str, Any]:
-    """What the run in the folder was begun with; keys that were not yet known have their default.
-
-    Raises:
-        ModelError: the file is no plan.
-    """
+    """What the run was begun with; keys that were not yet known have their default."""
     try:
         told = json_value(file.read_bytes())
         return {**told, "plan": TrainingPlan.model_validate(told["plan"])}
@@ -190,8 +182,7 @@ def _trainer(run: TrainingRun, accelerator: Any, pool: ImagePool) -> Trainer:
 def _train(run: TrainingRun, trainer: Trainer, held_out: ImagePool, shown: bool) -> None:
     """All steps that are not yet done."""
     states = run.output / STATES
-    state = last_state(states)
-    so_far = Progress(step=0)
+    state, so_far = last_state(states), Progress(step=0)
     if state is not None:
         path, so_far = state
         trainer.enter(max(0, so_far.step - 1))
@@ -275,7 +266,7 @@ def _told(run: TrainingRun, trainer: Trainer, held_out: ImagePool) -> Declaratio
     worked = [line.get("processor_seconds") for line in lines]  # None: of an older version
     rows = [row for line in lines for row in line["batches"]]
     parameters = list(run.learner.model.parameters())
-    device = trainer.accelerator.device
+    device, installed = trainer.accelerator.device, versions()
     return Declaration(
         training=str(run.plan.declaration),
         strategy=run.plan.strategy,
@@ -308,10 +299,7 @@ def _told(run: TrainingRun, trainer: Trainer, held_out: ImagePool) -> Declaratio
                 "threads": torch.get_num_threads(),
                 "precision": str(trainer.accelerator.mixed_precision),
             },
-            "versions": {
-                "python": platform.python_version(),
-                **{name: version(name) for name in PACKAGES},
-            },
+            "versions": {name: installed[name] for name in PACKAGES},
         },
     )
 

@@ -10,7 +10,7 @@ from resolution_eval.models.flamingo import build
 from resolution_eval.resolution import Size
 from resolution_eval.training.flamingo_learner import FlamingoLearner
 from resolution_eval.training.plan import Architecture
-from resolution_eval.training.tokenizer import learn_tokenizer
+from resolution_eval.training.small_models import learn_tokenizer
 from resolution_eval.training.whitening import SCALE, patches_of, whiten
 
 
