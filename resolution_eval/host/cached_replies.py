@@ -15,7 +15,6 @@ from typing import Any
 from resolution_eval.evidence.attestation import LEDGER, Failure, Reply, SampleKey
 
 Document = Mapping[str, Any]
-"""A sample at one resolution, as a task hands it to lmms-eval."""
 
 
 def state_of(doc: Document) -> str | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from resolution_eval.answers import judge
 from resolution_eval.evidence.attestation import (
     LEDGER,
@@ -13,8 +16,11 @@ from resolution_eval.evidence.attestation import (
     decode_reply,
 )
 from resolution_eval.evidence.details import Detail
-from resolution_eval.host.cached_replies import Document, stale
+from resolution_eval.host.cached_replies import stale
 from resolution_eval.host.judge import judgement_of
+
+Document = Mapping[str, Any]
+"""A sample at one resolution, as a task hands it to lmms-eval."""
 
 
 def verdict_of(doc: Document, response: str) -> tuple[Verdict, Attestation]:

@@ -204,11 +204,10 @@ def _ranged(image: Nifti1Image, values: Values, notes: tuple[str, ...], options:
     grey = values.astype(np.float64)
     header = image.header
     low, high = float(header["cal_min"]), float(header["cal_max"])
+    window: tuple[float, float] | None = None
     if options.window not in (FIRST, FULL):
         centre, width = numbers(options.window)
-        window: tuple[float, float] | None = (centre - width / 2, centre + width / 2)
+        window = (centre - width / 2, centre + width / 2)
     elif options.window == FIRST and np.isfinite([low, high]).all() and low < high:
         window, notes = (low, high), (*notes, "display range of the file")
-    else:
-        window = None
     return Raster(values=grey, bits=bits, window=window, notes=notes)

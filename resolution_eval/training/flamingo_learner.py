@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from resolution_eval.answers.prompts import flamingo_prompt, question_text
@@ -15,6 +14,7 @@ from resolution_eval.declaration import Declaration
 from resolution_eval.models.flamingo import Batch, FlamingoBundle, encode, join, logits, save_folder
 from resolution_eval.models.flamingo.checkpoint_folder import declare, own_tensors
 from resolution_eval.models.flamingo.language import END_OF_CHUNK
+from resolution_eval.models.flamingo.text import pad
 from resolution_eval.models.flamingo.vision import features, normalise
 from resolution_eval.resolution import Size, patch_size_fit
 from resolution_eval.training.learner import IGNORED, Learner, TrainBatch
@@ -71,33 +71,26 @@ class FlamingoLearner(Learner):
         encoded = encode(self.bundle, inputs["pixels"], train=looks)
         self._grid = encoded.grid
         scores = logits(self.bundle, encoded, Batch(inputs["ids"], inputs["mask"]))
-        tokens, self._tokens = self._tokens, None
-        return scores[:, -answer_tokens - 1 : -1], self._class_logits(tokens)
+        entered, self._tokens = self._tokens, None
+        return scores[:, -answer_tokens - 1 : -1], self._class_logits(entered)
 
     def grid(self, information: Size) -> Size:
         return patch_size_fit(information, self.bundle.patch)
 
     def batch(self, drawn: ImageBatch) -> TrainBatch:
-        pairs = [self._joined(sample) for sample in drawn.samples]
-        longest = max(len(ids) for ids, _ in pairs)
-        shape = (len(pairs), longest)
-        ids = torch.full(shape, self.bundle.tokenizer.pad_token_id, dtype=torch.long)
-        mask = torch.zeros(shape, dtype=torch.long)
-        labels = torch.full(shape, IGNORED, dtype=torch.long)
-        for row, (tokens, start) in enumerate(pairs):
-            ids[row, : len(tokens)] = torch.tensor(tokens)
-            mask[row, : len(tokens)] = 1
-            labels[row, start : len(tokens)] = torch.tensor(tokens[start:])
-        answers = labels[:, min(start for _, start in pairs) :]
+        joined = [
+            join(self.bundle, prompt(sample), f" {sample.answer}{END_OF_CHUNK}")
+            for sample in drawn.samples
+        ]
+        text = pad(self.bundle, [each.ids for each in joined], "right")
+        first = min(each.start for each in joined)
+        answers = text.ids[:, first:].masked_fill(text.mask[:, first:] == 0, IGNORED)
+        for row, each in zip(answers, joined, strict=True):
+            row[: each.start - first] = IGNORED
         pixels = normalise(drawn.pixels, self.bundle.config)
         patches = drawn.grid.pixels // self.bundle.patch**2
-        inputs = {"pixels": pixels, "ids": ids, "mask": mask}
+        inputs = {"pixels": pixels, "ids": text.ids, "mask": text.mask}
         return TrainBatch(inputs, answers, patches, self._places(drawn.samples))
-
-    def _joined(self, sample: Sample) -> tuple[tuple[int, ...], int]:
-        """Prompt and answer tokenised together, and where the answer begins."""
-        joint = join(self.bundle, prompt(sample), f" {sample.answer}{END_OF_CHUNK}")
-        return joint.ids, joint.start
 
     @contextmanager
     def prepared(self, drawn: ImageBatch) -> Iterator[list[tuple[int, int]]]:

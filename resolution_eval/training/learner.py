@@ -103,7 +103,7 @@ class Learner(nn.Module, ABC):
 
     @abstractmethod
     def batch(self, drawn: ImageBatch) -> TrainBatch:
-        """The samples ready for `forward`, on the CPU.
+        """The samples ready for `forward`.
 
         Raises:
             ModelError: where the answer lies among the tokens cannot be told.

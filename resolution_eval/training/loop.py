@@ -7,7 +7,6 @@ import json
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,12 +51,6 @@ class Trainer:
             rest(self.learner.model, teaching.rests)
         if self.average is not None:
             self.average.begin(self.trained)
-
-    @contextmanager
-    def averaged(self) -> Iterator[None]:
-        """The weights are their average over the stage meanwhile, where the plan has one."""
-        with self.average.applied() if self.average is not None else nullcontext():
-            yield
 
     @property
     def trained(self) -> list[nn.Parameter]:

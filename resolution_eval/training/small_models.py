@@ -161,7 +161,7 @@ SMALL: dict[str, SmallModel] = {
 
 
 def small_model(
-    name: str, texts: Iterable[str], grid: Size, *, patch: int, seed: int, vocabulary: int = 1024
+    name: str, texts: Iterable[str], grid: Size, *, patch: int, seed: int
 ) -> tuple[Parts, Any]:
     """Processor and model of random weights, its tokenizer learned from `texts`.
 
@@ -170,7 +170,7 @@ def small_model(
     from transformers import AddedToken, AutoModelForImageTextToText
 
     kind = SMALL[name]
-    tokenizer = learn_tokenizer(texts, vocabulary)
+    tokenizer = learn_tokenizer(texts, 1024)
     tokenizer.add_tokens([AddedToken(t, special=True) for t in kind.special], special_tokens=True)
     tokenizer.add_special_tokens({"pad_token": PAD})
     parts = kind.make(tokenizer, grid, patch)

@@ -117,7 +117,7 @@ def finetune_plan(given: Namespace, filter: str, model_args: Mapping[str, str]) 
     """
     scratch = "pretrained" not in model_args
     flamingo = scratch and given.model == "resflamingo"
-    defaults: dict[str, Any] = {"steps": 1000, "batch": 8, "rate": 2e-5, "warmup": 50}
+    defaults = TrainingPlan.model_fields["optimisation"].default.model_dump()
     if scratch:
         defaults |= {"batch": 64 if flamingo else 32, "rate": 1e-3}
     names = ("steps", "batch", "rate", "warmup", "weight_decay", "clip")

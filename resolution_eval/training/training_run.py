@@ -6,6 +6,7 @@ import json
 import platform
 import shutil
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -201,7 +202,7 @@ def _train(run: TrainingRun, trainer: Trainer, held_out: ImagePool, shown: bool)
                 raise TrainingError(f"{error}; {_left(states)}") from None
             so_far = so_far.model_copy(update={"step": step + 1})
             if run.plan.validates(step) or step + 1 == last:
-                with trainer.averaged():
+                with trainer.average.applied() if trainer.average else nullcontext():
                     line["validation"] = validate(trainer, held_out, run.plan.sampler.resolutions)
                     so_far = _kept_if_best(run, trainer, so_far, line["validation"])
             log.add(line)
