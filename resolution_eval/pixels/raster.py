@@ -51,16 +51,6 @@ class Raster:
         if self.values.ndim not in (2, 3) or (self.values.ndim == 3 and self.values.shape[2] != 3):
             raise ValueError(f"grey or RGB pixels are needed, received {self.values.shape}")
 
-    @property
-    def grey(self) -> bool:
-        """Whether there is one channel."""
-        return self.values.ndim == 2
-
-    @property
-    def deep(self) -> bool:
-        """Whether samples are more than 8 bits, signed or fractions."""
-        return self.values.dtype != np.uint8
-
 
 def of_pillow(image: Image.Image, notes: tuple[str, ...] = ()) -> Raster:
     """The raster of a loaded Pillow image of 8 bits a channel, or of grey of any depth."""

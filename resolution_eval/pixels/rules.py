@@ -76,7 +76,7 @@ def to_rgb(raster: Raster) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
         ImageError: its opacity hides it, or it has no pixel that is a number.
     """
     alpha, alpha_notes = _opacity(raster)
-    if raster.deep:
+    if raster.values.dtype != np.uint8:
         values, notes = _shallow(raster, None if alpha is None else alpha > 0)
     elif raster.white_is_zero:
         values, notes = 255 - raster.values, ("0 is white",)
@@ -151,7 +151,7 @@ def _shallow(raster: Raster, opaque: NDArray[np.bool_] | None) -> tuple[Values, 
     """Deep pixels in 8 bits; those that are not opaque do not count for the range."""
     depth = f"{raster.bits}-bit"
     inverted = ("0 is white",) if raster.white_is_zero else ()
-    if raster.grey:
+    if raster.values.ndim == 2:
         limits = _grey_range(raster, opaque)
         kind = "window" if raster.window else "min-max"
         told = f"{depth}, {kind} {limits.low:g}..{limits.high:g}"

@@ -118,8 +118,7 @@ def _raster(slide: OpenSlide, limit: int, options: Options) -> Raster:
     region = _inside(slide, options.region)
     across, down = own = (1.0, 1.0) if options.microns is None else _own_microns(slide)
     microns = options.microns or 1.0
-    if options.microns is not None:
-        refuse_finer(own, microns)
+    refuse_finer(own, microns)
     size = (
         max(1, round(region.width * across / microns)),
         max(1, round(region.height * down / microns)),

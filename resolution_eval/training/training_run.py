@@ -201,7 +201,8 @@ def _train(run: TrainingRun, trainer: Trainer, held_out: ImagePool, shown: bool)
             except TrainingError as error:
                 raise TrainingError(f"{error}; {_left(states)}") from None
             so_far = so_far.model_copy(update={"step": step + 1})
-            if run.plan.validates(step) or step + 1 == last:
+            due = (step + 1) % run.plan.validate_every == 0 and step >= run.plan.alone
+            if due or step + 1 == last:
                 with trainer.average.applied() if trainer.average else nullcontext():
                     line["validation"] = validate(trainer, held_out, run.plan.sampler.resolutions)
                     so_far = _kept_if_best(run, trainer, so_far, line["validation"])
