@@ -20,20 +20,8 @@ from resolution_eval.ground.nvml import driver
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 PACKAGES = (
-    "resolution-eval",
-    "lmms-eval",
-    "torch",
-    "torchvision",
-    "transformers",
-    "accelerate",
-    "datasets",
-    "open-flamingo",
-    "open-clip-torch",
-    "peft",
-    "vllm",
-    "sglang",
-    "numpy",
-    "pillow",
+    *("resolution-eval", "lmms-eval", "torch", "torchvision", "transformers", "accelerate"),
+    *("datasets", "open-flamingo", "open-clip-torch", "peft", "vllm", "sglang", "numpy", "pillow"),
 )
 """Distributions whose version can change a score or its cost."""
 MAX_EXCLUDED = 1000

@@ -47,10 +47,8 @@ def read_dicom(data: bytes, limit: int, options: Options) -> Raster:
 
 
 def dicom_size(data: bytes) -> tuple[int, int] | None:
-    """Columns and rows of the DICOM file `data`, by its header alone; None where it tells none.
-
-    Raises:
-        ImageError: as `read_dicom`, of the header.
+    """Columns and rows of the DICOM file `data`, by its header alone, which is refused as by
+    `read_dicom`; None where it tells none.
     """
     _, (rows, columns) = _dataset(data, header_alone=True)
     return (columns, rows) if rows and columns else None

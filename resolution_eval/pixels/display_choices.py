@@ -71,10 +71,8 @@ class Cut(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Cut:
-        """The slice written as "axial:middle", "coronal:12" or "axial:12:3" (of volume 3).
-
-        Raises:
-            UsageError: it is written otherwise.
+        """The slice written as "axial:middle", "coronal:12" or "axial:12:3" (of volume 3);
+        UsageError where it is written otherwise.
         """
         axis, *rest = (word.strip().lower() for word in text.split(":"))
         place, *volume = rest or ["middle"]
@@ -145,11 +143,7 @@ def numbers(window: str) -> tuple[float, float]:
 
 
 def checked(chosen: Mapping[str, Any]) -> Options:
-    """The options with what the user chose.
-
-    Raises:
-        UsageError: a value is impossible.
-    """
+    """The options with what the user chose; UsageError where a value is impossible."""
     cut = Cut.parse(chosen["slice"]) if "slice" in chosen else MIDDLE
     options = Options(**{**chosen, "slice": cut})
     if options.window not in (FIRST, FULL):

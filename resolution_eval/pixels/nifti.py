@@ -117,9 +117,8 @@ def _raster(image: Nifti1Image, limit: int, options: Options) -> Raster:
     shape, axes, notes = _axes(image)
     volume = _volume(image.shape, cut)
     count = shape[AXES[cut.axis]]
-    place = place_among(
-        count, cut.place, f"{cut.axis} slice {cut.place} is asked for, and there are"
-    )
+    refusal = f"{cut.axis} slice {cut.place} is asked for, and there are"
+    place = place_among(count, cut.place, refusal)
     across, down = (axis for axis in range(3) if axis != AXES[cut.axis])
     if shape[across] * shape[down] > limit:
         raise ImageError(

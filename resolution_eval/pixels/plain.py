@@ -19,11 +19,7 @@ _HEADER = re.compile(
 
 
 def read_plain(data: bytes, format: str, limit: int) -> Raster:
-    """The first picture in the file `data` of Pillow's `format`.
-
-    Raises:
-        ImageError: it has more pixels than `limit`.
-    """
+    """The first picture in the file `data` of Pillow's `format`, of at most `limit` pixels."""
     with Image.open(BytesIO(data), formats=[format]) as opened:
         refuse_large(*opened.size, limit)
         frames = getattr(opened, "n_frames", 1)

@@ -237,8 +237,7 @@ def _colour_range(
     values = raster.values[opaque] if opaque is not None else raster.values
     if values.dtype.kind == "u" and raster.bits <= 16:
         most = int(values.max(initial=0))
-        bits = next(bits for bits in (*COLOUR_BITS, 16) if most < 2**bits)
-        bits = min(bits, raster.bits)
+        bits = min(raster.bits, next(bits for bits in COLOUR_BITS if most < 2**bits))
         told = "" if bits == raster.bits else f"{depth} colour, {bits} bits used"
         return _Range(0, 2**bits - 1), told
     limits = _range(values.ravel(), raster.padding)

@@ -6,8 +6,7 @@ what it would have drawn, and no state of a generator need be kept.
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 import torch
@@ -43,7 +42,7 @@ def draw_share(
             augment(image[None], plan.augmentation, generator(plan.seed, "change", *when, order))
             for image, order in zip(drawn.pixels, orders, strict=True)
         ]
-        drawn = dataclasses.replace(drawn, pixels=torch.cat(changed))
+        drawn = replace(drawn, pixels=torch.cat(changed))
     names = tuple(pool.samples[number].id for number in places)
     return Share(drawn, names, not own)
 

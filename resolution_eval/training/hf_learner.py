@@ -83,12 +83,8 @@ class HFLearner(Learner):
         return self.family.grid(self.parts, information)
 
     def batch(self, drawn: ImageBatch) -> TrainBatch:
-        pairs = [
-            self._prepared(sample, pixels)
-            for sample, pixels in zip(drawn.samples, drawn.pixels, strict=True)
-        ]
-        labels = right_aligned([answer for _, answer in pairs])
-        texts = [text for text, _ in pairs]
+        texts, answers = zip(*map(self._prepared, drawn.samples, drawn.pixels), strict=True)
+        labels = right_aligned(answers)
         tokenizer = self.parts.processor.tokenizer
         pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
         inputs = collate(texts, pad or 0) | self._processed(drawn.pixels)

@@ -186,11 +186,7 @@ def _idled(batch: TrainBatch, idle: bool) -> TrainBatch:
 
 
 def received(drawn: ImageBatch, grids: Sequence[tuple[int, int]]) -> None:
-    """Refuse to train at another grid than was meant.
-
-    Raises:
-        ModelError: the encoder received another one, or none.
-    """
+    """Raise ModelError where the encoder received another grid than was meant, or none."""
     meant = (drawn.grid.height, drawn.grid.width)
     if set(grids) != {meant}:
         raise ModelError(

@@ -42,11 +42,8 @@ UNTRAINED = "none"
 
 
 def train_task(given: Namespace) -> str:
-    """Train as the command's arguments say; what was found, in one line or a few.
-
-    Raises:
-        UsageError: an argument is impossible.
-        DataError: the task's data lack a split.
+    """Train as the command's arguments say; what was found, in one line or a few. UsageError of an
+    impossible argument, DataError where the task's data lack a split.
     """
     cards = {name + SUFFIX: card for name, card in task_cards().items()}
     if given.task not in cards:

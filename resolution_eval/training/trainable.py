@@ -61,10 +61,7 @@ def adapt(model: nn.Module, lora: Lora, *, seed: int) -> list[str]:
     names of these layers.
 
     Layers that share their weight with an embedding, or that are used without their forward (in
-    torch's own multi-head attention), get none.
-
-    Raises:
-        UsageError: no layer is left.
+    torch's own multi-head attention), get none; UsageError where no layer is left.
     """
     from peft import LoraConfig, inject_adapter_in_model
 
