@@ -39,7 +39,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     """Do it; the exit status."""
-    from resolution_eval.matrix.matrix_command import matrix_of
+    from resolution_eval.jobs.matrix import matrix_of
 
     print(matrix_of(known))
     return 0

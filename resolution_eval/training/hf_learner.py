@@ -87,7 +87,7 @@ class HFLearner(Learner):
         labels = right_aligned(answers)
         tokenizer = self.parts.processor.tokenizer
         pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
-        inputs = collate(texts, pad or 0) | self._processed(drawn.pixels)
+        inputs = collate(self.family, texts, pad or 0) | self._processed(drawn.pixels)
         tokens = self.family.visual_tokens(self.parts, drawn.grid)
         return TrainBatch(inputs, labels, tokens, self._places(drawn.samples))
 

@@ -153,8 +153,8 @@ def _teaching(
     if not scratch:
         for name in ("encoder_steps", "joint_steps", "patch"):
             if getattr(given, name) is not None:
-                name = name.replace("_", "-")
-                raise UsageError(f"--{name} belongs to a model from scratch, without pretrained=")
+                option = name.replace("_", "-")
+                raise UsageError(f"--{option} belongs to a model from scratch, without pretrained=")
         return None
     if given.joint_steps is not None and given.steps is not None:
         raise UsageError("--joint-steps are --steps without --encoder-steps; give one of the two")

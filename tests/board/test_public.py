@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from resolution_eval.board.printed import in_short, printed
+from resolution_eval.board.published_figures import in_short, printed
 from resolution_eval.board.site.public import SIZES, defaults
 from resolution_eval.data.cards import model_cards
 

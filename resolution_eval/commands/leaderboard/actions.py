@@ -228,7 +228,7 @@ def _line(each: CheckResult, reached: dict[str, Any]) -> tuple[str, str, int, in
 
 def build(known: argparse.Namespace) -> int:
     """Make the site."""
-    from resolution_eval.board.site import build as build_site
+    from resolution_eval.board.site.build import build as build_site
 
     print(build_site(_home(known), known.output))
     return 0
@@ -240,7 +240,7 @@ def _built(known: argparse.Namespace) -> Iterator[Path]:
     if known.site is not None:
         yield known.site
         return
-    from resolution_eval.board.site import build as build_site
+    from resolution_eval.board.site.build import build as build_site
 
     with TemporaryDirectory(prefix="resolution-eval-") as folder:
         output = Path(folder) / "site"
@@ -250,8 +250,8 @@ def _built(known: argparse.Namespace) -> Iterator[Path]:
 
 def serve(known: argparse.Namespace) -> int:
     """Show the site on this machine."""
-    from resolution_eval.board.site import serve as show
     from resolution_eval.board.site.serve import refuse_unusable
+    from resolution_eval.board.site.serve import serve as show
 
     refuse_unusable(known.port)
     with _built(known) as site:
