@@ -273,8 +273,7 @@ def _grey(
     shown, edges, told = _shown(dataset, measured, window)
     inverse = str(dataset.get("PresentationLUTShape", "")) == "INVERSE"
     eight = window == FIRST and edges is None and measured.dtype == np.uint8
-    if eight:
-        told = "greyscale"
+    told = "greyscale" if eight else told
     return Raster(
         values=shown if eight else shown.astype(np.float64),
         bits=bits,

@@ -190,8 +190,7 @@ def _train(run: TrainingRun, trainer: Trainer, held_out: ImagePool, shown: bool)
         trainer.accelerator.load_state(str(path))
     log = Log(run.output, so_far.step, writes=trainer.accelerator.is_main_process)
     meter = Meter(trainer.accelerator.device)
-    last = run.plan.optimisation.steps
-    done = so_far.step
+    done, last = so_far.step, run.plan.optimisation.steps
     with trange(done, last, initial=done, total=last, desc="training", disable=not shown) as steps:
         for step in steps:
             if run.plan.stage(step)[1] == 0:
