@@ -40,12 +40,12 @@ def written(learner: Learner, pool: ImagePool, r: int) -> Iterator[tuple[Sample,
     Raises:
         ModelError: the encoder received another grid.
     """
-    learner.module.eval()
+    learner.eval()
     for grid, places in pool.in_order(r, BATCH):
         drawn = pool.take(r, grid, places)
         batch = learner.batch(drawn)
         with torch.inference_mode(), learner.prepared(drawn) as grids:
-            logits, _ = learner.module(batch.inputs, batch.labels.shape[1])
+            logits, _ = learner(batch.inputs, batch.labels.shape[1])
         received(drawn, grids)
         right = written_exactly(logits, batch.labels).tolist()
         yield from zip(drawn.samples, right, strict=True)

@@ -36,7 +36,7 @@ from resolution_eval.resolution import Size
 from resolution_eval.training.flamingo_learner import FlamingoLearner, prompt
 from resolution_eval.training.learner import answer_loss
 from resolution_eval.training.pool import ImageBatch
-from resolution_eval.training.tokenizer import learn_tokenizer
+from resolution_eval.training.small_models import learn_tokenizer
 from studies.study import ARCHITECTURE
 
 PATCH = 14
@@ -129,7 +129,7 @@ def measure(edge: int, device: str) -> CostMeasures:
 
     def step() -> None:
         optimiser.zero_grad(set_to_none=True)
-        logits, _ = learner.module(inputs, labels.shape[1])
+        logits, _ = learner(inputs, labels.shape[1])
         answer_loss(logits, labels).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
 

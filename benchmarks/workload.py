@@ -120,7 +120,7 @@ def build_flamingo(size: str, *, patch: int = 14, trained: int = 224) -> Any:
 
     from resolution_eval.answers.prompts import flamingo_prompt, question_text
     from resolution_eval.models.flamingo import FlamingoConfig, build
-    from resolution_eval.training.tokenizer import learn_tokenizer
+    from resolution_eval.training.small_models import learn_tokenizer
 
     sizes = FLAMINGOS[size]
     config = FlamingoConfig(

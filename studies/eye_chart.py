@@ -183,7 +183,7 @@ def patch_layer(
     pool = pools.open("train")
     places = pool.groups(resolution)[pool.grid(resolution, 0)][:WHITENED]
     drawn = pool.take(resolution, pool.grid(resolution, 0), places)
-    convolution: nn.Conv3d = learner.module.model.model.visual.patch_embed.proj
+    convolution: nn.Conv3d = learner.model.model.visual.patch_embed.proj
     return convolution, learner.batch(drawn).inputs["pixel_values"]
 
 

@@ -28,8 +28,8 @@ from resolution_eval.training.choice_accuracy import accuracy
 from resolution_eval.training.optimisation import Average, rate
 from resolution_eval.training.pool import open_pool
 from resolution_eval.training.small_flamingo import in_two_stages, pools_of, save_untrained, train
+from resolution_eval.training.small_models import learn_tokenizer
 from resolution_eval.training.start import small_flamingo
-from resolution_eval.training.tokenizer import learn_tokenizer
 
 SIZES = {"train": 40, "val": 8, "test": 16}
 CHOICES = ("left bright", "right bright")
@@ -164,7 +164,7 @@ class TestTrain:
     def test_an_untrained_one_is_what_the_plan_starts_from(self, tmp_path):
         save_untrained(small_plan(), Halves(), tmp_path / "none")
         first = small_flamingo(small_plan(), pools_of(Halves(), small_plan()))
-        own = dict(first.module.model.named_parameters())
+        own = dict(first.model.named_parameters())
         for name, tensor in weights(tmp_path / "none").items():
             assert torch.equal(tensor, own[name]), name
         assert str(load_folder(tmp_path / "none").training) == "unknown"
@@ -192,7 +192,7 @@ class TestStages:
 
     def test_the_encoder_moves_in_the_first_stage_alone_and_the_rest_in_the_second(self, tmp_path):
         few = Stage(steps=4, batch=4, warmup=1)
-        start = dict(small_flamingo(small_plan(), pools_of(Halves(), small_plan())).module.model
+        start = dict(small_flamingo(small_plan(), pools_of(Halves(), small_plan())).model
                      .named_parameters())  # fmt: skip
         short = small_plan(encoder=few, joint=few.model_copy(update={"steps": 1}))
         long = small_plan(encoder=few, joint=few.model_copy(update={"steps": 3}))
@@ -210,7 +210,7 @@ class TestStages:
         # the gates of the cross-attention begin at 0: the first step cannot reach the encoder
         plan = small_plan(encoder=None, joint=Stage(steps=3, batch=4, weight_decay=0))
         train(plan, Halves(), tmp_path / "run", progress=False)
-        first = small_flamingo(plan, pools_of(Halves(), plan)).module.model
+        first = small_flamingo(plan, pools_of(Halves(), plan)).model
         table = weights(tmp_path / "run")["vision_encoder.positional_embedding"]
         assert not torch.equal(table, first.vision_encoder.positional_embedding)
 
@@ -227,7 +227,7 @@ class TestStages:
         def poisoned(plan, pools):
             learner = small_flamingo(plan, pools)
             with torch.no_grad():
-                learner.module.model.vision_encoder.conv1.weight[5, 1, 2, 3] = float("nan")
+                learner.model.vision_encoder.conv1.weight[5, 1, 2, 3] = float("nan")
             return learner
 
         monkeypatch.setattr("resolution_eval.training.small_flamingo.small_flamingo", poisoned)

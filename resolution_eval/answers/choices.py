@@ -307,7 +307,8 @@ def _affirmed(words: Sequence[Word], mentions: Mapping[int, Mention]) -> list[Me
             i = mentions[i].end
         else:
             if words[i].plain == "non":
-                i += _denied_by_non(words, i)
+                # it reaches the next word, where only a hyphen or space parts them
+                i += i + 1 < len(words) and words[i].after in ("-", " ")
             elif words[i].plain in _VERSUS and i + 1 in mentions and i - 1 in ends:
                 denied = True
             elif words[i].plain in _FORWARD and clause:
@@ -316,13 +317,6 @@ def _affirmed(words: Sequence[Word], mentions: Mapping[int, Mention]) -> list[Me
                 denied |= denies(words[i].plain)
             i += 1
     return affirmed + ([] if denied or (words and "?" in words[-1].after) else clause)
-
-
-def _denied_by_non(words: Sequence[Word], i: int) -> int:
-    """How many words after "non" it reaches: the next one, where only a hyphen or space parts
-    them.
-    """
-    return int(i + 1 < len(words) and words[i].after in ("-", " "))
 
 
 def _is_set_off(words: Sequence[Word], mention: Mention) -> bool:

@@ -61,7 +61,7 @@ def others(words: Sequence[Word]) -> list[Word]:
         while i < len(words):
             told.append(words[i])
             i += 1
-            if i < len(words) and (_ends_line(words, i) or _is_answer_cue(words, i)):
+            if i < len(words) and _ends_others(words, i):
                 break
     return told
 
@@ -73,13 +73,11 @@ def _announces(words: Sequence[Word], i: int) -> bool:
     return is_cue(words, i) or bool({":", "\n", "-"} & set(words[i].after))
 
 
-def _is_answer_cue(words: Sequence[Word], i: int) -> bool:
+def _ends_others(words: Sequence[Word], i: int) -> bool:
+    """Whether a line that is no item of a list begins at `i`, or a cue of the answer is there."""
+    if "\n" in words[i].before and not _continues(words, i):
+        return True
     return words[i - 1].plain not in _OTHERS | _BETWEEN and is_cue(words, i)
-
-
-def _ends_line(words: Sequence[Word], i: int) -> bool:
-    """Whether a line begins at `i` that is no item of a list."""
-    return "\n" in words[i].before and not _continues(words, i)
 
 
 def _continues(words: Sequence[Word], i: int) -> bool:

@@ -40,26 +40,17 @@ _SIDES = {"l": "left", "lt": "left", "r": "right", "rt": "right"}
 _SIDES |= {"bilateral": "both", "bilaterally": "both"}
 _NAMED_SIDES = {"left": {"left"}, "right": {"right"}, "both": {"left", "right"}}
 _UNITS = {
-    "nm": ("mm", -6),
-    "um": ("mm", -3),
-    "μm": ("mm", -3),
-    "mm": ("mm", 0),
-    "cm": ("mm", 1),
-    "ml": ("ml", 0),
-    "l": ("ml", 3),
-    "dl": ("ml", 2),
-    "ul": ("ml", -3),
-    "μl": ("ml", -3),
-    "μg": ("g", -6),
-    "ug": ("g", -6),
-    "cc": ("ml", 0),
-    "mg": ("g", -3),
-    "g": ("g", 0),
-    "kg": ("g", 3),
-    "hu": ("hu", 0),
-    "%": ("%", 0),
-    "percent": ("%", 0),
+    name: (unit, power)
+    for unit, names in {
+        "mm": {"nm": -6, "um": -3, "μm": -3, "mm": 0, "cm": 1},
+        "ml": {"ul": -3, "μl": -3, "ml": 0, "cc": 0, "dl": 2, "l": 3},
+        "g": {"ug": -6, "μg": -6, "mg": -3, "g": 0, "kg": 3},
+        "hu": {"hu": 0},
+        "%": {"%": 0, "percent": 0},
+    }.items()
+    for name, power in names.items()
 }
+"""Each unit as a power of ten of the one that its kind of quantity is compared in."""
 _UNITS |= {
     prefix + stem + ending: _UNITS[symbol + unit]
     for prefix, symbol in (("nano", "n"), ("micro", "u"), ("milli", "m"), ("centi", "c"))

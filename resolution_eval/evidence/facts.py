@@ -20,20 +20,8 @@ from resolution_eval.ground.nvml import driver
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 PACKAGES = (
-    "resolution-eval",
-    "lmms-eval",
-    "torch",
-    "torchvision",
-    "transformers",
-    "accelerate",
-    "datasets",
-    "open-flamingo",
-    "open-clip-torch",
-    "peft",
-    "vllm",
-    "sglang",
-    "numpy",
-    "pillow",
+    *("resolution-eval", "lmms-eval", "torch", "torchvision", "transformers", "accelerate"),
+    *("datasets", "open-flamingo", "open-clip-torch", "peft", "vllm", "sglang", "numpy", "pillow"),
 )
 """Distributions whose version can change a score or its cost."""
 MAX_EXCLUDED = 1000
@@ -183,9 +171,10 @@ def hardware() -> Hardware:
     """The machine of this process, as the operating system and torch tell."""
     import psutil
 
+    affinity = hasattr(os, "sched_getaffinity")
     return Hardware(
         cpu=_processor(),
-        cores=_cores(),
+        cores=len(os.sched_getaffinity(0)) if affinity else os.cpu_count() or 0,
         memory=int(psutil.virtual_memory().total),
         gpus=(gpus := _gpus()),
         driver=driver() if gpus else None,
@@ -214,12 +203,6 @@ def peak_resident() -> int | None:
         return None if peak is None else int(peak)
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 0
 
 
 def _processor() -> str | None:

@@ -87,11 +87,7 @@ def facts_of(entries: Sequence[ImageEntry]) -> dict[str, Any]:
 
 
 def finite(answer: Answer | Failure) -> Answer | Failure:
-    """The answer, if its scores are numbers.
-
-    Raises:
-        ModelError: a score is NaN or infinite.
-    """
+    """The answer; ModelError where a score of it is NaN or infinite."""
     if isinstance(answer, Failure):
         return answer
     if answer.choice_scores and not all(math.isfinite(score) for score in answer.choice_scores):

@@ -117,11 +117,7 @@ def printable() -> None:
 
 
 def refuse_misspelled(what: str, name: str, ours: Iterable[str]) -> None:
-    """Refuse a name that is nearly one of `ours`; any other is for lmms-eval to know.
-
-    Raises:
-        UsageError: it is nearly one of ours.
-    """
+    """Raise UsageError of a name nearly one of `ours`; any other is for lmms-eval to know."""
     names = sorted(ours)
     close = [] if name in names else get_close_matches(name, names, n=1, cutoff=0.8)
     if close:

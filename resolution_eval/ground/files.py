@@ -139,11 +139,8 @@ def write_manifest(folder: Path) -> None:
 
 
 def refuse_stranger(path: Path, mark: str = GENERATED) -> None:
-    """Refuse to write over the file `path` where it is not one of this program's, which hold
-    `mark`.
-
-    Raises:
-        UsageError: it is there, and is none.
+    """Raise UsageError where the file `path` is there and none of this program's, which hold
+    `mark`, so that it would be written over.
     """
     if not path.exists():
         return
@@ -156,10 +153,8 @@ def refuse_stranger(path: Path, mark: str = GENERATED) -> None:
 
 
 def refuse_foreign(folder: Path) -> None:
-    """Refuse a folder that holds anything but what its manifest says was written.
-
-    Raises:
-        UsageError: it does, or is no folder; the first foreign things are named.
+    """Raise UsageError of a folder that holds anything but what its manifest says was written, or
+    that is none; the first foreign things are named.
     """
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise UsageError(f"{folder}: not a folder; name a folder to write to")
@@ -202,10 +197,7 @@ def _foreign(folder: Path, written: Mapping[str, str]) -> list[str]:
 @contextmanager
 def renewed_folder(output: Path) -> Iterator[Path]:
     """A new folder beside `output`; once all is written it takes that place, of what an earlier run
-    wrote there and of nothing else.
-
-    Raises:
-        UsageError: `output` holds anything else.
+    wrote there: UsageError where `output` holds anything else.
     """
     refuse_foreign(output)
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -218,10 +210,7 @@ def renewed_folder(output: Path) -> Iterator[Path]:
 
 def replace_folder(fresh: Path, output: Path) -> None:
     """Put the folder `fresh`, on the same disk, in the place of `output`, which an earlier run
-    wrote; nothing else is deleted.
-
-    Raises:
-        UsageError: `output` holds anything else.
+    wrote; UsageError where it holds anything else, and nothing is deleted.
     """
     refuse_foreign(output)
     write_manifest(fresh)

@@ -156,11 +156,7 @@ class _RepeatedError(Exception):
 
 
 def _table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The pairs as a table.
-
-    Raises:
-        _RepeatedError: a key stands twice.
-    """
+    """The pairs as a table, in which no key stands twice."""
     table = dict(pairs)
     if len(table) < len(pairs):
         seen: set[str] = set()

@@ -32,12 +32,7 @@ def stale(doc: Document, reply: Reply) -> Failure | None:
     """A reply that belongs to another document, as a response cache may serve it."""
     attested = reply.attestation
     before = tuple(one.sample for one in attested.demonstrations)
-    shown = tuple(
-        one["sample"]
-        for one in LEDGER.demonstrated.get(
-            SampleKey(doc["dataset"], doc["sample"], doc["resolution"]), ()
-        )
-    )
+    shown = tuple(one["sample"] for one in LEDGER.demonstrated.get(SampleKey.of(doc), ()))
     given = (reply.sample, attested.requested, attested.fingerprint, before)
     wanted = (doc["sample"], doc["resolution"], doc["fingerprint"], shown)
     if given != wanted:
@@ -57,8 +52,7 @@ def stale(doc: Document, reply: Reply) -> Failure | None:
 
 def _impossible(doc: Document, reply: Reply) -> Failure | None:
     """A reply whose ranked choice is none of the options shown, as a damaged cache may serve it."""
-    choices, choice = doc["choices"], reply.choice
-    ranked = reply.choice_scores
+    choices, choice, ranked = doc["choices"], reply.choice, reply.choice_scores
     if choice is None and ranked is None:
         return None
     if (

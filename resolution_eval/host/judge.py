@@ -48,7 +48,7 @@ class Judge:
 
     def _asked(self, question: str, target: str, answer: str) -> Judgement:
         if self._failed >= GIVEN_UP:
-            return self._without(f"not asked, after {GIVEN_UP} failures in a row")
+            return self._failure(f"not asked, after {GIVEN_UP} failures in a row")
         try:
             said = self._server.evaluate_binary(question, target, answer, output_format="yes/no")
         except Exception as error:  # noqa: BLE001  (whatever a provider raises, its judgement fails)
@@ -66,9 +66,6 @@ class Judge:
             logger.warning(
                 f"the judge {self.name} failed {GIVEN_UP} times in a row; not asked again"
             )
-        return self._without(reason)
-
-    def _without(self, reason: str) -> Judgement:
         return Judgement(judge=self.name, model=None, correct=None, failure=reason)
 
 

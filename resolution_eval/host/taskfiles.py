@@ -189,11 +189,7 @@ class Variation:
     most_images: int | None = None
 
     def applied(self, card: TaskCard) -> TaskCard:
-        """The card with this variation.
-
-        Raises:
-            CardError: the variation is impossible.
-        """
+        """The card with this variation; CardError where that is impossible."""
         changes = {name: value for name, value in vars(self).items() if value is not None}
         return task_card(card.model_dump() | changes, f"{card.name}, varied")
 
@@ -205,11 +201,8 @@ def task_names() -> set[str]:
 
 
 def refuse_misspelled_task(name: str) -> None:
-    """Refuse a name that ends like ours and is none, or is nearly one of ours, before lmms-eval
-    takes its time over it.
-
-    Raises:
-        UsageError: it is so.
+    """Raise UsageError of a name that ends like ours and is none, or is nearly one of ours, before
+    lmms-eval takes its time over it.
     """
     known = task_names()
     if name.endswith(SUFFIX) and name not in known:

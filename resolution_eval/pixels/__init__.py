@@ -7,7 +7,7 @@
 | `exif` | the orientation that a file tells |
 | `display_choices` | what a user may choose |
 | `rules` | the rules by which a raster becomes 8-bit RGB |
-| `tiff`, `jpeg`, `png`, `netpbm`, `jpeg2000`, `modern`, `plain` | readers of formats |
+| `tiff`, `jpeg`, `png`, `modern`, `plain` | readers of formats |
 | `dicom`, `nifti` | readers of scans |
 | `slide` | a whole slide at a size of its pixels in µm |
 | `reader` | which of them reads a file |

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from resolution_eval.ground.errors import ImageError
-from resolution_eval.pixels.display_choices import FIRST, FULL, Options, numbers
+from resolution_eval.pixels.display_choices import FIRST, FULL, Options, numbers, place_among
 from resolution_eval.pixels.jpeg import refuse_damaged_scan
-from resolution_eval.pixels.raster import Raster, Values
+from resolution_eval.pixels.raster import Raster, Values, refuse_large
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -42,18 +42,13 @@ def read_dicom(data: bytes, limit: int, options: Options) -> Raster:
     dataset, (rows, columns) = _dataset(data)
     if "PixelData" not in dataset and "FloatPixelData" not in dataset:
         raise ImageError("the DICOM file has no pixels (a report, a directory or a structure set?)")
-    if rows * columns > limit:
-        raise ImageError(
-            f"the image is too large: {columns}x{rows} is {rows * columns} pixels, limit {limit}"
-        )
+    refuse_large(columns, rows, limit)
     return _raster(dataset, options)
 
 
 def dicom_size(data: bytes) -> tuple[int, int] | None:
-    """Columns and rows of the DICOM file `data`, by its header alone; None where it tells none.
-
-    Raises:
-        ImageError: as `read_dicom`, of the header.
+    """Columns and rows of the DICOM file `data`, by its header alone, which is refused as by
+    `read_dicom`; None where it tells none.
     """
     _, (rows, columns) = _dataset(data, header_alone=True)
     return (columns, rows) if rows and columns else None
@@ -83,11 +78,8 @@ def _dataset(data: bytes, *, header_alone: bool = False) -> tuple[Dataset, tuple
 
 
 def refuse_inflated(data: bytes) -> None:
-    """Refuse a deflated DICOM file that would become more than `MAX_INFLATED`: pydicom inflates
-    all of it at once, before it looks at the first tag.
-
-    Raises:
-        ImageError: it would.
+    """Raise ImageError where a deflated DICOM file would become more than `MAX_INFLATED`: pydicom
+    inflates all of it at once, before it looks at the first tag.
     """
     from pydicom.filereader import _read_file_meta_info, read_preamble
     from pydicom.uid import DeflatedExplicitVRLittleEndian
@@ -109,7 +101,8 @@ def refuse_inflated(data: bytes) -> None:
 def _raster(dataset: Dataset, options: Options) -> Raster:
     _refuse_untold(dataset)
     frames = int(dataset.get("NumberOfFrames") or 1)
-    frame = _frame(options, frames)
+    refusal = f"frame {options.frame} is asked for, and the file has"
+    frame = place_among(frames, options.frame, refusal)
     assumed = _assumed_syntax(dataset)
     values = _stored(dataset, frame)
     _take_from_groups(dataset, frame)
@@ -125,9 +118,7 @@ def _raster(dataset: Dataset, options: Options) -> Raster:
     bits = int(dataset.get("BitsStored") or dataset.get("BitsAllocated") or 16)
     if values.ndim == 3:
         return Raster(values=values, bits=bits, notes=tuple(notes))
-    inverse = str(dataset.get("PresentationLUTShape", "")) == "INVERSE"
-    white = photometric == "MONOCHROME1" or inverse
-    return _grey(dataset, values, bits, white=white, notes=tuple(notes), window=options.window)
+    return _grey(dataset, values, bits, tuple(notes), options.window)
 
 
 def _refuse_untold(dataset: Dataset) -> None:
@@ -175,15 +166,6 @@ def _assumed_rescale(dataset: Dataset) -> list[str]:
         return []
     setattr(dataset, absent[0], halves[absent[0]])
     return [f"no {absent[0]} told: taken as {halves[absent[0]]}"]
-
-
-def _frame(options: Options, frames: int) -> int:
-    """Number of the frame from 0."""
-    if isinstance(options.frame, int):
-        if options.frame > frames:
-            raise ImageError(f"frame {options.frame} is asked for, and the file has {frames}")
-        return options.frame - 1
-    return frames // 2 if options.frame == "middle" else 0
 
 
 def _refuse_contradiction(photometric: str, values: Values) -> None:
@@ -237,8 +219,7 @@ def _stored(dataset: Dataset, frame: int) -> Values:
     """The values of one frame as stored, from their lowest bit; YBR as RGB."""
     stored = int(dataset.get("BitsStored") or 0)
     above = int(dataset.get("HighBit") or 0) + 1 - stored
-    syntax = dataset.file_meta.get("TransferSyntaxUID") if "file_meta" in dir(dataset) else None
-    if not stored or above <= 0 or (syntax is not None and syntax.is_encapsulated):
+    if not stored or above <= 0 or dataset.file_meta.TransferSyntaxUID.is_encapsulated:
         return _decoded(dataset, frame)
     dataset.BitsStored = stored + above  # older files begin at a higher bit
     values = _decoded(dataset, frame)
@@ -253,8 +234,7 @@ def _decoded(dataset: Dataset, frame: int) -> Values:
     try:
         pixels = np.asarray(pixel_array(dataset, index=frame))
     except Exception as error:  # as above
-        syntax = dataset.file_meta.get("TransferSyntaxUID", None)
-        kind = "uncompressed" if syntax is None else syntax.name
+        kind = dataset.file_meta.TransferSyntaxUID.name
         raise ImageError(
             f"the pixels of the DICOM file cannot be decoded ({kind}; {type(error).__name__}): "
             "they are damaged or cut short, or compressed in a way that is not read"
@@ -266,8 +246,7 @@ def _decoded(dataset: Dataset, frame: int) -> Values:
 
 def _refuse_damaged(dataset: Dataset, frame: int) -> None:
     """Raise where a baseline JPEG in the file has a damaged scan: its decoders are lenient."""
-    syntax = dataset.file_meta.get("TransferSyntaxUID", None) if "file_meta" in dir(dataset) else ""
-    if syntax not in _BASELINE:
+    if dataset.file_meta.TransferSyntaxUID not in _BASELINE:
         return
     from pydicom.encaps import generate_frames
 
@@ -285,68 +264,57 @@ def _looked_up(dataset: Dataset, values: Values) -> Values:
 
 
 def _grey(
-    dataset: Dataset,
-    values: Values,
-    bits: int,
-    *,
-    white: bool,
-    notes: tuple[str, ...],
-    window: str,
+    dataset: Dataset, values: Values, bits: int, notes: tuple[str, ...], window: str
 ) -> Raster:
     from pydicom.pixels.processing import apply_modality_lut
 
     padding = _padding(dataset, values, apply_modality_lut)
     measured = np.asarray(apply_modality_lut(values, dataset))
-    common: dict[str, Any] = {"bits": bits, "white_is_zero": white, "padding": padding}
-    if window == FULL:
-        return Raster(values=measured.astype(np.float64), notes=notes, **common)
+    shown, edges, told = _shown(dataset, measured, window)
+    inverse = str(dataset.get("PresentationLUTShape", "")) == "INVERSE"
+    eight = window == FIRST and edges is None and measured.dtype == np.uint8
+    told = "greyscale" if eight else told
+    return Raster(
+        values=shown if eight else shown.astype(np.float64),
+        bits=bits,
+        white_is_zero=dataset.PhotometricInterpretation == "MONOCHROME1" or inverse,
+        padding=padding if shown is measured else (),
+        window=edges,
+        notes=(*notes, *([told] if told else [])),
+    )
+
+
+def _shown(
+    dataset: Dataset, measured: Values, window: str
+) -> tuple[Values, tuple[float, float] | None, str]:
+    """What is shown, from which value to which, and the note on it: through the `window` asked for,
+    else the file's own VOI LUT, else its first window, else over its own range.
+    """
     if window != FIRST:
-        return Raster(
-            values=measured.astype(np.float64),
-            window=_edges(*numbers(window)),
-            notes=notes,
-            **common,
-        )
-    return _as_the_file_says(dataset, measured, notes, common)
-
-
-def _as_the_file_says(
-    dataset: Dataset, measured: Values, notes: tuple[str, ...], common: dict[str, Any]
-) -> Raster:
-    """Shown through the file's own VOI LUT, else its first window, else over its own range."""
+        return measured, None if window == FULL else _edges(*numbers(window)), ""
     if dataset.get("VOILUTSequence"):
         from pydicom.pixels.processing import apply_voi
 
-        shown = np.asarray(apply_voi(measured.astype(np.int64), dataset, index=0))
+        looked_up = np.asarray(apply_voi(measured.astype(np.int64), dataset, index=0))
         depth = int(dataset.VOILUTSequence[0].LUTDescriptor[2])
-        return Raster(
-            values=shown.astype(np.float64),
-            window=(0.0, float(2**depth - 1)),
-            notes=(*notes, "VOI LUT of the file"),
-            **common | {"padding": ()},
-        )
+        return looked_up, (0.0, float(2**depth - 1)), "VOI LUT of the file"
     centre, width = _first(dataset.get("WindowCenter")), _first(dataset.get("WindowWidth"))
     if centre is None or width is None or width <= 0:
-        eight = measured.dtype == np.uint8
-        told = (*notes, "greyscale") if eight else notes
-        return Raster(
-            values=measured if eight else measured.astype(np.float64), notes=told, **common
-        )
+        return measured, None, ""
     function = str(dataset.get("VOILUTFunction") or "LINEAR")
-    notes = (*notes, f"window {centre:g}/{width:g} of the file ({function})")
+    note = f"window {centre:g}/{width:g} of the file ({function})"
     if function == "SIGMOID":
         curve = 1 / (1 + np.exp(-4 * (measured.astype(np.float64) - centre) / width))
-        return Raster(values=curve, window=(0.0, 1.0), notes=notes, **common | {"padding": ()})
+        return curve, (0.0, 1.0), note
     exact = function == "LINEAR_EXACT"
-    window = (centre - width / 2, centre + width / 2) if exact else _edges(centre, width)
-    return Raster(values=measured.astype(np.float64), window=window, notes=notes, **common)
+    edges = (centre - width / 2, centre + width / 2) if exact else _edges(centre, width)
+    return measured, edges, note
 
 
 def _first(value: Any) -> float | None:
     if value is None or value == "":
         return None
-    chosen = value[0] if hasattr(value, "__len__") and not isinstance(value, str) else value
-    return float(chosen)
+    return float(value[0] if hasattr(value, "__len__") and not isinstance(value, str) else value)
 
 
 def _edges(centre: float, width: float) -> tuple[float, float]:

@@ -44,22 +44,35 @@ class Region(NamedTuple):
         return region
 
 
+Place = int | Literal["first", "middle"]
+"""By number from 1, or `first`; `middle` is number n // 2 + 1."""
+
+
+def place_among(count: int, chosen: Place, refusal: str) -> int:
+    """The place from 0 that is chosen among `count`; ImageError, `refusal` and the count, where
+    there are fewer.
+    """
+    if not isinstance(chosen, int):
+        return count // 2 if chosen == "middle" else 0
+    if chosen > count:
+        raise ImageError(f"{refusal} {count}")
+    return chosen - 1
+
+
 class Cut(NamedTuple):
     """Which slice of a volume is shown."""
 
     axis: str = "axial"
     """`axial`, `coronal` or `sagittal`: what the slice stands across is the patient's own axis."""
-    place: int | Literal["first", "middle"] = "middle"
-    """By number from 1, from the patient's left, the back or below; `middle`: number n // 2 + 1."""
+    place: Place = "middle"
+    """From the patient's left, the back or below."""
     volume: int | None = None
     """By number from 1, of a file that has several."""
 
     @classmethod
     def parse(cls, text: str) -> Cut:
-        """The slice written as "axial:middle", "coronal:12" or "axial:12:3" (of volume 3).
-
-        Raises:
-            UsageError: it is written otherwise.
+        """The slice written as "axial:middle", "coronal:12" or "axial:12:3" (of volume 3);
+        UsageError where it is written otherwise.
         """
         axis, *rest = (word.strip().lower() for word in text.split(":"))
         place, *volume = rest or ["middle"]
@@ -86,8 +99,8 @@ class Options:
     window: str = FIRST
     """DICOM: "first" (the file's own first window or VOI LUT), "full range", or "CENTRE/WIDTH";
     NIfTI: "first" is the file's display range."""
-    frame: int | Literal["first", "middle"] = "first"
-    """DICOM: the frame of several, by number from 1, "first" or "middle"."""
+    frame: Place = "first"
+    """DICOM: the frame of several."""
     slice: Cut = MIDDLE
     """NIfTI: the slice of a volume."""
     max_pixels: int | None = None
@@ -100,10 +113,8 @@ class Options:
     """The file on disk that the bytes are the beginning of; none where they are all of it."""
 
     def file_size(self, data: bytes) -> int:
-        """Bytes of the whole file that `data`, or their beginning, are.
-
-        Raises:
-            ImageError: the file is no longer there.
+        """Bytes of the whole file that `data`, or their beginning, are; ImageError where it is no
+        longer there.
         """
         if self.path is None:
             return len(data)
@@ -132,11 +143,7 @@ def numbers(window: str) -> tuple[float, float]:
 
 
 def checked(chosen: Mapping[str, Any]) -> Options:
-    """The options with what the user chose.
-
-    Raises:
-        UsageError: a value is impossible.
-    """
+    """The options with what the user chose; UsageError where a value is impossible."""
     cut = Cut.parse(chosen["slice"]) if "slice" in chosen else MIDDLE
     options = Options(**{**chosen, "slice": cut})
     if options.window not in (FIRST, FULL):

@@ -7,7 +7,8 @@ from struct import error as struct_error
 
 from PIL import Image
 
-_TAG = 0x0112
+TAG = 0x0112
+"""Orientation, in EXIF as in TIFF."""
 _XMP = re.compile(rb"tiff:Orientation(?:=[\"']|>)([1-8])")
 _BROKEN = (
     *(SyntaxError, ValueError, OSError, KeyError, IndexError, TypeError, EOFError),
@@ -15,6 +16,11 @@ _BROKEN = (
 )
 _LARGEST = 1 << 20
 """Bytes of metadata that are looked through."""
+
+
+def orientation_of(value: object) -> int:
+    """The orientation that the value of `TAG` is, 1 to 8; 1 where it is none."""
+    return int(value) if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def orientation_in(exif: bytes) -> int:
@@ -25,19 +31,9 @@ def orientation_in(exif: bytes) -> int:
     tags = Image.Exif()
     try:
         tags.load(b"Exif\0\0" + exif[:_LARGEST].removeprefix(b"Exif\0\0"))
-        value = tags.get(_TAG, 1)
-    except (
-        SyntaxError,
-        ValueError,
-        OSError,
-        KeyError,
-        IndexError,
-        TypeError,
-        EOFError,
-        struct_error,
-    ):
+        return orientation_of(tags.get(TAG))
+    except _BROKEN:
         return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def orientation_in_xmp(xmp: bytes) -> int:

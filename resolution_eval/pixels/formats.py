@@ -8,17 +8,11 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
-from typing import Protocol
-
-
-class Sniff(Protocol):
-    """Whether bytes begin like a file of some format."""
-
-    def __call__(self, data: bytes) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -30,12 +24,8 @@ class Format:
     """What to do with a file that is not read; none where it is."""
 
 
-def _begins(*beginnings: bytes, data: bytes) -> bool:
-    return data.startswith(beginnings)
-
-
 def _at(offset: int, *marks: bytes, data: bytes) -> bool:
-    return data[offset:].startswith(marks) if len(data) > offset else False
+    return data.startswith(marks, offset)
 
 
 def _riff(kind: bytes, data: bytes) -> bool:
@@ -109,36 +99,36 @@ JPEGLS = Format("JPEG-LS")
 DICOM = Format("DICOM")
 NIFTI = Format("NIfTI")
 
-_TABLE: tuple[tuple[Sniff, Format], ...] = (
-    (partial(_begins, b"\x89PNG\r\n\x1a\n"), PNG),
+_TABLE: tuple[tuple[Callable[..., bool], Format], ...] = (
+    (partial(_at, 0, b"\x89PNG\r\n\x1a\n"), PNG),
     (_jpegls, JPEGLS),
-    (partial(_begins, b"\xff\xd8\xff"), JPEG),
-    (partial(_begins, b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), TIFF),
-    (partial(_begins, b"BM"), BMP),
-    (partial(_begins, b"GIF87a", b"GIF89a"), GIF),
+    (partial(_at, 0, b"\xff\xd8\xff"), JPEG),
+    (partial(_at, 0, b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), TIFF),
+    (partial(_at, 0, b"BM"), BMP),
+    (partial(_at, 0, b"GIF87a", b"GIF89a"), GIF),
     (partial(_riff, b"WEBP"), WEBP),
     (_netpbm, NETPBM),
-    (partial(_begins, b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"), JPEG2000),
-    (partial(_begins, b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"), JPEGXL),
+    (partial(_at, 0, b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"), JPEG2000),
+    (partial(_at, 0, b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"), JPEGXL),
     (partial(_at, 128, b"DICM"), DICOM),
-    (partial(_begins, *(b"\x08\0" + one + b"\0" for one in _OF_GROUP_8), b"\x02\0\0\0"), DICOM),
+    (partial(_at, 0, *(b"\x08\0" + one + b"\0" for one in _OF_GROUP_8), b"\x02\0\0\0"), DICOM),
     (_nifti, NIFTI),
     (partial(_iso, b"avif", b"avis"), Format("AVIF", _CONVERT)),
     (partial(_iso, b"heic", b"heix", b"mif1", b"msf1", b"hevc"), Format("HEIC", _CONVERT)),
-    (partial(_begins, b"\x1f\x8b"), Format("gzip", "unpack it")),
-    (partial(_begins, b"PK\x03\x04"), Format("zip", "unpack it")),
-    (partial(_begins, b"%PDF"), Format("PDF", "take the image out of it and save it as PNG")),
-    (partial(_begins, b"%!PS", b"\xc5\xd0\xd3\xc6"), Format("PostScript", _CONVERT)),
-    (partial(_begins, b"\x93NUMPY"), Format("NumPy array", "save it as TIFF with tifffile")),
-    (partial(_begins, b"\x89HDF\r\n\x1a\n"), Format("HDF5", "save its images as PNG or TIFF")),
-    (partial(_begins, b"NRRD"), Format("NRRD", "save its slices as PNG or TIFF")),
-    (partial(_begins, b"ObjectType"), Format("MetaImage", "save its slices as PNG or TIFF")),
-    (partial(_begins, b"SIMPLE  ="), Format("FITS", _CONVERT)),
-    (partial(_begins, b"8BPS"), Format("Photoshop", _CONVERT)),
-    (partial(_begins, b"\0\0\x01\0"), Format("icon", _CONVERT)),
-    (partial(_begins, b"II\xbc"), Format("JPEG XR", _CONVERT)),
-    (partial(_begins, b"v/1\x01"), Format("OpenEXR", _CONVERT)),
-    (partial(_begins, b"PF\n", b"P7\n"), Format("Netpbm of colour floats or PAM", _CONVERT)),
+    (partial(_at, 0, b"\x1f\x8b"), Format("gzip", "unpack it")),
+    (partial(_at, 0, b"PK\x03\x04"), Format("zip", "unpack it")),
+    (partial(_at, 0, b"%PDF"), Format("PDF", "take the image out of it and save it as PNG")),
+    (partial(_at, 0, b"%!PS", b"\xc5\xd0\xd3\xc6"), Format("PostScript", _CONVERT)),
+    (partial(_at, 0, b"\x93NUMPY"), Format("NumPy array", "save it as TIFF with tifffile")),
+    (partial(_at, 0, b"\x89HDF\r\n\x1a\n"), Format("HDF5", "save its images as PNG or TIFF")),
+    (partial(_at, 0, b"NRRD"), Format("NRRD", "save its slices as PNG or TIFF")),
+    (partial(_at, 0, b"ObjectType"), Format("MetaImage", "save its slices as PNG or TIFF")),
+    (partial(_at, 0, b"SIMPLE  ="), Format("FITS", _CONVERT)),
+    (partial(_at, 0, b"8BPS"), Format("Photoshop", _CONVERT)),
+    (partial(_at, 0, b"\0\0\x01\0"), Format("icon", _CONVERT)),
+    (partial(_at, 0, b"II\xbc"), Format("JPEG XR", _CONVERT)),
+    (partial(_at, 0, b"v/1\x01"), Format("OpenEXR", _CONVERT)),
+    (partial(_at, 0, b"PF\n", b"P7\n"), Format("Netpbm of colour floats or PAM", _CONVERT)),
     (
         partial(_text, b"version https://git-lfs"),
         Format("Git LFS pointer", "fetch the file itself with `git lfs pull`"),

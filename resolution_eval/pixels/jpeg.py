@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 
 import numpy as np
@@ -13,7 +13,7 @@ from PIL import Image
 
 from resolution_eval.ground.errors import ImageError
 from resolution_eval.pixels.exif import orientation_in
-from resolution_eval.pixels.raster import Raster, of_pillow
+from resolution_eval.pixels.raster import Raster, of_pillow, refuse_large
 
 _SOI, _EOI, _SOS, _TEM, _APP0, _APP1, _APP2, _APP14, _COM = (
     *(0xD8, 0xD9, 0xDA, 0x01, 0xE0, 0xE1, 0xE2, 0xEE, 0xFE),
@@ -23,6 +23,8 @@ _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
 _KEPT = frozenset({_APP0, _APP14})
 """Segments of applications that say how colours are stored (JFIF, Adobe)."""
+_MARK = re.compile(rb"\xff([^\xff])")
+"""A marker; what fills the bytes before it is passed over."""
 _IN_SCAN = re.compile(rb"\xff+[\x01-\xcf\xd8-\xfe]", re.DOTALL)
 """The end of a scan: a marker that is neither a stuffed zero nor a restart."""
 _DHT = 0xC4
@@ -58,35 +60,24 @@ def read_jpeg(data: bytes, limit: int) -> Raster:
     """
     segments = list(_segments(data))
     frame = _frame(segments)
-    if frame.width * frame.height > limit:
-        raise ImageError(
-            f"the image is too large: {frame.width}x{frame.height} is "
-            f"{frame.width * frame.height} pixels, limit {limit}"
-        )
+    refuse_large(frame.width, frame.height, limit)
     bare = _written(segments)
-    orientation = next(
-        (
-            orientation_in(segment.body[6:])
-            for segment in segments
-            if segment.marker == _APP1 and segment.body.startswith(b"Exif\0\0")
-        ),
-        1,
-    )
-    notes = ("first of several pictures (MPF)",) if _several(segments) else ()
+    exif = _first(segments, _APP1, b"Exif\0\0")
+    orientation = 1 if exif is None else orientation_in(exif[6:])
+    several = _first(segments, _APP2, b"MPF\0") is not None
+    notes = ("first of several pictures (MPF)",) if several else ()
     if frame.precision > 8:
-        return _deep(bare, frame, orientation, notes)
+        _refuse_missing_scans(segments, frame)
+        return replace(_deep(bare, frame.precision), orientation=orientation, notes=notes)
     refuse_damaged_scan(bare)
     with Image.open(BytesIO(bare), formats=["JPEG"]) as opened:
         opened.load()
-        raster = of_pillow(opened, notes)
-    return Raster(values=raster.values, bits=8, orientation=orientation, notes=raster.notes)
+        return replace(of_pillow(opened, notes), orientation=orientation)
 
 
 def refuse_damaged_scan(data: bytes) -> None:
-    """Raise where the scans of the JPEG `data` are not whole, by libjpeg-turbo's own warnings.
-
-    Raises:
-        ImageError: they are damaged, cut short, or lack a component or a band of coefficients.
+    """Raise ImageError where the scans of the JPEG `data` are damaged, cut short, or lack a
+    component or a band of coefficients, by libjpeg-turbo's own warnings.
     """
     segments = list(_segments(data))
     frame = _frame(segments)
@@ -110,9 +101,6 @@ def _fault(data: bytes) -> str | None:
     """What libjpeg-turbo warns of or refuses; none where the scans are whole.
 
     All of the scans are decoded; the pixels, at an eighth of the size, are thrown away.
-
-    Raises:
-        ImageError: its subsampling is none that libjpeg-turbo's simple interface knows.
     """
     try:
         header = simplejpeg.decode_jpeg_header(data, strict=False)
@@ -144,20 +132,10 @@ def _shortened(data: bytes) -> bytes:
 
 
 def _segments(data: bytes) -> Iterator[_Segment]:
-    """The segments of the first picture in `data`, up to its end mark.
-
-    Raises:
-        ImageError: a segment is cut short, or there is no end mark after a scan.
-    """
+    """The segments of the first picture in `data`, up to its end mark."""
     place = 2
-    while place < len(data):
-        if data[place] != 0xFF:
-            place = _next_marker(data, place)
-            continue
-        while place < len(data) and data[place] == 0xFF:
-            place += 1
-        marker = data[place] if place < len(data) else _EOI
-        place += 1
+    while mark := _MARK.search(data, place):
+        marker, place = mark[1][0], mark.end()
         if marker == _EOI:
             return
         if marker in (0, _TEM, _SOI) or 0xD0 <= marker <= 0xD7:
@@ -167,15 +145,16 @@ def _segments(data: bytes) -> Iterator[_Segment]:
         if length < 2 or end > len(data):
             raise ImageError("the JPEG is cut short or damaged: a segment reaches beyond its end")
         if marker == _SOS:
-            mark = _IN_SCAN.search(data, end)
-            end = mark.start() if mark else len(data)
+            after = _IN_SCAN.search(data, end)
+            end = after.start() if after else len(data)
         yield _Segment(marker, data[place + 2 : end])
         place = end
 
 
-def _next_marker(data: bytes, place: int) -> int:
-    index = data.find(b"\xff", place)
-    return len(data) if index < 0 else index
+def _first(segments: list[_Segment], marker: int, begins: bytes = b"") -> bytes | None:
+    """The first body of such a segment that begins so; None where there is none."""
+    bodies = (part.body for part in segments if part.marker == marker)
+    return next((body for body in bodies if body.startswith(begins)), None)
 
 
 def _written(segments: list[_Segment]) -> bytes:
@@ -194,8 +173,8 @@ def _written(segments: list[_Segment]) -> bytes:
 
 
 def _frame(segments: list[_Segment]) -> _Frame:
-    body = next((part.body for part in segments if part.marker in _FRAMES), b"")
-    marker = next((part.marker for part in segments if part.marker in _FRAMES), 0)
+    frames = (part for part in segments if part.marker in _FRAMES)
+    marker, body = next(((part.marker, part.body) for part in frames), (0, b""))
     if len(body) < 6 or len(body) < 6 + 3 * body[5]:
         raise ImageError("the JPEG is cut short or damaged: it has no whole frame header")
     height, width = int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")
@@ -205,6 +184,14 @@ def _frame(segments: list[_Segment]) -> _Frame:
     return _Frame(marker, body[0], height, width, components)
 
 
+def _scan_head(scan: _Segment) -> bytes:
+    """Each component with its tables; then the first and the last coefficient, and their bits."""
+    length = 2 * scan.body[0] + 3
+    if len(scan.body) <= length:
+        raise ImageError("the JPEG is cut short or damaged: a scan has no whole header")
+    return scan.body[1 : 1 + length]
+
+
 def _refuse_missing_scans(segments: list[_Segment], frame: _Frame) -> None:
     """Raise where a component, or a band of a progressive one, was never sent in full."""
     wanted = 64 if frame.marker in _PROGRESSIVE else 1
@@ -212,14 +199,11 @@ def _refuse_missing_scans(segments: list[_Segment], frame: _Frame) -> None:
     for segment in segments:
         if segment.marker != _SOS or not segment.body:
             continue
-        count = segment.body[0]
-        head = segment.body[1 : 1 + 2 * count + 3]
-        if len(head) < 2 * count + 3:
-            raise ImageError("the JPEG is cut short or damaged: a scan has no whole header")
+        head = _scan_head(segment)
         first, last, bits = head[-3], min(head[-2], 63), head[-1] & 0xF
         if wanted == 1:
             first, last, bits = 0, 0, 0
-        for component in head[: 2 * count : 2]:
+        for component in head[:-3:2]:
             low.update({(component, place): bits for place in range(first, last + 1)})
     missing = {component for (component, _), bits in low.items() if bits}
     if missing:
@@ -242,10 +226,9 @@ def _refuse_impossible_zeros(segments: list[_Segment]) -> None:
             first.update(_first_symbols(segment.body))
         if segment.marker != _SOS or _ZEROS not in segment.body:
             continue
-        count = segment.body[0]
-        head = segment.body[1 : 1 + 2 * count + 3]
+        head = _scan_head(segment)
         start, refines = head[-3], head[-1] >> 4
-        tables = {selector & 0xF for selector in head[1 : 2 * count : 2]}
+        tables = {selector & 0xF for selector in head[1:-3:2]}
         progressive_dc = start == 0 and head[-2] == 0
         if not progressive_dc and not refines and any(first.get(t, 0) & 0xF for t in tables):
             raise ImageError("the JPEG is damaged: a run of zero bytes in its scan")
@@ -261,24 +244,16 @@ def _first_symbols(body: bytes) -> Iterator[tuple[int, int]]:
         place += 17 + count
 
 
-def _several(segments: list[_Segment]) -> bool:
-    return any(part.marker == _APP2 and part.body.startswith(b"MPF\0") for part in segments)
-
-
-def _deep(data: bytes, frame: _Frame, orientation: int, notes: tuple[str, ...]) -> Raster:
+def _deep(data: bytes, bits: int) -> Raster:
     """12-bit and lossless JPEG of more than 8 bits, by libjpeg-turbo 3."""
     import imagecodecs
 
-    _refuse_missing_scans(list(_segments(data)), frame)
     try:
         values = imagecodecs.jpeg_decode(data)
     except (ValueError, RuntimeError) as error:
         raise ImageError(
-            f"the JPEG of {frame.precision} bits is damaged or of a kind that is not read; save it "
-            "as PNG"
+            f"the JPEG of {bits} bits is damaged or of a kind that is not read; save it as PNG"
         ) from error
     if values.ndim == 3 and values.shape[2] != 3:
-        raise ImageError(f"the JPEG has {values.shape[2]} channels of {frame.precision} bits")
-    return Raster(
-        values=np.asarray(values), bits=frame.precision, orientation=orientation, notes=notes
-    )
+        raise ImageError(f"the JPEG has {values.shape[2]} channels of {bits} bits")
+    return Raster(values=np.asarray(values), bits=bits)

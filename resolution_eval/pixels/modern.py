@@ -1,54 +1,70 @@
-"""Modern: JPEG XL and JPEG-LS, which imagecodecs reads at their own depth."""
+"""Modern: JPEG 2000, JPEG XL and JPEG-LS, which imagecodecs reads at their own depth."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import imagecodecs
 import numpy as np
 
 from resolution_eval.ground.errors import ImageError
-from resolution_eval.pixels.raster import Raster
+from resolution_eval.pixels.formats import JPEGLS, JPEGXL, Format
+from resolution_eval.pixels.plain import read_plain
+from resolution_eval.pixels.raster import Raster, refuse_large, with_alpha
+
+_SIZ = b"\xff\x4f\xff\x51"
+"""What a codestream of JPEG 2000 begins with."""
+_DECODERS: dict[Format, Callable[[bytes], Any]] = {
+    JPEGXL: imagecodecs.jpegxl_decode,
+    JPEGLS: imagecodecs.jpegls_decode,
+}
 
 
-def read_jpegxl(data: bytes, limit: int) -> Raster:
-    """The image in the JPEG XL file `data`, already upright.
+def read_modern(data: bytes, format: Format, limit: int) -> Raster:
+    """The image in the JPEG XL (already upright) or JPEG-LS file `data`.
 
     Raises:
         ImageError: it is damaged, or has more pixels than `limit`.
     """
-    return _decoded(imagecodecs.jpegxl_decode, "JPEG XL", data, limit)
-
-
-def read_jpegls(data: bytes, limit: int) -> Raster:
-    """The image in the JPEG-LS file `data`.
-
-    Raises:
-        ImageError: it is damaged, or has more pixels than `limit`.
-    """
-    return _decoded(imagecodecs.jpegls_decode, "JPEG-LS", data, limit)
-
-
-def _decoded(decode: Any, name: str, data: bytes, limit: int) -> Raster:
     try:
-        values = np.asarray(decode(data))
+        values = np.asarray(_DECODERS[format](data))
     except (ValueError, RuntimeError) as error:
-        raise ImageError(f"the {name} file of {len(data)} bytes is damaged or cut short") from error
+        raise ImageError(
+            f"the {format.name} file of {len(data)} bytes is damaged or cut short"
+        ) from error
     notes: tuple[str, ...] = ()
     if values.ndim == 4:
         notes, values = (f"first of {len(values)} frames",), values[0]
-    if values.shape[0] * values.shape[1] > limit:
-        raise ImageError(
-            f"the image is too large: {values.shape[1]}x{values.shape[0]} is "
-            f"{values.shape[0] * values.shape[1]} pixels, limit {limit}"
-        )
-    alpha = None
-    if values.ndim == 3 and values.shape[2] in (2, 4):
-        full = 1.0 if values.dtype.kind == "f" else float(np.iinfo(values.dtype).max)
-        alpha = values[..., -1] / full
-        values = values[..., :-1]
-    if values.ndim == 3 and values.shape[2] == 1:
-        values = values[..., 0]
+    refuse_large(values.shape[1], values.shape[0], limit)
+    full = 1.0 if values.dtype.kind == "f" else float(np.iinfo(values.dtype).max)
+    values, alpha = with_alpha(values, full)
     if values.ndim == 2 and values.dtype == np.uint8:
         notes = (*notes, "greyscale")
     return Raster(values=values, bits=8 * values.dtype.itemsize, alpha=alpha, notes=notes)
+
+
+def read_jpeg2000(data: bytes, limit: int) -> Raster:
+    """The image in the JPEG 2000 file or codestream `data`; its depth decides who decodes it.
+
+    Raises:
+        ImageError: it is cut short or damaged, or has more pixels than `limit`.
+    """
+    start = data.find(_SIZ)
+    header = data[start + 4 : start + 45]
+    if start < 0 or len(header) < 41:
+        raise ImageError("the JPEG 2000 file is damaged: it has no codestream")
+    if b"\xff\xd9" not in data[-2:] and b"\xff\xd9" not in data[start:][-64:]:
+        raise ImageError("the JPEG 2000 file is cut short: its codestream has no end mark")
+    depth = header[38]
+    bits, signed = (depth & 0x7F) + 1, bool(depth & 0x80)
+    if bits <= 8 and not signed:
+        return read_plain(data, "JPEG2000", limit)
+    width, height = (int.from_bytes(header[at : at + 4], "big") for at in (4, 8))
+    refuse_large(width, height, limit)
+    try:
+        values = np.asarray(imagecodecs.jpeg2k_decode(data))
+    except (ValueError, RuntimeError) as error:
+        raise ImageError("the JPEG 2000 file is damaged: its pixels cannot be unpacked") from error
+    values, alpha = with_alpha(values, 2**bits - 1)
+    return Raster(values=values, bits=bits, alpha=alpha)

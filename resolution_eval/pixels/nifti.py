@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from resolution_eval.ground.errors import ImageError
-from resolution_eval.pixels.display_choices import FIRST, FULL, Cut, Options, numbers
+from resolution_eval.pixels.display_choices import FIRST, FULL, Cut, Options, numbers, place_among
 from resolution_eval.pixels.formats import inflated_head
 from resolution_eval.pixels.raster import Raster, Values
 
@@ -67,10 +67,8 @@ def read_nifti(data: bytes, limit: int, options: Options) -> Raster:
 
 
 def _bytes(header: Any) -> int:
-    """Bytes of the file that the header tells of, voxels included.
-
-    Raises:
-        ImageError: no file has so many or so few.
+    """Bytes of the file that the header tells of, voxels included; refused where no file has so
+    many or so few.
     """
     shape = tuple(int(side) for side in header.get_data_shape())
     offset = int(header["vox_offset"])
@@ -89,11 +87,7 @@ def _bytes(header: Any) -> int:
 
 
 def _whole(data: bytes, needed: int) -> bytes:
-    """The file, unpacked: no fewer bytes than its header says, and, of a gzipped one, no more.
-
-    Raises:
-        ImageError: it is damaged, or has fewer, or unpacks to more.
-    """
+    """The file, unpacked: no fewer bytes than its header says, and, of a gzipped one, no more."""
     plain = _unpacked(data, needed + 1) if data.startswith(b"\x1f\x8b") else data
     if len(plain) < needed:
         raise ImageError(f"the NIfTI file is cut short: {len(plain)} bytes of {needed}")
@@ -103,10 +97,8 @@ def _whole(data: bytes, needed: int) -> bytes:
 
 
 def _unpacked(data: bytes, most: int) -> bytes:
-    """The first `most` bytes that the gzip file `data`, of one member or several, holds.
-
-    Raises:
-        ImageError: it is damaged, or cut short before them or its end.
+    """The first `most` bytes that the gzip file `data`, of one member or several, holds; refused
+    where it is cut short before them or its end.
     """
     plain = BytesIO()
     try:
@@ -124,7 +116,9 @@ def _raster(image: Nifti1Image, limit: int, options: Options) -> Raster:
     cut = options.slice
     shape, axes, notes = _axes(image)
     volume = _volume(image.shape, cut)
-    place = _place(cut, shape[AXES[cut.axis]])
+    count = shape[AXES[cut.axis]]
+    refusal = f"{cut.axis} slice {cut.place} is asked for, and there are"
+    place = place_among(count, cut.place, refusal)
     across, down = (axis for axis in range(3) if axis != AXES[cut.axis])
     if shape[across] * shape[down] > limit:
         raise ImageError(
@@ -132,7 +126,7 @@ def _raster(image: Nifti1Image, limit: int, options: Options) -> Raster:
             f"limit {limit}"
         )
     values = _shown(image, axes, cut, place, volume)
-    notes.insert(0, f"{cut.axis} slice {place + 1} of {shape[AXES[cut.axis]]}")
+    notes.insert(0, f"{cut.axis} slice {place + 1} of {count}")
     if len(image.shape) == 4 and image.shape[3] > 1:
         notes.append(f"volume {(volume or 0) + 1} of {image.shape[3]}")
     sides = [float(image.header.get_zooms()[axes[axis][0]]) for axis in (across, down)]
@@ -174,36 +168,24 @@ def _volume(shape: tuple[int, ...], cut: Cut) -> int | None:
     return None if len(shape) == 3 else (cut.volume or 1) - 1
 
 
-def _place(cut: Cut, count: int) -> int:
-    """Number of the slice from 0, from the right, the back or below."""
-    if cut.place == "middle":
-        return count // 2
-    place = 1 if cut.place == "first" else int(cut.place)
-    if place > count:
-        raise ImageError(f"{cut.axis} slice {place} is asked for, and there are {count}")
-    return place - 1
-
-
 def _shown(
     image: Nifti1Image, axes: list[tuple[int, bool]], cut: Cut, place: int, volume: int | None
 ) -> Values:
     """The slice, upright: rows from above, or the front, columns from the patient's right."""
-    chosen = AXES[cut.axis]
-    stored, reverse = axes[chosen]
+    from nibabel.orientations import apply_orientation, io_orientation
+
+    stored, reverse = axes[AXES[cut.axis]]
+    at = image.shape[stored] - 1 - place if reverse else place
     index: list[Any] = [slice(None)] * 3
-    index[stored] = image.shape[stored] - 1 - place if reverse else place
+    index[stored] = slice(at, at + 1)
     if volume is not None:
         index.append(volume)
     try:
         values = np.asarray(image.dataobj[tuple(index)])
     except Exception as error:  # as above
         raise ImageError(f"the NIfTI file's voxels are damaged ({type(error).__name__})") from error
-    across, down = (axis for axis in range(3) if axis != chosen)
-    if axes[across][0] > axes[down][0]:
-        values = values.T
-    values = values[::-1] if axes[across][1] else values
-    values = values[:, ::-1] if axes[down][1] else values
-    return np.ascontiguousarray(values[::-1, ::-1].T)
+    canonical = apply_orientation(values, io_orientation(image.affine)).take(0, AXES[cut.axis])
+    return np.ascontiguousarray(canonical[::-1, ::-1].T)
 
 
 def _ranged(image: Nifti1Image, values: Values, notes: tuple[str, ...], options: Options) -> Raster:
@@ -221,11 +203,10 @@ def _ranged(image: Nifti1Image, values: Values, notes: tuple[str, ...], options:
     grey = values.astype(np.float64)
     header = image.header
     low, high = float(header["cal_min"]), float(header["cal_max"])
+    window: tuple[float, float] | None = None
     if options.window not in (FIRST, FULL):
         centre, width = numbers(options.window)
-        window: tuple[float, float] | None = (centre - width / 2, centre + width / 2)
+        window = (centre - width / 2, centre + width / 2)
     elif options.window == FIRST and np.isfinite([low, high]).all() and low < high:
         window, notes = (low, high), (*notes, "display range of the file")
-    else:
-        window = None
     return Raster(values=grey, bits=bits, window=window, notes=notes)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from io import BytesIO
 
 import imagecodecs
@@ -13,11 +13,12 @@ from PIL import Image
 
 from resolution_eval.ground.errors import ImageError
 from resolution_eval.pixels.exif import orientation_in, orientation_in_xmp
-from resolution_eval.pixels.raster import Raster, of_pillow
+from resolution_eval.pixels.raster import Raster, of_pillow, refuse_large, with_alpha
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _NEEDED = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
-_GREY, _RGB, _GREY_ALPHA, _RGB_ALPHA = 0, 2, 4, 6
+_GREY = 0
+"""The colour type of grey without opacity."""
 _SRGB_GAMMA = 45_455
 """gAMA of 1/2.2, in units of 1/100,000."""
 
@@ -26,11 +27,6 @@ _SRGB_GAMMA = 45_455
 class _Chunk:
     kind: bytes
     body: bytes
-
-    @property
-    def written(self) -> bytes:
-        checked = self.kind + self.body
-        return len(self.body).to_bytes(4, "big") + checked + zlib.crc32(checked).to_bytes(4, "big")
 
 
 def read_png(data: bytes, limit: int) -> Raster:
@@ -42,23 +38,13 @@ def read_png(data: bytes, limit: int) -> Raster:
     """
     _refuse_size(data[8:33], limit)
     chunks = list(_chunks(data))
-    bare = _SIGNATURE + b"".join(chunk.written for chunk in chunks if chunk.kind in _NEEDED)
-    notes = _notes(chunks)
+    notes, orientation = _notes(chunks), _orientation(chunks)
     bits, colour = chunks[0].body[8:10]
-    orientation = _orientation(chunks)
     if bits == 16:
-        return _deep(bare, colour, chunks, orientation, notes)
-    with Image.open(BytesIO(bare), formats=["PNG"]) as opened:
+        return replace(_deep(chunks, colour), orientation=orientation, notes=notes)
+    with Image.open(BytesIO(_written(chunks, _NEEDED)), formats=["PNG"]) as opened:
         opened.load()
-        raster = of_pillow(opened, notes)
-    return Raster(
-        values=raster.values,
-        bits=8,
-        alpha=raster.alpha,
-        orientation=orientation,
-        notes=raster.notes,
-        few_levels=raster.few_levels,
-    )
+        return replace(of_pillow(opened, notes), orientation=orientation)
 
 
 def _refuse_size(header: bytes, limit: int) -> None:
@@ -68,18 +54,11 @@ def _refuse_size(header: bytes, limit: int) -> None:
     width, height = int.from_bytes(header[8:12], "big"), int.from_bytes(header[12:16], "big")
     if not width or not height:
         raise ImageError("the PNG is damaged: its header has no width or height")
-    if width * height > limit:
-        raise ImageError(
-            f"the image is too large: {width}x{height} is {width * height} pixels, limit {limit}"
-        )
+    refuse_large(width, height, limit)
 
 
 def _chunks(data: bytes) -> Iterator[_Chunk]:
-    """The chunks of the file up to its end.
-
-    Raises:
-        ImageError: one that pixels need fails its checksum, or the file ends within its pixels.
-    """
+    """The chunks of the file up to its end, those that pixels need with their checksums right."""
     place = len(_SIGNATURE)
     while place + 8 <= len(data):
         length = int.from_bytes(data[place : place + 4], "big")
@@ -104,16 +83,32 @@ def _chunks(data: bytes) -> Iterator[_Chunk]:
     raise ImageError("the PNG is cut short: it has no end chunk")
 
 
+def _first(chunks: list[_Chunk], kind: bytes) -> bytes:
+    """What the first chunk of a kind holds; nothing where there is none."""
+    return next((chunk.body for chunk in chunks if chunk.kind == kind), b"")
+
+
+def _written(chunks: list[_Chunk], kinds: Sequence[bytes]) -> bytes:
+    """A file of the chunks of these kinds."""
+    parts = [_SIGNATURE]
+    for chunk in chunks:
+        if chunk.kind in kinds:
+            checked = chunk.kind + chunk.body
+            parts += [len(chunk.body).to_bytes(4, "big"), checked]
+            parts.append(zlib.crc32(checked).to_bytes(4, "big"))
+    return b"".join(parts)
+
+
 def _notes(chunks: list[_Chunk]) -> tuple[str, ...]:
     notes = []
     kinds = [chunk.kind for chunk in chunks]
-    animated = next((chunk.body for chunk in chunks if chunk.kind == b"acTL"), b"")
+    animated = _first(chunks, b"acTL")
     if len(animated) == 8 and b"IDAT" in kinds:
         first = kinds.index(b"IDAT")
         own = 0 if b"fcTL" in kinds[:first] else 1
         frames = int.from_bytes(animated[:4], "big") + own
         notes += [f"first of {frames} frames"] if frames > 1 else []
-    gamma = next((chunk.body for chunk in chunks if chunk.kind == b"gAMA"), b"")
+    gamma = _first(chunks, b"gAMA")
     value = int.from_bytes(gamma, "big")
     if len(gamma) == 4 and value and abs(value - _SRGB_GAMMA) > 500 and b"sRGB" not in kinds:
         notes.append(f"gamma {value / 100_000:g} of the file not applied")
@@ -129,26 +124,15 @@ def _orientation(chunks: list[_Chunk]) -> int:
     return 1
 
 
-def _deep(
-    data: bytes, colour: int, chunks: list[_Chunk], orientation: int, notes: tuple[str, ...]
-) -> Raster:
+def _deep(chunks: list[_Chunk], colour: int) -> Raster:
     """16 bits a channel, which Pillow would cut to 8."""
-    clear = next((chunk.body for chunk in chunks if chunk.kind == b"tRNS"), b"")
-    bare = data if not clear else _without(data, b"tRNS")
     try:
-        values = imagecodecs.png_decode(bare)
+        values = imagecodecs.png_decode(_written(chunks, (b"IHDR", b"PLTE", b"IDAT", b"IEND")))
     except (ValueError, RuntimeError) as error:
         raise ImageError("the PNG is damaged: its pixels cannot be unpacked") from error
-    alpha = None
-    if colour in (_GREY_ALPHA, _RGB_ALPHA):
-        alpha = values[..., -1] / 65_535
-        values = values[..., 0] if colour == _GREY_ALPHA else values[..., :3]
-    elif clear:
+    values, alpha = with_alpha(values, 65_535)
+    if alpha is None and (clear := _first(chunks, b"tRNS")):
         key = np.frombuffer(clear, ">u2")
         hit = values == key[0] if colour == _GREY else (values == key).all(-1)
         alpha = (~hit).astype(np.float64)
-    return Raster(values=values, bits=16, alpha=alpha, orientation=orientation, notes=notes)
-
-
-def _without(data: bytes, kind: bytes) -> bytes:
-    return _SIGNATURE + b"".join(chunk.written for chunk in _chunks(data) if chunk.kind != kind)
+    return Raster(values=values, bits=16, alpha=alpha)

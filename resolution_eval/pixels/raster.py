@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from resolution_eval.ground.errors import ImageError
+
 Values = NDArray[Any]
 """Pixels, rows by columns (grey) or rows by columns by three (RGB)."""
+
+
+_MODES = {"1": "1-bit", "L": "greyscale", "LA": "greyscale", "P": "palette", "PA": "palette"}
+"""Pillow's modes, as notes name them; others go by their own name."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,39 +51,34 @@ class Raster:
         if self.values.ndim not in (2, 3) or (self.values.ndim == 3 and self.values.shape[2] != 3):
             raise ValueError(f"grey or RGB pixels are needed, received {self.values.shape}")
 
-    @property
-    def grey(self) -> bool:
-        """Whether there is one channel."""
-        return self.values.ndim == 2
-
-    @property
-    def deep(self) -> bool:
-        """Whether samples are more than 8 bits, signed or fractions."""
-        return self.values.dtype != np.uint8
-
-    def noted(self, *notes: str) -> Self:
-        """The same pixels with more notes."""
-        return replace(self, notes=(*self.notes, *notes))
-
 
 def of_pillow(image: Image.Image, notes: tuple[str, ...] = ()) -> Raster:
     """The raster of a loaded Pillow image of 8 bits a channel, or of grey of any depth."""
-    mode_notes = {"1": "1-bit", "L": "greyscale", "P": "palette", "LA": "greyscale"}
-    mode_notes["PA"] = "palette"
     if image.mode.startswith(("I", "F")):
+        values, clear = np.asarray(image), image.info.get("transparency")
+        alpha = None if clear is None else (values != clear).astype(np.float64)
         bits = 16 if image.mode.startswith("I;16") else 32
-        return _deep(np.asarray(image), bits, image.info.get("transparency"), notes)
+        return Raster(values=values, bits=bits, alpha=alpha, notes=notes)
     if image.mode not in ("RGB", "RGBA"):
-        notes = (*notes, mode_notes.get(image.mode, image.mode))
-    alpha = None
-    if image.has_transparency_data:
-        coloured = np.asarray(image.convert("RGBA"))
-        values, alpha = coloured[..., :3], coloured[..., 3] / 255
-    else:
-        values = np.asarray(image.convert("RGB"))
+        notes = (*notes, _MODES.get(image.mode, image.mode))
+    shown = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    values, alpha = with_alpha(np.asarray(shown), 255)
     return Raster(values=values, bits=8, alpha=alpha, notes=notes, few_levels=image.mode == "1")
 
 
-def _deep(values: Values, bits: int, clear: Any, notes: tuple[str, ...]) -> Raster:
-    alpha = None if clear is None else (values != clear).astype(np.float64)
-    return Raster(values=values, bits=bits, alpha=alpha, notes=notes)
+def refuse_large(width: int, height: int, limit: int) -> None:
+    """Raise ImageError of an image of more than `limit` pixels."""
+    if width * height > limit:
+        raise ImageError(
+            f"the image is too large: {width}x{height} is {width * height} pixels, limit {limit}"
+        )
+
+
+def with_alpha(values: Values, full: float) -> tuple[Values, Values | None]:
+    """Grey or colours, and the opacity from 0 to 1 where a second or fourth channel has it, of
+    which `full` is all.
+    """
+    if values.ndim == 2 or values.shape[2] not in (1, 2, 4):
+        return values, None
+    own = values[..., 0] if values.shape[2] <= 2 else values[..., :3]
+    return own, values[..., -1] / full if values.shape[2] > 1 else None

@@ -13,11 +13,9 @@ from resolution_eval.pixels.dicom import read_dicom
 from resolution_eval.pixels.display_choices import Options
 from resolution_eval.pixels.formats import Format, format_of
 from resolution_eval.pixels.jpeg import read_jpeg
-from resolution_eval.pixels.jpeg2000 import read_jpeg2000
-from resolution_eval.pixels.modern import read_jpegls, read_jpegxl
-from resolution_eval.pixels.netpbm import read_netpbm
+from resolution_eval.pixels.modern import read_jpeg2000, read_modern
 from resolution_eval.pixels.nifti import read_nifti
-from resolution_eval.pixels.plain import read_plain
+from resolution_eval.pixels.plain import read_netpbm, read_plain
 from resolution_eval.pixels.png import read_png
 from resolution_eval.pixels.raster import Raster
 from resolution_eval.pixels.slide import read_slide, refuse_no_slide
@@ -39,8 +37,8 @@ READERS: dict[Format, Callable[[bytes, int, Options], Raster]] = {
     formats.WEBP: lambda data, limit, _: read_plain(data, "WEBP", limit),
     formats.NETPBM: lambda data, limit, _: read_netpbm(data, limit),
     formats.JPEG2000: lambda data, limit, _: read_jpeg2000(data, limit),
-    formats.JPEGXL: lambda data, limit, _: read_jpegxl(data, limit),
-    formats.JPEGLS: lambda data, limit, _: read_jpegls(data, limit),
+    formats.JPEGXL: lambda data, limit, _: read_modern(data, formats.JPEGXL, limit),
+    formats.JPEGLS: lambda data, limit, _: read_modern(data, formats.JPEGLS, limit),
     formats.DICOM: read_dicom,
     formats.NIFTI: read_nifti,
 }

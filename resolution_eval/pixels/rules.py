@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,10 +76,12 @@ def to_rgb(raster: Raster) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
         ImageError: its opacity hides it, or it has no pixel that is a number.
     """
     alpha, alpha_notes = _opacity(raster)
-    if raster.deep:
+    if raster.values.dtype != np.uint8:
         values, notes = _shallow(raster, None if alpha is None else alpha > 0)
+    elif raster.white_is_zero:
+        values, notes = 255 - raster.values, ("0 is white",)
     else:
-        values, notes = _eight_bits(raster)
+        values, notes = raster.values, ()
     if alpha is not None:
         values = _over_white(values, alpha, associated=raster.associated)
     _refuse_hidden(raster, values, alpha)
@@ -101,13 +103,6 @@ def _opacity(raster: Raster) -> tuple[Values | None, tuple[str, ...]]:
         "the image is transparent everywhere (alpha 0 in all of its pixels): nothing of it would "
         "be seen; save it without its alpha channel if that means nothing"
     )
-
-
-def _eight_bits(raster: Raster) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
-    if raster.white_is_zero:
-        inverted: NDArray[np.uint8] = 255 - raster.values
-        return inverted, ("0 is white",)
-    return raster.values, ()
 
 
 def _over_white(values: Values, alpha: Values, *, associated: bool) -> NDArray[np.uint8]:
@@ -146,8 +141,7 @@ def _levels_note(raster: Raster, rgb: NDArray[np.uint8], notes: tuple[str, ...])
 # --- depth
 
 
-@dataclass(frozen=True)
-class _Range:
+class _Range(NamedTuple):
     low: float
     high: float
     notes: tuple[str, ...] = ()
@@ -155,13 +149,12 @@ class _Range:
 
 def _shallow(raster: Raster, opaque: NDArray[np.bool_] | None) -> tuple[Values, tuple[str, ...]]:
     """Deep pixels in 8 bits; those that are not opaque do not count for the range."""
-    depth = _depth(raster)
+    depth = f"{raster.bits}-bit"
     inverted = ("0 is white",) if raster.white_is_zero else ()
-    if raster.grey:
+    if raster.values.ndim == 2:
         limits = _grey_range(raster, opaque)
-        told = f"{depth}, min-max {limits.low:g}..{limits.high:g}"
-        if raster.window:
-            told = f"{depth}, window {limits.low:g}..{limits.high:g}"
+        kind = "window" if raster.window else "min-max"
+        told = f"{depth}, {kind} {limits.low:g}..{limits.high:g}"
         if limits.low == limits.high:
             constant = f"{depth}, constant {limits.low:g} shown as {CONSTANT_GREY}"
             grey = np.full(raster.values.shape, CONSTANT_GREY, np.uint8)
@@ -171,10 +164,6 @@ def _shallow(raster: Raster, opaque: NDArray[np.bool_] | None) -> tuple[Values, 
     spread = _spread(raster.values, limits.low, limits.high)
     spread = 255 - spread if raster.white_is_zero else spread
     return spread, (*([told] if told else []), *inverted, *limits.notes)
-
-
-def _depth(raster: Raster) -> str:
-    return f"{raster.bits}-bit"
 
 
 def _spread(values: Values, low: float, high: float) -> NDArray[np.uint8]:
@@ -192,11 +181,7 @@ def _grey_range(raster: Raster, opaque: NDArray[np.bool_] | None) -> _Range:
 
 
 def _range(values: Values, named: tuple[float, ...]) -> _Range:
-    """Lowest and highest of `values` without padding.
-
-    Raises:
-        ImageError: nothing remains.
-    """
+    """Lowest and highest of `values` without padding; refused where nothing remains."""
     total, notes = values.size, []
     if values.dtype.kind == "f":
         finite = np.isfinite(values)
@@ -252,8 +237,7 @@ def _colour_range(
     values = raster.values[opaque] if opaque is not None else raster.values
     if values.dtype.kind == "u" and raster.bits <= 16:
         most = int(values.max(initial=0))
-        bits = next(bits for bits in (*COLOUR_BITS, 16) if most < 2**bits)
-        bits = min(bits, raster.bits)
+        bits = min(raster.bits, next(bits for bits in COLOUR_BITS if most < 2**bits))
         told = "" if bits == raster.bits else f"{depth} colour, {bits} bits used"
         return _Range(0, 2**bits - 1), told
     limits = _range(values.ravel(), raster.padding)

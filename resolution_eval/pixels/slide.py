@@ -58,11 +58,7 @@ def microns_of(path: Path) -> tuple[float, float]:
 
 
 def refuse_finer(own: tuple[float, float], microns: float) -> None:
-    """Raise where a slide of `own` µm per pixel holds nothing as fine as `microns`.
-
-    Raises:
-        ImageError: it does not.
-    """
+    """Raise ImageError where a slide of `own` µm per pixel holds nothing as fine as `microns`."""
     if max(own) > microns * _ROUNDED:
         raise ImageError(
             f"the slide has {max(own):g} µm per pixel, and {microns:g} were asked for: "
@@ -71,11 +67,9 @@ def refuse_finer(own: tuple[float, float], microns: float) -> None:
 
 
 def refuse_no_slide(format: Format, options: Options) -> None:
-    """Raise where a region or a number of µm is asked of a file that is no TIFF: OpenSlide opens
-    some of other formats, whose pixels nobody here compared with an independent decoder.
-
-    Raises:
-        ImageError: it is.
+    """Raise ImageError where a region or a number of µm is asked of a file that is no TIFF:
+    OpenSlide opens some of other formats, whose pixels nobody here compared with an independent
+    decoder.
     """
     if format is TIFF:
         return
@@ -124,8 +118,7 @@ def _raster(slide: OpenSlide, limit: int, options: Options) -> Raster:
     region = _inside(slide, options.region)
     across, down = own = (1.0, 1.0) if options.microns is None else _own_microns(slide)
     microns = options.microns or 1.0
-    if options.microns is not None:
-        refuse_finer(own, microns)
+    refuse_finer(own, microns)
     size = (
         max(1, round(region.width * across / microns)),
         max(1, round(region.height * down / microns)),
@@ -163,11 +156,7 @@ def _notes(options: Options, level: float) -> tuple[str, ...]:
 
 
 def _inside(slide: OpenSlide, region: Region | None) -> Region:
-    """The region, the whole slide where there is none.
-
-    Raises:
-        ImageError: it is not all inside the slide.
-    """
+    """The region, all of it inside the slide; the whole slide where there is none."""
     width, height = slide.dimensions
     if region is None:
         return Region(0, 0, width, height)
@@ -180,11 +169,7 @@ def _inside(slide: OpenSlide, region: Region | None) -> Region:
 
 
 def _own_microns(slide: OpenSlide) -> tuple[float, float]:
-    """µm per pixel of the finest level, across and down.
-
-    Raises:
-        ImageError: the file does not say, or says what cannot be.
-    """
+    """µm per pixel of the finest level, across and down, if the file says what can be."""
     microns = [slide.properties.get(f"openslide.mpp-{axis}") for axis in "xy"]
     if not all(microns):
         raise ImageError(

@@ -13,8 +13,9 @@ import tifffile
 from PIL import Image, ImageCms
 
 from resolution_eval.ground.errors import ImageError
+from resolution_eval.pixels.exif import TAG, orientation_of
 from resolution_eval.pixels.jpeg import refuse_damaged_scan
-from resolution_eval.pixels.raster import Raster, Values
+from resolution_eval.pixels.raster import Raster, Values, refuse_large
 
 GREY, WHITE_IS_ZERO, RGB, PALETTE, CMYK, YCBCR = 1, 0, 2, 3, 5, 6
 LAB, ICCLAB = 8, 9
@@ -49,11 +50,7 @@ def read_tiff(data: bytes, limit: int) -> Raster:
     with tifffile.TiffFile(BytesIO(data)) as file:
         page, notes = _page(file)
         _refuse_unread(page)
-        if page.imagewidth * page.imagelength > limit:
-            raise ImageError(
-                f"the image is too large: {page.imagewidth}x{page.imagelength} is "
-                f"{page.imagewidth * page.imagelength} pixels, limit {limit}"
-            )
+        refuse_large(page.imagewidth, page.imagelength, limit)
         _refuse_cut(page, data)
         values = _channels_last(page, page.asarray())
         depth = page.shape[page.axes.index("Z")] if "Z" in page.axes else 1
@@ -79,10 +76,8 @@ def _page(file: tifffile.TiffFile) -> tuple[tifffile.TiffPage, tuple[str, ...]]:
 
 
 def _pages(file: tifffile.TiffFile) -> Iterator[tifffile.TiffPage]:
-    """The first `MAX_PAGES` pages, each of which names the next one's place.
-
-    Raises:
-        ImageError: one names a place that was there before: they would never end.
+    """The first `MAX_PAGES` pages, each of which names the next one's place: a place that was there
+    before is refused, since they would never end.
     """
     seen: set[int] = set()
     for page in islice(file.pages, MAX_PAGES):
@@ -165,7 +160,7 @@ def _raster(page: tifffile.TiffPage, values: Values, notes: tuple[str, ...]) -> 
         "alpha": alpha,
         "associated": associated,
         "padding": _named_padding(page),
-        "orientation": _orientation(page),
+        "orientation": orientation_of(page.tags.valueof(TAG)),
     }
     notes = (*notes, *told)
     if kind == PALETTE:
@@ -176,8 +171,7 @@ def _raster(page: tifffile.TiffPage, values: Values, notes: tuple[str, ...]) -> 
         raise ImageError(
             "the TIFF holds YCbCr that is not JPEG-compressed, which is not read; save it as RGB"
         )
-    white = kind == WHITE_IS_ZERO
-    return _scaled(page, values, white=white, common=common, notes=notes)
+    return _scaled(page, values, common, notes)
 
 
 def _without_extras(
@@ -202,13 +196,8 @@ def _without_extras(
     if not kinds:
         return own, None, False, notes
     place = samples + extras.index(kinds[0])
-    alpha = values[..., place] / _full(page, values)
-    return own, alpha, kinds[0] == _ASSOCIATED, notes
-
-
-def _full(page: tifffile.TiffPage, values: Values) -> float:
-    """What a sample of full opacity is."""
-    return 1.0 if values.dtype.kind == "f" else float(2 ** _bits(page) - 1)
+    full = 1.0 if values.dtype.kind == "f" else float(2 ** _bits(page) - 1)
+    return own, values[..., place] / full, kinds[0] == _ASSOCIATED, notes
 
 
 def _bits(page: tifffile.TiffPage) -> int:
@@ -226,45 +215,26 @@ def _named_padding(page: tifffile.TiffPage) -> tuple[float, ...]:
     return () if value is None or np.isnan(value) else (value,)
 
 
-def _orientation(page: tifffile.TiffPage) -> int:
-    tag = page.tags.get(274)
-    value = tag.value if tag is not None else 1
-    return int(value) if isinstance(value, int) and 1 <= value <= 8 else 1
-
-
 def _scaled(
-    page: tifffile.TiffPage,
-    values: Values,
-    *,
-    white: bool,
-    common: dict[str, Any],
-    notes: tuple[str, ...],
+    page: tifffile.TiffPage, values: Values, common: dict[str, Any], notes: tuple[str, ...]
 ) -> Raster:
     """Grey or RGB: below 8 bits brought to 8, others left to the rules for deep samples."""
     bits = _bits(page)
-    if values.dtype == bool or bits == 1:
-        values, told = values.astype(np.uint8) * np.uint8(255), "1-bit"
-    elif values.dtype == np.uint8 and values.ndim == 2:
-        values, told = _to_eight(values, bits), "greyscale"
+    single = values.dtype == bool or bits == 1
+    if single:
+        values, notes = values.astype(np.uint8) * np.uint8(255), (*notes, "1-bit")
     elif values.dtype == np.uint8:
-        values, told = _to_eight(values, bits), ""
-    else:
-        told = ""
+        notes = (*notes, "greyscale") if values.ndim == 2 else notes
+        if bits != 8:
+            values = np.floor(values * (255 / (2**bits - 1)) + 0.5).astype(np.uint8)
     return Raster(
         values=values,
         bits=bits,
-        white_is_zero=white,
-        notes=(*notes, *([told] if told else [])),
-        few_levels=told == "1-bit",
+        white_is_zero=int(page.photometric) == WHITE_IS_ZERO,
+        notes=notes,
+        few_levels=single,
         **common,
     )
-
-
-def _to_eight(values: Values, bits: int) -> Values:
-    if bits == 8:
-        return values
-    scaled: Values = np.floor(values * (255 / (2**bits - 1)) + 0.5).astype(np.uint8)
-    return scaled
 
 
 def _looked_up(

@@ -6,8 +6,7 @@ what it would have drawn, and no state of a generator need be kept.
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 import torch
@@ -33,8 +32,7 @@ def draw_share(
 ) -> Share:
     """What process `rank` of `world` trains on `when`: step, and batch in it, both from 0."""
     random = generator(plan.seed, "batch", *when)
-    progress = when[0] / max(1, plan.optimisation.steps - 1)
-    resolution = plan.sampler.draw(random, progress)
+    resolution = plan.sampler.draw(random)
     places = pool.draw(resolution, plan.stage(when[0])[0].batch * world, random)
     own = places[rank::world]
     drawn = pool.take(resolution, pool.grid(resolution, places[0]), own or places[:1])
@@ -44,7 +42,7 @@ def draw_share(
             augment(image[None], plan.augmentation, generator(plan.seed, "change", *when, order))
             for image, order in zip(drawn.pixels, orders, strict=True)
         ]
-        drawn = dataclasses.replace(drawn, pixels=torch.cat(changed))
+        drawn = replace(drawn, pixels=torch.cat(changed))
     names = tuple(pool.samples[number].id for number in places)
     return Share(drawn, names, not own)
 

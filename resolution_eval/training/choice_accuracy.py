@@ -13,24 +13,25 @@ from resolution_eval.resolution import Resolution
 from resolution_eval.training.flamingo_learner import prompt
 from resolution_eval.training.pool import ImagePool
 
+BATCH = 64
+"""Most images that are ranked together."""
 
-def accuracy(
-    bundle: FlamingoBundle, pool: ImagePool, resolution: Resolution, *, batch: int = 64
-) -> float:
+
+def accuracy(bundle: FlamingoBundle, pool: ImagePool, resolution: Resolution) -> float:
     """Fraction of the pool's samples whose answer ranks first among their choices.
 
     Samples without choices count as wrong.
     """
-    right = [verdict for _, verdict in verdicts(bundle, pool, resolution, batch=batch)]
+    right = [verdict for _, verdict in verdicts(bundle, pool, resolution)]
     return sum(right) / len(right)
 
 
 def verdicts(
-    bundle: FlamingoBundle, pool: ImagePool, resolution: Resolution, *, batch: int = 64
+    bundle: FlamingoBundle, pool: ImagePool, resolution: Resolution
 ) -> Iterator[tuple[Sample, bool]]:
     """Every sample, and whether its answer ranks first among its choices."""
     bundle.model.eval()
-    for grid, places in pool.in_order(resolution, batch):
+    for grid, places in pool.in_order(resolution, BATCH):
         part = pool.take(resolution, grid, places)
         with torch.inference_mode():
             encoded = encode(bundle, normalise(part.pixels, bundle.config))

@@ -65,22 +65,14 @@ def _check_sharding(accelerator: Any) -> None:
 
 
 def refuse_sharded(accelerator: Any, what: str) -> None:
-    """Refuse `what` where a run's weights are sharded.
-
-    Raises:
-        UsageError: they are.
-    """
+    """Raise UsageError of `what` where a run's weights are sharded."""
     kind = str(accelerator.distributed_type.value)
     if kind in SHARDING:
         raise UsageError(f"{what} cannot be had with {kind}; train in plain processes")
 
 
 def check_shared(accelerator: Any, file: Path) -> None:
-    """Refuse a run whose processes do not all see `file`, which one of them wrote.
-
-    Raises:
-        UsageError: some do not; all processes raise.
-    """
+    """Raise UsageError, in all processes, where some do not see `file`, which one of them wrote."""
     seen = torch.tensor([int(file.is_file())], device=accelerator.device)
     number = int(accelerator.reduce(seen, "sum"))
     if number < accelerator.num_processes:

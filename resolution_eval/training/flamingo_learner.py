@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from resolution_eval.answers.prompts import flamingo_prompt, question_text
@@ -15,17 +14,10 @@ from resolution_eval.declaration import Declaration
 from resolution_eval.models.flamingo import Batch, FlamingoBundle, encode, join, logits, save_folder
 from resolution_eval.models.flamingo.checkpoint_folder import declare, own_tensors
 from resolution_eval.models.flamingo.language import END_OF_CHUNK
+from resolution_eval.models.flamingo.text import pad
 from resolution_eval.models.flamingo.vision import features, normalise
 from resolution_eval.resolution import Size, patch_size_fit
-from resolution_eval.training.learner import (
-    IGNORED,
-    Learner,
-    Learning,
-    TrainBatch,
-    class_logits,
-    new_head,
-    places,
-)
+from resolution_eval.training.learner import IGNORED, Learner, TrainBatch
 from resolution_eval.training.pool import ImageBatch
 
 
@@ -34,54 +26,13 @@ def prompt(sample: Sample) -> str:
     return flamingo_prompt(question_text(sample.question, sample.choices))
 
 
-class FlamingoLearning(Learning):
-    """Flamingo's encoder, perceiver and language model in one forward.
+class FlamingoLearner(Learner):
+    """A Flamingo with its tokenizer: encoder, perceiver and language model in one forward.
 
     open_flamingo runs its vision encoder without gradients; here it has them where any of its
-    parameters is to move.
+    parameters is to move. A head tells `classes` apart while the encoder learns alone, by an
+    image's patch tokens: over the perceiver's latents it would learn the coarse classes only.
     """
-
-    def __init__(self, bundle: FlamingoBundle, head: nn.Module | None, *, largest: bool) -> None:
-        super().__init__(bundle.model, head)
-        self._largest = largest
-        self._bundle = bundle
-        self.grid: tuple[int, int] | None = None
-        self._tokens: Tensor | None = None
-        if head is not None:
-            bundle.model.perceiver.register_forward_pre_hook(self._note)
-
-    def _note(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        self._tokens = inputs[0].flatten(1, -2)
-
-    def tie_weights(self) -> None:
-        self._bundle.model.lang_encoder.tie_weights()
-
-    def forward(
-        self, inputs: Mapping[str, Tensor], answer_tokens: int, *, encoder_only: bool = False
-    ) -> tuple[Tensor | None, Tensor | None]:
-        self._bundle.positions.forget()
-        if encoder_only:
-            tokens, self.grid = features(self._bundle, inputs["pixels"])
-            return None, self._classes(tokens)
-        vision = self._bundle.model.vision_encoder
-        looks = any(parameter.requires_grad for parameter in vision.parameters())
-        encoded = encode(self._bundle, inputs["pixels"], train=looks)
-        self.grid = encoded.grid
-        scores = logits(self._bundle, encoded, Batch(inputs["ids"], inputs["mask"]))
-        return scores[:, -answer_tokens - 1 : -1], self._classes(self._tokens)
-
-    def _classes(self, tokens: Tensor | None) -> Tensor | None:
-        """The head's logits, over an image's patch tokens: over the perceiver's latents it would
-        learn the coarse classes only.
-        """
-        self._tokens = None
-        if self.head is None or tokens is None:
-            return None
-        return class_logits(self.head, tokens, largest=self._largest)
-
-
-class FlamingoLearner(Learner):
-    """A Flamingo with its tokenizer."""
 
     adapter = "resflamingo"
 
@@ -93,51 +44,65 @@ class FlamingoLearner(Learner):
         seed: int = 0,
         largest: bool = False,
     ) -> None:
-        """`classes` are the answers that a head tells apart while the encoder learns alone, from
-        the mean of all patches or, if `largest`, from those where each is likeliest.
-        """
+        width = bundle.config.vision["width"]
+        super().__init__(bundle.model, classes=classes, width=width, seed=seed, largest=largest)
         self.bundle = bundle
-        self.classes = {name: place for place, name in enumerate(classes)}
         self._names = list(own_tensors(bundle.model))
-        head = new_head(bundle.config.vision["width"], len(classes), seed) if classes else None
-        self.module: FlamingoLearning = FlamingoLearning(bundle, head, largest=largest)
+        self._grid: tuple[int, int] | None = None
+        self._tokens: Tensor | None = None
+        if classes:
+            bundle.model.perceiver.register_forward_pre_hook(self._note)
+
+    def _note(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        self._tokens = inputs[0].flatten(1, -2)
+
+    def tie_weights(self) -> None:
+        self.model.lang_encoder.tie_weights()
+
+    def forward(
+        self, inputs: Mapping[str, Tensor], answer_tokens: int, *, encoder_only: bool = False
+    ) -> tuple[Tensor | None, Tensor | None]:
+        self.bundle.positions.forget()
+        if encoder_only:
+            tokens, self._grid = features(self.bundle, inputs["pixels"])
+            return None, self._class_logits(tokens)
+        vision = self.model.vision_encoder
+        looks = any(parameter.requires_grad for parameter in vision.parameters())
+        encoded = encode(self.bundle, inputs["pixels"], train=looks)
+        self._grid = encoded.grid
+        scores = logits(self.bundle, encoded, Batch(inputs["ids"], inputs["mask"]))
+        entered, self._tokens = self._tokens, None
+        return scores[:, -answer_tokens - 1 : -1], self._class_logits(entered)
 
     def grid(self, information: Size) -> Size:
         return patch_size_fit(information, self.bundle.patch)
 
     def batch(self, drawn: ImageBatch) -> TrainBatch:
-        pairs = [self._joined(sample) for sample in drawn.samples]
-        longest = max(len(ids) for ids, _ in pairs)
-        shape = (len(pairs), longest)
-        ids = torch.full(shape, self.bundle.tokenizer.pad_token_id, dtype=torch.long)
-        mask = torch.zeros(shape, dtype=torch.long)
-        labels = torch.full(shape, IGNORED, dtype=torch.long)
-        for row, (tokens, start) in enumerate(pairs):
-            ids[row, : len(tokens)] = torch.tensor(tokens)
-            mask[row, : len(tokens)] = 1
-            labels[row, start : len(tokens)] = torch.tensor(tokens[start:])
-        answers = labels[:, min(start for _, start in pairs) :]
+        joined = [
+            join(self.bundle, prompt(sample), f" {sample.answer}{END_OF_CHUNK}")
+            for sample in drawn.samples
+        ]
+        text = pad(self.bundle, [each.ids for each in joined], "right")
+        first = min(each.start for each in joined)
+        answers = text.ids[:, first:].masked_fill(text.mask[:, first:] == 0, IGNORED)
+        for row, each in zip(answers, joined, strict=True):
+            row[: each.start - first] = IGNORED
         pixels = normalise(drawn.pixels, self.bundle.config)
         patches = drawn.grid.pixels // self.bundle.patch**2
-        inputs = {"pixels": pixels, "ids": ids, "mask": mask}
-        return TrainBatch(inputs, answers, patches, places(self.classes, drawn.samples))
-
-    def _joined(self, sample: Sample) -> tuple[tuple[int, ...], int]:
-        """Prompt and answer tokenised together, and where the answer begins."""
-        joint = join(self.bundle, prompt(sample), f" {sample.answer}{END_OF_CHUNK}")
-        return joint.ids, joint.start
+        inputs = {"pixels": pixels, "ids": text.ids, "mask": text.mask}
+        return TrainBatch(inputs, answers, patches, self._places(drawn.samples))
 
     @contextmanager
     def prepared(self, drawn: ImageBatch) -> Iterator[list[tuple[int, int]]]:
         grids: list[tuple[int, int]] = []
         yield grids
-        if self.module.grid is not None:
-            grids.extend([self.module.grid] * len(drawn.samples))
-            self.module.grid = None
+        if self._grid is not None:
+            grids.extend([self._grid] * len(drawn.samples))
+            self._grid = None
 
     def recompute(self) -> None:
-        self.bundle.model.vision_encoder.set_grad_checkpointing(True)
-        self.bundle.model.lang_encoder.gradient_checkpointing_enable({"use_reentrant": False})
+        self.model.vision_encoder.set_grad_checkpointing(True)
+        self.model.lang_encoder.gradient_checkpointing_enable({"use_reentrant": False})
 
     def write(self, folder: Path, weights: Mapping[str, Tensor], told: Declaration) -> None:
         save_folder(

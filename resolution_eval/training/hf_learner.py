@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from torch import Tensor, nn
 
 from resolution_eval.answers.prompts import question_text
@@ -20,30 +21,36 @@ from resolution_eval.models.families.inputs import Inputs, collate, prepare, tok
 from resolution_eval.models.families.token_places import place_arguments, token_places
 from resolution_eval.models.families.tower_hooks import watched
 from resolution_eval.resolution import Size
-from resolution_eval.training.learner import (
-    Learner,
-    Learning,
-    TrainBatch,
-    class_logits,
-    new_head,
-    places,
-    right_aligned,
-)
+from resolution_eval.training.learner import Learner, TrainBatch, right_aligned
 from resolution_eval.training.pool import ImageBatch
 
 IMAGE_INPUTS = ("pixel_values", "image_grid_thw")
 """What `get_image_features` takes of the tensors of a batch."""
 
 
-class HFLearning(Learning):
-    """A Hugging Face model; the pass over the image alone serves a head that is taught."""
+class HFLearner(Learner):
+    """A checkpoint with its processor and its family's control.
+
+    `features` is the module by whose outputs, an image's tokens, a head tells `classes` apart; the
+    pass over the image alone serves that head.
+    """
+
+    adapter = "reshf"
 
     def __init__(
-        self, model: Any, family: Family, features: str | None, head: Any, *, largest: bool
+        self,
+        family: Family,
+        parts: Parts,
+        model: Any,
+        *,
+        features: str | None = None,
+        classes: Sequence[str] = (),
+        largest: bool = False,
     ) -> None:
-        super().__init__(model, head)
-        self._largest = largest
-        self._family = family
+        width = model.config.get_text_config().hidden_size
+        super().__init__(model, classes=classes, width=width, seed=0, largest=largest)
+        self.family, self.parts = family, parts
+        self._texts: dict[Any, tuple[Inputs, list[int]]] = {}
         self._seen: list[Tensor] = []
         self._keeps_some = "logits_to_keep" in inspect.signature(model.forward).parameters
         if features is not None:
@@ -62,63 +69,35 @@ class HFLearning(Learning):
             self.model.model.get_image_features(**images)
         else:
             text = dict(inputs)
-            places = place_arguments(self.model, text, token_places(self._family, text))
+            places = place_arguments(self.model, text, token_places(self.family, text))
             kept = {"logits_to_keep": answer_tokens + 1} if self._keeps_some else {}
             outputs = self.model(**inputs, **places, **kept, use_cache=False)
             logits = outputs.logits[:, -answer_tokens - 1 : -1]
-        if self.head is None or not self._seen:
+        if not self._seen:
             return logits, None
         tokens = self._seen.pop()
-        samples = len(inputs["input_ids"])
-        tokens = tokens.reshape(samples, -1, tokens.shape[-1])
-        return logits, class_logits(self.head, tokens, largest=self._largest)
-
-
-class HFLearner(Learner):
-    """A checkpoint with its processor and its family's control."""
-
-    adapter = "reshf"
-
-    def __init__(
-        self,
-        family: Family,
-        parts: Parts,
-        model: Any,
-        *,
-        features: str | None = None,
-        classes: Sequence[str] = (),
-        largest: bool = False,
-    ) -> None:
-        """`features` is the module by whose outputs, an image's tokens, a head tells `classes`
-        apart: by their mean or, if `largest`, by those where each is likeliest.
-        """
-        self.family, self.parts = family, parts
-        self.classes = {name: place for place, name in enumerate(classes)}
-        head = None
-        if features is not None:
-            head = new_head(model.config.get_text_config().hidden_size, len(classes), 0)
-        self.module = HFLearning(model, family, features, head, largest=largest)
-        self._texts: dict[Any, tuple[Inputs, list[int]]] = {}
+        tokens = tokens.reshape(len(inputs["input_ids"]), -1, tokens.shape[-1])
+        return logits, self._class_logits(tokens)
 
     def grid(self, information: Size) -> Size:
         return self.family.grid(self.parts, information)
 
     def batch(self, drawn: ImageBatch) -> TrainBatch:
-        pairs = [self._prepared(sample, pixels) for sample, pixels in _pairs(drawn)]
-        labels = right_aligned([answer for _, answer in pairs])
-        texts = [text for text, _ in pairs]
+        texts, answers = zip(*map(self._prepared, drawn.samples, drawn.pixels), strict=True)
+        labels = right_aligned(answers)
         tokenizer = self.parts.processor.tokenizer
         pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
-        inputs = collate(self.family, texts, pad or 0) | self._images(drawn)
+        inputs = collate(self.family, texts, pad or 0) | self._processed(drawn.pixels)
         tokens = self.family.visual_tokens(self.parts, drawn.grid)
-        return TrainBatch(inputs, labels, tokens, places(self.classes, drawn.samples))
+        return TrainBatch(inputs, labels, tokens, self._places(drawn.samples))
 
     def _prepared(self, sample: Sample, pixels: Tensor) -> tuple[Inputs, list[int]]:
         """The text's tensors, the same for all images of one grid, and the answer's tokens."""
         key = (sample.question, sample.choices, sample.answer, tuple(pixels.shape))
         if key not in self._texts:
             inputs, answer = self.sequence(sample, pixels)
-            texts = {name: inputs[name] for name in inputs if name not in self._image_names(pixels)}
+            of_image = self._processed(pixels[None])
+            texts = {name: inputs[name] for name in inputs if name not in of_image}
             self._texts[key] = texts, answer
         return self._texts[key]
 
@@ -133,7 +112,8 @@ class HFLearner(Learner):
         prompt = self.family.prompt(self.parts, question, image=True)
         rest = self.family.continuation(self.parts, prompt, sample.answer) + ending(self.parts)
         ids, start = tokenise(self.family, self.parts, prompt, rest)
-        inputs = prepare(self.family, self.parts, prompt + rest, _image(pixels))
+        image = Image.fromarray(pixels.permute(1, 2, 0).numpy())
+        inputs = prepare(self.family, self.parts, prompt + rest, image)
         answer = ids[start:]
         tail = inputs["input_ids"][0, -len(answer) :].tolist()
         if not answer or start == 0 or tail != answer:
@@ -142,9 +122,6 @@ class HFLearner(Learner):
                 f"answer {rest!r} is {answer}: the loss would cover other tokens than the answer's"
             )
         return inputs, answer
-
-    def _image_names(self, pixels: Tensor) -> set[str]:
-        return set(self._processed(pixels[None]))
 
     def _processed(self, pixels: Tensor) -> Inputs:
         """The image processor's tensors for images of one size."""
@@ -157,22 +134,19 @@ class HFLearner(Learner):
             )
         return {name: value for name, value in features.items() if isinstance(value, Tensor)}
 
-    def _images(self, drawn: ImageBatch) -> Inputs:
-        return self._processed(drawn.pixels)
-
     @contextmanager
     def prepared(self, drawn: ImageBatch) -> Iterator[list[tuple[int, int]]]:
         grids: list[tuple[int, int]] = []
         grids_drawn = [drawn.grid] * len(drawn.samples)
-        with watched(self.family, self.parts, self.module.model, grids_drawn) as seen:
+        with watched(self.family, self.parts, self.model, grids_drawn) as seen:
             yield grids
             grids.extend(received.grid for received in seen)
 
     def recompute(self) -> None:
-        self.module.model.gradient_checkpointing_enable({"use_reentrant": False})
+        self.model.gradient_checkpointing_enable({"use_reentrant": False})
 
     def write(self, folder: Path, weights: Mapping[str, Tensor], told: Declaration) -> None:
-        self.module.model.save_pretrained(folder, state_dict=dict(weights))
+        self.model.save_pretrained(folder, state_dict=dict(weights))
         self.parts.processor.save_pretrained(folder)
         self.tell(folder, told)
 
@@ -194,13 +168,3 @@ def ending(parts: Parts) -> str:
 
 
 _MARK = "answer-mark"
-
-
-def _pairs(drawn: ImageBatch) -> Iterator[tuple[Sample, Tensor]]:
-    yield from zip(drawn.samples, drawn.pixels, strict=True)
-
-
-def _image(pixels: Tensor) -> Any:
-    from PIL import Image
-
-    return Image.fromarray(pixels.permute(1, 2, 0).numpy())

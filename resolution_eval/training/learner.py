@@ -37,61 +37,33 @@ class TrainBatch:
     """Places of the answers among the task's, where a head is taught."""
 
 
-class Learner(ABC):
-    """A model that is trained, with what belongs to it."""
-
-    adapter: ClassVar[str]
-    """The lmms-eval model that loads the checkpoint."""
-    module: Learning
-    """What is trained, moved, wrapped and sharded."""
-
-    @abstractmethod
-    def grid(self, information: Size) -> Size:
-        """Size in pixels at which an image of size `information` enters the encoder."""
-
-    @abstractmethod
-    def batch(self, drawn: ImageBatch) -> TrainBatch:
-        """The samples ready for `module`, on the CPU.
-
-        Raises:
-            ModelError: where the answer lies among the tokens cannot be told.
-        """
-
-    @contextmanager
-    def prepared(self, drawn: ImageBatch) -> Iterator[list[tuple[int, int]]]:
-        """Around forward and backward of one batch; notes the grids (height, width) received."""
-        yield []
-
-    def recompute(self) -> None:
-        """Have the backward pass compute activations a second time, instead of keeping them.
-
-        Raises:
-            UsageError: the model cannot.
-        """
-        raise UsageError(f"{self.adapter} cannot compute activations a second time")
-
-    @abstractmethod
-    def write(self, folder: Path, weights: Mapping[str, Tensor], told: Declaration) -> None:
-        """Write the checkpoint that `adapter` loads, with the model's `weights`, by the names they
-        had before adapters were put in.
-        """
-
-    def tell(self, folder: Path, told: Declaration) -> None:
-        """Write what the checkpoint in `folder` says of itself, in place of what it said."""
-        told.write(folder)
-
-
-class Learning(nn.Module, ABC):
-    """A model behind the one forward that is run by every process.
+class Learner(nn.Module, ABC):
+    """A model that is trained, with what belongs to it, behind the one forward that is run by every
+    process.
 
     Anything else that is done with the model, outside of `forward`, would not be seen by the
     wrappers that keep processes alike.
     """
 
-    def __init__(self, model: Any, head: nn.Module | None = None) -> None:
+    adapter: ClassVar[str]
+    """The lmms-eval model that loads the checkpoint."""
+
+    def __init__(
+        self, model: Any, *, classes: Sequence[str], width: int, seed: int, largest: bool
+    ) -> None:
+        """A linear head, its weights from the seed alone, tells `classes`, the answers, apart by
+        the tokens of an image, of `width` channels: by their mean or, if `largest`, by those where
+        each is likeliest. Without classes there is none.
+        """
         super().__init__()
         self.model = model
-        self.head = head
+        self.head: nn.Module | None = None
+        if classes:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                self.head = nn.Linear(width, len(classes))
+        self.classes = {name: place for place, name in enumerate(classes)}
+        self._largest = largest
         # a family names layers of all its towers, and accelerate refuses one that is not there
         there = {type(module).__name__ for module in model.modules()}
         self._no_split_modules = sorted(
@@ -108,27 +80,55 @@ class Learning(nn.Module, ABC):
     ) -> tuple[Tensor | None, Tensor | None]:
         """Logits that predict the last `answer_tokens` tokens, and the head's, or None."""
 
+    def _class_logits(
+        self, tokens: Float[Tensor, "batch tokens width"] | None
+    ) -> Float[Tensor, "batch classes"] | None:
+        """The head's logits of the mean of an image's tokens or, per class, the largest of all
+        theirs: what lies in few of them is lost in their mean.
+        """
+        if self.head is None or tokens is None:
+            return None
+        logits: Tensor = self.head(tokens).amax(1) if self._largest else self.head(tokens.mean(1))
+        return logits
 
-def new_head(width: int, classes: int, seed: int) -> nn.Module:
-    """A linear head over features of `width` channels, its weights from the seed alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return nn.Linear(width, classes)
+    def _places(self, samples: Sequence[Sample]) -> Int[Tensor, " batch"] | None:
+        """The samples' answers as places among the head's classes; None where it has none."""
+        if not self.classes:
+            return None
+        return torch.tensor([self.classes[sample.answer] for sample in samples])
 
+    @abstractmethod
+    def grid(self, information: Size) -> Size:
+        """Size in pixels at which an image of size `information` enters the encoder."""
 
-def class_logits(
-    head: nn.Module, tokens: Float[Tensor, "batch tokens width"], *, largest: bool
-) -> Float[Tensor, "batch classes"]:
-    """The head's logits of the mean of an image's tokens or, per class, the largest of all theirs:
-    what lies in few of them is lost in their mean.
-    """
-    logits: Tensor = head(tokens).amax(1) if largest else head(tokens.mean(1))
-    return logits
+    @abstractmethod
+    def batch(self, drawn: ImageBatch) -> TrainBatch:
+        """The samples ready for `forward`.
 
+        Raises:
+            ModelError: where the answer lies among the tokens cannot be told.
+        """
 
-def places(classes: Mapping[str, int], samples: Sequence[Sample]) -> Int[Tensor, " batch"] | None:
-    """The samples' answers as places among the head's classes; None where it has none."""
-    return torch.tensor([classes[sample.answer] for sample in samples]) if classes else None
+    @contextmanager
+    def prepared(self, drawn: ImageBatch) -> Iterator[list[tuple[int, int]]]:
+        """Around forward and backward of one batch; notes the grids (height, width) received."""
+        yield []
+
+    def recompute(self) -> None:
+        """Have the backward pass compute activations a second time, instead of keeping them;
+        UsageError where the model cannot.
+        """
+        raise UsageError(f"{self.adapter} cannot compute activations a second time")
+
+    @abstractmethod
+    def write(self, folder: Path, weights: Mapping[str, Tensor], told: Declaration) -> None:
+        """Write the checkpoint that `adapter` loads, with the model's `weights`, by the names they
+        had before adapters were put in.
+        """
+
+    def tell(self, folder: Path, told: Declaration) -> None:
+        """Write what the checkpoint in `folder` says of itself, in place of what it said."""
+        told.write(folder)
 
 
 def answer_loss(

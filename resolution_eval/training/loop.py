@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from tqdm import trange
 
 from resolution_eval.ground.errors import ModelError, ResolutionEvalError
 from resolution_eval.ground.files import replace
@@ -23,7 +22,7 @@ from resolution_eval.resolution import label
 from resolution_eval.training.batches import Share, draw_share, generator
 from resolution_eval.training.learner import IGNORED, Learner, TrainBatch, answer_loss
 from resolution_eval.training.optimisation import Average, rate
-from resolution_eval.training.plan import Stage, TrainingPlan
+from resolution_eval.training.plan import TrainingPlan
 from resolution_eval.training.pool import ImageBatch, ImagePool
 from resolution_eval.training.step_cost import Meter
 from resolution_eval.training.trainable import rest
@@ -49,15 +48,9 @@ class Trainer:
         """Begin the stage that `step` belongs to, or come back to it."""
         teaching = self.plan.teaching
         if teaching is not None and step >= self.plan.alone:
-            rest(self.learner.module.model, teaching.rests)
+            rest(self.learner.model, teaching.rests)
         if self.average is not None:
             self.average.begin(self.trained)
-
-    @contextmanager
-    def averaged(self) -> Iterator[None]:
-        """The weights are their average over the stage meanwhile, where the plan has one."""
-        with self.average.applied() if self.average is not None else nullcontext():
-            yield
 
     @property
     def trained(self) -> list[nn.Parameter]:
@@ -99,7 +92,9 @@ class Trainer:
             row = _row(share, batch, seconds, peak)
             rows.append(row | {"encoder_only": True} if self._encoder_only(step) else row)
         if self.average is not None:
-            self._averaged(stage, place)
+            self.average.add(place)
+            if place + 1 == stage.steps:
+                self.average.put()
         return {
             "step": step,
             **({"loss": losses["answer"]} if not self._encoder_only(step) else {}),
@@ -111,12 +106,6 @@ class Trainer:
             "batches": rows,
         }
 
-    def _averaged(self, stage: Stage, place: int) -> None:
-        assert self.average is not None
-        self.average.add(place)
-        if place + 1 == stage.steps:
-            self.average.put()
-
     @property
     def _rank(self) -> int:
         return int(self.accelerator.process_index)
@@ -127,11 +116,6 @@ class Trainer:
 
     def _encoder_only(self, step: int) -> bool:
         return step < self.plan.alone
-
-    def _head_weight(self, step: int) -> float:
-        if self._encoder_only(step):
-            return 1.0
-        return 0.0 if self.plan.teaching is None else self.plan.teaching.weight
 
     def _seed(self, step: int) -> None:
         """Dropout follows from seed, step and process, so that a resumed run repeats it."""
@@ -148,23 +132,22 @@ class Trainer:
     ) -> dict[str, float]:
         """Forward and backward of one batch; its part of the step's losses."""
         tokens, samples = counts
+        alone, teaching = self._encoder_only(step), self.plan.teaching
         with self.learner.prepared(share.drawn) as grids:
             logits, classes = self.wrapped(
-                self.moved(batch.inputs),
-                batch.labels.shape[1],
-                encoder_only=self._encoder_only(step),
+                self.moved(batch.inputs), batch.labels.shape[1], encoder_only=alone
             )
             answer = head = torch.zeros((), device=self.accelerator.device)
             if logits is not None:
                 answer = answer_loss(logits, batch.labels.to(logits.device)) / tokens
-            if self.plan.teaching and classes is not None:
+            if teaching and classes is not None:
                 assert batch.classes is not None
                 head = functional.cross_entropy(
                     classes.float(), batch.classes.to(classes.device), reduction="sum"
                 ) * (0.0 if share.idle else 1 / samples)  # an idle process goes backward too
             losses = self.totals([float(answer.detach()), float(head.detach())])
             self._finite(sum(losses), "loss", step, [share])
-            weight = self._head_weight(step)
+            weight = 1.0 if alone else 0.0 if teaching is None else teaching.weight
             # accelerate divides by the number of batches, and averages over processes
             scale = self.plan.accumulate * self._world
             self.accelerator.backward((answer + weight * head) * scale)
@@ -173,7 +156,7 @@ class Trainer:
 
     def moved(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The tensors on the device, in the model's type."""
-        dtype = next(self.learner.module.model.parameters()).dtype
+        dtype = next(self.learner.model.parameters()).dtype
         return {
             name: tensor.to(self.accelerator.device, dtype if tensor.is_floating_point() else None)
             for name, tensor in inputs.items()
@@ -198,19 +181,12 @@ class Trainer:
 
 def _idled(batch: TrainBatch, idle: bool) -> TrainBatch:
     """The batch, its answers left out where its process has no sample of its own."""
-    if not idle:
-        return batch
-    return TrainBatch(
-        batch.inputs, torch.full_like(batch.labels, IGNORED), batch.visual_tokens, batch.classes
-    )
+    left_out = torch.full_like(batch.labels, IGNORED)
+    return dataclasses.replace(batch, labels=left_out) if idle else batch
 
 
 def received(drawn: ImageBatch, grids: Sequence[tuple[int, int]]) -> None:
-    """Refuse to train at another grid than was meant.
-
-    Raises:
-        ModelError: the encoder received another one, or none.
-    """
+    """Raise ModelError where the encoder received another grid than was meant, or none."""
     meant = (drawn.grid.height, drawn.grid.width)
     if set(grids) != {meant}:
         raise ModelError(
@@ -269,8 +245,3 @@ class Log:
             for name, value in row.items():
                 self._writer.add_scalar(f"validation/{name}@{resolution}", value, step)
         self._writer.flush()
-
-
-def progress_bar(first: int, last: int, *, shown: bool) -> Any:
-    """A bar over the steps that are still to do."""
-    return trange(first, last, initial=first, total=last, desc="training", disable=not shown)

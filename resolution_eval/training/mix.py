@@ -32,8 +32,8 @@ class Mix(Protocol):
     def resolutions(self) -> tuple[PixelResolution, ...]:
         """Where the model is validated, ascending: every resolution drawn, or a range's ends."""
 
-    def draw(self, random: torch.Generator, progress: float) -> PixelResolution:
-        """The resolution of a batch; `progress` runs from 0 at the first step to 1 at the last."""
+    def draw(self, random: torch.Generator) -> PixelResolution:
+        """The resolution of a batch."""
 
     def __str__(self) -> str:
         """As `parse_mix` reads it."""
@@ -73,7 +73,7 @@ class WeightedMix:
     def resolutions(self) -> tuple[PixelResolution, ...]:
         return tuple(sorted((resolution for resolution, _ in self.shares), key=ascending))
 
-    def draw(self, random: torch.Generator, progress: float) -> PixelResolution:
+    def draw(self, random: torch.Generator) -> PixelResolution:
         weights = torch.tensor([weight for _, weight in self.shares])
         return self.shares[int(torch.multinomial(weights, 1, generator=random))][0]
 
@@ -88,16 +88,11 @@ class UniformMix:
     low: int
     high: int
 
-    @classmethod
-    def parse(cls, text: str) -> UniformMix:
-        """Read the `28-224` of `uniform:28-224`."""
-        return cls(*_range(text))
-
     @property
     def resolutions(self) -> tuple[PixelResolution, ...]:
         return (self.low, self.high)
 
-    def draw(self, random: torch.Generator, progress: float) -> PixelResolution:
+    def draw(self, random: torch.Generator) -> PixelResolution:
         return int(torch.randint(self.low, self.high + 1, (), generator=random))
 
     def __str__(self) -> str:
@@ -143,7 +138,10 @@ def _parse_anchored(text: str) -> WeightedMix:
     return WeightedMix(anchored(low, high, int(step)))
 
 
-MIXES: dict[str, Callable[[str], Mix]] = {"uniform": UniformMix.parse, "anchored": _parse_anchored}
+MIXES: dict[str, Callable[[str], Mix]] = {
+    "uniform": lambda text: UniformMix(*_range(text)),
+    "anchored": _parse_anchored,
+}
 """Ways of drawing by their name, the word before the first colon; no name: `WeightedMix`."""
 
 

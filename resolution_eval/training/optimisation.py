@@ -34,9 +34,7 @@ class Average:
 
     def put(self) -> None:
         """Give the parameters their averages."""
-        with torch.no_grad():
-            for mean, parameter in zip(self._mean, self._parameters, strict=True):
-                parameter.copy_(mean)
+        self._set(self._mean)
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -46,9 +44,12 @@ class Average:
         try:
             yield
         finally:
-            with torch.no_grad():
-                for own, parameter in zip(kept, self._parameters, strict=True):
-                    parameter.copy_(own)
+            self._set(kept)
+
+    @torch.no_grad()
+    def _set(self, values: Sequence[Tensor]) -> None:
+        for value, parameter in zip(values, self._parameters, strict=True):
+            parameter.copy_(value)
 
     def state_dict(self) -> dict[str, Any]:
         """What a state of the run keeps."""

@@ -134,9 +134,9 @@ class Teaching(_Part):
 
     def stage(self, rest: Stage) -> Stage:
         """These steps' optimisation; `rest` is that of the steps after them."""
-        own = {name: getattr(self, name) for name in ("batch", "rate", "warmup", "weight_decay")}
-        given = {name: value for name, value in own.items() if value is not None}
-        return rest.model_copy(update={**given, "steps": min(self.steps, rest.steps)})
+        names = {"batch", "rate", "warmup", "weight_decay"}
+        own = self.model_dump(include=names, exclude_none=True)
+        return rest.model_copy(update={**own, "steps": min(self.steps, rest.steps)})
 
 
 class TrainingPlan(_Part):
@@ -179,7 +179,9 @@ class TrainingPlan(_Part):
     checkpointing: bool = False
     """Whether activations are computed a second time instead of kept (less memory, more time)."""
     validate_every: Annotated[int, Field(ge=1)] = 200
-    """Steps between two validations; the last step is always validated."""
+    """Steps between two validations, of which there are none while the encoder learns alone; the
+    last step is always validated.
+    """
     validation_limit: Annotated[int, Field(ge=1)] = 256
     """Validation samples, the first of the split."""
     save_every: Annotated[int, Field(ge=1)] = 200
@@ -218,7 +220,3 @@ class TrainingPlan(_Part):
     def declaration(self) -> TrainingResolution:
         """The training resolution that the checkpoint declares."""
         return declaration(self.sampler)
-
-    def validates(self, step: int) -> bool:
-        """Whether to validate after `step` (from 0): not while the encoder learns alone."""
-        return (step + 1) % self.validate_every == 0 and step >= self.alone

@@ -54,10 +54,8 @@ class ImagePool:
         """Places of the samples by the grid that their images have at `resolution`."""
         if resolution not in self._grouped:
             places: dict[Size, list[int]] = defaultdict(list)
-            for place, sample in enumerate(self.samples):
-                places[self.grid_of(budget_size(self.sizes[sample.image], resolution))].append(
-                    place
-                )
+            for place in range(len(self.samples)):
+                places[self.grid(resolution, place)].append(place)
             self._grouped[resolution] = dict(places)
         return self._grouped[resolution]
 
@@ -90,11 +88,7 @@ class ImagePool:
                 yield grid, places[start : start + size]
 
     def stored(self, locator: str) -> Image:
-        """The stored image in RGB.
-
-        Raises:
-            ImageError: it cannot be decoded.
-        """
+        """The stored image in RGB; ImageError where it cannot be decoded."""
         return decode(self.source.read(locator)).image
 
     def _view(self, locator: str, resolution: Resolution, grid: Size) -> Image:
@@ -126,11 +120,7 @@ class ImagePools:
     kept: dict[tuple[str, int | None], ImagePool] = field(default_factory=dict)
 
     def open(self, split: str, *, limit: int | None = None, progress: bool = True) -> ImagePool:
-        """The split's pool, of its first `limit` samples.
-
-        Raises:
-            DataError: as `open_pool`.
-        """
+        """The split's pool, of its first `limit` samples; DataError as `open_pool`."""
         if (split, limit) not in self.kept:
             self.kept[split, limit] = open_pool(
                 self.source, split, self.grid_of, filter=self.filter, limit=limit, progress=progress

@@ -14,12 +14,7 @@ from resolution_eval.declaration import Declaration
 from resolution_eval.models.flamingo import load_folder
 from resolution_eval.resolution import Resolution, label, patch_size_fit
 from resolution_eval.training.choice_accuracy import accuracy
-from resolution_eval.training.plan import (
-    Architecture,
-    Stage,
-    Teaching,
-    TrainingPlan,
-)
+from resolution_eval.training.plan import Architecture, Stage, Teaching, TrainingPlan
 from resolution_eval.training.pool import ImagePools, open_pool
 from resolution_eval.training.start import small_flamingo
 from resolution_eval.training.training_run import PLAN, TrainingRun, finetune, write_untrained
@@ -48,16 +43,8 @@ def in_two_stages(
     steps = joint.steps + (0 if encoder is None else encoder.steps)
     teaching = None
     if encoder is not None:
-        teaching = Teaching(
-            steps=encoder.steps,
-            batch=encoder.batch,
-            rate=encoder.rate,
-            warmup=encoder.warmup,
-            weight_decay=encoder.weight_decay,
-            pooled=pooled,
-            weight=0.0,
-            rests=tuple(rests),
-        )
+        own = encoder.model_dump(exclude={"clip"})
+        teaching = Teaching(**own, pooled=pooled, weight=0.0, rests=tuple(rests))
     return TrainingPlan(
         optimisation=joint.model_copy(update={"steps": steps}),
         teaching=teaching,
@@ -96,11 +83,7 @@ def train(
 def save_untrained(
     plan: TrainingPlan, source: Source, output: Path, *, pools: ImagePools | None = None
 ) -> Declaration:
-    """Write the Flamingo that the plan starts from; what it says of itself.
-
-    Raises:
-        DataError: the source lacks a train split.
-    """
+    """Write the Flamingo that the plan starts from; what it says of itself; errors as `train`."""
     return write_untrained(_run(plan, source, output, pools))
 
 
@@ -116,11 +99,7 @@ def _run(plan: TrainingPlan, source: Source, output: Path, pools: ImagePools | N
 def train_command(
     module: str, task: str, recipe: Recipe, arguments: Sequence[str] | None = None
 ) -> None:
-    """Train one strategy, or all, on the train split of the task's data; print each sweep.
-
-    Raises:
-        DataError: the data is not there.
-    """
+    """Train one strategy, or all, on the train split of the task's data; print each sweep."""
     parser = argparse.ArgumentParser(
         prog=f"python -m {module}", description=f"Train small Flamingos on {task}, from scratch."
     )

@@ -1,4 +1,6 @@
-"""Small Hugging Face checkpoints with random weights, for training from scratch."""
+"""Small Hugging Face checkpoints with random weights, for training from scratch, their tokenizers
+learned from a task's own text.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,9 @@ import torch
 from resolution_eval.models.families.parts import Parts
 from resolution_eval.models.flamingo.config import CLIP_MEAN, CLIP_STD
 from resolution_eval.resolution import Size
-from resolution_eval.training.tokenizer import learn_tokenizer
 
 PAD = "<pad>"
+END_OF_TEXT = "</s>"
 TEMPLATE = (
     "{% for message in messages %}{% for part in message.content %}"
     "{% if part.type == 'image' %}IMAGE\n{% else %}{{ part.text }}{% endif %}"
@@ -27,8 +29,28 @@ class SmallModel(NamedTuple):
     """From a tokenizer, the largest training grid in pixels and the patch in pixels."""
     special: tuple[str, ...]
     features: str
-    merge: int
-    """Patches a side that become one visual token."""
+
+
+def learn_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
+    """A byte-level BPE tokenizer (transformers, fast) of at most `vocabulary` tokens.
+
+    Every text has tokens, also one in another script: what the merges do not cover is bytes.
+    A word and the space before it are one token where the texts repeat them.
+    """
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[END_OF_TEXT],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(sorted(set(texts)), trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=END_OF_TEXT)
 
 
 def _text(tokenizer: Any) -> dict[str, Any]:
@@ -128,19 +150,18 @@ def _qwen2_vl(tokenizer: Any, grid: Size, patch: int) -> Parts:
 
 
 SMALL: dict[str, SmallModel] = {
-    "llava": SmallModel(_llava, ("<image>",), "model.multi_modal_projector", 1),
+    "llava": SmallModel(_llava, ("<image>",), "model.multi_modal_projector"),
     "qwen2_vl": SmallModel(
         _qwen2_vl,
         ("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"),
         "model.visual.merger",
-        2,
     ),
 }
 """Architectures by their `model_type`."""
 
 
 def small_model(
-    name: str, texts: Iterable[str], grid: Size, *, patch: int, seed: int, vocabulary: int = 1024
+    name: str, texts: Iterable[str], grid: Size, *, patch: int, seed: int
 ) -> tuple[Parts, Any]:
     """Processor and model of random weights, its tokenizer learned from `texts`.
 
@@ -149,7 +170,7 @@ def small_model(
     from transformers import AddedToken, AutoModelForImageTextToText
 
     kind = SMALL[name]
-    tokenizer = learn_tokenizer(texts, vocabulary)
+    tokenizer = learn_tokenizer(texts, 1024)
     tokenizer.add_tokens([AddedToken(t, special=True) for t in kind.special], special_tokens=True)
     tokenizer.add_special_tokens({"pad_token": PAD})
     parts = kind.make(tokenizer, grid, patch)

@@ -10,6 +10,7 @@ import torch
 from resolution_eval.answers.prompts import question_text
 from resolution_eval.data.sources import Source
 from resolution_eval.ground.errors import ModelError, UsageError, suggest
+from resolution_eval.images import decode
 from resolution_eval.models.arguments import DTYPES, flag, one_of, refuse_unknown
 from resolution_eval.models.families import family_of
 from resolution_eval.models.families.checkpoint import load_model, load_parts
@@ -20,8 +21,7 @@ from resolution_eval.training.learner import Learner
 from resolution_eval.training.neighbours import CHANNELS, look_at_neighbours
 from resolution_eval.training.plan import TrainingPlan
 from resolution_eval.training.pool import ImagePool, ImagePools
-from resolution_eval.training.small_models import SMALL, small_model
-from resolution_eval.training.tokenizer import learn_tokenizer
+from resolution_eval.training.small_models import SMALL, learn_tokenizer, small_model
 from resolution_eval.training.whitening import patches_of, whiten
 
 if TYPE_CHECKING:
@@ -31,13 +31,8 @@ if TYPE_CHECKING:
 WHITENED = 512
 """Images whose patches a convolution is whitened on."""
 ARGUMENTS = (
-    "pretrained",
-    "architecture",
-    "patch",
-    "dtype",
-    "attn_implementation",
-    "revision",
-    "trust_remote_code",
+    *("pretrained", "architecture", "patch"),
+    *("dtype", "attn_implementation", "revision", "trust_remote_code"),
 )
 
 
@@ -139,7 +134,11 @@ def small_learner(
     samples = source.samples("train")
     texts = [f"{question_text(s.question, s.choices)}\nAnswer:" for s in samples]
     texts += [f" {sample.answer}" for sample in samples]
-    grid = _first_size(source) if largest == NATIVE else Size(largest, largest)
+    if largest == NATIVE:
+        first = decode(source.read(samples[0].image)).image
+        grid = budget_size(Size(*first.size), NATIVE)
+    else:
+        grid = Size(largest, largest)
     parts, model = small_model(architecture, texts, grid, patch=patch, seed=seed)
     return HFLearner(
         family_of(parts.config),
@@ -149,10 +148,3 @@ def small_learner(
         classes=sorted({sample.answer for sample in samples}),
         largest=pooled == "max",
     )
-
-
-def _first_size(source: Source) -> Size:
-    from resolution_eval.images import decode
-
-    image = decode(source.read(source.samples("train")[0].image)).image
-    return budget_size(Size(*image.size), NATIVE)

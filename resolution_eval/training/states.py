@@ -51,7 +51,7 @@ def save_state(folder: Path, accelerator: Any, progress: Progress) -> Path:
         (aside / FILE).write_text(progress.model_dump_json() + "\n", encoding="utf-8")
         shutil.rmtree(final, ignore_errors=True)
         aside.replace(final)
-        for old in list(_whole(folder))[:-KEPT]:
+        for old in _whole(folder)[:-KEPT]:
             shutil.rmtree(old)
     accelerator.wait_for_everyone()
     return final
@@ -70,12 +70,8 @@ def _silent_about_shared_tensors() -> Iterator[None]:
 
 
 def last_state(folder: Path) -> tuple[Path, Progress] | None:
-    """The last whole state in `folder`, or None.
-
-    Raises:
-        ModelError: it is damaged.
-    """
-    states = list(_whole(folder))
+    """The last whole state in `folder`, or None; ModelError where it is damaged."""
+    states = _whole(folder)
     if not states:
         return None
     try:
@@ -88,5 +84,5 @@ def last_state(folder: Path) -> tuple[Path, Progress] | None:
         ) from error
 
 
-def _whole(folder: Path) -> Iterator[Path]:
-    yield from sorted(path for path in folder.glob("step-*") if path.is_dir())
+def _whole(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("step-*") if path.is_dir())

@@ -20,16 +20,13 @@ class Meter:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self.memory_kind = self._kind()
-
-    def _kind(self) -> str | None:
-        if self._device.type == "cuda":
-            return "allocated on the device"
-        return "resident set of the process" if _reset_resident() else None
+        self._cuda = device.type == "cuda"
+        resident = None if self._cuda or not _reset_resident() else "resident set of the process"
+        self.memory_kind = "allocated on the device" if self._cuda else resident
 
     def start(self) -> None:
         """Begin, the device's earlier work done."""
-        if self._device.type == "cuda":
+        if self._cuda:
             torch.cuda.synchronize(self._device)
             torch.cuda.reset_peak_memory_stats(self._device)
         else:
@@ -38,10 +35,10 @@ class Meter:
 
     def stop(self) -> tuple[float, int | None]:
         """Seconds since `start`, and the peak in bytes; None where it cannot be measured."""
-        if self._device.type == "cuda":
+        if self._cuda:
             torch.cuda.synchronize(self._device)
         seconds = time.perf_counter() - self._begun
-        if self._device.type == "cuda":
+        if self._cuda:
             return seconds, torch.cuda.max_memory_allocated(self._device)
         return seconds, _peak_resident() if self.memory_kind else None
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -35,20 +35,15 @@ from resolution_eval.training.training_run import (
     write_untrained,
 )
 
-Made = TypeVar("Made")
-
 SCRATCH_ARGUMENTS = ("architecture", "patch")
 """Of `--model_args`, those of a model from scratch."""
 UNTRAINED = "none"
-"""The strategy that leaves a model from scratch as it begins."""
+"""The strategy that leaves a model from scratch as it begins, which is as for `native`."""
 
 
 def train_task(given: Namespace) -> str:
-    """Train as the command's arguments say; what was found, in one line or a few.
-
-    Raises:
-        UsageError: an argument is impossible.
-        DataError: the task's data lack a split.
+    """Train as the command's arguments say; what was found, in one line or a few. UsageError of an
+    impossible argument, DataError where the task's data lack a split.
     """
     cards = {name + SUFFIX: card for name, card in task_cards().items()}
     if given.task not in cards:
@@ -62,7 +57,10 @@ def train_task(given: Namespace) -> str:
             f"the strategy none trains nothing; score {model_args['pretrained']} as it is"
         )
     source = open_source(card)
-    chosen = _built(lambda: finetune_plan(given, card.filter, model_args))
+    try:
+        chosen = finetune_plan(given, card.filter, model_args)
+    except ValidationError as error:
+        raise UsageError(told(error, ())[0]) from None
     learner, origin, pools = _start(given, source, model_args, chosen)
     run = TrainingRun(
         plan=chosen, learner=learner, source=source, output=given.output, origin=origin, pools=pools
@@ -112,10 +110,11 @@ def finetune_plan(given: Namespace, filter: str, model_args: Mapping[str, str]) 
 
     Raises:
         UsageError: they contradict each other.
+        ValidationError: a value is impossible.
     """
     scratch = "pretrained" not in model_args
     flamingo = scratch and given.model == "resflamingo"
-    defaults: dict[str, Any] = {"steps": 1000, "batch": 8, "rate": 2e-5, "warmup": 50}
+    defaults = TrainingPlan.model_fields["optimisation"].default.model_dump()
     if scratch:
         defaults |= {"batch": 64 if flamingo else 32, "rate": 1e-3}
     names = ("steps", "batch", "rate", "warmup", "weight_decay", "clip")
@@ -127,7 +126,7 @@ def finetune_plan(given: Namespace, filter: str, model_args: Mapping[str, str]) 
         raise UsageError("--lora-alpha belongs to --lora")
     teaching = _teaching(given, defaults, scratch=scratch, flamingo=flamingo)
     return TrainingPlan(
-        strategy=_strategy(given),
+        strategy="native" if given.strategy == UNTRAINED else given.strategy,
         low=parse_pixels(given.low),
         native=parse_pixels(given.native),
         mix=given.mix,
@@ -151,12 +150,11 @@ def _teaching(
 
     A Flamingo's vision encoder rests after them; another model goes on with the head.
     """
-    for name in () if scratch else ("encoder_steps", "joint_steps", "patch"):
-        if getattr(given, name) is not None:
-            raise UsageError(
-                f"--{name.replace('_', '-')} belongs to a model from scratch, without pretrained="
-            )
     if not scratch:
+        for name in ("encoder_steps", "joint_steps", "patch"):
+            if getattr(given, name) is not None:
+                option = name.replace("_", "-")
+                raise UsageError(f"--{option} belongs to a model from scratch, without pretrained=")
         return None
     if given.joint_steps is not None and given.steps is not None:
         raise UsageError("--joint-steps are --steps without --encoder-steps; give one of the two")
@@ -166,11 +164,6 @@ def _teaching(
     if flamingo:
         return Teaching(steps=encoder, weight=0.0, rests=(VISION,)) if encoder else None
     return Teaching(steps=encoder)
-
-
-def _strategy(given: Namespace) -> Any:
-    """The plan's strategy; a model that is left untrained begins as a native-trained one does."""
-    return "native" if given.strategy == UNTRAINED else given.strategy
 
 
 def _given(given: Namespace, names: tuple[str, ...]) -> dict[str, Any]:
@@ -193,11 +186,3 @@ def _report(given: Namespace, told: Declaration) -> str:
             f"written exactly, loss {row['loss']:.4f}"
         )
     return "\n".join(lines)
-
-
-def _built(make: Callable[[], Made]) -> Made:
-    """What `make` makes, a value that it refuses told as the user's mistake."""
-    try:
-        return make()
-    except ValidationError as error:
-        raise UsageError(told(error, ())[0]) from None

@@ -24,8 +24,8 @@ def freeze(model: nn.Module, names: Sequence[str]) -> None:
         UsageError: a name fits no parameter, or nothing is left to train.
     """
     check_named(model, names)
-    for own, parameter in model.named_parameters():
-        parameter.requires_grad_(not any(_under(own, name) for name in names))
+    model.requires_grad_(True)
+    rest(model, names)
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise UsageError(f"nothing is left to train: frozen are {', '.join(names)}")
 
@@ -38,16 +38,12 @@ def rest(model: nn.Module, names: Sequence[str]) -> None:
 
 
 def check_named(model: nn.Module, names: Sequence[str]) -> None:
-    """Refuse a name that fits no parameter.
-
-    Raises:
-        UsageError: it is named, with those that would fit.
-    """
+    """Raise UsageError of a name that fits no parameter, with those that would."""
     parameters = dict(model.named_parameters())
     for name in names:
         if not any(_under(parameter, name) for parameter in parameters):
             parts = {part for own in parameters for part in _prefixes(own)}
-            raise UsageError(f"nothing to freeze is named {name!r}; {_advice(name, parts)}")
+            raise UsageError(f"nothing to freeze is named {name!r}; {suggest(name, parts)}")
 
 
 def _under(parameter: str, name: str) -> bool:
@@ -55,13 +51,9 @@ def _under(parameter: str, name: str) -> bool:
 
 
 def _prefixes(parameter: str) -> list[str]:
+    """The one or two outermost modules that a parameter lies in."""
     parts = parameter.split(".")
-    return [".".join(parts[:count]) for count in range(1, min(4, len(parts)))]
-
-
-def _advice(name: str, parts: set[str]) -> str:
-    short = {part for part in parts if part.count(".") < 2}
-    return suggest(name, short)
+    return [".".join(parts[:count]) for count in range(1, min(3, len(parts)))]
 
 
 def adapt(model: nn.Module, lora: Lora, *, seed: int) -> list[str]:
@@ -69,10 +61,7 @@ def adapt(model: nn.Module, lora: Lora, *, seed: int) -> list[str]:
     names of these layers.
 
     Layers that share their weight with an embedding, or that are used without their forward (in
-    torch's own multi-head attention), get none.
-
-    Raises:
-        UsageError: no layer is left.
+    torch's own multi-head attention), get none; UsageError where no layer is left.
     """
     from peft import LoraConfig, inject_adapter_in_model
 

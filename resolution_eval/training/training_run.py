@@ -6,16 +6,18 @@ import json
 import platform
 import shutil
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+from tqdm import trange
 
 from resolution_eval.data.sources import Source
 from resolution_eval.declaration import FILE, Declaration, read_declaration
+from resolution_eval.evidence.facts import versions
 from resolution_eval.ground.errors import ModelError, UsageError
 from resolution_eval.ground.files import disk_errors, replace, whole_folder
 from resolution_eval.ground.notation import json_value
@@ -28,7 +30,7 @@ from resolution_eval.training.devices import (
     refuse_sharded,
 )
 from resolution_eval.training.learner import Learner
-from resolution_eval.training.loop import Log, Trainer, TrainingError, progress_bar
+from resolution_eval.training.loop import Log, Trainer, TrainingError
 from resolution_eval.training.optimisation import Average, by_decay
 from resolution_eval.training.plan import TrainingPlan
 from resolution_eval.training.pool import ImagePool, ImagePools
@@ -37,7 +39,7 @@ from resolution_eval.training.step_cost import Meter, by_resolution
 from resolution_eval.training.validation import score, validate
 
 PACKAGES = (
-    *("resolution-eval", "torch", "transformers", "accelerate", "peft"),
+    *("python", "resolution-eval", "torch", "transformers", "accelerate", "peft"),
     *("open-clip-torch", "open-flamingo"),
 )
 PLAN = "plan.json"
@@ -97,11 +99,7 @@ def finetune(run: TrainingRun, *, resume: bool = False, progress: bool = True) -
 
 
 def write_untrained(run: TrainingRun) -> Declaration:
-    """Write the model into the folder as it begins; what it says of itself.
-
-    Raises:
-        UsageError: the folder holds something.
-    """
+    """Write the model as it begins into the folder, which holds nothing; what it says of itself."""
     _checked(run, resume=False)
     told = Declaration(
         training="unknown",
@@ -109,7 +107,7 @@ def write_untrained(run: TrainingRun) -> Declaration:
         extra={"origin": run.origin, "seed": run.plan.seed, "untrained": True},
     )
     with whole_folder(run.output) as aside:
-        run.learner.write(aside, run.learner.module.model.state_dict(), told)
+        run.learner.write(aside, run.learner.model.state_dict(), told)
     return told
 
 
@@ -128,11 +126,7 @@ def _checked(run: TrainingRun, *, resume: bool) -> Declaration | None:
 
 
 def refuse_folder(folder: Path, *, resume: bool) -> None:
-    """Refuse a folder in which no run can be begun, or, to `resume`, none was.
-
-    Raises:
-        UsageError: it is so.
-    """
+    """Raise UsageError of a folder in which no run can be begun, or, to `resume`, none was."""
     if resume:
         if not (folder / PLAN).is_file():
             raise UsageError(f"{folder} holds no run to resume; train without --resume")
@@ -141,11 +135,7 @@ def refuse_folder(folder: Path, *, resume: bool) -> None:
 
 
 def _begun_with(file: Path) -> dict[str, Any]:
-    """What the run in the folder was begun with; keys that were not yet known have their default.
-
-    Raises:
-        ModelError: the file is no plan.
-    """
+    """What the run was begun with; keys that were not yet known have their default."""
     try:
         told = json_value(file.read_bytes())
         return {**told, "plan": TrainingPlan.model_validate(told["plan"])}
@@ -162,7 +152,7 @@ def _stated(run: TrainingRun) -> str:
 
 
 def _trainer(run: TrainingRun, accelerator: Any, pool: ImagePool) -> Trainer:
-    model = run.learner.module.model
+    model = run.learner.model
     trainable.freeze(model, run.plan.frozen)
     rests = () if run.plan.teaching is None else run.plan.teaching.rests
     trainable.check_named(model, rests)
@@ -173,14 +163,14 @@ def _trainer(run: TrainingRun, accelerator: Any, pool: ImagePool) -> Trainer:
     if run.plan.checkpointing:
         run.learner.recompute()
     optimisation = run.plan.optimisation
-    moved = [p for p in run.learner.module.parameters() if p.requires_grad]
+    moved = [p for p in run.learner.parameters() if p.requires_grad]
     keep_whole(moved, accelerator)
     optimiser = torch.optim.AdamW(
         by_decay(moved, optimisation.weight_decay),
         lr=optimisation.rate,
         fused=run.plan.fused or None,
     )
-    wrapped, optimiser = accelerator.prepare(run.learner.module, optimiser)
+    wrapped, optimiser = accelerator.prepare(run.learner, optimiser)
     if accelerator.is_fsdp2:
         begin(optimiser)
     wrapped.train()
@@ -193,16 +183,15 @@ def _trainer(run: TrainingRun, accelerator: Any, pool: ImagePool) -> Trainer:
 def _train(run: TrainingRun, trainer: Trainer, held_out: ImagePool, shown: bool) -> None:
     """All steps that are not yet done."""
     states = run.output / STATES
-    state = last_state(states)
-    so_far = Progress(step=0)
+    state, so_far = last_state(states), Progress(step=0)
     if state is not None:
         path, so_far = state
         trainer.enter(max(0, so_far.step - 1))
         trainer.accelerator.load_state(str(path))
     log = Log(run.output, so_far.step, writes=trainer.accelerator.is_main_process)
     meter = Meter(trainer.accelerator.device)
-    last = run.plan.optimisation.steps
-    with progress_bar(so_far.step, last, shown=shown) as steps:
+    done, last = so_far.step, run.plan.optimisation.steps
+    with trange(done, last, initial=done, total=last, desc="training", disable=not shown) as steps:
         for step in steps:
             if run.plan.stage(step)[1] == 0:
                 trainer.enter(step)
@@ -211,8 +200,9 @@ def _train(run: TrainingRun, trainer: Trainer, held_out: ImagePool, shown: bool)
             except TrainingError as error:
                 raise TrainingError(f"{error}; {_left(states)}") from None
             so_far = so_far.model_copy(update={"step": step + 1})
-            if run.plan.validates(step) or step + 1 == last:
-                with trainer.averaged():
+            due = (step + 1) % run.plan.validate_every == 0 and step >= run.plan.alone
+            if due or step + 1 == last:
+                with trainer.average.applied() if trainer.average else nullcontext():
                     line["validation"] = validate(trainer, held_out, run.plan.sampler.resolutions)
                     so_far = _kept_if_best(run, trainer, so_far, line["validation"])
             log.add(line)
@@ -276,7 +266,8 @@ def _told(run: TrainingRun, trainer: Trainer, held_out: ImagePool) -> Declaratio
     seconds = sum(line["seconds"] for line in lines)
     worked = [line.get("processor_seconds") for line in lines]  # None: of an older version
     rows = [row for line in lines for row in line["batches"]]
-    device = trainer.accelerator.device
+    parameters = list(run.learner.model.parameters())
+    device, installed = trainer.accelerator.device, versions()
     return Declaration(
         training=str(run.plan.declaration),
         strategy=run.plan.strategy,
@@ -295,10 +286,8 @@ def _told(run: TrainingRun, trainer: Trainer, held_out: ImagePool) -> Declaratio
             "validation": best[0]["validation"] if best else {},
             "final_loss": lines[-1].get("loss") if lines else None,
             "parameters": {
-                "all": sum(p.numel() for p in run.learner.module.model.parameters()),
-                "trained": sum(
-                    p.numel() for p in run.learner.module.model.parameters() if p.requires_grad
-                ),
+                "all": sum(p.numel() for p in parameters),
+                "trained": sum(p.numel() for p in parameters if p.requires_grad),
             },
             "seconds": seconds,
             "processor_seconds": None if None in worked else sum(worked),
@@ -311,10 +300,7 @@ def _told(run: TrainingRun, trainer: Trainer, held_out: ImagePool) -> Declaratio
                 "threads": torch.get_num_threads(),
                 "precision": str(trainer.accelerator.mixed_precision),
             },
-            "versions": {
-                "python": platform.python_version(),
-                **{name: version(name) for name in PACKAGES},
-            },
+            "versions": {name: installed[name] for name in PACKAGES},
         },
     )
 

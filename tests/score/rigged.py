@@ -98,7 +98,7 @@ def good(folder: Path, steps: int = 120) -> Path:
     model.train()
     for step in range(steps):
         batch = learner.batch(_drawn((28, 56, 84)[step % 3], step))
-        logits, _ = learner.module(batch.inputs, batch.labels.shape[1])
+        logits, _ = learner(batch.inputs, batch.labels.shape[1])
         loss = cross_entropy(logits.flatten(0, 1), batch.labels.flatten(), ignore_index=IGNORED)
         optimiser.zero_grad()
         loss.backward()

@@ -65,12 +65,12 @@ def test_an_output_that_another_machine_does_not_see_is_refused(tmp_path: Path) 
 @pytest.mark.parametrize(("name", "lora"), [("llava", Lora(rank=2)), ("resflamingo", None)])
 def test_weights_of_16_bits_learn_in_32(name: str, lora: Lora | None, tmp_path: Path) -> None:
     short = learner(name)
-    short.module.model.to(torch.bfloat16)
+    short.model.to(torch.bfloat16)
     frozen = ("model.vision_tower",) if name == "llava" else ("vision_encoder",)
     chosen = plan(steps=3, lora=lora, frozen=frozen, precision="bf16", strategy="low", low=28)
     start(tmp_path / "short", chosen, owner=short, name=name)
     kinds = {
-        (p.requires_grad, p.dtype) for p in short.module.model.parameters()
+        (p.requires_grad, p.dtype) for p in short.model.parameters()
     }  # what is frozen stays as it was
     assert kinds == {(True, torch.float32), (False, torch.bfloat16)}
     AcceleratorState._reset_state(True)
@@ -80,7 +80,7 @@ def test_weights_of_16_bits_learn_in_32(name: str, lora: Lora | None, tmp_path: 
 
 def test_weights_of_16_bits_need_arithmetic_that_says_so(tmp_path: Path) -> None:
     short = learner("llava")
-    short.module.model.to(torch.bfloat16)
+    short.model.to(torch.bfloat16)
     with pytest.raises(UsageError, match=r"weights in bfloat16 .*--precision bf16"):
         start(tmp_path, plan(precision="no"), owner=short, name="llava")
 

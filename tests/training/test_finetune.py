@@ -90,7 +90,7 @@ def test_a_small_model_learns_an_easy_task_and_the_adapter_answers_so(tmp_path):
     assert accuracy >= 0.75
     parts = load_parts(str(tmp_path / "run"))
     family = family_of(parts.config)
-    model = load_learner("reshf", {"pretrained": str(tmp_path / "run")}).module.model.eval()
+    model = load_learner("reshf", {"pretrained": str(tmp_path / "run")}).model.eval()
     samples = Halves().samples("val")
     prompt = family.prompt(parts, question_text("Which half?", CHOICES), image=True)
     choices = tuple(family.continuation(parts, prompt, choice) for choice in CHOICES)
@@ -272,11 +272,11 @@ def test_a_loss_that_is_no_number_stops_with_step_samples_and_the_last_good_stat
 
 def moved(owner, folder, **changes):
     """Names of the parameters that two steps changed."""
-    before = {name: p.detach().clone() for name, p in owner.module.model.named_parameters()}
+    before = {name: p.detach().clone() for name, p in owner.model.named_parameters()}
     start(folder, plan(steps=2, **changes), owner=owner)
     return {
         name
-        for name, p in owner.module.model.named_parameters()
+        for name, p in owner.model.named_parameters()
         if name not in before or not torch.equal(p, before[name])
     }
 
@@ -312,30 +312,28 @@ def test_adapters_alone_move_and_the_folder_holds_them_merged(name, tmp_path):
         steps=3, lora=Lora(rank=2, alpha=8), frozen=(), validate_every=3, low=28, native=28,
         strategy="native", optimisation=Stage(steps=3, batch=4, rate=0.1, warmup=1),
     )  # fmt: skip
-    before = {n: p.detach().clone() for n, p in owner.module.model.named_parameters()}
+    before = {n: p.detach().clone() for n, p in owner.model.named_parameters()}
     start(tmp_path / "run", chosen, owner=owner, name=name)
-    after = dict(owner.module.model.named_parameters())
+    after = dict(owner.model.named_parameters())
     assert any(".lora_A." in n for n in after)
     for n, tensor in before.items():
         kept = after.get(n, after.get(n.replace(".weight", ".base_layer.weight")))
         kept = after[n.replace(".bias", ".base_layer.bias")] if kept is None else kept
         assert torch.equal(kept, tensor), n
     loaded = load_learner(owner.adapter, {"pretrained": str(tmp_path / "run")})
-    assert not any("lora" in n for n, _ in loaded.module.model.named_parameters())
+    assert not any("lora" in n for n, _ in loaded.model.named_parameters())
     samples = Halves().samples("train")[:2]
     grid = owner.grid(Size(28, 28))
     pixels = torch.randint(0, 256, (2, 3, grid.height, grid.width), dtype=torch.uint8)
     drawn = ImageBatch(28, grid, samples, pixels)
     found = []
     for one in (owner, loaded):
-        one.module.eval()
+        one.eval()
         batch = one.batch(drawn)
         with torch.no_grad(), one.prepared(drawn):
-            found.append(one.module(batch.inputs, batch.labels.shape[1])[0])
+            found.append(one(batch.inputs, batch.labels.shape[1])[0])
     assert torch.allclose(found[0], found[1], atol=1e-4)
-    changed = [
-        n for n, p in loaded.module.model.named_parameters() if not torch.equal(p, before[n])
-    ]
+    changed = [n for n, p in loaded.model.named_parameters() if not torch.equal(p, before[n])]
     assert changed, "the adapters were merged"
 
 
@@ -352,7 +350,7 @@ def gradients(owner, tmp_path, **changes):
 
     def noted(self, step, shares):
         if self.accelerator.sync_gradients:
-            kept.update({n: p.grad for n, p in owner.module.model.named_parameters()})
+            kept.update({n: p.grad for n, p in owner.model.named_parameters()})
             raise SeenError
         return original(self, step, shares)
 
@@ -386,15 +384,15 @@ def test_accumulated_batches_weigh_by_their_tokens(tmp_path):
     )
     del source
     owner = learner("resflamingo")
-    owner.module.train()
+    owner.train()
     pool = open_pool(Halves(), "train", owner.grid, filter="bicubic", progress=False)
     shares = [draw_share(chosen, pool, (0, place), 0, 1) for place in range(3)]
     batches = [owner.batch(share.drawn) for share in shares]
     tokens = sum(int((batch.labels != IGNORED).sum()) for batch in batches)
     for batch in batches:
-        logits, _ = owner.module(batch.inputs, batch.labels.shape[1])
+        logits, _ = owner(batch.inputs, batch.labels.shape[1])
         (answer_loss(logits, batch.labels) / tokens).backward()
-    for parameter, tensor in owner.module.model.named_parameters():
+    for parameter, tensor in owner.model.named_parameters():
         if tensor.grad is not None:
             assert torch.allclose(found[parameter], tensor.grad, rtol=1e-4, atol=1e-6), parameter
 

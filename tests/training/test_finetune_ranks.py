@@ -34,7 +34,7 @@ seen, original = [], Trainer._clipped
 
 def noted(self, step, shares):
     if self.accelerator.sync_gradients and step == 0:
-        kept = {{n: p.grad for n, p in owner.module.model.named_parameters() if p.grad is not None}}
+        kept = {{n: p.grad for n, p in owner.model.named_parameters() if p.grad is not None}}
         torch.save(kept, folder.parent / f"{{folder.name}}-{{self._rank}}.pt")
     return original(self, step, shares)
 

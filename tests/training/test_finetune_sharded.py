@@ -91,14 +91,14 @@ def _validation_loss(name: str, folder: Path) -> float:
     """Of the checkpoint in the folder, at native resolution."""
     adapter = "resflamingo" if name == "resflamingo" else "reshf"
     owner = load_learner(adapter, {"pretrained": str(folder)})
-    owner.module.eval()
+    owner.eval()
     pool = open_pool(Halves(tall=3), "val", owner.grid, filter="bicubic", progress=False)
     loss = tokens = 0.0
     for grid, places in pool.in_order("native", 8):
         drawn = pool.take("native", grid, places)
         batch = owner.batch(drawn)
         with torch.no_grad(), owner.prepared(drawn):
-            logits, _ = owner.module(batch.inputs, batch.labels.shape[1])
+            logits, _ = owner(batch.inputs, batch.labels.shape[1])
         loss += float(answer_loss(logits, batch.labels))
         tokens += float((batch.labels >= 0).sum())
     return loss / tokens
@@ -127,6 +127,6 @@ def test_sharded_processes_train_as_one_and_go_on_after_a_break(
     expected = told["extra"]["validation"]["native"]["loss"]
     assert _validation_loss(name, tmp_path / "sharded") == pytest.approx(expected, abs=1e-4)
     assert told["extra"]["parameters"] == {
-        "all": sum(p.numel() for p in learner(name, Halves()).module.model.parameters()),
+        "all": sum(p.numel() for p in learner(name, Halves()).model.parameters()),
         "trained": told["extra"]["parameters"]["all"],
     }

@@ -14,7 +14,7 @@ from resolution_eval.training.mix import MIXES, declaration, parse_mix
 def drawn(text, count=4000):
     random = torch.Generator().manual_seed(3)
     mix = parse_mix(text)
-    return Counter(mix.draw(random, 0.5) for _ in range(count))
+    return Counter(mix.draw(random) for _ in range(count))
 
 
 def test_weights_are_the_shares_of_the_batches():

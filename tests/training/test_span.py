@@ -41,7 +41,7 @@ def drawn(owner, edge=56):
 @pytest.fixture(scope="module", params=TRAINABLE)
 def owner(request):
     found = learner(request.param)
-    found.module.eval()
+    found.eval()
     return found
 
 
@@ -68,7 +68,7 @@ class TestFamilies:
         both = drawn(owner)
         batch = owner.batch(both)
         with torch.no_grad(), owner.prepared(both):
-            logits, _ = owner.module(batch.inputs, batch.labels.shape[1])
+            logits, _ = owner(batch.inputs, batch.labels.shape[1])
         found = float(answer_loss(logits, batch.labels))
         expected, exact = 0.0, []
         for place in range(2):
@@ -77,9 +77,9 @@ class TestFamilies:
             )
             inputs, answer = owner.sequence(one.samples[0], one.pixels[0])
             ids = inputs["input_ids"]
-            places = place_arguments(owner.module.model, inputs, token_places(owner.family, inputs))
+            places = place_arguments(owner.model, inputs, token_places(owner.family, inputs))
             with torch.no_grad(), owner.prepared(one):
-                whole = owner.module.model(**inputs, **places).logits[0]
+                whole = owner.model(**inputs, **places).logits[0]
             start = ids.shape[1] - len(answer)
             rows = whole[start - 1 : -1].float()
             expected += float(functional.cross_entropy(rows, ids[0, start:], reduction="sum"))
@@ -116,7 +116,7 @@ class TestFlamingo:
         both = drawn(owner)
         batch = owner.batch(both)
         with torch.no_grad():
-            logits, _ = owner.module(batch.inputs, batch.labels.shape[1])
+            logits, _ = owner(batch.inputs, batch.labels.shape[1])
             encoded = encode(owner.bundle, batch.inputs["pixels"])
             scores = loglikelihood(
                 owner.bundle,

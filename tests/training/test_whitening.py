@@ -8,10 +8,9 @@ from torch import nn
 
 from resolution_eval.models.flamingo import build
 from resolution_eval.resolution import Size
-from resolution_eval.training.flamingo_learner import FlamingoLearning
-from resolution_eval.training.learner import new_head
+from resolution_eval.training.flamingo_learner import FlamingoLearner
 from resolution_eval.training.plan import Architecture
-from resolution_eval.training.tokenizer import learn_tokenizer
+from resolution_eval.training.small_models import learn_tokenizer
 from resolution_eval.training.whitening import SCALE, patches_of, whiten
 
 
@@ -64,9 +63,11 @@ def test_a_head_sees_the_mean_of_the_patches_or_the_likeliest_of_them(largest):
     torch.manual_seed(0)
     config = Architecture(vision_layers=1, vision_width=32, vision_heads=1).config(Size(32, 32))
     bundle = build(config, learn_tokenizer(["Is it? yes"], 300), seed=1)
-    learning = FlamingoLearning(bundle, new_head(32, 3, 0), largest=largest)
+    learner = FlamingoLearner(bundle, classes=("a", "b", "c"), largest=largest)
     tokens = torch.zeros(1, 16, 32)
     tokens[0, 5] = 1.0
-    whole = learning.head(tokens)
+    whole = learner.head(tokens)
     expected = whole.max(dim=1).values if largest else whole.mean(dim=1)
-    assert learning._classes(tokens).detach().numpy() == pytest.approx(expected.detach().numpy())
+    assert learner._class_logits(tokens).detach().numpy() == pytest.approx(
+        expected.detach().numpy()
+    )
