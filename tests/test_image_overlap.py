@@ -12,7 +12,6 @@ from PIL import Image
 
 from resolution_eval import cli, datasets
 from resolution_eval.data.cards import task_cards
-from resolution_eval.datasets import dataset_page
 from resolution_eval.datasets.image_overlap import (
     ImageOverlap,
     overlaps,
@@ -21,6 +20,7 @@ from resolution_eval.datasets.image_overlap import (
     write_overlaps,
 )
 from resolution_eval.ground.errors import DataError
+from tools import datasets_page
 
 SIZE = (50, 40)
 
@@ -216,4 +216,4 @@ def test_the_committed_table_is_shown_where_its_reader_looks(capsys):
     assert all({one.test, one.train} <= names and one.test != one.train for one in table)
     one = table[0]
     assert f"{one.train}: {one.told}" in datasets.describe(task_cards()[one.test])
-    assert one.told in dataset_page.page()
+    assert one.told in datasets_page.page()

@@ -29,12 +29,12 @@ from resolution_eval.records import (
     publish_schema,
     read_record,
     read_run,
-    record_reference,
     resolution_order,
     store,
     write_record,
 )
 from resolution_eval.records.migrations import LATER_COLUMNS
+from tools import records_page
 
 CURVE = {"28": 0.3, "64": 0.8, "128": 0.7, "native": 0.75}
 
@@ -516,7 +516,7 @@ def test_answers_that_are_not_parquet_are_refused(tmp_path):
 
 
 def test_the_page_of_records_has_every_part_of_one():
-    assert set(record_reference.ORDER) == set(json_schema()["$defs"])
+    assert set(records_page.ORDER) == set(json_schema()["$defs"])
 
 
 def test_a_written_record_fits_the_published_schema(tmp_path):
@@ -530,9 +530,7 @@ def test_a_written_record_fits_the_published_schema(tmp_path):
 
 def test_the_schema_in_the_docs_is_the_present_one():
     docs = Path(__file__).parents[1] / "docs" / "record.schema.json"
-    assert json.loads(docs.read_text()) == json_schema(), (
-        "run resolution_eval.records.publish_schema"
-    )
+    assert json.loads(docs.read_text()) == json_schema(), "run python -m tools.records_page"
 
 
 def test_hostile_strings_survive_unchanged(tmp_path):
@@ -556,10 +554,8 @@ def test_names_of_tasks_and_checkpoints_cannot_leave_the_folder(tmp_path):
 
 
 def test_the_page_about_records_is_the_one_of_the_schema():
-    from resolution_eval.records.record_reference import page
-
     docs = Path(__file__).parents[1] / "docs" / "records.md"
-    assert docs.read_text() == page(), "run python -m resolution_eval.records.record_reference"
+    assert docs.read_text() == records_page.page(), "run python -m tools.records_page"
 
 
 def answers_with(path: Path, name: str, value: object) -> None:

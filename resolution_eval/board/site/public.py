@@ -74,7 +74,7 @@ class Default:
 def defaults() -> tuple[Default, ...]:
     """A checkpoint of every family whose geometry is known, in the families' order."""
     from resolution_eval.models.families import FAMILIES
-    from resolution_eval.models.families.family_table import GEOMETRIES
+    from resolution_eval.models.families.geometries import GEOMETRIES
 
     families = {family.name: family for family in FAMILIES.values()}
     return tuple(_default(families[name], name) for name in GEOMETRIES)
@@ -82,7 +82,7 @@ def defaults() -> tuple[Default, ...]:
 
 def _default(family: object, name: str) -> Default:
     from resolution_eval.models.families import Family, intended_grid
-    from resolution_eval.models.families.family_table import GEOMETRIES
+    from resolution_eval.models.families.geometries import GEOMETRIES
     from resolution_eval.resolution import Size, budget_size
 
     assert isinstance(family, Family)

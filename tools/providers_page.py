@@ -1,10 +1,10 @@
-"""The page of providers' rules: `python -m resolution_eval.models.providers.provider_page`."""
+"""docs/providers.md, from the providers' rules: `python -m tools.providers_page`."""
 
 from __future__ import annotations
 
-from resolution_eval.ground import paths
 from resolution_eval.models.providers.library import Provider, providers
 from resolution_eval.models.providers.rule import RuleBase
+from tools import DOCS
 
 HEAD = """# Providers' rules
 
@@ -19,7 +19,7 @@ See what a sweep would become, offline:
 resolution-eval doctor --model reswrap --model_args base=openai,model=claude-opus-4-8 --sizes 224
 ```
 
-Made by `python -m resolution_eval.models.providers.provider_page` from `models/providers/*.toml`.
+Made by `python -m tools.providers_page` from `models/providers/*.toml`.
 """
 
 
@@ -49,11 +49,5 @@ def _row(rule: RuleBase) -> str:
     return f"| `{rule.name}` | {said} | {rule.read} | {'; '.join(rule.notes) or '-'} |"
 
 
-def main() -> None:
-    """Write the page into `docs/`."""
-    path = paths.PACKAGE.parent / "docs" / "providers.md"
-    path.write_text(page(), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    (DOCS / "providers.md").write_text(page(), encoding="utf-8")
