@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from resolution_eval.analysis import CurveFigures, Sweep
+from resolution_eval.analysis import CurveFigures, Sweep, TaskSweeps
 from resolution_eval.analysis.probes import MEANING, probed
 from resolution_eval.evidence.ladder import STEPS
 from resolution_eval.ground.tables import shorten
@@ -17,6 +17,8 @@ from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.intervals import Interval
 
 Curves = Sequence[CurveFigures]
+Study = tuple[TaskSweeps, tuple[CurveFigures, ...]]
+"""One task, and the figures of its curves."""
 
 SHOWN_STATUS = {"complete": "attested"}
 

@@ -11,7 +11,7 @@ from resolution_eval.analysis.headline import headline
 from resolution_eval.evidence.ladder import STEPS
 from resolution_eval.ground.tables import shorten
 from resolution_eval.report.content import Curves, points_of
-from resolution_eval.report.figure_entry import interval_text
+from resolution_eval.report.entries import interval_text
 from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.intervals import Interval
 from resolution_eval.statistics.margin import Unshown

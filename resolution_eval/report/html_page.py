@@ -10,27 +10,28 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import count
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from resolution_eval.analysis import DRAWS, CurveFigures, TaskSweeps
+from resolution_eval.analysis import DRAWS, TaskSweeps
 from resolution_eval.analysis.sizes import Sizes, task_sizes
 from resolution_eval.evidence.ladder import STEPS
 from resolution_eval.ground.tables import Table, shorten
 from resolution_eval.records import Record
 from resolution_eval.report import charts, size_charts
 from resolution_eval.report.charts import ChartPoint
-from resolution_eval.report.content import Notice, marks, notices, points
+from resolution_eval.report.content import Notice, Study, marks, notices, points
 from resolution_eval.report.findings import Finding, findings
 from resolution_eval.report.frontpage import front
 from resolution_eval.report.gallery import Gallery
 from resolution_eval.report.provenance import facts
-from resolution_eval.report.size_tables import size_tables, size_words
+from resolution_eval.report.size_tables import size_words
 from resolution_eval.report.task_tables import tables
 
 SHOWN = 4
@@ -77,11 +78,7 @@ class Section:
         return next(table.name for table in self.tables if table.name.endswith(ends))
 
 
-Study = tuple[TaskSweeps, Sequence[CurveFigures]]
-"""One task, and the figures of its curves."""
-
-
-def _section(number: int, study: Study, pictures: Pictures) -> Section:
+def _section(number: int, study: Study, gallery: Gallery | None) -> Section:
     task, curves = study
     anchor, drawn, marked = f"task-{number}", points(curves), marks(curves)
     return Section(
@@ -98,8 +95,8 @@ def _section(number: int, study: Study, pictures: Pictures) -> Section:
         ),
         cost=_cost(anchor, task, drawn),
         by_size=_by_size(anchor, task_sizes(task)),
-        gallery=pictures(task),
-        tables=(*tables(task, curves), *size_tables(task.task, task.title, task_sizes(task))),
+        gallery=gallery,
+        tables=tables(task, curves),
     )
 
 
@@ -233,18 +230,16 @@ def _data_address(svg: str) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
 
 
-Pictures = Callable[[TaskSweeps], Gallery | None]
-"""The gallery of a task, if there is to be one."""
-
-
 def render(
     studies: Sequence[Study],
-    pictures: Pictures,
+    galleries: Sequence[Gallery | None],
     *,
     lead: str,
     tables_first: Sequence[Table] = (),
 ) -> str:
-    """The whole page; `tables_first` stand before the first task's own tables."""
+    """The whole page, with a gallery for each task that is to have one; `tables_first` stand before
+    the first task's own tables.
+    """
     environment = Environment(
         loader=PackageLoader("resolution_eval.report"),
         autoescape=True,
@@ -259,7 +254,7 @@ def render(
         front=front(curves),
         lead=lead,
         tables_first=tables_first,
-        sections=[_section(i, one, pictures) for i, one in enumerate(studies, 1)],
+        sections=list(map(_section, count(1), studies, galleries)),
         records=_records(studies),
         facts=facts,
         style=Markup(_source(environment, "page.css")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from resolution_eval.analysis.strategies import Gap, Matrix, StrategyCell
 from resolution_eval.ground.tables import Column, Entry, Table, entry
-from resolution_eval.report.figure_entry import figure_entry, interval_text
+from resolution_eval.report.entries import figure_entry, interval_text
 from resolution_eval.statistics.curves import Withheld
 
 POINTS = 100

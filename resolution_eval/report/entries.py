@@ -1,0 +1,91 @@
+"""Entries of a task's tables: figures with their intervals, and one entry for each resolution."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TypeVar
+
+from resolution_eval.analysis import Figure, Sweep, TaskSweeps
+from resolution_eval.analysis.curve import CellFigures
+from resolution_eval.ground.tables import Column, Entry, Table, entry
+from resolution_eval.statistics.curves import Withheld
+from resolution_eval.statistics.intervals import Interval
+
+Value = TypeVar("Value")
+
+
+def interval_text(interval: Interval | None, digits: int = 3) -> str:
+    """Both ends in brackets; nothing where there is no interval."""
+    if interval is None:
+        return ""
+    return f"[{interval.low:.{digits}f}, {interval.high:.{digits}f}]".replace("-", "−")
+
+
+def figure_entry(
+    figure: Figure | float | None,
+    *,
+    digits: int = 3,
+    sign: bool = False,
+    note: str = "",
+    mark: str = "",
+    shade: bool = False,
+) -> Entry:
+    """A figure with its interval, a bare number without, or a mark that it is withheld."""
+    if isinstance(figure, Withheld):
+        return Entry("–", mark=mark or "withheld", note=note)
+    value = figure.estimate if isinstance(figure, Interval) else figure
+    if value != value:
+        return Entry("–", note="undefined for a constant curve")
+    if not isinstance(figure, Interval):
+        return entry(value, digits=digits, sign=sign, note=note, mark=mark, shade=shade)
+    text = " ".join(part for part in (interval_text(figure, digits), note) if part)
+    shown = entry(value, digits=digits, sign=sign, note=text, mark=mark, shade=shade)
+    return replace(shown, ends=(figure.low, figure.high))
+
+
+def notes_of(each: CellFigures) -> tuple[str, str]:
+    """What is said beside an accuracy: that it is of training, and how much is left out of it."""
+    left_out = f"{each.left_out} without a verdict" if each.left_out else ""
+    return "r*" if each.trained else "", left_out
+
+
+def at_each(
+    task: TaskSweeps,
+    sweep: Sweep,
+    values: Iterable[Value | None],
+    shown: Callable[[Value], Entry],
+) -> list[Entry]:
+    """The values of `sweep`, one for each of its resolutions, as those of `task` in order; a dash
+    where it has none.
+    """
+    at = dict(zip(sweep.resolutions, values, strict=True))
+    inside = [at.get(name) for name in task.resolutions]
+    return [entry(None) if value is None else shown(value) for value in inside]
+
+
+def resolution_columns(task: TaskSweeps, title: str = "") -> list[Column]:
+    """A column for each resolution of the task."""
+    return [Column(name, True, title) for name in task.resolutions]
+
+
+def task_table(
+    task: TaskSweeps,
+    ending: str,
+    caption: str,
+    columns: Iterable[Column],
+    rows: Iterable[Iterable[Entry]],
+    *,
+    remark: str = "",
+    folded: bool = False,
+) -> Table:
+    """The table of `task` whose name ends in `ending`; a row for each checkpoint, named first."""
+    return Table(
+        name=f"{task.task}-{ending}",
+        caption=caption,
+        columns=(Column("checkpoint"), *columns),
+        rows=tuple(map(tuple, rows)),
+        remark=remark,
+        subject=task.title,
+        folded=folded,
+    )
