@@ -66,7 +66,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         parser.error("name a command; resolution-eval --help lists them")
     if rest and known.command not in PASSING_ON:
         known.parser.error(_unknown(rest, known.parser))
-    status: int = known.run(known, rest)
+    known.rest = rest
+    status: int = known.run(known) or 0
     return status
 
 

@@ -4,48 +4,46 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from resolution_eval.commands.sweep import positive
+from resolution_eval.commands.options import price
 from resolution_eval.ground.errors import UsageError
 from resolution_eval.ground.printing import as_json
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments to `parser`."""
+    add = parser.add_argument
     parser.epilog = (
         "Without --model: versions, GPU, data folders, disk, hub, browser, and what to do about "
         "each. Exit status 3: something needs mending; or the model's sweep would be flat, "
         "mismatched, or is impossible."
     )
-    parser.add_argument("--model", help="reshf, resflamingo or reswrap: show its sweep's grids")
-    parser.add_argument("--model_args", metavar="ARGS", help="as for lmms-eval: pretrained=DIR,...")
-    parser.add_argument("--sizes", help="comma-separated (default: 28,64,112,224,448,896)")
-    parser.add_argument(
+    add("--model", help="reshf, resflamingo or reswrap: show its sweep's grids")
+    add("--model_args", metavar="ARGS", help="as for lmms-eval: pretrained=DIR,...")
+    add("--sizes", help="comma-separated (default: 28,64,112,224,448,896)")
+    add(
         "--price",
-        type=positive,
+        type=price,
         metavar="MONEY",
         help="of a million prompt tokens, in your currency: what 1,000 images cost of a server",
     )
-    parser.add_argument(
+    add(
         "--against",
         type=Path,
         metavar="RECORD",
         help="what changed since that record was made, and which of its cells that touches",
     )
-    parser.add_argument(
+    add(
         "--ask",
         action="store_true",
         help="with --against: ask the server about one image of each size, at its price, and "
         "compare its count, model and fingerprint",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    add("--json", action="store_true", help="print JSON")
 
 
-def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Do it; the exit status."""
+def run(known: argparse.Namespace) -> int:
     if known.against is not None:
         return _against(known)
     if known.ask:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any
 
 from resolution_eval.analysis import Figure, Sweep, TaskSweeps
 from resolution_eval.analysis.curve import CellFigures
 from resolution_eval.ground.tables import Column, Entry, Table, entry
 from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.intervals import Interval
-
-Value = TypeVar("Value")
 
 
 def interval_text(interval: Interval | None, digits: int = 3) -> str:
@@ -53,8 +51,8 @@ def notes_of(each: CellFigures) -> tuple[str, str]:
 def at_each(
     task: TaskSweeps,
     sweep: Sweep,
-    values: Iterable[Value | None],
-    shown: Callable[[Value], Entry],
+    values: Iterable[Any],
+    shown: Callable[[Any], Entry],
 ) -> list[Entry]:
     """The values of `sweep`, one for each of its resolutions, as those of `task` in order; a dash
     where it has none.

@@ -29,7 +29,7 @@ def _home(known: argparse.Namespace) -> Path:
     return known.board or paths.leaderboard()
 
 
-def add(known: argparse.Namespace) -> int:
+def add(known: argparse.Namespace) -> None:
     """Make a submission."""
     from resolution_eval.board.add import add as add_submission
 
@@ -42,7 +42,6 @@ def add(known: argparse.Namespace) -> int:
         declared[name] = None if text is None else [n.strip() for n in text.split(",") if n.strip()]
     declared["claims"] = None if known.claims is None else _list(known.claims)
     print(add_submission(known.results, _home(known), declared))
-    return 0
 
 
 def _list(path: Path) -> list[Any]:
@@ -55,7 +54,7 @@ def _list(path: Path) -> list[Any]:
     return claims
 
 
-def validate(known: argparse.Namespace) -> int:
+def validate(known: argparse.Namespace) -> None:
     """Check; every fault on a line of its own."""
     home, today = _home(known), datetime.datetime.now(datetime.UTC).date().isoformat()
     if known.vouch and not (known.accept and known.path):
@@ -75,7 +74,6 @@ def validate(known: argparse.Namespace) -> int:
         _accept(checked, home, known.accept, today, known.vouch)
     if faults:
         raise RecordError(f"{len(faults)} faults, listed above")
-    return 0
 
 
 def _only(
@@ -195,7 +193,7 @@ def _enter_rerun(checked: CheckResult, home: Path, by: str, vouched: str | None)
     write_ledger(BoardLedger(submissions=entries), home / LEDGER)
 
 
-def status(known: argparse.Namespace) -> int:
+def status(known: argparse.Namespace) -> None:
     """List the submissions."""
     from tabulate import tabulate
 
@@ -214,7 +212,6 @@ def status(known: argparse.Namespace) -> int:
         )
     shown = [row for row in rows if known.level in (None, row["status"])]
     print(as_json(shown) if known.json else tabulate(shown, headers="keys"))
-    return 0
 
 
 def _line(each: CheckResult, reached: dict[str, Any]) -> tuple[str, str, int, int]:
@@ -226,12 +223,11 @@ def _line(each: CheckResult, reached: dict[str, Any]) -> tuple[str, str, int, in
     return name, level, len(each.records), len(each.faults)
 
 
-def build(known: argparse.Namespace) -> int:
+def build(known: argparse.Namespace) -> None:
     """Make the site."""
     from resolution_eval.board.site import build as build_site
 
     print(build_site(_home(known), known.output))
-    return 0
 
 
 @contextmanager
@@ -248,7 +244,7 @@ def _built(known: argparse.Namespace) -> Iterator[Path]:
         yield output
 
 
-def serve(known: argparse.Namespace) -> int:
+def serve(known: argparse.Namespace) -> None:
     """Show the site on this machine."""
     from resolution_eval.board.site import serve as show
     from resolution_eval.board.site.serve import refuse_unusable
@@ -256,20 +252,18 @@ def serve(known: argparse.Namespace) -> int:
     refuse_unusable(known.port)
     with _built(known) as site:
         show(site, known.port)
-    return 0
 
 
-def export(known: argparse.Namespace) -> int:
+def export(known: argparse.Namespace) -> None:
     """Write the board's other forms."""
     from resolution_eval.board.export import DATASET
     from resolution_eval.board.export import export as write
 
     for path in write(load_board(_home(known)), known.output, known.dataset or DATASET):
         print(path)
-    return 0
 
 
-def publish(known: argparse.Namespace) -> int:
+def publish(known: argparse.Namespace) -> None:
     """Send the site and the records."""
     from huggingface_hub import HfApi
 
@@ -293,4 +287,3 @@ def publish(known: argparse.Namespace) -> int:
             print(Hub(api, known.space, "space").publish(files, dry_run=dry_run))
         if known.pages:
             print(publish_pages(files, known.pages, known.branch, dry_run=dry_run))
-    return 0
