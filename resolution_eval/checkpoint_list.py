@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from operator import attrgetter
 
 from tabulate import tabulate
 
@@ -81,11 +80,8 @@ def selected(
         UsageError: no card is so.
     """
     cards = ordered_cards()
-    for what, asked, of in (
-        ("family", family, attrgetter("family")),
-        ("adapter", adapter, attrgetter("adapter")),
-    ):
-        values = {of(card) for card in cards}
+    for what, asked in (("family", family), ("adapter", adapter)):
+        values = {getattr(card, what) for card in cards}
         if asked is not None and asked not in values:
             raise UsageError(f"no checkpoint of the {what} {asked!r}; {suggest(asked, values)}")
     matches = [
@@ -131,15 +127,12 @@ def describe(card: ModelCard) -> str:
     return "\n".join(lines)
 
 
-def listing(cards: Sequence[ModelCard] | None = None) -> str:
-    """The cards, all by default, a line of plain text each: checkpoint, training, range, tokens,
-    adapter.
-    """
+def listing(cards: Sequence[ModelCard]) -> str:
+    """The cards, a line of plain text each: checkpoint, training, range, tokens, adapter."""
     headers = ("checkpoint", "family", "training", "range", "tokens", "adapter")
-    shown = ordered_cards() if cards is None else cards
-    rows = [(card.pretrained, card.family, *resolution_words(card), card.adapter) for card in shown]
+    rows = [(card.pretrained, card.family, *resolution_words(card), card.adapter) for card in cards]
     note = f"{len(rows)} checkpoints; {MARK} marks what is not confirmed. Evidence: docs/models.md"
-    return f"{as_table(rows, headers, 'simple')}\n\n{note}"
+    return f"{tabulate(rows, headers=headers, disable_numparse=True)}\n\n{note}"
 
 
 def ordered_cards() -> list[ModelCard]:
@@ -153,16 +146,8 @@ def resolution_words(card: ModelCard) -> tuple[str, str, str]:
     training = doubted(card, "training", card.training)
     edges = " to ".join(f"{math.sqrt(pixels):.0f}" for pixels in card.training_range or ())
     tokens = " to ".join(f"{count:,}" for count in card.tokens)
-    return (
-        training,
-        doubted(card, "training_range", edges),
-        doubted(card, "tokens", tokens),
-    )
+    return training, doubted(card, "training_range", edges), doubted(card, "tokens", tokens)
 
 
 def doubted(card: ModelCard, key: str, text: str) -> str:
     return f"{text} {MARK}" if key in card.unconfirmed else text
-
-
-def as_table(rows: Sequence[Sequence[str]], headers: Sequence[str], form: str) -> str:
-    return tabulate(rows, headers=headers, tablefmt=form, disable_numparse=True)

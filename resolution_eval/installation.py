@@ -62,20 +62,19 @@ def table(findings: list[InstallationFinding]) -> str:
 
 
 def _python() -> Findings:
-    versions = (
-        f"{metadata.version('resolution-eval')}, Python {platform.python_version()}, {sys.platform}"
-    )
-    yield InstallationFinding("resolution-eval", "ok", versions)
+    python = f"Python {platform.python_version()}, {sys.platform}"
+    yield InstallationFinding("resolution-eval", "ok", f"{version_of('resolution-eval')}, {python}")
     advice = "python3 -m uv sync, or pip install resolution-eval"
     for name in NEEDED:
-        installed = _version(name)
+        installed = version_of(name)
         if installed:
             yield InstallationFinding(name, "ok", installed)
         else:
             yield InstallationFinding(name, "fault", "not installed", advice)
 
 
-def _version(package: str) -> str | None:
+def version_of(package: str) -> str | None:
+    """The installed version; None where there is none."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
@@ -83,7 +82,7 @@ def _version(package: str) -> str | None:
 
 
 def _flamingo() -> Findings:
-    version = _version("open-flamingo") or "not installed"
+    version = version_of("open-flamingo") or "not installed"
     advice = "resflamingo and the demo need it: pip install --no-deps open_flamingo==2.0.1"
     if version.startswith("2."):
         yield InstallationFinding("open_flamingo", "ok", version)
@@ -93,7 +92,7 @@ def _flamingo() -> Findings:
 
 def _optional() -> Findings:
     for name, what in OPTIONAL.items():
-        if installed := _version(name):
+        if installed := version_of(name):
             yield InstallationFinding(name, "ok", f"{installed}: {what}")
 
 

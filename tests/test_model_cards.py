@@ -103,7 +103,7 @@ def test_a_wrong_card_is_refused_by_key(old, new, complaint):
 
 
 def test_the_listing_has_a_line_for_every_card_and_marks_what_is_not_confirmed():
-    lines = checkpoint_list.listing().splitlines()
+    lines = checkpoint_list.listing(checkpoint_list.selected()).splitlines()
     assert len(lines) == 2 + len(FILES) + 2
     (line,) = (line for line in lines if line.startswith("google/gemma-3-4b-it "))
     assert line.split() == ["google/gemma-3-4b-it", "gemma3", "fixed:896", "256", "reshf"]

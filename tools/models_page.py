@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tabulate import tabulate
+
 from resolution_eval.checkpoint_list import (
     FAMILIES,
-    as_table,
     doubted,
     ordered_cards,
     resolution_words,
@@ -74,7 +75,8 @@ def _section(cards: Sequence[ModelCard]) -> str:
         f"{number}. {text}." + (f" <{url}>" if url else "")
         for number, (text, url) in enumerate(sources, start=1)
     ]
-    return f"{as_table(rows, headers, 'github')}\n\nKnown from:\n\n" + "\n".join(lines) + "\n"
+    table = tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
+    return f"{table}\n\nKnown from:\n\n" + "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

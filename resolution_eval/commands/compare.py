@@ -22,11 +22,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(known: argparse.Namespace) -> None:
-    from dataclasses import asdict
-
     from resolution_eval.preflight import refuse_absent
 
-    refuse_absent([known.first, known.second])
+    refuse_absent(known.first, known.second)
 
     from resolution_eval.analysis.record_comparison import compare
     from resolution_eval.collection import only
@@ -37,4 +35,4 @@ def run(known: argparse.Namespace) -> None:
     first, second = (only(load([path]), path) for path in (known.first, known.second))
     comparison = compare(first, second, mix_steps=known.mix_steps)
     tables = [comparison_table(comparison), *([changed_table(comparison)] if known.samples else [])]
-    print(as_json(asdict(comparison)) if known.json else FORMATS["text"](tables))
+    print(as_json(comparison) if known.json else FORMATS["text"](tables))

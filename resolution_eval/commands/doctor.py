@@ -52,31 +52,25 @@ def run(known: argparse.Namespace) -> int:
         return _model(known)
     if known.model_args is not None or known.sizes is not None:
         raise UsageError("--model_args and --sizes need --model; name reshf, say")
-    from dataclasses import asdict
-
     from resolution_eval.installation import examine, table
 
     with redirect_stdout(sys.stderr):
         findings = examine()
-    print(as_json([asdict(finding) for finding in findings]) if known.json else table(findings))
+    print(as_json(findings) if known.json else table(findings))
     return 3 if any(finding.state == "fault" for finding in findings) else 0
 
 
 def _against(known: argparse.Namespace) -> int:
-    from dataclasses import asdict
-
     from resolution_eval.drift import drift, told
     from resolution_eval.records import read_record
 
     with redirect_stdout(sys.stderr):
         changes = drift(read_record(known.against), known.model_args, ask=known.ask)
-    print(as_json([asdict(change) for change in changes]) if known.json else told(changes))
+    print(as_json(changes) if known.json else told(changes))
     return 3 if changes else 0
 
 
 def _model(known: argparse.Namespace) -> int:
-    from dataclasses import asdict
-
     from resolution_eval.diagnosis.examination import diagnose, report
     from resolution_eval.models.arguments import model_arguments
     from resolution_eval.resolution import parse_pixels
@@ -86,5 +80,5 @@ def _model(known: argparse.Namespace) -> int:
         diagnosis = diagnose(
             known.model, model_arguments(known.model_args or ""), list(map(parse_pixels, sizes))
         )
-    print(as_json(asdict(diagnosis)) if known.json else report(diagnosis, known.price))
+    print(as_json(diagnosis) if known.json else report(diagnosis, known.price))
     return 0 if diagnosis.ok else 3

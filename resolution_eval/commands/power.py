@@ -29,7 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(known: argparse.Namespace) -> None:
     from resolution_eval.preflight import refuse_absent
 
-    refuse_absent([known.results] if known.results else [])
+    refuse_absent(known.results)
     from tabulate import tabulate
 
     for name in ("drop", "discordance", "power", "error"):
@@ -52,15 +52,8 @@ def _of_figures(known: argparse.Namespace) -> SampleSizePlan:
             "name RESULTS to plan from, or --discordance with --n (what it can show) or --drop "
             "(how many samples it needs)"
         )
-    return plan(
-        n=known.n,
-        discordance=known.discordance,
-        drop=known.drop,
-        power=known.power,
-        error=known.error,
-        clusters=known.clusters,
-        family=known.family,
-    )
+    names = ("n", "discordance", "drop", "power", "error", "clusters", "family")
+    return plan(**{name: getattr(known, name) for name in names})
 
 
 def _of_results(known: argparse.Namespace) -> dict[str, SampleSizePlan]:

@@ -24,11 +24,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(known: argparse.Namespace) -> None:
-    from dataclasses import asdict
-
     from resolution_eval.preflight import refuse_absent
 
-    refuse_absent(known.results)
+    refuse_absent(*known.results)
     from tabulate import tabulate
 
     from resolution_eval.analysis.ranking import ranking
@@ -37,7 +35,7 @@ def run(known: argparse.Namespace) -> None:
 
     standings = ranking(load(known.results), mix_steps=known.mix_steps)
     if known.json:
-        print(as_json(asdict(standings)))
+        print(as_json(standings))
         return
     rows = [
         {

@@ -21,7 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(known: argparse.Namespace) -> None:
     from resolution_eval.preflight import refuse_absent
 
-    refuse_absent([known.results, *([known.blind] if known.blind else [])])
+    refuse_absent(known.results, known.blind)
     from resolution_eval.records import make_records, write_record
 
     for record in make_records(known.results, blind=known.blind):

@@ -44,7 +44,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(known: argparse.Namespace) -> None:
     from resolution_eval.preflight import refuse_absent
 
-    refuse_absent(known.results)
+    refuse_absent(*known.results)
     if not 0 < known.margin <= 100:
         raise UsageError(f"--margin is {known.margin:g}; give points above 0 and at most 100")
     from resolution_eval.report import report

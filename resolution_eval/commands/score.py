@@ -45,20 +45,15 @@ def run(known: argparse.Namespace) -> int:
     from resolution_eval.score import verdict
     from resolution_eval.score.wishes import checked_resolutions
 
-    status = 0
+    status, names = 0, ("samples", "minutes", "quick", "blind", "anyway", "probe")
     for step in verdict(
         known.checkpoint,
         known.images,
         known.output,
         model_args=model_arguments(known.model_args),
         resolutions=checked_resolutions(known.resolutions),
-        samples=known.samples,
-        minutes=known.minutes,
-        quick=known.quick,
-        blind=known.blind,
-        anyway=known.anyway,
         batch=known.batch_size,
-        probe=known.probe,
+        **{name: getattr(known, name) for name in names},
     ):
         print(visible(step.text), flush=True)
         status = step.status

@@ -68,11 +68,13 @@ def report(
     curves = [curve for _, mine in tasks for curve in mine]
     if format in TIDY:
         return TIDY[format](curves)
+    made = [table for task, mine in tasks for table in tables(task, mine)]
     if format == "text":
         first = "\n".join(said(curve, headline(curve)) for curve in curves)
-        tables = [*map(compact_table, curves), *_printed(tasks, everything=False)]
-        return f"{first}\n\n{FORMATS[format](tables)}"
-    return TABLES[format]([said_table(curves), *_printed(tasks, everything=True)])
+        ends = [(table, table.name.rpartition("-")[2]) for table in made]
+        narrow = [table.select(NARROW[end]) for table, end in ends if end in NARROW]
+        return f"{first}\n\n{FORMATS[format]([*map(compact_table, curves), *narrow])}"
+    return TABLES[format]([said_table(curves), *made])
 
 
 NARROW = {
@@ -88,15 +90,6 @@ NARROW = {
     ),
 }
 """Tables, by the end of their name, and columns that a terminal shows."""
-
-
-def _printed(studies: Sequence[Study], *, everything: bool) -> list[Table]:
-    """The tables to print: all, or those that fit a terminal."""
-    made = [table for task, curves in studies for table in tables(task, curves)]
-    if everything:
-        return made
-    ends = [(table, table.name.rpartition("-")[2]) for table in made]
-    return [table.select(NARROW[end]) for table, end in ends if end in NARROW]
 
 
 def write_page(

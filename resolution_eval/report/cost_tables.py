@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from resolution_eval.analysis import Sweep, TaskSweeps
+from resolution_eval.analysis import TaskSweeps
 from resolution_eval.ground.tables import Column, Entry, Table, entry
 from resolution_eval.records import Cell, Record, resolution_order
 from resolution_eval.report.content import Curves, mark
@@ -55,7 +55,8 @@ def cost_table(task: TaskSweeps, curves: Curves) -> Table:
         for each in curve.cells
         for cell in [each.cell]
     ]
-    measured = any(_known(curve.sweep) for curve in curves)
+    cells = [cell for curve in curves for cell in curve.sweep.cells]
+    measured = any(cell.image_tokens is not None or cell.cost is not None for cell in cells)
     return task_table(
         task,
         "cost",
@@ -65,10 +66,6 @@ def cost_table(task: TaskSweeps, curves: Curves) -> Table:
         folded=True,
         remark="Where no resolution is chosen, the table “Robustness figures” says why.",
     )
-
-
-def _known(sweep: Sweep) -> bool:
-    return any(cell.image_tokens is not None or cell.cost is not None for cell in sweep.cells)
 
 
 def _tokens(cell: Cell) -> Entry:

@@ -13,17 +13,14 @@ from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.intervals import Interval
 
 
-def interval_text(interval: Interval | None, digits: int = 3) -> str:
-    """Both ends in brackets; nothing where there is no interval."""
-    if interval is None:
-        return ""
+def interval_text(interval: Interval, digits: int = 3) -> str:
+    """Both ends in brackets."""
     return f"[{interval.low:.{digits}f}, {interval.high:.{digits}f}]".replace("-", "−")
 
 
 def figure_entry(
     figure: Figure | float | None,
     *,
-    digits: int = 3,
     sign: bool = False,
     note: str = "",
     mark: str = "",
@@ -36,9 +33,9 @@ def figure_entry(
     if value != value:
         return Entry("–", note="undefined for a constant curve")
     if not isinstance(figure, Interval):
-        return entry(value, digits=digits, sign=sign, note=note, mark=mark, shade=shade)
-    text = " ".join(part for part in (interval_text(figure, digits), note) if part)
-    shown = entry(value, digits=digits, sign=sign, note=text, mark=mark, shade=shade)
+        return entry(value, digits=3, sign=sign, note=note, mark=mark, shade=shade)
+    text = f"{interval_text(figure)} {note}".rstrip()
+    shown = entry(value, digits=3, sign=sign, note=text, mark=mark, shade=shade)
     return replace(shown, ends=(figure.low, figure.high))
 
 

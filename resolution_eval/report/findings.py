@@ -91,14 +91,10 @@ def _floor(curve: CurveFigures) -> Iterator[str]:
 
 def _looking(curve: CurveFigures) -> Iterator[str]:
     """Where the score lies on that without the image: no sign there that the model looks."""
-    by_place = {
-        place: [
-            each.cell.resolution
-            for each in curve.cells
-            if each.look is not None and each.look.place == place
-        ]
-        for place in ("above", "on", "below")
-    }
+    by_place: dict[str, list[str]] = {"above": [], "on": [], "below": []}
+    for each in curve.cells:
+        if each.look is not None:
+            by_place[each.look.place].append(each.cell.resolution)
     if by_place["on"]:
         every = len(by_place["on"]) == len(curve.cells)
         where = "every resolution" if every else ", ".join(by_place["on"])

@@ -10,7 +10,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import count
@@ -94,50 +94,40 @@ def _section(number: int, study: Study, gallery: Gallery | None) -> Section:
             _curve_caption(drawn, task.chance, {mark.kind for mark in marked}),
         ),
         cost=_cost(anchor, task, drawn),
-        by_size=_by_size(anchor, task_sizes(task)),
+        by_size=tuple(_by_size(anchor, task_sizes(task))),
         gallery=gallery,
         tables=tables(task, curves),
     )
 
 
-def _kinds(sizes: Sequence[Sizes]) -> str:
-    """The kinds that the figures show, each once."""
-    return ", ".join(dict.fromkeys(one.main.kind for one in sizes))
-
-
-def _by_size(anchor: str, sizes: Sequence[Sizes]) -> tuple[Chart, ...]:
+def _by_size(anchor: str, sizes: Sequence[Sizes]) -> Iterator[Chart]:
     """Smallest detail against resolution, and each checkpoint's curves against size."""
-    drawn = []
+    kinds = ", ".join(dict.fromkeys(one.main.kind for one in sizes))
     specification = size_charts.threshold_chart(sizes)
     if specification is not None:
-        drawn.append(
-            _chart(
-                f"{anchor}-detail",
-                specification,
-                f"Smallest detail seen at each resolution. {size_words(sizes)}",
-                f"Smallest detail ({_kinds(sizes)}) seen half of the time, in pixels of the stored "
-                "image, with 95 % "
-                "intervals. Dashed: the smallest detail that the encoder's sampling can show.",
-            )
+        yield _chart(
+            f"{anchor}-detail",
+            specification,
+            f"Smallest detail seen at each resolution. {size_words(sizes)}",
+            f"Smallest detail ({kinds}) seen half of the time, in pixels of the stored image, with "
+            "95 % intervals. Dashed: the smallest detail that the encoder's sampling can show.",
         )
     for number, one in enumerate(sizes[:SHOWN], 1):
         specification = size_charts.seen_chart(one.main, optotypes=one.chart)
         if specification is not None:
-            drawn.append(
-                _chart(
-                    f"{anchor}-seen-{number}",
-                    specification,
-                    f"Share seen against size at the encoder, of {shorten(one.name)}.",
-                    f"{shorten(one.name)}, {one.main.kind}: share seen, corrected for guessing "
-                    "(0 is chance, 1 is all), against size in pixels at the encoder, one curve "
-                    "per resolution, with 95 % intervals.",
-                )
+            yield _chart(
+                f"{anchor}-seen-{number}",
+                specification,
+                f"Share seen against size at the encoder, of {shorten(one.name)}.",
+                f"{shorten(one.name)}, {one.main.kind}: share seen, corrected for guessing "
+                "(0 is chance, 1 is all), against size in pixels at the encoder, one curve "
+                "per resolution, with 95 % intervals.",
             )
-    return tuple(drawn)
 
 
 def _chart(name: str, specification: dict[str, Any], description: str, caption: str) -> Chart:
-    static = _data_address(charts.static_svg(specification))
+    drawn = base64.b64encode(charts.static_svg(specification).encode()).decode()
+    static = f"data:image/svg+xml;base64,{drawn}"
     return Chart(name, script_json(specification), static, description, caption)
 
 
@@ -203,9 +193,8 @@ def _description(task: TaskSweeps) -> str:
     parts = []
     for sweep in task.sweeps:
         sound = [c for c in sweep.cells if c.status != "mismatched" and c.accuracy is not None]
-        ends = [
-            f"{cell.accuracy:.3f} at {cell.resolution}" for cell in (*sound[:1], *sound[1:][-1:])
-        ]
+        first_last = (*sound[:1], *sound[1:][-1:])
+        ends = [f"{cell.accuracy:.3f} at {cell.resolution}" for cell in first_last]
         wrong = [cell.resolution for cell in sweep.cells if cell.status == "mismatched"]
         unsound = f" (mismatched, off the line: {', '.join(wrong)})" if wrong else ""
         parts.append(f"{shorten(sweep.name)}: {' to '.join(ends) or 'no score'}{unsound}")
@@ -226,16 +215,12 @@ def script_json(value: Any) -> Markup:
     return Markup(text)
 
 
-def _data_address(svg: str) -> str:
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
-
-
 def render(
     studies: Sequence[Study],
     galleries: Sequence[Gallery | None],
     *,
     lead: str,
-    tables_first: Sequence[Table] = (),
+    tables_first: Sequence[Table],
 ) -> str:
     """The whole page, with a gallery for each task that is to have one; `tables_first` stand before
     the first task's own tables.
@@ -249,7 +234,7 @@ def render(
     )
     environment.filters["identifier"] = _identifier
     curves = [curve for _, mine in studies for curve in mine]
-    scripts = [charts.script_bundle(), _source(environment, "page.js")]
+    scripts = [charts.script_bundle(), charts.template("page.js")]
     return environment.get_template("page.html").render(
         front=front(curves),
         lead=lead,
@@ -257,7 +242,7 @@ def render(
         sections=list(map(_section, count(1), studies, galleries)),
         records=_records(studies),
         facts=facts,
-        style=Markup(_source(environment, "page.css")),
+        style=Markup(charts.template("page.css")),
         scripts=[Markup(script) for script in scripts],
         policy=_policy(scripts),
         version=version("resolution-eval"),
@@ -272,13 +257,6 @@ def _records(studies: Sequence[Study]) -> list[Record]:
     records = {id(sweep.record): sweep.record for sweep in sweeps}
     records.update((id(record), record) for sweep in sweeps for record in sweep.unseen)
     return list(records.values())
-
-
-def _source(environment: Environment, name: str) -> str:
-    """A file of the templates folder as it is."""
-    if environment.loader is None:
-        raise RuntimeError("the environment has no loader")
-    return environment.loader.get_source(environment, name)[0]
 
 
 def _policy(scripts: Sequence[str]) -> str:

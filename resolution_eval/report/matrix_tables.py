@@ -55,15 +55,12 @@ def _cell_table(matrix: Matrix) -> Table:
 def _remark(matrix: Matrix) -> str:
     reasons = {cell.reason for cell in matrix.cells.values() if isinstance(cell, Withheld)}
     several = any(len(records) > 1 for records in matrix.records.values())
+    seeds = " Means over seeds; after ±: the interval with other seeds in it." if several else ""
+    mixed = " mixed: half of the samples at low, the others at native."
     return (
         f"low is {matrix.low}, native {matrix.native}; r* marks a resolution trained at. 95 % "
-        "intervals over the samples' clusters in brackets."
-        + (" Means over seeds; after ±: the interval with other seeds in it." if several else "")
-        + (
-            " mixed: half of the samples at low, the others at native."
-            if "mixed" in matrix.infer
-            else ""
-        )
+        f"intervals over the samples' clusters in brackets.{seeds}"
+        f"{mixed if 'mixed' in matrix.infer else ''}"
         + "".join(f" Withheld: {reason}." for reason in sorted(reasons))
     )
 

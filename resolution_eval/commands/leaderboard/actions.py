@@ -25,18 +25,21 @@ if TYPE_CHECKING:
     from resolution_eval.board.rerun import Rerun
 
 
+DECLARED = (
+    *("model", "revision", "title", "parameters", "strategy", "base", "licence", "submitter"),
+    *("training_evidence", "training_evidence_url", "recipe"),
+)
+"""What a submission says as it is given."""
+
+
 def _home(known: argparse.Namespace) -> Path:
     return known.board or paths.leaderboard()
 
 
 def add(known: argparse.Namespace) -> None:
-    """Make a submission."""
     from resolution_eval.board.add import add as add_submission
 
-    names = ("model", "revision", "title", "parameters", "strategy", "base", "licence", "submitter")
-    declared = {name: getattr(known, name) for name in names}
-    for name in ("training_evidence", "training_evidence_url", "recipe"):
-        declared[name] = getattr(known, name)
+    declared = {name: getattr(known, name) for name in DECLARED}
     for name in ("trained_on", "base_trained_on", "labels"):
         text = getattr(known, name)
         declared[name] = None if text is None else [n.strip() for n in text.split(",") if n.strip()]
@@ -91,11 +94,9 @@ def _refuse_missing(path: Path, home: Path) -> None:
     """Refuse a submission that is not there, and name the one that was meant."""
     if not path.is_dir():
         names = [str(each.relative_to(home)) for each in home.glob("records/*/*") if each.is_dir()]
-        asked = path.resolve()
-        name = (
-            str(asked.relative_to(home.resolve())) if asked.is_relative_to(home.resolve()) else ""
-        )
-        close = suggest(name or f"records/{path}", names)
+        asked, root = path.resolve(), home.resolve()
+        inside = asked.is_relative_to(root)
+        close = suggest(str(asked.relative_to(root)) if inside else f"records/{path}", names)
         advice = close if close.startswith("did") else "pass a submission's, MODEL/REVISION"
         raise UsageError(f"{path} is no folder; {advice}")
 
@@ -194,17 +195,13 @@ def _enter_rerun(checked: CheckResult, home: Path, by: str, vouched: str | None)
 
 
 def status(known: argparse.Namespace) -> None:
-    """List the submissions."""
     from tabulate import tabulate
 
     home = _home(known)
     checked = check_board(home)
     board = board_of(checked, home)
     reached = {f"{row.facts.model}@{row.facts.revision}": row.status for row in board.rows}
-    rows = [
-        dict(zip(("submission", "status", "records", "faults"), _line(each, reached), strict=True))
-        for each in checked.submissions
-    ]
+    rows = [_line(each, reached) for each in checked.submissions]
     levels = {str(row["status"]) for row in rows}
     if known.level is not None and known.level not in levels:
         raise UsageError(
@@ -214,17 +211,20 @@ def status(known: argparse.Namespace) -> None:
     print(as_json(shown) if known.json else tabulate(shown, headers="keys"))
 
 
-def _line(each: CheckResult, reached: dict[str, Any]) -> tuple[str, str, int, int]:
-    name = f"{each.folder.parent.name}/{each.folder.name[:14]}"
+def _line(each: CheckResult, reached: dict[str, Any]) -> dict[str, object]:
     level = "refused" if each.faults else "withdrawn"
     if each.submission is not None:
         facts = each.submission.facts
         level = reached.get(f"{facts.model}@{facts.revision}", level)
-    return name, level, len(each.records), len(each.faults)
+    return {
+        "submission": f"{each.folder.parent.name}/{each.folder.name[:14]}",
+        "status": level,
+        "records": len(each.records),
+        "faults": len(each.faults),
+    }
 
 
 def build(known: argparse.Namespace) -> None:
-    """Make the site."""
     from resolution_eval.board.site import build as build_site
 
     print(build_site(_home(known), known.output))
@@ -245,7 +245,6 @@ def _built(known: argparse.Namespace) -> Iterator[Path]:
 
 
 def serve(known: argparse.Namespace) -> None:
-    """Show the site on this machine."""
     from resolution_eval.board.site import serve as show
     from resolution_eval.board.site.serve import refuse_unusable
 
@@ -255,7 +254,6 @@ def serve(known: argparse.Namespace) -> None:
 
 
 def export(known: argparse.Namespace) -> None:
-    """Write the board's other forms."""
     from resolution_eval.board.export import DATASET
     from resolution_eval.board.export import export as write
 
@@ -264,7 +262,6 @@ def export(known: argparse.Namespace) -> None:
 
 
 def publish(known: argparse.Namespace) -> None:
-    """Send the site and the records."""
     from huggingface_hub import HfApi
 
     from resolution_eval.board.publish import Hub, publish_pages, record_files, site_files
