@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any
+from unittest.mock import patch
 
 
 def device() -> str:
@@ -52,7 +53,7 @@ def clocked(owner: Any, name: str, clock: Clock) -> Iterator[Clock]:
         clock.seconds.append(time.perf_counter() - began)
         return found
 
-    with replaced(owner, name, timing):
+    with patch.object(owner, name, timing):
         yield clock
 
 
@@ -70,19 +71,5 @@ def slowed(owner: Any, name: str, seconds: Callable[..., float]) -> Iterator[Non
         time.sleep(max(0.0, ends - time.perf_counter()))
         return found
 
-    with replaced(owner, name, slow):
+    with patch.object(owner, name, slow):
         yield
-
-
-@contextmanager
-def replaced(owner: Any, name: str, new: Any) -> Iterator[None]:
-    """`owner.name` is `new` for a while; of an object its own attribute alone is touched."""
-    kept = vars(owner).get(name)
-    setattr(owner, name, new)
-    try:
-        yield
-    finally:
-        if kept is None:
-            delattr(owner, name)
-        else:
-            setattr(owner, name, kept)

@@ -13,9 +13,10 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-from resolution_eval.board import Board, BoardRow, Curve, Estimate, Facts, Point
-from resolution_eval.board.board_schema import Budget
+from resolution_eval.board.board_schema import BoardRow, Budget, Curve, Estimate, Point
+from resolution_eval.board.rows import Board
 from resolution_eval.board.scopes import Kind, RankLine, Scope, slug
+from resolution_eval.board.submission import Facts
 from resolution_eval.records import Answers, Cell, Record
 from resolution_eval.records.schema import BlindControl
 

@@ -20,6 +20,7 @@ from benchmarks.device import wait
 from benchmarks.host import timed
 from benchmarks.operations import counted
 from benchmarks.result import Result
+from benchmarks.time_shares import time_shares
 from resolution_eval.models.families import segments
 
 TARGET = 0.40
@@ -86,7 +87,6 @@ def measure(given: argparse.Namespace) -> Result:
         looped = _best_of(_prefills(model, side, given, device))
         segments.install(model.model.visual)
         best = _best_of(_prefills(model, side, given, device))
-        _loop_again(model.model.visual)
         rounds.append([best.operations / seconds / matrix for seconds in best.times])
         limit = max(best.operations / matrix, weights / copy)
         rows.append(
@@ -99,8 +99,10 @@ def measure(given: argparse.Namespace) -> Result:
                 "TFLOP/s": best.operations / best.seconds / 1e12,
                 "of matrix rate": best.operations / best.seconds / matrix,
                 "of the limit": limit / best.seconds,
+                **time_shares(_forward(model, side, best.batch, device)[0], device),
             }
         )
+        _loop_again(model.model.visual)
         if given.compile:
             rows[-1] |= _compiled(model, side, best, given, device)
     note = f"bf16 matrix rate {matrix / 1e12:.1f} TFLOP/s, copy rate {copy / 1e9:.0f} GB/s."
@@ -233,6 +235,14 @@ def _prefill(
     *,
     counting: bool = True,
 ) -> _Prefill:
+    forward, tokens = _forward(model, side, size, device)
+    operations = counted(forward) if counting else 0
+    times = [timed(forward) for _ in range(given.repetitions + 3)][3:]
+    return _Prefill(size, tuple(times), operations, tokens)
+
+
+def _forward(model: Any, side: int, size: int, device: str) -> tuple[Callable[[], None], int]:
+    """The prefill of so many images of an edge, and the visual tokens of each."""
     import torch
 
     patches = side // 14
@@ -253,9 +263,7 @@ def _prefill(
             model(**batch, use_cache=True, logits_to_keep=1)
         wait(device)
 
-    operations = counted(forward) if counting else 0
-    times = [timed(forward) for _ in range(given.repetitions + 3)][3:]
-    return _Prefill(size, tuple(times), operations, tokens)
+    return forward, tokens
 
 
 def _matrix_rate(device: str, edge: int) -> float:

@@ -11,11 +11,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 import torch
 
 from benchmarks import workload
-from benchmarks.device import device, replaced
+from benchmarks.device import device
 from benchmarks.gpu import SIZES
 from benchmarks.gpu_overhead import no_card
 from benchmarks.host import Kept, keep
@@ -99,9 +100,9 @@ def _found(kept: Kept) -> tuple[Seen, BatchSizes, int]:
         refused(self, grid, count)
 
     with (
-        replaced(kept.adapter, "_timed", noting),
-        replaced(BatchSizes, "__init__", beginning),
-        replaced(BatchSizes, "refused", refusing),
+        patch.object(kept.adapter, "_timed", noting),
+        patch.object(BatchSizes, "__init__", beginning),
+        patch.object(BatchSizes, "refused", refusing),
     ):
         kept.seconds()
     return seen, known[-1], len(refusals)
@@ -157,10 +158,11 @@ def _played(adapter: Any) -> Iterator[None]:
         return answer(views, prepared)
 
     with (
-        replaced(adapter, "answer", answering),
-        replaced(adapter, "gpus", lambda: [torch.device("cpu")]),
-        replaced(adapter, "room", lambda: int(PLAYED["memory"])),
-        replaced(adapter, "_memory_of", lambda gpu: 0),
-        replaced(torch.cuda, "max_memory_allocated", lambda gpu=None: taken[0]),
+        patch.object(adapter, "answer", answering),
+        patch.object(adapter, "gpus", lambda: [torch.device("cpu")]),
+        patch.object(adapter, "room", lambda: int(PLAYED["memory"])),
+        patch.object(torch.cuda, "reset_peak_memory_stats", lambda gpu=None: None),
+        patch.object(torch.cuda, "memory_allocated", lambda gpu=None: 0),
+        patch.object(torch.cuda, "max_memory_allocated", lambda gpu=None: taken[0]),
     ):
         yield

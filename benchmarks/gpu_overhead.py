@@ -15,9 +15,10 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 from benchmarks import workload
-from benchmarks.device import Clock, clocked, device, replaced, slowed
+from benchmarks.device import Clock, clocked, device, slowed
 from benchmarks.gpu import SIZES
 from benchmarks.host import Kept, keep
 from benchmarks.result import Result, shares, spread
@@ -163,7 +164,7 @@ def _parts(kept: Kept, calls: Sequence[Call]) -> dict[str, float]:
         return answer(views, prepared)
 
     with ExitStack() as stack:
-        stack.enter_context(replaced(kept.adapter, "answer", noting))
+        stack.enter_context(patch.object(kept.adapter, "answer", noting))
         for owner, name in calls:
             stack.enter_context(clocked(owner, name, model))
         began = time.perf_counter()
@@ -180,8 +181,8 @@ def _parts(kept: Kept, calls: Sequence[Call]) -> dict[str, float]:
 def made_in_turn(adapter: Any) -> Iterator[None]:
     """Nothing is made beside the model's work."""
     with ExitStack() as stack:
-        stack.enter_context(replaced(adapter, "overlaps", False))
-        stack.enter_context(replaced(adapter, "_with_prepared", lambda views: (views, None)))
+        stack.enter_context(patch.object(adapter, "overlaps", False))
+        stack.enter_context(patch.object(adapter, "_with_prepared", lambda views: (views, None)))
         yield
 
 
@@ -194,7 +195,7 @@ def batches_of(kept: Kept) -> list[Any]:
         batches.append(views)
         return answer(views, prepared)
 
-    with replaced(kept.adapter, "answer", noting):
+    with patch.object(kept.adapter, "answer", noting):
         kept.seconds()
     return batches
 

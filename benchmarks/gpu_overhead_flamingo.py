@@ -6,11 +6,12 @@ import argparse
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 import torch
 
 from benchmarks import workload
-from benchmarks.device import device, replaced
+from benchmarks.device import device
 from benchmarks.gpu_overhead import no_card, rehearse, side, sweep_arguments, swept
 from benchmarks.host import keep
 from benchmarks.result import Result
@@ -34,7 +35,7 @@ def measure(given: argparse.Namespace) -> Result:
     bundle = _bundle(SIZES[given.size])
     with (
         TemporaryDirectory() as folder,
-        replaced(flamingo, "load_pretrained", lambda *_, **__: bundle),
+        patch.object(flamingo, "load_pretrained", lambda *_, **__: bundle),
     ):
         kept = keep(
             workload.write_images(Path(folder, "data"), given.images, side(given)),

@@ -20,6 +20,7 @@ from tabulate import tabulate
 
 from benchmarks.memory_lines import FILE, MOMENTS
 from benchmarks.table import RESULTS
+from benchmarks.time_shares import KINDS
 
 KEPT = RESULTS / "gpu"
 PAGE = Path(__file__).parents[1] / "docs" / "gpu.md"
@@ -110,6 +111,7 @@ def page() -> str:
         speed=_table(_speed(card, rehearsal)),
         rehearsed="\n".join(said),
         parts=_shared(card or rehearsal),
+        prefill=_prefill(card or rehearsal),
         answers=_table(_answers(card, rehearsal)),
         cost=_cost(card, rehearsal),
         processor=_table([_processor(name) for name in ON_A_PROCESSOR]),
@@ -182,6 +184,21 @@ def _shared(session: dict[str, Any] | None) -> str:
         for row in found[name]["rows"]
     ]
     return _table(rows)
+
+
+def _prefill(session: dict[str, Any] | None) -> str:
+    """Where the time of a prefill goes, by resolution and kind of work."""
+    part = _parts(session).get("gpu")
+    rows = [
+        {
+            "r": str(row["r"]),
+            "batch": str(row["batch"]),
+            **{name: f"{100 * row[name]:.0f} %" for name in ("of matrix rate", *KINDS)},
+        }
+        for row in (part["rows"] if part else ())
+        if row.keys() >= set(KINDS)
+    ]
+    return _table(rows) if rows else "Not profiled."
 
 
 def _parts(session: dict[str, Any] | None) -> dict[str, dict[str, Any]]:

@@ -22,8 +22,7 @@ from PIL import Image
 from scipy.special import logsumexp
 
 from resolution_eval.data.acuity import AcuityBook
-from resolution_eval.data.acuity.chart_book import AMPLITUDE, FULL
-from resolution_eval.data.acuity.grounds import NOISE
+from resolution_eval.data.acuity.chart_book import AMPLITUDE, FULL, NOISE
 from resolution_eval.data.plates import Plate
 from resolution_eval.data.plates.canvas import Floats, Pixels, quantised
 from resolution_eval.images import FILTERS, resize

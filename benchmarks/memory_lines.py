@@ -21,9 +21,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 from benchmarks import workload
-from benchmarks.device import replaced
 from benchmarks.result import machine
 from benchmarks.table import RESULTS
 from resolution_eval.resolution import parse_resolution
@@ -129,9 +129,9 @@ def _looking(found: dict[str, Lines]) -> Iterator[None]:
         return consolidate(tasks)
 
     with ExitStack() as stack:
-        stack.enter_context(replaced(ResolutionAdapter, "generate_until", asking))
-        stack.enter_context(replaced(host, "consolidate_results", consolidating))
-        stack.enter_context(replaced(host, "evaluate", evaluating))
+        stack.enter_context(patch.object(ResolutionAdapter, "generate_until", asking))
+        stack.enter_context(patch.object(host, "consolidate_results", consolidating))
+        stack.enter_context(patch.object(host, "evaluate", evaluating))
         yield
 
 

@@ -23,9 +23,10 @@ import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel
 
-from resolution_eval.records import Answers, Checkpoint, Dataset, Environment, Record
+from resolution_eval.records import Answers, Record
 from resolution_eval.records.answer_table import SCHEMA
 from resolution_eval.records.cells import cells
+from resolution_eval.records.schema import Checkpoint, Dataset, Environment
 from resolution_eval.report import write_page
 
 RESOLUTIONS = (28, 64, 112, 224, 336, 448)

@@ -29,7 +29,10 @@ MATRIX = """
 import sys
 from pathlib import Path
 from resolution_eval.analysis.strategies import matrix_of_records
-from resolution_eval.matrix.output import write_matrix
+try:
+    from resolution_eval.jobs.matrix import write_matrix
+except ImportError:  # where the matrix has a room of its own
+    from resolution_eval.matrix.output import write_matrix
 import resolution_eval
 records = [record for record in resolution_eval.load(*sys.argv[2:]) if record.blind is None]
 write_matrix(matrix_of_records(records), Path(sys.argv[1]))

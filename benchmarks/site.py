@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.generated_board import RESOLUTIONS, SAYS, answerless, generated_board
-from resolution_eval.board.site import write_site
+from resolution_eval.board.site.build import write_site
 from resolution_eval.board.site.serve import server
 
 REPEATS = 5

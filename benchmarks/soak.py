@@ -7,7 +7,8 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +17,7 @@ from typing import Any
 import psutil
 
 from benchmarks import workload
+from benchmarks.device import replaced
 from benchmarks.result import Result
 
 TARGET = 1.05
@@ -128,13 +130,45 @@ def watched(data: str, resolutions: str, asked: str, *arguments: str) -> None:
         watch.count(text)
         return text
 
-    ResolutionAdapter._reply = counting  # type: ignore[method-assign]
     sizes = [parse_resolution(text) for text in resolutions.split(",")]
     watch.look("before")
-    status = runs.run(["folder_res"], arguments, resolutions=sizes, data=Path(data))
+    with replaced(ResolutionAdapter, "_reply", counting), _stages(watch):
+        status = runs.run(["folder_res"], arguments, resolutions=sizes, data=Path(data))
     watch.look("written")
     print("\n" + json.dumps([asdict(note) for note in watch.notes]))
     sys.exit(status)
+
+
+STAGES = ("scored", "added up", "saved", "written")
+"""Moments after the last answer: the highest memory so far tells which stage needed it."""
+
+
+@contextmanager
+def _stages(watch: Watch) -> Iterator[None]:
+    """Looks at the memory at each of them but the last, as lmms-eval comes to it."""
+    import lmms_eval.__main__ as host
+    from lmms_eval import evaluator
+    from lmms_eval.evaluator_utils import TaskOutput
+
+    places: tuple[tuple[Any, str], ...] = (
+        (TaskOutput, "calculate_aggregate_metric"),
+        (evaluator, "consolidate_results"),
+        (host, "make_table"),
+    )
+    with ExitStack() as stack:
+        for (owner, name), stage in zip(places, STAGES, strict=False):
+            stack.enter_context(replaced(owner, name, _looking(watch, stage, getattr(owner, name))))
+        yield
+
+
+def _looking(watch: Watch, stage: str, original: Callable[..., Any]) -> Callable[..., Any]:
+    """What looks before it does as `original` does."""
+
+    def look(*given: Any, **named: Any) -> Any:
+        watch.look(stage)
+        return original(*given, **named)
+
+    return look
 
 
 def measure(given: argparse.Namespace) -> Result:
@@ -176,7 +210,7 @@ def _result(notes: Sequence[Note], asked: int, lines: int, sizes: dict[str, Any]
     opened = notes[-1].descriptors - notes[0].descriptors
     if most > settled.descriptors or last.descriptors > settled.descriptors:
         raise RuntimeError(f"{settled.descriptors} descriptors grew to {most} while answering")
-    shown = {"before", *(f"{percent} %" for percent in SHOWN), "written"}
+    shown = {"before", *(f"{percent} %" for percent in SHOWN), *STAGES}
     return Result(
         name="soak",
         ratio=max(note.ours for note in steady) / settled.ours,

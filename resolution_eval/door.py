@@ -25,7 +25,7 @@ def load(*paths: str | PathLike[str]) -> Collection:
     Raises:
         RecordError: a path holds neither, or a file in it cannot be read.
     """
-    from resolution_eval.records.loader import load as records_in
+    from resolution_eval.records.store import load as records_in
 
     return Collection(records_in([Path(path) for path in paths]))
 

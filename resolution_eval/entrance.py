@@ -133,7 +133,9 @@ def _entered(
     from resolution_eval.ground.errors import ModelError
     from resolution_eval.images import DEFAULT_FILTER, resize
     from resolution_eval.models.families import family_for, intended_grid
-    from resolution_eval.models.families.family_base import EVIDENCE, Parts
+    from resolution_eval.models.families.family_base import EVIDENCE
+    from resolution_eval.models.families.own_processor import foretold
+    from resolution_eval.models.families.parts import Parts
 
     parts, source = Parts(model.config, processor), Size(*stored.size)
     family = family_for(parts).under(scheme, parts, training)
@@ -143,7 +145,7 @@ def _entered(
     seen, tokens = _watched(model, family, parts, shown)
     if len(seen) != 1:
         raise ModelError(f"{len(seen)} images entered the vision encoder of one that was shown")
-    height, width = family.foretold(parts, drawn).grid
+    height, width = foretold(family, parts, drawn).grid
     return Entrance(
         **sizes_of(requested, source, information, (height, width)),
         scheme=scheme,
@@ -159,13 +161,13 @@ def _watched(model: Any, family: Family, parts: Parts, shown: Image) -> tuple[An
     """What entered while the model wrote one token, and how many visual tokens it was given."""
     import torch
 
-    from resolution_eval.models.families.inputs import prepare
+    from resolution_eval.models.families.inputs import collate, prepare
     from resolution_eval.models.families.tower_hooks import watched
 
     inputs = prepare(family, parts, family.prompt(parts, QUESTION, image=True), shown)
     batch = {
         name: tensor.to(model.device, model.dtype if tensor.is_floating_point() else None)
-        for name, tensor in family.collated([inputs], 0).items()
+        for name, tensor in collate(family, [inputs], 0).items()
     }
     with watched(family, parts, model, [Size(*shown.size)]) as seen, torch.inference_mode():
         model.generate(**batch, max_new_tokens=1, do_sample=False)

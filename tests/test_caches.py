@@ -60,8 +60,8 @@ def test_a_file_is_read_once_in_a_process(tmp_path: Path, monkeypatch: pytest.Mo
     file = tmp_path / "a.bin"
     file.write_bytes(b"one")
     read = []
-    original = checksum._md5
-    monkeypatch.setattr(checksum, "_md5", lambda path: read.append(path) or original(path))
+    original = checksum.md5_of
+    monkeypatch.setattr(checksum, "md5_of", lambda path: read.append(path) or original(path))
     for _ in range(3):
         verify_md5(file, md5(b"one").hexdigest())
     assert read == [file]

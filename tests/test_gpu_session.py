@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import torch
 
 from benchmarks import NAMES, gpu_overhead, gpu_session
-from benchmarks.device import Clock, clocked, replaced, slowed
+from benchmarks.device import Clock, clocked, slowed
 from benchmarks.gpu_session import Part
 from benchmarks.host import Kept
 from resolution_eval.evidence.attestation import LEDGER, Failure, SampleKey
@@ -78,7 +80,7 @@ def test_a_device_of_known_length_takes_it_and_the_clock_sees_it() -> None:
 def test_what_was_replaced_comes_back() -> None:
     model = _Model()
     model.work = 5  # type: ignore[method-assign,assignment]
-    with replaced(model, "work", 6):
+    with patch.object(model, "work", 6):
         assert vars(model)["work"] == 6
     assert vars(model)["work"] == 5
 
@@ -156,3 +158,25 @@ def test_the_cost_by_resolution_is_told_with_its_law() -> None:
         }
     ]
     assert "tokens^1.50 (exponent 95 % [1.40, 1.60])" in found["said"]
+
+
+def _ended_well(output: Path, *more: str) -> dict[str, str]:
+    """How each part of a rehearsal in `output` ended."""
+    command = [sys.executable, "-m", "benchmarks.gpu_session", "--output", str(output)]
+    command += ["--size", "rehearsal", "--minutes", "40", *more]
+    subprocess.run(command, cwd=Path(__file__).parents[1], check=True, timeout=3000)
+    session = json.loads((output / "session.json").read_text())
+    return {row["part"]: row["ended"] for row in session["parts"]}
+
+
+@pytest.mark.whole
+def test_memory_can_be_played(tmp_path: Path) -> None:
+    assert set(_ended_well(tmp_path, "--parts", "gpu-batch").values()) == {"well"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3000)
+def test_every_part_can_be_rehearsed(tmp_path: Path) -> None:
+    ended = _ended_well(tmp_path)
+    assert set(ended) == {part.name for part in gpu_session.parts(tmp_path, "rehearsal")}
+    assert set(ended.values()) == {"well"}

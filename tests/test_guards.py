@@ -124,7 +124,7 @@ GUARDS: dict[int, dict[str, Guard]] = {
         ),
         "all cells together": Guard(
             "statistics/agreement.py",
-            "    if _p_value(lost, gained) < LEVEL / 2:\n        return True\n",
+            "    if mcnemar(lost, gained) < LEVEL / 2:\n        return True\n",
             "",
             "board/test_agreement.py",
         ),
@@ -261,7 +261,7 @@ GUARDS: dict[int, dict[str, Guard]] = {
     },
     6: {
         "a file's checksum": Guard(
-            "data/sources/checksum.py", "if digest != md5:", "if False:", CACHES
+            "data/sources/checksum.py", "if digest != known:", "if False:", CACHES
         ),
         "an unpacked archive is its file's": Guard(
             "data/sources/containers.py",

@@ -24,7 +24,7 @@ from resolution_eval.data.sources.layout import layout_of
 from resolution_eval.data.sources.local import LocalSource
 from resolution_eval.data.sources.medmnist import MedMnistSource
 from resolution_eval.data.sources.normal_form import normal
-from resolution_eval.data.sources.published.benchmark_folder import open_published
+from resolution_eval.data.sources.published.benchmark_folder import BenchmarkFolder
 from resolution_eval.ground.errors import DataError, ImageError, UsageError
 from resolution_eval.images import decode
 
@@ -564,4 +564,4 @@ def test_what_a_card_asks_that_cannot_be_is_refused_before_any_image_is_read(tmp
     (tmp_path / "data_v1.json").write_text("[]")
     card = task_cards()["vindr_cxr_vqa"].model_copy(update={"window": "40-400"})
     with pytest.raises(UsageError, match="no window '40-400'"):
-        open_published(tmp_path, card)
+        BenchmarkFolder(tmp_path, card)

@@ -21,10 +21,13 @@ from resolution_eval.ground.paths import PACKAGE
 from resolution_eval.ground.tables import as_text
 from resolution_eval.jobs import process
 from resolution_eval.jobs.job import Job
-from resolution_eval.matrix import parse_checkpoints, strategy_plan, write_matrix
-from resolution_eval.matrix.matrix_command import _infer, _scored
-from resolution_eval.matrix.output import specification
-from resolution_eval.matrix.strategy_checkpoints import named_adapter, named_resolution
+from resolution_eval.jobs.matrix import _infer, _scored, specification, write_matrix
+from resolution_eval.jobs.strategy_plan import (
+    named_adapter,
+    named_resolution,
+    parse_checkpoints,
+    strategy_plan,
+)
 from resolution_eval.records import Record, make_records
 from resolution_eval.report.matrix_tables import matrix_tables
 from resolution_eval.statistics.curves import Withheld
@@ -268,7 +271,7 @@ class TestOutput:
 class TestArguments:
     def test_the_papers_strategies_come_first_and_seeds_add_up(self):
         found = parse_checkpoints(["spread=x", "mixed=m", "none=n", "low=b+c", "low=d"])
-        assert [(e.strategy, e.checkpoints) for e in found] == [
+        assert list(found.items()) == [
             ("none", ("n",)), ("low", ("b", "c", "d")), ("mixed", ("m",)), ("spread", ("x",)),
         ]  # fmt: skip
 
@@ -307,7 +310,7 @@ class TestArguments:
         ours = parse_checkpoints([f"none={EMBEDDED / 'low'}"])
         assert named_adapter(None, ours) == "resflamingo"
         with pytest.raises(UsageError, match=r"one --model, but .*with resflamingo, .*with reshf"):
-            named_adapter(None, (*ours, *entries))
+            named_adapter(None, {**ours, **entries})
 
     def test_the_sweep_holds_each_resolution_once_and_both_ends(self):
         assert _scored(_infer("mixed,64,40"), 16, 64) == (16, 40, 64)

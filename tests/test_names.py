@@ -68,7 +68,7 @@ def _told(file: Path) -> set[str]:
 
 def test_a_rooms_table_names_every_module_of_it_and_no_other() -> None:
     rooms = {file: _told(file) for file in _files() if file.stem == "__init__" and _told(file)}
-    assert len(rooms) > 8
+    assert len(rooms) >= 8
     for file, told in rooms.items():
         inside = {one.stem for one in file.parent.glob("*.py")} - {"__init__", "__main__"}
         inside |= {one.parent.name for one in file.parent.glob("*/__init__.py")}

@@ -16,7 +16,7 @@ from resolution_eval.data.cards.card_files import parse_task_card
 from resolution_eval.data.sources.published.table_benchmarks import tsv_rows
 from resolution_eval.ground.errors import CardError, DataError, RecordError, UsageError
 from resolution_eval.ground.notation import NotationError, json_value, toml_table, yaml_value
-from resolution_eval.jobs import read_plan
+from resolution_eval.jobs.sweep_plan import read_plan
 from resolution_eval.records.bounded import read_document, read_lines
 
 PACKAGE = Path(resolution_eval.__file__).parent

@@ -424,6 +424,14 @@ def test_another_form_is_refused_by_the_column_that_is_absent(data: Path):
         open_source(task_cards()["medxpertqa_mm"])
 
 
+def test_lines_of_another_encoding_are_refused_by_the_line(data: Path):
+    file = data / "medxpertqa_mm" / "MM" / "test.jsonl"
+    put(file, "\n")
+    file.write_bytes('\n{"id": "M\xfcnchen"}\n'.encode("latin-1"))
+    with pytest.raises(DataError, match="line 2: not UTF-8"):
+        open_source(task_cards()["medxpertqa_mm"])
+
+
 def test_all_images_of_a_question_come_in_order_and_its_marks_are_places(data: Path):
     medxpertqa_mm(data / "medxpertqa_mm")
     expert = {s.id: s for s in open_source(task_cards()["medxpertqa_mm"]).samples()}

@@ -24,16 +24,14 @@ from resolution_eval.ground.errors import RecordError
 from resolution_eval.records import (
     Answers,
     Record,
-    json_schema,
     make_records,
-    publish_schema,
     read_record,
-    read_run,
-    resolution_order,
     store,
     write_record,
 )
-from resolution_eval.records.migrations import LATER_COLUMNS
+from resolution_eval.records.answer_table import GENERATIONS, resolution_order
+from resolution_eval.records.host_output import read_run
+from resolution_eval.records.schema import json_schema, publish_schema
 from tools import records_page
 
 CURVE = {"28": 0.3, "64": 0.8, "128": 0.7, "native": 0.75}
@@ -159,8 +157,9 @@ def test_what_a_judge_said_stands_beside_exact_match_and_survives_writing(tmp_pa
 
 def columns_since(first: str) -> list[str]:
     """The columns that the answers did not have before there was the column `first`."""
-    (start,) = (i for i, names in enumerate(LATER_COLUMNS) if first in names)
-    return [name for names in LATER_COLUMNS[start:] for name in names]
+    generations = [[field.name for field in columns] for columns in GENERATIONS]
+    (start,) = (i for i, names in enumerate(generations) if first in names)
+    return [name for names in generations[start:] for name in names]
 
 
 def test_answers_written_before_there_were_judgements_are_read(tmp_path):

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from resolution_eval.host import runs
-from resolution_eval.records import Record, make_records, read_record, timeless, write_record
+from resolution_eval.records import Record, make_records, read_record, write_record
+from resolution_eval.records.times import timeless
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -80,9 +81,48 @@ def test_a_blind_run_beside_it_is_the_control(tmp_path: Path) -> None:
 
 def test_two_runs_of_one_second_have_files_of_their_own(monkeypatch, tmp_path):
     """lmms-eval would write the second one's samples behind the first one's."""
+    from lmms_eval import __main__ as host
+    from lmms_eval import utils
+
     seconds = iter(["20261128_120000", "20261128_120000", "20261128_120001"])
-    monkeypatch.setattr("lmms_eval.utils.get_datetime_str", lambda: next(seconds))
+    begun = []
+    monkeypatch.setattr(utils, "get_datetime_str", lambda timezone: next(seconds))
+    monkeypatch.setattr(
+        host,
+        "cli_evaluate_single",
+        lambda _: begun.append(utils.get_datetime_str(timezone="UTC")) or (None, None),
+    )
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "20261128_120000_samples_task.jsonl").write_text("{}\n")
-    assert runs.unused_date(tmp_path) == "20261128_120001"
+    assert runs.lmms_eval(["--tasks", "phantom_res", "--output_path", str(tmp_path)]) == 0
+    assert begun == ["20261128_120001"]
     assert next(seconds, None) is None
+
+
+def test_a_quiet_run_prints_nothing_and_its_error_is_the_caller_s(monkeypatch, tmp_path, capsys):
+    from lmms_eval import __main__ as host
+
+    def breaks(given: object) -> None:
+        print("lmms-eval's own words")
+        raise ValueError("no such thing")
+
+    monkeypatch.setattr(host, "cli_evaluate_single", breaks)
+    with pytest.raises(ValueError, match="no such thing"):
+        runs.evaluate("resflamingo", "", "phantom_res", tmp_path, batch_size=1)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_where_all_tasks_are_ours_no_others_are_looked_for(monkeypatch, ours):
+    from lmms_eval import __main__ as host
+
+    known = []
+    monkeypatch.setattr(
+        host,
+        "cli_evaluate_single",
+        lambda _: known.extend(host.TaskManager("WARNING").all_tasks) or (None, None),
+    )
+    task = "phantom_res" if ours else "mme"
+    assert runs.run([task], []) == 0
+    assert {"phantom_res", "biomed_res"} <= set(known)
+    assert ("mme" in known) is not ours

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from resolution_eval.records import Record, read_record, timeless
+from resolution_eval.records import Record, read_record
+from resolution_eval.records.times import timeless
 
 sys.path.insert(0, str(Path(__file__).parent / "families"))
 import tiny_families

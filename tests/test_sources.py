@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from resolution_eval.data.cards import TaskCard, parse_task_card, task_cards
-from resolution_eval.data.sources import data_summary, open_source
+from resolution_eval.data.sources import at_hand, data_summary, open_source
 from resolution_eval.data.sources.archive import ArchiveSource
 from resolution_eval.data.sources.local import LocalSource
 from resolution_eval.data.sources.medmnist import MedMnistSource
@@ -618,6 +618,19 @@ def test_a_download_is_read_from_the_cache(data, monkeypatch):
     cache_root().mkdir()
     card = put_zip(cache_root() / "toy.zip")
     assert len(open_source(card).samples()) == 6
+
+
+def test_a_part_of_a_download_is_not_at_hand_and_nothing_is_got_for_it(data, monkeypatch):
+    monkeypatch.setattr(
+        "resolution_eval.data.sources.download.download",
+        lambda remote, file: file.stat().st_size == remote.bytes or pytest.fail("downloaded"),
+    )
+    cache_root().mkdir()
+    file = cache_root() / "toy.zip"
+    card = put_zip(file)
+    assert at_hand(card) is not None
+    file.write_bytes(file.read_bytes()[:-9])
+    assert at_hand(card) is None
 
 
 @pytest.mark.parametrize("named", [True, False])

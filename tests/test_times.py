@@ -9,9 +9,9 @@ from typing import Any
 
 from synthetic_runs import sweep, write_run
 
-from resolution_eval.records import Record, make_records, read_record, timeless, write_record
+from resolution_eval.records import Record, make_records, read_record, write_record
 from resolution_eval.records.answer_table import SCHEMA
-from resolution_eval.records.times import ANSWER_TIMES, TIMES
+from resolution_eval.records.times import ANSWER_TIMES, TIMES, timeless
 
 CURVE = {"28": 0.4, "64": 0.8}
 

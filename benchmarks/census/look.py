@@ -120,6 +120,7 @@ def question(engine: Any, size: Any, row: int = 0) -> Any:
 def _grids(engine: Any, scheme: str, sizes: Sequence[int]) -> list[list[Any]]:
     """Grid, visual tokens and images at every size; each is compared with what was foretold."""
     from resolution_eval.answers.generation import Generation
+    from resolution_eval.models.families import own_processor
 
     under = _under(engine, scheme)
     rows = []
@@ -127,7 +128,7 @@ def _grids(engine: Any, scheme: str, sizes: Sequence[int]) -> list[list[Any]]:
     for source, information in _cases(sizes):
         drawn = _drawn(under, scheme, information, source)
         if drawn not in known:
-            foretold = under.family.foretold(under.parts, drawn)
+            foretold = own_processor.foretold(under.family, under.parts, drawn)
             (spoken,) = under.generate([question(under, drawn)], Generation(max_new_tokens=1))
             if spoken.received is None:
                 raise DisagreementError(f"{scheme}: no image entered at {drawn}")

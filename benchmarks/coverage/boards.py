@@ -78,7 +78,7 @@ def runs(
     right = latent(sample, clusters, count, 0.5, rng) < ndtri(accuracy)
     drawn = resample(AnswerMatrix(right.astype(float), clusters), seed=1, resamples=2)
     found = replicates(drawn, list(np.eye(count)))
-    yield from (("over runs", hit) for hit in holds(found.mean, 0.7))
+    yield from (("over runs", hit) for hit in holds(found, 0.7))
 
 
 def cases(repetitions: int) -> list[Case]:

@@ -12,10 +12,10 @@ from benchmarks.coverage.sweeps import holds
 from benchmarks.coverage.tally import Case
 from benchmarks.coverage.truths import TruthSample, labels, latent
 from resolution_eval.statistics.calibration import BINS, brier, calibration_error
-from resolution_eval.statistics.classes import balanced, class_rates
 from resolution_eval.statistics.curves import FloatArray
-from resolution_eval.statistics.discrimination import auroc, average_precision
-from resolution_eval.statistics.resampling import IntArray
+from resolution_eval.statistics.discrimination import auroc, average_precision, balanced
+from resolution_eval.statistics.intervals import accuracies
+from resolution_eval.statistics.resampling import IntArray, plain
 
 SAMPLES = (
     *(TruthSample(n) for n in (30, 320, 1000)),
@@ -118,14 +118,15 @@ def classes(
         return
     found = balanced(targets.tolist(), right, clusters)
     yield from (("balanced", hit) for hit in holds(found, float(recalls.mean())))
-    rates = class_rates(targets.tolist(), np.where(right, targets, wrong).tolist(), clusters)[-1]
-    yield from (("sensitivity", hit) for hit in holds(rates.sensitivity, float(recalls[-1])))
+    last, others = targets == len(shares) - 1, targets != len(shares) - 1
+    (sensitivity,) = accuracies(plain(right[last], clusters[last]))
+    yield from (("sensitivity", hit) for hit in holds(sensitivity, float(recalls[-1])))
     before = len(shares) - 2
-    others = targets != len(shares) - 1
     share = float(np.mean(targets[others] == before))
-    if rates.specificity is not None:
-        true = 1 - share * (1 - recalls[before])
-        yield from (("specificity", hit) for hit in holds(rates.specificity, true))
+    spared = np.where(right, targets, wrong)[others] != len(shares) - 1
+    (specificity,) = accuracies(plain(spared, clusters[others]))
+    true = 1 - share * (1 - recalls[before])
+    yield from (("specificity", hit) for hit in holds(specificity, true))
 
 
 def cases(repetitions: int) -> list[Case]:

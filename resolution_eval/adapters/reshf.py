@@ -43,6 +43,7 @@ from resolution_eval.models.families.chat import template_of
 from resolution_eval.models.families.checkpoint import known_of, load_model, load_parts
 from resolution_eval.models.families.engine import Engine, Utterance
 from resolution_eval.models.families.family_base import EVIDENCE, RANK, SEVERAL, mean_colour
+from resolution_eval.models.families.own_processor import foretold
 from resolution_eval.models.families.preparation import (
     KEPT,
     Material,
@@ -168,7 +169,7 @@ class ResHF(ResolutionAdapter):
         own processor makes of the source.
         """
         with host_boundary():
-            return self._under(job).foretold(self.parts, drawn).grid
+            return foretold(self._under(job), self.parts, drawn).grid
 
     def _under(self, job: SampleRequest) -> Family:
         return self.family.under(job.scheme, self.parts, self.training)
@@ -193,7 +194,7 @@ class ResHF(ResolutionAdapter):
         engine, ranking = self._engine(job), self.mode(job) == "rank"
         if not engine.prepares(len(views), ranking=ranking):
             return None
-        made = self.workshop.map(partial(self._tensors, ranking=ranking), views)
+        made = list(self.workshop.pool.map(partial(self._tensors, ranking=ranking), views))
         whole = self.workshop.preparation(job.scheme, engine.family)
         questions = [question for question, _ in made]
         material = whole.gathered(questions, [tensors for _, tensors in made], ranking=ranking)

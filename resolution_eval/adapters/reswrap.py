@@ -25,7 +25,9 @@ from resolution_eval.models.arguments import COMMON, common, flag
 from resolution_eval.models.families import intended_grid
 from resolution_eval.models.families.checkpoint import known_of
 from resolution_eval.models.families.decoding import Decoding
-from resolution_eval.models.families.family_base import TowerGrid, mean_colour
+from resolution_eval.models.families.family_base import mean_colour
+from resolution_eval.models.families.own_processor import foretold
+from resolution_eval.models.families.parts import TowerGrid
 from resolution_eval.models.families.processor_text import spelling
 from resolution_eval.models.families.tokens import plain_tokenizers
 from resolution_eval.models.wrapped.base_plan import BasePlan, plan
@@ -309,7 +311,7 @@ class ResWrap(ResolutionAdapter):
         if family is None or parts is None or not family.own:
             return super().expected_grid(drawn, job)
         with host_boundary():
-            return family.foretold(parts, drawn).grid
+            return foretold(family, parts, drawn).grid
 
     def _attest(self, view: View, answer: Answer, fingerprint: str) -> Attestation:
         attestation = super()._attest(view, answer, fingerprint)

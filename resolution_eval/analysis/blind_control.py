@@ -19,7 +19,8 @@ from resolution_eval.analysis.sampling import accuracy, column_scores, differenc
 from resolution_eval.analysis.soundness import flaw
 from resolution_eval.analysis.sweeps import Sweep
 from resolution_eval.evidence.attestation import Blind
-from resolution_eval.records import BlindControl, Cell, Record
+from resolution_eval.records import Cell, Record
+from resolution_eval.records.schema import BlindControl
 from resolution_eval.statistics.intervals import Interval
 
 Side = Literal["above", "on", "below"]

@@ -19,11 +19,6 @@ def changed(sweep: Sweep) -> list[str]:
     return [scores.samples[i] for i in np.flatnonzero(right & wrong)]
 
 
-def targets_of(sweep: Sweep) -> dict[str, str]:
-    """The right answer of every sample."""
-    return dict(zip(sweep.scores.samples, sweep.scores.targets, strict=True))
-
-
 def chosen(sweeps: Sequence[Sweep]) -> list[str]:
     """Every sample that changes, those first that do so for most checkpoints, targets in turn.
 
@@ -32,7 +27,7 @@ def chosen(sweeps: Sequence[Sweep]) -> list[str]:
     counts = Counter(sample for sweep in sweeps for sample in changed(sweep))
     targets: dict[str, str] = {}
     for sweep in sweeps if counts else ():
-        targets.update(targets_of(sweep))
+        targets.update(sweep.targets)
     by_target: dict[str, list[str]] = {}
     for sample in sorted(counts, key=lambda name: (-counts[name], _digest(name))):
         by_target.setdefault(targets[sample], []).append(sample)

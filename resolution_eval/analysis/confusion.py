@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resolution_eval.analysis.ranked import RankedChoices
-from resolution_eval.analysis.sampling import Columns, Figure, accuracy, difference
+from resolution_eval.analysis.sampling import Columns, Figure, accuracy, column_scores, difference
 from resolution_eval.analysis.soundness import flaw
 from resolution_eval.analysis.sweeps import Sweep
 from resolution_eval.records.cells import MAX_CLASSES
-from resolution_eval.statistics.classes import balanced
 from resolution_eval.statistics.curves import FloatArray, Withheld
+from resolution_eval.statistics.discrimination import balanced
 from resolution_eval.statistics.intervals import Interval
 
 
@@ -65,8 +65,7 @@ def _balanced(sweep: Sweep, index: int) -> Figure:
 def _mean_recall(sweep: Sweep, column: FloatArray, known: NDArray[np.bool_]) -> Interval:
     places = np.flatnonzero(known)
     targets = [sweep.scores.targets[i] for i in places]
-    clusters = np.unique([sweep.scores.clusters[i] for i in places], return_inverse=True)[1]
-    return balanced(targets, column[known], clusters)
+    return balanced(targets, column[known], [sweep.scores.clusters[i] for i in places])
 
 
 def class_figures(
@@ -86,21 +85,17 @@ def _by_loss(figures: ClassFigures) -> tuple[float, str]:
     return (1.0 if isinstance(loss, Withheld) else -loss.estimate, figures.target)
 
 
-Said = dict[str, tuple[str | None, bool]]
-"""Prediction of every scored sample of a cell, and whether it counted as right."""
+Said = dict[str, str | None]
+"""Prediction of every scored sample of a cell."""
 
 
 def _said(sweep: Sweep) -> list[Said]:
     """The cells' predictions, in order of resolution."""
     answers = sweep.record.answers
-    names = ("sample", "prediction", "correct")
-    sample, prediction, correct = (answers.column(name) for name in names)
+    sample, prediction, correct = map(answers.column, ("sample", "prediction", "correct"))
+    groups = answers.groups()
     return [
-        {
-            sample[row]: (prediction[row], bool(correct[row]))
-            for row in answers.groups()[cell.key]
-            if correct[row] is not None
-        }
+        {sample[row]: prediction[row] for row in groups[cell.key] if correct[row] is not None}
         for cell in sweep.cells
     ]
 
@@ -108,24 +103,21 @@ def _said(sweep: Sweep) -> list[Said]:
 def _class(
     sweep: Sweep, said: Sequence[Said], ranked: Sequence[RankedChoices | Withheld], target: str
 ) -> ClassFigures:
-    scores = sweep.scores
-    named = list(zip(scores.samples, scores.targets, scores.clusters, strict=True))
-    mine = {name: cluster for name, label, cluster in named if label == target}
-    others = {name: cluster for name, label, cluster in named if label != target}
-    right = [{s: float(cell[s][1]) if s in cell else None for s in mine} for cell in said]
-    apart = [
-        {s: float(cell[s][0] != target) if s in cell else None for s in others} for cell in said
-    ]
+    every, targets = column_scores(sweep.scores), sweep.targets
+    mine = {name: one for name, one in every.clusters.items() if targets[name] == target}
+    others = {name: one for name, one in every.clusters.items() if targets[name] != target}
+    right = Columns([{s: column[s] for s in mine} for column in every.values], mine)
+    apart = [{s: float(cell[s] != target) if s in cell else None for s in others} for cell in said]
     told = any(isinstance(each, RankedChoices) for each in ranked)
-    two = told and len(set(scores.targets)) == 2
+    two = told and len(set(targets.values())) == 2
     return ClassFigures(
         target=target,
         n=len(mine),
-        sensitivity=_shares(sweep, Columns(right, mine)),
+        sensitivity=_shares(sweep, right),
         specificity=_shares(sweep, Columns(apart, others)),
         auroc=tuple(_told(each, "auroc", target) for each in ranked if told),
         average_precision=tuple(_told(each, "average_precision", target) for each in ranked if two),
-        loss=_loss(sweep, Columns(right, mine)),
+        loss=_loss(sweep, right),
     )
 
 

@@ -173,8 +173,7 @@ def figures(sweep: Sweep, *, margin: float = MARGIN) -> CurveFigures:
     """Every figure of `sweep`; see `curve`."""
     columns = column_scores(sweep.scores)
     base = curve_floor(sweep, columns)
-    ranked = ranked_choices(sweep)
-    cells = _cells(sweep, columns, base, ranked)
+    cells = _cells(sweep, columns, base)
     return CurveFigures(
         sweep=sweep,
         floor=base,
@@ -186,13 +185,8 @@ def figures(sweep: Sweep, *, margin: float = MARGIN) -> CurveFigures:
     )
 
 
-def _cells(
-    sweep: Sweep,
-    columns: Columns,
-    base: CurveFloor,
-    ranked: Sequence[RankedChoices | Withheld],
-) -> tuple[CellFigures, ...]:
-    balanced, seen = balanced_accuracies(sweep), looks(sweep)
+def _cells(sweep: Sweep, columns: Columns, base: CurveFloor) -> tuple[CellFigures, ...]:
+    balanced, seen, ranked = balanced_accuracies(sweep), looks(sweep), ranked_choices(sweep)
     cells = []
     for index, (cell, choices) in enumerate(zip(sweep.cells, ranked, strict=True)):
         reason = flaw(cell, "accuracy")

@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 from resolution_eval.analysis.sampling import Columns, closed, column_scores
 from resolution_eval.analysis.sweeps import Sweep
 from resolution_eval.ground.errors import visible
-from resolution_eval.records import BlindControl
+from resolution_eval.records.schema import BlindControl
 from resolution_eval.statistics import floors
 from resolution_eval.statistics.floors import Floor
 from resolution_eval.statistics.intervals import Interval
@@ -78,8 +78,7 @@ def _candidates(sweep: Sweep) -> Iterator[tuple[str, Columns]]:
             yield f"without the image at {control.resolution}", column_scores(scores)
     scores = sweep.scores
     clusters = dict(zip(scores.samples, scores.clusters, strict=True))
-    targets = dict(zip(scores.samples, scores.targets, strict=True))
-    for answer, said in floors.constants(targets).items():
+    for answer, said in floors.constants(sweep.targets).items():
         if sum(said.values()) > (sweep.chance or 0.0) * len(said):
             words = " ".join(visible(answer).split())
             yield f"“{words}” to every question", Columns([said], clusters)

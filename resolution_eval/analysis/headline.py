@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Literal
 
 from resolution_eval.analysis.curve import ERROR, CellFigures, CurveFigures
@@ -18,7 +17,7 @@ from resolution_eval.records import Cell
 from resolution_eval.records.schema import Grid
 from resolution_eval.statistics import floors
 from resolution_eval.statistics.intervals import Interval
-from resolution_eval.statistics.margin import Choice, Unshown
+from resolution_eval.statistics.margin import Unshown
 
 Kind = Literal[
     "control",
@@ -72,69 +71,20 @@ class Headline:
 
 def headline(curve: CurveFigures) -> Headline:
     """What `curve` says, in one sentence."""
-    said = _Case(curve)
-    for rule in RULES:
-        conclusion = rule(said)
-        if conclusion is not None:
-            return conclusion
-    return said.recommendation
+    said = ((kind, sentence) for kind, rule in RULES if (sentence := rule(curve)))
+    kind, sentence = next(said, None) or _recommendation(curve)
+    return Headline(kind, f"{sentence}.", () if kind in ALONE else tuple(_notes(curve)))
 
 
-@dataclass(frozen=True, eq=False)
-class _Case:
-    """A curve, and what several rules ask of it."""
+def _best(curve: CurveFigures) -> CellFigures:
+    """The cell of the highest accuracy, of equals the lowest resolution."""
+    scored = [each for each in curve.cells if each.cell.accuracy is not None]
+    return max(scored, key=lambda each: each.cell.accuracy or 0.0)
 
-    curve: CurveFigures
 
-    @property
-    def cells(self) -> Sequence[CellFigures]:
-        return self.curve.cells
-
-    @property
-    def plain(self) -> list[Cell]:
-        return [each.cell for each in self.cells]
-
-    @property
-    def restored(self) -> bool:
-        """Whether the grid stays, so that only the content varies."""
-        return self.curve.sweep.setting[0] == "restore"
-
-    @cached_property
-    def best(self) -> CellFigures:
-        """Of the highest accuracy, of equals the lowest resolution."""
-        scored = [each for each in self.cells if each.cell.accuracy is not None]
-        return max(scored, key=lambda each: each.cell.accuracy or 0.0)
-
-    @cached_property
-    def guess(self) -> tuple[float, str]:
-        """The best that needs neither image nor model, and what it is."""
-        scores = self.curve.sweep.scores
-        targets = dict(zip(scores.samples, scores.targets, strict=True))
-        chance = self.curve.sweep.chance or 0.0
-        best = max(
-            ((sum(each.values()) / len(each), a) for a, each in floors.constants(targets).items()),
-            key=lambda each: each[0],  # of equals the first, as the floor names it
-            default=(0.0, ""),
-        )
-        if best[0] > chance:
-            return best[0], f"“{_plain(best[1])}” to every question"
-        return chance, "chance"
-
-    @cached_property
-    def notes(self) -> tuple[str, ...]:
-        """What is to be known beside any sentence."""
-        return tuple(_notes(self))
-
-    @property
-    def doubt(self) -> str:
-        """That nobody knows whether it looks; nothing where a blind run says that it does."""
-        if self.curve.looks is not None:
-            return ""
-        return "No blind run: cannot tell whether it looks"
-
-    @property
-    def recommendation(self) -> Headline:
-        return _recommendation(self)
+def _best_words(curve: CurveFigures) -> str:
+    best = _best(curve).cell
+    return f"{best.accuracy:.3f} at best, at {best.resolution}"
 
 
 def _plain(text: str) -> str:
@@ -143,49 +93,61 @@ def _plain(text: str) -> str:
     return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
 
 
-def _control(said: _Case) -> Headline | None:
-    kind = said.curve.sweep.record.blind
-    if kind is None:
-        return None
-    return Headline("control", f"A run without the image ({kind}): a control, and no score.")
+def _control(curve: CurveFigures) -> str:
+    kind = curve.sweep.record.blind
+    return f"A run without the image ({kind}): a control, and no score" if kind else ""
 
 
-def _unscored(said: _Case) -> Headline | None:
-    if any(cell.scored for cell in said.plain):
-        return None
-    asked = sum(cell.n for cell in said.plain)
-    failures = said.curve.sweep.record.failures
-    first = f"; the first: {_plain(failures[0].message)}" if failures else ""
-    return Headline("unscored", f"Nothing was scored: {asked} of {asked} samples failed{first}.")
+def _unscored(curve: CurveFigures) -> str:
+    if any(cell.scored for cell in curve.sweep.cells):
+        return ""
+    asked = sum(cell.n for cell in curve.sweep.cells)
+    return f"Nothing was scored: {asked} of {asked} samples failed{_failure(curve, 'first')}"
 
 
-def _unreadable(said: _Case) -> Headline | None:
-    unread, scored = _unread(said)
-    if unread <= UNREADABLE * scored:
-        return None
-    return Headline("unreadable", f"{_unread_words(said, unread, scored)}.")
+def _failure(curve: CurveFigures, name: str) -> str:
+    failures = curve.sweep.record.failures
+    return f"; the {name}: {_plain(failures[0].message)}" if failures else ""
 
 
-def _unread(said: _Case) -> tuple[int, int]:
-    """Answers that could not be read, and all."""
-    return sum(c.unparseable for c in said.plain), sum(c.scored for c in said.plain)
+def _unreadable(curve: CurveFigures) -> str:
+    return _unread(curve, UNREADABLE)
 
 
-def _unread_words(said: _Case, unread: int, scored: int) -> str:
-    """How many, and what the first were."""
-    sweep = said.curve.sweep
-    groups, answers = sweep.record.answers.groups(), sweep.record.answers
-    said_words, read = answers.column("answer"), answers.column("prediction")
-    verdicts = answers.column("correct")
-    rows = (number for cell in sweep.cells for number in groups[cell.key])
+def _unread(curve: CurveFigures, share: float) -> str:
+    """How many answers could not be read, and what the first were; nothing up to `share` of all."""
+    cells, answers = curve.sweep.cells, curve.sweep.record.answers
+    unread, scored = sum(cell.unparseable for cell in cells), sum(cell.scored for cell in cells)
+    if unread <= share * scored:
+        return ""
+    said, read, verdicts = map(answers.column, ("answer", "prediction", "correct"))
+    groups = answers.groups()
+    rows = (number for cell in cells for number in groups[cell.key])
     lost = [n for n in rows if verdicts[n] is not None and read[n] is None]
-    words = list(dict.fromkeys(_plain(said_words[n] or "") for n in lost))[:EXAMPLES]
-    first = f"; the first {_number(len(words))}: {', '.join(f'“{w}”' for w in words)}"
-    return f"{unread} of {scored} answers could not be read{first if words else ''}"
+    words = list(dict.fromkeys(f"“{_plain(said[n] or '')}”" for n in lost))[:EXAMPLES]
+    number = ("none", "one", "two", "three")[len(words)]
+    first = f"; the first {number}: {', '.join(words)}" if words else ""
+    return f"{unread} of {scored} answers could not be read{first}"
 
 
-def _number(count: int) -> str:
-    return ("none", "one", "two", "three")[count]
+def _mismatches(curve: CurveFigures) -> list[Cell]:
+    """Cells in which some encoder received another size."""
+    return [cell for cell in curve.sweep.cells if cell.status == "mismatched"]
+
+
+def _flat(curve: CurveFigures) -> str:
+    """Every size that was asked for became one."""
+    one = _one_size(curve.sweep.cells) if _mismatches(curve) else ""
+    return f"Flat by its processor: {one}, whatever was asked" if one else ""
+
+
+def _mismatched(curve: CurveFigures) -> str:
+    wrong = _mismatches(curve)
+    if not wrong:
+        return ""
+    where = ", ".join(cell.resolution for cell in wrong)
+    instead = next((text for cell in wrong for text in _instead(cell)), "")
+    return f"Do not trust this: mismatched at {where}, where the model saw another size{instead}"
 
 
 def _seen(grid: Grid) -> tuple[int, int] | None:
@@ -196,30 +158,15 @@ def _asked(grid: Grid) -> tuple[int | None, int | None]:
     return grid.expected_height, grid.expected_width
 
 
-def _mismatched(said: _Case) -> Headline | None:
-    """Some encoder received another size; all of them one size: a flat sweep."""
-    wrong = [cell for cell in said.plain if cell.status == "mismatched"]
-    if not wrong:
-        return None
-    one = _one_size(said)
-    if one:
-        return Headline("flat", f"Flat by its processor: {one}, whatever was asked.", said.notes)
-    where = ", ".join(cell.resolution for cell in wrong)
-    instead = next((text for cell in wrong for text in _instead(cell)), "")
-    sentence = f"Do not trust this: mismatched at {where}, where the model saw another size"
-    return Headline("mismatched", f"{sentence}{instead}.", said.notes)
-
-
-def _one_size(said: _Case) -> str:
+def _one_size(cells: Sequence[Cell]) -> str:
     """The one size that entered at every resolution, in words; nothing where there is none."""
-    labels = [cell.resolution for cell in said.plain]
-    where = f"every size from {labels[0]} to {labels[-1]}"
-    grids = [grid for cell in said.plain for grid in cell.grids]
+    where = f"every size from {cells[0].resolution} to {cells[-1].resolution}"
+    grids = [grid for cell in cells for grid in cell.grids]
     received, asked = set(map(_seen, grids)) - {None}, set(map(_asked, grids))
     if len(received) == 1 and len(asked) > 1:
         ((height, width),) = filter(None, received)
         return f"{where} reached the encoder as {height}x{width}"
-    counts = [None if c.serving is None else c.serving.counted_tokens for c in said.plain]
+    counts = [None if c.serving is None else c.serving.counted_tokens for c in cells]
     sums = {count for each in counts if each is not None for count in (each.least, each.most)}
     if None in counts or len(counts) < 2 or len(sums) != 1:
         return ""
@@ -236,145 +183,137 @@ def _instead(cell: Cell) -> Iterator[str]:
         yield f" ({wrong.counted} image tokens counted, {wrong.least} to {wrong.most} due)"
 
 
-def _at_chance(said: _Case) -> Headline | None:
+def _at_chance(curve: CurveFigures) -> str:
     """No accuracy of the curve is shown to be above a guess, all of them together."""
-    level, name = said.guess
-    columns, strict = column_scores(said.curve.sweep.scores), 1 - ERROR / len(said.cells)
-    shown = [accuracy(columns.pick([index]), level=strict) for index in range(len(said.cells))]
+    level, name = _guess(curve)
+    columns, strict = column_scores(curve.sweep.scores), 1 - ERROR / len(curve.cells)
+    shown = [accuracy(columns.pick([index]), level=strict) for index in range(len(curve.cells))]
     known = [each for each in shown if isinstance(each, Interval)]
     if not known or any(each.low > level for each in known):
-        return None
-    best = said.best
-    score = f"{best.cell.accuracy:.3f} at best, at {best.cell.resolution}"
+        return ""
     words = "at chance" if name == "chance" else f"no better than {name}"
-    return Headline(
-        "chance", f"Do not trust this: {words} ({score}, against {level:.3f}).", said.notes
-    )
+    return f"Do not trust this: {words} ({_best_words(curve)}, against {level:.3f})"
 
 
-def _blind(said: _Case) -> Headline | None:
+def _guess(curve: CurveFigures) -> tuple[float, str]:
+    """The best that needs neither image nor model, and what it is."""
+    constants = floors.constants(curve.sweep.targets)
+    rates = [(sum(each.values()) / len(each), answer) for answer, each in constants.items()]
+    # of equals the first, as the floor names it
+    best, answer = max(rates, key=lambda each: each[0], default=(0.0, ""))
+    chance = curve.sweep.chance or 0.0
+    return (best, f"“{_plain(answer)}” to every question") if best > chance else (chance, "chance")
+
+
+def _blind(curve: CurveFigures) -> str:
     """The image is not shown to add anything."""
-    if said.curve.looks is not False:
-        return None
-    best = said.best
-    unseen = next((each.look for each in said.cells if each is best), None)
-    without = "" if unseen is None else f", {unseen.accuracy:.3f} without the image"
-    return Headline(
-        "blind",
+    if curve.looks is not False:
+        return ""
+    best = _best(curve)
+    without = "" if best.look is None else f", {best.look.accuracy:.3f} without the image"
+    return (
         "Does not look: its answers are not shown to be better with the image than without "
-        f"({best.cell.accuracy:.3f} at {best.cell.resolution}{without}).",
-        said.notes,
+        f"({best.cell.accuracy:.3f} at {best.cell.resolution}{without})"
     )
 
 
-def _unseen(said: _Case) -> Headline | None:
+def _unseen(curve: CurveFigures) -> str:
     """Nobody knows which size was seen."""
-    unseen = [c for c in said.plain if c.status == "unattested" or c.unattested]
+    cells = curve.sweep.cells
+    unseen = [c.resolution for c in cells if c.status == "unattested" or c.unattested]
     if not unseen:
-        return None
-    where = _all_or(said, [cell.resolution for cell in unseen])
-    return Headline(
-        "unseen",
+        return ""
+    where = "any resolution" if len(unseen) == len(cells) > 1 else ", ".join(unseen)
+    return (
         f"Cannot tell which size it saw: nobody saw the grid at {where}, and no resolution is "
-        f"recommended ({_best_words(said)}).",
-        said.notes,
+        f"recommended ({_best_words(curve)})"
     )
 
 
-def _all_or(said: _Case, names: Sequence[str]) -> str:
-    every = len(names) == len(said.cells) and len(names) > 1
-    return "any resolution" if every else ", ".join(names)
+def _single(curve: CurveFigures) -> str:
+    if len(curve.cells) > 1:
+        return ""
+    (only,) = curve.cells
+    doubt = f"; {_lower(_doubt(curve))}" if _doubt(curve) else ""
+    return f"One resolution is no curve: {only.cell.accuracy:.3f} at {_at(only)}{doubt}"
 
 
-def _best_words(said: _Case) -> str:
-    return f"{said.best.cell.accuracy:.3f} at best, at {said.best.cell.resolution}"
+def _doubt(curve: CurveFigures) -> str:
+    """That nobody knows whether it looks; nothing where a blind run says that it does."""
+    return "" if curve.looks is not None else "No blind run: cannot tell whether it looks"
 
 
-def _withheld(said: _Case) -> Headline | None:
+def _withheld(curve: CurveFigures) -> str:
     """The curve as a whole cannot be read, for another reason."""
-    if len(said.cells) == 1:
-        return _single(said)
-    reason = said.curve.withheld
-    if reason is None:
-        return None
-    failures = said.curve.sweep.record.failures
-    first = f"; the first failure: {_plain(failures[0].message)}" if failures else ""
-    return Headline("withheld", f"Not a whole curve: {reason}{first}.", said.notes)
+    reason = curve.withheld
+    return f"Not a whole curve: {reason}{_failure(curve, 'first failure')}" if reason else ""
 
 
-def _single(said: _Case) -> Headline:
-    sentence = f"One resolution is no curve: {said.best.cell.accuracy:.3f} at {_at(said.best)}"
-    doubt = f"; {_lower(said.doubt)}" if said.doubt else ""
-    return Headline("single", f"{sentence}{doubt}.", said.notes)
-
-
-RULES: tuple[Callable[[_Case], Headline | None], ...] = (
-    _control,
-    _unscored,
-    _unreadable,
-    _mismatched,
-    _at_chance,
-    _blind,
-    _unseen,
-    _withheld,
+RULES: tuple[tuple[Kind, Callable[[CurveFigures], str]], ...] = (
+    ("control", _control),
+    ("unscored", _unscored),
+    ("unreadable", _unreadable),
+    ("flat", _flat),
+    ("mismatched", _mismatched),
+    ("chance", _at_chance),
+    ("blind", _blind),
+    ("unseen", _unseen),
+    ("single", _single),
+    ("withheld", _withheld),
 )
-"""What is asked of a curve, the first that holds is told."""
+"""What is asked of a curve: the first sentence that is not empty is told."""
+ALONE: frozenset[Kind] = frozenset({"control", "unscored", "unreadable"})
+"""What is told with no note beside it."""
 
 
-def _recommendation(said: _Case) -> Headline:
+def _recommendation(curve: CurveFigures) -> tuple[Kind, str]:
     """Which resolution to use: only what the samples show, with where the curve falls apart."""
-    falls = _falls(said)
-    kind, words = _use(said)
-    if kind == "uncertain" and falls:
-        words = f"{falls}; {_lower(words)}"
-    elif falls:
-        words = f"{words}; {_lower(falls)}"
-    if said.doubt:
-        words = f"{said.doubt}; if it does: {_lower(words)}"
-    return Headline(kind, f"{words}.", said.notes)
+    falls, doubt = _falls(curve), _doubt(curve)
+    kind, words = _use(curve)
+    if falls:
+        first, then = (falls, words) if kind == "uncertain" else (words, falls)
+        words = f"{first}; {_lower(then)}"
+    return kind, f"{doubt}; if it does: {_lower(words)}" if doubt else words
 
 
 def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _use(said: _Case) -> tuple[Kind, str]:
-    curve, choice = said.curve, said.curve.choice
+def _use(curve: CurveFigures) -> tuple[Kind, str]:
+    cells, best = curve.cells, _best(curve)
     points = f"{100 * curve.margin:g} points"
-    chosen = next((e for e in said.cells if e.cell.resolution == curve.chosen), None)
-    if not isinstance(choice, Choice) or chosen is None or not chosen.above:
-        return "uncertain", _too_few(said, points)
+    chosen = next((each for each in cells if each.cell.resolution == curve.chosen), None)
+    if chosen is None or not chosen.above:
+        return "uncertain", _too_few(curve, points)
+    images = "images of " if _restored(curve) else ""
+    use = f"Use {images}{_at(chosen)}"
     if curve.robust:
-        ends = f"{said.plain[0].resolution} to {said.plain[-1].resolution}"
-        saved = _cost(said, chosen, said.cells[-1], of=True)
-        sentence = f"every resolution from {ends} is within {points} of the best"
-        return "robust", f"Use {_name(said, chosen)}: {sentence}{saved}"
-    if chosen is said.best:
-        larger = said.cells[-1]
-        smaller = "the smallest tried" if chosen is said.cells[0] else ""
-        beats = f"its best here, and {smaller or f'no smaller one is shown to be within {points}'}"
-        saved = "" if larger is chosen else _cost(said, chosen, larger, of=True)
-        return "use", f"Use {_name(said, chosen)}: {beats}{saved}"
-    saved = _cost(said, chosen, said.best)
-    return (
-        "use",
-        f"Use {_name(said, chosen)}: within {points} of the best ({_at(said.best)}){saved}",
-    )
+        every = f"every resolution from {cells[0].cell.resolution} to {cells[-1].cell.resolution}"
+        saved = _cost(curve, chosen, cells[-1], of=True)
+        return "robust", f"{use}: {every} is within {points} of the best{saved}"
+    if chosen is best:
+        least = chosen is cells[0]
+        beats = "the smallest tried" if least else f"no smaller one is shown to be within {points}"
+        saved = _cost(curve, chosen, cells[-1], of=True)
+        return "use", f"{use}: its best here, and {beats}{saved}"
+    return "use", f"{use}: within {points} of the best ({_at(best)}){_cost(curve, chosen, best)}"
 
 
-def _too_few(said: _Case, points: str) -> str:
-    choice = said.curve.choice
-    best = f"best at {said.best.cell.resolution} ({said.best.cell.accuracy:.3f})"
+def _too_few(curve: CurveFigures, points: str) -> str:
+    choice, cell = curve.choice, _best(curve).cell
+    best = f"best at {cell.resolution} ({cell.accuracy:.3f})"
     if isinstance(choice, Unshown):
         return (
-            f"Too few samples to choose a resolution: {best}, and {said.curve.n} samples tell "
+            f"Too few samples to choose a resolution: {best}, and {curve.n} samples tell "
             f"{100 * choice.tells:.1f} points apart, where {points} need about {choice.needed:,}"
         )
     return f"No resolution is recommended: {best}, and {getattr(choice, 'reason', 'none is shown')}"
 
 
-def _name(said: _Case, each: CellFigures) -> str:
-    return f"images of {_at(each)}" if said.restored else _at(each)
+def _restored(curve: CurveFigures) -> bool:
+    """Whether the grid stays, so that only the content varies."""
+    return curve.sweep.setting[0] == "restore"
 
 
 def _at(each: CellFigures) -> str:
@@ -385,11 +324,11 @@ def _at(each: CellFigures) -> str:
     return f"{cell.resolution} (about {cell.source_edge:.0f} px)"
 
 
-def _cost(said: _Case, chosen: CellFigures, other: CellFigures, *, of: bool = False) -> str:
+def _cost(curve: CurveFigures, chosen: CellFigures, other: CellFigures, *, of: bool = False) -> str:
     """What `chosen` costs against `other` in visual tokens; nothing where nobody counted, or the
     grid does not follow.
     """
-    if said.restored or not chosen.tokens or not other.tokens or chosen is other:
+    if _restored(curve) or not chosen.tokens or not other.tokens or chosen is other:
         return ""
     share = f"{share_words(chosen.tokens / other.tokens)} of the tokens"
     return f", with {share} that {_at(other)} takes" if of else f" at {share}"
@@ -406,10 +345,10 @@ def share_words(share: float) -> str:
     return SHARES[near] if abs(share - near) <= NEAR * near else f"{100 * share:.0f} %"
 
 
-def _falls(said: _Case) -> str:
+def _falls(curve: CurveFigures) -> str:
     """Beyond which resolution the curve is shown to lose most of what it has above the floor."""
-    lost = _collapsed(said)
-    labels = [_at(each) for each in said.cells]
+    lost = _collapsed(curve)
+    labels = [_at(each) for each in curve.cells]
     low = next((i for i, each in enumerate(lost) if not each), 0)
     high = next((i for i, each in enumerate(reversed(lost)) if not each), 0)
     parts = [f"below {labels[low]}"] if low else []
@@ -419,31 +358,30 @@ def _falls(said: _Case) -> str:
     return f"Falls apart {' and '.join(parts)}" if parts else ""
 
 
-def _collapsed(said: _Case) -> list[bool]:
+def _collapsed(curve: CurveFigures) -> list[bool]:
     """Per resolution, whether it is shown to lose more than half of the best's gain."""
-    columns = column_scores(said.curve.sweep.scores)
-    best = next(i for i, each in enumerate(said.cells) if each is said.best)
-    gain = (said.best.cell.accuracy or 0.0) - said.curve.floor.value
+    columns, best = column_scores(curve.sweep.scores), _best(curve)
+    place, level = curve.cells.index(best), 1 - ERROR / len(curve.cells)
+    gain = (best.cell.accuracy or 0.0) - curve.floor.value
     collapsed = []
-    for index in range(len(said.cells)):
-        pair = columns.pick([index, best])
-        loss = difference(pair, level=1 - ERROR / len(said.cells)) if index != best else None
+    for index in range(len(curve.cells)):
+        pair = columns.pick([index, place])
+        loss = difference(pair, level=level) if index != place else None
         collapsed.append(isinstance(loss, Interval) and gain > 0 and loss.low > COLLAPSE * gain)
     return collapsed
 
 
-def _notes(said: _Case) -> Iterator[str]:
-    unread, scored = _unread(said)
-    if unread > NOTED * scored:
-        yield f"{_unread_words(said, unread, scored)}."
-    left = [each for each in said.cells if each.left_out]
-    if left:
-        worst = max(left, key=lambda each: each.left_out)
+def _notes(curve: CurveFigures) -> Iterator[str]:
+    """What is to be known beside any sentence."""
+    if unread := _unread(curve, NOTED):
+        yield f"{unread}."
+    worst = max(curve.cells, key=lambda each: each.left_out)
+    if worst.left_out:
         yield (
             f"{worst.left_out} samples at {worst.cell.resolution} have no verdict; they are in the "
             "intervals."
         )
-    step = said.curve.sweep.step
+    step = curve.sweep.step
     if step in ("predicted", "counted"):
         how = "a rule predicts" if step == "predicted" else "the server's token counts say"
         yield f"Which sizes it saw is what {how}, and not attested."

@@ -14,12 +14,13 @@ from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 
 from resolution_eval.analysis.sampling import DRAWS, Figure, seed_from
 from resolution_eval.analysis.soundness import flaw
 from resolution_eval.analysis.sweeps import Sweep
 from resolution_eval.records import Cell, Record
-from resolution_eval.statistics.calibration import brier, calibration_error, probabilities
+from resolution_eval.statistics.calibration import brier, calibration_error
 from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.discrimination import auroc, average_precision
 from resolution_eval.statistics.intervals import Interval
@@ -151,7 +152,7 @@ def _stated(
         by_count.setdefault(len(names), []).append(place)
     stated: dict[int, list[float]] = {}
     for places in by_count.values():
-        table = probabilities(np.array([scores[known[place]] for place in places]))
+        table = softmax(np.array([scores[known[place]] for place in places]), axis=-1)
         stated.update(zip(places, table.tolist(), strict=True))
     for place, names in enumerate(named):
         whole = dict.fromkeys(names, 0.0)

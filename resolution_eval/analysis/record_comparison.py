@@ -7,28 +7,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from resolution_eval.analysis import soundness
-from resolution_eval.analysis.sampling import (
-    column_scores,
-    seed_of,
-)
+from resolution_eval.analysis.sampling import column_scores, seed_of
 from resolution_eval.evidence.ladder import Step
 from resolution_eval.ground.errors import RecordError
 from resolution_eval.records import Cell, Record
 from resolution_eval.statistics import paired_tests
 from resolution_eval.statistics.curves import Withheld
-from resolution_eval.statistics.intervals import Interval
+from resolution_eval.statistics.paired_tests import Comparison
 
 
 @dataclass(frozen=True)
-class CellComparison:
-    """The second record against the first at one resolution."""
+class CellComparison(Comparison):
+    """The second record against the first at one resolution, p adjusted by Holm over them all."""
 
-    difference: Interval
-    """Accuracy of the second minus that of the first, over the samples that both scored; samples
-    without a verdict are in its ends, at their worst."""
-    p: float
-    """Two-sided, of 'no difference', adjusted by Holm over the resolutions compared."""
-    test: str
     gained: tuple[str, ...]
     """Samples that only the second got right."""
     lost: tuple[str, ...]
@@ -189,18 +180,12 @@ def _compared(
     comparison = paired_tests.compare(answers, 0, 1, seed=seed_of(answers))
     if isinstance(comparison, Withheld):
         return comparison
+    assert one.step is not None and other.step is not None, "a sound cell has scored samples"
     changes = list(zip(answers.samples, answers.correct[:, 1] - answers.correct[:, 0], strict=True))
     return CellComparison(
-        difference=comparison.difference,
-        p=comparison.p,
-        test=comparison.test,
+        **vars(comparison),
         gained=tuple(name for name, step in changes if step > 0),
         lost=tuple(name for name, step in changes if step < 0),
         left_out=pair.left_out,
-        steps=_steps(one, other),
+        steps=(one.step, other.step),
     )
-
-
-def _steps(one: Cell, other: Cell) -> tuple[Step, Step]:
-    assert one.step is not None and other.step is not None, "a sound cell has scored samples"
-    return one.step, other.step

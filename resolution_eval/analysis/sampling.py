@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from resolution_eval.records import Scores
+from resolution_eval.records.answer_table import Scores
 from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.intervals import Interval, accuracies, contrast
-from resolution_eval.statistics.resampling import AnswerMatrix, Resampled, align, resample
+from resolution_eval.statistics.resampling import AnswerMatrix, Resampled, align, resample, undrawn
 
 DRAWS = 2_000
 """Resamples wherever draws are needed: enough for the third digit of an interval's ends."""
@@ -86,7 +86,7 @@ def resampled(answers: AnswerMatrix) -> Resampled:
 
 def closed(answers: AnswerMatrix) -> Resampled:
     """The accuracies of `answers` without draws, for figures whose interval is in closed form."""
-    return Resampled(answers, np.empty((0, answers.correct.shape[1])), seed_of(answers))
+    return undrawn(answers, seed_of(answers))
 
 
 def solved(columns: Columns, solution: Callable[[Resampled], Figure]) -> Figure:

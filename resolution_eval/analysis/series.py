@@ -81,4 +81,4 @@ def over_runs(runs: Sequence[Columns], line: Sequence[float]) -> Interval | None
         return None
     weights = list(np.kron(np.eye(len(runs)), np.array(line, dtype=np.float64)))
     low = -1.0 if min(line) < 0 else 0.0
-    return replicates(closed(answers), weights, bounds=(low, 1.0)).mean
+    return replicates(closed(answers), weights, bounds=(low, 1.0))

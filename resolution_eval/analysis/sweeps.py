@@ -10,7 +10,9 @@ from functools import cached_property
 from resolution_eval.analysis import soundness
 from resolution_eval.evidence.ladder import Step, weakest
 from resolution_eval.ground.errors import RecordError
-from resolution_eval.records import BlindControl, Cell, Record, Scores, resolution_order
+from resolution_eval.records import Cell, Record
+from resolution_eval.records.answer_table import Scores, resolution_order
+from resolution_eval.records.schema import BlindControl
 from resolution_eval.resolution import TrainingResolution, label, parse_resolution
 
 Setting = tuple[str, str, str]
@@ -58,6 +60,11 @@ class Sweep:
     def scores(self) -> Scores:
         """Verdicts of every sample in every cell."""
         return self.record.answers.scores([cell.key for cell in self.cells])
+
+    @property
+    def targets(self) -> dict[str, str]:
+        """The right answer of every sample."""
+        return dict(zip(self.scores.samples, self.scores.targets, strict=True))
 
     @property
     def reference(self) -> int | None:
@@ -219,14 +226,10 @@ _DISTINCTIONS: tuple[Callable[[Part], str], ...] = (
 )
 
 
-def _withheld(record: Record) -> str:
-    """Said after the name of a blind run."""
-    return "" if record.blind is None else f" · {record.blind}"
-
-
 def _names(parts: Sequence[Part]) -> list[str]:
     """The checkpoints' labels, with what tells apart those that would be the same."""
-    names = [part[0].label + _withheld(part[0]) for part in parts]
+    blinds = ["" if record.blind is None else f" · {record.blind}" for record, _ in parts]
+    names = [record.label + blind for (record, _), blind in zip(parts, blinds, strict=True)]
     for distinction in _DISTINCTIONS:
         counts = Counter(names)
         pairs = list(zip(parts, names, strict=True))

@@ -19,7 +19,7 @@ from resolution_eval.ground.errors import RecordError, UsageError
 from resolution_eval.ground.files import copy_folder
 from resolution_eval.ground.refusals import clause
 from resolution_eval.records import Record, write_record
-from resolution_eval.records.loader import load
+from resolution_eval.records.store import load
 
 
 def add(results: Sequence[Path], board: Path, declared: Mapping[str, Any]) -> Path:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from resolution_eval.analysis import CurveFigures
 from resolution_eval.analysis.sizes import Sizes
+from resolution_eval.board.rerun import CellRepeat
 from resolution_eval.board.submission import Facts
 from resolution_eval.evidence.ladder import Step, weakest
 from resolution_eval.records import Cell, Record
@@ -40,19 +41,6 @@ class Estimate:
     high: float
 
 
-@dataclass(frozen=True)
-class Repeat:
-    """A cell's samples that the maintainers repeated."""
-
-    n: int
-    agreeing: int
-    """Repeated samples whose verdict is that of the record."""
-    accuracy: float
-    """Of the repeated samples, as measured by the maintainers."""
-    within: float = 1.0
-    """How far the record's accuracy may lie above, as a fraction: the end of a 95 % interval."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Point:
     """One cell of a curve."""
@@ -65,7 +53,8 @@ class Point:
     blind: BlindControl | None
     """The same model, samples and resolution without the image."""
     claimed: float | None
-    repeat: Repeat | None
+    repeat: CellRepeat | None
+    """Its samples that the maintainers repeated."""
     probed: str | None = None
     """What a probe found of images of that size, in a word; None where none was made."""
 

@@ -7,7 +7,7 @@ check_submission   one submission, alone
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from resolution_eval.board import first_reading
@@ -16,7 +16,6 @@ from resolution_eval.board.ledger import (
     LEDGER,
     Acceptance,
     BoardLedger,
-    answers_of,
     changes,
     lost,
     read_ledger,
@@ -31,6 +30,7 @@ from resolution_eval.board.submission import (
     RERUN,
     Facts,
     Submission,
+    key_of,
     read_submission,
     submissions,
 )
@@ -41,6 +41,7 @@ from resolution_eval.ground.errors import RecordError
 from resolution_eval.ground.likeness import skeleton
 from resolution_eval.host.taskfiles import VERSION
 from resolution_eval.records import Cell, Record
+from resolution_eval.records.store import answers_of
 
 MOST_FAULTS = 20
 """Faults of one record's samples that are listed; the rest is counted."""
@@ -66,7 +67,7 @@ class CheckedBoard:
     """Every submission of a board, checked."""
 
     submissions: tuple[CheckResult, ...]
-    faults: tuple[Fault, ...] = field(default=())
+    faults: tuple[Fault, ...] = ()
     """Of the board as a whole: what was accepted and is gone."""
 
     @property
@@ -92,7 +93,7 @@ def check_board(
     ledger = ledger or trusted / LEDGER
     accepted = read_ledger(ledger)
     places = list(submissions(folder / "records"))
-    new = [p for p in places if f"{p.parent.name}/{p.name}" not in accepted.submissions]
+    new = [p for p in places if key_of(p) not in accepted.submissions]
     deadly = first_reading.fatal(
         new if apart else [], lambda place: check_submission(place, trusted, accepted)
     )
@@ -102,10 +103,8 @@ def check_board(
         else check_submission(place, trusted, accepted)
         for place in places
     ]
-    present = {_name(each) for each in checked}
-    gone = tuple(
-        Fault(folder / "records" / key, message) for key, message in lost(accepted, present)
-    )
+    present = {key_of(each.folder) for each in checked}
+    gone = lost(accepted, present, folder / "records")
     beside = (*home_faults(folder), *_ledger_faults(folder / LEDGER, ledger, accepted))
     changed = () if base is None else tuple(changes_to(base, folder))
     return CheckedBoard(tuple(_uncopied(checked, accepted)), (*gone, *beside, *changed))
@@ -116,21 +115,20 @@ def _ledger_faults(path: Path, ledger: Path, accepted: BoardLedger) -> Iterator[
     try:
         same = read_ledger(path) == accepted
     except RecordError as error:
-        yield _fault(error, path)
+        yield Fault.of(error, path)
         return
     if not same:
         yield Fault(path, f"differs from {ledger}; only the maintainers enter into it")
 
 
 def _uncopied(checked: list[CheckResult], ledger: BoardLedger) -> Iterator[CheckResult]:
-    """`checked` with a fault for answers, and for names, that another submission has too.
-
-    What the ledger has was there first, by whatever name a later one comes.
+    """`checked` with a fault for answers and names that another submission has too; what the
+    ledger has was there first, by whatever name a later one comes.
     """
     originals, folders, names = Originals(), dict[str, Path](), dict[str, str]()
-    for each in sorted(checked, key=lambda each: _name(each) not in ledger.submissions):
+    for each in sorted(checked, key=lambda each: key_of(each.folder) not in ledger.submissions):
         faults = list(each.faults)
-        twin = folders.setdefault(_name(each).casefold(), each.folder)
+        twin = folders.setdefault(key_of(each.folder).casefold(), each.folder)
         if twin != each.folder:
             faults.append(Fault(each.folder, f"differs from {twin} in the case of letters only"))
         said = None if each.submission is None else each.submission.facts.submitter
@@ -142,10 +140,6 @@ def _uncopied(checked: list[CheckResult], ledger: BoardLedger) -> Iterator[Check
             if first is not None:
                 faults.append(Fault(path, f"has the very answers of {first}: a copy"))
         yield replace(each, faults=tuple(faults))
-
-
-def _name(each: CheckResult) -> str:
-    return f"{each.folder.parent.name}/{each.folder.name}"
 
 
 def check_submission(
@@ -171,7 +165,7 @@ def _checked(place: Path, board: Path, ledger: BoardLedger, vouched: str | None)
     try:
         submission = read_submission(place)
     except RecordError as error:
-        return CheckResult(place, None, {}, (_fault(error, place / FACTS),))
+        return CheckResult(place, None, {}, (Fault.of(error, place / FACTS),))
     records: dict[Path, Record] = {}
     most = most_answers(board)
     for path in submission.records:
@@ -186,20 +180,13 @@ def _checked(place: Path, board: Path, ledger: BoardLedger, vouched: str | None)
     faults += _duplicates(records)
     accepted = ledger.submissions.get(submission.key)
     vouched = vouched or (accepted.vouched if accepted else None)
-    known = accepted is not None
-    named = identity_faults(submission.facts, vouched, accepted=known)
+    named = identity_faults(submission.facts, vouched, accepted=accepted is not None)
     faults += [Fault(place / FACTS, said) for said in named]
     faults += _rerun_faults(place, accepted)
     if accepted is not None:
-        faults += [
-            Fault(place / name, said) for name, said in changes(accepted, submission, records)
-        ]
+        faults += changes(accepted, submission, records)
     withdrawn = None if accepted is None else accepted.withdrawn
     return CheckResult(place, submission, records, tuple(faults), withdrawn)
-
-
-def _fault(error: RecordError, path: Path) -> Fault:
-    return Fault(path, str(error).removeprefix(f"{path}").lstrip(":, "))
 
 
 def _facts_faults(submission: Submission) -> Iterator[Fault]:
@@ -219,11 +206,11 @@ def _facts_faults(submission: Submission) -> Iterator[Fault]:
 
 
 def _rerun_faults(place: Path, accepted: Acceptance | None) -> Iterator[Fault]:
-    yield from (Fault(place / RERUN, said) for said in rerun_faults(accepted, place))
+    yield from rerun_faults(accepted, place)
     try:
         read_rerun(place)
     except RecordError as error:
-        yield _fault(error, place / RERUN)
+        yield Fault.of(error, place / RERUN)
 
 
 def _record_faults(path: Path, record: Record, facts: Facts, board: Path) -> Iterator[Fault]:
@@ -255,8 +242,7 @@ def _record_faults(path: Path, record: Record, facts: Facts, board: Path) -> Ite
             f"dataset.fingerprint {record.dataset.fingerprint}, but the pin of {card.name} has "
             f"{pin.fingerprint}: other data",
         )
-    for message in asked_faults(record, card, pin):
-        yield Fault(path, message)
+    yield from (Fault(path, message) for message in asked_faults(record, card, pin))
     answers = answers_of(path)
     for number, message in enumerate(sample_faults(record, pin)):
         if number == MOST_FAULTS:
@@ -321,13 +307,10 @@ def _control_faults(records: Mapping[Path, Record]) -> Iterator[Fault]:
         record.environment.results_sha256: record for record in records.values() if record.blind
     }
     for path, record in records.items():
-        if record.blind is not None:
-            continue
-        for cell in record.cells:
-            message = _control_fault(record, cell, blind)
-            if message is not None:
-                yield Fault(path, message)
-                break
+        told = (_control_fault(record, cell, blind) for cell in record.cells)
+        message = next(filter(None, told), None) if record.blind is None else None
+        if message is not None:
+            yield Fault(path, message)
 
 
 def _control_fault(record: Record, cell: Cell, blind: Mapping[str, Record]) -> str | None:

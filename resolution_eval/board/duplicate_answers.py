@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
-from resolution_eval.board.ledger import answers_of
 from resolution_eval.ground.files import file_digest
 from resolution_eval.records import Record
+from resolution_eval.records.store import answers_of
 
 SHARED = 0.5
 """Share of a record's ranked answers whose scores another one has to the sixth decimal, from which
@@ -24,10 +24,8 @@ class Originals:
         self._answers: dict[str, Path] = {}
 
     def original(self, path: Path, record: Record) -> Path | None:
-        """Whose answers those of the record `path` are; None where they are its own.
-
-        Controls are compared byte by byte alone: without the image, two models may well say the
-        same to everything.
+        """Whose answers those of the record `path` are; None where they are its own. Controls are
+        compared byte by byte alone: without the image, two models may say the same to everything.
         """
         first = self._files.setdefault(file_digest(answers_of(path)), path)
         if first != path:

@@ -10,13 +10,11 @@ https://huggingface.co/docs/hub/eval-results (.eval_results).
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import yaml
 
 from resolution_eval.board.board_schema import BoardRow, Curve, Estimate, Point, fields
@@ -25,6 +23,7 @@ from resolution_eval.board.scopes import dataset_id
 from resolution_eval.ground.errors import RecordError
 from resolution_eval.ground.files import renewed_folder
 from resolution_eval.ground.tables import csv_text, inert
+from resolution_eval.records.store import parquet
 
 DATASET = "resolution-eval/records"
 """Hub data set that holds the records, and whose tasks the `.eval_results` name."""
@@ -77,16 +76,13 @@ def _of_row(row: BoardRow) -> Line:
 
 
 def _of_line(board: Board, row: BoardRow, curve: Curve) -> Line:
-    """Where the row stands in the list of the curve's data set, with the other runs of its
-    recipe.
-    """
+    """Where the row stands in its data set's list, with the other runs of its recipe."""
     (line,) = (
         line
         for scope in board.scopes
         if (scope.kind, scope.scheme, scope.step) == ("dataset", row.scheme, row.step)
         if scope.datasets == (dataset_id(curve),)
-        for line in scope.lines
-        if row.key in {each.key for each in line.rows}
+        if (line := scope.line_of(row))
     )
     first, last = line.rank or (None, None)
     return {
@@ -149,9 +145,7 @@ def csv_bytes(lines: list[Line]) -> bytes:
 
 def parquet_bytes(lines: list[Line]) -> bytes:
     """`lines` as parquet."""
-    buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(lines), buffer, compression="zstd")
-    return buffer.getvalue()
+    return parquet(pa.Table.from_pylist(lines))
 
 
 def model_index(row: BoardRow) -> bytes:

@@ -15,12 +15,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from resolution_eval.board.document import Document, read
 from resolution_eval.board.submission import FACTS, RERUN, Name, Sentence, Submission
+from resolution_eval.board.submission_files import Fault
 from resolution_eval.ground.files import file_digest, replace
 from resolution_eval.records import Record
+from resolution_eval.records.bounded import Document, read_as
 from resolution_eval.records.schema import Sha256
-from resolution_eval.records.store import ANSWERS_SUFFIX, SUFFIX
+from resolution_eval.records.store import answers_of
 
 LEDGER = "accepted.json"
 
@@ -69,7 +70,7 @@ def read_ledger(path: Path) -> BoardLedger:
     """
     if not path.exists():
         return BoardLedger(submissions={})
-    return read(path, BoardLedger)
+    return read_as(BoardLedger, path)
 
 
 def write_ledger(ledger: BoardLedger, path: Path) -> None:
@@ -91,9 +92,7 @@ def accept(
     vouched: str | None = None,
     repeated: bool = False,
 ) -> Acceptance:
-    """The entry of `submission` as it lies there now; its re-run counts where it was `repeated`
-    just now, by the maintainers.
-    """
+    """The entry of `submission` as it lies there; its re-run counts where just `repeated` by us."""
     rerun = submission.folder / RERUN
     return Acceptance(
         facts_sha256=file_digest(submission.folder / FACTS),
@@ -115,11 +114,6 @@ def _record(path: Path, record: Record) -> AcceptedRecord:
     )
 
 
-def answers_of(path: Path) -> Path:
-    """The file with the answers of the record `path`."""
-    return path.with_name(path.name.removesuffix(SUFFIX) + ANSWERS_SUFFIX)
-
-
 def cell_names(record: Record) -> tuple[str, ...]:
     """`scheme filter mode resolution` of every cell."""
     return tuple(" ".join((*cell.key.setting, cell.resolution)) for cell in record.cells)
@@ -127,47 +121,55 @@ def cell_names(record: Record) -> tuple[str, ...]:
 
 def changes(
     accepted: Acceptance, submission: Submission, records: Mapping[Path, Record]
-) -> Iterator[tuple[str, str]]:
-    """File and fault of all that is not as it was accepted."""
+) -> Iterator[Fault]:
+    """All that is not as it was accepted."""
+    folder = submission.folder
     here = {path.name: record for path, record in records.items()}
     cells = {
         (record.task, record.shown, name) for record in here.values() for name in cell_names(record)
     }
     for name, old in accepted.records.items():
+        path = folder / name
         if (old.task, old.shown) not in {(task, shown) for task, shown, _ in cells}:
-            yield name, f"task {old.task} was accepted and is withdrawn; put its record back"
+            yield Fault(
+                folder / name, f"task {old.task} was accepted and is withdrawn; put its record back"
+            )
             continue
         gone = [cell for cell in old.cells if (old.task, old.shown, cell) not in cells]
         if gone:
-            yield name, f"{old.task}: the cell `{gone[0]}` was accepted and is withdrawn"
-        path = submission.folder / name
+            yield Fault(
+                folder / name, f"{old.task}: the cell `{gone[0]}` was accepted and is withdrawn"
+            )
+        path = folder / name
         if path.name not in here:
-            yield name, "was accepted and is no longer there; put it back"
+            yield Fault(path, "was accepted and is no longer there; put it back")
         elif file_digest(path) != old.sha256:
-            yield name, "was changed after it was accepted; submit a new revision instead"
+            yield Fault(path, "was changed after it was accepted; submit a new revision instead")
         elif file_digest(answers_of(path)) != old.answers_sha256:
-            yield name, "its answers were changed after they were accepted"
-    if file_digest(submission.folder / FACTS) != accepted.facts_sha256:
-        yield FACTS, "was changed after it was accepted; the maintainers accept it anew"
+            yield Fault(path, "its answers were changed after they were accepted")
+    if file_digest(folder / FACTS) != accepted.facts_sha256:
+        yield Fault(
+            folder / FACTS, "was changed after it was accepted; the maintainers accept it anew"
+        )
 
 
-def rerun_faults(accepted: Acceptance | None, folder: Path) -> Iterator[str]:
-    """What is wrong with the re-run in a submission's folder: it is the one that the ledger names,
-    or there is none.
-    """
+def rerun_faults(accepted: Acceptance | None, folder: Path) -> Iterator[Fault]:
+    """What is wrong with a submission's re-run: it is the one that the ledger names, or none."""
     named = None if accepted is None else accepted.rerun_sha256
     path = folder / RERUN
     if path.is_file() and file_digest(path) != named:
-        yield (
+        yield Fault(
+            path,
             "is not a re-run that the ledger names; only the maintainers' `leaderboard rerun` "
-            "enters one: take it out"
+            "enters one: take it out",
         )
     if named is not None and not path.is_file():
-        yield "is named by the ledger and is no longer there; put it back"
+        yield Fault(path, "is named by the ledger and is no longer there; put it back")
 
 
-def lost(ledger: BoardLedger, present: set[str]) -> Iterator[tuple[str, str]]:
-    """Submission and fault of each that was accepted and is gone."""
+def lost(ledger: BoardLedger, present: set[str], records: Path) -> Iterator[Fault]:
+    """Every submission that was accepted, and is gone from the folder `records`."""
+    gone = "was accepted and its folder is gone; put it back, or say in the ledger why"
     for key, accepted in ledger.submissions.items():
         if key not in present and accepted.withdrawn is None:
-            yield key, "was accepted and its folder is gone; put it back, or say in the ledger why"
+            yield Fault(records / key, gone)

@@ -19,10 +19,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from resolution_eval.board.document import Document, read
 from resolution_eval.evidence.attestation import Form
 from resolution_eval.ground import paths
 from resolution_eval.ground.errors import DataError, RecordError
+from resolution_eval.records.bounded import Document, read_as
 from resolution_eval.records.store import MAX_ROWS
 
 SAMPLES = "samples"
@@ -84,30 +84,28 @@ def read_pin(dataset: str, folder: Path) -> Pin | None:
         RecordError: it breaks its schema.
     """
     path = folder / SAMPLES / f"{dataset}.json"
-    return _pin(path, _state(folder, dataset)) if path.is_file() else None
+    return _pin(path, _state(path)) if path.is_file() else None
 
 
-def _state(folder: Path, dataset: str) -> tuple[int, int, int]:
-    status = (folder / SAMPLES / f"{dataset}.json").stat()
+def _state(path: Path) -> tuple[int, int, int]:
+    status = path.stat()
     return status.st_size, status.st_mtime_ns, status.st_ino
 
 
 @lru_cache(maxsize=64)
 def _pin(path: Path, state: tuple[int, int, int]) -> Pin:
     """The pin in `path`, read once for as long as the file stays in one state."""
-    return read(path, Pin)
+    return read_as(Pin, path)
 
 
 def most_answers(folder: Path) -> int:
-    """Most answers that one record can have: all pinned samples of the data set that has most, in
-    as many cells as a record may hold.
-
-    A pin that breaks its schema bounds nothing, and is a fault of its own.
+    """Most answers that one record can have: all samples of the largest pin, in as many cells as a
+    record may hold. A pin that breaks its schema bounds nothing, and is a fault of its own.
     """
     most = []
     for path in (folder / SAMPLES).glob("*.json"):
         with suppress(RecordError):
-            most.append(len(_pin(path, _state(folder, path.stem)).samples))
+            most.append(len(_pin(path, _state(path)).samples))
     return MAX_CELLS * max(most) if most else MAX_ROWS
 
 

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from resolution_eval.board.checks import CheckedBoard
 from resolution_eval.board.export import parquet_bytes, table
-from resolution_eval.board.ledger import answers_of
 from resolution_eval.board.rows import Board
 from resolution_eval.board.submission import FACTS
 from resolution_eval.ground import paths
 from resolution_eval.ground.errors import PublishError, UsageError
 from resolution_eval.ground.redaction import STRUCK, redacted
+from resolution_eval.records.store import answers_of
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -151,11 +151,11 @@ class Hub:
             tree = list(self.api.list_repo_tree(self.name, recursive=True, repo_type=self.kind))
         except RepositoryNotFoundError:
             return {}
-        return {entry.path: _remote_digest(entry) for entry in tree if hasattr(entry, "blob_id")}
-
-
-def _remote_digest(entry: Any) -> str:
-    return f"sha256 {entry.lfs.sha256}" if entry.lfs else f"git {entry.blob_id}"
+        files: list[Any] = [entry for entry in tree if hasattr(entry, "blob_id")]
+        return {
+            one.path: f"sha256 {one.lfs.sha256}" if one.lfs else f"git {one.blob_id}"
+            for one in files
+        }
 
 
 def _digests(data: bytes) -> tuple[str, str]:
@@ -165,9 +165,8 @@ def _digests(data: bytes) -> tuple[str, str]:
 
 
 def difference(place: str, there: Mapping[str, str], wanted: Files) -> Changes:
-    """What makes the files `there` (name to digest) those `wanted`.
-
-    Deleted is only what lies in a folder that we publish: anything else is somebody's own.
+    """What makes the files `there` (name to digest) those `wanted`. Deleted is only what lies in a
+    folder that we publish: anything else is somebody's own.
     """
     added = sorted(set(wanted) - set(there))
     changed = sorted(

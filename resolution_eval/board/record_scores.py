@@ -15,8 +15,8 @@ from resolution_eval.analysis.headline import headline
 from resolution_eval.analysis.probes import probed
 from resolution_eval.analysis.sizes import sizes
 from resolution_eval.analysis.sweeps import Setting, Sweep, sweep_of
-from resolution_eval.board.board_schema import Budget, Curve, Estimate, Point, Repeat
-from resolution_eval.board.rerun import Key
+from resolution_eval.board.board_schema import Budget, Curve, Estimate, Point, fields
+from resolution_eval.board.rerun import CellRepeat, Key
 from resolution_eval.board.submission import Claim, Facts
 from resolution_eval.data.cards import TaskCard, task_cards
 from resolution_eval.ground.files import file_digest
@@ -39,15 +39,13 @@ class ScoreEntry:
     """The submission's blind runs."""
     trained: Mapping[str, str]
     """Data set to the model that was trained on it: this one, its base, and so on back."""
-    repeats: Mapping[Key, Repeat]
+    repeats: Mapping[Key, CellRepeat]
     """By (task, scheme, filter, answer mode, resolution)."""
 
 
 def curves(entry: ScoreEntry) -> dict[Setting, Curve]:
-    """The record's curves by setting.
-
-    Where options are ranked, the few closed questions without options are answered by generation:
-    they are in the record, and in no curve.
+    """The record's curves by setting. Where options are ranked, the few closed questions without
+    options are answered by generation: they are in the record, and in no curve.
     """
     settings = {cell.key.setting for cell in entry.record.cells}
     return {
@@ -63,7 +61,8 @@ def _without_options(setting: Setting, settings: Set[Setting]) -> bool:
 
 
 def _curve(entry: ScoreEntry, setting: Setting) -> Curve:
-    record, card = entry.record, _card(entry.record)
+    # what a record says of its data (the modality weighs) is not taken; the checks know the card
+    record, card = entry.record, task_cards()[entry.record.dataset.name]
     shown = figures(_on_card(record, entry.blind, setting, card))
     lacking, at = missing(shown.sweep, card), shown.sweep.reference
     withheld = shown.withheld or lacking
@@ -72,10 +71,7 @@ def _curve(entry: ScoreEntry, setting: Setting) -> Curve:
         withheld, scored = scored.figures["gain"].reason, None
     return Curve(
         dataset=card.name,
-        title=card.title,
-        modality=card.modality,
-        licence=card.licence,
-        citation=card.citation,
+        **fields(card, "title", "modality", "licence", "citation"),
         task=record.task,
         form="open" if setting[2] == "open" else "closed",
         answer_mode=setting[2],
@@ -100,14 +96,6 @@ def _curve(entry: ScoreEntry, setting: Setting) -> Curve:
     )
 
 
-def _card(record: Record) -> TaskCard:
-    """The card of the data set: what a record says of it (the modality that weighs) is not taken.
-
-    There is one: the checks refuse a record on any other data set.
-    """
-    return task_cards()[record.dataset.name]
-
-
 def _on_card(record: Record, blind: Sequence[Record], setting: Setting, card: TaskCard) -> Sweep:
     """The sweep over the card's resolutions: others can help no row."""
     sweep = sweep_of(record, setting, blind)
@@ -126,9 +114,7 @@ def missing(sweep: Sweep, card: TaskCard) -> str | None:
 def _at_worst(
     entry: ScoreEntry, setting: Setting, card: TaskCard, shown: CurveFigures
 ) -> CurveFigures:
-    """The figures with every failed sample wrong, and right without the image: failing where it is
-    hard helps no row.
-    """
+    """The figures with failed samples wrong, and right without the image: failing helps no row."""
     blind = [filled(record, 1) for record in entry.blind]
     if not shown.left_out and all(new is old for new, old in zip(blind, entry.blind, strict=True)):
         return shown
@@ -159,21 +145,17 @@ def _whole(shown: CurveFigures, scored: CurveFigures | None) -> dict[str, Any]:
         nothing: dict[str, Any] = dict.fromkeys(("score", *names, "choice"))
         nothing |= {"choice_why": "", "robust": False, "looks": shown.looks, "budgets": ()}
         return nothing | {"said": str(headline(shown))}
-    why = scored.choice.reason if isinstance(scored.choice, Withheld) else _shown_choice(scored)
+    why = f"shown to lose no more than {100 * scored.margin:g} points against the best"
     return {
         "score": estimate(scored.figures["gain"]),
         **{name: estimate(scored.figures[name]) for name in names},
         "choice": scored.chosen,
-        "choice_why": why,
+        "choice_why": scored.choice.reason if isinstance(scored.choice, Withheld) else why,
         "said": str(headline(shown)),
         "robust": scored.robust,
         "looks": scored.looks,
         "budgets": tuple(_budgets(scored.cells)),
     }
-
-
-def _shown_choice(scored: CurveFigures) -> str:
-    return f"shown to lose no more than {100 * scored.margin:g} points against the best"
 
 
 def _budgets(cells: Sequence[CellFigures]) -> Iterator[Budget]:
@@ -196,9 +178,8 @@ def estimate(figure: object) -> Estimate | None:
 
 
 def contaminated(dataset: str, entry: ScoreEntry) -> str | None:
-    """Why a data set's cells are marked, or None: it was trained on, by the model or its base.
-
-    A declared name is that of the data set, or `NAME:SPLIT` of one split of it.
+    """Why a data set's cells are marked, or None: the model or its base was trained on it. A
+    declared name is that of the data set, or `NAME:SPLIT` of one split of it.
     """
     for name, model in sorted(entry.trained.items()):
         known, _, split = name.partition(":")
@@ -225,9 +206,6 @@ def _points(shown: CurveFigures, entry: ScoreEntry) -> Iterator[Point]:
 
 
 def _claimed(claims: Sequence[Claim], task: str, cell: Cell) -> float | None:
-    accuracies = [
-        claim.accuracy
-        for claim in claims
-        if (claim.task, claim.scheme, claim.resolution) == (task, cell.scheme, cell.resolution)
-    ]
-    return accuracies[0] if accuracies else None
+    place = (task, cell.scheme, cell.resolution)
+    said = (c.accuracy for c in claims if (c.task, c.scheme, c.resolution) == place)
+    return next(said, None)

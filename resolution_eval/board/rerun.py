@@ -18,13 +18,13 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from resolution_eval.board.board_schema import Repeat
-from resolution_eval.board.document import Document, read
 from resolution_eval.board.submission import PRETRAINED, RERUN, Facts, Name, Submission
 from resolution_eval.ground.errors import RecordError, UsageError
 from resolution_eval.ground.files import file_digest, replace
 from resolution_eval.host.taskfiles import Variation, derive
 from resolution_eval.records import Record, make_records
+from resolution_eval.records.answer_table import KEY
+from resolution_eval.records.bounded import Document, read_as
 from resolution_eval.records.cells import cells
 from resolution_eval.records.schema import Count
 from resolution_eval.resolution import parse_resolution
@@ -82,6 +82,11 @@ class CellRepeat(Document):
         return self.task, self.scheme, self.filter, self.answer_mode, self.resolution
 
     @property
+    def accuracy(self) -> float:
+        """Of the repeated samples with a verdict, as a fraction."""
+        return self.correct / (self.n - self.failed)
+
+    @property
     def flips(self) -> Flips:
         """Verdicts that fell otherwise; one that failed when repeated counts as lost."""
         turned = self.n - self.agreeing
@@ -117,9 +122,7 @@ class Rerun(Document):
 
     @property
     def leans(self) -> bool:
-        """Whether the record's verdicts are better with the image, or worse without it, than when
-        repeated, more than chance allows; or the reverse.
-        """
+        """Whether disagreements favour the record, or go against it, more than chance allows."""
         sides = []
         for cell in self.cells:
             flips = cell.flips
@@ -137,21 +140,16 @@ class Rerun(Document):
         """Whether every sample of every cell was repeated."""
         return all(cell.n == cell.of for cell in self.cells)
 
-    def repeats(self) -> dict[Key, Repeat]:
-        """What the board shows of each cell."""
-        return {
-            cell.key: Repeat(
-                cell.n, cell.agreeing, cell.correct / (cell.n - cell.failed), cell.flips.within
-            )
-            for cell in self.cells
-            if cell.n > cell.failed and cell.shown == "image"
-        }
+    def repeats(self) -> dict[Key, CellRepeat]:
+        """The cells that the board shows."""
+        shown = (c for c in self.cells if c.n > c.failed and c.shown == "image")
+        return {cell.key: cell for cell in shown}
 
 
-def as_repeated(record: Record, rerun: Rerun) -> Record:
-    """The record with the verdicts of a re-run of every sample, and the cells that follow from
-    them; the record itself where the re-run does not have them all.
-    """
+def as_repeated(record: Record, rerun: Rerun | None) -> Record:
+    """The record with the verdicts of a re-run of every sample, else the record itself."""
+    if rerun is None:
+        return record
     told = {cell.key: cell.verdicts for cell in rerun.cells if cell.shown == record.shown}
     names, correct = record.answers.column("sample"), record.answers.column("correct")
     for key, numbers in record.answers.groups().items():
@@ -172,7 +170,7 @@ def read_rerun(folder: Path) -> Rerun | None:
         RecordError: it breaks its schema.
     """
     path = folder / RERUN
-    return read(path, Rerun) if path.is_file() else None
+    return read_as(Rerun, path) if path.is_file() else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,11 +235,12 @@ def drawn(record: Record, path: Path, plan: RerunPlan) -> list[str]:
 def _again(record: Record, path: Path, submission: Submission, plan: RerunPlan) -> list[Record]:
     """The records of a run of the drawn samples for each scheme and filter of the record."""
     samples = drawn(record, path, plan)
+    resolutions = dict.fromkeys(cell.resolution for cell in record.cells)
     records = []
     for scheme, filter in sorted({cell.key.setting[:2] for cell in record.cells}):
         modes = {cell.answer_mode for cell in record.cells} & {"rank", "generate"}
         variation = Variation(
-            resolutions=[parse_resolution(r) for r in _resolutions(record)],
+            resolutions=[parse_resolution(cell) for cell in resolutions],
             filter=filter,
             scheme=scheme,
             only=samples,
@@ -251,10 +250,6 @@ def _again(record: Record, path: Path, submission: Submission, plan: RerunPlan) 
         arguments += [f"answer_mode={mode}" for mode in sorted(modes)[-1:]]
         records += _run(record, variation, arguments, plan)
     return records
-
-
-def _resolutions(record: Record) -> list[str]:
-    return list(dict.fromkeys(cell.resolution for cell in record.cells))
 
 
 def _arguments(record: Record, submission: Submission, plan: RerunPlan, scheme: str) -> list[str]:
@@ -304,10 +299,7 @@ def compared(record: Record, again: Sequence[Record]) -> list[CellRepeat]:
         made.append(
             CellRepeat(
                 task=record.task,
-                scheme=key.scheme,
-                filter=key.filter,
-                answer_mode=key.answer_mode,
-                resolution=key.resolution,
+                **{name: getattr(key, name) for name in KEY},
                 of=len(numbers),
                 n=len(pairs),
                 agreeing=sum(a["correct"] == b["correct"] for a, b in pairs),
@@ -331,8 +323,7 @@ def _verdicts(pairs: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> s
 
 
 def _at(row: Mapping[str, Any]) -> tuple[str, ...]:
-    names = ("sample", "resolution", "scheme", "filter", "answer_mode")
-    return tuple(str(row[name]) for name in names)
+    return tuple(str(row[name]) for name in ("sample", *KEY))
 
 
 def _grid(row: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -12,11 +12,11 @@ from resolution_eval.analysis.sweeps import Setting
 from resolution_eval.board.board_schema import BoardRow, Curve, Refusal, Status
 from resolution_eval.board.checks import CheckedBoard, check_board
 from resolution_eval.board.ledger import LEDGER, Acceptance, read_ledger
-from resolution_eval.board.published_rows import PublishedRow, read_published
+from resolution_eval.board.published_figures import PublishedRow, read_published
 from resolution_eval.board.record_scores import ScoreEntry, curves
 from resolution_eval.board.rerun import Rerun, as_repeated, read_rerun
 from resolution_eval.board.scopes import Scope, scopes
-from resolution_eval.board.submission import RERUN, Facts, Submission
+from resolution_eval.board.submission import RERUN, Facts, Submission, key_of
 from resolution_eval.data.cards import model_cards
 from resolution_eval.ground import paths
 from resolution_eval.ground.files import file_digest
@@ -60,7 +60,7 @@ def board_of(checked: CheckedBoard, home: Path) -> Board:
     rows: list[BoardRow] = []
     refused: list[Refusal] = []
     for each in checked.submissions:
-        name = f"{each.folder.parent.name}/{each.folder.name}"
+        name = key_of(each.folder)
         if each.faults or each.submission is None:
             reason = str(each.faults[0]).replace(f"{each.folder}/", "")
             refused.append(Refusal(name, reason))
@@ -100,15 +100,11 @@ def rows_of(
     trained = inherited(submission.facts, lineage)
     variants: dict[Setting, list[Curve]] = defaultdict(list)
     opened: dict[tuple[str, str], list[Curve]] = defaultdict(list)
-    blind = [
-        as_repeated(record, repetition) if repetition else record
-        for record in records.values()
-        if record.blind is not None
-    ]
+    blind = [as_repeated(each, repetition) for each in records.values() if each.blind is not None]
     for path, record in sorted(records.items()):
         if record.blind is not None:
             continue
-        ranked = as_repeated(record, repetition) if repetition else record
+        ranked = as_repeated(record, repetition)
         entry = ScoreEntry(ranked, path, submission.facts, blind, trained, repeats)
         for (scheme, filter, mode), made in curves(entry).items():
             curve = replace(made, record=record)
@@ -131,10 +127,8 @@ def _counted_rerun(
 ) -> Rerun | None:
     """What the maintainers repeated, if the ledger vouches for it and it is of every score there.
 
-    A record that was added since, or changed, was repeated by nobody. What was found to be another
-    revision, or another model than the submission calls itself, counts where the maintainers vouch
-    for it. Repetitions of version 0.1.0
-    left blind controls out; a later one has them all.
+    A record that was added since, or changed, was repeated by nobody; another revision, or model,
+    counts where the maintainers vouch for it. Version 0.1.0 repeated no blind controls.
     """
     path = submission.folder / RERUN
     if accepted is None or accepted.rerun_sha256 is None or not path.is_file():
@@ -214,7 +208,6 @@ def _slug(*parts: str) -> str:
 def _order(lists: Sequence[Scope], row: BoardRow) -> tuple[int, int, str]:
     """As the lists have it: by list, by line in it, then by name."""
     for number, scope in enumerate(lists):
-        for line, each in enumerate(scope.lines):
-            if row.key in {one.key for one in each.rows}:
-                return number, line, row.key
+        if line := scope.line_of(row):
+            return number, scope.lines.index(line), row.key
     return len(lists), 0, row.key

@@ -1,6 +1,4 @@
-"""Scopes: the lists of the board, each over some data sets, one scheme and one step of the ladder
-from predicted to attested; and their lines.
-"""
+"""Scopes: the lists of the board, over some data sets, one scheme and one step; and their lines."""
 
 from __future__ import annotations
 
@@ -74,6 +72,10 @@ class Scope:
         """Scheme and, where it is not attested, step: of the data set's lists, which one."""
         return setting_of(self.scheme, self.step)
 
+    def line_of(self, row: BoardRow) -> RankLine | None:
+        """The line that the row stands in; None where it stands in another list."""
+        return next((e for e in self.lines if any(r.key == row.key for r in e.rows)), None)
+
     @property
     def ranked(self) -> int:
         """Lines that have a rank."""
@@ -91,10 +93,7 @@ def setting_of(scheme: str, step: Step) -> str:
 
 
 def dataset_id(curve: Curve) -> str:
-    """Identifier of a curve's data set and form, for links and file names.
-
-    A name that has anything but letters, digits, `_` and `-` gets a digest, so that no two meet.
-    """
+    """Identifier of a curve's data set and form, for links and file names; no two are the same."""
     name = slug(curve.dataset)
     return name if curve.form == "closed" else f"{name}-open"
 
@@ -147,9 +146,9 @@ def _means(every: Sequence[Recipe], setting: Setting) -> list[Scope]:
     """One list per set of two or more data sets that a recipe is scored on."""
     groups: dict[tuple[str, ...], list[Group]] = defaultdict(list)
     for recipe in every:
-        names = _scored_on(recipe)
-        if len(names) > 1:
-            groups[names].append((recipe, _closed(recipe, names)))
+        scored = _scored(recipe)
+        if len(scored) > 1:
+            groups[tuple(runs[0].dataset for runs in scored)].append((recipe, scored))
     made = []
     for names, members in groups.items():
         titles = [runs[0].title for runs in members[0][1]]
@@ -158,12 +157,9 @@ def _means(every: Sequence[Recipe], setting: Setting) -> list[Scope]:
     return _told_apart(sorted(made, key=lambda scope: (-len(scope.lines), scope.key)))
 
 
-def _scored_on(recipe: Recipe) -> tuple[str, ...]:
-    return tuple(sorted({name for row in recipe for name in row.scored_on}))
-
-
-def _closed(recipe: Recipe, names: Sequence[str]) -> tuple[tuple[Curve, ...], ...]:
-    """Per data set the runs' curves of closed questions."""
+def _scored(recipe: Recipe) -> tuple[tuple[Curve, ...], ...]:
+    """Per data set that the recipe is scored on, the runs' curves of closed questions."""
+    names = sorted({name for row in recipe for name in row.scored_on})
     return tuple(_on(recipe, name, "closed") for name in names)
 
 
@@ -186,7 +182,7 @@ def _modalities(every: Sequence[Recipe], setting: Setting) -> list[Scope]:
     """One list per modality and set of its data sets that a recipe is scored on."""
     groups: dict[str, dict[tuple[str, ...], list[Group]]] = {}
     for recipe in every:
-        scored = _closed(recipe, _scored_on(recipe))
+        scored = _scored(recipe)
         for modality in {runs[0].modality for runs in scored}:
             mine = tuple(runs for runs in scored if runs[0].modality == modality)
             ids = tuple(dataset_id(runs[0]) for runs in mine)
@@ -268,10 +264,8 @@ def _entrant(curves: Sequence[Sequence[Curve]]) -> Entrant | None:
 
 
 def _in_order(ranking: Sequence[Place]) -> Iterator[tuple[str, Standing]]:
-    """The places in order of score, with ranks that never contradict it.
-
-    A line's first rank is at most that of any line below it, its last at least that of any above:
-    both only widen what the samples leave open.
+    """The places in order of score, with ranks that never contradict it: a line's first is at most
+    that of any below it, its last at least that of any above, both only wider than before.
     """
     assert all(each.rank is not None for each in ranking)
     ranks = [each.rank for each in ranking if each.rank is not None]
@@ -342,8 +336,5 @@ def _mean_accuracy(runs: Sequence[Curve], resolution: str) -> Estimate | None:
 def standing(lists: Sequence[Scope], row: BoardRow) -> tuple[Scope, RankLine] | None:
     """The list that a row stands in first, with its line: over several data sets, else over one."""
     order: Mapping[Kind, int] = {"mean": 0, "dataset": 1, "modality": 2}
-    for scope in sorted(lists, key=lambda scope: order[scope.kind]):
-        for line in scope.lines:
-            if any(each.key == row.key for each in line.rows):
-                return scope, line
-    return None
+    ordered = sorted(lists, key=lambda scope: order[scope.kind])
+    return next(((scope, line) for scope in ordered if (line := scope.line_of(row))), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from resolution_eval.board.board_schema import BoardRow, Curve
 
@@ -19,14 +19,12 @@ user gets."""
 
 
 def recipes(rows: Sequence[BoardRow]) -> list[Recipe]:
-    """The rows by recipe, in order of name.
-
-    Rows are runs of one recipe where their submitters declare the same of them: submitter, base,
-    strategy, training resolution, training data, `recipe`; and as many parameters, within 5 %.
+    """The rows by recipe, in order of name: runs of which the submitter declares the same (base,
+    strategy, training resolution and data, `recipe`), with as many parameters, within 5 %.
     """
     groups: dict[tuple[object, ...], list[BoardRow]] = defaultdict(list)
     for row in rows:
-        groups[(*_declared(row), row.filter, row.mode)].append(row)
+        groups[_declared(row)].append(row)
     return sorted(
         (recipe for group in groups.values() for recipe in _of_a_size(group)),
         key=lambda recipe: recipe[0].key,
@@ -43,20 +41,19 @@ def _declared(row: BoardRow) -> tuple[object, ...]:
         frozenset(facts.trained_on),
         frozenset(facts.base_trained_on),
         facts.recipe,
-        row.scheme,
+        *(row.scheme, row.filter, row.mode),
     )
 
 
-def _of_a_size(rows: Sequence[BoardRow]) -> Iterator[Recipe]:
+def _of_a_size(rows: Sequence[BoardRow]) -> list[Recipe]:
     """`rows` in groups whose numbers of parameters follow within `ALIKE`; unknown ones together."""
-    group: list[BoardRow] = []
+    groups: list[list[BoardRow]] = []
     for row in sorted(rows, key=lambda row: (row.facts.parameters or 0, row.key)):
-        if group and not alike(group[-1].facts.parameters, row.facts.parameters):
-            yield tuple(sorted(group, key=lambda row: row.key))
-            group = []
-        group.append(row)
-    if group:
-        yield tuple(sorted(group, key=lambda row: row.key))
+        if groups and alike(groups[-1][-1].facts.parameters, row.facts.parameters):
+            groups[-1].append(row)
+        else:
+            groups.append([row])
+    return [tuple(sorted(group, key=lambda row: row.key)) for group in groups]
 
 
 def alike(one: int | None, other: int | None) -> bool:
@@ -69,9 +66,8 @@ def alike(one: int | None, other: int | None) -> bool:
 def obstacle(
     recipe: Recipe, curves: Sequence[Sequence[Curve]], others: Sequence[Recipe]
 ) -> str | None:
-    """Why the recipe has no rank by `curves`, those of its runs per data set; None where it has.
-
-    `others` are the recipes of the same list.
+    """Why the recipe has no rank by `curves`, those of its runs per data set, among the `others` of
+    the list; None where it has.
     """
     every = [curve for runs in curves for curve in runs]
     if any(curve.form == "open" for curve in every):

@@ -21,9 +21,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from resolution_eval.board.document import Document, read
 from resolution_eval.ground.errors import RecordError, unseen
 from resolution_eval.ground.likeness import mixed
+from resolution_eval.records.bounded import Document, read_as
 from resolution_eval.records.store import SUFFIX
 from resolution_eval.resolution import TrainingResolution, parse_resolution
 
@@ -154,6 +154,11 @@ def folder_name(model: str, revision: str) -> str:
     return f"{model.replace('/', '__')}/{revision}"
 
 
+def key_of(folder: Path) -> str:
+    """MODEL/REVISION, by which the ledger knows the submission in `folder`."""
+    return f"{folder.parent.name}/{folder.name}"
+
+
 def submissions(records: Path) -> Iterator[Path]:
     """Every folder MODEL/REVISION in the folder `records`, by name; and what is there and is none,
     for the checks to refuse.
@@ -190,11 +195,10 @@ def read_submission(folder: Path) -> Submission:
         RecordError: the facts break their schema, or do not fit the folder's name.
     """
     facts = read_facts(folder / FACTS)
-    place = f"{folder.parent.name}/{folder.name}"
-    if place != folder_name(facts.model, facts.revision):
+    wanted = folder_name(facts.model, facts.revision)
+    if key_of(folder) != wanted:
         raise RecordError(
-            f"{folder / FACTS}: its model and revision belong into "
-            f"{folder_name(facts.model, facts.revision)}, not {place}"
+            f"{folder / FACTS}: its model and revision belong into {wanted}, not {key_of(folder)}"
         )
     records = tuple(path for path in entries(folder) if path.name.endswith(SUFFIX))
     return Submission(folder, facts, records)
@@ -210,4 +214,4 @@ def read_facts(path: Path) -> Facts:
         raise RecordError(f"{path}: a link; put the file itself there")
     if path.is_file() and path.stat().st_size > MAX_FACTS:
         raise RecordError(f"{path}: larger than {MAX_FACTS} bytes")
-    return read(path, Facts)
+    return read_as(Facts, path)

@@ -44,6 +44,11 @@ class Fault:
     message: str
     line: int | None = None
 
+    @classmethod
+    def of(cls, error: RecordError, path: Path, line: int | None = None) -> Fault:
+        """The fault that an error tells, whose message begins with the path."""
+        return cls(path, str(error).removeprefix(f"{path}").lstrip(":, "), line)
+
     def __str__(self) -> str:
         """On one line: a name may hold the end of a line, and what reads CI's log takes a line that
         begins with `::` for a command.
@@ -132,12 +137,10 @@ def load_record(path: Path, most: int | None = None) -> Record:
 def _located(error: RecordError, path: Path) -> Fault:
     """`error` with the line of the key that broke the schema, where one did."""
     cause = error.__cause__
-    message = str(error).removeprefix(f"{path}").lstrip(":, ")
     if not isinstance(cause, ValidationError):
-        return Fault(path, message)
-    place = cause.errors()[0]["loc"]
+        return Fault.of(error, path)
     text = path.read_text(encoding="utf-8", errors="replace")
-    return Fault(path, message, line_at(text, place))
+    return Fault.of(error, path, line_at(text, cause.errors()[0]["loc"]))
 
 
 def _check_values(document: dict[str, Any], path: Path, text: str) -> None:

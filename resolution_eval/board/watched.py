@@ -7,19 +7,18 @@ there already, is the maintainers': pins, published figures, re-runs, the ledger
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from pathlib import Path, PurePosixPath
 
-from resolution_eval.board.document import read
 from resolution_eval.board.ledger import LEDGER
 from resolution_eval.board.pins import SAMPLES, Pin
-from resolution_eval.board.printed import printed
-from resolution_eval.board.published_rows import PUBLISHED, read_figures
+from resolution_eval.board.published_figures import PUBLISHED, printed, read_figures
 from resolution_eval.board.submission import RERUN
 from resolution_eval.board.submission_files import MAX_ANSWERS, Fault
 from resolution_eval.data.cards import task_cards
 from resolution_eval.ground.errors import RecordError
 from resolution_eval.ground.files import file_digest
+from resolution_eval.records.bounded import read_as
 
 CARDS, CURVES, RECORDS, SITE = "cards", "curves", "records", "site"
 HOME = (LEDGER, CARDS, CURVES, PUBLISHED, RECORDS, SAMPLES, SITE)
@@ -86,20 +85,15 @@ def _kind(path: Path) -> str:
 
 
 def home_faults(folder: Path) -> Iterator[Fault]:
-    """What is wrong with a leaderboard's folder beside its submissions: an entry that is none of a
-    board, a link, a pin or a published file that cannot be read.
-    """
+    """What a leaderboard's folder holds beside submissions and should not, or cannot be read."""
     for path in sorted(folder.iterdir()):
         if path.is_symlink():
             yield Fault(path, "a link; put the file itself there")
         elif path.name not in HOME:
             yield Fault(path, f"not of a leaderboard, which holds {', '.join(HOME)}; take it out")
-    for path in _files(folder / SAMPLES):
-        yield from _pin_faults(path)
-    for path in _files(folder / PUBLISHED):
-        yield from _faults_of(path, read_figures)
-    for path in _files(folder / CURVES):
-        yield from _faults_of(path, _read_curves)
+    for name, check in CHECKS.items():
+        for path in _files(folder / name):
+            yield from _faults_of(path, check)
     for name in (CARDS, SITE):
         for path in (folder / name).rglob("*"):
             if path.is_symlink():
@@ -121,15 +115,25 @@ def _files(folder: Path) -> list[Path]:
     return sorted(folder.iterdir()) if folder.is_dir() and not folder.is_symlink() else []
 
 
-def _pin_faults(path: Path) -> Iterator[Fault]:
-    def check(path: Path) -> None:
-        pin = read(path, Pin)
-        if pin.dataset != path.stem or pin.dataset not in task_cards():
-            raise RecordError(f"{path}: pins {pin.dataset!r}, which is no card of this name")
-        if len(pin.by_id) < len(pin.samples):
-            raise RecordError(f"{path}: pins a sample twice")
+def _check_pin(path: Path) -> None:
+    """Refuse a pin that is not the one of its name's card.
 
-    yield from _faults_of(path, check)
+    Raises:
+        RecordError: it is so, or the pin breaks its schema.
+    """
+    pin = read_as(Pin, path)
+    if pin.dataset != path.stem or pin.dataset not in task_cards():
+        raise RecordError(f"{path}: pins {pin.dataset!r}, which is no card of this name")
+    if len(pin.by_id) < len(pin.samples):
+        raise RecordError(f"{path}: pins a sample twice")
+
+
+CHECKS: Mapping[str, Callable[[Path], object]] = {
+    SAMPLES: _check_pin,
+    PUBLISHED: read_figures,
+    CURVES: _read_curves,
+}
+"""What reads the files of a folder, each a JSON file of its own."""
 
 
 def _faults_of(path: Path, check: Callable[[Path], object]) -> Iterator[Fault]:
@@ -140,4 +144,4 @@ def _faults_of(path: Path, check: Callable[[Path], object]) -> Iterator[Fault]:
     try:
         check(path)
     except RecordError as error:
-        yield Fault(path, str(error).removeprefix(f"{path}").lstrip(":, "))
+        yield Fault.of(error, path)

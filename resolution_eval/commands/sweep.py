@@ -39,8 +39,9 @@ def run(known: argparse.Namespace) -> int:
     import shlex
 
     from resolution_eval.ground.redaction import redacted
-    from resolution_eval.jobs import execute, read_plan, summary
     from resolution_eval.jobs.estimate import told
+    from resolution_eval.jobs.execution import execute, summary
+    from resolution_eval.jobs.sweep_plan import read_plan
 
     plan = read_plan(known.plan, budget=known.budget, probe=known.probe)
     if known.dry_run:

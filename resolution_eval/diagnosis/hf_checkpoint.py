@@ -15,6 +15,7 @@ from resolution_eval.models.families import Family, Parts, family_for, intended_
 from resolution_eval.models.families.checkpoint import known_training, load_parts
 from resolution_eval.models.families.generic.foreign import FOREIGN, reason_of
 from resolution_eval.models.families.inputs import prepare
+from resolution_eval.models.families.own_processor import foretold
 from resolution_eval.resolution import PixelResolution, Size, budget_size
 
 SILENT = ("size", "crop_size", "min_pixels", "max_pixels")
@@ -67,7 +68,7 @@ class HuggingFaceCheckpoint:
         family = self._family.under(scheme, parts, self.training)
         information = budget_size(source, requested)
         drawn = intended_grid(family, parts, self.training, scheme, information, source)
-        foretold = family.foretold(parts, drawn)
+        expected = foretold(family, parts, drawn)
         rendered = resize(stored, information, DEFAULT_FILTER)
         prompt = family.prompt(parts, QUESTION, image=True)
         settings = family.used_settings(parts, drawn)
@@ -77,12 +78,12 @@ class HuggingFaceCheckpoint:
             requested,
             source,
             information,
-            Size(foretold.grid[1], foretold.grid[0]),
+            Size(expected.grid[1], expected.grid[0]),
             grid=received.grid,
             visual_tokens=family.counted_tokens(parts, inputs)[0],
             tiles=None if received.images == 1 else received.images,
-            match=scheme == "match" and received.grid == foretold.grid,
-            expected_tokens=foretold.tokens if received.grid == foretold.grid else None,
+            match=scheme == "match" and received.grid == expected.grid,
+            expected_tokens=expected.tokens if received.grid == expected.grid else None,
             processor_alone=self._alone(prompt, rendered),
         )
 

@@ -17,6 +17,7 @@ from resolution_eval.evidence.attestation import Sent
 from resolution_eval.images import DEFAULT_FILTER, resize
 from resolution_eval.models.arguments import flag
 from resolution_eval.models.families.checkpoint import known_training
+from resolution_eval.models.families.own_processor import foretold
 from resolution_eval.models.providers import Forecast
 from resolution_eval.models.wrapped.base_plan import LIMITS, BasePlan, accepted, plan
 from resolution_eval.models.wrapped.predictors import Predictor, predictor
@@ -132,7 +133,7 @@ class WrappedBase:
         family, parts = self._hollow.sight.family, self._hollow.sight.parts
         if family is None or parts is None or not family.own:
             return drawn
-        height, width = family.foretold(parts, drawn).grid
+        height, width = foretold(family, parts, drawn).grid
         return Size(width, height)
 
     def _matches(self, sent: Sent | None, grid: Size, seen: tuple[int, int] | None) -> bool:

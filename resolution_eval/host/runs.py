@@ -1,19 +1,21 @@
-"""Running lmms-eval in this process: a sweep of one's own over its tasks, and the demo."""
+"""Running lmms-eval in this process, always by its command line: sweeps of one's own, the demo."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 from resolution_eval.data import own_folder as own_folder
 from resolution_eval.data.cards import TaskCard
 from resolution_eval.evidence.attestation import LEDGER
-from resolution_eval.ground import registry
+from resolution_eval.ground import paths, registry
 from resolution_eval.ground.errors import RecordError, UsageError, suggest, visible
 from resolution_eval.host.judge import PROVIDERS
 from resolution_eval.host.tally import TOLD
@@ -22,6 +24,7 @@ from resolution_eval.host.taskfiles import (
     derive,
     members,
     refuse_misspelled_task,
+    task_names,
     write_task,
 )
 from resolution_eval.resolution import Resolution, ascending, in_microns
@@ -84,7 +87,7 @@ def run(
         for task in shipped if changed else ():
             derive(task, Path(folder), variation)
         named = ["--tasks", ",".join(tasks)] if tasks else []
-        return lmms_eval([*named, *arguments])
+        return lmms_eval([*named, *arguments], ours=set(tasks) <= task_names())
 
 
 def _in_order(resolutions: Sequence[Resolution] | None) -> Sequence[Resolution] | None:
@@ -114,48 +117,25 @@ def preferred(folder: str) -> Iterator[None]:
         registry.FOLDERS.remove(folder)
 
 
-def lmms_eval(arguments: Sequence[str]) -> int:
+def lmms_eval(arguments: Sequence[str], *, ours: bool = False) -> int:
     """Run the command line `lmms-eval` with `arguments` in this process; 1 where an evaluation
-    failed, or no sample was scored.
+    failed, or no sample was scored. Where all its tasks are `ours`, no others are looked for.
 
     lmms-eval itself prints the error and ends with status 0.
     """
-    import lmms_eval.__main__ as host
-
     failures: list[Exception] = []
-    LEDGER.rest()
-    evaluate = host.cli_evaluate_single
 
-    def noting(args: Any) -> Any:
+    def noting(single: Callable[[Any], Any], given: Any) -> Any:
         try:
-            return evaluate(args)
+            return single(given)
         except Exception as error:
             failures.append(error)
             raise
 
-    saved, sys.argv = sys.argv, ["lmms-eval", *arguments]
-    host.cli_evaluate_single = noting
-    try:
-        host.cli_evaluate()
-    finally:
-        sys.argv, host.cli_evaluate_single = saved, evaluate
+    _host(arguments, noting, ours=ours)
     if LEDGER.lost and not failures:
         print(visible(f"resolution-eval: {LEDGER.lost}"), file=sys.stderr)
     return 1 if failures or LEDGER.lost else 0
-
-
-def unused_date(output: Path) -> str:
-    """The date of a run that begins now, in lmms-eval's spelling: a second of which `output` holds
-    no results yet.
-
-    lmms-eval calls a run's files by the second it began in, and writes on in one that is there: of
-    two short runs, the second one's samples would stand among the first one's.
-    """
-    from lmms_eval.utils import get_datetime_str
-
-    while any(output.rglob(f"{(date := get_datetime_str())}_*")):
-        time.sleep(0.1)
-    return str(date)
 
 
 def evaluate(
@@ -169,8 +149,7 @@ def evaluate(
     limit: int | None = None,
     card: TaskCard | None = None,
 ) -> Path:
-    """Score one model on one of our tasks through lmms-eval's Python interface; the folder of its
-    results.
+    """Score one model on one of our tasks, and print no table of it; the folder of its results.
 
     `resolutions` take the place of the task's own sweep; `card` is that of a task that is not
     shipped, a folder's.
@@ -179,41 +158,79 @@ def evaluate(
         UsageError: no task of ours has that name.
         RecordError: the results could not be saved.
     """
-    from lmms_eval.evaluator import simple_evaluate
-    from lmms_eval.loggers import EvaluationTracker
-    from lmms_eval.tasks import TaskManager
+    variation = Variation(resolutions=resolutions)
+    arguments = ["--model", model, "--model_args", model_args, "--tasks", task]
+    arguments += ["--batch_size", str(batch_size), "--output_path", str(output)]
+    arguments += ["--log_samples", "--verbosity", "WARNING"]
+    arguments += [] if limit is None else ["--limit", str(limit)]
+    failures: list[Exception] = []
 
-    from resolution_eval.ground import paths
+    def quietly(single: Callable[[Any], Any], given: Any) -> Any:
+        try:
+            single(given)
+        except Exception as error:  # noqa: BLE001  (raised below, where lmms-eval does not hide it)
+            failures.append(error)
+        return None, None
 
-    tracker = EvaluationTracker(output_path=str(output))
-    LEDGER.error = LEDGER.unsaved = None
-    date = unused_date(output)
-    with TemporaryDirectory(prefix="resolution-eval-") as folder:
-        variation = Variation(resolutions=resolutions)
-        if card is not None:
-            write_task(Path(folder) / card.name, variation.applied(card))
-        elif resolutions is not None:
+    with TemporaryDirectory(prefix="resolution-eval-") as folder, preferred(folder):
+        if card is None:
             derive(task, Path(folder), variation)
-        results = simple_evaluate(
-            model=model,
-            model_args=model_args,
-            tasks=[task],
-            batch_size=batch_size,
-            limit=limit,
-            log_samples=True,
-            evaluation_tracker=tracker,
-            task_manager=TaskManager(
-                "WARNING",
-                include_path=[folder, str(paths.tasks())],
-                include_defaults=False,
-                model_name=model,
-            ),
-            datetime_str=date,
-        )
+        else:
+            write_task(Path(folder) / card.name, variation.applied(card))
+        with redirect_stdout(sys.stderr):
+            _host(arguments, quietly, ours=True)
     TOLD.lines.clear()
-    samples = results.pop("samples")
-    tracker.save_results_aggregated(results=results, samples=samples, datetime_str=date)
-    tracker.save_results_samples(task_name=task, samples=samples[task])
+    if failures:
+        raise failures[0]
     if LEDGER.unsaved is not None:
         raise RecordError(LEDGER.unsaved)
     return output
+
+
+def _host(
+    arguments: Sequence[str], around: Callable[[Callable[[Any], Any], Any], Any], *, ours: bool
+) -> None:
+    """lmms-eval's command line with `arguments`; each of its evaluations is called by `around`.
+
+    To look through its thousand other tasks takes lmms-eval seconds, which `ours` spares.
+    """
+    import lmms_eval.__main__ as host
+
+    single = host.cli_evaluate_single
+
+    def dated(given: Any) -> Any:
+        if not given.output_path:
+            return around(single, given)
+        date = partial(_unused_date, Path(given.output_path), host.utils.get_datetime_str)
+        with patch.object(host.utils, "get_datetime_str", date):
+            return around(single, given)
+
+    LEDGER.rest()
+    tasks = partial(_our_tasks, host.TaskManager) if ours else host.TaskManager
+    with (
+        patch.object(sys, "argv", ["lmms-eval", *arguments]),
+        patch.object(host, "cli_evaluate_single", dated),
+        patch.object(host, "TaskManager", tasks),
+    ):
+        host.cli_evaluate()
+
+
+def _our_tasks(
+    manager: Any, *given: Any, include_path: str | list[str] | None = None, **named: Any
+) -> Any:
+    """lmms-eval's manager of tasks, which knows ours and those in `include_path`."""
+    theirs = [include_path] if isinstance(include_path, str) else list(include_path or [])
+    folders = [*theirs, *registry.FOLDERS, str(paths.tasks())]
+    return manager(*given, include_path=folders, include_defaults=False, **named)
+
+
+def _unused_date(output: Path, now: Callable[..., str], **zone: Any) -> str:
+    """The date of a run that begins now, as `now` spells it: a second of which `output` holds no
+    results yet.
+
+    lmms-eval calls a run's files by the second it began in, and writes on in one that is there: of
+    two short runs, the second one's samples would stand among the first one's.
+    """
+    while any(output.rglob(f"{(date := now(**zone))}_*")):
+        time.sleep(0.1)
+    return date

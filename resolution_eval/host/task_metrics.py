@@ -62,7 +62,7 @@ def area(items: Sequence[Item]) -> float | str:
     curve = _curve([item for item in items if item["resolution"] != NATIVE])
     if isinstance(curve, str):
         return curve
-    return curves.area({_place(r): accuracy for r, accuracy in curve.items()})
+    return curves.figure("area", {_place(r): accuracy for r, accuracy in curve.items()})
 
 
 def _place(r: Resolution) -> int:

@@ -31,6 +31,7 @@ from resolution_eval.ground.errors import UsageError, host_boundary
 from resolution_eval.host.document_table import document_table
 from resolution_eval.host.judge import judgement_rows, open_judge
 from resolution_eval.host.option_order import shown_options
+from resolution_eval.host.parcels import pack_samples
 from resolution_eval.host.verdicts import Document, unattested, verdict_of
 from resolution_eval.resolution import NATIVE, Resolution, Size, is_capped, label, parse_resolution
 
@@ -47,6 +48,7 @@ def documents(cards: Dataset) -> Dataset:
 
     `cards` is a card's file as lmms-eval loads it: one row, its text. Serves as `process_docs`.
     """
+    pack_samples()
     with host_boundary():
         card = parse_task_card(cards[0]["text"])
         if card.judge:

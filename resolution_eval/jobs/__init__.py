@@ -6,11 +6,7 @@
 | `job` | one model on one task: its folder, its command, whether it is finished |
 | `process` | the child that runs lmms-eval under its job's lock |
 | `estimate` | what a job will take of a server |
-| `executors` | where jobs run: this machine, Slurm or Ray |
-| `execution` | running a plan: what is finished is skipped, what failed is tried once more |
+| `strategy_plan` | a matrix's plan: models that carry a strategy, and its records by strategy |
+| `matrix` | the train x inference matrix: what the command does, and the files that it leaves |
+| `execution` | running a plan, here, on Slurm or on Ray; what failed is tried once more |
 """
-
-from resolution_eval.jobs.execution import Outcome, execute, summary
-from resolution_eval.jobs.sweep_plan import SweepPlan, read_plan
-
-__all__ = ["Outcome", "SweepPlan", "execute", "read_plan", "summary"]

@@ -135,9 +135,7 @@ def _most(who: Predictor | None, sizes: Sequence[Size], resolution: str) -> int 
 
 
 def _limited(test: int, arguments: tuple[str, ...], sizes: int) -> int:
-    """Samples of each resolution; `--limit` counts documents, of which each resolution has its
-    share.
-    """
+    """Samples of each resolution, of which each has its share of the documents of `--limit`."""
     parts = [part for one in arguments for part in one.split("=", 1)]
     for name, value in pairwise(parts):
         if name == "--limit":
@@ -170,7 +168,8 @@ def told(job: Job, price: float | None) -> Iterator[str]:
         return
     cells = estimates(job, card, material)
     for cell in cells:
-        yield f"#   {cell.resolution}: {cell.samples:,} samples, {_spent(cell, price)}"
+        spent = _spent(cell.tokens, cell.whole, price)
+        yield f"#   {cell.resolution}: {cell.samples:,} samples, {spent}"
     yield from _ground(material)
     yield f"#   {_together(cells, price)}"
 
@@ -207,18 +206,16 @@ def _together(cells: Sequence[CellEstimate], price: float | None) -> str:
     if len(known) < len(cells):
         return "tokens are unknown: no rule tells those of this model"
     whole = all(cell.whole for cell in cells)
-    every = CellEstimate(resolution="all", samples=0, tokens=sum(known), whole=whole)
-    return f"together: {_spent(every, price)}; prompts' texts and answers come on top"
+    return f"together: {_spent(sum(known), whole, price)}; prompts' texts and answers come on top"
 
 
-def _spent(cell: CellEstimate, price: float | None) -> str:
-    if cell.tokens is None:
+def _spent(tokens: int | None, whole: bool, price: float | None) -> str:
+    if tokens is None:
         return "tokens unknown"
-    about = "" if cell.whole else "about "
-    text = f"{about}{cell.tokens:,} image tokens"
+    text = f"{'' if whole else 'about '}{tokens:,} image tokens"
     if price is None:
         return text
-    return f"{text}, {money_text(cell.tokens * price / MILLION)} by the price given"
+    return f"{text}, {money_text(tokens * price / MILLION)} by the price given"
 
 
 def money_text(amount: float) -> str:

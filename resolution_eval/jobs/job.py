@@ -47,9 +47,7 @@ class JobSettings:
 
 @dataclass(frozen=True)
 class Job:
-    """A model on a task; its folder is named after its settings, so that other settings begin
-    anew.
-    """
+    """A model on a task, in a folder named after its settings: other settings begin anew."""
 
     output: Path
     model: str
@@ -146,7 +144,7 @@ def _run(job: Job, lock: int | None) -> dict[str, Any]:
             said = f"No space left on device ({said}); free some, or choose another output"
         raise JobError(f"{job.name}: ended with status {code}; {said} (log: {job.log})")
     state = _recorded(job, results) | {"seconds": round(time.monotonic() - started, 1)}
-    _write(job.folder / "finished.json", state)
+    replace(job.folder / "finished.json", json.dumps(state, indent=2).encode() + b"\n")
     return state
 
 
@@ -162,7 +160,7 @@ def _fresh(folder: Path) -> Path:
 def _recorded(job: Job, results: Path) -> dict[str, Any]:
     """The record of the attempt, if all its cells are complete, or need not be."""
     from resolution_eval.records import make_records, write_record
-    from resolution_eval.records.store import ANSWERS_SUFFIX, SUFFIX
+    from resolution_eval.records.store import answers_of
 
     try:
         records = make_records(results)
@@ -177,8 +175,7 @@ def _recorded(job: Job, results: Path) -> dict[str, Any]:
         named = ", ".join(f"{f.sample} at {f.resolution} ({f.kind})" for f in record.failures[:3])
         raise JobError(f"{job.name}: {lost} samples have no verdict: {named} (record: {path})")
     said = {name: _public(value) for name, value in asdict(job.settings).items()}
-    written = (path, path.with_name(path.name.removesuffix(SUFFIX) + ANSWERS_SUFFIX))
-    outputs = {one.name: _digest(one) for one in written}
+    outputs = {one.name: _digest(one) for one in (path, answers_of(path))}
     return {"record": path.name, "outputs": outputs, "cells": len(record.cells), "settings": said}
 
 
@@ -202,10 +199,6 @@ def _without_secrets(log: Path) -> None:
     told = log.read_bytes().decode("utf-8", "replace")
     if (public := redacted(told)) != told:
         replace(log, public.encode())
-
-
-def _write(path: Path, state: dict[str, Any]) -> None:
-    replace(path, json.dumps(state, indent=2).encode() + b"\n")
 
 
 def _last(log: Path) -> str:

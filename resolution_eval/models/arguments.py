@@ -1,6 +1,4 @@
-"""The arguments of `--model_args`, checked: a name or value that is not allowed is an error that
-says what is.
-"""
+"""The arguments of `--model_args`, checked: an error says which names and values are allowed."""
 
 from __future__ import annotations
 

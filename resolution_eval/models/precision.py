@@ -13,7 +13,7 @@ import os
 import re
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -60,14 +60,9 @@ class Precision:
         torch.use_deterministic_algorithms(True, warn_only=True)
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
-    @contextmanager
-    def watched(self) -> Iterator[None]:
+    def watched(self) -> AbstractContextManager[None]:
         """Notes the kernels that torch warns of; nothing on a processor."""
-        if not self._gpu:
-            yield
-            return
-        with self.noting():
-            yield
+        return self.noting() if self._gpu else nullcontext()
 
     @contextmanager
     def noting(self) -> Iterator[None]:

@@ -40,9 +40,7 @@ class Transfer:
         self._stream: Any = torch.cuda.Stream(device) if gpu else None  # type: ignore[no-untyped-call]
 
     def send(self, values: Mapping[str, Any], dtype: torch.dtype | None = None) -> Shipment:
-        """The tensors on the device, those of floating point in `dtype`; may be called in any
-        thread.
-        """
+        """The tensors on the device, floating ones in `dtype`; may be called in any thread."""
         tensors = {name: value for name, value in values.items() if isinstance(value, Tensor)}
         if self._stream is None or not tensors:
             here = {

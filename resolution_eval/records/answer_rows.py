@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-from resolution_eval.evidence.attestation import Attestation, ImageAttestation, Judgement, Sent
+from resolution_eval.evidence.attestation import Attestation, ImageAttestation, Sent
 from resolution_eval.ground.redaction import redacted
 from resolution_eval.records.sample_line import SampleLine
 
@@ -14,69 +15,77 @@ _public = lru_cache(maxsize=4096)(redacted)
 """Of texts that are the same in many rows."""
 
 
-def _setting(line: SampleLine) -> tuple[str, str, str]:
-    attestation = line.attestation
-    return attestation.scheme, attestation.filter, attestation.answer_mode
+SETTING = ("scheme", "filter", "answer_mode")
+
+
+def _setting(line: SampleLine) -> tuple[str, ...]:
+    return tuple(getattr(line.attestation, name) for name in SETTING)
 
 
 def answer_rows(lines: Sequence[SampleLine]) -> Iterator[dict[str, Any]]:
     """Table rows. A failed sample never met its adapter: it joins its resolution's cell, if one."""
-    settings: dict[tuple[str, str], set[tuple[str, str, str]]] = {}
-    everywhere: dict[str, set[tuple[str, str, str]]] = {}
+    settings: dict[tuple[str, str | None], set[tuple[str, ...]]] = defaultdict(set)
     for line in lines:
         if line.attestation.status != "failed":
-            place = (line.verdict.form, line.verdict.resolution)
-            settings.setdefault(place, set()).add(_setting(line))
-            everywhere.setdefault(line.verdict.form, set()).add(_setting(line))
+            for resolution in (line.verdict.resolution, None):  # there, and anywhere
+                settings[line.verdict.form, resolution].add(_setting(line))
     for line in lines:
-        form = line.verdict.form
-        others = everywhere.get(form, set())
-        candidates = settings.get((form, line.verdict.resolution), others)
-        failed = line.attestation.status == "failed"
-        sole = failed and len(candidates) == 1
-        yield _row(line, next(iter(candidates)) if sole else _setting(line))
+        form, setting = line.verdict.form, _setting(line)
+        if line.attestation.status == "failed":
+            others = settings[form, line.verdict.resolution] or settings[form, None]
+            setting = next(iter(others)) if len(others) == 1 else setting
+        yield _row(line, setting)
 
 
-def _row(line: SampleLine, setting: tuple[str, str, str]) -> dict[str, Any]:
-    verdict, attestation = line.verdict, line.attestation
-    scheme, filter, answer_mode = setting
-    failure = verdict.failure
-    return {
+_OF_OTHERS = (
+    *("failure_message", "judge_model", "judge_failure", "evidence", "rule"),
+    *("server_model", "server_fingerprint"),
+)
+"""Columns of texts that are somebody else's, and may hold a secret."""
+
+
+def _row(line: SampleLine, setting: tuple[str, ...]) -> dict[str, Any]:
+    """Columns of the line; those that it does not name are null."""
+    verdict, attestation, served = line.verdict, line.attestation, line.attestation.served
+    least, most = (served.predicted_tokens if served else None) or (None, None)
+    row = {
         **verdict.model_dump(exclude={"failure", "judgement", "detail"}),
         "options": verdict.options if "options" in verdict.model_fields_set else None,
         "detail": None if verdict.detail is None else verdict.detail.model_dump_json(),
-        **_judged(verdict.judgement),
-        "failure_kind": None if failure is None else failure.kind,
-        "failure_message": None if failure is None else redacted(failure.message),
-        "scheme": scheme,
-        "filter": filter,
-        "answer_mode": answer_mode,
-        "status": attestation.status,
-        "capped": attestation.capped,
-        "visual_tokens": attestation.visual_tokens,
-        "evidence": _public(attestation.evidence),
+        **_columns(verdict.judgement, "judge", judge_model="model", judged="correct"),
+        **_columns(verdict.judgement, judge_failure="failure"),
+        **_columns(verdict.failure, failure_kind="kind", failure_message="message"),
+        **dict(zip(SETTING, setting, strict=True)),
+        **_columns(attestation, "status", "capped", "visual_tokens", "evidence", "tiles", "blind"),
         "notes": [_public(note) for note in attestation.notes],
-        "tiles": attestation.tiles,
-        "blind": attestation.blind,
         "adapter": attestation.adapter or None,
-        "seconds": None if line.cost is None else line.cost.seconds,
-        "peak_memory": None if line.cost is None else line.cost.peak_memory,
-        **_served(attestation),
+        **_columns(line.cost, "seconds", "peak_memory"),
+        **_sent(attestation.sent, "width", "height", "format", "bytes", "sha256"),
+        **_pair("predicted", ("width", "height"), served.predicted_size if served else None),
+        "predicted_least": least,
+        "predicted_most": most,
+        **_columns(served, "rule", "counted_tokens", "counted_by", "attempts"),
+        **_columns(served, server_model="model", server_fingerprint="fingerprint"),
         **_sizes(attestation),
         **_pair("microns", ("across", "down"), attestation.microns),
         "images": [_image(image) for image in attestation.images] or None,
     }
+    told = {name: _public(row[name]) for name in _OF_OTHERS if row.get(name) is not None}
+    return row | told
+
+
+def _columns(of: object, *same: str, **names: str) -> dict[str, Any]:
+    """Columns of what `of` calls the same, or by another name; none where it is not there."""
+    names = dict(zip(same, same, strict=True)) | names
+    return {} if of is None else {column: getattr(of, name) for column, name in names.items()}
 
 
 def _image(image: ImageAttestation) -> dict[str, Any]:
     """One of several images, by the names of the columns."""
-    sent = _sent(image.sent)
     return {
-        "capped": image.capped,
-        "visual_tokens": image.visual_tokens,
-        "tiles": image.tiles,
+        **_columns(image, "capped", "visual_tokens", "tiles"),
         **_sizes(image),
-        **{name: sent.get(name) for name in ("sent_width", "sent_height", "sent_bytes")},
+        **_sent(image.sent, "width", "height", "bytes"),
         **_pair("predicted", ("width", "height"), image.predicted_size),
     }
 
@@ -90,44 +99,8 @@ def _sizes(one: Attestation | ImageAttestation) -> dict[str, Any]:
     }
 
 
-def _sent(sent: Sent | None) -> dict[str, Any]:
-    if sent is None:
-        return {}
-    names = ("width", "height", "format", "bytes", "sha256")
-    return {f"sent_{name}": getattr(sent, name) for name in names}
-
-
-def _served(attestation: Attestation) -> dict[str, Any]:
-    """What was sent to a server, and what was predicted and counted of it."""
-    served = attestation.served
-    row = _sent(attestation.sent)
-    if served is None:
-        return row
-    least, most = served.predicted_tokens or (None, None)
-    return {
-        **row,
-        **_pair("predicted", ("width", "height"), served.predicted_size),
-        "rule": None if served.rule is None else _public(served.rule),
-        "predicted_least": least,
-        "predicted_most": most,
-        "counted_tokens": served.counted_tokens,
-        "counted_by": served.counted_by,
-        "server_model": None if served.model is None else _public(served.model),
-        "server_fingerprint": None if served.fingerprint is None else _public(served.fingerprint),
-        "attempts": served.attempts,
-    }
-
-
-def _judged(said: Judgement | None) -> dict[str, Any]:
-    """What a judge said of an open answer; nothing where none was asked."""
-    if said is None:
-        return {}
-    return {
-        "judge": said.judge,
-        "judge_model": None if said.model is None else _public(said.model),
-        "judged": said.correct,
-        "judge_failure": None if said.failure is None else redacted(said.failure),
-    }
+def _sent(sent: Sent | None, *names: str) -> dict[str, Any]:
+    return _columns(sent, **{f"sent_{name}": name for name in names})
 
 
 def _pair(name: str, sides: tuple[str, str], size: tuple[float, float] | None) -> dict[str, Any]:

@@ -19,76 +19,66 @@ _SIZES = (
     *("visual_tokens", "tiles", "sent_width", "sent_height", "sent_bytes"),
     *("predicted_width", "predicted_height"),
 )
-IMAGE = pa.struct(
-    [
-        pa.field("capped", pa.bool_()),
-        *(pa.field(name, pa.int32()) for name in _SIZES),
-    ]
-)
+IMAGE = pa.struct({"capped": pa.bool_(), **dict.fromkeys(_SIZES, pa.int32())})
 """One image of a question that has several: the columns of the same names, of that image."""
 
-SCHEMA: pa.Schema = pa.schema(
-    [
-        pa.field("sample", pa.string(), nullable=False),
-        pa.field("resolution", pa.string(), nullable=False),
-        pa.field("scheme", pa.string(), nullable=False),
-        pa.field("filter", pa.string(), nullable=False),
-        pa.field("answer_mode", pa.string(), nullable=False),
-        pa.field("cluster", pa.string(), nullable=False),
-        pa.field("target", pa.string(), nullable=False),
-        pa.field("prediction", pa.string()),
-        pa.field("correct", pa.int8()),
-        pa.field("answer", pa.string()),
-        pa.field("failure_kind", pa.string()),
-        pa.field("failure_message", pa.string()),
-        pa.field("choice_scores", pa.list_(pa.float64())),
-        pa.field("form", pa.string(), nullable=False),
-        pa.field("f1", pa.float64()),
-        pa.field("status", pa.string(), nullable=False),
-        pa.field("source_width", pa.int32()),
-        pa.field("source_height", pa.int32()),
-        pa.field("information_width", pa.int32()),
-        pa.field("information_height", pa.int32()),
-        pa.field("capped", pa.bool_(), nullable=False),
-        pa.field("expected_height", pa.int32()),
-        pa.field("expected_width", pa.int32()),
-        pa.field("grid_height", pa.int32()),
-        pa.field("grid_width", pa.int32()),
-        pa.field("visual_tokens", pa.int32()),
-        pa.field("evidence", pa.string(), nullable=False),
-        pa.field("notes", pa.list_(pa.string()), nullable=False),
-        pa.field("tiles", pa.int32()),
-        pa.field("blind", pa.string()),
-        pa.field("adapter", pa.string()),
-        pa.field("generated_tokens", pa.int32()),
-        pa.field("seconds", pa.float64()),
-        pa.field("peak_memory", pa.int64()),
-        pa.field("judge", pa.string()),
-        pa.field("judge_model", pa.string()),
-        pa.field("judged", pa.int8()),
-        pa.field("judge_failure", pa.string()),
-        pa.field("options", pa.list_(pa.string())),
-        pa.field("sent_width", pa.int32()),
-        pa.field("sent_height", pa.int32()),
-        pa.field("sent_format", pa.string()),
-        pa.field("sent_bytes", pa.int64()),
-        pa.field("sent_sha256", pa.string()),
-        pa.field("rule", pa.string()),
-        pa.field("predicted_width", pa.int32()),
-        pa.field("predicted_height", pa.int32()),
-        pa.field("predicted_least", pa.int32()),
-        pa.field("predicted_most", pa.int32()),
-        pa.field("counted_tokens", pa.int32()),
-        pa.field("counted_by", pa.string()),
-        pa.field("server_model", pa.string()),
-        pa.field("server_fingerprint", pa.string()),
-        pa.field("attempts", pa.int32()),
-        pa.field("detail", pa.string()),
-        pa.field("images", pa.list_(IMAGE)),
-        pa.field("microns_across", pa.float64()),
-        pa.field("microns_down", pa.float64()),
-    ]
+_TEXT, _SIZE, _NUMBER = pa.string(), pa.int32(), pa.float64()
+_NEVER_NULL = (
+    *("sample", "resolution", "scheme", "filter", "answer_mode", "cluster", "target"),
+    *("form", "status", "capped", "evidence", "notes"),
 )
+
+
+def _columns(*kinds: tuple[pa.DataType, str]) -> tuple[pa.Field, ...]:
+    """Columns in order: types, each with the names that it stands for, a blank between them."""
+    return tuple(
+        pa.field(name, kind, nullable=name not in _NEVER_NULL)
+        for kind, names in kinds
+        for name in names.split()
+    )
+
+
+GENERATIONS: tuple[tuple[pa.Field, ...], ...] = (
+    _columns(
+        (_TEXT, "sample resolution scheme filter answer_mode cluster target prediction"),
+        (pa.int8(), "correct"),
+        (_TEXT, "answer failure_kind failure_message"),
+        (pa.list_(_NUMBER), "choice_scores"),
+        (_TEXT, "form"),
+        (_NUMBER, "f1"),
+        (_TEXT, "status"),
+        (_SIZE, "source_width source_height information_width information_height"),
+        (pa.bool_(), "capped"),
+        (_SIZE, "expected_height expected_width grid_height grid_width visual_tokens"),
+        (_TEXT, "evidence"),
+        (pa.list_(_TEXT), "notes"),
+    ),
+    _columns(
+        (_SIZE, "tiles"),
+        (_TEXT, "blind adapter"),
+        (_SIZE, "generated_tokens"),
+        (_NUMBER, "seconds"),
+        (pa.int64(), "peak_memory"),
+    ),
+    _columns((_TEXT, "judge judge_model"), (pa.int8(), "judged"), (_TEXT, "judge_failure")),
+    _columns((pa.list_(_TEXT), "options")),
+    _columns(
+        (_SIZE, "sent_width sent_height"),
+        (_TEXT, "sent_format"),
+        (pa.int64(), "sent_bytes"),
+        (_TEXT, "sent_sha256 rule"),
+        (_SIZE, "predicted_width predicted_height predicted_least predicted_most counted_tokens"),
+        (_TEXT, "counted_by server_model server_fingerprint"),
+        (_SIZE, "attempts"),
+    ),
+    _columns((_TEXT, "detail")),
+    _columns((pa.list_(IMAGE), "images")),
+    _columns((_NUMBER, "microns_across microns_down")),
+)
+"""Columns in the order in which they came: with version 1, with version 2, within it, with version
+3, and within that: of samples that a server answered, of what had to be seen, of several images,
+and of slides in µm per pixel."""
+SCHEMA: pa.Schema = pa.schema([field for columns in GENERATIONS for field in columns])
 """Columns of the file beside a record. `correct` is null for a failed sample; sizes: pixels;
 `seconds` and `peak_memory` (bytes) are null for a sample that the run did not answer itself;
 `judged` is what the run's judge said of an open answer, null where it was not asked or failed;
@@ -100,6 +90,10 @@ has each image of a question with several, in order, null of one image: sizes an
 are then the first image's, `visual_tokens` and `tiles` the sums. `microns_across` and
 `microns_down` are the µm that a pixel of the information is, of a whole slide read at a number of
 µm per pixel; null of any other."""
+
+
+KEY = ("resolution", "scheme", "filter", "answer_mode")
+"""Columns, and fields of a cell, that name its cell."""
 
 
 @dataclass(frozen=True, order=True)
@@ -206,9 +200,8 @@ class Answers:
 
     @cached_property
     def _groups(self) -> Mapping[CellKey, Sequence[int]]:
-        names = ("resolution", "scheme", "filter", "answer_mode")
         groups: dict[tuple[str, ...], list[int]] = {}
-        for number, key in enumerate(zip(*map(self.column, names), strict=True)):
+        for number, key in enumerate(zip(*map(self.column, KEY), strict=True)):
             groups.setdefault(key, []).append(number)
         keys = {CellKey.of(*key): numbers for key, numbers in groups.items()}
         return dict(sorted(keys.items()))

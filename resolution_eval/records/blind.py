@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from resolution_eval.records.answer_table import CellKey
-from resolution_eval.records.schema import BlindControl, Cell, Record
+from resolution_eval.records.answer_table import KEY, CellKey
+from resolution_eval.records.schema import BlindControl, Record
+
+_SAME = {*KEY, "n", "failed", "correct", "accuracy"}
+"""Fields that a control has of the blind run's cell."""
 
 
 def controlled(record: Record, others: Sequence[Record]) -> Record:
     """The record with the blind runs among `others` as its controls, the latest of each cell.
 
-    A control is of the same task, checkpoint, adapter and data, asked in the same way
-    (demonstrations, order of options), and its cell of the same resolution, scheme, filter, answer
-    mode and samples. A blind run has no control itself.
+    A control is of the same task, checkpoint, adapter and data, asked in the same way, and its cell
+    of the same setting and samples. A blind run has no control itself.
     """
     if record.blind is not None:
         return record
@@ -52,25 +54,16 @@ def _controls(record: Record, blind: Record) -> Iterator[tuple[CellKey, BlindCon
     seen, unseen = _samples(record), _samples(blind)
     for cell in blind.cells:
         if unseen[cell.key] == seen.get(cell.key):
-            yield cell.key, _control(cell, blind)
+            yield (
+                cell.key,
+                BlindControl(
+                    **cell.model_dump(include=_SAME),
+                    kind=blind.blind,
+                    results_sha256=blind.environment.results_sha256,
+                ),
+            )
 
 
 def _samples(record: Record) -> dict[CellKey, set[str]]:
     names = record.answers.column("sample")
     return {key: {names[row] for row in rows} for key, rows in record.answers.groups().items()}
-
-
-def _control(cell: Cell, blind: Record) -> BlindControl:
-    assert blind.blind is not None
-    return BlindControl(
-        resolution=cell.resolution,
-        scheme=cell.scheme,
-        filter=cell.filter,
-        answer_mode=cell.answer_mode,
-        kind=blind.blind,
-        n=cell.n,
-        failed=cell.failed,
-        correct=cell.correct,
-        accuracy=cell.accuracy,
-        results_sha256=blind.environment.results_sha256,
-    )

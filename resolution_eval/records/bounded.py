@@ -1,15 +1,17 @@
-"""Reading JSON that strangers wrote: bounded in size and depth, finite numbers only.
-
-Every refusal is a `RecordError` that names the file and, where there is one, the line.
+"""JSON that strangers wrote: bounded in size and depth, finite numbers only; each refusal is a
+`RecordError` that names the file and, where there is one, the line.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from resolution_eval.ground.errors import RecordError
+from resolution_eval.ground.lines import line_at
 from resolution_eval.ground.notation import NotationError, json_value
 
 MAX_DOCUMENT = 64 * 2**20
@@ -31,6 +33,31 @@ def read_document(path: Path) -> dict[str, Any]:
     if len(data) > MAX_DOCUMENT:
         raise RecordError(f"{path}: larger than {MAX_DOCUMENT} bytes, too large for a results file")
     return _object(data, str(path), 1)
+
+
+class Document(BaseModel):
+    """Frozen; refused are an unknown key, another type, and a number that is not finite."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+Form = TypeVar("Form", bound=Document)
+
+
+def read_as(form: type[Form], path: Path) -> Form:
+    """The document in the file `path`, read strictly.
+
+    Raises:
+        RecordError: as `read_document`, or breaking the schema of `form`; line and key are named.
+    """
+    content = read_document(path)
+    try:
+        return form.model_validate(content)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join(map(str, fault["loc"]))
+        line = line_at(path.read_text(encoding="utf-8"), fault["loc"])
+        raise RecordError(f"{path}, line {line}: {place}: {fault['msg']}") from error
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

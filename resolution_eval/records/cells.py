@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from resolution_eval.answers.thinking import is_cut
-from resolution_eval.records.answer_table import Answers, CellKey
+from resolution_eval.records.answer_table import KEY, Answers, CellKey
 from resolution_eval.records.schema import (
     Cell,
     CellCost,
     CellStatus,
+    Disagreement,
     FailedSample,
     Grid,
     Judged,
+    Serving,
+    Tokens,
 )
-from resolution_eval.records.serving import serving, tokens
 from resolution_eval.statistics.curves import balanced_accuracy
 
 MAX_GRIDS = 8
 MAX_EVIDENCE = 4
 MAX_FAILURES = 100
+MAX_NAMES = 8
+"""Names, and disagreements, that a cell lists of the servers that answered it."""
 MAX_CLASSES = 64
 """A task with more different targets is not a classification: it has no per-class figures."""
 
@@ -66,10 +70,7 @@ def _cell(key: CellKey, rows: Sequence[Row], samples: int) -> Cell:
     grids, other = _grids(rows)
     correct = sum(row["correct"] for row in scored)
     return Cell(
-        resolution=key.resolution,
-        scheme=key.scheme,
-        filter=key.filter,
-        answer_mode=key.answer_mode,
+        **{name: getattr(key, name) for name in KEY},
         status=_status(statuses, failed + samples - len(rows)),
         n=len(rows),
         correct=correct,
@@ -77,10 +78,7 @@ def _cell(key: CellKey, rows: Sequence[Row], samples: int) -> Cell:
         missing=samples - len(rows),
         unparseable=sum(row["prediction"] is None for row in scored),
         cut=sum(any(map(is_cut, row["notes"] or ())) for row in scored),
-        mismatched=statuses["mismatched"],
-        unattested=statuses["unattested"],
-        predicted=statuses["predicted"],
-        counted=statuses["counted"],
+        **{status: statuses[status] for status in ("mismatched", *WEAKEST_FIRST)},
         capped=sum(row["capped"] for row in rows),
         accuracy=correct / len(scored) if scored else None,
         balanced_accuracy=_balanced(scored),
@@ -167,18 +165,67 @@ def _source_edge(rows: Sequence[Row]) -> float | None:
 def _grids(rows: Sequence[Row]) -> tuple[tuple[Grid, ...], int]:
     """The most frequent grids, and how many samples have another one; failed samples have none."""
     names = ("expected_height", "expected_width", "grid_height", "grid_width")
-    counts = Counter(
-        tuple(row[name] for name in names) for row in rows if row["correct"] is not None
-    )
-    common = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))[:MAX_GRIDS]
+    each = [tuple(row[name] for name in names) for row in rows if row["correct"] is not None]
     grids = tuple(
         Grid(expected_height=eh, expected_width=ew, height=h, width=w, samples=number)
-        for (eh, ew, h, w), number in common
+        for (eh, ew, h, w), number in _frequent(each, MAX_GRIDS)
     )
-    return grids, counts.total() - sum(grid.samples for grid in grids)
+    return grids, len(each) - sum(grid.samples for grid in grids)
+
+
+def _frequent(
+    values: Iterable[Any], most: int, order: Callable[[Any], Any] = str
+) -> list[tuple[Any, int]]:
+    """The most frequent of `values` and how often they stand there; of equals in order."""
+    counts = Counter(values)
+    return sorted(counts.items(), key=lambda item: (-item[1], order(item[0])))[:most]
 
 
 def _evidence(scored: Sequence[Row]) -> tuple[str, ...]:
-    counts = Counter(row["evidence"] for row in scored)
-    ordered = sorted(counts, key=lambda text: (-counts[text], text))
-    return tuple(text[:200] for text in ordered[:MAX_EVIDENCE])
+    texts = _frequent((row["evidence"] for row in scored), MAX_EVIDENCE)
+    return tuple(text[:200] for text, _ in texts)
+
+
+def serving(rows: Sequence[Row]) -> Serving | None:
+    """What the server and the rule say of `rows`; None where no server answered."""
+    known = [row for row in rows if row["attempts"] is not None]
+    if not known:
+        return None
+    return Serving(
+        rules=_names(known, "rule"),
+        counted_by=_names(known, "counted_by"),
+        models=_names(known, "server_model"),
+        fingerprints=_names(known, "server_fingerprint"),
+        predicted_tokens=tokens([row["predicted_most"] for row in known]),
+        counted_tokens=tokens([row["counted_tokens"] for row in known]),
+        disagreements=_disagreements(known),
+        sent_bytes=tokens([row["sent_bytes"] for row in known]),
+        retried=sum(row["attempts"] > 1 for row in known),
+    )
+
+
+def tokens(counts: Sequence[int | None]) -> Tokens | None:
+    """Least, mean and most of those that are known; None where none is."""
+    known = [count for count in counts if count is not None]
+    if not known:
+        return None
+    return Tokens(least=min(known), mean=sum(known) / len(known), most=max(known))
+
+
+def _names(rows: Sequence[Row], column: str) -> tuple[str, ...]:
+    known = (row[column] for row in rows if row[column] is not None)
+    return tuple(name for name, _ in _frequent(known, MAX_NAMES))
+
+
+def _disagreements(rows: Sequence[Row]) -> tuple[Disagreement, ...]:
+    each = (
+        (row["counted_tokens"], row["predicted_least"], row["predicted_most"])
+        for row in rows
+        if row["status"] == "mismatched"
+        and row["counted_tokens"] is not None
+        and row["predicted_least"] is not None
+    )
+    return tuple(
+        Disagreement(counted=counted, least=least, most=most, samples=samples)
+        for (counted, least, most), samples in _frequent(each, MAX_NAMES, order=tuple)
+    )

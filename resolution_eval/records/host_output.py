@@ -1,6 +1,5 @@
-"""What lmms-eval wrote: runs, each a results file with the samples files of its tasks.
-
-It is read as untrusted input: nothing in it is believed that the rest of it contradicts.
+"""What lmms-eval wrote: runs, each a results file with its tasks' samples files. It is read as
+untrusted input: nothing in it is believed that the rest of it contradicts.
 """
 
 from __future__ import annotations
@@ -33,13 +32,13 @@ class TaskAnswers:
 
     path: Path
     answers: Answers
-    checkpoint: str | None
-    adapter: str | None
-    training: str
-    """Training resolution as the adapter declared it; `unknown` where none of ours answered."""
-    fingerprint: str | None
     prompt: str | None
     """Text of the first sample's prompt, where lmms-eval kept it."""
+    checkpoint: str | None = None
+    adapter: str | None = None
+    training: str = "unknown"
+    """Training resolution as the adapter declared it; `unknown` where none of ours answered."""
+    fingerprint: str | None = None
     shown: Literal["image", Blind] | None = None
     """What the model was given; None where every sample failed."""
     facts: tuple[RunFacts, ...] = ()
@@ -176,13 +175,9 @@ def read_samples(path: Path) -> TaskAnswers | None:
     return TaskAnswers(
         path=path,
         answers=Answers.from_rows(answer_rows(lines)),
-        checkpoint=constants.of("checkpoint"),
-        adapter=constants.of("adapter"),
-        training=constants.of("training") or "unknown",
-        fingerprint=constants.of("fingerprint"),
         prompt=prompt,
-        shown=constants.shown,
         facts=_facts(lines, path),
+        **constants.known,
     )
 
 
@@ -201,9 +196,7 @@ def _facts(lines: list[SampleLine], path: Path) -> tuple[RunFacts, ...]:
 
 
 def _apart_from_device(told: RunFacts) -> CheckpointFacts | None:
-    """The checkpoint's facts without the device, which each process has its own of, and without the
-    kernels that it met.
-    """
+    """The checkpoint's facts without what each process has of its own: device, and kernels met."""
     checkpoint = told.checkpoint
     if checkpoint is None:
         return None
@@ -222,31 +215,27 @@ class _Constants:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._values: dict[str, str] = {}
         self._samples: dict[str, tuple[str, str]] = {}
-        self.shown: Literal["image", Blind] | None = None
-        """What the model was given, on all lines that have an answer."""
-
-    def of(self, name: str) -> str | None:
-        return self._values.get(name)
+        self.known: dict[str, Any] = {}
+        """By the names of `TaskAnswers`; what no line says is not there."""
 
     def check(self, line: SampleLine, number: int) -> None:
         attestation, verdict = line.attestation, line.verdict
         for name in ("checkpoint", "adapter", "training", "fingerprint"):
             value = getattr(attestation, name)
-            if value in ("", "unknown"):
-                continue
-            if self._values.setdefault(name, value) != value:
-                self._differs(number, f"{name} {value!r}", repr(self._values[name]))
+            if value not in ("", "unknown"):
+                self._same(number, name, value, f"{name} {value!r}")
         if attestation.status != "failed":
             shown = attestation.blind or "image"
-            self.shown = self.shown or shown
-            if shown != self.shown:
-                self._differs(number, f"the model was shown {shown!r}", repr(self.shown))
+            self._same(number, "shown", shown, f"the model was shown {shown!r}")
         mine = (verdict.cluster, verdict.target)
         if self._samples.setdefault(verdict.sample, mine) != mine:
             known = str(self._samples[verdict.sample])
             self._differs(number, f"cluster and target {mine} of {verdict.sample!r}", known)
+
+    def _same(self, number: int, name: str, value: str, statement: str) -> None:
+        if self.known.setdefault(name, value) != value:
+            self._differs(number, statement, repr(self.known[name]))
 
     def _differs(self, number: int, statement: str, known: str) -> None:
         raise RecordError(

@@ -142,20 +142,21 @@ def _checkpoint(run: Run, given: TaskAnswers) -> Checkpoint:
         training_overridden=told.overridden if told else None,
         training_evidence=card.evidence if card and agrees else told and told.evidence,
         training_evidence_url=card.evidence_url if card and agrees else None,
-        strategy=told and told.strategy,
-        training_data=told and told.training_data,
-        dtype=told and told.dtype,
         probes=told.probes if told else (),
-        writing=told and told.writing,
+        **_said(told, "strategy", "training_data", "dtype", "writing"),
     )
+
+
+def _said(by: object, *names: str) -> dict[str, Any]:
+    """What `by` says under `names`; null where there is nobody to say it."""
+    return {name: None if by is None else getattr(by, name) for name in names}
 
 
 def _commit(
     told: CheckpointFacts | None, card: ModelCard | None, host: Mapping[str, Any]
 ) -> str | None:
-    """The checkpoint's revision as its adapter found it, or as `--model_args` pins it.
-
-    A card's revision is that of the checkpoint the card describes, not of the one that ran.
+    """The revision as its adapter found it, or as `--model_args` pins it: that of the checkpoint
+    that ran, not of the one that a card describes.
     """
     if told is not None and told.revision is not None:
         return told.revision
@@ -167,19 +168,11 @@ def _dataset(card: TaskCard | None, task: str, given: TaskAnswers) -> Dataset:
     told = given.facts[0].data if given.facts else None
     return Dataset(
         name=card.name if card else task,
-        title=card.title if card else None,
-        modality=card.modality if card else None,
-        kind=card.kind if card else None,
-        source=told and told.source,
-        revision=card.revision if card else None,
+        **_said(card, "title", "modality", "kind", "revision", "licence", "citation", "cluster"),
+        **_said(told, "source", "loaded", "excluded_total"),
         revision_found=told and told.revision,
         fingerprint=given.fingerprint,
-        licence=card.licence if card else None,
-        citation=card.citation if card else None,
         classes=card.classes if card else (),
-        cluster=card.cluster if card else None,
-        loaded=told.loaded if told else None,
-        excluded_total=told.excluded_total if told else None,
         excluded=told.excluded if told else (),
         notes=told.notes if told else (),
     )
@@ -188,11 +181,11 @@ def _dataset(card: TaskCard | None, task: str, given: TaskAnswers) -> Dataset:
 def _titled(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """What a folder's card says of its own data, beside what shipped cards would."""
     own = _table(metadata, "own")
-    told = {name: _text(own, name) for name in ("title", "modality", "kind")}
+    told: dict[str, Any] = {name: _text(own, name) for name in ("title", "modality", "kind")}
     classes = own.get("classes")
-    named = isinstance(classes, list) and all(isinstance(each, str) for each in classes)
-    known: dict[str, Any] = {name: text for name, text in told.items() if text is not None}
-    return known | ({"classes": tuple(classes)} if named and classes else {})
+    if isinstance(classes, list) and all(isinstance(each, str) for each in classes):
+        told["classes"] = tuple(classes)
+    return {name: value for name, value in told.items() if value}
 
 
 def _chance(metadata: Mapping[str, Any]) -> float | None:
@@ -216,19 +209,16 @@ def _environment(run: Run, task: str, given: TaskAnswers) -> Environment:
         date=run.date,
         results_file=run.path.name,
         results_sha256=file_digest(run.path),
-        model=_text(host, "model"),
-        model_args=_text(host, "model_args"),
+        **{name: _text(host, name) for name in ("model", "model_args", "batch_size")},
         model_defaults=told.checkpoint.defaults if told and told.checkpoint else {},
-        batch_size=_text(host, "batch_size"),
         limit=_number(host, "limit"),
         offset=int(_number(host, "offset") or 0) or None,
         generation=_text(configuration, "generation_kwargs") or _text(host, "gen_kwargs"),
         fewshot=None if shots is None else int(shots),
         option_order=_text(_table(configuration, "metadata"), "option_order"),
-        device=_device(told, host),
-        hardware=told and told.hardware,
+        device=told.checkpoint.device if told and told.checkpoint else _text(host, "device"),
+        **_said(told, "hardware", "platform"),
         arithmetic=_arithmetic(given.facts),
-        platform=told and told.platform,
         processes=len(given.facts) or None,
         versions=_versions(run, told),
         seeds=seeds,
@@ -237,13 +227,6 @@ def _environment(run: Run, task: str, given: TaskAnswers) -> Environment:
         peak_memory_of=peak_of,
         samples_per_second=spent.samples_per_second if spent else None,
     )
-
-
-def _device(told: RunFacts | None, host: Mapping[str, Any]) -> str | None:
-    """As the adapter found it; only where none of ours answered, as lmms-eval was told."""
-    if told is not None and told.checkpoint is not None:
-        return told.checkpoint.device
-    return _text(host, "device")
 
 
 def _arithmetic(told: Sequence[RunFacts]) -> Arithmetic | None:

@@ -7,26 +7,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from resolution_eval.records.answer_table import SCHEMA
+from resolution_eval.records.answer_table import GENERATIONS
 
 Document = dict[str, Any]
-
-LATER_COLUMNS = (
-    ("tiles", "blind", "adapter", "generated_tokens", "seconds", "peak_memory"),
-    ("judge", "judge_model", "judged", "judge_failure"),
-    ("options",),
-    (
-        *("sent_width", "sent_height", "sent_format", "sent_bytes", "sent_sha256", "rule"),
-        *("predicted_width", "predicted_height", "predicted_least", "predicted_most"),
-        *("counted_tokens", "counted_by", "server_model", "server_fingerprint", "attempts"),
-    ),
-    ("detail",),
-    ("images",),
-    ("microns_across", "microns_down"),
-)
-"""Columns that the answers did not have from the start, in the order in which they came: with
-version 2, within it, with version 3, and within that: of samples that a server answered, of what
-had to be seen, of several images, and of slides in µm per pixel."""
 
 
 def _second(document: Document) -> Document:
@@ -82,21 +65,15 @@ def _unknown(parts: Mapping[str, Document]) -> list[str]:
     return ["shown", *names, "controls.blind"]
 
 
-def _third(document: Document) -> Document:
-    """Version 3 from version 2: the document is the same, its answers lack the options shown."""
-    return document
-
-
-MIGRATIONS: Mapping[int, Callable[[Document], Document]] = {1: _second, 2: _third}
-"""From a schema version to a function that turns its document into that of the next version."""
+MIGRATIONS: Mapping[int, Callable[[Document], Document]] = {1: _second, 2: dict}
+"""From a schema version to a function that turns its document into that of the next version. That
+of version 3 is the same as of version 2, whose answers lack the options shown."""
 
 
 def migrated_answers(table: pa.Table) -> pa.Table:
     """The answers with the columns of the present schema, null where older ones had none."""
-    for known in range(len(LATER_COLUMNS)):
-        absent = [name for columns in LATER_COLUMNS[known:] for name in columns]
-        if table.schema.equals(pa.schema([f for f in SCHEMA if f.name not in absent])):
-            for name in absent:
-                field = SCHEMA.field(name)
+    for known in range(1, len(GENERATIONS)):
+        if table.schema.equals(pa.schema([f for columns in GENERATIONS[:known] for f in columns])):
+            for field in (f for columns in GENERATIONS[known:] for f in columns):
                 table = table.append_column(field, pa.nulls(table.num_rows, field.type))
     return table

@@ -43,6 +43,20 @@ class _Document(BaseModel):
     )
 
 
+class _CellKeyed(_Document):
+    """What is of one cell of a record."""
+
+    resolution: Label
+    scheme: str
+    filter: str
+    answer_mode: str
+
+    @property
+    def key(self) -> CellKey:
+        """What identifies the cell within its record."""
+        return CellKey.of(self.resolution, self.scheme, self.filter, self.answer_mode)
+
+
 class Grid(_Document):
     """How many samples of a cell had this grid, in pixels; of several images, the first."""
 
@@ -138,15 +152,12 @@ class Judged(_Document):
     """correct / (asked - failed); null where no judgement has a verdict."""
 
 
-class Cell(_Document):
+class Cell(_CellKeyed):
     """One score, with all that keeps it from being what was asked for."""
 
     resolution: Label
     """Inference resolution: edge in pixels of the square budget, or `native`; of whole slides µm
     per pixel, `0.5um`."""
-    scheme: str
-    filter: str
-    answer_mode: str
     status: CellStatus
     """`mismatched`: an encoder received another grid than asked, or what a server counted, or its
     rule, says so. `incomplete`: samples failed or are missing. `unattested`: nobody saw a grid, and
@@ -221,11 +232,6 @@ class Cell(_Document):
         """The step of the ladder that the weakest of its scored samples has; null without one."""
         return next((step for step in STEPS if getattr(self, step)), None)
 
-    @property
-    def key(self) -> CellKey:
-        """What identifies the cell within its record."""
-        return CellKey.of(self.resolution, self.scheme, self.filter, self.answer_mode)
-
 
 class Checkpoint(_Document):
     """What was scored, and the resolution that it was trained at."""
@@ -285,13 +291,9 @@ class Dataset(_Document):
     """What a reader of scores on this data should know."""
 
 
-class BlindControl(_Document):
+class BlindControl(_CellKeyed):
     """One resolution's score of the same checkpoint without the image, by a run of its own."""
 
-    resolution: Label
-    scheme: str
-    filter: str
-    answer_mode: str
     kind: Blind
     n: Count
     failed: Count
@@ -300,11 +302,6 @@ class BlindControl(_Document):
     """correct / (n - failed), on the same samples."""
     results_sha256: Sha256
     """Of the results file of the blind run."""
-
-    @property
-    def key(self) -> CellKey:
-        """That of the cell that it is the control of."""
-        return CellKey.of(self.resolution, self.scheme, self.filter, self.answer_mode)
 
 
 class Controls(_Document):

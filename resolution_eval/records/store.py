@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any, get_args
@@ -20,11 +20,13 @@ from resolution_eval.evidence.attestation import Status
 from resolution_eval.ground.errors import RecordError
 from resolution_eval.ground.files import replace
 from resolution_eval.records.answer_table import SCHEMA, Answers
+from resolution_eval.records.blind import controlled
 from resolution_eval.records.bounded import read_document
 from resolution_eval.records.cells import cells, failures
+from resolution_eval.records.make import make_records
 from resolution_eval.records.migrations import MIGRATIONS, migrated_answers
 from resolution_eval.records.record_pages import PageError, pages
-from resolution_eval.records.schema import SCHEMA_VERSION, AnswersFile, Cell, Record
+from resolution_eval.records.schema import SCHEMA_VERSION, AnswersFile, Record
 
 SUFFIX = ".record.json"
 ANSWERS_SUFFIX = ".answers.parquet"
@@ -35,6 +37,7 @@ TEXT_OF_A_ROW = 8_192
 """Most bytes of text of an answer, on average over a record."""
 LEAST_TEXT = 64 * 2**20
 """Bytes of text that any record may have."""
+SIDES = ("width", "height")
 MAX_LISTED = 300
 """Most elements of a list column, per row on average: options, their scores, notes."""
 
@@ -42,11 +45,11 @@ MAX_LISTED = 300
 def write_record(record: Record, folder: Path) -> Path:
     """Write the record and its answers into `folder`; the path of the JSON document.
 
-    Each file appears whole or not at all, the document last, so that a document that can be read
-    has its answers. The name follows from the content: writing a record again replaces it.
+    Each file appears whole or not at all, the document last. The name follows from the content:
+    writing a record again replaces it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    answers = _parquet(record.answers)
+    answers = parquet(record.answers.table)
     digest = hashlib.sha256(answers).hexdigest()
     name = record_name(record)
     file = AnswersFile(name=name + ANSWERS_SUFFIX, sha256=digest, rows=len(record.answers))
@@ -65,14 +68,39 @@ def record_name(record: Record) -> str:
     return "-".join([*(_slug(part) for part in parts), digest])
 
 
+def answers_of(path: Path) -> Path:
+    """The file with the answers of the record `path`."""
+    return path.with_name(path.name.removesuffix(SUFFIX) + ANSWERS_SUFFIX)
+
+
 def _slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_]+", "_", text).strip("_")[:60] or "unnamed"
 
 
-def _parquet(answers: Answers) -> bytes:
+def parquet(table: pa.Table) -> bytes:
+    """A file's content."""
     buffer = BytesIO()
-    pq.write_table(answers.table, buffer, compression="zstd")
+    pq.write_table(table, buffer, compression="zstd")
     return buffer.getvalue()
+
+
+def load(paths: Sequence[Path]) -> list[Record]:
+    """The records in `paths`: lmms-eval's output folders, records, or folders of records.
+
+    A blind run in any of them is the control of the records that it fits.
+
+    Raises:
+        RecordError: a path holds neither, or a file in it cannot be read.
+    """
+    records = [record for path in paths for record in _load(path)]
+    return [controlled(record, records) for record in records]
+
+
+def _load(path: Path) -> list[Record]:
+    if path.name.endswith(SUFFIX):
+        return [read_record(path)]
+    written = sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() else []
+    return [read_record(file) for file in written] or make_records(path)
 
 
 def read_record(path: Path, *, most: int | None = None) -> Record:
@@ -116,20 +144,14 @@ def _follows(record: Record, path: Path) -> bool:
     except ValueError as error:
         first = str(error).splitlines()[0]
         raise RecordError(f"{path}: its answers contradict themselves ({first})") from None
-    return _agree(record.cells, counted) and record.failures == failed
-
-
-def _agree(stated: tuple[Cell, ...], counted: tuple[Cell, ...]) -> bool:
-    """Whether two lists of cells are the same, up to the last digits of their fractions."""
-    return len(stated) == len(counted) and all(
-        _rounded(one) == _rounded(other) for one, other in zip(stated, counted, strict=True)
+    same = [_rounded(cell.model_dump()) for cell in counted]
+    return [_rounded(cell.model_dump()) for cell in record.cells] == same and (
+        record.failures == failed
     )
 
 
 def _rounded(value: Any) -> Any:
-    """A cell as its fields, with every number that is a fraction in nine digits."""
-    if isinstance(value, Cell):
-        return _rounded(value.model_dump())
+    """The fields of a cell, fractions in nine digits: the last ones follow the order of a sum."""
     if isinstance(value, dict):
         return {name: _rounded(each) for name, each in value.items()}
     return f"{value:.9g}" if isinstance(value, float) else value
@@ -163,13 +185,13 @@ def _read_answers(document: Mapping[str, Any], path: Path, most: int) -> Answers
         file = AnswersFile.model_validate(document.get("answers_file"))
     except ValidationError as error:
         raise RecordError(f"{path}: answers_file: {error.errors()[0]['msg']}") from error
-    if file.name != path.name.removesuffix(SUFFIX) + ANSWERS_SUFFIX:
+    beside = answers_of(path)
+    if file.name != beside.name:
         raise RecordError(
             f"{path}: its answers are to lie beside it under its name, not {file.name!r}"
         )
     if file.rows > most:
         raise RecordError(f"{path}: {file.rows} answers; at most {most} can be its samples'")
-    beside = path.with_name(file.name)
     if not beside.is_file():
         raise RecordError(f"{path}: its answers ({file.name}) are missing; copy both files")
     if beside.stat().st_size > MAX_ANSWERS:
@@ -259,7 +281,7 @@ def _images(table: pa.Table) -> pa.Table:
 def _check_sizes(table: pa.Table, path: Path) -> None:
     """Refuse half a size, and sizes and counts below zero."""
     for name in ("source", "information", "expected", "grid"):
-        width, height = (table.column(f"{name}_{side}") for side in ("width", "height"))
+        width, height = (table.column(f"{name}_{side}") for side in SIDES)
         if not pc.all(pc.equal(pc.is_null(width), pc.is_null(height)), min_count=0).as_py():
             raise RecordError(f"{path}: a sample's {name} has a width or a height, not both")
         if any((pc.min(side).as_py() or 0) < 0 for side in (width, height)):
@@ -290,11 +312,9 @@ def _contradictions(table: pa.Table) -> Iterator[tuple[pa.ChunkedArray, str]]:
         yield pc.invert(pc.is_in(table[name], value_set=verdict)), f"{name} is neither 0 nor 1"
     failed = pc.not_equal(pc.equal(status, "failed"), pc.is_null(correct))
     yield failed, "a failed sample has no verdict, and any other has one"
-    same = [
-        pc.fill_null(pc.equal(table[f"grid_{side}"], table[f"expected_{side}"]), False)
-        for side in ("height", "width")
-    ]
-    agree = pc.and_(pc.and_(*same), _images_agree(table))
+    each = _images(table)
+    agree = _without(table, each.filter(pc.invert(_as_asked(each)))["row"])
+    agree = pc.and_(_as_asked(table), agree)
     other = pc.and_(pc.equal(status, "attested"), pc.invert(agree))
     yield other, "attested, but the encoder received no grid, or another than was asked for"
     yield pc.invert(_images_add_up(table)), "its images are not those that its own fields sum up"
@@ -308,37 +328,20 @@ def _contradictions(table: pa.Table) -> Iterator[tuple[pa.ChunkedArray, str]]:
     yield seconds, "its seconds are below 0"
 
 
-def _images_agree(table: pa.Table) -> pa.Array:
-    """Per answer, whether each of its several images has the grid that was asked for."""
-    each = _images(table)
-    same = [
-        pc.fill_null(pc.equal(each[f"grid_{side}"], each[f"expected_{side}"]), False)
-        for side in ("height", "width")
-    ]
-    return _without(table, each.filter(pc.invert(pc.and_(*same)))["row"])
+def _as_asked(table: pa.Table) -> pa.ChunkedArray:
+    """Per row, whether its grid is known, and the one that was asked for."""
+    same = [pc.equal(table[f"grid_{side}"], table[f"expected_{side}"]) for side in SIDES]
+    return pc.fill_null(pc.and_(*same), False)
 
 
 def _images_add_up(table: pa.Table) -> pa.Array:
-    """Per answer, whether it has no list of images, or one of several whose visual tokens are its
-    own together.
-    """
-    each = _images(table)
-    sums = each.group_by("row").aggregate([("visual_tokens", "sum"), ("visual_tokens", "count")])
-    counts = pc.list_value_length(table["images"]).to_pylist()
-    own = table["visual_tokens"].to_pylist()
-    wrong = [
-        row
-        for row, total, known in zip(
-            *(
-                sums[name].to_pylist()
-                for name in ("row", "visual_tokens_sum", "visual_tokens_count")
-            ),
-            strict=True,
-        )
-        if known == counts[row] and total != own[row]
-    ]
-    wrong += [row for row, count in enumerate(counts) if count is not None and count < 2]
-    return _without(table, pa.chunked_array([wrong], pa.int64()))
+    """Per answer, whether several images, where it has them, make its visual tokens."""
+    known = pc.ScalarAggregateOptions(skip_nulls=False)
+    sums = _images(table).group_by("row").aggregate([("visual_tokens", "sum", known)])
+    total, own = sums["visual_tokens_sum"], table["visual_tokens"].take(sums["row"])
+    other = pc.and_(pc.is_valid(total), pc.fill_null(pc.not_equal(total, own), True))
+    few = pc.fill_null(pc.less(pc.list_value_length(table["images"]), 2), False)
+    return pc.and_(_without(table, sums["row"].filter(other)), pc.invert(few))
 
 
 def _without(table: pa.Table, rows: pa.ChunkedArray) -> pa.Array:

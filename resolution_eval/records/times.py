@@ -29,10 +29,8 @@ ANSWER_TIMES = {
 
 
 def timeless(record: Record) -> bytes:
-    """The record and its answers without their times, as JSON.
-
-    Two runs of one command give the same bytes, also where one of them was killed and resumed, or
-    answered from a cache.
+    """The record and its answers without their times, as JSON: the same bytes of two runs of one
+    command, also where one was killed and resumed, or answered from a cache.
     """
     document = record.model_dump(mode="json")
     for field in TIMES:

@@ -12,7 +12,7 @@ from resolution_eval.ground.errors import RecordError, UsageError, suggest
 from resolution_eval.ground.files import refuse_stranger, replace
 from resolution_eval.ground.tables import FORMATS, Table
 from resolution_eval.records import Record
-from resolution_eval.records.loader import load
+from resolution_eval.records.store import load
 from resolution_eval.report.content import Study
 from resolution_eval.report.curve_summary import compact_table, said, said_table
 from resolution_eval.report.matrix_tables import matrix_tables

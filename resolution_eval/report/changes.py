@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from resolution_eval.analysis import Sweep, TaskSweeps
-from resolution_eval.analysis.changing_samples import changed, targets_of
+from resolution_eval.analysis.changing_samples import changed
 from resolution_eval.ground.tables import Column, Entry, Table, entry, shorten
 from resolution_eval.report.content import Curves
 from resolution_eval.report.entries import task_table
@@ -59,7 +59,7 @@ def change_table(task: TaskSweeps, curves: Curves) -> Table:
 def _changes(task: TaskSweeps, sweep: Sweep, samples: Sequence[str]) -> Iterator[tuple[Entry, ...]]:
     if not samples:
         return
-    targets, answers = targets_of(sweep), answers_of(sweep, samples)
+    targets, answers = sweep.targets, answers_of(sweep, samples)
     for sample in samples:
         said = said_at(task.resolutions, answers[sample])
         yield entry(sweep.name), entry(sample), entry(targets[sample]), *said

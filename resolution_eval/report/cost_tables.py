@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from resolution_eval.analysis import TaskSweeps
 from resolution_eval.ground.tables import Column, Entry, Table, entry
-from resolution_eval.records import Cell, Record, resolution_order
+from resolution_eval.records import Cell, Record
+from resolution_eval.records.answer_table import resolution_order
 from resolution_eval.report.content import Curves, mark
 from resolution_eval.report.entries import task_table
 from resolution_eval.statistics.curves import Withheld

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resolution_eval.analysis import Sweep, TaskSweeps
-from resolution_eval.analysis.changing_samples import chosen, targets_of
+from resolution_eval.analysis.changing_samples import chosen
 from resolution_eval.data.cards import TaskCard, task_cards
 from resolution_eval.data.sources.slide_views import locator_at
 from resolution_eval.data.sources.source import Sample, Source
@@ -177,7 +177,7 @@ def _exhibit(task: TaskSweeps, sweeps: Sequence[Sweep], sample: Sample, source: 
     return Exhibit(
         sample=shorten(sample.id),
         question=shorten(sample.question) if own else "",
-        target=shorten(targets_of(sweeps[0]).get(sample.id, sample.answer)),
+        target=shorten(sweeps[0].targets.get(sample.id, sample.answer)),
         pictures=tuple(pictures),
         answers=answers,
         more=len(sweeps) - len(answers),

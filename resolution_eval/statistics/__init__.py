@@ -8,8 +8,7 @@
 | `intervals` | the interval of every figure, by the method that simulation chose |
 | `floors` | the floor (chance, constant, blind); gain, its area, retention, worst drop above it |
 | `margin` | what is shown to lose no more than delta: the choice of r, robustness |
-| `classes` | balanced accuracy, sensitivity, specificity |
-| `discrimination` | AUROC, average precision |
+| `discrimination` | balanced accuracy, AUROC, average precision |
 | `calibration` | Brier score, calibration error |
 | `replicates` | runs that differ in seed or prompt alone, as one figure |
 | `noise` | the noise floor of figures that noise can only raise |
@@ -32,8 +31,7 @@ Typical use, for one curve (columns) of one record::
     intervals.figure("area", drawn, grid)          # first len(grid.resolutions) columns
     floors.gain_area(drawn, grid, floor)           # Interval | Withheld
     floors.retention(drawn, column, reference, floor)
-    floors.worst_drop(drawn, grid, floor)
-    intervals.figure("best_drop", drawn, grid)
+    floors.above(drawn, column, floor)
     margin.choose(drawn, grid, delta=0.02, costs=tokens)            # Choice | Unshown
     margin.robust(drawn, grid, delta=0.02)         # Robustness
     paired_tests.compare(answers, 0, 1, seed=seed)   # Comparison | Withheld

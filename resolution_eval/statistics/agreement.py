@@ -13,6 +13,8 @@ from functools import cache
 import numpy as np
 from scipy import stats
 
+from resolution_eval.statistics.paired_tests import mcnemar
+
 LEVEL = 0.01
 """Chance that an honest re-run is refused for the direction of its disagreements."""
 POWER = 0.9
@@ -53,13 +55,9 @@ def lean(cells: Sequence[Flips]) -> bool:
     """
     known = [cell for cell in cells if cell.n]
     lost, gained = (sum(getattr(cell, side) for cell in known) for side in ("lost", "gained"))
-    if _p_value(lost, gained) < LEVEL / 2:
+    if mcnemar(lost, gained) < LEVEL / 2:
         return True
-    return any(_p_value(cell.lost, cell.gained) < LEVEL / 2 / len(known) for cell in known)
-
-
-def _p_value(lost: int, gained: int) -> float:
-    return min(1.0, 2 * float(stats.binom.cdf(min(lost, gained), lost + gained, 0.5)))
+    return any(mcnemar(cell.lost, cell.gained) < LEVEL / 2 / len(known) for cell in known)
 
 
 @cache
@@ -93,6 +91,6 @@ def power(n: int, cells: int, *, forged: float = FORGED) -> float:
 def _critical(gained: int, level: float) -> int:
     """Fewest lost verdicts that are too many beside so many gained ones."""
     lost = gained
-    while _p_value(lost, gained) >= level:
+    while mcnemar(lost, gained) >= level:
         lost += 1
     return lost

@@ -7,7 +7,7 @@ only where somebody read the grid.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -87,7 +87,6 @@ class BySize:
     source: Curves
     """Of the cells where the model sees, by resolution."""
     seed: int
-    _found: dict[tuple[str, float], Interval] = field(default_factory=dict, repr=False)
 
     @cached_property
     def encoder(self) -> Curves:
@@ -95,24 +94,28 @@ class BySize:
         seeing = {cell.resolution: cell.encoder for cell in self.cells if cell.sees}
         return curves({r: trials for r, trials in seeing.items() if trials}, seed=self.seed)
 
+    @cached_property
+    def _thresholds(self) -> Mapping[tuple[str, float], Interval]:
+        shares = (HALF, MOST)
+        return {
+            (name, share): size
+            for name in self.source.fits
+            for share, size in zip(shares, self.source.intervals(name, shares), strict=True)
+        }
+
     def threshold(self, resolution: str, share: float = HALF) -> Interval | None:
-        """Size in pixels of the stored image at which `share` is seen; none where nothing is."""
-        key = (resolution, share)
-        if resolution in self.source.fits and key not in self._found:
-            shares = (HALF, MOST) if share in (HALF, MOST) else (share,)
-            intervals = self.source.intervals(resolution, shares)
-            self._found.update(
-                {(resolution, one): each for one, each in zip(shares, intervals, strict=True)}
-            )
-        return self._found.get(key)
+        """Size in pixels of the stored image at which `share`, a half or `MOST`, is seen; none
+        where nothing is.
+        """
+        return self._thresholds.get((resolution, share))
 
     def at_encoder(self, resolution: str, share: float = HALF) -> Interval | None:
         """As `threshold`, in pixels at the encoder; none too where the grid is not known."""
         scales = {cell.resolution: cell.scale for cell in self.cells}
         scale, size = scales.get(resolution), self.threshold(resolution, share)
         if scale is not None and size is not None:
-            ends = {name: getattr(size, name) * scale for name in ("estimate", "low", "high")}
-            return replace(size, **ends)
+            ends = (size.estimate * scale, size.low * scale, size.high * scale)
+            return replace(size, estimate=ends[0], low=ends[1], high=ends[2])
         return self.encoder.interval(resolution, share) if resolution in self.encoder.fits else None
 
     @cached_property

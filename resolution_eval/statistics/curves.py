@@ -103,6 +103,7 @@ rho: Spearman's rank correlation of accuracy with resolution, in [-1, 1]; ties s
 is not a number where no order exists. ace: Absolute Continuous Error, the sum of absolute steps
 along the curve; rce: Relative Continuous Error, that over the mean accuracy (unitless), 0 for a
 curve of zeros. excess_ace: the part of ace that goes back and forth, ACE - |A(last) - A(first)|.
+area: mean over the resolutions by the trapezoid rule in log2 r; that of a single one is its own.
 worst_drop: max over r of A(r*) - A(r), r* itself included; best_drop: that from the best r.
 
 Source: Res-Bench, arXiv:2510.16926, for rho, ace and rce.
@@ -128,23 +129,6 @@ def figure(name: str, curve: Curve, *, reference: int | None = None) -> float:
     if not np.isfinite(row).all():
         raise ValueError(f"accuracy must be a number at every resolution, found {dict(curve)}")
     return float(FIGURES[name](row[None, :], grid)[0])
-
-
-def area(curve: Curve) -> float:
-    """Mean accuracy over the resolutions, by the trapezoid rule in log2 r (unit of the curve).
-
-        area = 1/(log2 r_k - log2 r_1) * sum_i (A(r_i) + A(r_i+1))/2 * (log2 r_i+1 - log2 r_i)
-
-    The curve of a single resolution is its own mean.
-
-    Raises:
-        ValueError: an empty curve, or an accuracy that is not finite.
-
-    Example:
-        >>> round(area({28: 0.2, 56: 0.4, 224: 0.4}), 4)
-        0.3667
-    """
-    return figure("area", curve)
 
 
 @dataclass(frozen=True)

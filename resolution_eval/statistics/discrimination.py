@@ -1,32 +1,63 @@
-"""Discrimination: how well the scores of a class tell its samples from the others."""
+"""Discrimination: how well classes are told from one another, by answers and by scores."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, rankdata
-from scipy.stats import t as student
+from scipy.special import stdtrit
+from scipy.stats import rankdata
 
 from resolution_eval.ground.errors import RecordError
-from resolution_eval.statistics.classes import plain
 from resolution_eval.statistics.curves import FloatArray, Withheld
-from resolution_eval.statistics.intervals import Interval, interval
-from resolution_eval.statistics.proportions import Bounded, Ends, effective_size, wilson
-from resolution_eval.statistics.resampling import IntArray, draw_totals
+from resolution_eval.statistics.intervals import LEVEL, TAIL, Interval, interval
+from resolution_eval.statistics.proportions import Bounded, effective_size, wilson
+from resolution_eval.statistics.resampling import IntArray, Resampled, draw_totals, plain
 
 Mask = NDArray[np.bool_]
 FEWEST = 10
 """Samples of a class below which its average precision is withheld."""
 
 
+def balanced(
+    targets: Sequence[Hashable],
+    correct: Sequence[float] | FloatArray,
+    clusters: Sequence[Hashable] | IntArray | None = None,
+) -> Interval:
+    """Balanced accuracy, the mean recall over the classes among `targets`, with its interval.
+
+    Wilson's interval on the number of samples that would have its error, which is that of the
+    classes' recalls, summed by cluster; a class of one sample has as much as the mean of all.
+
+    Source: Wilson 1927; Kish 1965, section 8.1, for the effective number of samples.
+
+    Example:
+        >>> found = balanced(["cat"] * 40 + ["dog"] * 20, [1.0] * 50 + [0.0] * 10)
+        >>> found.estimate, round(found.low, 2), round(found.high, 2)
+        (0.75, 0.62, 0.85)
+    """
+    names = sorted(set(targets), key=repr)
+    member = np.array([[target == name for name in names] for target in targets], dtype=float)
+    right, sizes = np.asarray(correct, dtype=float), member.sum(axis=0)
+    recalls = right @ member / sizes
+    mean, kinds = float(recalls.mean()), len(names)
+    # A class's variance is estimated from its own few samples: divide by one less.
+    share = np.sqrt(sizes / np.maximum(sizes - 1, 1)) / (kinds * sizes)
+    residuals = (member * (right[:, None] - recalls) * share).sum(axis=1)
+    seen = plain(right, clusters)
+    single = (sizes == 1).sum() * mean * (1 - mean) / kinds**2
+    error = float((np.bincount(seen.answers.clusters, residuals) ** 2).sum() + single)
+    even = kinds**2 / (1 / sizes).sum()
+    freedom = max(min(seen.effective, seen.n - kinds + 1) - 1, 1)
+    quantile = float(stdtrit(freedom, (1 + LEVEL) / 2))
+    return _wilson(seen, mean, error, even, even * seen.effective / seen.n, quantile)
+
+
 def auroc(
     positive: Sequence[bool] | FloatArray,
     scores: Sequence[float] | FloatArray,
-    clusters: Sequence[int] | IntArray | None = None,
-    *,
-    level: float = 0.95,
+    clusters: Sequence[Hashable] | IntArray | None = None,
 ) -> Interval:
     """Area under the ROC curve: how often a sample of the class scores above another one.
 
@@ -44,7 +75,8 @@ def auroc(
         >>> found.estimate, round(found.low, 2), round(found.high, 2)
         (0.75, 0.56, 0.88)
     """
-    mine, values, labels = _arrays(positive, scores, clusters)
+    mine, values = _arrays(positive, scores)
+    seen = plain(mine, clusters)
     above, below = values[mine], values[~mine]
     ranks = rankdata(values)
     places = np.empty(len(values))
@@ -52,20 +84,19 @@ def auroc(
     places[~mine] = 1 - (ranks[~mine] - rankdata(below)) / len(above)
     area = float(places[mine].mean())
     parts = np.where(mine, 1 / len(above), 1 / len(below)) * (places - area)
-    codes = np.unique(labels, return_inverse=True)[1]
-    sums = np.bincount(codes, parts)
+    sums = np.bincount(seen.answers.clusters, parts)
     error = float((sums**2).sum() * len(sums) / max(len(sums) - 1, 1))
-    return _scored(area, error, mine, labels, level)
+    rarer = min(len(above), len(below))
+    return _wilson(seen, area, error, rarer, rarer * (seen.effective / seen.n))
 
 
 def average_precision(
     positive: Sequence[bool] | FloatArray,
     scores: Sequence[float] | FloatArray,
-    clusters: Sequence[int] | IntArray | None = None,
+    clusters: Sequence[Hashable] | IntArray | None = None,
     *,
     seed: int,
     resamples: int = 2_000,
-    level: float = 0.95,
 ) -> Interval | Withheld:
     """Average precision: the mean, over the samples of the class, of the precision at their score.
 
@@ -84,16 +115,16 @@ def average_precision(
         >>> round(found.estimate, 4)
         0.8333
     """
-    mine, values, labels = _arrays(positive, scores, clusters)
-    if mine.sum() < FEWEST:
-        return Withheld(f"needs {FEWEST} samples of the class, found {int(mine.sum())}")
-    codes = np.unique(labels, return_inverse=True)[1]
-    ones = np.ones((1, len(values)))
-    estimate = float(_precision(mine, values, ones)[0])
-    counts = draw_totals(np.eye(codes.max() + 1), np.random.default_rng(seed), resamples)
-    draws = _precision(mine, values, counts[:, codes])
-    error = max(float(np.nanvar(draws)), estimate * (1 - estimate) / int(mine.sum()))
-    return _scored(estimate, error, mine, labels, level, rare=int(mine.sum()))
+    mine, values = _arrays(positive, scores)
+    count = int(mine.sum())
+    if count < FEWEST:
+        return Withheld(f"needs {FEWEST} samples of the class, found {count}")
+    seen = plain(mine, clusters)
+    estimate = float(_precision(mine, values, np.ones((1, len(values))))[0])
+    counts = draw_totals(np.eye(seen.clusters), np.random.default_rng(seed), resamples)
+    draws = _precision(mine, values, counts[:, seen.answers.clusters])
+    error = max(float(np.nanvar(draws)), estimate * (1 - estimate) / count)
+    return _wilson(seen, estimate, error, count, count * (seen.effective / seen.n))
 
 
 def _precision(mine: Mask, values: FloatArray, weights: FloatArray) -> FloatArray:
@@ -111,38 +142,29 @@ def _precision(mine: Mask, values: FloatArray, weights: FloatArray) -> FloatArra
 
 
 def _arrays(
-    positive: Sequence[bool] | FloatArray,
-    scores: Sequence[float] | FloatArray,
-    clusters: Sequence[int] | IntArray | None,
-) -> tuple[Mask, FloatArray, IntArray]:
+    positive: Sequence[bool] | FloatArray, scores: Sequence[float] | FloatArray
+) -> tuple[Mask, FloatArray]:
     mine, values = np.asarray(positive, dtype=bool), np.asarray(scores, dtype=float)
-    labels = np.arange(len(mine)) if clusters is None else np.asarray(clusters)
     if mine.all() or not mine.any() or len(mine) != len(values) or not np.isfinite(values).all():
         raise RecordError(
             f"needs one finite score per sample, of both kinds; found {int(mine.sum())} of "
             f"{len(mine)} in the class and {len(values)} scores"
         )
-    return mine, values, labels
+    return mine, values
 
 
-def _scored(
+def _wilson(
+    seen: Resampled,
     estimate: float,
     error: float,
-    mine: Mask,
-    labels: IntArray,
-    level: float,
-    rare: int | None = None,
+    most: float,
+    apart: float,
+    quantile: float | None = None,
 ) -> Interval:
-    """Wilson's ends on the samples that would have this error, at most those of the rarer kind."""
-    seen = plain(mine.astype(float)[:, None], labels)
-    rarer = min(int(mine.sum()), int((~mine).sum())) if rare is None else rare
-    size, clusters = _size(estimate, error, rarer, seen.effective / seen.n), seen.effective
-    alone = seen.clusters == seen.n
-    tail = (1 - level) / 2
-    z = float(norm.isf(tail) if alone else student.isf(tail, max(clusters - 1, 1)))
-    ends: Ends = wilson(estimate, size, z) if seen.clusters > 1 else (0.0, 1.0)
-    return interval(seen, Bounded(estimate, *ends), "score", level)
-
-
-def _size(estimate: float, error: float, rarer: int, apart: float) -> float:
-    return float(effective_size(rarer, estimate * (1 - estimate), error, rarer * apart))
+    """Wilson's ends on the samples that would have this variance: of `most` that stand alone, and
+    `apart` where each cluster's are alike.
+    """
+    size = float(effective_size(most, estimate * (1 - estimate), error, apart))
+    z = seen.quantile(TAIL) if quantile is None else quantile
+    ends = wilson(estimate, size, z) if seen.clusters > 1 else (0.0, 1.0)
+    return interval(seen, Bounded(estimate, *ends), "score")

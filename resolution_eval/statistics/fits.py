@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import expit, fdtri
 
 from resolution_eval.statistics.curves import FloatArray, ScoreGrid, Withheld
-from resolution_eval.statistics.intervals import Interval, contrast, interval
+from resolution_eval.statistics.intervals import LEVEL, Interval, contrast, interval
 from resolution_eval.statistics.proportions import Bounded
 from resolution_eval.statistics.resampling import Resampled
 
@@ -34,7 +34,7 @@ class Knee:
     """Whether the interval ends below the largest resolution: else the plateau was not seen."""
 
 
-def knee(resampled: Resampled, grid: ScoreGrid, *, level: float = 0.95) -> Knee | Withheld:
+def knee(resampled: Resampled, grid: ScoreGrid) -> Knee | Withheld:
     """The fit A = plateau + slope * min(log2 r - log2 knee, 0), where no smooth curve fits.
 
     Every curve is fitted by generalised least squares, with the errors that the clusters show, and
@@ -61,7 +61,7 @@ def knee(resampled: Resampled, grid: ScoreGrid, *, level: float = 0.95) -> Knee 
     if count < FEWEST:
         return Withheld(f"a knee needs {FEWEST} resolutions, found {count}")
     rise = [-1.0, *[0.0] * (count - 2), 1.0, *[0.0] * (len(resampled.accuracy) - count)]
-    if resampled.clusters < 2 or contrast(resampled, rise, level=level).low <= 0:
+    if resampled.clusters < 2 or contrast(resampled, rise).low <= 0:
         return Withheld("accuracy does not rise from the first to the last resolution")
     if resampled.clusters <= count + 1:
         return Withheld(f"a knee needs more than {count + 1} clusters, found {resampled.clusters}")
@@ -77,10 +77,10 @@ def knee(resampled: Resampled, grid: ScoreGrid, *, level: float = 0.95) -> Knee 
     if smooth := _smooth(curve, octaves, unsure):
         return Withheld(f"a smooth curve fits too ({smooth}): nothing shows a knee")
     apart = _less(misfits, unsure) - _more(misfits[best], unsure)
-    near = turns[apart <= _limit(curve, 1, 1 - level)]
+    near = turns[apart <= _limit(curve, 1, 1 - LEVEL)]
     ends = (float(2 ** turns[best]), float(2 ** near.min()), float(2 ** near.max()))
     reached = bool(near.max() < turns[-1] - 1e-9)
-    resolution = interval(resampled, Bounded(*ends), "likelihood ratio", level)
+    resolution = interval(resampled, Bounded(*ends), "likelihood ratio")
     return Knee(resolution, float(slopes[best]), float(plateaus[best]), reached)
 
 

@@ -13,13 +13,14 @@ candidates can still be the largest.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from resolution_eval.statistics.curves import FloatArray, ScoreGrid, Withheld
 from resolution_eval.statistics.intervals import (
+    LEVEL,
     Interval,
     Tails,
     area_weights,
@@ -78,7 +79,7 @@ def gains(rows: FloatArray, weights: FloatArray, floor: Floor) -> FloatArray:
     return np.asarray(np.divide(above, 1 - base, out=undefined, where=base < 1))
 
 
-def base(resampled: Resampled, floor: Floor, *, level: float = 0.95) -> Interval:
+def base(resampled: Resampled, floor: Floor) -> Interval:
     """B with its interval.
 
     Example:
@@ -89,22 +90,20 @@ def base(resampled: Resampled, floor: Floor, *, level: float = 0.95) -> Interval
         (0.667, 0.56, 0.76)
     """
     identity = np.eye(len(resampled.accuracy))
-    tails = _tails(resampled, floor, level)
+    tails = _tails(resampled, floor)
     parts = [linear(resampled, identity[c], tails[::-1]) for c in floor.candidates.values()]
     parts.append(Bounded(floor.chance, floor.chance, floor.chance))
-    return interval(resampled, _largest(parts), "maximum", level)
+    return interval(resampled, _each(max, parts), "maximum")
 
 
-def above(resampled: Resampled, column: int, floor: Floor, *, level: float = 0.95) -> Interval:
+def above(resampled: Resampled, column: int, floor: Floor, *, level: float = LEVEL) -> Interval:
     """A(column) - B with its interval: whether a cell is above what needs no looking."""
     line = np.eye(len(resampled.accuracy))[column]
     part, _ = _above(resampled, line, floor, level)
     return interval(resampled, part, "maximum", level)
 
 
-def gain(
-    resampled: Resampled, column: int, floor: Floor, *, level: float = 0.95
-) -> Interval | Withheld:
+def gain(resampled: Resampled, column: int, floor: Floor) -> Interval | Withheld:
     """(A(column) - B) / (1 - B): the part of what is to be gained above the floor (at most 1).
 
     Withheld where the floor is not below 1 by its own interval: there is nothing to gain.
@@ -118,61 +117,48 @@ def gain(
         >>> round(found.estimate, 3), round(found.low, 2), round(found.high, 2)
         (0.5, 0.35, 0.71)
     """
-    return _gain(resampled, np.eye(len(resampled.accuracy))[column], floor, level)
+    return _gain(resampled, np.eye(len(resampled.accuracy))[column], floor)
 
 
-def gain_area(
-    resampled: Resampled, grid: ScoreGrid, floor: Floor, *, level: float = 0.95
-) -> Interval | Withheld:
+def gain_area(resampled: Resampled, grid: ScoreGrid, floor: Floor) -> Interval | Withheld:
     """Area of the gain over log2 r, which is the gain of the area; the first columns are `grid`'s.
 
     Withheld where the floor is not below 1 by its own interval.
     """
     line = np.zeros(len(resampled.accuracy))
     line[: len(grid.resolutions)] = area_weights(grid)
-    return _gain(resampled, line, floor, level)
+    return _gain(resampled, line, floor)
 
 
-def _gain(
-    resampled: Resampled, line: FloatArray, floor: Floor, level: float
-) -> Interval | Withheld:
-    identity, tails = np.eye(len(resampled.accuracy)), _tails(resampled, floor, level)
-    parts = []
-    for (part, over), column in zip(
-        _overs(resampled, line, floor, tails), floor.candidates.values(), strict=True
-    ):
+def _gain(resampled: Resampled, line: FloatArray, floor: Floor) -> Interval | Withheld:
+    identity, tails = np.eye(len(resampled.accuracy)), _tails(resampled, floor)
+    nothing = Withheld("the floor is not below 1 by its interval: there is nothing to gain")
+    if floor.chance >= 1:
+        return nothing
+    mean = linear(resampled, line, tails)
+    parts = [Bounded(*((end - floor.chance) / (1 - floor.chance) for end in mean))]
+    overs = _overs(resampled, line, floor, tails)
+    for (part, over), column in zip(overs, floor.candidates.values(), strict=True):
         room = linear(resampled, identity[column], tails[::-1])
         rest = Bounded(1 - room.estimate, 1 - room.high, 1 - room.low)
         share = ratio(part, rest, -correlation(resampled, over, identity[column]))
         if share is None:
-            return Withheld("the floor is not below 1 by its interval: there is nothing to gain")
+            return nothing
         parts.append(share)
-    mean = linear(resampled, line, tails)
-    ends = np.array([mean.estimate, mean.low, mean.high])
-    parts.append(Bounded(*((ends - floor.chance) / (1 - floor.chance)).tolist()))
-    least = _least(parts)
-    kept = Bounded(least.estimate, least.low, min(least.high, 1.0))
-    return interval(resampled, kept, "ratio", level)
+    least = _each(min, parts)
+    return interval(resampled, least._replace(high=min(least.high, 1.0)), "ratio")
 
 
 def _overs(
     resampled: Resampled, line: FloatArray, floor: Floor, tails: Tails
 ) -> list[tuple[Bounded, FloatArray]]:
     """line @ A less each candidate, and the sum of columns that it is."""
-    columns = list(floor.candidates.values())
-    if not columns:
-        return []
-    lines = line - np.eye(len(resampled.accuracy))[columns]
+    lines = line - np.eye(len(resampled.accuracy))[list(floor.candidates.values())]
     return list(zip(contrasts(resampled, lines, tails), lines, strict=True))
 
 
 def retention(
-    resampled: Resampled,
-    column: int,
-    reference: int,
-    floor: Floor = Floor(),
-    *,
-    level: float = 0.95,
+    resampled: Resampled, column: int, reference: int, floor: Floor = Floor()
 ) -> Interval | Withheld:
     """(A(column) - B) / (A(reference) - B), with B's error in its interval (may exceed 1).
 
@@ -191,35 +177,19 @@ def retention(
     if resampled.clusters < 2:
         return Withheld("one cluster: nothing tells the reference from the floor")
     identity = np.eye(len(resampled.accuracy))
-    bottom, line = _above(resampled, identity[reference], floor, level)
+    bottom, line = _above(resampled, identity[reference], floor)
     step = identity[column] - identity[reference]
-    top = linear(resampled, step, even(level))
+    top = linear(resampled, step, even())
     part = ratio(top, bottom, correlation(resampled, step, line))
     if part is None:
         return Withheld(
             f"accuracy {resampled.accuracy[reference]:.4g} at the reference is not above the "
-            f"floor {float(reached(resampled.accuracy[None], floor)[0]):.4g} by its {level:.0%} "
+            f"floor {float(reached(resampled.accuracy[None], floor)[0]):.4g} by its {LEVEL:.0%} "
             "interval"
         )
     least = 0.0 if floor == Floor() else -np.inf  # of two accuracies the ratio is never below 0
     kept = Bounded(1 + part.estimate, max(1 + part.low, least), 1 + part.high)
-    return interval(resampled, kept, "ratio", level)
-
-
-def worst_drop(
-    resampled: Resampled, grid: ScoreGrid, floor: Floor, *, level: float = 0.95
-) -> Interval | Withheld:
-    """Largest fall below A(r*), r* itself included; withheld where A(r*) is not above the floor."""
-    from resolution_eval.statistics.intervals import figure
-
-    column = range(len(grid.resolutions))[grid.reference]
-    over = above(resampled, column, floor, level=level)
-    if over.low <= 0:
-        return Withheld(
-            f"accuracy {resampled.accuracy[column]:.4g} at the reference is not above the floor "
-            f"by its {level:.0%} interval: there is nothing to lose"
-        )
-    return figure("worst_drop", resampled, grid, level=level)
+    return interval(resampled, kept, "ratio")
 
 
 def correlation(resampled: Resampled, first: FloatArray, second: FloatArray) -> float:
@@ -230,20 +200,17 @@ def correlation(resampled: Resampled, first: FloatArray, second: FloatArray) -> 
 
 
 def _above(
-    resampled: Resampled, line: FloatArray, floor: Floor, level: float
+    resampled: Resampled, line: FloatArray, floor: Floor, level: float = LEVEL
 ) -> tuple[Bounded, FloatArray]:
     """line @ A - B with its ends, and the sum of columns that it is where B is largest."""
     tails = _tails(resampled, floor, level)
-    mean = linear(resampled, line, tails)
-    ends = (mean.estimate, mean.low, mean.high)
-    first = (Bounded(*(end - floor.chance for end in ends)), line)
-    candidates = [first, *_overs(resampled, line, floor, tails)]
-    parts = [part for part, _ in candidates]
-    nearest = int(np.argmin([part.estimate for part in parts]))
-    return _least(parts), candidates[nearest][1]
+    first = Bounded(*(end - floor.chance for end in linear(resampled, line, tails)))
+    candidates = [(first, line), *_overs(resampled, line, floor, tails)]
+    nearest = min(candidates, key=lambda each: each[0].estimate)
+    return _each(min, [part for part, _ in candidates]), nearest[1]
 
 
-def _tails(resampled: Resampled, floor: Floor, level: float) -> Tails:
+def _tails(resampled: Resampled, floor: Floor, level: float = LEVEL) -> Tails:
     """Errors at the low and the high end: the high one for every candidate that can be largest.
 
     Source: Andrews and Soares 2010, Econometrica 78, for leaving out what cannot be the largest.
@@ -258,17 +225,6 @@ def _tails(resampled: Resampled, floor: Floor, level: float) -> Tails:
     return tail, tail / max(int(able.sum()), 1)
 
 
-def _least(parts: Sequence[Bounded]) -> Bounded:
-    return Bounded(
-        min(part.estimate for part in parts),
-        min(part.low for part in parts),
-        min(part.high for part in parts),
-    )
-
-
-def _largest(parts: Sequence[Bounded]) -> Bounded:
-    return Bounded(
-        max(part.estimate for part in parts),
-        max(part.low for part in parts),
-        max(part.high for part in parts),
-    )
+def _each(pick: Callable[[Iterable[float]], float], parts: Sequence[Bounded]) -> Bounded:
+    """What `pick` takes of all estimates, of all low ends and of all high ends."""
+    return Bounded(*map(pick, zip(*parts, strict=True)))

@@ -11,7 +11,7 @@ from scipy.special import stdtrit
 
 from resolution_eval.ground.errors import RecordError
 from resolution_eval.statistics.curves import FloatArray
-from resolution_eval.statistics.intervals import Interval
+from resolution_eval.statistics.intervals import LEVEL, TAIL, Interval
 from resolution_eval.statistics.proportions import FLAT
 
 
@@ -40,14 +40,12 @@ class Pool:
     """The models' means over data sets, and their joint errors."""
 
     estimates: FloatArray
-    resamples: int
     sources: tuple[tuple[FloatArray, FloatArray], ...]
     """Per source of error its covariance of the models, and its degrees of freedom (models,)."""
-    unseen: FloatArray
-    """Variance that too few samples may hide, where draws hardly differ (scalar per data set)."""
-    n: int
-    clusters: int
-    seed: int
+    unseen: float
+    """Variance that too few samples may hide, where draws hardly differ."""
+    counts: tuple[int, int, int, int]
+    """Samples, clusters, resamples and seed."""
 
 
 def weights(parts: Sequence[Part]) -> tuple[float, ...]:
@@ -87,8 +85,9 @@ def pool(parts: Sequence[Part]) -> Pool:
     estimates = np.sum([w * p.estimates for w, p in weighed], axis=0)
     sources = tuple(source for w, p in weighed for source in _sources(w, p))
     unseen = float(sum(w**2 / (p.n * p.clusters) for w, p in weighed))
-    counts = (sum(p.n for p in parts), round(sum(p.clusters for p in parts)), parts[0].seed)
-    return Pool(estimates, len(parts[0].draws), sources, np.asarray(unseen), *counts)
+    n, clusters = sum(p.n for p in parts), round(sum(p.clusters for p in parts))
+    counts = (n, clusters, len(parts[0].draws), parts[0].seed)
+    return Pool(estimates, sources, unseen, counts)
 
 
 def _sources(weight: float, part: Part) -> Iterator[tuple[FloatArray, FloatArray]]:
@@ -96,7 +95,8 @@ def _sources(weight: float, part: Part) -> Iterator[tuple[FloatArray, FloatArray
 
     Runs are taken to scatter alike for all models of a data set, also for one that ran once.
     """
-    noise = weight * _widened(part)
+    widening = np.sqrt(part.clusters / max(part.clusters - 1, 1))
+    noise = weight * ((part.draws - part.estimates) * widening)
     # An error estimated from draws is uncertain by their number too.
     doubt = 1 / max(part.clusters - 1, 1) + 1 / max(len(noise) - 1, 1)
     freedom = np.full(len(part.estimates), 1 / doubt)
@@ -107,13 +107,8 @@ def _sources(weight: float, part: Part) -> Iterator[tuple[FloatArray, FloatArray
         yield np.diag(weight**2 * one / part.runs), freedom
 
 
-def _widened(part: Part) -> FloatArray:
-    widening = np.sqrt(part.clusters / max(part.clusters - 1, 1))
-    return np.asarray((part.draws - part.estimates) * widening)
-
-
 def means(
-    parts: Sequence[Part], *, bounds: tuple[float, float] = (0.0, 1.0), level: float = 0.95
+    parts: Sequence[Part], *, bounds: tuple[float, float] = (0.0, 1.0)
 ) -> tuple[Interval, ...]:
     """The hierarchical mean of every model with its interval, kept within `bounds`.
 
@@ -132,19 +127,16 @@ def means(
     pooled = pool(parts)
     variances = np.array([np.diag(covariance) for covariance, _ in pooled.sources])
     freedoms = np.array([freedom for _, freedom in pooled.sources])
-    halves = _reach(variances, freedoms, pooled.unseen, (1 - level) / 2)
-    counts = (pooled.n, pooled.clusters, pooled.resamples, pooled.seed)
+    halves = _reach(variances, freedoms, pooled.unseen, TAIL)
     low = np.maximum(pooled.estimates - halves, bounds[0])
     high = np.minimum(pooled.estimates + halves, bounds[1])
     return tuple(
-        Interval(float(e), float(a), float(b), level, *counts, "t")
+        Interval(float(e), float(a), float(b), LEVEL, *pooled.counts, "t")
         for e, a, b in zip(pooled.estimates, low, high, strict=True)
     )
 
 
-def _reach(
-    variances: FloatArray, freedoms: FloatArray, unseen: FloatArray, tail: float
-) -> FloatArray:
+def _reach(variances: FloatArray, freedoms: FloatArray, unseen: float, tail: float) -> FloatArray:
     """Half width of sums over sources (sources, ...): each by its own Student's quantile.
 
     Source: Cochran 1964, Biometrics 20: never narrower than one quantile for the mixed freedom.
@@ -154,12 +146,12 @@ def _reach(
 
 
 def ranks(
-    pooled: Pool, *, level: float = 0.95, slack: tuple[FloatArray, FloatArray] | None = None
+    pooled: Pool, *, slack: tuple[FloatArray, FloatArray] | None = None
 ) -> tuple[Interval, ...]:
     """Rank of every model (1 is the highest mean; equals share the better one) with its interval.
 
     A model's interval leaves out the ranks that its differences to the others rule out, all
-    differences of all models together: with `level` no interval of any model misses its true rank.
+    differences of all models together: in 95 % of cases no interval of any model misses its rank.
     Means that differ by rounding are equal. `slack` says how far below and above each mean may lie
     by its failed samples: a difference counts where it holds at the worst of them.
 
@@ -175,19 +167,18 @@ def ranks(
     """
     count = len(pooled.estimates)
     ahead = pooled.estimates[None, :] - pooled.estimates[:, None]
-    margin = _margins(pooled, level) if count > 1 else np.zeros((1, 1))
+    margin = _margins(pooled) if count > 1 else np.zeros((1, 1))
     down, up = (np.zeros(count), np.zeros(count)) if slack is None else slack
     better = (ahead - down[None, :] - up[:, None] > margin).sum(axis=1)
     worse = (ahead + up[None, :] + down[:, None] < -margin).sum(axis=1)
     estimates = 1 + (ahead > FLAT).sum(axis=1)
-    counts = (pooled.n, pooled.clusters, pooled.resamples, pooled.seed)
     return tuple(
-        Interval(float(e), float(1 + b), float(count - w), level, *counts, "pairwise")
+        Interval(float(e), float(1 + b), float(count - w), LEVEL, *pooled.counts, "pairwise")
         for e, b, w in zip(estimates, better, worse, strict=True)
     )
 
 
-def _margins(pooled: Pool, level: float) -> FloatArray:
+def _margins(pooled: Pool) -> FloatArray:
     """By how much two means must differ to be told apart, all pairs at once (models, models).
 
     Bonferroni's quantile is 3 to 4 % above that of the largest of as many independent models'
@@ -200,5 +191,4 @@ def _margins(pooled: Pool, level: float) -> FloatArray:
     variances, freedoms = (np.array(each) for each in zip(*sums, strict=True))
     variances = np.maximum(variances, 0.0)
     models = len(pooled.estimates)
-    tail = (1 - level) / (models * (models - 1))
-    return _reach(variances, freedoms, pooled.unseen, tail)
+    return _reach(variances, freedoms, pooled.unseen, (1 - LEVEL) / (models * (models - 1)))

@@ -30,6 +30,7 @@ from resolution_eval.statistics.curves import FIGURES, FloatArray, ScoreGrid
 from resolution_eval.statistics.proportions import (
     FLAT,
     Bounded,
+    bisect,
     effective_size,
     tango,
     tango_z,
@@ -37,6 +38,8 @@ from resolution_eval.statistics.proportions import (
 )
 from resolution_eval.statistics.resampling import IntArray, Resampled
 
+LEVEL = 0.95
+"""Intended coverage, where no other is named."""
 BELOW = 0.7
 """Part of the error that `maximum` allows at the low end.
 
@@ -65,18 +68,20 @@ class Interval:
     """Samples without a score in every column; those that failed are allowed for in the ends."""
 
 
-def interval(resampled: Resampled, part: Bounded, method: str, level: float) -> Interval:
+def interval(resampled: Resampled, part: Bounded, method: str, level: float = LEVEL) -> Interval:
     """`part` with the counts of what it was computed from."""
     counts = (resampled.n, resampled.clusters, len(resampled.draws), resampled.seed)
-    ends = (float(part.estimate), float(part.low), float(part.high))
-    return Interval(*ends, level, *counts, method, resampled.left_out)
+    named = method if resampled.clusters > 1 else "vacuous"
+    estimate, low, high = map(float, part)
+    return Interval(estimate, low, high, level, *counts, named, resampled.answers.left_out)
 
 
 Tails: TypeAlias = tuple[float, float]
 """The error allowed below the low end and above the high end."""
+TAIL = (1 - LEVEL) / 2
 
 
-def even(level: float) -> Tails:
+def even(level: float = LEVEL) -> Tails:
     """The same error at both ends."""
     return (1 - level) / 2, (1 - level) / 2
 
@@ -89,10 +94,8 @@ def contrasts(resampled: Resampled, lines: FloatArray, tails: Tails) -> list[Bou
     if resampled.clusters < 2:
         ends = np.ones((2, len(lines))) * [[-1.0], [1.0]]
     else:
-        steps = resampled.answers.correct @ scaled.T
-        gained, lost = np.maximum(steps, 0).mean(axis=0), np.maximum(-steps, 0).mean(axis=0)
-        pair = Pairs.of(resampled, gained, lost, scaled)
-        ends = np.array(pair.ends(*(resampled.quantile(tail) for tail in tails)))
+        quantiles = map(resampled.quantile, tails)
+        ends = np.array(Pairs.of(resampled, scaled).ends(*quantiles))
     made = []
     for line, scale, low, high in zip(lines, reach, *ends, strict=True):
         down, up = _slack(resampled, line)
@@ -128,28 +131,30 @@ def _slack(resampled: Resampled, line: FloatArray) -> tuple[float, float]:
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Differences between columns, as Tango's test takes them: one entry per pair."""
+    """Differences between columns, as Tango's test takes them: one entry per difference."""
 
     gained: FloatArray
-    """Fraction of samples by which only the first column is right."""
+    """Mean over the samples of what lies above 0."""
     lost: FloatArray
-    """Fraction of samples by which only the second column is right."""
+    """Mean over the samples of what lies below."""
     size: FloatArray
     """Effective number of samples."""
 
     @classmethod
-    def of(
-        cls,
-        resampled: Resampled,
-        gained: FloatArray,
-        lost: FloatArray,
-        lines: FloatArray,
-    ) -> Pairs:
-        """With the effective number of samples of the differences `lines @ accuracy`."""
+    def of(cls, resampled: Resampled, lines: FloatArray) -> Pairs:
+        """The differences `lines @ accuracy` (differences, columns)."""
+        steps = resampled.answers.correct @ lines.T
+        gained, lost = np.maximum(steps, 0).mean(axis=0), np.maximum(-steps, 0).mean(axis=0)
         variance = gained + lost - (gained - lost) ** 2
         error = np.einsum("...i,ij,...j->...", lines, resampled.covariance, lines)
         size = effective_size(resampled.n, variance, error, resampled.effective)
         return cls(np.asarray(gained), np.asarray(lost), size)
+
+    @classmethod
+    def between(cls, resampled: Resampled, first: IntArray, second: IntArray) -> Pairs:
+        """The differences A(first) - A(second) of several pairs of columns."""
+        identity = np.eye(len(resampled.accuracy))
+        return cls.of(resampled, identity[first] - identity[second])
 
     def ends(self, low: float, high: float) -> tuple[FloatArray, FloatArray]:
         """Ends of Tango's intervals at one quantile for the low ends and one for the high."""
@@ -160,17 +165,7 @@ class Pairs:
         return tango_z(self.gained, self.lost, self.size, difference)
 
 
-def pairs(resampled: Resampled, first: IntArray, second: IntArray) -> Pairs:
-    """The differences A(first) - A(second) of several pairs of columns."""
-    correct = resampled.answers.correct
-    steps = correct[:, first] - correct[:, second]
-    identity = np.eye(correct.shape[1])
-    gained = np.maximum(steps, 0).mean(axis=0)
-    lost = np.maximum(-steps, 0).mean(axis=0)
-    return Pairs.of(resampled, gained, lost, identity[first] - identity[second])
-
-
-def accuracies(resampled: Resampled, *, level: float = 0.95) -> tuple[Interval, ...]:
+def accuracies(resampled: Resampled, *, level: float = LEVEL) -> tuple[Interval, ...]:
     """Accuracy of every column, in [0, 1]: Wilson's interval on the effective number of samples.
 
     Example:
@@ -180,14 +175,13 @@ def accuracies(resampled: Resampled, *, level: float = 0.95) -> tuple[Interval, 
         >>> cell.estimate, round(cell.low, 2), round(cell.high, 2), cell.clusters
         (0.75, 0.65, 0.83, 80)
     """
-    method = "score" if resampled.clusters > 1 else "vacuous"
     return tuple(
-        interval(resampled, linear(resampled, line, even(level)), method, level)
+        interval(resampled, linear(resampled, line, even(level)), "score", level)
         for line in np.eye(len(resampled.accuracy))
     )
 
 
-def contrast(resampled: Resampled, weights: Sequence[float], *, level: float = 0.95) -> Interval:
+def contrast(resampled: Resampled, weights: Sequence[float], *, level: float = LEVEL) -> Interval:
     """Weighted sum of the columns' accuracies, such as (1, -1) for the first minus the second.
 
     Example:
@@ -198,11 +192,10 @@ def contrast(resampled: Resampled, weights: Sequence[float], *, level: float = 0
         >>> round(gain.estimate, 3), round(gain.low, 2), round(gain.high, 2)
         (0.333, 0.23, 0.46)
     """
-    method = "tango" if resampled.clusters > 1 else "vacuous"
-    return interval(resampled, linear(resampled, weights, even(level)), method, level)
+    return interval(resampled, linear(resampled, weights, even(level)), "tango", level)
 
 
-def figure(name: str, resampled: Resampled, grid: ScoreGrid, *, level: float = 0.95) -> Interval:
+def figure(name: str, resampled: Resampled, grid: ScoreGrid) -> Interval:
     """The figure `name` of `METHODS` with its interval; the first columns are those of `grid`.
 
     Fractions only: accuracies lie in [0, 1].
@@ -221,9 +214,9 @@ def figure(name: str, resampled: Resampled, grid: ScoreGrid, *, level: float = 0
     method, solve = METHODS[name]
     curve = resampled.pick(range(len(grid.resolutions)))
     if curve.clusters > 1:
-        return interval(resampled, solve(curve, grid, level), method, level)
+        return interval(resampled, solve(curve, grid), method)
     estimate = float(FIGURES[name](curve.accuracy[None, :], grid)[0])
-    return interval(resampled, Bounded(estimate, 0.0, _top(name, grid)), "vacuous", level)
+    return interval(resampled, Bounded(estimate, 0.0, _top(name, grid)), method)
 
 
 def _top(name: str, grid: ScoreGrid) -> float:
@@ -236,25 +229,25 @@ def area_weights(grid: ScoreGrid) -> FloatArray:
     return FIGURES["area"](np.eye(len(grid.resolutions)), grid)
 
 
-def _area(resampled: Resampled, grid: ScoreGrid, level: float) -> Bounded:
-    return linear(resampled, area_weights(grid), even(level))
+def _area(resampled: Resampled, grid: ScoreGrid) -> Bounded:
+    return linear(resampled, area_weights(grid), even())
 
 
-def _worst_drop(resampled: Resampled, grid: ScoreGrid, level: float) -> Bounded:
+def _worst_drop(resampled: Resampled, grid: ScoreGrid) -> Bounded:
     """Over every other resolution; r* itself adds the drop of 0."""
     columns = np.arange(len(grid.resolutions))
     reference = columns[grid.reference]
     others = columns[columns != reference]
-    return _maximum(resampled, np.full_like(others, reference), others, level)
+    return _maximum(resampled, np.full_like(others, reference), others)
 
 
-def _best_drop(resampled: Resampled, grid: ScoreGrid, level: float) -> Bounded:
+def _best_drop(resampled: Resampled, grid: ScoreGrid) -> Bounded:
     columns = np.arange(len(grid.resolutions))
     first, second = (each.ravel() for each in np.meshgrid(columns, columns))
-    return _maximum(resampled, first[first != second], second[first != second], level)
+    return _maximum(resampled, first[first != second], second[first != second])
 
 
-def _maximum(resampled: Resampled, first: IntArray, second: IntArray, level: float) -> Bounded:
+def _maximum(resampled: Resampled, first: IntArray, second: IntArray) -> Bounded:
     """Ends for the largest of the differences A(first) - A(second), and 0.
 
     The lower end is the largest lower bound, simultaneous over the differences that can still be
@@ -265,14 +258,11 @@ def _maximum(resampled: Resampled, first: IntArray, second: IntArray, level: flo
     """
     if not len(first):
         return Bounded(0.0, 0.0, 0.0)
-    differences = pairs(resampled, first, second)
+    differences = Pairs.between(resampled, first, second)
     values = differences.gained - differences.lost
-    below, above = 2 * BELOW * (1 - level) / 2, 2 * (1 - BELOW) * (1 - level) / 2
-    margin = np.sqrt(
-        np.log(resampled.clusters)
-        * (differences.gained + differences.lost + FLAT)
-        / differences.size
-    )
+    below, above = 2 * BELOW * (1 - LEVEL) / 2, 2 * (1 - BELOW) * (1 - LEVEL) / 2
+    spread = differences.gained + differences.lost + FLAT
+    margin = np.sqrt(np.log(resampled.clusters) * spread / differences.size)
     able = values + margin >= max((values - margin).max(), 0.0)
     noise = resampled.draws - resampled.accuracy
     steps = (noise[:, first] - noise[:, second])[:, able]
@@ -294,52 +284,55 @@ def _simultaneous(resampled: Resampled, noise: FloatArray, tail: float) -> float
     return resampled.quantile(float(ndtr(-max(largest, single))))
 
 
-def _inversion(name: str, resampled: Resampled, grid: ScoreGrid, level: float) -> Bounded:
+def _inversion(name: str, resampled: Resampled, grid: ScoreGrid) -> Bounded:
     """Test inversion along the curves between flat and ever steeper: mean + t * (A - mean), t >= 0.
 
     Failed samples widen the ends by as much as they could move the steps.
 
     Source: hybrid resampling, Chuang and Lai 2000, Statistica Sinica 10.
     """
-    statistic = partial(_rows, name, grid)
-    observed = resampled.accuracy
+    observed, top = resampled.accuracy, _top(name, grid)
     base = np.full_like(observed, observed.mean())
-    bounds = invert(statistic, base, observed - base, resampled, level=level, top=_top(name, grid))
+    noise = (resampled.draws - observed) * resampled.widening
+    bounds = invert(
+        lambda rows: FIGURES[name](rows, grid),
+        base,
+        observed - base,
+        noise,
+        clusters=resampled.effective,
+        top=top,
+    )
     down, up = resampled.answers.slack
     steps = 2 * float((down + up).sum())
     if name == "rce" and steps:  # steps / mean: the mean moves too, by no more than each column
         steps *= (1 + bounds.estimate) / max(float((observed - down).mean()), FLAT)
-    low, high = max(bounds.low - steps, 0.0), min(bounds.high + steps, _top(name, grid))
+    low, high = max(bounds.low - steps, 0.0), min(bounds.high + steps, top)
     return Bounded(bounds.estimate, low, high)
-
-
-def _rows(name: str, grid: ScoreGrid, rows: FloatArray) -> FloatArray:
-    return FIGURES[name](rows, grid)
 
 
 def invert(
     statistic: Callable[[FloatArray], FloatArray],
     base: FloatArray,
     shape: FloatArray,
-    resampled: Resampled,
+    noise: FloatArray,
     *,
-    level: float,
+    clusters: float,
     top: float,
 ) -> Bounded:
     """Interval of statistic(base + shape), a figure that noise only raises, by test inversion.
 
-    For every t >= 0 the figure is resampled around base + t * shape; t stays in where the observed
-    figure is no farther from that curve's than `level` of the resampled ones. So t = 1 is in.
+    For every t >= 0 the figure is resampled, by `noise`, around base + t * shape; t stays in where
+    the observed figure is no farther from that curve's than 95 % of the resampled ones. So t = 1 is
+    in.
 
     A figure observed at 0 has no shape to make steeper: its interval reaches from 0 to the quantile
     of the resampled ones that leaves a tenth of one end's error. Where no draw differs, it reaches
-    as far as the share of clusters that could differ unseen: 1 - (1 - level)^(1 / clusters).
+    as far as the share of `clusters` that could differ unseen: 1 - 0.05^(1 / clusters).
     """
-    noise = resampled.deviations
     estimate = float(statistic((base + shape)[None, :])[0])
     around = statistic(base + shape + noise)
     if np.ptp(around) <= FLAT:
-        unseen = 1 - (1 - level) ** (1 / resampled.effective)
+        unseen = 1 - (1 - LEVEL) ** (1 / clusters)
         return Bounded(estimate, max(0.0, estimate - top * unseen), estimate + top * unseen)
 
     def at(scale: float) -> float:
@@ -349,25 +342,18 @@ def invert(
         centre = at(scale)
         drawn = statistic(base + scale * shape + noise)
         nearer = np.count_nonzero(np.abs(drawn - centre) < abs(estimate - centre) - FLAT)
-        return bool(nearer <= level * len(drawn))
+        return bool(nearer <= LEVEL * len(drawn))
 
     if estimate <= FLAT:
-        return Bounded(estimate, 0.0, float(np.quantile(around, 1 - (1 - level) / 20)))
-    low = 0.0 if fits(0.0) else _bisect(fits, inside=1.0, outside=0.0)
+        return Bounded(estimate, 0.0, float(np.quantile(around, 1 - (1 - LEVEL) / 20)))
+    low = 0.0 if fits(0.0) else bisect(fits, 1.0, 0.0, steps=10)[0]
     beyond = 2.0
     while fits(beyond) and at(beyond) < top:
         beyond *= 2
-    return Bounded(estimate, at(low), at(_bisect(fits, inside=1.0, outside=beyond)))
+    return Bounded(estimate, at(low), at(bisect(fits, 1.0, beyond, steps=10)[0]))
 
 
-def _bisect(fits: Callable[[float], bool], *, inside: float, outside: float) -> float:
-    for _ in range(10):
-        middle = (inside + outside) / 2
-        inside, outside = (middle, outside) if fits(middle) else (inside, middle)
-    return inside
-
-
-Solver: TypeAlias = Callable[[Resampled, ScoreGrid, float], Bounded]
+Solver: TypeAlias = Callable[[Resampled, ScoreGrid], Bounded]
 METHODS: dict[str, tuple[str, Solver]] = {
     "area": ("score", _area),
     "worst_drop": ("maximum", _worst_drop),

@@ -125,9 +125,9 @@ class Inversion:
             functions = through(share, size)
         else:
             functions = self._lattice.functions[self._never(share)]
-        right, wrong = log_shares(functions, self.counts)
-        place = (self.counts.right @ right + (self.counts.n - self.counts.right) @ wrong).argmax()
         size_chance = self.counts.size, self.counts.chance
+        right, wrong = log_shares(functions, *size_chance)
+        place = (self.counts.right @ right + (self.counts.n - self.counts.right) @ wrong).argmax()
         moved = self.drawn.moved(
             self.fit.right(*size_chance),
             Weibull(*map(float, functions[place])).right(*size_chance),
@@ -144,7 +144,8 @@ class Inversion:
         log-likelihood (groups, functions), and every resample's without one (resamples, functions).
         """
         near = self._values >= self._top - REACH * self.alike
-        right, wrong = log_shares(self._lattice.finer(near), self.counts)
+        finer = self._lattice.finer(near)
+        right, wrong = log_shares(finer, self.counts.size, self.counts.chance)
         return right - wrong, self.drawn.n @ wrong
 
 
@@ -160,9 +161,7 @@ class SizeProfile:
 
     @cached_property
     def _logs(self) -> FloatArray:
-        low, high = (
-            np.log(size) for size in (self.counts.size.min() / 2, self.counts.size.max() * 2)
-        )
+        low, high = np.log([self.counts.size.min() / 2, self.counts.size.max() * 2])
         logs = np.linspace(low, high, POINTS)
         if not np.isfinite(self.estimate):
             return logs

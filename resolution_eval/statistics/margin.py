@@ -9,8 +9,8 @@ import numpy as np
 from scipy.special import ndtr, ndtri, stdtr
 
 from resolution_eval.statistics.curves import FloatArray, ScoreGrid, Withheld
-from resolution_eval.statistics.intervals import Pairs, pairs
-from resolution_eval.statistics.resampling import IntArray, Resampled
+from resolution_eval.statistics.intervals import Pairs
+from resolution_eval.statistics.resampling import Resampled
 
 MARGIN = 0.02
 """The loss of accuracy that a user calls none, unless told: 2 points."""
@@ -88,16 +88,17 @@ def choose(
     count = len(grid.resolutions)
     if count == 1:
         return Choice(grid.resolutions[0], 0, 0.0, 0.0, delta, 0.0, error)
-    p, bounds = _losses(resampled, count, delta, error)
+    rivals = _Rivals.of(resampled, count)
+    p, bounds = _losses(rivals, delta, error)
     price = np.asarray(grid.resolutions if costs is None else costs, dtype=float)
-    if resampled.clusters > 1:
-        for column in np.lexsort((np.arange(count), price)):
-            if p[column] <= error:
-                loss = float(resampled.accuracy[:count].max() - resampled.accuracy[column])
-                place = (grid.resolutions[column], int(column))
-                return Choice(*place, loss, float(bounds[column]), delta, float(p[column]), error)
+    shown = [c for c in np.lexsort((np.arange(count), price)) if p[c] <= error]
+    if resampled.clusters > 1 and shown:
+        column = int(shown[0])
+        loss = float(resampled.accuracy[:count].max() - resampled.accuracy[column])
+        place = (grid.resolutions[column], column)
+        return Choice(*place, loss, float(bounds[column]), delta, float(p[column]), error)
     tells = float(bounds.min())
-    needed = _needed(resampled, count, delta, error)
+    needed = _needed(rivals, delta, error)
     return Unshown(
         f"not shown: these {resampled.n} samples can tell {100 * tells:.1f} points apart, "
         f"{100 * delta:g} points need about {needed:,}",
@@ -124,68 +125,59 @@ def robust(
         return Robustness(True, 0.0, delta, 0.0)
     if resampled.clusters < 2:
         return Robustness(False, 1.0, delta, 1.0)
-    differences = _all_pairs(resampled, count)
-    p = float(_p(resampled, differences, delta).max())
-    bound = min(max(float(_upper(resampled, differences, error).max()), 0.0), 1.0)
+    rivals = _Rivals.of(resampled, count)
+    p = float(rivals.p(delta).max())
+    bound = min(max(float(rivals.upper(error).max()), 0.0), 1.0)
     return Robustness(bound <= delta, bound, delta, p)
 
 
-def _losses(
-    resampled: Resampled, count: int, delta: float, error: float
-) -> tuple[FloatArray, FloatArray]:
+@dataclass(frozen=True, eq=False)
+class _Rivals:
+    """By how much every other resolution is better than each, all pairs in one row."""
+
+    resampled: Resampled
+    differences: Pairs
+    slack: FloatArray
+    """By how much failed samples could raise each difference."""
+    count: int
+    """Resolutions."""
+
+    @classmethod
+    def of(cls, resampled: Resampled, count: int) -> _Rivals:
+        one, other = (each.ravel() for each in np.indices((count, count)))
+        first, second = other[one != other], one[one != other]
+        down, up = resampled.answers.slack
+        pairs = Pairs.between(resampled, first, second)
+        return cls(resampled, pairs, up[first] + down[second], count)
+
+    def p(self, delta: float) -> FloatArray:
+        """Of 'another is better by delta or more', one-sided, failed samples at their worst."""
+        z, alone = self.differences.z(delta - self.slack), self.resampled.simple
+        return self.worst(ndtr(z) if alone else stdtr(self.resampled.effective - 1, z))
+
+    def upper(self, tail: float) -> FloatArray:
+        """Upper end of the difference to the best other, exceeded with the probability `tail`."""
+        _, high = self.differences.ends(0.0, self.resampled.quantile(tail))
+        return self.worst(high + self.slack)
+
+    def worst(self, values: FloatArray) -> FloatArray:
+        """Largest value over the others, per resolution."""
+        return np.asarray(values.reshape(self.count, self.count - 1).max(axis=1))
+
+
+def _losses(rivals: _Rivals, delta: float, error: float) -> tuple[FloatArray, FloatArray]:
     """Per resolution the adjusted p of losing more than delta, and a bound of its loss."""
-    differences = _all_pairs(resampled, count)
-    p = _by_column(_p(resampled, differences, delta), count)
-    bounds = np.maximum(_by_column(_upper(resampled, differences, error / (count - 1)), count), 0.0)
+    count, p = rivals.count, rivals.p(delta)
     order = np.argsort(p, kind="stable")
     left = np.minimum(count - np.arange(count), count - 1)
     adjusted = np.empty(count)
     adjusted[order] = np.minimum(np.maximum.accumulate(left * p[order]), 1.0)
-    return adjusted, np.minimum(bounds, 1.0)
+    return adjusted, np.clip(rivals.upper(error / (count - 1)), 0.0, 1.0)
 
 
-def _columns(count: int) -> tuple[IntArray, IntArray]:
-    """Every ordered pair of different columns: the other one, and the one that may lose to it."""
-    one, other = (each.ravel() for each in np.indices((count, count)))
-    return other[one != other], one[one != other]
-
-
-def _all_pairs(resampled: Resampled, count: int) -> Pairs:
-    return pairs(resampled, *_columns(count))
-
-
-def _by_column(values: FloatArray, count: int) -> FloatArray:
-    return np.asarray(values.reshape(count, count - 1).max(axis=1))
-
-
-def _slack(resampled: Resampled, count: int) -> FloatArray:
-    """By how much failed samples could raise each difference."""
-    first, second = _columns(count)
-    down, up = resampled.answers.slack
-    return np.asarray(up[first] + down[second])
-
-
-def _p(resampled: Resampled, differences: Pairs, delta: float) -> FloatArray:
-    """One-sided, of 'the first is better by delta or more', failed samples at their worst."""
-    count = round((1 + np.sqrt(1 + 4 * len(differences.gained))) / 2)
-    z = differences.z(delta - _slack(resampled, count))
-    tail = ndtr(z) if resampled.simple else stdtr(resampled.effective - 1, z)
-    return np.asarray(tail)
-
-
-def _upper(resampled: Resampled, differences: Pairs, tail: float) -> FloatArray:
-    count = round((1 + np.sqrt(1 + 4 * len(differences.gained))) / 2)
-    return np.asarray(differences.ends(0.0, resampled.quantile(tail))[1] + _slack(resampled, count))
-
-
-def _needed(resampled: Resampled, count: int, delta: float, error: float) -> int:
+def _needed(rivals: _Rivals, delta: float, error: float) -> int:
     """Samples that show the margin for one resolution as good as all others."""
-    differences = _all_pairs(resampled, count)
-    spread = _by_column(
-        (differences.gained + differences.lost + 1 / resampled.effective)
-        * resampled.n
-        / differences.size,
-        count,
-    ).min()
-    reach = resampled.quantile(error / (count - 1)) + ndtri(POWER)
-    return int(np.ceil(spread * (reach / delta) ** 2))
+    pairs, seen = rivals.differences, rivals.resampled
+    spread = rivals.worst((pairs.gained + pairs.lost + 1 / seen.effective) * seen.n / pairs.size)
+    reach = seen.quantile(error / (rivals.count - 1)) + ndtri(POWER)
+    return int(np.ceil(spread.min() * (reach / delta) ** 2))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from resolution_eval.statistics.curves import FIGURES, FloatArray, ScoreGrid
+from resolution_eval.statistics.proportions import bisect
 from resolution_eval.statistics.resampling import CHUNK, AnswerMatrix, ratios
 
 FLOORED = ("ace", "rce", "excess_ace", "worst_drop")
@@ -73,33 +75,38 @@ def _permuted(totals: FloatArray, rng: np.random.Generator, permutations: int) -
 def _floor(
     name: str, observed: FloatArray, drawn: FloatArray, grid: ScoreGrid, seed: int
 ) -> NoiseFloor:
-    statistic = FIGURES[name]
-    raw = float(statistic(observed[None, :], grid)[0])
-    noise = statistic(drawn, grid)
-    exceeding = int((noise >= raw - 1e-12).sum())
+    def statistic(rows: FloatArray) -> FloatArray:
+        return FIGURES[name](rows, grid)
+
+    raw, noise = float(statistic(observed[None, :])[0]), statistic(drawn)
+    mean = float(observed.mean())
+    shape = observed - mean
+    scale = debiasing(statistic, mean, shape, drawn - drawn.mean(axis=0), raw)
     return NoiseFloor(
-        raw,
-        float(noise.mean()),
-        float(np.quantile(noise, 0.95)),
-        _debiased(name, observed, drawn, grid),
-        (1 + exceeding) / (1 + len(noise)),
-        len(noise),
-        seed,
+        raw=raw,
+        floor=float(noise.mean()),
+        ceiling=float(np.quantile(noise, 0.95)),
+        debiased=float(statistic((mean + scale * shape)[None, :])[0]),
+        p=(1 + int((noise >= raw - 1e-12).sum())) / (1 + len(noise)),
+        permutations=len(noise),
+        seed=seed,
     )
 
 
-def _debiased(name: str, observed: FloatArray, drawn: FloatArray, grid: ScoreGrid) -> float:
-    statistic, mean = FIGURES[name], observed.mean()
-    shape, noise = observed - mean, drawn - drawn.mean(axis=0)
-    raw = float(statistic(observed[None, :], grid)[0])
+def debiasing(
+    statistic: Callable[[FloatArray], FloatArray],
+    base: float,
+    shape: FloatArray,
+    noise: FloatArray,
+    raw: float,
+) -> float:
+    """The t in [0, 1] at which the figure of base + t * shape under `noise` is on average `raw`; 0
+    where noise alone gives as much.
+    """
 
-    def excess(scale: float) -> float:
-        return float(statistic(mean + scale * shape + noise, grid).mean()) - raw
+    def fits(scale: float) -> bool:
+        return bool(statistic(base + scale * shape + noise).mean() <= raw)
 
-    if excess(0.0) >= 0:
+    if statistic(base + noise).mean() >= raw:
         return 0.0
-    low, high = 0.0, 1.0
-    for _ in range(30):
-        middle = (low + high) / 2
-        low, high = (low, middle) if excess(middle) > 0 else (middle, high)
-    return float(statistic((mean + low * shape)[None, :], grid)[0])
+    return bisect(fits, 0.0, 1.0, steps=30)[0]

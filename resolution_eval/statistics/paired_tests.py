@@ -11,7 +11,7 @@ from scipy.stats import binomtest
 
 from resolution_eval.statistics.curves import FloatArray, Withheld
 from resolution_eval.statistics.intervals import Interval, contrast
-from resolution_eval.statistics.resampling import CHUNK, AnswerMatrix, IntArray, Resampled
+from resolution_eval.statistics.resampling import CHUNK, AnswerMatrix, IntArray, undrawn
 
 Name = TypeVar("Name")
 EXACT = 14
@@ -106,13 +106,6 @@ class Comparison:
     """Two-sided, of 'no difference', failed samples against it."""
     test: str
     """`mcnemar` where every sample is its own cluster and right or wrong, else `sign flip`."""
-    only_first: int
-    """Samples that scored higher in the first column."""
-    only_second: int
-    """Samples that scored higher in the second column."""
-    left_out: int
-    failed: int
-    """Samples that failed in one of the two, among those left out."""
 
 
 def compare(answers: AnswerMatrix, first: int, second: int, *, seed: int) -> Comparison | Withheld:
@@ -126,29 +119,24 @@ def compare(answers: AnswerMatrix, first: int, second: int, *, seed: int) -> Com
         >>> low = {str(i): float(i % 2) for i in range(40)}
         >>> high = {str(i): float(i % 8 > 0) for i in range(40)}
         >>> found = compare(align([low, high]), 0, 1, seed=1)
-        >>> found.difference.estimate, found.test, found.only_first, found.only_second
-        (0.375, 'mcnemar', 0, 15)
-        >>> round(found.p, 6)
-        6.1e-05
+        >>> found.difference.estimate, found.test, round(found.p, 6)
+        (0.375, 'mcnemar', 6.1e-05)
     """
     pair = answers.pick([first, second])
     if pair.withheld is not None:
         return pair.withheld
     step = pair.correct[:, 1] - pair.correct[:, 0]
     lost, won = int((step < 0).sum()), int((step > 0).sum())
-    seen = Resampled(pair, np.empty((0, 2)), seed)
+    seen = undrawn(pair, seed)
     against = _against(pair, float(step.sum()))
     if seen.simple:
-        more = int(np.abs(against).sum())
-        p, test = mcnemar(min(lost, won) + more, max(lost, won)), "mcnemar"
-        p = 1.0 if min(lost, won) + more >= max(lost, won) else p
+        fewer, more = min(lost, won) + int(np.abs(against).sum()), max(lost, won)
+        p, test = 1.0 if fewer >= more else mcnemar(fewer, more), "mcnemar"
     else:
         sums = np.concatenate([np.bincount(pair.clusters, step), against])
-        p, test = sign_flip(sums, seed=seed), "sign flip"
-        p = 1.0 if sums.sum() * step.sum() <= 0 else p
-    failed = 0 if pair.failed is None else int(np.isnan(pair.failed).any(axis=1).sum())
-    difference = contrast(seen, (-1, 1))
-    return Comparison(difference, p, test, lost, won, pair.left_out, failed)
+        opposed = sums.sum() * step.sum() <= 0
+        p, test = 1.0 if opposed else sign_flip(sums, seed=seed), "sign flip"
+    return Comparison(contrast(seen, (-1, 1)), p, test)
 
 
 def _against(pair: AnswerMatrix, total: float) -> FloatArray:

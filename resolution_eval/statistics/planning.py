@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,15 +9,13 @@ from scipy.special import ndtri
 from scipy.stats import binom
 
 from resolution_eval.statistics.curves import FloatArray, Withheld
-from resolution_eval.statistics.paired_tests import design_effect, signs
+from resolution_eval.statistics.paired_tests import EXACT, design_effect, signs
 from resolution_eval.statistics.resampling import AnswerMatrix
 
 SIMULATED = 2_000
 """Comparisons simulated where clusters are few enough to matter."""
 FLIPS = 1_999
 """Sign patterns of a simulated comparison in more clusters than can be counted out."""
-EXACT = 14
-"""Clusters up to which `compare` counts all sign patterns."""
 LARGEST = 10_000_000
 """Samples beyond which a number needed is not looked for."""
 
@@ -148,14 +145,11 @@ def detectable_drop(design: Design, *, chance: float = 0.8) -> float | Withheld:
     top = design.discordance
     if power_of(design, top).value < chance:
         return Withheld(f"{design.n} samples cannot show a drop when {top:.4g} of them differ")
-    return _least(lambda drop: power_of(design, drop).value >= chance, 0.0, top)
-
-
-def _least(holds: Callable[[float], bool], low: float, high: float) -> float:
-    """The smallest value at which `holds`, which does so at `high`, to 1e-4 of it."""
+    low, high = 0.0, top
     while high - low > 1e-4 * high:
         middle = (low + high) / 2
-        low, high = (low, middle) if holds(middle) else (middle, high)
+        enough = power_of(design, middle).value >= chance
+        low, high = (low, middle) if enough else (middle, high)
     return high
 
 
@@ -224,9 +218,6 @@ class SampleSizePlan:
     """Fraction of samples that differ between the columns."""
     design: float
     """Design effect of the clusters: 1 where every sample stands alone."""
-    power: float
-    """Wanted."""
-    error: float
     detectable: float | Withheld | None
     """Smallest drop of accuracy (fraction) that `n` samples show; None without `n`."""
     drop: float | None
@@ -280,7 +271,7 @@ def plan(
     elif drop is not None:
         needed = samples_needed(made, drop, chance=power)
         reached = None if n is None else power_of(made, drop)
-    return SampleSizePlan(n, discordance, design, power, error, detectable, drop, needed, reached)
+    return SampleSizePlan(n, discordance, design, detectable, drop, needed, reached)
 
 
 def observed(answers: AnswerMatrix, first: int, second: int) -> tuple[int, float, float]:

@@ -15,8 +15,6 @@ class Promise:
     """A figure, how its interval is made, and the name of its rows on the coverage page."""
 
     figure: str
-    source: str
-    """The function that gives it, in `resolution_eval.statistics`."""
     method: str
     coverage: str
     """Name of its rows in docs/coverage.md."""
@@ -25,44 +23,32 @@ class Promise:
 
 
 PROMISES = (
-    Promise("accuracy", "intervals.accuracies", "score", "accuracy", "sweeps"),
-    Promise("difference", "intervals.contrast", "tango", "difference", "sweeps"),
-    Promise("area", "intervals.figure", "score", "area", "sweeps"),
-    Promise("ace", "intervals.figure", "inversion", "ace", "sweeps"),
-    Promise("rce", "intervals.figure", "inversion", "rce", "sweeps"),
-    Promise("excess_ace", "intervals.figure", "inversion", "excess_ace", "sweeps"),
-    Promise("worst_drop", "floors.worst_drop", "maximum", "worst_drop", "sweeps"),
-    Promise("best_drop", "intervals.figure", "maximum", "best_drop", "sweeps"),
-    Promise("floor", "floors.base", "maximum", "floor", "floored"),
-    Promise("above", "floors.above", "maximum", "above", "floored"),
-    Promise("gain", "floors.gain", "ratio", "gain", "floored"),
-    Promise("gain_area", "floors.gain_area", "ratio", "gain_area", "floored"),
-    Promise("retention", "floors.retention", "ratio", "retention", "floored"),
-    Promise("mixed_retention", "floors.retention", "ratio", "mixed_retention", "floored"),
-    Promise("knee", "fits.knee", "likelihood ratio", "knee", "margins"),
-    Promise("robust", "margin.robust", "tango", "robust: bound", "margins"),
-    Promise("mean", "hierarchy.means", "t", "mean", "boards"),
-    Promise("rank", "hierarchy.ranks", "pairwise", "rank", "boards"),
-    Promise("over_runs", "replicates.replicates", "recovery of variances", "over runs", "boards"),
-    Promise("balanced_accuracy", "classes.balanced", "score", "balanced", "scores"),
-    Promise("sensitivity", "classes.class_rates", "score", "sensitivity", "scores"),
-    Promise("specificity", "classes.class_rates", "score", "specificity", "scores"),
-    Promise("auroc", "discrimination.auroc", "score", "auroc", "scores"),
-    Promise(
-        "average_precision",
-        "discrimination.average_precision",
-        "score",
-        "average_precision",
-        "scores",
-    ),
-    Promise("brier", "calibration.brier", "score", "brier", "scores"),
-    Promise(
-        "calibration_error",
-        "calibration.calibration_error",
-        "inversion",
-        "calibration_error",
-        "scores",
-    ),
+    Promise("accuracy", "score", "accuracy", "sweeps"),
+    Promise("difference", "tango", "difference", "sweeps"),
+    Promise("area", "score", "area", "sweeps"),
+    Promise("ace", "inversion", "ace", "sweeps"),
+    Promise("rce", "inversion", "rce", "sweeps"),
+    Promise("excess_ace", "inversion", "excess_ace", "sweeps"),
+    Promise("worst_drop", "maximum", "worst_drop", "sweeps"),
+    Promise("best_drop", "maximum", "best_drop", "sweeps"),
+    Promise("floor", "maximum", "floor", "floored"),
+    Promise("above", "maximum", "above", "floored"),
+    Promise("gain", "ratio", "gain", "floored"),
+    Promise("gain_area", "ratio", "gain_area", "floored"),
+    Promise("retention", "ratio", "retention", "floored"),
+    Promise("mixed_retention", "ratio", "mixed_retention", "floored"),
+    Promise("knee", "likelihood ratio", "knee", "margins"),
+    Promise("robust", "tango", "robust: bound", "margins"),
+    Promise("mean", "t", "mean", "boards"),
+    Promise("rank", "pairwise", "rank", "boards"),
+    Promise("over_runs", "recovery of variances", "over runs", "boards"),
+    Promise("balanced_accuracy", "score", "balanced", "scores"),
+    Promise("sensitivity", "score", "sensitivity", "scores"),
+    Promise("specificity", "score", "specificity", "scores"),
+    Promise("auroc", "score", "auroc", "scores"),
+    Promise("average_precision", "score", "average_precision", "scores"),
+    Promise("brier", "score", "brier", "scores"),
+    Promise("calibration_error", "inversion", "calibration_error", "scores"),
 )
 PROMISED = {promise.figure: promise for promise in PROMISES}
 ERRORS = {

@@ -7,9 +7,8 @@ enter by an effective number of samples: how many independent ones would say as 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import sqrt
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,8 +137,7 @@ def _edge(
     return beyond
 
 
-@dataclass(frozen=True)
-class Bounded:
+class Bounded(NamedTuple):
     """A figure and the range that holds its true value, before its name and its counts."""
 
     estimate: float
@@ -164,31 +162,32 @@ def ratio(top: Bounded, bottom: Bounded, correlation: float) -> Bounded | None:
         return None
     quotient = top.estimate / bottom.estimate
     reach = 2 * max(abs(top.low), abs(top.high), bottom.estimate) / bottom.low
+    mirrored = Bounded(-top.estimate, -top.high, -top.low)
     low = _crossing(top, bottom, correlation, quotient, quotient - reach)
-    high = -_crossing(_mirror(top), bottom, -correlation, -quotient, -quotient - reach)
+    high = -_crossing(mirrored, bottom, -correlation, -quotient, -quotient - reach)
     return Bounded(quotient, low, high)
-
-
-def _mirror(part: Bounded) -> Bounded:
-    return Bounded(-part.estimate, -part.high, -part.low)
 
 
 def _crossing(
     top: Bounded, bottom: Bounded, correlation: float, inside: float, outside: float
 ) -> float:
     """Where the lower end of top - t * bottom passes 0, for t from `inside` down to `outside`."""
-    down, less, more = (
-        top.estimate - top.low,
-        bottom.estimate - bottom.low,
-        bottom.high - bottom.estimate,
-    )
+    down = top.estimate - top.low
 
     def fits(t: float) -> bool:
-        side = t * (more if t > 0 else less)
+        end = bottom.high if t > 0 else bottom.low
+        side = abs(end - bottom.estimate) * t
         spread = down**2 + side**2 - 2 * correlation * down * side
         return top.estimate - t * bottom.estimate <= sqrt(max(spread, 0.0))
 
-    for _ in range(40):
+    return bisect(fits, inside, outside, steps=40)[1]
+
+
+def bisect(
+    fits: Callable[[float], bool], inside: float, outside: float, *, steps: int
+) -> tuple[float, float]:
+    """The two places, one at which `fits` and one at which not, each `steps` times nearer."""
+    for _ in range(steps):
         middle = (inside + outside) / 2
         inside, outside = (middle, outside) if fits(middle) else (inside, middle)
-    return outside
+    return inside, outside

@@ -117,6 +117,11 @@ class Trials:
     def __len__(self) -> int:
         return len(self.size)
 
+    @property
+    def clustered(self) -> int:
+        """How many clusters the answers are of."""
+        return int(self.codes.max()) + 1
+
     @cached_property
     def counts(self) -> Counts:
         """Answers of one size and chance, counted together."""
@@ -126,13 +131,8 @@ class Trials:
         group = group.reshape(-1)
         n = np.bincount(group)
         size = np.exp(np.bincount(group, np.log(self.size)) / n)
-        return Counts(
-            size,
-            self.chance[first],
-            n.astype(float),
-            np.bincount(group, self.right).astype(float),
-            group,
-        )
+        right = np.bincount(group, self.right)
+        return Counts(size, self.chance[first], n.astype(float), right.astype(float), group)
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,18 +160,16 @@ def fit(trials: Trials) -> Weibull:
     start = lattice.best(counts.n[None], counts.right[None])[0]
     low, high = log(lattice.thresholds[0]), log(lattice.thresholds[-1])
 
-    def loss(place: FloatArray) -> float:
-        return -likelihood(
-            Weibull(float(np.exp(place[0])), float(place[1]), float(place[2])), counts
-        )
+    def function(place: FloatArray) -> Weibull:
+        return Weibull(float(np.exp(place[0])), float(place[1]), float(place[2]))
 
     optimum = minimize(
-        loss,
+        lambda place: -likelihood(function(place), counts),
         np.array([log(start.threshold), start.slope, start.lapse]),
         method="L-BFGS-B",
         bounds=[(low, high), SLOPES, (0, LAPSE)],
     )
-    better = Weibull(float(np.exp(optimum.x[0])), float(optimum.x[1]), float(optimum.x[2]))
+    better = function(optimum.x)
     return better if likelihood(better, counts) > likelihood(start, counts) else start
 
 
@@ -186,14 +184,10 @@ def through(share: float, size: float) -> FloatArray:
     return np.column_stack([column.ravel() for column in columns])
 
 
-def log_shares(functions: FloatArray, counts: Counts) -> tuple[FloatArray, FloatArray]:
-    """Log-probabilities of a right and of a wrong answer (groups, functions)."""
-    return _log_shares(functions, counts.size, counts.chance)
-
-
-def _log_shares(
+def log_shares(
     functions: FloatArray, sizes: FloatArray, chances: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
+    """Log-probabilities of a right and of a wrong answer (groups, functions)."""
     threshold, slope, lapse = functions.T
     size, chance = sizes[:, None], chances[:, None]
     seen = (1 - lapse) * (1 - np.exp2(-((size / threshold) ** slope)))
@@ -208,7 +202,7 @@ def profile(counts: Counts, share: float, sizes: FloatArray) -> FloatArray:
     """
     values = np.empty(len(sizes))
     for place, size in enumerate(sizes):
-        right, wrong = log_shares(through(share, float(size)), counts)
+        right, wrong = log_shares(through(share, float(size)), counts.size, counts.chance)
         values[place] = (counts.right @ right + (counts.n - counts.right) @ wrong).max()
     return values
 
@@ -227,9 +221,7 @@ class Lattice:
     @classmethod
     def of(cls, counts: Counts) -> Lattice:
         """The functions whose thresholds lie among the sizes, or up to twice beyond them."""
-        low, high = float(counts.size.min()) / 2, float(counts.size.max()) * 2
-        steps = ceil(log(high / low) / STEP) + 1
-        return _lattice(low, high, steps, tuple(counts.size), tuple(counts.chance))
+        return _lattice(tuple(counts.size), tuple(counts.chance))
 
     def best(self, n: FloatArray, right: FloatArray) -> list[Weibull]:
         """The likeliest function for every row of counts (rows, groups)."""
@@ -273,12 +265,10 @@ def _halved(axis: FloatArray) -> FloatArray:
 
 
 @lru_cache(maxsize=4)
-def _lattice(
-    low: float, high: float, steps: int, sizes: tuple[float, ...], chances: tuple[float, ...]
-) -> Lattice:
-    thresholds = np.geomspace(low, high, steps)
+def _lattice(sizes: tuple[float, ...], chances: tuple[float, ...]) -> Lattice:
+    low, high = float(min(sizes)) / 2, float(max(sizes)) * 2
+    thresholds = np.geomspace(low, high, ceil(log(high / low) / STEP) + 1)
     mesh = np.meshgrid(thresholds, _SLOPES, _LAPSES, indexing="ij")
     functions = np.column_stack([axis.ravel() for axis in mesh])
-    return Lattice(
-        thresholds, functions, *_log_shares(functions, np.array(sizes), np.array(chances))
-    )
+    shares = log_shares(functions, np.array(sizes), np.array(chances))
+    return Lattice(thresholds, functions, *shares)

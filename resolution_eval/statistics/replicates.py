@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import hypot
 
 import numpy as np
@@ -11,20 +10,9 @@ from scipy.special import stdtrit
 
 from resolution_eval.ground.errors import RecordError
 from resolution_eval.statistics.curves import FloatArray
-from resolution_eval.statistics.intervals import Interval
+from resolution_eval.statistics.intervals import TAIL, Interval, interval
+from resolution_eval.statistics.proportions import Bounded
 from resolution_eval.statistics.resampling import Resampled
-
-
-@dataclass(frozen=True)
-class Replicates:
-    """The mean of a figure over runs, with the error of samples and of runs in its interval."""
-
-    mean: Interval
-    """Holds the mean over all runs that could be made, on all samples that could be drawn."""
-    each: tuple[float, ...]
-    """The figure of every run."""
-    spread: float
-    """Standard deviation between the runs (unit of the figure), what samples add included."""
 
 
 def half_of_both(samples: float, between: float, runs: int, tail: float) -> float:
@@ -50,30 +38,23 @@ def replicates(
     weights: Sequence[FloatArray],
     *,
     bounds: tuple[float, float] = (0.0, 1.0),
-    level: float = 0.95,
-) -> Replicates:
-    """One figure, linear in the columns, of several runs on the same samples.
+) -> Interval:
+    """Mean over several runs, on the same samples, of a figure that is linear in the columns.
 
-    `weights` holds each run's sum over the columns of `resampled`. The interval is that of
-    `half_of_both`. With one run only the samples' error is known: then `spread` is not a number,
-    and the interval is conditional on that run.
+    `weights` holds each run's sum over the columns of `resampled`. The interval, that of
+    `half_of_both`, holds the mean over all runs that could be made, on all samples that could be
+    drawn; with one run it is conditional on that run.
     """
     if not weights:
         raise RecordError("a mean over runs needs at least one run")
     lines = np.asarray(weights, dtype=float)
-    each = lines @ resampled.accuracy
-    shared = lines.mean(axis=0)
+    each, shared = lines @ resampled.accuracy, lines.mean(axis=0)
     sampled = float(shared @ resampled.covariance @ shared)
     sampled += 1 / (resampled.n * resampled.effective)
-    spread = float(each.std(ddof=1)) if len(each) > 1 else float("nan")
-    between = 0.0 if len(each) < 2 else spread / np.sqrt(len(each))
-    tail = (1 - level) / 2
-    half = half_of_both(resampled.quantile(tail) * np.sqrt(sampled), between, len(each), tail)
+    between = float(each.std(ddof=1)) / np.sqrt(len(each)) if len(each) > 1 else 0.0
+    half = half_of_both(resampled.quantile(TAIL) * np.sqrt(sampled), between, len(each), TAIL)
     mean = float(each.mean())
-    counts = (resampled.n, resampled.clusters, len(resampled.draws), resampled.seed)
     ends = (max(float(mean - half), bounds[0]), min(float(mean + half), bounds[1]))
-    return Replicates(
-        Interval(mean, *ends, level, *counts, "recovery of variances", resampled.left_out),
-        tuple(float(one) for one in each),
-        spread,
-    )
+    if resampled.clusters < 2:
+        ends = bounds
+    return interval(resampled, Bounded(mean, *ends), "recovery of variances")

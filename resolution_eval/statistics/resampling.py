@@ -157,11 +157,6 @@ class Resampled:
     """Accuracy (resamples, columns); the same clusters are drawn for all columns of a row."""
     seed: int
 
-    @property
-    def left_out(self) -> int:
-        """Samples that were not scored in every column."""
-        return self.answers.left_out
-
     @cached_property
     def totals(self) -> FloatArray:
         """Observed sums per cluster, as `AnswerMatrix.totals` gives them."""
@@ -214,19 +209,31 @@ class Resampled:
         return np.asarray(residuals.T @ residuals * widening / self.n**2)
 
     @property
-    def deviations(self) -> FloatArray:
-        """Draws minus observed, widened for E effective clusters.
-
-        By sqrt(E / (E - 1)), and by how much Student's quantile exceeds the normal one.
+    def widening(self) -> float:
+        """By how much draws are widened for E effective clusters: by sqrt(E / (E - 1)), and by how
+        much Student's quantile exceeds the normal one.
         """
         widening = np.sqrt(self.effective / (self.effective - 1))
-        widening *= stdtrit(self.effective - 1, 0.975) / ndtri(0.975)
-        return np.asarray((self.draws - self.accuracy) * widening)
+        return float(widening * (stdtrit(self.effective - 1, 0.975) / ndtri(0.975)))
 
     def pick(self, columns: Sequence[int]) -> Resampled:
         """The same draws of some of the columns."""
         chosen = list(columns)
         return Resampled(self.answers.pick(chosen), self.draws[:, chosen], self.seed)
+
+
+def undrawn(answers: AnswerMatrix, seed: int = 0) -> Resampled:
+    """Accuracies of `answers` without a draw, for what is in closed form."""
+    return Resampled(answers, np.empty((0, answers.correct.shape[1])), seed)
+
+
+def plain(
+    scores: FloatArray | NDArray[np.bool_], clusters: Sequence[Hashable] | IntArray | None
+) -> Resampled:
+    """One score in [0, 1] per sample, as the closed forms take them; None: each its own cluster."""
+    labels = np.arange(len(scores)) if clusters is None else np.asarray(clusters)
+    codes = np.unique(labels, return_inverse=True)[1].astype(np.int64)
+    return undrawn(AnswerMatrix(np.asarray(scores, dtype=float)[:, None], codes))
 
 
 def resample(answers: AnswerMatrix, *, seed: int, resamples: int = 2_000) -> Resampled:
@@ -260,7 +267,10 @@ def draw_totals(totals: FloatArray, rng: np.random.Generator, resamples: int) ->
     step = max(1, CHUNK // (len(kinds) if few else len(totals)))
     for start in range(0, resamples, step):
         rows = min(step, resamples - start)
-        counts = _counts_of_kinds(rng, sizes, rows) if few else _counts(rng, len(totals), rows)
+        if few:
+            counts = rng.multinomial(int(sizes.sum()), sizes / sizes.sum(), size=rows)
+        else:
+            counts = _counts(rng, len(totals), rows)
         sums[start : start + rows] = counts.astype(float) @ (kinds if few else totals)
     return sums
 
@@ -270,10 +280,6 @@ def _kinds(totals: FloatArray) -> tuple[FloatArray, IntArray]:
     ordered = totals[np.lexsort(totals.T)]
     new = np.r_[True, (ordered[1:] != ordered[:-1]).any(axis=1)]
     return ordered[new], np.diff(np.r_[np.flatnonzero(new), len(ordered)])
-
-
-def _counts_of_kinds(rng: np.random.Generator, sizes: IntArray, rows: int) -> IntArray:
-    return rng.multinomial(int(sizes.sum()), sizes / sizes.sum(), size=rows)
 
 
 def _counts(rng: np.random.Generator, clusters: int, rows: int) -> IntArray:

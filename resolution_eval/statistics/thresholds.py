@@ -16,9 +16,9 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 from resolution_eval.statistics.curves import FloatArray
-from resolution_eval.statistics.intervals import Interval
+from resolution_eval.statistics.intervals import LEVEL, Interval
 from resolution_eval.statistics.inversion import Inversion, Redraws
-from resolution_eval.statistics.psychometric import Lattice, Trials, Weibull, fit
+from resolution_eval.statistics.psychometric import Counts, Lattice, Trials, Weibull, fit
 
 SEEN = 0.001
 """How often at most a model that guesses would be said to see."""
@@ -43,39 +43,27 @@ class Curves:
         best = Lattice.of(self.trials[name].counts).best(drawn.n, drawn.right)
         return np.array([function.size_at(share) for function in best])
 
-    def interval(self, name: str, share: float, level: float = 0.95) -> Interval:
+    def interval(self, name: str, share: float) -> Interval:
         """The size at which `share` is seen, as `intervals` gives it."""
-        return self.intervals(name, (share,), level)[0]
+        return self.intervals(name, (share,))[0]
 
-    def intervals(
-        self, name: str, shares: Sequence[float], level: float = 0.95
-    ) -> tuple[Interval, ...]:
+    def intervals(self, name: str, shares: Sequence[float]) -> tuple[Interval, ...]:
         """The sizes at which `shares` are seen; infinite ends lie beyond what was shown.
 
         All sizes that a test of the likelihood ratio does not reject, with slope and lapse rate
         free; how large the ratio may be comes from resamples (`inversion`).
         """
         trials, drawn = self.trials[name], self.redrawn[name]
-        clusters = int(trials.codes.max()) + 1
-        alike = len(trials) / clusters
+        alike = len(trials) / trials.clustered
         tested = Inversion(trials.counts, self.fits[name], drawn, alike, self.seed)
         sizes = []
         for share in shares:
             estimate = self.fits[name].size_at(share)
-            low, high = tested.ends(share, level)
-            sizes.append(
-                Interval(
-                    estimate=shown(trials, estimate),
-                    low=shown(trials, min(low, estimate)),
-                    high=shown(trials, max(high, estimate)),
-                    level=level,
-                    n=len(trials),
-                    clusters=clusters,
-                    resamples=len(drawn.n),
-                    seed=self.seed,
-                    method="likelihood ratio",
-                )
-            )
+            low, high = tested.ends(share, LEVEL)
+            ends = (estimate, min(low, estimate), max(high, estimate))
+            shown_ends = [shown(trials, end) for end in ends]
+            counts = (len(trials), trials.clustered, len(drawn.n), self.seed)
+            sizes.append(Interval(*shown_ends, LEVEL, *counts, "likelihood ratio"))
         return tuple(sizes)
 
 
@@ -94,17 +82,11 @@ def curves(trials: Mapping[str, Trials], *, seed: int, resamples: int = RESAMPLE
         return Curves({}, {}, {}, seed)
     names = sorted({name for each in trials.values() for name in each.clusters}, key=repr)
     places = {name: place for place, name in enumerate(names)}
-    drawn = np.random.default_rng(seed).multinomial(
-        len(names), np.full(len(names), 1 / len(names)), size=resamples
-    )
-    return Curves(
-        trials=trials,
-        fits={name: fit(each) for name, each in trials.items()},
-        redrawn={
-            name: _redrawn(each, drawn.astype(float), places) for name, each in trials.items()
-        },
-        seed=seed,
-    )
+    odds = np.full(len(names), 1 / len(names))
+    drawn = np.random.default_rng(seed).multinomial(len(names), odds, size=resamples).astype(float)
+    fits = {name: fit(each) for name, each in trials.items()}
+    redrawn = {name: _redrawn(each, drawn, places) for name, each in trials.items()}
+    return Curves(trials, fits, redrawn, seed)
 
 
 def _redrawn(trials: Trials, drawn: FloatArray, places: Mapping[Hashable, int]) -> Redraws:
@@ -152,15 +134,13 @@ def misfit(trials: Trials, function: Weibull, *, seed: int, simulations: int = 2
     rows = np.vstack([counts.right, simulated])
     n = np.broadcast_to(counts.n, rows.shape)
     fitted = lattice.best(np.ascontiguousarray(n), rows)
-    deviances = np.array(
-        [_deviance(counts.n, row, one, trials) for row, one in zip(rows, fitted, strict=True)]
-    )
+    pairs = zip(rows, fitted, strict=True)
+    deviances = np.array([_deviance(counts, row, one) for row, one in pairs])
     return float((1 + (deviances[1:] >= deviances[0] - 1e-9).sum()) / (1 + simulations))
 
 
-def _deviance(n: FloatArray, right: FloatArray, function: Weibull, trials: Trials) -> float:
-    counts = trials.counts
-    p = np.clip(function.right(counts.size, counts.chance), 1e-9, 1 - 1e-9)
+def _deviance(counts: Counts, right: FloatArray, function: Weibull) -> float:
+    n, p = counts.n, np.clip(function.right(counts.size, counts.chance), 1e-9, 1 - 1e-9)
     share = right / n
     with np.errstate(divide="ignore", invalid="ignore"):
         hits = np.where(right > 0, right * np.log(share / p), 0.0)
@@ -216,29 +196,13 @@ def coincidence(
     logs = np.column_stack([drawn[whole, places[a]] - drawn[whole, places[b]] for a, b in pairs])
     observed = np.array([np.log(points[a] / points[b]) for a, b in pairs])
     spread = np.maximum(logs.std(axis=0), 1e-6)
-    bound = float(np.quantile(np.abs((logs - observed) / spread).max(axis=1), 0.95))
-    ratios = tuple(
-        Ratio(a, b, _ratio_interval(fitted, a, observed[i], bound * spread[i], int(whole.sum())))
-        for i, (a, b) in enumerate(pairs)
-    )
-    return Coincidence(ratios, margin, _verdict(ratios, margin))
-
-
-def _ratio_interval(
-    fitted: Curves, name: str, log: float, reach: float, resamples: int
-) -> Interval:
-    trials = fitted.trials[name]
-    return Interval(
-        estimate=float(np.exp(log)),
-        low=float(np.exp(log - reach)),
-        high=float(np.exp(log + reach)),
-        level=0.95,
-        n=len(trials),
-        clusters=int(trials.codes.max()) + 1,
-        resamples=resamples,
-        seed=fitted.seed,
-        method="simultaneous",
-    )
+    bound = float(np.quantile(np.abs((logs - observed) / spread).max(axis=1), LEVEL))
+    ratios = []
+    for (a, b), log, reach in zip(pairs, observed, bound * spread, strict=True):
+        ends = (float(np.exp(log + step)) for step in (0.0, -reach, reach))
+        counts = (len(fitted.trials[a]), fitted.trials[a].clustered, int(whole.sum()), fitted.seed)
+        ratios.append(Ratio(a, b, Interval(*ends, LEVEL, *counts, "simultaneous")))
+    return Coincidence(tuple(ratios), margin, _verdict(ratios, margin))
 
 
 def _verdict(ratios: Sequence[Ratio], margin: float) -> str:

@@ -109,7 +109,7 @@ class HFLearner(Learner):
         texts = [text for text, _ in pairs]
         tokenizer = self.parts.processor.tokenizer
         pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
-        inputs = collate(texts, pad or 0) | self._images(drawn)
+        inputs = collate(self.family, texts, pad or 0) | self._images(drawn)
         tokens = self.family.visual_tokens(self.parts, drawn.grid)
         return TrainBatch(inputs, labels, tokens, places(self.classes, drawn.samples))
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from resolution_eval.models.families.family_base import Parts
+from resolution_eval.models.families.parts import Parts
 from resolution_eval.models.flamingo.config import CLIP_MEAN, CLIP_STD
 from resolution_eval.resolution import Size
 from resolution_eval.training.tokenizer import learn_tokenizer

@@ -8,7 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from resolution_eval.board import Board, BoardRow, Curve, Point, PublishedRow, Refusal
+from resolution_eval.board.board_schema import BoardRow, Curve, Point, Refusal
+from resolution_eval.board.published_figures import PublishedRow
+from resolution_eval.board.rows import Board
 from resolution_eval.board.scopes import Scope, dataset_id
 from resolution_eval.records import Answers, Record
 from resolution_eval.records.answer_table import SCHEMA

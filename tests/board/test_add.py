@@ -10,7 +10,7 @@ import pytest
 from synthetic_board import CURVE, REVISION, facts, new_board, submit
 
 from resolution_eval import cli
-from resolution_eval.board import load_board
+from resolution_eval.board.rows import load_board
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from scipy import stats
 from synthetic_board import CURVE, REVISION, facts, new_board, score_of, submit
 from test_rows import enter
 
-from resolution_eval.board import load_board
 from resolution_eval.board.rerun import CellRepeat, Rerun, as_repeated, compared
+from resolution_eval.board.rows import load_board
 from resolution_eval.board.submission import RERUN
 from resolution_eval.ground.files import file_digest
 from resolution_eval.records import Answers, Record, read_record

@@ -18,11 +18,12 @@ from test_validate import answers, document, each_row
 
 from resolution_eval import cli
 from resolution_eval.board.checks import check_board
-from resolution_eval.board.ledger import LEDGER, accept, answers_of
+from resolution_eval.board.ledger import LEDGER, accept
 from resolution_eval.board.row_identity import identity_faults
 from resolution_eval.board.rows import load_board
 from resolution_eval.board.submission import FACTS, RERUN, Facts
 from resolution_eval.ground.files import file_digest
+from resolution_eval.records.store import answers_of
 
 pytestmark = pytest.mark.whole
 

@@ -18,12 +18,11 @@ import pyarrow.parquet as pq
 import pytest
 from synthetic_board import facts, new_board, score_of, submit
 
-from resolution_eval.board import Board
 from resolution_eval.board.checks import check_board
-from resolution_eval.board.ledger import answers_of
-from resolution_eval.board.rows import board_of
+from resolution_eval.board.rows import Board, board_of
 from resolution_eval.records.answer_table import SCHEMA, Answers
 from resolution_eval.records.cells import cells, failures
+from resolution_eval.records.store import answers_of
 
 NASTY: tuple[Any, ...] = (
     None,

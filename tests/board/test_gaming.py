@@ -20,11 +20,11 @@ import pytest
 from synthetic_board import CURVE, REVISION, facts, new_board, say, score_of, submit, vouch
 from test_validate import answers, document, keeping
 
-from resolution_eval.board import Board, load_board
 from resolution_eval.board.checks import CheckedBoard, check_board
-from resolution_eval.board.ledger import answers_of
+from resolution_eval.board.rows import Board, load_board
 from resolution_eval.board.scopes import RankLine, Scope
 from resolution_eval.data.cards import task_cards
+from resolution_eval.records.store import answers_of
 
 pytestmark = pytest.mark.whole
 

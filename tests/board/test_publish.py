@@ -14,7 +14,7 @@ from hub_stand_in import TOKEN, Hub, stand_in
 from synthetic_board import facts, new_board, score_of, submit
 
 from resolution_eval import cli
-from resolution_eval.board.ledger import answers_of
+from resolution_eval.records.store import answers_of
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,12 @@ import pytest
 from synthetic_board import CURVE, REVISION, facts, new_board, score_of, submit, vouch
 
 from resolution_eval.analysis import curve
-from resolution_eval.board import Board, Estimate, load_board, read_published
+from resolution_eval.board.board_schema import Estimate
 from resolution_eval.board.checks import check_board
 from resolution_eval.board.ledger import LEDGER, BoardLedger, accept, write_ledger
+from resolution_eval.board.published_figures import read_published
 from resolution_eval.board.rerun import CellRepeat, Rerun
-from resolution_eval.board.rows import inherited
+from resolution_eval.board.rows import Board, inherited, load_board
 from resolution_eval.board.submission import RERUN, Facts
 from resolution_eval.data.cards import task_cards
 from resolution_eval.ground.errors import RecordError

@@ -14,10 +14,10 @@ from synthetic_runs import write_run
 
 from resolution_eval.analysis import by_task
 from resolution_eval.analysis.sizes import sizes
-from resolution_eval.board import load_board
+from resolution_eval.board.rows import load_board
 from resolution_eval.board.scopes import scopes
-from resolution_eval.board.site import write_site
-from resolution_eval.board.site.seen_sizes import seen_sizes
+from resolution_eval.board.site.build import write_site
+from resolution_eval.board.site.documents import seen_sizes
 from resolution_eval.board.site.serve import server
 from resolution_eval.data.acuity import AcuityBook
 from resolution_eval.records import make_records

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 from synthetic_board import CURVE, facts, submit, vouch
 
-from resolution_eval.board import STATUSES, Board, load_board
+from resolution_eval.board.board_schema import STATUSES
+from resolution_eval.board.rows import Board, load_board
 from resolution_eval.board.scopes import slug
-from resolution_eval.board.site import vendor, write_site
-from resolution_eval.board.site.build import readable
+from resolution_eval.board.site import vendor
+from resolution_eval.board.site.build import readable, write_site
 from resolution_eval.board.site.serve import server
 from resolution_eval.cli import main
 from resolution_eval.ground import paths

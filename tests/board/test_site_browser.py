@@ -12,9 +12,10 @@ import pytest
 from hostile import SHOWN, hostile, published_row
 from synthetic_board import CURVE, facts, submit, vouch
 
-from resolution_eval.board import Board, Claim, load_board
-from resolution_eval.board.site import write_site
+from resolution_eval.board.rows import Board, load_board
+from resolution_eval.board.site.build import write_site
 from resolution_eval.board.site.serve import server
+from resolution_eval.board.submission import Claim
 
 pytestmark = [pytest.mark.whole, pytest.mark.timeout(300)]
 PATHMNIST = {"28": 0.2, "64": 0.5, "128": 0.8, "224": 0.9}

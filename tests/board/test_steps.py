@@ -11,9 +11,9 @@ from synthetic_board import CURVE, facts, new_board, submit, vouch
 from synthetic_runs import behind_server
 from test_validate import answers, row
 
-from resolution_eval.board import Board, load_board
 from resolution_eval.board.checks import check_board
 from resolution_eval.board.export import export
+from resolution_eval.board.rows import Board, load_board
 from resolution_eval.board.site.build import write_site
 from resolution_eval.evidence.ladder import STEPS
 from resolution_eval.records import read_record, write_record

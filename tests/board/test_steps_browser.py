@@ -11,8 +11,8 @@ import pytest
 from synthetic_board import new_board, vouch
 from test_steps import BETTER, probed_at_32, submitted
 
-from resolution_eval.board import Board, load_board
-from resolution_eval.board.site import write_site
+from resolution_eval.board.rows import Board, load_board
+from resolution_eval.board.site.build import write_site
 from resolution_eval.board.site.serve import server
 from resolution_eval.evidence.ladder import STEPS
 

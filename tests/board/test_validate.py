@@ -16,12 +16,13 @@ from synthetic_board import CURVE, REVISION, facts, new_board, score_of, submit
 
 from resolution_eval import cli
 from resolution_eval.board.checks import check_board
-from resolution_eval.board.ledger import LEDGER, answers_of
+from resolution_eval.board.ledger import LEDGER
 from resolution_eval.board.publish import record_files
 from resolution_eval.board.rows import board_of
 from resolution_eval.data.cards import task_cards
 from resolution_eval.records import Answers
 from resolution_eval.records.cells import cells, failures
+from resolution_eval.records.store import answers_of
 
 Plant = Callable[[Path], object]
 """Damages the submission in a folder."""

@@ -8,8 +8,9 @@ import pytest
 from synthetic_board import facts, new_board, submit, vouch
 
 from resolution_eval import cli
-from resolution_eval.board import checks, load_board
+from resolution_eval.board import checks
 from resolution_eval.board.checks import check_board
+from resolution_eval.board.rows import load_board
 
 
 @pytest.mark.parametrize("error", [MemoryError(), RecursionError("deep"), OverflowError("large")])

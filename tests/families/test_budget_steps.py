@@ -15,8 +15,9 @@ from resolution_eval.answers.generation import Generation
 from resolution_eval.models.families import Parts, intended_grid
 from resolution_eval.models.families.engine import Engine, Question
 from resolution_eval.models.families.generic import generic_family
-from resolution_eval.models.families.generic.steps import Steps
+from resolution_eval.models.families.generic.controls import Steps
 from resolution_eval.models.families.generic.trial import Bench, noise
+from resolution_eval.models.families.own_processor import foretold
 from resolution_eval.resolution import Size
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -48,10 +49,10 @@ def test_gemma_4_moves_in_its_budgets_and_the_tower_gets_what_was_foretold() -> 
         drawn = intended_grid(
             family, parts, family.training(parts), "match", information, information
         )
-        foretold = family.foretold(parts, drawn)
+        expected = foretold(family, parts, drawn)
         prompt = family.prompt(parts, "Which?", image=True)
         (spoken,) = engine.generate([Question(prompt, noise(drawn))], Generation(max_new_tokens=1))
         assert spoken.received is not None
-        assert (spoken.received.grid, spoken.visual_tokens) == (foretold.grid, foretold.tokens)
+        assert (spoken.received.grid, spoken.visual_tokens) == (expected.grid, expected.tokens)
         most.append(spoken.visual_tokens)
     assert most[0] <= 70 < most[1] <= 140 < most[2] <= 280

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,7 +26,7 @@ from resolution_eval.models.families.generic.tensor_grids import (
 )
 from resolution_eval.models.families.inputs import prepare
 from resolution_eval.models.families.miniature import miniature, shrunken
-from resolution_eval.models.families.own_processor import processed
+from resolution_eval.models.families.own_processor import foretold, processed
 from resolution_eval.models.wrapped.visibility import is_packed, sight_of
 from resolution_eval.resolution import Size, restored_size
 
@@ -195,11 +196,11 @@ def test_restore_is_what_the_processor_makes_of_the_source(kind: str, source: Si
     image = _noise(source)
     told = processor(text=[prompt], images=[[image]], return_tensors="pt", add_special_tokens=False)
     (counted,) = family.counted_tokens(parts, told)
-    assert restoring.foretold(parts, source).tokens == counted
+    assert foretold(restoring, parts, source).tokens == counted
     (spoken,) = Engine(restoring, parts, model).generate([Question(prompt, image)], ONE_TOKEN)
     assert spoken.received is not None
-    foretold = restoring.foretold(parts, source)
-    assert (spoken.received.grid, spoken.received.images) == (foretold.grid, foretold.images)
+    expected = foretold(restoring, parts, source)
+    assert (spoken.received.grid, spoken.received.images) == (expected.grid, expected.images)
     assert spoken.visual_tokens == counted
 
 
@@ -267,7 +268,7 @@ def test_a_base_of_an_unknown_type_is_seen_by_what_probing_found(kind: str, engi
     assert sight.family is not None and sight.family.name == f"made_up_{kind}"
     parts = Parts(engine.model.config, engine.parts.processor)
     prompt = engine.family.prompt(parts, "Why?", image=True)
-    own = engine.family.by_processor()
+    own = replace(engine.family, own=True)
     inputs = prepare(own, parts, prompt, _noise(Size(20, 20)))
     with sight.watching([Size(28, 28)], 1) as seen, torch.inference_mode():
         engine.model.generate(**inputs, max_new_tokens=1, do_sample=False)

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 from torchvision.transforms.functional import pil_to_tensor, resize
 
-from resolution_eval.models.families.family_base import TowerGrid
 from resolution_eval.models.families.generic.family import shares_of, stacked
 from resolution_eval.models.families.generic.foreign import reason_of
 from resolution_eval.models.families.generic.tensor_grids import Reading, by_volume
 from resolution_eval.models.families.generic.token_layout import TokenLayout, compass, measured
+from resolution_eval.models.families.parts import TowerGrid
 from resolution_eval.resolution import Size
 
 

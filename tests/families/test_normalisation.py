@@ -10,9 +10,9 @@ import torch
 from test_families import NAMES, Engine, Question, _grid, _noise
 
 from resolution_eval.models.families import family_of
-from resolution_eval.models.families.family_base import Parts
 from resolution_eval.models.families.inputs import prepare
 from resolution_eval.models.families.normalisation import Bytes, Normalisation, normalisation
+from resolution_eval.models.families.parts import Parts
 from resolution_eval.models.families.preparation import Preparation
 from resolution_eval.resolution import Size
 

@@ -10,7 +10,7 @@ import torch
 from test_families import Engine, _noise
 
 from resolution_eval.models.families import family_of, segments
-from resolution_eval.models.families.family_base import Parts
+from resolution_eval.models.families.parts import Parts
 from resolution_eval.models.families.segments import SegmentLayout
 from resolution_eval.resolution import Size
 

@@ -12,8 +12,8 @@ from test_families import NAMES, Engine, Question, _grid, _noise
 
 from resolution_eval.models.families import family_of
 from resolution_eval.models.families.engine import packs
-from resolution_eval.models.families.family_base import Parts
 from resolution_eval.models.families.inputs import extended
+from resolution_eval.models.families.parts import Parts
 from resolution_eval.resolution import Size
 
 pytestmark = [pytest.mark.filterwarnings("ignore")]

@@ -25,9 +25,10 @@ from resolution_eval.ground.errors import ModelError
 from resolution_eval.models.families import family_of
 from resolution_eval.models.families.checkpoint import load_model, load_parts
 from resolution_eval.models.families.engine import Engine, Question, Utterance
-from resolution_eval.models.families.family_base import Family, Parts
+from resolution_eval.models.families.family_base import Family
 from resolution_eval.models.families.inputs import prepare
 from resolution_eval.models.families.integrity import watched_loading
+from resolution_eval.models.families.parts import Parts
 from resolution_eval.models.families.tokens import check_text, written
 
 pytestmark = pytest.mark.filterwarnings("ignore")

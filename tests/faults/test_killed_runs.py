@@ -15,7 +15,8 @@ import pytest
 import yaml
 
 from resolution_eval.ground.errors import RecordError
-from resolution_eval.records import make_records, read_record, timeless
+from resolution_eval.records import make_records, read_record
+from resolution_eval.records.times import timeless
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 POINTS = (0.3, 0.55, 0.75, 0.9, 0.98)

@@ -16,7 +16,8 @@ from PIL import Image
 from test_disks import ALONE, MOUNT, mounting
 
 from resolution_eval.ground.errors import RecordError
-from resolution_eval.records import Record, make_records, timeless
+from resolution_eval.records import Record, make_records
+from resolution_eval.records.times import timeless
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 LIMIT = 60

@@ -26,7 +26,8 @@ from resolution_eval.data.cards import task_cards
 from resolution_eval.data.sources.local import LocalSource
 from resolution_eval.ground.errors import ImageError, RecordError
 from resolution_eval.host import task_metrics
-from resolution_eval.jobs import execute, read_plan
+from resolution_eval.jobs.execution import execute
+from resolution_eval.jobs.sweep_plan import read_plan
 from resolution_eval.records import Record, make_records, read_record, write_record
 
 CURVE = {"28": 0.4, "64": 0.8, "128": 0.7}

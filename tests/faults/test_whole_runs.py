@@ -18,7 +18,8 @@ from resolution_eval.evidence.model_answer import Answer
 from resolution_eval.ground.errors import RecordError
 from resolution_eval.host import runs
 from resolution_eval.models.families.engine import Engine
-from resolution_eval.records import Record, make_records, timeless
+from resolution_eval.records import Record, make_records
+from resolution_eval.records.times import timeless
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "families"))
 import tiny_families

@@ -23,7 +23,7 @@ from resolution_eval.data.sources.local import LocalSource
 from resolution_eval.evidence.attestation import LEDGER, MARK, decode_reply
 from resolution_eval.ground.errors import ResolutionEvalError
 from resolution_eval.images import decode
-from resolution_eval.jobs import read_plan
+from resolution_eval.jobs.sweep_plan import read_plan
 from resolution_eval.records import make_records, read_record, write_record
 
 with tempfile.TemporaryDirectory() as _folder:

@@ -11,8 +11,9 @@ from PIL import Image
 
 from resolution_eval.data.cards import task_cards
 from resolution_eval.data.own_folder import folder_card
-from resolution_eval.jobs import estimate, read_plan
+from resolution_eval.jobs import estimate
 from resolution_eval.jobs.job import Job
+from resolution_eval.jobs.sweep_plan import read_plan
 
 SIDES = (28, 56, 84, 112)
 """Of the images: 1, 4, 9 and 16 squares of 28 px, of which the rule makes at least 4."""

@@ -16,7 +16,8 @@ import yaml
 
 from resolution_eval import cli
 from resolution_eval.ground.errors import UsageError
-from resolution_eval.jobs import SweepPlan, execute, read_plan
+from resolution_eval.jobs.execution import execute
+from resolution_eval.jobs.sweep_plan import SweepPlan, read_plan
 from resolution_eval.records import read_record
 
 HOST = [sys.executable, str(Path(__file__).with_name("stand_in_host.py"))]

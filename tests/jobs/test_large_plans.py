@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from resolution_eval.jobs import read_plan
+from resolution_eval.jobs.sweep_plan import read_plan
 
 HOST = """
 import json, os, sys, time
@@ -41,7 +41,8 @@ mine.unlink()
 SWEEP = """
 import sys
 from pathlib import Path
-from resolution_eval.jobs import execute, read_plan
+from resolution_eval.jobs.execution import execute
+from resolution_eval.jobs.sweep_plan import read_plan
 execute(read_plan(Path(sys.argv[1])), progress=False)
 """
 JOBS = 500

@@ -15,8 +15,9 @@ import psutil
 import pytest
 from test_jobs import model, plan_file, states
 
-from resolution_eval.jobs import process, read_plan
+from resolution_eval.jobs import process
 from resolution_eval.jobs.job import JobError, run_job
+from resolution_eval.jobs.sweep_plan import read_plan
 
 SLEEPER = """
 import os, sys, time

@@ -13,10 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resolution_eval.data.acuity.chart_book import LINES, SMALLEST, AcuityBook
-from resolution_eval.data.acuity.gratings import grating
-from resolution_eval.data.acuity.grounds import GROUNDS, ground
-from resolution_eval.data.acuity.optotypes import RING, dots, letter, ring
+from resolution_eval.data.acuity.chart_book import GROUNDS, LINES, SMALLEST, AcuityBook, ground
+from resolution_eval.data.acuity.optotypes import RING, dots, grating, letter, ring
 from resolution_eval.data.cards import task_cards
 from resolution_eval.data.plates.canvas import coverage
 from resolution_eval.data.plates.plate import PlateTurn

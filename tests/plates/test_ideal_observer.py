@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.ideal_observer import MEANS, WEIGHTS, Entrance, IdealObserver
-from resolution_eval.data.acuity.chart_book import AcuityBook
-from resolution_eval.data.acuity.grounds import ground
+from resolution_eval.data.acuity.chart_book import AcuityBook, ground
 
 BOOK = AcuityBook(64)
 

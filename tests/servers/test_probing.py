@@ -226,7 +226,7 @@ def test_a_probe_of_what_is_no_server_is_refused(
 
 def test_a_sweep_probes_its_servers_and_a_probed_job_is_another(tmp_path: Any) -> None:
     from resolution_eval.ground.errors import UsageError
-    from resolution_eval.jobs import read_plan
+    from resolution_eval.jobs.sweep_plan import read_plan
 
     plan = tmp_path / "plan.yaml"
     served = "{name: s, model: reswrap, model_args: 'base=openai,model=gpt-4o'}"

@@ -17,8 +17,8 @@ from resolution_eval.evidence.attestation import Sent, Served
 from resolution_eval.evidence.ladder import due, step, was_dropped
 from resolution_eval.ground.errors import RecordError
 from resolution_eval.records import make_records, read_record, write_record
-from resolution_eval.records.answer_table import SCHEMA
-from resolution_eval.records.migrations import LATER_COLUMNS, migrated_answers
+from resolution_eval.records.answer_table import GENERATIONS, SCHEMA
+from resolution_eval.records.migrations import migrated_answers
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import synthetic_runs
@@ -104,8 +104,8 @@ def test_a_status_that_its_figures_contradict_is_refused(tmp_path: Path, status:
 
 
 def test_answers_of_older_records_are_read_as_before() -> None:
-    for age in range(len(LATER_COLUMNS)):
-        later = {name for columns in LATER_COLUMNS[age:] for name in columns}
+    for age in range(1, len(GENERATIONS)):
+        later = {field.name for columns in GENERATIONS[age:] for field in columns}
         assert later
         old = pa.schema([field for field in SCHEMA if field.name not in later])
         table = pa.Table.from_pylist([], schema=old)

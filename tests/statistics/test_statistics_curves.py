@@ -41,7 +41,7 @@ def test_area_is_scipys_trapezoid_over_octaves(values):
     curve = curve_of(values)
     octaves = np.log2(list(curve))
     expected = trapezoid(list(curve.values()), octaves) / (octaves[-1] - octaves[0])
-    assert curves.area(curve) == pytest.approx(expected)
+    assert curves.figure("area", curve) == pytest.approx(expected)
 
 
 @given(curve_values)
@@ -76,7 +76,9 @@ def test_monotone_curves_have_no_excess(values):
 def test_a_constant_shifts_the_area_and_leaves_steps_and_drops(values, shift):
     before, after = curve_of(values), curve_of([value + shift for value in values])
     last = max(before)
-    assert curves.area(after) == pytest.approx(curves.area(before) + shift / 100)
+    assert curves.figure("area", after) == pytest.approx(
+        curves.figure("area", before) + shift / 100
+    )
     assert curves.figure("ace", after) == pytest.approx(curves.figure("ace", before))
     assert curves.figure("worst_drop", after, reference=last) == pytest.approx(
         curves.figure("worst_drop", before, reference=last)
@@ -99,7 +101,7 @@ def test_worst_drop_is_against_the_reference_and_never_negative():
 
 
 def test_a_single_resolution_is_its_own_area():
-    assert curves.area({112: 0.3}) == 0.3
+    assert curves.figure("area", {112: 0.3}) == 0.3
     assert curves.figure("ace", {112: 0.3}) == 0
 
 
@@ -124,7 +126,7 @@ def test_a_grid_refuses(resolutions):
 
 def test_curves_refuse_nan_emptiness_and_a_foreign_reference():
     with pytest.raises(ValueError, match="must be a number"):
-        curves.area({28: 0.1, 56: math.nan})
+        curves.figure("area", {28: 0.1, 56: math.nan})
     with pytest.raises(ValueError, match="at least one resolution"):
         curves.figure("ace", {})
     with pytest.raises(ValueError, match="no resolution 64"):

@@ -172,7 +172,7 @@ def test_samples_missing_in_one_column_are_left_out_of_all_and_counted():
     assert paired.samples == ("a", "c")
     assert paired.correct.tolist() == [[1, 1, 0], [1, 0, 1]]
     assert paired.left_out == 2
-    assert resample(paired, seed=1, resamples=10).left_out == 2
+    assert intervals.accuracies(resample(paired, seed=1, resamples=10))[0].left_out == 2
 
 
 @pytest.mark.parametrize(

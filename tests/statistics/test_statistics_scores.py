@@ -14,12 +14,12 @@ from sklearn.metrics import (
 from statsmodels.stats.proportion import proportion_confint
 
 from resolution_eval.ground.errors import RecordError
-from resolution_eval.statistics.calibration import brier, calibration_error, probabilities
-from resolution_eval.statistics.classes import balanced, class_rates
+from resolution_eval.statistics.calibration import brier, calibration_error
 from resolution_eval.statistics.curves import Withheld
-from resolution_eval.statistics.discrimination import auroc, average_precision
+from resolution_eval.statistics.discrimination import auroc, average_precision, balanced
+from resolution_eval.statistics.intervals import accuracies
 from resolution_eval.statistics.replicates import replicates
-from resolution_eval.statistics.resampling import AnswerMatrix, resample
+from resolution_eval.statistics.resampling import AnswerMatrix, plain, resample
 
 
 def findings(n=240, seed=1, gap=1.0, ties=False):
@@ -33,21 +33,38 @@ def test_sensitivity_and_specificity_are_scikit_learns_with_wilsons_intervals():
     rng = np.random.default_rng(2)
     targets = rng.choice(list("abc"), 200).tolist()
     said = [t if rng.random() < 0.7 else rng.choice(list("abc")) for t in targets]
-    for one in class_rates(targets, said):
-        mine = [t == one.name for t in targets]
-        answered = [s == one.name for s in said]
-        assert one.sensitivity.estimate == pytest.approx(recall_score(mine, answered))
+    for name in "abc":
+        mine = np.array(targets) == name
+        answered = np.array(said) == name
+        (sensitivity,) = accuracies(plain(answered[mine], None))
+        (specificity,) = accuracies(plain(~answered[~mine], None))
+        assert sensitivity.estimate == pytest.approx(recall_score(mine, answered))
         negative = recall_score(mine, answered, pos_label=False)
-        assert one.specificity.estimate == pytest.approx(negative)
-        hits = sum(m and a for m, a in zip(mine, answered, strict=True))
-        expected = proportion_confint(hits, sum(mine), method="wilson")
-        assert (one.sensitivity.low, one.sensitivity.high) == pytest.approx(expected)
+        assert specificity.estimate == pytest.approx(negative)
+        expected = proportion_confint((mine & answered).sum(), mine.sum(), method="wilson")
+        assert (sensitivity.low, sensitivity.high) == pytest.approx(expected)
 
 
-def test_one_class_has_no_specificity():
-    (only,) = class_rates(["a", "a"], ["a", None])
-    assert only.specificity is None
-    assert only.sensitivity.estimate == 0.5
+@pytest.mark.parametrize(
+    "figure",
+    [
+        lambda right, one: balanced(right.tolist(), right, one),
+        lambda right, one: auroc(right, np.arange(len(right)), one),
+        lambda right, one: average_precision(right, np.arange(len(right)), one, seed=1),
+        lambda right, one: brier(np.stack([1 - right, right], axis=1), [0] * len(right), one),
+        lambda right, one: calibration_error(right, 1 - right, one, seed=1, resamples=20).error,
+        lambda right, one: replicates(
+            resample(AnswerMatrix(np.stack([right, right], axis=1), one), seed=1, resamples=2),
+            list(np.eye(2)),
+        ),
+    ],
+    ids=["balanced", "auroc", "average precision", "brier", "calibration", "over runs"],
+)
+def test_one_cluster_leaves_the_whole_range(figure):
+    right = np.repeat([0.0, 1.0], 200)
+    found = figure(right, np.zeros(400, dtype=int))
+    assert (found.method, found.low) == ("vacuous", 0.0)
+    assert found.high in (1.0, 2.0)
 
 
 def test_balanced_accuracy_is_scikit_learns_and_its_error_that_of_the_classes():
@@ -129,11 +146,6 @@ def test_brier_is_scikit_learns():
     assert found.low < found.estimate < found.high
 
 
-def test_probabilities_are_a_softmax():
-    found = probabilities(np.log([[0.2, 0.6, 0.2]]) - 700)
-    assert found == pytest.approx(np.array([[0.2, 0.6, 0.2]]))
-
-
 def test_calibration_error_is_the_plain_sum_over_bins():
     rng = np.random.default_rng(5)
     stated = rng.random(500)
@@ -163,11 +175,9 @@ def test_runs_widen_the_mean_by_how_they_scatter():
     right = (ability + rng.standard_normal((2000, 3)) < cuts).astype(float)
     seen = resample(AnswerMatrix(right, np.arange(2000)), seed=1, resamples=2)
     several, one = replicates(seen, list(np.eye(3))), replicates(seen, [np.eye(3)[0]])
-    assert several.each == pytest.approx(right.mean(axis=0))
-    assert several.spread == pytest.approx(right.mean(axis=0).std(ddof=1))
-    assert several.mean.high - several.mean.low > 3 * (one.mean.high - one.mean.low)
-    half = 4.303 * several.spread / math.sqrt(3)
-    assert (several.mean.high - several.mean.low) / 2 == pytest.approx(half, rel=0.05)
-    assert math.isnan(one.spread)
+    assert several.estimate == pytest.approx(right.mean())
+    assert several.high - several.low > 3 * (one.high - one.low)
+    half = 4.303 * right.mean(axis=0).std(ddof=1) / math.sqrt(3)
+    assert (several.high - several.low) / 2 == pytest.approx(half, rel=0.05)
     with pytest.raises(RecordError, match="at least one run"):
         replicates(seen, [])

@@ -400,7 +400,7 @@ def test_accumulated_batches_weigh_by_their_tokens(tmp_path):
 
 
 def test_an_encoder_that_receives_another_grid_is_not_trained(tmp_path, monkeypatch):
-    from resolution_eval.models.families.family_base import ProcessorSettings
+    from resolution_eval.models.families.parts import ProcessorSettings
 
     owner = learner("llava")
     monkeypatch.setattr(type(owner.family), "settings", lambda *_: ProcessorSettings())

@@ -7,8 +7,3 @@ SITE/
     data/models/KEY.json                    one row with its curves
     data/answers/KEY/                       its answers, a hundred samples per file
 """
-
-from resolution_eval.board.site.build import build, write_site
-from resolution_eval.board.site.serve import serve
-
-__all__ = ["build", "serve", "write_site"]

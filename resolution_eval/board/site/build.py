@@ -1,23 +1,50 @@
-"""Building: the whole site beside its place, then put there in one step."""
+"""Building: the whole site beside its place, then put there in one step.
+
+No page holds a string of a record: scripts read those from the data and make them text nodes.
+"""
 
 from __future__ import annotations
 
 import json
 import shutil
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from resolution_eval.board.add import pinned
+from resolution_eval.board.board_schema import STATUSES
+from resolution_eval.board.published_figures import in_short, printed
 from resolution_eval.board.rows import Board, load_board
 from resolution_eval.board.site import vendor
 from resolution_eval.board.site.documents import documents
-from resolution_eval.board.site.pages import pages
-from resolution_eval.board.site.public import banner
+from resolution_eval.board.site.public import SIZES, banner, defaults
 from resolution_eval.ground import paths
 from resolution_eval.ground.files import copy_folder, refuse_foreign, renewed_folder
 
 MARKER = Path("data") / "board.json"
 """By this file a folder is known to be a site."""
+NAMES = ("index.html", "model.html", "dataset.html", "compare.html", "method.html")
+
+PLOT_STYLE = "'sha256-+TfQir1nvDucAdvE6XUQBt4ayUjpAWkbw2kCdSfekHM='"
+"""The one style element that Observable Plot puts into a chart of class `plot`."""
+
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        f"style-src 'self' {PLOT_STYLE}",
+        "img-src 'self'",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "require-trusted-types-for 'script'",
+        "trusted-types 'none'",
+    )
+)
+"""Content security policy: files of this site only; no markup, script or style from a string."""
 ASSETS = ("style.css", "icon.svg", "scripts", "vendor")
 
 
@@ -70,6 +97,32 @@ def _fill(folder: Path, board: Board, generated: str | None) -> None:
             raise ValueError(f"{name}: a key that leaves the site's folder")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(_json(document), encoding="utf-8")
+
+
+def pages(count: str, generated: str | None, warning: str = "") -> dict[str, str]:
+    """Every page by its name; `count` says what the board holds, `warning` what to know first."""
+    environment = Environment(
+        loader=FileSystemLoader(paths.leaderboard() / "site" / "pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    values = {
+        "policy": POLICY,
+        "version": version("resolution-eval"),
+        "generated": generated,
+        "count": f"the records of {count}",
+        "statuses": STATUSES,
+        "libraries": vendor.libraries(),
+        "banner": warning,
+        "pinned": pinned(paths.leaderboard()),
+        "sizes": SIZES,
+        "defaults": defaults(),
+        "printed": tuple(printed()),
+        "summary": in_short(printed()),
+    }
+    return {name: environment.get_template(name).render(values) for name in NAMES}
 
 
 def _json(document: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
@@ -9,7 +10,7 @@ from itertools import takewhile
 from typing import Any
 
 from resolution_eval.board.board_schema import STATUSES, BoardRow, Budget, Curve, Point, fields
-from resolution_eval.board.published_rows import PublishedRow
+from resolution_eval.board.published_figures import PublishedRow
 from resolution_eval.board.record_scores import BUDGETS
 from resolution_eval.board.rows import Board
 from resolution_eval.board.scopes import (
@@ -21,10 +22,10 @@ from resolution_eval.board.scopes import (
     standing,
 )
 from resolution_eval.board.site.answer_files import Sheet, sheet
-from resolution_eval.board.site.seen_sizes import seen_sizes
 from resolution_eval.board.site.siblings import DIGITS, matrices, resolutions, rounded, siblings
 from resolution_eval.evidence.ladder import STEPS
 from resolution_eval.resolution import NATIVE
+from resolution_eval.statistics.intervals import Interval
 
 FORMAT = 2
 """Of the data: another number where a reader of it would have to change."""
@@ -227,6 +228,43 @@ def _alone(line: RankLine) -> Document:
     }
 
 
+def seen_sizes(runs: Sequence[Curve]) -> list[dict[str, Any]]:
+    """Of every run whose answers say what had to be seen: the kind of thing, and per resolution the
+    size in pixels of the stored image, and at the encoder, at which half is seen.
+    """
+    return [sizes for run in runs if (sizes := _of_run(run)) is not None]
+
+
+def _of_run(run: Curve) -> dict[str, Any] | None:
+    if run.sizes is None:
+        return None
+    kind = run.sizes.main
+    cells = {
+        cell.resolution: {
+            "said": cell.unseen or _beyond(kind.threshold(cell.resolution)),
+            "size": _ends(kind.threshold(cell.resolution)),
+            "encoder": _ends(kind.at_encoder(cell.resolution)),
+        }
+        for cell in kind.cells
+    }
+    return {"kind": kind.kind, "cells": cells}
+
+
+def _beyond(size: Interval | None) -> str | None:
+    """What stands in place of a size beyond those that were shown."""
+    if size is None or 0 < size.estimate < math.inf:
+        return None
+    return "below the smallest" if size.estimate == 0 else "not reached"
+
+
+def _ends(size: Interval | None) -> list[float | None] | None:
+    """Estimate and interval; None for an end beyond the largest that was shown."""
+    if size is None:
+        return None
+    ends = (size.estimate, size.low, size.high)
+    return [round(end, DIGITS) if math.isfinite(end) else None for end in ends]
+
+
 def _hardware(runs: Sequence[Curve]) -> str | None:
     """What all runs ran on; None where that is unknown or differs."""
     summaries = {run.run.hardware.summary if run.run.hardware else None for run in runs}
@@ -290,7 +328,7 @@ def _full_cell(point: Point) -> Document:
             point.repeat.n,
             point.repeat.agreeing,
             _figure(point.repeat.accuracy),
-            _figure(point.repeat.within),
+            _figure(point.repeat.flips.within),
         ],
     }
 

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from resolution_eval.board.rows import Board
 from resolution_eval.data.cards import model_cards
+from resolution_eval.resolution import Size, budget_size
+
+if TYPE_CHECKING:
+    from resolution_eval.models.families import Family, Parts
 
 SIZES = (224, 448, 896)
 """Edges in pixels of the square images that are shown."""
-FLOOR = 448
-"""Edge that lmms-eval 0.7.3's qwen models enlarge every smaller image to: 256 tokens of 28 px."""
+FLOORS = {"qwen2_vl": 448, "qwen2_5_vl": 448, "qwen3_vl": 256}
+"""Edge that every smaller image is enlarged to: by lmms-eval 0.7.3's qwen models (256 tokens of 28
+px), or by a released configuration."""
 UPSIZED = ("idefics3", "smolvlm")
 """Families whose processor enlarges every image to its longest edge before it cuts tiles."""
-RELEASED = {"qwen3_vl": 256}
-"""Edge to which a released configuration enlarges every smaller image."""
 TOY = "from scratch"
 """Label of rows that prove the machinery."""
 
@@ -77,16 +80,12 @@ def defaults() -> tuple[Default, ...]:
     from resolution_eval.models.families.geometries import GEOMETRIES
 
     families = {family.name: family for family in FAMILIES.values()}
-    return tuple(_default(families[name], name) for name in GEOMETRIES)
+    return tuple(_default(families[name], *of) for name, of in GEOMETRIES.items())
 
 
-def _default(family: object, name: str) -> Default:
-    from resolution_eval.models.families import Family, intended_grid
-    from resolution_eval.models.families.geometries import GEOMETRIES
-    from resolution_eval.resolution import Size, budget_size
+def _default(family: Family, checkpoint: str, parts: Parts) -> Default:
+    from resolution_eval.models.families import intended_grid
 
-    assert isinstance(family, Family)
-    checkpoint, parts = GEOMETRIES[name]
     training = family.training(parts)
     scheme = "match" if family.refusal(parts) is None else "restore"
 
@@ -95,9 +94,7 @@ def _default(family: object, name: str) -> Default:
         return Received(f"{grid.height}x{grid.width}", family.visual_tokens(parts, grid))
 
     source = Size(1024, 1024)
-    longest = parts.processor.image_processor.size["longest_edge"] if name in UPSIZED else None
-    edges = [longest or _own_edge(name, size) for size in SIZES]
-    own = [Size(edge, edge) for edge in edges]
+    own = [Size(edge, edge) for edge in (_own_edge(family, parts, size) for size in SIZES)]
     return Default(
         checkpoint=checkpoint,
         training=stated.training if (stated := model_cards().get(checkpoint)) else "unknown",
@@ -107,11 +104,11 @@ def _default(family: object, name: str) -> Default:
     )
 
 
-def _own_edge(family: str, size: int) -> int:
+def _own_edge(family: Family, parts: Parts, size: int) -> int:
     """Edge that an image of `size` is enlarged to before anything else happens to it."""
-    if family in ("qwen2_vl", "qwen2_5_vl"):
-        return max(size, FLOOR)
-    return max(size, RELEASED.get(family, 0))
+    if family.name in UPSIZED:
+        return int(parts.processor.image_processor.size["longest_edge"])
+    return max(size, FLOORS.get(family.name, 0))
 
 
 def banner(board: Board) -> str:

@@ -9,8 +9,7 @@ from pathlib import Path
 from socket import SO_REUSEADDR, SOL_SOCKET, socket
 from typing import Any
 
-from resolution_eval.board.site.build import MARKER
-from resolution_eval.board.site.pages import POLICY
+from resolution_eval.board.site.build import MARKER, POLICY
 from resolution_eval.ground.errors import UsageError
 
 LOOPBACK = "127.0.0.1"

@@ -8,7 +8,7 @@ from typing import Any
 from resolution_eval.board.board_schema import BoardRow, Curve, Estimate, fields
 from resolution_eval.board.scopes import dataset_id
 from resolution_eval.board.seed_recipes import alike
-from resolution_eval.resolution import ascending, parse_resolution
+from resolution_eval.records.answer_table import resolution_order
 
 DIGITS = 4
 """Decimals of a fraction: the fourth is beyond every interval's end, and keeps the files small."""
@@ -19,10 +19,8 @@ Document = dict[str, Any]
 
 
 def siblings(row: BoardRow, rows: Sequence[BoardRow]) -> list[BoardRow]:
-    """Rows of the same setting, step and base and of its size, this one included.
-
-    Models trained from scratch have no base: their submitter is to be the same. A position table
-    for another grid makes a few parameters more or less.
+    """Rows of the same setting, step, base and size, this one included; of models trained from
+    scratch, which have no base, those of one submitter.
     """
     kin = [each for each in rows if _kin(each) == _kin(row)]
     return [each for each in kin if alike(each.facts.parameters, row.facts.parameters)][:SIBLINGS]
@@ -78,7 +76,7 @@ def _matrix_row(row: BoardRow, curve: Curve, names: Sequence[str]) -> Document:
 def resolutions(curves: Sequence[Curve]) -> list[str]:
     """Every resolution of the curves, ascending, native last."""
     names = {point.resolution for curve in curves for point in curve.points}
-    return sorted(names, key=lambda name: ascending(parse_resolution(name)))
+    return sorted(names, key=resolution_order)
 
 
 def rounded(estimate: Estimate | None) -> list[float] | None:

@@ -225,7 +225,7 @@ def _line(each: CheckResult, reached: dict[str, Any]) -> dict[str, object]:
 
 
 def build(known: argparse.Namespace) -> None:
-    from resolution_eval.board.site import build as build_site
+    from resolution_eval.board.site.build import build as build_site
 
     print(build_site(_home(known), known.output))
 
@@ -236,7 +236,7 @@ def _built(known: argparse.Namespace) -> Iterator[Path]:
     if known.site is not None:
         yield known.site
         return
-    from resolution_eval.board.site import build as build_site
+    from resolution_eval.board.site.build import build as build_site
 
     with TemporaryDirectory(prefix="resolution-eval-") as folder:
         output = Path(folder) / "site"
@@ -245,8 +245,8 @@ def _built(known: argparse.Namespace) -> Iterator[Path]:
 
 
 def serve(known: argparse.Namespace) -> None:
-    from resolution_eval.board.site import serve as show
     from resolution_eval.board.site.serve import refuse_unusable
+    from resolution_eval.board.site.serve import serve as show
 
     refuse_unusable(known.port)
     with _built(known) as site:

@@ -9,10 +9,16 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from resolution_eval.data.acuity.gratings import RADIUS, grating
-from resolution_eval.data.acuity.grounds import GROUNDS, ground
-from resolution_eval.data.acuity.optotypes import RING, Optotype, dots, letter, ring
-from resolution_eval.data.plates.canvas import Floats, placed, quantised
+from resolution_eval.data.acuity.optotypes import (
+    RADIUS,
+    RING,
+    Optotype,
+    dots,
+    grating,
+    letter,
+    ring,
+)
+from resolution_eval.data.plates.canvas import Floats, clouds, placed, quantised
 from resolution_eval.data.plates.plate import Plate, PlateTurn, pick, require, seed_of
 from resolution_eval.evidence.details import Detail
 
@@ -28,17 +34,21 @@ BLOCKS = {"train": 128, "val": 4, "test": 24}
 FULL = 0.8
 FAINT = (0.05, 0.1, 0.2)
 """Contrasts of the faint gratings, which take turns."""
+GROUNDS = ("plain", "noisy", "tissue")
+"""What optotypes lie on; it never depends on the answer."""
+NOISE = 6.0
+"""Standard deviation of the noise of `noisy` and `tissue`, in grey levels."""
 
 _FOUR = ("right", "down", "left", "up")
 _EIGHT = ("right", "lower right", "down", "lower left", "left", "upper left", "up", "upper right")
-_STRIPES = ("upright", "lying")
+STRIPES = ("upright", "lying")
 _PAIR = ("side by side", "one above the other")
 _RING_PROMPTS = (
     "On which side is the gap of the ring?",
     "The ring is open on one side. Where is its opening?",
     "Which way does the broken ring point with its gap?",
 )
-_STRIPE_PROMPTS = (
+STRIPE_PROMPTS = (
     "How do the stripes run?",
     "There is a patch of fine stripes. Which way do its stripes run?",
     "Are the lines of the striped patch upright or lying?",
@@ -67,10 +77,10 @@ class ChartLine:
 
 LINES = (
     ChartLine("landolt 4", _FOUR, _RING_PROMPTS),
-    ChartLine("grating", _STRIPES, _STRIPE_PROMPTS),
+    ChartLine("grating", STRIPES, STRIPE_PROMPTS),
     ChartLine("landolt 8", _EIGHT, _RING_PROMPTS),
     ChartLine("letter E", _FOUR, _LETTER_PROMPTS, control=True),
-    ChartLine("faint grating", _STRIPES, _STRIPE_PROMPTS, control=True),
+    ChartLine("faint grating", STRIPES, STRIPE_PROMPTS, control=True),
     ChartLine("two dots", _PAIR, _DOT_PROMPTS, control=True),
 )
 _SHAPES: Mapping[str, Optotype] = {
@@ -175,3 +185,14 @@ class AcuityBook:
         if kind in _SHAPES:
             return _SHAPES[kind](self.side, centre, size, angle)
         return grating(self.side, centre, size, angle, phase)
+
+
+def ground(name: str, side: int, random: np.random.RandomState) -> Floats:
+    """Grey levels of the ground `name`, height x width x 3."""
+    image = np.empty((side, side, 3))
+    image[:] = (148.0, 118.0, 138.0) if name == "tissue" else 128.0
+    if name == "tissue":
+        image += 9 * clouds(side, random)[..., None] * np.array([0.6, 1.0, 0.8])
+    if name != "plain":
+        image += random.normal(0, NOISE, (side, side, 1))
+    return image

@@ -1,4 +1,4 @@
-"""Optotypes: rings, letters E and pairs of dots, as formulas in pixels from their centre.
+"""Optotypes: rings, letters E, pairs of dots and gratings, as formulas in pixels from their centre.
 
 A ring's stroke is dark between two light bands that outweigh it to nothing, so that ring and gap
 have the mean brightness of their ground and vanish together where the grid is too coarse. A plain
@@ -18,6 +18,10 @@ from resolution_eval.data.plates.canvas import Floats, Shape, balanced, coverage
 RING = 10.0
 """Outer diameter of a ring over its detail: the stroke and gap are two details wide, five of them
 make the ring."""
+RADIUS = 0.16
+"""Radius of a grating's window, over the image's edge."""
+FLAT = 0.7
+"""Share of that radius within which the contrast is full; it falls to nothing as a cosine."""
 
 
 def ring(side: int, centre: tuple[float, float], detail: float, turn: float) -> Floats:
@@ -70,6 +74,30 @@ def dots(side: int, centre: tuple[float, float], detail: float, turn: float) -> 
         return np.asarray(np.hypot(along - detail, across) < detail / 2, dtype=np.float64)
 
     return -coverage(inside, side, centre, 1.6 * detail)
+
+
+def grating(
+    side: int, centre: tuple[float, float], detail: float, turn: float, phase: float
+) -> Floats:
+    """Stripes across `turn` (radians from the right) in a round, soft window, 1 at most and 0 as a
+    sum, exactly. A detail is half the period: one stripe.
+    """
+    radius = RADIUS * side
+
+    def window(x: Floats, y: Floats) -> Floats:
+        edge = np.clip((np.hypot(x, y) / radius - FLAT) / (1 - FLAT), 0, 1)
+        faded: Floats = 0.5 + 0.5 * np.cos(np.pi * edge)
+        return faded
+
+    def stripes(x: Floats, y: Floats) -> Floats:
+        along = x * np.cos(turn) + y * np.sin(turn)
+        waves: Floats = window(x, y) * np.sin(np.pi * along / detail + phase)
+        return waves
+
+    covered = coverage(window, side, centre, radius)
+    waves = coverage(stripes, side, centre, radius)
+    level: Floats = waves - covered * (waves.sum() / covered.sum())
+    return level
 
 
 Optotype = Callable[[int, tuple[float, float], float, float], Floats]

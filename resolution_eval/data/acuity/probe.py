@@ -26,23 +26,16 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.stats import beta, binom
+from scipy.stats import binom, binomtest
 
 from resolution_eval.answers import parse_choice
-from resolution_eval.data.acuity.chart_book import AMPLITUDE
-from resolution_eval.data.acuity.gratings import RADIUS, grating
-from resolution_eval.data.acuity.grounds import NOISE
+from resolution_eval.data.acuity.chart_book import AMPLITUDE, NOISE, STRIPE_PROMPTS, STRIPES
+from resolution_eval.data.acuity.optotypes import RADIUS, grating
 from resolution_eval.data.plates.canvas import placed, quantised
 from resolution_eval.ground.errors import UsageError
 from resolution_eval.images import resize
 from resolution_eval.resolution import Size
 
-STRIPES = ("upright", "lying")
-PROMPTS = (
-    "How do the stripes run?",
-    "There is a patch of fine stripes. Which way do its stripes run?",
-    "Are the lines of the striped patch upright or lying?",
-)
 CONTRAST = 0.5
 """Of the stripes: enough to be seen, and too little for what leaks through a filter to be."""
 LEAST_EDGE = 32
@@ -79,22 +72,11 @@ class ProbeArm:
     n: int
     """Answered; failed ones are not in it."""
 
-    @property
-    def accuracy(self) -> float:
-        """Right over answered."""
-        return self.right / self.n if self.n else float("nan")
-
     def bound(self, alpha: float, *, upper: bool) -> float:
         """One-sided bound on the probability of a right answer (Clopper and Pearson)."""
-        if upper:
-            return (
-                1.0
-                if self.right >= self.n
-                else float(beta.ppf(1 - alpha, self.right + 1, self.n - self.right))
-            )
-        return (
-            0.0 if self.right <= 0 else float(beta.ppf(alpha, self.right, self.n - self.right + 1))
-        )
+        side = "less" if upper else "greater"
+        ends = binomtest(self.right, self.n, alternative=side).proportion_ci(1 - alpha, "exact")
+        return float(ends.high if upper else ends.low)
 
 
 @dataclass(frozen=True)
@@ -185,7 +167,7 @@ def probe(
         raise UsageError(f"a factor of {factor} cannot be probed; choose one from 1.2 to 8")
     if images < 8:
         raise UsageError(f"{images} images decide nothing; ask about 8 at least")
-    fine, truth = _fine(promised, factor, images, seed)
+    fine = [stripes(promised, _detail(factor, i), i, seed) for i in range(images)]
     edge = max(1, round(promised / factor))
     reduced = [_reduced(image, edge) for image in fine]
     coarse = [stripes(promised, factor * _detail(factor, i), i, seed + 1) for i in range(images)]
@@ -194,7 +176,7 @@ def probe(
     if len(answers) != len(asked):
         raise UsageError(f"{len(asked)} questions were asked and {len(answers)} answers came")
     verdicts = [
-        None if answer is None else int(_said(answer) == truth[i % images])
+        None if answer is None else int(parse_choice(answer, STRIPES) == i % images % 2)
         for i, answer in enumerate(answers)
     ]
     arms = [verdicts[start : start + images] for start in range(0, 3 * images, images)]
@@ -209,14 +191,6 @@ def probe(
         pairs=(sum(a == 1 and b == 0 for a, b in both), sum(a == 0 and b == 1 for a, b in both)),
         failed=verdicts.count(None),
     )
-
-
-def _fine(
-    promised: int, factor: float, images: int, seed: int
-) -> tuple[list[Image.Image], list[int]]:
-    """Fine stripes, and which way each set's image of that number runs."""
-    drawn = [stripes(promised, _detail(factor, i), i, seed) for i in range(images)]
-    return drawn, [i % 2 for i in range(images)]
 
 
 def _detail(factor: float, number: int) -> float:
@@ -247,11 +221,7 @@ def _reduced(image: Image.Image, edge: int) -> Image.Image:
 
 
 def _question(image: Image.Image, number: int) -> ProbeQuestion:
-    return ProbeQuestion(image, PROMPTS[number // 2 % len(PROMPTS)], STRIPES)
-
-
-def _said(answer: str) -> int | None:
-    return parse_choice(answer, STRIPES)
+    return ProbeQuestion(image, STRIPE_PROMPTS[number // 2 % len(STRIPE_PROMPTS)], STRIPES)
 
 
 def _arm(verdicts: Sequence[int | None]) -> ProbeArm:

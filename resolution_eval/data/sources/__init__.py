@@ -13,7 +13,9 @@
 | `image_limit` | a source without the questions about more images than a run asks about |
 | `targets`, `coco`, `stored_size` | where in an image the finding is, and the image's size |
 | `slide_views` | what of a whole slide is shown, and at how many µm per pixel |
-| `table_source`, `folder_files`, `duplicates` | samples of tables, their files, copies |
+| `sample_source` | what sources have in common that know all their samples |
+| `option_letters` | options by their letters |
+| `folder_files`, `duplicates` | files of a folder by their names, and copies among them |
 | `folder_contents` | what the files of a folder held when they were first looked at |
 | `containers`, `checksum`, `download`, `roots` | archives read in place, files and folders |
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from resolution_eval.data.cards import GENERATED, ArchiveCard, NpzCard, TaskCard
 from resolution_eval.data.sources.layout import TABLE
+from resolution_eval.data.sources.published import SETS
 from resolution_eval.data.sources.roots import DATA_VARIABLE, data_root
 
 PUBLISHED_FORMS = {
@@ -32,19 +33,12 @@ def ways(card: TaskCard) -> list[str]:
     """Each way to get the data of `card`, in the order in which they are tried."""
     routes = ["nothing to get: it is generated"] if GENERATED & set(card.sources) else []
     routes += ["nothing to get: it comes with this package"] if "shipped" in card.sources else []
-    forms = [kind for kind in card.sources if kind in PUBLISHED_FORMS]
     by_hand = f" ({card.obtain})" if card.obtain else ""
-    if forms:
-        routes += [
-            f"in ${DATA_VARIABLE}/{card.folder}: {PUBLISHED_FORMS[kind]}{by_hand}" for kind in forms
-        ]
-        by_hand = ""
-    if "published" in card.sources:
-        from resolution_eval.data.sources.published.benchmark_folder import told
-
-        routes.append(f"in ${DATA_VARIABLE}/{card.folder}: {told(card)}{by_hand}")
-        by_hand = ""
+    forms = [told for kind, told in PUBLISHED_FORMS.items() if kind in card.sources]
+    forms += [SETS[card.name].told] if "published" in card.sources else []
+    routes += [f"in ${DATA_VARIABLE}/{card.folder}: {told}{by_hand}" for told in forms]
     if "local" in card.sources:
+        by_hand = "" if forms else by_hand
         routes.append(f"a folder ${DATA_VARIABLE}/{card.folder} with {TABLE} and images/{by_hand}")
     for kind, published in (("MedMNIST+ file", card.npz), ("archive", card.archive)):
         if published:
@@ -62,10 +56,7 @@ def ways(card: TaskCard) -> list[str]:
 
 def _file_way(kind: str, published: NpzCard | ArchiveCard) -> str:
     size = f" ({published.bytes:,} bytes)" if published.bytes else ""
-    place = f"${DATA_VARIABLE}/{published.file_name}"
+    place = f"by hand to ${DATA_VARIABLE}/{published.file_name}"
     if published.md5 and published.download:
-        return (
-            f"the {kind} {published.url}{size}, downloaded by itself where there is a connection, "
-            f"or by hand to {place}"
-        )
-    return f"the {kind} {published.url}{size}, by hand to {place}"
+        place = f"downloaded by itself where there is a connection, or {place}"
+    return f"the {kind} {published.url}{size}, {place}"

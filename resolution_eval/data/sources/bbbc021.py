@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 
@@ -16,8 +15,8 @@ from resolution_eval.data.cards import TaskCard
 from resolution_eval.data.sources.containers import Container, open_container
 from resolution_eval.data.sources.delimited import TableRow, read_table, rows_of
 from resolution_eval.data.sources.folder_files import escape
-from resolution_eval.data.sources.source import Exclusion, Sample, class_of, listing
-from resolution_eval.data.sources.table_source import GatheredSource
+from resolution_eval.data.sources.sample_source import FolderSource
+from resolution_eval.data.sources.source import Exclusion, Sample, class_of, listing, ordered
 from resolution_eval.ground.errors import DataError, ImageError, suggest
 from resolution_eval.images import decode
 
@@ -34,43 +33,122 @@ NEEDED = (
 )
 
 
-def open_bbbc021(folder: Path, card: TaskCard) -> GatheredSource:
+class Bbbc021Source(FolderSource):
     """The images of every plate in `folder` whose compound has a known mechanism of action.
 
     Controls, treatments without a mechanism and images of plates that are not there are listed in
     `excluded`: loaded + excluded = lines of the image table. An image whose channels are damaged
-    keeps its sample.
+    keeps its sample. A locator is the files of its channels, each as `plate/file`, apart by "|".
 
     Raises:
         DataError: a table is absent, broken or lacks a column; a mechanism is none of the card's
             classes; or a plate's zip is damaged or unsafe.
     """
-    folder = folder.resolve()
-    rows = _table(folder / IMAGES, NEEDED)
-    mechanisms = _mechanisms(folder / MECHANISMS, card)
-    plates = _Plates(folder)
-    samples, excluded, seen = [], [], set[str]()
-    for row in rows:
-        identity = f"{_plate(row)}/{PurePosixPath(row['Image_FileName_DAPI']).stem}"
-        reason = _unfit(row, mechanisms, plates, identity in seen)
-        if reason:
-            excluded.append(Exclusion(identity, reason))
-            continue
-        seen.add(identity)
-        samples.append(_sample(row, identity, mechanisms[_treatment(row)], card))
-    return GatheredSource(
-        name="bbbc021",
-        revision=card.revision,
-        where=str(folder / IMAGES),
-        gathered=tuple(samples),
-        excluded=tuple(excluded),
-        contents={sample.image: plates.content(sample.image) for sample in samples},
-        reader=plates.read,
-        notes=(
-            "actin, tubulin and DNA are shown as red, green and blue, each 16-bit channel spread "
-            "from its own minimum to its own maximum",
-        ),
+
+    name = "bbbc021"
+    notes = (
+        "actin, tubulin and DNA are shown as red, green and blue, each 16-bit channel spread "
+        "from its own minimum to its own maximum",
     )
+
+    def __init__(self, folder: Path, card: TaskCard) -> None:
+        super().__init__(card, folder, IMAGES)
+        self.revision = card.revision
+        rows = _table(self._folder / IMAGES, NEEDED)
+        self._mechanisms = _mechanisms(self._folder / MECHANISMS, card)
+        self._zips: dict[str, Container] = {}
+        self._members: dict[str, tuple[str, str]] = {}
+        self._open_zips()
+        samples: dict[str, Sample] = {}
+        excluded = []
+        for row in rows:
+            identity = f"{_plate(row)}/{PurePosixPath(row['Image_FileName_DAPI']).stem}"
+            reason = self._unfit(row, identity in samples)
+            if reason:
+                excluded.append(Exclusion(identity, reason))
+            else:
+                samples[identity] = self._sample(row, identity)
+        self._samples, self.excluded = ordered(samples.values()), tuple(excluded)
+        self._known = {one.image: self._checksums(one.image) for one in self._samples}
+
+    def _open_zips(self) -> None:
+        for file in sorted(self._folder.glob("BBBC021_v1_images_*.zip")):
+            plate = file.stem.removeprefix("BBBC021_v1_images_")
+            self._zips[plate] = open_container(file)
+            for member in self._zips[plate].members:
+                name = f"{plate}/{PurePosixPath(member.name).name}"
+                self._members[name] = (member.name, member.checksum)
+
+    def _unfit(self, row: TableRow, repeated: bool) -> str | None:
+        """Why a line is no sample; None where it is one."""
+        moa = self._mechanisms.get(_treatment(row))
+        if moa is None:
+            return "treatment without a known mechanism"
+        if moa == CONTROL:
+            return "control (DMSO)"
+        if repeated:
+            return "repeats another line's image"
+        plate = _plate(row)
+        there = plate in self._zips or self._unpacked(plate) is not None
+        return None if there else "plate is not there"
+
+    def _sample(self, row: TableRow, identity: str) -> Sample:
+        paths = (
+            f"{PurePosixPath(row[f'Image_PathName_{name}']).name}/{row[f'Image_FileName_{name}']}"
+            for name in CHANNELS
+        )
+        answer = class_of(self._mechanisms[_treatment(row)], self._card) or ""
+        compound = row["Image_Metadata_Compound"]
+        return self._of_class(identity, answer, image="|".join(paths), cluster=compound)
+
+    def _unpacked(self, plate: str) -> Path | None:
+        """The plate's folder, also inside its week's."""
+        if escape(plate, self._folder):
+            return None
+        places = (self._folder / plate, self._folder / plate.partition("_")[0] / plate)
+        return next((place for place in places if place.is_dir()), None)
+
+    def _checksums(self, locator: str) -> str:
+        """Checksums of the channels' members, or sizes of their files."""
+        return "|".join(map(self._checksum, locator.split("|")))
+
+    def _checksum(self, file: str) -> str:
+        if file in self._members:
+            return self._members[file][1]
+        path = self._path(file)
+        return str(path.stat().st_size) if path is not None and path.is_file() else "missing"
+
+    def _path(self, file: str) -> Path | None:
+        plate, _, name = file.partition("/")
+        place = self._unpacked(plate)
+        return None if place is None or escape(name, place) else place / name
+
+    def read(self, locator: str) -> bytes:
+        """The channels of a locator as one RGB image, a PNG.
+
+        Raises:
+            ImageError: a channel is missing or damaged, or they differ in size.
+        """
+        bands = [self._band(file) for file in locator.split("|")]
+        if len({band.size for band in bands}) > 1:
+            raise ImageError(f"the channels of {locator!r} differ in size")
+        encoded = BytesIO()
+        PIL.Image.merge("RGB", bands).save(encoded, "PNG", compress_level=1)
+        return encoded.getvalue()
+
+    def _band(self, file: str) -> PIL.Image.Image:
+        return decode(self._bytes(file)).image.getchannel(0)
+
+    def _bytes(self, file: str) -> bytes:
+        path = self._path(file)
+        try:
+            if file in self._members:
+                return self._zips[file.partition("/")[0]].read(self._members[file][0])
+            if path is not None:
+                return path.read_bytes()
+        except OSError as error:
+            raise ImageError(f"{file!r} of {self._folder} cannot be read: {error}") from error
+        raise ImageError(f"{file!r} is not in {self._folder}")
 
 
 def _table(table: Path, needed: tuple[str, ...]) -> list[TableRow]:
@@ -112,96 +190,3 @@ def _treatment(row: TableRow) -> tuple[str, str]:
 
 def _plate(row: TableRow) -> str:
     return PurePosixPath(row["Image_PathName_DAPI"]).name
-
-
-def _unfit(
-    row: TableRow, mechanisms: Mapping[tuple[str, str], str], plates: _Plates, repeated: bool
-) -> str | None:
-    """Why a line is no sample; None where it is one."""
-    moa = mechanisms.get(_treatment(row))
-    if moa is None:
-        return "treatment without a known mechanism"
-    if moa == CONTROL:
-        return "control (DMSO)"
-    if repeated:
-        return "repeats another line's image"
-    return None if plates.has(_plate(row)) else "plate is not there"
-
-
-def _sample(row: TableRow, identity: str, moa: str, card: TaskCard) -> Sample:
-    paths = [
-        f"{PurePosixPath(row[f'Image_PathName_{channel}']).name}/{row[f'Image_FileName_{channel}']}"
-        for channel in CHANNELS
-    ]
-    return Sample(
-        id=identity,
-        image="|".join(paths),
-        question=card.question or "",
-        answer=class_of(moa, card) or "",
-        choices=card.classes,
-        cluster=row["Image_Metadata_Compound"],
-        split="test",
-    )
-
-
-class _Plates:
-    """Files of plates, in zip files or folders. A file is named `plate/file`."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._zips: dict[str, Container] = {}
-        self._members: dict[str, tuple[str, str]] = {}
-        for file in sorted(folder.glob("BBBC021_v1_images_*.zip")):
-            plate = file.stem.removeprefix("BBBC021_v1_images_")
-            self._zips[plate] = open_container(file)
-            for member in self._zips[plate].members:
-                name = f"{plate}/{PurePosixPath(member.name).name}"
-                self._members[name] = (member.name, member.checksum)
-
-    def has(self, plate: str) -> bool:
-        return plate in self._zips or self._unpacked(plate) is not None
-
-    def _unpacked(self, plate: str) -> Path | None:
-        """The plate's folder, also inside its week's."""
-        if escape(plate, self._folder):
-            return None
-        places = (self._folder / plate, self._folder / plate.partition("_")[0] / plate)
-        return next((place for place in places if place.is_dir()), None)
-
-    def content(self, locator: str) -> str:
-        """Checksums of the channels' members, or sizes of their files."""
-        return "|".join(map(self._known, locator.split("|")))
-
-    def _known(self, file: str) -> str:
-        if file in self._members:
-            return self._members[file][1]
-        path = self._path(file)
-        return str(path.stat().st_size) if path is not None and path.is_file() else "missing"
-
-    def _path(self, file: str) -> Path | None:
-        plate, _, name = file.partition("/")
-        place = self._unpacked(plate)
-        return None if place is None or escape(name, place) else place / name
-
-    def read(self, locator: str) -> bytes:
-        """The channels of a locator as one RGB image, a PNG."""
-        bands = [self._band(file) for file in locator.split("|")]
-        if len({band.size for band in bands}) > 1:
-            raise ImageError(f"the channels of {locator!r} differ in size")
-        encoded = BytesIO()
-        PIL.Image.merge("RGB", bands).save(encoded, "PNG", compress_level=1)
-        return encoded.getvalue()
-
-    def _band(self, file: str) -> PIL.Image.Image:
-        return decode(self._bytes(file)).image.getchannel(0)
-
-    def _bytes(self, file: str) -> bytes:
-        path = self._path(file)
-        try:
-            if file in self._members:
-                return self._zips[file.partition("/")[0]].read(self._members[file][0])
-            if path is not None:
-                return path.read_bytes()
-        except OSError as error:
-            raise ImageError(f"{file!r} of {self._folder} cannot be read: {error}") from error
-        raise ImageError(f"{file!r} is not in {self._folder}")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from hashlib import md5 as new_md5
+from functools import partial
+from hashlib import file_digest, md5
 from pathlib import Path
 
 from resolution_eval.data.cards import ArchiveCard, NpzCard
 from resolution_eval.ground.errors import DataError
 
-CHUNK = 1 << 20
 _READ: dict[tuple[int, ...], str] = {}
 """MD5 of the files that this process has read, by their state."""
 
@@ -27,8 +27,8 @@ def check_size(file: Path, published: NpzCard | ArchiveCard) -> None:
         )
 
 
-def verify_md5(file: Path, md5: str) -> None:
-    """Check that the MD5 of `file` is `md5`, by reading it once in every process.
+def verify_md5(file: Path, known: str) -> None:
+    """Check that the MD5 of `file` is `known`, by reading it once in every process.
 
     A note on disk that it was right once would be believed of another file: about a second per
     500 MB is what it costs that the record says what this run has seen.
@@ -38,20 +38,18 @@ def verify_md5(file: Path, md5: str) -> None:
     """
     state = file.stat()
     key = (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
-    digest = _READ.get(key) or _READ.setdefault(key, _md5(file))
-    if digest != md5:
+    try:
+        digest = _READ.get(key) or _READ.setdefault(key, md5_of(file))
+    except OSError as error:
+        raise DataError(f"{file} cannot be read: {error.strerror}") from error
+    if digest != known:
         raise DataError(
-            f"{file}: wrong checksum: MD5 is {digest}, the published file has {md5}; it is damaged "
-            "or of another version: delete it, and get it again"
+            f"{file}: wrong checksum: MD5 is {digest}, the published file has {known}; it is "
+            "damaged or of another version: delete it, and get it again"
         )
 
 
-def _md5(file: Path) -> str:
-    digest = new_md5(usedforsecurity=False)
-    try:
-        with file.open("rb") as stream:
-            while chunk := stream.read(CHUNK):
-                digest.update(chunk)
-    except OSError as error:
-        raise DataError(f"{file} cannot be read: {error.strerror}") from error
-    return digest.hexdigest()
+def md5_of(file: Path) -> str:
+    """MD5 of `file`, in hexadecimal; a checksum, which vouches for nothing against a forger."""
+    with file.open("rb") as stream:
+        return file_digest(stream, partial(md5, usedforsecurity=False)).hexdigest()

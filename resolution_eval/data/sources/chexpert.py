@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cached_property
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
-from resolution_eval.data.cards import ChexpertCard, TaskCard
+from resolution_eval.data.cards import TaskCard
 from resolution_eval.data.sources.delimited import TableRow, read_table, rows_of
 from resolution_eval.data.sources.folder_files import escape
-from resolution_eval.data.sources.source import (
-    Exclusion,
-    Sample,
-    fingerprint,
-    listing,
-    of_split,
-    ordered,
-)
+from resolution_eval.data.sources.sample_source import FolderSource
+from resolution_eval.data.sources.source import Exclusion, Sample, listing, ordered
 from resolution_eval.ground.errors import DataError, ImageError, suggest
 
 FOLDERS = ("CheXpert-v1.0", "CheXpert-v1.0-small")
@@ -42,7 +34,7 @@ def find_chexpert(root: Path) -> Path | None:
     return folders[0] if folders else None
 
 
-class ChexpertSource:
+class ChexpertSource(FolderSource):
     """Frontal radiographs of the official CheXpert `folder`, and one finding of its tables.
 
     The official validation images (three radiologists' consensus) are the test split. Lateral views
@@ -57,92 +49,69 @@ class ChexpertSource:
     name = "chexpert"
 
     def __init__(self, folder: Path, card: TaskCard) -> None:
+        super().__init__(card, folder.resolve())
         assert card.chexpert is not None
         self._folder = folder.resolve()
-        self._card = card
         self._asked = card.chexpert
-        self._counts = {"uncertain": 0}
         digests = []
-        samples: list[Sample] = []
-        excluded: list[Exclusion] = []
+        entries: list[Sample | Exclusion] = []
+        self._uncertain = 0
         for split, name in TABLES.items():
             table = self._folder / name
             if split == "train" and not table.is_file():
                 continue
             data = read_table(table)
             digests.append(f"{name} sha256:{sha256(data).hexdigest()}")
-            for entry in self._read(list(rows_of(data, table)), table, split):
-                if isinstance(entry, Sample):
-                    samples.append(entry)
-                else:
-                    excluded.append(entry)
+            rows = list(rows_of(data, table))
+            self._refuse_faulty(rows, table)
+            entries += [self._entry(row, split) for row in rows]
         self.revision = f"{self._folder.name} {', '.join(digests)}"
-        self._samples = ordered(samples)
-        self.excluded = tuple(excluded)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Which of the two sizes this is, and what became of uncertain labels."""
-        return (
+        self._samples = ordered(entry for entry in entries if isinstance(entry, Sample))
+        self.excluded = tuple(entry for entry in entries if isinstance(entry, Exclusion))
+        self.notes = (
             f"images of {self._folder.name}",
-            f"{self._counts['uncertain']} uncertain labels: {self._asked.uncertain}",
+            f"{self._uncertain} uncertain labels: {self._asked.uncertain}",
         )
 
-    def _read(self, rows: list[TableRow], table: Path, split: str) -> Iterator[Sample | Exclusion]:
-        _require(rows, self._asked, table)
+    def _refuse_faulty(self, rows: list[TableRow], table: Path) -> None:
+        if not rows:
+            raise DataError(f"{table} has no line below its header; it must list the images")
+        present = rows[0].cells
+        for column in ("Path", "Frontal/Lateral", self._asked.finding):
+            if column not in present:
+                raise DataError(f"{table} has no column {column!r}; {suggest(column, present)}")
         faults = [f"line {row.line}: {text}" for row in rows if (text := self._fault(row))]
         if faults:
             raise DataError(f"{table}: {listing(faults)}")
-        for row in rows:
-            yield self._sample(row, split)
 
     def _fault(self, row: TableRow) -> str | None:
         path = row["Path"]
         if row[self._asked.finding] not in LABELS:
             return f"unknown label {row[self._asked.finding]!r}; write 1.0, 0.0, -1.0 or nothing"
-        if PurePosixPath(path).parts[:1] != (self._folder.name,):
+        parts = PurePosixPath(path).parts
+        if parts[:1] != (self._folder.name,) or len(parts) < 2:
             return f"{path!r} is not an image of {self._folder.name}; the two are never mixed"
         return escape(path, self._folder.parent)
 
-    def _sample(self, row: TableRow, split: str) -> Sample | Exclusion:
+    def _entry(self, row: TableRow, split: str) -> Sample | Exclusion:
         path = row["Path"]
         if row["Frontal/Lateral"] != "Frontal":
             return Exclusion(path, "not a frontal view", split)
         label = LABELS[row[self._asked.finding]]
         if label < 0:
-            self._counts["uncertain"] += 1
+            self._uncertain += 1
             if self._asked.uncertain == "exclude":
                 return Exclusion(path, f"uncertain of {self._asked.finding}", split)
             label = int(self._asked.uncertain == "positive")
         parts = PurePosixPath(path).parts
-        return Sample(
-            id="/".join(parts[1:]),
-            image="/".join(parts[1:]),
-            question=self._card.question or "",
-            answer=self._card.classes[label],
-            choices=self._card.classes,
-            cluster=next((part for part in parts if part.startswith("patient")), parts[-2]),
-            split=split,
-        )
+        patient = next((part for part in parts if part.startswith("patient")), parts[-2])
+        answer = self._card.classes[label]
+        return self._of_class("/".join(parts[1:]), answer, cluster=patient, split=split)
 
-    @cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 over ids, labels and the size of each image file."""
-        return fingerprint(
-            self._samples, {sample.image: self._size(sample.image) for sample in self._samples}
-        )
-
-    def _size(self, locator: str) -> str:
+    def _content(self, locator: str) -> str:
+        """The size of the image file."""
         path = self._folder / locator
         return f"{self._folder.name}:{path.stat().st_size}" if path.is_file() else "missing"
-
-    def samples(self, split: str = "test") -> tuple[Sample, ...]:
-        """The samples of one split, ordered by the SHA-256 of their id.
-
-        Raises:
-            DataError: the split is unknown or has no image.
-        """
-        return of_split(self._samples, split, str(self._folder))
 
     def read(self, locator: str) -> bytes:
         """The image file `locator`, relative to the folder.
@@ -155,12 +124,3 @@ class ChexpertSource:
         except OSError as error:
             file = self._folder / locator
             raise ImageError(f"{file} cannot be read: {error.strerror}") from error
-
-
-def _require(rows: list[TableRow], asked: ChexpertCard, table: Path) -> None:
-    if not rows:
-        raise DataError(f"{table} has no line below its header; it must list the images")
-    present = rows[0].cells
-    for column in ("Path", "Frontal/Lateral", asked.finding):
-        if column not in present:
-            raise DataError(f"{table} has no column {column!r}; {suggest(column, present)}")

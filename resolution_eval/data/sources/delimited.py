@@ -65,7 +65,7 @@ def rows_of(data: bytes, table: Path, columns: Sequence[str] = ()) -> Iterator[T
         DataError: it is not UTF-8 or not CSV, names a column twice, or a line has more or fewer
             cells than the header.
     """
-    delimiter, text, passed = _beginning(_text(data, table), columns)
+    delimiter, text, passed = _beginning(utf8_text(data, table), columns)
     reader = csv.reader(
         StringIO(text, newline=""), strict=True, delimiter=delimiter, skipinitialspace=True
     )
@@ -108,7 +108,12 @@ def _uneven(
     return f"{start} has {len(header)} columns; quote cells that contain {DELIMITERS[delimiter]}s"
 
 
-def _text(data: bytes, table: Path) -> str:
+def utf8_text(data: bytes, table: Path) -> str:
+    """The text of a table.
+
+    Raises:
+        DataError: it is not in UTF-8, or holds a NUL byte.
+    """
     if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data[:2]:
         raise DataError(f"{table} is UTF-16; save the table as UTF-8")
     if (place := data.find(b"\0")) >= 0:
@@ -185,7 +190,7 @@ def json_rows(data: bytes, table: Path, columns: Sequence[str] = ()) -> Iterator
     Raises:
         DataError: a line is no JSON object, or names a column twice.
     """
-    for line, text in enumerate(lines_of(_text(data, table)), start=1):
+    for line, text in enumerate(lines_of(utf8_text(data, table)), start=1):
         if not text.strip():
             continue
         try:

@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import md5 as new_md5
 from pathlib import Path
 
 import requests
@@ -16,6 +15,7 @@ from filelock import FileLock
 from tqdm import tqdm
 from urllib3.exceptions import MaxRetryError
 
+from resolution_eval.data.sources.checksum import md5_of
 from resolution_eval.ground.errors import DataError
 
 CONNECT_SECONDS = 10.0
@@ -270,14 +270,11 @@ def _verify(remote: Remote, part: Path, inherited: bool) -> None:
         _TryAgainError: the MD5 is wrong and the beginning was `inherited` from an earlier run.
         DataError: the MD5 is wrong and all of it arrived now.
     """
-    digest = new_md5(usedforsecurity=False)
-    with part.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    if digest.hexdigest() == remote.md5:
+    digest = md5_of(part)
+    if digest == remote.md5:
         return
     part.unlink()
-    reason = f"MD5 is {digest.hexdigest()}, expected {remote.md5}"
+    reason = f"MD5 is {digest}, expected {remote.md5}"
     if inherited:
         raise _TryAgainError(f"{reason}, of a file continued from an earlier run")
     raise DataError(f"{remote.url}: {reason}; the download was deleted")

@@ -15,22 +15,17 @@ from xml.etree import ElementTree
 
 from resolution_eval.data.cards import TaskCard
 from resolution_eval.data.sources.folder_files import escape
-from resolution_eval.data.sources.source import Exclusion, Sample
-from resolution_eval.data.sources.table_source import GatheredSource
-from resolution_eval.ground.errors import DataError, ImageError
+from resolution_eval.data.sources.sample_source import FolderSource
+from resolution_eval.data.sources.source import Exclusion, Sample, ordered
+from resolution_eval.ground.errors import DataError
 
 HEAD = 4096
 """Bytes in which a document type, which the atlas has none of, would stand."""
 ASSAY = "antibody/cellExpression/subAssay"
 
 
-def found_hpa(folder: Path) -> list[Path]:
-    """The XML files of the atlas in `folder`."""
-    return sorted([*folder.glob("*.xml"), *folder.glob("*.xml.gz")])
-
-
-def open_hpa(folder: Path, card: TaskCard) -> GatheredSource:
-    """Every image of a cell line of the card's that is there.
+class HpaSource(FolderSource):
+    """Every image of a cell line of the card's that is in `folder`.
 
     A cell line's name counts without case, spaces and signs (U-2 OS, U2OS). Images of other cell
     lines, images that are not there and images listed again are in `excluded`: loaded + excluded =
@@ -39,60 +34,44 @@ def open_hpa(folder: Path, card: TaskCard) -> GatheredSource:
     Raises:
         DataError: an XML is damaged, has a document type, or lists no image of a cell line.
     """
-    folder = folder.resolve()
-    names = {_plain(name): name for name in card.classes}
-    names |= {_plain(raw): name for raw, name in card.label_names.items()}
-    samples: list[Sample] = []
-    excluded: list[Exclusion] = []
-    seen: set[str] = set()
-    files = found_hpa(folder)
-    for gene, line, address in (item for file in files for item in _images(file)):
-        locator = "/".join(("images", *PurePosixPath(address).parts[-2:]))
-        reason = _unfit(folder, locator, line, names, seen)
-        seen.add(locator)
-        if reason:
-            excluded.append(Exclusion(f"{gene}: {address}", reason))
-        else:
-            samples.append(_sample(locator, gene, names[_plain(line)], card))
-    if not seen:
-        raise DataError(f"{[file.name for file in files]} of {folder} list no image of a cell line")
-    return GatheredSource(
-        name="hpa",
-        revision=", ".join(f"{file.name} {file.stat().st_size} bytes" for file in files[:20]),
-        where=str(folder),
-        gathered=tuple(samples),
-        excluded=tuple(excluded),
-        contents={one.image: str((folder / one.image).stat().st_size) for one in samples},
-        reader=lambda locator: _read(folder, locator),
-    )
+
+    name = "hpa"
+
+    def __init__(self, folder: Path, card: TaskCard) -> None:
+        super().__init__(card, folder)
+        self._names = {_plain(name): name for name in card.classes}
+        self._names |= {_plain(raw): name for raw, name in card.label_names.items()}
+        samples: list[Sample] = []
+        excluded: list[Exclusion] = []
+        seen: set[str] = set()
+        files = sorted([*self._folder.glob("*.xml"), *self._folder.glob("*.xml.gz")])
+        for gene, line, address in (item for file in files for item in _images(file)):
+            locator = "/".join(("images", *PurePosixPath(address).parts[-2:]))
+            reason = self._unfit(locator, line, locator in seen)
+            seen.add(locator)
+            if reason:
+                excluded.append(Exclusion(f"{gene}: {address}", reason))
+                continue
+            answer, identity = self._names[_plain(line)], locator.removeprefix("images/")
+            samples.append(self._of_class(identity, answer, image=locator, cluster=gene))
+        if not seen:
+            names = [file.name for file in files]
+            raise DataError(f"{names} of {self._folder} list no image of a cell line")
+        self.revision = ", ".join(f"{file.name} {file.stat().st_size} bytes" for file in files[:20])
+        self._samples, self.excluded = ordered(samples), tuple(excluded)
+        self._known = {one.image: str((self._folder / one.image).stat().st_size) for one in samples}
+
+    def _unfit(self, locator: str, line: str, repeated: bool) -> str | None:
+        if _plain(line) not in self._names:
+            return "cell line is none of the classes"
+        if repeated:
+            return "listed more than once"
+        inside = escape(locator, self._folder) is None
+        return None if inside and (self._folder / locator).is_file() else "image is not there"
 
 
 def _plain(name: str) -> str:
     return "".join(character for character in name.casefold() if character.isalnum())
-
-
-def _unfit(
-    folder: Path, locator: str, line: str, names: dict[str, str], seen: set[str]
-) -> str | None:
-    if _plain(line) not in names:
-        return "cell line is none of the classes"
-    if locator in seen:
-        return "listed more than once"
-    if escape(locator, folder) is not None or not (folder / locator).is_file():
-        return "image is not there"
-    return None
-
-
-def _sample(locator: str, gene: str, name: str, card: TaskCard) -> Sample:
-    return Sample(
-        id=locator.removeprefix("images/"),
-        image=locator,
-        question=card.question or "",
-        answer=name,
-        choices=card.classes,
-        cluster=gene,
-        split="test",
-    )
 
 
 def _images(file: Path) -> Iterator[tuple[str, str, str]]:
@@ -129,10 +108,3 @@ def _of_entry(entry: ElementTree.Element) -> Iterator[tuple[str, str, str]]:
             for address in data.iterfind("assayImage/image/imageUrl"):
                 if line and address.text:
                     yield gene, line.strip(), address.text.strip()
-
-
-def _read(folder: Path, locator: str) -> bytes:
-    try:
-        return (folder / locator).read_bytes()
-    except OSError as error:
-        raise ImageError(f"{locator!r} of {folder} cannot be read: {error}") from error

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from hashlib import sha256
@@ -16,18 +15,21 @@ from loguru import logger
 
 from resolution_eval.answers.prompts import mark_fault, marked
 from resolution_eval.data.cards import TaskCard
+from resolution_eval.data.sources.containers import Container, Member, open_container
 from resolution_eval.data.sources.labels_row import YES_NO
 from resolution_eval.data.sources.normal_form import matching
+from resolution_eval.data.sources.option_letters import has_letters, unlettered, without_letter
 from resolution_eval.data.sources.pictures import components
+from resolution_eval.data.sources.published.item import text
+from resolution_eval.data.sources.sample_source import SampleSource
 from resolution_eval.data.sources.source import (
     SPLITS,
     Exclusion,
     Sample,
     class_of,
-    fingerprint,
     listing,
-    of_split,
     ordered,
+    reasons,
 )
 from resolution_eval.evidence.attestation import Form
 from resolution_eval.ground.errors import DataError, ImageError, suggest
@@ -35,12 +37,8 @@ from resolution_eval.ground.errors import DataError, ImageError, suggest
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from resolution_eval.data.sources.containers import Container, Member
 
-_LETTERED = re.compile(r"^\(?([A-Z])\s*[:.)]\s*(?=\S)")
-
-
-class HubSource:
+class HubSource(SampleSource):
     """The data set in the repository that `card.hub` names, or in a local copy of it.
 
     Rows without a question, an answer or an image, and rows that repeat another word for word, are
@@ -56,7 +54,7 @@ class HubSource:
 
     def __init__(self, card: TaskCard, copy: Path | None = None, cache: Path | None = None) -> None:
         assert card.hub is not None
-        self._card = card
+        super().__init__(card, card.hub.repository)
         self._hub = card.hub
         self._copy = copy
         self._cache = cache
@@ -66,41 +64,28 @@ class HubSource:
                 "without one the data could change under a score; give a local copy, as the "
                 "repository has it, or in the local layout"
             )
+        self.revision = (
+            f"{self._hub.repository}@{self._hub.revision}"
+            if copy is None
+            else f"local copy of {self._hub.repository}"
+        )
+        self._known: dict[str, str] = {}
         self._tables: dict[str, Dataset] = {}
-        self._contents: dict[str, str] = {}
         self._others: dict[str, tuple[Sample, ...]] = {}
-        self._repeated = 0
-        excluded: list[Exclusion] = []
-        self._samples = ordered(self._read("test", excluded))
-        self.excluded = tuple(excluded)
+        self._samples, self.excluded = self._split("test")
+        self.notes = tuple(self._told())
 
-    @property
-    def revision(self) -> str:
-        """Commit of the repository; of a local copy nobody can say it, so its place is named."""
-        if self._copy is not None:
-            return f"local copy of {self._hub.repository}"
-        return f"{self._hub.repository}@{self._hub.revision}"
-
-    @property
-    def notes(self) -> tuple[str, ...]:
+    def _told(self) -> Iterator[str]:
         """Test questions asked twice of an image with other answers; and what was not compared."""
-        told = []
-        if self._repeated:
-            told.append(f"{self._repeated} questions stand more than once about the same image")
-        named, there = self._hub.answer, self._table("test").column_names
-        if self._hub.correct and named and named not in there:
-            told.append(
-                f"no column {named!r}: the choice that {self._hub.correct!r} marks right was not "
-                "held against the answer's text"
-            )
+        asked = Counter((sample.images, sample.question) for sample in self._samples)
+        repeated = sum(count > 1 for count in asked.values())
+        if repeated:
+            yield f"{repeated} questions stand more than once about the same image"
         if "train" in self._hub.files:
-            told.append(
-                "the train table was not read: whether test images stand in it too is not known"
-            )
+            yield "the train table was not read: whether test images stand in it too is not known"
         answer = self._hub.answer
         if self._hub.correct and answer and answer not in self._table("test").column_names:
-            told.append(f"no column {answer!r}: no text confirms the choice that is marked right")
-        return tuple(told)
+            yield f"no column {answer!r}: no text confirms the choice that is marked right"
 
     def _table(self, split: str) -> Dataset:
         from datasets import Image
@@ -112,8 +97,7 @@ class HubSource:
                 kind = table.features[self._hub.image]
                 several = not isinstance(kind, Image) and hasattr(kind, "feature")
                 raw = Image(decode=False)
-                wanted = type(kind)(raw) if several else raw
-                table = table.cast_column(self._hub.image, wanted)
+                table = table.cast_column(self._hub.image, type(kind)(raw) if several else raw)
             self._tables[split] = table
         return self._tables[split]
 
@@ -156,44 +140,40 @@ class HubSource:
                 advice = suggest(column, table.column_names)
                 raise DataError(f"{hub.repository} has no column {column!r}; {advice}")
 
-    def _read(self, split: str, excluded: list[Exclusion]) -> list[Sample]:
-        table, container = self._table(split), self._container
-        samples: list[Sample] = []
+    def _split(self, split: str) -> tuple[tuple[Sample, ...], tuple[Exclusion, ...]]:
+        """The samples of a table, and its rows that are none.
+
+        Raises:
+            DataError: it cannot be loaded, rows are at fault, or an id stands twice.
+        """
+        kept: dict[tuple[object, ...], Sample] = {}
+        excluded: list[Exclusion] = []
         faults: list[str] = []
-        locators: dict[str, str] = {}  # rows about one image share that of the first
-        seen: Counter[tuple[str, str, str]] = Counter()
-        asked: Counter[tuple[str, str]] = Counter()
-        for index, row in enumerate(table):
-            identity = self._id(row, split, index)
-            contents = self._row_contents(row, container)
-            row_locators = [
-                locators.setdefault(
-                    content, f"{split}/{index:06d}" + (f"/{place}" if place else "")
-                )
-                for place, content in enumerate(contents)
-            ]
+        places: dict[str, str] = {}  # rows about one image share that of the first
+        for index, row in enumerate(self._table(split)):
+            place = f"{split}/{index:06d}"
+            identity = str(row[self._hub.id]) if self._hub.id else place
+            contents = self._row_contents(row)
+            own = [f"{place}/{number}" if number else place for number in range(len(contents))]
+            images = tuple(map(places.setdefault, contents, own))
             try:
-                sample = self._sample(row, identity, row_locators, contents, split)
-            except _UnfitError as reason:
-                excluded.append(Exclusion(identity, str(reason), split))
-                continue
+                sample = self._sample(row, identity, images, contents, split)
             except DataError as fault:
                 faults.append(f"row {index}: {fault}")
                 continue
-            key = ("\n".join(contents), sample.question, sample.answer)
-            seen[key] += 1
-            if seen[key] > 1:
-                excluded.append(Exclusion(identity, "repeats another row word for word", split))
-                continue
-            asked[key[:2]] += 1
-            self._contents |= zip(row_locators, map(self._proof, contents), strict=True)
-            samples.append(sample)
+            match sample:
+                case str() as reason:
+                    excluded.append(Exclusion(identity, reason, split))
+                case sample if _asked(sample) in kept:
+                    excluded.append(Exclusion(identity, "repeats another row word for word", split))
+                case sample:
+                    kept[_asked(sample)] = sample
         if faults:
             raise DataError(f"{self._hub.repository}, {split}: {listing(faults)}")
-        self._refuse_duplicates(samples)
-        if split == "test":
-            self._repeated = sum(count > 1 for count in asked.values())
-        return self._clustered(samples, {where: what for what, where in locators.items()})
+        self._refuse_duplicates(kept.values())
+        contents_of = {where: content for content, where in places.items()}
+        self._known |= {where: self._proof(content) for where, content in contents_of.items()}
+        return ordered(self._clustered(list(kept.values()), contents_of)), tuple(excluded)
 
     def _clustered(self, samples: list[Sample], contents: Mapping[str, str]) -> list[Sample]:
         """The samples with their clusters: where the card names no column, questions that share an
@@ -208,19 +188,16 @@ class HubSource:
             for sample, (first, *_) in zip(samples, images, strict=True)
         ]
 
-    def _refuse_duplicates(self, samples: list[Sample]) -> None:
+    def _refuse_duplicates(self, samples: Iterable[Sample]) -> None:
         counts = Counter(sample.id for sample in samples)
         twice = [repr(name) for name, count in counts.items() if count > 1]
         if twice:
             raise DataError(f"{self._hub.repository}: duplicate id {listing(twice)}")
 
-    def _id(self, row: Mapping[str, Any], split: str, index: int) -> str:
-        return str(row[self._hub.id]) if self._hub.id else f"{split}/{index:06d}"
-
-    def _row_contents(self, row: Mapping[str, Any], container: Container | None) -> list[str]:
+    def _row_contents(self, row: Mapping[str, Any]) -> list[str]:
         """What tells this row's images from others: their bytes' SHA-256, or names in the zip."""
         cells = _cells(row[self._hub.image])
-        if container is not None:
+        if self._container is not None:
             return [str(cell) for cell in cells]
         files = map(_image_bytes, cells)
         return [sha256(data).hexdigest() if data else "" for data in files]
@@ -236,33 +213,37 @@ class HubSource:
         self,
         row: Mapping[str, Any],
         identity: str,
-        locators: Sequence[str],
+        images: Sequence[str],
         contents: Sequence[str],
         split: str,
-    ) -> Sample:
-        question = _text(row.get(self._hub.question))
-        if self._card.kind == "classification":
-            question = self._card.question or ""
+    ) -> Sample | str:
+        """The question of a row, or why it is none.
+
+        Raises:
+            DataError: its label or choice is unknown.
+        """
+        asks = self._card.kind == "questions"
+        question = text(row.get(self._hub.question)) if asks else self._card.question
         if not question:
-            raise _UnfitError("has no question")
-        if not contents or not any(contents):
-            raise _UnfitError("has no image")
+            return "has no question"
+        if not any(contents):
+            return "has no image"
         if not all(contents):
-            raise _UnfitError(f"has {len(contents)} images, one of them empty")
+            return f"has {len(contents)} images, one of them empty"
         choices, answer, form = self._answer(row)
         if not answer:
-            raise _UnfitError("has no answer")
-        text = marked(question, len(contents))
-        if fault := mark_fault("\n".join((text, *choices)), len(contents)):
-            raise _UnfitError(fault)
+            return "has no answer"
+        question = marked(question, len(contents))
+        if fault := mark_fault("\n".join((question, *choices)), len(contents)):
+            return fault
         return Sample(
             id=identity,
-            image=locators[0],
-            more=tuple(locators[1:]),
-            question=text,
+            image=images[0],
+            more=tuple(images[1:]),
+            question=question,
             answer=answer,
             choices=choices,
-            cluster=_text(row[self._hub.cluster]) if self._hub.cluster else contents[0],
+            cluster=text(row[self._hub.cluster]) if self._hub.cluster else contents[0],
             split=split,
             form=form,
         )
@@ -273,8 +254,8 @@ class HubSource:
         choices = self._choices(row)
         if choices and self._hub.correct:
             return choices, self._by_index(row, choices), "closed"
-        answer = _text(row.get(self._hub.answer or ""))
-        kind = _text(row.get(self._hub.answer_type or "")).lower()
+        answer = text(row.get(self._hub.answer or ""))
+        kind = text(row.get(self._hub.answer_type or "")).lower()
         if not choices and kind != "open" and answer.lower() in YES_NO:
             choices = YES_NO
         if not choices:
@@ -287,28 +268,31 @@ class HubSource:
     def _by_index(self, row: Mapping[str, Any], choices: tuple[str, ...]) -> str:
         """The right choice by its letter or number, which the answer's text must not contradict."""
         chosen = choices[_index(row[self._hub.correct or ""], choices)]
-        text = _text(row.get(self._hub.answer or ""))
-        named = matching(text, choices) or matching(_LETTERED.sub("", text, count=1), choices)
-        if text and named is not None and named != chosen:
+        told = text(row.get(self._hub.answer or ""))
+        named = matching(told, choices) or matching(without_letter(told), choices)
+        if told and named is not None and named != chosen:
             raise DataError(
-                f"the answer {text!r} is not the choice {chosen!r} that is marked right"
+                f"the answer {told!r} is not the choice {chosen!r} that is marked right"
             )
         return chosen
 
     def _class(self, row: Mapping[str, Any]) -> str:
         value = row[self._hub.answer or ""]
         kind = self._tables["test"].features[self._hub.answer or ""]
-        label = kind.int2str(value) if hasattr(kind, "int2str") else _text(value)
+        label = kind.int2str(value) if hasattr(kind, "int2str") else text(value)
         name = class_of(label, self._card)
         if name is None:
             raise DataError(f"unknown label {label!r}; {suggest(label, self._card.classes)}")
         return name
 
-    def _choices(self, row: Mapping[str, Any]) -> tuple[str, ...]:
+    def _listed(self, row: Mapping[str, Any]) -> tuple[str, ...]:
+        """The options of a row as its columns, or its column of lists, have them."""
         columns = [row[column] for column in self._hub.choices]
         values = columns[0] if len(columns) == 1 and isinstance(columns[0], list) else columns
-        texts = [_text(value) for value in values]
-        return unlettered(texts) if self._lettered else tuple(texts)
+        return tuple(map(text, values))
+
+    def _choices(self, row: Mapping[str, Any]) -> tuple[str, ...]:
+        return unlettered(self._listed(row)) if self._lettered else self._listed(row)
 
     @cached_property
     def _lettered(self) -> bool:
@@ -316,17 +300,13 @@ class HubSource:
         abbreviated genus of "C. elegans".
         """
         table = self._table("test").select_columns(list(self._hub.choices))
-        rows = ([row[column] for column in self._hub.choices] for row in table)
-        listed = (row[0] if len(row) == 1 and isinstance(row[0], list) else row for row in rows)
-        return all(has_letters([_text(value) for value in values]) for values in listed if values)
+        return all(has_letters(self._listed(row)) for row in table)
 
     @cached_property
     def _container(self) -> Container | None:
         """The zip with the images, where the tables only name them."""
         if self._hub.images is None:
             return None
-        from resolution_eval.data.sources.containers import open_container
-
         if self._copy is not None:
             return open_container(self._copy / self._hub.images)
         from huggingface_hub import hf_hub_download
@@ -350,11 +330,6 @@ class HubSource:
         members = self._container.members if self._container else ()
         return {PurePosixPath(member.name).name: member for member in members}
 
-    @cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 over ids, questions, answers and images (name and checksum, where in a zip)."""
-        return fingerprint(self._samples, self._contents)
-
     def samples(self, split: str = "test") -> tuple[Sample, ...]:
         """The samples of one split, ordered by the SHA-256 of their id.
 
@@ -362,16 +337,14 @@ class HubSource:
             DataError: the split is unknown, or its table cannot be loaded.
         """
         if split == "test" or split not in SPLITS:
-            return of_split(self._samples, split, self._hub.repository)
+            return super().samples(split)
         if split not in self._others:
-            excluded: list[Exclusion] = []
-            self._others[split] = ordered(self._read(split, excluded))
+            self._others[split], excluded = self._split(split)
             if excluded:
-                counts = Counter(exclusion.reason for exclusion in excluded)
-                told = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items()))
                 logger.warning(
                     f"{self._hub.repository}, {split}: {len(excluded)} of "
-                    f"{len(excluded) + len(self._others[split])} rows excluded ({told})"
+                    f"{len(excluded) + len(self._others[split])} rows excluded "
+                    f"({reasons(excluded)})"
                 )
         return self._others[split]
 
@@ -395,8 +368,9 @@ class HubSource:
             ) from error
 
 
-class _UnfitError(Exception):
-    """A row that is no sample, and why."""
+def _asked(sample: Sample) -> tuple[object, ...]:
+    """What rows that repeat each other have in common."""
+    return sample.images, sample.question, sample.answer
 
 
 def _cells(value: Any) -> list[Any]:
@@ -410,35 +384,9 @@ def _image_bytes(value: Any) -> bytes:
     return bytes(data) if data else b""
 
 
-def _text(value: Any) -> str:
-    return "" if value is None else str(value).strip()
-
-
-def unlettered(choices: Iterable[str]) -> tuple[str, ...]:
-    """The choices without the letters that the data puts before them ("B: kidney"), where all have
-    theirs: else a "C." is a part of a name.
-
-    Example:
-        >>> unlettered(["A. E. coli", "B. C. elegans"]), unlettered(["mouse", "C. elegans"])
-        (('E. coli', 'C. elegans'), ('mouse', 'C. elegans'))
-    """
-    texts = tuple(choices)
-    return (
-        tuple(_LETTERED.sub("", choice, count=1) for choice in texts)
-        if has_letters(texts)
-        else texts
-    )
-
-
-def has_letters(choices: Iterable[str]) -> bool:
-    """Whether each choice begins with the letter of its place."""
-    marks = [_LETTERED.match(choice) for choice in choices]
-    return all(mark and mark[1] == ascii_uppercase[i % 26] for i, mark in enumerate(marks))
-
-
 def _index(value: Any, choices: tuple[str, ...]) -> int:
     """The number that a letter, or a number from 0, stands for."""
-    word = _text(value)
+    word = text(value)
     number = ascii_uppercase.find(word) if len(word) == 1 and word.isalpha() else -1
     number = int(word) if word.isdecimal() else number
     if not 0 <= number < len(choices):

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 
 from resolution_eval.data.cards import TaskCard, display_options
@@ -24,16 +23,10 @@ from resolution_eval.data.sources.folder_files import not_found
 from resolution_eval.data.sources.labels_row import sample_of, tidy, views_of
 from resolution_eval.data.sources.layout import layout_of
 from resolution_eval.data.sources.row_faults import refuse_faulty
+from resolution_eval.data.sources.sample_source import SampleSource
 from resolution_eval.data.sources.slide_views import COLUMN as REGION
 from resolution_eval.data.sources.slide_views import refuse_targets, slide_bytes, without_microns
-from resolution_eval.data.sources.source import (
-    Sample,
-    class_of,
-    fingerprint,
-    listing,
-    of_split,
-    ordered,
-)
+from resolution_eval.data.sources.source import Sample, class_of, listing, ordered
 from resolution_eval.data.sources.targets import BOX, MASK, with_details
 from resolution_eval.ground.errors import DataError, ImageError
 from resolution_eval.pixels import format_of
@@ -41,7 +34,7 @@ from resolution_eval.pixels.display_choices import EncodedImage
 from resolution_eval.resolution import in_microns
 
 
-class LocalSource:
+class LocalSource(SampleSource):
     """The data set in `folder`, in the local layout.
 
     A sample's id is its `qid` where there is such a column; else the file, with a hash of the
@@ -58,31 +51,27 @@ class LocalSource:
 
     def __init__(self, folder: Path, card: TaskCard) -> None:
         self._folder = folder.resolve()
-        self._card = card
         self._options = display_options(card)
-        self._layout = layout_of(self._folder, card.cluster)
-        self.revision = self._layout.revision
-        self.excluded = self._layout.excluded
-        rows = [tidy(row, self._folder) for row in self._layout.rows]
-        require_columns(rows, _needed(card), self._layout.table)
-        refuse_faulty(rows, card, self._folder, self._layout.table)
-        rows, self._boxes = with_boxes(rows, self._folder, self._options)
+        layout = layout_of(self._folder, card.cluster)
+        table = layout.table
+        super().__init__(card, table)
+        self.revision = layout.revision
+        self.excluded = layout.excluded
+        rows = [tidy(row, self._folder) for row in layout.rows]
+        require_columns(rows, _needed(card), table)
+        refuse_faulty(rows, card, self._folder, table)
+        rows, boxes = with_boxes(rows, self._folder, self._options)
         microns = card.microns is not None or in_microns(card.resolutions)
         regions = any(row[REGION] for row in rows)
         refuse_targets([row[BOX] or row[MASK] for row in rows], microns, regions)
-        self._views = views_of(rows, card, self._layout.table)
-        samples = with_details(
-            rows,
-            [sample_of(row, card) for row in rows],
-            self._folder,
-            self._layout.table,
-            self._options,
-        )
+        self._views = views_of(rows, card, table)
+        plain = [sample_of(row, card) for row in rows]
+        samples = with_details(rows, plain, self._folder, table, self._options)
         self._contents = FolderContents(self._folder)
         self._alike = duplicates.groups(self._sized(samples))
         self._refuse_contradictions(samples)
         self._samples = ordered(self._clustered(samples))
-        self._spelt = tuple(_spelling_notes(rows, card))
+        self.notes = (*layout.notes, *boxes, *_spelling_notes(rows, card), *self._copies())
 
     def _clustered(self, samples: Sequence[Sample]) -> Iterator[Sample]:
         """The samples with copies in one cluster; regions of copies of a slide are too."""
@@ -95,14 +84,12 @@ class LocalSource:
     def _refuse_contradictions(self, samples: Sequence[Sample]) -> None:
         if self._card.kind != "classification":
             return
-        contradictions = duplicates.contradictions(
-            samples, self._alike, lambda sample: sample.image
-        )
+        contradictions = duplicates.contradictions(samples, self._alike, lambda one: one.image)
         if contradictions:
             first = self.file_of(next(iter(self._alike)))
             kind = format_of(slide_bytes(self._folder / first, self._options)).name
             raise DataError(
-                f"{self._layout.table}: the same {kind} file, byte for byte, has several labels: "
+                f"{self._where}: the same {kind} file, byte for byte, has several labels: "
                 f"{listing(contradictions)}; keep the right one"
             )
 
@@ -124,16 +111,12 @@ class LocalSource:
         names = sorted(set().union(*(files[file] for files in alike for file in files)))
         return {name: self._content(name) for name in names}
 
-    @cached_property
-    def notes(self) -> tuple[str, ...]:
-        """Copies, images that train and test share, questions that stand more than once, and what
-        was read otherwise than it was written.
-        """
+    def _copies(self) -> Iterator[str]:
+        """Copies, images that train and test share, and questions that stand more than once."""
         whole = [self._of_files(sample) for sample in self._samples]
         noun = "images" if whole == list(self._samples) else "files"
-        told = [*self._layout.notes, *self._boxes, *self._spelt]
-        told += [*_shared(whole, noun), *_repeated(self._samples)]
-        return (*told, *duplicates.notes(whole, self._alike, noun=noun))
+        yield from (*_shared(whole, noun), *_repeated(self._samples))
+        yield from duplicates.notes(whole, self._alike, noun=noun)
 
     def _of_files(self, sample: Sample) -> Sample:
         """The sample as if it showed its files whole: who was trained on one region of a slide has
@@ -142,27 +125,9 @@ class LocalSource:
         image, *more = map(self.file_of, sample.images)
         return replace(sample, image=image, more=tuple(more))
 
-    @cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 over ids, labels and image contents, whatever the order they are stored in.
-
-        Raises:
-            DataError: an image file changed while it was read, or since.
-        """
-        locators = {image for sample in self._samples for image in sample.images}
-        return fingerprint(self._samples, {one: self._content(one) for one in locators})
-
     def _content(self, locator: str) -> str:
         file, region = self._views.get(locator, (locator, None))
         return self._contents.digest(file) + ("" if region is None else f" {region}")
-
-    def samples(self, split: str = "test") -> tuple[Sample, ...]:
-        """The samples of one split, ordered by the SHA-256 of their id.
-
-        Raises:
-            DataError: the split is unknown or has no line.
-        """
-        return of_split(self._samples, split, str(self._layout.table))
 
     def read(self, locator: str) -> bytes:
         """The image file named `locator` in labels.csv, as the fingerprint knows it; of a slide,

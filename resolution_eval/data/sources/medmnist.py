@@ -18,15 +18,8 @@ from PIL import Image
 from resolution_eval.data.cards import TaskCard
 from resolution_eval.data.sources import duplicates
 from resolution_eval.data.sources.containers import MOST_UNPACKED, SPARE
-from resolution_eval.data.sources.source import (
-    SPLITS,
-    Exclusion,
-    Sample,
-    fingerprint,
-    listing,
-    of_split,
-    ordered,
-)
+from resolution_eval.data.sources.sample_source import SampleSource
+from resolution_eval.data.sources.source import SPLITS, Exclusion, Sample, listing, ordered
 from resolution_eval.ground.errors import DataError
 
 _BROKEN = (
@@ -37,7 +30,7 @@ _BROKEN = (
 claims more than the memory holds."""
 
 
-class MedMnistSource:
+class MedMnistSource(SampleSource):
     """The data set in the npz `file`. Labels are read at once, a split's images at its first use.
 
     Images are arrays in the file, and given as PNG, which loses nothing. No pickle is loaded. Where
@@ -51,8 +44,8 @@ class MedMnistSource:
     name = "medmnist"
 
     def __init__(self, file: Path, card: TaskCard) -> None:
+        super().__init__(card, file)
         self._file = file
-        self._card = card
         self._images: dict[str, NDArray[np.uint8]] = {}
         self._findings = card.npz is not None and card.npz.labels == "findings"
         self._lock = Lock()
@@ -68,9 +61,10 @@ class MedMnistSource:
         if self._findings:
             labels = {split: self._single(split, findings) for split, findings in labels.items()}
         self._check(labels, counts)
-        excluded: list[Exclusion] = []
-        self._samples = ordered(self._make_samples(labels, excluded))
-        self.excluded = tuple(excluded)
+        contents = repr(sorted(self._checksums.items()))
+        self.revision = f"{file.name} crc32:{zlib.crc32(contents.encode()):08x}"
+        self._samples = ordered(self._make_samples(labels))
+        self.excluded = tuple(self._several(labels))
 
     def _unusable(self, error: Exception) -> DataError:
         return DataError(
@@ -110,39 +104,22 @@ class MedMnistSource:
                     f"but {self._card.name} has classes 0 to {known[-1]}"
                 )
 
-    def _make_samples(
-        self, labels: dict[str, NDArray[np.integer]], excluded: list[Exclusion]
-    ) -> Iterator[Sample]:
+    def _make_samples(self, labels: dict[str, NDArray[np.integer]]) -> Iterator[Sample]:
         for split, numbers in labels.items():
             for index, number in enumerate(numbers.ravel()):
-                identity = f"{split}/{index:06d}"
-                if number < 0:
-                    excluded.append(Exclusion(identity, "has several findings", split))
-                    continue
-                yield Sample(
-                    id=identity,
-                    image=identity,
-                    question=self._card.question or "",
-                    answer=self._card.classes[int(number)],
-                    choices=self._card.classes,
-                    cluster=identity,
-                    split=split,
-                )
+                if number >= 0:
+                    answer = self._card.classes[int(number)]
+                    yield self._of_class(f"{split}/{index:06d}", answer, split=split)
 
-    @property
-    def revision(self) -> str:
-        """File name and the checksum of its table of contents."""
-        contents = repr(sorted(self._checksums.items()))
-        return f"{self._file.name} crc32:{zlib.crc32(contents.encode()):08x}"
+    def _several(self, labels: dict[str, NDArray[np.integer]]) -> Iterator[Exclusion]:
+        for split, numbers in labels.items():
+            for index in np.flatnonzero(numbers.ravel() < 0):
+                yield Exclusion(f"{split}/{index:06d}", "has several findings", split)
 
-    @cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 over ids, labels and the checksum that the file holds of each split's images."""
-        contents = {
-            sample.image: f"{self._checksums[f'{sample.split}_images.npy']:08x}"
-            for sample in self._samples
-        }
-        return fingerprint(self._samples, contents)
+    def _content(self, locator: str) -> str:
+        """The checksum that the file holds of all images of the split."""
+        split = locator.partition("/")[0]
+        return f"{self._checksums[f'{split}_images.npy']:08x}"
 
     @cached_property
     def _alike(self) -> dict[str, tuple[str, ...]]:
@@ -171,7 +148,7 @@ class MedMnistSource:
         Raises:
             DataError: the split is unknown or empty.
         """
-        samples = of_split(self._samples, split, str(self._file))
+        samples = super().samples(split)
         return duplicates.clustered(samples, self._alike) if split == "test" else samples
 
     def read(self, locator: str) -> bytes:

@@ -14,20 +14,18 @@ noise are nuisance.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
-from hashlib import sha256
-from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from resolution_eval.data.cards import TaskCard
-from resolution_eval.data.sources.source import Exclusion, Sample, fingerprint, of_split, ordered
-from resolution_eval.ground.errors import DataError, ImageError, suggest
+from resolution_eval.data.plates.canvas import Floats
+from resolution_eval.data.plates.plate import seed_of
+from resolution_eval.data.sources.plate_source import DrawnSource
+from resolution_eval.data.sources.source import ordered
+from resolution_eval.ground.errors import DataError, suggest
 
 SIDE = 64
 """Native edge of a phantom, in pixels."""
@@ -37,8 +35,6 @@ SPLITS = {"train": 4800, "val": 240, "test": 240}
 """Images per split: equally many of each class."""
 CUE_PERIOD = 15
 """One image of a class in so many has the tone of the other texture."""
-
-Floats = NDArray[np.float64]
 
 
 def _disc(x: Floats, y: Floats) -> Floats:
@@ -114,12 +110,11 @@ def phantom_of(split: str, index: int) -> Phantom:
     kind, turn = index % len(CLASSES), index // len(CLASSES)
     texture = kind % len(TEXTURES)
     exchanged = turn % CUE_PERIOD == CUE_PERIOD // 2
-    digest = sha256(f"{REVISION}/{split}/{index}".encode()).digest()
     return Phantom(
         shape=tuple(SHAPES)[kind // len(TEXTURES)],
         texture=tuple(TEXTURES)[texture],
         tone=1 - texture if exchanged else texture,
-        seed=int.from_bytes(digest[:4], "big"),
+        seed=seed_of(REVISION, split, index),
     )
 
 
@@ -170,72 +165,25 @@ def _light(x: Floats, y: Floats, random: np.random.RandomState) -> Floats:
     return light
 
 
-class PhantomSource:
-    """The phantoms as a data set: every image is drawn when it is read, nothing is stored.
-
-    A sample's id is its split and number ("test/00017"), and that is its image's locator too.
+class PhantomSource(DrawnSource):
+    """The phantoms as a data set.
 
     Raises:
         DataError: the card's classes are not those of the phantoms.
     """
 
-    name = "phantom"
-    notes: tuple[str, ...] = ()
+    name = noun = "phantom"
     revision = REVISION
 
     def __init__(self, card: TaskCard) -> None:
+        super().__init__(card, "phantoms")
         if set(card.classes) != set(CLASSES):
             raise DataError(f"card {card.name}: phantoms have the classes {list(CLASSES)}")
-        self._card = card
         self._samples = ordered(
-            self._sample(split, index) for split, count in SPLITS.items() for index in range(count)
+            self._of_class(f"{split}/{index:05d}", phantom_of(split, index).name, split=split)
+            for split, count in SPLITS.items()
+            for index in range(count)
         )
 
-    def _sample(self, split: str, index: int) -> Sample:
-        locator = f"{split}/{index:05d}"
-        return Sample(
-            id=locator,
-            image=locator,
-            question=self._card.question or "",
-            answer=phantom_of(split, index).name,
-            choices=self._card.classes,
-            cluster=locator,
-            split=split,
-        )
-
-    @property
-    def excluded(self) -> tuple[Exclusion, ...]:
-        """Nothing: every image is a sample."""
-        return ()
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 over ids and labels; for the images stands the revision that they follow from."""
-        return fingerprint(
-            self._samples, {sample.image: f"{REVISION}/{sample.image}" for sample in self._samples}
-        )
-
-    def samples(self, split: str = "test") -> tuple[Sample, ...]:
-        """The samples of one split, ordered by the SHA-256 of their id.
-
-        Raises:
-            DataError: the split is unknown.
-        """
-        return of_split(self._samples, split, "phantoms")
-
-    def read(self, locator: str) -> bytes:
-        """The image `locator` as a PNG.
-
-        Raises:
-            ImageError: there is no such image.
-        """
-        match = re.fullmatch(r"([a-z]+)/([0-9]{5})", locator)
-        try:
-            if match is None:
-                raise DataError('a locator is written like "test/00017"')
-            image = draw(phantom_of(match[1], int(match[2])))
-        except DataError as error:
-            raise ImageError(f"no phantom {locator!r}: {error}") from error
-        buffer = BytesIO()
-        Image.fromarray(image).save(buffer, "PNG")
-        return buffer.getvalue()
+    def _drawn(self, split: str, index: int) -> NDArray[np.uint8]:
+        return draw(phantom_of(split, index))

@@ -1,39 +1,85 @@
-"""A book of plates as a data set: every image is drawn when it is read, nothing is stored."""
+"""Images that are drawn when they are read, and nothing is stored: a book of plates, say."""
 
 from __future__ import annotations
 
 import re
-from functools import cached_property, lru_cache
+from abc import abstractmethod
+from functools import lru_cache
 from io import BytesIO
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from resolution_eval.data.cards import TaskCard
 from resolution_eval.data.plates.plate import Book
-from resolution_eval.data.sources.source import Exclusion, Sample, fingerprint, of_split
+from resolution_eval.data.sources.sample_source import SampleSource
+from resolution_eval.data.sources.source import Sample
 from resolution_eval.ground.errors import DataError, ImageError
 
 
-class PlateSource:
-    """The plates of `book`. A sample's id is its split and number ("test/00017").
+class DrawnSource(SampleSource):
+    """Every image follows from its split and number ("test/00017"), which are its sample's id and
+    its locator; in the fingerprint the revision that it follows from stands for it.
+    """
+
+    noun: str
+    """What one image is called in errors."""
+
+    def __init__(self, card: TaskCard, where: str) -> None:
+        super().__init__(card, where)
+        self._read = lru_cache(maxsize=64)(self._png)
+
+    def _content(self, locator: str) -> str:
+        return f"{self.revision}/{locator}"
+
+    @abstractmethod
+    def _drawn(self, split: str, index: int) -> NDArray[np.uint8]:
+        """The image number `index` of `split`: height x width x 3.
+
+        Raises:
+            DataError: there is none.
+        """
+
+    def read(self, locator: str) -> bytes:
+        """The image `locator` as a PNG.
+
+        Raises:
+            ImageError: there is no such image.
+        """
+        try:
+            return self._read(locator)
+        except DataError as error:
+            raise ImageError(f"no {self.noun} {locator!r}: {error}") from error
+
+    def _png(self, locator: str) -> bytes:
+        match = re.fullmatch(r"([a-z]+)/([0-9]{5})", locator)
+        if match is None:
+            raise DataError('a locator is written like "test/00017"')
+        buffer = BytesIO()
+        Image.fromarray(self._drawn(match[1], int(match[2]))).save(buffer, "PNG")
+        return buffer.getvalue()
+
+
+class PlateSource(DrawnSource):
+    """The plates of `book`.
 
     Samples come in the book's order, not by hash, so that any first part of them holds every kind
     and size of detail equally often.
     """
 
-    notes: tuple[str, ...] = ()
+    noun = "plate"
 
     def __init__(self, name: str, card: TaskCard, book: Book) -> None:
+        super().__init__(card, f"the book {name}")
         self.name = name
         self.revision = f"{book.revision}, {book.side} px"
         self.book = book
-        self._card = card
         self._samples = tuple(
             self._sample(split, index)
             for split, count in book.counts.items()
             for index in range(count)
         )
-        self._read = lru_cache(maxsize=64)(self._png)
 
     def _sample(self, split: str, index: int) -> Sample:
         locator = f"{split}/{index:05d}"
@@ -49,45 +95,5 @@ class PlateSource:
             detail=plate.detail,
         )
 
-    @property
-    def excluded(self) -> tuple[Exclusion, ...]:
-        """Nothing: every plate is a sample."""
-        return ()
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 over ids, answers and details; for the images stands the revision that they
-        follow from.
-        """
-        return fingerprint(
-            self._samples,
-            {sample.image: f"{self.revision}/{sample.image}" for sample in self._samples},
-        )
-
-    def samples(self, split: str = "test") -> tuple[Sample, ...]:
-        """The samples of one split, in the book's order.
-
-        Raises:
-            DataError: the split is unknown.
-        """
-        return of_split(self._samples, split, f"the book {self.name}")
-
-    def read(self, locator: str) -> bytes:
-        """The image `locator` as a PNG.
-
-        Raises:
-            ImageError: there is no such plate.
-        """
-        try:
-            return self._read(locator)
-        except DataError as error:
-            raise ImageError(f"no plate {locator!r}: {error}") from error
-
-    def _png(self, locator: str) -> bytes:
-        match = re.fullmatch(r"([a-z]+)/([0-9]{5})", locator)
-        if match is None:
-            raise DataError('a locator is written like "test/00017"')
-        image = self.book.draw(self.book.plate(match[1], int(match[2])))
-        buffer = BytesIO()
-        Image.fromarray(image).save(buffer, "PNG")
-        return buffer.getvalue()
+    def _drawn(self, split: str, index: int) -> NDArray[np.uint8]:
+        return self.book.draw(self.book.plate(split, index))

@@ -101,12 +101,16 @@ def data_summary(source: Source) -> str:
     Example: "451 samples, 2 excluded (2 has no image), 1 note"
     """
     excluded = [exclusion for exclusion in source.excluded if exclusion.split == "test"]
-    reasons = Counter(exclusion.reason for exclusion in excluded)
-    told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-    because = f" ({told})" if told else ""
+    because = f" ({reasons(excluded)})" if excluded else ""
     count = len(source.notes)
     noted = f", {count} note{'s' if count > 1 else ''}" if count else ""
     return f"{len(source.samples('test'))} samples, {len(excluded)} excluded{because}{noted}"
+
+
+def reasons(excluded: Iterable[Exclusion]) -> str:
+    """Each reason, with how many there are of it."""
+    counts = Counter(exclusion.reason for exclusion in excluded)
+    return ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items()))
 
 
 def data_facts(source: Source) -> DataFacts:

@@ -12,11 +12,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from resolution_eval.data.sources.delimited import TableRow
 from resolution_eval.data.sources.source import Sample, listing
 from resolution_eval.data.sources.stored_size import AS_STORED, size_on_disk
 from resolution_eval.evidence.details import Detail
@@ -26,23 +26,12 @@ from resolution_eval.pixels.display_choices import Options
 
 BOX, MASK, SUBTLETY = "target", "mask", "subtlety"
 COLUMNS = (BOX, MASK, SUBTLETY)
-_WHITE = 127
-
-
-class TargetLine(Protocol):
-    """A line of labels.csv."""
-
-    @property
-    def line(self) -> int:
-        """Its number in the file."""
-
-    @property
-    def cells(self) -> dict[str, str]:
-        """Its cells by column."""
+WHITE = 127
+"""A mask is black and white; as JPEG nearly so."""
 
 
 def with_details(
-    rows: Sequence[TargetLine],
+    rows: Sequence[TableRow],
     samples: Sequence[Sample],
     folder: Path,
     table: Path,
@@ -136,24 +125,30 @@ def _largest_part(mask: Path, size: tuple[int, int] | None) -> tuple[float, floa
             f"{MASK} {mask.name!r} has {marked.shape[1]}x{marked.shape[0]} px and its image "
             f"{size[0]}x{size[1]}; both must have the same pixels"
         )
-    from scipy.ndimage import find_objects, label  # a second to import, for one data set's masks
-
-    parts, count = label(marked, structure=np.ones((3, 3)))
-    if not count:
+    if not marked.any():
         raise DataError(
             f"{MASK} {mask.name!r} is all black; leave the cell empty without a finding, and "
             "save a mask of few grey values as PNG, not as JPEG"
         )
-    largest = int(np.bincount(parts.ravel())[1:].argmax())
-    rows, columns = find_objects(parts)[largest]
-    return float(columns.stop - columns.start), float(rows.stop - rows.start)
+    return largest_part(marked)
+
+
+def largest_part(marked: NDArray[np.bool_]) -> tuple[float, float]:
+    """Width and height of the box around the largest connected part of what is marked."""
+    from scipy.ndimage import find_objects, label  # a second to import, for one data set's masks
+
+    rows, columns = (np.flatnonzero(marked.any(axis=axis)) for axis in (1, 0))
+    part = marked[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    parts, _ = label(part, structure=np.ones((3, 3)))
+    down, across = find_objects(parts)[int(np.bincount(parts.ravel())[1:].argmax())]
+    return float(across.stop - across.start), float(down.stop - down.start)
 
 
 def _marked(mask: Path) -> NDArray[np.bool_]:
     """Where the mask is not black; of a JPEG, whose black is only nearly so, where it is white."""
     try:
         with stored(mask) as opened:
-            least = _WHITE if opened.format in ("JPEG", "MPO") else 0
+            least = WHITE if opened.format in ("JPEG", "MPO") else 0
             return np.asarray(opened.convert("L")) > least
     except (OSError, ValueError, SyntaxError, ImageError) as error:
         raise DataError(f"{MASK} {mask.name!r} cannot be read: {error}") from error

@@ -14,22 +14,17 @@ from typing import Any
 from resolution_eval.data.cards import TaskCard
 from resolution_eval.data.sources.delimited import read_table
 from resolution_eval.data.sources.folder_files import escape
-from resolution_eval.data.sources.source import SPLITS, Exclusion, Sample, listing
-from resolution_eval.data.sources.table_source import GatheredSource
-from resolution_eval.ground.errors import DataError, ImageError
+from resolution_eval.data.sources.sample_source import FolderSource
+from resolution_eval.data.sources.source import SPLITS, Exclusion, Sample, listing, ordered
+from resolution_eval.ground.errors import DataError
 from resolution_eval.ground.files import file_digest
 from resolution_eval.ground.notation import BOM, NotationError, json_value
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 
 
-def table_of(split: str) -> str:
-    """Name of the published file of questions of a split."""
-    return f"WsiVQA_{split}.json"
-
-
-def open_wsivqa(folder: Path, card: TaskCard) -> GatheredSource:
-    """The questions about every slide that there is a picture of, closed and open ones.
+class WsiVqaSource(FolderSource):
+    """The questions about every slide that there is a picture of in `folder`, closed and open ones.
 
     Questions about other slides, with an answer that is none of their options, with an option
     twice, or that repeat another, are listed in `excluded`: loaded + excluded = questions in the
@@ -38,30 +33,27 @@ def open_wsivqa(folder: Path, card: TaskCard) -> GatheredSource:
     Raises:
         DataError: a file is absent, no JSON or no list of questions; or a slide has two pictures.
     """
-    folder = folder.resolve()
-    pictures = _pictures(folder / "images")
-    samples: list[Sample] = []
-    excluded: list[Exclusion] = []
-    seen: set[str] = set()
-    for split in SPLITS:
-        for number, item in enumerate(_items(folder / table_of(split))):
-            match _sample(item, split, pictures):
-                case str() as reason:
-                    excluded.append(Exclusion(f"{split}/{number:05d}", reason, split))
-                case sample if sample.id in seen:
-                    excluded.append(Exclusion(sample.id, "repeats another question", split))
-                case sample:
-                    seen.add(sample.id)
-                    samples.append(sample)
-    return GatheredSource(
-        name="wsivqa",
-        revision=card.revision,
-        where=str(folder / table_of("test")),
-        gathered=tuple(samples),
-        excluded=tuple(excluded),
-        contents={sample.image: _content(folder, sample.image) for sample in samples},
-        reader=lambda locator: _read(folder, locator),
-    )
+
+    name = "wsivqa"
+
+    def __init__(self, folder: Path, card: TaskCard) -> None:
+        super().__init__(card, folder, "WsiVQA_test.json")
+        self.revision = card.revision
+        pictures = _pictures(self._folder / "images")
+        samples: dict[str, Sample] = {}
+        excluded: list[Exclusion] = []
+        for split in SPLITS:
+            for number, item in enumerate(_items(self._folder / f"WsiVQA_{split}.json")):
+                match _sample(item, split, pictures):
+                    case str() as reason:
+                        excluded.append(Exclusion(f"{split}/{number:05d}", reason, split))
+                    case sample if sample.id in samples:
+                        excluded.append(Exclusion(sample.id, "repeats another question", split))
+                    case sample:
+                        samples[sample.id] = sample
+        self._samples, self.excluded = ordered(samples.values()), tuple(excluded)
+        images = {sample.image for sample in self._samples}
+        self._known = {image: file_digest(self._folder / image) for image in images}
 
 
 def _pictures(folder: Path) -> dict[str, str]:
@@ -119,14 +111,3 @@ def _sample(item: Mapping[str, Any], split: str, pictures: Mapping[str, str]) ->
 
 def _text(value: Any) -> str:
     return value.strip().removesuffix(".").strip() if isinstance(value, str) else ""
-
-
-def _content(folder: Path, locator: str) -> str:
-    return file_digest(folder / locator)
-
-
-def _read(folder: Path, locator: str) -> bytes:
-    try:
-        return (folder / locator).read_bytes()
-    except OSError as error:
-        raise ImageError(f"{locator!r} of {folder} cannot be read: {error}") from error

@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from resolution_eval.ground.errors import ModelError, UsageError
-from resolution_eval.models.families.aya import AYA, COHERE2
-from resolution_eval.models.families.family_base import Family, Parts, ProcessorSettings, TowerGrid
-from resolution_eval.models.families.gemma import GEMMA3, PALIGEMMA
-from resolution_eval.models.families.idefics3 import IDEFICS3, SMOLVLM
-from resolution_eval.models.families.instructblip import INSTRUCTBLIP
-from resolution_eval.models.families.internvl import INTERNVL
-from resolution_eval.models.families.llava import LLAVA
-from resolution_eval.models.families.llava_next import LLAVA_NEXT, LLAVA_ONEVISION
-from resolution_eval.models.families.mllama import MLLAMA
-from resolution_eval.models.families.pixtral import MISTRAL3, PIXTRAL
-from resolution_eval.models.families.qwen_vl import QWEN2_5_VL, QWEN2_VL, QWEN3_VL
+from resolution_eval.models.families.any_grid import PixtralFamily, QwenFamily
+from resolution_eval.models.families.family_base import Family
+from resolution_eval.models.families.gemma import Gemma3Family, PaliGemmaFamily
+from resolution_eval.models.families.idefics3 import Idefics3Family
+from resolution_eval.models.families.instructblip import InstructBlipFamily
+from resolution_eval.models.families.internvl import AyaFamily, InternVLFamily
+from resolution_eval.models.families.llava_next import AnyresFamily, OneVisionFamily
+from resolution_eval.models.families.mllama import MllamaFamily
+from resolution_eval.models.families.parts import Parts, ProcessorSettings, TowerGrid
 from resolution_eval.resolution import Size, TrainingResolution
 
 __all__ = [
@@ -32,23 +30,25 @@ __all__ = [
 FAMILIES: dict[str, Family] = {
     model_type: family
     for family in (
-        LLAVA,
-        LLAVA_NEXT,
-        LLAVA_ONEVISION,
-        QWEN2_VL,
-        QWEN2_5_VL,
-        QWEN3_VL,
-        INTERNVL,
-        IDEFICS3,
-        SMOLVLM,
-        PALIGEMMA,
-        GEMMA3,
-        MISTRAL3,
-        PIXTRAL,
-        MLLAMA,
-        INSTRUCTBLIP,
-        AYA,
-        COHERE2,
+        Family(name="llava", model_types=("llava",), interpolates=True, several_images=True),
+        AnyresFamily(name="llava_next", model_types=("llava_next", "llava_next_video")),
+        OneVisionFamily(name="llava_onevision", model_types=("llava_onevision",)),
+        QwenFamily(name="qwen2_vl", model_types=("qwen2_vl",)),
+        QwenFamily(name="qwen2_5_vl", model_types=("qwen2_5_vl",)),
+        QwenFamily(name="qwen3_vl", model_types=("qwen3_vl", "qwen3_vl_moe")),
+        InternVLFamily(name="internvl", model_types=("internvl",)),
+        Idefics3Family(name="idefics3", model_types=("idefics3",)),
+        Idefics3Family(name="smolvlm", model_types=("smolvlm",)),
+        PaliGemmaFamily(name="paligemma", model_types=("paligemma",)),
+        Gemma3Family(name="gemma3", model_types=("gemma3",)),
+        PixtralFamily(
+            name="mistral3", model_types=("mistral3",), squeezed="model.multi_modal_projector"
+        ),
+        PixtralFamily(name="pixtral", model_types=("llava/pixtral",)),
+        MllamaFamily(name="mllama", model_types=("mllama",)),
+        InstructBlipFamily(name="instructblip", model_types=("instructblip",)),
+        AyaFamily(name="aya_vision", model_types=("aya_vision",)),
+        AyaFamily(name="cohere2_vision", model_types=("cohere2_vision",), edge_in_tokens=True),
     )
     for model_type in family.model_types
 }

@@ -175,18 +175,14 @@ FORMS: tuple[Callable[[ChatTurn, Any, Any], dict[str, Any]], ...] = (
 def image_mark(processor: Any, config: Any) -> str:
     """What a text holds in an image's place, before the processor repeats it."""
     tokenizer = processor.tokenizer
-    for name in ("boi_token", "image_token"):
-        mark = getattr(processor, name, None) or getattr(tokenizer, name, None)
-        if isinstance(mark, str) and mark:
-            break
-    else:
-        mark = str(tokenizer.convert_ids_to_tokens(config.image_token_id))
+    marks = (mark for name in ("boi_token", "image_token") for mark in places(processor, (name,)))
+    mark = next(marks, None) or str(tokenizer.convert_ids_to_tokens(config.image_token_id))
     ends = [getattr(config, f"vision_{end}_token_id", None) for end in ("start", "end")]
     if all(isinstance(end, int) for end in ends):
         start, stop = (tokenizer.convert_ids_to_tokens(end) for end in ends)
         if start and stop and start != mark:
             return f"{start}{mark}{stop}"
-    return str(mark)
+    return mark
 
 
 def _applied(processor: Any, template: str, conversation: list[dict[str, Any]]) -> str:
@@ -236,10 +232,10 @@ def _moved(processor: Any, text: str, turns: Sequence[ChatTurn]) -> str | None:
     return None
 
 
-def places(processor: Any) -> Iterator[str]:
-    """The texts that stand in an image's place."""
+def places(processor: Any, names: Sequence[str] = PLACES) -> Iterator[str]:
+    """The texts that stand in an image's place, by the attributes of those names."""
     for owner in (processor, processor.tokenizer):
-        for name in PLACES:
+        for name in names:
             mark = getattr(owner, name, None)
             if isinstance(mark, str) and mark:
                 yield mark

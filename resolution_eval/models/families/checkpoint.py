@@ -14,16 +14,15 @@ from resolution_eval.ground.notation import NotationError, json_value
 from resolution_eval.models.arguments import declared_training
 from resolution_eval.models.families import integrity
 from resolution_eval.models.families.advice import advice, quantised
-from resolution_eval.models.families.family_base import Family, Parts
+from resolution_eval.models.families.family_base import Family
+from resolution_eval.models.families.parts import Parts
 from resolution_eval.models.families.tokens import plain_tokenizers
 from resolution_eval.models.families.traces import traced
 from resolution_eval.models.families.tuned import adapter_of, without_adapter
 from resolution_eval.models.families.tuned import apply as tune
 from resolution_eval.resolution import TrainingResolution
 
-INDEX = "model.safetensors.index.json"
-
-
+INDICES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 PLAIN = "plain"
 """Value of `chat_template` that asks plainly."""
 
@@ -99,10 +98,9 @@ def _processor(
             _as_trained(processor, pretrained, source)
         return processor
     first = faults[0] if faults else None
-    if named and first is not None:
-        raise _refusal(f"the processor of {named!r}", named, first) from first
-    if not Path(pretrained).is_dir() and first is not None:
-        raise _refusal(f"the processor of {pretrained!r}", pretrained, first) from first
+    if first is not None and (named or not Path(pretrained).is_dir()):
+        asked = named or pretrained
+        raise _refusal(f"the processor of {asked!r}", asked, first) from first
     said = "" if first is None else f" ({_first_sentence(first)})"
     raise ModelError(
         f"{pretrained!r} has no processor of images and text{said}; give processor=ID or "
@@ -148,9 +146,7 @@ def _template(path: str) -> str:
 
 
 def _complete(processor: Any, config: Any) -> None:
-    """Gives a processor without configuration of its own, as older LLaVA folders have it, what it
-    counts image tokens by: patches, and the tower's class token.
-    """
+    """Tells an older LLaVA folder's bare processor what it counts by: patches and class token."""
     if getattr(processor, "patch_size", 0) is not None:
         return
     vision = config.vision_config
@@ -254,7 +250,7 @@ def _check_shards(pretrained: str) -> None:
         ModelError: it does, or is no index.
     """
     folder = Path(pretrained)
-    for index in (folder / INDEX, folder / "pytorch_model.bin.index.json"):
+    for index in map(folder.joinpath, INDICES):
         if not index.is_file() or (folder / "model.safetensors").is_file():
             continue
         try:
@@ -270,9 +266,7 @@ def _check_shards(pretrained: str) -> None:
 
 
 def read_configuration(pretrained: str) -> dict[str, Any] | None:
-    """The checkpoint's config.json as it stands, no code of its own run; None where it cannot be
-    had.
-    """
+    """The checkpoint's config.json as it stands, none of its code run; None where there is none."""
     from transformers import PretrainedConfig
 
     try:
@@ -290,11 +284,8 @@ def _refusal(what: str, pretrained: str, error: Exception) -> ModelError:
 def _first_sentence(error: Exception) -> str:
     """The first sentence of what transformers says."""
     said = " ".join(str(error).split()).partition(". ")[0].rstrip(".")[:400]
-    return (
-        said
-        if isinstance(error, OSError | ValueError | ImportError) and said
-        else (f"{type(error).__name__}: {said}")
-    )
+    plain = isinstance(error, OSError | ValueError | ImportError) and said
+    return said if plain else f"{type(error).__name__}: {said}"
 
 
 def known_of(

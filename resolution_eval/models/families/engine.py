@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
 import torch
@@ -15,9 +16,11 @@ from resolution_eval.answers.generation import Generation
 from resolution_eval.ground.errors import ModelError
 from resolution_eval.ground.finite import finite_logits
 from resolution_eval.models.families.decoding import Decoding
-from resolution_eval.models.families.family_base import Family, Parts, TowerGrid
+from resolution_eval.models.families.family_base import Family, share
 from resolution_eval.models.families.inputs import Inputs, extended, taken
 from resolution_eval.models.families.normalisation import PIXELS
+from resolution_eval.models.families.own_processor import foretold
+from resolution_eval.models.families.parts import Parts, TowerGrid
 from resolution_eval.models.families.preparation import Material, Preparation
 from resolution_eval.models.families.preparation import Question as Question
 from resolution_eval.models.families.sharing import Sharing
@@ -33,8 +36,8 @@ from resolution_eval.models.tails import Rest, Score, Tails, packed, scored
 from resolution_eval.models.transfer import Transfer
 from resolution_eval.resolution import Size
 
-Entered = tuple[TowerGrid, int]
-"""What entered of one image, and its visual tokens."""
+Entered = tuple[TowerGrid | None, int]
+"""What entered of one image, None of one that was withheld, and its visual tokens."""
 
 
 @dataclass(frozen=True)
@@ -196,29 +199,17 @@ class Engine:
         answers: Sequence[tuple[str, tuple[float, ...] | None]],
         questions: Sequence[Question],
     ) -> list[Utterance]:
-        if len(seen) > len(answers):
-            return self._spoken_of_several(batch, seen, answers, questions)
-        tokens = self.family.counted_tokens(self.parts, batch)
+        """The answers with what entered of their questions, each of as many images."""
         entered: Sequence[TowerGrid | None] = seen or [None] * len(answers)
-        return [
-            Utterance(text, scores, received, count)
-            for (text, scores), received, count in zip(answers, entered, tokens, strict=True)
-        ]
-
-    def _spoken_of_several(
-        self,
-        batch: Inputs,
-        seen: Sequence[TowerGrid],
-        answers: Sequence[tuple[str, tuple[float, ...] | None]],
-        questions: Sequence[Question],
-    ) -> list[Utterance]:
-        """As `_spoken`, of questions with equally many images each."""
-        each = len(seen) // len(answers)
+        each = share([len(entered)], len(answers))
+        if each == 1:
+            tokens = [[count] for count in self.family.counted_tokens(self.parts, batch)]
+        else:
+            tokens = list(map(self._tokens_each, batch["input_ids"], questions))
         spoken = []
-        for row, (text, scores) in enumerate(answers):
-            tokens = self._tokens_each(batch["input_ids"][row], questions[row])
-            entered = list(zip(seen[row * each : (row + 1) * each], tokens, strict=True))
-            *earlier, (received, count) = entered
+        for row, ((text, scores), counts) in enumerate(zip(answers, tokens, strict=True)):
+            own = zip(entered[row * each : (row + 1) * each], counts, strict=True)
+            *earlier, (received, count) = own
             spoken.append(Utterance(text, scores, received, count, earlier=tuple(earlier)))
         return spoken
 
@@ -232,17 +223,17 @@ class Engine:
             ModelError: the tokens are not those of so many images.
         """
         sizes = [Size(*image.size) for image in question.images]
-        foretold = [self.family.foretold(self.parts, size).tokens for size in sizes]
+        alone = [foretold(self.family, self.parts, size).tokens for size in sizes]
         if not self.family.own or len(set(sizes)) == 1:
             with suppress(ModelError):
                 return self.family.tokens_per_image(self.parts, ids, len(sizes))
         (counted,) = self.family.counted_tokens(self.parts, {"input_ids": ids[None]})
-        if sum(foretold) != counted:
+        if sum(alone) != counted:
             raise ModelError(
                 f"{counted} visual tokens stand in the prompt of {len(sizes)} images, of which the "
-                f"processor makes {foretold} one by one"
+                f"processor makes {alone} one by one"
             )
-        return foretold
+        return alone
 
     @contextmanager
     def _watched(
@@ -281,7 +272,7 @@ class Engine:
         with nullcontext([last]) if given else last_places(self.model) as places:
             outputs = self.model(**batch, **given, use_cache=True, logits_to_keep=1)
         last = places[-1].to(last.device)
-        return outputs.logits[:, -1], self.family.cache(outputs), last
+        return outputs.logits[:, -1], attrgetter(self.family.cache)(outputs), last
 
     def _packed_pass(self, batch: Inputs, cache: Any, last: Tensor, tails: Tails) -> Rest:
         """All tails of a question behind each other in one sequence, none of which sees another."""
@@ -313,7 +304,7 @@ class Engine:
         """Logits after every token of `ids`, which continue the cache's rows `owners`."""
         if counts_in_three(self.model):
             places = places.expand(3, -1, -1)
-        outputs = self.family.decoder(self.model)(
+        outputs = self.model.get_submodule(self.family.decoder)(
             input_ids=ids,
             attention_mask=mask,
             position_ids=places,

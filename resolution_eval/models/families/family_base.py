@@ -4,27 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import Any
 
 from resolution_eval.ground.errors import ModelError
 from resolution_eval.models.families.chat import NO_TEMPLATE, ChatTurn, rendered, template_of
-from resolution_eval.models.families.inputs import collate
-from resolution_eval.models.families.own_processor import processed
-from resolution_eval.models.families.parts import ForetoldGrid, Parts, ProcessorSettings, TowerGrid
+from resolution_eval.models.families.parts import Parts, ProcessorSettings, TowerGrid
 from resolution_eval.resolution import Size, TrainingResolution, training_size
-
-__all__ = [
-    "EVIDENCE",
-    "Family",
-    "ForetoldGrid",
-    "Parts",
-    "ProcessorSettings",
-    "TowerGrid",
-    "fit",
-    "mean_colour",
-    "share",
-]
 
 EVIDENCE = "tensors entering the vision tower; image tokens entering the language model"
 """Where grid and visual tokens of a family's checkpoint are read."""
@@ -65,10 +52,12 @@ class Family:
     """Path of the vision tower's module in the model."""
     interpolates: bool = False
     """Whether the tower takes `interpolate_pos_encoding`, which the model itself does not pass."""
+    decoder: str = ""
+    """Path of the module that continues a text behind its cache; the whole model's is empty."""
+    cache: str = "past_key_values"
+    """Path of keys and values in the model's outputs."""
     squeezed: str | None = None
-    """Path of a module after which the model squeezes the first dimension away, also where that
-    counts tokens and there is just one.
-    """
+    """Path of a module after which the model squeezes the first dimension away, even a token's."""
     needs_image: bool = False
     """Whether the model refuses a prompt without an image."""
 
@@ -76,9 +65,11 @@ class Family:
     """Whether samples that show the same image may share its run through the tower."""
     caches: bool = True
     """Whether choices may go on from one cache of their prompt, rather than each with all of it."""
+    first_position: int = 0
+    """Position of a sequence's first token, as the language model counts."""
     packs: bool = True
-    """Whether they may do so behind each other in one sequence, where the model's attention allows
-    it; otherwise each has a copy of the cache.
+    """Whether they may do so in one sequence, where the model's attention allows it; otherwise each
+    has a copy of the cache.
     """
     loops: bool = False
     """Whether the tower attends image by image in a loop, so that equal ones may go together."""
@@ -89,10 +80,17 @@ class Family:
     own: bool = False
     """Whether images enter by the processor's own settings, at the size that they have."""
     plain: bool = False
-    """Whether its checkpoints are trained on plain prompts, so that a chat template is not missed.
-    """
+    """Whether its checkpoints are trained on plain prompts: a chat template is not missed."""
     computes: bool = True
     """Whether the number of visual tokens follows from a grid by a rule that was written down."""
+    nested: bool = True
+    """Whether the processor takes a list of images per text."""
+    columns: tuple[str, ...] = ()
+    """Tensors with one column per token, beside those that are known."""
+    joins: Mapping[str, int] = field(default_factory=dict)
+    """Dimension along which a batch's images are behind each other, by the tensor's name; the first
+    where it is not told.
+    """
     several_images: bool = False
     """Whether a prompt may hold several images, as few-shot demonstrations need."""
     grids_may_differ: bool = False
@@ -135,7 +133,10 @@ class Family:
 
     def settings(self, parts: Parts, grid: Size) -> ProcessorSettings:
         """How an image of size `grid` enters the vision tower as it is."""
-        return ProcessorSettings(call={"do_resize": False, "do_center_crop": False})
+        call = {"do_resize": False, "do_center_crop": False}
+        if getattr(parts.processor.image_processor, "do_pad", False):
+            call["do_pad"] = False
+        return ProcessorSettings(call=call)
 
     def own_settings(self, parts: Parts) -> ProcessorSettings:
         """How an image enters as the checkpoint's processor would have it."""
@@ -150,24 +151,12 @@ class Family:
         the grid to the checkpoint's own processor, since that is what training had.
         """
         native = training.kind == "native" and training == self.training(parts)
-        return self.by_processor() if scheme == "restore" and native else self
+        return replace(self, own=True) if scheme == "restore" and native else self
 
-    def by_processor(self) -> Family:
-        """The family with its grid left to the processor."""
-        return replace(self, own=True)
-
-    def foretold(self, parts: Parts, drawn: Size) -> ForetoldGrid:
-        """What should enter of an image that is drawn at the size `drawn`.
-
-        The processor's tensors say it, of a blank image, where the grid is the processor's own.
-        """
-        if self.own:
-            return processed(self, parts, drawn)
-        return ForetoldGrid((drawn.height, drawn.width), self.visual_tokens(parts, drawn))
-
-    def listed(self, images: Sequence[Any]) -> Any:
-        """A prompt's images as the processor's call takes them."""
-        return [list(images)]
+    @property
+    def asks_processor(self) -> bool:
+        """Whether nobody but the processor says what enters of an image."""
+        return self.own
 
     def written(self, parts: Parts, sequences: Any, inputs: Mapping[str, Any]) -> Any:
         """What the model wrote: its output, without the prompt where it begins with that."""
@@ -194,18 +183,12 @@ class Family:
         pixels = {"pixel_values": positional[0]} if positional else {}
         return {**pixels, **named}
 
-    def received_in(
-        self, parts: Parts, grid: Size, calls: Sequence[Mapping[str, Any]], samples: int
-    ) -> list[TowerGrid]:
-        """What entered in all calls of the tower, for each of `samples` samples of one grid."""
-        (arguments,) = calls
-        return self.received(parts, grid, arguments, samples)
-
     def received_each(
         self, parts: Parts, grids: Sequence[Size], calls: Sequence[Mapping[str, Any]]
     ) -> list[TowerGrid]:
         """What entered of every image, drawn at these sizes, in all calls of the tower."""
-        return self.received_in(parts, grids[-1], calls, len(grids))
+        (arguments,) = calls
+        return self.received(parts, grids[-1], arguments, len(grids))
 
     def pictures(self, parts: Parts, arguments: Mapping[str, Any]) -> list[TowerGrid]:
         """What entered in one call of the tower, picture by picture, whatever was expected."""
@@ -215,10 +198,6 @@ class Family:
             return [TowerGrid(grid=(int(height), int(width))) for height, width in rows]
         *count, _, height, width = arguments["pixel_values"].shape
         return [TowerGrid(grid=(height, width))] * math.prod(count)
-
-    def collated(self, samples: Sequence[Any], pad: int) -> dict[str, Any]:
-        """One batch of the tensors of samples with images of one grid."""
-        return collate(samples, pad)
 
     def entering(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         """The vision tower's arguments, as the processor's tensors foretell them."""
@@ -237,13 +216,8 @@ class Family:
         Raises:
             ModelError: the tokens are not those of so many images.
         """
-        runs, inside = [], False
-        for is_image in (ids == self.image_token(parts)).tolist():
-            if is_image and not inside:
-                runs.append(0)
-            if is_image:
-                runs[-1] += 1
-            inside = is_image
+        places = groupby((ids == self.image_token(parts)).tolist())
+        runs = [len(list(run)) for is_image, run in places if is_image]
         if len(runs) == images:
             return runs
         if len(runs) < images or len(runs) % images or self.grids_may_differ:
@@ -305,26 +279,12 @@ class Family:
         marked = spelled[-1:].isspace() or spelled.endswith((">", "]"))
         return answer if marked else f" {answer}"
 
-    def first_position(self) -> int:
-        """Position of a sequence's first token, as the language model counts."""
-        return 0
-
     def continues_prompt(self, parts: Parts) -> bool:
         """Whether the language model goes on behind its prompt, rather than encoding it."""
         return not parts.config.is_encoder_decoder
 
-    def cache(self, outputs: Any) -> Any:
-        """The keys and values that the model's `outputs` hold."""
-        return outputs.past_key_values
-
-    def decoder(self, model: Any) -> Any:
-        """The part of the model that continues a text behind its cache."""
-        return model
-
     def continued(self, batch: Mapping[str, Any], owners: Any, length: int) -> dict[str, Any]:
-        """Further arguments of a pass over `length` tokens behind the cache of `batch`'s rows
-        `owners`.
-        """
+        """Further arguments of a pass over `length` tokens behind the cache of rows `owners`."""
         return {}
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from resolution_eval.models.families.family_base import Family, Parts, ProcessorSettings
+from resolution_eval.models.families.family_base import Family
+from resolution_eval.models.families.parts import Parts, ProcessorSettings
 from resolution_eval.resolution import Size, TrainingResolution
 
 
@@ -15,6 +16,7 @@ class PaliGemmaFamily(Family):
     interpolates: bool = True
     needs_image: bool = True
     plain: bool = True
+    first_position: int = 1
 
     def settings(self, parts: Parts, grid: Size) -> ProcessorSettings:
         return ProcessorSettings(
@@ -29,9 +31,6 @@ class PaliGemmaFamily(Family):
         """The processor puts the beginning of text behind the image and a newline at the end."""
         mark = parts.processor.image_token
         return f"{mark}{parts.processor.tokenizer.bos_token}{prompt.removeprefix(mark)}\n"
-
-    def first_position(self) -> int:
-        return 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +52,3 @@ class Gemma3Family(Family):
 
     def visual_tokens(self, parts: Parts, grid: Size) -> int:
         return int(parts.config.mm_tokens_per_image)
-
-
-PALIGEMMA = PaliGemmaFamily(name="paligemma", model_types=("paligemma",))
-GEMMA3 = Gemma3Family(name="gemma3", model_types=("gemma3",))

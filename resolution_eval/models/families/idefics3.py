@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from resolution_eval.models.families.family_base import Parts, ProcessorSettings
+from resolution_eval.models.families.parts import Parts, ProcessorSettings
 from resolution_eval.models.families.tiling import Arrangement, TilingFamily, tiles_of
 from resolution_eval.resolution import Size
 
@@ -40,7 +40,3 @@ class Idefics3Family(TilingFamily):
             },
             processor={"image_seq_len": self.tile_tokens(parts, tiles.edge)},
         )
-
-
-IDEFICS3 = Idefics3Family(name="idefics3", model_types=("idefics3",))
-SMOLVLM = Idefics3Family(name="smolvlm", model_types=("smolvlm",))

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from resolution_eval.ground.errors import ModelError
-from resolution_eval.models.families.parts import Parts, Preparer, ProcessorSettings
+from resolution_eval.models.families.family_base import Family
+from resolution_eval.models.families.parts import Parts, ProcessorSettings
 from resolution_eval.models.families.tokens import check_text
 from resolution_eval.resolution import Size
 
@@ -29,7 +30,7 @@ RIGHT = ("qformer_input_ids", "qformer_attention_mask")
 
 
 def prepare(
-    family: Preparer,
+    family: Family,
     parts: Parts,
     prompt: str,
     image: Image | None,
@@ -50,30 +51,23 @@ def prepare(
             grid makes.
     """
     processor = parts.processor
-    text: dict[str, Any] = {"add_special_tokens": not _begun(processor.tokenizer, prompt)}
+    begun = _begun(processor.tokenizer, prompt)
+    text = {"text": [prompt], "return_tensors": "pt", "add_special_tokens": not begun}
     images = [] if image is None else [*earlier, image]
     if not images:
-        inputs = _tensors(processor(text=[prompt], return_tensors="pt", **text))
+        inputs = _tensors(processor(**text))
     else:
         used = settings or family.used_settings(parts, Size(*images[-1].size))
+        text["images"] = [images] if family.nested else images
         with used.applied(parts):
-            inputs = _tensors(
-                processor(
-                    text=[prompt],
-                    images=family.listed(images),
-                    return_tensors="pt",
-                    **text,
-                    **used.call,
-                    **(call or {}),
-                )
-            )
+            inputs = _tensors(processor(**text, **used.call, **(call or {})))
     known = settings is None and family.computes and not family.own
     _check(family, parts, prompt, inputs, images, counted=known)
     return inputs
 
 
 def _check(
-    family: Preparer,
+    family: Family,
     parts: Parts,
     prompt: str,
     inputs: Inputs,
@@ -100,7 +94,7 @@ def _check(
     check_text(meant, inputs["input_ids"][0].tolist(), family.image_token(parts), len(images))
 
 
-def _as_asked(family: Preparer, parts: Parts, inputs: Inputs, grids: Sequence[Size]) -> bool:
+def _as_asked(family: Family, parts: Parts, inputs: Inputs, grids: Sequence[Size]) -> bool:
     """Whether the processor left every image its grid; where not, the sample is mismatched."""
     if not grids:
         return True
@@ -115,9 +109,7 @@ def _begun(tokenizer: Any, prompt: str) -> bool:
 
 
 def _tensors(features: Any) -> Inputs:
-    """The tensors and lists of numbers in a processor's answer, but for PaliGemma's labels, which
-    ask for a loss.
-    """
+    """A processor's tensors and numbers, but for labels, by which PaliGemma is asked for a loss."""
     return {
         name: value
         for name, value in features.items()
@@ -142,28 +134,19 @@ def taken(inputs: Inputs, forward: Any) -> Inputs:
     }
 
 
-def collate(
-    samples: Sequence[Inputs],
-    pad: int,
-    columns: Sequence[str] = (),
-    joins: Mapping[str, int] | None = None,
-) -> Inputs:
-    """One batch of samples with images of one grid; texts are padded on the left.
-
-    `columns` are further tensors with one column per token, and `joins` dimensions along which
-    images lie behind each other, where that is not the first.
-    """
+def collate(family: Family, samples: Sequence[Inputs], pad: int) -> Inputs:
+    """One batch of samples with images of one grid; texts are padded on the left."""
     batch: Inputs = {}
     for name in samples[0]:
         tensors = [sample[name] for sample in samples]
         if not isinstance(tensors[0], Tensor):
             batch[name] = [entry for entries in tensors for entry in entries]
             continue
-        if name in (*LEFT, *LEFT_MASKS, *RIGHT, *columns):
+        if name in (*LEFT, *LEFT_MASKS, *RIGHT, *family.columns):
             longest = max(tensor.shape[1] for tensor in tensors)
             filler = pad if name == "input_ids" else 0
             tensors = [_padded(tensor, longest, filler, name not in RIGHT) for tensor in tensors]
-        batch[name] = torch.cat(tensors, dim=(joins or {}).get(name, 0))
+        batch[name] = torch.cat(tensors, dim=family.joins.get(name, 0))
     return batch
 
 
@@ -198,7 +181,7 @@ def extended(sample: Inputs, tail: Sequence[int]) -> Inputs:
     return longer
 
 
-def tokenise(family: Preparer, parts: Parts, prompt: str, rest: str = "") -> tuple[list[int], int]:
+def tokenise(family: Family, parts: Parts, prompt: str, rest: str = "") -> tuple[list[int], int]:
     """Token ids of `prompt + rest` tokenised together, and the index of the first that is `rest`'s.
 
     Image tokens are not repeated here.

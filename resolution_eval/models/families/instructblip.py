@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from resolution_eval.models.families.family_base import Family, Parts, ProcessorSettings
+from resolution_eval.models.families.family_base import Family
+from resolution_eval.models.families.parts import Parts, ProcessorSettings
 from resolution_eval.resolution import Size
 
 
@@ -14,6 +14,8 @@ class InstructBlipFamily(Family):
     """The grid is free, the number of visual tokens is not: the queries read any grid."""
 
     tower: str = "vision_model"
+    decoder: str = "language_model"
+    cache: str = "language_model_outputs.past_key_values"
     interpolates: bool = True
     needs_image: bool = True
     plain: bool = True
@@ -30,12 +32,3 @@ class InstructBlipFamily(Family):
 
     def continues_prompt(self, parts: Parts) -> bool:
         return bool(parts.config.use_decoder_only_language_model)
-
-    def cache(self, outputs: Any) -> Any:
-        return outputs.language_model_outputs.past_key_values
-
-    def decoder(self, model: Any) -> Any:
-        return model.language_model
-
-
-INSTRUCTBLIP = InstructBlipFamily(name="instructblip", model_types=("instructblip",))

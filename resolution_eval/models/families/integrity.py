@@ -7,9 +7,10 @@ model has no place for; both are no more than a line in its log. Here either is 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 from resolution_eval.ground.errors import ModelError
 
@@ -21,16 +22,20 @@ CONSTANTS = re.compile(
     r"|\.(attention\.bias|attention\.masked_bias|attn\.masked_bias)$"
 )
 """Tensors that older transformers stored and today's compute: they hold nothing that was learnt."""
-PREFIXES = {
-    "module.": "the weights were saved from a wrapped model (DataParallel or DDP): strip the "
+SIGNS = {
+    r"module\.": "the weights were saved from a wrapped model (DataParallel or DDP): strip the "
     "prefix 'module.' from every name",
-    "base_model.model.": "the weights were saved through PEFT: give the adapter's folder with its "
-    "adapter_config.json, or merge it with merge_and_unload() and save that",
-    "_orig_mod.": "the weights were saved from a compiled model: strip the prefix '_orig_mod.'",
-    "_fsdp_wrapped_module.": "the weights were saved from a sharded model: gather them first",
-    "state_dict.": "the weights are nested in a training checkpoint: take its state_dict out",
+    r"base_model\.model\.": "the weights were saved through PEFT: give the adapter's folder with "
+    "its adapter_config.json, or merge it with merge_and_unload() and save that",
+    r"_orig_mod\.": "the weights were saved from a compiled model: strip the prefix '_orig_mod.'",
+    r"_fsdp_wrapped_module\.": "the weights were saved from a sharded model: gather them first",
+    r"state_dict\.": "the weights are nested in a training checkpoint: take its state_dict out",
+    r"\.lora_(A|B|embedding)": "an adapter's weights lie among the model's: merge them with "
+    "merge_and_unload(), or keep them apart with their adapter_config.json",
+    r"(qweight|qzeros|scales|weight_scale(_inv)?|weight_packed|absmax|quant_map)$": "the weights "
+    "are quantised and config.json has no quantization_config that says how",
 }
-"""What the beginning of a name tells of how the weights were saved."""
+"""What names without a place in the model tell of how the weights were saved."""
 
 
 def check(pretrained: str, model: Any, told: Mapping[str, Any]) -> None:
@@ -41,10 +46,8 @@ def check(pretrained: str, model: Any, told: Mapping[str, Any]) -> None:
             how many there are, and the likely cause.
     """
     buffers = {name for name, _ in getattr(model, "named_buffers", lambda: ())()}
-    missing = [name for name in _names(told.get("missing_keys", ())) if not CONSTANTS.search(name)]
-    strange = [
-        name for name in _names(told.get("unexpected_keys", ())) if not _constant(name, buffers)
-    ]
+    missing = _learnt(told.get("missing_keys", ()))
+    strange = [each for each in _learnt(told.get("unexpected_keys", ())) if each not in buffers]
     shapes = sorted(told.get("mismatched_keys", ()), key=str)
     if not (missing or strange or shapes):
         return
@@ -53,10 +56,10 @@ def check(pretrained: str, model: Any, told: Mapping[str, Any]) -> None:
         _listed("that the model has no place for", strange),
         _listed("of another shape", [_shape(fault) for fault in shapes]),
     ]
-    cause = _cause(missing, strange, [_name(fault) for fault in shapes])
+    cause = next(_causes(missing, strange, list(map(_name, shapes))))
     raise ModelError(
-        f"{pretrained!r} is not whole: {'; '.join(filter(None, faults))}. {cause}; nothing is "
-        "scored with weights that were not loaded"
+        f"{pretrained!r} is not whole: {'; '.join(filter(None, faults))}. Likely {cause}; nothing "
+        "is scored with weights that were not loaded"
     )
 
 
@@ -79,20 +82,13 @@ def watched_loading() -> Iterator[None]:
         check(str(name), model, {**told, "unexpected_keys": ()})
         return (model, told) if wanted else model
 
-    PreTrainedModel.from_pretrained = classmethod(loading)
-    try:
+    with patch.object(PreTrainedModel, "from_pretrained", classmethod(loading)):
         yield
-    finally:
-        PreTrainedModel.from_pretrained = original
 
 
-def _names(names: Iterable[str]) -> list[str]:
-    return sorted(str(name) for name in names)
-
-
-def _constant(name: str, buffers: set[str]) -> bool:
-    """Whether a name is that of a buffer that the model computes by itself, now or formerly."""
-    return name in buffers or CONSTANTS.search(name) is not None
+def _learnt(names: Iterable[str]) -> list[str]:
+    """The names in order, without those of tensors that a model computes by itself."""
+    return sorted(str(name) for name in names if not CONSTANTS.search(str(name)))
 
 
 def _listed(what: str, names: list[str]) -> str | None:
@@ -109,80 +105,53 @@ def _name(fault: Any) -> str:
 
 
 def _shape(fault: Any) -> str:
-    """A weight's name, its shape in the checkpoint, and the model's, which transformers before 5
-    does not tell.
-    """
+    """A weight's name, and both of its shapes, which transformers before 5 does not tell."""
     if isinstance(fault, str):
         return fault
     name, shape, needed = fault
     return f"{name}: {tuple(shape)}, the configuration needs {tuple(needed)}"
 
 
-def _cause(missing: list[str], strange: list[str], shapes: list[str]) -> str:
-    """What most likely happened, and what to do, in one clause."""
-    return next(_causes(missing, strange, shapes))
-
-
 def _causes(missing: list[str], strange: list[str], shapes: list[str]) -> Iterator[str]:
-    for prefix, cause in PREFIXES.items():
-        if any(prefix in name for name in strange):
-            yield f"Likely {cause}"
-    if any(re.search(r"\.lora_(A|B|embedding)", name) for name in strange):
+    """What most likely happened, and what to do, in a clause each, the likeliest first."""
+
+    def tell(names: list[str], pattern: str, which: Callable[[Iterable[Any]], bool] = any) -> bool:
+        return bool(names) and which(re.search(pattern, name) for name in names)
+
+    yield from (cause for pattern, cause in SIGNS.items() if tell(strange, pattern))
+    if tell(shapes, "embed_tokens|lm_head|wte|word_embeddings|embed_in"):
         yield (
-            "Likely an adapter's weights lie among the model's: merge them with "
-            "merge_and_unload(), or keep them apart with their adapter_config.json"
-        )
-    if any(
-        name.endswith(
-            (
-                "qweight",
-                "qzeros",
-                "scales",
-                "weight_scale_inv",
-                "weight_packed",
-                "weight_scale",
-                "absmax",
-                "quant_map",
-            )
-        )
-        for name in strange
-    ):
-        yield (
-            "Likely the weights are quantised and config.json has no quantization_config that "
-            "says how"
-        )
-    if any(_embeds(name) for name in shapes):
-        yield (
-            "Likely the vocabulary was resized after the configuration was saved: set vocab_size "
-            "in config.json to the rows of the embeddings"
+            "the vocabulary was resized after the configuration was saved: set vocab_size in "
+            "config.json to the rows of the embeddings"
         )
     if shapes:
-        yield "Likely config.json is that of a model of another size"
-    if missing and all("lm_head" in name or "output" in name for name in missing):
+        yield "config.json is that of a model of another size"
+    if tell(missing, "lm_head|output", all):
         yield (
-            "Likely the output layer was tied to the input embeddings in training: set "
+            "the output layer was tied to the input embeddings in training: set "
             "tie_word_embeddings to true in config.json if so, otherwise save it"
         )
-    yield from _parts(missing, strange)
-
-
-def _parts(missing: list[str], strange: list[str]) -> Iterator[str]:
-    """Causes that whole parts of a model tell of."""
     if missing and strange:
-        yield "Likely the weights are of another architecture, or their names of another version"
-    if missing and all(re.search(r"project|merger|connector", name) for name in missing):
-        yield "Likely the projector was left out when it was saved: save the whole model"
-    if missing and all(re.search(r"vision|visual|image|siglip|clip", name) for name in missing):
-        yield "Likely the vision tower was left out when it was saved: save the whole model"
-    if missing and any(re.search(r"vision|visual", name) for name in missing):
-        yield "Likely only the language model was saved: save the whole model"
+        yield "the weights are of another architecture, or their names of another version"
+    if tell(missing, "project|merger|connector", all):
+        yield "the projector was left out when it was saved: save the whole model"
+    if tell(missing, "vision|visual|image|siglip|clip", all):
+        yield "the vision tower was left out when it was saved: save the whole model"
+    if tell(missing, "vision|visual"):
+        yield "only the language model was saved: save the whole model"
     if missing:
-        yield "Likely a part of it was not saved, or a shard is absent: save the whole model"
-    yield "Likely config.json describes a smaller model than the one that was saved"
+        yield "a part of it was not saved, or a shard is absent: save the whole model"
+    yield "config.json describes a smaller model than the one that was saved"
 
 
-def _embeds(name: str) -> bool:
-    return re.search(r"embed_tokens|lm_head|wte|word_embeddings|embed_in", name) is not None
+def _stored_names(files: Iterable[Any]) -> Iterator[tuple[Any, str]]:
+    """Every safetensors file, open, with each of its names."""
+    from safetensors import safe_open
+
+    for path in files:
+        with safe_open(path, framework="pt") as file:
+            for name in file.keys():  # noqa: SIM118  (no mapping)
+                yield file, name
 
 
 def check_ties(pretrained: str, model: Any, files: Iterable[Any]) -> None:
@@ -195,7 +164,6 @@ def check_ties(pretrained: str, model: Any, files: Iterable[Any]) -> None:
         ModelError: both are stored, differ, and share their memory in the model.
     """
     import torch
-    from safetensors import safe_open
 
     makers = [getattr(model, f"get_{end}_embeddings", None) for end in ("input", "output")]
     ends = [maker() for maker in makers if maker is not None]
@@ -203,11 +171,9 @@ def check_ties(pretrained: str, model: Any, files: Iterable[Any]) -> None:
     if len(weights) < 2 or weights[0] is None or weights[0] is not weights[1]:
         return
     stored: dict[str, torch.Tensor] = {}
-    for path in files:
-        with safe_open(path, framework="pt") as file:
-            for name in file.keys():  # noqa: SIM118  (no mapping)
-                if re.search(r"(^|\.)(lm_head|embed_tokens)\.weight$", name):
-                    stored["head" if "lm_head" in name else "embeddings"] = file.get_tensor(name)
+    for file, name in _stored_names(files):
+        if re.search(r"(^|\.)(lm_head|embed_tokens)\.weight$", name):
+            stored["head" if "lm_head" in name else "embeddings"] = file.get_tensor(name)
     if len(stored) == 2 and not torch.equal(stored["head"], stored["embeddings"]):
         raise ModelError(
             f"{pretrained!r} stores an output layer that differs from its input embeddings, and "
@@ -223,15 +189,11 @@ def check_scales(pretrained: str, method: str, files: Iterable[Any]) -> None:
     Raises:
         ModelError: a scale is absent; it names the first, and how many there are.
     """
-    from safetensors import safe_open
-
     eight, names = set(), set()
-    for path in files:
-        with safe_open(path, framework="pt") as file:
-            for name in file.keys():  # noqa: SIM118  (no mapping)
-                names.add(name)
-                if file.get_slice(name).get_dtype().startswith("F8_") and "scale" not in name:
-                    eight.add(name)
+    for file, name in _stored_names(files):
+        names.add(name)
+        if file.get_slice(name).get_dtype().startswith("F8_") and "scale" not in name:
+            eight.add(name)
     absent = sorted(
         name for name in eight if not names & {name + ending for ending in ("_scale_inv", "_scale")}
     )

@@ -1,10 +1,10 @@
-"""InternVL in the Hugging Face form: tiles arranged nearest to the image, and a thumbnail."""
+"""InternVL in the Hugging Face form, Aya Vision and Command A Vision: tiles and a thumbnail."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from resolution_eval.models.families.family_base import Parts, ProcessorSettings
+from resolution_eval.models.families.parts import Parts, ProcessorSettings
 from resolution_eval.models.families.tiling import Arrangement, TilingFamily, tiles_of
 from resolution_eval.resolution import Size
 
@@ -45,4 +45,23 @@ class InternVLFamily(TilingFamily):
         )
 
 
-INTERNVL = InternVLFamily(name="internvl", model_types=("internvl",))
+@dataclass(frozen=True, kw_only=True)
+class AyaFamily(InternVLFamily):
+    """Aya Vision and Command A Vision: a tower that interpolates where it is told to, and a
+    processor that counts a tile's tokens by its edge in pixels or, under the name of a patch, in
+    tokens.
+    """
+
+    interpolates: bool = True
+    several_images: bool = False
+    edge_in_tokens: bool = False
+
+    def patch(self, parts: Parts) -> int:
+        vision = int(parts.config.vision_config.patch_size)
+        return vision * int(parts.config.downsample_factor)
+
+    def settings(self, parts: Parts, grid: Size) -> ProcessorSettings:
+        edge = tiles_of(grid, self.edge(parts)).edge
+        tokens = {"patch_size": edge // self.patch(parts)}
+        counted = tokens if self.edge_in_tokens else {"img_size": edge}
+        return replace(super().settings(parts, grid), processor=counted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from resolution_eval.models.families.family_base import Parts, ProcessorSettings
+from resolution_eval.models.families.parts import Parts, ProcessorSettings
 from resolution_eval.models.families.tiling import Arrangement, TilingFamily, tiles_of
 from resolution_eval.resolution import Size
 
@@ -77,7 +77,3 @@ class OneVisionFamily(AnyresFamily):
         if ratio > 1.1:
             rows, columns = int(rows // ratio), int(columns // ratio)
         return rows * (columns + 1)
-
-
-LLAVA_NEXT = AnyresFamily(name="llava_next", model_types=("llava_next", "llava_next_video"))
-LLAVA_ONEVISION = OneVisionFamily(name="llava_onevision", model_types=("llava_onevision",))

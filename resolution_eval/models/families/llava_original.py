@@ -232,16 +232,20 @@ def _config(told: Mapping[str, Any], vision: Any, tokenizer: Any, rows: int) -> 
         if not name.startswith(WHOLE) and name not in ("model_type", "architectures", "auto_map")
     }
     text = AutoConfig.for_model(LANGUAGES[told["model_type"]], **{**own, "vocab_size": rows})
-    cut = told.get("mm_vision_select_feature", "patch") == "patch"
     return LlavaConfig(
         vision_config=vision,
         text_config=text,
         image_token_index=tokenizer.convert_tokens_to_ids(IMAGE),
         projector_hidden_act="gelu",
         vision_feature_layer=told.get("mm_vision_select_layer", -2),
-        vision_feature_select_strategy="default" if cut else "full",
+        vision_feature_select_strategy=_selected(told),
         tie_word_embeddings=bool(told.get("tie_word_embeddings", False)),
     )
+
+
+def _selected(told: Mapping[str, Any]) -> str:
+    """Whether the tower's class token is cut off ("default") or kept."""
+    return "default" if told.get("mm_vision_select_feature", "patch") == "patch" else "full"
 
 
 def _processor(told: Mapping[str, Any], vision: Any, tokenizer: Any) -> Any:
@@ -257,9 +261,7 @@ def _processor(told: Mapping[str, Any], vision: Any, tokenizer: Any) -> Any:
         ),
         tokenizer=tokenizer,
         patch_size=vision.patch_size,
-        vision_feature_select_strategy=(
-            "default" if told.get("mm_vision_select_feature", "patch") == "patch" else "full"
-        ),
+        vision_feature_select_strategy=_selected(told),
         num_additional_image_tokens=1,
         chat_template=template,
     )

@@ -119,7 +119,7 @@ SIZES: dict[str, int] = {
     "index_head_dim": 2 * HEAD,
     **dict.fromkeys(("num_experts", "n_routed_experts", "num_local_experts", "moe_num_experts"), 4),
     **dict.fromkeys(("num_experts_per_tok", "moe_topk", "moe_k"), 2),
-    **dict.fromkeys(("n_group", "topk_group"), 1),
+    **dict.fromkeys(("n_group", "topk_group", "first_k_dense_replace"), 1),
     **dict.fromkeys(("n_shared_experts", "moe_num_shared_experts"), 1),
     **dict.fromkeys(("num_nextn_predict_layers", "num_kv_shared_layers"), 0),
     "hidden_size_per_layer_input": 8,
@@ -194,8 +194,6 @@ def shrunken(told: Mapping[str, Any]) -> dict[str, Any]:
             small[name] = WIDTH
         elif isinstance(value, list | tuple) and old is not None:
             small[name] = _layers(name, value, old, kept)
-        elif name == "first_k_dense_replace" and _whole(value):
-            small[name] = min(value, 1)
     if isinstance(told.get("per_layer_config"), Mapping):
         small["per_layer_config"] = _own_of_layers(told, small, kept)
     return small

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from resolution_eval.models.families.family_base import Parts, ProcessorSettings, TowerGrid
+from resolution_eval.models.families.parts import Parts, ProcessorSettings, TowerGrid
 from resolution_eval.models.families.tiling import Arrangement, TilingFamily
 from resolution_eval.resolution import Size
 
@@ -66,6 +66,3 @@ class MllamaFamily(TilingFamily):
             return {}
         last = batch["cross_attention_mask"][owners, -1:]
         return {"cross_attention_mask": last.expand(-1, length, -1, -1)}
-
-
-MLLAMA = MllamaFamily(name="mllama", model_types=("mllama",))

@@ -8,7 +8,7 @@ more than rounding, the processor goes on doing it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -35,26 +35,22 @@ class Normalisation:
 
     def applied(self, pixels: Tensor) -> Tensor:
         """The bytes in float32, normalised on the device that they are on."""
+        channels = len(self.mean)
+        shapes = {"planes": (channels, 1, 1), "major": (channels, 1), "minor": (channels,)}
+        shape = shapes[self.layout]
         mean, std = (
-            torch.tensor(values, dtype=torch.float32, device=pixels.device)
+            torch.tensor(values, dtype=torch.float32, device=pixels.device).view(shape)
             for values in (self.mean, self.std)
         )
-        return self._spread(pixels, lambda part, shape: (part - mean.view(shape)) / std.view(shape))
-
-    def _spread(self, pixels: Tensor, change: Callable[[Tensor, Sequence[int]], Tensor]) -> Tensor:
-        channels = len(self.mean)
         if self.layout == "planes":
-            return change(pixels.float(), (channels, 1, 1))
+            return (pixels.float() - mean) / std
         parted = (channels, -1) if self.layout == "major" else (-1, channels)
         rows = pixels.float().reshape(*pixels.shape[:-1], *parted)
-        shape = (channels, 1) if self.layout == "major" else (channels,)
-        return change(rows, shape).flatten(-2)
+        return ((rows - mean) / std).flatten(-2)
 
 
 def normalisation(processor: Any, raw: Tensor, wanted: Tensor) -> Normalisation | None:
-    """What makes `wanted` of the bytes `raw` by the settings of an image processor; None where
-    nothing does.
-    """
+    """What makes `wanted` of the bytes `raw` by a processor's settings; None where nothing does."""
     if raw.dtype != torch.uint8 or raw.shape != wanted.shape:
         return None
     scale = float(processor.rescale_factor) if processor.do_rescale else 1.0
@@ -86,9 +82,7 @@ def _equal(one: Any, other: Any) -> bool:
 
 @dataclass
 class Bytes:
-    """What was found of a family's checkpoint, by the sizes of a prompt's images; shared by all
-    that prepare for it.
-    """
+    """What was found by the sizes of a prompt's images, shared by all that prepare for a family."""
 
     known: dict[Any, Normalisation | None] = field(default_factory=dict)
 

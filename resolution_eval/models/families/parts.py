@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 from unittest.mock import patch
-
-from resolution_eval.resolution import Size
 
 
 class Parts(NamedTuple):
@@ -67,25 +65,3 @@ def _owner(root: Any, path: str) -> tuple[Any, str]:
     for name in names:
         root = getattr(root, name)
     return root, last
-
-
-class Preparer(Protocol):
-    """What the tensors of a prompt and its images need to know of a family; see `base.Family`."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def own(self) -> bool: ...
-    @property
-    def computes(self) -> bool: ...
-    def used_settings(self, parts: Parts, grid: Size) -> ProcessorSettings: ...
-    def listed(self, images: Sequence[Any]) -> Any: ...
-    def visual_tokens(self, parts: Parts, grid: Size) -> int: ...
-    def counted_tokens(self, parts: Parts, inputs: Mapping[str, Any]) -> list[int]: ...
-    def spelled(self, parts: Parts, prompt: str) -> str: ...
-    def image_token(self, parts: Parts) -> int: ...
-    def prompt(self, parts: Parts, question: str, *, image: bool) -> str: ...
-    def entering(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]: ...
-    def received(
-        self, parts: Parts, grid: Size, arguments: Mapping[str, Any], samples: int
-    ) -> list[TowerGrid]: ...

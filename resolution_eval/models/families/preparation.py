@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from resolution_eval.ground.errors import ModelError
-from resolution_eval.models.families.family_base import Family, Parts
-from resolution_eval.models.families.inputs import Inputs, cut, prepare, tokenise
+from resolution_eval.models.families.family_base import Family
+from resolution_eval.models.families.inputs import Inputs, collate, cut, prepare, tokenise
 from resolution_eval.models.families.normalisation import PIXELS, Bytes, Normalisation
+from resolution_eval.models.families.parts import Parts
 from resolution_eval.models.families.sharing import Sharing
+from resolution_eval.models.families.tokens import shared_start
 from resolution_eval.models.tails import Tails
 from resolution_eval.models.transfer import Shipment
 
@@ -25,9 +27,6 @@ if TYPE_CHECKING:
 
 KEPT = 4096
 """Tokenised texts that are remembered."""
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,7 @@ class Question:
     choices: tuple[str, ...] = ()
     """Continuations to score, each with the space that belongs before it."""
     earlier: tuple[Image, ...] = ()
-    """Images that the prompt holds before that: of demonstrations, and of a question with several.
-    """
+    """Images that the prompt holds before that: of demonstrations, or others of the question."""
 
     @property
     def images(self) -> tuple[Image, ...]:
@@ -85,8 +83,11 @@ class Preparation:
         self, questions: Sequence[Question], made: Sequence[Any], *, ranking: bool
     ) -> Material:
         """The same, of what `split` or `prepare` made of each question."""
-        material = self.joined(made) if ranking else self.collated(made)
-        return replace(material, sharing=self.sharing(questions))
+        samples, tails = made, None
+        if ranking:
+            samples, ids, starts = zip(*made, strict=True)
+            tails = Tails.of(ids, starts)
+        return replace(self.collated(samples), tails=tails, sharing=self.sharing(questions))
 
     def sharing(self, questions: Sequence[Question]) -> Sharing:
         """Which of the questions show the same image; with demonstrations all images enter."""
@@ -99,7 +100,7 @@ class Preparation:
         """Samples whose images are of one grid, as one batch."""
         tokenizer = self.parts.processor.tokenizer
         pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
-        batch = self.family.collated(self._alike(samples), pad or 0)
+        batch = collate(self.family, self._alike(samples), pad or 0)
         raw = _in_bytes(batch)
         return Material(batch, normalisation=self.bytes.normalisation if raw else None)
 
@@ -113,11 +114,6 @@ class Preparation:
             {**sample, PIXELS: normalisation.applied(sample[PIXELS])} if bytes_ else sample
             for sample, bytes_ in zip(samples, raw, strict=True)
         ]
-
-    def joined(self, splits: Sequence[Split]) -> Material:
-        """Split prompts as one batch."""
-        samples, ids, starts = zip(*splits, strict=True)
-        return replace(self.collated(samples), tails=Tails.of(ids, starts))
 
     def prepare(self, question: Question) -> Inputs:
         """The tensors of one question.
@@ -150,7 +146,7 @@ class Preparation:
         for choice, (ids, start) in zip(question.choices, joined, strict=True):
             if start == len(ids):
                 raise ModelError(f"the choice {choice!r} has no tokens of its own")
-        shared = _shared([alone, *(ids[:start] for ids, start in joined)])
+        shared = shared_start(alone, *(ids[:start] for ids, start in joined))
         dropped = len(alone) - shared
         sample = self.prepare(question)
         ending = sample["input_ids"][0, -dropped - 1 :].tolist()
@@ -187,7 +183,7 @@ class Workshop:
         self._own = threading.local()
         self._bytes: dict[str, Bytes] = {}
         self._copying = threading.Lock()
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="prepare")
+        self.pool = ThreadPoolExecutor(workers, thread_name_prefix="prepare")
 
     def parts(self) -> Parts:
         """Those of the present thread."""
@@ -205,10 +201,6 @@ class Workshop:
             known[scheme] = Preparation(family, self.parts(), shared)
         return known[scheme]
 
-    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-        """`function` of every item, in order, in the workshop's threads."""
-        return list(self._pool.map(function, items))
-
 
 def copied(parts: Parts) -> Parts:
     """The same parts once more, sharing nothing that is ever set.
@@ -225,13 +217,3 @@ def _in_bytes(inputs: Inputs) -> bool:
     """Whether the pixels are bytes."""
     pixels = inputs.get(PIXELS)
     return isinstance(pixels, torch.Tensor) and pixels.dtype == torch.uint8
-
-
-def _shared(sequences: Sequence[Sequence[int]]) -> int:
-    """Number of tokens that all sequences begin with."""
-    count = 0
-    for tokens in zip(*sequences, strict=False):
-        if len(set(tokens)) > 1:
-            break
-        count += 1
-    return count

@@ -61,7 +61,7 @@ class Sharing:
         if self.different == len(self.places):
             yield
             return
-        first = [self.places.index(place) for place in range(self.different)]
+        first = self.firsts(range(len(self.places)))
 
         def before(_: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> Any:
             return _mapped((positional, named), _picked(len(self.places), first))
@@ -69,15 +69,11 @@ class Sharing:
         def after(_: Any, __: Any, output: Any) -> Any:
             return _mapped(output, _picked(self.different, self.places))
 
-        handles = [
+        with (
             tower.register_forward_pre_hook(before, with_kwargs=True),
             tower.register_forward_hook(after),
-        ]
-        try:
+        ):
             yield
-        finally:
-            for handle in handles:
-                handle.remove()
 
 
 def _picked(samples: int, chosen: Sequence[int]) -> Callable[[Tensor], Tensor]:

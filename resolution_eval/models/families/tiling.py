@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from resolution_eval.ground.errors import ModelError
-from resolution_eval.models.families.family_base import Family, Parts, TowerGrid, fit, share
+from resolution_eval.models.families.family_base import Family, fit, share
+from resolution_eval.models.families.own_processor import foretold
+from resolution_eval.models.families.parts import Parts, TowerGrid
 from resolution_eval.resolution import Size, TrainingResolution, training_size
 
 Arrangement = tuple[int, int]
@@ -124,7 +126,7 @@ class TilingFamily(Family, ABC):
             return super().received_each(parts, grids, calls)
         (arguments,) = calls
         *count, _, height, width = arguments["pixel_values"].shape
-        images = [self.foretold(parts, grid).images for grid in grids]
+        images = [foretold(self, parts, grid).images for grid in grids]
         if sum(images) != math.prod(count):
             raise ModelError(
                 f"{math.prod(count)} tiles entered of {len(grids)} images, of which the processor "

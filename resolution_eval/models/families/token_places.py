@@ -15,7 +15,7 @@ from resolution_eval.models.families.inputs import Inputs
 def token_places(family: Family, batch: Inputs) -> Tensor:
     """Position of every token in its own sequence; padding shares the nearest place."""
     mask: Tensor = batch["attention_mask"]
-    return (mask.cumsum(1) - 1).clamp(min=0) + family.first_position()
+    return (mask.cumsum(1) - 1).clamp(min=0) + family.first_position
 
 
 def counts_in_three(model: Any) -> bool:
@@ -43,8 +43,5 @@ def last_places(model: Any) -> Iterator[list[Tensor]]:
     def note(_module: Any, _given: Any, named: dict[str, Any]) -> None:
         places.append(named["position_ids"][-3:, :, -1:].amax(dim=0))
 
-    handle = model.model.language_model.register_forward_pre_hook(note, with_kwargs=True)
-    try:
+    with model.model.language_model.register_forward_pre_hook(note, with_kwargs=True):
         yield places
-    finally:
-        handle.remove()

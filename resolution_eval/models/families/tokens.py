@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import SequenceMatcher
+from itertools import takewhile
 from typing import Any
 
 from resolution_eval.answers.reply_text import THINKING
@@ -87,8 +88,8 @@ def check_text(meant: Sequence[int], ids: Sequence[int], image: int, images: int
     """
     text = [token for token in meant if token != image]
     entered = [token for token in ids if token != image]
-    begin = _common(text, entered)
-    end = _common(text[begin:][::-1], entered[begin:][::-1])
+    begin = shared_start(text, entered)
+    end = shared_start(text[begin:][::-1], entered[begin:][::-1])
     if begin + end == len(text):
         return
     kept = _kept(text, entered)
@@ -118,11 +119,7 @@ def _kept(text: Sequence[int], entered: Sequence[int]) -> set[int]:
     return {place for block in blocks for place in range(block.a, block.a + block.size)}
 
 
-def _common(one: Sequence[int], other: Sequence[int]) -> int:
-    """Number of tokens that both begin with."""
-    count = 0
-    for mine, yours in zip(one, other, strict=False):
-        if mine != yours:
-            break
-        count += 1
-    return count
+def shared_start(*sequences: Sequence[int]) -> int:
+    """Number of tokens that all sequences begin with."""
+    together = zip(*sequences, strict=False)
+    return sum(1 for _ in takewhile(lambda tokens: len(set(tokens)) == 1, together))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from resolution_eval.ground.errors import ModelError
-from resolution_eval.models.families.family_base import Family, Parts, TowerGrid
+from resolution_eval.models.families.family_base import Family
+from resolution_eval.models.families.parts import Parts, TowerGrid
 from resolution_eval.resolution import Size
 
 
@@ -36,13 +37,13 @@ def watched(
         if not family.repeats:
             seen.extend(family.received_each(parts, grids, calls))
 
-    handle = tower.register_forward_pre_hook(before, with_kwargs=True)
     settings = family.used_settings(parts, grids[-1])
-    try:
-        with settings.applied(Parts(model.config, parts.processor)), steered(family, model):
-            yield seen
-    finally:
-        handle.remove()
+    with (
+        tower.register_forward_pre_hook(before, with_kwargs=True),
+        settings.applied(Parts(model.config, parts.processor)),
+        steered(family, model),
+    ):
+        yield seen
     if calls and family.repeats:
         seen.extend(family.received_each(parts, grids, calls))
 
@@ -50,19 +51,16 @@ def watched(
 @contextmanager
 def steered(family: Family, model: Any) -> Iterator[None]:
     """Has the model take any grid, where its own `forward` does not hand on what that needs."""
-    handles = []
-    if family.interpolates:
 
-        def interpolating(module: Any, positional: Any, named: dict[str, Any]) -> Any:
-            return positional, {**named, "interpolate_pos_encoding": True}
+    def interpolating(module: Any, positional: Any, named: dict[str, Any]) -> Any:
+        return positional, {**named, "interpolate_pos_encoding": True}
 
-        tower = model.get_submodule(family.tower)
-        handles.append(tower.register_forward_pre_hook(interpolating, with_kwargs=True))
-    if family.squeezed is not None:
-        projector = model.get_submodule(family.squeezed)
-        handles.append(projector.register_forward_hook(lambda _, __, output: output[None]))
-    try:
+    with ExitStack() as stack:
+        if family.interpolates:
+            tower = model.get_submodule(family.tower)
+            hook = tower.register_forward_pre_hook(interpolating, with_kwargs=True)
+            stack.enter_context(hook)
+        if family.squeezed is not None:
+            projector = model.get_submodule(family.squeezed)
+            stack.enter_context(projector.register_forward_hook(lambda _, __, made: made[None]))
         yield
-    finally:
-        for handle in handles:
-            handle.remove()

@@ -40,9 +40,7 @@ KWARGS = ("max_pixels", "MAX_PIXELS")
 
 
 def traced(folder: Path | str) -> KnownTraining | None:
-    """The training resolution that the tool which trained the checkpoint wrote down; None where
-    the folder holds no such file, or it says nothing of images.
-    """
+    """The training resolution that the tool which trained it wrote down; None where none did."""
     place = Path(folder)
     if not place.is_dir():
         return None
@@ -55,16 +53,11 @@ def _limited(pixels: Any, where: str) -> Iterator[KnownTraining]:
         pixels = int(pixels)
     if isinstance(pixels, bool) or not isinstance(pixels, int) or pixels < 1:
         return
+    training = TrainingResolution("fixed", (isqrt(pixels),))
+    meaning = ": larger images were reduced to it"
     if pixels >= UNLIMITED:
-        yield KnownTraining(
-            training=TrainingResolution("native"),
-            evidence=f"{where} = {pixels}, a limit that few images reach",
-        )
-        return
-    yield KnownTraining(
-        training=TrainingResolution("fixed", (isqrt(pixels),)),
-        evidence=f"{where} = {pixels}: larger images were reduced to it",
-    )
+        training, meaning = TrainingResolution("native"), ", a limit that few images reach"
+    yield KnownTraining(training=training, evidence=f"{where} = {pixels}{meaning}")
 
 
 def _edge(edge: Any, where: str) -> Iterator[KnownTraining]:
@@ -77,13 +70,13 @@ def _edge(edge: Any, where: str) -> Iterator[KnownTraining]:
 
 def _swift(folder: Path) -> Iterator[KnownTraining]:
     for place in (folder, folder.parent):
-        told = _json(place / "args.json")
+        told = _told(place / "args.json")
         if "model_kwargs" not in told and "max_pixels" not in told:
             continue
         where = "args.json of ms-swift: max_pixels"
         kwargs = told.get("model_kwargs")
         if isinstance(kwargs, str):
-            kwargs = _parsed(kwargs)
+            kwargs = _table(kwargs, json_value)
         inner = kwargs if isinstance(kwargs, Mapping) else {}
         for value in (told.get("max_pixels"), *(inner.get(name) for name in KWARGS)):
             yield from _limited(value, where)
@@ -92,7 +85,7 @@ def _swift(folder: Path) -> Iterator[KnownTraining]:
 def _factory(folder: Path) -> Iterator[KnownTraining]:
     for name in ("training_args.yaml", "llamaboard_config.yaml"):
         for place in (folder, folder.parent):
-            told = _yaml(place / name)
+            told = _told(place / name)
             told = {key.removeprefix("train."): value for key, value in told.items()}
             where = f"{name} of LLaMA-Factory"
             yield from _limited(told.get("image_max_pixels"), f"{where}: image_max_pixels")
@@ -107,21 +100,21 @@ CONFIG = re.compile(r"axolotl config.*?```ya?ml\n(.*?)```", re.DOTALL)
 
 def _axolotl(folder: Path) -> Iterator[KnownTraining]:
     for name in ("axolotl.yaml", "axolotl.yml", "axolotl_config.yaml"):
-        told = _yaml(folder / name)
+        told = _told(folder / name)
         yield from _edge(told.get("image_size"), f"{name} of axolotl: image_size")
     match = CONFIG.search(_text(folder / "README.md"))
     if match is not None:
-        told = _parsed_yaml(match.group(1))
+        told = _table(match.group(1), yaml_value)
         yield from _edge(told.get("image_size"), "README.md of axolotl: image_size")
 
 
 def _preprocessor(folder: Path) -> Iterator[KnownTraining]:
     """A limit of pixels that is lower than the one that the base is published with."""
-    usual = DEFAULTS.get(str(_json(folder / "config.json").get("model_type")))
+    usual = DEFAULTS.get(str(_told(folder / "config.json").get("model_type")))
     if usual is None:
         return
     for name in ("preprocessor_config.json", "processor_config.json"):
-        told = _json(folder / name)
+        told = _told(folder / name)
         told = told.get("image_processor", told)
         size = told.get("size")
         edges = size if isinstance(size, Mapping) else {}
@@ -147,25 +140,14 @@ def _text(file: Path) -> str:
         return ""
 
 
-def _parsed(text: str) -> dict[str, Any]:
+def _table(text: str, value: Callable[[str], Any]) -> dict[str, Any]:
+    """The table that a text in JSON or YAML holds; empty where it holds none."""
     try:
-        table = json_value(text)
+        table = value(text) if text else {}
     except NotationError:
         return {}
-    return table if isinstance(table, dict) else {}
+    return {str(key): each for key, each in table.items()} if isinstance(table, dict) else {}
 
 
-def _json(file: Path) -> dict[str, Any]:
-    return _parsed(_text(file))
-
-
-def _yaml(file: Path) -> dict[str, Any]:
-    return _parsed_yaml(_text(file))
-
-
-def _parsed_yaml(text: str) -> dict[str, Any]:
-    try:
-        table = yaml_value(text) if text else {}
-    except NotationError:
-        return {}
-    return {str(key): value for key, value in table.items()} if isinstance(table, dict) else {}
+def _told(file: Path) -> dict[str, Any]:
+    return _table(_text(file), json_value if file.suffix == ".json" else yaml_value)

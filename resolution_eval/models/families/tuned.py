@@ -21,6 +21,8 @@ from resolution_eval.ground.notation import NotationError, json_value
 
 CONFIG = "adapter_config.json"
 WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
+ADAPTED = re.compile(r"\.(?:lora_|hada_|lokr_|ia3_|oft_|boft_|vera_)")
+"""Where a weight's name goes on, behind its module's, if it is an adapter's."""
 PREFIX = "base_model.model."
 RENAMED = (
     (r"^language_model\.model\.", "model.language_model."),
@@ -43,6 +45,12 @@ class TunedFolder:
     folder: Path
     base: str
     settings: Mapping[str, Any]
+
+    def misfit(self, why: str) -> ModelError:
+        """The error of an adapter that is not its base's."""
+        return ModelError(
+            f"the adapter {str(self.folder)!r} does not fit its base {self.base!r}: {why}"
+        )
 
 
 def adapter_of(
@@ -149,14 +157,14 @@ def apply(model: Any, tuned: TunedFolder) -> Any:
         )
     stored = _placed(model, _stored(tuned.folder), tuned)
     wanted = set(_targets(model, config))
-    held = {_module(name) for name in stored if _is_adapter(name)}
+    held = {_module(name) for name in stored if ADAPTED.search(name)}
     absent = sorted(wanted - held) if isinstance(config.target_modules, set | list) else []
     if absent:
         raise ModelError(
             f"{str(tuned.folder)!r} is not whole: its configuration adapts {len(wanted)} modules, "
             f"and {len(absent)} are not in its weights ({', '.join(absent[:3])})"
         )
-    saved = sorted({_module(name) for name in stored if not _is_adapter(name)})
+    saved = sorted({_module(name) for name in stored if not ADAPTED.search(name)})
     config.target_modules = held
     config.exclude_modules = config.layers_to_transform = config.layers_pattern = None
     config.modules_to_save = saved or None
@@ -167,25 +175,20 @@ def apply(model: Any, tuned: TunedFolder) -> Any:
             tuned_model, {f"{PREFIX}{name}": tensor for name, tensor in stored.items()}
         )
     except (RuntimeError, ValueError, KeyError) as error:
-        said = " ".join(str(error).split())[:300]
-        raise ModelError(
-            f"the adapter {str(tuned.folder)!r} does not fit its base {tuned.base!r}: {said}"
-        ) from error
-    _refuse_left(tuned, told, tuned_model)
+        raise tuned.misfit(" ".join(str(error).split())[:300]) from error
+    _refuse_left(tuned, told)
     if getattr(model, "is_quantized", False):
         return tuned_model.base_model.model.eval()
     return tuned_model.merge_and_unload(safe_merge=True)
 
 
-def _refuse_left(tuned: TunedFolder, told: Any, model: Any) -> None:
+def _refuse_left(tuned: TunedFolder, told: Any) -> None:
     """Refuse weights that PEFT did not put anywhere, and places that it did not fill."""
     own = [name for name in told.missing_keys if re.search(r"lora_|modules_to_save", name)]
     left = [*told.unexpected_keys, *own]
     if left:
-        raise ModelError(
-            f"the adapter {str(tuned.folder)!r} does not fit its base {tuned.base!r}: {len(left)} "
-            f"weights have no place or no value ({', '.join(left[:3])})"
-        )
+        shown = ", ".join(left[:3])
+        raise tuned.misfit(f"{len(left)} weights have no place or no value ({shown})")
 
 
 def _stored(folder: Path) -> dict[str, Tensor]:
@@ -234,8 +237,7 @@ def _placed(model: Any, stored: Mapping[str, Tensor], tuned: TunedFolder) -> dic
         else:
             tensors[placed] = tensor
     if strange:
-        raise ModelError(
-            f"the adapter {str(tuned.folder)!r} does not fit its base {tuned.base!r}: "
+        raise tuned.misfit(
             f"{len(strange)} of its {len(stored)} weights are of modules that the base has not "
             f"({', '.join(sorted(strange)[:3])}); give base= the checkpoint that it was trained on"
         )
@@ -252,17 +254,10 @@ def _names(name: str) -> Iterator[str]:
             yield from (re.sub(p, t, renamed) for p, t in RENAMED[-2:])
 
 
-def _is_adapter(name: str) -> bool:
-    return re.search(r"\.(lora_|hada_|lokr_|ia3_|oft_|boft_|vera_)", name) is not None
-
-
 def _module(name: str) -> str:
     """The module of the model that a weight of an adapter belongs to."""
-    return (
-        re.split(r"\.(?:lora_|hada_|lokr_|ia3_|oft_|boft_|vera_)", name)[0]
-        if _is_adapter(name)
-        else name.rpartition(".")[0]
-    )
+    module, *adapter = ADAPTED.split(name)
+    return module if adapter else name.rpartition(".")[0]
 
 
 def _targets(model: Any, config: Any) -> Iterator[str]:

@@ -14,7 +14,7 @@ from resolution_eval.ground.errors import ModelError, UsageError
 from resolution_eval.models.families import Family, family_of
 from resolution_eval.models.families.chat import template_of
 from resolution_eval.models.families.checkpoint import load_parts
-from resolution_eval.models.families.family_base import Parts
+from resolution_eval.models.families.parts import Parts
 from resolution_eval.models.providers import Forecast, Rule, find_rule
 from resolution_eval.models.providers.rule import Multiples
 from resolution_eval.resolution import Size

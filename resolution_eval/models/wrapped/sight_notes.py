@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from resolution_eval.evidence.attestation import Sent
-from resolution_eval.models.families.family_base import TowerGrid
+from resolution_eval.models.families.parts import TowerGrid
 
 
 def tile_notes(received: TowerGrid | None) -> tuple[str, ...]:

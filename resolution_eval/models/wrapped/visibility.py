@@ -11,7 +11,8 @@ import torch
 
 from resolution_eval.ground.errors import ModelError
 from resolution_eval.models.families import Family, Parts, family_for
-from resolution_eval.models.families.family_base import EVIDENCE, TowerGrid
+from resolution_eval.models.families.family_base import EVIDENCE
+from resolution_eval.models.families.parts import TowerGrid
 from resolution_eval.models.wrapped.transcript import Transcript, as_one, transcripts
 from resolution_eval.resolution import Size
 

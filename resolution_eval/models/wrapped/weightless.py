@@ -13,7 +13,7 @@ import torch
 from resolution_eval.evidence.attestation import Sent
 from resolution_eval.ground.errors import ModelError
 from resolution_eval.ground.notation import json_value
-from resolution_eval.models.families.family_base import TowerGrid
+from resolution_eval.models.families.parts import TowerGrid
 from resolution_eval.models.wrapped.base_plan import BasePlan
 from resolution_eval.models.wrapped.base_questions import BaseQuestion, ask
 from resolution_eval.models.wrapped.exchange import images_of

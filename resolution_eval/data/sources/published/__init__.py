@@ -5,6 +5,6 @@ its reason to be excluded; an image that is missing keeps its sample, which fail
 smaller denominator would change the score in silence.
 """
 
-from resolution_eval.data.sources.published.benchmark_folder import SETS, is_here, open_published
+from resolution_eval.data.sources.published.benchmark_folder import SETS, BenchmarkFolder
 
-__all__ = ["SETS", "is_here", "open_published"]
+__all__ = ["SETS", "BenchmarkFolder"]

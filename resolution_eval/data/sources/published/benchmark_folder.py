@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from math import sqrt
@@ -15,8 +15,8 @@ from resolution_eval.data.sources.folder_contents import MISSING
 from resolution_eval.data.sources.normal_form import matching, normal
 from resolution_eval.data.sources.published import questions, radiographs, table_benchmarks
 from resolution_eval.data.sources.published.item import Images, Item
-from resolution_eval.data.sources.source import Exclusion, Sample, class_of
-from resolution_eval.data.sources.table_source import GatheredSource
+from resolution_eval.data.sources.sample_source import SampleSource
+from resolution_eval.data.sources.source import Exclusion, Sample, class_of, ordered
 from resolution_eval.evidence.details import Detail
 from resolution_eval.ground.errors import DataError, ImageError
 from resolution_eval.images import decode
@@ -111,54 +111,86 @@ SETS: dict[str, Form] = {
 """Card to the form of its files."""
 
 
-def is_here(folder: Path, card: TaskCard) -> bool:
-    """Whether the benchmark's files are in `folder`."""
-    return any(folder.glob(SETS[card.name].mark))
-
-
-def open_published(folder: Path, card: TaskCard) -> GatheredSource:
+class BenchmarkFolder(SampleSource):
     """The benchmark of `card` in `folder`: loaded + excluded = items of its files.
 
     Raises:
         DataError: a file is absent, broken or not in its published form; or the images are of a
             reduced mirror.
     """
-    folder, form = folder.resolve(), SETS[card.name]
-    images = Images(folder, form.zips)
-    samples: list[Sample] = []
-    excluded: list[Exclusion] = []
-    seen: set[str] = set()
-    for item in form.items(folder, images):
-        reason = _unfit(item, card, seen)
-        if reason:
-            excluded.append(Exclusion(item.id, reason, item.split))
-            continue
-        seen.add(item.id)
-        samples.append(_sample(item, card))
-    named = {image for sample in samples for image in sample.images}
-    contents = {image: images.content(image) for image in sorted(named)}
-    alike = duplicates.groups({k: v for k, v in contents.items() if v != MISSING})
-    options = display_options(card)
-    digest = sha256(repr(sorted(contents.items())).encode()).hexdigest()
-    source = GatheredSource(
-        name="published",
-        revision=f"files of the user, {digest[:16]}",
-        where=str(folder),
-        gathered=duplicates.clustered(samples, alike),
-        excluded=tuple(excluded),
-        contents=contents,
-        reader=lambda locator: EncodedImage.of(images.read(locator), options),
-        notes=tuple(_notes(samples, alike, contents, form)),
-    )
-    _refuse_mirror(source, form)
-    return source
+
+    name = "published"
+
+    def __init__(self, folder: Path, card: TaskCard) -> None:
+        folder, form = folder.resolve(), SETS[card.name]
+        super().__init__(card, folder)
+        self._images = Images(folder, form.zips)
+        self._options = display_options(card)
+        kept: dict[str, Sample] = {}
+        excluded = []
+        for item in form.items(folder, self._images):
+            reason = _unfit(item, card, kept)
+            if reason:
+                excluded.append(Exclusion(item.id, reason, item.split))
+            else:
+                kept[item.id] = _sample(item, card)
+        samples = tuple(kept.values())
+        named = {image for sample in samples for image in sample.images}
+        self._known = {image: self._images.content(image) for image in sorted(named)}
+        alike = duplicates.groups({k: v for k, v in self._known.items() if v != MISSING})
+        digest = sha256(repr(sorted(self._known.items())).encode()).hexdigest()
+        self.revision = f"files of the user, {digest[:16]}"
+        self.excluded = tuple(excluded)
+        self._samples = ordered(duplicates.clustered(samples, alike))
+        self.notes = (*duplicates.notes(samples, alike), *self._lacking(form.masks))
+        if form.least_edge is not None:
+            self._refuse_mirror(samples, form.least_edge)
+
+    def _lacking(self, masks: bool) -> Iterator[str]:
+        """That image files are not there, or `masks` of findings."""
+        missing = sum(MISSING in map(self._content, sample.images) for sample in self._samples)
+        if missing:
+            yield f"{missing} samples lack an image file: they fail, and are not left out"
+        test = [sample for sample in self._samples if sample.split == "test"]
+        unsized = sum(sample.detail is None for sample in test)
+        if masks and unsized:
+            yield (
+                f"{unsized} of {len(test)} test images have no mask file, or not for each of their "
+                "findings: they are in no score by size"
+            )
+
+    def _refuse_mirror(self, samples: Iterable[Sample], least: int) -> None:
+        """Raise where the first images that can be decoded are smaller than the published ones."""
+        edges: list[float] = []
+        for sample in samples:
+            try:
+                size = decode(self.read(sample.image)).size
+            except ImageError:
+                continue
+            edges.append(sqrt(size.width * size.height))
+            if len(edges) == _LOOKED_AT:
+                break
+        if edges and max(edges) < least:
+            raise DataError(
+                f"{self._where}: its images have an edge of about {max(edges):.0f} px, the "
+                f"published ones {least} px or more: these are a reduced mirror, on which "
+                "resolution means nothing; get the originals"
+            )
+
+    def read(self, locator: str) -> bytes:
+        """The encoded image, with how it is shown.
+
+        Raises:
+            ImageError: it is missing, damaged, or another than when the source was opened.
+        """
+        return EncodedImage.of(self._images.read(locator), self._options)
 
 
-def _unfit(item: Item, card: TaskCard, seen: set[str]) -> str | None:
+def _unfit(item: Item, card: TaskCard, kept: Collection[str]) -> str | None:
     """Why an item is no sample."""
     if item.reason:
         return item.reason
-    if item.id in seen:
+    if item.id in kept:
         return "repeats the id of another"
     if not item.images:
         return "has no image"
@@ -203,45 +235,3 @@ def _detail(item: Item, options: int) -> Detail | None:
     width, height = max(item.boxes, key=lambda box: box[0] * box[1])
     chance = 1 / options if options > 1 else 0.0
     return Detail(kind=item.kind, width=width, height=height, chance=chance)
-
-
-def _notes(
-    samples: list[Sample], alike: dict[str, tuple[str, ...]], contents: dict[str, str], form: Form
-) -> Iterator[str]:
-    yield from duplicates.notes(samples, alike)
-    missing = sum(any(contents[one] == MISSING for one in sample.images) for sample in samples)
-    if missing:
-        yield f"{missing} samples lack an image file: they fail, and are not left out"
-    sized = sum(one.detail is not None for one in samples if one.split == "test")
-    test = sum(one.split == "test" for one in samples)
-    if form.masks and sized < test:
-        yield (
-            f"{test - sized} of {test} test images have no mask file, or not for each of their "
-            "findings: they are in no score by size"
-        )
-
-
-def _refuse_mirror(source: GatheredSource, form: Form) -> None:
-    """Raise where the first images that can be decoded are smaller than the published ones."""
-    if form.least_edge is None:
-        return
-    edges = []
-    for sample in source.gathered:
-        try:
-            size = decode(source.read(sample.image)).size
-        except ImageError:
-            continue
-        edges.append(sqrt(size.width * size.height))
-        if len(edges) == _LOOKED_AT:
-            break
-    if edges and max(edges) < form.least_edge:
-        raise DataError(
-            f"{source.where}: its images have an edge of about {max(edges):.0f} px, the published "
-            f"ones {form.least_edge} px or more: these are a reduced mirror, on which resolution "
-            "means nothing; get the originals"
-        )
-
-
-def told(card: TaskCard) -> str:
-    """The files that the user puts into the folder."""
-    return SETS[card.name].told

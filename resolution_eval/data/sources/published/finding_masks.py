@@ -10,18 +10,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from numpy.typing import NDArray
 
 from resolution_eval.data.sources.delimited import TableRow
 from resolution_eval.data.sources.folder_files import escape
 from resolution_eval.data.sources.published.item import Images
 from resolution_eval.data.sources.stored_size import stored_size
+from resolution_eval.data.sources.targets import WHITE, largest_part
 from resolution_eval.ground.errors import DataError, ImageError
 from resolution_eval.images import decode
 
 NAMES = ("ROI mask file path", "cropped image file path")
-_WHITE = 127
-"""A mask is black and white; as JPEG nearly so."""
 
 
 def largest_finding(
@@ -103,17 +101,7 @@ def _extent(data: bytes) -> tuple[float, float]:
     Raises:
         ValueError: the mask is all black.
     """
-    from scipy.ndimage import find_objects, label
-
-    marked = _pixels(data) > _WHITE
-    rows, columns = (np.flatnonzero(marked.any(axis=axis)) for axis in (1, 0))
-    if not len(rows):
+    marked = np.asarray(decode(data).image.getchannel(0)) > WHITE
+    if not marked.any():
         raise ValueError("it is all black, and its row says that there is a finding")
-    part = marked[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    parts, _ = label(part, structure=np.ones((3, 3)))
-    down, across = find_objects(parts)[int(np.bincount(parts.ravel())[1:].argmax())]
-    return float(across.stop - across.start), float(down.stop - down.start)
-
-
-def _pixels(data: bytes) -> NDArray[np.uint8]:
-    return np.asarray(decode(data).image.getchannel(0))
+    return largest_part(marked)

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from resolution_eval.data.sources.containers import MOST_UNPACKED, SPARE, Container, open_container
-from resolution_eval.data.sources.delimited import read_table
+from resolution_eval.data.sources.delimited import read_table, utf8_text
 from resolution_eval.data.sources.folder_contents import MISSING, FolderContents
 from resolution_eval.data.sources.folder_files import escape, not_found
 from resolution_eval.ground.errors import DataError, ImageError
@@ -119,9 +119,9 @@ def json_lines(file: Path) -> Iterator[Mapping[str, Any]]:
     """The objects in a file of one JSON object a line.
 
     Raises:
-        DataError: a line is none.
+        DataError: a line is none, or not in UTF-8.
     """
-    for number, line in enumerate(lines_of(read_table(file).decode("utf-8-sig")), start=1):
+    for number, line in enumerate(lines_of(utf8_text(read_table(file), file)), start=1):
         if line.strip():
             try:
                 value = json_value(line)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from resolution_eval.data.sources.hub import unlettered
+from resolution_eval.data.sources.option_letters import unlettered
 from resolution_eval.data.sources.published.item import (
     Images,
     Item,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from resolution_eval.data.sources.delimited import read_table, rows_of
-from resolution_eval.data.sources.hub import unlettered
+from resolution_eval.data.sources.option_letters import unlettered
 from resolution_eval.data.sources.published.item import (
     Images,
     Item,

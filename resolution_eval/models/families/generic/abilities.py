@@ -12,18 +12,13 @@ from torch import Tensor
 from resolution_eval.answers.generation import Generation
 from resolution_eval.ground.errors import ModelError
 from resolution_eval.models.families.engine import Engine, Question
-from resolution_eval.models.families.family_base import (
-    BATCH,
-    IMAGELESS,
-    RANK,
-    SEVERAL,
-    ProcessorSettings,
-)
+from resolution_eval.models.families.family_base import BATCH, IMAGELESS, RANK, SEVERAL
 from resolution_eval.models.families.generic.family import GenericFamily
 from resolution_eval.models.families.generic.foreign import FOREIGN, reason_of
 from resolution_eval.models.families.generic.forms import SHOWN
-from resolution_eval.models.families.generic.trial import QUESTION, Bench, as_entering, noise
-from resolution_eval.models.families.inputs import prepare, taken
+from resolution_eval.models.families.generic.trial import Bench, as_entering, noise
+from resolution_eval.models.families.inputs import collate, prepare, taken
+from resolution_eval.models.families.own_processor import QUESTION, foretold
 from resolution_eval.models.families.tower_hooks import steered
 from resolution_eval.resolution import Size
 
@@ -86,7 +81,7 @@ def _show_several(family: GenericFamily, bench: Bench, sizes: Sequence[Size]) ->
         [question], Generation(max_new_tokens=1)
     )
     seen = [*spoken.earlier, (spoken.received, spoken.visual_tokens)]
-    told = [family.foretold(parts, size) for size in sizes]
+    told = [foretold(family, parts, size) for size in sizes]
     if [(one and one.grid, count) for one, count in seen] != [(f.grid, f.tokens) for f in told]:
         raise ModelError(f"of two images, {told} was foretold, and {seen} entered")
 
@@ -113,8 +108,8 @@ def _answer_together(family: GenericFamily, bench: Bench) -> None:
     ]
     pad = int(parts.processor.tokenizer.pad_token_id or 0)
     with steered(family, bench.model):
-        together = _first_words(bench, settings, family.collated(samples, pad))
-        alone = torch.cat([_first_words(bench, settings, sample) for sample in samples])
+        together = _first_words(bench, collate(family, samples, pad))
+        alone = torch.cat([_first_words(bench, sample) for sample in samples])
     difference = float((together - alone).abs().max())
     spread = float(alone.float().std())
     if difference > SPREAD * spread:
@@ -124,11 +119,10 @@ def _answer_together(family: GenericFamily, bench: Bench) -> None:
         )
 
 
-def _first_words(bench: Bench, settings: ProcessorSettings, batch: Mapping[str, Any]) -> Tensor:
+def _first_words(bench: Bench, batch: Mapping[str, Any]) -> Tensor:
     told = {"return_dict_in_generate": True, "output_logits": True, "do_sample": False}
-    with settings.applied(bench.parts._replace(config=bench.model.config)):
-        entering = taken(as_entering(batch), bench.model.forward)
-        logits = bench.model.generate(**entering, max_new_tokens=3, **told).logits
+    entering = taken(as_entering(batch), bench.model.forward)
+    logits = bench.model.generate(**entering, max_new_tokens=3, **told).logits
     return torch.stack(list(logits), dim=1)
 
 

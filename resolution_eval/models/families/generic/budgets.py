@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from resolution_eval.ground.errors import ModelError
-from resolution_eval.models.families.generic.controls import known_arguments
+from resolution_eval.models.families.generic.controls import Steps, known_arguments
 from resolution_eval.models.families.generic.family import GenericFamily
 from resolution_eval.models.families.generic.foreign import FOREIGN, reason_of
-from resolution_eval.models.families.generic.steps import Steps
 from resolution_eval.models.families.generic.trial import Bench, Trial
 from resolution_eval.resolution import Size
 
@@ -55,12 +54,7 @@ def _edge(family: GenericFamily, runs: Sequence[Trial]) -> int:
         ModelError: what entered the tower is not what the processor's tensors say.
     """
     for run in runs:
-        made = [one.grid for reading in family.made for one in reading.read(run.inputs)]
-        entered = family.entered
-        calls = run.arguments.get(family.tower, ())
-        seen = [one.grid for call in calls for one in entered.read(call)] if entered else []
-        if not seen or sorted(seen) != sorted(made):
+        seen, made = run.seen(family), run.made(family)
+        if not seen or seen != made:
             raise ModelError(f"{seen} entered where its processor made {made}")
-        if run is runs[0]:
-            edge = round(math.sqrt(sum(height * width for height, width in seen)))
-    return edge
+    return round(math.sqrt(sum(height * width for height, width in runs[0].seen(family))))

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
+from typing import Any
 
 import torch
 from loguru import logger
+from torch import Tensor
 
 from resolution_eval.ground.errors import ModelError
-from resolution_eval.models.families.family_base import Parts
 from resolution_eval.models.families.generic.abilities import tried
-from resolution_eval.models.families.generic.batching import batched
 from resolution_eval.models.families.generic.budgets import budgeted
 from resolution_eval.models.families.generic.family import GenericFamily
 from resolution_eval.models.families.generic.foreign import FOREIGN, reason_of
 from resolution_eval.models.families.generic.forms import SHOWN, TYPES, spoken
 from resolution_eval.models.families.generic.own_grid import restoring
 from resolution_eval.models.families.generic.search import Search
-from resolution_eval.models.families.generic.trial import Bench, Trial
+from resolution_eval.models.families.generic.trial import Bench, Trial, noise
+from resolution_eval.models.families.own_processor import QUESTION
+from resolution_eval.models.families.parts import Parts
 from resolution_eval.models.families.processor_text import spelling
 from resolution_eval.resolution import Size
 
@@ -63,9 +65,9 @@ def _outcome(parts: Parts) -> GenericFamily | ModelError:
 def _probed(bench: Bench) -> GenericFamily:
     """What the trials found, in the order in which they build on each other."""
     first = spoken(bench)
-    _made(bench)
+    _ = bench.model  # which is made here, so that its refusal is told as what it is
     watched, runs = _own_runs(first, bench)
-    watched = batched(watched, runs[0], bench)
+    watched = _batched(watched, runs[0], bench)
     own, why = _restoring(watched, runs, bench)
     if own is not None:
         with suppress(ModelError):  # few processors have budgets; without, the grid may still move
@@ -88,20 +90,6 @@ def _restoring(
         return None, str(error)
 
 
-def _made(bench: Bench) -> None:
-    """Makes the miniature.
-
-    Raises:
-        ModelError: its configuration makes none.
-    """
-    try:
-        _ = bench.model
-    except FOREIGN as error:
-        raise ModelError(
-            f"its model cannot be made from its configuration ({reason_of(error)})"
-        ) from error
-
-
 def _own_runs(first: GenericFamily, bench: Bench) -> tuple[GenericFamily, Sequence[Trial]]:
     """Images through the processor as it is, and where they enter the model.
 
@@ -121,3 +109,47 @@ def _own_runs(first: GenericFamily, bench: Bench) -> tuple[GenericFamily, Sequen
             return replace(family, tower=tower, begins=runs[0].begins), runs
         reasons.append("no module of its model was seen to get the pixels")
     raise ModelError(f"its model does not answer with an image ({reasons[0]})")
+
+
+def _batched(family: GenericFamily, run: Trial, bench: Bench) -> GenericFamily:
+    """The family with the dimensions along which a batch's tensors are joined, as its processor
+    joins those of two questions; the first where it takes one at a time.
+    """
+    one = run.inputs
+    ids = one.get("input_ids")
+    columns = tuple(
+        name
+        for name, value in one.items()
+        if ids is not None and isinstance(value, Tensor) and value.shape[:2] == ids.shape
+    )
+    family = replace(family, columns=columns)
+    try:
+        two = _pair(family, run, bench)
+    except FOREIGN as error:
+        return family.without("two questions in one call of its processor", reason_of(error))
+    joins = {
+        name: place
+        for name, value in one.items()
+        if name not in columns and (place := _doubled(value, two.get(name))) is not None
+    }
+    return replace(family, joins=joins)
+
+
+def _pair(family: GenericFamily, run: Trial, bench: Bench) -> Mapping[str, Any]:
+    """The processor's tensors of two equal questions."""
+    parts, image = bench.parts, noise(run.size)
+    prompt = family.prompt(parts, QUESTION, image=True)
+    images = [[image], [image]] if family.nested else [image, image]
+    with family.used_settings(parts, run.size).applied(parts):
+        features: Mapping[str, Any] = parts.processor(
+            text=[prompt, prompt], images=images, return_tensors="pt", **family.more
+        )
+    return features
+
+
+def _doubled(one: Any, two: Any) -> int | None:
+    """The only dimension that is twice as long."""
+    if not isinstance(one, Tensor) or not isinstance(two, Tensor) or two.ndim != one.ndim:
+        return None
+    twice = [place for place in range(one.ndim) if two.shape[place] == 2 * one.shape[place]]
+    return twice[0] if len(twice) == 1 else None

@@ -1,9 +1,10 @@
-"""Ways to tell an unknown processor, in its own call, to leave an image as it is."""
+"""Ways to tell an unknown processor, in its own call, at which size an image shall enter."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,70 +34,35 @@ OFF: Mapping[str, Any] = {
     "resize_to_max_canvas": False,
 }
 """What switches everything else off that a processor may do to an image's size."""
-NO_RESIZE: Mapping[str, Any] = {"do_resize": False}
 HUGE = 1 << 28
 """More pixels, patches or tokens than any image has."""
 
 
-def _nothing(size: Size, patch: int) -> dict[str, Any]:
-    return {}
-
-
-def _sides(size: Size, patch: int) -> dict[str, Any]:
-    sides = {"height": size.height, "width": size.width}
-    return {"size": sides, "crop_size": sides}
-
-
-def _short_side(size: Size, patch: int) -> dict[str, Any]:
-    sides = {"height": size.height, "width": size.width}
-    return {"size": {"shortest_edge": min(size.width, size.height)}, "crop_size": sides}
-
-
-def _both_edges(size: Size, patch: int) -> dict[str, Any]:
+def _sizes(size: Size, patch: int) -> dict[str, dict[str, Any]]:
+    """Ways to name a size to a processor whose patches have this edge in pixels."""
     short, long = sorted((size.width, size.height))
-    return {"size": {"shortest_edge": short, "longest_edge": long}}
-
-
-def _long_edge(size: Size, patch: int) -> dict[str, Any]:
-    long = max(size.width, size.height)
-    return {"size": {"longest_edge": long}, "max_image_size": {"longest_edge": long}}
-
-
-def _pixel_edges(size: Size, patch: int) -> dict[str, Any]:
-    return {"size": {"shortest_edge": 1, "longest_edge": HUGE}}
-
-
-def _pixels(size: Size, patch: int) -> dict[str, Any]:
-    return {"min_pixels": 1, "max_pixels": HUGE}
-
-
-def _patches(size: Size, patch: int) -> dict[str, Any]:
+    sides = {"height": size.height, "width": size.width}
     cells = (size.width // patch) * (size.height // patch)
     return {
-        "max_num_patches": cells,
-        "min_num_patches": 1,
-        "min_image_tokens": 1,
-        "max_image_tokens": cells,
-        "max_pixels_tolerance": 1.0,
+        "": {},
+        "size": {"size": sides, "crop_size": sides},
+        "shortest edge": {"size": {"shortest_edge": short}, "crop_size": sides},
+        "both edges": {"size": {"shortest_edge": short, "longest_edge": long}},
+        "longest edge": {
+            "size": {"longest_edge": long},
+            "max_image_size": {"longest_edge": long},
+        },
+        "pixels, as edges": {"size": {"shortest_edge": 1, "longest_edge": HUGE}},
+        "pixels": {"min_pixels": 1, "max_pixels": HUGE},
+        "patches": {
+            "max_num_patches": cells,
+            "min_num_patches": 1,
+            "min_image_tokens": 1,
+            "max_image_tokens": cells,
+            "max_pixels_tolerance": 1.0,
+        },
+        "slices": {"scale_resolution": round(size.pixels**0.5)},
     }
-
-
-def _slices(size: Size, patch: int) -> dict[str, Any]:
-    return {"scale_resolution": round(size.pixels**0.5)}
-
-
-SIZED: Mapping[str, Callable[[Size, int], dict[str, Any]]] = {
-    "": _nothing,
-    "size": _sides,
-    "shortest edge": _short_side,
-    "both edges": _both_edges,
-    "longest edge": _long_edge,
-    "pixels, as edges": _pixel_edges,
-    "pixels": _pixels,
-    "patches": _patches,
-    "slices": _slices,
-}
-"""Ways to name a size to a processor."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +77,7 @@ class Control:
 
     def call(self, size: Size) -> dict[str, Any]:
         """The arguments for an image of this size."""
-        wanted = dict(self.fixed) | SIZED[self.sized](size, self.patch)
+        wanted = dict(self.fixed) | _sizes(size, self.patch)[self.sized]
         return {name: value for name, value in wanted.items() if name in self.known}
 
     def __str__(self) -> str:
@@ -121,29 +87,48 @@ class Control:
 
 def known_arguments(images: Any) -> frozenset[str]:
     """The names of the arguments that an image processor takes in its call."""
-    names: set[str] = set()
     told = getattr(images, "valid_kwargs", None)
-    for kind in getattr(told, "__mro__", ()) or ([told] if told is not None else []):
-        names |= set(getattr(kind, "__annotations__", {}))
-    if told is not None:
-        names |= set(getattr(told, "__annotations__", {}))
-    names |= set(getattr(images, "_valid_processor_keys", ()) or ())
-    names |= set(inspect.signature(images.preprocess).parameters)
+    names = {*(getattr(images, "_valid_processor_keys", ()) or ())}
+    names |= {*inspect.signature(images.preprocess).parameters}
+    for kind in getattr(told, "__mro__", (told,)):
+        names |= {*getattr(kind, "__annotations__", {})}
     return frozenset(names - {"images", "kwargs", "args", "self"})
 
 
 def controls(images: Any, patch: int) -> Iterator[Control]:
     """Every way to try, the plainest first, none twice."""
-    known = known_arguments(images)
-    off = tuple((name, value) for name, value in OFF.items() if name in known)
-    still = tuple((name, value) for name, value in NO_RESIZE.items() if name in known)
+    known, shown = known_arguments(images), Size(97, 101)
+    off, still = tuple(OFF.items()), (("do_resize", False),)
     cropless = tuple((name, value) for name, value in off if name != "do_center_crop")
-    bases = dict.fromkeys(((*still, *off), off, cropless, still, ()))
     seen = set()
-    for base in bases:
-        for sized in SIZED:
+    for base in ((*still, *off), off, cropless, still, ()):
+        for sized in _sizes(shown, patch):
             made = Control(base, sized, known, patch)
-            shape = repr(made.call(Size(97, 101)))
+            shape = repr(made.call(shown))
             if shape not in seen:
                 seen.add(shape)
                 yield made
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Values of an argument of a processor's call, and the grids that they make."""
+
+    argument: str
+    edges: tuple[tuple[int, int], ...]
+    """Value, and edge in pixels of the square with as many pixels as its grid."""
+
+    def nearest(self, size: Size) -> int:
+        """The value whose grid is nearest to an image of this size, in area, as a logarithm.
+
+        Example:
+            >>> steps = Steps("max_soft_tokens", ((70, 384), (140, 576), (280, 800)))
+            >>> steps.nearest(Size(224, 224)), steps.nearest(Size(900, 500))
+            (70, 140)
+        """
+        edge = math.sqrt(size.pixels)
+        return min(self.edges, key=lambda each: abs(math.log(each[1] / edge)))[0]
+
+    def __str__(self) -> str:
+        told = ", ".join(f"{value} ({edge} px)" for value, edge in self.edges)
+        return f"its grid moves in steps, the values of {self.argument} (edge of a square): {told}"

@@ -5,27 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 from torch import Tensor
 
 from resolution_eval.ground.errors import ModelError
-from resolution_eval.models.families.family_base import (
-    Family,
-    ForetoldGrid,
-    Parts,
-    ProcessorSettings,
-    TowerGrid,
-    fit,
-)
-from resolution_eval.models.families.generic.controls import Control
+from resolution_eval.models.families.family_base import Family, fit, share
+from resolution_eval.models.families.generic.controls import Control, Steps
 from resolution_eval.models.families.generic.placeholders import Placeholders
-from resolution_eval.models.families.generic.steps import Steps
 from resolution_eval.models.families.generic.tensor_grids import Reading
 from resolution_eval.models.families.generic.token_layout import TokenLayout, compass, measured
 from resolution_eval.models.families.generic.tower import named_arguments
-from resolution_eval.models.families.inputs import collate, prepare
-from resolution_eval.models.families.own_processor import QUESTION, processed
+from resolution_eval.models.families.inputs import prepare
+from resolution_eval.models.families.own_processor import QUESTION, foretold, processed
+from resolution_eval.models.families.parts import Parts, ProcessorSettings, TowerGrid
 from resolution_eval.resolution import Size, TrainingResolution, training_size
 
 
@@ -46,9 +40,7 @@ class GenericFamily(Family):
     steps: Steps | None = None
     """Budgets of the processor's, one of which makes the grid that is nearest the resolution."""
     made: tuple[Reading, ...] = ()
-    """Where the grid stands in the processor's tensors: in one, or in several, of which each holds
-    a part of the pictures.
-    """
+    """Where the grid stands in the processor's tensors, each of which holds some pictures."""
     entered: Reading | None = None
     """Where the grid stands among the tower's arguments."""
     placeholders: Placeholders | None = None
@@ -58,12 +50,6 @@ class GenericFamily(Family):
     """How many the tower makes of a grid, where no token stands in the prompt for them."""
     mark: str = ""
     """What a plain prompt needs in the image's place."""
-    nested: bool = True
-    """Whether the processor takes a list of images per text."""
-    joins: Mapping[str, int] = field(default_factory=dict)
-    """Dimension along which a batch's images are behind each other, by the tensor's name."""
-    columns: tuple[str, ...] = ()
-    """Tensors with one column per token."""
     more: Mapping[str, Any] = field(default_factory=dict)
     """Arguments that the processor's call needs besides."""
     begins: bool = True
@@ -82,7 +68,8 @@ class GenericFamily(Family):
 
     def training(self, parts: Parts) -> TrainingResolution:
         """The edge to which the processor brings every image; `native` where it follows them."""
-        edges = {self.by_processor().foretold(parts, size).grid for size in TRIED}
+        own = replace(self, own=True)
+        edges = {foretold(own, parts, size).grid for size in TRIED}
         if len(edges) == 1:
             ((height, width),) = edges
             return TrainingResolution("fixed", (round((height * width) ** 0.5),))
@@ -110,7 +97,7 @@ class GenericFamily(Family):
         declared = training.kind in ("fixed", "mixed") and training != self.training(parts)
         if scheme == "match" or (declared and self.reason is None):
             return self
-        return self.by_processor()
+        return replace(self, own=True)
 
     def settings(self, parts: Parts, grid: Size) -> ProcessorSettings:
         if self.steps is not None:
@@ -126,9 +113,6 @@ class GenericFamily(Family):
 
     def own_settings(self, parts: Parts) -> ProcessorSettings:
         return ProcessorSettings(call=self.more)
-
-    def listed(self, images: Sequence[Any]) -> Any:
-        return [list(images)] if self.nested else list(images)
 
     def received(
         self, parts: Parts, grid: Size, arguments: Mapping[str, Any], samples: int
@@ -157,39 +141,28 @@ class GenericFamily(Family):
     ) -> dict[str, Any]:
         return named_arguments(tower, positional, named)
 
-    def received_in(
-        self, parts: Parts, grid: Size, calls: Sequence[Mapping[str, Any]], samples: int
-    ) -> list[TowerGrid]:
-        reading = self.entered
-        assert reading is not None
-        pictures = [reading.read(arguments) for arguments in calls]
-        return [self.laid(parts, grid, own) for own in shares_of(pictures, samples)]
-
     def received_each(
         self, parts: Parts, grids: Sequence[Size], calls: Sequence[Mapping[str, Any]]
     ) -> list[TowerGrid]:
         """As many pictures of every image as its processor makes of one of its size."""
-        reading = self.entered
-        if reading is None or len(set(grids)) == 1:
-            return super().received_each(parts, grids, calls)
-        pictures = [one for arguments in calls for one in reading.read(arguments)]
-        counts = [self.foretold(parts, grid).images for grid in grids]
-        if sum(counts) != len(pictures):
-            raise ModelError(
-                f"{len(pictures)} pictures entered of {len(grids)} images, of which the processor "
-                f"makes {counts} one by one"
-            )
-        starts = [sum(counts[:place]) for place in range(len(counts))]
-        return [
-            self.laid(parts, grid, pictures[start : start + count])
-            for grid, start, count in zip(grids, starts, counts, strict=True)
-        ]
+        assert self.entered is not None
+        pictures = [self.entered.read(arguments) for arguments in calls]
+        if len(set(grids)) == 1:
+            shares = shares_of(pictures, len(grids))
+        else:
+            counts = [foretold(self, parts, grid).images for grid in grids]
+            together = [one for call in pictures for one in call]
+            if sum(counts) != len(together):
+                raise ModelError(
+                    f"{len(together)} pictures entered of {len(grids)} images, of which the "
+                    f"processor makes {counts} one by one"
+                )
+            left = iter(together)
+            shares = [list(islice(left, count)) for count in counts]
+        return [self.laid(parts, grid, own) for grid, own in zip(grids, shares, strict=True)]
 
     def pictures(self, parts: Parts, arguments: Mapping[str, Any]) -> list[TowerGrid]:
         return [] if self.entered is None else self.entered.read(arguments)
-
-    def collated(self, samples: Sequence[Any], pad: int) -> dict[str, Any]:
-        return collate(samples, pad, self.columns, self.joins)
 
     def entering(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         """The processor's tensors, in which the same grids stand under the processor's names."""
@@ -211,10 +184,6 @@ class GenericFamily(Family):
             return [self.unwritten.count(Size(*grid[::-1])) for grid in grids]
         return [int(row.sum()) for row in _ids(inputs) == self.token]
 
-    def controlled(self, control: Control | None) -> GenericFamily:
-        """The family under this control; by its processor where that is None."""
-        return replace(self, control=control, own=control is None)
-
     def without(self, ability: str, reason: str) -> GenericFamily:
         """The family, with the reason why it lacks an ability."""
         return replace(self, lacks={**self.lacks, ability: reason})
@@ -223,10 +192,9 @@ class GenericFamily(Family):
         steps = {} if self.steps is None else {"grids between its steps": str(self.steps)}
         return {**steps, **self.lacks}
 
-    def foretold(self, parts: Parts, drawn: Size) -> ForetoldGrid:
-        return (
-            super().foretold(parts, drawn) if self.steps is None else processed(self, parts, drawn)
-        )
+    @property
+    def asks_processor(self) -> bool:
+        return self.own or self.steps is not None
 
     def image_token(self, parts: Parts) -> int:
         """The token's id; -1, which is no token's, where none stands in the prompt."""
@@ -260,16 +228,10 @@ def shares_of(calls: Sequence[Sequence[TowerGrid]], samples: int) -> list[list[T
     Raises:
         ModelError: they do not share equally.
     """
-    together = [one for call in calls for one in call]
-    if all(len(call) % samples == 0 for call in calls):
-        parts = [(call, len(call) // samples) for call in calls]
-    else:
-        parts = [(together, len(together) // samples)]
-    if len(together) % samples or not together:
-        raise ModelError(
-            f"{len(together)} images entered for {samples} samples of one grid, which do not share "
-            "them equally"
-        )
+    if any(len(call) % samples for call in calls):
+        calls = [[one for call in calls for one in call]]
+    share([sum(map(len, calls))], samples)
+    parts = [(call, len(call) // samples) for call in calls]
     return [
         [one for call, each in parts for one in call[row * each : (row + 1) * each]]
         for row in range(samples)
@@ -289,9 +251,7 @@ _LAYOUTS: dict[Key, tuple[Any, TokenLayout | None]] = {}
 
 
 def layout_of(family: GenericFamily, parts: Parts, size: Size) -> TokenLayout | None:
-    """How the checkpoint's own processor lays out an image of this size; None where its tensors
-    hold no pictures.
-    """
+    """How its own processor lays out an image of this size; None where it makes no pictures."""
     key = family.name, id(parts.processor), size
     if key not in _LAYOUTS:
         prompt = family.prompt(parts, QUESTION, image=True)

@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from resolution_eval.ground.errors import ModelError
-from resolution_eval.models.families.chat import NO_TEMPLATE, template_of
-from resolution_eval.models.families.family_base import Parts
+from resolution_eval.models.families.chat import NO_TEMPLATE, places, template_of
 from resolution_eval.models.families.generic.family import GenericFamily
 from resolution_eval.models.families.generic.foreign import FOREIGN, reason_of
 from resolution_eval.models.families.generic.tower import pixel_tensors
-from resolution_eval.models.families.generic.trial import QUESTION, Bench
+from resolution_eval.models.families.generic.trial import Bench
+from resolution_eval.models.families.own_processor import QUESTION
+from resolution_eval.models.families.parts import Parts
 from resolution_eval.resolution import Size
 
 SHOWN = Size(336, 224)
@@ -48,15 +49,10 @@ def spoken(bench: Bench) -> GenericFamily:
 
 
 def _forms(parts: Parts, first: GenericFamily) -> Iterator[GenericFamily]:
-    marks = []
-    for owner in (parts.processor, parts.processor.tokenizer):
-        for name in ("boi_token", "image_token"):
-            mark = getattr(owner, name, None)
-            if isinstance(mark, str) and mark:
-                marks.append(mark)
+    marks = dict.fromkeys([*places(parts.processor, ("boi_token", "image_token")), "", "<image>"])
     nothing: Mapping[str, Any] = {}
     for more in (nothing, TYPES):
-        for mark in dict.fromkeys([*marks, "", "<image>"]):
+        for mark in marks:
             for nested in (True, False):
                 yield replace(first, mark=mark, nested=nested, more=more)
 

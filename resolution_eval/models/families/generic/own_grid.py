@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from resolution_eval.ground.errors import ModelError
-from resolution_eval.models.families.family_base import TowerGrid
 from resolution_eval.models.families.generic.family import GenericFamily, stacked
 from resolution_eval.models.families.generic.placeholders import Placeholders
 from resolution_eval.models.families.generic.tensor_grids import Reading, by_volume
@@ -28,13 +27,13 @@ def restoring(family: GenericFamily, runs: Sequence[Trial], patch: int) -> Gener
     """
     family = _counting(family, runs)
     for edge in dict.fromkeys((patch, *PATCHES)):
-        families = [
+        read = (
             replace(family, tower=path, entered=entered, made=made)
             for path in runs[-1].arguments
             for entered in _entered(runs[-1], path, edge)
             for made in _made(runs[-1], edge)
-            if _agree(runs, path, entered, made)
-        ]
+        )
+        families = [each for each in read if all(_agrees(run, each) for run in runs)]
         if families:
             return max(families, key=lambda each: _pixels(each, runs[-1]))
     raise ModelError("nobody can read the grid from its tensors")
@@ -74,17 +73,9 @@ def _made(run: Trial, patch: int) -> Iterator[tuple[Reading, ...]]:
         yield (reading,)
 
 
-def _agree(runs: Sequence[Trial], path: str, entered: Reading, made: tuple[Reading, ...]) -> bool:
-    for run in runs:
-        seen = [one for call in run.arguments.get(path, ()) for one in entered.read(call)]
-        told = [one for reading in made for one in reading.read(run.inputs)]
-        if not seen or not told or _sorted(seen) != _sorted(told):
-            return False
-    return True
-
-
-def _sorted(images: Sequence[TowerGrid]) -> list[tuple[int, int]]:
-    return sorted(one.grid for one in images)
+def _agrees(run: Trial, family: GenericFamily) -> bool:
+    seen = run.seen(family)
+    return bool(seen) and seen == run.made(family)
 
 
 def _pixels(family: GenericFamily, run: Trial) -> int:

@@ -34,8 +34,7 @@ class Placeholders:
     extra: int = 0
     """Tokens of an image beside its patches'."""
     form: Literal["count", "edge", "side"] = "count"
-    """What the setting holds: that number, or of a square image the edge in pixels, or in tokens.
-    """
+    """What the setting holds: that number, or of a square image the edge in pixels or in tokens."""
 
     def value(self, size: Size) -> int:
         """What the setting must be for an image of this size."""

@@ -80,7 +80,7 @@ class Search:
             if key in self._failures:
                 return None
             try:
-                sightings.append((size, self._bench.process(family, size, family.control)))
+                sightings.append((size, self._bench.process(family, size)))
             except FOREIGN as error:
                 self._failures[key] = reason_of(error)
                 return None
@@ -112,7 +112,7 @@ class Search:
         runs: list[Trial] = []
         for size in (*_grids(family), *self._beyond(family)):
             try:
-                runs.append(self._bench.run_set(family, size))
+                runs.append(self._bench.run(family, size))
             except FOREIGN as error:
                 raise ModelError(
                     f"its model refuses a grid of {size.height}x{size.width} ({reason_of(error)})"
@@ -161,15 +161,15 @@ class Search:
     def _smallest(self, family: GenericFamily) -> GenericFamily:
         """The family with the fewest units that a side can have, and why not fewer."""
         try:
-            run = self._bench.run_set(family, Size(family.unit, family.unit))
+            run = self._bench.run(family, Size(family.unit, family.unit))
         except FOREIGN as error:
-            return replace(family, least=2).without("a side of one unit", reason_of(error))
-        entered = family.entered
-        seen = [] if entered is None else entered.read(run.entered(family.tower))
-        grids = [one.grid for one in seen]
-        if grids == [(family.unit, family.unit)]:
-            return replace(family, least=1)
-        why = f"{grids} entered of {family.unit}x{family.unit}"
+            why = reason_of(error)
+        else:
+            reading, arguments = family.entered, run.entered(family.tower)
+            grids = [one.grid for one in reading.read(arguments)] if reading else []
+            if grids == [(family.unit, family.unit)]:
+                return family
+            why = f"{grids} entered of {family.unit}x{family.unit}"
         return replace(family, least=2).without("a side of one unit", why)
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from resolution_eval.models.families.family_base import TowerGrid
+from resolution_eval.models.families.parts import TowerGrid
 from resolution_eval.resolution import Size
 
 GRIDS = re.compile(r"grid_?(thw|hws?)s?$|spatial_shapes|t(ar)?ge?t_?sizes")
@@ -23,9 +23,7 @@ POSITIONS = re.compile(r"(image|pixel|patch)_position_ids$|pixel_position")
 """Names of tables of each patch's column and row; -1 where there is no patch."""
 CHANNELS = (1, 3)
 NUMBERED = re.compile(r"flattened_patches$")
-"""Names of tables of patches that begin with each patch's row and column, from 1; 0 where there is
-none.
-"""
+"""Names of tables of patches that begin with each patch's row and column, from 1; 0 for none."""
 Kind = Literal["grids", "positions", "numbered", "image", "image, channels last", "square patches"]
 
 
@@ -37,11 +35,6 @@ class Reading:
     kind: Kind
     patch: tuple[int, int] = (1, 1)
     """Height and width in pixels of what is counted."""
-
-    @property
-    def evidence(self) -> str:
-        """Where the grid is read, in words."""
-        return f"{self.argument} ({self.kind})"
 
     def read(self, arguments: Mapping[str, Any]) -> list[TowerGrid]:
         """What entered of every image; nothing where the argument is absent."""
@@ -150,7 +143,7 @@ def _agrees(reading: Reading, size: Size, arguments: Mapping[str, Any]) -> bool:
     return [one.grid for one in reading.read(arguments)] == [(size.height, size.width)]
 
 
-def by_volume(arguments: Mapping[str, Any], pixels: int, patch: int | None) -> Reading | None:
+def by_volume(arguments: Mapping[str, Any], pixels: int, patch: int) -> Reading | None:
     """A reading where no image's size is known: of a table of grids whose patches hold as many
     values as entered, or of the shape of an image that holds all of them.
 
@@ -163,32 +156,28 @@ def by_volume(arguments: Mapping[str, Any], pixels: int, patch: int | None) -> R
         if candidate.kind.startswith("image"):
             tensor = arguments[candidate.argument]
             edge = min(cells[0].grid)
-            if tensor.numel() == pixels and (patch is None or edge % patch == 0):
+            if tensor.numel() == pixels and edge % patch == 0:
                 return candidate
             continue
         if candidate.kind == "numbered":
-            if patch and arguments[candidate.argument].shape[-1] == 3 * patch * patch + 2:
+            if arguments[candidate.argument].shape[-1] == 3 * patch * patch + 2:
                 return Reading(candidate.argument, "numbered", (patch, patch))
             continue
         total = sum(rows * columns for rows, columns in (cell.grid for cell in cells))
-        for edge in (patch,) if patch else ():
-            values = total * edge * edge * 3
-            if values and pixels % values == 0 and pixels // values <= 2:
-                return Reading(candidate.argument, candidate.kind, (edge, edge))
-        if patch and candidate.kind == "positions":
+        values = total * patch * patch * 3
+        held = values and pixels % values == 0 and pixels // values <= 2
+        if held or candidate.kind == "positions":
             return Reading(candidate.argument, candidate.kind, (patch, patch))
     return _squares(arguments, pixels, patch)
 
 
-def _squares(arguments: Mapping[str, Any], pixels: int, patch: int | None) -> Reading | None:
-    """Patches of square images, one image a row, where all that entered are such and no table says
-    more of them.
-    """
+def _squares(arguments: Mapping[str, Any], pixels: int, patch: int) -> Reading | None:
+    """Patches of square images, one image a row, where all that entered are such."""
     for name, tensor in arguments.items():
         if not isinstance(tensor, Tensor) or not tensor.is_floating_point() or tensor.ndim != 3:
             continue
         *_, count, values = tensor.shape
-        whole = patch and values == 3 * patch * patch and math.isqrt(count) ** 2 == count
-        if whole and patch and tensor.numel() == pixels:
+        whole = values == 3 * patch * patch and math.isqrt(count) ** 2 == count
+        if whole and tensor.numel() == pixels:
             return Reading(name, "square patches", (patch, patch))
     return None

@@ -63,9 +63,7 @@ def compass(size: Size) -> Any:
 
 
 def measured(pictures: Sequence[Picture]) -> TokenLayout | None:
-    """The layout of pictures that a processor cut from a compass, whatever it normalised and padded
-    them with; None where they are no grid of tiles.
-    """
+    """The layout of pictures that a processor cut from a compass; None where they are no grid."""
     spans = list(_spans(pictures))
     if len(spans) < len(pictures):
         return None
@@ -83,7 +81,8 @@ def _spans(pictures: Sequence[Picture]) -> Iterator[_Span]:
     """What each picture shows; those that show nothing are left out."""
     flat = torch.cat([picture.flatten(1) for picture in pictures], dim=1).float()
     inside = _inside(flat)
-    masks = torch.tensor_split(inside, _ends(pictures))
+    ends = list(accumulate(picture[0].numel() for picture in pictures[:-1]))
+    masks = torch.tensor_split(inside, ends)
     if not all(mask.any() for mask in masks):
         return
     low, high = flat[:, inside].amin(1), flat[:, inside].amax(1)
@@ -94,15 +93,8 @@ def _spans(pictures: Sequence[Picture]) -> Iterator[_Span]:
         yield _Span(float(first[0]), float(last[0]), float(first[1]), float(last[1]))
 
 
-def _ends(pictures: Sequence[Picture]) -> list[int]:
-    """Number of pixels before each picture but the first, all behind each other."""
-    return list(accumulate(picture[0].numel() for picture in pictures[:-1]))
-
-
 def _inside(pixels: Float[Tensor, "3 pixels"]) -> Tensor:
-    """Which pixels are the image's: of the blues that occur, those whose red varies most. What is
-    padded has one colour.
-    """
+    """Which pixels are the image's: the blue whose red varies most, as padding has one colour."""
     blue = (pixels[2] * 50).round()
     counts = Counter(blue.tolist())
     common = [value for value, count in counts.items() if count >= 0.005 * blue.numel()]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
@@ -34,38 +35,29 @@ def named_arguments(
 
 @contextmanager
 def noted_calls(model: nn.Module) -> Iterator[tuple[list[Call], dict[str, int]]]:
-    """The calls of the model's modules, in order, whole models and their parts alike, and the
-    number of tokens that each made of the first row of its input.
-    """
+    """The calls of all modules in order, and the number of tokens that each first made of a row."""
     calls: list[Call] = []
     lengths: dict[str, int] = {}
-    handles = []
-    for path, module in model.named_modules():
 
-        def before(
-            module: Any, positional: tuple[Any, ...], named: dict[str, Any], path: str = path
-        ) -> None:
-            calls.append((path, named_arguments(module, positional, named)))
+    def before(path: str, module: Any, positional: Any, named: dict[str, Any]) -> None:
+        calls.append((path, named_arguments(module, positional, named)))
 
-        def after(module: Any, tensors: Any, output: Any, path: str = path) -> None:
-            states = next(iter(output.values()), None) if isinstance(output, Mapping) else output
-            states = states[0] if isinstance(states, tuple) and states else states
-            if isinstance(states, Tensor) and states.ndim == 3:
-                lengths.setdefault(path, int(states.shape[1]))
+    def after(path: str, module: Any, tensors: Any, output: Any) -> None:
+        states = next(iter(output.values()), None) if isinstance(output, Mapping) else output
+        states = states[0] if isinstance(states, tuple) and states else states
+        if isinstance(states, Tensor) and states.ndim == 3:
+            lengths.setdefault(path, int(states.shape[1]))
 
-        handles.append(module.register_forward_pre_hook(before, with_kwargs=True))
-        handles.append(module.register_forward_hook(after))
-    try:
+    with ExitStack() as stack:
+        for path, module in model.named_modules():
+            entering = module.register_forward_pre_hook(partial(before, path), with_kwargs=True)
+            stack.enter_context(entering)
+            stack.enter_context(module.register_forward_hook(partial(after, path)))
         yield calls, lengths
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def pixel_tensors(inputs: Mapping[str, Any]) -> dict[str, Tensor]:
-    """What a processor made of images: its floating tensors of more than two dimensions, and the
-    flat ones that bear a known name.
-    """
+    """What a processor made of images: floating tensors, not flat or by a name that is known."""
     return {
         name: value
         for name, value in inputs.items()

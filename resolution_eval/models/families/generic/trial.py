@@ -11,16 +11,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from resolution_eval.models.families.family_base import Parts
-from resolution_eval.models.families.generic.controls import Control
+from resolution_eval.ground.errors import ModelError
 from resolution_eval.models.families.generic.family import GenericFamily
+from resolution_eval.models.families.generic.foreign import FOREIGN, reason_of
 from resolution_eval.models.families.generic.tower import entrances, noted_calls
 from resolution_eval.models.families.inputs import prepare, taken
 from resolution_eval.models.families.miniature import miniature
+from resolution_eval.models.families.own_processor import QUESTION
+from resolution_eval.models.families.parts import Parts
 from resolution_eval.models.families.tower_hooks import steered
 from resolution_eval.resolution import Size
-
-QUESTION = "Which of these does the image show?"
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,25 @@ class Trial:
     """By path of a module, the tokens that it makes of one image."""
 
     def entered(self, path: str) -> dict[str, Any]:
-        """The arguments of one call, or those of several, their tensors behind each other."""
+        """The arguments of a module's calls as of one: tensors of equal shape behind each other."""
         calls = self.arguments.get(path, ())
-        if len(calls) == 1:
-            return dict(calls[0])
-        return joined_calls(calls)
+        together = {}
+        for name, value in calls[0].items() if calls else ():
+            values: list[Any] = [call.get(name) for call in calls]
+            if not isinstance(value, Tensor) or not value.ndim:
+                together[name] = value
+            elif len({each.shape[1:] for each in values if isinstance(each, Tensor)}) == 1:
+                together[name] = torch.cat(values)
+        return together
+
+    def seen(self, family: GenericFamily) -> list[tuple[int, int]]:
+        """Sizes of what entered the family's tower, in order of size."""
+        reading, calls = family.entered, self.arguments.get(family.tower, ())
+        return sorted(one.grid for call in calls if reading for one in reading.read(call))
+
+    def made(self, family: GenericFamily) -> list[tuple[int, int]]:
+        """The same, as the processor's tensors tell it."""
+        return sorted(one.grid for reading in family.made for one in reading.read(self.inputs))
 
     @property
     def begins(self) -> bool:
@@ -49,22 +63,6 @@ class Trial:
         if ids is None or self.output.shape[1] <= ids.shape[1]:
             return False
         return bool((self.output[:, : ids.shape[1]] == ids).all())
-
-
-def joined_calls(calls: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Arguments of several calls as of one: tensors of equal shape one behind another."""
-    if not calls:
-        return {}
-    together = {}
-    for name, value in calls[0].items():
-        values: list[Any] = [call.get(name) for call in calls]
-        if isinstance(value, Tensor) and value.ndim:
-            rest = {each.shape[1:] for each in values if isinstance(each, Tensor)}
-            if len(rest) == 1:
-                together[name] = torch.cat(values)
-        elif value is not None:
-            together[name] = value
-    return together
 
 
 def noise(size: Size) -> Any:
@@ -84,12 +82,21 @@ class Bench:
 
     @cached_property
     def model(self) -> Any:
-        """The miniature."""
+        """The miniature.
+
+        Raises:
+            ModelError: the configuration makes none.
+        """
         from transformers import AutoModelForImageTextToText
 
         torch.manual_seed(0)
-        small = miniature(self.parts.config)
-        return AutoModelForImageTextToText.from_config(small).float().eval()
+        try:
+            small = miniature(self.parts.config)
+            return AutoModelForImageTextToText.from_config(small).float().eval()
+        except FOREIGN as error:
+            raise ModelError(
+                f"its model cannot be made from its configuration ({reason_of(error)})"
+            ) from error
 
     @cached_property
     def patch(self) -> int:
@@ -103,31 +110,15 @@ class Bench:
         yield getattr(config, "vq_config", None)
         yield self.parts.processor.image_processor
 
-    def process(
-        self, family: GenericFamily, size: Size, call: Control | None = None
-    ) -> dict[str, Any]:
-        """The tensors of a question with an image, as the processor makes them by itself, or told
-        by `call`.
-        """
-        family = family.controlled(call)
+    def process(self, family: GenericFamily, size: Size) -> dict[str, Any]:
+        """The tensors of a question with an image, as the family has the processor make them."""
         prompt = family.prompt(self.parts, QUESTION, image=True)
         settings = family.used_settings(self.parts, size)
         return prepare(family, self.parts, prompt, noise(size), settings)
 
-    def run(self, family: GenericFamily, size: Size, call: Control | None = None) -> Trial:
-        """The same, and through the model."""
-        return self.through(family, size, self.process(family, size, call))
-
-    def run_set(self, family: GenericFamily, size: Size) -> Trial:
-        """An image at a grid that the family sets, in the processor and in the model."""
-        prompt = family.prompt(self.parts, QUESTION, image=True)
-        settings = family.settings(self.parts, size)
-        inputs = prepare(family, self.parts, prompt, noise(size), settings)
-        with settings.applied(Parts(self.model.config, self.parts.processor)):
-            return self.through(family, size, inputs)
-
-    def through(self, family: GenericFamily, size: Size, inputs: Mapping[str, Any]) -> Trial:
-        """A processor's tensors through the model, which writes one token."""
+    def run(self, family: GenericFamily, size: Size) -> Trial:
+        """The same, and through the model, which writes one token."""
+        inputs = self.process(family, size)
         with noted_calls(self.model) as (calls, lengths), steered(family, self.model):
             entering = taken(as_entering(inputs), self.model.forward)
             output = self.model.generate(**entering, max_new_tokens=1, do_sample=False)
@@ -153,9 +144,7 @@ def _edge(owner: Any) -> int:
 
 
 def as_entering(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """A processor's tensors in the miniature's precision, as a loaded model gets them in its own:
-    some processors make halves, whatever the model is.
-    """
+    """A processor's tensors in the miniature's precision: some make halves for whatever model."""
     return {
         name: value.float() if isinstance(value, Tensor) and value.is_floating_point() else value
         for name, value in inputs.items()

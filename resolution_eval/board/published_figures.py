@@ -1,6 +1,9 @@
-"""Printed: accuracies by size of real models, as others published them; no grid was attested.
+"""Published: accuracies that others print, shown with their source and outside the ranking.
 
-leaderboard/curves/published.json    the figures, with their sources
+    leaderboard/published/NAME.json      rows of one source each, as printed
+    leaderboard/curves/published.json    accuracies by size of real models, with their sources
+
+No answer of theirs is at hand, so they have no interval, no attestation and no rank.
 """
 
 from __future__ import annotations
@@ -12,9 +15,84 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
-from resolution_eval.board.document import Document, read
-from resolution_eval.board.submission import Name, Sentence, Url
+from resolution_eval.board.submission import Name, Sentence, Strategy, Url
 from resolution_eval.ground import paths
+from resolution_eval.records.bounded import Document, read_as
+
+PUBLISHED = "published"
+NEAR = 0.02
+"""Share of its best score that a model may lose at a size that is called enough."""
+
+
+class PublishedSource(Document):
+    """Where the figures were printed."""
+
+    title: Sentence
+    authors: Name
+    venue: Name
+    url: Url
+    note: Sentence
+    """What a reader must know to compare them with measured rows."""
+
+
+class PublishedCell(Document):
+    """One printed accuracy."""
+
+    dataset: Name
+    """The data set as the source names it."""
+    card: Name | None
+    """Name of our card of the same data; null where we have none."""
+    resolution: Name
+    """Inference resolution as the source names it."""
+    accuracy_percent: Annotated[float, Field(ge=0, le=100, strict=False)]
+
+    @property
+    def accuracy(self) -> float:
+        """As a fraction."""
+        return self.accuracy_percent / 100
+
+
+class _PublishedLine(Document):
+    model: Name
+    kind: Name
+    strategy: Strategy
+    cells: Annotated[tuple[PublishedCell, ...], Field(strict=False, min_length=1)]
+
+
+class _PublishedFile(Document):
+    source: PublishedSource
+    rows: Annotated[tuple[_PublishedLine, ...], Field(strict=False, min_length=1)]
+
+
+class PublishedRow(_PublishedLine):
+    """One model as one source prints it."""
+
+    key: Name
+    """Unique and stable."""
+    source: PublishedSource
+
+
+def read_published(folder: Path | None = None) -> tuple[PublishedRow, ...]:
+    """The rows of every source in `folder`, the repository's by default, as printed.
+
+    Raises:
+        RecordError: a file breaks its schema.
+    """
+    files = sorted((folder or paths.leaderboard() / PUBLISHED).glob("*.json"))
+    return tuple(row for file in files for row in read_figures(file))
+
+
+def read_figures(file: Path) -> list[PublishedRow]:
+    """The rows of one source.
+
+    Raises:
+        RecordError: the file breaks its schema.
+    """
+    published = read_as(_PublishedFile, file)
+    return [
+        PublishedRow(**dict(row), key=f"{file.stem}-{number}", source=published.source)
+        for number, row in enumerate(published.rows, start=1)
+    ]
 
 
 class _Source(Document):
@@ -64,10 +142,6 @@ class Printed(NamedTuple):
     """A checkpoint for each size."""
 
 
-NEAR = 0.02
-"""Share of its best score that a model may lose at a size that is called enough."""
-
-
 class InShort(NamedTuple):
     """One model as one source prints it, on all its tasks."""
 
@@ -86,9 +160,8 @@ class InShort(NamedTuple):
 
 
 def in_short(sources: Iterable[Printed]) -> tuple[InShort, ...]:
-    """One line for every model of which one set of weights was shown several sizes.
-
-    Nothing but the printed figures, each task against its own best: no interval is known.
+    """One line for every model of which one set of weights was shown several sizes: the printed
+    figures, each task against its own best; no interval is known.
     """
     return tuple(
         _short(one.source, model, [each for each in one.curves if each.model == model])
@@ -98,7 +171,8 @@ def in_short(sources: Iterable[Printed]) -> tuple[InShort, ...]:
 
 
 def _short(source: _Source, model: str, curves: Sequence[Series]) -> InShort:
-    sizes = sorted({point.at for each in curves for point in each.points}, key=_first_number)
+    names = dict.fromkeys(point.at for each in curves for point in each.points)
+    sizes = sorted(names, key=_first_number)
     wins = {size: sum(_share(each, size) == 1 for each in curves) for size in sizes}
     near = [size for size in sizes if all(_share(each, size) >= 1 - NEAR for each in curves)]
     best, axis = max(wins, key=lambda size: wins[size]), curves[0].axis
@@ -157,7 +231,7 @@ def printed(folder: Path | None = None) -> Iterator[Printed]:
     path = (folder or paths.leaderboard() / "curves") / "published.json"
     if not path.is_file():
         return
-    file = read(path, _File)
+    file = read_as(_File, path)
     for source in file.sources:
         mine = [each for each in file.series if each.source == source.id]
         yield Printed(

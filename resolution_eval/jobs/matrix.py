@@ -1,31 +1,106 @@
-"""What a matrix leaves behind: matrix.json, a table like the paper's, and a heat map."""
+"""The train x inference matrix: a sweep whose models carry a training strategy, and what it leaves
+behind: matrix.json, a table like the paper's, and a heat map.
+"""
 
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from resolution_eval.analysis.strategies import STRATEGIES, Gap, Matrix, StrategyCell
+from resolution_eval.analysis.strategies import MIXED, STRATEGIES, Gap, Matrix, StrategyCell
+from resolution_eval.ground.errors import UsageError, output_folder, refuse_misspelled, suggest
 from resolution_eval.ground.files import refuse_stranger, replace
-from resolution_eval.ground.tables import as_markdown
+from resolution_eval.ground.registry import ADAPTERS
+from resolution_eval.ground.tables import FORMATS, as_markdown
+from resolution_eval.host.taskfiles import card_files
+from resolution_eval.jobs.strategy_plan import (
+    named_adapter,
+    named_resolution,
+    parse_checkpoints,
+    strategy_plan,
+    strategy_records,
+)
 from resolution_eval.records import Record
 from resolution_eval.report.charts import VEGALITE, drawing
 from resolution_eval.report.matrix_tables import POINTS, matrix_tables
-from resolution_eval.resolution import label
+from resolution_eval.resolution import PixelResolution, ascending, label, parse_pixels
 from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.gaps import INFER
+from resolution_eval.statistics.intervals import Interval
 
 FORMAT = 1
 STEP = 88
 """Edge of a square, in pixels."""
-
-
 WRITTEN = ("matrix.json", "matrix.md", "heatmap.svg", "heatmap.png", "heatmap.html")
 MARK = '"mixed_inference"'
 """A key that matrix.json of every version has."""
+
+
+def matrix_of(given: Namespace) -> str:
+    """Score what is not scored yet, write the matrix into `given.output`; its tables as text.
+
+    Raises:
+        UsageError: an argument is impossible.
+        RecordError: a checkpoint's results cannot be read, or are of other data.
+    """
+    _check(given)
+    checkpoints, infer = parse_checkpoints(given.checkpoints), _infer(given.infer)
+    low = named_resolution("low", given.low, checkpoints)
+    native = named_resolution("native", given.native, checkpoints)
+    plan = strategy_plan(
+        checkpoints,
+        given.task,
+        _scored(infer, low, native),
+        given.output,
+        model=named_adapter(given.model, checkpoints),
+        model_args=given.model_args,
+        batch_size=given.batch_size,
+        limit=given.limit,
+    )
+    matrix = Matrix(strategy_records(plan), low, native, infer)
+    write_matrix(matrix, given.output)
+    return FORMATS[given.format](matrix_tables(matrix))
+
+
+def _check(given: Namespace) -> None:
+    if given.format not in FORMATS:
+        raise UsageError(f"no format named {given.format!r}; {suggest(given.format, FORMATS)}")
+    if given.task not in (tasks := card_files()):
+        raise UsageError(f"no task of ours is named {given.task!r}; {suggest(given.task, tasks)}")
+    refuse_misspelled("model", given.model or "resflamingo", ADAPTERS)
+    output_folder(given.output)
+    refuse_foreign_matrix(given.output)
+    for name in ("batch_size", "limit"):
+        value = getattr(given, name)
+        if value is not None and value < 1:
+            raise UsageError(f"--{name} is {value}; give 1 or more")
+
+
+def _infer(text: str) -> tuple[PixelResolution | str, ...]:
+    """The columns that `--infer` names, each once, as asked for."""
+    columns: list[PixelResolution | str] = []
+    for word in (part.strip() for part in text.split(",")):
+        try:
+            columns.append(word if word in INFER else parse_pixels(word))
+        except UsageError as error:
+            advice = suggest(word, INFER)
+            raise UsageError(f"--infer {word!r} is impossible; {advice}, or give pixels") from error
+    return tuple(dict.fromkeys(columns))
+
+
+def _scored(
+    infer: tuple[PixelResolution | str, ...], low: PixelResolution, native: PixelResolution
+) -> tuple[PixelResolution, ...]:
+    """The resolutions to score, ascending: what the columns stand for, and both ends."""
+    if low == native:
+        raise UsageError(f"low and native are both {label(low)}; a matrix needs two")
+    named = {"low": low, "native": native}
+    inner = {named.get(str(at), at) for at in infer if at != MIXED}
+    return tuple(sorted({*inner, low, native}, key=ascending))  # type: ignore[arg-type]
 
 
 def refuse_foreign_matrix(output: Path) -> None:
@@ -57,6 +132,7 @@ def document(matrix: Matrix) -> dict[str, Any]:
     """The matrix as JSON; its `cells` are what `resolution-eval gaps` reads."""
     first = next(iter(matrix.records.values()))[0]
     cells = [_cell(matrix, trained, at, figures) for (trained, at), figures in matrix.cells.items()]
+    papers = [one for one in cells if one["train"] in STRATEGIES and one["infer"] in INFER]
     return {
         "format": FORMAT,
         "task": first.task,
@@ -68,10 +144,8 @@ def document(matrix: Matrix) -> dict[str, Any]:
             strategy: [_checkpoint(record) for record in records]
             for strategy, records in matrix.records.items()
         },
-        "cells": [cell for cell in cells if cell["train"] in STRATEGIES and cell["infer"] in INFER],
-        "further_cells": [
-            cell for cell in cells if cell["train"] not in STRATEGIES or cell["infer"] not in INFER
-        ],
+        "cells": papers,
+        "further_cells": [cell for cell in cells if cell not in papers],
         "gaps": [_gap(gap) for gap in matrix.gaps],
     }
 
@@ -102,14 +176,17 @@ def _cell(
     return {
         **cell,
         "accuracy_percent": POINTS * figures.interval.estimate,
-        "interval_percent": [POINTS * figures.interval.low, POINTS * figures.interval.high],
+        "interval_percent": _ends(figures.interval, POINTS),
         "n": figures.interval.n,
         "clusters": figures.interval.clusters,
-        "interval_over_seeds_percent": figures.over_seeds
-        and [POINTS * figures.over_seeds.low, POINTS * figures.over_seeds.high],
+        "interval_over_seeds_percent": _ends(figures.over_seeds, POINTS),
         "per_seed_percent": [POINTS * value for value in figures.per_seed],
         "visual_tokens": figures.visual_tokens,
     }
+
+
+def _ends(interval: Interval | None, unit: float = 1.0) -> list[float] | None:
+    return None if interval is None else [unit * interval.low, unit * interval.high]
 
 
 def _gap(figure: Gap) -> dict[str, Any]:
@@ -128,8 +205,7 @@ def _gap(figure: Gap) -> dict[str, Any]:
         **asdict(value),
         "per_seed": list(figure.per_seed),
         "spread": figure.spread,
-        "interval_over_seeds": figure.over_seeds
-        and [figure.over_seeds.low, figure.over_seeds.high],
+        "interval_over_seeds": _ends(figure.over_seeds),
     }
 
 
