@@ -1,21 +1,13 @@
-"""Checkpoints: the model cards as one table, for `resolution-eval models` and for docs/models.md.
-
-    python -m resolution_eval.checkpoint_list
-
-writes docs/models.md anew; it is made from the cards in the models folder alone.
-"""
+"""Checkpoints: the model cards as one table, for `resolution-eval models`."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from operator import attrgetter
-from pathlib import Path
 
 from tabulate import tabulate
 
 from resolution_eval.data.cards import ModelCard, model_cards
-from resolution_eval.ground import paths
 from resolution_eval.ground.errors import UsageError, suggest
 
 FAMILIES = {
@@ -74,26 +66,6 @@ FAMILIES = {
 MARK = "?"
 """Follows a value that the card lists as unconfirmed."""
 
-INTRODUCTION = """\
-# Checkpoints and the resolution they were trained at
-
-<!-- Made by `python -m resolution_eval.checkpoint_list` from the cards in models/. -->
-
-At which resolution public checkpoints were trained, with where that is known from. `resolution-eval
-models NAME` says the same of one.
-
-- **training**: `fixed:N` is one square grid of N px; `native`, the grid follows the image, within
-  the range given; `mixed:[...]`, several grids; `unknown`, nothing that could be read says.
-- **range**: edge of the square with the fewest and the most pixels of the grid under `native`; for
-  a model that cuts an image into tiles, of all tiles together, the whole image beside them not
-  counted. **tile** is their edge.
-- **tokens**: visual tokens of a square image at the training resolution, or the fewest and most.
-- **adapter**: the lmms-eval model of this project that runs the checkpoint. Where there is none,
-  lmms-eval may have one of its own.
-- A value followed by `?` is not confirmed by a paper, by training code or by a file of the
-  checkpoint itself. What a processor does at inference is no confirmation of what training did.
-"""
-
 
 def selected(
     *,
@@ -107,12 +79,9 @@ def selected(
     Raises:
         UsageError: no card is so.
     """
-    cards = _in_order()
-    for what, asked, of in (
-        ("family", family, attrgetter("family")),
-        ("adapter", adapter, attrgetter("adapter")),
-    ):
-        values = {of(card) for card in cards}
+    cards = ordered_cards()
+    for what, asked in (("family", family), ("adapter", adapter)):
+        values = {getattr(card, what) for card in cards}
         if asked is not None and asked not in values:
             raise UsageError(f"no checkpoint of the {what} {asked!r}; {suggest(asked, values)}")
     matches = [
@@ -137,7 +106,7 @@ def _named(name: str, cards: Sequence[ModelCard]) -> list[ModelCard]:
 
 def describe(card: ModelCard) -> str:
     """All that is known of one checkpoint."""
-    training, edges, tokens = _resolution(card)
+    training, edges, tokens = resolution_words(card)
     facts = {
         "checkpoint": card.pretrained,
         "family": card.family,
@@ -158,91 +127,27 @@ def describe(card: ModelCard) -> str:
     return "\n".join(lines)
 
 
-def listing(cards: Sequence[ModelCard] | None = None) -> str:
-    """The cards, all by default, a line of plain text each: checkpoint, training, range, tokens,
-    adapter.
-    """
+def listing(cards: Sequence[ModelCard]) -> str:
+    """The cards, a line of plain text each: checkpoint, training, range, tokens, adapter."""
     headers = ("checkpoint", "family", "training", "range", "tokens", "adapter")
-    shown = _in_order() if cards is None else cards
-    rows = [(card.pretrained, card.family, *_resolution(card), card.adapter) for card in shown]
+    rows = [(card.pretrained, card.family, *resolution_words(card), card.adapter) for card in cards]
     note = f"{len(rows)} checkpoints; {MARK} marks what is not confirmed. Evidence: docs/models.md"
-    return f"{_table(rows, headers, 'simple')}\n\n{note}"
+    return f"{tabulate(rows, headers=headers, disable_numparse=True)}\n\n{note}"
 
 
-def page() -> str:
-    """The text of docs/models.md: one table per family, and the evidence of every row."""
-    sections = [
-        f"## {title}\n\n{_section(cards)}"
-        for family, title in FAMILIES.items()
-        if (cards := [card for card in _in_order() if card.family == family])
-    ]
-    return "\n".join((INTRODUCTION, _summary(), *sections))
-
-
-def write(folder: Path | None = None) -> Path:
-    """Write the page as `models.md` in `folder`, the checkout's docs by default; its path."""
-    file = (folder or paths.PACKAGE.parent / "docs") / "models.md"
-    file.write_text(page(), encoding="utf-8")
-    return file
-
-
-def _in_order() -> list[ModelCard]:
+def ordered_cards() -> list[ModelCard]:
     """The cards by family, in the families' order, then as their files are named."""
     order = {family: place for place, family in enumerate(FAMILIES)}
     return sorted(model_cards().values(), key=lambda card: order.get(card.family, len(order)))
 
 
-def _summary() -> str:
-    cards = _in_order()
-    doubtful = sum("training" in card.unconfirmed for card in cards)
-    kinds = ("fixed", "native", "mixed", "unknown")
-    counts = ", ".join(
-        f"{sum(card.training.startswith(kind) for card in cards)} {kind}" for kind in kinds
-    )
-    return (
-        f"{len(cards)} checkpoints: {counts}. The training resolution of {doubtful} is not "
-        "confirmed.\n"
-    )
-
-
-def _section(cards: Sequence[ModelCard]) -> str:
-    headers = ("checkpoint", "training", "range", "tile", "tokens", "adapter", "licence", "known")
-    sources = list(dict.fromkeys((card.evidence, card.evidence_url) for card in cards))
-    rows = []
-    for card in cards:
-        training, edges, tokens = _resolution(card)
-        link = f"[{card.pretrained}](https://huggingface.co/{card.pretrained})"
-        tile = _marked(card, "tile", f"{card.tile}") if card.tile else ""
-        licence = _marked(card, "licence", card.licence)
-        known = sources.index((card.evidence, card.evidence_url)) + 1
-        name = _marked(card, "pretrained", link)
-        rows.append((name, training, edges, tile, tokens, card.adapter, licence, f"{known}"))
-    lines = [
-        f"{number}. {text}." + (f" <{url}>" if url else "")
-        for number, (text, url) in enumerate(sources, start=1)
-    ]
-    return f"{_table(rows, headers, 'github')}\n\nKnown from:\n\n" + "\n".join(lines) + "\n"
-
-
-def _resolution(card: ModelCard) -> tuple[str, str, str]:
+def resolution_words(card: ModelCard) -> tuple[str, str, str]:
     """Training resolution, range in edges of a square, and tokens, as they are shown."""
-    training = _marked(card, "training", card.training)
+    training = doubted(card, "training", card.training)
     edges = " to ".join(f"{math.sqrt(pixels):.0f}" for pixels in card.training_range or ())
     tokens = " to ".join(f"{count:,}" for count in card.tokens)
-    return (
-        training,
-        _marked(card, "training_range", edges),
-        _marked(card, "tokens", tokens),
-    )
+    return training, doubted(card, "training_range", edges), doubted(card, "tokens", tokens)
 
 
-def _marked(card: ModelCard, key: str, text: str) -> str:
+def doubted(card: ModelCard, key: str, text: str) -> str:
     return f"{text} {MARK}" if key in card.unconfirmed else text
-
-
-def _table(rows: Sequence[Sequence[str]], headers: Sequence[str], form: str) -> str:
-    return tabulate(rows, headers=headers, tablefmt=form, disable_numparse=True)
-
-
-if __name__ == "__main__":
-    print(write())

@@ -12,7 +12,6 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 
 from resolution_eval import __version__
 from resolution_eval.commands import COMMANDS, PASSING_ON
@@ -66,7 +65,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         parser.error("name a command; resolution-eval --help lists them")
     if rest and known.command not in PASSING_ON:
         known.parser.error(_unknown(rest, known.parser))
-    status: int = known.run(known, rest)
+    known.rest = rest
+    status: int = known.run(known) or 0
     return status
 
 
@@ -112,14 +112,9 @@ class _Version(argparse.Action):
     """Prints our version and those of the packages that a score depends on."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from resolution_eval.installation import version_of
+
         print(f"resolution-eval {__version__}")
         for package in PACKAGES:
-            print(f"  {package} {_installed(package)}")
+            print(f"  {package} {version_of(package) or 'not installed'}")
         parser.exit()
-
-
-def _installed(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"

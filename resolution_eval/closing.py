@@ -47,7 +47,7 @@ def ordered(results: Mapping[str, Any], column: str) -> dict[str, Any]:
     changed = dict(results)
     better = dict(results.get("higher_is_better", {}))
     rows = dict(results[column])
-    for task in filter(_ours, rows):
+    for task in [name for name in rows if name.endswith("_res")]:
         width = max((len(_edge(name)) for name in rows[task]), default=0)
         rows[task] = {
             _padded(name, width): value
@@ -56,10 +56,6 @@ def ordered(results: Mapping[str, Any], column: str) -> dict[str, Any]:
         }
         better[task] = {_padded(name, width): value for name, value in better.get(task, {}).items()}
     return {**changed, column: rows, "higher_is_better": better}
-
-
-def _ours(task: str) -> bool:
-    return task.endswith("_res")
 
 
 def _edge(name: str) -> str:

@@ -19,6 +19,7 @@ from resolution_eval.report import PAGE, demo_page, write_page
 
 STRATEGIES = ("low", "native", "mixed")
 TASK = "phantom_res"
+BATCH = 64
 CHART = "acuity"
 """Name of the embedded checkpoint that reads the eye chart, and of its folder."""
 PLATES = 480
@@ -29,7 +30,7 @@ TISSUE_BATCH = 8
 """At 224 px a tile has 3,136 patches of 4 px, whose attention takes memory."""
 
 
-def demo(output: Path, *, batch_size: int = 64) -> Path:
+def demo(output: Path) -> Path:
     """Sweep the embedded checkpoints over `phantom_res` and write `output`/index.html; its path.
 
     Each is run twice, the second time blind, as a control. lmms-eval's results of a checkpoint lie
@@ -41,37 +42,26 @@ def demo(output: Path, *, batch_size: int = 64) -> Path:
     logger.add(sys.stderr, level="WARNING")
     runs = [(strategy, blind) for strategy in STRATEGIES for blind in ("false", "true")]
     for strategy, blind in tqdm(runs, desc="runs"):
-        evaluate(
-            "resflamingo",
-            f"pretrained=embedded/{strategy},blind={blind}",
-            TASK,
-            output / strategy,
-            batch_size=batch_size,
-        )
+        arguments = f"pretrained=embedded/{strategy},blind={blind}"
+        evaluate("resflamingo", arguments, TASK, output / strategy, batch_size=BATCH)
     records = [record for strategy in STRATEGIES for record in make_records(output / strategy)]
-    tissue(output / "tissue", batch_size=min(batch_size, TISSUE_BATCH))
+    tissue(output / "tissue")
     return demo_page(records, output)
 
 
-def eye_chart(output: Path, *, batch_size: int = 64) -> Path:
+def eye_chart(output: Path) -> Path:
     """Show the embedded reader the eye chart and write `output`/acuity/index.html; its path."""
     folder = output / CHART
     output_folder(folder)
+    arguments = f"pretrained=embedded/{CHART}"
     limit = PLATES * len(task_cards()["acuity"].resolutions)
-    evaluate(
-        "resflamingo",
-        f"pretrained=embedded/{CHART}",
-        "acuity_res",
-        folder,
-        batch_size=batch_size,
-        limit=limit,
-    )
+    evaluate("resflamingo", arguments, "acuity_res", folder, batch_size=BATCH, limit=limit)
     return write_page(make_records(folder), folder, images=False)
 
 
-def tissue(output: Path, *, batch_size: int = TISSUE_BATCH) -> Path:
+def tissue(output: Path) -> Path:
     """Sweep the tissue checkpoint over the tiles of this package and write `output`/index.html; its
     path.
     """
-    evaluate("resflamingo", f"pretrained={TISSUE}", TISSUE_TASK, output, batch_size=batch_size)
+    evaluate("resflamingo", f"pretrained={TISSUE}", TISSUE_TASK, output, batch_size=TISSUE_BATCH)
     return write_page(make_records(output), output)

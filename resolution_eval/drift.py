@@ -5,7 +5,7 @@ Each change names the cells of the record that it touches.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,8 @@ from resolution_eval.evidence.attestation import Failure, Served
 from resolution_eval.evidence.facts import versions
 from resolution_eval.ground.errors import ModelError, UsageError
 from resolution_eval.ground.redaction import STRUCK
+from resolution_eval.models.arguments import flag, model_arguments
+from resolution_eval.models.wrapped.predictors import LONE, OWN, Predictor, predictor
 from resolution_eval.records import Record
 from resolution_eval.records.schema import Cell
 from resolution_eval.resolution import Size
@@ -20,7 +22,6 @@ from resolution_eval.resolution import Size
 if TYPE_CHECKING:
     from resolution_eval.adapters.reswrap import ResWrap
     from resolution_eval.models.wrapped.base_plan import BasePlan
-    from resolution_eval.models.wrapped.predictors import Predictor
 
 USUAL = ("batch_size", "device", "device_map", "min_pixels", "max_pixels")
 """Arguments that reswrap gives a base by itself, so that none was left to it."""
@@ -50,19 +51,19 @@ def drift(record: Record, model_args: str | None = None, *, ask: bool = False) -
             then, or the record does not hold what it was asked with.
         ModelError: what `model_args` name cannot be loaded; or lmms-eval's model not be built.
     """
-    changes = [
-        *_packages(record),
-        *_defaults(record),
-        *_rules(record, model_args),
-        *_server(record),
-    ]
+    checks = (_packages(record), _defaults(record), _rules(record, model_args), _server(record))
+    changes = [change for check in checks for change in check]
     return [*changes, *_asked(record, model_args)] if ask else changes
+
+
+def _at(cells: Iterable[Cell]) -> tuple[str, ...]:
+    return tuple(cell.resolution for cell in cells)
 
 
 def _packages(record: Record) -> Iterator[Change]:
     """Installed packages of another version than the run had."""
     present, then = versions(), record.environment.versions
-    everywhere = tuple(cell.resolution for cell in record.cells)
+    everywhere = _at(record.cells)
     for name in WATCHED:
         before, now = then.get(name), present.get(name)
         if before is not None and now is not None and before != now:
@@ -75,7 +76,7 @@ def _defaults(record: Record) -> Iterator[Change]:
     told = _kept(record)
     if not then or "base" not in told:
         return
-    everywhere = tuple(cell.resolution for cell in record.cells)
+    everywhere = _at(record.cells)
     try:
         planned = _plan(told)
     except (UsageError, ModelError) as error:
@@ -95,7 +96,6 @@ def _plan(told: Mapping[str, str]) -> BasePlan:
         UsageError: there is no such base any more, or it has no such argument.
         ModelError: the base's packages are absent.
     """
-    from resolution_eval.models.arguments import flag
     from resolution_eval.models.wrapped.base_plan import plan
 
     simple = flag("force_simple", told.get("force_simple", False))
@@ -121,9 +121,6 @@ def _base_arguments(told: Mapping[str, str]) -> dict[str, str]:
 
 def _rules(record: Record, model_args: str | None) -> Iterator[Change]:
     """The rule, or the processor's files, that predicts today; and what it makes of each grid."""
-    from resolution_eval.models.arguments import model_arguments
-    from resolution_eval.models.wrapped.predictors import OWN
-
     served = [cell for cell in record.cells if cell.serving is not None]
     if not served or record.checkpoint.name is None:
         return
@@ -136,7 +133,7 @@ def _rules(record: Record, model_args: str | None) -> Iterator[Change]:
         if not set(OWN).isdisjoint(model_arguments(model_args or "")):
             raise
         who, title = None, f"none: {error}"
-    changed = tuple(cell.resolution for cell in served if _rule(cell) != title)
+    changed = _at(cell for cell in served if _rule(cell) != title)
     if changed:
         yield Change("rule that predicts", _rule(served[0]), title, changed)
     if who is not None:
@@ -151,23 +148,17 @@ def _predictor(record: Record, told: Mapping[str, str]) -> Predictor | None:
         UsageError: an argument names no rule any more, or does not fit.
         ModelError: the processor cannot be loaded.
     """
-    from resolution_eval.models.wrapped.predictors import OWN, predictor
-
     own = {name: value for name, value in told.items() if name in OWN}
     return predictor(str(record.checkpoint.name), own)
 
 
 def _kept(record: Record) -> dict[str, str]:
     """The arguments that the run was given."""
-    from resolution_eval.models.arguments import model_arguments
-
     return model_arguments(record.environment.model_args or "")
 
 
 def _merged(record: Record, model_args: str | None) -> dict[str, str]:
     """The arguments of the run, each replaced by the one of that name in `model_args`."""
-    from resolution_eval.models.arguments import model_arguments
-
     return _kept(record) | model_arguments(model_args or "")
 
 
@@ -189,8 +180,6 @@ def _refuse_struck(told: Mapping[str, str]) -> None:
 
 def _tokens(cell: Cell, who: Predictor) -> Iterator[Change]:
     """Tokens of a cell whose images were all of one size, by the rule of today."""
-    from resolution_eval.models.wrapped.predictors import LONE
-
     assert cell.serving is not None
     before, size = cell.serving.predicted_tokens, _one_size(cell)
     if before is None or size is None:
@@ -232,8 +221,7 @@ def _asked(record: Record, model_args: str | None) -> Iterator[Change]:
     if misfit is not None and _misfit(record, _kept(record)) is None:
         raise UsageError(misfit)
     if misfit is not None:
-        touched = tuple(cell.resolution for cell in served)
-        yield Change("the server's answer", "answered", f"not asked: {misfit}", touched)
+        yield Change("the server's answer", "answered", f"not asked: {misfit}", _at(served))
         return
     adapter = ResWrap(**simple_parse_args_string(",".join(f"{n}={v}" for n, v in told.items())))
     for cell in served:

@@ -8,11 +8,9 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from resolution_eval.analysis import CurveFigures, Figure
-from resolution_eval.analysis.curve import CellFigures
+from resolution_eval.analysis import CurveFigures
 from resolution_eval.records.answer_table import SCHEMA
-from resolution_eval.report.content import status
-from resolution_eval.statistics.curves import Withheld
+from resolution_eval.report.tidy import cell_row, identity_of
 
 NULLABLE = {pa.string(): "string", pa.int8(): "Int8", pa.int32(): "Int32", pa.int64(): "Int64"}
 """pandas' types of what may be absent: an absent verdict is no 0, an absent text not 'None'."""
@@ -39,38 +37,8 @@ def cell_frame(curves: Sequence[CurveFigures]) -> pd.DataFrame:
     `step` is how the grid is known, whatever else is wrong (attested, counted, predicted, ...).
     `withheld` says why there is no accuracy.
     """
-    rows = [_cell_row(curve, cell) for curve in curves for cell in curve.cells]
+    rows = [cell_row(curve, cell) for curve in curves for cell in curve.cells]
     return pd.DataFrame(rows, columns=list(CELL_TYPES)).astype(CELL_TYPES)
-
-
-def _identity(curve: CurveFigures) -> dict[str, str]:
-    record = curve.sweep.record
-    return {"curve": curve.name, "checkpoint": record.label, "task": record.task}
-
-
-def _cell_row(curve: CurveFigures, figures: CellFigures) -> dict[str, Any]:
-    cell = figures.cell
-    return {
-        **_identity(curve),
-        "r": cell.resolution,
-        "scheme": cell.scheme,
-        "filter": cell.filter,
-        "answer_mode": cell.answer_mode,
-        **_accuracy(figures.accuracy),
-        "n": cell.scored,
-        "failed": cell.failed,
-        "missing": cell.missing,
-        "tokens": figures.tokens,
-        "status": status(cell),
-        "step": cell.step,
-    }
-
-
-def _accuracy(accuracy: Figure) -> dict[str, Any]:
-    """The accuracy with its ends; or why there is none."""
-    if isinstance(accuracy, Withheld):
-        return {"withheld": accuracy.reason}
-    return {"accuracy": accuracy.estimate, "low": accuracy.low, "high": accuracy.high}
 
 
 def sample_frame(curves: Sequence[CurveFigures]) -> pd.DataFrame:
@@ -87,7 +55,7 @@ def _answers(curve: CurveFigures) -> pd.DataFrame:
     answers = curve.sweep.record.answers
     groups = answers.groups()
     numbers = [number for each in curve.cells for number in groups[each.cell.key]]
-    return _frame(answers.table.take(numbers), _identity(curve))
+    return _frame(answers.table.take(numbers), identity_of(curve))
 
 
 def _frame(table: pa.Table, identity: Mapping[str, str]) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -21,19 +21,14 @@ HUB_SECONDS = 5.0
 SCARCE = 10 * 2**30
 """Bytes below which a disk is called nearly full: less than a small checkpoint or data set."""
 NEEDED = (
-    "lmms-eval",
-    "torch",
-    "torchvision",
-    "transformers",
-    "accelerate",
-    "datasets",
+    *("lmms-eval", "torch", "torchvision", "transformers", "accelerate", "datasets"),
     "open-clip-torch",
 )
 OPTIONAL = {"vllm": "scores models by lmms-eval's own vllm", "bitsandbytes": "quantises weights"}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class InstallationFinding:
     """One thing that was looked at."""
 
@@ -43,6 +38,9 @@ class InstallationFinding:
     found: str
     advice: str = ""
     """What to do; empty where there is nothing to."""
+
+
+Findings = Iterator[InstallationFinding]
 
 
 def examine() -> list[InstallationFinding]:
@@ -63,88 +61,66 @@ def table(findings: list[InstallationFinding]) -> str:
     return "\n".join([*lines, end])
 
 
-def _python() -> list[InstallationFinding]:
-    versions = (
-        f"{metadata.version('resolution-eval')}, Python {platform.python_version()}, {sys.platform}"
-    )
-    findings = [InstallationFinding(name="resolution-eval", state="ok", found=versions)]
+def _python() -> Findings:
+    python = f"Python {platform.python_version()}, {sys.platform}"
+    yield InstallationFinding("resolution-eval", "ok", f"{version_of('resolution-eval')}, {python}")
+    advice = "python3 -m uv sync, or pip install resolution-eval"
     for name in NEEDED:
-        installed = _version(name)
-        findings.append(
-            InstallationFinding(name=name, state="ok", found=installed)
-            if installed
-            else InstallationFinding(
-                name=name,
-                state="fault",
-                found="not installed",
-                advice="python3 -m uv sync, or pip install resolution-eval",
-            )
-        )
-    return findings
+        installed = version_of(name)
+        if installed:
+            yield InstallationFinding(name, "ok", installed)
+        else:
+            yield InstallationFinding(name, "fault", "not installed", advice)
 
 
-def _version(package: str) -> str | None:
+def version_of(package: str) -> str | None:
+    """The installed version; None where there is none."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
 
 
-def _flamingo() -> list[InstallationFinding]:
-    version = _version("open-flamingo")
-    fits = version is not None and version.startswith("2.")
+def _flamingo() -> Findings:
+    version = version_of("open-flamingo") or "not installed"
     advice = "resflamingo and the demo need it: pip install --no-deps open_flamingo==2.0.1"
-    return [
-        InstallationFinding(
-            name="open_flamingo",
-            state="ok" if fits else "note",
-            found=version or "not installed",
-            advice="" if fits else advice,
-        )
-    ]
+    if version.startswith("2."):
+        yield InstallationFinding("open_flamingo", "ok", version)
+    else:
+        yield InstallationFinding("open_flamingo", "note", version, advice)
 
 
-def _optional() -> list[InstallationFinding]:
-    return [
-        InstallationFinding(name=name, state="ok", found=f"{installed}: {what}")
-        for name, what in OPTIONAL.items()
-        if (installed := _version(name))
-    ]
+def _optional() -> Findings:
+    for name, what in OPTIONAL.items():
+        if installed := version_of(name):
+            yield InstallationFinding(name, "ok", f"{installed}: {what}")
 
 
-def _plugin() -> list[InstallationFinding]:
+def _plugin() -> Findings:
     names = {point.name for point in metadata.entry_points(group="lmms_eval.models")}
-    known = "resolution_eval" in names
-    return [
-        InstallationFinding(
-            name="plugin",
-            state="ok" if known else "fault",
-            found="registered with lmms-eval" if known else "lmms-eval does not know it",
-            advice="" if known else "install it, python3 -m uv sync; a PYTHONPATH is not enough",
-        )
-    ]
+    advice = "install it, python3 -m uv sync; a PYTHONPATH is not enough"
+    if "resolution_eval" in names:
+        yield InstallationFinding("plugin", "ok", "registered with lmms-eval")
+    else:
+        yield InstallationFinding("plugin", "fault", "lmms-eval does not know it", advice)
 
 
-def _gpu() -> list[InstallationFinding]:
+def _gpu() -> Findings:
     advice = "small models run without; with one, install a torch built for it (pytorch.org)"
     try:
         import torch
 
         names = [torch.cuda.get_device_name(each) for each in range(torch.cuda.device_count())]
     except (ImportError, OSError, RuntimeError) as error:
-        return [
-            InstallationFinding(
-                name="GPU", state="fault", found=f"torch fails: {error}", advice=advice
-            )
-        ]
+        yield InstallationFinding("GPU", "fault", f"torch fails: {error}", advice)
+        return
     if names:
-        return [InstallationFinding(name="GPU", state="ok", found=", ".join(names))]
-    return [
-        InstallationFinding(name="GPU", state="note", found="none that torch sees", advice=advice)
-    ]
+        yield InstallationFinding("GPU", "ok", ", ".join(names))
+    else:
+        yield InstallationFinding("GPU", "note", "none that torch sees", advice)
 
 
-def _data() -> list[InstallationFinding]:
+def _data() -> Findings:
     from resolution_eval.data.cards import task_cards
     from resolution_eval.data.sources import at_hand
     from resolution_eval.data.sources.roots import DATA_VARIABLE, data_root
@@ -152,38 +128,31 @@ def _data() -> list[InstallationFinding]:
     try:
         root = data_root()
     except ResolutionEvalError as error:
-        return [InstallationFinding(name="data", state="fault", found=str(error))]
+        yield InstallationFinding("data", "fault", str(error))
+        return
     if root is None:
         advice = f"set {DATA_VARIABLE} to a folder of data folders (docs/data.md) to use your own"
         reason = f"{DATA_VARIABLE} is not set: generated and downloaded data only"
-        return [InstallationFinding(name="data", state="note", found=reason, advice=advice)]
+        yield InstallationFinding("data", "note", reason, advice)
+        return
     there, damaged = [], []
     for card in task_cards().values():
         try:
             if at_hand(card) is not None:
                 there.append(card.name)
         except ResolutionEvalError as error:
-            damaged.append(
-                InstallationFinding(name=f"data {card.name}", state="fault", found=str(error))
-            )
-    return [
-        InstallationFinding(
-            name="data", state="ok", found=f"{root}; at hand: {', '.join(there) or 'none'}"
-        ),
-        *damaged,
-    ]
+            damaged.append(InstallationFinding(f"data {card.name}", "fault", str(error)))
+    yield InstallationFinding("data", "ok", f"{root}; at hand: {', '.join(there) or 'none'}")
+    yield from damaged
 
 
-def _disk() -> list[InstallationFinding]:
+def _disk() -> Findings:
     from huggingface_hub.constants import HF_HOME
 
     from resolution_eval.data.sources.roots import CACHE_VARIABLE, cache_root
 
-    places = {
-        "downloads": (cache_root(), CACHE_VARIABLE),
-        "hub's cache": (Path(HF_HOME), "HF_HOME"),
-    }
-    return [_room(name, *place) for name, place in places.items()]
+    yield _room("downloads", cache_root(), CACHE_VARIABLE)
+    yield _room("hub's cache", Path(HF_HOME), "HF_HOME")
 
 
 def _room(name: str, folder: Path, variable: str) -> InstallationFinding:
@@ -191,15 +160,12 @@ def _room(name: str, folder: Path, variable: str) -> InstallationFinding:
     there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
     advice = f"set {variable} to a folder on another disk"
     if not there.is_dir() or not os.access(there, os.W_OK):
-        return InstallationFinding(
-            name=name, state="fault", found=f"{folder} is not writable", advice=advice
-        )
+        return InstallationFinding(name, "fault", f"{folder} is not writable", advice)
     free = shutil.disk_usage(there).free
-    scarce = free < SCARCE
     space = f"{free / 2**30:.1f} GiB free in {folder}"
-    return InstallationFinding(
-        name=name, state="note" if scarce else "ok", found=space, advice=advice if scarce else ""
-    )
+    if free < SCARCE:
+        return InstallationFinding(name, "note", space, advice)
+    return InstallationFinding(name, "ok", space)
 
 
 def refuse_unwritable_cache() -> None:
@@ -223,29 +189,26 @@ def refuse_unwritable_cache() -> None:
         )
 
 
-def _hub() -> list[InstallationFinding]:
+def _hub() -> Findings:
     """Whether the hub answers, within HUB_SECONDS whatever the network does."""
     from huggingface_hub import constants, get_token
 
     offline = "checkpoints and data sets must then be in the hub's cache, or be local folders"
     if constants.HF_HUB_OFFLINE:
-        return [
-            InstallationFinding(
-                name="hub", state="note", found="HF_HUB_OFFLINE is set", advice=f"{offline}"
-            )
-        ]
+        yield InstallationFinding("hub", "note", "HF_HUB_OFFLINE is set", offline)
+        return
     answers: list[str] = []
     caller = Thread(target=_call, args=(constants.ENDPOINT, answers), daemon=True)
     caller.start()
     caller.join(HUB_SECONDS)
     fault = answers[0] if answers else f"no answer in {HUB_SECONDS:.0f} seconds"
     if fault:
-        reason = f"{constants.ENDPOINT}: {fault}"
-        return [InstallationFinding(name="hub", state="note", found=reason, advice=offline)]
-    if get_token() is None:
-        access, advice = "reachable, not signed in", "for gated checkpoints: hf auth login"
-        return [InstallationFinding(name="hub", state="ok", found=access, advice=advice)]
-    return [InstallationFinding(name="hub", state="ok", found="reachable, a token is there")]
+        yield InstallationFinding("hub", "note", f"{constants.ENDPOINT}: {fault}", offline)
+    elif get_token() is None:
+        advice = "for gated checkpoints: hf auth login"
+        yield InstallationFinding("hub", "ok", "reachable, not signed in", advice)
+    else:
+        yield InstallationFinding("hub", "ok", "reachable, a token is there")
 
 
 def _call(address: str, answers: list[str]) -> None:
@@ -260,23 +223,16 @@ def _call(address: str, answers: list[str]) -> None:
         answers.append("")
 
 
-def _browser() -> list[InstallationFinding]:
+def _browser() -> Findings:
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     advice = "reports open in any browser; the browser tests need one here: apt install chromium"
     if browser:
-        return [InstallationFinding(name="browser", state="ok", found=browser)]
-    return [InstallationFinding(name="browser", state="note", found="no chromium", advice=advice)]
+        yield InstallationFinding("browser", "ok", browser)
+    else:
+        yield InstallationFinding("browser", "note", "no chromium", advice)
 
 
-CHECKS: tuple[Callable[[], list[InstallationFinding]], ...] = (
-    _python,
-    _flamingo,
-    _optional,
-    _plugin,
-    _gpu,
-    _data,
-    _disk,
-    _hub,
-    _browser,
+CHECKS: tuple[Callable[[], Findings], ...] = (
+    *(_python, _flamingo, _optional, _plugin, _gpu, _data, _disk, _hub, _browser),
 )
 """What is looked at, in the order in which it is told."""

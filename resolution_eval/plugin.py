@@ -148,8 +148,7 @@ def _add_tasks(module: ModuleType) -> None:
     if getattr(manager, "knows_resolution_eval", False):
         return
     printable()
-    _add_sampler()
-    _add_closing()
+    _add_parts()
     original = manager.initialize_tasks
 
     def initialize_tasks(
@@ -236,22 +235,18 @@ def _tell_data_apart() -> None:
     ConfigurableTask.dump_config = dump_config
 
 
-def _add_sampler() -> None:
-    """Name our sampler to lmms-eval, since our tasks ask for it."""
-    from lmms_eval.api import samplers
-
-    from resolution_eval.host.fewshot import SAMPLER, Demonstrations
-
-    samplers.SAMPLER_REGISTRY[SAMPLER] = Demonstrations
-
-
-def _add_closing() -> None:
-    """Have lmms-eval's table, which it sorts as text, in order, and what it says in words below."""
+def _add_parts() -> None:
+    """Name our sampler to lmms-eval, since our tasks ask for it, and have its table, which it sorts
+    as text, in order, with what it says in words below.
+    """
     from lmms_eval import utils
+    from lmms_eval.api import samplers
 
     from resolution_eval.closing import add_closing
     from resolution_eval.ground.colour import plain_logs
+    from resolution_eval.host.fewshot import SAMPLER, Demonstrations
 
+    samplers.SAMPLER_REGISTRY[SAMPLER] = Demonstrations
     add_closing(utils)
     plain_logs()
 

@@ -79,11 +79,10 @@ def _refuse_checkpoint(model: str, pretrained: str, *, local: bool) -> None:
 
 def _refuse_flamingo(pretrained: str) -> None:
     from resolution_eval.data.cards import model_cards
-    from resolution_eval.ground import paths
+    from resolution_eval.score.subject import embedded
 
-    folders = (paths.models() / "embedded").glob("*")
-    known = {f"embedded/{folder.name}" for folder in folders if folder.is_dir()}
-    known |= {name for name, card in model_cards().items() if card.flamingo is not None}
+    cards = {name for name, card in model_cards().items() if card.flamingo is not None}
+    known = cards.union(embedded())
     if pretrained not in known and not Path(pretrained).is_dir():
         raise ModelError(
             f"no checkpoint {pretrained!r}: not a folder here, and no model card names it; "
@@ -116,13 +115,13 @@ def _is_lmms_eval(program: str) -> bool:
     return (program == "-m" and module == ["lmms_eval"]) or is_host(program)
 
 
-def refuse_absent(folders: Iterable[Path]) -> None:
-    """Refuse folders of results that are not there, or in which nothing was written.
+def refuse_absent(*folders: Path | None) -> None:
+    """Refuse folders of results that are not there, or in which nothing was written; None is none.
 
     Raises:
         RecordError: one is absent, or holds neither results nor records.
     """
-    for path in folders:
+    for path in filter(None, folders):
         if not path.exists():
             raise RecordError(
                 f"{path} does not exist; pass the folder given to --output_path, a "

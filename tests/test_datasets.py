@@ -13,11 +13,11 @@ from resolution_eval import cli, datasets
 from resolution_eval.data import own_folder
 from resolution_eval.data.cards import parse_task_card, task_cards
 from resolution_eval.data.sources import at_hand
-from resolution_eval.datasets import dataset_page
 from resolution_eval.datasets.sheet import TILE
 from resolution_eval.ground.errors import DataError, UsageError
 from resolution_eval.host import runs, taskfiles
 from resolution_eval.resolution import NATIVE
+from tools import datasets_page
 
 
 @pytest.fixture(autouse=True)
@@ -60,8 +60,8 @@ QUESTIONS = [
 
 
 def test_the_page_of_data_sets_is_what_the_cards_make() -> None:
-    written, _, _ = dataset_page.PAGE.read_text(encoding="utf-8").partition(dataset_page.MEASURED)
-    assert written == f"{dataset_page.page()}\n", "run `python -m resolution_eval.datasets`"
+    written, _, _ = datasets_page.PAGE.read_text(encoding="utf-8").partition(datasets_page.MEASURED)
+    assert written == f"{datasets_page.page()}\n", "run `python -m tools.datasets_page`"
 
 
 def test_every_data_set_is_listed_with_its_state(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,6 @@ from PIL import Image
 from resolution_eval import cli, datasets
 from resolution_eval.data.cards import task_cards
 from resolution_eval.data.sources import Sample
-from resolution_eval.datasets import dataset_page
 from resolution_eval.datasets.image_overlap import (
     ImageOverlap,
     PixelDigests,
@@ -23,6 +22,7 @@ from resolution_eval.datasets.image_overlap import (
     write_overlaps,
 )
 from resolution_eval.ground.errors import DataError
+from tools import datasets_page
 
 SIZE = (50, 40)
 
@@ -218,7 +218,7 @@ def test_the_committed_table_is_shown_where_its_reader_looks(capsys):
     assert all({one.test, one.train} <= names and one.test != one.train for one in table)
     one = table[0]
     assert f"{one.train}: {one.told}" in datasets.describe(task_cards()[one.test])
-    assert one.told in dataset_page.page()
+    assert one.told in datasets_page.page()
 
 
 def test_a_damaged_store_of_images_is_an_error_and_no_split_without_images():

@@ -57,7 +57,7 @@ def test_damaged_data_is_a_fault_that_names_the_data_set(monkeypatch, tmp_path) 
 
 def test_another_open_flamingo_is_refused_with_the_command_that_helps(monkeypatch) -> None:
     monkeypatch.setattr(
-        installation, "_version", lambda name: "0.0.2" if name == "open-flamingo" else "1.0"
+        installation, "version_of", lambda name: "0.0.2" if name == "open-flamingo" else "1.0"
     )
     finding = found("open_flamingo")
     assert (
@@ -66,7 +66,7 @@ def test_another_open_flamingo_is_refused_with_the_command_that_helps(monkeypatc
 
 
 def test_a_package_that_is_missing_is_a_fault(monkeypatch) -> None:
-    monkeypatch.setattr(installation, "_version", lambda name: None)
+    monkeypatch.setattr(installation, "version_of", lambda name: None)
     assert found("lmms-eval").state == "fault"
 
 

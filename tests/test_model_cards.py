@@ -13,6 +13,7 @@ from resolution_eval.data.cards import model_cards, parse_model_card
 from resolution_eval.ground import paths
 from resolution_eval.ground.errors import CardError
 from resolution_eval.resolution import TrainingResolution
+from tools import models_page
 
 FILES = sorted(paths.models().glob("*.toml"))
 ADAPTERS = {"reshf", "resflamingo", "none"}
@@ -102,7 +103,7 @@ def test_a_wrong_card_is_refused_by_key(old, new, complaint):
 
 
 def test_the_listing_has_a_line_for_every_card_and_marks_what_is_not_confirmed():
-    lines = checkpoint_list.listing().splitlines()
+    lines = checkpoint_list.listing(checkpoint_list.selected()).splitlines()
     assert len(lines) == 2 + len(FILES) + 2
     (line,) = (line for line in lines if line.startswith("google/gemma-3-4b-it "))
     assert line.split() == ["google/gemma-3-4b-it", "gemma3", "fixed:896", "256", "reshf"]
@@ -112,13 +113,13 @@ def test_the_listing_has_a_line_for_every_card_and_marks_what_is_not_confirmed()
 
 def test_the_page_in_the_docs_is_up_to_date():
     file = Path(__file__).parents[1] / "docs" / "models.md"
-    assert file.read_text("utf-8") == checkpoint_list.page(), (
-        "docs/models.md differs from the cards: run python -m resolution_eval.checkpoint_list"
+    assert file.read_text("utf-8") == models_page.page(), (
+        "docs/models.md differs from the cards: run python -m tools.models_page"
     )
 
 
-def test_the_page_names_every_checkpoint_once_in_a_table_with_its_evidence(tmp_path):
-    text = checkpoint_list.write(tmp_path).read_text("utf-8")
+def test_the_page_names_every_checkpoint_once_in_a_table_with_its_evidence():
+    text = models_page.page()
     for card in model_cards().values():
         assert text.count(f"| [{card.pretrained}](") == 1
         assert card.evidence in text

@@ -26,13 +26,13 @@ from resolution_eval.records import (
     Record,
     make_records,
     read_record,
-    record_reference,
     store,
     write_record,
 )
 from resolution_eval.records.answer_table import GENERATIONS, resolution_order
 from resolution_eval.records.host_output import read_run
 from resolution_eval.records.schema import json_schema, publish_schema
+from tools import records_page
 
 CURVE = {"28": 0.3, "64": 0.8, "128": 0.7, "native": 0.75}
 
@@ -525,7 +525,7 @@ def test_answers_that_are_not_parquet_are_refused(tmp_path):
 
 
 def test_the_page_of_records_has_every_part_of_one():
-    assert set(record_reference.ORDER) == set(json_schema()["$defs"])
+    assert set(records_page.ORDER) == set(json_schema()["$defs"])
 
 
 def test_a_written_record_fits_the_published_schema(tmp_path):
@@ -539,9 +539,7 @@ def test_a_written_record_fits_the_published_schema(tmp_path):
 
 def test_the_schema_in_the_docs_is_the_present_one():
     docs = Path(__file__).parents[1] / "docs" / "record.schema.json"
-    assert json.loads(docs.read_text()) == json_schema(), (
-        "run resolution_eval.records.publish_schema"
-    )
+    assert json.loads(docs.read_text()) == json_schema(), "run python -m tools.records_page"
 
 
 def test_hostile_strings_survive_unchanged(tmp_path):
@@ -565,10 +563,8 @@ def test_names_of_tasks_and_checkpoints_cannot_leave_the_folder(tmp_path):
 
 
 def test_the_page_about_records_is_the_one_of_the_schema():
-    from resolution_eval.records.record_reference import page
-
     docs = Path(__file__).parents[1] / "docs" / "records.md"
-    assert docs.read_text() == page(), "run python -m resolution_eval.records.record_reference"
+    assert docs.read_text() == records_page.page(), "run python -m tools.records_page"
 
 
 def answers_with(path: Path, name: str, value: object) -> None:

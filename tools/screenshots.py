@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, ViewportSize, sync_playwright
 
 from resolution_eval.board.site.serve import server
 
@@ -25,7 +25,7 @@ LARGEST = 150_000
 QUALITIES: tuple[dict[str, Any], ...] = ({"lossless": True}, {"quality": 90}, {"quality": 75})
 CHROMIUM = Path("/usr/bin/chromium")
 """A distribution's browser is taken where there is one, else Playwright's own."""
-DESKTOP = {"width": 1280, "height": 800}
+DESKTOP: ViewportSize = {"width": 1280, "height": 800}
 SHEET = {"width": 718, "height": 1000}
 """Of A4 between margins of 12 mm, in CSS pixels."""
 KINDS: dict[str, dict[str, Any]] = {

@@ -171,7 +171,8 @@ def in_short(sources: Iterable[Printed]) -> tuple[InShort, ...]:
 
 
 def _short(source: _Source, model: str, curves: Sequence[Series]) -> InShort:
-    sizes = sorted({point.at for each in curves for point in each.points}, key=_first_number)
+    names = dict.fromkeys(point.at for each in curves for point in each.points)
+    sizes = sorted(names, key=_first_number)
     wins = {size: sum(_share(each, size) == 1 for each in curves) for size in sizes}
     near = [size for size in sizes if all(_share(each, size) >= 1 - NEAR for each in curves)]
     best, axis = max(wins, key=lambda size: wins[size]), curves[0].axis

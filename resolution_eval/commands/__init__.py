@@ -1,7 +1,8 @@
-"""Commands of `resolution-eval`, one module each: `arguments(parser)` and `run(known, rest)`.
+"""Commands of `resolution-eval`, one module each.
 
-Their modules import only the standard library at the top: `--help` answers at once, and each
-command imports what it needs when it runs.
+In each `arguments(parser)` says what the command takes, and `run(known)` does it; its exit status,
+None for 0. Their modules import only the standard library at the top: `--help` answers at once, and
+each command imports what it needs when it runs.
 """
 
 COMMANDS = {
@@ -27,4 +28,4 @@ COMMANDS = {
 }
 """Name of each command, which is its module's, and its line of help, in the order of `--help`."""
 PASSING_ON = ("run",)
-"""Commands that hand the arguments they do not know to lmms-eval, as `rest`."""
+"""Commands that hand the arguments they do not know to lmms-eval, as `known.rest`."""

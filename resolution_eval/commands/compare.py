@@ -3,34 +3,28 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 from resolution_eval.ground.printing import as_json
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments to `parser`."""
-    parser.add_argument("first", type=Path, metavar="A", help="a record, or a folder of results")
-    parser.add_argument("second", type=Path, metavar="B", help="of the same task")
-    parser.add_argument(
-        "--samples", action="store_true", help="name every sample whose verdict differs"
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("first", type=Path, metavar="A", help="a record, or a folder of results")
+    add("second", type=Path, metavar="B", help="of the same task")
+    add("--samples", action="store_true", help="name every sample whose verdict differs")
+    add(
         "--mix-steps",
         action="store_true",
         help="compare cells of different steps of the ladder too: attested against counted, say",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    add("--json", action="store_true", help="print JSON")
 
 
-def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Do it; the exit status."""
-    from dataclasses import asdict
-
+def run(known: argparse.Namespace) -> None:
     from resolution_eval.preflight import refuse_absent
 
-    refuse_absent([known.first, known.second])
+    refuse_absent(known.first, known.second)
 
     from resolution_eval.analysis.record_comparison import compare
     from resolution_eval.collection import only
@@ -41,5 +35,4 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
     first, second = (only(load([path]), path) for path in (known.first, known.second))
     comparison = compare(first, second, mix_steps=known.mix_steps)
     tables = [comparison_table(comparison), *([changed_table(comparison)] if known.samples else [])]
-    print(as_json(asdict(comparison)) if known.json else FORMATS["text"](tables))
-    return 0
+    print(as_json(comparison) if known.json else FORMATS["text"](tables))

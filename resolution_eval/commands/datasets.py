@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from resolution_eval.ground.printing import as_json
@@ -17,29 +16,29 @@ STATES = (
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments to `parser`."""
-    parser.add_argument("name", nargs="?", metavar="NAME", help="of a data set, or of its task")
-    parser.add_argument("--sheet", type=Path, metavar="PNG", help="write a contact sheet of NAME")
-    parser.add_argument("--modality", metavar="TEXT", help="list those whose modality holds it")
-    parser.add_argument("--state", choices=STATES, help="list those of this state")
-    parser.add_argument(
+    add = parser.add_argument
+    add("name", nargs="?", metavar="NAME", help="of a data set, or of its task")
+    add("--sheet", type=Path, metavar="PNG", help="write a contact sheet of NAME")
+    add("--modality", metavar="TEXT", help="list those whose modality holds it")
+    add("--state", choices=STATES, help="list those of this state")
+    add(
         "--overlap",
         type=Path,
         metavar="TABLE",
         help="compare the pixels of all sets at hand, test images with other sets' train images, "
         "and write TABLE (tasks/image_overlap.toml is the one shown)",
     )
-    parser.add_argument(
+    add(
         "--copy",
         action="append",
         default=[],
         metavar="NAME=FOLDER",
         help="for --overlap: a folder in the local layout that holds images of the set NAME",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    add("--json", action="store_true", help="print JSON")
 
 
-def _overlap(known: argparse.Namespace) -> int:
+def _overlap(known: argparse.Namespace) -> None:
     from resolution_eval.datasets.image_overlap import overlaps, write_overlaps
     from resolution_eval.ground.errors import UsageError
 
@@ -54,22 +53,18 @@ def _overlap(known: argparse.Namespace) -> int:
     rows = [
         {"test images of": one.test, "in train of": one.train, "share": one.told} for one in pairs
     ]
-    if known.json:
-        print(as_json(rows))
-        return 0
     from tabulate import tabulate
 
-    print(tabulate(rows, headers="keys"))
-    return 0
+    print(as_json(rows) if known.json else tabulate(rows, headers="keys"))
 
 
-def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Do it; the exit status."""
+def run(known: argparse.Namespace) -> None:
     from resolution_eval import datasets
     from resolution_eval.ground.errors import UsageError
 
     if known.overlap is not None:
-        return _overlap(known)
+        _overlap(known)
+        return
     if known.copy:
         raise UsageError("--copy goes with --overlap TABLE; give both")
     if known.name is None:
@@ -77,9 +72,8 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
             raise UsageError("--sheet needs the NAME of a data set")
         rows = datasets.entries(modality=known.modality, state=known.state)
         print(as_json(rows) if known.json else datasets.list_datasets(rows))
-        return 0
+        return
     card = datasets.find_card(known.name)
     print(as_json(card.model_dump(mode="json")) if known.json else datasets.describe(card))
     if known.sheet is not None:
         print(f"\ncontact sheet: {datasets.contact_sheet(card, known.sheet)}", file=sys.stderr)
-    return 0

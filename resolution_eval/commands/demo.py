@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments to `parser`."""
     parser.add_argument(
         "--output",
         type=Path,
@@ -18,11 +16,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Do it; the exit status."""
+def run(known: argparse.Namespace) -> None:
     from resolution_eval.demo import demo, eye_chart
 
     print(f"open {demo(known.output)}")
     print(f"and its eye chart, {eye_chart(known.output)}")
     print(f"and, on real tissue, {known.output / 'tissue' / 'index.html'}")
-    return 0

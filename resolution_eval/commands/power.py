@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,31 +14,22 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments to `parser`."""
-    parser.add_argument(
-        "results", type=Path, nargs="?", metavar="RESULTS", help="records or results to plan from"
-    )
-    parser.add_argument("--drop", type=float, help="drop of accuracy to plan for (fraction)")
-    parser.add_argument("--n", type=int, help="samples, without RESULTS")
-    parser.add_argument(
-        "--discordance", type=float, help="fraction of samples that differ, without RESULTS"
-    )
-    parser.add_argument(
-        "--clusters", type=int, help="patients or slides of the samples, without RESULTS"
-    )
-    parser.add_argument(
-        "--family", type=int, default=1, help="comparisons made together, without RESULTS (1)"
-    )
-    parser.add_argument("--power", type=float, default=0.8, help="chance to find it (0.8)")
-    parser.add_argument("--error", type=float, default=0.05, help="two-sided error (0.05)")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    add = parser.add_argument
+    add("results", type=Path, nargs="?", metavar="RESULTS", help="records or results to plan from")
+    add("--drop", type=float, help="drop of accuracy to plan for (fraction)")
+    add("--n", type=int, help="samples, without RESULTS")
+    add("--discordance", type=float, help="fraction of samples that differ, without RESULTS")
+    add("--clusters", type=int, help="patients or slides of the samples, without RESULTS")
+    add("--family", type=int, default=1, help="comparisons made together, without RESULTS (1)")
+    add("--power", type=float, default=0.8, help="chance to find it (0.8)")
+    add("--error", type=float, default=0.05, help="two-sided error (0.05)")
+    add("--json", action="store_true", help="print JSON")
 
 
-def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Do it; the exit status."""
+def run(known: argparse.Namespace) -> None:
     from resolution_eval.preflight import refuse_absent
 
-    refuse_absent([known.results] if known.results else [])
+    refuse_absent(known.results)
     from tabulate import tabulate
 
     for name in ("drop", "discordance", "power", "error"):
@@ -52,7 +42,6 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
         raise UsageError(str(error)) from error
     rows = [{"comparison": name, **_row(plan)} for name, plan in plans.items()]
     print(as_json(rows) if known.json else tabulate(rows, headers="keys", missingval="-"))
-    return 0
 
 
 def _of_figures(known: argparse.Namespace) -> SampleSizePlan:
@@ -63,15 +52,8 @@ def _of_figures(known: argparse.Namespace) -> SampleSizePlan:
             "name RESULTS to plan from, or --discordance with --n (what it can show) or --drop "
             "(how many samples it needs)"
         )
-    return plan(
-        n=known.n,
-        discordance=known.discordance,
-        drop=known.drop,
-        power=known.power,
-        error=known.error,
-        clusters=known.clusters,
-        family=known.family,
-    )
+    names = ("n", "discordance", "drop", "power", "error", "clusters", "family")
+    return plan(**{name: getattr(known, name) for name in names})
 
 
 def _of_results(known: argparse.Namespace) -> dict[str, SampleSizePlan]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,25 +13,20 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments to `parser`."""
-    parser.add_argument(
-        "results", type=Path, nargs="+", metavar="RESULTS", help="records, or folders of results"
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("results", type=Path, nargs="+", metavar="RESULTS", help="records, or folders of results")
+    add(
         "--mix-steps",
         action="store_true",
         help="rank models of different steps of the ladder together: attested and counted, say",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    add("--json", action="store_true", help="print JSON")
 
 
-def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Do it; the exit status."""
-    from dataclasses import asdict
-
+def run(known: argparse.Namespace) -> None:
     from resolution_eval.preflight import refuse_absent
 
-    refuse_absent(known.results)
+    refuse_absent(*known.results)
     from tabulate import tabulate
 
     from resolution_eval.analysis.ranking import ranking
@@ -41,8 +35,8 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
 
     standings = ranking(load(known.results), mix_steps=known.mix_steps)
     if known.json:
-        print(as_json(asdict(standings)))
-        return 0
+        print(as_json(standings))
+        return
     rows = [
         {
             "rank": "–" if place.rank is None else _shown(place.rank, 0),
@@ -63,7 +57,6 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
         print(f"Steps of the ladder are mixed, as asked: {listed(standings.entered)}; {WEAKER}.")
     for task, why in standings.left_out.items():
         print(f"Left out: {task}, {why}.")
-    return 0
 
 
 LOOKS = {True: "yes", False: "does not look", None: "no blind run"}

@@ -3,54 +3,48 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 from resolution_eval.ground.errors import UsageError
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments to `parser`."""
-    parser.add_argument(
-        "results", nargs="+", type=Path, metavar="DIR", help="lmms-eval's output folder"
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("results", nargs="+", type=Path, metavar="DIR", help="lmms-eval's output folder")
+    add(
         "--output",
         type=Path,
         metavar="SITE",
         help="folder for index.html, or a file NAME.html (default: DIR)",
     )
-    parser.add_argument(
+    add(
         "--format",
         choices=("text", "md", "csv", "json", "tables"),
         default="text",
         help="of what is printed: csv and json are one tidy table of all cells, tables every "
         "table as comma-separated values with the ends of each interval",
     )
-    parser.add_argument(
+    add(
         "--no-images",
         dest="images",
         action="store_false",
         help="embed no image; else the page shows samples whose answer changes, where their data "
         "is on this machine",
     )
-    parser.add_argument(
+    add(
         "--margin",
         type=float,
         default=2.0,
         metavar="POINTS",
         help="loss of accuracy, in percentage points, that counts as none (default: 2)",
     )
-    parser.add_argument(
-        "--data", type=Path, metavar="FOLDER", help="your own data, of results on folder_res"
-    )
+    add("--data", type=Path, metavar="FOLDER", help="your own data, of results on folder_res")
 
 
-def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Do it; the exit status."""
+def run(known: argparse.Namespace) -> None:
     from resolution_eval.preflight import refuse_absent
 
-    refuse_absent(known.results)
+    refuse_absent(*known.results)
     if not 0 < known.margin <= 100:
         raise UsageError(f"--margin is {known.margin:g}; give points above 0 and at most 100")
     from resolution_eval.report import report
@@ -65,4 +59,3 @@ def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
             margin=known.margin / 100,
         )
     )
-    return 0

@@ -7,108 +7,65 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-
-def edge(text: str) -> str:
-    """An edge in pixels, or auto, as it is handed on.
-
-    Raises:
-        ArgumentTypeError: it is none.
-    """
-    if text != "auto" and (not text.isdecimal() or int(text) < 1):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no edge in pixels; give one from 1, or --probe alone, last of all"
-        )
-    return text
-
-
-def least_one(text: str) -> int:
-    """A number of images.
-
-    Raises:
-        ArgumentTypeError: it is none.
-    """
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of images; give one from 1")
-    return int(text)
-
-
-def probe_argument(parser: argparse.ArgumentParser) -> None:
-    """Add `--probe` to `parser`."""
-    parser.add_argument(
-        "--probe",
-        nargs="?",
-        type=edge,
-        const="auto",
-        metavar="EDGE",
-        help="of a server: before the run and after it, ask what its model sees of images of EDGE "
-        "pixels (default: the sweep's largest); some 190 requests each time",
-    )
+from resolution_eval.commands.options import Add, number_of, probe_argument
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments to `parser`."""
+    add = parser.add_argument
     parser.epilog = "Every other argument goes to lmms-eval as it is; see `lmms-eval eval --help`."
-    parser.add_argument("--tasks", default="", help="comma-separated task names")
-    parser.add_argument(
+    add("--tasks", default="", help="comma-separated task names")
+    add(
         "--resolutions",
         help='comma-separated pixel edges of the square budget, or "native"; of whole slides µm '
         "per pixel instead, 0.5um,1um,2um say (extra wsi)",
     )
-    parser.add_argument(
-        "--scheme", help="match: the grid follows r; restore: the grid stays, the content varies"
-    )
-    parser.add_argument("--filter", help="bicubic (default), lanczos, bilinear, box or nearest")
-    parser.add_argument(
-        "--option-order", help="fixed (default), or seeded:N: options shuffled per question"
-    )
-    parser.add_argument(
+    add("--scheme", help="match: the grid follows r; restore: the grid stays, the content varies")
+    add("--filter", help="bicubic (default), lanczos, bilinear, box or nearest")
+    add("--option-order", help="fixed (default), or seeded:N: options shuffled per question")
+    add(
         "--judge",
         metavar="PROVIDER:MODEL",
         help="have a language model judge open answers besides, for instance openai:gpt-4.1",
     )
-    parser.add_argument(
+    add(
         "--most-images",
-        type=least_one,
+        type=number_of("images"),
         metavar="N",
         help="leave out, and count, the questions about more than N images: 1 for a model that "
         "takes one",
     )
-    probe_argument(parser)
-    parser.add_argument(
-        "--data", type=Path, metavar="PATH", help="your own folder, for the task folder_res"
-    )
-    _own_data(parser.add_argument_group("how the folder of --data is read"))
+    probe_argument(add)
+    add("--data", type=Path, metavar="PATH", help="your own folder, for the task folder_res")
+    _own_data(parser.add_argument_group("how the folder of --data is read").add_argument)
 
 
-def _own_data(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
+def _own_data(add: Add) -> None:
+    add(
         "--window",
         metavar="W",
         help="DICOM, NIfTI: first (default: the file's own window, table or display range), "
         "'full range', or CENTRE/WIDTH, 40/400 say",
     )
-    group.add_argument(
-        "--frame", metavar="N", help="DICOM: first (default), middle, or a number from 1"
-    )
-    group.add_argument(
+    add("--frame", metavar="N", help="DICOM: first (default), middle, or a number from 1")
+    add(
         "--slice",
         metavar="AXIS:SLICE",
         help="NIfTI: axial:middle (default), coronal:first, sagittal:12, or with the volume, "
         "axial:12:3 (extra nifti)",
     )
-    group.add_argument(
+    add(
         "--max-pixels",
         type=int,
         metavar="N",
         help="most pixels of an image that is decoded (default: 89478485)",
     )
-    group.add_argument(
+    add(
         "--microns",
         type=float,
         metavar="UM",
         help="whole-slide images: show them at UM micrometres per pixel (extra wsi)",
     )
-    group.add_argument("--root", metavar="PATH", help="folder that links in the data may lead into")
+    add("--root", metavar="PATH", help="folder that links in the data may lead into")
 
 
 def _choices(known: argparse.Namespace) -> dict[str, Any]:
@@ -120,17 +77,22 @@ def _choices(known: argparse.Namespace) -> dict[str, Any]:
     from resolution_eval.ground.errors import UsageError
     from resolution_eval.pixels.display_choices import checked
 
-    chosen = {
-        name: getattr(known, name)
-        for name in ("window", "frame", "slice", "max_pixels", "microns", "root")
-    }
-    chosen = {name: value for name, value in chosen.items() if value is not None}
+    names = ("window", "frame", "slice", "max_pixels", "microns", "root")
+    chosen = {name: getattr(known, name) for name in names if getattr(known, name) is not None}
     if str(chosen.get("frame", "")).isdecimal():
         chosen["frame"] = int(chosen["frame"])
     if "root" in chosen and not Path(chosen["root"]).is_dir():
         raise UsageError(f"--root {chosen['root']} is no folder")
     checked({name: value for name, value in chosen.items() if name != "root"})
     return chosen
+
+
+def _host_arguments(rest: Sequence[str], *names: str) -> tuple[argparse.Namespace, list[str]]:
+    """Those of lmms-eval's arguments that are named, and the others."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for name in names:
+        parser.add_argument(name)
+    return parser.parse_known_args(list(rest))
 
 
 def _probed(edge: str, rest: Sequence[str]) -> list[str]:
@@ -141,10 +103,7 @@ def _probed(edge: str, rest: Sequence[str]) -> list[str]:
     """
     from resolution_eval.ground.errors import UsageError
 
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    for name in ("--model", "--model_args"):
-        parser.add_argument(name)
-    host, others = parser.parse_known_args(list(rest))
+    host, others = _host_arguments(rest, "--model", "--model_args")
     if host.model != "reswrap":
         raise UsageError(
             f"--probe asks a server what its model sees, and --model is {host.model or 'not given'}"
@@ -158,28 +117,24 @@ def _preflight(tasks: Sequence[str], rest: Sequence[str]) -> None:
     """Refuse what is surely wrong among the arguments that are lmms-eval's."""
     from resolution_eval.preflight import refuse
 
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    for name in ("--model", "--model_args", "--output_path"):
-        parser.add_argument(name)
-    host, _ = parser.parse_known_args(list(rest))
+    host, _ = _host_arguments(rest, "--model", "--model_args", "--output_path")
     output = None if host.output_path is None else Path(host.output_path)
     refuse(host.model, host.model_args or "", tasks, output=output)
 
 
-def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Do it; the exit status."""
+def run(known: argparse.Namespace) -> int:
     from resolution_eval.ground.errors import UsageError, refuse_misspelled
     from resolution_eval.jobs.process import die_with_launcher
     from resolution_eval.resolution import parse_resolution
 
     die_with_launcher()
+    rest: Sequence[str] = known.rest
     options = [text for action in known.parser._actions for text in action.option_strings]
-    for word in rest:
+    words = [word.partition("=")[0] for word in rest]
+    for word in words:
         if word.startswith("--"):
-            refuse_misspelled("argument", word.partition("=")[0], options)
-    if not known.tasks and not {"--config", "--help", "-h"} & {
-        word.partition("=")[0] for word in rest
-    }:
+            refuse_misspelled("argument", word, options)
+    if not known.tasks and not {"--config", "--help", "-h"} & set(words):
         raise UsageError("nothing to run: lmms-eval would need --tasks; name some, phantom_res say")
     resolutions = None
     if known.resolutions is not None:

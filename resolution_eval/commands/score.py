@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
-from resolution_eval.commands.run import probe_argument
+from resolution_eval.commands.options import probe_argument
 
 EPILOG = (
     "CHECKPOINT: a folder (of PEFT's too), ORGANISATION/NAME of the hub, embedded/NAME, "
@@ -19,28 +18,20 @@ EPILOG = (
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments to `parser`."""
+    add = parser.add_argument
     parser.epilog = EPILOG
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="what to score")
-    parser.add_argument("images", metavar="IMAGES", help="what to score it on")
-    parser.add_argument(
-        "--output", type=Path, default=Path("scored"), metavar="DIR", help="(default: scored)"
-    )
-    parser.add_argument("--quick", action="store_true", help="minutes: fewer samples, fewer sizes")
-    parser.add_argument(
-        "--resolutions", help='comma-separated pixel edges of the square budget, or "native"'
-    )
-    parser.add_argument("--samples", type=int, metavar="N", help="samples of the test split")
-    parser.add_argument("--minutes", type=float, metavar="M", help="about how long it may take")
-    parser.add_argument(
-        "--no-blind", dest="blind", action="store_false", help="no control without the image"
-    )
-    parser.add_argument(
-        "--anyway", action="store_true", help="run a sweep that would be flat or mismatched"
-    )
-    parser.add_argument("--batch-size", type=int, default=8, metavar="N", help="(default: 8)")
-    probe_argument(parser)
-    parser.add_argument(
+    add("checkpoint", metavar="CHECKPOINT", help="what to score")
+    add("images", metavar="IMAGES", help="what to score it on")
+    add("--output", type=Path, default=Path("scored"), metavar="DIR", help="(default: scored)")
+    add("--quick", action="store_true", help="minutes: fewer samples, fewer sizes")
+    add("--resolutions", help='comma-separated pixel edges of the square budget, or "native"')
+    add("--samples", type=int, metavar="N", help="samples of the test split")
+    add("--minutes", type=float, metavar="M", help="about how long it may take")
+    add("--no-blind", dest="blind", action="store_false", help="no control without the image")
+    add("--anyway", action="store_true", help="run a sweep that would be flat or mismatched")
+    add("--batch-size", type=int, default=8, metavar="N", help="(default: 8)")
+    probe_argument(add)
+    add(
         "--model_args",
         default="",
         metavar="ARGS",
@@ -48,27 +39,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Do it; the exit status."""
+def run(known: argparse.Namespace) -> int:
     from resolution_eval.ground.errors import visible
     from resolution_eval.models.arguments import model_arguments
     from resolution_eval.score import verdict
     from resolution_eval.score.wishes import checked_resolutions
 
-    status = 0
+    status, names = 0, ("samples", "minutes", "quick", "blind", "anyway", "probe")
     for step in verdict(
         known.checkpoint,
         known.images,
         known.output,
         model_args=model_arguments(known.model_args),
         resolutions=checked_resolutions(known.resolutions),
-        samples=known.samples,
-        minutes=known.minutes,
-        quick=known.quick,
-        blind=known.blind,
-        anyway=known.anyway,
         batch=known.batch_size,
-        probe=known.probe,
+        **{name: getattr(known, name) for name in names},
     ):
         print(visible(step.text), flush=True)
         status = step.status

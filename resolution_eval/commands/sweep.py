@@ -3,67 +3,39 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
-from resolution_eval.commands.run import probe_argument
+from resolution_eval.commands.options import number_of, price, probe_argument
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments to `parser`."""
+    add = parser.add_argument
     parser.epilog = (
         "Finished jobs are skipped, failed ones tried once more; exit status 1 where one failed. "
         "The plan's form is in docs/sweep.md."
     )
-    parser.add_argument("plan", type=Path, metavar="PLAN.yaml", help="models, tasks, executor")
-    parser.add_argument(
+    add("plan", type=Path, metavar="PLAN.yaml", help="models, tasks, executor")
+    add(
         "--dry-run",
         action="store_true",
         help="print each job's command and state, and what a server would count; run nothing",
     )
-    parser.add_argument(
+    add(
         "--price",
-        type=positive,
+        type=price,
         metavar="MONEY",
         help="of a million prompt tokens, in your currency: --dry-run then says what cells cost",
     )
-    parser.add_argument(
+    add(
         "--budget",
-        type=whole,
+        type=number_of("tokens"),
         metavar="TOKENS",
         help="stop each job before it has spent more; what was answered is kept",
     )
-    probe_argument(parser)
+    probe_argument(add)
 
 
-def positive(text: str) -> float:
-    """A price: a number above 0.
-
-    Raises:
-        ArgumentTypeError: it is none.
-    """
-    try:
-        price = float(text)
-    except ValueError:
-        price = 0.0
-    if not 0 < price < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no price; give a number above 0, as 2.5")
-    return price
-
-
-def whole(text: str) -> int:
-    """A number of tokens, from 1.
-
-    Raises:
-        ArgumentTypeError: it is none.
-    """
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of tokens; give one from 1")
-    return int(text)
-
-
-def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Do it; the exit status."""
+def run(known: argparse.Namespace) -> int:
     import shlex
 
     from resolution_eval.ground.redaction import redacted

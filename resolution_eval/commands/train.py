@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
+
+from resolution_eval.commands.options import Add
 
 EPILOG = (
     "Without pretrained=... in --model_args the model starts from random weights: resflamingo as a "
@@ -14,36 +15,30 @@ EPILOG = (
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments to `parser`."""
+    add = parser.add_argument
     parser.epilog = EPILOG
-    parser.add_argument(
-        "--task", required=True, help="a task of ours whose data has a train and a val split"
-    )
-    parser.add_argument("--strategy", required=True, choices=("none", "native", "low", "mixed"))
-    parser.add_argument(
-        "--output", type=Path, required=True, metavar="DIR", help="checkpoint folder"
-    )
-    parser.add_argument("--model", choices=("resflamingo", "reshf"), default="resflamingo")
-    parser.add_argument(
+    add("--task", required=True, help="a task of ours whose data has a train and a val split")
+    add("--strategy", required=True, choices=("none", "native", "low", "mixed"))
+    add("--output", type=Path, required=True, metavar="DIR", help="checkpoint folder")
+    add("--model", choices=("resflamingo", "reshf"), default="resflamingo")
+    add(
         "--model_args",
         default="",
         metavar="ARGS",
         help="pretrained=CHECKPOINT, and dtype=, revision=, trust_remote_code=, "
         "attn_implementation=; without pretrained: architecture=, patch=",
     )
-    _resolutions(parser.add_argument_group("resolutions"))
-    _optimisation(parser.add_argument_group("optimisation"))
-    _model(parser.add_argument_group("what is trained"))
-    _run(parser.add_argument_group("run"))
-    _scratch(parser.add_argument_group("from random weights"))
+    _resolutions(parser.add_argument_group("resolutions").add_argument)
+    _optimisation(parser.add_argument_group("optimisation").add_argument)
+    _model(parser.add_argument_group("what is trained").add_argument)
+    _run(parser.add_argument_group("run").add_argument)
+    _scratch(parser.add_argument_group("from random weights").add_argument)
 
 
-def _resolutions(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--low", default="56", help="the low training resolution (default: 56)")
-    group.add_argument(
-        "--native", default="native", help="what counts as native (default: the source)"
-    )
-    group.add_argument(
+def _resolutions(add: Add) -> None:
+    add("--low", default="56", help="the low training resolution (default: 56)")
+    add("--native", default="native", help="what counts as native (default: the source)")
+    add(
         "--mix",
         default="",
         help="strategy mixed: 28:0.5,native:0.5, uniform:28-224, or anchored:28-224/14 for every "
@@ -51,68 +46,52 @@ def _resolutions(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _optimisation(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--steps", type=int, help="(default: 1000)")
-    group.add_argument(
-        "--batch", type=int, help="samples per forward pass and process (default: 8)"
-    )
-    group.add_argument("--accumulate", type=int, help="batches per step (default: 1)")
-    group.add_argument("--rate", type=float, help="largest learning rate (default: 2e-5)")
-    group.add_argument("--warmup", type=int, help="steps until that rate (default: 50)")
-    group.add_argument("--weight-decay", type=float, help="of matrices (default: 0.05)")
-    group.add_argument("--clip", type=float, help="largest norm of the gradient (default: 1)")
-    group.add_argument("--flips", action="store_true", help="mirror training images at random")
-    group.add_argument("--seed", type=int, default=0)
+def _optimisation(add: Add) -> None:
+    add("--steps", type=int, help="(default: 1000)")
+    add("--batch", type=int, help="samples per forward pass and process (default: 8)")
+    add("--accumulate", type=int, help="batches per step (default: 1)")
+    add("--rate", type=float, help="largest learning rate (default: 2e-5)")
+    add("--warmup", type=int, help="steps until that rate (default: 50)")
+    add("--weight-decay", type=float, help="of matrices (default: 0.05)")
+    add("--clip", type=float, help="largest norm of the gradient (default: 1)")
+    add("--flips", action="store_true", help="mirror training images at random")
+    add("--seed", type=int, default=0)
 
 
-def _model(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
+def _model(add: Add) -> None:
+    add(
         "--freeze",
         action="append",
         metavar="NAME",
         help="leave the parameters under this name as they are, vision_encoder say; may be "
         "repeated",
     )
-    group.add_argument(
-        "--lora", type=int, metavar="RANK", help="train adapters of this rank (default: full)"
-    )
-    group.add_argument("--lora-alpha", type=float, help="their scale (default: twice the rank)")
-    group.add_argument(
-        "--precision", choices=("no", "bf16"), help="(default: as accelerate is configured)"
-    )
-    group.add_argument(
-        "--recompute", action="store_true", help="gradient checkpointing: less memory, more time"
-    )
+    add("--lora", type=int, metavar="RANK", help="train adapters of this rank (default: full)")
+    add("--lora-alpha", type=float, help="their scale (default: twice the rank)")
+    add("--precision", choices=("no", "bf16"), help="(default: as accelerate is configured)")
+    add("--recompute", action="store_true", help="gradient checkpointing: less memory, more time")
 
 
-def _run(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--resume", action="store_true", help="go on with the run in --output")
-    group.add_argument("--validate-every", type=int, metavar="STEPS", help="(default: 200)")
-    group.add_argument("--save-every", type=int, metavar="STEPS", help="(default: 200)")
-    group.add_argument(
-        "--validation-limit", type=int, metavar="N", help="validation samples (default: 256)"
-    )
+def _run(add: Add) -> None:
+    add("--resume", action="store_true", help="go on with the run in --output")
+    add("--validate-every", type=int, metavar="STEPS", help="(default: 200)")
+    add("--save-every", type=int, metavar="STEPS", help="(default: 200)")
+    add("--validation-limit", type=int, metavar="N", help="validation samples (default: 256)")
 
 
-def _scratch(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
+def _scratch(add: Add) -> None:
+    add(
         "--encoder-steps",
         type=int,
         help="steps in which a linear head teaches the encoder first (default: 600)",
     )
-    group.add_argument(
-        "--joint-steps", type=int, help="steps after those (default: resflamingo 300)"
-    )
-    group.add_argument(
-        "--patch", type=int, help="edge of the encoder's patch (default: resflamingo 8, reshf 14)"
-    )
+    add("--joint-steps", type=int, help="steps after those (default: resflamingo 300)")
+    add("--patch", type=int, help="edge of the encoder's patch (default: resflamingo 8, reshf 14)")
 
 
-def run(known: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Do it; the exit status."""
+def run(known: argparse.Namespace) -> None:
     from resolution_eval.training.train_arguments import train_task
 
     told = train_task(known)
     if told:
         print(told)
-    return 0

@@ -5,7 +5,6 @@
 | `entry` | the list of data sets, and all that is known of one |
 | `sheet` | its contact sheet |
 | `image_overlap` | its test images that stand in the train splits of other sets |
-| `dataset_page` | the table in the documentation |
 """
 
 from resolution_eval.datasets.entry import describe, entries, find_card, list_datasets

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 
 def as_json(document: object) -> str:
-    """JSON with two spaces of indent; a number that is not finite is refused."""
+    """JSON, of dataclasses too, with two spaces of indent; what is not finite is refused."""
     import json
+    from dataclasses import asdict
 
-    return json.dumps(document, indent=2, allow_nan=False)
+    return json.dumps(document, indent=2, allow_nan=False, default=asdict)
 
 
 def aligned(heading: str, rows: Mapping[str, Mapping[str, float | None]]) -> str:

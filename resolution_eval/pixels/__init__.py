@@ -11,7 +11,6 @@
 | `dicom`, `nifti` | readers of scans |
 | `slide` | a whole slide at a size of its pixels in µm |
 | `reader` | which of them reads a file |
-| `pixel_page` | the page of the documentation |
 """
 
 from resolution_eval.pixels.formats import Format, format_of

@@ -4,32 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from resolution_eval.analysis import CurveFigures, TaskSweeps, by_task, figures
+from resolution_eval.analysis import by_task, figures
 from resolution_eval.analysis.headline import headline
-from resolution_eval.analysis.sizes import task_sizes
 from resolution_eval.analysis.strategies import matrix_of_records
 from resolution_eval.ground.errors import RecordError, UsageError, suggest
 from resolution_eval.ground.files import refuse_stranger, replace
 from resolution_eval.ground.tables import FORMATS, Table
 from resolution_eval.records import Record
 from resolution_eval.records.store import load
+from resolution_eval.report.content import Study
 from resolution_eval.report.curve_summary import compact_table, said, said_table
 from resolution_eval.report.matrix_tables import matrix_tables
-from resolution_eval.report.size_tables import size_tables
 from resolution_eval.report.task_tables import tables
 from resolution_eval.report.tidy import TIDY
 from resolution_eval.statistics.margin import MARGIN
 
-if TYPE_CHECKING:
-    from resolution_eval.report.gallery import Gallery
-    from resolution_eval.report.html_page import Pictures
-
 __all__ = ["demo_page", "load", "report", "write_page"]
-
-Study = tuple[TaskSweeps, tuple[CurveFigures, ...]]
-"""One task, and the figures of its curves."""
 
 PAGE = "index.html"
 LEAD = "What was asked for and what the encoder received, for every score."
@@ -77,11 +68,13 @@ def report(
     curves = [curve for _, mine in tasks for curve in mine]
     if format in TIDY:
         return TIDY[format](curves)
+    made = [table for task, mine in tasks for table in tables(task, mine)]
     if format == "text":
         first = "\n".join(said(curve, headline(curve)) for curve in curves)
-        tables = [*map(compact_table, curves), *_printed(tasks, everything=False)]
-        return f"{first}\n\n{FORMATS[format](tables)}"
-    return TABLES[format]([said_table(curves), *_printed(tasks, everything=True)])
+        ends = [(table, table.name.rpartition("-")[2]) for table in made]
+        narrow = [table.select(NARROW[end]) for table, end in ends if end in NARROW]
+        return f"{first}\n\n{FORMATS[format]([*map(compact_table, curves), *narrow])}"
+    return TABLES[format]([said_table(curves), *made])
 
 
 NARROW = {
@@ -99,19 +92,6 @@ NARROW = {
 """Tables, by the end of their name, and columns that a terminal shows."""
 
 
-def _printed(studies: Sequence[Study], *, everything: bool) -> list[Table]:
-    """The tables to print: all, or those that fit a terminal."""
-    made = [table for task, curves in studies for table in _all_tables(task, curves)]
-    if everything:
-        return made
-    ends = [(table, table.name.rpartition("-")[2]) for table in made]
-    return [table.select(NARROW[end]) for table, end in ends if end in NARROW]
-
-
-def _all_tables(task: TaskSweeps, curves: Sequence[CurveFigures]) -> Sequence[Table]:
-    return (*tables(task, curves), *size_tables(task.task, task.title, task_sizes(task)))
-
-
 def write_page(
     records: Sequence[Record], output: Path, *, images: bool = True, data: Path | None = None
 ) -> Path:
@@ -123,18 +103,6 @@ def write_page(
     if not records:
         raise RecordError("there is no record to report; run lmms-eval on one of our tasks first")
     return _write(studies(records), output, LEAD, images=images, data=data)
-
-
-def _pictures(tasks: int, *, images: bool, data: Path | None) -> Pictures:
-    """How a page of `tasks` tasks gets its galleries."""
-    from resolution_eval.report.gallery import BUDGET, gallery, source_of
-
-    def pictures(task: TaskSweeps) -> Gallery | None:
-        if not images:
-            return None
-        return gallery(task, source_of(task, data), budget=BUDGET // tasks)
-
-    return pictures
 
 
 def demo_page(records: Sequence[Record], output: Path) -> Path:
@@ -158,10 +126,15 @@ def _write(
     data: Path | None = None,
     tables_first: Sequence[Table] = (),
 ) -> Path:
+    from resolution_eval.report.gallery import BUDGET, gallery, source_of
     from resolution_eval.report.html_page import render
 
-    pictures = _pictures(len(studies), images=images, data=data)
-    page = render(studies, pictures, lead=lead, tables_first=tables_first)
+    budget = BUDGET // len(studies)
+    galleries = [
+        gallery(task, source_of(task, data), budget=budget) if images else None
+        for task, _ in studies
+    ]
+    page = render(studies, galleries, lead=lead, tables_first=tables_first)
     file = page_file(output)
     file.parent.mkdir(parents=True, exist_ok=True)
     refuse_stranger(file)

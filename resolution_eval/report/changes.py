@@ -8,6 +8,7 @@ from resolution_eval.analysis import Sweep, TaskSweeps
 from resolution_eval.analysis.changing_samples import changed
 from resolution_eval.ground.tables import Column, Entry, Table, entry, shorten
 from resolution_eval.report.content import Curves
+from resolution_eval.report.entries import task_table
 
 MAX_CHANGES = 60
 """Samples listed whose verdict changes with the resolution."""
@@ -15,23 +16,18 @@ MAX_CHANGES = 60
 
 def answers_of(sweep: Sweep, samples: Sequence[str]) -> dict[str, dict[str, Entry]]:
     """What was answered to each of `samples`, by resolution."""
+    import pyarrow as pa
     import pyarrow.compute as compute
 
     table = sweep.record.answers.table
     names = ["sample", "resolution", "scheme", "filter", "answer_mode", "prediction", "correct"]
-    kept = table.select(names).filter(compute.is_in(table["sample"], value_set=_column(samples)))
+    wanted = compute.is_in(table["sample"], value_set=pa.array(samples, type=pa.string()))
     mine = {cell.key.setting for cell in sweep.cells}
     answers: dict[str, dict[str, Entry]] = {sample: {} for sample in samples}
-    for row in kept.to_pylist():
+    for row in table.select(names).filter(wanted).to_pylist():
         if (row["scheme"], row["filter"], row["answer_mode"]) in mine:
             answers[row["sample"]][row["resolution"]] = _answer(row["prediction"], row["correct"])
     return answers
-
-
-def _column(values: Sequence[str]) -> object:
-    import pyarrow as pa
-
-    return pa.array(values, type=pa.string())
 
 
 def _answer(prediction: str | None, correct: int | None) -> Entry:
@@ -43,20 +39,19 @@ def _answer(prediction: str | None, correct: int | None) -> Entry:
 
 def change_table(task: TaskSweeps, curves: Curves) -> Table:
     """Samples whose verdict changes with the resolution, and what was answered at each."""
-    heads = [Column(name) for name in task.resolutions]
     rows: list[tuple[Entry, ...]] = []
     count = 0
     for curve in curves:
         samples = changed(curve.sweep)
         count += len(samples)
         rows += _changes(task, curve.sweep, samples[: MAX_CHANGES - len(rows)])
-    return Table(
-        name=f"{task.task}-changes",
-        caption="Samples whose verdict changes with the resolution",
-        subject=task.title,
+    return task_table(
+        task,
+        "changes",
+        "Samples whose verdict changes with the resolution",
+        map(Column, ("sample", "right answer", *task.resolutions)),
+        rows,
         folded=True,
-        columns=(Column("checkpoint"), Column("sample"), Column("right answer"), *heads),
-        rows=tuple(rows),
         remark=f"{count - len(rows)} more are in the records." if count > len(rows) else "",
     )
 
@@ -66,12 +61,8 @@ def _changes(task: TaskSweeps, sweep: Sweep, samples: Sequence[str]) -> Iterator
         return
     targets, answers = sweep.targets, answers_of(sweep, samples)
     for sample in samples:
-        yield (
-            entry(sweep.name),
-            entry(sample),
-            entry(targets[sample]),
-            *said_at(task.resolutions, answers[sample]),
-        )
+        said = said_at(task.resolutions, answers[sample])
+        yield entry(sweep.name), entry(sample), entry(targets[sample]), *said
 
 
 def said_at(resolutions: Sequence[str], answers: Mapping[str, Entry]) -> tuple[Entry, ...]:

@@ -156,10 +156,14 @@ def drawing(name: str, **values: Any) -> dict[str, Any]:
     return document
 
 
+def template(name: str) -> str:
+    """A file of the templates folder as it is."""
+    return (files("resolution_eval.report") / "templates" / name).read_text("utf-8")
+
+
 @cache
 def _templates() -> dict[str, Any]:
-    text = (files("resolution_eval.report") / "templates" / "charts.json").read_text("utf-8")
-    templates: dict[str, Any] = json.loads(text)
+    templates: dict[str, Any] = json.loads(template("charts.json"))
     return templates
 
 
@@ -170,10 +174,9 @@ def _filled(part: Any, values: Mapping[str, Any]) -> Any:
     """
     if isinstance(part, str) and part.startswith("$"):
         name = part[1:]
-        meaning = values[name] if name in values else _templates()["parts"][name]
-        return (
-            meaning if name in values and not isinstance(meaning, str) else _filled(meaning, values)
-        )
+        if name in values and not isinstance(values[name], str):
+            return values[name]
+        return _filled(values[name] if name in values else _templates()["parts"][name], values)
     if isinstance(part, list):
         return [_filled(each, values) for each in part if _wanted(each, values)]
     if isinstance(part, dict):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from resolution_eval.analysis.record_comparison import CellComparison, RecordComparison
 from resolution_eval.evidence.ladder import WEAKER, listed
 from resolution_eval.ground.tables import Column, Entry, Table, entry
-from resolution_eval.report.figure_entry import figure_entry
+from resolution_eval.report.entries import figure_entry
 from resolution_eval.statistics.curves import Withheld
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from resolution_eval.analysis import CurveFigures, Sweep
+from resolution_eval.analysis import CurveFigures, Sweep, TaskSweeps
 from resolution_eval.analysis.probes import MEANING, probed
 from resolution_eval.evidence.ladder import STEPS
 from resolution_eval.ground.tables import shorten
@@ -17,13 +17,13 @@ from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.intervals import Interval
 
 Curves = Sequence[CurveFigures]
-
-SHOWN_STATUS = {"complete": "attested"}
+Study = tuple[TaskSweeps, tuple[CurveFigures, ...]]
+"""One task, and the figures of its curves."""
 
 
 def status(cell: Cell) -> str:
     """What is known of the grid that a cell's samples had, in one word."""
-    return SHOWN_STATUS.get(cell.status, cell.status)
+    return "attested" if cell.status == "complete" else cell.status
 
 
 def status_and_step(cell: Cell) -> str:
@@ -144,14 +144,14 @@ def received_grid(cell: Cell) -> str:
     return _grids(grid.received for grid in cell.grids) or "not seen"
 
 
+def _size(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
 def _grids(sizes: Iterable[tuple[int, int] | None]) -> str | None:
     known = list(dict.fromkeys(_size(size) for size in sizes if size is not None))
     more = f" +{len(known) - 2}" if len(known) > 2 else ""
     return ", ".join(known[:2]) + more if known else None
-
-
-def _size(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]}"
 
 
 @dataclass(frozen=True)
@@ -180,20 +180,16 @@ def _notices(sweep: Sweep) -> Iterator[Notice]:
 
 
 def _wrong(cell: Cell) -> str:
-    parts = []
-    if cell.mismatched:
-        parts.append(f"mismatched in {cell.mismatched} of {cell.n} samples{_instead(cell)}")
-    if cell.failed:
-        parts.append(f"{cell.failed} of {cell.n} samples failed")
-    if cell.missing:
-        parts.append(f"{cell.missing} samples are missing")
-    if cell.counted:
-        parts.append(f"{cell.counted} of {cell.n} samples counted by the server, none attested")
-    if cell.predicted:
-        parts.append(f"{cell.predicted} of {cell.n} samples predicted by a rule, none counted")
-    if cell.unattested:
-        parts.append(f"nobody saw the grid of {cell.unattested} of {cell.n} samples")
-    return "; ".join(parts)
+    of = f"of {cell.n} samples"
+    phrases = (
+        (cell.mismatched, f"mismatched in {cell.mismatched} {of}{_instead(cell)}"),
+        (cell.failed, f"{cell.failed} {of} failed"),
+        (cell.missing, f"{cell.missing} samples are missing"),
+        (cell.counted, f"{cell.counted} {of} counted by the server, none attested"),
+        (cell.predicted, f"{cell.predicted} {of} predicted by a rule, none counted"),
+        (cell.unattested, f"nobody saw the grid of {cell.unattested} {of}"),
+    )
+    return "; ".join(phrase for count, phrase in phrases if count)
 
 
 def _instead(cell: Cell) -> str:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from resolution_eval.analysis import Sweep, TaskSweeps
+from resolution_eval.analysis import TaskSweeps
 from resolution_eval.ground.tables import Column, Entry, Table, entry
 from resolution_eval.records import Cell, Record
 from resolution_eval.records.answer_table import resolution_order
 from resolution_eval.report.content import Curves, mark
+from resolution_eval.report.entries import task_table
 from resolution_eval.statistics.curves import Withheld
 
 GIBIBYTE = 2**30
 SLOW = 3
 """Decimals of less than one sample a second: one decimal would show a slow model as none."""
-
-
 TOKENS = "Per sample: the mean, or least to most; of a served model by its server's count"
 """What a column of tokens holds, in words."""
+COLUMNS = (
+    Column("r", True, "Inference resolution asked for"),
+    Column("accuracy", True),
+    Column("visual tokens", True, TOKENS),
+    Column("samples/s", True, "Answered per second by one process, images read before"),
+    Column("peak memory (GiB)", True, "Of the GPU in the cell, or of the whole process"),
+    Column("chosen", title="Smallest resolution shown to lose no more than the margin"),
+)
 
 
 def tokens_text(cell: Cell) -> str | None:
@@ -49,34 +56,23 @@ def cost_table(task: TaskSweeps, curves: Curves) -> Table:
         for each in curve.cells
         for cell in [each.cell]
     ]
-    return Table(
-        name=f"{task.task}-cost",
-        caption="Cost beside accuracy",
-        subject=task.title,
+    cells = [cell for curve in curves for cell in curve.sweep.cells]
+    measured = any(cell.image_tokens is not None or cell.cost is not None for cell in cells)
+    return task_table(
+        task,
+        "cost",
+        "Cost beside accuracy",
+        COLUMNS,
+        rows if measured else (),
         folded=True,
-        columns=(
-            Column("checkpoint"),
-            Column("r", True, "Inference resolution asked for"),
-            Column("accuracy", numeric=True),
-            Column("visual tokens", True, TOKENS),
-            Column("samples/s", True, "Answered per second by one process, images read before"),
-            Column("peak memory (GiB)", True, "Of the GPU in the cell, or of the whole process"),
-            Column("chosen", title="Smallest resolution shown to lose no more than the margin"),
-        ),
-        rows=tuple(rows) if any(_known(curve.sweep) for curve in curves) else (),
         remark="Where no resolution is chosen, the table “Robustness figures” says why.",
     )
 
 
-def _known(sweep: Sweep) -> bool:
-    return any(cell.image_tokens is not None or cell.cost is not None for cell in sweep.cells)
-
-
 def _tokens(cell: Cell) -> Entry:
-    tokens = cell.image_tokens
-    if tokens is None:
+    if cell.image_tokens is None:
         return entry(None)
-    return Entry(tokens_text(cell) or "", sort=tokens.mean)
+    return Entry(tokens_text(cell) or "", sort=cell.image_tokens.mean)
 
 
 def _speed(cell: Cell) -> Entry:
@@ -92,10 +88,10 @@ def _memory(record: Record, cell: Cell) -> Entry:
     """Of the GPU in this cell; where there was none, of the process in the whole run."""
     if cell.cost is not None and cell.cost.peak_memory is not None:
         return entry(cell.cost.peak_memory / GIBIBYTE, digits=2, note="GPU")
-    peak = record.environment.peak_memory
-    if peak is None:
+    run = record.environment
+    if run.peak_memory is None:
         return entry(None)
-    return entry(peak / GIBIBYTE, digits=2, note=f"{record.environment.peak_memory_of}, whole run")
+    return entry(run.peak_memory / GIBIBYTE, digits=2, note=f"{run.peak_memory_of}, whole run")
 
 
 def resolution_entry(cell: Cell) -> Entry:

@@ -9,7 +9,7 @@ from resolution_eval.analysis.headline import Headline, headline
 from resolution_eval.ground.tables import Column, Entry, Table, as_text, entry, shorten
 from resolution_eval.report.content import known_of_grid
 from resolution_eval.report.cost_tables import tokens_text
-from resolution_eval.report.figure_entry import figure_entry
+from resolution_eval.report.entries import figure_entry, notes_of
 from resolution_eval.report.task_tables import LEFT_OUT
 from resolution_eval.statistics.intervals import Interval
 
@@ -78,8 +78,7 @@ def _limit(limit: float) -> str:
 
 
 def _row(curve: CurveFigures, each: CellFigures, unseen: bool) -> tuple[Entry, ...]:
-    trained = "r*" if each.trained else ""
-    left_out = f"{each.left_out} without a verdict" if each.left_out else ""
+    trained, left_out = notes_of(each)
     look = [entry(None if each.look is None else each.look.accuracy, digits=3)]
     return (
         entry(each.cell.resolution, note=trained),

@@ -11,7 +11,7 @@ from resolution_eval.analysis.headline import headline
 from resolution_eval.evidence.ladder import STEPS
 from resolution_eval.ground.tables import shorten
 from resolution_eval.report.content import Curves, points_of
-from resolution_eval.report.figure_entry import interval_text
+from resolution_eval.report.entries import interval_text
 from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.intervals import Interval
 from resolution_eval.statistics.margin import Unshown
@@ -91,14 +91,10 @@ def _floor(curve: CurveFigures) -> Iterator[str]:
 
 def _looking(curve: CurveFigures) -> Iterator[str]:
     """Where the score lies on that without the image: no sign there that the model looks."""
-    by_place = {
-        place: [
-            each.cell.resolution
-            for each in curve.cells
-            if each.look is not None and each.look.place == place
-        ]
-        for place in ("above", "on", "below")
-    }
+    by_place: dict[str, list[str]] = {"above": [], "on": [], "below": []}
+    for each in curve.cells:
+        if each.look is not None:
+            by_place[each.look.place].append(each.cell.resolution)
     if by_place["on"]:
         every = len(by_place["on"]) == len(curve.cells)
         where = "every resolution" if every else ", ".join(by_place["on"])

@@ -7,7 +7,7 @@ has the fingerprint that the record names. Where there is none, no picture is sh
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import groupby
@@ -132,7 +132,8 @@ def gallery(task: TaskSweeps, source: Source | str, *, budget: int = BUDGET) -> 
     known = {sample.id: sample for sample in source.samples("test")}
     made: list[Exhibit] = []
     broken = 0
-    for sample in _turns(names, known):
+    tried = [known[name] for name in names if name in known][: 4 * MOST_EXHIBITS]
+    for sample in tried:
         if len(made) == MOST_EXHIBITS:
             break
         try:
@@ -145,11 +146,6 @@ def gallery(task: TaskSweeps, source: Source | str, *, budget: int = BUDGET) -> 
         budget -= exhibit.size
         made.append(exhibit)
     return Gallery(tuple(made), _remark(len(made), len(names), broken, task))
-
-
-def _turns(names: Sequence[str], known: Mapping[str, Sample]) -> list[Sample]:
-    """The samples to try, a few more than there is room for."""
-    return [known[name] for name in names if name in known][: 4 * MOST_EXHIBITS]
 
 
 def _alike(task: TaskSweeps) -> list[Sweep]:
@@ -171,14 +167,8 @@ def _remark(shown: int, samples: int, broken: int, task: TaskSweeps) -> str:
 
 def _exhibit(task: TaskSweeps, sweeps: Sequence[Sweep], sample: Sample, source: Source) -> Exhibit:
     filter = sweeps[0].cells[0].filter
-    read_as = groupby(
-        task.resolutions, lambda name: locator_at(sample.image, parse_resolution(name))
-    )
-    pictures = [
-        picture
-        for locator, names in read_as
-        for picture in _pictures(source, locator, names, filter)
-    ]
+    at = groupby(task.resolutions, lambda name: locator_at(sample.image, parse_resolution(name)))
+    pictures = [one for locator, names in at for one in _pictures(source, locator, names, filter)]
     answers = tuple(
         (sweep.name, said_at(task.resolutions, answers_of(sweep, [sample.id])[sample.id]))
         for sweep in sweeps[:MOST_CHECKPOINTS]
@@ -194,16 +184,14 @@ def _exhibit(task: TaskSweeps, sweeps: Sequence[Sweep], sample: Sample, source: 
     )
 
 
-def _pictures(
-    source: Source, locator: str, resolutions: Iterable[str], filter: str
-) -> list[Picture]:
+def _pictures(source: Source, locator: str, names: Iterable[str], filter: str) -> list[Picture]:
     """Those of the resolutions that one decoding serves; of a slide each µm is another, and may be
     gigabytes: it is let go before the next is decoded.
     """
     from resolution_eval.images import decode
 
     image = decode(source.read(locator)).image
-    return [_picture(image, name, filter) for name in resolutions]
+    return [_picture(image, name, filter) for name in names]
 
 
 def _picture(image: Image, resolution: str, filter: str) -> Picture:

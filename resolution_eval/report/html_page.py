@@ -10,27 +10,28 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import count
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from resolution_eval.analysis import DRAWS, CurveFigures, TaskSweeps
+from resolution_eval.analysis import DRAWS, TaskSweeps
 from resolution_eval.analysis.sizes import Sizes, task_sizes
 from resolution_eval.evidence.ladder import STEPS
 from resolution_eval.ground.tables import Table, shorten
 from resolution_eval.records import Record
 from resolution_eval.report import charts, size_charts
 from resolution_eval.report.charts import ChartPoint
-from resolution_eval.report.content import Notice, marks, notices, points
+from resolution_eval.report.content import Notice, Study, marks, notices, points
 from resolution_eval.report.findings import Finding, findings
 from resolution_eval.report.frontpage import front
 from resolution_eval.report.gallery import Gallery
 from resolution_eval.report.provenance import facts
-from resolution_eval.report.size_tables import size_tables, size_words
+from resolution_eval.report.size_tables import size_words
 from resolution_eval.report.task_tables import tables
 
 SHOWN = 4
@@ -77,11 +78,7 @@ class Section:
         return next(table.name for table in self.tables if table.name.endswith(ends))
 
 
-Study = tuple[TaskSweeps, Sequence[CurveFigures]]
-"""One task, and the figures of its curves."""
-
-
-def _section(number: int, study: Study, pictures: Pictures) -> Section:
+def _section(number: int, study: Study, gallery: Gallery | None) -> Section:
     task, curves = study
     anchor, drawn, marked = f"task-{number}", points(curves), marks(curves)
     return Section(
@@ -97,50 +94,40 @@ def _section(number: int, study: Study, pictures: Pictures) -> Section:
             _curve_caption(drawn, task.chance, {mark.kind for mark in marked}),
         ),
         cost=_cost(anchor, task, drawn),
-        by_size=_by_size(anchor, task_sizes(task)),
-        gallery=pictures(task),
-        tables=(*tables(task, curves), *size_tables(task.task, task.title, task_sizes(task))),
+        by_size=tuple(_by_size(anchor, task_sizes(task))),
+        gallery=gallery,
+        tables=tables(task, curves),
     )
 
 
-def _kinds(sizes: Sequence[Sizes]) -> str:
-    """The kinds that the figures show, each once."""
-    return ", ".join(dict.fromkeys(one.main.kind for one in sizes))
-
-
-def _by_size(anchor: str, sizes: Sequence[Sizes]) -> tuple[Chart, ...]:
+def _by_size(anchor: str, sizes: Sequence[Sizes]) -> Iterator[Chart]:
     """Smallest detail against resolution, and each checkpoint's curves against size."""
-    drawn = []
+    kinds = ", ".join(dict.fromkeys(one.main.kind for one in sizes))
     specification = size_charts.threshold_chart(sizes)
     if specification is not None:
-        drawn.append(
-            _chart(
-                f"{anchor}-detail",
-                specification,
-                f"Smallest detail seen at each resolution. {size_words(sizes)}",
-                f"Smallest detail ({_kinds(sizes)}) seen half of the time, in pixels of the stored "
-                "image, with 95 % "
-                "intervals. Dashed: the smallest detail that the encoder's sampling can show.",
-            )
+        yield _chart(
+            f"{anchor}-detail",
+            specification,
+            f"Smallest detail seen at each resolution. {size_words(sizes)}",
+            f"Smallest detail ({kinds}) seen half of the time, in pixels of the stored image, with "
+            "95 % intervals. Dashed: the smallest detail that the encoder's sampling can show.",
         )
     for number, one in enumerate(sizes[:SHOWN], 1):
         specification = size_charts.seen_chart(one.main, optotypes=one.chart)
         if specification is not None:
-            drawn.append(
-                _chart(
-                    f"{anchor}-seen-{number}",
-                    specification,
-                    f"Share seen against size at the encoder, of {shorten(one.name)}.",
-                    f"{shorten(one.name)}, {one.main.kind}: share seen, corrected for guessing "
-                    "(0 is chance, 1 is all), against size in pixels at the encoder, one curve "
-                    "per resolution, with 95 % intervals.",
-                )
+            yield _chart(
+                f"{anchor}-seen-{number}",
+                specification,
+                f"Share seen against size at the encoder, of {shorten(one.name)}.",
+                f"{shorten(one.name)}, {one.main.kind}: share seen, corrected for guessing "
+                "(0 is chance, 1 is all), against size in pixels at the encoder, one curve "
+                "per resolution, with 95 % intervals.",
             )
-    return tuple(drawn)
 
 
 def _chart(name: str, specification: dict[str, Any], description: str, caption: str) -> Chart:
-    static = _data_address(charts.static_svg(specification))
+    drawn = base64.b64encode(charts.static_svg(specification).encode()).decode()
+    static = f"data:image/svg+xml;base64,{drawn}"
     return Chart(name, script_json(specification), static, description, caption)
 
 
@@ -206,9 +193,8 @@ def _description(task: TaskSweeps) -> str:
     parts = []
     for sweep in task.sweeps:
         sound = [c for c in sweep.cells if c.status != "mismatched" and c.accuracy is not None]
-        ends = [
-            f"{cell.accuracy:.3f} at {cell.resolution}" for cell in (*sound[:1], *sound[1:][-1:])
-        ]
+        first_last = (*sound[:1], *sound[1:][-1:])
+        ends = [f"{cell.accuracy:.3f} at {cell.resolution}" for cell in first_last]
         wrong = [cell.resolution for cell in sweep.cells if cell.status == "mismatched"]
         unsound = f" (mismatched, off the line: {', '.join(wrong)})" if wrong else ""
         parts.append(f"{shorten(sweep.name)}: {' to '.join(ends) or 'no score'}{unsound}")
@@ -229,22 +215,16 @@ def script_json(value: Any) -> Markup:
     return Markup(text)
 
 
-def _data_address(svg: str) -> str:
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
-
-
-Pictures = Callable[[TaskSweeps], Gallery | None]
-"""The gallery of a task, if there is to be one."""
-
-
 def render(
     studies: Sequence[Study],
-    pictures: Pictures,
+    galleries: Sequence[Gallery | None],
     *,
     lead: str,
-    tables_first: Sequence[Table] = (),
+    tables_first: Sequence[Table],
 ) -> str:
-    """The whole page; `tables_first` stand before the first task's own tables."""
+    """The whole page, with a gallery for each task that is to have one; `tables_first` stand before
+    the first task's own tables.
+    """
     environment = Environment(
         loader=PackageLoader("resolution_eval.report"),
         autoescape=True,
@@ -254,15 +234,15 @@ def render(
     )
     environment.filters["identifier"] = _identifier
     curves = [curve for _, mine in studies for curve in mine]
-    scripts = [charts.script_bundle(), _source(environment, "page.js")]
+    scripts = [charts.script_bundle(), charts.template("page.js")]
     return environment.get_template("page.html").render(
         front=front(curves),
         lead=lead,
         tables_first=tables_first,
-        sections=[_section(i, one, pictures) for i, one in enumerate(studies, 1)],
+        sections=list(map(_section, count(1), studies, galleries)),
         records=_records(studies),
         facts=facts,
-        style=Markup(_source(environment, "page.css")),
+        style=Markup(charts.template("page.css")),
         scripts=[Markup(script) for script in scripts],
         policy=_policy(scripts),
         version=version("resolution-eval"),
@@ -277,13 +257,6 @@ def _records(studies: Sequence[Study]) -> list[Record]:
     records = {id(sweep.record): sweep.record for sweep in sweeps}
     records.update((id(record), record) for sweep in sweeps for record in sweep.unseen)
     return list(records.values())
-
-
-def _source(environment: Environment, name: str) -> str:
-    """A file of the templates folder as it is."""
-    if environment.loader is None:
-        raise RuntimeError("the environment has no loader")
-    return environment.loader.get_source(environment, name)[0]
 
 
 def _policy(scripts: Sequence[str]) -> str:

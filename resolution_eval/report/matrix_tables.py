@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from resolution_eval.analysis.strategies import Gap, Matrix, StrategyCell
 from resolution_eval.ground.tables import Column, Entry, Table, entry
-from resolution_eval.report.figure_entry import figure_entry, interval_text
+from resolution_eval.report.entries import figure_entry, interval_text
 from resolution_eval.statistics.curves import Withheld
 
 POINTS = 100
@@ -55,15 +55,12 @@ def _cell_table(matrix: Matrix) -> Table:
 def _remark(matrix: Matrix) -> str:
     reasons = {cell.reason for cell in matrix.cells.values() if isinstance(cell, Withheld)}
     several = any(len(records) > 1 for records in matrix.records.values())
+    seeds = " Means over seeds; after ±: the interval with other seeds in it." if several else ""
+    mixed = " mixed: half of the samples at low, the others at native."
     return (
         f"low is {matrix.low}, native {matrix.native}; r* marks a resolution trained at. 95 % "
-        "intervals over the samples' clusters in brackets."
-        + (" Means over seeds; after ±: the interval with other seeds in it." if several else "")
-        + (
-            " mixed: half of the samples at low, the others at native."
-            if "mixed" in matrix.infer
-            else ""
-        )
+        f"intervals over the samples' clusters in brackets.{seeds}"
+        f"{mixed if 'mixed' in matrix.infer else ''}"
         + "".join(f" Withheld: {reason}." for reason in sorted(reasons))
     )
 

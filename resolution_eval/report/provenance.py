@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from resolution_eval.ground.tables import shorten
 from resolution_eval.records import Record
 
-Facts = Iterator[tuple[str, str | None]]
+Facts = Iterator[tuple[str, object]]
 GIBIBYTE = 2**30
 LONGEST = 1000
 """Characters of one fact."""
@@ -15,13 +15,9 @@ LONGEST = 1000
 
 def facts(record: Record) -> list[tuple[str, str]]:
     """All that the record knows of itself; what it does not know is named in the last row."""
-    known = (
-        *_checkpoint(record),
-        *_data(record),
-        *_run(record),
-        ("not known", ", ".join(record.unknown)),
-    )
-    return [(name, shorten(value, LONGEST)) for name, value in known if value]
+    unknown = ("not known", ", ".join(record.unknown))
+    known = (*_checkpoint(record), *_data(record), *_run(record), unknown)
+    return [(name, shorten(str(it), LONGEST)) for name, it in known if it not in (None, "")]
 
 
 def _checkpoint(record: Record) -> Facts:
@@ -47,8 +43,8 @@ def _data(record: Record) -> Facts:
     yield "revision", data.revision
     yield "revision found", data.revision_found
     yield "fingerprint", data.fingerprint
-    yield "samples loaded", _text(data.loaded)
-    yield "samples excluded", _text(data.excluded_total)
+    yield "samples loaded", data.loaded
+    yield "samples excluded", data.excluded_total
     yield "excluded", "; ".join(f"{each.item}: {each.reason}" for each in data.excluded[:5])
     yield "notes", "; ".join(data.notes)
     yield "licence", data.licence
@@ -63,7 +59,7 @@ def _run(record: Record) -> Facts:
     yield "model", run.model
     yield "model arguments", run.model_args
     yield "generation", run.generation
-    yield "demonstrations", _text(run.fewshot)
+    yield "demonstrations", run.fewshot
     yield "order of options", run.option_order
     yield "batch size", run.batch_size
     yield "limit", None if run.limit is None else f"{run.limit:g}"
@@ -72,7 +68,7 @@ def _run(record: Record) -> Facts:
     yield "GPU driver", None if run.hardware is None else run.hardware.driver
     yield "arithmetic", None if run.arithmetic is None else run.arithmetic.summary
     yield "platform", run.platform
-    yield "processes", _text(run.processes)
+    yield "processes", run.processes
     yield "versions", _pairs(run.versions)
     yield "seeds", _pairs(run.seeds)
     yield "wall time", None if run.wall_time is None else f"{run.wall_time:.1f} s"
@@ -98,10 +94,6 @@ def _server(record: Record) -> Facts:
 
 def _names(lists: Iterable[Sequence[str]]) -> str:
     return ", ".join(sorted({name for names in lists for name in names}))
-
-
-def _text(value: int | None) -> str | None:
-    return None if value is None else str(value)
 
 
 def _pairs(values: Mapping[str, str] | Mapping[str, int]) -> str:

@@ -43,19 +43,18 @@ def _threshold_rows(one: Sizes) -> list[dict[str, Any]]:
     rows = []
     for cell in first.cells:
         interval = first.threshold(cell.resolution)
-        known = interval is not None and 0 < interval.estimate < np.inf
-        rows.append(
-            {
-                "name": shorten(one.name),
-                "resolution": cell.resolution,
-                "limit": cell.limit,
-                "size": interval.estimate if interval and known else None,
-                "low": max(interval.low, smallest) if interval and known else None,
-                "high": min(interval.high, largest) if interval and known else None,
-                "interval": f"{interval.low:.3g} to {interval.high:.3g}" if interval else "",
-                "n": len(cell.source),
-            }
-        )
+        row: dict[str, Any] = {
+            "name": shorten(one.name),
+            "resolution": cell.resolution,
+            "limit": cell.limit,
+            **dict.fromkeys(("size", "low", "high")),
+            "interval": f"{interval.low:.3g} to {interval.high:.3g}" if interval else "",
+            "n": len(cell.source),
+        }
+        if interval is not None and 0 < interval.estimate < np.inf:
+            low, high = max(interval.low, smallest), min(interval.high, largest)
+            row |= {"size": interval.estimate, "low": low, "high": high}
+        rows.append(row)
     return rows
 
 

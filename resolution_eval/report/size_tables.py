@@ -5,57 +5,50 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from resolution_eval.analysis.sizes import Sizes
+from resolution_eval.analysis import TaskSweeps
+from resolution_eval.analysis.sizes import Sizes, task_sizes
 from resolution_eval.ground.tables import Column, Entry, Table, entry, shorten
+from resolution_eval.report.entries import task_table
 from resolution_eval.statistics.bysize import HALF, LEAST, MOST, BySize, SizeCell
 from resolution_eval.statistics.intervals import Interval
-from resolution_eval.statistics.thresholds import Coincidence
 
 _THRESHOLDS = (
-    Column("checkpoint"),
     Column("thing", title="What had to be seen; controls are seen by their brightness too."),
-    Column("r", numeric=True, title="Inference resolution in pixels."),
-    Column("n", numeric=True, title="Answers."),
-    Column(
-        "50 % size", numeric=True, title="Seen half of the time, in pixels of the stored image."
-    ),
-    Column(
-        "90 % size", numeric=True, title="Seen nine times in ten, in pixels of the stored image."
-    ),
-    Column("50 % at encoder", numeric=True, title="The same in pixels at the encoder."),
-    Column("90 % at encoder", numeric=True, title="The same in pixels at the encoder."),
-    Column("limit", numeric=True, title="Smallest detail that the encoder's sampling can show."),
-    Column("lapses", numeric=True, title="Share of answers that are guessed however large it is."),
-    Column(
-        "fit", numeric=True, title="Probability of a fit as bad as this one; below 0.05 is bad."
-    ),
+    Column("r", True, "Inference resolution in pixels."),
+    Column("n", True, "Answers."),
+    Column("50 % size", True, "Seen half of the time, in pixels of the stored image."),
+    Column("90 % size", True, "Seen nine times in ten, in pixels of the stored image."),
+    Column("50 % at encoder", True, "The same in pixels at the encoder."),
+    Column("90 % at encoder", True, "The same in pixels at the encoder."),
+    Column("limit", True, "Smallest detail that the encoder's sampling can show."),
+    Column("lapses", True, "Share of answers that are guessed however large it is."),
+    Column("fit", True, "Probability of a fit as bad as this one; below 0.05 is bad."),
 )
 _CYCLES = (
-    Column("cycles per image", numeric=True, title="Finest stripes seen half of the time."),
-    Column("of the limit", numeric=True, title="Part of the sampling limit that is reached."),
+    Column("cycles per image", True, "Finest stripes seen half of the time."),
+    Column("of the limit", True, "Part of the sampling limit that is reached."),
 )
 _TOGETHER = (
-    Column("checkpoint"),
     Column("thing"),
     Column("curves of r", title="Whether they are one curve in pixels at the encoder."),
-    Column("widest ratio", numeric=True, title="Of two 50 % sizes at the encoder."),
+    Column("widest ratio", True, "Of two 50 % sizes at the encoder."),
     Column("between"),
-    Column("enough r", numeric=True, title="Above it no finer detail is seen."),
+    Column("enough r", True, "Above it no finer detail is seen."),
 )
 
 
-def size_tables(task: str, title: str, sizes: Sequence[Sizes]) -> tuple[Table, ...]:
+def size_tables(task: TaskSweeps) -> tuple[Table, ...]:
     """Both tables; none where no answer says what had to be seen."""
+    sizes = task_sizes(task)
     if not sizes:
         return ()
     chart = any(one.chart for one in sizes)
-    columns = (*_THRESHOLDS, *(_CYCLES if chart else ()))
-    thresholds = Table(
-        name=f"{task}-sizes",
-        caption="How small a thing is still seen",
-        subject=title,
-        columns=columns,
-        rows=tuple(
+    thresholds = task_table(
+        task,
+        "sizes",
+        "How small a thing is still seen",
+        (*_THRESHOLDS, *(_CYCLES if chart else ())),
+        (
             _row(one, kind, cell, chart)
             for one in sizes
             for kind in _enough(one)
@@ -63,12 +56,12 @@ def size_tables(task: str, title: str, sizes: Sequence[Sizes]) -> tuple[Table, .
         ),
         remark=_remark(sizes),
     )
-    together = Table(
-        name=f"{task}-coincidence",
-        caption="Do only the pixels on the thing matter?",
-        subject=title,
-        columns=_TOGETHER,
-        rows=tuple(_coincidence_row(one, one.main) for one in sizes),
+    together = task_table(
+        task,
+        "coincidence",
+        "Do only the pixels on the thing matter?",
+        _TOGETHER,
+        map(_coincidence_row, sizes),
         remark=(
             "Where the curves of all resolutions coincide in pixels at the encoder, only the "
             "pixels on the thing matter; where they differ, the resolution itself does, and so "
@@ -133,15 +126,13 @@ def _row(one: Sizes, kind: BySize, cell: SizeCell, chart: bool) -> tuple[Entry, 
     said = cell.unseen
     if said is None and kind is one.kinds[0] and kind is not one.main:
         said = "no one curve"
+    sizes = (half, most, kind.at_encoder(r, HALF), kind.at_encoder(r, MOST))
     row = (
         entry(shorten(one.name)),
         entry(kind.kind),
         entry(r),
         entry(len(cell.source)),
-        _size(half, said),
-        _size(most, said),
-        _size(kind.at_encoder(r, HALF), said),
-        _size(kind.at_encoder(r, MOST), said),
+        *(_size(size, said) for size in sizes),
         entry(cell.limit, digits=2),
         entry(None if function is None else function.lapse, digits=2),
         entry(kind.misfits.get(r), digits=3),
@@ -150,63 +141,44 @@ def _row(one: Sizes, kind: BySize, cell: SizeCell, chart: bool) -> tuple[Entry, 
 
 
 def _size(interval: Interval | None, said: str | None) -> Entry:
-    if said is not None:
+    if said is not None or interval is None:
         return entry(said)
-    if interval is None:
-        return entry(None)
     if math.isinf(interval.estimate):
         return Entry("not reached", note=_range(interval))
     if not interval.estimate:
         return Entry("below the smallest", note=_range(interval))
+    return _ratio(interval)
+
+
+def _ratio(interval: Interval) -> Entry:
     return Entry(f"{interval.estimate:.2f}", sort=interval.estimate, note=_range(interval))
 
 
 def _range(interval: Interval) -> str:
-    return f"[{_end(interval.low)}, {_end(interval.high)}]"
-
-
-def _end(value: float) -> str:
-    return "∞" if math.isinf(value) else f"{value:.2f}"
+    low, high = ("∞" if math.isinf(end) else f"{end:.2f}" for end in (interval.low, interval.high))
+    return f"[{low}, {high}]"
 
 
 def _cycles(one: Sizes, cell: SizeCell, half: Interval | None) -> tuple[Entry, Entry]:
     """Finest stripes seen, and the part of the sampling limit that they are."""
     if half is None or not 0 < half.estimate < math.inf or not one.chart:
         return entry(None), entry(None)
-    cycles = entry(None)
-    if one.side is not None:
-        stripes = one.side / 2 / half.estimate
-        cycles = Entry(f"{stripes:.1f}", sort=stripes)
-    if cell.limit is None:
-        return cycles, entry(None)
-    reached = cell.limit / half.estimate
-    return cycles, Entry(f"{100 * reached:.0f} %", sort=reached)
+    stripes = None if one.side is None else one.side / 2 / half.estimate
+    reached = None if cell.limit is None else cell.limit / half.estimate
+    return (
+        entry(stripes, digits=1),
+        entry(None) if reached is None else Entry(f"{100 * reached:.0f} %", sort=reached),
+    )
 
 
-def _coincidence_row(one: Sizes, kind: BySize) -> tuple[Entry, ...]:
-    coincidence = kind.coincidence
+def _coincidence_row(one: Sizes) -> tuple[Entry, ...]:
+    coincidence, kind = one.main.coincidence, one.main
+    verdict, widest = coincidence.verdict, coincidence.widest
     return (
         entry(shorten(one.name)),
         entry(kind.kind),
-        entry(_verdict(coincidence)),
-        _ratio(coincidence),
-        entry(
-            "–"
-            if coincidence.widest is None
-            else f"{coincidence.widest.first} and {coincidence.widest.second}"
-        ),
+        entry("no two thresholds to compare" if verdict == "withheld" else verdict),
+        entry(None) if widest is None else _ratio(widest.interval),
+        entry(None if widest is None else f"{widest.first} and {widest.second}"),
         entry(kind.enough),
     )
-
-
-def _verdict(coincidence: Coincidence) -> str:
-    return (
-        "no two thresholds to compare" if coincidence.verdict == "withheld" else coincidence.verdict
-    )
-
-
-def _ratio(coincidence: Coincidence) -> Entry:
-    if coincidence.widest is None:
-        return entry(None)
-    interval = coincidence.widest.interval
-    return Entry(f"{interval.estimate:.2f}", sort=interval.estimate, note=_range(interval))

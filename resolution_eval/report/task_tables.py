@@ -1,8 +1,9 @@
-"""The tables of one task: accuracy, grids, cost, figures, cells, classes, changing samples."""
+"""The tables of one task: accuracy, grids, cost, figures, cells, classes, changes, sizes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 from resolution_eval.analysis import CurveFigures, TaskSweeps
 from resolution_eval.analysis.blind_control import Look
@@ -23,12 +24,16 @@ from resolution_eval.report.content import (
     steps_in_words,
 )
 from resolution_eval.report.cost_tables import TOKENS, cost_table, resolution_entry, tokens_text
-from resolution_eval.report.figure_entry import figure_entry, interval_text
-from resolution_eval.report.measures import (
-    class_table,
-    measure_table,
-    run_table,
+from resolution_eval.report.entries import (
+    at_each,
+    figure_entry,
+    interval_text,
+    notes_of,
+    resolution_columns,
+    task_table,
 )
+from resolution_eval.report.measures import class_table, measure_table, run_table
+from resolution_eval.report.size_tables import size_tables
 from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.margin import Unshown
 
@@ -74,24 +79,9 @@ def tables(task: TaskSweeps, curves: Curves) -> tuple[Table, ...]:
         class_table(task, curves, "specificity"),
         cell_table(task, curves),
         change_table(task, curves),
+        *size_tables(task),
     )
     return tuple(table for table in made if table.rows)
-
-
-def accuracy_table(task: TaskSweeps, curves: Curves) -> Table:
-    """Accuracy of every checkpoint at every resolution, and below it that without the image."""
-    heads = [Column(name, numeric=True) for name in task.resolutions]
-    blind = any(each.look for curve in curves for each in curve.cells)
-    return Table(
-        name=f"{task.task}-accuracy",
-        caption="Accuracy by inference resolution",
-        subject=task.title,
-        columns=(Column("checkpoint"), Column("trained at"), Column("floor", True, FLOOR), *heads),
-        rows=tuple(row for curve in curves for row in _accuracies(task, curve)),
-        remark="95 % intervals in brackets, over patients, slides or images; r* marks each "
-        "resolution trained at."
-        f"{LEFT_OUT if any(curve.left_out for curve in curves) else ''}{LOOKS if blind else ''}",
-    )
 
 
 FLOOR = "The largest of chance, the best constant answer and the score without the image"
@@ -102,62 +92,61 @@ LEFT_OUT = (
 LOOKS = " Without the image: the same checkpoint asked about the same samples without seeing them."
 
 
+def accuracy_table(task: TaskSweeps, curves: Curves) -> Table:
+    """Accuracy of every checkpoint at every resolution, and below it that without the image."""
+    blind = any(each.look for curve in curves for each in curve.cells)
+    left_out = any(curve.left_out for curve in curves)
+    return task_table(
+        task,
+        "accuracy",
+        "Accuracy by inference resolution",
+        (Column("trained at"), Column("floor", True, FLOOR), *resolution_columns(task)),
+        (row for curve in curves for row in _accuracies(task, curve)),
+        remark="95 % intervals in brackets, over patients, slides or images; r* marks each "
+        f"resolution trained at.{LEFT_OUT if left_out else ''}{LOOKS if blind else ''}",
+    )
+
+
 def _accuracies(task: TaskSweeps, curve: CurveFigures) -> Iterator[tuple[Entry, ...]]:
-    at = {each.cell.resolution: each for each in curve.cells}
     training = entry(curve.sweep.record.checkpoint.training)
-    base = curve.floor
-    floor = entry(base.value, digits=3, note=shorten(base.name, 60))
-    cells = [at.get(name) for name in task.resolutions]
-    yield (entry(curve.name), training, floor, *(_accuracy(each) for each in cells))
-    if any(each.look for each in curve.cells):
-        unseen = (_unseen(None if each is None else each.look) for each in cells)
+    floor = entry(curve.floor.value, digits=3, note=shorten(curve.floor.name, 60))
+    shown = at_each(task, curve.sweep, curve.cells, _accuracy)
+    yield (entry(curve.name), training, floor, *shown)
+    looks = [each.look for each in curve.cells]
+    if any(looks):
+        unseen = at_each(task, curve.sweep, looks, _unseen)
         yield (entry(curve.name, note="without the image"), entry(None), entry(None), *unseen)
 
 
-def _accuracy(each: CellFigures | None) -> Entry:
-    if each is None:
-        return entry(None)
+def _accuracy(each: CellFigures) -> Entry:
     on_blind = DOES_NOT_LOOK if each.look is not None and each.look.place == "on" else ""
-    left_out = f"{each.left_out} without a verdict" if each.left_out else ""
-    trained = "r*" if each.trained else ""
     return figure_entry(
         each.accuracy,
-        note=", ".join(filter(None, (trained, left_out))),
+        note=", ".join(filter(None, notes_of(each))),
         mark=", ".join(filter(None, (mark(each.cell), on_blind))),
         shade=each.cell.status != "mismatched",
     )
 
 
-def _unseen(look: Look | None) -> Entry:
-    if look is None:
-        return entry(None)
+def _unseen(look: Look) -> Entry:
     return entry(look.accuracy, digits=3, note=f"[{look.low:.3f}, {look.high:.3f}]")
 
 
 def blind_table(task: TaskSweeps, curves: Curves) -> Table:
     """What the image adds to each checkpoint's accuracy; no rows without a blind run."""
     rows = [
-        (
-            entry(curve.name),
-            entry(_kinds(looks)),
-            *(_added(by_resolution.get(n)) for n in task.resolutions),
-        )
+        (entry(curve.name), entry(_kinds(looks)), *at_each(task, curve.sweep, looks, _added))
         for curve in curves
         for looks in [[each.look for each in curve.cells]]
-        for by_resolution in [dict(zip(curve.sweep.resolutions, looks, strict=True))]
         if any(looks)
     ]
-    return Table(
-        name=f"{task.task}-blind",
-        caption="What the image adds: accuracy with it, less that without",
-        subject=task.title,
+    return task_table(
+        task,
+        "blind",
+        "What the image adds: accuracy with it, less that without",
+        (Column("shown instead"), *resolution_columns(task)),
+        rows,
         folded=True,
-        columns=(
-            Column("checkpoint"),
-            Column("shown instead"),
-            *(Column(name, True) for name in task.resolutions),
-        ),
-        rows=tuple(rows),
         remark="Intervals of the paired difference in brackets, 95 % for all resolutions of a row "
         "together. “No better than without the image”: it holds 0, so that "
         "these samples do not show that the answer depends on the image.",
@@ -168,9 +157,7 @@ def _kinds(looks: Sequence[Look | None]) -> str:
     return ", ".join(sorted({look.kind for look in looks if look is not None}))
 
 
-def _added(look: Look | None) -> Entry:
-    if look is None:
-        return entry(None)
+def _added(look: Look) -> Entry:
     verdict = DOES_NOT_LOOK if look.place == "on" else ""
     if look.difference is None:
         return Entry("–", mark=verdict, note="blind answers not at hand")
@@ -181,16 +168,15 @@ def grid_table(task: TaskSweeps, curves: Curves) -> Table:
     """What every encoder received at every resolution, and whether that was what was asked for."""
     every = [each.cell for curve in curves for each in curve.cells]
     rows = [
-        (entry(curve.name), *(_grid(curve, cells.get(name)) for name in task.resolutions))
+        (entry(curve.name), *at_each(task, curve.sweep, curve.cells, partial(_grid, curve)))
         for curve in curves
-        for cells in [{each.cell.resolution: each.cell for each in curve.cells}]
     ]
-    return Table(
-        name=f"{task.task}-grids",
-        caption="Asked for and received, by resolution",
-        subject=task.title,
-        columns=(Column("checkpoint"), *(Column(name, True) for name in task.resolutions)),
-        rows=tuple(rows),
+    return task_table(
+        task,
+        "grids",
+        "Asked for and received, by resolution",
+        resolution_columns(task),
+        rows,
         remark="Height x width in pixels of the tensor that entered the encoder, the most frequent "
         "first, and in how many samples it was the one asked for. A grid is of whole patches: 360 "
         f"may arrive as 364, and still be as asked.{steps_in_words(every)}"
@@ -198,9 +184,8 @@ def grid_table(task: TaskSweeps, curves: Curves) -> Table:
     )
 
 
-def _grid(curve: CurveFigures, cell: Cell | None) -> Entry:
-    if cell is None:
-        return entry(None)
+def _grid(curve: CurveFigures, each: CellFigures) -> Entry:
+    cell = each.cell
     asked = f", asked for {asked_grid(cell)}" if cell.mismatched and asked_grid(cell) else ""
     outcome = probed(curve.sweep.record, cell)
     note = f"{known(cell)}{asked}{f'; {outcome}' if outcome else ''}"
@@ -225,30 +210,21 @@ def figure_table(task: TaskSweeps, curves: Curves) -> Table:
         for curve in curves
     ]
     margin = points_of(curves[0]) if curves else "2"
-    reasons = [reason for curve in curves for reason in _reasons(curve)]
-    return Table(
-        name=f"{task.task}-figures",
-        caption="Robustness figures",
-        subject=task.title,
-        columns=(
-            Column("checkpoint"),
-            *heads[:5],
-            Column(
-                "chosen",
-                True,
-                f"Smallest resolution shown to lose no more than {margin} points against the best",
-            ),
-            Column("robust", title=f"Whether the whole curve is shown within {margin} points"),
-            Column("n", True, "Samples scored at every resolution"),
-            Column("left out", True, "Samples that some resolution has no verdict on"),
-            Column("knee", True, "Edge in pixels above which more resolution stops paying"),
-            *heads[5:],
-            Column("ACE by noise alone", True, "Mean ACE if accuracy did not depend on resolution"),
-            Column("ACE without noise", True, "ACE less the part that sampling noise adds"),
-        ),
-        rows=tuple(rows),
-        remark=f"Withheld: {'; '.join(reasons)}." if reasons else "",
+    chosen = f"Smallest resolution shown to lose no more than {margin} points against the best"
+    columns = (
+        *heads[:5],
+        Column("chosen", True, chosen),
+        Column("robust", title=f"Whether the whole curve is shown within {margin} points"),
+        Column("n", True, "Samples scored at every resolution"),
+        Column("left out", True, "Samples that some resolution has no verdict on"),
+        Column("knee", True, "Edge in pixels above which more resolution stops paying"),
+        *heads[5:],
+        Column("ACE by noise alone", True, "Mean ACE if accuracy did not depend on resolution"),
+        Column("ACE without noise", True, "ACE less the part that sampling noise adds"),
     )
+    reasons = "; ".join(reason for curve in curves for reason in _reasons(curve))
+    remark = f"Withheld: {reasons}." if reasons else ""
+    return task_table(task, "figures", "Robustness figures", columns, rows, remark=remark)
 
 
 def _noise(curve: CurveFigures) -> tuple[Entry, Entry]:
@@ -264,9 +240,8 @@ def _knee(curve: CurveFigures) -> Entry:
     if isinstance(knee, Withheld):
         return figure_entry(knee)
     unseen = "" if knee.reached else ", plateau not seen"
-    return entry(
-        knee.resolution.estimate, digits=0, note=interval_text(knee.resolution, 0) + unseen
-    )
+    note = interval_text(knee.resolution, 0) + unseen
+    return entry(knee.resolution.estimate, digits=0, note=note)
 
 
 def _chosen(curve: CurveFigures) -> Entry:
@@ -275,23 +250,17 @@ def _chosen(curve: CurveFigures) -> Entry:
         return Entry("–", note=curve.choice.reason)
     if isinstance(curve.choice, Withheld):
         return figure_entry(curve.choice)
-    fewest = f"{curve.chosen_by_tokens} by visual tokens"
-    return entry(
-        curve.chosen, note=fewest if curve.chosen_by_tokens not in (None, curve.chosen) else ""
-    )
+    other = curve.chosen_by_tokens not in (None, curve.chosen)
+    return entry(curve.chosen, note=f"{curve.chosen_by_tokens} by visual tokens" if other else "")
 
 
 def _reasons(curve: CurveFigures) -> Iterator[str]:
-    named: Mapping[str, object] = {
-        **{FIGURE_NAMES[name][0]: figure for name, figure in curve.figures.items()},
-        "knee": curve.knee,
-        "chosen": curve.choice,
-    }
     if curve.withheld is not None:
         yield f"all of {shorten(curve.name)} ({shorten(curve.withheld)})"
         return
+    named = {FIGURE_NAMES[name][0]: figure for name, figure in curve.figures.items()}
     alike: dict[str, list[str]] = {}
-    for name, value in named.items():
+    for name, value in (*named.items(), ("knee", curve.knee), ("chosen", curve.choice)):
         if isinstance(value, Withheld):
             alike.setdefault(value.reason, []).append(name)
     for reason, names in alike.items():
@@ -313,68 +282,69 @@ UNSEEN = ("counted", "predicted", "unattested")
 COUNTS = ("n", "failed", "mismatched", "unparseable", "cut", "missing", *UNSEEN, "capped")
 ALWAYS = ("n", "failed", "mismatched", "unparseable")
 """Counts that have a column even where they are all 0."""
+CELL_COLUMNS = (
+    Column("r", True, "Inference resolution asked for"),
+    Column("status", title="Whether samples are missing, and how its size is known"),
+    Column("accuracy", True),
+    Column("low", True, "Lower end of the 95 % interval"),
+    Column("high", True, "Upper end of the 95 % interval"),
+    Column("gain", True, "(accuracy - floor) / (1 - floor), simultaneous over the curve"),
+    Column("grid asked", title="Height x width in pixels that the encoder should receive"),
+    Column("grid received", title="Height x width of the tensor that entered the encoder"),
+    Column("visual tokens", title=TOKENS),
+)
 
 
 def cell_table(task: TaskSweeps, curves: Curves) -> Table:
     """Every cell: what was asked, what the encoder received, and what was counted."""
     cells = [each.cell for curve in curves for each in curve.cells]
     names = [name for name in COUNTS if name in ALWAYS or any(getattr(c, name) for c in cells)]
-    settings = {_setting(cell) for cell in cells}
     free = {name: title for name, title in FREE.items() if any(_free(c, name) for c in cells)}
+    settings = {_setting(cell) for cell in cells}
     rows = [
         (
             entry(curve.name),
-            resolution_entry(cell),
-            Entry(known_of_grid(curve, cell), mark="!" if mark(cell) else ""),
-            *_scored(each),
-            figure_entry(each.gain),
-            entry(asked_grid(cell)),
-            Entry(received_grid(cell), mark="mismatched" if cell.mismatched else ""),
-            entry(tokens_text(cell)),
-            *(_count(cell, name) for name in names),
-            *(_free(cell, name) or entry(None) for name in free),
-            *([entry(_setting(cell))] if len(settings) > 1 else []),
+            *_cell(curve, each),
+            *(_count(each.cell, name) for name in names),
+            *(_free(each.cell, name) or entry(None) for name in free),
+            *([entry(_setting(each.cell))] if len(settings) > 1 else []),
         )
         for curve in curves
         for each in curve.cells
-        for cell in [each.cell]
     ]
+    columns = (
+        *CELL_COLUMNS,
+        *(Column(name, True) for name in names),
+        *(Column(name, True, title) for name, title in free.items()),
+        *([Column("setting")] if len(settings) > 1 else []),
+    )
     cut = f" {CUT}" if any(cell.cut for cell in cells) else ""
     phrases = f" {OPEN}" if any(cell.answer_mode == "open" for cell in cells) else ""
     shared = f" All cells: {', '.join(settings)}." if len(settings) == 1 else ""
-    return Table(
-        name=f"{task.task}-cells",
-        caption="Every cell: status, grid, tokens and counts",
-        subject=task.title,
+    return task_table(
+        task,
+        "cells",
+        "Every cell: status, grid, tokens and counts",
+        columns,
+        rows,
         folded=True,
-        columns=(
-            *_cell_columns(names),
-            *(Column(name, True, title) for name, title in free.items()),
-            *([Column("setting")] if len(settings) > 1 else []),
-        ),
-        rows=tuple(rows),
         remark="Grids are height x width in pixels, the most frequent first. Failed samples are "
         "neither right nor wrong; unparseable answers are wrong."
         f"{steps_in_words(cells)}{cut}{shared}{phrases}",
     )
 
 
-def _cell_columns(counts: Sequence[str]) -> tuple[Column, ...]:
+def _cell(curve: CurveFigures, each: CellFigures) -> tuple[Entry, ...]:
+    """The entries under `CELL_COLUMNS`."""
+    cell = each.cell
     return (
-        Column("checkpoint"),
-        Column("r", True, "Inference resolution asked for"),
-        Column(
-            "status",
-            title="Whether samples are missing, and how its size is known",
-        ),
-        Column("accuracy", numeric=True),
-        Column("low", True, "Lower end of the 95 % interval"),
-        Column("high", True, "Upper end of the 95 % interval"),
-        Column("gain", True, "(accuracy - floor) / (1 - floor), simultaneous over the curve"),
-        Column("grid asked", title="Height x width in pixels that the encoder should receive"),
-        Column("grid received", title="Height x width of the tensor that entered the encoder"),
-        Column("visual tokens", title=TOKENS),
-        *(Column(name, numeric=True) for name in counts),
+        resolution_entry(cell),
+        Entry(known_of_grid(curve, cell), mark="!" if mark(cell) else ""),
+        *_scored(each),
+        figure_entry(each.gain),
+        entry(asked_grid(cell)),
+        Entry(received_grid(cell), mark="mismatched" if cell.mismatched else ""),
+        entry(tokens_text(cell)),
     )
 
 

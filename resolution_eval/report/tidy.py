@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from resolution_eval.analysis import CurveFigures
+from resolution_eval.analysis.curve import CellFigures
 from resolution_eval.analysis.headline import headline
 from resolution_eval.ground.tables import csv_text, inert
 from resolution_eval.report.content import status
-from resolution_eval.statistics.intervals import Interval
+from resolution_eval.statistics.curves import Withheld
 
 COLUMNS = (
     *("checkpoint", "task", "r", "scheme", "accuracy", "low", "high", "n", "tokens", "status"),
@@ -20,9 +21,36 @@ are samples with a verdict; `tokens` are the visual tokens of one, on average; w
 knows is empty (null)."""
 
 
+def identity_of(curve: CurveFigures) -> dict[str, str]:
+    """The curve's name, unique among those shown together, what was scored, and on what."""
+    record = curve.sweep.record
+    return {"curve": curve.name, "checkpoint": record.label, "task": record.task}
+
+
+def cell_row(curve: CurveFigures, figures: CellFigures) -> dict[str, Any]:
+    """What is known of a cell, by columns of `frames.cell_frame`; or why there is no accuracy."""
+    cell, accuracy = figures.cell, figures.accuracy
+    row = {
+        **identity_of(curve),
+        "r": cell.resolution,
+        "scheme": cell.scheme,
+        "filter": cell.filter,
+        "answer_mode": cell.answer_mode,
+        "n": cell.scored,
+        "failed": cell.failed,
+        "missing": cell.missing,
+        "tokens": figures.tokens,
+        "status": status(cell),
+        "step": cell.step,
+    }
+    if isinstance(accuracy, Withheld):
+        return row | {"withheld": accuracy.reason}
+    return row | {"accuracy": accuracy.estimate, "low": accuracy.low, "high": accuracy.high}
+
+
 def as_tidy_csv(curves: Sequence[CurveFigures]) -> str:
     """The cells as comma-separated values; no text in it is a spreadsheet's formula."""
-    lines = [[_safe(row[name]) for name in COLUMNS] for row in _rows(curves)]
+    lines = [[*map(_safe, row.values())] for row in _rows(curves)]
     return csv_text([COLUMNS, *lines]).rstrip("\n")
 
 
@@ -48,20 +76,8 @@ def as_tidy_json(curves: Sequence[CurveFigures]) -> str:
 def _rows(curves: Sequence[CurveFigures]) -> Iterator[dict[str, Any]]:
     for curve in curves:
         for each in curve.cells:
-            interval = each.accuracy if isinstance(each.accuracy, Interval) else None
-            ends = (
-                (None,) * 3
-                if interval is None
-                else (interval.estimate, interval.low, interval.high)
-            )
-            facts = (each.cell.resolution, each.cell.scheme, *ends, each.cell.scored, each.tokens)
-            yield dict(
-                zip(
-                    COLUMNS,
-                    (curve.name, curve.sweep.record.task, *facts, status(each.cell)),
-                    strict=True,
-                )
-            )
+            row = cell_row(curve, each) | {"checkpoint": curve.name}
+            yield {name: row.get(name) for name in COLUMNS}
 
 
 def _safe(value: Any) -> Any:

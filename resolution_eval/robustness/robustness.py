@@ -5,9 +5,10 @@ The figures are those of a record's curve that need neither a floor nor a traini
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from itertools import count
 from typing import Any
 
 import datasets
@@ -79,18 +80,14 @@ def _named(resolutions: Sequence[int]) -> list[str]:
     """
     if len(set(Counter(resolutions).values())) > 1:
         raise UsageError("resolutions have different numbers of answers; give samples=")
-    places: Counter[int] = Counter()
-    names = []
-    for r in resolutions:
-        names.append(f"sample {places[r]}")
-        places[r] += 1
-    return names
+    places: defaultdict[int, Iterator[int]] = defaultdict(count)
+    return [f"sample {next(places[r])}" for r in resolutions]
 
 
 def _figures(columns: Columns, edges: tuple[int, ...]) -> dict[str, Any]:
     """Every figure as plain values, as a record's curve has it."""
-    each = {r: _shown(accuracy(columns.pick([place]))) for place, r in enumerate(edges)}
-    return {"accuracy": each, **{name: _shown(f) for name, f in _whole(columns, edges).items()}}
+    each = {r: asdict(accuracy(columns.pick([place]))) for place, r in enumerate(edges)}
+    return {"accuracy": each, **{name: asdict(f) for name, f in _whole(columns, edges).items()}}
 
 
 def _whole(columns: Columns, edges: tuple[int, ...]) -> dict[str, Figure]:
@@ -101,7 +98,3 @@ def _whole(columns: Columns, edges: tuple[int, ...]) -> dict[str, Figure]:
         return dict.fromkeys(FIGURES, answers.withheld)
     drawn, grid = resampled(answers), ScoreGrid(edges)
     return {name: intervals.figure(name, drawn, grid) for name in FIGURES}
-
-
-def _shown(figure: Figure) -> dict[str, Any]:
-    return asdict(figure)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,12 +84,11 @@ def material(name: Name) -> ScoreMaterial:
     from resolution_eval.data.own_folder import edges_of, folder_card
     from resolution_eval.data.sources import open_source
 
-    card = (
-        task_cards()[name.task.removesuffix("_res")]
-        if name.folder is None
-        else folder_card(name.folder)
-    )
+    if name.folder is None:
+        card = task_cards()[name.task.removesuffix("_res")]
+    else:
+        card = folder_card(name.folder)
     source = open_source(card)
     samples = source.samples("test")
-    edges: Sequence[float] = edges_of(source, samples, most=TO_LOOK_AT)
-    return ScoreMaterial(card=card, samples=len(samples), edges=tuple(sorted(edges)))
+    edges = sorted(edges_of(source, samples, most=TO_LOOK_AT))
+    return ScoreMaterial(card=card, samples=len(samples), edges=tuple(edges))

@@ -12,10 +12,12 @@ import struct
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
 from resolution_eval.ground.notation import json_value
+from resolution_eval.score.subject import Subject
 
 SHARE = 0.3
 """Of the measured rate that forward passes reach."""
@@ -58,23 +60,24 @@ class Pace:
         attention = 4 * patches**2 * self.hidden * self.layers
         tower = 24 * patches * self.hidden**2 * self.layers
         reading = 2 * self.parameters * (tokens + TEXT) + attention + min(tower, 1e13)
-        writing = WRITTEN * max(
-            2 * self.parameters / (SHARE * self.rate), 4 * self.parameters / BANDWIDTH
-        )
-        return OVERHEAD + reading / (SHARE * self.rate) + writing
+        reached = SHARE * self.rate
+        writing = WRITTEN * max(2 * self.parameters / reached, 4 * self.parameters / BANDWIDTH)
+        return OVERHEAD + reading / reached + writing
 
     def sweep(self, per_sample: float, samples: int, *, blind: bool) -> float:
         """Of a whole run, whose resolutions cost `per_sample` seconds together."""
         return STARTING + (BLIND if blind else 1.0) * samples * per_sample
 
 
-def pace(folder: Path | None, name: str, config: Mapping[str, Any], *, served: bool) -> Pace:
-    """That of the checkpoint in `folder`, whose configuration is `config`."""
-    if served:
+def pace(subject: Subject) -> Pace:
+    """That of what is scored, as its configuration and the size of its weights say."""
+    if subject.served:
         return Pace(parameters=0, rate=float("inf"), served=True)
-    vision = config.get("vision_config")
+    config = subject.folder and subject.folder / "config.json"
+    told = json_value(config.read_bytes()) if config and config.is_file() else {}
+    vision = told.get("vision_config")
     vision = vision if isinstance(vision, dict) else {}
-    count = parameters(folder, name)
+    count = parameters(subject.folder, subject.name)
     hidden, layers = (1024, 24) if count > SMALL else (64, 4)
     return Pace(
         parameters=count,
@@ -108,20 +111,14 @@ def _weights(file: Path) -> int:
             header = json_value(stream.read(min(length, 100_000_000)))
     except (OSError, struct.error, ValueError):
         return 0
-    total = 0
-    for key, tensor in header.items():
-        if key != "__metadata__":
-            size = 1
-            for edge in tensor["shape"]:
-                size *= edge
-            total += size
-    return total
+    return sum(prod(one["shape"]) for key, one in header.items() if key != "__metadata__")
 
 
-def _rate(edge: int = 768) -> float:
+def _rate() -> float:
     """Operations per second of a matrix product, in single precision."""
     import torch
 
+    edge = 768
     device = "cuda" if torch.cuda.is_available() else "cpu"
     matrix = torch.rand(edge, edge, device=device)
     (matrix @ matrix).sum().item()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from resolution_eval.data.own_folder import EDGES
 from resolution_eval.resolution import NATIVE, PixelResolution, TrainingResolution, ascending, label
@@ -93,8 +95,10 @@ def scope(
     kept, count = list(within), min(samples, wanted or samples)
     dropped: list[PixelResolution] = []
     while True:
-        if wanted is None:
-            count = _fitting(kept, samples, seconds, budget, fewest)
+        if wanted is None:  # the most samples that fit the budget, `fewest` at least
+            counts = range(fewest, samples + 1)
+            fitting = bisect_right(counts, budget, key=partial(seconds, kept))
+            count = counts[max(fitting - 1, 0)]
         if told or len(kept) <= FEWEST or seconds(kept, count) <= budget:
             break
         dropped.insert(0, kept.pop())
@@ -104,21 +108,6 @@ def scope(
         seconds=seconds(kept, count),
         left_out=tuple(_left_out(kept, dropped, beyond, samples, count)),
     )
-
-
-def _fitting(
-    kept: Sequence[PixelResolution],
-    samples: int,
-    seconds: Callable[[Sequence[PixelResolution], int], float],
-    budget: float,
-    fewest: int,
-) -> int:
-    """The most samples that fit the budget, `fewest` at least."""
-    low, high = fewest, samples
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if seconds(kept, middle) <= budget else (low, middle - 1)
-    return low
 
 
 def _left_out(
@@ -134,9 +123,8 @@ def _left_out(
         phrases.append(f"{_names(dropped)}, which take too long here (--resolutions {brings})")
     if beyond:
         brings = ",".join(map(label, sorted({*kept, *beyond}, key=ascending)))
-        phrases.append(
-            f"{_names(beyond)}, out of the reach of the training (--resolutions {brings})"
-        )
+        where = "out of the reach of the training"
+        phrases.append(f"{_names(beyond)}, {where} (--resolutions {brings})")
     if count < samples:
         phrases.append(f"{samples - count:,} of {samples:,} samples (--samples {samples})")
     return phrases

@@ -8,14 +8,13 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from resolution_eval.ground.errors import output_folder
 from resolution_eval.ground.files import refuse_stranger
-from resolution_eval.ground.notation import json_value
 from resolution_eval.resolution import NATIVE, PixelResolution, label
 from resolution_eval.score.material import Name, ScoreMaterial, material
-from resolution_eval.score.pace import Pace, pace
+from resolution_eval.score.pace import pace
 from resolution_eval.score.reach import ResolutionScope, reachable, scope, words
 from resolution_eval.score.subject import Subject
 from resolution_eval.score.wishes import Wishes
@@ -65,19 +64,16 @@ class _Examination:
         from resolution_eval.resolution import TrainingResolution
 
         self._subject, self._data, self._wishes = subject, data, wishes
-        self._known: dict[str, DiagnosisRow] = {}
-        training = self._training()
+        training = diagnose(subject.model, subject.arguments, [224]).training
         within, beyond = reachable(data.edges, TrainingResolution.parse(training))
-        self.told = wishes.resolutions is not None
         if wishes.resolutions is not None:
             within, beyond = list(wishes.resolutions), []
         numbers = sorted({self._edge(each) for each in within})
         self.diagnosis: Diagnosis = diagnose(subject.model, subject.arguments, numbers)
         self._known = {row.requested: row for row in self.diagnosis.rows if row.aspect == "1.00"}
-        sound = [each for each in within if self._sound(each)]
-        sound = self._apart(sound) or within
+        sound = self._apart([each for each in within if self._sound(each)]) or within
         self.impossible = [each for each in within if each not in sound]
-        self._pace = self._measured()
+        self._pace = pace(subject)
         self.scope: ResolutionScope = scope(
             within if wishes.anyway else sound,
             beyond,
@@ -86,13 +82,8 @@ class _Examination:
             budget=wishes.budget,
             quick=wishes.quick,
             wanted=wishes.samples,
-            told=self.told,
+            told=wishes.resolutions is not None,
         )
-
-    def _training(self) -> str:
-        from resolution_eval.diagnosis.examination import diagnose
-
-        return diagnose(self._subject.model, self._subject.arguments, [224]).training
 
     def _edge(self, each: PixelResolution) -> int:
         return self._data.typical if each == NATIVE or not isinstance(each, int) else each
@@ -102,7 +93,7 @@ class _Examination:
 
     def _apart(self, each: Sequence[PixelResolution]) -> list[PixelResolution]:
         """Without those that enter as the next larger one does: of such, the larger is kept."""
-        if self.scheme == "restore":
+        if self.diagnosis.scheme == "restore":
             return list(each)
         seen = [getattr(self._row(one), "seen", None) for one in each]
         return [
@@ -115,13 +106,6 @@ class _Examination:
         row = self._row(each)
         return row is None or (row.agrees and row.counts)
 
-    def _measured(self) -> Pace:
-        subject = self._subject
-        config: dict[str, Any] = {}
-        if subject.folder is not None and (subject.folder / "config.json").is_file():
-            config = json_value((subject.folder / "config.json").read_bytes())
-        return pace(subject.folder, subject.name, config, served=subject.served)
-
     def _seconds(self, resolutions: Sequence[PixelResolution], samples: int) -> float:
         per_sample = 0.0
         for each in resolutions:
@@ -133,18 +117,10 @@ class _Examination:
         return self._pace.sweep(per_sample, samples, blind=self._wishes.blind)
 
     @property
-    def scheme(self) -> str:
-        """restore where the grid cannot follow."""
-        return self.diagnosis.scheme
-
-    @property
     def refusal(self) -> str | None:
         """Why the sweep is not worth its time; None where it is."""
-        diagnosis = self.diagnosis
-        doctor = (
-            f"resolution-eval doctor --model {diagnosis.model} "
-            f"--model_args {self._subject.written()}"
-        )
+        diagnosis, arguments = self.diagnosis, self._subject.written()
+        doctor = f"resolution-eval doctor --model {diagnosis.model} --model_args {arguments}"
         advice = f"Next: {doctor}. Nothing was run; --anyway runs it."
         grids = {row.seen for row in self._known.values()}
         if diagnosis.flat and len(grids) == 1:
@@ -163,27 +139,19 @@ class _Examination:
         """One line: what is run, about how long it takes, and what is left out."""
         plan, held = self.scope, self.diagnosis.refusal
         names = ", ".join(map(label, plan.resolutions))
-        control = (
-            ", with and without the image"
-            if self._wishes.blind
-            else ", no control without the image"
-        )
-        said = (
-            f"{plan.samples:,} of {self._data.samples:,} samples at {names} px{control}: "
-            f"{words(plan.seconds)}"
-        )
+        control = "with and" if self._wishes.blind else "no control"
         left = [
             *plan.left_out,
             *(f"{label(e)}, which would not enter as itself" for e in self.impossible),
         ]
         if not self._wishes.blind:
             left.append("the control (leave --no-blind out)")
-        restored = (
-            f" The grid cannot follow ({held}): scheme=restore, content alone varies."
-            if held
-            else ""
+        left_out = f". Left out: {'; '.join(left)}" if left else ""
+        restored = f" The grid cannot follow ({held}): scheme=restore, content alone varies."
+        return (
+            f"{plan.samples:,} of {self._data.samples:,} samples at {names} px, {control} without "
+            f"the image: {words(plan.seconds)}{left_out}.{restored if held else ''}"
         )
-        return said + (f". Left out: {'; '.join(left)}." if left else ".") + restored
 
 
 def _run(
@@ -198,7 +166,7 @@ def _run(
     logger.add(sys.stderr, level="WARNING", colorize=False)
     chosen = examination.scope
     most = chosen.samples * len(chosen.resolutions) if chosen.samples < data.samples else None
-    more = {"scheme": "restore"} if examination.scheme == "restore" else {}
+    more = {"scheme": "restore"} if examination.diagnosis.scheme == "restore" else {}
     answer = partial(
         evaluate,
         subject.model,

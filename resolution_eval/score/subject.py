@@ -103,34 +103,34 @@ def _local(folder: Path, more: Mapping[str, str]) -> Subject:
 
 
 def _embedded(text: str, more: Mapping[str, str]) -> Subject:
-    from resolution_eval.ground import paths
-
-    root = paths.models() / "embedded"
-    known = [f"embedded/{folder.name}" for folder in sorted(root.glob("*")) if folder.is_dir()]
+    known = embedded()
     if text not in known:
         raise UsageError(f"there is no checkpoint {text!r}; {suggest(text, known)}")
-    folder = root / text.partition("/")[2]
-    return Subject(model="resflamingo", arguments={"pretrained": text, **more}, folder=folder)
+    given = {"pretrained": text, **more}
+    return Subject(model="resflamingo", arguments=given, folder=known[text])
+
+
+def embedded() -> dict[str, Path]:
+    """The folders of the checkpoints that the package brings along, by name."""
+    from resolution_eval.ground import paths
+
+    folders = sorted((paths.models() / "embedded").glob("*"))
+    return {f"embedded/{folder.name}": folder for folder in folders if folder.is_dir()}
 
 
 def _served(text: str, more: Mapping[str, str]) -> Subject:
     name, at, url = text.removeprefix("openai:").partition("@")
     place = urlsplit(url)
-    if (
-        not name
-        or "," in text
-        or (at and (place.scheme not in ("http", "https") or not place.hostname))
-    ):
+    nowhere = at and (place.scheme not in ("http", "https") or not place.hostname)
+    if not name or "," in text or nowhere:
         raise UsageError(f"{text!r} names no server; write openai:NAME@URL, say {EXAMPLE}")
     if not at and not os.environ.get("OPENAI_API_KEY"):
-        raise UsageError(
-            f"{text} is asked at api.openai.com, and OPENAI_API_KEY is not set; set it"
-        )
+        fault = "is asked at api.openai.com, and OPENAI_API_KEY is not set; set it"
+        raise UsageError(f"{text} {fault}")
     if at:
         _answers(place.hostname or "", place.port or (443 if place.scheme == "https" else 80), url)
-        os.environ.setdefault(
-            "OPENAI_API_KEY", "none"
-        )  # the client wants one, a server of one's own does not
+        # the client wants one, a server of one's own does not
+        os.environ.setdefault("OPENAI_API_KEY", "none")
     given = {"base": "openai", "model": name, **({"base_url": url} if at else {}), **more}
     return Subject(model="reswrap", arguments=given, served=True)
 
@@ -168,7 +168,7 @@ def _of_hub(text: str, more: Mapping[str, str]) -> Subject:
     checkpoint = Subject(model=model, arguments={"pretrained": text, **more}, folder=_cached(text))
     if checkpoint.folder is not None:
         return checkpoint
-    close = suggest(text, model_cards()) if card is None else "its name is right"
+    close = suggest(text, model_cards()) if card is None else ""
     close = close if close.startswith("did you mean") else ""
     if any(os.environ.get(name, "") not in ("", "0") for name in OFFLINE):
         raise ModelError(
@@ -208,9 +208,8 @@ def _hub_status(text: str) -> int | None:
         token = os.environ.get("HF_TOKEN")
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         try:
-            with urllib.request.urlopen(
-                urllib.request.Request(url, headers=headers), timeout=PATIENCE
-            ) as it:
+            request = urllib.request.Request(url, headers=headers)
+            with urllib.request.urlopen(request, timeout=PATIENCE) as it:
                 said.append(int(it.status))
         except urllib.error.HTTPError as error:
             said.append(error.code)

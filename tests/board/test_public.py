@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from resolution_eval.board.published_figures import in_short, printed
@@ -57,3 +59,15 @@ def test_the_size_that_one_task_needs_is_not_called_enough_for_all() -> None:
     assert qwen.best == "3136 tokens" and qwen.wins == 3 and qwen.tasks == 4
     assert qwen.enough is not None and qwen.enough.startswith("1924")
     assert "3136: 91–100 %" in qwen.shares  # OCRBench falls from 866 to 786 points
+
+
+def test_sizes_of_one_number_stand_as_the_source_has_them() -> None:
+    """And not as a set of texts happens to lie: the same board has the same bytes."""
+    for found in printed():
+        for line in in_short([found]):
+            mine = [each for each in found.curves if each.model == line.model]
+            names = dict.fromkeys(point.at for each in mine for point in each.points)
+            numbers = {name: re.search(r"\d+", name) for name in names}
+            order = sorted(names, key=lambda n: int(numbers[n][0]) if numbers[n] else 10**9)
+            shown = [share.rpartition(": ")[0] for share in line.shares]
+            assert shown == [name.partition(" (")[0] for name in order]

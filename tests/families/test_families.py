@@ -24,15 +24,16 @@ from resolution_eval.models.families import (
     Parts,
     ProcessorSettings,
     family_of,
-    family_table,
     intended_grid,
 )
 from resolution_eval.models.families.checkpoint import known_training, load_parts
 from resolution_eval.models.families.engine import Engine, Question
+from resolution_eval.models.families.geometries import GEOMETRIES
 from resolution_eval.models.families.inputs import prepare
 from resolution_eval.models.families.sharing import Sharing
 from resolution_eval.models.families.tiling import arrange
 from resolution_eval.resolution import Size, TrainingResolution, budget_size, restored_size
+from tools import families_page
 
 pytestmark = [pytest.mark.filterwarnings("ignore")]
 
@@ -566,15 +567,13 @@ def test_an_error_in_the_tower_leaves_no_hook(tmp_path: Path) -> None:
 
 def test_the_documentation_holds_the_table_of_the_families() -> None:
     written = (Path(__file__).parents[2] / "docs" / "families.md").read_text(encoding="utf-8")
-    assert written == family_table.page(), (
-        "run python -m resolution_eval.models.families.family_table"
-    )
+    assert written == families_page.page(), "run python -m tools.families_page"
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_table_reads_a_geometry_as_a_checkpoint(name: str, engine: Engine) -> None:
     """The stand-in configurations of the table have what the family asks of real ones."""
-    _, parts = family_table.GEOMETRIES[name]
+    _, parts = GEOMETRIES[name]
     assert (engine.family.refusal(parts) is None) == (name not in REFUSES)
     assert (
         str(engine.family.training(parts)).split(":")[0]

@@ -10,8 +10,8 @@ import tifffile
 from PIL import Image
 
 from resolution_eval.images import decode
-from resolution_eval.pixels.pixel_page import PAGE, page
 from resolution_eval.pixels.rules import RULES
+from tools.pixels_page import PAGE, page
 
 RAMP = np.arange(2400).reshape(40, 60)
 

@@ -219,7 +219,7 @@ class TestPage:
 def test_kinds_with_too_few_answers_everywhere_are_named_and_have_no_rows(tmp_path):
     """Of 50 images no line has 16 answers: a page of rows would say nothing."""
     record = record_of(tmp_path, plate_lines(AcuityBook(128), GRIDS, SHARP, images=50))
-    (thresholds, _) = size_tables("acuity_res", "Acuity", task_sizes(by_task([record])[0]))
+    (thresholds, _) = size_tables(by_task([record])[0])
     assert {row[1].text for row in thresholds.rows} == {TOGETHER}
     said = thresholds.remark.partition("Fewer than 16 answers at every resolution: ")[2]
     assert {"grating", "landolt 4", "two dots"} <= set(said.partition(".")[0].split(", "))

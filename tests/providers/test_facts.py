@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from resolution_eval.models.providers import find_rule, providers, rules
-from resolution_eval.models.providers.provider_page import page
 from resolution_eval.resolution import Size
+from tools.providers_page import page
 
 ABOUT = ("provider", "models")
 """Keys that say whom an entry is of."""

@@ -18,6 +18,7 @@ from resolution_eval.models.providers import Forecast, find_rule, providers, rul
 from resolution_eval.models.providers.library import parse_provider
 from resolution_eval.models.providers.rule import Shrink
 from resolution_eval.resolution import Size
+from tools.providers_page import page
 
 EARLIER, LATER = "claude-3-5-sonnet-20241022", "claude-opus-4-8"
 
@@ -446,7 +447,5 @@ def test_tokens_per_patch_are_the_users_word() -> None:
 
 
 def test_the_page_is_that_of_the_files() -> None:
-    from resolution_eval.models.providers.provider_page import page
-
     kept = (Path(__file__).parents[2] / "docs" / "providers.md").read_text(encoding="utf-8")
-    assert kept == page(), "run `python -m resolution_eval.models.providers.provider_page`"
+    assert kept == page(), "run `python -m tools.providers_page`"

@@ -113,7 +113,7 @@ def test_a_folder_of_results_is_looked_at_by_its_names(tmp_path: Path) -> None:
     from resolution_eval.preflight import refuse_absent
 
     with pytest.raises(RecordError, match="no results of our tasks"):
-        refuse_absent([tmp_path])
+        refuse_absent(tmp_path)
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "20260101_000000_results.json").write_text("{}")
-    refuse_absent([tmp_path])
+    refuse_absent(tmp_path)

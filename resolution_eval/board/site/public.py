@@ -77,7 +77,7 @@ class Default:
 def defaults() -> tuple[Default, ...]:
     """A checkpoint of every family whose geometry is known, in the families' order."""
     from resolution_eval.models.families import FAMILIES
-    from resolution_eval.models.families.family_table import GEOMETRIES
+    from resolution_eval.models.families.geometries import GEOMETRIES
 
     families = {family.name: family for family in FAMILIES.values()}
     return tuple(_default(families[name], *of) for name, of in GEOMETRIES.items())

@@ -25,24 +25,26 @@ if TYPE_CHECKING:
     from resolution_eval.board.rerun import Rerun
 
 
+DECLARED = (
+    *("model", "revision", "title", "parameters", "strategy", "base", "licence", "submitter"),
+    *("training_evidence", "training_evidence_url", "recipe"),
+)
+"""What a submission says as it is given."""
+
+
 def _home(known: argparse.Namespace) -> Path:
     return known.board or paths.leaderboard()
 
 
-def add(known: argparse.Namespace) -> int:
-    """Make a submission."""
+def add(known: argparse.Namespace) -> None:
     from resolution_eval.board.add import add as add_submission
 
-    names = ("model", "revision", "title", "parameters", "strategy", "base", "licence", "submitter")
-    declared = {name: getattr(known, name) for name in names}
-    for name in ("training_evidence", "training_evidence_url", "recipe"):
-        declared[name] = getattr(known, name)
+    declared = {name: getattr(known, name) for name in DECLARED}
     for name in ("trained_on", "base_trained_on", "labels"):
         text = getattr(known, name)
         declared[name] = None if text is None else [n.strip() for n in text.split(",") if n.strip()]
     declared["claims"] = None if known.claims is None else _list(known.claims)
     print(add_submission(known.results, _home(known), declared))
-    return 0
 
 
 def _list(path: Path) -> list[Any]:
@@ -55,7 +57,7 @@ def _list(path: Path) -> list[Any]:
     return claims
 
 
-def validate(known: argparse.Namespace) -> int:
+def validate(known: argparse.Namespace) -> None:
     """Check; every fault on a line of its own."""
     home, today = _home(known), datetime.datetime.now(datetime.UTC).date().isoformat()
     if known.vouch and not (known.accept and known.path):
@@ -75,7 +77,6 @@ def validate(known: argparse.Namespace) -> int:
         _accept(checked, home, known.accept, today, known.vouch)
     if faults:
         raise RecordError(f"{len(faults)} faults, listed above")
-    return 0
 
 
 def _only(
@@ -93,11 +94,9 @@ def _refuse_missing(path: Path, home: Path) -> None:
     """Refuse a submission that is not there, and name the one that was meant."""
     if not path.is_dir():
         names = [str(each.relative_to(home)) for each in home.glob("records/*/*") if each.is_dir()]
-        asked = path.resolve()
-        name = (
-            str(asked.relative_to(home.resolve())) if asked.is_relative_to(home.resolve()) else ""
-        )
-        close = suggest(name or f"records/{path}", names)
+        asked, root = path.resolve(), home.resolve()
+        inside = asked.is_relative_to(root)
+        close = suggest(str(asked.relative_to(root)) if inside else f"records/{path}", names)
         advice = close if close.startswith("did") else "pass a submission's, MODEL/REVISION"
         raise UsageError(f"{path} is no folder; {advice}")
 
@@ -195,18 +194,14 @@ def _enter_rerun(checked: CheckResult, home: Path, by: str, vouched: str | None)
     write_ledger(BoardLedger(submissions=entries), home / LEDGER)
 
 
-def status(known: argparse.Namespace) -> int:
-    """List the submissions."""
+def status(known: argparse.Namespace) -> None:
     from tabulate import tabulate
 
     home = _home(known)
     checked = check_board(home)
     board = board_of(checked, home)
     reached = {f"{row.facts.model}@{row.facts.revision}": row.status for row in board.rows}
-    rows = [
-        dict(zip(("submission", "status", "records", "faults"), _line(each, reached), strict=True))
-        for each in checked.submissions
-    ]
+    rows = [_line(each, reached) for each in checked.submissions]
     levels = {str(row["status"]) for row in rows}
     if known.level is not None and known.level not in levels:
         raise UsageError(
@@ -214,24 +209,25 @@ def status(known: argparse.Namespace) -> int:
         )
     shown = [row for row in rows if known.level in (None, row["status"])]
     print(as_json(shown) if known.json else tabulate(shown, headers="keys"))
-    return 0
 
 
-def _line(each: CheckResult, reached: dict[str, Any]) -> tuple[str, str, int, int]:
-    name = f"{each.folder.parent.name}/{each.folder.name[:14]}"
+def _line(each: CheckResult, reached: dict[str, Any]) -> dict[str, object]:
     level = "refused" if each.faults else "withdrawn"
     if each.submission is not None:
         facts = each.submission.facts
         level = reached.get(f"{facts.model}@{facts.revision}", level)
-    return name, level, len(each.records), len(each.faults)
+    return {
+        "submission": f"{each.folder.parent.name}/{each.folder.name[:14]}",
+        "status": level,
+        "records": len(each.records),
+        "faults": len(each.faults),
+    }
 
 
-def build(known: argparse.Namespace) -> int:
-    """Make the site."""
+def build(known: argparse.Namespace) -> None:
     from resolution_eval.board.site.build import build as build_site
 
     print(build_site(_home(known), known.output))
-    return 0
 
 
 @contextmanager
@@ -248,29 +244,24 @@ def _built(known: argparse.Namespace) -> Iterator[Path]:
         yield output
 
 
-def serve(known: argparse.Namespace) -> int:
-    """Show the site on this machine."""
+def serve(known: argparse.Namespace) -> None:
     from resolution_eval.board.site.serve import refuse_unusable
     from resolution_eval.board.site.serve import serve as show
 
     refuse_unusable(known.port)
     with _built(known) as site:
         show(site, known.port)
-    return 0
 
 
-def export(known: argparse.Namespace) -> int:
-    """Write the board's other forms."""
+def export(known: argparse.Namespace) -> None:
     from resolution_eval.board.export import DATASET
     from resolution_eval.board.export import export as write
 
     for path in write(load_board(_home(known)), known.output, known.dataset or DATASET):
         print(path)
-    return 0
 
 
-def publish(known: argparse.Namespace) -> int:
-    """Send the site and the records."""
+def publish(known: argparse.Namespace) -> None:
     from huggingface_hub import HfApi
 
     from resolution_eval.board.publish import Hub, publish_pages, record_files, site_files
@@ -293,4 +284,3 @@ def publish(known: argparse.Namespace) -> int:
             print(Hub(api, known.space, "space").publish(files, dry_run=dry_run))
         if known.pages:
             print(publish_pages(files, known.pages, known.branch, dry_run=dry_run))
-    return 0

@@ -1,14 +1,15 @@
-"""Pixel page: docs/pixels.md, how every pixel becomes RGB, from rules and formats."""
+"""docs/pixels.md, how every pixel becomes RGB, from rules and formats.
+
+python -m tools.pixels_page
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from resolution_eval.ground.paths import PACKAGE
 from resolution_eval.pixels.formats import READ, REFUSED
 from resolution_eval.pixels.rules import RULES
+from tools import DOCS
 
-PAGE = PACKAGE.parent / "docs" / "pixels.md"
+PAGE = DOCS / "pixels.md"
 _TAGS = (
     (
         "TIFF",
@@ -66,7 +67,7 @@ def page() -> str:
     rules = "".join(f"| {what} | {done} | {_code(note)} |\n" for what, done, note in RULES)
     formats = "".join(f"| {name} | {how} |\n" for name, how in _TAGS)
     refused = "".join(f"| {name} | {remedy} |\n" for name, remedy in REFUSED.items())
-    return f"""<!-- Made by `python -m resolution_eval.pixels`; change its rules, not this page. -->
+    return f"""<!-- Made by `python -m tools.pixels_page`; change its rules, not this page. -->
 
 # How every kind of pixel becomes RGB
 
@@ -106,6 +107,5 @@ def _code(note: str) -> str:
     return f"`{note}`" if note else "–"
 
 
-def write(target: Path = PAGE) -> None:
-    """Write the page."""
-    target.write_text(page(), encoding="utf-8")
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

@@ -1,12 +1,12 @@
-"""The page of providers' rules: `python -m resolution_eval.models.providers.provider_page`."""
+"""docs/providers.md, from the providers' rules: `python -m tools.providers_page`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from resolution_eval.ground import paths
 from resolution_eval.models.providers.library import Provider, RuleTally, providers
 from resolution_eval.models.providers.rule import Rule
+from tools import DOCS
 
 HEAD = """# Providers' rules
 
@@ -21,7 +21,7 @@ See what a sweep would become, offline:
 resolution-eval doctor --model reswrap --model_args base=openai,model=claude-opus-4-8 --sizes 224
 ```
 
-Made by `python -m resolution_eval.models.providers.provider_page` from `models/providers/*.toml`.
+Made by `python -m tools.providers_page` from `models/providers/*.toml`.
 """
 
 
@@ -54,11 +54,5 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
     return [lines[0], "| --- " * len(head) + "|", *lines[1:], ""] if rows else []
 
 
-def main() -> None:
-    """Write the page into `docs/`."""
-    path = paths.PACKAGE.parent / "docs" / "providers.md"
-    path.write_text(page(), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    (DOCS / "providers.md").write_text(page(), encoding="utf-8")

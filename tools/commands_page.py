@@ -1,48 +1,28 @@
-"""Pages of the documentation made from the program: `python -m resolution_eval.command_reference`.
-
-It writes docs/commands.md from the command's parser and docs/cards.md from the cards' schemas.
-"""
+"""docs/commands.md, from the command's parser: `python -m tools.commands_page`."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from resolution_eval.cli import build_parser
-from resolution_eval.data.cards import ModelCard, TaskCard
-from resolution_eval.records.record_reference import section
+from tools import DOCS
 
-COMMANDS_HEAD = """# Commands
+HEAD = """# Commands
 
-<!-- Made by `python -m resolution_eval.command_reference`; change the commands, not this page. -->
+<!-- Made by `python -m tools.commands_page`; change the commands, not this page. -->
 
 Every command with its arguments.
 
 `resolution-eval COMMAND --help` says the same on the screen. A mistake is one sentence on stderr
 and exit status 1, or 2 where the arguments themselves are wrong.
 """
-CARDS_HEAD = """# Cards
-
-<!-- Made by `python -m resolution_eval.command_reference`; change resolution_eval/data/cards/. -->
-
-What is known of a data set or a checkpoint stands in a card, a TOML file. A key that is missing,
-unknown or outside its rule is refused with its name. A data set's card is `tasks/NAME/card.toml`
-([how to add one](howto/dataset.md)); a checkpoint's is `models/NAME.toml`, from which
-`python -m resolution_eval.checkpoint_list` makes [the page of checkpoints](models.md).
-"""
-PAGES = ("commands.md", "cards.md")
 
 
-def page(name: str) -> str:
-    """The text of the page `name`, one of `PAGES`."""
-    return commands_page() if name == "commands.md" else cards_page()
-
-
-def commands_page() -> str:
+def page() -> str:
     """Every command with its arguments."""
     parser = build_parser()
-    parts = [COMMANDS_HEAD]
+    parts = [HEAD]
     for name, command in _children(parser).items():
         parts += _command(name, command, level=2)
     return "\n".join(parts).rstrip() + "\n"
@@ -99,22 +79,5 @@ def _plain(text: str) -> str:
     return " ".join(text.split())
 
 
-def cards_page() -> str:
-    """Every key of the cards."""
-    parts = [CARDS_HEAD]
-    for model in (TaskCard, ModelCard):
-        schema = model.model_json_schema()
-        for name, part in {model.__name__: schema, **schema["$defs"]}.items():
-            needed = ", ".join(f"`{key}`" for key in part["required"])
-            parts += [*section(name, part), f"Needed: {needed}.\n"]
-    return "\n".join(parts).rstrip() + "\n"
-
-
-def main() -> None:
-    """Write the pages."""
-    for name in PAGES:
-        (Path("docs") / name).write_text(page(name), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    (DOCS / "commands.md").write_text(page(), encoding="utf-8")

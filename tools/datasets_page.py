@@ -1,4 +1,7 @@
-"""docs/datasets.md: the table of every data set, made from the cards and the data at hand."""
+"""docs/datasets.md: the table of every data set, made from the cards and the data at hand.
+
+python -m tools.datasets_page
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,16 @@ from resolution_eval.data.cards import GENERATED, TaskCard, task_cards
 from resolution_eval.data.sources import PUBLISHED_FORMS, at_hand, ways
 from resolution_eval.datasets.entry import DataMeasures, measure, published_count, source_size
 from resolution_eval.datasets.image_overlap import read_overlaps
-from resolution_eval.ground import paths
+from resolution_eval.host.taskfiles import groups
 from resolution_eval.resolution import label
+from tools import DOCS
 
-PAGE = paths.PACKAGE.parent / "docs" / "datasets.md"
+PAGE = DOCS / "datasets.md"
 MEASURED = "<!-- measured on the data at hand -->\n"
 """Parts of the page before and after: only the first follows from the cards alone."""
 
 _PAGE_HEAD = """\
-<!-- Made by `python -m resolution_eval.datasets` from tasks/*/card.toml; change the cards. -->
+<!-- Made by `python -m tools.datasets_page` from tasks/*/card.toml; change the cards. -->
 # Data sets
 
 Every data set is a card, `tasks/NAME/card.toml`, and a task `NAME_res`. How data is found, and what
@@ -108,8 +112,6 @@ def _star(card: TaskCard, *keys: str) -> str:
 
 
 def _groups() -> str:
-    from resolution_eval.host.taskfiles import groups
-
     return "".join(
         f"- `{group}`: {', '.join(tasks)}\n"
         for group, tasks in groups(task_cards().values()).items()
@@ -175,6 +177,5 @@ def _measured_row(name: str, measures: DataMeasures) -> str:
     return "| " + " | ".join(cells) + " |\n"
 
 
-def write() -> None:
-    """Write the page anew."""
+if __name__ == "__main__":
     PAGE.write_text(f"{page()}\n{measured_page()}", encoding="utf-8")

@@ -1,19 +1,15 @@
-"""The documentation of records: `python -m resolution_eval.records.record_reference`.
-
-It writes docs/records.md and docs/record.schema.json from the schema.
-"""
+"""docs/records.md and docs/record.schema.json, from the schema: `python -m tools.records_page`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from resolution_eval.records.answer_table import IMAGE, SCHEMA
 from resolution_eval.records.schema import json_schema, publish_schema
 from resolution_eval.records.times import ANSWER_TIMES, TIMES
+from tools import DOCS
 
-DOCS = Path("docs")
 ORDER = (
     "Checkpoint",
     "Dataset",
@@ -36,7 +32,7 @@ ORDER = (
 
 HEAD = """# Records
 
-<!-- Made by `python -m resolution_eval.records.record_reference`. -->
+<!-- Made by `python -m tools.records_page`. -->
 
 A record is one checkpoint on one task in one run: a JSON document with every cell and all that is
 known of how it came about, and beside it a parquet file with every answer. Reports, comparisons and
@@ -160,11 +156,6 @@ def _times() -> Iterator[str]:
         yield f"| `{name}` | {why} |"
 
 
-def main() -> None:
-    """Write the page and the JSON Schema."""
+if __name__ == "__main__":
     (DOCS / "records.md").write_text(page(), encoding="utf-8")
     publish_schema(DOCS)
-
-
-if __name__ == "__main__":
-    main()
