@@ -13,11 +13,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 import psutil
 
 from benchmarks import workload
-from benchmarks.device import replaced
 from benchmarks.result import Result
 
 TARGET = 1.05
@@ -132,7 +132,7 @@ def watched(data: str, resolutions: str, asked: str, *arguments: str) -> None:
 
     sizes = [parse_resolution(text) for text in resolutions.split(",")]
     watch.look("before")
-    with replaced(ResolutionAdapter, "_reply", counting), _stages(watch):
+    with patch.object(ResolutionAdapter, "_reply", counting), _stages(watch):
         status = runs.run(["folder_res"], arguments, resolutions=sizes, data=Path(data))
     watch.look("written")
     print("\n" + json.dumps([asdict(note) for note in watch.notes]))
@@ -157,7 +157,9 @@ def _stages(watch: Watch) -> Iterator[None]:
     )
     with ExitStack() as stack:
         for (owner, name), stage in zip(places, STAGES, strict=False):
-            stack.enter_context(replaced(owner, name, _looking(watch, stage, getattr(owner, name))))
+            stack.enter_context(
+                patch.object(owner, name, _looking(watch, stage, getattr(owner, name)))
+            )
         yield
 
 

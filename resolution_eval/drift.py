@@ -270,9 +270,9 @@ def _served_now(adapter: ResWrap, size: Size) -> Served | Failure:
     """
     from PIL import Image
 
+    from resolution_eval.models.wrapped.base_answers import served_answers
     from resolution_eval.models.wrapped.base_questions import BaseQuestion, ask
     from resolution_eval.models.wrapped.probing import GENERATION
-    from resolution_eval.models.wrapped.server_answers import served_answers
 
     if adapter.meter is None:
         raise UsageError(f"{adapter.plan.title} runs here: there is no server to ask")

@@ -145,13 +145,12 @@ def _entered(
     seen, tokens = _watched(model, family, parts, shown)
     if len(seen) != 1:
         raise ModelError(f"{len(seen)} images entered the vision encoder of one that was shown")
-    height, width = foretold(family, parts, drawn).grid
     return Entrance(
-        **sizes_of(requested, source, information, (height, width)),
+        **sizes_of(requested, source, foretold(family, parts, drawn).grid),
         scheme=scheme,
         grid=seen[0].grid,
         visual_tokens=tokens,
-        tiles=None if seen[0].images == 1 else seen[0].images,
+        tiles=seen[0].tiles,
         attested=True,
         evidence=EVIDENCE,
     )

@@ -8,8 +8,10 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import fast
 import pytest
 
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -20,9 +22,32 @@ sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--fast`, for a look in between."""
+    parser.addoption(
+        "--fast",
+        action="store_true",
+        help="only files of tests that need no torch, no lmms-eval and no browser: under a minute",
+    )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With `--fast`, slow files are not even imported."""
+    file = collection_path.name.startswith("test_") and collection_path.suffix == ".py"
+    return True if config.getoption("fast") and file and not fast.is_fast(collection_path) else None
+
+
 def pytest_collection_finish() -> None:
     """What is imported by now stays: no later look for rubbish goes through all of torch again."""
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _as_fast_as_said(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = "torch" in sys.modules
+    yield
+    if request.config.getoption("fast") and not before:
+        assert "torch" not in sys.modules, "this imports torch; tell tests/fast.py"
 
 
 @pytest.fixture(autouse=True)

@@ -94,7 +94,7 @@ def test_a_sweep_of_a_group_is_one_of_each_of_its_tasks(
 
     written: list[str] = []
 
-    def host(arguments: list[str]) -> int:
+    def host(arguments: list[str], *, ours: bool) -> int:
         written.extend(path.stem for path in Path(registry.FOLDERS[0]).rglob("*.yaml"))
         return 0
 
@@ -232,7 +232,7 @@ def test_a_folder_is_run_with_the_sweep_that_was_asked_for(
 
     written: dict[str, str] = {}
 
-    def host(arguments: list[str]) -> int:
+    def host(arguments: list[str], *, ours: bool) -> int:
         (place,) = registry.FOLDERS
         written.update({path.name: path.read_text() for path in Path(place).rglob("*.*")})
         assert arguments == ["--tasks", "folder_res", "--model", "toy"]

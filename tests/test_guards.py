@@ -130,8 +130,8 @@ GUARDS: dict[int, dict[str, Guard]] = {
         ),
         "the size follows from the power": Guard(
             "statistics/agreement.py",
-            "power(middle, cells) >= POWER",
-            "power(middle, cells) >= 0.1",
+            "power(n, cells) >= POWER",
+            "power(n, cells) >= 0.1",
             "board/test_agreement.py",
         ),
         "a full re-run's figure is ranked": Guard(

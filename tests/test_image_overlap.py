@@ -12,9 +12,11 @@ from PIL import Image
 
 from resolution_eval import cli, datasets
 from resolution_eval.data.cards import task_cards
+from resolution_eval.data.sources import Sample
 from resolution_eval.datasets import dataset_page
 from resolution_eval.datasets.image_overlap import (
     ImageOverlap,
+    PixelDigests,
     overlaps,
     read_overlaps,
     told,
@@ -217,3 +219,18 @@ def test_the_committed_table_is_shown_where_its_reader_looks(capsys):
     one = table[0]
     assert f"{one.train}: {one.told}" in datasets.describe(task_cards()[one.test])
     assert one.told in dataset_page.page()
+
+
+def test_a_damaged_store_of_images_is_an_error_and_no_split_without_images():
+    class Damaged:
+        def samples(self, split):
+            if split == "test":
+                return [Sample("1", "a", "?", "b", (), "c", split)]
+            raise DataError(f"no sample in its {split} split")
+
+        def read(self, locator):
+            raise DataError("its images are cut short")
+
+    assert PixelDigests.of(Damaged(), "train").kinds == {}
+    with pytest.raises(DataError, match="cut short"):
+        PixelDigests.of(Damaged(), "test")

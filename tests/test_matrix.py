@@ -90,6 +90,10 @@ class TestMixture:
         digests = {name: sha256(name.encode()).hexdigest() for name in names}
         assert max(digests[n] for n in half) < min(digests[n] for n in set(names) - half)
 
+    def test_names_that_are_no_unicode_are_halved_too(self):
+        names = [f"{number}-\udc80.png" for number in range(9)]
+        assert mixture_half(names) == mixture_half(names[::-1]) < set(names)
+
     def test_mixed_inference_takes_each_answer_from_its_own_half(self, made):
         (first, second) = made.records["native"]
         half = mixture_half(list(verdicts(first, "16")))

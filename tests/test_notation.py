@@ -122,6 +122,7 @@ OWN = {
     "models/wrapped/predictors.py": "a conversation that this process wrote",
     "report/charts.py": "a template of this package",
     "host/verdicts.py": "a column that this process wrote",
+    "host/parcels.py": "a line that this process packed",
 }
 """Modules that may parse without the one reader, and why."""
 

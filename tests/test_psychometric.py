@@ -10,7 +10,7 @@ from scipy.optimize import differential_evolution
 from scipy.stats import binomtest, chi2
 
 from resolution_eval.ground.errors import RecordError
-from resolution_eval.statistics.bysize import SizeCell, bins, by_size, line
+from resolution_eval.statistics.bysize import BySize, SizeCell, bins, line
 from resolution_eval.statistics.inversion import Redraws
 from resolution_eval.statistics.psychometric import (
     Trials,
@@ -211,6 +211,12 @@ class TestSeeing:
         trials = Trials(size, right, chance, [str(i) for i in range(len(size))])
         assert guessing(trials) > 0.05
 
+    @pytest.mark.parametrize(("rate", "sees"), [(1.0, True), (0.0, False)])
+    def test_where_a_guess_is_never_right_every_right_answer_is_seen(self, rate, sees):
+        size = np.tile(LEVELS, 4)
+        trials = Trials(size, np.full(32, rate), np.zeros(32), [str(i) for i in range(32)])
+        assert (guessing(trials) < SEEN) == sees
+
     def test_a_model_that_sees_the_largest_alone_is_found(self):
         trials = answers(Weibull(7.0, 6.0, 0.0), 24, 2)
         assert guessing(trials) < SEEN
@@ -299,26 +305,26 @@ class TestBySize:
         ]
 
     def test_the_resolution_above_which_nothing_finer_is_seen(self):
-        found = by_size("ring", self.cells((4.0, 2.0, 2.0), (0.25, 0.5, 1.0)), seed=1)
+        found = BySize("ring", self.cells((4.0, 2.0, 2.0), (0.25, 0.5, 1.0)), seed=1)
         assert found.enough == "64"
-        assert by_size("ring", self.cells((4.0, 2.0, 1.0), (0.25, 0.5, 1.0)), seed=1).enough is None
+        assert BySize("ring", self.cells((4.0, 2.0, 1.0), (0.25, 0.5, 1.0)), seed=1).enough is None
 
     def test_a_blind_model_has_no_threshold_at_any_resolution(self):
         for seed in range(20):
             blind = guesses(24, seed)
-            found = by_size("ring", [SizeCell("64", blind, blind, 1.0, 1.0)], seed=1)
+            found = BySize("ring", [SizeCell("64", blind, blind, 1.0, 1.0)], seed=1)
             assert found.threshold("64") is None
             assert found.coincidence.verdict == "withheld"
             assert found.enough is None
 
     def test_sizes_at_the_encoder_are_scaled(self):
-        found = by_size("ring", self.cells((4.0, 2.0), (0.25, 0.5)), seed=1)
+        found = BySize("ring", self.cells((4.0, 2.0), (0.25, 0.5)), seed=1)
         ratio = found.at_encoder("64").estimate / found.threshold("64").estimate
         assert ratio == pytest.approx(0.5, rel=0.01)
 
     def test_a_grid_that_nobody_saw_leaves_the_encoder_out(self):
         cell = SizeCell("64", answers(Weibull(2.0, 3.0, 0.0), 30, 1), None, None, None)
-        found = by_size("ring", [cell], seed=1)
+        found = BySize("ring", [cell], seed=1)
         assert found.threshold("64") is not None
         assert found.at_encoder("64") is None
 
@@ -329,6 +335,24 @@ class TestBySize:
         first = trials.size < 0.8
         assert found[0].seen == pytest.approx((trials.right[first].mean() - 0.5) / 0.5)
         assert all(one.low <= one.seen <= one.high for one in found)
+
+    @pytest.mark.parametrize("answer", [0.0, 1.0])
+    @pytest.mark.parametrize("chance", [0.125, 0.25, 0.5, 0.8])
+    @pytest.mark.parametrize("count", [7, 20, 63])
+    def test_a_bin_whose_answers_agree_reaches_as_far_as_95_percent_allow(
+        self, answer, chance, count
+    ):
+        """Had one in `rate` answered otherwise, so many would still have agreed by chance."""
+        rate = 1 - 0.05 ** (1 / count)
+        trials = Trials(
+            np.full(count, 2.0),
+            np.full(count, answer),
+            np.full(count, chance),
+            [str(i) for i in range(count)],
+        )
+        (found,) = bins(trials)
+        hidden = (abs(answer - rate) - chance) / (1 - chance)
+        assert found.low <= hidden <= found.high
 
     def test_a_line_rises_from_end_to_end(self):
         drawn = line(Weibull(2.0, 3.0, 0.0), 0.5, 8.0)

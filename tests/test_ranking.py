@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthetic_runs import behind_server, failed_at, sweep, write_run
+from synthetic_runs import behind_server, failed_at, line, sweep, write_run
 
 from resolution_eval import cli
 from resolution_eval.analysis.ranking import Ranking, ranking
@@ -67,6 +67,45 @@ def test_the_mean_is_that_of_the_tasks_areas(tmp_path: Path) -> None:
 def test_a_task_that_a_model_lacks_is_left_out_and_named(found: Ranking) -> None:
     assert found.tasks == {"one_res": 60, "two_res": 60}
     assert found.left_out == {"three_res": "not scored: lab/poor"}
+
+
+def test_a_task_of_one_patient_tells_no_models_apart(tmp_path: Path) -> None:
+    for number, (model, task, curve) in enumerate(
+        (model, task, curve)
+        for task in ("one_res", "two_res")
+        for model, curve in (("lab/good", GOOD), ("lab/poor", POOR))
+    ):
+        lines = sweep(curve, checkpoint=model, seed=number)
+        for each in lines if task == "two_res" else ():
+            each["verdict"]["cluster"] = "one"
+        date = f"20260101_0000{number:02}"
+        write_run(tmp_path / f"{number}", lines, task=task, date=date)
+    found = ranking(make_records(tmp_path))
+    assert list(found.tasks) == ["one_res"]
+    assert "one cluster" in found.left_out["two_res"]
+
+
+def test_a_floor_that_is_one_in_some_resamples_leaves_ends_that_are_numbers(tmp_path: Path) -> None:
+    """Of 20 samples 18 have one right answer: in every eighth resample all of them."""
+    for number in range(4):
+        lines = [
+            line(
+                f"{number // 2}-{i}",
+                r,
+                correct=int(i % 10 < 9 or number % 2),
+                target="mucosa" if i < 18 else "adipose",
+                checkpoint=f"lab/{number % 2}",
+            )
+            for r in ("28", "64")
+            for i in range(20)
+        ]
+        date = f"20260101_0000{number:02}"
+        write_run(tmp_path / f"{number}", lines, task=f"{number // 2}_res", date=date)
+    found = ranking(make_records(tmp_path))
+    assert len(found.tasks) == 2
+    for place in found.places:
+        assert np.isfinite([place.score.low, place.score.high]).all()
+        assert place.score.low <= place.score.estimate <= place.score.high
 
 
 def test_the_score_is_the_mean_of_the_gains_over_the_floor(found: Ranking, tmp_path: Path) -> None:

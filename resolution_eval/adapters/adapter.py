@@ -17,10 +17,11 @@ from accelerate import Accelerator
 from accelerate.utils.memory import should_reduce_batch_size
 from lmms_eval.api.model import lmms
 from loguru import logger
+from PIL import Image
 from tqdm import tqdm
 
 from resolution_eval.adapters import device_memory
-from resolution_eval.adapters.attestor import Attestor
+from resolution_eval.adapters.attestor import attestation_of
 from resolution_eval.adapters.device_memory import BatchMemory
 from resolution_eval.adapters.prefetch import ahead, beside
 from resolution_eval.adapters.render_batches import Batches, BatchSizes, Key
@@ -42,7 +43,7 @@ from resolution_eval.evidence.attestation import (
     Reply,
     SampleKey,
 )
-from resolution_eval.evidence.facts import Arithmetic, CheckpointFacts, versions
+from resolution_eval.evidence.facts import CheckpointFacts, versions
 from resolution_eval.evidence.model_answer import Answer, finite
 from resolution_eval.ground.errors import ImageError, ModelError, UsageError, host_boundary
 from resolution_eval.ground.redaction import redacted
@@ -54,7 +55,6 @@ from resolution_eval.resolution import Size, TrainingResolution
 
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
-    from PIL.Image import Image
 
 
 class ResolutionAdapter(lmms):  # type: ignore[misc]
@@ -74,21 +74,15 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
     finds_batch: bool = False
     """Whether batches may grow, grid by grid, as far as the memory of a GPU goes."""
     overlaps: bool = True
-    """Whether batches may be made beside the model's work: nothing that draws or prepares them
-    touches what the model reads.
-    """
+    """Whether batches may be made beside the model's work, as they touch nothing that it reads."""
     blind: Blind | None = None
     """What is shown instead of the image; None for the image itself."""
     mean_colour: tuple[int, int, int] = (128, 128, 128)
     """The colour of a mean image: red, green and blue, to 255."""
-    declared: TrainingResolution | None = None
-    """Training resolution that the checkpoint itself declares, whatever `training` was set to."""
-    evidence: str | None = None
-    """Where `declared` was read, in words."""
+    known = KnownTraining(training=TrainingResolution("unknown"))
+    """What the checkpoint itself declares of its training, whatever `training` was set to."""
     revision: str | None = None
     """Commit of the checkpoint, or sha256:... of its weights."""
-    strategy: str | None = None
-    training_data: str | None = None
     dtype: str | None = None
     precision: Precision
     probes: tuple[str, ...] = ()
@@ -103,18 +97,19 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
 
     def checkpoint_facts(self) -> CheckpointFacts:
         """What is known of the checkpoint and of how it is run; called once all is answered."""
+        model = self.model_here()
         return CheckpointFacts(
             revision=self.revision,
-            declared=None if self.declared is None else str(self.declared),
-            evidence=self.evidence,
-            overridden=None if self.declared is None else self.declared != self.training,
-            strategy=self.strategy,
-            training_data=self.training_data,
+            declared=str(self.known.training),
+            evidence=self.known.evidence,
+            overridden=self.known.training != self.training,
+            strategy=self.known.strategy,
+            training_data=self.known.data,
             dtype=self.dtype,
             device=", ".join(map(str, self.places())) or None,
             probes=self.probes,
             writing=self.writing(),
-            arithmetic=self.arithmetic(),
+            arithmetic=None if model is None else self.precision.arithmetic(model),
             defaults=self.defaults(),
         )
 
@@ -122,19 +117,12 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
         """Arguments of lmms-eval's model that were not given, and what they are; none of ours."""
         return {}
 
-    def arithmetic(self) -> Arithmetic | None:
-        """What decides the answers' last digits; None where the model runs in another process."""
-        model = self.model_here()
-        return None if model is None else self.precision.arithmetic(model)
-
     def model_here(self) -> Any | None:
         """The model in this process; None where it runs in another."""
         return None
 
     def writing(self) -> str | None:
-        """How answers are written: what of the checkpoint's own settings is used; None where
-        nothing of them is known.
-        """
+        """What of the checkpoint's own settings of writing is used; None where nothing is known."""
         return None
 
     def places(self) -> list[torch.device]:
@@ -161,9 +149,7 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
         return sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
 
     def preparation(self) -> str:
-        """What prepares image and text for the checkpoint, as text; empty where only our own code
-        does.
-        """
+        """What prepares image and text for the checkpoint; empty where only our own code does."""
         return ""
 
     def configure(self, given: Common) -> None:
@@ -173,6 +159,7 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
             UsageError: the device does not exist here.
         """
         self.overrides = Overrides(filter=given.filter, scheme=given.scheme)
+        self.blind = "mean image" if given.blind else None
         self.batch, self.finds_batch = given.batch, given.grows
         self.accelerator = Accelerator()
         self.device = checked_device(given.device, self.accelerator)
@@ -187,8 +174,7 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
         Raises:
             UsageError: what is given is no training resolution.
         """
-        self.declared, self.evidence = known.training, known.evidence
-        self.strategy, self.training_data = known.strategy, known.data
+        self.known = known
         self.training = declared_training(given, known.training)
 
     @abstractmethod
@@ -220,27 +206,29 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
 
     def no_several_images(self) -> str | None:
         """Why a question cannot have several images; None where it can."""
-        return f"{self.name} takes one image per question"
+        return self.no_demonstrations()
+
+    def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
+        """Refused: tasks of ours generate, or rank through `answer_mode=rank`."""
+        raise ModelError(f"{self.name} answers generate_until tasks; choose one")
 
     def generate_until(self, requests: list[Instance]) -> list[str]:
-        """One encoded `Reply` per request of ours, plain text for the host's own tasks, "" for a
-        failure.
-        """
+        """A coded `Reply` per request of ours, text for the host's own tasks, "" for a failure."""
         self.precision.apply()
         self._check_images(requests)
         replies = [""] * len(requests)
         groups = image_groups(requests, self.task_dict, self.overrides)
         grow = self.finds_batch and bool(self.gpus())
-        sizes = BatchSizes(self.batch, grow=grow, room=self.room)
+        sizes = BatchSizes(self.batch, grow=grow, room=lambda: device_memory.room(self.gpus()))
         with tqdm(total=len(requests), desc=self.name, disable=self.rank != 0) as progress:
-            batches = Batches(sizes, self._key)
-            made = batches.of(map(self._views, ahead(rendered, groups)))
+            made = Batches(sizes, self._key).of(map(self._views, ahead(rendered, groups)))
             ready = map(self._with_prepared, made)
             for views, prepared in beside(ready) if self.overlaps else ready:
                 for view, answer in self._answer_or_split(views, sizes, prepared):
                     replies[view.job.index] = self._reply(view, answer)
                 progress.update(len(views))
-        self._report_failures()
+        if len(LEDGER.failures) > 10:
+            logger.warning(f"{len(LEDGER.failures)} samples failed; the samples file names each")
         return replies
 
     def generate_until_multi_round(self, requests: list[Instance]) -> list[str]:
@@ -257,11 +245,8 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
     def _key(self, view: View) -> Key:
         """What the views of one batch have in common."""
         sizes = tuple(Size(*image.size) for image in view.images)
-        return (
-            sizes,
-            self.mode(view.job),
-            repr((len(view.more), view.job.scheme, sorted(view.job.generation.items()))),
-        )
+        asked = repr((len(view.more), view.job.scheme, sorted(view.job.generation.items())))
+        return sizes, self.mode(view.job), asked
 
     def _check_images(self, requests: Sequence[Instance]) -> None:
         """Raise before the first question where some have several images, and cannot be asked.
@@ -290,12 +275,8 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
                 continue
             shown = tuple(self._shown(job, image) for image in images)
             first = len(job.demonstrations)
-            yield View(
-                job=job,
-                demonstrations=shown[:first],
-                more=shown[first + 1 :],
-                **vars(shown[first]),
-            )
+            earlier, own, more = shown[:first], shown[first], shown[first + 1 :]
+            yield View(job=job, demonstrations=earlier, more=more, **vars(own))
 
     def _check_demonstrations(self, job: SampleRequest) -> None:
         if job.demonstrations and (reason := self.no_demonstrations()):
@@ -306,57 +287,43 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
         """A rendered image at the grid that the encoder should receive it at."""
         information = Size(*image.image.size)
         grid = self.grid_size(information, image.source, job)
-        drawn = self._drawn(image.image, grid, job)
-        return EncoderView(
-            source=image.source,
-            notes=image.notes,
-            information=information,
-            image=drawn,
-            microns=image.microns,
-            foretold=self.expected_grid(grid, job),
-        )
+        foretold = (0, 0) if self.blind == "no image" else self.expected_grid(grid, job)
+        drawn = {**vars(image), "image": self._drawn(image.image, grid, job)}
+        return EncoderView(**drawn, information=information, foretold=foretold)
 
     def expected_grid(self, drawn: Size, job: SampleRequest) -> tuple[int, int]:
         """Height and width in pixels that should enter of an image that is drawn at this size."""
         return drawn.height, drawn.width
 
-    def _drawn(self, rendered: Image, grid: Size, job: SampleRequest) -> Image:
+    def _drawn(self, rendered: Image.Image, grid: Size, job: SampleRequest) -> Image.Image:
         """The image at its grid, or what a blind run shows in its place."""
         if self.blind is None:
             return resize(rendered, grid, job.filter)
-        import PIL.Image
-
-        return PIL.Image.new("RGB", (grid.width, grid.height), self.mean_colour)
+        return Image.new("RGB", (grid.width, grid.height), self.mean_colour)
 
     def _answer_or_split(
         self, views: Sequence[View], sizes: BatchSizes, prepared: Any
     ) -> Iterator[tuple[View, Answer]]:
         """The batch's answers; where it raises, each half's, down to single samples that fail."""
         grid = self._key(views[0])[0]
-        if sizes.exceeded(grid, len(views)):
-            # cut before the memory refused as many
-            yield from self._halves(views, sizes)
-            return
-        try:
-            answers, used = self._timed(views, prepared)
-        except Exception as error:  # noqa: BLE001  (whatever a model raises, its sample fails and is named)
-            device_memory.release()
-            if should_reduce_batch_size(error):
-                sizes.refused(grid, len(views))
-            if len(views) == 1:
-                self._fail(views[0].job, type(error).__name__, str(error))
+        if not sizes.exceeded(grid, len(views)):  # cut before the memory refused as many
+            try:
+                answers, used = self._timed(views, prepared)
+            except Exception as error:  # noqa: BLE001  (whatever is raised, a sample fails and is named)
+                device_memory.release()
+                if should_reduce_batch_size(error):
+                    sizes.refused(grid, len(views))
+                if len(views) == 1:
+                    self._fail(views[0].job, type(error).__name__, str(error))
+                    return
+            else:
+                sizes.fitted(grid, len(views), used)
+                for view, answer in zip(views, answers, strict=True):
+                    if isinstance(answer, Failure):
+                        self._fail(view.job, answer.kind, answer.message)
+                    else:
+                        yield view, answer
                 return
-        else:
-            sizes.fitted(grid, len(views), used)
-            for view, answer in zip(views, answers, strict=True):
-                if isinstance(answer, Failure):
-                    self._fail(view.job, answer.kind, answer.message)
-                else:
-                    yield view, answer
-            return
-        yield from self._halves(views, sizes)
-
-    def _halves(self, views: Sequence[View], sizes: BatchSizes) -> Iterator[tuple[View, Answer]]:
         middle = len(views) // 2
         for half in (views[:middle], views[middle:]):
             _, prepared = self._with_prepared(list(half))
@@ -365,9 +332,7 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
     def _timed(
         self, views: Sequence[View], prepared: Any
     ) -> tuple[list[Answer | Failure], int | None]:
-        """The batch's answers, once each sample's share of their cost is noted, and the bytes that
-        the batch took of the fullest GPU beside what was there; None without a GPU.
-        """
+        """The batch's answers, their costs noted, and its bytes of the fullest GPU, if any."""
         if isinstance(prepared, Exception):
             raise prepared
         memory = BatchMemory.begin(self.gpus())
@@ -382,10 +347,6 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
                 LEDGER.costs[SampleKey.of(view.job.document)] = cost
         taken = [peak - before for peak, before in zip(peaks, memory.before, strict=True)]
         return answers, max(taken, default=None)
-
-    def room(self) -> int | None:
-        """Bytes that a batch may take of the fullest GPU; None without a GPU."""
-        return device_memory.room(self.gpus())
 
     def _reply(self, view: View, answer: Answer) -> str:
         document = view.job.document
@@ -402,18 +363,19 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
         ).encode()
 
     def _attest(self, view: View, answer: Answer, fingerprint: str) -> Attestation:
-        attestor = Attestor(
+        return attestation_of(
+            view,
+            answer,
             adapter=self.name,
             checkpoint=self.checkpoint,
-            training=self.training,
+            training=str(self.training),
             blind=self.blind,
+            answer_mode=self.mode(view.job),
+            fingerprint=fingerprint,
         )
-        return attestor.attest(view, answer, self.mode(view.job), fingerprint)
 
     def _fail(self, job: SampleRequest, kind: str, message: str) -> None:
-        """Note that a sample of ours failed; a task of the host's own must not go on with a wrong
-        answer.
-        """
+        """Note a sample of ours that failed; a task of the host's own must not go on wrongly."""
         if job.document is None:
             raise ModelError(f"request {job.index} failed ({kind}: {message})")
         key, said = SampleKey.of(job.document), redacted(message)
@@ -421,15 +383,9 @@ class ResolutionAdapter(lmms):  # type: ignore[misc]
         if len(LEDGER.failures) <= 10:
             logger.warning(f"failed: {key.sample} at {key.resolution} ({kind}: {said})")
 
-    def _report_failures(self) -> None:
-        if len(LEDGER.failures) > 10:
-            logger.warning(f"{len(LEDGER.failures)} samples failed; the samples file names each")
-
 
 def _note_errors() -> None:
-    """Has the error noted that lmms-eval logs when an evaluation ends in one: its process ends with
-    status 0 all the same, unless somebody tells.
-    """
+    """Has the error noted in which an evaluation of lmms-eval's ends, by status 0 all the same."""
     logger.add(
         lambda message: setattr(LEDGER, "error", str(message.record["message"])),
         level="ERROR",

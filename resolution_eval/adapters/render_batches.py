@@ -12,9 +12,7 @@ MOST = 512
 """Largest batch that is tried where the batch size is found by doubling."""
 
 CARE = 4
-"""By how much a view of a new grid may take more memory for a pixel than one that was seen: a text
-takes the same at every grid.
-"""
+"""How much more memory a pixel of a new grid may take: a text takes the same at every grid."""
 SHARE = 0.8
 """Of the free memory that a batch is planned to take: the allocator needs some to itself."""
 

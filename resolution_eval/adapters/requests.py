@@ -87,17 +87,10 @@ class Overrides:
     scheme: Scheme | None = None
 
 
-def is_padding(request: Instance) -> bool:
-    """Whether the request only keeps the ranks of a distributed run in step."""
-    return bool((request.metadata or {}).get("__padding_only__"))
-
-
 def image_groups(
     requests: Sequence[Instance], datasets: Mapping[str, Any], overrides: Overrides
 ) -> Iterator[tuple[SampleRequest, ...]]:
-    """The jobs of `generate_until` requests, those that ask of the same images together, in order
-    of the images' first requests; padding requests have none.
-    """
+    """The jobs of requests, those of the same images together, in order of the first of them."""
     for indices in _by_image(requests, datasets):
         images = _Images()
         yield tuple(_job(index, requests[index], datasets, overrides, images) for index in indices)
@@ -107,10 +100,7 @@ def _by_image(requests: Sequence[Instance], datasets: Mapping[str, Any]) -> Iter
     """Places of the requests, by the images that they ask of."""
     columns: dict[tuple[str, str], list[tuple[str, ...]] | None] = {}
     groups: dict[object, list[int]] = {}
-    for index, request in enumerate(requests):
-        if is_padding(request):
-            continue
-        *_, doc_id, task, split = request.args
+    for index, doc_id, task, split in _documents(requests):
         if (task, split) not in columns:
             columns[task, split] = tasks.image_column(datasets[task][split])
         images = columns[task, split]
@@ -119,15 +109,20 @@ def _by_image(requests: Sequence[Instance], datasets: Mapping[str, Any]) -> Iter
     return groups.values()
 
 
+def _documents(requests: Iterable[Instance]) -> Iterator[tuple[int, int, str, str]]:
+    """Place, document, task and split of each request but those that keep ranks in step."""
+    for place, request in enumerate(requests):
+        if not (request.metadata or {}).get("__padding_only__"):
+            *_, doc_id, task, split = request.args
+            yield place, doc_id, task, split
+
+
 def with_several_images(
     requests: Iterable[Instance], datasets: Mapping[str, Any]
 ) -> dict[str, tuple[int, int]]:
     """Per task of ours with such questions: how many requests ask of several images, of all."""
     counts: dict[str, list[bool]] = {}
-    for request in requests:
-        if is_padding(request):
-            continue
-        *_, doc_id, task, split = request.args
+    for _, doc_id, task, split in _documents(requests):
         if tasks.MORE in getattr(datasets[task][split], "column_names", ()):
             document = datasets[task][split][doc_id]
             if tasks.is_document(document):

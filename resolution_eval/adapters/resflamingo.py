@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from resolution_eval.adapters.views import View
 from resolution_eval.answers.prompts import IMAGE, flamingo_prompt
 from resolution_eval.data.cards import model_cards
 from resolution_eval.declaration import KnownTraining, data_line
-from resolution_eval.evidence.model_answer import Answer, ImageEntry, by_number, together
+from resolution_eval.evidence.model_answer import Answer, ImageEntry, by_number, facts_of
 from resolution_eval.ground.errors import host_boundary
 from resolution_eval.images import DEFAULT_FILTER, resize
 from resolution_eval.models.arguments import (
@@ -42,11 +41,6 @@ EVIDENCE = "shape of the tensor entering the patch convolution; tokens entering 
 
 NAME = r"image \1"
 """An option that is an image, as its text is ranked: by its name."""
-
-Spoken = tuple[str, int | None, tuple[float, ...] | None, int | None]
-"""An answer's text; where it was ranked, the choice's index and all choices' scores; where it was
-written, how many tokens.
-"""
 
 
 class ResFlamingo(ResolutionAdapter):
@@ -80,9 +74,9 @@ class ResFlamingo(ResolutionAdapter):
             )
             self.checkpoint, self.revision = self.bundle.identity, self.bundle.revision
             self.declare(_known(self.bundle), told.train_resolution)
-            self.blind = "mean image" if told.blind else None
             red, green, blue = (round(255 * value) for value in self.bundle.config.mean)
             self.mean_colour = (red, green, blue)
+            self._transfer = Transfer(self.device)
         logger.info(f"{self.checkpoint}, trained at {self.training}, on {self.device}")
 
     def writing(self) -> str:
@@ -90,9 +84,7 @@ class ResFlamingo(ResolutionAdapter):
         return flamingo.decoding(self.bundle).summary
 
     def preparation(self) -> str:
-        """The encoder's normalisation, the tokenizer, and the commit of the language model, which a
-        released checkpoint takes from a repository of its own.
-        """
+        """The encoder's normalisation, the tokenizer, and the language model's own commit."""
         config, language = self.bundle.config, self.bundle.model.lang_encoder
         commit = getattr(language.config, "_commit_hash", None)
         return f"{config.mean} {config.std} {self.bundle.tokenizer!r} {commit}"
@@ -110,14 +102,8 @@ class ResFlamingo(ResolutionAdapter):
         """Nothing: OpenFlamingo is made for several images, each before its text."""
         return None
 
-    def no_several_images(self) -> str | None:
-        """Nothing: each stands behind its own token."""
-        return None
-
     def grid_size(self, information: Size, source: Size, job: SampleRequest) -> Size:
-        """`match`: the information, in whole patches. `restore`: the training grid in the source's
-        aspect.
-        """
+        """`match`: the information in whole patches. `restore`: the training grid in its aspect."""
         if job.scheme == "match":
             return patch_size_fit(information, self.bundle.patch)
         return patch_size_fit(training_size(self.training, source), self.bundle.patch)
@@ -138,25 +124,16 @@ class ResFlamingo(ResolutionAdapter):
         own = [ImageEntry(grid=one.grid, visual_tokens=one.visual_tokens) for one in each[first:]]
         return [
             Answer(
-                text=text,
-                choice=choice,
-                choice_scores=scores,
                 evidence=EVIDENCE,
-                generated_tokens=written,
                 demonstrations=tuple((one.grid, one.visual_tokens) for one in each[:first]),
-                **_of_images(own, view.job),
+                **spoken,
+                **facts_of(by_number(own, view.job.order)),  # they entered as the prompt shows them
             )
-            for view, (text, choice, scores, written) in zip(views, answers, strict=True)
+            for view, spoken in zip(views, answers, strict=True)
         ]
 
-    @cached_property
-    def _transfer(self) -> Transfer:
-        return Transfer(self.device)
-
     def _sent(self, images: Sequence[Image]) -> Shipment:
-        """The images' bytes, each different image once: questions can share one; and which of them
-        each question shows.
-        """
+        """The bytes of the images, equal ones once, and which of them each question shows."""
         distinct = {image.tobytes(): image for image in images}
         places = {data: place for place, data in enumerate(distinct)}
         stacked = np.stack([np.asarray(image) for image in distinct.values()])
@@ -175,37 +152,37 @@ class ResFlamingo(ResolutionAdapter):
         return replace(encoded, latents=encoded.latents[shown])
 
     def _normalised(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Bytes, batch x height x width x channels, as batch x channels x height x width in the
-        encoder's type.
-        """
-        scaled = pixels.permute(0, 3, 1, 2).float() / 255
-        mean, std = (
-            torch.tensor(values, device=self.device).view(3, 1, 1)
-            for values in (self.bundle.config.mean, self.bundle.config.std)
-        )
-        return ((scaled - mean) / std).to(self.bundle.dtype)
+        """Bytes, batch x height x width x channels, as the encoder takes them: channels first."""
+        normalised = flamingo.normalise(pixels.permute(0, 3, 1, 2), self.bundle.config)
+        return normalised.to(self.bundle.dtype)
 
-    def _ranked(self, encoded: flamingo.EncodedImages, views: Sequence[View]) -> list[Spoken]:
-        """Each question's likeliest choice."""
+    def _ranked(
+        self, encoded: flamingo.EncodedImages, views: Sequence[View]
+    ) -> list[dict[str, Any]]:
+        """Of each question the likeliest choice, and the scores of all, as an `Answer` has them."""
         prompts = [_prompt(view.job) for view in views]
         choices = [[f" {IMAGE.sub(NAME, one)}" for one in view.job.choices] for view in views]
         scores = flamingo.rank(self.bundle, encoded, prompts, choices)
-        ranked: list[Spoken] = []
+        ranked = []
         for view, row in zip(views, scores, strict=True):
             own = tuple(row[: len(view.job.choices)].tolist())
             best = max(range(len(own)), key=own.__getitem__)
-            ranked.append((view.job.choices[best], best, own, None))
+            ranked.append({"text": view.job.choices[best], "choice": best, "choice_scores": own})
         return ranked
 
-    def _generated(self, encoded: flamingo.EncodedImages, views: Sequence[View]) -> list[Spoken]:
+    def _generated(
+        self, encoded: flamingo.EncodedImages, views: Sequence[View]
+    ) -> list[dict[str, Any]]:
+        """Of each question what was written, and in how many tokens, as an `Answer` has them."""
         prompts = [_prompt(view.job) for view in views]
         written = flamingo.write(self.bundle, encoded, prompts, views[0].job.asked)
-        return [(text, None, None, tokens) for text, tokens in written]
+        return [
+            {"text": text, "choice": None, "choice_scores": None, "generated_tokens": tokens}
+            for text, tokens in written
+        ]
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
-        """Log-likelihood of each continuation after image and prompt, and whether it is the greedy
-        one.
-        """
+        """Log-likelihood of each continuation after image and prompt, and whether it is greedy."""
         return [self._loglikelihood(request) for request in requests]
 
     def _loglikelihood(self, request: Instance) -> tuple[float, bool]:
@@ -221,13 +198,6 @@ class ResFlamingo(ResolutionAdapter):
             return flamingo.loglikelihood(
                 self.bundle, encoded, [flamingo_prompt(prompt)], [continuation]
             )[0]
-
-
-def _of_images(entries: Sequence[ImageEntry], job: SampleRequest) -> dict[str, Any]:
-    """The facts of an answer's images, which entered in the order of its prompt."""
-    if len(entries) == 1:
-        return {**together(entries), "images": ()}
-    return together(by_number(entries, job.order))
 
 
 def _known(bundle: flamingo.FlamingoBundle) -> KnownTraining:

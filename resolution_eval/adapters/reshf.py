@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from loguru import logger
@@ -18,10 +18,11 @@ from resolution_eval.adapters.views import View
 from resolution_eval.answers import thinking
 from resolution_eval.answers.generation import Generation, cut
 from resolution_eval.answers.reply_text import THINKING
-from resolution_eval.evidence.model_answer import Answer, ImageEntry, by_number, together
+from resolution_eval.evidence.model_answer import Answer, ImageEntry, by_number, facts_of
 from resolution_eval.ground.errors import ModelError, UsageError, host_boundary
 from resolution_eval.identity import revision
 from resolution_eval.models.arguments import (
+    COMMON,
     DTYPES,
     QUANTISATION,
     RESHF,
@@ -54,13 +55,12 @@ from resolution_eval.models.families.preparation import (
 from resolution_eval.models.families.processor_text import spelling
 from resolution_eval.resolution import Size
 
-if TYPE_CHECKING:
-    from lmms_eval.api.instance import Instance
-
 Shown = tuple[tuple[str, str], ...]
 """Questions and answers of demonstrations."""
 SWITCHES = ("load_in_8bit", "load_in_4bit", "bnb_4bit_use_double_quant")
 """Arguments of quantisation that are true or false."""
+LOADING = tuple(name for name in RESHF if name not in ("pretrained", *COMMON))
+"""Arguments that say how a checkpoint is loaded."""
 
 
 class ResHF(ResolutionAdapter):
@@ -75,7 +75,7 @@ class ResHF(ResolutionAdapter):
     def __init__(self, pretrained: str | None = None, **given: Any) -> None:
         super().__init__()
         with host_boundary():
-            told, loading = common(given), _loading(given)
+            told, loading = common(given), _Loading(given)
             refuse_unknown(given, RESHF, self.name)
             self.configure(told)
             self._answer_mode = told.answer_mode or "generate"
@@ -93,8 +93,8 @@ class ResHF(ResolutionAdapter):
                     f"answer_mode=rank needs a decoder that continues its prompt; {why}: use "
                     "answer_mode=generate"
                 )
-            if told.blind:
-                self.blind = "mean image" if self.family.needs_image else "no image"
+            if told.blind and not self.family.needs_image:
+                self.blind = "no image"
             self.mean_colour = mean_colour(self.parts)
             self._thinks = self._try_prompt()
             self.workshop = _workshop(self.parts)
@@ -102,7 +102,10 @@ class ResHF(ResolutionAdapter):
             model = loading.model(pretrained, self.device)
             if self.family.loops:
                 segments.install(model.get_submodule(self.family.tower))
-            self.engine = Engine(self.family, _of_model(self.parts, self.workshop), model)
+            # what the model sets of them, others may read meanwhile
+            parts = self.parts if self.workshop is None else copied(self.parts)
+            self.engine = Engine(self.family, parts, model)
+            self._engines: dict[str, Engine] = {}  # under each scheme that was met
             self.dtype = str(model.dtype).removeprefix("torch.")
             self.revision = revision(pretrained, model)
         places = ", ".join(map(str, self.places()))
@@ -148,14 +151,8 @@ class ResHF(ResolutionAdapter):
         if self.family.several_images:
             return None
         why = self.family.limits(self.parts).get(SEVERAL)
-        said = "" if why is None else f" ({why})"
-        return (
-            f"checkpoints of the family {self.family.name} take one image per question here{said}"
-        )
-
-    def no_several_images(self) -> str | None:
-        """The same of a question's own images."""
-        return self.no_demonstrations()
+        said = "one image per question here" + ("" if why is None else f" ({why})")
+        return f"checkpoints of the family {self.family.name} take {said}"
 
     def grid_size(self, information: Size, source: Size, job: SampleRequest) -> Size:
         """`match`: the family's grid for the information. `restore`: the training grid."""
@@ -165,19 +162,12 @@ class ResHF(ResolutionAdapter):
             )
 
     def expected_grid(self, drawn: Size, job: SampleRequest) -> tuple[int, int]:
-        """What the tower should receive: under `restore` to native training what the checkpoint's
-        own processor makes of the source.
-        """
+        """What should enter: under `restore` to native training what the processor makes of it."""
         with host_boundary():
             return foretold(self._under(job), self.parts, drawn).grid
 
     def _under(self, job: SampleRequest) -> Family:
         return self.family.under(job.scheme, self.parts, self.training)
-
-    @cached_property
-    def _engines(self) -> dict[str, Engine]:
-        """The engine under each scheme that was met."""
-        return {}
 
     def _engine(self, job: SampleRequest) -> Engine:
         if job.scheme not in self._engines:
@@ -185,9 +175,7 @@ class ResHF(ResolutionAdapter):
         return self._engines[job.scheme]
 
     def prepared(self, views: Sequence[View]) -> _Ready | None:
-        """The questions, and their tensors on the way to the device, made in as many threads as
-        there are cores.
-        """
+        """The questions, and their tensors on the way to the device, made in several threads."""
         if self.workshop is None:
             return None
         job = views[0].job
@@ -235,9 +223,7 @@ class ResHF(ResolutionAdapter):
 
     @cached_property
     def _prompts(self) -> Callable[..., str]:
-        """The checkpoint's prompt of a question, with an image or without, behind demonstrations;
-        remembered, since a sweep asks the same at every resolution.
-        """
+        """The checkpoint's prompt of a question, remembered: a sweep asks the same at each size."""
 
         def made(question: str, image: bool, told: Shown, pieces: tuple[Any, ...]) -> str:
             parts = self.parts if self.workshop is None else self.workshop.parts()
@@ -268,31 +254,22 @@ class ResHF(ResolutionAdapter):
         )
 
     def _entered(self, view: View, spoken: Utterance) -> dict[str, Any]:
-        """What entered of the demonstrations' images and of the question's own; nothing, of each,
-        in a blind run without.
-        """
+        """What entered of the demonstrations' and the question's images; nothing where withheld."""
         first = len(view.demonstrations)
         every = [*spoken.earlier, (spoken.received, spoken.visual_tokens)]
         if self.blind == "no image":
             every = [(None, 0)] * (first + len(view.own))
         entries = [_entry(received, tokens) for received, tokens in every]
         shown = tuple((each.grid or (0, 0), each.visual_tokens or 0) for each in entries[:first])
-        if not view.more:
-            return {**together(entries[first:]), "images": (), "demonstrations": shown}
         own = by_number(entries[first:], view.job.order)  # they entered as the prompt shows them
-        return {**together(own), "demonstrations": shown}
-
-    def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
-        """Refused: tasks of ours generate, and rank through `answer_mode=rank`."""
-        raise ModelError(f"{self.name} answers generate_until tasks; choose one")
+        return {**facts_of(own), "demonstrations": shown}
 
 
 def _entry(received: TowerGrid | None, tokens: int) -> ImageEntry:
     """What was read of one image; 0 x 0 of one that was withheld."""
     if received is None:
         return ImageEntry(grid=(0, 0), visual_tokens=tokens)
-    tiles = None if received.images == 1 else received.images
-    return ImageEntry(grid=received.grid, visual_tokens=tokens, tiles=tiles)
+    return ImageEntry(grid=received.grid, visual_tokens=tokens, tiles=received.tiles)
 
 
 def _text(
@@ -337,24 +314,24 @@ def _workshop(parts: Parts) -> Workshop | None:
         return None
 
 
-def _of_model(parts: Parts, workshop: Workshop | None) -> Parts:
-    """Parts that the model may set while others prepare."""
-    return parts if workshop is None else copied(parts)
-
-
-@dataclass(frozen=True, kw_only=True)
 class _Loading:
-    """How a checkpoint's parts and weights are loaded."""
+    """How a checkpoint's parts and weights are loaded: by arguments that are taken out of `given`.
 
-    dtype: str | None
-    """bfloat16 on a GPU and float32 on a CPU, unless told otherwise."""
-    device_map: str | None
-    quantisation: Mapping[str, Any]
-    trust_remote_code: bool
-    optional: Mapping[str, Any]
-    """`revision` and `attn_implementation`, where given."""
-    sources: Mapping[str, str]
-    """`base`, `processor` and `chat_template`, where given."""
+    Raises:
+        UsageError: a value is impossible.
+    """
+
+    def __init__(self, given: dict[str, Any]) -> None:
+        self._told = {name: given.pop(name) for name in LOADING if name in given}
+        self._quantisation = {name: self._told[name] for name in QUANTISATION if name in self._told}
+        for name in SWITCHES:
+            if name in self._told:
+                self._quantisation[name] = flag(name, self._told[name])
+        self._dtype = one_of("dtype", self._told.get("dtype"), DTYPES)
+        self._trusted = flag("trust_remote_code", self._told.get("trust_remote_code", False))
+
+    def _given(self, *names: str) -> dict[str, Any]:
+        return {name: self._told[name] for name in names if self._told.get(name) is not None}
 
     def parts(self, pretrained: str) -> Parts:
         """Configuration and processor.
@@ -362,13 +339,12 @@ class _Loading:
         Raises:
             ModelError: as `load_parts`.
         """
-        pinned = {name: self.optional[name] for name in self.optional if name == "revision"}
-        return load_parts(
-            pretrained, trust_remote_code=self.trust_remote_code, **self.sources, **pinned
-        )
+        sources = self._given(*SOURCES, "revision")
+        return load_parts(pretrained, trust_remote_code=self._trusted, **sources)
 
     def model(self, pretrained: str, device: torch.device) -> Any:
-        """The model with its weights, on `device` unless the device map says otherwise.
+        """The model with its weights, on `device` unless the device map says otherwise; in bfloat16
+        on a GPU and float32 on a CPU, unless told otherwise.
 
         Raises:
             ModelError: as `load_model`.
@@ -376,32 +352,12 @@ class _Loading:
         from transformers import BitsAndBytesConfig
 
         usual = "float32" if device.type == "cpu" else "bfloat16"
-        arguments = {"dtype": getattr(torch, self.dtype or usual), **self.optional}
-        if self.quantisation:
-            arguments["quantization_config"] = BitsAndBytesConfig(**self.quantisation)
-        placed = self.device_map is not None or bool(self.quantisation)
+        arguments = self._given("base", "revision", "attn_implementation", "device_map")
+        arguments["dtype"] = getattr(torch, self._dtype or usual)
+        if self._quantisation:
+            arguments["quantization_config"] = BitsAndBytesConfig(**self._quantisation)
+        placed = "device_map" in arguments or bool(self._quantisation)
         if placed:
-            arguments["device_map"] = self.device_map or {"": device}
-        arguments["base"] = self.sources.get("base")
-        model = load_model(pretrained, trust_remote_code=self.trust_remote_code, **arguments)
+            arguments["device_map"] = arguments.get("device_map") or {"": device}
+        model = load_model(pretrained, trust_remote_code=self._trusted, **arguments)
         return (model if placed else model.to(device)).eval()
-
-
-def _loading(given: dict[str, Any]) -> _Loading:
-    """Takes the arguments of loading out of `given`.
-
-    Raises:
-        UsageError: a value is impossible.
-    """
-    quantisation = {name: given.pop(name) for name in QUANTISATION if name in given}
-    switches = {name: flag(name, quantisation[name]) for name in SWITCHES if name in quantisation}
-    optional = {name: given.pop(name, None) for name in ("revision", "attn_implementation")}
-    sources = {name: given.pop(name, None) for name in SOURCES}
-    return _Loading(
-        dtype=one_of("dtype", given.pop("dtype", None), DTYPES),
-        device_map=given.pop("device_map", None),
-        quantisation=quantisation | switches,
-        trust_remote_code=flag("trust_remote_code", given.pop("trust_remote_code", False)),
-        optional={name: value for name, value in optional.items() if value is not None},
-        sources={name: value for name, value in sources.items() if value is not None},
-    )

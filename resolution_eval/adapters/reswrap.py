@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 from unittest.mock import patch
 
 from loguru import logger
@@ -15,26 +15,24 @@ from resolution_eval.adapters.adapter import ResolutionAdapter
 from resolution_eval.adapters.device_memory import places_of
 from resolution_eval.adapters.requests import SampleRequest
 from resolution_eval.adapters.views import View
-from resolution_eval.evidence.attestation import LEDGER, Attestation, Failure, Sent
+from resolution_eval.evidence.attestation import LEDGER, Attestation, Failure
 from resolution_eval.evidence.ladder import disagreement, step
-from resolution_eval.evidence.model_answer import Answer, ImageEntry, by_number, facts_of
-from resolution_eval.ground.errors import ModelError, UsageError, host_boundary, visible
+from resolution_eval.evidence.model_answer import Answer
+from resolution_eval.ground.errors import UsageError, host_boundary, visible
 from resolution_eval.host.cache_folder import cache_folder, watch_cache
 from resolution_eval.identity import revision
-from resolution_eval.models.arguments import COMMON, common, flag
-from resolution_eval.models.families import intended_grid
+from resolution_eval.models.arguments import COMMON, common, flag, one_of
 from resolution_eval.models.families.checkpoint import known_of
 from resolution_eval.models.families.decoding import Decoding
 from resolution_eval.models.families.family_base import mean_colour
-from resolution_eval.models.families.own_processor import foretold
-from resolution_eval.models.families.parts import TowerGrid
 from resolution_eval.models.families.processor_text import spelling
 from resolution_eval.models.families.tokens import plain_tokenizers
-from resolution_eval.models.wrapped.base_plan import BasePlan, plan
-from resolution_eval.models.wrapped.base_questions import BaseQuestion, BaseRequest, ask
-from resolution_eval.models.wrapped.batch_run import QUEUED, Batching, BatchQueue, batches, batching
+from resolution_eval.models.wrapped.base_answers import seen_answers, served_answers
+from resolution_eval.models.wrapped.base_plan import plan, single_image
+from resolution_eval.models.wrapped.base_questions import BaseQuestion, ask
+from resolution_eval.models.wrapped.batch_run import QUEUED, BatchQueue, Turn, batches
 from resolution_eval.models.wrapped.journal import FILE, Journal
-from resolution_eval.models.wrapped.meter import token_meter, told_of
+from resolution_eval.models.wrapped.meter import TokenMeter, token_meter
 from resolution_eval.models.wrapped.predictors import OWN as PREDICTING
 from resolution_eval.models.wrapped.probing import (
     AUTO,
@@ -43,14 +41,11 @@ from resolution_eval.models.wrapped.probing import (
     probed_edge,
     sentence,
 )
-from resolution_eval.models.wrapped.server_answers import served_answers
-from resolution_eval.models.wrapped.sight_notes import encoding_notes, look_notes, tile_notes
-from resolution_eval.models.wrapped.single import single_image
 from resolution_eval.models.wrapped.spending import budgeted
 from resolution_eval.models.wrapped.traffic import Channel
 from resolution_eval.models.wrapped.transcript import checked
-from resolution_eval.models.wrapped.visibility import Sight, sight_of
-from resolution_eval.resolution import Size, TrainingResolution, patch_size_fit, training_size
+from resolution_eval.models.wrapped.visibility import sight_of
+from resolution_eval.resolution import Size
 
 if TYPE_CHECKING:
     import torch
@@ -75,12 +70,12 @@ class ResWrap(ResolutionAdapter):
 
     name = "reswrap"
     overlaps = False  # the base's own processor says what enters, and serves one thread at a time
+    _warned = False
 
     def __init__(
         self, base: str | None = None, *, force_simple: bool | str = False, **given: Any
     ) -> None:
         super().__init__()
-        self.probed_edge: int | Literal["auto"] | None = None
         with host_boundary():
             told = common(given, ("generate",))
             serving = {name: given.pop(name, None) for name in SERVING}
@@ -98,26 +93,23 @@ class ResWrap(ResolutionAdapter):
             self.sight = sight_of(self.base)
             self.channel = Channel()
             watch_cache()
-            self.probed_edge = probed_edge(serving["probe"])
+            self.probed_edge: int | Literal["auto"] | None = probed_edge(serving["probe"])
             for name in ("probe", "batch"):
                 if serving[name] is not None and self.sight.model is not None:
                     raise UsageError(
                         f"{name}={serving[name]} asks a server; the model of base={base} runs "
                         f"here: leave {name}= out"
                     )
-            self.meter = (
-                None
-                if self.sight.model is not None
-                else token_meter(
-                    self.checkpoint, serving, self.channel, trusts=self.trusts_environment
-                )
-            )
+            self.meter: TokenMeter | None = None
+            if self.sight.model is None:
+                trusts = self.trusts_environment
+                self.meter = token_meter(self.checkpoint, serving, self.channel, trusts=trusts)
             self.queue: BatchQueue | None = None
-            self.batching = batching(serving["batch"])
+            batch = None if serving["batch"] is None else str(serving["batch"])
+            self.batching: Turn | None = one_of("batch", batch, get_args(Turn))  # type: ignore[assignment]
             self.decoding = self._set_straight()
             known = known_of(self.checkpoint, self.sight.family, self.sight.parts)
             self.declare(known, told.train_resolution)
-            self.blind = "mean image" if told.blind else None
             self.revision = revision(self.checkpoint, self.sight.model)
         self._describe()
 
@@ -131,22 +123,12 @@ class ResWrap(ResolutionAdapter):
         return self.sight.model
 
     def generate_until(self, requests: list[Instance]) -> list[str]:
-        """As every adapter; a server is probed before the first question and after the last, and
-        asked no more than the run's budget allows.
-        """
+        """As every adapter, within the run's budget; a server is probed before it and after."""
         folder = cache_folder()
         self._begin(folder)
-        spending = self.channel.spending
-        with budgeted(spending):
+        with budgeted(self.channel.spending):
             if self.batching is not None:
-                with host_boundary():
-                    step = batches(
-                        self.batching,
-                        folder,
-                        spending.budget,
-                        trust_environment=self.trusts_environment,
-                    )
-                self._batch(step, requests)
+                self._batch(self.batching, folder, requests)
             self._probe()
             replies = super().generate_until(requests)
             self._probe()
@@ -162,10 +144,11 @@ class ResWrap(ResolutionAdapter):
         if self.meter is not None:
             self.meter.begin(folder)
 
-    def _batch(self, step: Batching, requests: list[Instance]) -> None:
-        """Queue every question, hand the queue over or collect its answers; ends the run unless all
-        are there.
-        """
+    def _batch(self, turn: Turn, folder: Path | None, requests: list[Instance]) -> None:
+        """Queue every question, then hand over or collect; ends the run unless all are answered."""
+        budget, trusts = self.channel.spending.budget, self.trusts_environment
+        with host_boundary():
+            step = batches(turn, folder, budget, trust_environment=trusts)
         failed = dict(LEDGER.failures)
         self.queue = BatchQueue()
         try:
@@ -178,7 +161,7 @@ class ResWrap(ResolutionAdapter):
             said = step.settle(queue, self.channel.journal)
         if said is not None:
             print(visible(f"{self.plan.title}: {said}."), flush=True)
-            raise SystemExit(0 if step.turn == "submit" else NOT_YET)
+            raise SystemExit(0 if turn == "submit" else NOT_YET)
 
     def _probe(self) -> None:
         """Ask what the server's model sees, where that is wanted."""
@@ -233,9 +216,7 @@ class ResWrap(ResolutionAdapter):
         return f"{self.plan.title} {arguments} {processor}"
 
     def _place(self) -> dict[str, str]:
-        """Where the base shall run: here, unless several processes share the run, which it settles
-        by itself.
-        """
+        """Where the base shall run: here; several processes settle that by themselves."""
         if self.accelerator.num_processes > 1:
             return {}
         return {"device": str(self.device), "device_map": str(self.device)}
@@ -250,7 +231,6 @@ class ResWrap(ResolutionAdapter):
             logger.info(f"{self.plan.title}: nobody can see its grid; predicted by: {told}")
         for name, (own, limit) in self.plan.limits.items():
             logger.info(f"{self.plan.title}: {name}={limit} instead of its own {own}")
-        self._warned = False
         logger.info(f"{self.plan.title} with {self.checkpoint}, trained at {self.training}")
 
     def places(self) -> list[torch.device]:
@@ -267,11 +247,9 @@ class ResWrap(ResolutionAdapter):
         return f"checkpoints of the family {self.sight.family.name} take one image per question"
 
     def grid_size(self, information: Size, source: Size, job: SampleRequest) -> Size:
-        """`match`: the information, in whole patches where those are known. `restore`: the training
-        grid.
-        """
+        """`match`: the information, in whole patches if known. `restore`: the training grid."""
         with host_boundary():
-            return wanted_grid(self.sight, self.training, job.scheme, information, source)
+            return self.sight.wanted_grid(self.training, job.scheme, information, source)
 
     def answer(self, views: Sequence[View], prepared: Any = None) -> list[Answer | Failure]:
         questions = [
@@ -293,7 +271,7 @@ class ResWrap(ResolutionAdapter):
         return checked(
             self.sight.family,
             self.sight.parts,
-            answers(self.plan, self.sight, asked, questions),
+            seen_answers(self.plan, self.sight, asked, questions),
             asked.entered.transcripts,
             [_text_of(question) for question in questions],
             [int(view.job.generation.get("max_new_tokens") or 0) for view in views],
@@ -307,11 +285,8 @@ class ResWrap(ResolutionAdapter):
 
     def expected_grid(self, drawn: Size, job: SampleRequest) -> tuple[int, int]:
         """What the processor makes of the image, where the grid is left to it."""
-        family, parts = self.sight.family, self.sight.parts
-        if family is None or parts is None or not family.own:
-            return super().expected_grid(drawn, job)
         with host_boundary():
-            return foretold(family, parts, drawn).grid
+            return self.sight.expected_grid(drawn)
 
     def _attest(self, view: View, answer: Answer, fingerprint: str) -> Attestation:
         attestation = super()._attest(view, answer, fingerprint)
@@ -338,90 +313,7 @@ class ResWrap(ResolutionAdapter):
             self._warned = True
             logger.warning(said)
 
-    def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
-        """Refused: bases differ in what they mean by it."""
-        raise ModelError(f"{self.name} answers generate_until tasks; choose one")
-
 
 def _text_of(question: BaseQuestion) -> str:
     """A question's text without its images' places, a line for each piece."""
     return "\n".join(piece for piece in question.pieces if isinstance(piece, str))
-
-
-def wanted_grid(
-    sight: Sight, training: TrainingResolution, scheme: str, information: Size, source: Size
-) -> Size:
-    """Size in pixels at which an image should enter the base.
-
-    Raises:
-        UsageError: the family's grid cannot follow the resolution, or the training grid is unknown.
-    """
-    if sight.family is not None and sight.parts is not None:
-        return intended_grid(sight.family, sight.parts, training, scheme, information, source)
-    wanted = information if scheme == "match" else training_size(training, source)
-    return patch_size_fit(wanted, sight.stride)
-
-
-def answers(
-    plan: BasePlan, sight: Sight, asked: BaseRequest, questions: Sequence[BaseQuestion]
-) -> list[Answer | Failure]:
-    """What was asked, as answers with the grids that were seen.
-
-    Raises:
-        ModelError: nothing entered a tower that we watch.
-    """
-    visible = sight.model is not None
-    each = asked.entered.each
-    grids = asked.entered.grids(len(asked.texts))
-    replies: list[Answer | Failure] = []
-    for place in range(len(asked.texts)):
-        failure = asked.failure(place, visible=visible)
-        if failure is not None:
-            replies.append(failure)
-            continue
-        order = questions[place].order if plan.chat else tuple(range(each))
-        received = by_number(grids[place * each : (place + 1) * each], order)
-        if None in received and sight.family is not None:
-            raise ModelError("no image entered the vision tower")
-        tokens = by_number(_tokens(asked, place), order)
-        entries = [
-            _entry(one, count, asked.sent.get((place, number)))
-            for number, (one, count) in enumerate(zip(received, tokens, strict=True))
-        ]
-        seen = None not in received
-        sent = [asked.sent.get((place, number)) for number in range(each)]
-        noted = [n for one in sent for n in encoding_notes(one)]
-        noted += [n for one in received for n in tile_notes(one)]
-        noted += look_notes(asked.entered.again)
-        replies.append(
-            Answer(
-                text=asked.texts[place].strip(),
-                choice=None,
-                choice_scores=None,
-                evidence=f"{sight.evidence if seen else unseen(sent)}; base {plan.title}",
-                notes=tuple(dict.fromkeys(noted)) if seen else (),
-                **facts_of(entries),
-            )
-        )
-    return replies
-
-
-def _tokens(asked: BaseRequest, place: int) -> Sequence[int | None]:
-    """Visual tokens of each image of the question at `place`, in the order in which they came."""
-    each, counted = asked.entered.each, asked.entered.tokens
-    return counted[place * each : (place + 1) * each] if counted else [None] * each
-
-
-def _entry(received: TowerGrid | None, tokens: int | None, sent: Sent | None) -> ImageEntry:
-    """What was seen of one image."""
-    return ImageEntry(
-        grid=None if received is None else received.grid,
-        visual_tokens=tokens,
-        tiles=None if received is None or received.images == 1 else received.images,
-        sent=sent if received is None else None,
-    )
-
-
-def unseen(sent: Sequence[Sent | None]) -> str:
-    """What stands in the place of evidence where nobody saw a tensor."""
-    return f"none: {told_of(sent)}"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class RenderedImage:
-    """An image at its inference resolution."""
+    """An image at its inference resolution; `source` is the size that it was stored at."""
 
     source: Size
     notes: tuple[str, ...]
@@ -59,19 +59,14 @@ def _at(job: SampleRequest, decoded: DecodedImage) -> RenderedImage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EncoderView:
-    """An image as it will be handed to the encoder."""
-
-    source: Size
-    notes: tuple[str, ...]
-    information: Size
-    image: Image
-    """As it is drawn for the processor: of the size of the grid, or of the source where the grid
-    is the processor's own.
+class EncoderView(RenderedImage):
+    """An image as it will be handed to the encoder: drawn at the grid's size for the processor, or
+    at the source's where that makes the grid.
     """
-    microns: tuple[float, float] | None = None
+
+    information: Size
     foretold: tuple[int, int] | None = None
-    """Height and width in pixels of the grid, where that is not the size that was drawn."""
+    """Height and width in pixels of a grid that is not the size drawn; 0 x 0 if withheld."""
 
     @property
     def expected_grid(self) -> tuple[int, int]:
@@ -96,8 +91,6 @@ class View(EncoderView):
 
     @property
     def images(self) -> tuple[Image, ...]:
-        """Every image of the prompt, in the order in which it shows them: of the demonstrations,
-        then the question's own.
-        """
+        """Every image of the prompt as it shows them: the demonstrations', then the question's."""
         own = [self.own[number] for number in self.job.order] if self.more else self.own
         return tuple(shown.image for shown in (*self.demonstrations, *own))

@@ -10,7 +10,7 @@ be paired, and intervals that do not touch are what remains: right for any pairi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -59,7 +59,12 @@ def looks(sweep: Sweep) -> tuple[Look | None, ...]:
 
 def looking(comparisons: Sequence[Look | None]) -> bool | None:
     """Whether the curve is shown to look anywhere; None where nothing says so."""
-    known = [each.place == "above" for each in comparisons if each is not None]
+    return any_known(None if each is None else each.place == "above" for each in comparisons)
+
+
+def any_known(answers: Iterable[bool | None]) -> bool | None:
+    """Whether any of the answers that are known is yes; None where none is known."""
+    known = [each for each in answers if each is not None]
     return any(known) if known else None
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from hashlib import sha256
 from itertools import zip_longest
 
 import numpy as np
 
+from resolution_eval.analysis.sampling import name_digest
 from resolution_eval.analysis.sweeps import Sweep
 
 
@@ -29,11 +29,7 @@ def chosen(sweeps: Sequence[Sweep]) -> list[str]:
     for sweep in sweeps if counts else ():
         targets.update(sweep.targets)
     by_target: dict[str, list[str]] = {}
-    for sample in sorted(counts, key=lambda name: (-counts[name], _digest(name))):
+    for sample in sorted(counts, key=lambda name: (-counts[name], name_digest(name))):
         by_target.setdefault(targets[sample], []).append(sample)
     turns = zip_longest(*by_target.values())
     return [sample for turn in turns for sample in turn if sample is not None]
-
-
-def _digest(name: str) -> bytes:
-    return sha256(name.encode("utf-8", "surrogatepass")).digest()

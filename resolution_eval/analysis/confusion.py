@@ -115,8 +115,14 @@ def _class(
         n=len(mine),
         sensitivity=_shares(sweep, right),
         specificity=_shares(sweep, Columns(apart, others)),
-        auroc=tuple(_told(each, "auroc", target) for each in ranked if told),
-        average_precision=tuple(_told(each, "average_precision", target) for each in ranked if two),
+        auroc=tuple(
+            each if isinstance(each, Withheld) else each.auroc(target) for each in ranked if told
+        ),
+        average_precision=tuple(
+            each if isinstance(each, Withheld) else each.average_precision(target)
+            for each in ranked
+            if two
+        ),
         loss=_loss(sweep, right),
     )
 
@@ -127,13 +133,6 @@ def _shares(sweep: Sweep, columns: Columns) -> tuple[Figure, ...]:
         Withheld(reason) if reason else accuracy(columns.pick([index]))
         for index, reason in enumerate(reasons)
     )
-
-
-def _told(ranked: RankedChoices | Withheld, name: str, target: str) -> Figure:
-    if isinstance(ranked, Withheld):
-        return ranked
-    figure: Figure = getattr(ranked, name)(target)
-    return figure
 
 
 def _loss(sweep: Sweep, columns: Columns) -> Figure:

@@ -8,9 +8,10 @@ best, in the ends of each interval.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,25 +25,19 @@ from resolution_eval.statistics.calibration import brier, calibration_error
 from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.discrimination import auroc, average_precision
 from resolution_eval.statistics.intervals import Interval
-from resolution_eval.statistics.resampling import IntArray
 
 
 @dataclass(frozen=True, eq=False)
 class RankedChoices:
     """The probabilities of one cell's choices, by sample in order of name."""
 
-    targets: tuple[str, ...]
-    stated: tuple[Mapping[str, float] | None, ...]
-    """Probability by choice; None for a sample without a verdict."""
+    targets: Mapping[str, str]
+    clusters: Mapping[str, str]
+    stated: Mapping[str, Mapping[str, float]]
+    """Probability by choice, of the samples that have a verdict alone."""
     correct: tuple[float, ...]
-    """Only of the samples that have a verdict."""
-    clusters: tuple[str, ...]
+    """Of the same samples."""
     seed: int
-
-    @cached_property
-    def known(self) -> tuple[int, ...]:
-        """Places of the samples with a verdict."""
-        return tuple(i for i, each in enumerate(self.stated) if each is not None)
 
     def auroc(self, target: str) -> Figure:
         """How often a sample of the class has a higher probability of it than another sample."""
@@ -54,14 +49,14 @@ class RankedChoices:
 
     def brier(self) -> Figure:
         """Squared distance of the probabilities from the right choice, 0 at best and 2 at worst."""
-        stated = [np.array(list((self.stated[i] or {}).values())) for i in self.known]
-        places = [list(self.stated[i] or {}).index(self.targets[i]) for i in self.known]
-        return self._bounded(brier(stated, places, self._labels(self.known)), 0.0, 2.0)
+        stated = [np.array(list(each.values())) for each in self.stated.values()]
+        places = [list(each).index(self.targets[name]) for name, each in self.stated.items()]
+        return self._bounded(brier(stated, places, self._labels(self.stated)), 0.0, 2.0)
 
     def calibration(self) -> Figure:
         """Expected calibration error of the choice ranked first, less what noise adds."""
-        confidence = [max((self.stated[i] or {}).values()) for i in self.known]
-        labels = self._labels(self.known)
+        confidence = [max(each.values()) for each in self.stated.values()]
+        labels = self._labels(self.stated)
         made = calibration_error(confidence, self.correct, labels, seed=self.seed, resamples=DRAWS)
         return self._bounded(made.error, -1.0, 1.0)
 
@@ -70,36 +65,31 @@ class RankedChoices:
 
         A sum over bins of absolute sums moves by at most what is added to it, either way.
         """
-        lacking = len(self.targets) - len(self.known)
+        lacking = len(self.targets) - len(self.stated)
         share = lacking / len(self.targets)
-        low, high = (
-            end * (1 - share) + worst * share
-            for end, worst in ((interval.low, least), (interval.high, most))
-        )
+        low = interval.low * (1 - share) + least * share
+        high = interval.high * (1 - share) + most * share
         return replace(interval, low=max(low, 0.0), high=min(high, most), left_out=lacking)
 
     def _told(self, target: str, figure: Callable[..., Figure]) -> Figure:
-        mine = np.array([each == target for each in self.targets])
-        if mine.all() or not mine[list(self.known)].any() or mine[list(self.known)].all():
+        mine = np.array([each == target for each in self.targets.values()])
+        known = np.array([name in self.stated for name in self.targets])
+        if mine.all() or not mine[known].any() or mine[known].all():
             return Withheld("needs samples of the class and of others")
-        values = np.array([np.nan if s is None else s.get(target, 0.0) for s in self.stated])
-        lacking = np.isnan(values)
-        interval = figure(mine[~lacking], values[~lacking], self._labels(self.known))
-        if not lacking.any() or isinstance(interval, Withheld):
+        values = np.array([self.stated.get(name, {}).get(target, 0.0) for name in self.targets])
+        interval = figure(mine[known], values[known], self._labels(self.stated))
+        if known.all() or isinstance(interval, Withheld):
             return interval
-        ends = [
-            figure(
-                mine, np.where(lacking, np.where(mine == good, 2.0, -1.0), values), self._labels()
-            )
-            for good in (True, False)
-        ]
-        known = [interval, *(end for end in ends if isinstance(end, Interval))]
-        low, high = min(each.low for each in known), max(each.high for each in known)
-        return replace(interval, low=low, high=high, left_out=int(lacking.sum()))
+        made = [interval]
+        for good in (True, False):
+            filled = np.where(known, values, np.where(mine == good, 2.0, -1.0))
+            end = figure(mine, filled, self._labels(self.targets))
+            made += [end] if isinstance(end, Interval) else []
+        low, high = min(each.low for each in made), max(each.high for each in made)
+        return replace(interval, low=low, high=high, left_out=int((~known).sum()))
 
-    def _labels(self, places: Sequence[int] | None = None) -> IntArray:
-        chosen = self.clusters if places is None else [self.clusters[i] for i in places]
-        return np.unique(chosen, return_inverse=True)[1].astype(np.int64)
+    def _labels(self, samples: Iterable[str]) -> list[str]:
+        return [self.clusters[name] for name in samples]
 
 
 def ranked_choices(sweep: Sweep) -> tuple[RankedChoices | Withheld, ...]:
@@ -122,17 +112,17 @@ def _ranked(sweep: Sweep, cell: Cell, columns: Sequence[Sequence[Any]]) -> Ranke
         return Withheld("which score is which choice's is not in the record")
     stated = dict(zip((sample[i] for i in known), _stated(scores, known, named), strict=True))
     right = {sample[i]: float(correct[i]) for i in known}
-    every = sweep.scores
-    targets = zip(every.samples, every.targets, strict=True)
-    if any(target not in stated[name] for name, target in targets if name in stated):
+    scored, targets = sweep.scores, sweep.targets
+    mine = {name: stated[name] for name in targets if name in stated}
+    if any(targets[name] not in each for name, each in mine.items()):
         return Withheld("the right answer of a sample is not among its choices")
-    mine = [name for name in every.samples if name in stated]
+    verdicts = [right[name] for name in mine]
     return RankedChoices(
-        targets=every.targets,
-        stated=tuple(stated.get(name) for name in every.samples),
-        correct=tuple(right[name] for name in mine),
-        clusters=every.clusters,
-        seed=seed_from(repr([mine, [right[name] for name in mine]]).encode()),
+        targets=targets,
+        clusters=dict(zip(scored.samples, scored.clusters, strict=True)),
+        stated=mine,
+        correct=tuple(verdicts),
+        seed=seed_from(repr([list(mine), verdicts]).encode()),
     )
 
 
@@ -147,9 +137,9 @@ def _stated(
     scores: Sequence[Sequence[float]], known: Sequence[int], named: Sequence[Sequence[str]]
 ) -> Iterator[dict[str, float]]:
     """Probability by choice of each known sample, those with as many choices at once."""
-    by_count: dict[int, list[int]] = {}
+    by_count: dict[int, list[int]] = defaultdict(list)
     for place, names in enumerate(named):
-        by_count.setdefault(len(names), []).append(place)
+        by_count[len(names)].append(place)
     stated: dict[int, list[float]] = {}
     for places in by_count.values():
         table = softmax(np.array([scores[known[place]] for place in places]), axis=-1)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from resolution_eval.analysis.blind_control import any_known
 from resolution_eval.analysis.curve import CurveFigures, figures
 from resolution_eval.analysis.sampling import Columns, resampled
 from resolution_eval.analysis.sweeps import Sweep, by_task
@@ -141,6 +142,8 @@ def _obstacle(
     for sweep in mine.values():
         if sweep.flaw is not None:
             return f"{sweep.record.label}: {sweep.flaw}"
+        if len(set(sweep.scores.clusters)) < 2:
+            return "its samples are one cluster, which tells no models apart"
     steps = {sweep.step for sweep in mine.values()}
     if len(steps) > 1 and not mix_steps:
         return f"{listed(steps)} are different steps of the ladder; --mix-steps ranks them together"
@@ -169,17 +172,12 @@ def places(entrants: Mapping[str, Entrant]) -> tuple[Place, ...]:
     made = (
         Place(name, scores[name], areas[name], ranks.get(name), looking[name]) for name in entrants
     )
-    return tuple(sorted(made, key=_order))
-
-
-def _order(place: Place) -> tuple[bool, float, str]:
-    return place.rank is None, -place.score.estimate, place.model
+    return tuple(sorted(made, key=lambda p: (p.rank is None, -p.score.estimate, p.model)))
 
 
 def _looks(entrant: Entrant) -> bool | None:
     """Whether the entrant looks on any of its tasks; None where no control says so."""
-    known = [curve.looks for runs in entrant for curve in runs if curve.looks is not None]
-    return any(known) if known else None
+    return any_known(curve.looks for runs in entrant for curve in runs)
 
 
 def _means(entrants: Mapping[str, Entrant], name: str) -> dict[str, Interval]:
@@ -283,18 +281,16 @@ def _without_gap(column: Mapping[str, float | None]) -> Mapping[str, float | Non
 
 def _rows(curves: Sequence[CurveFigures], rows: FloatArray, name: str) -> FloatArray:
     """The figure of every curve (rows, curves) from rows of all columns' accuracies."""
-    columns, start = [], 0
-    for curve in curves:
-        width = len(curve.floor.columns.values)
-        columns.append(_value(curve, rows[:, start : start + width], name))
-        start += width
-    return np.stack(columns, axis=1)
+    ends = np.cumsum([len(curve.floor.columns.values) for curve in curves])[:-1]
+    parts = zip(curves, np.split(rows, ends, axis=1), strict=True)
+    return np.stack([_value(curve, part, name) for curve, part in parts], axis=1)
 
 
 def _value(curve: CurveFigures, rows: FloatArray, name: str) -> FloatArray:
     line = area_weights(ScoreGrid(curve.sweep.edges))
     if name == "gain":
-        return floors.gains(rows, line, curve.floor.floor)
+        least = 0.5 / len(curve.floor.columns.clusters)
+        return floors.gains(rows, line, curve.floor.floor, least=least)
     return np.asarray(rows[:, : len(line)] @ line)
 
 

@@ -55,9 +55,9 @@ def compare(a: Record, b: Record, *, mix_steps: bool = False) -> RecordCompariso
     _check(a, b)
     pairs = _named(list(_pairs(a, b)))
     if not pairs:
+        mine, theirs = (list(dict.fromkeys(c.resolution for c in each.cells)) for each in (a, b))
         raise RecordError(
-            f"no resolution in common: {_sweep(a.cells)} and {_sweep(b.cells)}; "
-            "score both at the same resolutions"
+            f"no resolution in common: {mine} and {theirs}; score both at the same resolutions"
         )
     comparisons = {name: _compared(a, b, *pair, mix_steps) for name, pair in pairs.items()}
     sound = {name: each for name, each in comparisons.items() if isinstance(each, CellComparison)}
@@ -80,10 +80,6 @@ def _check(a: Record, b: Record) -> None:
     prints = (a.dataset.fingerprint, b.dataset.fingerprint)
     if None not in prints and prints[0] != prints[1]:
         raise RecordError(f"the data differ (fingerprints {prints[0]} and {prints[1]})")
-
-
-def _sweep(cells: Sequence[Cell]) -> list[str]:
-    return list(dict.fromkeys(cell.resolution for cell in cells))
 
 
 Pair = tuple[Cell, Cell]

@@ -74,6 +74,11 @@ def seed_of(answers: AnswerMatrix) -> int:
     return seed_from(b"".join(frame))
 
 
+def name_digest(name: str) -> bytes:
+    """By which samples are ordered where their order is to follow from nothing but their names."""
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
+
+
 def seed_from(content: bytes) -> int:
     """A seed that follows from what is drawn from."""
     return int.from_bytes(hashlib.sha256(content).digest()[:4])

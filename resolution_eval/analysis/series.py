@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
@@ -73,10 +74,7 @@ def over_runs(runs: Sequence[Columns], line: Sequence[float]) -> Interval | None
     """
     if len(runs) < 2:
         return None
-    wide = runs[0]
-    for other in runs[1:]:
-        wide = wide.beside(other)
-    answers = wide.aligned()
+    answers = reduce(Columns.beside, runs).aligned()
     if answers.withheld is not None:
         return None
     weights = list(np.kron(np.eye(len(runs)), np.array(line, dtype=np.float64)))

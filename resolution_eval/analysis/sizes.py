@@ -16,7 +16,7 @@ from resolution_eval.analysis.sweeps import Sweep, TaskSweeps
 from resolution_eval.evidence.details import Detail
 from resolution_eval.ground.errors import RecordError
 from resolution_eval.ground.notation import NotationError, unambiguous
-from resolution_eval.statistics.bysize import BySize, SizeCell, by_size
+from resolution_eval.statistics.bysize import BySize, SizeCell
 from resolution_eval.statistics.psychometric import Trials
 
 SEED = 20_261_127
@@ -148,18 +148,15 @@ def _kinds(sweep: Sweep, used: Sequence[tuple[Row, Detail]]) -> list[BySize]:
     together = [(row, detail) for row, detail in used if not detail.control]
     named = {TOGETHER: together} if together and len(groups) > 1 else {}
     return [
-        by_size(kind, _cells(sweep, members), seed=SEED)
-        for kind, members in {**named, **groups}.items()
+        BySize(kind, _cells(sweep, members), SEED) for kind, members in {**named, **groups}.items()
     ]
 
 
 def _cells(sweep: Sweep, members: Sequence[tuple[Row, Detail]]) -> list[SizeCell]:
-    cells = []
-    for resolution in sweep.resolutions:
-        here = [(row, detail) for row, detail in members if row["resolution"] == resolution]
-        if here:
-            cells.append(_cell(resolution, here))
-    return cells
+    groups: dict[str, list[tuple[Row, Detail]]] = defaultdict(list)
+    for row, detail in members:
+        groups[row["resolution"]].append((row, detail))
+    return [_cell(name, groups[name]) for name in sweep.resolutions if name in groups]
 
 
 def _cell(resolution: str, here: Sequence[tuple[Row, Detail]]) -> SizeCell:

@@ -5,12 +5,10 @@ Source: Chen et al. 2025, arXiv:2510.18304; the definitions of the gaps are in `
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import sha256
-from statistics import fmean
+from statistics import fmean, stdev
 from typing import Any, Literal
 
 from resolution_eval.analysis import soundness
@@ -20,12 +18,13 @@ from resolution_eval.analysis.sampling import (
     accuracy,
     column_scores,
     difference,
+    name_digest,
     solved,
 )
 from resolution_eval.analysis.series import over_runs
 from resolution_eval.analysis.sweeps import by_task, step_of
 from resolution_eval.ground.errors import RecordError
-from resolution_eval.records import Cell, Record
+from resolution_eval.records import Record
 from resolution_eval.resolution import (
     NATIVE,
     Resolution,
@@ -69,7 +68,7 @@ def mixture_half(samples: Sequence[str]) -> frozenset[str]:
         >>> sorted(mixture_half(["a", "b", "c", "d", "e"]))
         ['b', 'c', 'd']
     """
-    by_digest = sorted(samples, key=lambda name: sha256(name.encode()).digest())
+    by_digest = sorted(samples, key=name_digest)
     return frozenset(by_digest[: (len(by_digest) + 1) // 2])
 
 
@@ -114,7 +113,7 @@ class Gap:
     @property
     def spread(self) -> float | None:
         """Standard deviation between seeds."""
-        return statistics.stdev(self.per_seed) if len(self.per_seed) > 1 else None
+        return stdev(self.per_seed) if len(self.per_seed) > 1 else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +138,7 @@ class Matrix:
     def cells(self) -> Mapping[tuple[str, str], StrategyCell | Withheld]:
         """Every cell by strategy and what it is scored at."""
         return {
-            (strategy, str(at)): self._column(strategy, at)
+            (strategy, str(at)): self._cell(strategy, at, self.named)
             for strategy in self.records
             for at in self.infer
         }
@@ -162,18 +161,16 @@ class Matrix:
             raise ValueError(f"{resolution} inference is not at one resolution")
         return resolution
 
-    def cell(self, strategy: str, at: Resolution | str) -> StrategyCell | Withheld:
-        """The strategy's accuracy at what `at` names; withheld where there is no sound one."""
-        return self._at(strategy, None if at == MIXED else self.resolution(at))
-
-    def _column(self, strategy: str, at: Resolution | str) -> StrategyCell | Withheld:
-        own = at == NATIVE and not self.named
-        return self._at(strategy, NATIVE) if own else self.cell(strategy, at)
-
-    def _at(self, strategy: str, r: Resolution | None) -> StrategyCell | Withheld:
-        """The strategy's accuracy at r; none: half of the samples at low, half at native."""
+    def _cell(
+        self, strategy: str, at: Resolution | str, named: bool = True
+    ) -> StrategyCell | Withheld:
+        """The strategy's accuracy at what `at` names, or, not `named`, at the native size itself;
+        withheld where there is no sound one.
+        """
         if strategy not in self.records:
             return Withheld(f"there is no {strategy}-trained checkpoint")
+        own = at == NATIVE and not named
+        r = NATIVE if own else None if at == MIXED else self.resolution(at)
         columns, tokens, trained = [], [], []
         for record in self.records[strategy]:
             pair = self._mixture(record) if r is None else _one(record, r)
@@ -217,7 +214,7 @@ class Matrix:
                 yield name, "mixed", cells
 
     def _gap(self, name: str, strategy: str, cells: Cells) -> Gap:
-        pair = [self.cell(*cell) for cell in cells]
+        pair = [self._cell(*cell) for cell in cells]
         missing = next((each for each in pair if isinstance(each, Withheld)), None)
         strategy_cells = [each for each in pair if isinstance(each, StrategyCell)]
         if missing is not None:
@@ -307,17 +304,14 @@ def _one(record: Record, resolution: Resolution) -> tuple[Columns, float | None]
     (cell,) = cells
     if reason := soundness.flaw(cell, "figure"):
         return Withheld(f"{record.label}: {reason}")
-    return column_scores(record.answers.scores([cell.key])), _tokens(cell)
+    tokens = None if cell.image_tokens is None else cell.image_tokens.mean
+    return column_scores(record.answers.scores([cell.key])), tokens
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
     """Their mean; None where one is not known."""
     known = [value for value in values if value is not None]
     return fmean(known) if len(known) == len(values) else None
-
-
-def _tokens(cell: Cell) -> float | None:
-    return None if cell.image_tokens is None else cell.image_tokens.mean
 
 
 def _rate(column: Columns) -> float:
@@ -327,12 +321,9 @@ def _rate(column: Columns) -> float:
 
 def mean_scores(columns: Sequence[Columns]) -> Columns:
     """Per sample the mean of its scores over the seeds; none where a seed has no verdict."""
-    means: dict[str, float | None] = {}
-    for name in columns[0].clusters:
-        scores = [column.values[0].get(name) for column in columns]
-        known = [score for score in scores if score is not None]
-        means[name] = fmean(known) if len(known) == len(scores) else None
-    return Columns([means], columns[0].clusters)
+    clusters = columns[0].clusters
+    means = {name: _mean([each.values[0].get(name) for each in columns]) for name in clusters}
+    return Columns([means], clusters)
 
 
 def _ratio(pair: Columns) -> Figure:

@@ -159,11 +159,7 @@ def by_task(records: Sequence[Record]) -> tuple[TaskSweeps, ...]:
     for record in records:
         tasks.setdefault(record.task, []).append(record)
     return tuple(
-        TaskSweeps(
-            task=task,
-            title=mine[0].dataset.title or task,
-            sweeps=_sweeps(mine),
-        )
+        TaskSweeps(task, mine[0].dataset.title or task, _sweeps(mine))
         for task, mine in sorted(tasks.items())
     )
 
@@ -200,9 +196,8 @@ def sweep_of(record: Record, setting: Setting | None, blind: Sequence[Record] = 
 
 def _sweeps(records: Sequence[Record]) -> tuple[Sweep, ...]:
     parts, unseen = [], _controls(records)
-    hidden = {id(record) for record in unseen}
     for record in records:
-        if id(record) in hidden:
+        if any(record is each for each in unseen):
             continue
         settings: dict[Setting, list[Cell]] = {}
         for cell in record.cells:

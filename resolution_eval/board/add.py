@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -114,5 +113,5 @@ def facts_of(records: Sequence[Record], declared: Mapping[str, Any]) -> Facts:
 
 def _said(fault: Mapping[str, Any]) -> str:
     place = ".".join(map(str, fault["loc"]))
-    option = "--" + re.sub(r"_", "-", place.partition(".")[0])
+    option = "--" + place.partition(".")[0].replace("_", "-")
     return f"{clause(fault, Facts.model_fields)}; give {option}"

@@ -1,8 +1,4 @@
-"""Checks: everything that a submission must be, each refusal with its own message.
-
-check_board        every submission of a board, together
-check_submission   one submission, alone
-"""
+"""Checks: everything that a submission must be, each refusal with its own message."""
 
 from __future__ import annotations
 
@@ -314,7 +310,7 @@ def _control_faults(records: Mapping[Path, Record]) -> Iterator[Fault]:
 
 
 def _control_fault(record: Record, cell: Cell, blind: Mapping[str, Record]) -> str | None:
-    name = " ".join((record.task, *cell.key.setting, cell.resolution))
+    name = f"{record.task} {cell.key}"
     controls = [control for control in record.controls.blind if control.key == cell.key]
     if not controls:
         return f"{name}: no blind control; run with blind=true too and make the record again"

@@ -1,10 +1,8 @@
 """The ledger: what the board has accepted, so that nothing is changed or withdrawn in silence.
 
-    leaderboard/accepted.json
-
-holds the digest of every accepted file and the names of the cells. A record that differs from its
-digest, or a data set or resolution that is no longer there, is refused; what must go is withdrawn
-here, by hand and with its reason.
+`leaderboard/accepted.json` holds the digest of every accepted file and the names of the cells. What
+differs from its digest, or is no longer there, is refused; what must go is withdrawn here, by hand
+and with its reason.
 """
 
 from __future__ import annotations
@@ -45,8 +43,7 @@ class Acceptance(Document):
     records: Mapping[str, AcceptedRecord]
     """By file name."""
     rerun_sha256: Sha256 | None = None
-    """Of the repetition that the maintainers made, which `leaderboard rerun` alone enters; null
-    where they made none."""
+    """Of the maintainers' repetition, which `leaderboard rerun` alone enters; null without one."""
     vouched: Sentence | None = None
     """Why the maintainers vouch that what ran is the model that it is called, where its name and
     what `pretrained=` was given differ; null where nobody needs to."""
@@ -96,27 +93,21 @@ def accept(
     rerun = submission.folder / RERUN
     return Acceptance(
         facts_sha256=file_digest(submission.folder / FACTS),
-        records={path.name: _record(path, record) for path, record in records.items()},
+        records={
+            path.name: AcceptedRecord(
+                sha256=file_digest(path),
+                answers_sha256=file_digest(answers_of(path)),
+                task=record.task,
+                shown=record.shown or "unknown",
+                cells=tuple(str(cell.key) for cell in record.cells),
+            )
+            for path, record in records.items()
+        },
         rerun_sha256=file_digest(rerun) if repeated else None,
         vouched=vouched,
         by=by,
         date=date,
     )
-
-
-def _record(path: Path, record: Record) -> AcceptedRecord:
-    return AcceptedRecord(
-        sha256=file_digest(path),
-        answers_sha256=file_digest(answers_of(path)),
-        task=record.task,
-        shown=record.shown or "unknown",
-        cells=cell_names(record),
-    )
-
-
-def cell_names(record: Record) -> tuple[str, ...]:
-    """`scheme filter mode resolution` of every cell."""
-    return tuple(" ".join((*cell.key.setting, cell.resolution)) for cell in record.cells)
 
 
 def changes(
@@ -125,32 +116,25 @@ def changes(
     """All that is not as it was accepted."""
     folder = submission.folder
     here = {path.name: record for path, record in records.items()}
-    cells = {
-        (record.task, record.shown, name) for record in here.values() for name in cell_names(record)
-    }
+    cells = {(r.task, r.shown, str(cell.key)) for r in here.values() for cell in r.cells}
     for name, old in accepted.records.items():
         path = folder / name
+        path = folder / name
         if (old.task, old.shown) not in {(task, shown) for task, shown, _ in cells}:
-            yield Fault(
-                folder / name, f"task {old.task} was accepted and is withdrawn; put its record back"
-            )
+            yield Fault(path, f"task {old.task} was accepted and is withdrawn; put its record back")
             continue
         gone = [cell for cell in old.cells if (old.task, old.shown, cell) not in cells]
         if gone:
-            yield Fault(
-                folder / name, f"{old.task}: the cell `{gone[0]}` was accepted and is withdrawn"
-            )
-        path = folder / name
-        if path.name not in here:
+            yield Fault(path, f"{old.task}: the cell `{gone[0]}` was accepted and is withdrawn")
+        if name not in here:
             yield Fault(path, "was accepted and is no longer there; put it back")
         elif file_digest(path) != old.sha256:
             yield Fault(path, "was changed after it was accepted; submit a new revision instead")
         elif file_digest(answers_of(path)) != old.answers_sha256:
             yield Fault(path, "its answers were changed after they were accepted")
-    if file_digest(folder / FACTS) != accepted.facts_sha256:
-        yield Fault(
-            folder / FACTS, "was changed after it was accepted; the maintainers accept it anew"
-        )
+    facts = folder / FACTS
+    if file_digest(facts) != accepted.facts_sha256:
+        yield Fault(facts, "was changed after it was accepted; the maintainers accept it anew")
 
 
 def rerun_faults(accepted: Acceptance | None, folder: Path) -> Iterator[Fault]:

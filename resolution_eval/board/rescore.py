@@ -1,8 +1,6 @@
-"""Re-scoring: whether each answer of a record has the verdict that follows from it, on the pinned
-samples, at the resolution that was asked for.
-
-The verdict is worked out again from the answer's text, or the choices' scores, by the rules of
-`resolution_eval.host.tasks`. Every fault names the sample and the resolution.
+"""Re-scoring: whether each answer has the verdict that follows from its text, or from the choices'
+scores, by the rules of `resolution_eval.host.tasks`, on the pinned samples, at the resolution that
+was asked for. Every fault names the sample and the resolution.
 """
 
 from __future__ import annotations
@@ -24,7 +22,6 @@ DRIFT = 1e-3
 """How far a recomputed score may lie from the stated one."""
 MAX_ANSWER = 20_000
 """Longest answer in characters."""
-
 MAX_NAME = 500
 """Longest text of an answer's row, the answer itself excepted."""
 LARGEST = 2**20
@@ -57,9 +54,8 @@ def sample_faults(record: Record, pin: Pin) -> Iterator[str]:
 
 def _coverage(record: Record, pin: Pin) -> Iterator[str]:
     """Whether every cell holds the pinned samples of its form, and each at every resolution."""
-    names = record.answers.column("sample")
-    at = {key: {names[number] for number in rows} for key, rows in record.answers.groups().items()}
-    foreign = sorted(set(names) - set(pin.by_id))
+    at = record.answers.samples()
+    foreign = sorted(set().union(*at.values()) - set(pin.by_id))
     if foreign:
         yield (
             f"sample {foreign[0]!r}: not among the {len(pin.by_id)} pinned samples of "

@@ -35,11 +35,6 @@ class Board:
     refused: tuple[Refusal, ...]
     """Submissions that are not shown; `leaderboard validate` says the same."""
 
-    @property
-    def datasets(self) -> tuple[str, ...]:
-        """Names of the data sets that a row has a curve of."""
-        return tuple(sorted({curve.dataset for row in self.rows for curve in row.curves}))
-
 
 def load_board(folder: Path | None = None) -> Board:
     """The board of the leaderboard's folder (`records/` and `published/` in it).

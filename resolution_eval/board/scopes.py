@@ -118,8 +118,6 @@ def digest(text: str) -> str:
 
 Group = tuple[Recipe, tuple[tuple[Curve, ...], ...]]
 """A recipe, and per data set its runs' curves."""
-
-
 Setting = tuple[str, Step]
 """Scheme and step, which all rows of a list share."""
 
@@ -239,21 +237,17 @@ def lines(members: Sequence[Group]) -> Iterator[RankLine]:
     """The lines of one list: by score, and after them those without a rank."""
     every = [recipe for recipe, _ in members]
     why = {recipe[0].key: obstacle(recipe, curves, every) for recipe, curves in members}
-    scored = {recipe[0].key: _entrant(curves) for recipe, curves in members}
-    entrants = {key: entrant for key, entrant in scored.items() if entrant}
+    scored = ((recipe[0].key, _entrant(curves)) for recipe, curves in members)
+    entrants = {key: entrant for key, entrant in scored if entrant}
     ranked = {key: entrant for key, entrant in entrants.items() if why[key] is None}
     standings: dict[str, Standing] = dict(_in_order(places(ranked))) if ranked else {}
     for key in sorted(entrants.keys() - standings.keys()):
         standings[key] = (places({key: entrants[key]})[0], None)
     order = {key: number for number, key in enumerate(standings)}
-    last = len(order)
-    for recipe, curves in sorted(
-        members,
-        key=lambda each: (order.get(each[0][0].key, last), each[0][0].key),
-    ):
-        key = recipe[0].key
+    by_key = {recipe[0].key: (recipe, curves) for recipe, curves in members}
+    for key in sorted(by_key, key=lambda key: (order.get(key, len(order)), key)):
         place, rank = standings.get(key, (None, None))
-        yield _line(recipe, curves, place, rank, why[key], order.get(key))
+        yield _line(*by_key[key], place, rank, why[key], order.get(key))
 
 
 def _entrant(curves: Sequence[Sequence[Curve]]) -> Entrant | None:

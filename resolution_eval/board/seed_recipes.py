@@ -34,13 +34,8 @@ def recipes(rows: Sequence[BoardRow]) -> list[Recipe]:
 def _declared(row: BoardRow) -> tuple[object, ...]:
     facts = row.facts
     return (
-        facts.submitter.casefold(),
-        facts.base,
-        facts.strategy,
-        facts.training,
-        frozenset(facts.trained_on),
-        frozenset(facts.base_trained_on),
-        facts.recipe,
+        *(facts.submitter.casefold(), facts.base, facts.strategy, facts.training, facts.recipe),
+        *(frozenset(facts.trained_on), frozenset(facts.base_trained_on)),
         *(row.scheme, row.filter, row.mode),
     )
 
@@ -75,8 +70,7 @@ def obstacle(
     withheld = next((curve.withheld for curve in every if curve.withheld), None)
     if withheld is not None:
         return withheld
-    lacking = sum(len(runs) < len(recipe) for runs in curves)
-    if lacking:
+    if any(len(runs) < len(recipe) for runs in curves):
         return f"not all of its {len(recipe)} runs are scored on these data sets"
     if any(row.status not in REPEATED for row in recipe):
         return "not repeated by the maintainers: nobody but the submitter has seen it answer"

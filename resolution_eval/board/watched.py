@@ -101,11 +101,7 @@ def home_faults(folder: Path) -> Iterator[Fault]:
 
 
 def _read_curves(path: Path) -> None:
-    """Read the published curves as the site does.
-
-    Raises:
-        RecordError: they break their schema, or the file is not the one that is read.
-    """
+    """Refuse published curves that break their schema, or are not where the site reads them."""
     if path.name != "published.json":
         raise RecordError(f"{path}: the published curves are in published.json alone")
     list(printed(path.parent))
@@ -116,11 +112,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _check_pin(path: Path) -> None:
-    """Refuse a pin that is not the one of its name's card.
-
-    Raises:
-        RecordError: it is so, or the pin breaks its schema.
-    """
+    """Refuse a pin that breaks its schema, or is not the one of its name's card."""
     pin = read_as(Pin, path)
     if pin.dataset != path.stem or pin.dataset not in task_cards():
         raise RecordError(f"{path}: pins {pin.dataset!r}, which is no card of this name")

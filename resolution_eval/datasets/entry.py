@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from resolution_eval.data.cards import GENERATED, TaskCard, task_cards
-from resolution_eval.data.sources import Sample, Source, at_hand, ways
+from resolution_eval.data.sources import Source, at_hand, ways
+from resolution_eval.data.sources.source import samples_of
 from resolution_eval.datasets.image_overlap import told
 from resolution_eval.ground.errors import DataError, UsageError, suggest
 from resolution_eval.resolution import label
@@ -132,7 +133,7 @@ def _facts(card: TaskCard) -> Iterator[tuple[str, str]]:
 
 def measure(source: Source) -> DataMeasures:
     """What `source` holds, split by split."""
-    splits = {split: _samples(source, split) for split in ("train", "val", "test")}
+    splits = {split: samples_of(source, split) for split in ("train", "val", "test")}
     test = splits["test"]
     clusters = Counter(sample.cluster for sample in test)
     return DataMeasures(
@@ -146,14 +147,6 @@ def measure(source: Source) -> DataMeasures:
         excluded=dict(Counter(exclusion.reason for exclusion in source.excluded)),
         notes=tuple(source.notes),
     )
-
-
-def _samples(source: Source, split: str) -> tuple[Sample, ...]:
-    """The split's samples; none where the data has no such split."""
-    try:
-        return tuple(source.samples(split))
-    except DataError:
-        return ()
 
 
 def _measured_lines(measures: DataMeasures) -> Iterator[str]:

@@ -8,6 +8,7 @@ what could be compared, with its date and the fingerprints of the data.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from resolution_eval.data.cards import GENERATED, TaskCard, task_cards
 from resolution_eval.data.sources import Source, at_hand
+from resolution_eval.data.sources.source import samples_of
 from resolution_eval.ground import paths
 from resolution_eval.ground.errors import DataError, ImageError, UsageError, suggest
 from resolution_eval.ground.notation import toml_table
@@ -114,14 +116,14 @@ class PixelDigests:
 
     @classmethod
     def of(cls, source: Source, split: str) -> PixelDigests:
-        """Those of a split.
+        """Those of a split; none where the data has no such split.
 
         Raises:
-            DataError: the data has no such split.
+            DataError: what holds its images is damaged.
         """
         kinds: dict[str, tuple[int, int, str]] = {}
         failed = 0
-        for locator in {one for sample in source.samples(split) for one in sample.images}:
+        for locator in {one for sample in samples_of(source, split) for one in sample.images}:
             try:
                 data = source.read(locator)
                 image = decode(data).image
@@ -153,8 +155,8 @@ def overlaps(copies: Mapping[str, Path] | None = None) -> list[ImageOverlap]:
     sources = _sources(copies or {})
     for source in sources.values():
         _ = source.fingerprint  # first: what changes afterwards is refused when it is read
-    tests = {name: _digests(source, "test") for name, source in sources.items()}
-    trains = {name: _digests(source, "train") for name, source in sources.items()}
+    tests = {name: PixelDigests.of(source, "test") for name, source in sources.items()}
+    trains = {name: PixelDigests.of(source, "train") for name, source in sources.items()}
     cards = task_cards()
     pairs = [
         _overlap(cards[test], cards[train], tests[test], trains[train], sources)
@@ -179,21 +181,10 @@ def _sources(copies: Mapping[str, Path]) -> dict[str, Source]:
     for name, card in cards.items():
         if name in copies:
             card = card.model_copy(update={"path": str(copies[name].resolve())})
-        source = None if _is_drawn(card) else at_hand(card)
+        source = None if GENERATED & set(card.sources) else at_hand(card)
         if source is not None:
             sources[name] = source
     return sources
-
-
-def _is_drawn(card: TaskCard) -> bool:
-    return bool(GENERATED & set(card.sources))
-
-
-def _digests(source: Source, split: str) -> PixelDigests:
-    try:
-        return PixelDigests.of(source, split)
-    except DataError:  # it has no such split
-        return PixelDigests({})
 
 
 def _overlap(
@@ -248,9 +239,7 @@ def write_overlaps(rows: Iterable[ImageOverlap], file: Path) -> None:
 
 def _entry(one: ImageOverlap) -> str:
     def value(each: object) -> str:
-        if isinstance(each, bool):
-            return str(each).lower()
-        return f'"{each}"' if isinstance(each, str) else str(each)
+        return str(each) if isinstance(each, date) else json.dumps(each)
 
     lines = (f"{key} = {value(each)}\n" for key, each in asdict(one).items())
     return "\n[[pair]]\n" + "".join(lines)
@@ -258,9 +247,8 @@ def _entry(one: ImageOverlap) -> str:
 
 def told(name: str, table: Sequence[ImageOverlap] | None = None) -> list[str]:
     """Lines that say which share of a set's test images stands in other sets' train splits."""
-    known = {one.train: one for one in read_overlaps() if one.test == name}
-    if table is not None:
-        known = {one.train: one for one in table if one.test == name}
+    rows = read_overlaps() if table is None else table
+    known = {one.train: one for one in rows if one.test == name}
     others = [card.name for card in task_cards().values() if card.name != name and _trains(card)]
     unknown = [train for train in others if train not in known]
     lines = [f"{train}: {known[train].told}" for train in sorted(known)]

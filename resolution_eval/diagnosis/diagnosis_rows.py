@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from resolution_eval.resolution import PixelResolution, Size, TrainingResolution, label
+from resolution_eval.resolution import (
+    PixelResolution,
+    Size,
+    TrainingResolution,
+    budget_size,
+    label,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -96,39 +103,40 @@ class Diagnosis:
     """Whether the sweep can be run as asked: neither refused, mismatched nor flat."""
 
 
-class WeightlessCheckpoint(Protocol):
+class WeightlessCheckpoint(ABC):
     """A checkpoint without its weights."""
 
     checkpoint: str
     family: str
     training: TrainingResolution
-    refusal: str | None
-    ineffective: tuple[str, ...]
+    refusal: str | None = None
+    ineffective: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What was set, and what was seen, once the rows are made."""
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What was set, and what was seen, once the rows are made."""
-
+    @abstractmethod
     def row(self, requested: PixelResolution, stored: Image, scheme: str) -> DiagnosisRow:
         """What an image (RGB) becomes."""
 
-    def close(self) -> None:
-        """Give back what was opened."""
+    def note(self, *notes: str) -> None:
+        """Note what is not noted yet."""
+        self.notes = tuple(dict.fromkeys((*self.notes, *notes)))
+
+    def close(self) -> None:  # noqa: B027  (most open nothing)
+        """Give back what was opened, where anything was."""
 
 
 def new_row(
-    requested: PixelResolution, source: Size, information: Size, intended: Size, **fields: Any
+    requested: PixelResolution, source: Size, expected: tuple[int, int], **fields: Any
 ) -> DiagnosisRow:
     """A row of what was found."""
     aspect = f"{source.width / source.height:.2f}"
-    sizes = sizes_of(requested, source, information, (intended.height, intended.width))
-    return DiagnosisRow(aspect=aspect, **sizes, **fields)
+    return DiagnosisRow(aspect=aspect, **sizes_of(requested, source, expected), **fields)
 
 
-def sizes_of(
-    requested: PixelResolution, source: Size, information: Size, expected: tuple[int, int]
-) -> dict[str, Any]:
+def sizes_of(requested: PixelResolution, source: Size, expected: tuple[int, int]) -> dict[str, Any]:
     """The fields of an `EncoderInput` that are known before anybody looks."""
+    information = budget_size(source, requested)
     return {
         "requested": label(requested),
         "source": (source.width, source.height),

@@ -16,6 +16,7 @@ from resolution_eval.diagnosis.diagnosis_rows import (
 )
 from resolution_eval.evidence.ladder import spelled
 from resolution_eval.ground.errors import UsageError, suggest
+from resolution_eval.models.arguments import RESFLAMINGO, declared_training, refuse_unknown
 from resolution_eval.resolution import (
     NATIVE,
     PixelResolution,
@@ -29,6 +30,8 @@ from resolution_eval.resolution import (
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+    from resolution_eval.models.providers import Forecast
 
 ASPECTS = ((1, 1), (3, 2), (1, 2))
 """Width to height of the images that are tried."""
@@ -89,54 +92,25 @@ def _sources(sizes: Sequence[PixelResolution]) -> list[Size]:
 
 def _flat(rows: Sequence[DiagnosisRow]) -> Iterator[str]:
     for first, second in pairwise(rows):
-        same_image = first.source == second.source
-        both = first.seen
-        budget = first.forecast is not None and not first.forecast.by_size
-        if budget and same_image and first.forecast == second.forecast:
-            assert first.forecast is not None
-            yield (
-                f"{first.requested} and {second.requested} at aspect {first.aspect}: "
-                f"{first.forecast.told}, whatever the size"
-            )
-        elif (
-            both and same_image and first.information != second.information and both == second.seen
-        ):
-            yield (
-                f"{first.requested} and {second.requested} at aspect {first.aspect}: "
-                f"both {both[0]}x{both[1]}"
-            )
+        if first.source != second.source:
+            continue
+        where = f"{first.requested} and {second.requested} at aspect {first.aspect}"
+        forecast, both = first.forecast, first.seen
+        if forecast is not None and not forecast.by_size and forecast == second.forecast:
+            yield f"{where}: {forecast.told}, whatever the size"
+        elif both and both == second.seen and first.information != second.information:
+            yield f"{where}: both {both[0]}x{both[1]}"
 
 
-class _Alone:
-    """A checkpoint that opens nothing, and of which there is no more to say."""
-
-    notes: tuple[str, ...] = ()
-
-    def close(self) -> None:
-        """Nothing to give back."""
-
-
-def _strange(arguments: Mapping[str, str], allowed: Sequence[str]) -> dict[str, str]:
-    """The arguments that are not allowed."""
-    return {name: value for name, value in arguments.items() if name not in allowed}
-
-
-class _Flamingo(_Alone):
+class _Flamingo(WeightlessCheckpoint):
     """OpenFlamingo: any grid of whole patches."""
 
     family = "openflamingo"
-    refusal: str | None = None
-    ineffective: tuple[str, ...] = ()
 
     def __init__(self, arguments: Mapping[str, str]) -> None:
-        from resolution_eval.models.arguments import (
-            RESFLAMINGO,
-            declared_training,
-            refuse_unknown,
-        )
         from resolution_eval.models.flamingo.pretrained import describe
 
-        refuse_unknown(_strange(arguments, RESFLAMINGO), RESFLAMINGO, "resflamingo")
+        refuse_unknown(arguments, RESFLAMINGO, "resflamingo")
         described = describe(arguments.get("pretrained"))
         self.checkpoint, self._patch = described.identity, described.patch
         self.training = declared_training(arguments.get("train_resolution"), described.training)
@@ -149,8 +123,7 @@ class _Flamingo(_Alone):
         return new_row(
             requested,
             source,
-            information,
-            grid,
+            (grid.height, grid.width),
             grid=(grid.height, grid.width),
             visual_tokens=(grid.height // self._patch) * (grid.width // self._patch),
             tiles=None,
@@ -180,10 +153,7 @@ CHECKPOINTS: dict[str, Callable[[Mapping[str, str]], WeightlessCheckpoint]] = {
 
 
 def report(diagnosis: Diagnosis, price: float | None = None) -> str:
-    """The diagnosis as text: what it found, a table, and what is wrong with the sweep.
-
-    `price` is that of a million prompt tokens of a server.
-    """
+    """The diagnosis as text; `price` is that of a million prompt tokens of a server."""
     from tabulate import tabulate
 
     table = [
@@ -194,9 +164,7 @@ def report(diagnosis: Diagnosis, price: float | None = None) -> str:
             "grid (h x w)": "x".join(map(str, row.grid)) if row.grid else "unattested",
             "sent (h x w)": "x".join(map(str, row.sent)) if row.sent else None,
             "images": row.tiles or 1,
-            "predicted (w x h)": _predicted(row),
-            "predicted tokens": _predicted_tokens(row),
-            "1,000 images cost": _cost(row, price),
+            **_predicted(row.forecast, price),
             "visual tokens": row.visual_tokens,
             "match": "yes" if row.match else "no",
             "processor alone": row.processor_alone,
@@ -212,26 +180,18 @@ def report(diagnosis: Diagnosis, price: float | None = None) -> str:
     return "\n".join((head, tabulate(shown, headers="keys", missingval="-"), *_notes(diagnosis)))
 
 
-def _predicted(row: DiagnosisRow) -> str | None:
-    """Size that the rule leaves; None where no rule names the model."""
-    if row.forecast is None:
-        return None
-    return row.forecast.refused or (
-        "unknown" if row.forecast.size is None else str(row.forecast.size)
-    )
-
-
-def _cost(row: DiagnosisRow, price: float | None) -> str | None:
-    """Money for the image tokens of a thousand images, the most that agree with the rule."""
-    if price is None or row.forecast is None or row.forecast.tokens is None:
-        return None
-    return f"{row.forecast.tokens[1] * price / 1000:.2f}"
-
-
-def _predicted_tokens(row: DiagnosisRow) -> str | None:
-    if row.forecast is None:
-        return None
-    return "unknown" if row.forecast.tokens is None else spelled(row.forecast.tokens)
+def _predicted(forecast: Forecast | None, price: float | None) -> dict[str, str | None]:
+    """What the rule leaves of an image, if one names the model, and money for a thousand such: for
+    the most image tokens that agree with it.
+    """
+    columns = ("predicted (w x h)", "predicted tokens", "1,000 images cost")
+    if forecast is None:
+        return dict.fromkeys(columns)
+    size, tokens = forecast.size, forecast.tokens
+    left = forecast.refused or ("unknown" if size is None else str(size))
+    cost = None if price is None or tokens is None else f"{tokens[1] * price / 1000:.2f}"
+    told = (left, "unknown" if tokens is None else spelled(tokens), cost)
+    return dict(zip(columns, told, strict=True))
 
 
 def _notes(diagnosis: Diagnosis) -> Iterator[str]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from PIL.Image import Image
 
-from resolution_eval.diagnosis.diagnosis_rows import QUESTION, DiagnosisRow, new_row
+from resolution_eval.diagnosis.diagnosis_rows import (
+    QUESTION,
+    DiagnosisRow,
+    WeightlessCheckpoint,
+    new_row,
+)
 from resolution_eval.ground.errors import UsageError
 from resolution_eval.images import DEFAULT_FILTER, resize
 from resolution_eval.models.arguments import RESHF, SOURCES, flag, refuse_unknown
@@ -22,12 +27,11 @@ SILENT = ("size", "crop_size", "min_pixels", "max_pixels")
 """Settings of an image processor that decide its grid, and that our adapters set by themselves."""
 
 
-class HuggingFaceCheckpoint:
+class HuggingFaceCheckpoint(WeightlessCheckpoint):
     """A checkpoint of one of our families."""
 
     def __init__(self, arguments: Mapping[str, str]) -> None:
-        strange = {name: value for name, value in arguments.items() if name not in RESHF}
-        refuse_unknown(strange, RESHF, "reshf")
+        refuse_unknown(arguments, RESHF, "reshf")
         if not arguments.get("pretrained"):
             raise UsageError("reshf needs a checkpoint; give pretrained=ID or pretrained=FOLDER")
         self.checkpoint = arguments["pretrained"]
@@ -44,15 +48,8 @@ class HuggingFaceCheckpoint:
             self.checkpoint, self._family, self._parts, arguments.get("train_resolution")
         )
         self.ineffective = tuple(self._silent())
-        self._noted = dict.fromkeys(_limits(self._family.limits(self._parts)))
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What the checkpoint cannot do, and what its processor refused on its own."""
-        return tuple(self._noted)
-
-    def close(self) -> None:
-        """Nothing to give back."""
+        limits = self._family.limits(self._parts)
+        self.note(*(f"cannot: {ability}: {reason}" for ability, reason in limits.items()))
 
     def _silent(self) -> Iterator[str]:
         """Settings of the processor's own that our call replaces."""
@@ -77,31 +74,24 @@ class HuggingFaceCheckpoint:
         return new_row(
             requested,
             source,
-            information,
-            Size(expected.grid[1], expected.grid[0]),
+            expected.grid,
             grid=received.grid,
             visual_tokens=family.counted_tokens(parts, inputs)[0],
-            tiles=None if received.images == 1 else received.images,
+            tiles=received.tiles,
             match=scheme == "match" and received.grid == expected.grid,
             expected_tokens=expected.tokens if received.grid == expected.grid else None,
             processor_alone=self._alone(prompt, rendered),
         )
 
     def _alone(self, prompt: str, rendered: Image) -> int | None:
-        """Visual tokens that the processor makes of an image by itself; where it refuses it, None,
-        and a note says why.
-        """
+        """Visual tokens by the processor alone; None where it refuses the image, as a note says."""
         family, parts = self._family, self._parts
         try:
             alone = prepare(family, parts, prompt, rendered, family.own_settings(parts))
         except FOREIGN as error:
-            self._noted[f"the processor alone takes no such image ({reason_of(error)})"] = None
+            self.note(f"the processor alone takes no such image ({reason_of(error)})")
             return None
         return family.counted_tokens(parts, alone)[0]
-
-
-def _limits(lacks: Mapping[str, str]) -> Sequence[str]:
-    return [f"cannot: {ability}: {reason}" for ability, reason in lacks.items()]
 
 
 def _shown(value: Any) -> Any:

@@ -11,18 +11,23 @@ from typing import Any
 
 from PIL.Image import Image
 
-from resolution_eval.adapters.reswrap import OWN, SERVING, wanted_grid
-from resolution_eval.diagnosis.diagnosis_rows import QUESTION, DiagnosisRow, new_row, noise
+from resolution_eval.adapters.reswrap import OWN, SERVING
+from resolution_eval.diagnosis.diagnosis_rows import (
+    QUESTION,
+    DiagnosisRow,
+    WeightlessCheckpoint,
+    new_row,
+    noise,
+)
 from resolution_eval.evidence.attestation import Sent
 from resolution_eval.images import DEFAULT_FILTER, resize
 from resolution_eval.models.arguments import flag
 from resolution_eval.models.families.checkpoint import known_training
-from resolution_eval.models.families.own_processor import foretold
 from resolution_eval.models.providers import Forecast
+from resolution_eval.models.wrapped.base_answers import encoding_notes
 from resolution_eval.models.wrapped.base_plan import LIMITS, BasePlan, accepted, plan
-from resolution_eval.models.wrapped.predictors import Predictor, predictor
+from resolution_eval.models.wrapped.predictors import predictor
 from resolution_eval.models.wrapped.services import CLOSED_SERVICES
-from resolution_eval.models.wrapped.sight_notes import encoding_notes
 from resolution_eval.models.wrapped.weightless import HollowBase, Receipt
 from resolution_eval.resolution import PixelResolution, Size, budget_size
 
@@ -30,7 +35,7 @@ PROBES = {"min_pixels": (448 * 448, 64), "max_pixels": (112 * 112, 448)}
 """A value of each limit, and the edge in pixels of an image that it would change."""
 
 
-class WrappedBase:
+class WrappedBase(WeightlessCheckpoint):
     """A base of lmms-eval's under `reswrap`."""
 
     def __init__(self, arguments: Mapping[str, str]) -> None:
@@ -56,20 +61,11 @@ class WrappedBase:
             made.checkpoint, sight.family, sight.parts, own.get("train_resolution")
         )
         self.refusal = sight.refusal
-        self._predictor = self._who_predicts(own)
-        self._noted: dict[str, None] = dict.fromkeys(self._set())
+        served = sight.model is None  # of a model in this process nobody need foretell
+        told = {name: own.get(name) for name in SERVING}
+        self._predictor = predictor(self.checkpoint, told) if served else None
+        self.note(*self._set())
         self.ineffective = tuple(self._silent())
-
-    def _who_predicts(self, own: Mapping[str, str]) -> Predictor | None:
-        """Who foretells what the server makes of an image; nobody, of a model in this process."""
-        if self._hollow.sight.model is not None:
-            return None
-        return predictor(self.checkpoint, {name: own.get(name) for name in SERVING})
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What was set, and what the base was seen to do."""
-        return tuple(self._noted)
 
     def close(self) -> None:
         """Stop the server, if one runs."""
@@ -106,42 +102,27 @@ class WrappedBase:
         """What an image (RGB) becomes."""
         source = Size(*stored.size)
         information = budget_size(source, requested)
-        grid = wanted_grid(self._hollow.sight, self.training, scheme, information, source)
+        grid = self._hollow.sight.wanted_grid(self.training, scheme, information, source)
         rendered = resize(stored, information, DEFAULT_FILTER)
         received, tokens, sent = self._hollow.show(resize(rendered, grid, DEFAULT_FILTER))
         seen = None if received is None else received.grid
-        expected = self._expected(grid)
-        self._noted |= dict.fromkeys(encoding_notes(sent))
+        expected = self._hollow.sight.expected_grid(grid)
+        forecast, matches = None if seen else self._forecast(sent), seen == expected
+        if forecast is not None and sent is not None:
+            matches = bool(forecast.keeps(Size(sent.width, sent.height)))
+        self.note(*encoding_notes([sent]))
         return new_row(
             requested,
             source,
-            information,
             expected,
             grid=seen,
             visual_tokens=tokens,
-            tiles=None if received is None or received.images == 1 else received.images,
-            match=scheme == "match" and self._matches(sent, expected, seen),
+            tiles=None if received is None else received.tiles,
+            match=scheme == "match" and matches,
             processor_alone=None,
             sent=None if seen or sent is None else (sent.height, sent.width),
-            forecast=self._forecast(None if seen else sent),
+            forecast=forecast,
         )
-
-    def _expected(self, drawn: Size) -> Size:
-        """What should enter of an image drawn at this size: what the processor makes of it, where
-        the grid is left to it, as in a run.
-        """
-        family, parts = self._hollow.sight.family, self._hollow.sight.parts
-        if family is None or parts is None or not family.own:
-            return drawn
-        height, width = foretold(family, parts, drawn).grid
-        return Size(width, height)
-
-    def _matches(self, sent: Sent | None, grid: Size, seen: tuple[int, int] | None) -> bool:
-        """Whether the grid is the expected one; of a server, whether its rule leaves it so."""
-        forecast = self._forecast(None if seen else sent)
-        if forecast is None or sent is None:
-            return seen == (grid.height, grid.width)
-        return bool(forecast.keeps(Size(sent.width, sent.height)))
 
     def _forecast(self, sent: Sent | None) -> Forecast | None:
         if self._predictor is None or sent is None:

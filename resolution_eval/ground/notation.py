@@ -77,6 +77,15 @@ def json_value(text: str | bytes) -> Any:
     return value
 
 
+def json_table(text: str | bytes) -> dict[str, Any] | None:
+    """The object that the JSON `text` holds; None where it holds none, or is no JSON."""
+    try:
+        value = json_value(text)
+    except NotationError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
 def lines_of(text: str) -> list[str]:
     """The lines of a text with one JSON value on each: a line ends with a line feed alone, since
     JSON allows within a text what Python also takes for an end (U+2028, U+0085).

@@ -38,9 +38,8 @@ class CellEstimate:
     samples: int
     """Of the test split; at most the plan's `--limit`."""
     tokens: int | None
-    """Image tokens of all of them: the most that the rule gives each sample that was looked at, on
-    average, for every one; None where no rule tells. The text comes on top.
-    """
+    """Image tokens of all, without texts: as many for each as the rule gives at most, on average, a
+    sample that was looked at; None where no rule tells."""
     whole: bool
     """Whether no average was taken: every sample was looked at, or all have equally many."""
 

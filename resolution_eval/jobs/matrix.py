@@ -1,6 +1,4 @@
-"""The train x inference matrix: a sweep whose models carry a training strategy, and what it leaves
-behind: matrix.json, a table like the paper's, and a heat map.
-"""
+"""The train x inference matrix: what the command does, and the files that it leaves."""
 
 from __future__ import annotations
 
@@ -114,7 +112,7 @@ def refuse_foreign_matrix(output: Path) -> None:
         refuse_stranger(path, MARK)
 
 
-def write_matrix(matrix: Matrix, output: Path) -> tuple[Path, ...]:
+def write_matrix(matrix: Matrix, output: Path) -> None:
     """Write matrix.json, matrix.md, and the heat map as SVG, PNG and HTML into `output`."""
     output.mkdir(parents=True, exist_ok=True)
     drawn = heat_map(matrix)
@@ -125,7 +123,6 @@ def write_matrix(matrix: Matrix, output: Path) -> tuple[Path, ...]:
     }
     for name, content in texts.items():
         replace(output / name, content + (b"" if name.endswith(".png") else b"\n"))
-    return tuple(output / name for name in texts)
 
 
 def document(matrix: Matrix) -> dict[str, Any]:

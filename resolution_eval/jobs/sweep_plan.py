@@ -125,8 +125,7 @@ class SweepPlan(_PlanPart):
     @model_validator(mode="after")
     def _consistent(self) -> SweepPlan:
         for kind, names in (("model", [m.name for m in self.models]), ("task", [*self.tasks])):
-            twice = sorted({name for name in names if names.count(name) > 1})
-            if twice:
+            if twice := sorted({name for name in names if names.count(name) > 1}):
                 raise ValueError(f"{kind} {twice[0]!r} is named twice")
         taken = {"--model", "--model_args", "--tasks", "--output_path", "--log_samples"}
         for argument in self.arguments:
@@ -161,10 +160,6 @@ class SweepPlan(_PlanPart):
                     self.whole,
                     self.probe,
                 )
-
-
-def _keys() -> set[str]:
-    return {key for part in _PlanPart.__subclasses__() for key in part.model_fields}
 
 
 def _weights(model_args: str) -> str | None:
@@ -203,7 +198,8 @@ def read_plan(
     try:
         plan = SweepPlan.model_validate(document)
     except ValidationError as error:
-        raise UsageError(f"{path}: {told(error, _keys())[0]}") from None
+        keys = {key for part in _PlanPart.__subclasses__() for key in part.model_fields}
+        raise UsageError(f"{path}: {told(error, keys)[0]}") from None
     for model in plan.models:
         refuse_misspelled("model", model.model, ADAPTERS)
     for task in plan.tasks:

@@ -114,10 +114,11 @@ def model_arguments(text: str) -> dict[str, str]:
     return arguments
 
 
-def refuse_unknown(unknown: Mapping[str, Any], allowed: Iterable[str], adapter: str) -> None:
-    """Raise UsageError for the first name in `unknown`."""
-    for name in unknown:
-        raise UsageError(f"{adapter} has no argument {name!r}; {suggest(name, allowed)}")
+def refuse_unknown(given: Mapping[str, Any], allowed: Sequence[str], adapter: str) -> None:
+    """Raise UsageError for the first name in `given` that is not allowed."""
+    for name in given:
+        if name not in allowed:
+            raise UsageError(f"{adapter} has no argument {name!r}; {suggest(name, allowed)}")
 
 
 def one_of(name: str, value: str | None, allowed: Iterable[str]) -> str | None:

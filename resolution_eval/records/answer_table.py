@@ -116,6 +116,9 @@ class CellKey:
         """
         return cls(resolution_order(resolution), resolution, scheme, filter, answer_mode)
 
+    def __str__(self) -> str:
+        return " ".join((*self.setting, self.resolution))
+
     @property
     def setting(self) -> tuple[str, str, str]:
         """Scheme, filter and answer mode: the cells of one setting make one curve."""
@@ -206,9 +209,14 @@ class Answers:
         keys = {CellKey.of(*key): numbers for key, numbers in groups.items()}
         return dict(sorted(keys.items()))
 
+    def samples(self) -> dict[CellKey, set[str]]:
+        """Ids of the samples of each cell."""
+        names = self.column("sample")
+        return {key: {names[row] for row in rows} for key, rows in self._groups.items()}
+
     def scores(self, keys: Sequence[CellKey]) -> Scores:
         """Verdicts of the cells `keys`, with one row per sample that is in any of them."""
-        groups = self.groups()
+        groups = self._groups
         samples, correct = self.column("sample"), self.column("correct")
         clusters, targets = self.column("cluster"), self.column("target")
         first = {samples[i]: i for key in keys for i in groups[key]}

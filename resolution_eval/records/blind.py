@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 
 from resolution_eval.records.answer_table import KEY, CellKey
 from resolution_eval.records.schema import BlindControl, Record
 
+_identity = attrgetter(
+    *("task", "task_version", "dataset.fingerprint"),
+    *("checkpoint.name", "checkpoint.revision", "checkpoint.adapter", "checkpoint.dtype"),
+    *("environment.generation", "environment.fewshot", "environment.option_order"),
+)
+"""What is the same in a control and in what it controls."""
 _SAME = {*KEY, "n", "failed", "correct", "accuracy"}
 """Fields that a control has of the blind run's cell."""
 
@@ -32,38 +39,11 @@ def controlled(record: Record, others: Sequence[Record]) -> Record:
     return record.model_copy(update={"controls": controls, "unknown": unknown})
 
 
-def _identity(record: Record) -> tuple[object, ...]:
-    checkpoint, run = record.checkpoint, record.environment
-    return (
-        record.task,
-        record.task_version,
-        record.dataset.fingerprint,
-        checkpoint.name,
-        checkpoint.revision,
-        checkpoint.adapter,
-        checkpoint.dtype,
-        run.generation,
-        run.fewshot,
-        run.option_order,
-    )
-
-
 def _controls(record: Record, blind: Record) -> Iterator[tuple[CellKey, BlindControl]]:
     """The cells of `blind` that hold the same samples as the cell of the same key in `record`."""
     assert blind.blind is not None
-    seen, unseen = _samples(record), _samples(blind)
+    seen, unseen = record.answers.samples(), blind.answers.samples()
     for cell in blind.cells:
         if unseen[cell.key] == seen.get(cell.key):
-            yield (
-                cell.key,
-                BlindControl(
-                    **cell.model_dump(include=_SAME),
-                    kind=blind.blind,
-                    results_sha256=blind.environment.results_sha256,
-                ),
-            )
-
-
-def _samples(record: Record) -> dict[CellKey, set[str]]:
-    names = record.answers.column("sample")
-    return {key: {names[row] for row in rows} for key, rows in record.answers.groups().items()}
+            own = {"kind": blind.blind, "results_sha256": blind.environment.results_sha256}
+            yield cell.key, BlindControl(**cell.model_dump(include=_SAME), **own)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from resolution_eval.answers.thinking import is_cut
@@ -48,18 +49,16 @@ def cells(answers: Answers) -> tuple[Cell, ...]:
 
 def failures(answers: Answers) -> tuple[FailedSample, ...]:
     """The first hundred samples without a verdict."""
-    return tuple(_failures(answers.rows()))[:MAX_FAILURES]
-
-
-def _failures(rows: Sequence[Row]) -> Iterator[FailedSample]:
-    for row in rows:
-        if row["correct"] is None:
-            yield FailedSample(
-                sample=row["sample"],
-                resolution=row["resolution"],
-                kind=row["failure_kind"] or "unknown",
-                message=row["failure_message"] or "",
-            )
+    failed = (row for row in answers.rows() if row["correct"] is None)
+    return tuple(
+        FailedSample(
+            sample=row["sample"],
+            resolution=row["resolution"],
+            kind=row["failure_kind"] or "unknown",
+            message=row["failure_message"] or "",
+        )
+        for row in islice(failed, MAX_FAILURES)
+    )
 
 
 def _cell(key: CellKey, rows: Sequence[Row], samples: int) -> Cell:

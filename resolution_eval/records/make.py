@@ -89,8 +89,7 @@ def _check(run: Run, task: str, summed: tuple[Cell, ...]) -> None:
     rows = {(_row_name(cell), cell.resolution) for cell in summed}
     for name, resolution in sorted(rows):
         stated = _leading_number(printed.get(f"{name}@{resolution},none"))
-        at = [cell for cell in summed if cell.resolution == resolution]
-        here = [cell for cell in at if _row_name(cell) == name]
+        here = [c for c in summed if (_row_name(c), c.resolution) == (name, resolution)]
         scored = sum(cell.scored for cell in here)
         counted = sum(cell.correct for cell in here) / scored if scored else None
         if stated is not None and (counted is None or not abs(stated - counted) <= ROUNDING):

@@ -41,11 +41,7 @@ def timeless(record: Record) -> bytes:
 
 
 def _strike(value: Any, names: list[str]) -> None:
-    """Remove the field at the path `names`, in every element where the path leads through a list.
-
-    Raises:
-        KeyError: there is no such field.
-    """
+    """Remove the field at the path `names`, in every element of lists; a KeyError if not there."""
     if value is None:
         return
     if isinstance(value, list):

@@ -36,8 +36,8 @@ Typical use, for one curve (columns) of one record::
     margin.robust(drawn, grid, delta=0.02)         # Robustness
     paired_tests.compare(answers, 0, 1, seed=seed)   # Comparison | Withheld
 
-Only ACE, RCE, excess ACE, the drops and ranks use draws; all else is in closed form, the same for
-every seed.
+Only ACE, RCE, excess ACE, the drops, ranks, average precision and calibration error use draws; all
+else is in closed form, the same for every seed.
 """
 
 from resolution_eval.statistics.curves import Curve, Withheld, balanced_accuracy

@@ -6,9 +6,11 @@ fall either way. Verdicts that were turned right disagree in one direction alone
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import count
 
 import numpy as np
 from scipy import stats
@@ -68,29 +70,23 @@ def needed(cells: int) -> int:
         >>> needed(5), needed(10)
         (435, 477)
     """
-    low, high = 20, MOST_PLANNED
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if power(middle, cells) >= POWER else (middle + 1, high)
-    return low
+    sizes = range(20, MOST_PLANNED)
+    return 20 + bisect_left(sizes, True, key=lambda n: power(n, cells) >= POWER)
 
 
-def power(n: int, cells: int, *, forged: float = FORGED) -> float:
-    """Chance that `forged` of the verdicts, turned right in one of `cells` cells, are found among
+def power(n: int, cells: int) -> float:
+    """Chance that `FORGED` of the verdicts, turned right in one of `cells` cells, are found among
     `n` repeated samples of it, by that cell's test alone.
     """
     gained = np.arange(0, int(stats.binom.ppf(1 - 1e-9, n, NOISE)) + 1)
     chance = 0.0
-    for count in gained:
-        first = _critical(int(count), LEVEL / 2 / cells)
-        chance += stats.binom.pmf(count, n, NOISE) * stats.binom.sf(first - 1, n, forged + NOISE)
+    for one in gained:
+        first = _critical(int(one), LEVEL / 2 / cells)
+        chance += stats.binom.pmf(one, n, NOISE) * stats.binom.sf(first - 1, n, FORGED + NOISE)
     return float(chance)
 
 
 @cache
 def _critical(gained: int, level: float) -> int:
     """Fewest lost verdicts that are too many beside so many gained ones."""
-    lost = gained
-    while mcnemar(lost, gained) >= level:
-        lost += 1
-    return lost
+    return next(lost for lost in count(gained) if mcnemar(lost, gained) < level)

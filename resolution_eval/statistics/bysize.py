@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resolution_eval.statistics.intervals import Interval
-from resolution_eval.statistics.psychometric import Trials, Weibull
+from resolution_eval.statistics.proportions import FLAT
+from resolution_eval.statistics.psychometric import ROUNDED, Trials, Weibull
 from resolution_eval.statistics.thresholds import (
     SEEN,
     Coincidence,
@@ -84,9 +85,13 @@ class BySize:
 
     kind: str
     cells: Sequence[SizeCell]
-    source: Curves
-    """Of the cells where the model sees, by resolution."""
     seed: int
+
+    @cached_property
+    def source(self) -> Curves:
+        """Of the cells where the model sees, by resolution."""
+        seeing = {cell.resolution: cell.source for cell in self.cells if cell.sees}
+        return curves(seeing, seed=self.seed)
 
     @cached_property
     def encoder(self) -> Curves:
@@ -146,42 +151,32 @@ class BySize:
         return None
 
 
-def by_size(kind: str, cells: Sequence[SizeCell], *, seed: int) -> BySize:
-    """Fit every cell in which the model is shown to see."""
-    seeing = [cell for cell in cells if cell.sees]
-    return BySize(
-        kind=kind,
-        cells=tuple(cells),
-        source=curves({cell.resolution: cell.source for cell in seeing}, seed=seed),
-        seed=seed,
-    )
-
-
 def bins(trials: Trials) -> list[Bin]:
     """Shares seen by size, in at most `BINS` groups of about as many answers.
 
     The interval is that of a mean over clusters, by its standard error and 1.96, within what is
-    possible; where all answers of a bin agree, by the rule of three.
+    possible; where all answers of a bin agree, by the rule of three: up to 3 of as many answers as
+    there are clusters might be others, each of which is 1 / (1 - chance) of what is seen.
     """
-    order = np.argsort(trials.size, kind="stable")
-    sizes = np.unique(np.rint(np.log(trials.size) / 0.01))
+    logs = np.rint(np.log(trials.size) / ROUNDED)
+    sizes = np.unique(logs)
     if len(sizes) <= BINS:
-        logs = np.rint(np.log(trials.size) / 0.01)
         groups = [np.flatnonzero(logs == size) for size in sizes]
     else:
-        groups = [group for group in np.array_split(order, BINS) if len(group)]
+        groups = np.array_split(np.argsort(trials.size, kind="stable"), BINS)
     return [_bin(trials, group) for group in groups]
 
 
 def _bin(trials: Trials, group: NDArray[np.intp]) -> Bin:
-    chance = trials.chance[group]
-    seen = (trials.right[group] - chance) / (1 - chance)
+    chance, right = trials.chance[group], trials.right[group]
+    seen = (right - chance) / (1 - chance)
     mean = float(seen.mean())
     codes = np.unique(trials.codes[group], return_inverse=True)[1]
     sums = np.bincount(codes, seen - mean)
     count = len(sums)
     error = float(np.sqrt((sums**2).sum() * count / max(count - 1, 1)) / len(group))
-    reach = 1.96 * error if error > 0 else 3 / count
+    agree = right.min() == right.max() or error < FLAT
+    reach = 3 / count * float((1 / (1 - chance)).mean()) if agree else 1.96 * error
     size = float(np.exp(np.log(trials.size[group]).mean()))
     least = -float((chance / (1 - chance)).mean())
     return Bin(size, mean, max(least, mean - reach), min(1.0, mean + reach), len(group))

@@ -58,14 +58,6 @@ def _area(rows: FloatArray, grid: ScoreGrid) -> FloatArray:
     return np.asarray((rows[..., 1:] + rows[..., :-1]) / 2 @ widths)
 
 
-def _worst_drop(rows: FloatArray, grid: ScoreGrid) -> FloatArray:
-    return np.asarray(rows[..., grid.reference] - rows.min(axis=-1))
-
-
-def _best_drop(rows: FloatArray, grid: ScoreGrid) -> FloatArray:
-    return np.asarray(rows.max(axis=-1) - rows.min(axis=-1))
-
-
 def _ace(rows: FloatArray, grid: ScoreGrid) -> FloatArray:
     return np.asarray(np.abs(np.diff(rows, axis=-1)).sum(axis=-1))
 
@@ -74,10 +66,6 @@ def _rce(rows: FloatArray, grid: ScoreGrid) -> FloatArray:
     means = rows.mean(axis=-1)
     zeros = np.zeros_like(means)
     return np.asarray(np.divide(_ace(rows, grid), means, out=zeros, where=means > 0))
-
-
-def _excess_ace(rows: FloatArray, grid: ScoreGrid) -> FloatArray:
-    return np.asarray(_ace(rows, grid) - np.abs(rows[..., -1] - rows[..., 0]))
 
 
 def _rho(rows: FloatArray, grid: ScoreGrid) -> FloatArray:
@@ -92,10 +80,10 @@ FIGURES: dict[str, Statistic] = {
     "rho": _rho,
     "ace": _ace,
     "rce": _rce,
-    "excess_ace": _excess_ace,
+    "excess_ace": lambda rows, grid: _ace(rows, grid) - np.abs(rows[..., -1] - rows[..., 0]),
     "area": _area,
-    "worst_drop": _worst_drop,
-    "best_drop": _best_drop,
+    "worst_drop": lambda rows, grid: rows[..., grid.reference] - rows.min(axis=-1),
+    "best_drop": lambda rows, grid: rows.max(axis=-1) - rows.min(axis=-1),
 }
 """Every figure of a curve, by the name that results and commands show.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from resolution_eval.ground.errors import RecordError
 from resolution_eval.statistics.curves import FloatArray, Withheld
 from resolution_eval.statistics.intervals import LEVEL, TAIL, Interval, interval
 from resolution_eval.statistics.proportions import Bounded, effective_size, wilson
-from resolution_eval.statistics.resampling import IntArray, Resampled, draw_totals, plain
+from resolution_eval.statistics.resampling import IntArray, Resampled, draw_counts, plain
 
 Mask = NDArray[np.bool_]
 FEWEST = 10
@@ -116,15 +117,17 @@ def average_precision(
         0.8333
     """
     mine, values = _arrays(positive, scores)
-    count = int(mine.sum())
-    if count < FEWEST:
-        return Withheld(f"needs {FEWEST} samples of the class, found {count}")
+    hits = int(mine.sum())
+    if hits < FEWEST:
+        return Withheld(f"needs {FEWEST} samples of the class, found {hits}")
     seen = plain(mine, clusters)
     estimate = float(_precision(mine, values, np.ones((1, len(values))))[0])
-    counts = draw_totals(np.eye(seen.clusters), np.random.default_rng(seed), resamples)
-    draws = _precision(mine, values, counts[:, seen.answers.clusters])
-    error = max(float(np.nanvar(draws)), estimate * (1 - estimate) / count)
-    return _wilson(seen, estimate, error, count, count * (seen.effective / seen.n))
+    codes, rng = seen.answers.clusters, np.random.default_rng(seed)
+    counts = (each[:, codes].astype(float) for each in draw_counts(seen.clusters, rng, resamples))
+    draws = np.concatenate([_precision(mine, values, weights) for weights in counts])
+    error = max(float(np.nanvar(draws)), estimate * (1 - estimate) / hits)
+    seen = replace(seen, draws=draws[:, None], seed=seed)
+    return _wilson(seen, estimate, error, hits, hits * (seen.effective / seen.n))
 
 
 def _precision(mine: Mask, values: FloatArray, weights: FloatArray) -> FloatArray:

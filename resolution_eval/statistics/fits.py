@@ -72,11 +72,11 @@ def knee(resampled: Resampled, grid: ScoreGrid) -> Knee | Withheld:
     misfits, slopes, plateaus = _fits(curve, lines)
     best = int(misfits.argmin())
     unsure = _unsure(curve)
-    if _more(misfits[best], unsure) > _limit(curve, count - 3, ERROR):
+    if _moved(misfits[best], unsure) > _limit(curve, count - 3, ERROR):
         return Withheld("no rise that turns into a plateau fits the curve")
     if smooth := _smooth(curve, octaves, unsure):
         return Withheld(f"a smooth curve fits too ({smooth}): nothing shows a knee")
-    apart = _less(misfits, unsure) - _more(misfits[best], unsure)
+    apart = _moved(misfits, -unsure) - _moved(misfits[best], unsure)
     near = turns[apart <= _limit(curve, 1, 1 - LEVEL)]
     ends = (float(2 ** turns[best]), float(2 ** near.min()), float(2 ** near.max()))
     reached = bool(near.max() < turns[-1] - 1e-9)
@@ -94,14 +94,9 @@ def _unsure(curve: Resampled) -> float:
     return float(np.sqrt(reach @ np.abs(_weights(curve)) @ reach))
 
 
-def _more(misfit: float, unsure: float) -> float:
-    """The largest misfit (squared length of a residual) that failed samples allow."""
-    return float((np.sqrt(max(misfit, 0.0)) + unsure) ** 2)
-
-
-def _less(misfits: FloatArray, unsure: float) -> FloatArray:
-    """The smallest misfits that failed samples allow."""
-    return np.asarray(np.maximum(np.sqrt(np.maximum(misfits, 0.0)) - unsure, 0.0) ** 2)
+def _moved(misfits: FloatArray | float, by: float) -> FloatArray:
+    """Misfits (squared lengths of residuals) whose lengths failed samples change `by` so much."""
+    return np.asarray(np.maximum(np.sqrt(np.maximum(misfits, 0.0)) + by, 0.0) ** 2)
 
 
 def _smooth(curve: Resampled, octaves: FloatArray, unsure: float) -> str:
@@ -112,12 +107,12 @@ def _smooth(curve: Resampled, octaves: FloatArray, unsure: float) -> str:
     middles, widths = np.meshgrid(np.linspace(-0.5, 1.5, 81), np.geomspace(0.01, 1, 41))
     logistic = expit((place - middles.reshape(-1, 1)) / widths.reshape(-1, 1))
     families = (
-        ("quadratic", 3, np.array(_quadratic(curve, place))),
+        ("quadratic", 3, _quadratic(curve, place)),
         ("exponential", 3, _fits(curve, np.exp(-rates[:, None] * place))[0].min()),
         ("logistic", 4, _fits(curve, logistic)[0].min()),
     )
     for name, parameters, misfit in families:
-        if _less(misfit, unsure) <= _limit(curve, len(place) - parameters, ERROR):
+        if _moved(misfit, -unsure) <= _limit(curve, len(place) - parameters, ERROR):
             return name
     return ""
 

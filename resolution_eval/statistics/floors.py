@@ -71,12 +71,16 @@ def reached(rows: FloatArray, floor: Floor) -> FloatArray:
     return np.asarray(np.max(columns, axis=0))
 
 
-def gains(rows: FloatArray, weights: FloatArray, floor: Floor) -> FloatArray:
-    """Gain of every row of accuracies: (weights @ A - B) / (1 - B); not a number where B is 1."""
+def gains(rows: FloatArray, weights: FloatArray, floor: Floor, *, least: float = 0.0) -> FloatArray:
+    """Gain of every row of accuracies: (weights @ A - B) / (1 - B); not a number where B is 1.
+
+    `least` is the least that 1 - B counts as: a resample in which B happens to be 1 leaves no room,
+    and half a sample's share of it makes the gain as poor as these samples could show.
+    """
     base = reached(rows, floor)
-    undefined = np.full(len(rows), np.nan)
+    room, undefined = np.maximum(1 - base, least), np.full(len(rows), np.nan)
     above = rows[:, : len(weights)] @ weights - base
-    return np.asarray(np.divide(above, 1 - base, out=undefined, where=base < 1))
+    return np.asarray(np.divide(above, room, out=undefined, where=room > 0))
 
 
 def base(resampled: Resampled, floor: Floor) -> Interval:
@@ -106,7 +110,8 @@ def above(resampled: Resampled, column: int, floor: Floor, *, level: float = LEV
 def gain(resampled: Resampled, column: int, floor: Floor) -> Interval | Withheld:
     """(A(column) - B) / (1 - B): the part of what is to be gained above the floor (at most 1).
 
-    Withheld where the floor is not below 1 by its own interval: there is nothing to gain.
+    Withheld where the floor is not below 1 by its own interval: there is nothing to gain; and with
+    one cluster, where a gain could be anything.
 
     Example:
         >>> from resolution_eval.statistics.resampling import align, resample
@@ -123,7 +128,7 @@ def gain(resampled: Resampled, column: int, floor: Floor) -> Interval | Withheld
 def gain_area(resampled: Resampled, grid: ScoreGrid, floor: Floor) -> Interval | Withheld:
     """Area of the gain over log2 r, which is the gain of the area; the first columns are `grid`'s.
 
-    Withheld where the floor is not below 1 by its own interval.
+    Withheld where `gain` is.
     """
     line = np.zeros(len(resampled.accuracy))
     line[: len(grid.resolutions)] = area_weights(grid)
@@ -131,10 +136,12 @@ def gain_area(resampled: Resampled, grid: ScoreGrid, floor: Floor) -> Interval |
 
 
 def _gain(resampled: Resampled, line: FloatArray, floor: Floor) -> Interval | Withheld:
-    identity, tails = np.eye(len(resampled.accuracy)), _tails(resampled, floor)
+    if resampled.clusters < 2:
+        return Withheld("one cluster: nothing tells the accuracy from the floor")
     nothing = Withheld("the floor is not below 1 by its interval: there is nothing to gain")
     if floor.chance >= 1:
         return nothing
+    identity, tails = np.eye(len(resampled.accuracy)), _tails(resampled, floor)
     mean = linear(resampled, line, tails)
     parts = [Bounded(*((end - floor.chance) / (1 - floor.chance) for end in mean))]
     overs = _overs(resampled, line, floor, tails)

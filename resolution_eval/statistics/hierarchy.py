@@ -189,6 +189,5 @@ def _margins(pooled: Pool) -> FloatArray:
         for c, f in pooled.sources
     ]
     variances, freedoms = (np.array(each) for each in zip(*sums, strict=True))
-    variances = np.maximum(variances, 0.0)
-    models = len(pooled.estimates)
-    return _reach(variances, freedoms, pooled.unseen, (1 - LEVEL) / (models * (models - 1)))
+    pairs = len(pooled.estimates) * (len(pooled.estimates) - 1)
+    return _reach(np.maximum(variances, 0.0), freedoms, pooled.unseen, (1 - LEVEL) / pairs)

@@ -229,10 +229,6 @@ def area_weights(grid: ScoreGrid) -> FloatArray:
     return FIGURES["area"](np.eye(len(grid.resolutions)), grid)
 
 
-def _area(resampled: Resampled, grid: ScoreGrid) -> Bounded:
-    return linear(resampled, area_weights(grid), even())
-
-
 def _worst_drop(resampled: Resampled, grid: ScoreGrid) -> Bounded:
     """Over every other resolution; r* itself adds the drop of 0."""
     columns = np.arange(len(grid.resolutions))
@@ -355,7 +351,7 @@ def invert(
 
 Solver: TypeAlias = Callable[[Resampled, ScoreGrid], Bounded]
 METHODS: dict[str, tuple[str, Solver]] = {
-    "area": ("score", _area),
+    "area": ("score", lambda resampled, grid: linear(resampled, area_weights(grid), even())),
     "worst_drop": ("maximum", _worst_drop),
     "best_drop": ("maximum", _best_drop),
     "ace": ("inversion", partial(_inversion, "ace")),

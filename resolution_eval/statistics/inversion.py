@@ -78,7 +78,8 @@ class Inversion:
         The cut is at least chi-squared's, and as large as the resamples' own ratios in `level` of
         them: of resamples as they are, and of those moved to the end in question.
         """
-        profiled = self._profiled(share)
+        never = float(self._values[self._never(share)].max(initial=-np.inf))
+        profiled = SizeProfile(self.counts, share, self.fit.size_at(share), never)
         smallest, largest = float(self.counts.size.min()), float(self.counts.size.max())
         cut = max(chi2.ppf(level, 1) / 2, self._cut(share, self.fit.size_at(share), level))
         low, high = profiled.ends(self._top - cut)
@@ -107,15 +108,6 @@ class Inversion:
     def _never(self, share: float) -> NDArray[np.bool_]:
         """Which functions of the lattice never have the share seen."""
         return np.asarray(np.isinf(self._lattice.sizes(share)))
-
-    def _profiled(self, share: float) -> SizeProfile:
-        never = self._values[self._never(share)]
-        return SizeProfile(
-            self.counts,
-            share,
-            estimate=self.fit.size_at(share),
-            never=float(never.max()) if len(never) else -np.inf,
-        )
 
     def _cut(self, share: float, size: float, level: float) -> float:
         """What the resamples lose in log-likelihood, in `level` of them at most, where `share` is

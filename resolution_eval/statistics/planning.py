@@ -173,7 +173,9 @@ def samples_needed(design: Design, drop: float, *, chance: float = 0.8) -> int |
     size = 1.0 if design.clusters is None else design.n / design.clusters
 
     def finds(count: int) -> bool:
-        return power_of(_of(design, count, size), drop).value >= chance
+        clusters = None if design.clusters is None else count
+        made = replace(design, n=max(round(count * size), count), clusters=clusters)
+        return power_of(made, drop).value >= chance
 
     high = max(2, int(_smooth(design, drop, chance) / size))
     while not finds(high):
@@ -184,12 +186,6 @@ def samples_needed(design: Design, drop: float, *, chance: float = 0.8) -> int |
     while high - step >= 2 and all(finds(high - step * k) for k in (1, 2) if high - step * k >= 2):
         high -= step
     return int(np.ceil(high * size))
-
-
-def _of(design: Design, count: int, size: float) -> Design:
-    if design.clusters is None:
-        return replace(design, n=max(1, count))
-    return replace(design, n=max(round(count * size), count), clusters=count)
 
 
 def _smooth(design: Design, drop: float, chance: float) -> float:
@@ -250,8 +246,12 @@ def plan(
         >>> round(found.detectable, 4), found.needed, round(found.reached.value, 2)
         (0.0404, 661, 0.94)
     """
+    if n is not None and n < 1:
+        raise ValueError(f"need at least one sample, found {n}")
+    if n is None and clusters is not None:
+        raise ValueError(f"{clusters} clusters of how many samples? give their number too")
     made = Design(
-        n=max(2 if n is None else n, 1),
+        n=2 if n is None else n,
         discordance=discordance,
         clusters=clusters,
         design=design,
@@ -259,8 +259,6 @@ def plan(
         family=family,
         seed=seed,
     )
-    if n is not None and n < 1:
-        raise ValueError(f"need at least one sample, found {n}")
     detectable = None if n is None else detectable_drop(made, chance=power)
     needed: int | Withheld | None = None
     reached: Power | None = None

@@ -105,7 +105,7 @@ def tango_z(gained: Fractions, lost: Fractions, n: Fractions, difference: Fracti
 
 
 def tango(
-    gained: Fractions, lost: Fractions, n: Fractions, z: tuple[Fractions, Fractions]
+    gained: Fractions, lost: Fractions, n: Fractions, z: tuple[float, float]
 ) -> tuple[FloatArray, FloatArray]:
     """Tango's score interval of paired differences gained - lost (fractions of `n` samples).
 
@@ -116,11 +116,9 @@ def tango(
         >>> round(float(low), 4), round(float(high), 4)
         (-0.037, 0.037)
     """
-    won, less = np.broadcast_arrays(np.asarray(gained, dtype=float), np.asarray(lost, dtype=float))
-    for_low, for_high = np.broadcast_arrays(*z)
     # The high end is the low end of the difference the other way round, so that one search does.
-    one, other = np.array([won, less]), np.array([less, won])
-    reach = np.array([np.broadcast_to(for_low, won.shape), np.broadcast_to(for_high, won.shape)])
+    one = np.array([gained, lost], dtype=float)
+    other, reach = one[::-1], np.reshape(z, (2, *np.ones(one.ndim - 1, dtype=int)))
     low, high = _edge(lambda at: tango_z(one, other, n, at) <= reach, one - other, -1.0)
     return low, -high
 

@@ -196,10 +196,7 @@ def log_shares(
 
 
 def profile(counts: Counts, share: float, sizes: FloatArray) -> FloatArray:
-    """Largest log-likelihood, over slope and lapse rate, where `share` is seen at each of `sizes`.
-
-    Lapse rates are those at which the share can be seen.
-    """
+    """Largest log-likelihood, over slope and lapse, where `share` is seen at each of `sizes`."""
     values = np.empty(len(sizes))
     for place, size in enumerate(sizes):
         right, wrong = log_shares(through(share, float(size)), counts.size, counts.chance)

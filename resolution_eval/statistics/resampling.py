@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -259,20 +259,30 @@ def draw_totals(totals: FloatArray, rng: np.random.Generator, resamples: int) ->
     Clusters with equal rows are interchangeable, so only how many of each kind are drawn is drawn:
     8 resolutions of right or wrong answers have at most 256 kinds, however many samples there are.
     """
+    kinds, sizes = _kinds(totals)
+    if len(kinds) * 3 < len(totals):
+        drawn, rows = draw_counts(len(kinds), rng, resamples, sizes), kinds
+    else:
+        drawn, rows = draw_counts(len(totals), rng, resamples), totals
+    return np.concatenate([counts.astype(float) @ rows for counts in drawn])
+
+
+def draw_counts(
+    count: int, rng: np.random.Generator, resamples: int, sizes: IntArray | None = None
+) -> Iterator[IntArray]:
+    """How often each of `count` clusters, or of as many kinds of so many clusters (`sizes`), is
+    drawn: some resamples at a time (resamples, count).
+    """
     if resamples < 1:
         raise ValueError(f"need at least one resample, found {resamples}")
-    kinds, sizes = _kinds(totals)
-    few = len(kinds) * 3 < len(totals)
-    sums = np.empty((resamples, totals.shape[1]))
-    step = max(1, CHUNK // (len(kinds) if few else len(totals)))
+    step = max(1, CHUNK // count)
     for start in range(0, resamples, step):
         rows = min(step, resamples - start)
-        if few:
-            counts = rng.multinomial(int(sizes.sum()), sizes / sizes.sum(), size=rows)
+        if sizes is not None:
+            yield rng.multinomial(int(sizes.sum()), sizes / sizes.sum(), size=rows)
         else:
-            counts = _counts(rng, len(totals), rows)
-        sums[start : start + rows] = counts.astype(float) @ (kinds if few else totals)
-    return sums
+            drawn = rng.integers(0, count, size=(rows, count)) + np.arange(rows)[:, None] * count
+            yield np.bincount(drawn.ravel(), minlength=rows * count).reshape(rows, count)
 
 
 def _kinds(totals: FloatArray) -> tuple[FloatArray, IntArray]:
@@ -280,9 +290,3 @@ def _kinds(totals: FloatArray) -> tuple[FloatArray, IntArray]:
     ordered = totals[np.lexsort(totals.T)]
     new = np.r_[True, (ordered[1:] != ordered[:-1]).any(axis=1)]
     return ordered[new], np.diff(np.r_[np.flatnonzero(new), len(ordered)])
-
-
-def _counts(rng: np.random.Generator, clusters: int, rows: int) -> IntArray:
-    drawn = rng.integers(0, clusters, size=(rows, clusters))
-    drawn += np.arange(rows)[:, None] * clusters
-    return np.bincount(drawn.ravel(), minlength=rows * clusters).reshape(rows, clusters)

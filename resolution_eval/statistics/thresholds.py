@@ -18,6 +18,7 @@ from scipy.stats import t as student
 from resolution_eval.statistics.curves import FloatArray
 from resolution_eval.statistics.intervals import LEVEL, Interval
 from resolution_eval.statistics.inversion import Inversion, Redraws
+from resolution_eval.statistics.proportions import FLAT
 from resolution_eval.statistics.psychometric import Counts, Lattice, Trials, Weibull, fit
 
 SEEN = 0.001
@@ -57,13 +58,13 @@ class Curves:
         alike = len(trials) / trials.clustered
         tested = Inversion(trials.counts, self.fits[name], drawn, alike, self.seed)
         sizes = []
+        counts = (len(trials), trials.clustered, len(drawn.n), self.seed)
         for share in shares:
-            estimate = self.fits[name].size_at(share)
+            best = self.fits[name].size_at(share)
             low, high = tested.ends(share, LEVEL)
-            ends = (estimate, min(low, estimate), max(high, estimate))
-            shown_ends = [shown(trials, end) for end in ends]
-            counts = (len(trials), trials.clustered, len(drawn.n), self.seed)
-            sizes.append(Interval(*shown_ends, LEVEL, *counts, "likelihood ratio"))
+            ends = (best, min(low, best), max(high, best))
+            estimate, low, high = (shown(trials, end) for end in ends)
+            sizes.append(Interval(estimate, low, high, LEVEL, *counts, "likelihood ratio"))
         return tuple(sizes)
 
 
@@ -113,7 +114,8 @@ def guessing(trials: Trials) -> float:
 def _by_chance(trials: Trials, which: NDArray[np.bool_]) -> float:
     chance, codes = trials.chance[which], trials.codes[which]
     over = trials.right[which] - chance
-    exact = norm.sf((over.sum() - 0.5) / np.sqrt((chance * (1 - chance)).sum()))
+    spread = max(float((chance * (1 - chance)).sum()), FLAT)  # 0 where guessing is never right
+    exact = norm.sf((over.sum() - 0.5) / np.sqrt(spread))
     sums = np.bincount(codes, over)[np.bincount(codes) > 0]
     if len(sums) < 2:
         return 1.0
@@ -199,9 +201,10 @@ def coincidence(
     bound = float(np.quantile(np.abs((logs - observed) / spread).max(axis=1), LEVEL))
     ratios = []
     for (a, b), log, reach in zip(pairs, observed, bound * spread, strict=True):
-        ends = (float(np.exp(log + step)) for step in (0.0, -reach, reach))
+        estimate, low, high = (float(np.exp(log + step)) for step in (0.0, -reach, reach))
         counts = (len(fitted.trials[a]), fitted.trials[a].clustered, int(whole.sum()), fitted.seed)
-        ratios.append(Ratio(a, b, Interval(*ends, LEVEL, *counts, "simultaneous")))
+        between = Interval(estimate, low, high, LEVEL, *counts, "simultaneous")
+        ratios.append(Ratio(a, b, between))
     return Coincidence(tuple(ratios), margin, _verdict(ratios, margin))
 
 

@@ -26,7 +26,7 @@ from resolution_eval.ground.errors import ImageError
 from resolution_eval.host import runs, tasks
 from resolution_eval.host.verdicts import verdict_of
 from resolution_eval.models.families.parts import TowerGrid
-from resolution_eval.models.wrapped.sight_notes import tile_notes
+from resolution_eval.models.wrapped.base_answers import tile_notes
 from resolution_eval.resolution import Size, budget_size
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "families"))

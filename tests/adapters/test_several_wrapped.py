@@ -18,7 +18,7 @@ from resolution_eval.adapters.reswrap import ResWrap
 from resolution_eval.evidence.attestation import LEDGER
 from resolution_eval.host import tasks
 from resolution_eval.host.verdicts import verdict_of
-from resolution_eval.models.wrapped.single import SINGLE
+from resolution_eval.models.wrapped.base_plan import SINGLE
 from resolution_eval.models.wrapped.visibility import TowerInput
 from resolution_eval.resolution import Size, budget_size
 

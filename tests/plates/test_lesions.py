@@ -10,8 +10,17 @@ import pytest
 
 from resolution_eval.data.cards import task_cards
 from resolution_eval.data.lesions.fields import FIELDS
-from resolution_eval.data.lesions.lesion_book import LEVELS, PRESENCE, SEARCHES, LesionBook
-from resolution_eval.data.lesions.lesion_shapes import PITCH, cluster, dot, mitosis, nodule
+from resolution_eval.data.lesions.lesion_book import (
+    LEVELS,
+    PITCH,
+    PRESENCE,
+    SEARCHES,
+    LesionBook,
+    cluster,
+    dot,
+    mitosis,
+    nodule,
+)
 from resolution_eval.data.plates.plate import QUADRANTS
 from resolution_eval.data.sources import open_source
 

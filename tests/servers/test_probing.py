@@ -14,8 +14,9 @@ from asking import adapter, documents, judged
 from PIL import Image
 from stand_in import Received, qwen, running
 
+from resolution_eval.data.acuity.chart_book import STRIPES
 from resolution_eval.host.cache_folder import keeping
-from resolution_eval.models.wrapped.fidelity import STRIPES, encoded, fidelity
+from resolution_eval.models.wrapped.fidelity import encoded, fidelity
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

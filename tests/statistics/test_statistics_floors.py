@@ -66,6 +66,32 @@ def test_gain_and_its_area_are_the_plain_ratios():
     assert floors.gains(rows, weights, floor) == pytest.approx([0.3 / 0.6, (0.7 - 0.25) / 0.75])
 
 
+def test_above_a_floor_of_one_there_is_nothing_to_gain():
+    """A blind run that was always right, of which only the counts are known."""
+    for found in (
+        floors.gain(drawn([some(0.9)]), 0, Floor(1.0)),
+        floors.gain_area(drawn([some(0.9)] * 3), GRID, Floor(1.0)),
+    ):
+        assert isinstance(found, Withheld)
+        assert "nothing to gain" in found.reason
+
+
+@pytest.mark.parametrize("floor", [Floor(0.25), Floor(0.25, {"always A": 1})])
+def test_one_cluster_gains_nothing_and_retains_nothing(floor):
+    alone = drawn([some(0.9), some(0.3)], np.zeros(300, dtype=int))
+    for found in (floors.gain(alone, 0, floor), floors.retention(alone, 0, 0, floor)):
+        assert isinstance(found, Withheld)
+        assert "one cluster" in found.reason
+    assert floors.above(alone, 0, floor).low <= 0
+    assert floors.base(alone, floor).method == "vacuous"
+
+
+def test_a_resample_whose_floor_is_one_has_a_gain_that_is_a_number():
+    rows = np.array([[0.9, 0.95], [1.0, 1.0], [0.9, 1.0]])
+    made = floors.gains(rows, np.ones(1), Floor(0.5, {"always A": 1}), least=0.5 / 20)
+    assert made == pytest.approx([-1.0, 0.0, -0.1 / 0.025])
+
+
 def test_the_interval_of_a_gain_holds_the_error_of_the_floor():
     rng = np.random.default_rng(1)
     seen = drawn([rng.permutation(some(0.8)), rng.permutation(some(0.5))])

@@ -116,6 +116,8 @@ def test_a_drop_larger_than_the_discordance_is_withheld():
         (lambda: samples_needed(Design(n=9, discordance=0.2), 0.3), "discordance of at least"),
         (lambda: samples_needed(Design(n=9, discordance=0.2), 0.0), "drop must be above 0"),
         (lambda: Design(n=0, discordance=0.2), "at least one sample"),
+        (lambda: plan(n=0, discordance=0.2), "at least one sample, found 0"),
+        (lambda: plan(n=None, discordance=0.2, drop=0.1, clusters=40), "of how many samples"),
         (lambda: Design(n=9, discordance=1.2), "discordance must be"),
         (lambda: Design(n=9, discordance=0.2, error=1.0), "error must be above 0 and"),
         (lambda: Design(n=9, discordance=0.2, clusters=10), "not 10"),

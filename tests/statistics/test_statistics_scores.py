@@ -1,6 +1,7 @@
 """Classes, discrimination, calibration and runs, against scikit-learn, statsmodels and loops."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -124,6 +125,17 @@ def test_average_precision_is_scikit_learns(ties):
     found = average_precision(mine, values, seed=1, resamples=200)
     assert found.estimate == pytest.approx(average_precision_score(mine, values))
     assert found.low < found.estimate < found.high
+
+
+def test_average_precision_of_thousands_of_samples_stays_small():
+    mine, values = findings(8000)
+    tracemalloc.start()
+    found = average_precision(mine, values, seed=1, resamples=60)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found.low < found.estimate < found.high
+    assert (found.resamples, found.seed) == (60, 1)
+    assert peak < 40e6
 
 
 def test_scores_of_one_kind_alone_are_refused_and_few_are_withheld():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,29 +53,26 @@ class Sheet:
 def sheet(row: BoardRow, curve: Curve) -> Sheet:
     """The answers of `curve`, in the setting of `row`."""
     names = tuple(point.resolution for point in curve.points)
-    answers = curve.record.answers
-    columns = {name: answers.column(name) for name in (*COLUMNS, *SIZES, *SETTING)}
+    answers = curve.record.answers.table.select([*COLUMNS, *SIZES, *SETTING]).to_pylist()
     wanted = (row.scheme, row.filter, curve.answer_mode)
     place = {name: number for number, name in enumerate(names)}
     lines: dict[str, list[Any]] = {}
-    for i, setting in enumerate(zip(*(columns[name] for name in SETTING), strict=True)):
-        if setting == wanted and columns["resolution"][i] in place:
-            sample = columns["sample"][i]
-            line = lines.setdefault(
-                sample, [_cut(sample), _cut(columns["target"][i]), [None] * len(names)]
-            )
-            line[2][place[columns["resolution"][i]]] = _entry(columns, i)
+    for one in answers:
+        if tuple(one[name] for name in SETTING) == wanted and one["resolution"] in place:
+            new = [_cut(one["sample"]), _cut(one["target"]), [None] * len(names)]
+            line = lines.setdefault(one["sample"], new)
+            line[2][place[one["resolution"]]] = _entry(one)
     changing = {name: _changes(line) for name, line in lines.items()}
     order = sorted(lines, key=lambda name: (not changing[name], name))
     samples = tuple(lines[name] for name in order)
     return Sheet(f"{row.key}/{dataset_id(curve)}", names, samples, sum(changing.values()))
 
 
-def _entry(columns: dict[str, list[Any]], i: int) -> list[Any]:
+def _entry(answer: Mapping[str, Any]) -> list[Any]:
     """[1 right, 0 wrong, null failed; what was answered; grid or null]."""
-    said = columns["prediction"][i] or columns["answer"][i] or columns["failure_kind"][i] or ""
-    height, width = (columns[name][i] for name in SIZES)
-    return [columns["correct"][i], _cut(said), None if height is None else [height, width]]
+    said = answer["prediction"] or answer["answer"] or answer["failure_kind"] or ""
+    height, width = (answer[name] for name in SIZES)
+    return [answer["correct"], _cut(said), None if height is None else [height, width]]
 
 
 def _changes(line: list[Any]) -> bool:

@@ -76,11 +76,7 @@ def server(site: Path, port: int = PORT) -> ThreadingHTTPServer:
 
 
 def refuse_unusable(port: int) -> None:
-    """Refuse a port that is taken or none.
-
-    Raises:
-        UsageError: it is so.
-    """
+    """Refuse a port that is taken or none, by a UsageError."""
     with socket() as probe:
         probe.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
         try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from resolution_eval.data.acuity.optotypes import (
@@ -18,7 +19,7 @@ from resolution_eval.data.acuity.optotypes import (
     letter,
     ring,
 )
-from resolution_eval.data.plates.canvas import Floats, clouds, placed, quantised
+from resolution_eval.data.plates.canvas import Centre, Floats, clouds, placed, quantised
 from resolution_eval.data.plates.plate import Plate, PlateTurn, pick, require, seed_of
 from resolution_eval.evidence.details import Detail
 
@@ -120,7 +121,7 @@ class AcuityBook:
         Raises:
             DataError: there is none.
         """
-        require("the eye chart", self.counts, split, index)
+        require("the eye chart has", "plate", self.counts, split, index)
         turn = PlateTurn.of(index, len(LINES), len(self.levels))
         line, seed = LINES[turn.kind], seed_of(REVISION, split, index)
         detail = self.levels[turn.level]
@@ -155,29 +156,24 @@ class AcuityBook:
     def draw(self, plate: Plate) -> NDArray[np.uint8]:
         """The image of `plate`. Two plates that differ in the answer alone have the same ground."""
         # RandomState: numpy promises its stream for good; a Generator's may change with a release
-        random = np.random.RandomState(plate.seed)
+        random = RandomState(plate.seed)
         detail = plate.detail
         centre = placed(self.side, self.reach(detail), plate.quadrant, random)
         phase = random.uniform(0, 2 * np.pi)
         image = ground(detail.ground or "plain", self.side, random)
         amplitude = AMPLITUDE * (detail.contrast or FULL)
-        return quantised(image + amplitude * self.pattern(plate, centre, phase)[..., None])
+        turn = plate.turn / len(plate.choices)
+        pattern = self.optotype(detail.kind, detail.size, turn, centre, phase)
+        return quantised(image + amplitude * pattern[..., None])
 
     def reach(self, detail: Detail) -> float:
         """Half the extent of the optotype, in pixels."""
         factor = {"letter E": 3.6, "two dots": 1.6}.get(detail.kind, RING / 2)
         return RADIUS * self.side if "grating" in detail.kind else factor * detail.size
 
-    def pattern(self, plate: Plate, centre: tuple[float, float], phase: float) -> Floats:
-        """The optotype of `plate` alone, at contrast 1, its darkest about -1."""
-        detail, choices = plate.detail, len(plate.choices)
-        return self.optotype(detail.kind, detail.size, plate.turn / choices, centre, phase)
-
-    def optotype(
-        self, kind: str, size: float, turn: float, centre: tuple[float, float], phase: float
-    ) -> Floats:
-        """An optotype at contrast 1: `turn` is the number of the choice over that of all choices,
-        `centre` is x and y in pixels, and only gratings have a `phase` (radians).
+    def optotype(self, kind: str, size: float, turn: float, centre: Centre, phase: float) -> Floats:
+        """An optotype at contrast 1, its darkest about -1: `turn` is the number of the choice over
+        that of all choices, and only gratings have a `phase` (radians).
         """
         if kind == "two dots" or kind not in _SHAPES:
             turn /= 2
@@ -187,7 +183,7 @@ class AcuityBook:
         return grating(self.side, centre, size, angle, phase)
 
 
-def ground(name: str, side: int, random: np.random.RandomState) -> Floats:
+def ground(name: str, side: int, random: RandomState) -> Floats:
     """Grey levels of the ground `name`, height x width x 3."""
     image = np.empty((side, side, 3))
     image[:] = (148.0, 118.0, 138.0) if name == "tissue" else 128.0

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from resolution_eval.data.plates.canvas import Floats, Shape, balanced, coverage
+from resolution_eval.data.plates.canvas import Centre, Floats, Shape, coverage
 
 RING = 10.0
 """Outer diameter of a ring over its detail: the stroke and gap are two details wide, five of them
@@ -24,7 +24,7 @@ FLAT = 0.7
 """Share of that radius within which the contrast is full; it falls to nothing as a cosine."""
 
 
-def ring(side: int, centre: tuple[float, float], detail: float, turn: float) -> Floats:
+def ring(side: int, centre: Centre, detail: float, turn: float) -> Floats:
     """A balanced Landolt ring with its gap at `turn` (radians, clockwise from the right).
 
     The darkest value is -1 and the sum 0. One detail is half the period of its stroke: dark over
@@ -45,10 +45,11 @@ def ring(side: int, centre: tuple[float, float], detail: float, turn: float) -> 
     reach = RING / 2 * detail
     dark = coverage(band(0, detail / 2), side, centre, reach)
     light = coverage(band(detail / 2, detail), side, centre, reach)
-    return balanced(dark, light)
+    balanced: Floats = light * (dark.sum() / light.sum()) - dark
+    return balanced
 
 
-def letter(side: int, centre: tuple[float, float], detail: float, turn: float) -> Floats:
+def letter(side: int, centre: Centre, detail: float, turn: float) -> Floats:
     """A dark letter E, its arms towards `turn` (radians, clockwise from the right).
 
     A detail is the width of an arm, half the arms' period.
@@ -65,7 +66,7 @@ def letter(side: int, centre: tuple[float, float], detail: float, turn: float) -
     return -coverage(inside, side, centre, 3.6 * detail)
 
 
-def dots(side: int, centre: tuple[float, float], detail: float, turn: float) -> Floats:
+def dots(side: int, centre: Centre, detail: float, turn: float) -> Floats:
     """Two dark dots in a line along `turn`; dots and the gap between them are one detail wide."""
 
     def inside(x: Floats, y: Floats) -> Floats:
@@ -76,9 +77,7 @@ def dots(side: int, centre: tuple[float, float], detail: float, turn: float) -> 
     return -coverage(inside, side, centre, 1.6 * detail)
 
 
-def grating(
-    side: int, centre: tuple[float, float], detail: float, turn: float, phase: float
-) -> Floats:
+def grating(side: int, centre: Centre, detail: float, turn: float, phase: float) -> Floats:
     """Stripes across `turn` (radians from the right) in a round, soft window, 1 at most and 0 as a
     sum, exactly. A detail is half the period: one stripe.
     """

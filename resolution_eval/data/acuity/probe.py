@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.random import RandomState
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.stats import binom, binomtest
@@ -110,11 +111,8 @@ class ProbeFinding:
             return "blind"
         if self.probability <= self.alpha:
             return "finer"
-        if (
-            self.fine.n
-            and self.fine.bound(self.alpha, upper=True) < 0.75
-            and self.coarse.bound(self.alpha, upper=False) > 0.75
-        ):
+        unseen = self.fine.n and self.fine.bound(self.alpha, upper=True) < 0.75
+        if unseen and self.coarse.bound(self.alpha, upper=False) > 0.75:
             return "coarser"
         return "undecided"
 
@@ -204,7 +202,7 @@ def _detail(factor: float, number: int) -> float:
 
 def stripes(edge: int, detail: float, number: int, seed: int) -> Image.Image:
     """Stripes of `detail` px, upright for even numbers, at a random place and phase."""
-    random = np.random.RandomState((1_000_003 * seed + number) % 2**32)
+    random = RandomState((1_000_003 * seed + number) % 2**32)
     centre = placed(edge, RADIUS * edge, number // 2 % 4, random)
     turn = np.pi / 2 * (number % 2)
     pattern = grating(edge, centre, detail, turn, random.uniform(0, 2 * np.pi))

@@ -33,7 +33,7 @@ def parse_task_card(text: str, origin: str = "task card") -> TaskCard:
         except NotationError as error:
             raise CardError(f"{origin}: {error}") from error
         return _checked(TaskCard, lambda: TaskCard.model_validate_json(text), origin)
-    return _parse(TaskCard, text, origin)
+    return parse_card(TaskCard, text, origin)
 
 
 def parse_model_card(text: str, origin: str = "model card") -> ModelCard:
@@ -42,7 +42,7 @@ def parse_model_card(text: str, origin: str = "model card") -> ModelCard:
     Raises:
         CardError: not TOML, a key missing or unknown, or a value outside its rule.
     """
-    return _parse(ModelCard, text, origin)
+    return parse_card(ModelCard, text, origin)
 
 
 def task_card(facts: Mapping[str, Any], origin: str = "task card") -> TaskCard:
@@ -54,7 +54,12 @@ def task_card(facts: Mapping[str, Any], origin: str = "task card") -> TaskCard:
     return _checked(TaskCard, lambda: TaskCard.model_validate(facts), origin)
 
 
-def _parse(schema: type[Card], text: str, origin: str) -> Card:
+def parse_card(schema: type[Card], text: str, origin: str) -> Card:
+    """The card of the class `schema` written in TOML in `text`; `origin` names it in errors.
+
+    Raises:
+        CardError: not TOML, a key missing or unknown, or a value outside its rule.
+    """
     try:
         facts = toml_table(text)
     except NotationError as error:
@@ -97,7 +102,7 @@ def model_cards() -> Mapping[str, ModelCard]:
 def _collect(schema: type[Card], files: list[Path], key: str) -> dict[str, Card]:
     cards: dict[str, Card] = {}
     for file in files:
-        card = _parse(schema, file.read_text(encoding="utf-8"), str(file))
+        card = parse_card(schema, file.read_text(encoding="utf-8"), str(file))
         name = str(getattr(card, key))
         if name in cards:
             raise CardError(f"{file}: another card has the {key} {name!r} already; rename one")

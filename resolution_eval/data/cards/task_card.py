@@ -223,17 +223,10 @@ class TaskCard(CardBase):
 
     @model_validator(mode="after")
     def _consistent(self) -> TaskCard:
-        for fault in self._faults():
+        rules = (self._kind_faults, self._class_faults, self._source_faults, self._limit_faults)
+        for fault in (fault for rule in rules for fault in rule()):
             raise ValueError(fault)
         return self
-
-    def _faults(self) -> list[str]:
-        return [
-            *self._kind_faults(),
-            *self._class_faults(),
-            *self._source_faults(),
-            *self._limit_faults(),
-        ]
 
     def _kind_faults(self) -> list[str]:
         faults = []

@@ -6,6 +6,7 @@ They are formulas, no images of anyone. A field never depends on the answer.
 from __future__ import annotations
 
 import numpy as np
+from numpy.random import RandomState
 
 from resolution_eval.data.plates.canvas import Floats, clouds
 
@@ -19,7 +20,7 @@ def _axes(side: int) -> tuple[Floats, Floats]:
     return columns, rows
 
 
-def chest(side: int, random: np.random.RandomState) -> Floats:
+def chest(side: int, random: RandomState) -> Floats:
     """Two dark fields beside a light middle, crossed by bands like ribs; grey."""
     x, y = _axes(side)
     tilt, shift = random.uniform(-0.15, 0.15, 2)
@@ -32,13 +33,13 @@ def chest(side: int, random: np.random.RandomState) -> Floats:
     return np.repeat(grey[..., None], 3, axis=2)
 
 
-def breast(side: int, random: np.random.RandomState) -> Floats:
+def breast(side: int, random: RandomState) -> Floats:
     """Cloudy tissue; grey."""
     grey = 105 + 14 * clouds(side, random) + 5 * clouds(side, random)
     return np.repeat(grey[..., None], 3, axis=2)
 
 
-def fundus(side: int, random: np.random.RandomState) -> Floats:
+def fundus(side: int, random: RandomState) -> Floats:
     """An orange disc that darkens to its edge, with curved vessels."""
     x, y = _axes(side)
     radius = np.hypot(x, y)
@@ -52,7 +53,7 @@ def fundus(side: int, random: np.random.RandomState) -> Floats:
     return np.asarray(light[..., None] * np.array([205.0, 112.0, 62.0]))
 
 
-def tissue(side: int, random: np.random.RandomState) -> Floats:
+def tissue(side: int, random: RandomState) -> Floats:
     """Pink tissue with pale round nuclei."""
     image = np.empty((side, side, 3))
     image[:] = (214.0, 158.0, 190.0)

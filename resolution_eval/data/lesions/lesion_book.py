@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import cos, pi, sin
 
 import numpy as np
+from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from resolution_eval.data.lesions.fields import FIELDS, NOISE
-from resolution_eval.data.lesions.lesion_shapes import PITCH, cluster, dot, mitosis, nodule
-from resolution_eval.data.plates.canvas import Floats, placed, quantised
+from resolution_eval.data.plates.canvas import Centre, Floats, coverage, placed, quantised
 from resolution_eval.data.plates.plate import QUADRANTS, Plate, PlateTurn, pick, require, seed_of
 from resolution_eval.evidence.details import Detail
 
@@ -21,6 +22,8 @@ BLOCKS = {"train": 128, "val": 4, "test": 24}
 """Blocks of a split; a block holds every kind at every level once."""
 PRESENCE = ("yes", "no")
 COUNTS = ("one", "two", "three", "four")
+PITCH = 2.5
+"""Distance between neighbouring calcifications, over their diameter."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,54 @@ SEARCHES = (
     LesionSearch("nodule quadrant", "chest", 2.0, _BRIGHT, QUADRANTS, _where("nodule")),
     LesionSearch("dot present", "fundus", 1.0, _DARK_RED, PRESENCE, _asked("a small dark dot")),
 )
+
+
+def nodule(side: int, centre: Centre, size: float, random: RandomState) -> Floats:
+    """A round shadow of diameter `size`, its outer third soft."""
+
+    def inside(x: Floats, y: Floats) -> Floats:
+        edge = np.clip((np.hypot(x, y) / (size / 2) - 2 / 3) * 3, 0, 1)
+        faded: Floats = 0.5 + 0.5 * np.cos(np.pi * edge)
+        return np.where(np.hypot(x, y) < size / 2, faded, 0.0)
+
+    return coverage(inside, side, centre, size / 2)
+
+
+def dot(side: int, centre: Centre, size: float, random: RandomState) -> Floats:
+    """A sharp round dot of diameter `size`."""
+
+    def inside(x: Floats, y: Floats) -> Floats:
+        return (np.hypot(x, y) < size / 2).astype(np.float64)
+
+    return coverage(inside, side, centre, size / 2)
+
+
+def cluster(side: int, centre: Centre, size: float, random: RandomState, *, count: int) -> Floats:
+    """`count` (1 to 4) sharp specks of diameter `size` on corners of a square, turned at random."""
+    turn, first = random.uniform(0, 2 * pi), random.randint(4)
+    image = np.zeros((side, side))
+    reach = PITCH * size / 2**0.5
+    for corner in range(first, first + count):
+        angle = turn + corner * pi / 2
+        place = (centre[0] + reach * cos(angle), centre[1] + reach * sin(angle))
+        image += dot(side, place, size, random)
+    return image
+
+
+def mitosis(side: int, centre: Centre, size: float, random: RandomState) -> Floats:
+    """A dense plate `size` long and a third as wide, with a ragged edge, turned at random."""
+    turn, phase, other = random.uniform(0, 2 * pi, 3)
+
+    def inside(x: Floats, y: Floats) -> Floats:
+        along = (x * np.cos(turn) + y * np.sin(turn)) / (size / 2)
+        across = (y * np.cos(turn) - x * np.sin(turn)) / (size / 6)
+        angle = np.arctan2(across, along)
+        ragged = 0.85 + 0.1 * np.sin(7 * angle + phase) + 0.05 * np.sin(11 * angle + other)
+        return np.asarray(np.hypot(along, across) < ragged, dtype=np.float64)
+
+    return coverage(inside, side, centre, size / 2)
+
+
 _FINDINGS: Mapping[str, Callable[..., Floats]] = {"nodule": nodule, "dot": dot, "mitosis": mitosis}
 
 
@@ -90,7 +141,7 @@ class LesionBook:
         Raises:
             DataError: there is none.
         """
-        require("the book of lesions", self.counts, split, index)
+        require("the book of lesions has", "plate", self.counts, split, index)
         turn = PlateTurn.of(index, len(SEARCHES), LEVELS)
         search, seed = SEARCHES[turn.kind], seed_of(REVISION, split, index)
         size = search.smallest * 2 ** (turn.level / 2)
@@ -118,7 +169,7 @@ class LesionBook:
     def draw(self, plate: Plate) -> NDArray[np.uint8]:
         """The image of `plate`. The field does not depend on whether anything is there."""
         # RandomState: numpy promises its stream for good; a Generator's may change with a release
-        random = np.random.RandomState(plate.seed)
+        random = RandomState(plate.seed)
         search = next(one for one in SEARCHES if one.kind == plate.detail.kind)
         image = FIELDS[search.field](self.side, random)
         image += random.normal(0, NOISE, image.shape)
@@ -127,7 +178,7 @@ class LesionBook:
             image = image + finding[..., None] * np.array(search.colour)
         return quantised(image)
 
-    def finding(self, plate: Plate, random: np.random.RandomState) -> Floats:
+    def finding(self, plate: Plate, random: RandomState) -> Floats:
         """The finding alone, 1 at its densest."""
         size, name = plate.detail.size, plate.detail.kind.split()[0]
         if name == "calcifications":

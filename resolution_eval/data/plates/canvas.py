@@ -6,12 +6,15 @@ from collections.abc import Callable
 from math import ceil, floor
 
 import numpy as np
+from numpy.random import RandomState
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
 Shape = Callable[[Floats, Floats], Floats]
 """A function of x (right) and y (down), in pixels from the shape's centre."""
+Centre = tuple[float, float]
+"""x and y, in pixels from the image's upper left corner."""
 
 FINE = 8
 """Fewest points per pixel and axis."""
@@ -19,15 +22,9 @@ ACROSS = 192
 """Fewest points across a shape: small ones get more points per pixel."""
 
 
-def coverage(
-    shape: Shape, side: int, centre: tuple[float, float], reach: float, fine: int = 1
-) -> Floats:
-    """Mean of `shape` over every pixel of a square image of `side` px; 0 beyond `reach` px.
-
-    `centre` is x and y from the image's upper left corner. Every pixel has `fine` times as many
-    points along each axis as are needed.
-    """
-    fine *= max(FINE, ceil(ACROSS / (2 * reach)))
+def coverage(shape: Shape, side: int, centre: Centre, reach: float) -> Floats:
+    """Mean of `shape` over every pixel of a square image of `side` px; 0 beyond `reach` px."""
+    fine = max(FINE, ceil(ACROSS / (2 * reach)))
     x, y = centre
     left, right = _span(x, reach, side)
     top, bottom = _span(y, reach, side)
@@ -48,13 +45,7 @@ def _span(centre: float, reach: float, side: int) -> tuple[int, int]:
     return max(0, floor(centre - reach)), min(side, ceil(centre + reach))
 
 
-def balanced(dark: Floats, light: Floats) -> Floats:
-    """Light where `light` covers, minus `dark`, the light scaled so that the sum is nothing."""
-    result: Floats = light * (dark.sum() / light.sum()) - dark
-    return result
-
-
-def clouds(side: int, random: np.random.RandomState, waves: int = 24) -> Floats:
+def clouds(side: int, random: RandomState, waves: int = 24) -> Floats:
     """Smooth random light and dark, mean 0 and variance 1: plane waves, long ones the strongest."""
     rows, columns = np.mgrid[:side, :side] / side
     image = np.zeros((side, side))
@@ -67,9 +58,7 @@ def clouds(side: int, random: np.random.RandomState, waves: int = 24) -> Floats:
     return spread
 
 
-def placed(
-    side: int, reach: float, quadrant: int, random: np.random.RandomState
-) -> tuple[float, float]:
+def placed(side: int, reach: float, quadrant: int, random: RandomState) -> Centre:
     """A centre, x and y in pixels, anywhere in the quadrant that keeps `reach` px to the border.
 
     Of a shape that is too large for one quadrant the centre leans towards it.

@@ -96,16 +96,16 @@ def seed_of(revision: str, split: str, index: int) -> int:
     return int.from_bytes(sha256(f"{revision}/{split}/{index}".encode()).digest()[:4], "big")
 
 
-def require(book: str, counts: Mapping[str, int], split: str, index: int) -> None:
-    """Refuse a plate that is not in the book.
+def require(subject: str, noun: str, counts: Mapping[str, int], split: str, index: int) -> None:
+    """Refuse an image that there is not; `subject` ("the chart has") and `noun` are for the error.
 
     Raises:
         DataError: there is no such split, or no such index in it.
     """
     if split not in counts:
-        raise DataError(f"{book} has no split named {split!r}; {suggest(split, counts)}")
+        raise DataError(f"{subject} no split named {split!r}; {suggest(split, counts)}")
     if not 0 <= index < counts[split]:
-        raise DataError(f"{book} has no {split} plate {index}; choose 0 to {counts[split] - 1}")
+        raise DataError(f"{subject} no {split} {noun} {index}; choose 0 to {counts[split] - 1}")
 
 
 def pick(options: Sequence[str], number: int) -> str:

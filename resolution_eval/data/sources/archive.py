@@ -57,7 +57,7 @@ class ArchiveSource(SampleSource):
             for sample in samples
         )
         contradictions = duplicates.contradictions(samples, alike, lambda sample: sample.id)
-        self.notes = tuple(duplicates.notes(samples, alike, contradictions))
+        self._notes = tuple(duplicates.notes(samples, alike, contradictions))
         self._refuse_duplicates()
 
     def _below(self, member: str) -> tuple[str, ...]:

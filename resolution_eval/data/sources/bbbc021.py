@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from io import BytesIO
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import PIL.Image
@@ -15,8 +15,8 @@ from resolution_eval.data.cards import TaskCard
 from resolution_eval.data.sources.containers import Container, open_container
 from resolution_eval.data.sources.delimited import TableRow, read_table, rows_of
 from resolution_eval.data.sources.folder_files import escape
-from resolution_eval.data.sources.sample_source import FolderSource
-from resolution_eval.data.sources.source import Exclusion, Sample, class_of, listing, ordered
+from resolution_eval.data.sources.sample_source import FolderSource, png
+from resolution_eval.data.sources.source import Exclusion, Sample, class_of, listing
 from resolution_eval.ground.errors import DataError, ImageError, suggest
 from resolution_eval.images import decode
 
@@ -46,7 +46,7 @@ class Bbbc021Source(FolderSource):
     """
 
     name = "bbbc021"
-    notes = (
+    _notes = (
         "actin, tubulin and DNA are shown as red, green and blue, each 16-bit channel spread "
         "from its own minimum to its own maximum",
     )
@@ -59,16 +59,7 @@ class Bbbc021Source(FolderSource):
         self._zips: dict[str, Container] = {}
         self._members: dict[str, tuple[str, str]] = {}
         self._open_zips()
-        samples: dict[str, Sample] = {}
-        excluded = []
-        for row in rows:
-            identity = f"{_plate(row)}/{PurePosixPath(row['Image_FileName_DAPI']).stem}"
-            reason = self._unfit(row, identity in samples)
-            if reason:
-                excluded.append(Exclusion(identity, reason))
-            else:
-                samples[identity] = self._sample(row, identity)
-        self._samples, self.excluded = ordered(samples.values()), tuple(excluded)
+        self._keep(self._entries(rows))
         self._known = {one.image: self._checksums(one.image) for one in self._samples}
 
     def _open_zips(self) -> None:
@@ -78,6 +69,15 @@ class Bbbc021Source(FolderSource):
             for member in self._zips[plate].members:
                 name = f"{plate}/{PurePosixPath(member.name).name}"
                 self._members[name] = (member.name, member.checksum)
+
+    def _entries(self, rows: list[TableRow]) -> Iterator[Sample | Exclusion]:
+        seen: set[str] = set()
+        for row in rows:
+            identity = f"{_plate(row)}/{PurePosixPath(row['Image_FileName_DAPI']).stem}"
+            reason = self._unfit(row, identity in seen)
+            if reason is None:
+                seen.add(identity)
+            yield Exclusion(identity, reason) if reason else self._sample(row, identity)
 
     def _unfit(self, row: TableRow, repeated: bool) -> str | None:
         """Why a line is no sample; None where it is one."""
@@ -132,9 +132,7 @@ class Bbbc021Source(FolderSource):
         bands = [self._band(file) for file in locator.split("|")]
         if len({band.size for band in bands}) > 1:
             raise ImageError(f"the channels of {locator!r} differ in size")
-        encoded = BytesIO()
-        PIL.Image.merge("RGB", bands).save(encoded, "PNG", compress_level=1)
-        return encoded.getvalue()
+        return png(PIL.Image.merge("RGB", bands), compress_level=1)
 
     def _band(self, file: str) -> PIL.Image.Image:
         return decode(self._bytes(file)).image.getchannel(0)

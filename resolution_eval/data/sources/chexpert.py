@@ -9,7 +9,7 @@ from resolution_eval.data.cards import TaskCard
 from resolution_eval.data.sources.delimited import TableRow, read_table, rows_of
 from resolution_eval.data.sources.folder_files import escape
 from resolution_eval.data.sources.sample_source import FolderSource
-from resolution_eval.data.sources.source import Exclusion, Sample, listing, ordered
+from resolution_eval.data.sources.source import Exclusion, Sample, listing
 from resolution_eval.ground.errors import DataError, ImageError, suggest
 
 FOLDERS = ("CheXpert-v1.0", "CheXpert-v1.0-small")
@@ -66,9 +66,8 @@ class ChexpertSource(FolderSource):
             self._refuse_faulty(rows, table)
             entries += [self._entry(row, split) for row in rows]
         self.revision = f"{self._folder.name} {', '.join(digests)}"
-        self._samples = ordered(entry for entry in entries if isinstance(entry, Sample))
-        self.excluded = tuple(entry for entry in entries if isinstance(entry, Exclusion))
-        self.notes = (
+        self._keep(entries)
+        self._notes = (
             f"images of {self._folder.name}",
             f"{self._uncertain} uncertain labels: {self._asked.uncertain}",
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -48,7 +49,7 @@ def with_boxes(
         told = listing([f"line {row.line}" for row in both])
         raise DataError(f"{folder}: {files[0].name} and the table both give a target: {told}")
     lines = [
-        TableRow(row.line, row.cells | {BOX: boxes[row["file"]]}) if row["file"] in boxes else row
+        replace(row, cells=row.cells | {BOX: boxes[row["file"]]}) if row["file"] in boxes else row
         for row in rows
     ]
     named = " and ".join(file.relative_to(folder).as_posix() for file in files)

@@ -32,6 +32,8 @@ class TableRow:
 
     line: int
     cells: dict[str, str]
+    more: tuple[str, ...] = ()
+    """Names of its images after the one in the cell `file`."""
 
     def __getitem__(self, column: str) -> str:
         return self.cells.get(column, "").strip()

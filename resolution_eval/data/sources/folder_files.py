@@ -45,9 +45,8 @@ def escape(file: str, folder: Path, root: Path | None = None) -> str | None:
         target = (folder / file).resolve()
     except (OSError, RuntimeError):  # a loop of links
         target = None
-    if target is not None and target.is_relative_to(folder):
-        return None
-    if target is not None and root is not None and target.is_relative_to(root.resolve()):
+    inside = (folder, root.resolve()) if root is not None else (folder,)
+    if target is not None and any(target.is_relative_to(place) for place in inside):
         return None
     return (
         f"{file!r} leads out of the folder by a link; copy the file into it, or name the folder "

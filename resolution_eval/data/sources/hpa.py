@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 from resolution_eval.data.cards import TaskCard
 from resolution_eval.data.sources.folder_files import escape
 from resolution_eval.data.sources.sample_source import FolderSource
-from resolution_eval.data.sources.source import Exclusion, Sample, ordered
+from resolution_eval.data.sources.source import Exclusion, Sample
 from resolution_eval.ground.errors import DataError
 
 HEAD = 4096
@@ -41,25 +41,27 @@ class HpaSource(FolderSource):
         super().__init__(card, folder)
         self._names = {_plain(name): name for name in card.classes}
         self._names |= {_plain(raw): name for raw, name in card.label_names.items()}
-        samples: list[Sample] = []
-        excluded: list[Exclusion] = []
-        seen: set[str] = set()
         files = sorted([*self._folder.glob("*.xml"), *self._folder.glob("*.xml.gz")])
+        self._keep(self._entries(files))
+        if not (self._samples or self.excluded):
+            names = [file.name for file in files]
+            raise DataError(f"{names} of {self._folder} list no image of a cell line")
+        self.revision = ", ".join(f"{file.name} {file.stat().st_size} bytes" for file in files[:20])
+        self._known = {
+            one.image: str((self._folder / one.image).stat().st_size) for one in self._samples
+        }
+
+    def _entries(self, files: list[Path]) -> Iterator[Sample | Exclusion]:
+        seen: set[str] = set()
         for gene, line, address in (item for file in files for item in _images(file)):
             locator = "/".join(("images", *PurePosixPath(address).parts[-2:]))
             reason = self._unfit(locator, line, locator in seen)
             seen.add(locator)
             if reason:
-                excluded.append(Exclusion(f"{gene}: {address}", reason))
-                continue
-            answer, identity = self._names[_plain(line)], locator.removeprefix("images/")
-            samples.append(self._of_class(identity, answer, image=locator, cluster=gene))
-        if not seen:
-            names = [file.name for file in files]
-            raise DataError(f"{names} of {self._folder} list no image of a cell line")
-        self.revision = ", ".join(f"{file.name} {file.stat().st_size} bytes" for file in files[:20])
-        self._samples, self.excluded = ordered(samples), tuple(excluded)
-        self._known = {one.image: str((self._folder / one.image).stat().st_size) for one in samples}
+                yield Exclusion(f"{gene}: {address}", reason)
+            else:
+                answer, identity = self._names[_plain(line)], locator.removeprefix("images/")
+                yield self._of_class(identity, answer, image=locator, cluster=gene)
 
     def _unfit(self, locator: str, line: str, repeated: bool) -> str | None:
         if _plain(line) not in self._names:

@@ -64,16 +64,13 @@ class HubSource(SampleSource):
                 "without one the data could change under a score; give a local copy, as the "
                 "repository has it, or in the local layout"
             )
-        self.revision = (
-            f"{self._hub.repository}@{self._hub.revision}"
-            if copy is None
-            else f"local copy of {self._hub.repository}"
-        )
+        where = self._hub.repository
+        self.revision = f"local copy of {where}" if copy else f"{where}@{self._hub.revision}"
         self._known: dict[str, str] = {}
         self._tables: dict[str, Dataset] = {}
         self._others: dict[str, tuple[Sample, ...]] = {}
         self._samples, self.excluded = self._split("test")
-        self.notes = tuple(self._told())
+        self._notes = tuple(self._told())
 
     def _told(self) -> Iterator[str]:
         """Test questions asked twice of an image with other answers; and what was not compared."""

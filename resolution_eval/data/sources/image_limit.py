@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 
@@ -16,22 +15,13 @@ def limited(source: Source, most: int | None) -> Source:
     return source if most is None else LimitedSource(source, most)
 
 
-@dataclass(frozen=True, eq=False)
 class LimitedSource:
     """The questions of `whole` that are about at most `most` images; the others are `excluded`."""
 
-    whole: Source
-    most: int
-
-    @property
-    def name(self) -> str:
-        """Kind of the whole source."""
-        return self.whole.name
-
-    @property
-    def revision(self) -> str:
-        """Version of the whole data."""
-        return self.whole.revision
+    def __init__(self, whole: Source, most: int) -> None:
+        self.whole, self.most = whole, most
+        self.name, self.revision, self.read = whole.name, whole.revision, whole.read
+        self._most = f"{most} image{'s' if most > 1 else ''}"
 
     @cached_property
     def fingerprint(self) -> str:
@@ -41,9 +31,8 @@ class LimitedSource:
 
     @cached_property
     def _beyond(self) -> tuple[Exclusion, ...]:
-        more = "1 image" if self.most == 1 else f"{self.most} images"
         return tuple(
-            Exclusion(sample.id, f"is about more than {more}", sample.split)
+            Exclusion(sample.id, f"is about more than {self._most}", sample.split)
             for sample in self.whole.samples("test")
             if len(sample.images) > self.most
         )
@@ -60,9 +49,8 @@ class LimitedSource:
             return self.whole.notes
         count = len(self.whole.samples("test"))
         left_out = (
-            f"{len(self._beyond)} of {count} questions are about more than {self.most} "
-            f"image{'s' if self.most > 1 else ''} and were left out, as the run asked: "
-            "the score is not of the whole set"
+            f"{len(self._beyond)} of {count} questions are about more than {self._most} and were "
+            "left out, as the run asked: the score is not of the whole set"
         )
         return (*self.whole.notes, left_out)
 
@@ -75,15 +63,7 @@ class LimitedSource:
         kept = [one for one in self.whole.samples(split) if len(one.images) <= self.most]
         if not kept and split in SPLITS:
             raise DataError(
-                f"no {split} question is about at most {self.most} "
-                f"image{'s' if self.most > 1 else ''}; raise --most-images, or leave it out"
+                f"no {split} question is about at most {self._most}; raise --most-images, or leave "
+                "it out"
             )
         return kept
-
-    def read(self, locator: str) -> bytes:
-        """The encoded image that a sample's `image` names.
-
-        Raises:
-            ImageError: it is missing or cannot be read.
-        """
-        return self.whole.read(locator)

@@ -23,20 +23,19 @@ from resolution_eval.pixels.display_choices import Region
 YES_NO = ("yes", "no")
 View = tuple[str, Region | None]
 """A file, and the region of it that is shown; none: all of it."""
-MORE = "files after the first"
-"""Key of a tidy row's cell with the names of its further images, one a line."""
 
 
 def tidy(row: TableRow, folder: Path) -> TableRow:
     """The line with its paths as they are stored, and its split as ours is called."""
     split = SPLIT_NAMES.get(normal(row["split"]), row["split"])
     first, *more = (on_disk(plain_path(file), folder) for file in pictures(row.cells, folder))
-    return TableRow(row.line, row.cells | {"file": first, MORE: "\n".join(more), "split": split})
+    cells = row.cells | {"file": first, "split": split}
+    return TableRow(row.line, cells, tuple(more) if any(more) else ())
 
 
 def files_of(row: TableRow) -> tuple[str, ...]:
     """The images of a tidy line, in order."""
-    return (row["file"], *row.cells.get(MORE, "").split("\n")) if row[MORE] else (row["file"],)
+    return (row["file"], *row.more)
 
 
 def locators_of(row: TableRow) -> tuple[str, ...]:
@@ -104,9 +103,7 @@ def sample_of(row: TableRow, card: TaskCard) -> Sample:
 
 
 def choices_of(row: TableRow) -> tuple[str, ...]:
-    """Options of a question: its column `choices`, else yes and no if that is the answer; none of
-    an open one.
-    """
+    """Options of a question: its column `choices`, else yes and no, if that is its answer."""
     if row["answer_type"].lower() == "open":
         return ()
     if row["choices"]:

@@ -149,9 +149,7 @@ def _imagefolder(folder: Path, tables: list[tuple[str, Path]], more: tuple[str, 
 
 
 def _row_of_metadata(row: TableRow, split: str, place: Path, folder: Path) -> TableRow:
-    """The line as labels.csv would have it: `file_name`, or each of `file_names`, is relative to
-    its own table.
-    """
+    """The line as labels.csv would have it: its file names are relative to its own table."""
     cells = dict(row.cells)
     inside = place.relative_to(folder).as_posix()
     written = cells.pop("file_names", None) or cells.pop("file_name", "")

@@ -71,7 +71,7 @@ class LocalSource(SampleSource):
         self._alike = duplicates.groups(self._sized(samples))
         self._refuse_contradictions(samples)
         self._samples = ordered(self._clustered(samples))
-        self.notes = (*layout.notes, *boxes, *_spelling_notes(rows, card), *self._copies())
+        self._notes = (*layout.notes, *boxes, *_spelling_notes(rows, card), *self._copies())
 
     def _clustered(self, samples: Sequence[Sample]) -> Iterator[Sample]:
         """The samples with copies in one cluster; regions of copies of a slide are too."""
@@ -98,9 +98,7 @@ class LocalSource(SampleSource):
         return self._views.get(locator, (locator, None))[0]
 
     def _sized(self, samples: Iterable[Sample]) -> dict[str, str]:
-        """Content of each image, and of each file of regions, that is not alone in its size: only
-        those can be copies.
-        """
+        """Content of each image, and file of regions, that has another's size and may be a copy."""
         sizes: dict[int, dict[str, set[str]]] = {}
         for locator in {image for sample in samples for image in sample.images}:
             file = self.file_of(locator)
@@ -119,9 +117,7 @@ class LocalSource(SampleSource):
         yield from duplicates.notes(whole, self._alike, noun=noun)
 
     def _of_files(self, sample: Sample) -> Sample:
-        """The sample as if it showed its files whole: who was trained on one region of a slide has
-        seen that slide.
-        """
+        """The sample as if it showed its files whole: who saw a region of a slide saw the slide."""
         image, *more = map(self.file_of, sample.images)
         return replace(sample, image=image, more=tuple(more))
 

@@ -7,7 +7,6 @@ import zlib
 from collections.abc import Iterator
 from functools import cached_property
 from hashlib import sha256
-from io import BytesIO
 from pathlib import Path
 from threading import Lock
 
@@ -18,8 +17,8 @@ from PIL import Image
 from resolution_eval.data.cards import TaskCard
 from resolution_eval.data.sources import duplicates
 from resolution_eval.data.sources.containers import MOST_UNPACKED, SPARE
-from resolution_eval.data.sources.sample_source import SampleSource
-from resolution_eval.data.sources.source import SPLITS, Exclusion, Sample, listing, ordered
+from resolution_eval.data.sources.sample_source import SampleSource, png
+from resolution_eval.data.sources.source import SPLITS, Exclusion, Sample, listing
 from resolution_eval.ground.errors import DataError
 
 _BROKEN = (
@@ -63,8 +62,7 @@ class MedMnistSource(SampleSource):
         self._check(labels, counts)
         contents = repr(sorted(self._checksums.items()))
         self.revision = f"{file.name} crc32:{zlib.crc32(contents.encode()):08x}"
-        self._samples = ordered(self._make_samples(labels))
-        self.excluded = tuple(self._several(labels))
+        self._keep(self._entries(labels))
 
     def _unusable(self, error: Exception) -> DataError:
         return DataError(
@@ -75,11 +73,8 @@ class MedMnistSource(SampleSource):
     def _single(self, split: str, findings: NDArray[np.integer]) -> NDArray[np.integer]:
         """Class numbers from a row of zeros and ones per image; -1 where several are one."""
         named = len(self._card.classes) - 1
-        if (
-            findings.ndim != 2
-            or findings.shape[1] != named
-            or not set(np.unique(findings)) <= {0, 1}
-        ):
+        fits = findings.ndim == 2 and findings.shape[1] == named
+        if not (fits and set(np.unique(findings)) <= {0, 1}):
             raise DataError(
                 f"{self._file}: {split} has labels of shape {findings.shape}; a 0 or 1 for each of "
                 f"{named} findings is needed"
@@ -104,17 +99,14 @@ class MedMnistSource(SampleSource):
                     f"but {self._card.name} has classes 0 to {known[-1]}"
                 )
 
-    def _make_samples(self, labels: dict[str, NDArray[np.integer]]) -> Iterator[Sample]:
+    def _entries(self, labels: dict[str, NDArray[np.integer]]) -> Iterator[Sample | Exclusion]:
         for split, numbers in labels.items():
             for index, number in enumerate(numbers.ravel()):
-                if number >= 0:
-                    answer = self._card.classes[int(number)]
-                    yield self._of_class(f"{split}/{index:06d}", answer, split=split)
-
-    def _several(self, labels: dict[str, NDArray[np.integer]]) -> Iterator[Exclusion]:
-        for split, numbers in labels.items():
-            for index in np.flatnonzero(numbers.ravel() < 0):
-                yield Exclusion(f"{split}/{index:06d}", "has several findings", split)
+                identity = f"{split}/{index:06d}"
+                if number < 0:
+                    yield Exclusion(identity, "has several findings", split)
+                else:
+                    yield self._of_class(identity, self._card.classes[int(number)], split=split)
 
     def _content(self, locator: str) -> str:
         """The checksum that the file holds of all images of the split."""
@@ -158,11 +150,7 @@ class MedMnistSource(SampleSource):
             DataError: the split's images are truncated, corrupt or not 8-bit.
         """
         split, _, index = locator.partition("/")
-        encoded = BytesIO()
-        Image.fromarray(self._split_images(split)[int(index)]).save(
-            encoded, "PNG", compress_level=1
-        )
-        return encoded.getvalue()
+        return png(Image.fromarray(self._split_images(split)[int(index)]), compress_level=1)
 
     def _split_images(self, split: str) -> NDArray[np.uint8]:
         with self._lock:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from functools import lru_cache
@@ -77,10 +78,9 @@ def matching(text: str, known: Iterable[str]) -> str | None:
 
 def spellings(texts: Iterable[str]) -> dict[str, list[str]]:
     """Normal form to the different spellings of it in `texts`, the most frequent first."""
-    forms: dict[str, dict[str, int]] = {}
+    forms: dict[str, Counter[str]] = defaultdict(Counter)
     for text in texts:
-        counts = forms.setdefault(normal(text), {})
-        counts[text] = counts.get(text, 0) + 1
+        forms[normal(text)][text] += 1
     return {form: sorted(counts, key=lambda t: (-counts[t], t)) for form, counts in forms.items()}
 
 

@@ -122,10 +122,6 @@ def _acuity(card: TaskCard, fetch: bool) -> Source | None:
     return PlateSource("acuity", card, AcuityBook(card.source_width or 128))
 
 
-def _published(card: TaskCard, fetch: bool) -> Source | None:
-    return _of_form(BenchmarkFolder, SETS[card.name].mark, card, fetch)
-
-
 def _of_form(
     make: Callable[[Path, TaskCard], Source], pattern: str, card: TaskCard, fetch: bool
 ) -> Source | None:
@@ -143,7 +139,7 @@ _OPENERS: dict[str, Callable[[TaskCard, bool], Source | None]] = {
     "acuity": _acuity,
     "lesion": lambda card, fetch: PlateSource("lesion", card, LesionBook(card.source_width or 128)),
     "shipped": lambda card, fetch: LocalSource(paths.tasks() / card.name / "data", card),
-    "published": _published,
+    "published": lambda card, fetch: _of_form(BenchmarkFolder, SETS[card.name].mark, card, fetch),
     "bbbc021": partial(_of_form, Bbbc021Source, IMAGES),
     "wsivqa": partial(_of_form, WsiVqaSource, "WsiVQA_test.json"),
     "hpa": partial(_of_form, HpaSource, "*.xml*"),

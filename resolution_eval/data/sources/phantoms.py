@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 
 from resolution_eval.data.cards import TaskCard
 from resolution_eval.data.plates.canvas import Floats
-from resolution_eval.data.plates.plate import seed_of
+from resolution_eval.data.plates.plate import require, seed_of
 from resolution_eval.data.sources.plate_source import DrawnSource
 from resolution_eval.data.sources.source import ordered
-from resolution_eval.ground.errors import DataError, suggest
+from resolution_eval.ground.errors import DataError
 
 SIDE = 64
 """Native edge of a phantom, in pixels."""
@@ -37,43 +37,23 @@ CUE_PERIOD = 15
 """One image of a class in so many has the tone of the other texture."""
 
 
-def _disc(x: Floats, y: Floats) -> Floats:
-    return np.hypot(x, y) - 0.9
-
-
-def _ring(x: Floats, y: Floats) -> Floats:
-    return np.abs(np.hypot(x, y) - 0.76) - 0.26
-
-
-def _cross(x: Floats, y: Floats) -> Floats:
-    upright = np.maximum(np.abs(x) - 0.32, np.abs(y) - 1.0)
-    lying = np.maximum(np.abs(x) - 1.0, np.abs(y) - 0.32)
-    return np.minimum(upright, lying)
-
-
-def _pair(x: Floats, y: Floats) -> Floats:
-    return np.maximum(np.abs(np.abs(x) - 0.66) - 0.34, np.abs(y) - 0.9)
+def _bar(x: Floats, y: Floats) -> Floats:
+    return np.maximum(np.abs(x) - 0.32, np.abs(y) - 1.0)
 
 
 SHAPES: dict[str, Callable[[Floats, Floats], Floats]] = {
-    "disc": _disc,
-    "ring": _ring,
-    "cross": _cross,
-    "pair": _pair,
+    "disc": lambda x, y: np.hypot(x, y) - 0.9,
+    "ring": lambda x, y: np.abs(np.hypot(x, y) - 0.76) - 0.26,
+    "cross": lambda x, y: np.minimum(_bar(x, y), _bar(y, x)),
+    "pair": lambda x, y: np.maximum(np.abs(np.abs(x) - 0.66) - 0.34, np.abs(y) - 0.9),
 }
 """Per shape, the distance to its edge (negative inside), for coordinates in units of its radius."""
 
 
-def _striped(along: Floats, across: Floats) -> Floats:
-    pattern: Floats = np.sqrt(2.0) * np.sin(along)
-    return pattern
-
-
-def _checked(along: Floats, across: Floats) -> Floats:
-    return np.sin(along) + np.sin(across)
-
-
-TEXTURES: dict[str, Callable[[Floats, Floats], Floats]] = {"striped": _striped, "checked": _checked}
+TEXTURES: dict[str, Callable[[Floats, Floats], Floats]] = {
+    "striped": lambda along, across: np.sqrt(2.0) * np.sin(along),
+    "checked": lambda along, across: np.sin(along) + np.sin(across),
+}
 """Per texture, its pattern for two phases that run at right angles; mean 0 and variance 1 both."""
 
 _TONES = np.array([[0.82, 0.42, 0.55], [0.50, 0.38, 0.78]])
@@ -103,10 +83,7 @@ def phantom_of(split: str, index: int) -> Phantom:
     Raises:
         DataError: there is no such split, or no such index in it.
     """
-    if split not in SPLITS:
-        raise DataError(f"phantoms have no split named {split!r}; {suggest(split, SPLITS)}")
-    if not 0 <= index < SPLITS[split]:
-        raise DataError(f"phantoms have no {split} image {index}; choose 0 to {SPLITS[split] - 1}")
+    require("phantoms have", "image", SPLITS, split, index)
     kind, turn = index % len(CLASSES), index // len(CLASSES)
     texture = kind % len(TEXTURES)
     exchanged = turn % CUE_PERIOD == CUE_PERIOD // 2
@@ -129,7 +106,8 @@ def draw(phantom: Phantom) -> NDArray[np.uint8]:
     radius = random.uniform(19, 23)
     centre_x, centre_y = SIDE / 2 + random.uniform(-6, 6, 2)
     x, y = columns - centre_x, rows - centre_y
-    inside = _coverage(SHAPES[phantom.shape](x / radius, y / radius) * radius)
+    distance = SHAPES[phantom.shape](x / radius, y / radius) * radius
+    inside = np.clip(0.5 - distance, 0, 1)
     pattern = TEXTURES[phantom.texture](*_phases(x, y, random))
     light = _light(columns / SIDE, rows / SIDE, random)
     ground = np.array([0.86, 0.80, 0.84]) + random.uniform(-0.05, 0.05, 3)
@@ -139,12 +117,6 @@ def draw(phantom: Phantom) -> NDArray[np.uint8]:
     image += random.normal(0, random.uniform(0.015, 0.035), image.shape)
     pixels: NDArray[np.uint8] = np.clip(np.rint(image * 255), 0, 255).astype(np.uint8)
     return pixels
-
-
-def _coverage(distance: Floats) -> Floats:
-    """Share of each pixel that lies inside an edge `distance` pixels away, from 0 to 1."""
-    share: Floats = np.clip(0.5 - distance, 0, 1)
-    return share
 
 
 def _phases(x: Floats, y: Floats, random: np.random.RandomState) -> tuple[Floats, Floats]:

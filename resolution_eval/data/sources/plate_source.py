@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from functools import lru_cache
-from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,7 @@ from PIL import Image
 
 from resolution_eval.data.cards import TaskCard
 from resolution_eval.data.plates.plate import Book
-from resolution_eval.data.sources.sample_source import SampleSource
+from resolution_eval.data.sources.sample_source import SampleSource, png
 from resolution_eval.data.sources.source import Sample
 from resolution_eval.ground.errors import DataError, ImageError
 
@@ -56,9 +55,7 @@ class DrawnSource(SampleSource):
         match = re.fullmatch(r"([a-z]+)/([0-9]{5})", locator)
         if match is None:
             raise DataError('a locator is written like "test/00017"')
-        buffer = BytesIO()
-        Image.fromarray(self._drawn(match[1], int(match[2]))).save(buffer, "PNG")
-        return buffer.getvalue()
+        return png(Image.fromarray(self._drawn(match[1], int(match[2]))))
 
 
 class PlateSource(DrawnSource):

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 
+from PIL.Image import Image
+
 from resolution_eval.data.cards import TaskCard
-from resolution_eval.data.sources.source import Exclusion, Sample, fingerprint, of_split
+from resolution_eval.data.sources.source import Exclusion, Sample, fingerprint, of_split, ordered
 from resolution_eval.ground.errors import ImageError
 
 
 class SampleSource(ABC):
-    """A `Source`, but for its samples, its revision, and the images that they name."""
+    """What such sources share; each sets its samples and its revision, and reads its images."""
 
     name: str
     revision: str
     excluded: tuple[Exclusion, ...] = ()
-    notes: tuple[str, ...] = ()
+    _notes: tuple[str, ...] = ()
     _samples: tuple[Sample, ...]
     """In the order in which they are given."""
     _known: Mapping[str, str]
@@ -28,6 +31,17 @@ class SampleSource(ABC):
         """`where` is the folder, file or book, for errors."""
         self._card = card
         self._where = where
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of scores on this data should know, each a sentence with its count."""
+        return self._notes
+
+    def _keep(self, entries: Iterable[Sample | Exclusion]) -> None:
+        """Take samples, which are given in the order of their hashes, and what is none."""
+        both = tuple(entries)
+        self._samples = ordered(one for one in both if isinstance(one, Sample))
+        self.excluded = tuple(one for one in both if isinstance(one, Exclusion))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -97,3 +111,10 @@ class FolderSource(SampleSource):
             return (self._folder / locator).read_bytes()
         except OSError as error:
             raise ImageError(f"{locator!r} of {self._folder} cannot be read: {error}") from error
+
+
+def png(image: Image, **options: int) -> bytes:
+    """The file of an image in PNG, with Pillow's `options`."""
+    encoded = BytesIO()
+    image.save(encoded, "PNG", **options)
+    return encoded.getvalue()

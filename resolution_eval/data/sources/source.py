@@ -172,6 +172,14 @@ def fingerprint(samples: Iterable[Sample], contents: Mapping[str, str]) -> str:
     return sha256("\n".join(rows).encode()).hexdigest()
 
 
+def samples_of(source: Source, split: str) -> tuple[Sample, ...]:
+    """The samples of a split; none where the data has no such split."""
+    try:
+        return tuple(source.samples(split))
+    except DataError:
+        return ()
+
+
 def class_of(label: str, card: TaskCard) -> str | None:
     """The class that a label in the data stands for; none where the card knows no such label.
 

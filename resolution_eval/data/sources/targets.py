@@ -25,7 +25,6 @@ from resolution_eval.images import stored
 from resolution_eval.pixels.display_choices import Options
 
 BOX, MASK, SUBTLETY = "target", "mask", "subtlety"
-COLUMNS = (BOX, MASK, SUBTLETY)
 WHITE = 127
 """A mask is black and white; as JPEG nearly so."""
 
@@ -116,9 +115,7 @@ def _box(text: str) -> tuple[float, float, float, float]:
 
 
 def _largest_part(mask: Path, size: tuple[int, int] | None) -> tuple[float, float]:
-    """Width and height of the box around the largest connected part of the mask of an image of that
-    size.
-    """
+    """Width and height of the largest connected part of the mask of an image of that size."""
     marked = _marked(mask)
     if size and size != (marked.shape[1], marked.shape[0]):
         raise DataError(
@@ -134,7 +131,7 @@ def _largest_part(mask: Path, size: tuple[int, int] | None) -> tuple[float, floa
 
 
 def largest_part(marked: NDArray[np.bool_]) -> tuple[float, float]:
-    """Width and height of the box around the largest connected part of what is marked."""
+    """Width and height of the box around the largest part that hangs together."""
     from scipy.ndimage import find_objects, label  # a second to import, for one data set's masks
 
     rows, columns = (np.flatnonzero(marked.any(axis=axis)) for axis in (1, 0))

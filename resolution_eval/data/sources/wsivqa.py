@@ -6,7 +6,7 @@ tif): slides are too large to be decoded as they are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from resolution_eval.data.cards import TaskCard
 from resolution_eval.data.sources.delimited import read_table
 from resolution_eval.data.sources.folder_files import escape
 from resolution_eval.data.sources.sample_source import FolderSource
-from resolution_eval.data.sources.source import SPLITS, Exclusion, Sample, listing, ordered
+from resolution_eval.data.sources.source import SPLITS, Exclusion, Sample, listing
 from resolution_eval.ground.errors import DataError
 from resolution_eval.ground.files import file_digest
 from resolution_eval.ground.notation import BOM, NotationError, json_value
@@ -40,20 +40,22 @@ class WsiVqaSource(FolderSource):
         super().__init__(card, folder, "WsiVQA_test.json")
         self.revision = card.revision
         pictures = _pictures(self._folder / "images")
-        samples: dict[str, Sample] = {}
-        excluded: list[Exclusion] = []
+        self._keep(self._entries(pictures))
+        images = {sample.image for sample in self._samples}
+        self._known = {image: file_digest(self._folder / image) for image in images}
+
+    def _entries(self, pictures: Mapping[str, str]) -> Iterator[Sample | Exclusion]:
+        seen: set[str] = set()
         for split in SPLITS:
             for number, item in enumerate(_items(self._folder / f"WsiVQA_{split}.json")):
                 match _sample(item, split, pictures):
                     case str() as reason:
-                        excluded.append(Exclusion(f"{split}/{number:05d}", reason, split))
-                    case sample if sample.id in samples:
-                        excluded.append(Exclusion(sample.id, "repeats another question", split))
+                        yield Exclusion(f"{split}/{number:05d}", reason, split)
+                    case sample if sample.id in seen:
+                        yield Exclusion(sample.id, "repeats another question", split)
                     case sample:
-                        samples[sample.id] = sample
-        self._samples, self.excluded = ordered(samples.values()), tuple(excluded)
-        images = {sample.image for sample in self._samples}
-        self._known = {image: file_digest(self._folder / image) for image in images}
+                        seen.add(sample.id)
+                        yield sample
 
 
 def _pictures(folder: Path) -> dict[str, str]:

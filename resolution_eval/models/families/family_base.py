@@ -57,7 +57,7 @@ class Family:
     cache: str = "past_key_values"
     """Path of keys and values in the model's outputs."""
     squeezed: str | None = None
-    """Path of a module after which the model squeezes the first dimension away, even a token's."""
+    """Path of a module whose output the model squeezes, though its first dimension is tokens."""
     needs_image: bool = False
     """Whether the model refuses a prompt without an image."""
 

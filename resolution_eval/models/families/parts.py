@@ -27,6 +27,11 @@ class TowerGrid:
     images: int = 1
     """Images of a sample: its tiles, a thumbnail included."""
 
+    @property
+    def tiles(self) -> int | None:
+        """The same, where it is cut; None where it is not."""
+        return None if self.images == 1 else self.images
+
 
 @dataclass(frozen=True)
 class ForetoldGrid:

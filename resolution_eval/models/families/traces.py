@@ -53,10 +53,11 @@ def _limited(pixels: Any, where: str) -> Iterator[KnownTraining]:
         pixels = int(pixels)
     if isinstance(pixels, bool) or not isinstance(pixels, int) or pixels < 1:
         return
-    training = TrainingResolution("fixed", (isqrt(pixels),))
-    meaning = ": larger images were reduced to it"
     if pixels >= UNLIMITED:
         training, meaning = TrainingResolution("native"), ", a limit that few images reach"
+    else:
+        training = TrainingResolution("fixed", (isqrt(pixels),))
+        meaning = ": larger images were reduced to it"
     yield KnownTraining(training=training, evidence=f"{where} = {pixels}{meaning}")
 
 

@@ -8,7 +8,7 @@ from resolution_eval.models.flamingo.config import FlamingoConfig
 from resolution_eval.models.flamingo.likelihood import loglikelihood, rank
 from resolution_eval.models.flamingo.pretrained import load_pretrained
 from resolution_eval.models.flamingo.text import Batch, JointText, join, logits, pad, tokenise
-from resolution_eval.models.flamingo.vision import EncodedImages, encode, joined
+from resolution_eval.models.flamingo.vision import EncodedImages, encode, joined, normalise
 from resolution_eval.models.flamingo.writer import decoding, generate, write
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "load_pretrained",
     "logits",
     "loglikelihood",
+    "normalise",
     "pad",
     "rank",
     "save_folder",

@@ -151,35 +151,22 @@ def _load_weights(model: nn.Module, path: Path) -> None:
         weights = load_file(path)
     except SafetensorError as error:
         raise ModelError(f"{path} is not a whole safetensors file: {error}") from error
-    copy_exactly(own_tensors(model), weights, origin=str(path))
+    targets = own_tensors(model)
+    missing = [name for name in targets if name not in weights]
+    copy_exactly(targets, weights, missing=missing, origin=str(path))
 
 
 def copy_exactly(
-    targets: Mapping[str, Tensor], weights: Mapping[str, Tensor], *, origin: str
-) -> None:
-    """Copy `weights` into `targets` of the same names and shapes.
-
-    Raises:
-        ModelError: a name is missing or unknown, or a shape differs; all of them are listed.
-    """
-    missing = [name for name in targets if name not in weights]
-    fits(targets, weights, missing=missing, origin=origin)
-    with torch.no_grad():
-        for name, tensor in weights.items():
-            targets[name].copy_(tensor)
-
-
-def fits(
     targets: Mapping[str, Tensor],
     weights: Mapping[str, Tensor],
     *,
     missing: Sequence[str],
     origin: str,
 ) -> None:
-    """Refuse `weights` that are not for `targets`, listing every name at fault.
+    """Copy `weights` into the `targets` of their names.
 
     Raises:
-        ModelError: something is `missing`, a name is unknown, or a shape differs.
+        ModelError: something is `missing`, a name is unknown, or a shape differs; all are listed.
     """
     faults = [f"missing: {name}" for name in missing]
     faults += [f"unknown: {name}" for name in weights if name not in targets]
@@ -191,3 +178,6 @@ def fits(
     if faults:
         listed = "\n  ".join(faults)
         raise ModelError(f"{origin} does not fit the model it is for:\n  {listed}")
+    with torch.no_grad():
+        for name, tensor in weights.items():
+            targets[name].copy_(tensor)

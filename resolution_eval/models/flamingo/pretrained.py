@@ -53,11 +53,10 @@ def load_pretrained(
     if pretrained is None:
         pretrained = default_checkpoint()
         logger.info(f"no checkpoint was named (pretrained=...): using {pretrained}")
-    if pretrained in _embedded():
-        folder = _embedded()[pretrained]
-        return load_folder(folder, dtype=dtype, device=device, identity=pretrained)
-    if Path(pretrained).is_dir():
-        return load_folder(pretrained, dtype=dtype, device=device)
+    here = _here(pretrained)
+    if here is not None:
+        folder, identity = here
+        return load_folder(folder, dtype=dtype, device=device, identity=identity)
     return load_released(
         _card(pretrained),
         dtype=dtype,
@@ -84,15 +83,15 @@ def describe(pretrained: str | None = None) -> FlamingoDescription:
         ModelError: there is no such checkpoint.
     """
     name = default_checkpoint() if pretrained is None else pretrained
-    if not Path(name).is_dir() and name not in _embedded():
+    here = _here(name)
+    if here is None:
         from open_clip import get_model_config
 
         card = _card(name)
         assert card.flamingo is not None
         patch = get_model_config(card.flamingo.vision)["vision_cfg"]["patch_size"]
         return FlamingoDescription(name, int(patch), TrainingResolution.parse(card.training))
-    folder = _embedded().get(name, Path(name))
-    identity = name if name in _embedded() else folder.name
+    folder, identity = here
     manifest = read_manifest(folder)
     training = TrainingResolution.parse(manifest.training)
     return FlamingoDescription(identity, int(manifest.flamingo.vision["patch_size"]), training)
@@ -102,6 +101,13 @@ def _embedded() -> dict[str, Path]:
     """The embedded checkpoints' names and folders."""
     folders = sorted((paths.models() / "embedded").glob("*"))
     return {f"embedded/{folder.name}": folder for folder in folders if folder.is_dir()}
+
+
+def _here(name: str) -> tuple[Path, str] | None:
+    """Folder of a checkpoint that is here, and what results call it; None of a released one."""
+    if name in _embedded():
+        return _embedded()[name], name
+    return (Path(name), Path(name).name) if Path(name).is_dir() else None
 
 
 def _card(pretrained: str) -> ModelCard:

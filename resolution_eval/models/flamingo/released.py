@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from resolution_eval.data.cards import FlamingoCard, ModelCard
-from resolution_eval.ground.errors import CardError, ModelError
+from resolution_eval.ground.errors import ModelError
 from resolution_eval.models.families import integrity
 from resolution_eval.models.families.tokens import plain_tokenizer
 from resolution_eval.models.flamingo.bundle import FlamingoBundle, assemble
@@ -40,7 +40,8 @@ def load_released(
     Raises:
         ModelError: a part cannot be had, needs remote code that was not allowed, or does not fit.
     """
-    parts = _parts(card)
+    parts = card.flamingo
+    assert parts is not None, "only cards of Flamingos come here"
     if parts.remote_code and not trust_remote_code:
         raise ModelError(
             f"the language model of {card.pretrained}, {parts.language}, runs code from its "
@@ -49,24 +50,21 @@ def load_released(
     tokenizer, language_model = _language(parts, dtype)
     vision = _vision(parts)
     path = _download(card.pretrained, parts.weights, revision)
-    model = _assemble(parts, vision, language_model, tokenizer)
+    language_model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    model = assemble(vision, language_model, tokenizer, _config(parts, language_model))
     state = read_checkpoint(path)
-    _match_vocabulary(model, embedding_rows(model, state), tokenizer)
+    rows = embedding_rows(model, state)
+    if rows is not None and rows > len(tokenizer):  # it may have lost a padding token since then
+        model.lang_encoder.resize_token_embeddings(rows, mean_resizing=False)
     load_trained(model, state, origin=f"{card.pretrained}/{parts.weights}")
     return FlamingoBundle(
         model=model.to(device, dtype).eval(),
         tokenizer=tokenizer,
-        config=_config(parts, vision, language_model),
+        config=_config(parts, language_model),
         training=TrainingResolution.parse(card.training),
         identity=card.pretrained,
         revision=_commit(path),
     )
-
-
-def _parts(card: ModelCard) -> FlamingoCard:
-    if card.flamingo is None:
-        raise CardError(f"the card {card.name!r} has no [flamingo] table to build the model from")
-    return card.flamingo
 
 
 def _language(parts: FlamingoCard, dtype: torch.dtype) -> tuple[Any, Any]:
@@ -154,13 +152,7 @@ def _commit(path: str) -> str | None:
     return None if match is None else match[1]
 
 
-def _assemble(parts: FlamingoCard, vision: nn.Module, language_model: Any, tokenizer: Any) -> Any:
-    language_model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-    config = _config(parts, vision, language_model)
-    return assemble(vision, language_model, tokenizer, config)
-
-
-def _config(parts: FlamingoCard, vision: nn.Module, language_model: Any) -> FlamingoConfig:
+def _config(parts: FlamingoCard, language_model: Any) -> FlamingoConfig:
     """The configuration from which `build` would make the same model."""
     import open_clip
 
@@ -170,18 +162,9 @@ def _config(parts: FlamingoCard, vision: nn.Module, language_model: Any) -> Flam
     weights = open_clip.get_pretrained_cfg(parts.vision, parts.vision_pretrained) or {}
     return FlamingoConfig(
         vision={**options, "output_dim": known["embed_dim"]},
-        language={**language_model.config.to_dict()},
+        language=language_model.config.to_dict(),
         cross_attn_every_n_layers=parts.cross_attn_every_n_layers,
         quick_gelu=_quick_gelu(parts),
         mean=weights.get("mean") or CLIP_MEAN,
         std=weights.get("std") or CLIP_STD,
     )
-
-
-def _match_vocabulary(model: Any, rows: int | None, tokenizer: Any) -> None:
-    """Give the language model the checkpoint's number of embeddings, if the tokenizer has fewer.
-
-    Tokenizers on the hub have gained or lost a padding token since the checkpoints were trained.
-    """
-    if rows is not None and rows > len(tokenizer):
-        model.lang_encoder.resize_token_embeddings(rows, mean_resizing=False)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from resolution_eval.ground.errors import ModelError
-from resolution_eval.models.flamingo.checkpoint_folder import fits
+from resolution_eval.models.flamingo.checkpoint_folder import copy_exactly
 
 WRAPPERS = ("_checkpoint_wrapped_module.", "_fsdp_wrapped_module.")
 """Parts of a name that activation checkpointing and sharding put in."""
@@ -74,17 +74,10 @@ def load_trained(model: Any, state: Mapping[str, Tensor], *, origin: str) -> Non
             are listed.
     """
     targets = model.state_dict(keep_vars=True)
-    state = {name: t for name, t in state.items() if name in targets or not _is_legacy(name)}
+    state = {n: t for n, t in state.items() if n in targets or not LEGACY_BUFFERS.search(n)}
     given = {id(targets[name]) for name in state if name in targets}
     missing = [name for name, tensor in _trained(model).items() if id(tensor) not in given]
-    fits(targets, state, missing=missing, origin=origin)
-    with torch.no_grad():
-        for name, tensor in state.items():
-            targets[name].copy_(tensor)
-
-
-def _is_legacy(name: str) -> bool:
-    return LEGACY_BUFFERS.search(name) is not None
+    copy_exactly(targets, state, missing=missing, origin=origin)
 
 
 def _trained(model: Any) -> dict[str, Tensor]:

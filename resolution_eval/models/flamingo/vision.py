@@ -53,18 +53,18 @@ def encode(
 def normalise(
     pixels: UInt8[Tensor, "batch 3 height width"], config: FlamingoConfig
 ) -> Float[Tensor, "batch 3 height width"]:
-    """Pixels from 0..255 as the encoder takes them, as the adapter does."""
-    mean = torch.tensor(config.mean).view(3, 1, 1)
-    std = torch.tensor(config.std).view(3, 1, 1)
+    """Pixels from 0..255 as the encoder takes them, on the device that they are on."""
+    mean, std = (
+        torch.tensor(values, device=pixels.device).view(3, 1, 1)
+        for values in (config.mean, config.std)
+    )
     return (pixels.float() / 255 - mean) / std
 
 
 def features(
     bundle: FlamingoBundle, pixels: Float[Tensor, "batch 3 height width"]
 ) -> tuple[Float[Tensor, "batch patches width"], tuple[int, int]]:
-    """The vision encoder's patch tokens, with gradients, and the height and width in pixels of the
-    tensor that entered the patch convolution.
-    """
+    """The patch tokens, with gradients, and height and width in pixels of what entered."""
     with _observed(bundle.model) as seen:
         tokens = patch_tokens(bundle, pixels.to(bundle.device, bundle.dtype))
     return tokens, seen.grid
@@ -114,12 +114,8 @@ class _Seen:
 def _observed(model: nn.Module) -> Iterator[_Seen]:
     """Record the shapes that enter the patch convolution and the perceiver."""
     seen = _Seen()
-    hooks = [
+    with (
         model.vision_encoder.conv1.register_forward_pre_hook(seen.pixels),  # type: ignore[union-attr]
         model.perceiver.register_forward_pre_hook(seen.features),  # type: ignore[union-attr]
-    ]
-    try:
+    ):
         yield seen
-    finally:
-        for hook in hooks:
-            hook.remove()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -57,25 +56,19 @@ def write(
 
 
 def decoding(bundle: FlamingoBundle) -> Decoding:
-    """What of the language model's generation settings is used: none but its marks of an end; the
-    rest is taken out of it.
-    """
-    language = bundle.model.lang_encoder
-    marks = {
-        "eos_token_id": _ends(bundle),
-        "pad_token_id": bundle.tokenizer.pad_token_id,
-        "suppress_tokens": [bundle.model.media_token_id],
-    }
-    if bundle not in _DECODINGS:
-        decoding = Decoding.of(language, bundle.tokenizer)
-        dropped = {k: v for k, v in decoding.dropped.items() if k not in marks}
-        _DECODINGS[bundle] = Decoding(kept=marks, dropped=dropped)
-        _DECODINGS[bundle].install(language)
-    return _DECODINGS[bundle]
-
-
-_DECODINGS: WeakKeyDictionary[FlamingoBundle, Decoding] = WeakKeyDictionary()
-"""What was found of each model, before it was taken out."""
+    """What of the language model's settings is used, its marks of an end; others are removed."""
+    if "decoding" not in bundle.memory:
+        marks = {
+            "eos_token_id": _ends(bundle),
+            "pad_token_id": bundle.tokenizer.pad_token_id,
+            "suppress_tokens": [bundle.model.media_token_id],
+        }
+        told = Decoding.of(bundle.model.lang_encoder, bundle.tokenizer).dropped
+        dropped = {name: value for name, value in told.items() if name not in marks}
+        bundle.memory["decoding"] = Decoding(kept=marks, dropped=dropped)
+        bundle.memory["decoding"].install(bundle.model.lang_encoder)
+    decoding: Decoding = bundle.memory["decoding"]
+    return decoding
 
 
 def _ends(bundle: FlamingoBundle) -> list[int]:

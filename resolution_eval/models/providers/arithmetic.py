@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import lru_cache
+from itertools import product
 from math import isqrt
 
 import numpy as np
@@ -73,9 +74,7 @@ def shrunk(size: Size, *, patch: int, long_edge: int, tokens: int) -> Size:
 
 
 def _limit(size: Size, patch: int, columns: int, tokens: int) -> Fraction:
-    """The scale at which an image would leave `columns` patches of width, or as many of height as
-    are then allowed.
-    """
+    """The scale that leaves `columns` patches of width, or as much height as then is allowed."""
     rows = tokens // columns
     wide = (columns * patch + HALF) / size.width
     return min(wide, (rows * patch + HALF) / size.height)
@@ -106,14 +105,9 @@ def patch_scale(size: Size, *, patch: int, patches: int | None, long_edge: int |
     width, height = size.width * fitted, size.height * fitted
     if patches is None or math.ceil(width / patch) * math.ceil(height / patch) <= patches:
         return fitted
-    columns = max(1, _root(width * patches / height))
-    rows = max(1, _root(height * patches / width))
+    columns = max(1, isqrt(math.floor(width * patches / height)))
+    rows = max(1, isqrt(math.floor(height * patches / width)))
     return fitted * min(columns * patch / width, rows * patch / height)
-
-
-def _root(value: Fraction) -> int:
-    """Square root, rounded down."""
-    return isqrt(math.floor(value))
 
 
 def multiples(size: Size, *, factor: int, least: int, most: int) -> Size | None:
@@ -161,6 +155,5 @@ def aligned(size: Size, *, factor: int, least: int, most: int) -> Size:
 
 def nearby(size: Size, by: int = 1) -> Iterator[Size]:
     """Sizes whose sides are at most `by` pixels off."""
-    for wide in range(-by, by + 1):
-        for high in range(-by, by + 1):
-            yield Size(max(1, size.width + wide), max(1, size.height + high))
+    for wide, high in product(range(-by, by + 1), repeat=2):
+        yield Size(max(1, size.width + wide), max(1, size.height + high))

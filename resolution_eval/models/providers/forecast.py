@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from resolution_eval.evidence.ladder import spelled
 from resolution_eval.resolution import Size
 
 
@@ -11,8 +12,8 @@ from resolution_eval.resolution import Size
 class Forecast:
     """What one image becomes, as far as a rule tells."""
 
-    rule: str
-    """Name of the rule, with the date at which its page was read."""
+    rule: str = ""
+    """Name of the rule, with the date at which its page was read; empty where none predicts."""
     size: Size | None = None
     """In pixels, after all resizing; None where the rule does not tell."""
     unit: int = 1
@@ -30,10 +31,7 @@ class Forecast:
     """Why the provider refuses an image of this size."""
 
     def keeps(self, sent: Size) -> bool | None:
-        """Whether the image is kept at the size that was sent, to half a unit on each side.
-
-        None where the rule does not tell.
-        """
+        """Whether the size sent is kept, to half a unit a side; None where no rule tells."""
         if self.size is None:
             return None
         sides = zip((self.size.width, self.size.height), (sent.width, sent.height), strict=True)
@@ -45,5 +43,4 @@ class Forecast:
         size = "size unknown" if self.size is None else f"{self.size} px"
         if self.tokens is None:
             return f"{size}, tokens unknown"
-        least, most = self.tokens
-        return f"{size}, {least if least == most else f'{least} to {most}'} tokens"
+        return f"{size}, {spelled(self.tokens)} tokens"

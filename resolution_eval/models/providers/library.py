@@ -7,14 +7,10 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
-from pydantic import ValidationError, field_validator
-
 from resolution_eval.data.cards.card_base import CardBase, Name, Text, Url
+from resolution_eval.data.cards.card_files import parse_card
 from resolution_eval.ground import paths
-from resolution_eval.ground.errors import CardError
-from resolution_eval.ground.notation import NotationError, toml_table
-from resolution_eval.ground.refusals import told
-from resolution_eval.models.providers.rule import Rule
+from resolution_eval.models.providers.rule import Listed, Rule
 
 
 class RuleTally(CardBase):
@@ -31,13 +27,8 @@ class Provider(CardBase):
 
     provider: Name
     title: Text
-    rules: tuple[Rule, ...] = ()
-    counts: tuple[RuleTally, ...] = ()
-
-    @field_validator("rules", "counts", mode="before")
-    @classmethod
-    def _listed(cls, given: object) -> object:
-        return tuple(given) if isinstance(given, list) else given
+    rules: Listed[Rule] = ()
+    counts: Listed[RuleTally] = ()
 
 
 def parse_provider(text: str, origin: str = "provider file") -> Provider:
@@ -46,12 +37,7 @@ def parse_provider(text: str, origin: str = "provider file") -> Provider:
     Raises:
         CardError: not TOML, a key missing or unknown, or a value outside its rule.
     """
-    try:
-        return Provider.model_validate(toml_table(text))
-    except NotationError as error:
-        raise CardError(f"{origin} is {error}") from error
-    except ValidationError as error:
-        raise CardError(f"{origin}: {'; '.join(told(error, Provider.model_fields))}") from error
+    return parse_card(Provider, text, origin)
 
 
 @cache

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from resolution_eval.ground import paths
-from resolution_eval.models.providers.library import Provider, providers
-from resolution_eval.models.providers.rule import RuleBase
+from resolution_eval.models.providers.library import Provider, RuleTally, providers
+from resolution_eval.models.providers.rule import Rule
 
 HEAD = """# Providers' rules
 
@@ -29,24 +31,27 @@ def page() -> str:
 
 
 def _section(provider: Provider) -> str:
-    parts = [f"## {provider.title}\n"]
-    if provider.rules:
-        parts += ["| rule | what the page says | read | open |", "| --- " * 4 + "|"]
-        parts += [_row(rule) for rule in provider.rules]
-        parts.append("")
-    if provider.counts:
-        parts += ["| counted in | what it is | read |", "| --- " * 3 + "|"]
-        parts += [
-            f"| `{each.where}` | [{each.words}]({each.url}) | {each.read} |"
-            for each in provider.counts
+    rules = [
+        (f"`{rule.name}`", _said(rule), str(rule.read), "; ".join(rule.notes) or "-")
+        for rule in provider.rules
+    ]
+    counts = [(f"`{each.where}`", _said(each), str(each.read)) for each in provider.counts]
+    return "\n".join(
+        [
+            f"## {provider.title}\n",
+            *_table(("rule", "what the page says", "read", "open"), rules),
+            *_table(("counted in", "what it is", "read"), counts),
         ]
-        parts.append("")
-    return "\n".join(parts)
+    )
 
 
-def _row(rule: RuleBase) -> str:
-    said = f"[{rule.words}]({rule.url})"
-    return f"| `{rule.name}` | {said} | {rule.read} | {'; '.join(rule.notes) or '-'} |"
+def _said(of: Rule | RuleTally) -> str:
+    return f"[{of.words}]({of.url})"
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
+    lines = [f"| {' | '.join(row)} |" for row in (head, *rows)]
+    return [lines[0], "| --- " * len(head) + "|", *lines[1:], ""] if rows else []
 
 
 def main() -> None:

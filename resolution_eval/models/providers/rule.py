@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime
 import re
 from abc import abstractmethod
+from dataclasses import replace
 from fractions import Fraction
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from resolution_eval.data.cards.card_base import CardBase, Count, Text, Url
 from resolution_eval.ground.errors import UsageError, suggest
@@ -26,8 +27,12 @@ from resolution_eval.models.providers.arithmetic import (
 from resolution_eval.models.providers.forecast import Forecast
 from resolution_eval.resolution import Size
 
-Detail = str
-"""What a request asks of the image: `auto`, or a level that the rule names."""
+Member = TypeVar("Member")
+Listed = Annotated[
+    tuple[Member, ...],
+    BeforeValidator(lambda given: tuple(given) if isinstance(given, list) else given),
+]
+"""A list, as TOML has it."""
 
 
 class RuleBase(CardBase):
@@ -42,18 +47,13 @@ class RuleBase(CardBase):
     read: datetime.date
     """When the page was read: what a provider changed after that is not known here."""
     url: Url
-    notes: tuple[Text, ...] = ()
+    notes: Listed[Text] = ()
 
     @field_validator("models")
     @classmethod
     def _compiles(cls, given: str) -> str:
         re.compile(given)
         return given
-
-    @field_validator("notes", mode="before")
-    @classmethod
-    def _listed(cls, given: object) -> object:
-        return tuple(given) if isinstance(given, list) else given
 
     def holds_for(self, model: str) -> bool:
         """Whether the rule names `model`."""
@@ -68,27 +68,27 @@ class RuleBase(CardBase):
         """Details that a request may name, `auto` first."""
         return ("auto",)
 
-    def level(self, detail: Detail) -> str:
-        """The level that `detail` means.
+    def forecast(
+        self, title: str, size: Size, *, detail: str = "auto", per_patch: float | None = None
+    ) -> Forecast:
+        """What an image of `size` becomes, of which a request asks `detail`; `title` names the
+        rule in it.
+
+        `per_patch` is the user's word for tokens per patch, where the rule leaves it open.
 
         Raises:
-            UsageError: the rule has none of that name.
+            UsageError: the rule has no level of the name `detail`.
         """
         if detail not in self.levels_known:
             raise UsageError(
                 f"the rule {self.name} has no detail {detail!r}; "
                 f"{suggest(detail, self.levels_known)}"
             )
-        return detail
+        return replace(self._forecast(size, detail, per_patch), rule=title)
 
     @abstractmethod
-    def forecast(
-        self, title: str, size: Size, *, detail: Detail = "auto", per_patch: float | None = None
-    ) -> Forecast:
-        """What an image of `size` becomes; `title` names the rule in it.
-
-        `per_patch` is the user's word for tokens per patch, where the rule leaves it open.
-        """
+    def _forecast(self, size: Size, level: str, per_patch: float | None) -> Forecast:
+        """The same, without the rule's title."""
 
 
 class Shrink(RuleBase):
@@ -99,18 +99,14 @@ class Shrink(RuleBase):
     long_edge: Count
     tokens_at_most: Count
 
-    def forecast(
-        self, title: str, size: Size, *, detail: Detail = "auto", per_patch: float | None = None
-    ) -> Forecast:
+    def _forecast(self, size: Size, level: str, per_patch: float | None) -> Forecast:
         """The largest size in bounds; where it was resized, a pixel more or less is allowed for."""
-        self.level(detail)
         left = shrunk(size, patch=self.patch, long_edge=self.long_edge, tokens=self.tokens_at_most)
         tokens = [pieces(left, self.patch)]
         if left != size:
             others = (pieces(near, self.patch) for near in nearby(left))
             tokens += [count for count in others if count <= self.tokens_at_most]
         return Forecast(
-            rule=title,
             size=left,
             unit=self.patch,
             pieces=tokens[0],
@@ -136,18 +132,15 @@ class Tiled(RuleBase):
         """`low` where its tokens are stated."""
         return ("auto", "high", "low") if self.low else ("auto", "high")
 
-    def forecast(
-        self, title: str, size: Size, *, detail: Detail = "auto", per_patch: float | None = None
-    ) -> Forecast:
+    def _forecast(self, size: Size, level: str, per_patch: float | None) -> Forecast:
         """The size after both steps, and the tiles that cover it."""
-        if self.level(detail) == "low":
+        if level == "low":
             assert self.low is not None
-            return Forecast(rule=title, tokens=(self.low, self.low), by_size=False)
+            return Forecast(tokens=(self.low, self.low), by_size=False)
         scale = tile_scale(size, box=self.box, short_side=self.short_side)
         low, high = (pieces(near, self.tile) for near in around(size, scale))
         left = scaled(size, scale)
         return Forecast(
-            rule=title,
             size=left,
             unit=1,
             pieces=pieces(left, self.tile),
@@ -188,11 +181,8 @@ class Patched(RuleBase):
         """As the file lists them."""
         return ("auto", *self.details)
 
-    def forecast(
-        self, title: str, size: Size, *, detail: Detail = "auto", per_patch: float | None = None
-    ) -> Forecast:
+    def _forecast(self, size: Size, level: str, per_patch: float | None) -> Forecast:
         """The size after both steps, and the patches that cover it."""
-        level = self.level(detail)
         bounds = self.details[self.auto if level == "auto" else level]
         scale = patch_scale(
             size, patch=self.patch, patches=bounds.patches_at_most, long_edge=bounds.long_edge
@@ -200,7 +190,6 @@ class Patched(RuleBase):
         left = scaled(size, scale)
         count = pieces(left, self.patch)
         return Forecast(
-            rule=title,
             size=left,
             unit=self.patch,
             pieces=count,
@@ -236,13 +225,10 @@ class Budgeted(RuleBase):
         """As the file lists them."""
         return ("auto", *self.levels)
 
-    def forecast(
-        self, title: str, size: Size, *, detail: Detail = "auto", per_patch: float | None = None
-    ) -> Forecast:
+    def _forecast(self, size: Size, level: str, per_patch: float | None) -> Forecast:
         """The budget; of pixels nothing is known."""
-        level = self.level(detail)
         tokens = self.levels[self.usual if level == "auto" else level]
-        return Forecast(rule=title, tokens=(tokens, tokens), by_size=False)
+        return Forecast(tokens=(tokens, tokens), by_size=False)
 
 
 class Multiples(RuleBase):
@@ -258,18 +244,14 @@ class Multiples(RuleBase):
     """In double precision, half to even, and refused where one side is over 200 of the other; or in
     single precision, half away from zero, and never refused."""
 
-    def forecast(
-        self, title: str, size: Size, *, detail: Detail = "auto", per_patch: float | None = None
-    ) -> Forecast:
+    def _forecast(self, size: Size, level: str, per_patch: float | None) -> Forecast:
         """The multiples in bounds."""
-        self.level(detail)
         compute = multiples if self.computed == "python" else aligned
         left = compute(size, factor=self.factor, least=self.least_pixels, most=self.most_pixels)
         if left is None:
-            return Forecast(rule=title, refused=f"{size} px: one side is over 200 of the other")
+            return Forecast(refused=f"{size} px: one side is over 200 of the other")
         count = pieces(left, self.factor)
         return Forecast(
-            rule=title,
             size=left,
             unit=self.factor,
             pieces=count,
@@ -283,12 +265,9 @@ class Unstated(RuleBase):
 
     kind: Literal["unstated"]
 
-    def forecast(
-        self, title: str, size: Size, *, detail: Detail = "auto", per_patch: float | None = None
-    ) -> Forecast:
+    def _forecast(self, size: Size, level: str, per_patch: float | None) -> Forecast:
         """Nothing but the rule's name."""
-        self.level(detail)
-        return Forecast(rule=title, by_size=False)
+        return Forecast(by_size=False)
 
 
 Rule = Annotated[

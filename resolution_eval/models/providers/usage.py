@@ -42,16 +42,17 @@ def read_usage(answer: Mapping[str, Any]) -> Usage:
         4
     """
     if "usageMetadata" in answer:
-        return _gemini(_table(answer, "usageMetadata"))
-    usage = _table(answer, "usage")
+        return _gemini(table_at(answer, "usageMetadata"))
+    usage = table_at(answer, "usage")
     images = _image_counts(usage)
     prompts = _prompt_counts(usage)
+    written = _counts(usage, "completion_tokens", "output_tokens")
     return _consistent(
         Usage(
             prompt=_agreed(prompts),
             image=_agreed(images),
             image_field=next(iter(images), None) if _agreed(images) is not None else None,
-            generated=_first(usage, "completion_tokens", "output_tokens"),
+            generated=next(iter(written.values()), None),
             conflicts=tuple(filter(None, map(_conflict, (images, prompts)))),
         )
     )
@@ -61,8 +62,8 @@ def _image_counts(usage: Mapping[str, Any]) -> dict[str, int]:
     """Image tokens by every field that tells them."""
     told: dict[str, int] = {}
     for name in ("prompt_tokens_details", "input_tokens_details"):
-        details = _table(usage, name)
-        by_kind = _counts(_table(details, "multimodal_tokens"), "image")
+        details = table_at(usage, name)
+        by_kind = _counts(table_at(details, "multimodal_tokens"), "image")
         fields = {
             **_counts(details, "image_tokens"),
             **{f"multimodal_tokens.{kind}": count for kind, count in by_kind.items()},
@@ -72,9 +73,7 @@ def _image_counts(usage: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _prompt_counts(usage: Mapping[str, Any]) -> dict[str, int]:
-    """Tokens of the prompt by every field that tells them; Anthropic's `input_tokens` are those
-    that no cache had.
-    """
+    """Tokens of the prompt by every field; Anthropic's `input_tokens` are those not cached."""
     told = _counts(usage, "prompt_tokens", "input_tokens")
     cached = _counts(usage, "cache_creation_input_tokens", "cache_read_input_tokens")
     if "input_tokens" in told:
@@ -95,9 +94,7 @@ def _conflict(told: Mapping[str, int]) -> str | None:
 
 
 def _consistent(usage: Usage) -> Usage:
-    """The usage; without the count of the images and of the prompt that they are part of, where the
-    part is greater.
-    """
+    """The usage; without the counts of images and prompt where the part exceeds the whole."""
     if usage.image is None or usage.prompt is None or usage.image <= usage.prompt:
         return usage
     said = f"{usage.image_field} is {usage.image} and the whole prompt's tokens are {usage.prompt}"
@@ -138,28 +135,24 @@ def sound(answer: Mapping[str, Any]) -> dict[str, Any]:
 
 def _unsound(told: Any) -> Iterator[tuple[str, Any]]:
     """Of a table and of those in it."""
-    if not isinstance(told, dict):
-        return
-    for name, value in told.items():
-        if _nested(value):
-            yield from _unsound(value)
-        elif _is_count(name) and value is not None and _count(told, name) is None:
+    for name, value in told.items() if isinstance(told, dict) else ():
+        if _is_wrong(told, name):
             yield name, value
+        else:
+            yield from _unsound(value)
 
 
 def _cleaned(told: Any) -> Any:
     if not isinstance(told, dict):
         return told
-    wrong = {name for name, _ in _unsound({k: v for k, v in told.items() if not _nested(v)})}
-    return {name: _cleaned(value) for name, value in told.items() if name not in wrong}
+    return {name: _cleaned(value) for name, value in told.items() if not _is_wrong(told, name)}
 
 
-def _nested(value: Any) -> bool:
-    return isinstance(value, dict | list)
-
-
-def _is_count(name: str) -> bool:
-    return name.endswith(("_tokens", "TokenCount", "tokenCount"))
+def _is_wrong(told: Mapping[str, Any], name: str) -> bool:
+    """Whether a count of that name is none, and no table either."""
+    if told[name] is None or isinstance(told[name], dict | list):
+        return False
+    return name.endswith(("_tokens", "TokenCount", "tokenCount")) and _count(told, name) is None
 
 
 def _emptied(told: Any) -> Any:
@@ -198,7 +191,7 @@ def fingerprint_of(answer: Mapping[str, Any]) -> str | None:
 def refusal_of(answer: Mapping[str, Any]) -> str | None:
     """Why the model would not answer, where the answer says that by a field of its own."""
     for choice in _tables(answer, "choices"):
-        refused = _table(choice, "message").get("refusal")
+        refused = table_at(choice, "message").get("refusal")
         if isinstance(refused, str) and refused:
             return refused
         if choice.get("finish_reason") in ("content_filter", "safety"):
@@ -210,7 +203,7 @@ def refusal_of(answer: Mapping[str, Any]) -> str | None:
 
 def _blocked(answer: Mapping[str, Any]) -> str | None:
     """Gemini's word for an answer that it holds back, or a prompt that it does not take."""
-    reason = _table(answer, "promptFeedback").get("blockReason")
+    reason = table_at(answer, "promptFeedback").get("blockReason")
     if isinstance(reason, str):
         return f"blockReason {reason}"
     for candidate in _tables(answer, "candidates"):
@@ -273,7 +266,7 @@ def words_beside(answer: Mapping[str, Any]) -> str:
         ' (finishReason MAX_TOKENS)'
     """
     for choice in _tables(answer, "choices"):
-        message = _table(choice, "message")
+        message = table_at(choice, "message")
         held = [name for name, value in message.items() if value and name != "role"]
         besides = f", but {' and '.join(held)}" if held and not message.get("content") else ""
         return besides + _ended(choice, "finish_reason")
@@ -296,8 +289,8 @@ def says_something(answer: Mapping[str, Any]) -> bool:
         >>> says_something({"candidates": [{"content": {"role": "model"}}]})
         False
     """
-    messages = (_table(one, "message").get("content") for one in _tables(answer, "choices"))
-    turns = (_table(one, "content") for one in _tables(answer, "candidates"))
+    messages = (table_at(one, "message").get("content") for one in _tables(answer, "choices"))
+    turns = (table_at(one, "content") for one in _tables(answer, "candidates"))
     parts = (
         *_tables(answer, "content"),
         *(one for turn in turns for one in _tables(turn, "parts")),
@@ -336,13 +329,10 @@ def _tables(document: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
-def _table(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+def table_at(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """The table under a key; an empty one where there is none."""
     value = document.get(key)
     return value if isinstance(value, dict) else {}
-
-
-def _first(document: Mapping[str, Any], *keys: str) -> int | None:
-    return next(iter(_counts(document, *keys).values()), None)
 
 
 def _counts(document: Mapping[str, Any], *keys: str) -> dict[str, int]:

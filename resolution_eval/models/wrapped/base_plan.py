@@ -217,19 +217,31 @@ def accepted(maker: type) -> tuple[dict[str, Any], bool]:
         own = {p.name: p.default for p in named} | own
         if not any(p.kind is p.VAR_KEYWORD for p in parameters):
             return own, False
-        if not _hands_on(parent):
-            return own, not _asserts_none(parent)
+        source = inspect.getsource(parent.__init__)  # type: ignore[misc]
+        if "super().__init__(*args, " not in source:
+            return own, "assert kwargs == {}" not in source  # as most of lmms-eval's refuse them
     return own, True
 
 
-def _hands_on(maker: type) -> bool:
-    return "super().__init__(*args, " in _source(maker)
+@dataclass(frozen=True)
+class Reason:
+    """Why a base takes one image per question, and the words of its code (lmms-eval 0.7)."""
+
+    told: str
+    shown: str
 
 
-def _asserts_none(maker: type) -> bool:
-    """Whether the constructor refuses what it takes as `**kwargs`, as most of lmms-eval's do."""
-    return "assert kwargs == {}" in _source(maker)
+SINGLE: Mapping[str, Reason] = {
+    "cogvlm2": Reason("stops at several", "assert len(visuals) == 1"),
+    "minicpm_v": Reason("stops at several", "assert len(visuals) == 1"),
+    "fuyu": Reason("takes the first alone", "only_get_first=True"),
+    "internvl": Reason("takes the first alone", "flattened_visuals[0]"),
+    "instructblip": Reason("joins several into one picture", "Concat it into one image"),
+}
+"""Simple forms of lmms-eval's models, by name."""
 
 
-def _source(maker: type) -> str:
-    return inspect.getsource(maker.__init__)  # type: ignore[misc]
+def single_image(plan: BasePlan) -> str | None:
+    """Why the base takes one image per question; None where nothing in its code says so."""
+    reason = None if plan.chat else SINGLE.get(plan.name)
+    return None if reason is None else f"base={plan.name} {reason.told}"

@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 TAG = "resolution_eval_question"
-"""Key in an image's `info`, which Pillow copies with it, of its question's place in the batch
-and of its own in the question."""
+"""Key in an image's `info`, copied with it: its question's place, and its own in that."""
 SENTINELS = {
     "[LMMS_EVAL_REQUEST_FAILED": "request",
     "[LMMS_EVAL_BUDGET_EXCEEDED": "budget",
@@ -91,6 +90,10 @@ class BaseRequest:
     engine: EngineWatch | None = None
     """What an engine in this process made of the questions, where one tells."""
 
+    def sent_of(self, place: int, images: int) -> list[Sent | None]:
+        """How each of the images of the question at `place` was encoded; None where it was not."""
+        return [self.sent.get((place, number)) for number in range(images)]
+
     def exchanges_of(self, questions: Sequence[BaseQuestion]) -> list[list[Exchange]]:
         """Those of each question, told by its image's bytes and its prompt.
 
@@ -99,7 +102,7 @@ class BaseRequest:
         by_question: list[list[Exchange]] = [[] for _ in questions]
         same: dict[tuple[tuple[str | None, ...], str], list[int]] = {}
         for place, question in enumerate(questions):
-            sent = [self.sent.get((place, number)) for number in range(len(question.images))]
+            sent = self.sent_of(place, len(question.images))
             digests = tuple(one.sha256 if one else None for one in sent)
             same.setdefault((digests, question.prompt), []).append(place)
         for (digests, _), places in same.items():
@@ -216,10 +219,7 @@ def _tagged(images: Sequence[Image], place: int) -> Iterator[Image]:
 
 @contextmanager
 def _encodings(sent: dict[tuple[int, int], Sent]) -> Iterator[None]:
-    """Notes every image of ours that is encoded for sending: size in pixels, format and bytes.
-
-    Of several attempts, as under a limit of bytes, the last one stands.
-    """
+    """Notes every image of ours that is encoded for sending; of several attempts the last one."""
     import PIL.Image
 
     original = PIL.Image.Image.save

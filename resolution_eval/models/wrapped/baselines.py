@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -14,9 +13,10 @@ from loguru import logger
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
-from resolution_eval.ground.notation import json_value
+from resolution_eval.ground.files import replace
+from resolution_eval.ground.notation import json_table
 from resolution_eval.models.providers.usage import read_usage
-from resolution_eval.models.wrapped.exchange import Exchange, elsewhere, never_left
+from resolution_eval.models.wrapped.exchange import Exchange, digest_of, elsewhere, never_left
 from resolution_eval.models.wrapped.pauses import BUSY
 from resolution_eval.models.wrapped.traffic import Channel
 
@@ -82,8 +82,7 @@ class Baselines:
         It goes to where the exchange went, with its headers.
         """
         body = exchange.without_images()
-        said = json.dumps([exchange.url.partition("?")[0], body], sort_keys=True)
-        key = sha256(said.encode()).hexdigest()
+        key = digest_of(exchange.url, body)
         with self._lock:
             if key not in self._known:
                 self._known[key] = self._ask(exchange, body)
@@ -139,7 +138,8 @@ class Baselines:
                 pauses.note(url, response.status_code, response.headers, sent)
                 if response.status_code not in BUSY:
                     break
-        answer = _table(response) if elsewhere(url, response.url) is None else None
+        good = response.status_code < 400 and elsewhere(url, response.url) is None
+        answer = json_table(response.content) if good else None
         if answer is None:
             _warn(response.status_code)
         return response.status_code, answer
@@ -147,8 +147,6 @@ class Baselines:
     def _write(self) -> None:
         if self._path is None:
             return
-        from resolution_eval.ground.files import replace
-
         known = {key: count for key, count in self._known.items() if count is not None}
         self._path.parent.mkdir(parents=True, exist_ok=True)
         replace(self._path, json.dumps(known, indent=0).encode())
@@ -158,20 +156,10 @@ def _warn(why: object) -> None:
     logger.warning(f"no count of the prompt without its image ({why})")
 
 
-def _table(response: requests.Response) -> dict[str, Any] | None:
-    """What an answer holds; None of one that is refused, or no table of JSON."""
-    try:
-        document = json_value(response.content)
-    except ValueError:
-        return None
-    return document if response.status_code < 400 and isinstance(document, dict) else None
-
-
 def _read(path: Path) -> dict[str, int | None]:
     """Counts kept by an earlier run; none of a file that is not ours."""
     try:
-        document = json_value(path.read_bytes())
-    except (OSError, ValueError):
+        known = json_table(path.read_bytes()) or {}
+    except OSError:
         return {}
-    known = document if isinstance(document, dict) else {}
     return {key: count for key, count in known.items() if isinstance(count, int)}

@@ -9,22 +9,22 @@ where it is killed, and answers "Batch failed" where it failed.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal
 
 from resolution_eval.evidence.model_answer import Answer
 from resolution_eval.ground.errors import UsageError
+from resolution_eval.ground.files import replace
 from resolution_eval.ground.notation import json_value
-from resolution_eval.models.arguments import one_of
 from resolution_eval.models.wrapped.batch_services import BatchService, service
-from resolution_eval.models.wrapped.journal import Journal, digest_of
-from resolution_eval.models.wrapped.placeholder import placeholder
+from resolution_eval.models.wrapped.exchange import Exchange, placeholder
+from resolution_eval.models.wrapped.journal import Journal
 
 FILE = "resolution_eval_batches.json"
-STEPS = ("submit", "collect")
 Turn = Literal["submit", "collect"]
 QUEUED = Answer(
     text="queued",
@@ -38,20 +38,6 @@ QUEUED = Answer(
 """In the place of an answer to a question that is not asked now."""
 
 
-@dataclass(frozen=True)
-class QueuedQuestion:
-    """A question that is not asked now."""
-
-    url: str = field(repr=False)
-    headers: Mapping[str, str] = field(repr=False)
-    body: Mapping[str, Any] = field(repr=False)
-
-    @property
-    def digest(self) -> str:
-        """What it is known by in the journal."""
-        return digest_of(self.url, self.body)
-
-
 class BatchQueue(Journal):
     """A journal that holds an answer to everything, and notes what was asked."""
 
@@ -59,7 +45,7 @@ class BatchQueue(Journal):
 
     def __init__(self) -> None:
         super().__init__(None)
-        self.questions: list[QueuedQuestion] = []
+        self.questions: list[Exchange] = []
         self._asking = Lock()
 
     def take(
@@ -67,7 +53,7 @@ class BatchQueue(Journal):
     ) -> dict[str, Any]:
         """A text that nobody reads, in the provider's own form."""
         with self._asking:
-            self.questions.append(QueuedQuestion(url, dict(headers or {}), body))
+            self.questions.append(Exchange(url, dict(headers or {}), dict(body)))
         return placeholder(url, str(body.get("model", "")), "queued")
 
 
@@ -110,28 +96,23 @@ class Batching:
 
     def _missing(
         self, queue: BatchQueue, journal: Journal, pending: Sequence[Mapping[str, Any]]
-    ) -> list[QueuedQuestion]:
+    ) -> list[Exchange]:
         """Queued questions that neither the journal nor a batch under way has."""
-        under_way: dict[str, int] = {}
-        for batch in pending:
-            for digest in batch["requests"]:
-                under_way[digest] = under_way.get(digest, 0) + 1
+        under_way = Counter(digest for batch in pending for digest in batch["requests"])
         missing = []
         for question in queue.questions:
-            known = under_way.setdefault(question.digest, 0) + journal.holds(question.digest)
-            under_way[question.digest] -= 1
-            if known <= 0:
+            if under_way[question.digest] + journal.holds(question.digest) <= 0:
                 missing.append(question)
+            under_way[question.digest] -= 1
         return missing
 
     def _submit(
         self,
         asked: BatchService,
-        questions: Sequence[QueuedQuestion],
+        questions: Sequence[Exchange],
         pending: Sequence[Mapping[str, Any]],
     ) -> str:
-        batches = list(pending)
-        names = []
+        batches, names = list(pending), []
         for part in _parts(questions, asked):
             name = asked.submit([question.body for question in part])
             names.append(name)
@@ -186,8 +167,6 @@ class Batching:
         return pending
 
     def _write(self, batches: Sequence[Mapping[str, Any]]) -> None:
-        from resolution_eval.ground.files import replace
-
         self.folder.mkdir(parents=True, exist_ok=True)
         replace(self.folder / FILE, json.dumps(list(batches), indent=1).encode() + b"\n")
 
@@ -199,11 +178,9 @@ def _is_batch(told: Any) -> bool:
     return isinstance(told, dict) and "batch" in told and isinstance(told.get("requests"), list)
 
 
-def _parts(
-    questions: Sequence[QueuedQuestion], asked: BatchService
-) -> Iterator[list[QueuedQuestion]]:
+def _parts(questions: Sequence[Exchange], asked: BatchService) -> Iterator[list[Exchange]]:
     """The questions in batches that the service takes."""
-    part: list[QueuedQuestion] = []
+    part: list[Exchange] = []
     size = 0
     for question in questions:
         own = len(json.dumps(question.body)) + 200
@@ -214,15 +191,6 @@ def _parts(
         size += own
     if part:
         yield part
-
-
-def batching(told: Any) -> Turn | None:
-    """The argument `batch=`; None where it is not given.
-
-    Raises:
-        UsageError: it is neither submit nor collect.
-    """
-    return None if told is None else one_of("batch", str(told), STEPS)  # type: ignore[return-value]
 
 
 def batches(

@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 import requests
 
 from resolution_eval.ground.errors import ModelError, UsageError
-from resolution_eval.ground.notation import json_value
+from resolution_eval.ground.notation import json_table
+from resolution_eval.models.providers.usage import table_at
 from resolution_eval.models.wrapped.baselines import LENGTH, patient
 from resolution_eval.models.wrapped.exchange import LATE, never_left
 
@@ -105,11 +106,8 @@ class BatchService(ABC):
             ModelError: it cannot be reached, refuses, or answers with something else.
         """
         response = self.ask(method, url, **more)
-        try:
-            told = json_value(response.content)
-        except ValueError:
-            told = None
-        if not isinstance(told, dict):
+        told = json_table(response.content)
+        if told is None:
             raise ModelError(
                 f"the batch service of {self.name} answered with no JSON: {response.text[:120]!r}"
             )
@@ -170,7 +168,7 @@ class OpenAIBatch(BatchService):
             if state.document.get(key):
                 url = f"{self.root}/files/{state.document[key]}/content"
                 for line in _lines(self.ask("GET", url).content):
-                    response = _held(line, "response")
+                    response = table_at(line, "response")
                     good = response.get("status_code") == 200
                     error = line.get("error") or response.get("body")
                     yield outcome(place_of(line), response.get("body") if good else None, error)
@@ -205,7 +203,7 @@ class AnthropicBatch(BatchService):
         if urlsplit(url).netloc != urlsplit(self.url).netloc:
             raise ModelError(f"results_url is at another machine than {urlsplit(self.url).netloc}")
         for line in _lines(self.ask("GET", url).content):
-            result = _held(line, "result")
+            result = table_at(line, "result")
             good = result.get("type") == "succeeded"
             why = f"{result.get('type')} {result.get('error', '')}"
             yield outcome(place_of(line), result.get("message") if good else None, why)
@@ -231,19 +229,19 @@ class GeminiBatch(BatchService):
     def state(self, batch: str) -> BatchState:
         """By `done`, and the state in its metadata."""
         document = self.document("GET", f"{self.root.partition('/models/')[0]}/{batch}")
-        told = _held(document, "metadata").get("state") or "running"
+        told = table_at(document, "metadata").get("state") or "running"
         return BatchState(bool(document.get("done")), str(told), document)
 
     def outcomes(self, state: BatchState) -> Iterator[Outcome]:
         """By their keys; in the order of the requests, where the service leaves those out."""
-        output = _held(state.document, "response") or _held(
-            _held(state.document, "metadata"), "output"
+        output = table_at(state.document, "response") or table_at(
+            table_at(state.document, "metadata"), "output"
         )
-        held = _held(output, "inlinedResponses").get("inlinedResponses")
+        held = table_at(output, "inlinedResponses").get("inlinedResponses")
         for number, each in enumerate(held if isinstance(held, list) else ()):
             if not isinstance(each, dict):
                 continue
-            key = _held(each, "metadata").get("key")
+            key = table_at(each, "metadata").get("key")
             place = number if key is None else place_of({"custom_id": key})
             yield outcome(place, each.get("response"), each.get("error"))
 
@@ -292,12 +290,6 @@ def place_of(line: Mapping[str, Any]) -> int:
     return int(told[1:]) if told[:1] == "q" and told[1:].isdecimal() else -1
 
 
-def _held(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """The table under a key; an empty one where there is none."""
-    value = document.get(key)
-    return value if isinstance(value, dict) else {}
-
-
 def _lines(data: bytes) -> Iterator[dict[str, Any]]:
     """The JSON objects of a file in UTF-8, a line each; a text may hold other ends of lines.
 
@@ -307,10 +299,7 @@ def _lines(data: bytes) -> Iterator[dict[str, Any]]:
     for line in data.split(b"\n"):
         if not line.strip():
             continue
-        try:
-            document = json_value(line)
-        except ValueError:
-            document = None
-        if not isinstance(document, dict):
+        document = json_table(line)
+        if document is None:
             raise ModelError(f"a batch's outcome is no JSON object: {line[:80]!r}; collect again")
         yield document

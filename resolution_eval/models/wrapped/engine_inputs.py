@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from unittest.mock import patch
 
 PLACEHOLDERS = "placeholders of the engine's processed inputs"
 """`Served.counted_by` of a count that was read here."""
@@ -53,11 +54,8 @@ class EngineWatch:
             self.inputs.append(self._read(request))
             return request
 
-        processor.process_inputs = noting
-        try:
+        with patch.object(processor, "process_inputs", noting):
             yield
-        finally:
-            processor.process_inputs = original
 
     def of(self, place: int, questions: int) -> EngineInput | None:
         """That of a question, by its place; None where the engine processed more or fewer."""
@@ -100,9 +98,7 @@ def size_of(held: Mapping[str, Any], patch: int | None) -> tuple[int, int] | Non
 
 
 def engine_watch(base: Any) -> EngineWatch | None:
-    """Reads the inputs of the engine that `base` runs in this process; None where it runs none, or
-    one of a version that does not let it.
-    """
+    """Reads the inputs of the engine of `base` here; None where none is, or none that lets it."""
     engine = getattr(getattr(base, "client", None), "llm_engine", None)
     if not hasattr(getattr(engine, "input_processor", None), "process_inputs"):
         return None

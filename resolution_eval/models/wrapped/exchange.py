@@ -8,14 +8,16 @@ from __future__ import annotations
 import base64
 import binascii
 import io
+import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
 from resolution_eval.evidence.attestation import Sent
-from resolution_eval.ground.notation import json_value
+from resolution_eval.ground.notation import json_table
 from resolution_eval.models.providers.usage import refusal_of
 
 STANDARD = str.maketrans("-_", "+/")
@@ -49,6 +51,11 @@ class Exchange:
     """Whether the request never left, so that nothing can be billed for it."""
 
     @property
+    def digest(self) -> str:
+        """What it is known by in a journal."""
+        return digest_of(self.url, self.body)
+
+    @property
     def explained(self) -> bool:
         """Whether the server's word, or its silence, tells why there is no answer."""
         return self.fault is not None or refusal_of(self.answer or {}) is not None
@@ -62,6 +69,12 @@ class Exchange:
         if isinstance(body.get("generationConfig"), dict):
             body["generationConfig"] = {**body["generationConfig"], "maxOutputTokens": 1}
         return {name: value for name, value in body.items() if name != "stream"}
+
+
+def digest_of(url: str, body: Mapping[str, Any]) -> str:
+    """What a request is known by; the address's query is no part of it."""
+    said = json.dumps([url.partition("?")[0], body], sort_keys=True)
+    return sha256(said.encode()).hexdigest()
 
 
 def elsewhere(asked: str, answered: str) -> str | None:
@@ -88,11 +101,8 @@ def never_left(error: Exception) -> bool:
 def begun(request: Any, exchanges: list[Exchange]) -> Exchange | None:
     """The exchange that `request` begins; None where it asks no question."""
     content = _content(request)
-    try:
-        body = json_value(content) if content else None
-    except (ValueError, TypeError):
-        return None
-    if not isinstance(body, dict) or not {"messages", "contents", "input"} & set(body):
+    body = json_table(content) if isinstance(content, str | bytes) else None
+    if body is None or not {"messages", "contents", "input"} & set(body):
         return None
     exchange = Exchange(str(request.url), dict(request.headers), body)
     exchange.images = list(images_of(body))
@@ -162,16 +172,38 @@ def _decoded(text: Any) -> bytes | None:
 
 def _sent(data: bytes) -> Sent:
     """What the bytes of an image are; 0 x 0 where they are none."""
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     width, height, kind = 0, 0, "unknown"
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            width, height, kind = image.width, image.height, str(image.format)
-    except (UnidentifiedImageError, OSError):
-        pass
+    with suppress(OSError), Image.open(io.BytesIO(data)) as image:
+        width, height, kind = image.width, image.height, str(image.format)
     digest = sha256(data).hexdigest()
     return Sent(width=width, height=height, format=kind, bytes=len(data), sha256=digest)
+
+
+def placeholder(path: str, model: str, text: str) -> dict[str, Any]:
+    """An answer that nobody reads, of `text`, in the form of the provider at the path asked."""
+    if path.endswith("/messages"):
+        return {
+            "id": "0",
+            "type": "message",
+            "role": "assistant",
+            "model": model,
+            "content": [{"type": "text", "text": text}],
+            "stop_reason": "end_turn",
+            "usage": {"input_tokens": 0, "output_tokens": 0},
+        }
+    if path.endswith(":generateContent"):
+        turn = {"role": "model", "parts": [{"text": text}]}
+        return {"candidates": [{"content": turn, "finishReason": "STOP"}]}
+    message = {"role": "assistant", "content": text}
+    return {
+        "id": "0",
+        "object": "chat.completion",
+        "created": 0,
+        "model": model,
+        "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
+    }
 
 
 def _stripped(node: Any) -> Any:

@@ -11,7 +11,6 @@ server may re-encode, or the model may not see stripes so faint: no answer can t
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,23 +18,15 @@ from PIL import Image
 from scipy.stats import binom
 
 from resolution_eval.answers import parse_choice
-from resolution_eval.models.wrapped.probe_item import Asking
+from resolution_eval.data.acuity.chart_book import STRIPES
+from resolution_eval.data.acuity.probe import Ask, ProbeQuestion
 
 ALPHA = 0.05
 FAINT = 3
 """Grey levels, of 255, by which stripes differ from their ground."""
 PERIOD = 4
 """Pixels from stripe to stripe."""
-STRIPES = ("upright", "lying")
-
-
-@dataclass(frozen=True)
-class FaintItem:
-    """One image of faint stripes, and what is asked of it."""
-
-    image: Image.Image
-    question: str
-    choices: tuple[str, ...]
+QUESTION = "There are faint stripes. How do they run?"
 
 
 @dataclass(frozen=True)
@@ -71,11 +62,11 @@ class Fidelity:
         return f"{said} ({counts}; alpha {ALPHA:g})"
 
 
-def fidelity(ask: Asking, *, edge: int, quality: int = 30, images: int = 24) -> Fidelity:
+def fidelity(ask: Ask, *, edge: int, quality: int = 30, images: int = 24) -> Fidelity:
     """Ask about twice `images` images of `edge` pixels a side, and judge the answers."""
     plain = [faint(edge, number) for number in range(images)]
     lossy = [encoded(image, quality) for image in plain]
-    answers = ask([_item(image) for image in (*plain, *lossy)])
+    answers = ask([ProbeQuestion(image, QUESTION, STRIPES) for image in (*plain, *lossy)])
     right = [_right(answer, place % images) for place, answer in enumerate(answers)]
     first, second = right[:images], right[images:]
     pairs = list(zip(first, second, strict=True))
@@ -104,10 +95,5 @@ def encoded(image: Image.Image, quality: int) -> Image.Image:
         return opened.convert("RGB")
 
 
-def _item(image: Image.Image) -> FaintItem:
-    return FaintItem(image, "There are faint stripes. How do they run?", STRIPES)
-
-
 def _right(answer: str | None, number: int) -> bool:
-    said: Sequence[str] = STRIPES
-    return answer is not None and parse_choice(answer, said) == number % 2
+    return answer is not None and parse_choice(answer, STRIPES) == number % 2

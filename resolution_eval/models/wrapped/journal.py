@@ -11,13 +11,13 @@ import json
 import os
 from collections import defaultdict, deque
 from collections.abc import Mapping
-from hashlib import sha256
 from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO
 
-from resolution_eval.ground.notation import json_value, lines_of
+from resolution_eval.ground.notation import json_table, lines_of
 from resolution_eval.models.providers.usage import refusal_of, says_something
+from resolution_eval.models.wrapped.exchange import digest_of
 
 FILE = "resolution_eval_answers.jsonl"
 """Its name in the folder of `--use_cache`."""
@@ -38,9 +38,8 @@ class Journal:
     def take(
         self, url: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
     ) -> dict[str, Any] | None:
-        """An answer that an earlier run was given to this request, once; None if there is none.
-
-        The `headers` of the request are not looked at.
+        """An answer of an earlier run to this request, once; None if there is none. The `headers`
+        are not looked at.
         """
         if self._path is None:
             return None
@@ -94,16 +93,7 @@ def _lines(path: Path) -> list[tuple[str, dict[str, Any]]]:
         return []
     kept = []
     for line in lines_of(text):
-        try:
-            document = json_value(line)
-        except ValueError:
-            continue
-        if isinstance(document, dict) and isinstance(document.get("answer"), dict):
+        document = json_table(line) or {}
+        if isinstance(document.get("answer"), dict):
             kept.append((str(document.get("request")), document["answer"]))
     return kept
-
-
-def digest_of(url: str, body: Mapping[str, Any]) -> str:
-    """What a request is known by; the address's query is no part of it."""
-    said = json.dumps([url.partition("?")[0], body], sort_keys=True)
-    return sha256(said.encode()).hexdigest()

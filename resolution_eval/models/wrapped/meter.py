@@ -31,7 +31,7 @@ from resolution_eval.models.wrapped.predictors import LONE, Predictor, Turns, pr
 from resolution_eval.models.wrapped.traffic import Channel
 from resolution_eval.resolution import Size
 
-NOTHING = Forecast(rule="")
+NOTHING = Forecast()
 BASELINES = "resolution_eval_baselines.json"
 """Name of the file of counts without images in the folder of `--use_cache`."""
 WHOLE = "all prompt tokens, of which the image's are a part"
@@ -130,9 +130,7 @@ class TokenMeter:
         sent: Sequence[Sent | None],
         engine: EngineInput | None = None,
     ) -> list[Forecast]:
-        """What is foretold of each image of a question, at the size that an `engine` made of it
-        where that was read.
-        """
+        """What is foretold of each image of a question, at the size that an `engine` made of it."""
         turns = turns_of(exchanges[-1].body) if exchanges else LONE
         first = turns if len(sent) == 1 else alone(turns)
         forecasts = [self._forecast(first, one) for one in sent]
@@ -144,9 +142,7 @@ class TokenMeter:
         ]
 
     def most(self, exchange: Exchange) -> int | None:
-        """Most tokens that the images of a question take, those around them included; None where no
-        rule tells.
-        """
+        """Most tokens of a question's images and what is around them; None if no rule tells."""
         forecasts = self.forecasts([exchange], exchange.images)
         known = [one.tokens[1] + one.wrapping for one in forecasts if one.tokens is not None]
         return sum(known) if len(known) == len(forecasts) else None
@@ -249,25 +245,18 @@ def dropped(served: Served) -> Failure | None:
 
 def summed(forecasts: Sequence[Forecast]) -> Forecast:
     """The first image's forecast, with the tokens of all images where all are known."""
-    first = forecasts[0]
-    if len(forecasts) == 1:
-        return first
     tokens = [one.tokens for one in forecasts if one.tokens is not None]
-    known = len(tokens) == len(forecasts)
+    both = sum(least for least, _ in tokens), sum(most for _, most in tokens)
     return replace(
-        first,
-        tokens=(sum(least for least, _ in tokens), sum(most for _, most in tokens))
-        if known
-        else None,
+        forecasts[0],
+        tokens=both if len(tokens) == len(forecasts) else None,
         by_size=all(one.by_size for one in forecasts),
         wrapping=sum(one.wrapping for one in forecasts),
     )
 
 
 def alone(turns: Turns) -> Turns:
-    """A conversation of several images with the first as its only one: what an image becomes does
-    not depend on where it stands.
-    """
+    """The conversation with its first image alone: what one becomes depends on no other."""
     numbers = count()
     return [
         {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from resolution_eval.ground.errors import ModelError, UsageError
 from resolution_eval.models.families import Family, family_of
@@ -27,26 +27,12 @@ OWN = ("rule", "processor", "tokens_per_patch", "served_min_pixels", "served_max
 """Arguments of reswrap that say how a server's image tokens are predicted."""
 
 
-class Predictor(Protocol):
-    """Foretells what a server makes of an image."""
-
-    @property
-    def title(self) -> str:
-        """What is kept in the record."""
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What it leaves open."""
-
-    def forecast(self, size: Size, turns: Turns) -> Forecast:
-        """What an image of `size` becomes in the conversation `turns`."""
-
-
 @dataclass(frozen=True)
 class ByRule:
     """A rule of the library."""
 
     title: str
+    """What is kept in the record."""
     rule: Rule
     tokens_per_patch: float | None = None
 
@@ -121,6 +107,10 @@ class ByProcessor:
         )
 
 
+Predictor = ByRule | ByProcessor
+"""Foretells what a server makes of an image."""
+
+
 def _filled(turns: Any, image: Any) -> list[dict[str, Any]]:
     """The conversation with its image, or without the image's part."""
     filled = []
@@ -142,7 +132,7 @@ def predictor(model: str, told: Mapping[str, Any]) -> Predictor | None:
         ModelError: the processor cannot be loaded.
     """
     limits = {
-        name.removeprefix("served_"): _whole(name, told[name])
+        name.removeprefix("served_"): whole(name, told[name])
         for name in ("served_min_pixels", "served_max_pixels")
         if told.get(name) is not None
     }
@@ -162,9 +152,8 @@ def predictor(model: str, told: Mapping[str, Any]) -> Predictor | None:
         return None
     title, rule = entry
     each = told.get("tokens_per_patch")
-    return ByRule(
-        _title(title, limits), _limited(rule, limits), None if each is None else _number(each)
-    )
+    title += "".join(f",{name}={value}" for name, value in sorted(limits.items()))
+    return ByRule(title, _limited(rule, limits), None if each is None else _number(each))
 
 
 def _limited(rule: Rule, limits: Mapping[str, int]) -> Rule:
@@ -177,20 +166,12 @@ def _limited(rule: Rule, limits: Mapping[str, int]) -> Rule:
     return rule.model_copy(update={names[name]: value for name, value in limits.items()})
 
 
-def _title(title: str, limits: Mapping[str, int]) -> str:
-    return title + "".join(f",{name}={value}" for name, value in sorted(limits.items()))
-
-
-def whole(name: str, value: Any) -> int | None:
-    """An argument in pixels; None where it is not given.
+def whole(name: str, value: Any) -> int:
+    """An argument in pixels.
 
     Raises:
         UsageError: it is no whole number from 1.
     """
-    return None if value is None else _whole(name, value)
-
-
-def _whole(name: str, value: Any) -> int:
     if not str(value).isdecimal() or int(value) < 1:
         raise UsageError(f"{name}={value!r} is impossible; give pixels, a whole number from 1")
     return int(value)

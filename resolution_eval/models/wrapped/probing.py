@@ -5,19 +5,19 @@ The probe itself is `resolution_eval.data.acuity.probe`; here is how a base is a
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from resolution_eval.answers.prompts import question_text
 from resolution_eval.evidence.attestation import Failure
 from resolution_eval.ground.errors import UsageError
 from resolution_eval.models.wrapped.predictors import whole
-from resolution_eval.models.wrapped.probe_item import Asking, ProbeItem
+
+if TYPE_CHECKING:
+    from resolution_eval.data.acuity.probe import Ask, ProbeQuestion
 
 AUTO: Literal["auto"] = "auto"
 """In the place of an edge: the largest that the run's own sweep asks for."""
-PROBE = "resolution_eval.data.acuity.probe"
 GENERATION = {"max_new_tokens": 16, "do_sample": False, "temperature": 0}
 
 
@@ -27,8 +27,8 @@ def probed_edge(told: Any) -> int | Literal["auto"] | None:
     Raises:
         UsageError: it is neither.
     """
-    if str(told) == AUTO:
-        return AUTO
+    if told is None or str(told) == AUTO:
+        return None if told is None else AUTO
     try:
         return whole("probe", told)
     except UsageError as error:
@@ -64,10 +64,10 @@ Answering = Callable[[Sequence[tuple[str, Any]]], Sequence[str | Failure]]
 """Answers to prompts with their images, all of one size."""
 
 
-def asker(answer: Answering, batch: int) -> Asking:
+def asker(answer: Answering, batch: int) -> Ask:
     """Asks the items of a probe, `batch` at a time; None for one that has no answer."""
 
-    def ask(items: Sequence[ProbeItem]) -> list[str | None]:
+    def ask(items: Sequence[ProbeQuestion]) -> list[str | None]:
         texts: list[str | None] = []
         for start in range(0, len(items), batch):
             part = items[start : start + batch]
@@ -84,14 +84,11 @@ def sentence(answer: Answering, batch: int, edge: int) -> str:
     It is a lower bound: a model may see no more though the server sends it all.
 
     Raises:
-        UsageError: this installation has no probe, or the edge is too small.
+        UsageError: the edge is too small.
     """
-    try:
-        module = importlib.import_module(PROBE)
-    except ModuleNotFoundError as error:
-        raise UsageError(f"probe={edge}: this version has no {PROBE}; leave it out") from error
+    from resolution_eval.data.acuity.probe import probe
     from resolution_eval.models.wrapped.fidelity import fidelity
 
     ask = asker(answer, batch)
-    finding = module.probe(ask, promised=edge)
+    finding = probe(ask, promised=edge)
     return f"{edge} px: {finding.sentence}; {fidelity(ask, edge=edge).sentence}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from types import ModuleType
 from typing import Any
@@ -105,9 +105,5 @@ class Sparing:
 
 def mend(base: Any) -> None:
     """Mend a base that is built."""
-    for name, repair in MENDED.get(type(base).__module__, {}).items():
-        setattr(base, name, repair(getattr(base, name)))
-
-
-MENDED: dict[str, dict[str, Callable[[Any], Any]]] = {HUGGINGFACE: {"processor": Sparing}}
-"""Attributes of a base to mend, by the module of its class."""
+    if type(base).__module__ == HUGGINGFACE:
+        base.processor = Sparing(base.processor)

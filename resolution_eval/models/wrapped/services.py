@@ -34,24 +34,6 @@ class ClosedService:
     version: str = ""
     """Path of the interface's version, where the variable's address holds it."""
 
-    def refuse_unready(self, name: str, arguments: Mapping[str, Any]) -> None:
-        """Refuse to ask for the base `name` without what that needs.
-
-        Raises:
-            ModelError: the package is absent, or of a version that the base cannot ask with.
-            UsageError: there is no key.
-        """
-        there = _installed(self.client.name)
-        if there is None or not self.client.specifier.contains(there, prereleases=True):
-            shown = "is not installed" if there is None else f"is {there} here"
-            raise ModelError(
-                f"base={name} asks with the package {self.client.name}, which {shown}: "
-                f"pip install '{self.client}'"
-            )
-        told = any(arguments.get(name) for name in self.arguments)
-        if self.keys and not told and not any(os.environ.get(key) for key in self.keys):
-            raise UsageError(f"base={name} has no key; set {' or '.join(self.keys)}")
-
     @contextmanager
     def moved(self, url: str) -> Iterator[None]:
         """Has the service's client ask the server at `url` meanwhile, with a key that is none.
@@ -86,9 +68,25 @@ CLOSED_SERVICES: dict[str, ClosedService] = {
 
 
 def refuse_unready(name: str, arguments: Mapping[str, Any]) -> None:
-    """As `ClosedService.refuse_unready`, of a base that asks one."""
-    if name in CLOSED_SERVICES:
-        CLOSED_SERVICES[name].refuse_unready(name, arguments)
+    """Refuse to ask for the base `name` without what its service needs, if it asks one.
+
+    Raises:
+        ModelError: the package is absent, or of a version that the base cannot ask with.
+        UsageError: there is no key.
+    """
+    service = CLOSED_SERVICES.get(name)
+    if service is None:
+        return
+    client, there = service.client, _installed(service.client.name)
+    if there is None or not client.specifier.contains(there, prereleases=True):
+        shown = "is not installed" if there is None else f"is {there} here"
+        raise ModelError(
+            f"base={name} asks with the package {client.name}, which {shown}: pip install "
+            f"'{client}'"
+        )
+    told = any(arguments.get(argument) for argument in service.arguments)
+    if service.keys and not told and not any(os.environ.get(key) for key in service.keys):
+        raise UsageError(f"base={name} has no key; set {' or '.join(service.keys)}")
 
 
 def _installed(package: str) -> str | None:

@@ -20,7 +20,7 @@ from resolution_eval.ground.errors import ModelError
 from resolution_eval.ground.notation import NotationError, json_value
 from resolution_eval.models.providers.usage import error_within, free, no_text_of, sound, unsound
 from resolution_eval.models.wrapped.exchange import LATE, Exchange, begun, elsewhere, never_left
-from resolution_eval.models.wrapped.journal import Journal, digest_of
+from resolution_eval.models.wrapped.journal import Journal
 from resolution_eval.models.wrapped.pauses import Pauses
 from resolution_eval.models.wrapped.spending import Spending
 
@@ -33,29 +33,24 @@ CLIENTS = (
 )
 """HTTP clients of the packages that lmms-eval's models use, and whose `send` is watched."""
 LOST = {
-    "unreadable": ("DecodingError", "ContentDecodingError"),
-    "truncated": ("RemoteProtocolError", "ChunkedEncodingError", "IncompleteRead"),
+    **dict.fromkeys(("DecodingError", "ContentDecodingError"), "unreadable"),
+    **dict.fromkeys(("RemoteProtocolError", "ChunkedEncodingError", "IncompleteRead"), "truncated"),
 }
-"""Errors of an answer that came and cannot be read, by the word for them."""
+"""Words for an answer that came and cannot be read, by the error's name."""
 LACKING = {"Timeout": "timeout", "TooManyRedirects": "redirected"}
 """Words for why no answer came, by a part of the error's name."""
 SILENT = "without sending a response"
 """What httpx says of a server that hung up before any answer, by an error of those."""
 BOM = b"\xef\xbb\xbf"
 """A mark before a text in UTF-8, which a reader of JSON may pass over (RFC 8259, 8.1)."""
-WORDS = {
-    429: "rate limited",
-    **dict.fromkeys(LATE, "timeout"),
-}
+WORDS = {429: "rate limited", **dict.fromkeys(LATE, "timeout")}
 """What a status says in one word; otherwise that the request was refused."""
 LONG_ID = 16
-"""Fewest characters of an id that no server gives twice; Ollama's are `chatcmpl-` and at most three
-digits."""
+"""Fewest characters of an id that comes once; Ollama's are `chatcmpl-` and three digits."""
 SHOWN = 120
 """Characters of an unreadable answer that a fault quotes."""
 _SENDING: ContextVar[bool] = ContextVar("sending", default=False)
-"""Whether a question is being sent: a client that follows a redirect by its own `send` asks no
-second one."""
+"""Whether a question is being sent: a client that follows a redirect asks no second one."""
 
 
 @dataclass
@@ -73,7 +68,7 @@ class Channel:
         if len(str(answer.get("id") or "")) < LONG_ID:
             return False
         told = json.dumps(answer, sort_keys=True, default=str)
-        asked = digest_of(exchange.url, exchange.body)
+        asked = exchange.digest
         return self.given.setdefault(sha256(told.encode()).hexdigest(), asked) != asked
 
 
@@ -108,17 +103,10 @@ def _watching(
         held = channel.spending.reserve(exchange)
         if held is None:
             return _unasked(exchange, request, channel.spending)
-        try:
-            sent = channel.pauses.wait(str(request.url))
-            with _sending():
-                response = send(client, request, **options)
-            channel.pauses.note(exchange.url, response.status_code, response.headers, sent)
-            return _ended(exchange, request, response, channel)
-        except Exception as error:
-            _lost(exchange, error)
-            raise
-        finally:
-            channel.spending.settle(held, exchange)
+        with _under_way(exchange, held, channel.spending):
+            sent = channel.pauses.wait(exchange.url)
+            response = send(client, request, **options)
+            return _ended(exchange, request, response, channel, sent)
 
     return watching
 
@@ -135,28 +123,26 @@ def _watching_async(
         held = await channel.spending.reserve_async(exchange)
         if held is None:
             return _unasked(exchange, request, channel.spending)
-        try:
-            sent = await channel.pauses.wait_async(str(request.url))
-            with _sending():
-                response = await send(client, request, **options)
-            channel.pauses.note(exchange.url, response.status_code, response.headers, sent)
-            return _ended(exchange, request, response, channel)
-        except Exception as error:
-            _lost(exchange, error)
-            raise
-        finally:
-            channel.spending.settle(held, exchange)
+        with _under_way(exchange, held, channel.spending):
+            sent = await channel.pauses.wait_async(exchange.url)
+            response = await send(client, request, **options)
+            return _ended(exchange, request, response, channel, sent)
 
     return watching
 
 
 @contextmanager
-def _sending() -> Iterator[None]:
+def _under_way(exchange: Exchange, held: int, spending: Spending) -> Iterator[None]:
+    """A question is sent, for which so many tokens are held, until its answer is noted or lost."""
     token = _SENDING.set(True)
     try:
         yield
+    except Exception as error:
+        _lost(exchange, error)
+        raise
     finally:
         _SENDING.reset(token)
+        spending.settle(held, exchange)
 
 
 def _package(request: Any) -> str:
@@ -195,8 +181,9 @@ def _kept(exchange: Exchange, request: Any, journal: Journal) -> Any:
     return package.Response(200, json=free(answer), request=request)
 
 
-def _ended(exchange: Exchange, request: Any, response: Any, channel: Channel) -> Any:
-    """Notes the answer, or why it is none; the response as the base shall read it."""
+def _ended(exchange: Exchange, request: Any, response: Any, channel: Channel, sent: float) -> Any:
+    """Notes the answer to what was sent then, or why it is none; as the base shall read it."""
+    channel.pauses.note(exchange.url, response.status_code, response.headers, sent)
     exchange.status = int(response.status_code)
     fault = _fault(exchange, response, channel)
     if fault is not None:
@@ -277,7 +264,7 @@ def _lost(exchange: Exchange, error: Exception) -> None:
     """Notes that no answer came, or none that can be read; the server may have billed one."""
     if exchange.fault is None:
         name = type(error).__name__
-        came = "" if SILENT in str(error) else _came(name)
+        came = "" if SILENT in str(error) else LOST.get(name, "")
         exchange.kind = came or next(
             (word for part, word in LACKING.items() if part in name), "no connection"
         )
@@ -285,8 +272,3 @@ def _lost(exchange: Exchange, error: Exception) -> None:
         said = "an answer came that cannot be read" if came else "no answer came"
         billed = "" if exchange.unsent else ", and the request may have been billed"
         exchange.fault = f"{name}: {said}{billed}"
-
-
-def _came(name: str) -> str:
-    """The word for an answer that came and cannot be read, by the error's name; else nothing."""
-    return next((word for word, names in LOST.items() if name in names), "")

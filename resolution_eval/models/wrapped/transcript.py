@@ -66,25 +66,24 @@ def checked(
     failure, as is another number of image tokens than the grid makes; a thinking that the prompt
     opened begins the text, and one that the limit cut is noted.
     """
-    if parts is None or len(seen) != len(answers):
-        noted = parts is not None
-        return [_noted(answer, UNSEEN) if noted else answer for answer in answers]
-    return [
-        answer
-        if isinstance(answer, Failure)
-        else _checked(family, parts, answer, transcript, prompt, limit)
-        for answer, transcript, prompt, limit in zip(answers, seen, prompts, limits, strict=True)
-    ]
+    if parts is None:
+        return list(answers)
+    if len(seen) != len(answers):
+        return [_unseen(answer) for answer in answers]
+    rows = zip(answers, seen, prompts, limits, strict=True)
+    return [_checked(family, parts, *row) for row in rows]
 
 
 def _checked(
     family: Family | None,
     parts: Parts,
-    answer: Answer,
+    answer: Answer | Failure,
     transcript: Transcript,
     prompt: str,
     limit: int,
 ) -> Answer | Failure:
+    if isinstance(answer, Failure):
+        return answer
     tokenizer = parts.processor.tokenizer
     image = None if family is None else family.image_token(parts)
     read = tokenizer.decode([token for token in transcript.prompt if token != image])
@@ -100,9 +99,7 @@ def _checked(
 
 
 def _lost(lines: Sequence[str], read: str) -> str | None:
-    """Why a question's lines are not all in what the model read; None where they are. White space
-    is left aside, which bases and templates set as they like.
-    """
+    """Why a question's lines are not all in what the model read, white space aside, or None."""
     squeezed = "".join(read.split())
     missing = [line for line in lines if "".join(line.split()) not in squeezed]
     if not missing:
@@ -143,7 +140,7 @@ def _thought(answer: Answer, read: str, transcript: Transcript, ends: Any, limit
     return replace(answer, text=text, notes=(*answer.notes, *cut))
 
 
-def _noted(answer: Answer | Failure, note: str) -> Answer | Failure:
+def _unseen(answer: Answer | Failure) -> Answer | Failure:
     if isinstance(answer, Failure):
         return answer
-    return replace(answer, notes=(*answer.notes, note))
+    return replace(answer, notes=(*answer.notes, UNSEEN))

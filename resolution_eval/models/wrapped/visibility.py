@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from resolution_eval.ground.errors import ModelError
-from resolution_eval.models.families import Family, Parts, family_for
+from resolution_eval.models.families import Family, Parts, family_for, intended_grid
 from resolution_eval.models.families.family_base import EVIDENCE
+from resolution_eval.models.families.own_processor import foretold
 from resolution_eval.models.families.parts import TowerGrid
 from resolution_eval.models.wrapped.transcript import Transcript, as_one, transcripts
-from resolution_eval.resolution import Size
+from resolution_eval.resolution import Size, TrainingResolution, patch_size_fit, training_size
 
 CONVOLUTION = "tensors entering the convolutions of three channels"
 GENERATES = ("generate", "chat")
@@ -98,6 +99,26 @@ class Sight:
         strides = [module.stride[0] for module in self._convolutions()]
         return max(strides, default=1)
 
+    def wanted_grid(
+        self, training: TrainingResolution, scheme: str, information: Size, source: Size
+    ) -> Size:
+        """Size in pixels at which an image should enter the base.
+
+        Raises:
+            UsageError: the family's grid cannot follow the resolution, or the training grid is
+                unknown.
+        """
+        if self.family is not None and self.parts is not None:
+            return intended_grid(self.family, self.parts, training, scheme, information, source)
+        wanted = information if scheme == "match" else training_size(training, source)
+        return patch_size_fit(wanted, self.stride)
+
+    def expected_grid(self, drawn: Size) -> tuple[int, int]:
+        """Height and width in pixels that should enter of an image that is drawn at this size."""
+        if self.family is None or self.parts is None or not self.family.own:
+            return drawn.height, drawn.width
+        return foretold(self.family, self.parts, drawn).grid
+
     def _convolutions(self) -> list[Any]:
         """Those that take an image of three channels."""
         modules = [] if self.model is None else list(self.model.modules())
@@ -106,19 +127,14 @@ class Sight:
 
     @contextmanager
     def watching(self, sizes: Sequence[Size], samples: int) -> Iterator[TowerInput]:
-        """Notes what enters of `samples` questions with images of these `sizes` each, and every
-        exception that the model raises on its way.
-        """
+        """Notes what enters of `samples` questions of images of `sizes`, and what is raised."""
         seen = TowerInput(each=len(sizes), alike=len(set(sizes)) == 1)
-        handles = self._hooks(seen, [*sizes] * samples)
-        wrapped = list(self._wrapped(seen, samples))
-        try:
+        with ExitStack() as stack:
+            for handle in self._hooks(seen, [*sizes] * samples):
+                stack.enter_context(handle)
+            for name in self._wrapped(seen, samples):
+                stack.callback(delattr, self.model, name)
             yield seen
-        finally:
-            for handle in handles:
-                handle.remove()
-            for name in wrapped:
-                delattr(self.model, name)
 
     def _hooks(self, seen: TowerInput, grids: Sequence[Size]) -> list[Any]:
         if self.family is None or self.parts is None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from unittest.mock import patch
 
 import torch
 
@@ -16,8 +17,7 @@ from resolution_eval.ground.notation import json_value
 from resolution_eval.models.families.parts import TowerGrid
 from resolution_eval.models.wrapped.base_plan import BasePlan
 from resolution_eval.models.wrapped.base_questions import BaseQuestion, ask
-from resolution_eval.models.wrapped.exchange import images_of
-from resolution_eval.models.wrapped.placeholder import placeholder
+from resolution_eval.models.wrapped.exchange import images_of, placeholder
 from resolution_eval.models.wrapped.visibility import Sight, sight_of
 from resolution_eval.resolution import Size
 
@@ -43,8 +43,6 @@ def hollowed() -> Iterator[None]:
     """Has transformers make every model from its configuration alone."""
     from transformers import PreTrainedModel
 
-    original = PreTrainedModel.__dict__["from_pretrained"]
-
     def from_pretrained(cls: Any, pretrained: str, *_: Any, **arguments: Any) -> Any:
         pinned = {name: arguments[name] for name in ("revision",) if name in arguments}
         config = arguments.get("config") or cls.config_class.from_pretrained(pretrained, **pinned)
@@ -54,11 +52,8 @@ def hollowed() -> Iterator[None]:
         model.asked = []
         return (model, {}) if arguments.get("output_loading_info") else model
 
-    PreTrainedModel.from_pretrained = classmethod(from_pretrained)
-    try:
+    with patch.object(PreTrainedModel, "from_pretrained", classmethod(from_pretrained)):
         yield
-    finally:
-        PreTrainedModel.from_pretrained = original
 
 
 class Receipt(ThreadingHTTPServer):
@@ -110,15 +105,12 @@ class HollowBase:
         """What would enter the tower, the visual tokens, and what would be sent, of one image."""
         asked = ask(self.base, self.sight, [BaseQuestion("Which?", image, GENERATION)])
         if self._receipt is not None and self.sight.model is None:
-            return None, None, self._received()
+            if len(self._receipt.received) != 1:
+                sent = len(self._receipt.received)
+                raise ModelError(f"{self.plan.title} sent {sent} images of one")
+            return None, None, self._receipt.received.pop()
         tokens = asked.entered.tokens[0] if asked.entered.tokens else None
         return self._entering(Size(*image.size)), tokens, asked.sent.get((0, 0))
-
-    def _received(self) -> Sent:
-        assert self._receipt is not None
-        if len(self._receipt.received) != 1:
-            raise ModelError(f"{self.plan.title} sent {len(self._receipt.received)} images of one")
-        return self._receipt.received.pop()
 
     def _entering(self, grid: Size) -> TowerGrid | None:
         asked = getattr(self.sight.model, "asked", [])

@@ -142,7 +142,7 @@ class BenchmarkFolder(SampleSource):
         self.revision = f"files of the user, {digest[:16]}"
         self.excluded = tuple(excluded)
         self._samples = ordered(duplicates.clustered(samples, alike))
-        self.notes = (*duplicates.notes(samples, alike), *self._lacking(form.masks))
+        self._notes = (*duplicates.notes(samples, alike), *self._lacking(form.masks))
         if form.least_edge is not None:
             self._refuse_mirror(samples, form.least_edge)
 

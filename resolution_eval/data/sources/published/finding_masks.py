@@ -39,7 +39,7 @@ def largest_finding(
         return None
     findings = []
     for row in rows:
-        candidates = list(_candidates(row, folder))
+        candidates = list(dict.fromkeys(_candidates(row, folder)))
         if not candidates:
             return None
         box = _box(candidates, size, row, folder, images)
@@ -53,7 +53,6 @@ def _candidates(row: TableRow, folder: Path) -> Iterator[str]:
     Raises:
         DataError: it names one outside the folder.
     """
-    seen: set[str] = set()
     for name in NAMES:
         path = row[name].strip()
         if not path:
@@ -68,11 +67,7 @@ def _candidates(row: TableRow, folder: Path) -> Iterator[str]:
         beside = sorted((folder / published.parent).glob("*.dcm"))
         beside += sorted((folder / "jpeg" / series).glob("*.jpg")) if series else []
         first = [folder / published] if (folder / published).is_file() else []
-        for file in (*first, *beside):
-            locator = file.relative_to(folder).as_posix()
-            if locator not in seen:
-                seen.add(locator)
-                yield locator
+        yield from (file.relative_to(folder).as_posix() for file in (*first, *beside))
 
 
 def _box(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -55,10 +53,9 @@ class Images:
         self._held: dict[str, bytes] = {}
         self._contents = FolderContents(folder)
         files = [folder / name for name in zips if (folder / name).is_file()]
-        self._containers: list[Container] = [open_container(file) for file in files]
-        self._members = {
+        self._members: dict[str, tuple[Container, str, str]] = {
             name: (container, member.name, member.checksum)
-            for container in self._containers
+            for container in map(open_container, files)
             for member in container.members
             for name in {member.name, PurePosixPath(member.name).name}
         }
@@ -194,11 +191,3 @@ def letter(value: str, options: tuple[str, ...]) -> str:
     """The option that a letter stands for; empty where it stands for none."""
     place = ord(value.upper()) - ord("A") if len(value) == 1 and value.isascii() else -1
     return options[place] if 0 <= place < len(options) else ""
-
-
-def decoded(value: str) -> bytes:
-    """The bytes in base64; none where it is none."""
-    try:
-        return base64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError):
-        return b""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from resolution_eval.data.sources.labels_row import YES_NO
 from resolution_eval.data.sources.option_letters import unlettered
 from resolution_eval.data.sources.published.item import (
     Images,
@@ -20,7 +21,6 @@ from resolution_eval.data.sources.published.item import (
 from resolution_eval.ground.errors import DataError
 
 _CHOICES = re.compile(r"\s*Answer Choices:\s*\(A\).*\Z", re.DOTALL)
-_YES_NO = ("yes", "no")
 
 
 def medxpertqa(folder: Path, images: Images) -> Iterator[Item]:
@@ -45,11 +45,8 @@ def omnimedvqa(folder: Path, images: Images) -> Iterator[Item]:
         root = file.parents[2].relative_to(folder)
         for row in json_of(file):
             need(row, ("question_id", "question", "gt_answer", "image_path"), file)
-            options = tuple(
-                text(row[key])
-                for key in (f"option_{c}" for c in "ABCD")
-                if row.get(key) is not None
-            )
+            keys = [f"option_{c}" for c in "ABCD"]
+            options = tuple(text(row[key]) for key in keys if row.get(key) is not None)
             yield Item(
                 id=f"{file.stem}/{text(row['question_id'])}",
                 images=((root / text(row["image_path"])).as_posix(),),
@@ -89,8 +86,8 @@ def vindr_vqa(folder: Path, images: Images) -> Iterator[Item]:
                 id=f"{name}/{number}",
                 images=(_dicom(folder, name),),
                 question=text(asked.get("question")),
-                options=_YES_NO if plain in _YES_NO else (),
-                answer=plain if plain in _YES_NO else answer,
+                options=YES_NO if plain in YES_NO else (),
+                answer=plain if plain in YES_NO else answer,
             )
 
 
@@ -131,14 +128,13 @@ def quilt_vqa(folder: Path, images: Images) -> Iterator[Item]:
         need(row, ("question_id", "image", "text"), file)
         known = answers.get(text(row["question_id"]), {})
         closed = text(known.get("answer_type")).upper() == "CLOSED"
+        answer = text(known.get("yes_no_answer" if closed else "answer"))
         yield Item(
             id=text(row["question_id"]),
             images=(text(row["image"]),),
             question=text(row["text"]),
-            options=_YES_NO if closed else (),
-            answer=text(known.get("yes_no_answer" if closed else "answer")).lower()
-            if closed
-            else text(known.get("answer")),
+            options=YES_NO if closed else (),
+            answer=answer.lower() if closed else answer,
         )
 
 
@@ -175,7 +171,7 @@ def mimic_cxr_vqa(folder: Path, images: Images) -> Iterator[Item]:
             id=text(row["idx"]),
             images=(f"files/{text(row['image_path'])}",),
             question=text(row["question"]),
-            options=_YES_NO if alone in _YES_NO else (),
+            options=YES_NO if alone in YES_NO else (),
             answer=alone,
             cluster=text(row["subject_id"]),
             reason=None if len(answers) == 1 else f"has {len(answers)} answers; one is asked",

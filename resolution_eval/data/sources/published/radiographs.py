@@ -22,10 +22,10 @@ def cbis_ddsm(folder: Path, images: Images) -> Iterator[Item]:
     A table has a row per abnormality; a mammogram is asked once, in the split of its table. The
     size of the largest finding of a test image is that of its mask, where the masks are there.
     """
-    for split, ending in (("test", "test"), ("train", "train")):
+    for split in ("test", "train"):
         mammograms: dict[str, list[TableRow]] = defaultdict(list)
         for kind in ("mass", "calc"):
-            file = _csv(folder, f"{kind}_case_description_{ending}_set.csv")
+            file = _csv(folder, f"{kind}_case_description_{split}_set.csv")
             if file is None:
                 continue
             for row in rows_of(read_table(file), file):

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import ast
+import base64
 import csv
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from resolution_eval.data.sources.delimited import read_table, rows_of
+from resolution_eval.data.sources.labels_row import YES_NO
 from resolution_eval.data.sources.option_letters import unlettered
 from resolution_eval.data.sources.published.item import (
     Images,
     Item,
-    decoded,
     letter,
     need,
     parquet_rows,
@@ -36,7 +38,7 @@ LONGEST_CELL = 2**28
 """Characters of one cell: an image of 192 MiB in base64."""
 
 
-def tsv_rows(file: Path) -> Iterator[Mapping[str, str | None]]:
+def tsv_rows(file: Path) -> Iterator[Mapping[str, str]]:
     """The rows of a table in the convention of VLMEvalKit, megabytes of base64 in a cell included.
 
     Raises:
@@ -45,20 +47,19 @@ def tsv_rows(file: Path) -> Iterator[Mapping[str, str | None]]:
     csv.field_size_limit(LONGEST_CELL)
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream, delimiter="\t")
-            names = list(reader.fieldnames or ())
+            reader = csv.reader(stream, delimiter="\t")
+            names = next(reader, [])
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise DataError(f"{file}: the header names the column {twice[0]!r} twice")
-            for row in reader:
-                cells = [*row.values()]
-                if None in row or None in cells:
-                    more = "more" if None in row else "fewer"
+            for cells in filter(None, reader):
+                if len(cells) != len(names):
+                    more = "more" if len(cells) > len(names) else "fewer"
                     raise DataError(
                         f"{file}, line {reader.line_num}: {more} cells than the {len(names)} "
                         "columns of the header; it is cut or was edited, download it again"
                     )
-                yield row
+                yield dict(zip(names, cells, strict=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{file} cannot be read ({type(error).__name__})") from error
 
@@ -115,7 +116,10 @@ def _encoded(cell: str) -> Iterator[bytes]:
         parts = ast.literal_eval(cell) if cell.startswith("[") else [cell]
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         parts = []
-    yield from filter(None, (decoded(str(part)) for part in parts))
+    for part in parts:
+        with suppress(ValueError):  # no base64
+            data = base64.b64decode(str(part), validate=True)
+            yield from [data] if data else []
 
 
 def mmmu(folder: Path, images: Images) -> Iterator[Item]:
@@ -190,12 +194,12 @@ def kvasir_vqa(folder: Path, images: Images) -> Iterator[Item]:
     for number, row in enumerate(parquet_rows(files)):
         need(row, ("image", "question", "answer", "img_id"), folder / "data")
         answer = text(row["answer"])
-        yes_no = answer.lower() in ("yes", "no")
+        yes_no = answer.lower() in YES_NO
         yield Item(
             id=f"{text(row['img_id'])}/{number:06d}",
             images=(images.hold(row["image"]["bytes"]),),
             question=text(row["question"]),
-            options=("yes", "no") if yes_no else (),
+            options=YES_NO if yes_no else (),
             answer=answer.lower() if yes_no else answer,
             cluster=text(row["img_id"]),
         )
