@@ -160,7 +160,7 @@ def _played(adapter: Any) -> Iterator[None]:
     with (
         patch.object(adapter, "answer", answering),
         patch.object(adapter, "gpus", lambda: [torch.device("cpu")]),
-        patch.object(adapter, "room", lambda: int(PLAYED["memory"])),
+        patch.object(device_memory, "room", lambda gpus: int(PLAYED["memory"])),
         patch.object(torch.cuda, "reset_peak_memory_stats", lambda gpu=None: None),
         patch.object(torch.cuda, "memory_allocated", lambda gpu=None: 0),
         patch.object(torch.cuda, "max_memory_allocated", lambda gpu=None: taken[0]),

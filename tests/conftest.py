@@ -27,7 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--fast",
         action="store_true",
-        help="only files of tests that need no torch, no lmms-eval and no browser: under a minute",
+        help="only tests of functions, without models, runs, servers and pages: under a minute",
     )
 
 

@@ -9,14 +9,16 @@ from pathlib import Path
 TESTS = Path(__file__).parent
 HEAVY = re.compile(
     r"^\s*(?:from|import) (?:torch|torchvision|lmms_eval|transformers|peft|accelerate|open_clip"
-    r"|open_flamingo|playwright|evaluate|benchmarks|studies|resolution_eval\.(?:adapters|training"
-    r"|diagnosis|score|demo|entrance|robustness|board\.site\.public|host\.(?:runs|fewshot|tasks)"
-    r"|models\.(?!providers|arguments)\w+))\b",
+    r"|open_flamingo|playwright|evaluate|benchmarks|studies|subprocess|http|synthetic_runs"
+    r"|resolution_eval\.(?:adapters|training|diagnosis|score|demo|entrance|robustness|board|report"
+    r"|jobs|datasets|commands|cli|installation|host\.(?:runs|fewshot|tasks)"
+    r"|models\.(?!providers|arguments)\w+))\b"
+    r"|^\s*from resolution_eval import .*\bcli\b",
     re.MULTILINE,
 )
-"""Imports that take seconds: torch, lmms-eval, a browser, and our rooms that stand on them."""
-COMMANDS = "test_documented_commands"
-"""Its tests are no slow imports, but a process for each command of the documentation."""
+"""What takes seconds: torch, lmms-eval, browsers, servers, other processes, files of whole runs,
+and our rooms that stand on these.
+"""
 IMPORTED = re.compile(r"^\s*(?:from|import) (\w+)", re.MULTILINE)
 
 
@@ -26,7 +28,7 @@ def is_fast(path: Path) -> bool:
     `HEAVY`.
     """
     text = path.read_text(encoding="utf-8")
-    if HEAVY.search(text) or path.stem.endswith("_browser") or path.stem == COMMANDS:
+    if HEAVY.search(text) or path.stem.endswith("_browser"):
         return False
     files = (_files().get(name) for name in IMPORTED.findall(text))
     return all(is_fast(file) for file in files if file not in (None, path))

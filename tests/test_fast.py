@@ -16,9 +16,11 @@ import pytest
         ("from resolution_eval.models.families import Family\n", False),
         ("from resolution_eval.host.runs import run\n", False),
         ("from resolution_eval.host import taskfiles\n", True),
-        ("from synthetic_runs import line\n", True),
+        ("from synthetic_runs import line\n", False),
         ("from tiny_families import save\n", False),
         ("# import torch\n", True),
+        ("from resolution_eval import cli, images\n", False),
+        ("from resolution_eval import images\n", True),
     ],
 )
 def test_what_a_file_imports_decides(tmp_path: Path, text: str, quick: bool) -> None:
