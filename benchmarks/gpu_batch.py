@@ -23,7 +23,7 @@ from benchmarks.host import Kept, keep
 from benchmarks.result import Result
 from resolution_eval.adapters import device_memory
 from resolution_eval.adapters.render_batches import MOST, BatchSizes
-from resolution_eval.evidence.attestation import LEDGER
+from resolution_eval.evidence.run_ledger import LEDGER
 
 TARGET = 0.5
 PLAYED = {"memory": 2**22, "view": 2**14, "pixel": 8.0}

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resolution_eval.evidence.attestation import Failure, Served
+from resolution_eval.evidence.attestation import Served
 from resolution_eval.evidence.facts import versions
+from resolution_eval.evidence.verdict import Failure
 from resolution_eval.ground.errors import ModelError, UsageError
 from resolution_eval.ground.redaction import STRUCK
 from resolution_eval.models.arguments import flag, model_arguments

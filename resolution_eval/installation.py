@@ -63,12 +63,12 @@ def table(findings: list[InstallationFinding]) -> str:
 
 def _python() -> Findings:
     python = f"Python {platform.python_version()}, {sys.platform}"
-    yield InstallationFinding("resolution-eval", "ok", f"{version_of('resolution-eval')}, {python}")
     advice = "python3 -m uv sync, or pip install resolution-eval"
-    for name in NEEDED:
+    for name in ("resolution-eval", *NEEDED):
         installed = version_of(name)
         if installed:
-            yield InstallationFinding(name, "ok", installed)
+            more = f", {python}" if name == "resolution-eval" else ""
+            yield InstallationFinding(name, "ok", installed + more)
         else:
             yield InstallationFinding(name, "fault", "not installed", advice)
 

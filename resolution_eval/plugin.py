@@ -92,8 +92,8 @@ def _end_with_status() -> None:
     lmms-eval ends with 0 after any exception, and after a run in which every sample failed; a job
     that waits for it would go on. Registered early, this runs late.
     """
-    attestation = sys.modules.get("resolution_eval.evidence.attestation")
-    lost = None if attestation is None else attestation.LEDGER.lost
+    ledger = sys.modules.get("resolution_eval.evidence.run_ledger")
+    lost = None if ledger is None else ledger.LEDGER.lost
     if lost is None or not is_host(sys.argv[0]):
         return
     print(f"resolution-eval: {lost}", file=sys.stderr, flush=True)

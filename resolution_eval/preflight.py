@@ -55,8 +55,7 @@ def _refuse_arguments(model: str, text: str) -> None:
     given = arguments.model_arguments(text)
     known = {"resflamingo": arguments.RESFLAMINGO, "reshf": arguments.RESHF}.get(model)
     if known is not None:
-        strange = {name: value for name, value in given.items() if name not in known}
-        arguments.refuse_unknown(strange, known, model)
+        arguments.refuse_unknown(given, known, model)
     elif "base" not in given:
         raise UsageError("reswrap needs a model of lmms-eval's; give base=NAME, openai say")
     arguments.common({name: given[name] for name in arguments.COMMON if name in given})

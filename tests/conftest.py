@@ -52,7 +52,7 @@ def _as_fast_as_said(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _nothing_left_behind() -> Iterator[None]:
-    from resolution_eval.evidence.attestation import LEDGER, Ledger
+    from resolution_eval.evidence.run_ledger import LEDGER, Ledger
     from resolution_eval.ground import registry
 
     folders, asked = list(registry.FOLDERS), list(registry.ASKED)

@@ -18,7 +18,7 @@ from tiny_flamingo import LANGUAGES, tiny
 from resolution_eval.adapters.adapter import ResolutionAdapter
 from resolution_eval.answers.prompts import flamingo_prompt
 from resolution_eval.data.sources.source import Sample, of_split
-from resolution_eval.evidence.attestation import LEDGER
+from resolution_eval.evidence.run_ledger import LEDGER
 from resolution_eval.ground.errors import DataError, UsageError
 from resolution_eval.host import fewshot, runs, tasks
 from resolution_eval.host.fewshot import Demonstrations, context, draw, split_prompt

@@ -23,7 +23,7 @@ import pytest
 from datasets import Dataset
 from PIL import Image
 
-from resolution_eval.evidence.attestation import LEDGER
+from resolution_eval.evidence.run_ledger import LEDGER
 from resolution_eval.host import runs, tasks
 from resolution_eval.host.verdicts import verdict_of
 

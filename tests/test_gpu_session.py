@@ -17,7 +17,8 @@ from benchmarks import NAMES, gpu_overhead, gpu_session
 from benchmarks.device import Clock, clocked, slowed
 from benchmarks.gpu_session import Part
 from benchmarks.host import Kept
-from resolution_eval.evidence.attestation import LEDGER, Failure, SampleKey
+from resolution_eval.evidence.run_ledger import LEDGER, SampleKey
+from resolution_eval.evidence.verdict import Failure
 from resolution_eval.models.transfer import Transfer
 
 

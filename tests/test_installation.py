@@ -102,3 +102,15 @@ def test_a_nearly_full_disk_is_noted_and_a_closed_folder_is_a_fault(monkeypatch,
 def test_sizes_without_a_model_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["doctor", "--sizes", "28"]) == 1
     assert "need --model" in capsys.readouterr().err
+
+
+def test_a_package_that_is_only_on_the_path_is_a_fault(monkeypatch):
+    """Its entry points are not there, and no version is told."""
+    version_of = installation.version_of
+    monkeypatch.setattr(
+        installation,
+        "version_of",
+        lambda name: None if name == "resolution-eval" else version_of(name),
+    )
+    first = next(installation._python())
+    assert (first.name, first.state, first.found) == ("resolution-eval", "fault", "not installed")

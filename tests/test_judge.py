@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from resolution_eval.data.cards import task_cards
-from resolution_eval.evidence.attestation import LEDGER, Failure, SampleKey
+from resolution_eval.evidence.run_ledger import LEDGER, SampleKey
+from resolution_eval.evidence.verdict import Failure
 from resolution_eval.ground.errors import CardError, UsageError
 from resolution_eval.host import judge, task_metrics, tasks
 from resolution_eval.host.judge import open_judge

@@ -19,6 +19,7 @@ from resolution_eval.host import runs, tasks
 from resolution_eval.host.parcels import Contents, Parcel
 from resolution_eval.host.reply_texts import FoldedReplies, begin_replies, fold, unfold
 from resolution_eval.host.slips import Slip, watch_requests
+from resolution_eval.host.tally import Tally
 
 
 def logged(number: int, r: str) -> dict[str, Any]:
@@ -228,3 +229,26 @@ def test_what_is_written_is_the_same_to_the_byte(
     assert written(model, data, tmp_path / "packed") == plain
     assert all(hasattr(getattr(owner, name), "__wrapped__") for owner, name in places)
     assert plain.count("\n") == 10
+
+
+def test_folded_replies_are_a_list_of_texts_to_whoever_asks() -> None:
+    begin_replies()
+    replies, texts = FoldedReplies(["yes", "no"]), ["yes", "no"]
+    assert replies == texts and (replies != texts) is False
+    assert "yes" in replies and "maybe" not in replies
+    assert list(reversed(replies)) == ["no", "yes"] and replies + [] == texts  # noqa: RUF005
+    assert sent(replies) == texts and replies.pop() == "no" and list(replies) == ["yes"]
+
+
+def test_half_a_character_that_a_server_cut_is_kept() -> None:
+    cut = logged(1, "28")
+    cut["resps"] = [["a smile \ud83d"]]
+    assert Parcel("synthetic_res", cut, FIGURES).line() == cut
+
+
+def test_of_two_runs_told_before_their_tables_neither_is_shown_as_the_other() -> None:
+    tally = Tally()
+    for _ in range(2):
+        tally.verdicts([{}])
+        tally.attestations([{"fingerprint": "f"}])
+    assert tally.lines == {"f": None}

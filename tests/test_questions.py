@@ -11,7 +11,10 @@ import pytest
 from sklearn.metrics import accuracy_score
 
 from resolution_eval.data.cards import task_cards
-from resolution_eval.evidence.attestation import LEDGER, Attestation, Failure, Reply, SampleKey
+from resolution_eval.evidence.attestation import Attestation
+from resolution_eval.evidence.reply import Reply
+from resolution_eval.evidence.run_ledger import LEDGER, SampleKey
+from resolution_eval.evidence.verdict import Failure
 from resolution_eval.host import task_metrics, tasks
 from resolution_eval.host.taskfiles import task_yaml
 from resolution_eval.host.verdicts import unattested, verdict_of

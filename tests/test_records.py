@@ -31,8 +31,8 @@ from resolution_eval.records import (
 )
 from resolution_eval.records.answer_table import GENERATIONS, resolution_order
 from resolution_eval.records.host_output import read_run
-from resolution_eval.records.schema import json_schema, publish_schema
 from tools import records_page
+from tools.records_page import json_schema, publish_schema
 
 CURVE = {"28": 0.3, "64": 0.8, "128": 0.7, "native": 0.75}
 

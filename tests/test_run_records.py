@@ -126,3 +126,67 @@ def test_where_all_tasks_are_ours_no_others_are_looked_for(monkeypatch, ours):
     assert runs.run([task], []) == 0
     assert {"phantom_res", "biomed_res"} <= set(known)
     assert ("mme" in known) is not ours
+
+
+def test_a_file_of_several_evaluations_may_name_others_tasks(monkeypatch, tmp_path):
+    from lmms_eval import __main__ as host
+
+    known = []
+    monkeypatch.setattr(
+        host,
+        "cli_evaluate_single",
+        lambda _: known.extend(host.TaskManager("WARNING").all_tasks) or (None, None),
+    )
+    file = tmp_path / "runs.yaml"
+    file.write_text("- tasks: mme\n")
+    assert runs.run([], ["--config", str(file)]) == 0
+    assert "mme" in known
+
+
+@pytest.mark.parametrize("name", ["a,b", "2026", "1e3", "o'b", "[x", "-dash"])
+def test_an_output_folder_is_the_one_that_was_named(monkeypatch, tmp_path, name):
+    """lmms-eval would part the path at a comma, or join a quote to the token behind it."""
+    from lmms_eval import __main__ as host
+
+    trackers = []
+
+    def single(given):
+        arguments = f"{given.hf_hub_log_args},output_path={given.output_path},token=hf_secret"
+        trackers.append(host.simple_parse_args_string(arguments))
+        return None, None
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(host, "cli_evaluate_single", single)
+    assert runs.lmms_eval(["--tasks", "phantom_res", f"--output_path={name}"]) == 0
+    runs.evaluate("resflamingo", "", "phantom_res", Path(name), batch_size=1)
+    assert [tracker["output_path"] for tracker in trackers] == [name, name]
+    assert {tracker["token"] for tracker in trackers} == {"hf_secret"}
+
+
+def test_a_folder_of_the_task_s_name_is_not_taken_for_the_task(monkeypatch, tmp_path):
+    from lmms_eval import __main__ as host
+
+    asked = []
+    monkeypatch.setattr(
+        host, "cli_evaluate_single", lambda given: asked.append(given.tasks) or (None, None)
+    )
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "phantom_res").mkdir()
+    runs.evaluate("resflamingo", "", "phantom_res", tmp_path / "out", batch_size=1)
+    (tasks,) = asked
+    assert not Path(tasks).is_dir() and set(tasks.split(",")) == {"phantom_res"}
+
+
+def test_a_quiet_run_leaves_the_caller_s_log_as_it_was(monkeypatch, tmp_path):
+    from lmms_eval import __main__ as host
+    from loguru import logger
+
+    monkeypatch.setattr(host, "cli_evaluate_single", lambda _: (None, None))
+    said = []
+    sink = logger.add(said.append, format="{message}")
+    try:
+        runs.evaluate("resflamingo", "", "phantom_res", tmp_path, batch_size=1)
+        logger.warning("still here")
+    finally:
+        logger.remove(sink)
+    assert str(said[-1]).strip() == "still here"

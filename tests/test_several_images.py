@@ -363,7 +363,7 @@ def test_a_model_that_knows_nothing_of_us_is_handed_each_image(
 ) -> None:
     from datasets import Dataset
 
-    from resolution_eval.evidence.attestation import LEDGER, SampleKey
+    from resolution_eval.evidence.run_ledger import LEDGER, SampleKey
     from resolution_eval.host import tasks
 
     card = folder_card(folder(tmp_path / "f", QUESTIONS)).model_copy(update={"scheme": "match"})

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from resolution_eval.records.answer_table import IMAGE, SCHEMA
-from resolution_eval.records.schema import json_schema, publish_schema
+from resolution_eval.records.schema import Record
 from resolution_eval.records.times import ANSWER_TIMES, TIMES
 from tools import DOCS
 
@@ -100,6 +102,19 @@ def page() -> str:
     for name in ORDER:
         parts += section(name, schema["$defs"][name])
     return "\n".join([*parts, *_answers(), *_times()]) + "\n"
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of a record's document."""
+    schema = Record.model_json_schema(mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def publish_schema(folder: Path) -> Path:
+    """Write the JSON Schema into `folder`; its path."""
+    path = folder / "record.schema.json"
+    path.write_text(json.dumps(json_schema(), indent=2) + "\n", encoding="utf-8")
+    return path
 
 
 def section(name: str, schema: Mapping[str, Any]) -> Iterator[str]:

@@ -33,18 +33,12 @@ from resolution_eval.adapters.requests import (
 )
 from resolution_eval.adapters.views import EncoderView, RenderedImage, View, rendered
 from resolution_eval.declaration import KnownTraining
-from resolution_eval.evidence.attestation import (
-    LEDGER,
-    AnswerMode,
-    Attestation,
-    Blind,
-    Cost,
-    Failure,
-    Reply,
-    SampleKey,
-)
+from resolution_eval.evidence.attestation import AnswerMode, Attestation, Blind
 from resolution_eval.evidence.facts import CheckpointFacts, versions
 from resolution_eval.evidence.model_answer import Answer, finite
+from resolution_eval.evidence.reply import Reply
+from resolution_eval.evidence.run_ledger import LEDGER, Cost, SampleKey
+from resolution_eval.evidence.verdict import Failure
 from resolution_eval.ground.errors import ImageError, ModelError, UsageError, host_boundary
 from resolution_eval.ground.redaction import redacted
 from resolution_eval.host.cached_replies import state_of

@@ -6,12 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from resolution_eval.adapters.views import EncoderView, View
-from resolution_eval.evidence.attestation import (
-    Attestation,
-    Demonstrated,
-    ImageAttestation,
-    Status,
-)
+from resolution_eval.evidence.attestation import Attestation, Demonstrated, ImageAttestation, Status
 from resolution_eval.evidence.model_answer import Answer
 from resolution_eval.resolution import is_capped, label
 

@@ -15,9 +15,11 @@ from resolution_eval.adapters.adapter import ResolutionAdapter
 from resolution_eval.adapters.device_memory import places_of
 from resolution_eval.adapters.requests import SampleRequest
 from resolution_eval.adapters.views import View
-from resolution_eval.evidence.attestation import LEDGER, Attestation, Failure
+from resolution_eval.evidence.attestation import Attestation
 from resolution_eval.evidence.ladder import disagreement, step
 from resolution_eval.evidence.model_answer import Answer
+from resolution_eval.evidence.run_ledger import LEDGER
+from resolution_eval.evidence.verdict import Failure
 from resolution_eval.ground.errors import UsageError, host_boundary, visible
 from resolution_eval.host.cache_folder import cache_folder, watch_cache
 from resolution_eval.identity import revision

@@ -119,7 +119,6 @@ def changes(
     cells = {(r.task, r.shown, str(cell.key)) for r in here.values() for cell in r.cells}
     for name, old in accepted.records.items():
         path = folder / name
-        path = folder / name
         if (old.task, old.shown) not in {(task, shown) for task, shown, _ in cells}:
             yield Fault(path, f"task {old.task} was accepted and is withdrawn; put its record back")
             continue

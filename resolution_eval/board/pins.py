@@ -19,7 +19,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from resolution_eval.evidence.attestation import Form
+from resolution_eval.evidence.verdict import Form
 from resolution_eval.ground import paths
 from resolution_eval.ground.errors import DataError, RecordError
 from resolution_eval.records.bounded import Document, read_as

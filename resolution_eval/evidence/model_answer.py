@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from resolution_eval.evidence.attestation import Failure, Sent, Served
+from resolution_eval.evidence.attestation import Sent, Served
+from resolution_eval.evidence.verdict import Failure
 from resolution_eval.ground.errors import ModelError
 
 Fact = TypeVar("Fact")

@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
-from resolution_eval.evidence.attestation import LEDGER, Failure, Reply, SampleKey
+from resolution_eval.evidence.reply import Reply
+from resolution_eval.evidence.run_ledger import LEDGER, SampleKey
+from resolution_eval.evidence.verdict import Failure
 
 Document = Mapping[str, Any]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from resolution_eval.data.sources import Sample
 from resolution_eval.data.sources.slide_views import locator_at
-from resolution_eval.evidence.attestation import LEDGER, SampleKey
+from resolution_eval.evidence.run_ledger import LEDGER, SampleKey
 from resolution_eval.ground.errors import DataError, UsageError, host_boundary
 from resolution_eval.host import tasks
 from resolution_eval.resolution import parse_resolution

@@ -12,7 +12,7 @@ from typing import Any
 
 from loguru import logger
 
-from resolution_eval.evidence.attestation import Judgement, Verdict
+from resolution_eval.evidence.verdict import Judgement, Verdict
 from resolution_eval.ground.errors import UsageError, suggest
 
 PROVIDERS = ("openai", "azure", "bedrock")

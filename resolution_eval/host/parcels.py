@@ -50,7 +50,7 @@ class Parcel:
         for name in POINT:
             value = said[name]
             setattr(self, name, sys.intern(value) if type(value) is str else value)
-        text = _text(line).encode()
+        text = _text(line).encode("utf-8", "surrogatepass")  # half of a character that was cut
         self._first = _FIRST.setdefault((task, said["resolution"]), text)
         machine = zlib.compressobj(LEVEL, zdict=self._first)
         self._data = machine.compress(text) + machine.flush()
@@ -144,14 +144,16 @@ def pack_samples() -> None:
     """
     _FIRST.clear()
     evaluator = sys.modules.get(EVALUATOR)
-    if evaluator is None or hasattr(evaluator._process_document_results, "__wrapped__"):
+    if evaluator is None:
         return
     from lmms_eval.api.task import ConfigurableTask
     from lmms_eval.evaluator_utils import TaskOutput
 
     watch_requests(ConfigurableTask)
-    _pack(evaluator)
-    _open(TaskOutput)
+    if not hasattr(evaluator._process_document_results, "__wrapped__"):
+        _pack(evaluator)
+    if not hasattr(TaskOutput.calculate_aggregate_metric, "__wrapped__"):
+        _open(TaskOutput)
 
 
 def _pack(evaluator: Any) -> None:

@@ -71,7 +71,25 @@ class FoldedReplies(list[Any]):
     def __iter__(self) -> Iterator[str]:
         return map(unfold, super().__iter__())
 
+    def __reversed__(self) -> Iterator[str]:
+        return reversed(list(self))
+
+    def __contains__(self, text: object) -> bool:
+        return text in list(self)
+
+    def __add__(self, other: Any) -> Any:
+        return [*self, *other]
+
+    def pop(self, place: Any = -1) -> str:
+        return unfold(super().pop(place))
+
     def __eq__(self, other: object) -> bool:
         return list(self) == other
+
+    def __ne__(self, other: object) -> bool:
+        return list(self) != other
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return list, (list(self),)
 
     __hash__ = None

@@ -12,9 +12,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
 
+from loguru import logger
+
 from resolution_eval.data import own_folder as own_folder
 from resolution_eval.data.cards import TaskCard
-from resolution_eval.evidence.attestation import LEDGER
+from resolution_eval.evidence.run_ledger import LEDGER
 from resolution_eval.ground import paths, registry
 from resolution_eval.ground.errors import RecordError, UsageError, suggest, visible
 from resolution_eval.host.judge import PROVIDERS
@@ -87,7 +89,9 @@ def run(
         for task in shipped if changed else ():
             derive(task, Path(folder), variation)
         named = ["--tasks", ",".join(tasks)] if tasks else []
-        return lmms_eval([*named, *arguments], ours=set(tasks) <= task_names())
+        # without --tasks a file of --config names them, and may name others' too
+        ours = bool(tasks) and set(tasks) <= task_names()
+        return lmms_eval([*named, *arguments], ours=ours)
 
 
 def _in_order(resolutions: Sequence[Resolution] | None) -> Sequence[Resolution] | None:
@@ -159,8 +163,10 @@ def evaluate(
         RecordError: the results could not be saved.
     """
     variation = Variation(resolutions=resolutions)
-    arguments = ["--model", model, "--model_args", model_args, "--tasks", task]
-    arguments += ["--batch_size", str(batch_size), "--output_path", str(output)]
+    # lmms-eval takes the name of a folder that is there for a folder of tasks; not two names
+    named = f"{task},{task}" if Path(task).is_dir() else task
+    arguments = ["--model", model, f"--model_args={model_args}", "--tasks", named]
+    arguments += ["--batch_size", str(batch_size), f"--output_path={output}"]
     arguments += ["--log_samples", "--verbosity", "WARNING"]
     arguments += [] if limit is None else ["--limit", str(limit)]
     failures: list[Exception] = []
@@ -177,7 +183,7 @@ def evaluate(
             derive(task, Path(folder), variation)
         else:
             write_task(Path(folder) / card.name, variation.applied(card))
-        with redirect_stdout(sys.stderr):
+        with redirect_stdout(sys.stderr), _own_sinks():
             _host(arguments, quietly, ours=True)
     TOLD.lines.clear()
     if failures:
@@ -201,8 +207,13 @@ def _host(
     def dated(given: Any) -> Any:
         if not given.output_path:
             return around(single, given)
-        date = partial(_unused_date, Path(given.output_path), host.utils.get_datetime_str)
-        with patch.object(host.utils, "get_datetime_str", date):
+        path = str(given.output_path)
+        date = partial(_unused_date, Path(path), host.utils.get_datetime_str)
+        parse = partial(_with_path, host.simple_parse_args_string, path)
+        with (
+            patch.object(host.utils, "get_datetime_str", date),
+            patch.object(host, "simple_parse_args_string", parse),
+        ):
             return around(single, given)
 
     LEDGER.rest()
@@ -213,6 +224,34 @@ def _host(
         patch.object(host, "TaskManager", tasks),
     ):
         host.cli_evaluate()
+
+
+@contextmanager
+def _own_sinks() -> Iterator[None]:
+    """Leaves the sinks of the log as the caller has them: lmms-eval's command line sets its own."""
+    import lmms_eval.__main__ as host
+
+    class CallersLog:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(logger, name)
+
+        def remove(self) -> None: ...
+
+        def add(self, *given: Any, **named: Any) -> None: ...
+
+    with patch.object(host, "eval_logger", CallersLog()):
+        yield
+
+
+def _with_path(parse: Callable[[str], dict[str, Any]], path: str, text: str) -> dict[str, Any]:
+    """What lmms-eval reads of its tracker's arguments, with the path as it was given.
+
+    It pastes the path into their text, where a comma, a quote or a bracket of it would part it, or
+    join it to the token that stands behind.
+    """
+    before, pasted, behind = text.partition(f",output_path={path}")
+    arguments = parse(before + behind)
+    return {**arguments, "output_path": path} if pasted else arguments
 
 
 def _our_tasks(
@@ -231,6 +270,6 @@ def _unused_date(output: Path, now: Callable[..., str], **zone: Any) -> str:
     lmms-eval calls a run's files by the second it began in, and writes on in one that is there: of
     two short runs, the second one's samples would stand among the first one's.
     """
-    while any(output.rglob(f"{(date := now(**zone))}_*")):
+    while any(output.glob(f"*/{(date := now(**zone))}_*")):
         time.sleep(0.1)
     return date

@@ -12,7 +12,7 @@ from typing import Any
 
 from loguru import logger
 
-from resolution_eval.evidence.attestation import LEDGER
+from resolution_eval.evidence.run_ledger import LEDGER
 from resolution_eval.ground.files import is_full
 
 

@@ -13,8 +13,10 @@ class Tally:
 
     def __init__(self) -> None:
         self._verdicts: Sequence[Item] = ()
-        self.lines: dict[str, tuple[Sequence[Item], Sequence[Item]]] = {}
-        """By fingerprint of the data."""
+        self.lines: dict[str, tuple[Sequence[Item], Sequence[Item]] | None] = {}
+        """By fingerprint of the data; None where two runs on it were told before their tables were
+        shown, and nobody knows which is whose.
+        """
 
     def verdicts(self, items: Sequence[Item]) -> None:
         """Keep the verdicts, which lmms-eval adds up before the attestations."""
@@ -24,7 +26,8 @@ class Tally:
         """Keep the attestations, in the order of the verdicts."""
         if len(items) == len(self._verdicts):
             prints = {str(item.get("fingerprint")) for item in items}
-            self.lines |= {each: (self._verdicts, items) for each in prints if len(prints) == 1}
+            for each in prints if len(prints) == 1 else ():
+                self.lines[each] = None if each in self.lines else (self._verdicts, items)
         self._verdicts = ()
 
 

@@ -18,15 +18,10 @@ from resolution_eval.answers.thinking import is_cut
 from resolution_eval.data.cards import TaskCard, parse_task_card
 from resolution_eval.data.sources import Sample, Source, data_facts, data_summary, open_source
 from resolution_eval.data.sources.slide_views import locator_at
-from resolution_eval.evidence.attestation import (
-    LEDGER,
-    Attestation,
-    Cost,
-    ImageAttestation,
-    SampleKey,
-    Verdict,
-)
+from resolution_eval.evidence.attestation import Attestation, ImageAttestation
 from resolution_eval.evidence.facts import run_facts
+from resolution_eval.evidence.run_ledger import LEDGER, Cost, SampleKey
+from resolution_eval.evidence.verdict import Verdict
 from resolution_eval.ground.errors import UsageError, host_boundary
 from resolution_eval.host.document_table import document_table
 from resolution_eval.host.judge import judgement_rows, open_judge

@@ -6,16 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from resolution_eval.answers import judge
-from resolution_eval.evidence.attestation import (
-    LEDGER,
-    Attestation,
-    Failure,
-    Reply,
-    SampleKey,
-    Verdict,
-    decode_reply,
-)
+from resolution_eval.evidence.attestation import Attestation
 from resolution_eval.evidence.details import Detail
+from resolution_eval.evidence.reply import Reply, decode_reply
+from resolution_eval.evidence.run_ledger import LEDGER, SampleKey
+from resolution_eval.evidence.verdict import Failure, Verdict
 from resolution_eval.host.cached_replies import stale
 from resolution_eval.host.judge import judgement_of
 

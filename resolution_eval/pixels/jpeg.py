@@ -58,7 +58,7 @@ def read_jpeg(data: bytes, limit: int) -> Raster:
     Raises:
         ImageError: a scan is damaged, cut short or absent; or it has more pixels than `limit`.
     """
-    segments = list(_segments(data))
+    segments = list(segments_of(data))
     frame = _frame(segments)
     refuse_large(frame.width, frame.height, limit)
     bare = _written(segments)
@@ -79,7 +79,7 @@ def refuse_damaged_scan(data: bytes) -> None:
     """Raise ImageError where the scans of the JPEG `data` are damaged, cut short, or lack a
     component or a band of coefficients, by libjpeg-turbo's own warnings.
     """
-    segments = list(_segments(data))
+    segments = list(segments_of(data))
     frame = _frame(segments)
     _refuse_missing_scans(segments, frame)
     if frame.precision > 8:
@@ -131,7 +131,7 @@ def _shortened(data: bytes) -> bytes:
     return scan[: len(scan) - len(padding[0]) - 1] + b"\xff\xd9"
 
 
-def _segments(data: bytes) -> Iterator[_Segment]:
+def segments_of(data: bytes) -> Iterator[_Segment]:
     """The segments of the first picture in `data`, up to its end mark."""
     place = 2
     while mark := _MARK.search(data, place):

@@ -160,7 +160,7 @@ def _raster(page: tifffile.TiffPage, values: Values, notes: tuple[str, ...]) -> 
         "alpha": alpha,
         "associated": associated,
         "padding": _named_padding(page),
-        "orientation": orientation_of(page.tags.valueof(TAG)),
+        "orientation": orientation_of(tag.value if (tag := page.tags.get(TAG)) else None),
     }
     notes = (*notes, *told)
     if kind == PALETTE:

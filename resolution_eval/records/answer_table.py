@@ -180,7 +180,10 @@ class Answers:
         left, ordered = made.table.columns[::-1], []
         del made, batches  # each column goes once it is in order
         while left:
-            ordered.append(left.pop().take(places).combine_chunks())
+            try:
+                ordered.append(left.pop().take(places).combine_chunks())
+            except pa.ArrowException as error:
+                raise ValueError(f"a column of answers is too long: {error}") from error
         return cls(pa.Table.from_arrays(ordered, schema=SCHEMA))
 
     def _in_order(self) -> pa.Array:

@@ -8,9 +8,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-from resolution_eval.evidence.attestation import Attestation, Cost, ImageAttestation, Verdict
+from resolution_eval.evidence.attestation import Attestation, ImageAttestation
 from resolution_eval.evidence.facts import RunFacts
 from resolution_eval.evidence.ladder import step
+from resolution_eval.evidence.run_ledger import Cost
+from resolution_eval.evidence.verdict import Verdict
 from resolution_eval.ground.errors import RecordError
 from resolution_eval.ground.redaction import redacted_within
 from resolution_eval.resolution import TrainingResolution, parse_resolution

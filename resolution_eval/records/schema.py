@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, InstanceOf
 from pydantic.json_schema import SkipJsonSchema
@@ -16,7 +14,6 @@ from resolution_eval.records.answer_table import Answers, CellKey
 from resolution_eval.resolution import label, parse_resolution
 
 SCHEMA_VERSION = 3
-SCHEMA_FILE = "record.schema.json"
 
 CellStatus = Literal["complete", "counted", "predicted", "incomplete", "mismatched", "unattested"]
 Count = Annotated[int, Field(ge=0)]
@@ -406,16 +403,3 @@ class Record(_Document):
         """Short name of the checkpoint, for tables and charts."""
         name = self.checkpoint.name or self.environment.model or "unnamed checkpoint"
         return name.rstrip("/").rpartition("/")[2] or name
-
-
-def json_schema() -> dict[str, Any]:
-    """JSON Schema of a record's document."""
-    schema = Record.model_json_schema(mode="serialization")
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
-
-
-def publish_schema(folder: Path) -> Path:
-    """Write the JSON Schema into `folder`; its path."""
-    path = folder / SCHEMA_FILE
-    path.write_text(json.dumps(json_schema(), indent=2) + "\n", encoding="utf-8")
-    return path

@@ -47,7 +47,7 @@ class HFLearner(Learner):
         classes: Sequence[str] = (),
         largest: bool = False,
     ) -> None:
-        width = model.config.get_text_config().hidden_size
+        width = model.config.get_text_config().hidden_size if classes else 0
         super().__init__(model, classes=classes, width=width, seed=0, largest=largest)
         self.family, self.parts = family, parts
         self._texts: dict[Any, tuple[Inputs, list[int]]] = {}
@@ -83,7 +83,8 @@ class HFLearner(Learner):
         return self.family.grid(self.parts, information)
 
     def batch(self, drawn: ImageBatch) -> TrainBatch:
-        texts, answers = zip(*map(self._prepared, drawn.samples, drawn.pixels), strict=True)
+        pairs = zip(drawn.samples, drawn.pixels, strict=True)
+        texts, answers = zip(*(self._prepared(*pair) for pair in pairs), strict=True)
         labels = right_aligned(answers)
         tokenizer = self.parts.processor.tokenizer
         pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id

@@ -43,7 +43,7 @@ def load_learner(model: str, given: Mapping[str, str]) -> Learner:
         UsageError: an argument is unknown or impossible.
         ModelError: it cannot be loaded.
     """
-    refuse_unknown({n: v for n, v in given.items() if n not in ARGUMENTS}, ARGUMENTS, model)
+    refuse_unknown(given, ARGUMENTS, model)
     dtype = getattr(torch, one_of("dtype", given.get("dtype"), DTYPES) or "float32")
     known: dict[str, Any] = {
         "revision": given.get("revision"),

@@ -24,8 +24,8 @@ def freeze(model: nn.Module, names: Sequence[str]) -> None:
         UsageError: a name fits no parameter, or nothing is left to train.
     """
     check_named(model, names)
-    model.requires_grad_(True)
-    rest(model, names)
+    for own, parameter in model.named_parameters():
+        parameter.requires_grad_(not any(_under(own, name) for name in names))
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise UsageError(f"nothing is left to train: frozen are {', '.join(names)}")
 

@@ -14,8 +14,10 @@ from PIL import Image
 
 from resolution_eval.adapters.adapter import EncoderView, ResolutionAdapter, View
 from resolution_eval.adapters.requests import Overrides, SampleRequest
-from resolution_eval.evidence.attestation import LEDGER, AnswerMode, Cost, Failure, SampleKey
+from resolution_eval.evidence.attestation import AnswerMode
 from resolution_eval.evidence.model_answer import Answer
+from resolution_eval.evidence.run_ledger import LEDGER, Cost, SampleKey
+from resolution_eval.evidence.verdict import Failure
 from resolution_eval.ground.errors import ImageError
 from resolution_eval.host import tasks
 from resolution_eval.host.taskfiles import card_files

@@ -13,7 +13,7 @@ from test_reswrap import _documents, _judged, _Source
 from test_reswrap_probed import _by_hand
 
 from resolution_eval.adapters.reswrap import ResWrap
-from resolution_eval.evidence.attestation import LEDGER
+from resolution_eval.evidence.run_ledger import LEDGER
 from resolution_eval.host import tasks
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "families"))

@@ -18,7 +18,9 @@ from typing import Any
 import pytest
 import torch
 
-from resolution_eval.evidence.attestation import LEDGER, Attestation, Reply, decode_reply
+from resolution_eval.evidence.attestation import Attestation
+from resolution_eval.evidence.reply import Reply, decode_reply
+from resolution_eval.evidence.run_ledger import LEDGER
 from resolution_eval.host import runs
 from resolution_eval.host.saving import watch_saving
 from resolution_eval.models.families.engine import Engine, Utterance

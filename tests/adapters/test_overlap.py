@@ -11,7 +11,7 @@ import pytest
 from test_base import _Adapter, _judged, documents
 
 from resolution_eval.adapters.views import View
-from resolution_eval.evidence.attestation import LEDGER
+from resolution_eval.evidence.run_ledger import LEDGER
 
 __all__ = ["documents"]
 

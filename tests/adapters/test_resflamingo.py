@@ -13,7 +13,7 @@ from PIL import Image
 from resolution_eval.adapters.adapter import View
 from resolution_eval.adapters.requests import SampleRequest
 from resolution_eval.adapters.resflamingo import ResFlamingo
-from resolution_eval.evidence.attestation import LEDGER
+from resolution_eval.evidence.run_ledger import LEDGER
 from resolution_eval.resolution import Size
 
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from resolution_eval.evidence.attestation import LEDGER
+from resolution_eval.evidence.run_ledger import LEDGER
 from resolution_eval.host import runs
 from resolution_eval.models.families.engine import Engine
 

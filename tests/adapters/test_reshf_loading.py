@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from resolution_eval.adapters.reshf import ResHF
-from resolution_eval.evidence.attestation import LEDGER
+from resolution_eval.evidence.run_ledger import LEDGER
 from resolution_eval.ground.errors import ModelError
 from resolution_eval.models.families.engine import Question
 

@@ -21,7 +21,7 @@ from datasets import Dataset
 from PIL import Image
 
 from resolution_eval.adapters.reswrap import ResWrap
-from resolution_eval.evidence.attestation import LEDGER
+from resolution_eval.evidence.run_ledger import LEDGER
 from resolution_eval.ground.errors import ImageError
 from resolution_eval.host import runs, tasks
 from resolution_eval.host.verdicts import verdict_of

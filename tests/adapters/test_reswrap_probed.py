@@ -12,7 +12,7 @@ from PIL import Image
 from test_reswrap import ASPECTS, _documents, _judged, _Source
 
 from resolution_eval.adapters.reswrap import ResWrap
-from resolution_eval.evidence.attestation import LEDGER
+from resolution_eval.evidence.run_ledger import LEDGER
 from resolution_eval.host import tasks
 
 sys.path.insert(0, str(Path(__file__).parents[2]))

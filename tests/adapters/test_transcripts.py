@@ -14,8 +14,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "families"))
 import tiny_families
 
 from resolution_eval.answers import thinking
-from resolution_eval.evidence.attestation import Failure
 from resolution_eval.evidence.model_answer import Answer
+from resolution_eval.evidence.verdict import Failure
 from resolution_eval.models.families import Parts, family_of
 from resolution_eval.models.wrapped.transcript import UNSEEN, Transcript, checked, transcripts
 

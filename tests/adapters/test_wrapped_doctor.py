@@ -15,7 +15,7 @@ from PIL import Image
 from resolution_eval import cli
 from resolution_eval.adapters.reswrap import ResWrap
 from resolution_eval.diagnosis.examination import diagnose
-from resolution_eval.evidence.attestation import LEDGER
+from resolution_eval.evidence.run_ledger import LEDGER
 from resolution_eval.ground.errors import ModelError, UsageError
 from resolution_eval.models.wrapped.base_questions import BaseQuestion, ask
 

@@ -16,8 +16,10 @@ from PIL import Image
 
 from resolution_eval.adapters.adapter import ResolutionAdapter, View
 from resolution_eval.adapters.requests import Overrides, SampleRequest
-from resolution_eval.evidence.attestation import LEDGER, AnswerMode, Attestation, Verdict
+from resolution_eval.evidence.attestation import AnswerMode, Attestation
 from resolution_eval.evidence.model_answer import Answer
+from resolution_eval.evidence.run_ledger import LEDGER
+from resolution_eval.evidence.verdict import Verdict
 from resolution_eval.ground.errors import ImageError
 from resolution_eval.host import tasks
 from resolution_eval.host.verdicts import verdict_of

@@ -20,7 +20,8 @@ from resolution_eval.answers import exact_match, final_answer, parse_choice, tok
 from resolution_eval.data.cards import parse_model_card, parse_task_card, task_cards
 from resolution_eval.data.sources.containers import open_container
 from resolution_eval.data.sources.local import LocalSource
-from resolution_eval.evidence.attestation import LEDGER, MARK, decode_reply
+from resolution_eval.evidence.reply import MARK, decode_reply
+from resolution_eval.evidence.run_ledger import LEDGER
 from resolution_eval.ground.errors import ResolutionEvalError
 from resolution_eval.images import decode
 from resolution_eval.jobs.sweep_plan import read_plan

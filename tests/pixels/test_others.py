@@ -16,6 +16,7 @@ from PIL import Image
 
 from resolution_eval.ground.errors import ImageError
 from resolution_eval.images import decode
+from resolution_eval.pixels import modern
 from resolution_eval.pixels.formats import READ, REFUSED
 
 RANDOM = np.random.default_rng(3)
@@ -354,3 +355,22 @@ def test_no_message_holds_an_address_of_memory():
 def test_the_formats_that_are_read():
     assert {"PNG", "JPEG", "TIFF", "DICOM", "JPEG XL", "JPEG-LS", "BMP"} <= set(READ)
     assert not set(READ) & set(REFUSED)
+
+
+@pytest.mark.parametrize("name", ["JPEGXL", "JPEGLS"])
+@pytest.mark.parametrize("sides", [(64, 64), (40, 30), (37, 53), (300, 200), (1, 3), (600, 9)])
+def test_what_is_too_large_is_refused_before_it_is_decoded(monkeypatch, name, sides):
+    """The header's size is the decoder's, of squares, common ratios and odd sides."""
+    encode = {"JPEGXL": imagecodecs.jpegxl_encode, "JPEGLS": imagecodecs.jpegls_encode}[name]
+    width, height = sides
+    values = np.arange(height * width, dtype=np.uint8).reshape(height, width)
+    data = encode(values)
+    format = {"JPEGXL": modern.JPEGXL, "JPEGLS": modern.JPEGLS}[name]
+    assert modern.read_modern(data, format, width * height).values.shape == (height, width)
+
+    def never(data: bytes) -> None:
+        raise AssertionError("decoded")
+
+    monkeypatch.setitem(modern._DECODERS, format, never)
+    with pytest.raises(ImageError, match=f"{width}x{height}"):
+        modern.read_modern(data, format, width * height - 1)

@@ -11,7 +11,9 @@ from datasets import Dataset
 from PIL import Image
 
 from resolution_eval.adapters.reswrap import ResWrap
-from resolution_eval.evidence.attestation import LEDGER, Attestation, Verdict
+from resolution_eval.evidence.attestation import Attestation
+from resolution_eval.evidence.run_ledger import LEDGER
+from resolution_eval.evidence.verdict import Verdict
 from resolution_eval.host import tasks
 from resolution_eval.host.verdicts import verdict_of
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import json
 import re
 import shutil
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from stand_in import Received, StandIn, running
 from test_server_runs import QWEN, counted, small
 
 from resolution_eval.evidence.attestation import Sent
+from resolution_eval.models.wrapped import traffic
 from resolution_eval.models.wrapped.exchange import Exchange
 from resolution_eval.models.wrapped.spending import AROUND, Spending
 from resolution_eval.records import make_records, read_record
@@ -245,3 +248,14 @@ def _configured(folder: Path) -> None:
         command, capture_output=True, text=True, check=False, timeout=600, cwd=folder
     )
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_what_was_held_is_settled_also_where_a_question_is_closed_elsewhere() -> None:
+    """An abandoned coroutine is closed in another context, where its mark cannot be taken back."""
+    settled: list[Any] = []
+    spending: Any = SimpleNamespace(settle=lambda held, exchange: settled.append(held))
+    under_way = traffic._under_way(SimpleNamespace(), 75, spending)
+    contextvars.copy_context().run(under_way.__enter__)
+    with pytest.raises(ValueError, match="different Context"):
+        under_way.__exit__(None, None, None)
+    assert settled == [75]

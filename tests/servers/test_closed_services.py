@@ -16,7 +16,8 @@ from stand_in import StandIn, claude, running
 
 from resolution_eval.adapters.reswrap import ResWrap
 from resolution_eval.cli import main
-from resolution_eval.evidence.attestation import Attestation, Failure, Verdict
+from resolution_eval.evidence.attestation import Attestation
+from resolution_eval.evidence.verdict import Failure, Verdict
 from resolution_eval.host.cache_folder import keeping
 from resolution_eval.models.wrapped import services
 from resolution_eval.models.wrapped.exchange import images_of

@@ -14,7 +14,8 @@ from asking import MODEL, adapter, ask, documents, judged
 from openai.types.chat import ChatCompletion
 from stand_in import qwen, running
 
-from resolution_eval.evidence.attestation import Attestation, Failure, Verdict
+from resolution_eval.evidence.attestation import Attestation
+from resolution_eval.evidence.verdict import Failure, Verdict
 from resolution_eval.host.cache_folder import keeping
 from resolution_eval.models.wrapped.spending import AROUND
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from resolution_eval.board.board_schema import BoardRow, Curve
 from resolution_eval.board.scopes import dataset_id
+from resolution_eval.records.answer_table import Answers
 
 PAGE = 100
 """Samples per file."""
@@ -53,11 +54,11 @@ class Sheet:
 def sheet(row: BoardRow, curve: Curve) -> Sheet:
     """The answers of `curve`, in the setting of `row`."""
     names = tuple(point.resolution for point in curve.points)
-    answers = curve.record.answers.table.select([*COLUMNS, *SIZES, *SETTING]).to_pylist()
+    answers = Answers(curve.record.answers.table.select([*COLUMNS, *SIZES, *SETTING]))
     wanted = (row.scheme, row.filter, curve.answer_mode)
     place = {name: number for number, name in enumerate(names)}
     lines: dict[str, list[Any]] = {}
-    for one in answers:
+    for one in answers.each():  # a stranger decides how many there are
         if tuple(one[name] for name in SETTING) == wanted and one["resolution"] in place:
             new = [_cut(one["sample"]), _cut(one["target"]), [None] * len(names)]
             line = lines.setdefault(one["sample"], new)

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from resolution_eval.data.cards.card_base import CardBase, Edge, Name, SlideSize, Text, Url
-from resolution_eval.evidence.attestation import Form
+from resolution_eval.evidence.verdict import Form
 from resolution_eval.ground.errors import suggest
 from resolution_eval.images import FILTERS
 from resolution_eval.pixels.display_choices import Options, checked

@@ -49,9 +49,8 @@ class ChexpertSource(FolderSource):
     name = "chexpert"
 
     def __init__(self, folder: Path, card: TaskCard) -> None:
-        super().__init__(card, folder.resolve())
+        super().__init__(card, folder)
         assert card.chexpert is not None
-        self._folder = folder.resolve()
         self._asked = card.chexpert
         digests = []
         entries: list[Sample | Exclusion] = []

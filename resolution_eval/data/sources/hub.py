@@ -31,7 +31,7 @@ from resolution_eval.data.sources.source import (
     ordered,
     reasons,
 )
-from resolution_eval.evidence.attestation import Form
+from resolution_eval.evidence.verdict import Form
 from resolution_eval.ground.errors import DataError, ImageError, suggest
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from resolution_eval.data.sources.pictures import SEPARATOR, pictures
 from resolution_eval.data.sources.slide_views import COLUMN as REGION
 from resolution_eval.data.sources.slide_views import locator_at, region_locator, region_of
 from resolution_eval.data.sources.source import Sample, class_of
-from resolution_eval.evidence.attestation import Form
+from resolution_eval.evidence.verdict import Form
 from resolution_eval.ground.errors import DataError
 from resolution_eval.pixels.display_choices import Region
 

@@ -10,9 +10,9 @@ from typing import Protocol
 
 from resolution_eval.data.cards import TaskCard
 from resolution_eval.data.sources.normal_form import matching
-from resolution_eval.evidence.attestation import Form
 from resolution_eval.evidence.details import Detail
 from resolution_eval.evidence.facts import MAX_EXCLUDED, DataFacts, Excluded
+from resolution_eval.evidence.verdict import Form
 from resolution_eval.ground.errors import DataError, suggest
 
 SPLITS = ("train", "val", "test")

@@ -41,7 +41,8 @@ def load_released(
         ModelError: a part cannot be had, needs remote code that was not allowed, or does not fit.
     """
     parts = card.flamingo
-    assert parts is not None, "only cards of Flamingos come here"
+    if parts is None:
+        raise ModelError(f"the card {card.name!r} has no [flamingo] table to build the model from")
     if parts.remote_code and not trust_remote_code:
         raise ModelError(
             f"the language model of {card.pretrained}, {parts.language}, runs code from its "

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from resolution_eval.evidence.attestation import Failure, Sent
+from resolution_eval.evidence.attestation import Sent
 from resolution_eval.evidence.model_answer import Answer, ImageEntry, by_number, facts_of
+from resolution_eval.evidence.verdict import Failure
 from resolution_eval.ground.errors import ModelError
 from resolution_eval.models.families.parts import TowerGrid
 from resolution_eval.models.providers.usage import read_usage, unsound

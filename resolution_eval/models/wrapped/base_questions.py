@@ -15,7 +15,8 @@ from unittest.mock import patch
 from loguru import logger
 
 from resolution_eval.answers.prompts import pieces, shown_order
-from resolution_eval.evidence.attestation import Failure, Sent
+from resolution_eval.evidence.attestation import Sent
+from resolution_eval.evidence.verdict import Failure
 from resolution_eval.ground.errors import ModelError
 from resolution_eval.ground.finite import watched_logits
 from resolution_eval.models.wrapped.engine_inputs import EngineWatch, engine_watch

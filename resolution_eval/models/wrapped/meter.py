@@ -11,8 +11,9 @@ from typing import Any
 
 from loguru import logger
 
-from resolution_eval.evidence.attestation import Failure, Sent, Served
+from resolution_eval.evidence.attestation import Sent, Served
 from resolution_eval.evidence.ladder import DIFFERENCE, due, spelled, was_dropped
+from resolution_eval.evidence.verdict import Failure
 from resolution_eval.models.arguments import flag
 from resolution_eval.models.providers.forecast import Forecast
 from resolution_eval.models.providers.usage import (

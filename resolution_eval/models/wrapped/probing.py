@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from resolution_eval.answers.prompts import question_text
-from resolution_eval.evidence.attestation import Failure
+from resolution_eval.evidence.verdict import Failure
 from resolution_eval.ground.errors import UsageError
 from resolution_eval.models.wrapped.predictors import whole
 

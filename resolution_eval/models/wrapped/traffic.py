@@ -141,8 +141,8 @@ def _under_way(exchange: Exchange, held: int, spending: Spending) -> Iterator[No
         _lost(exchange, error)
         raise
     finally:
-        _SENDING.reset(token)
         spending.settle(held, exchange)
+        _SENDING.reset(token)  # raises where a coroutine is closed in another context
 
 
 def _package(request: Any) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 from torch import Tensor
 
 from resolution_eval.answers import thinking
-from resolution_eval.evidence.attestation import Failure
 from resolution_eval.evidence.model_answer import Answer
+from resolution_eval.evidence.verdict import Failure
 from resolution_eval.models.families import Family, Parts
 
 UNSEEN = (
