@@ -72,7 +72,7 @@ class FoldedReplies(list[Any]):
         return map(unfold, super().__iter__())
 
     def __reversed__(self) -> Iterator[str]:
-        return reversed(list(self))
+        return iter(list(self)[::-1])
 
     def __contains__(self, text: object) -> bool:
         return text in list(self)
