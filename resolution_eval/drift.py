@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resolution_eval.evidence.attestation import Served
+from resolution_eval.evidence.attestation import ServerFacts
 from resolution_eval.evidence.facts import versions
 from resolution_eval.evidence.verdict import Failure
 from resolution_eval.ground.errors import ModelError, UsageError
@@ -251,7 +251,7 @@ def _answered(cell: Cell, adapter: ResWrap) -> Iterator[Change]:
         yield Change(f"tokens counted of {size} px", str(counted.most), str(today), touched)
 
 
-def _served_now(adapter: ResWrap, size: Size) -> Served | Failure:
+def _served_now(adapter: ResWrap, size: Size) -> ServerFacts | Failure:
     """What the server says now of a grey image of `size`.
 
     Raises:

@@ -24,14 +24,26 @@ def _repeated(places: dict[str, list[str]]) -> dict[str, list[str]]:
     return {name: files for name, files in places.items() if len(files) > 1}
 
 
-def test_a_class_is_defined_once() -> None:
+def _classes() -> dict[str, list[str]]:
+    """Every class, and the files that define one of its name."""
     places = defaultdict(list)
     for file in _files():
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ClassDef):
                 places[node.name].append(str(file.relative_to(ROOT)))
+    return places
+
+
+def test_a_class_is_defined_once() -> None:
+    places = _classes()
     assert len(places) > 300
     assert _repeated(places) == {}
+
+
+def test_no_public_class_is_called_by_a_participle() -> None:
+    """`Bounded`, `Served`: what such a thing is, its name does not say."""
+    names = {name for name in _classes() if re.fullmatch(r"[A-Z][a-z]+(?:ed|en)|Shown", name)}
+    assert not names
 
 
 def test_a_module_or_package_has_a_name_of_its_own() -> None:

@@ -15,7 +15,7 @@ from tools import DOCS
 ORDER = (
     "Checkpoint",
     "Dataset",
-    "Excluded",
+    "ExcludedItem",
     "Controls",
     "BlindControl",
     "Environment",
@@ -23,7 +23,7 @@ ORDER = (
     "Hardware",
     "Cell",
     "CellCost",
-    "Judged",
+    "JudgeCounts",
     "Serving",
     "Disagreement",
     "Grid",

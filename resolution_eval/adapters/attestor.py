@@ -6,7 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from resolution_eval.adapters.views import EncoderView, View
-from resolution_eval.evidence.attestation import Attestation, Demonstrated, ImageAttestation, Status
+from resolution_eval.evidence.attestation import (
+    Attestation,
+    DemonstrationAttestation,
+    ImageAttestation,
+    Status,
+)
 from resolution_eval.evidence.model_answer import Answer
 from resolution_eval.resolution import is_capped, label
 
@@ -67,10 +72,10 @@ def _each(view: View, answer: Answer) -> Iterator[ImageAttestation]:
         )
 
 
-def _demonstrated(view: View, answer: Answer) -> Iterator[Demonstrated]:
+def _demonstrated(view: View, answer: Answer) -> Iterator[DemonstrationAttestation]:
     told = zip(view.job.demonstrations, view.demonstrations, answer.demonstrations, strict=True)
     for demonstration, shown, (grid, tokens) in told:
-        yield Demonstrated(
+        yield DemonstrationAttestation(
             sample=demonstration.sample, grid=grid, visual_tokens=tokens, **_sizes(shown)
         )
 

@@ -30,7 +30,7 @@ from resolution_eval.statistics.curves import ScoreGrid, Withheld
 from resolution_eval.statistics.fits import Knee
 from resolution_eval.statistics.margin import MARGIN, Choice, Robustness
 from resolution_eval.statistics.noise import NoiseFloor, noise_floors
-from resolution_eval.statistics.resampling import Resampled
+from resolution_eval.statistics.resampling import Resamples
 
 PERMUTATIONS = 500
 """Of a noise floor."""
@@ -253,7 +253,7 @@ def _at_floor(cells: Sequence[CellFigures], base: CurveFloor) -> Withheld | None
 
 
 def _fewest(
-    drawn: Resampled, grid: ScoreGrid, cells: Sequence[CellFigures], delta: float
+    drawn: Resamples, grid: ScoreGrid, cells: Sequence[CellFigures], delta: float
 ) -> Choice | Withheld:
     tokens = [each.tokens for each in cells]
     known = [count for count in tokens if count is not None]
@@ -264,7 +264,7 @@ def _fewest(
 
 def _figures(
     sweep: Sweep,
-    drawn: Resampled,
+    drawn: Resamples,
     grid: ScoreGrid,
     base: CurveFloor,
     cells: Sequence[CellFigures],
@@ -299,7 +299,7 @@ def _unearned(sweep: Sweep, base: CurveFloor, cells: Sequence[CellFigures]) -> W
     )
 
 
-def _knee(drawn: Resampled, grid: ScoreGrid, back_and_forth: NoiseFloor) -> Knee | Withheld:
+def _knee(drawn: Resamples, grid: ScoreGrid, back_and_forth: NoiseFloor) -> Knee | Withheld:
     """The knee of a curve that rises; a fit of a rise says nothing of one that falls between.
 
     Failed samples could move each accuracy by its slack, and so what lies between two by both.

@@ -134,10 +134,10 @@ def _obstacle(a: Record, b: Record, one: Cell, other: Cell, mix_steps: bool) -> 
 
 
 UNSEEN = "different grids were received, or predicted,"
-Received = tuple[int | None, int | None, int | None]
+ReceivedSize = tuple[int | None, int | None, int | None]
 
 
-def _received(record: Record, cell: Cell) -> dict[str, Received]:
+def _received(record: Record, cell: Cell) -> dict[str, ReceivedSize]:
     """Grid, height and width in pixels, and number of tiles, of each scored sample.
 
     Where no grid was seen, it is what the rule makes of the image, else the image as it was sent.
@@ -159,7 +159,7 @@ def _known(sizes: Sequence[int | None]) -> tuple[int | None, int | None]:
     return next((pair for pair in pairs if None not in pair), (None, None))
 
 
-def _size(grid: Received) -> str:
+def _size(grid: ReceivedSize) -> str:
     tiles = "" if grid[2] is None else f" in {grid[2]} tiles"
     return f"{grid[0]}x{grid[1]}{tiles}"
 

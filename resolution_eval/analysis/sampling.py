@@ -16,7 +16,7 @@ import numpy as np
 from resolution_eval.records.answer_table import Scores
 from resolution_eval.statistics.curves import Withheld
 from resolution_eval.statistics.intervals import Interval, accuracies, contrast
-from resolution_eval.statistics.resampling import AnswerMatrix, Resampled, align, resample, undrawn
+from resolution_eval.statistics.resampling import AnswerMatrix, Resamples, align, resample, undrawn
 
 DRAWS = 2_000
 """Resamples wherever draws are needed: enough for the third digit of an interval's ends."""
@@ -84,17 +84,17 @@ def seed_from(content: bytes) -> int:
     return int.from_bytes(hashlib.sha256(content).digest()[:4])
 
 
-def resampled(answers: AnswerMatrix) -> Resampled:
+def resampled(answers: AnswerMatrix) -> Resamples:
     """The accuracies of `answers` in resamples of the clusters, always the same ones."""
     return resample(answers, seed=seed_of(answers), resamples=DRAWS)
 
 
-def closed(answers: AnswerMatrix) -> Resampled:
+def closed(answers: AnswerMatrix) -> Resamples:
     """The accuracies of `answers` without draws, for figures whose interval is in closed form."""
     return undrawn(answers, seed_of(answers))
 
 
-def solved(columns: Columns, solution: Callable[[Resampled], Figure]) -> Figure:
+def solved(columns: Columns, solution: Callable[[Resamples], Figure]) -> Figure:
     """The figure in closed form of `columns`; withheld where too many samples have no verdict."""
     if all(value is None for value in columns.values[0].values()):
         return Withheld("no sample has a verdict")

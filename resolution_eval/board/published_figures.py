@@ -132,7 +132,7 @@ class _File(Document):
     series: Annotated[tuple[Series, ...], Field(strict=False)]
 
 
-class Printed(NamedTuple):
+class PrintedSource(NamedTuple):
     """A source with its series."""
 
     source: _Source
@@ -159,7 +159,7 @@ class InShort(NamedTuple):
     url: str
 
 
-def in_short(sources: Iterable[Printed]) -> tuple[InShort, ...]:
+def in_short(sources: Iterable[PrintedSource]) -> tuple[InShort, ...]:
     """One line for every model of which one set of weights was shown several sizes: the printed
     figures, each task against its own best; no interval is known.
     """
@@ -222,7 +222,7 @@ def _named(size: str, axis: str) -> str:
     return f"{size} ({stated[1]} tokens)" if stated else size
 
 
-def printed(folder: Path | None = None) -> Iterator[Printed]:
+def printed(folder: Path | None = None) -> Iterator[PrintedSource]:
     """Every source of `folder`, the repository's by default.
 
     Raises:
@@ -234,7 +234,7 @@ def printed(folder: Path | None = None) -> Iterator[Printed]:
     file = read_as(_File, path)
     for source in file.sources:
         mine = [each for each in file.series if each.source == source.id]
-        yield Printed(
+        yield PrintedSource(
             source,
             tuple(each for each in mine if each.same_weights),
             tuple(each for each in mine if not each.same_weights),

@@ -29,7 +29,7 @@ class Sent(BaseModel):
     """Of those bytes; null in the answers of older versions."""
 
 
-class Served(BaseModel):
+class ServerFacts(BaseModel):
     """What is known of a sample that a server answered, where no tensor can be seen."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,7 +60,7 @@ class Served(BaseModel):
     """Requests that were sent for this answer; those before the last one had none."""
 
 
-class Demonstrated(BaseModel):
+class DemonstrationAttestation(BaseModel):
     """The image of one few-shot demonstration: asked for and received as the question's own is."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -155,9 +155,9 @@ class Attestation(BaseModel):
     """What stood in the image's place in a control run; its grid is 0 x 0 where nothing did."""
     sent: Sent | None = None
     """The image as another program, a server as a rule, was sent it; null where none was."""
-    served: Served | None = None
+    served: ServerFacts | None = None
     """What a server said and what a rule predicts; null where the model ran in this process."""
-    demonstrations: tuple[Demonstrated, ...] = ()
+    demonstrations: tuple[DemonstrationAttestation, ...] = ()
     """The few-shot demonstrations before the question, in order; `grid` and `visual_tokens` are of
     the question's own image alone. One that is mismatched makes the sample so.
     """

@@ -55,7 +55,7 @@ class Hardware(_Facts):
         return f"{named}, {self.cores} processor cores"
 
 
-class Excluded(_Facts):
+class ExcludedItem(_Facts):
     """Something found in the data that is not a sample, and why."""
 
     item: str
@@ -72,7 +72,7 @@ class DataFacts(_Facts):
     loaded: Count
     """Samples, whether scored in this run or beyond its limit."""
     excluded_total: Count
-    excluded: Annotated[tuple[Excluded, ...], Field(max_length=MAX_EXCLUDED)]
+    excluded: Annotated[tuple[ExcludedItem, ...], Field(max_length=MAX_EXCLUDED)]
     """The first thousand."""
     notes: tuple[str, ...]
 

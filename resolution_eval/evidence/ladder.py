@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
-from resolution_eval.evidence.attestation import ImageAttestation, Sent, Served, Status
+from resolution_eval.evidence.attestation import ImageAttestation, Sent, ServerFacts, Status
 
 Step = Literal["mismatched", "unattested", "predicted", "counted", "attested"]
 """What is known of the resolution at which an answer was given."""
@@ -49,13 +49,13 @@ def listed(steps: Iterable[Step | None]) -> str:
 
 
 DIFFERENCE = "difference"
-"""`Served.counted_by` of a count that holds the tokens around the image as well."""
+"""`ServerFacts.counted_by` of a count that holds the tokens around the image as well."""
 PLACEHOLDER = 8
 """Most tokens of a text that a relay may put in the place of an image that it drops."""
 
 
 def step(
-    served: Served | None,
+    served: ServerFacts | None,
     sent: Sent | None,
     expected: tuple[int, int] | None,
     images: Sequence[ImageAttestation] = (),
@@ -74,7 +74,7 @@ def step(
 
 
 def disagreement(
-    served: Served | None,
+    served: ServerFacts | None,
     sent: Sent | None,
     expected: tuple[int, int] | None,
     images: Sequence[ImageAttestation] = (),
@@ -105,7 +105,7 @@ def disagreement(
     return f"{counted} image tokens were counted, {spelled(bounds)} were due by {served.rule}"
 
 
-def keeps(served: Served, sent: Sent) -> bool:
+def keeps(served: ServerFacts, sent: Sent) -> bool:
     """Whether the rule leaves the image at the size sent, to half a patch on each side, or does not
     tell.
     """
@@ -115,7 +115,7 @@ def keeps(served: Served, sent: Sent) -> bool:
     return all(2 * abs(left - given) <= max(2, served.unit) for left, given in pairs)
 
 
-def due(served: Served) -> tuple[int, int] | None:
+def due(served: ServerFacts) -> tuple[int, int] | None:
     """Fewest and most tokens that agree with the rule, counted as the server counts."""
     if served.predicted_tokens is None:
         return None
@@ -124,7 +124,7 @@ def due(served: Served) -> tuple[int, int] | None:
     return (least + around if served.counted_by == DIFFERENCE else least), most + around
 
 
-def was_dropped(served: Served) -> bool:
+def was_dropped(served: ServerFacts) -> bool:
     """Whether the count says that no image reached the model: none of its tokens, or a text's."""
     counted, bounds = served.counted_tokens, due(served)
     if counted is None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from resolution_eval.evidence.attestation import Sent, Served
+from resolution_eval.evidence.attestation import Sent, ServerFacts
 from resolution_eval.evidence.verdict import Failure
 from resolution_eval.ground.errors import ModelError
 
@@ -49,7 +49,7 @@ class Answer:
     """Images that entered, where the image is cut into tiles."""
     notes: tuple[str, ...] = ()
     sent: Sent | None = None
-    served: Served | None = None
+    served: ServerFacts | None = None
     """What a server said and what is predicted of it, where one answered."""
     generated_tokens: int | None = None
     """Tokens of the text that was written; None where choices were ranked."""

@@ -75,7 +75,7 @@ class Rest:
 
 
 @dataclass(frozen=True, eq=False)
-class Packed:
+class PackedTails:
     """The tails of each question in one sequence, padded on the right."""
 
     ids: Int[Tensor, "questions tokens"]
@@ -98,7 +98,7 @@ class Packed:
         return zero.masked_fill(~seen, torch.finfo(dtype).min)
 
 
-def packed(tails: Tails, questions: int, *, device: torch.device, pad: int = 0) -> Packed:
+def packed(tails: Tails, questions: int, *, device: torch.device, pad: int = 0) -> PackedTails:
     """The tails, all but the last token of each, as one sequence a question."""
     segments: list[list[int]] = [[] for _ in range(questions)]
     places: list[list[int]] = [[] for _ in range(questions)]
@@ -111,7 +111,7 @@ def packed(tails: Tails, questions: int, *, device: torch.device, pad: int = 0) 
         places[row] += range(len(ids) - 1)
     segment = _filled(segments, -1).to(device)
     own = (segment[:, :, None] == segment[:, None, :]).tril()
-    return Packed(_filled(tokens, pad).to(device), _filled(places, 0).to(device), own, columns)
+    return PackedTails(_filled(tokens, pad).to(device), _filled(places, 0).to(device), own, columns)
 
 
 def _filled(rows: Sequence[Sequence[int]], filler: int) -> Tensor:

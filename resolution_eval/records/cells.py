@@ -17,7 +17,7 @@ from resolution_eval.records.schema import (
     Disagreement,
     FailedSample,
     Grid,
-    Judged,
+    JudgeCounts,
     Serving,
     Tokens,
 )
@@ -127,13 +127,13 @@ def _f1(scored: Sequence[Row]) -> float | None:
     return min(1.0, math.fsum(known) / len(known)) if known else None
 
 
-def _judged(rows: Sequence[Row]) -> Judged | None:
+def _judged(rows: Sequence[Row]) -> JudgeCounts | None:
     """What judges said of the answers; None where none was asked."""
     asked = [row for row in rows if row["judge"] is not None]
     if not asked:
         return None
     said = [row["judged"] for row in asked if row["judged"] is not None]
-    return Judged(
+    return JudgeCounts(
         judges=tuple(sorted({row["judge"] for row in asked})),
         models=tuple(sorted({row["judge_model"] for row in asked} - {None})),
         asked=len(asked),

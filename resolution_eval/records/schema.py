@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, InstanceOf
 from pydantic.json_schema import SkipJsonSchema
 
 from resolution_eval.evidence.attestation import Blind
-from resolution_eval.evidence.facts import Arithmetic, Excluded, Hardware
+from resolution_eval.evidence.facts import Arithmetic, ExcludedItem, Hardware
 from resolution_eval.evidence.ladder import STEPS, Step
 from resolution_eval.records.answer_table import Answers, CellKey
 from resolution_eval.resolution import label, parse_resolution
@@ -133,7 +133,7 @@ class Serving(_Document):
     """Samples for which more than one request was sent; those without an answer may be billed."""
 
 
-class Judged(_Document):
+class JudgeCounts(_Document):
     """What a language model said of a cell's open answers: beside exact match, never part of it."""
 
     judges: tuple[str, ...]
@@ -186,7 +186,7 @@ class Cell(_CellKeyed):
     """Mean recall over the classes; null for a task without classes, or without scored samples."""
     f1: Fraction | None
     """Mean token F1 of open answers; null for closed ones, or where no sample was scored."""
-    judged: Judged | None = None
+    judged: JudgeCounts | None = None
     """Null where no judge was asked."""
     source_edge: Annotated[float, Field(gt=0)] | None
     """Root of the mean number of pixels of the sources, each of several images counted; null where
@@ -282,7 +282,7 @@ class Dataset(_Document):
     """Samples of the test split, scored or beyond the run's limit."""
     excluded_total: Count | None
     """What was found in the test split and is no sample: loaded + excluded_total was found."""
-    excluded: tuple[Excluded, ...]
+    excluded: tuple[ExcludedItem, ...]
     """By name and reason, the first thousand."""
     notes: tuple[str, ...]
     """What a reader of scores on this data should know."""

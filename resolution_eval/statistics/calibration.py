@@ -11,7 +11,7 @@ from resolution_eval.ground.errors import RecordError
 from resolution_eval.statistics.curves import FloatArray
 from resolution_eval.statistics.intervals import Interval, even, interval, invert, linear
 from resolution_eval.statistics.noise import debiasing
-from resolution_eval.statistics.proportions import Bounded
+from resolution_eval.statistics.proportions import FigureRange
 from resolution_eval.statistics.resampling import IntArray, draw_totals, plain
 
 BINS = 10
@@ -39,7 +39,7 @@ def brier(
     pairs = zip(stated, targets, strict=True)
     losses = np.array([(np.square(p).sum() - 2 * p[right] + 1) / 2 for p, right in pairs])
     seen = plain(np.clip(losses, 0.0, 1.0), clusters)
-    doubled = Bounded(*(2 * end for end in linear(seen, [1.0], even())))
+    doubled = FigureRange(*(2 * end for end in linear(seen, [1.0], even())))
     return interval(seen, doubled, "score")
 
 
@@ -88,9 +88,9 @@ def calibration_error(
     bounds = invert(_absolute, np.zeros(BINS), observed, noise, clusters=seen.effective, top=1.0)
     raw = bounds.estimate
     debiased = debiasing(_absolute, 0.0, observed, noise, raw) * raw
-    ends = Bounded(debiased, min(bounds.low, debiased), min(max(bounds.high, debiased), 1.0))
+    ends = FigureRange(debiased, min(bounds.low, debiased), min(max(bounds.high, debiased), 1.0))
     if seen.clusters < 2:
-        ends = Bounded(debiased, 0.0, 1.0)
+        ends = FigureRange(debiased, 0.0, 1.0)
     return Calibration(raw, interval(seen, ends, "inversion"))
 
 

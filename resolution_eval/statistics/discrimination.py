@@ -13,8 +13,8 @@ from scipy.stats import rankdata
 from resolution_eval.ground.errors import RecordError
 from resolution_eval.statistics.curves import FloatArray, Withheld
 from resolution_eval.statistics.intervals import LEVEL, TAIL, Interval, interval
-from resolution_eval.statistics.proportions import Bounded, effective_size, wilson
-from resolution_eval.statistics.resampling import IntArray, Resampled, draw_counts, plain
+from resolution_eval.statistics.proportions import FigureRange, effective_size, wilson
+from resolution_eval.statistics.resampling import IntArray, Resamples, draw_counts, plain
 
 Mask = NDArray[np.bool_]
 FEWEST = 10
@@ -157,7 +157,7 @@ def _arrays(
 
 
 def _wilson(
-    seen: Resampled,
+    seen: Resamples,
     estimate: float,
     error: float,
     most: float,
@@ -170,4 +170,4 @@ def _wilson(
     size = float(effective_size(most, estimate * (1 - estimate), error, apart))
     z = seen.quantile(TAIL) if quantile is None else quantile
     ends = wilson(estimate, size, z) if seen.clusters > 1 else (0.0, 1.0)
-    return interval(seen, Bounded(estimate, *ends), "score")
+    return interval(seen, FigureRange(estimate, *ends), "score")

@@ -9,8 +9,8 @@ from scipy.special import expit, fdtri
 
 from resolution_eval.statistics.curves import FloatArray, ScoreGrid, Withheld
 from resolution_eval.statistics.intervals import LEVEL, Interval, contrast, interval
-from resolution_eval.statistics.proportions import Bounded
-from resolution_eval.statistics.resampling import Resampled
+from resolution_eval.statistics.proportions import FigureRange
+from resolution_eval.statistics.resampling import Resamples
 
 PER_OCTAVE = 32
 """Candidate knees per doubling of the resolution: the knee is found to about 2 %."""
@@ -34,7 +34,7 @@ class Knee:
     """Whether the interval ends below the largest resolution: else the plateau was not seen."""
 
 
-def knee(resampled: Resampled, grid: ScoreGrid) -> Knee | Withheld:
+def knee(resampled: Resamples, grid: ScoreGrid) -> Knee | Withheld:
     """The fit A = plateau + slope * min(log2 r - log2 knee, 0), where no smooth curve fits.
 
     Every curve is fitted by generalised least squares, with the errors that the clusters show, and
@@ -80,11 +80,11 @@ def knee(resampled: Resampled, grid: ScoreGrid) -> Knee | Withheld:
     near = turns[apart <= _limit(curve, 1, 1 - LEVEL)]
     ends = (float(2 ** turns[best]), float(2 ** near.min()), float(2 ** near.max()))
     reached = bool(near.max() < turns[-1] - 1e-9)
-    resolution = interval(resampled, Bounded(*ends), "likelihood ratio")
+    resolution = interval(resampled, FigureRange(*ends), "likelihood ratio")
     return Knee(resolution, float(slopes[best]), float(plateaus[best]), reached)
 
 
-def _unsure(curve: Resampled) -> float:
+def _unsure(curve: Resamples) -> float:
     """How far failed samples can move the length of any fit's residual, in units of its error.
 
     A fit projects: it makes no change longer. The longest within the slack of every column is at
@@ -99,7 +99,7 @@ def _moved(misfits: FloatArray | float, by: float) -> FloatArray:
     return np.asarray(np.maximum(np.sqrt(np.maximum(misfits, 0.0)) + by, 0.0) ** 2)
 
 
-def _smooth(curve: Resampled, octaves: FloatArray, unsure: float) -> str:
+def _smooth(curve: Resamples, octaves: FloatArray, unsure: float) -> str:
     """The first smooth curve that is not rejected whatever failed; empty where all are."""
     place = (octaves - octaves[0]) / (octaves[-1] - octaves[0])
     rates = np.linspace(-6, 30, 145)
@@ -117,13 +117,13 @@ def _smooth(curve: Resampled, octaves: FloatArray, unsure: float) -> str:
     return ""
 
 
-def _weights(curve: Resampled) -> FloatArray:
+def _weights(curve: Resamples) -> FloatArray:
     """Inverse covariance of the accuracies; a sample that differs in its cluster is added."""
     unseen = np.eye(len(curve.accuracy)) / (curve.n * curve.effective)
     return np.asarray(np.linalg.inv(curve.covariance + unseen))
 
 
-def _quadratic(curve: Resampled, place: FloatArray) -> float:
+def _quadratic(curve: Resamples, place: FloatArray) -> float:
     weights = _weights(curve)
     basis = np.stack([np.ones_like(place), place, place**2], axis=1)
     fitted = np.linalg.solve(basis.T @ weights @ basis, basis.T @ weights @ curve.accuracy)
@@ -131,7 +131,7 @@ def _quadratic(curve: Resampled, place: FloatArray) -> float:
     return float(rest @ weights @ rest)
 
 
-def _fits(curve: Resampled, shapes: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _fits(curve: Resamples, shapes: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Misfit, factor and constant of the best constant + factor * shape, for every shape."""
     weights, observed = _weights(curve), curve.accuracy
     total = weights.sum()
@@ -146,7 +146,7 @@ def _fits(curve: Resampled, shapes: FloatArray) -> tuple[FloatArray, FloatArray,
     return np.asarray(misfits), np.asarray(factors), np.asarray(level - factors * mean)
 
 
-def _limit(curve: Resampled, freedom: int, error: float) -> float:
+def _limit(curve: Resamples, freedom: int, error: float) -> float:
     """Misfit that chance exceeds with `error`. Source: Hotelling 1931, Ann. Math. Stat. 2."""
     rest = max(curve.effective - freedom, 1.0)
     return float(fdtri(freedom, rest, 1 - error) * freedom * (curve.effective - 1) / rest)

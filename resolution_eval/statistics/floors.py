@@ -29,8 +29,8 @@ from resolution_eval.statistics.intervals import (
     interval,
     linear,
 )
-from resolution_eval.statistics.proportions import Bounded, ratio
-from resolution_eval.statistics.resampling import Resampled
+from resolution_eval.statistics.proportions import FigureRange, ratio
+from resolution_eval.statistics.resampling import Resamples
 
 CONSTANTS = 8
 """How many of the most frequent answers are tried as the constant one."""
@@ -83,7 +83,7 @@ def gains(rows: FloatArray, weights: FloatArray, floor: Floor, *, least: float =
     return np.asarray(np.divide(above, room, out=undefined, where=room > 0))
 
 
-def base(resampled: Resampled, floor: Floor) -> Interval:
+def base(resampled: Resamples, floor: Floor) -> Interval:
     """B with its interval.
 
     Example:
@@ -96,18 +96,18 @@ def base(resampled: Resampled, floor: Floor) -> Interval:
     identity = np.eye(len(resampled.accuracy))
     tails = _tails(resampled, floor)
     parts = [linear(resampled, identity[c], tails[::-1]) for c in floor.candidates.values()]
-    parts.append(Bounded(floor.chance, floor.chance, floor.chance))
+    parts.append(FigureRange(floor.chance, floor.chance, floor.chance))
     return interval(resampled, _each(max, parts), "maximum")
 
 
-def above(resampled: Resampled, column: int, floor: Floor, *, level: float = LEVEL) -> Interval:
+def above(resampled: Resamples, column: int, floor: Floor, *, level: float = LEVEL) -> Interval:
     """A(column) - B with its interval: whether a cell is above what needs no looking."""
     line = np.eye(len(resampled.accuracy))[column]
     part, _ = _above(resampled, line, floor, level)
     return interval(resampled, part, "maximum", level)
 
 
-def gain(resampled: Resampled, column: int, floor: Floor) -> Interval | Withheld:
+def gain(resampled: Resamples, column: int, floor: Floor) -> Interval | Withheld:
     """(A(column) - B) / (1 - B): the part of what is to be gained above the floor (at most 1).
 
     Withheld where the floor is not below 1 by its own interval: there is nothing to gain; and with
@@ -125,7 +125,7 @@ def gain(resampled: Resampled, column: int, floor: Floor) -> Interval | Withheld
     return _gain(resampled, np.eye(len(resampled.accuracy))[column], floor)
 
 
-def gain_area(resampled: Resampled, grid: ScoreGrid, floor: Floor) -> Interval | Withheld:
+def gain_area(resampled: Resamples, grid: ScoreGrid, floor: Floor) -> Interval | Withheld:
     """Area of the gain over log2 r, which is the gain of the area; the first columns are `grid`'s.
 
     Withheld where `gain` is.
@@ -135,7 +135,7 @@ def gain_area(resampled: Resampled, grid: ScoreGrid, floor: Floor) -> Interval |
     return _gain(resampled, line, floor)
 
 
-def _gain(resampled: Resampled, line: FloatArray, floor: Floor) -> Interval | Withheld:
+def _gain(resampled: Resamples, line: FloatArray, floor: Floor) -> Interval | Withheld:
     if resampled.clusters < 2:
         return Withheld("one cluster: nothing tells the accuracy from the floor")
     nothing = Withheld("the floor is not below 1 by its interval: there is nothing to gain")
@@ -143,11 +143,11 @@ def _gain(resampled: Resampled, line: FloatArray, floor: Floor) -> Interval | Wi
         return nothing
     identity, tails = np.eye(len(resampled.accuracy)), _tails(resampled, floor)
     mean = linear(resampled, line, tails)
-    parts = [Bounded(*((end - floor.chance) / (1 - floor.chance) for end in mean))]
+    parts = [FigureRange(*((end - floor.chance) / (1 - floor.chance) for end in mean))]
     overs = _overs(resampled, line, floor, tails)
     for (part, over), column in zip(overs, floor.candidates.values(), strict=True):
         room = linear(resampled, identity[column], tails[::-1])
-        rest = Bounded(1 - room.estimate, 1 - room.high, 1 - room.low)
+        rest = FigureRange(1 - room.estimate, 1 - room.high, 1 - room.low)
         share = ratio(part, rest, -correlation(resampled, over, identity[column]))
         if share is None:
             return nothing
@@ -157,15 +157,15 @@ def _gain(resampled: Resampled, line: FloatArray, floor: Floor) -> Interval | Wi
 
 
 def _overs(
-    resampled: Resampled, line: FloatArray, floor: Floor, tails: Tails
-) -> list[tuple[Bounded, FloatArray]]:
+    resampled: Resamples, line: FloatArray, floor: Floor, tails: Tails
+) -> list[tuple[FigureRange, FloatArray]]:
     """line @ A less each candidate, and the sum of columns that it is."""
     lines = line - np.eye(len(resampled.accuracy))[list(floor.candidates.values())]
     return list(zip(contrasts(resampled, lines, tails), lines, strict=True))
 
 
 def retention(
-    resampled: Resampled, column: int, reference: int, floor: Floor = Floor()
+    resampled: Resamples, column: int, reference: int, floor: Floor = Floor()
 ) -> Interval | Withheld:
     """(A(column) - B) / (A(reference) - B), with B's error in its interval (may exceed 1).
 
@@ -195,11 +195,11 @@ def retention(
             "interval"
         )
     least = 0.0 if floor == Floor() else -np.inf  # of two accuracies the ratio is never below 0
-    kept = Bounded(1 + part.estimate, max(1 + part.low, least), 1 + part.high)
+    kept = FigureRange(1 + part.estimate, max(1 + part.low, least), 1 + part.high)
     return interval(resampled, kept, "ratio")
 
 
-def correlation(resampled: Resampled, first: FloatArray, second: FloatArray) -> float:
+def correlation(resampled: Resamples, first: FloatArray, second: FloatArray) -> float:
     """Correlation of the errors of two weighted sums of the columns; 0 where one has none."""
     covariance = resampled.covariance
     scale = np.sqrt((first @ covariance @ first) * (second @ covariance @ second))
@@ -207,17 +207,17 @@ def correlation(resampled: Resampled, first: FloatArray, second: FloatArray) -> 
 
 
 def _above(
-    resampled: Resampled, line: FloatArray, floor: Floor, level: float = LEVEL
-) -> tuple[Bounded, FloatArray]:
+    resampled: Resamples, line: FloatArray, floor: Floor, level: float = LEVEL
+) -> tuple[FigureRange, FloatArray]:
     """line @ A - B with its ends, and the sum of columns that it is where B is largest."""
     tails = _tails(resampled, floor, level)
-    first = Bounded(*(end - floor.chance for end in linear(resampled, line, tails)))
+    first = FigureRange(*(end - floor.chance for end in linear(resampled, line, tails)))
     candidates = [(first, line), *_overs(resampled, line, floor, tails)]
     nearest = min(candidates, key=lambda each: each[0].estimate)
     return _each(min, [part for part, _ in candidates]), nearest[1]
 
 
-def _tails(resampled: Resampled, floor: Floor, level: float = LEVEL) -> Tails:
+def _tails(resampled: Resamples, floor: Floor, level: float = LEVEL) -> Tails:
     """Errors at the low and the high end: the high one for every candidate that can be largest.
 
     Source: Andrews and Soares 2010, Econometrica 78, for leaving out what cannot be the largest.
@@ -232,6 +232,6 @@ def _tails(resampled: Resampled, floor: Floor, level: float = LEVEL) -> Tails:
     return tail, tail / max(int(able.sum()), 1)
 
 
-def _each(pick: Callable[[Iterable[float]], float], parts: Sequence[Bounded]) -> Bounded:
+def _each(pick: Callable[[Iterable[float]], float], parts: Sequence[FigureRange]) -> FigureRange:
     """What `pick` takes of all estimates, of all low ends and of all high ends."""
-    return Bounded(*map(pick, zip(*parts, strict=True)))
+    return FigureRange(*map(pick, zip(*parts, strict=True)))

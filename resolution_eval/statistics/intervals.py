@@ -29,14 +29,14 @@ from scipy.special import ndtr, ndtri
 from resolution_eval.statistics.curves import FIGURES, FloatArray, ScoreGrid
 from resolution_eval.statistics.proportions import (
     FLAT,
-    Bounded,
+    FigureRange,
     bisect,
     effective_size,
     tango,
     tango_z,
     wilson,
 )
-from resolution_eval.statistics.resampling import IntArray, Resampled
+from resolution_eval.statistics.resampling import IntArray, Resamples
 
 LEVEL = 0.95
 """Intended coverage, where no other is named."""
@@ -68,7 +68,9 @@ class Interval:
     """Samples without a score in every column; those that failed are allowed for in the ends."""
 
 
-def interval(resampled: Resampled, part: Bounded, method: str, level: float = LEVEL) -> Interval:
+def interval(
+    resampled: Resamples, part: FigureRange, method: str, level: float = LEVEL
+) -> Interval:
     """`part` with the counts of what it was computed from."""
     counts = (resampled.n, resampled.clusters, len(resampled.draws), resampled.seed)
     named = method if resampled.clusters > 1 else "vacuous"
@@ -86,7 +88,7 @@ def even(level: float = LEVEL) -> Tails:
     return (1 - level) / 2, (1 - level) / 2
 
 
-def contrasts(resampled: Resampled, lines: FloatArray, tails: Tails) -> list[Bounded]:
+def contrasts(resampled: Resamples, lines: FloatArray, tails: Tails) -> list[FigureRange]:
     """Several differences at once (lines, columns): Tango's intervals, as `linear` has them."""
     reach = np.maximum(np.maximum(lines, 0).sum(axis=1), np.maximum(-lines, 0).sum(axis=1))
     reach = np.maximum(reach, FLAT)
@@ -100,11 +102,13 @@ def contrasts(resampled: Resampled, lines: FloatArray, tails: Tails) -> list[Bou
     for line, scale, low, high in zip(lines, reach, *ends, strict=True):
         down, up = _slack(resampled, line)
         bottom, top = max(low * scale - down, -scale), min(high * scale + up, scale)
-        made.append(Bounded(float(line @ resampled.accuracy), float(bottom), float(top)))
+        made.append(FigureRange(float(line @ resampled.accuracy), float(bottom), float(top)))
     return made
 
 
-def linear(resampled: Resampled, weights: Sequence[float] | FloatArray, tails: Tails) -> Bounded:
+def linear(
+    resampled: Resamples, weights: Sequence[float] | FloatArray, tails: Tails
+) -> FigureRange:
     """Weighted sum of the columns' accuracies, its failed samples at their worst.
 
     A mean of columns (weights from 0, which sum to 1) has Wilson's interval, every other sum
@@ -115,15 +119,15 @@ def linear(resampled: Resampled, weights: Sequence[float] | FloatArray, tails: T
         return contrasts(resampled, line[None, :], tails)[0]
     mean = float(np.clip(line @ resampled.accuracy, 0.0, 1.0))
     if resampled.clusters < 2:
-        return Bounded(mean, 0.0, 1.0)
+        return FigureRange(mean, 0.0, 1.0)
     error = line @ resampled.covariance @ line
     size = float(effective_size(resampled.n, mean * (1 - mean), error, resampled.effective))
     low, high = (wilson(mean, size, resampled.quantile(tail)) for tail in tails)
     down, up = _slack(resampled, line)
-    return Bounded(mean, max(low[0] - down, 0.0), min(high[1] + up, 1.0))
+    return FigureRange(mean, max(low[0] - down, 0.0), min(high[1] + up, 1.0))
 
 
-def _slack(resampled: Resampled, line: FloatArray) -> tuple[float, float]:
+def _slack(resampled: Resamples, line: FloatArray) -> tuple[float, float]:
     down, up = resampled.answers.slack
     positive, negative = np.maximum(line, 0), np.maximum(-line, 0)
     return float(positive @ down + negative @ up), float(positive @ up + negative @ down)
@@ -141,7 +145,7 @@ class Pairs:
     """Effective number of samples."""
 
     @classmethod
-    def of(cls, resampled: Resampled, lines: FloatArray) -> Pairs:
+    def of(cls, resampled: Resamples, lines: FloatArray) -> Pairs:
         """The differences `lines @ accuracy` (differences, columns)."""
         steps = resampled.answers.correct @ lines.T
         gained, lost = np.maximum(steps, 0).mean(axis=0), np.maximum(-steps, 0).mean(axis=0)
@@ -151,7 +155,7 @@ class Pairs:
         return cls(np.asarray(gained), np.asarray(lost), size)
 
     @classmethod
-    def between(cls, resampled: Resampled, first: IntArray, second: IntArray) -> Pairs:
+    def between(cls, resampled: Resamples, first: IntArray, second: IntArray) -> Pairs:
         """The differences A(first) - A(second) of several pairs of columns."""
         identity = np.eye(len(resampled.accuracy))
         return cls.of(resampled, identity[first] - identity[second])
@@ -165,7 +169,7 @@ class Pairs:
         return tango_z(self.gained, self.lost, self.size, difference)
 
 
-def accuracies(resampled: Resampled, *, level: float = LEVEL) -> tuple[Interval, ...]:
+def accuracies(resampled: Resamples, *, level: float = LEVEL) -> tuple[Interval, ...]:
     """Accuracy of every column, in [0, 1]: Wilson's interval on the effective number of samples.
 
     Example:
@@ -181,7 +185,7 @@ def accuracies(resampled: Resampled, *, level: float = LEVEL) -> tuple[Interval,
     )
 
 
-def contrast(resampled: Resampled, weights: Sequence[float], *, level: float = LEVEL) -> Interval:
+def contrast(resampled: Resamples, weights: Sequence[float], *, level: float = LEVEL) -> Interval:
     """Weighted sum of the columns' accuracies, such as (1, -1) for the first minus the second.
 
     Example:
@@ -195,7 +199,7 @@ def contrast(resampled: Resampled, weights: Sequence[float], *, level: float = L
     return interval(resampled, linear(resampled, weights, even(level)), "tango", level)
 
 
-def figure(name: str, resampled: Resampled, grid: ScoreGrid) -> Interval:
+def figure(name: str, resampled: Resamples, grid: ScoreGrid) -> Interval:
     """The figure `name` of `METHODS` with its interval; the first columns are those of `grid`.
 
     Fractions only: accuracies lie in [0, 1].
@@ -216,7 +220,7 @@ def figure(name: str, resampled: Resampled, grid: ScoreGrid) -> Interval:
     if curve.clusters > 1:
         return interval(resampled, solve(curve, grid), method)
     estimate = float(FIGURES[name](curve.accuracy[None, :], grid)[0])
-    return interval(resampled, Bounded(estimate, 0.0, _top(name, grid)), method)
+    return interval(resampled, FigureRange(estimate, 0.0, _top(name, grid)), method)
 
 
 def _top(name: str, grid: ScoreGrid) -> float:
@@ -229,7 +233,7 @@ def area_weights(grid: ScoreGrid) -> FloatArray:
     return FIGURES["area"](np.eye(len(grid.resolutions)), grid)
 
 
-def _worst_drop(resampled: Resampled, grid: ScoreGrid) -> Bounded:
+def _worst_drop(resampled: Resamples, grid: ScoreGrid) -> FigureRange:
     """Over every other resolution; r* itself adds the drop of 0."""
     columns = np.arange(len(grid.resolutions))
     reference = columns[grid.reference]
@@ -237,13 +241,13 @@ def _worst_drop(resampled: Resampled, grid: ScoreGrid) -> Bounded:
     return _maximum(resampled, np.full_like(others, reference), others)
 
 
-def _best_drop(resampled: Resampled, grid: ScoreGrid) -> Bounded:
+def _best_drop(resampled: Resamples, grid: ScoreGrid) -> FigureRange:
     columns = np.arange(len(grid.resolutions))
     first, second = (each.ravel() for each in np.meshgrid(columns, columns))
     return _maximum(resampled, first[first != second], second[first != second])
 
 
-def _maximum(resampled: Resampled, first: IntArray, second: IntArray) -> Bounded:
+def _maximum(resampled: Resamples, first: IntArray, second: IntArray) -> FigureRange:
     """Ends for the largest of the differences A(first) - A(second), and 0.
 
     The lower end is the largest lower bound, simultaneous over the differences that can still be
@@ -253,7 +257,7 @@ def _maximum(resampled: Resampled, first: IntArray, second: IntArray) -> Bounded
     Source: Andrews and Soares 2010, Econometrica 78, for leaving out what cannot be the largest.
     """
     if not len(first):
-        return Bounded(0.0, 0.0, 0.0)
+        return FigureRange(0.0, 0.0, 0.0)
     differences = Pairs.between(resampled, first, second)
     values = differences.gained - differences.lost
     below, above = 2 * BELOW * (1 - LEVEL) / 2, 2 * (1 - BELOW) * (1 - LEVEL) / 2
@@ -268,10 +272,10 @@ def _maximum(resampled: Resampled, first: IntArray, second: IntArray) -> Bounded
     low, high = low - down[first] - up[second], high + up[first] + down[second]
     estimate = max(float(values.max()), 0.0)
     ends = max(float(low[able].max(initial=0.0)), 0.0), min(max(float(high.max()), 0.0), 1.0)
-    return Bounded(estimate, min(ends[0], estimate), max(ends[1], estimate))
+    return FigureRange(estimate, min(ends[0], estimate), max(ends[1], estimate))
 
 
-def _simultaneous(resampled: Resampled, noise: FloatArray, tail: float) -> float:
+def _simultaneous(resampled: Resamples, noise: FloatArray, tail: float) -> float:
     """Quantile that `tail` of the largest standardised errors (draws, figures) exceed."""
     errors = noise.std(axis=0)
     moving = noise[:, errors > FLAT] / errors[errors > FLAT]
@@ -280,7 +284,7 @@ def _simultaneous(resampled: Resampled, noise: FloatArray, tail: float) -> float
     return resampled.quantile(float(ndtr(-max(largest, single))))
 
 
-def _inversion(name: str, resampled: Resampled, grid: ScoreGrid) -> Bounded:
+def _inversion(name: str, resampled: Resamples, grid: ScoreGrid) -> FigureRange:
     """Test inversion along the curves between flat and ever steeper: mean + t * (A - mean), t >= 0.
 
     Failed samples widen the ends by as much as they could move the steps.
@@ -303,7 +307,7 @@ def _inversion(name: str, resampled: Resampled, grid: ScoreGrid) -> Bounded:
     if name == "rce" and steps:  # steps / mean: the mean moves too, by no more than each column
         steps *= (1 + bounds.estimate) / max(float((observed - down).mean()), FLAT)
     low, high = max(bounds.low - steps, 0.0), min(bounds.high + steps, top)
-    return Bounded(bounds.estimate, low, high)
+    return FigureRange(bounds.estimate, low, high)
 
 
 def invert(
@@ -314,7 +318,7 @@ def invert(
     *,
     clusters: float,
     top: float,
-) -> Bounded:
+) -> FigureRange:
     """Interval of statistic(base + shape), a figure that noise only raises, by test inversion.
 
     For every t >= 0 the figure is resampled, by `noise`, around base + t * shape; t stays in where
@@ -329,7 +333,7 @@ def invert(
     around = statistic(base + shape + noise)
     if np.ptp(around) <= FLAT:
         unseen = 1 - (1 - LEVEL) ** (1 / clusters)
-        return Bounded(estimate, max(0.0, estimate - top * unseen), estimate + top * unseen)
+        return FigureRange(estimate, max(0.0, estimate - top * unseen), estimate + top * unseen)
 
     def at(scale: float) -> float:
         return float(statistic((base + scale * shape)[None, :])[0])
@@ -341,15 +345,15 @@ def invert(
         return bool(nearer <= LEVEL * len(drawn))
 
     if estimate <= FLAT:
-        return Bounded(estimate, 0.0, float(np.quantile(around, 1 - (1 - LEVEL) / 20)))
+        return FigureRange(estimate, 0.0, float(np.quantile(around, 1 - (1 - LEVEL) / 20)))
     low = 0.0 if fits(0.0) else bisect(fits, 1.0, 0.0, steps=10)[0]
     beyond = 2.0
     while fits(beyond) and at(beyond) < top:
         beyond *= 2
-    return Bounded(estimate, at(low), at(bisect(fits, 1.0, beyond, steps=10)[0]))
+    return FigureRange(estimate, at(low), at(bisect(fits, 1.0, beyond, steps=10)[0]))
 
 
-Solver: TypeAlias = Callable[[Resampled, ScoreGrid], Bounded]
+Solver: TypeAlias = Callable[[Resamples, ScoreGrid], FigureRange]
 METHODS: dict[str, tuple[str, Solver]] = {
     "area": ("score", lambda resampled, grid: linear(resampled, area_weights(grid), even())),
     "worst_drop": ("maximum", _worst_drop),

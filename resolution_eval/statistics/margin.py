@@ -10,7 +10,7 @@ from scipy.special import ndtr, ndtri, stdtr
 
 from resolution_eval.statistics.curves import FloatArray, ScoreGrid, Withheld
 from resolution_eval.statistics.intervals import Pairs
-from resolution_eval.statistics.resampling import Resampled
+from resolution_eval.statistics.resampling import Resamples
 
 MARGIN = 0.02
 """The loss of accuracy that a user calls none, unless told: 2 points."""
@@ -60,7 +60,7 @@ class Robustness:
 
 
 def choose(
-    resampled: Resampled,
+    resampled: Resamples,
     grid: ScoreGrid,
     *,
     delta: float = MARGIN,
@@ -108,7 +108,7 @@ def choose(
 
 
 def robust(
-    resampled: Resampled, grid: ScoreGrid, *, delta: float = MARGIN, error: float = ERROR
+    resampled: Resamples, grid: ScoreGrid, *, delta: float = MARGIN, error: float = ERROR
 ) -> Robustness:
     """Whether no resolution loses more than `delta` against any other, by intersection and union.
 
@@ -135,7 +135,7 @@ def robust(
 class _Rivals:
     """By how much every other resolution is better than each, all pairs in one row."""
 
-    resampled: Resampled
+    resampled: Resamples
     differences: Pairs
     slack: FloatArray
     """By how much failed samples could raise each difference."""
@@ -143,7 +143,7 @@ class _Rivals:
     """Resolutions."""
 
     @classmethod
-    def of(cls, resampled: Resampled, count: int) -> _Rivals:
+    def of(cls, resampled: Resamples, count: int) -> _Rivals:
         one, other = (each.ravel() for each in np.indices((count, count)))
         first, second = other[one != other], one[one != other]
         down, up = resampled.answers.slack

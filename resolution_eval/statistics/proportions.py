@@ -135,7 +135,7 @@ def _edge(
     return beyond
 
 
-class Bounded(NamedTuple):
+class FigureRange(NamedTuple):
     """A figure and the range that holds its true value, before its name and its counts."""
 
     estimate: float
@@ -143,7 +143,7 @@ class Bounded(NamedTuple):
     high: float
 
 
-def ratio(top: Bounded, bottom: Bounded, correlation: float) -> Bounded | None:
+def ratio(top: FigureRange, bottom: FigureRange, correlation: float) -> FigureRange | None:
     """top / bottom, each with its own interval; None where `bottom` is not above 0 by its own.
 
     The interval holds every t for which that of top - t * bottom, by recovery of the variances,
@@ -152,7 +152,7 @@ def ratio(top: Bounded, bottom: Bounded, correlation: float) -> Bounded | None:
     Source: Donner and Zou 2012, Statistical Methods in Medical Research 21, 347-359.
 
     Example:
-        >>> found = ratio(Bounded(0.3, 0.2, 0.4), Bounded(0.6, 0.5, 0.7), 0.5)
+        >>> found = ratio(FigureRange(0.3, 0.2, 0.4), FigureRange(0.6, 0.5, 0.7), 0.5)
         >>> round(found.estimate, 3), round(found.low, 3), round(found.high, 3)
         (0.5, 0.354, 0.646)
     """
@@ -160,14 +160,14 @@ def ratio(top: Bounded, bottom: Bounded, correlation: float) -> Bounded | None:
         return None
     quotient = top.estimate / bottom.estimate
     reach = 2 * max(abs(top.low), abs(top.high), bottom.estimate) / bottom.low
-    mirrored = Bounded(-top.estimate, -top.high, -top.low)
+    mirrored = FigureRange(-top.estimate, -top.high, -top.low)
     low = _crossing(top, bottom, correlation, quotient, quotient - reach)
     high = -_crossing(mirrored, bottom, -correlation, -quotient, -quotient - reach)
-    return Bounded(quotient, low, high)
+    return FigureRange(quotient, low, high)
 
 
 def _crossing(
-    top: Bounded, bottom: Bounded, correlation: float, inside: float, outside: float
+    top: FigureRange, bottom: FigureRange, correlation: float, inside: float, outside: float
 ) -> float:
     """Where the lower end of top - t * bottom passes 0, for t from `inside` down to `outside`."""
     down = top.estimate - top.low

@@ -11,8 +11,8 @@ from scipy.special import stdtrit
 from resolution_eval.ground.errors import RecordError
 from resolution_eval.statistics.curves import FloatArray
 from resolution_eval.statistics.intervals import TAIL, Interval, interval
-from resolution_eval.statistics.proportions import Bounded
-from resolution_eval.statistics.resampling import Resampled
+from resolution_eval.statistics.proportions import FigureRange
+from resolution_eval.statistics.resampling import Resamples
 
 
 def half_of_both(samples: float, between: float, runs: int, tail: float) -> float:
@@ -34,7 +34,7 @@ def half_of_both(samples: float, between: float, runs: int, tail: float) -> floa
 
 
 def replicates(
-    resampled: Resampled,
+    resampled: Resamples,
     weights: Sequence[FloatArray],
     *,
     bounds: tuple[float, float] = (0.0, 1.0),
@@ -57,4 +57,4 @@ def replicates(
     ends = (max(float(mean - half), bounds[0]), min(float(mean + half), bounds[1]))
     if resampled.clusters < 2:
         ends = bounds
-    return interval(resampled, Bounded(mean, *ends), "recovery of variances")
+    return interval(resampled, FigureRange(mean, *ends), "recovery of variances")

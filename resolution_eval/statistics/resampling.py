@@ -149,7 +149,7 @@ def ratios(totals: FloatArray) -> FloatArray:
 
 
 @dataclass(frozen=True, eq=False)
-class Resampled:
+class Resamples:
     """Accuracies of every column, observed and in every resample of the clusters."""
 
     answers: AnswerMatrix
@@ -216,27 +216,27 @@ class Resampled:
         widening = np.sqrt(self.effective / (self.effective - 1))
         return float(widening * (stdtrit(self.effective - 1, 0.975) / ndtri(0.975)))
 
-    def pick(self, columns: Sequence[int]) -> Resampled:
+    def pick(self, columns: Sequence[int]) -> Resamples:
         """The same draws of some of the columns."""
         chosen = list(columns)
-        return Resampled(self.answers.pick(chosen), self.draws[:, chosen], self.seed)
+        return Resamples(self.answers.pick(chosen), self.draws[:, chosen], self.seed)
 
 
-def undrawn(answers: AnswerMatrix, seed: int = 0) -> Resampled:
+def undrawn(answers: AnswerMatrix, seed: int = 0) -> Resamples:
     """Accuracies of `answers` without a draw, for what is in closed form."""
-    return Resampled(answers, np.empty((0, answers.correct.shape[1])), seed)
+    return Resamples(answers, np.empty((0, answers.correct.shape[1])), seed)
 
 
 def plain(
     scores: FloatArray | NDArray[np.bool_], clusters: Sequence[Hashable] | IntArray | None
-) -> Resampled:
+) -> Resamples:
     """One score in [0, 1] per sample, as the closed forms take them; None: each its own cluster."""
     labels = np.arange(len(scores)) if clusters is None else np.asarray(clusters)
     codes = np.unique(labels, return_inverse=True)[1].astype(np.int64)
     return undrawn(AnswerMatrix(np.asarray(scores, dtype=float)[:, None], codes))
 
 
-def resample(answers: AnswerMatrix, *, seed: int, resamples: int = 2_000) -> Resampled:
+def resample(answers: AnswerMatrix, *, seed: int, resamples: int = 2_000) -> Resamples:
     """Accuracies of `answers` in draws, with replacement, of as many clusters as it has.
 
     The generator is `numpy.random.default_rng(seed)`. The order of samples does not matter.
@@ -250,7 +250,7 @@ def resample(answers: AnswerMatrix, *, seed: int, resamples: int = 2_000) -> Res
         ((1000, 2), [0.667, 1.0], 3)
     """
     sums = draw_totals(answers.totals(), np.random.default_rng(seed), resamples)
-    return Resampled(answers, ratios(sums), seed)
+    return Resamples(answers, ratios(sums), seed)
 
 
 def draw_totals(totals: FloatArray, rng: np.random.Generator, resamples: int) -> FloatArray:

@@ -13,7 +13,7 @@ import pytest
 
 from resolution_eval import cli
 from resolution_eval.drift import drift
-from resolution_eval.evidence.attestation import Sent, Served
+from resolution_eval.evidence.attestation import Sent, ServerFacts
 from resolution_eval.evidence.ladder import due, step, was_dropped
 from resolution_eval.ground.errors import RecordError
 from resolution_eval.records import make_records, read_record, write_record
@@ -27,7 +27,7 @@ RULE = "qwen/qwen2-vl@2026-11-27"
 MODEL = "Qwen/Qwen2.5-VL-7B-Instruct"
 
 
-def served(edge: int, counted: int | None = None, **changes: Any) -> Served:
+def served(edge: int, counted: int | None = None, **changes: Any) -> ServerFacts:
     tokens = (edge // 28) ** 2
     told: dict[str, Any] = {
         "rule": RULE,
@@ -42,14 +42,14 @@ def served(edge: int, counted: int | None = None, **changes: Any) -> Served:
         "fingerprint": "fp_1",
         "attempts": 1,
     }
-    return Served(**{**told, **changes})
+    return ServerFacts(**{**told, **changes})
 
 
 def sent(edge: int) -> Sent:
     return Sent(width=edge, height=edge, format="PNG", bytes=99, sha256="a" * 64)
 
 
-def line(sample: str, edge: int, said: Served, **changes: Any) -> dict[str, Any]:
+def line(sample: str, edge: int, said: ServerFacts, **changes: Any) -> dict[str, Any]:
     shown = (edge, edge)
     return synthetic_runs.line(
         sample,

@@ -8,7 +8,7 @@ import pytest
 from asking import adapter, documents, judged
 from stand_in import Received, gpt_4o, qwen, running
 
-from resolution_eval.evidence.attestation import ImageAttestation, Served
+from resolution_eval.evidence.attestation import ImageAttestation, ServerFacts
 from resolution_eval.evidence.ladder import step
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -88,7 +88,7 @@ def test_an_image_that_a_rule_would_change_makes_the_sample_mismatched() -> None
             "predicted_size": predicted,
         }
 
-    served = Served(
+    served = ServerFacts(
         rule="r",
         predicted_size=(56, 28),
         predicted_tokens=None,

@@ -9,7 +9,7 @@ from scipy.stats import binom, norm
 from statsmodels.stats.proportion import proportion_confint
 
 from resolution_eval.statistics.proportions import (
-    Bounded,
+    FigureRange,
     effective_size,
     ratio,
     tango,
@@ -115,7 +115,7 @@ def fieller(top, bottom, top_error, bottom_error, shared):
 def test_a_ratio_of_symmetric_intervals_is_fiellers(top, bottom, shared):
     errors = (0.05, 0.06)
     parts = [
-        Bounded(value, value - Z * error, value + Z * error)
+        FigureRange(value, value - Z * error, value + Z * error)
         for value, error in zip((top, bottom), errors, strict=True)
     ]
     found = ratio(*parts, shared)
@@ -123,4 +123,4 @@ def test_a_ratio_of_symmetric_intervals_is_fiellers(top, bottom, shared):
 
 
 def test_a_ratio_by_nothing_is_none():
-    assert ratio(Bounded(0.1, 0.0, 0.2), Bounded(0.1, -0.01, 0.2), 0.0) is None
+    assert ratio(FigureRange(0.1, 0.0, 0.2), FigureRange(0.1, -0.01, 0.2), 0.0) is None

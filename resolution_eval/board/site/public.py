@@ -28,7 +28,7 @@ TOY = "from scratch"
 """Label of rows that prove the machinery."""
 
 
-class Received(NamedTuple):
+class ReceivedGrid(NamedTuple):
     """What an encoder receives of one image."""
 
     grid: str
@@ -49,8 +49,8 @@ class Default:
     training: str
     scheme: str
     """Of our control: match, or restore where the grid cannot follow."""
-    left_alone: tuple[Received, ...]
-    controlled: tuple[Received, ...]
+    left_alone: tuple[ReceivedGrid, ...]
+    controlled: tuple[ReceivedGrid, ...]
     """Under our control, at the same sizes, of a larger image."""
 
     @property
@@ -61,7 +61,7 @@ class Default:
         return f"{edge.strip('[]').replace(',', ', ')} px" if edge else words.get(kind, kind)
 
     @property
-    def pairs(self) -> tuple[tuple[Received, Received], ...]:
+    def pairs(self) -> tuple[tuple[ReceivedGrid, ReceivedGrid], ...]:
         """Left alone and controlled, at each size."""
         return tuple(zip(self.left_alone, self.controlled, strict=True))
 
@@ -89,9 +89,9 @@ def _default(family: Family, checkpoint: str, parts: Parts) -> Default:
     training = family.training(parts)
     scheme = "match" if family.refusal(parts) is None else "restore"
 
-    def received(scheme: str, shown: Size, source: Size) -> Received:
+    def received(scheme: str, shown: Size, source: Size) -> ReceivedGrid:
         grid = intended_grid(family, parts, training, scheme, shown, source)
-        return Received(f"{grid.height}x{grid.width}", family.visual_tokens(parts, grid))
+        return ReceivedGrid(f"{grid.height}x{grid.width}", family.visual_tokens(parts, grid))
 
     source = Size(1024, 1024)
     own = [Size(edge, edge) for edge in (_own_edge(family, parts, size) for size in SIZES)]

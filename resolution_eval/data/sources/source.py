@@ -11,7 +11,7 @@ from typing import Protocol
 from resolution_eval.data.cards import TaskCard
 from resolution_eval.data.sources.normal_form import matching
 from resolution_eval.evidence.details import Detail
-from resolution_eval.evidence.facts import MAX_EXCLUDED, DataFacts, Excluded
+from resolution_eval.evidence.facts import MAX_EXCLUDED, DataFacts, ExcludedItem
 from resolution_eval.evidence.verdict import Form
 from resolution_eval.ground.errors import DataError, suggest
 
@@ -122,7 +122,7 @@ def data_facts(source: Source) -> DataFacts:
         loaded=len(source.samples("test")),
         excluded_total=len(excluded),
         excluded=tuple(
-            Excluded(item=each.item, reason=each.reason) for each in excluded[:MAX_EXCLUDED]
+            ExcludedItem(item=each.item, reason=each.reason) for each in excluded[:MAX_EXCLUDED]
         ),
         notes=tuple(source.notes),
     )

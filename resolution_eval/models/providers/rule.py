@@ -114,7 +114,7 @@ class Shrink(RuleBase):
         )
 
 
-class Tiled(RuleBase):
+class TileRule(RuleBase):
     """Fitted into a box, the short side shrunk, then covered by tiles."""
 
     kind: Literal["tiles"]
@@ -159,7 +159,7 @@ class Bounds(CardBase):
     """Patches above which an image is refused, in place of being resized."""
 
 
-class Patched(RuleBase):
+class PatchRule(RuleBase):
     """Fitted to a long edge, then shrunk to a number of patches."""
 
     kind: Literal["patches"]
@@ -171,7 +171,7 @@ class Patched(RuleBase):
     """None where the page does not say, or contradicts what was measured."""
 
     @model_validator(mode="after")
-    def _auto_is_known(self) -> Patched:
+    def _auto_is_known(self) -> PatchRule:
         if self.auto not in self.details:
             raise ValueError(f"auto is {self.auto!r}, of which `details` says nothing")
         return self
@@ -212,7 +212,7 @@ def _refusal(count: int, most: int | None) -> str | None:
     return f"{count} patches, and more than {most} are refused"
 
 
-class Budgeted(RuleBase):
+class BudgetRule(RuleBase):
     """A number of tokens by setting, whatever the image's size."""
 
     kind: Literal["budget"]
@@ -260,7 +260,7 @@ class Multiples(RuleBase):
         )
 
 
-class Unstated(RuleBase):
+class UnstatedRule(RuleBase):
     """A model whose page says too little to compute anything."""
 
     kind: Literal["unstated"]
@@ -271,5 +271,6 @@ class Unstated(RuleBase):
 
 
 Rule = Annotated[
-    Shrink | Tiled | Patched | Budgeted | Multiples | Unstated, Field(discriminator="kind")
+    Shrink | TileRule | PatchRule | BudgetRule | Multiples | UnstatedRule,
+    Field(discriminator="kind"),
 ]

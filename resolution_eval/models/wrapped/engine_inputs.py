@@ -18,7 +18,7 @@ from typing import Any
 from unittest.mock import patch
 
 PLACEHOLDERS = "placeholders of the engine's processed inputs"
-"""`Served.counted_by` of a count that was read here."""
+"""`ServerFacts.counted_by` of a count that was read here."""
 WATCH = "_resolution_eval_watch"
 """Attribute of an engine under which its watch is kept: it knows sizes of images seen before."""
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from loguru import logger
 
-from resolution_eval.evidence.attestation import Sent, Served
+from resolution_eval.evidence.attestation import Sent, ServerFacts
 from resolution_eval.evidence.ladder import DIFFERENCE, due, spelled, was_dropped
 from resolution_eval.evidence.verdict import Failure
 from resolution_eval.models.arguments import flag
@@ -36,7 +36,7 @@ NOTHING = Forecast()
 BASELINES = "resolution_eval_baselines.json"
 """Name of the file of counts without images in the folder of `--use_cache`."""
 WHOLE = "all prompt tokens, of which the image's are a part"
-"""`Served.counted_by` where no more is known, and even all of them are too few."""
+"""`ServerFacts.counted_by` where no more is known, and even all of them are too few."""
 
 
 class TokenMeter:
@@ -96,7 +96,7 @@ class TokenMeter:
         exchanges: list[Exchange],
         sent: Sequence[Sent | None],
         engine: EngineInput | None = None,
-    ) -> Served:
+    ) -> ServerFacts:
         """What is known of the answer that the last of `exchanges` brought to a question whose
         images were `sent` so: the size is the first's, the tokens are those of all together.
 
@@ -109,7 +109,7 @@ class TokenMeter:
         counted, by = (None, None) if last is None else self._count(last, answer, least)
         if engine is not None:
             counted, by = sum(engine.tokens), PLACEHOLDERS
-        return Served(
+        return ServerFacts(
             rule=forecast.rule or None,
             predicted_size=None
             if forecast.size is None
@@ -178,7 +178,7 @@ class TokenMeter:
             return usage.image, usage.image_field
         return (usage.prompt, WHOLE) if usage.prompt < least else (None, None)
 
-    def changes(self, served: Served) -> tuple[str, ...]:
+    def changes(self, served: ServerFacts) -> tuple[str, ...]:
         """A note for each name that differs from that of the run's first answer; a warning once."""
         notes = []
         for what, value in (("model", served.model), ("fingerprint", served.fingerprint)):
@@ -231,7 +231,7 @@ def token_meter(
     return meter
 
 
-def dropped(served: Served) -> Failure | None:
+def dropped(served: ServerFacts) -> Failure | None:
     """A failure where the count says that no image reached the model."""
     if not was_dropped(served):
         return None
@@ -287,7 +287,7 @@ def turns_of(body: Mapping[str, Any]) -> Turns:
     return turns
 
 
-def contradictions(answer: Mapping[str, Any], served: Served) -> list[str]:
+def contradictions(answer: Mapping[str, Any], served: ServerFacts) -> list[str]:
     """Why fields of the usage were not believed."""
     usage = read_usage(answer)
     reasons = [f"{each}: they contradict each other, and none counts" for each in usage.conflicts]
@@ -316,7 +316,7 @@ def told_of(sent: Sequence[Sent | None]) -> str:
     return f"{len(known)} images of {sizes} px were sent as {formats}"
 
 
-def evidence_of(served: Served, sent: Sequence[Sent | None]) -> str:
+def evidence_of(served: ServerFacts, sent: Sequence[Sent | None]) -> str:
     """What is known of the grid, in place of evidence from a tensor."""
     said = []
     if served.counted_tokens is not None:
