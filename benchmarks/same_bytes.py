@@ -30,7 +30,7 @@ import sys
 from pathlib import Path
 from resolution_eval.analysis.strategies import matrix_of_records
 try:
-    from resolution_eval.jobs.matrix import write_matrix
+    from resolution_eval.jobs.matrix_output import write_matrix
 except ImportError:  # where the matrix has a room of its own
     from resolution_eval.matrix.output import write_matrix
 import resolution_eval

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from resolution_eval.analysis.strategies import MIXED, Matrix
-from resolution_eval.jobs.matrix import document
+from resolution_eval.jobs.matrix_output import document
 from resolution_eval.records import Record, read_record
 from resolution_eval.records.store import SUFFIX
 from resolution_eval.resolution import Resolution, parse_resolution

@@ -10,7 +10,7 @@ TESTS = Path(__file__).parent
 HEAVY = re.compile(
     r"^\s*(?:from|import) (?:torch|torchvision|lmms_eval|transformers|peft|accelerate|open_clip"
     r"|open_flamingo|playwright|evaluate|benchmarks|studies|subprocess|http|synthetic_runs"
-    r"|resolution_eval\.(?:adapters|training|diagnosis|score|demo|entrance|robustness|board|report"
+    r"|resolution_eval\.(?:adapters|training|diagnosis|score|embedded_demo|entrance|robustness|board|report"
     r"|jobs|datasets|commands|cli|installation|host\.(?:runs|fewshot|tasks)"
     r"|models\.(?!providers|arguments)\w+))\b"
     r"|^\s*from resolution_eval import .*\bcli\b",

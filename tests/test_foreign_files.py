@@ -12,7 +12,7 @@ from resolution_eval import cli
 from resolution_eval.ground import paths
 from resolution_eval.ground.errors import UsageError
 from resolution_eval.ground.files import refuse_stranger
-from resolution_eval.jobs.matrix import refuse_foreign_matrix
+from resolution_eval.jobs.matrix_output import refuse_foreign_matrix
 
 sys.path.insert(0, str(Path(__file__).parent / "board"))
 from synthetic_board import facts, new_board, submit

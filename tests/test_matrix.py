@@ -21,7 +21,7 @@ from resolution_eval.ground.paths import PACKAGE
 from resolution_eval.ground.tables import as_text
 from resolution_eval.jobs import process
 from resolution_eval.jobs.job import Job
-from resolution_eval.jobs.matrix import _infer, _scored, specification, write_matrix
+from resolution_eval.jobs.matrix_output import _infer, _scored, specification, write_matrix
 from resolution_eval.jobs.strategy_plan import (
     named_adapter,
     named_resolution,

@@ -239,7 +239,7 @@ def test_the_screenshots_are_of_this_page(opened, pictured):
 
 def demo_in(folder: Path) -> str:
     """Address of the page of the demo in `folder`, which is run where it was not."""
-    from resolution_eval.demo import STRATEGIES, demo
+    from resolution_eval.embedded_demo import STRATEGIES, demo
 
     if not folder.is_dir():
         demo(folder)

@@ -54,7 +54,7 @@ def _planted(folder: Path, module: str, line: str) -> str:
 @pytest.mark.whole
 def test_an_import_upwards_is_refused_even_for_types_alone(copied: Path) -> None:
     line = "TYPE_CHECKING = False\nif TYPE_CHECKING:\n    from resolution_eval.report import tables"
-    said = _planted(copied, "statistics/gaps.py", line)
+    said = _planted(copied, "statistics/strategy_gaps.py", line)
     assert "resolution_eval.statistics is not allowed to import resolution_eval.report" in said
 
 

@@ -112,8 +112,19 @@ def test_a_quiet_run_prints_nothing_and_its_error_is_the_caller_s(monkeypatch, t
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("ours", [True, False])
-def test_where_all_tasks_are_ours_no_others_are_looked_for(monkeypatch, ours):
+@pytest.mark.parametrize(
+    ("tasks", "more", "theirs"),
+    [
+        (["phantom_res"], [], False),
+        (["biomed_res"], [], False),
+        (["mme"], [], True),
+        (["phantom_res", "mme"], [], True),
+        ([], ["--config", "runs.yaml"], True),
+    ],
+)
+def test_where_all_tasks_are_ours_no_others_are_looked_for(
+    monkeypatch, tmp_path, tasks, more, theirs
+):
     from lmms_eval import __main__ as host
 
     known = []
@@ -122,25 +133,11 @@ def test_where_all_tasks_are_ours_no_others_are_looked_for(monkeypatch, ours):
         "cli_evaluate_single",
         lambda _: known.extend(host.TaskManager("WARNING").all_tasks) or (None, None),
     )
-    task = "phantom_res" if ours else "mme"
-    assert runs.run([task], []) == 0
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs.yaml").write_text("- tasks: mme\n")
+    assert runs.run(tasks, more) == 0
     assert {"phantom_res", "biomed_res"} <= set(known)
-    assert ("mme" in known) is not ours
-
-
-def test_a_file_of_several_evaluations_may_name_others_tasks(monkeypatch, tmp_path):
-    from lmms_eval import __main__ as host
-
-    known = []
-    monkeypatch.setattr(
-        host,
-        "cli_evaluate_single",
-        lambda _: known.extend(host.TaskManager("WARNING").all_tasks) or (None, None),
-    )
-    file = tmp_path / "runs.yaml"
-    file.write_text("- tasks: mme\n")
-    assert runs.run([], ["--config", str(file)]) == 0
-    assert "mme" in known
+    assert ("mme" in known) is theirs
 
 
 @pytest.mark.parametrize("name", ["a,b", "2026", "1e3", "o'b", "[x", "-dash"])

@@ -1,6 +1,7 @@
 """Train x inference: checkpoints by training strategy, one or several seeds each, on one task.
 
-Source: Chen et al. 2025, arXiv:2510.18304; the definitions of the gaps are in `statistics.gaps`.
+Source: Chen et al. 2025, arXiv:2510.18304; the definitions of the gaps are in
+`statistics.strategy_gaps`.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ from resolution_eval.resolution import (
 )
 from resolution_eval.statistics import floors
 from resolution_eval.statistics.curves import Withheld
-from resolution_eval.statistics.gaps import DIFFERENCES, RATIO
 from resolution_eval.statistics.intervals import Interval
+from resolution_eval.statistics.strategy_gaps import DIFFERENCES, RATIO
 
 MIXED = "mixed"
 """Inference half at low and half at native."""

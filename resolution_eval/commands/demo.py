@@ -17,7 +17,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(known: argparse.Namespace) -> None:
-    from resolution_eval.demo import demo, eye_chart
+    from resolution_eval.embedded_demo import demo, eye_chart
 
     print(f"open {demo(known.output)}")
     print(f"and its eye chart, {eye_chart(known.output)}")

@@ -35,6 +35,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(known: argparse.Namespace) -> None:
-    from resolution_eval.jobs.matrix import matrix_of
+    from resolution_eval.jobs.matrix_output import matrix_of
 
     print(matrix_of(known))

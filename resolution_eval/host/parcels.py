@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import json
 import sys
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import wraps
 from typing import Any
 
+from resolution_eval.host.compression import compressed, restored
 from resolution_eval.host.slips import Slip, of_ours, watch_requests
 
 EVALUATOR = "lmms_eval.evaluator"
@@ -26,7 +26,6 @@ WHOLE = ("verdict", "attestation")
 """Figures whose items are read from the line."""
 WRITTEN = ("cost", "run")
 """What stands in the line alone, and is added up nowhere."""
-LEVEL = 6
 
 _FIRST: dict[tuple[str, str], bytes] = {}
 """The first line of each task and resolution, whichever thread had it."""
@@ -50,16 +49,15 @@ class Parcel:
         for name in POINT:
             value = said[name]
             setattr(self, name, sys.intern(value) if type(value) is str else value)
-        text = _text(line).encode("utf-8", "surrogatepass")  # half of a character that was cut
-        self._first = _FIRST.setdefault((task, said["resolution"]), text)
-        machine = zlib.compressobj(LEVEL, zdict=self._first)
-        self._data = machine.compress(text) + machine.flush()
+        text = _text(line)
+        first = text.encode("utf-8", "surrogatepass")
+        self._first = _FIRST.setdefault((task, said["resolution"]), first)
+        self._data = compressed(text, self._first)
         self._figures = figures
 
     def line(self) -> dict[str, Any]:
         """What the host logs of the sample; its figures alone where it logs nothing."""
-        data = zlib.decompressobj(zdict=self._first).decompress(self._data)
-        line: dict[str, Any] = json.loads(data)
+        line: dict[str, Any] = json.loads(restored(self._data, self._first))
         return line
 
     @property

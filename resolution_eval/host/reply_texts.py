@@ -5,11 +5,11 @@ A reply is a line of a thousand characters, nearly all of them those of the firs
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-LEVEL = 6
+from resolution_eval.host.compression import compressed, restored
+
 _FIRST: list[bytes] = [b""]
 """The first text of every run; what is folded names it by its number."""
 _latest: tuple[str, bytes] = ("", b"")
@@ -26,10 +26,8 @@ def fold(text: str) -> bytes:
     known, folded = _latest
     if text is known or not text:
         return folded if text else b""
-    data = text.encode("utf-8", "surrogatepass")
-    _FIRST[-1] = _FIRST[-1] or data
-    machine = zlib.compressobj(LEVEL, zdict=_FIRST[-1])
-    return (len(_FIRST) - 1).to_bytes(4, "big") + machine.compress(data) + machine.flush()
+    _FIRST[-1] = _FIRST[-1] or text.encode("utf-8", "surrogatepass")
+    return (len(_FIRST) - 1).to_bytes(4, "big") + compressed(text, _FIRST[-1])
 
 
 def unfold(data: bytes) -> str:
@@ -37,8 +35,7 @@ def unfold(data: bytes) -> str:
     global _latest
     if not data:
         return ""
-    machine = zlib.decompressobj(zdict=_FIRST[int.from_bytes(data[:4], "big")])
-    text = machine.decompress(data[4:]).decode("utf-8", "surrogatepass")
+    text = restored(data[4:], _FIRST[int.from_bytes(data[:4], "big")])
     _latest = (text, data)
     return text
 

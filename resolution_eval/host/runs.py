@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -127,16 +127,7 @@ def lmms_eval(arguments: Sequence[str], *, ours: bool = False) -> int:
 
     lmms-eval itself prints the error and ends with status 0.
     """
-    failures: list[Exception] = []
-
-    def noting(single: Callable[[Any], Any], given: Any) -> Any:
-        try:
-            return single(given)
-        except Exception as error:
-            failures.append(error)
-            raise
-
-    _host(arguments, noting, ours=ours)
+    failures = _host(arguments, ours=ours)
     if LEDGER.lost and not failures:
         print(visible(f"resolution-eval: {LEDGER.lost}"), file=sys.stderr)
     return 1 if failures or LEDGER.lost else 0
@@ -169,22 +160,13 @@ def evaluate(
     arguments += ["--batch_size", str(batch_size), f"--output_path={output}"]
     arguments += ["--log_samples", "--verbosity", "WARNING"]
     arguments += [] if limit is None else ["--limit", str(limit)]
-    failures: list[Exception] = []
-
-    def quietly(single: Callable[[Any], Any], given: Any) -> Any:
-        try:
-            single(given)
-        except Exception as error:  # noqa: BLE001  (raised below, where lmms-eval does not hide it)
-            failures.append(error)
-        return None, None
-
     with TemporaryDirectory(prefix="resolution-eval-") as folder, preferred(folder):
         if card is None:
             derive(task, Path(folder), variation)
         else:
             write_task(Path(folder) / card.name, variation.applied(card))
         with redirect_stdout(sys.stderr), _own_sinks():
-            _host(arguments, quietly, ours=True)
+            failures = _host(arguments, ours=True, quiet=True)
     TOLD.lines.clear()
     if failures:
         raise failures[0]
@@ -193,37 +175,47 @@ def evaluate(
     return output
 
 
-def _host(
-    arguments: Sequence[str], around: Callable[[Callable[[Any], Any], Any], Any], *, ours: bool
-) -> None:
-    """lmms-eval's command line with `arguments`; each of its evaluations is called by `around`.
+def _host(arguments: Sequence[str], *, ours: bool, quiet: bool = False) -> list[Exception]:
+    """Run lmms-eval's command line with `arguments`; the errors in which its evaluations ended.
 
-    To look through its thousand other tasks takes lmms-eval seconds, which `ours` spares.
+    To look through its thousand other tasks takes lmms-eval seconds, which `ours` spares. If
+    `quiet`, it prints no table and no error: of an evaluation without results it has neither.
     """
     import lmms_eval.__main__ as host
 
-    single = host.cli_evaluate_single
+    single, failures = host.cli_evaluate_single, []
 
-    def dated(given: Any) -> Any:
-        if not given.output_path:
-            return around(single, given)
-        path = str(given.output_path)
-        date = partial(_unused_date, Path(path), host.utils.get_datetime_str)
-        parse = partial(_with_path, host.simple_parse_args_string, path)
-        with (
-            patch.object(host.utils, "get_datetime_str", date),
-            patch.object(host, "simple_parse_args_string", parse),
-        ):
-            return around(single, given)
+    def noting(given: Any) -> Any:
+        try:
+            with _own_files(host, given.output_path):
+                outcome = single(given)
+        except Exception as error:
+            failures.append(error)
+            if not quiet:
+                raise
+        return (None, None) if quiet else outcome
 
     LEDGER.rest()
     tasks = partial(_our_tasks, host.TaskManager) if ours else host.TaskManager
     with (
         patch.object(sys, "argv", ["lmms-eval", *arguments]),
-        patch.object(host, "cli_evaluate_single", dated),
+        patch.object(host, "cli_evaluate_single", noting),
         patch.object(host, "TaskManager", tasks),
     ):
         host.cli_evaluate()
+    return failures
+
+
+@contextmanager
+def _own_files(host: Any, path: str | None) -> Iterator[None]:
+    """Has an evaluation write into `path` as it was given, and into no other one's files."""
+    date = partial(_unused_date, Path(path or ""), host.utils.get_datetime_str)
+    parse = partial(_with_path, host.simple_parse_args_string, path or "")
+    with ExitStack() as stack:
+        if path:
+            stack.enter_context(patch.object(host.utils, "get_datetime_str", date))
+            stack.enter_context(patch.object(host, "simple_parse_args_string", parse))
+        yield
 
 
 @contextmanager

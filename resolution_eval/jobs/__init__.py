@@ -7,6 +7,6 @@
 | `process` | the child that runs lmms-eval under its job's lock |
 | `estimate` | what a job will take of a server |
 | `strategy_plan` | a matrix's plan: models that carry a strategy, and its records by strategy |
-| `matrix` | the train x inference matrix: what the command does, and the files that it leaves |
+| `matrix_output` | the train x inference matrix: its command, and the files that it leaves |
 | `execution` | running a plan, here, on Slurm or on Ray; what failed is tried once more |
 """

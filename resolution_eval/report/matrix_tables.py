@@ -18,7 +18,7 @@ GAPS = {
     "mixed_native_loss": "mixed native loss",
     "mixed_low_gap": "mixed low gap",
 }
-"""The gaps shown, by the names of `resolution_eval.statistics.gaps`."""
+"""The gaps shown, by the names of `resolution_eval.statistics.strategy_gaps`."""
 
 
 def matrix_tables(matrix: Matrix) -> tuple[Table, Table]:

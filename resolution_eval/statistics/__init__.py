@@ -17,7 +17,7 @@
 | `fits` | the knee, where a smooth curve is rejected |
 | `hierarchy` | means over data sets and modalities; ranks |
 | `bysize`, `psychometric`, `thresholds`, `inversion` | how small a thing is still seen |
-| `gaps` | gaps of the train by infer matrix |
+| `strategy_gaps` | gaps of the train by infer matrix |
 | `published_curves` | published tables: the commands `metrics` and `gaps` |
 | `agreement` | whether what was repeated disagrees to one side alone |
 | `promises` | every figure that is printed with an interval, and where its coverage is measured |

@@ -13,7 +13,14 @@ from resolution_eval.ground.errors import RecordError, UsageError, suggest
 from resolution_eval.ground.notation import NotationError, json_value
 from resolution_eval.resolution import LARGEST
 from resolution_eval.statistics.curves import FIGURES, Curve, figure
-from resolution_eval.statistics.gaps import IMAGE_DATASETS, INFER, TRAIN, Gaps, gaps, mean_gaps
+from resolution_eval.statistics.strategy_gaps import (
+    IMAGE_DATASETS,
+    INFER,
+    TRAIN,
+    Gaps,
+    gaps,
+    mean_gaps,
+)
 
 CELL = {"model", "dataset", "train", "infer", "accuracy_percent"}
 

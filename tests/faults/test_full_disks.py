@@ -103,10 +103,10 @@ def of_score():
 
 def of_demo():
     """The embedded checkpoints, each on a few samples."""
-    from resolution_eval import demo
+    from resolution_eval import embedded_demo
 
-    whole = demo.evaluate
-    demo.evaluate = lambda *given, **more: whole(*given, **{**more, "limit": 10})
+    whole = embedded_demo.evaluate
+    embedded_demo.evaluate = lambda *given, **more: whole(*given, **{**more, "limit": 10})
 
 
 def of_finetune():

@@ -64,7 +64,7 @@ def test_a_killed_sweep_leaves_no_run_behind(tmp_path: Path) -> None:
     child = psutil.Process(int(until(lambda: note.exists() and note.read_text())))
     os.kill(parent.pid, signal.SIGKILL)
     parent.wait()
-    until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    assert until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
 
 
 @pytest.mark.whole

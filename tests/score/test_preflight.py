@@ -102,10 +102,12 @@ def test_lmms_evals_own_command_says_it_before_it_imports_torch(
 def test_a_host_command_line_without_ours_is_left_alone() -> None:
     from resolution_eval.preflight import refuse_command_line
 
-    refuse_command_line(["lmms-eval", "--model", "qwen2_5_vl", "--tasks", "mme", "--limit", "4"])
-    refuse_command_line(["lmms-eval", "tasks", "list"])
-    refuse_command_line(["pytest", "--model", "resfk"])
-    refuse_command_line([])
+    for command in ("lmms-eval --model qwen2_5_vl --tasks mme", "lmms-eval tasks list", "pytest"):
+        assert refuse_command_line(command.split()) is None
+    assert refuse_command_line(["pytest", "--model", "resfk"]) is None
+    assert refuse_command_line([]) is None
+    with pytest.raises(SystemExit, match="resflamingo"):
+        refuse_command_line(["lmms-eval", "--model", "resflaming", "--tasks", "phantom_res"])
 
 
 def test_a_folder_of_results_is_looked_at_by_its_names(tmp_path: Path) -> None:

@@ -64,6 +64,7 @@ def adapter(server: Any, model: str = MODEL, **more: Any) -> ResWrap:
         "base_url": server.url,
         "api_key": "sk-secretsecretsecret",
         "max_retries": 1,
+        "retry_backoff_s": 0.01,
         "httpx_trust_env": False,
         **more,
     }

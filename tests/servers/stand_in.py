@@ -407,7 +407,8 @@ def _image(part: dict[str, Any]) -> str | None:
 def running(*arguments: Any, kind: type[StandIn] = StandIn, **named: Any) -> Iterator[StandIn]:
     """A stand-in that serves until the block ends."""
     server = kind(*arguments, **named)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    often = {"poll_interval": 0.01}  # by default it ends half a second after it is told
+    thread = threading.Thread(target=server.serve_forever, kwargs=often, daemon=True)
     thread.start()
     try:
         yield server

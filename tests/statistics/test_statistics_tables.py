@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from resolution_eval.ground.errors import RecordError, UsageError
-from resolution_eval.statistics.gaps import IMAGE_DATASETS
 from resolution_eval.statistics.published_curves import gaps_of_file, metrics_of_file
+from resolution_eval.statistics.strategy_gaps import IMAGE_DATASETS
 
 RESOLUTIONS = [28, 64, 128, 224]
 ACCURACY = {

@@ -10,7 +10,7 @@ from resolution_eval.data.sources.delimited import TableRow, read_table, rows_of
 from resolution_eval.data.sources.folder_files import escape
 from resolution_eval.data.sources.sample_source import FolderSource
 from resolution_eval.data.sources.source import Exclusion, Sample, listing
-from resolution_eval.ground.errors import DataError, ImageError, suggest
+from resolution_eval.ground.errors import DataError, suggest
 
 FOLDERS = ("CheXpert-v1.0", "CheXpert-v1.0-small")
 TABLES = {"train": "train.csv", "test": "valid.csv"}
@@ -110,15 +110,3 @@ class ChexpertSource(FolderSource):
         """The size of the image file."""
         path = self._folder / locator
         return f"{self._folder.name}:{path.stat().st_size}" if path.is_file() else "missing"
-
-    def read(self, locator: str) -> bytes:
-        """The image file `locator`, relative to the folder.
-
-        Raises:
-            ImageError: it is missing or cannot be read.
-        """
-        try:
-            return (self._folder / locator).read_bytes()
-        except OSError as error:
-            file = self._folder / locator
-            raise ImageError(f"{file} cannot be read: {error.strerror}") from error

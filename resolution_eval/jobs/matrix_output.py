@@ -27,8 +27,8 @@ from resolution_eval.report.charts import VEGALITE, drawing
 from resolution_eval.report.matrix_tables import POINTS, matrix_tables
 from resolution_eval.resolution import PixelResolution, ascending, label, parse_pixels
 from resolution_eval.statistics.curves import Withheld
-from resolution_eval.statistics.gaps import INFER
 from resolution_eval.statistics.intervals import Interval
+from resolution_eval.statistics.strategy_gaps import INFER
 
 FORMAT = 1
 STEP = 88
